@@ -1,0 +1,23 @@
+import { readFile } from 'node:fs/promises';
+import { defineConfig } from 'vitest/config';
+
+/** Loads `.wasm` as bytes, as the bundler of stages does. */
+const wasm = {
+  name: 'wasm-bytes',
+  enforce: 'pre' as const,
+  async load(id: string) {
+    if (!id.endsWith('.wasm')) return undefined;
+    const base64 = (await readFile(id)).toString('base64');
+    return `export default new Uint8Array(Buffer.from('${base64}', 'base64'));`;
+  },
+};
+
+export default defineConfig({
+  plugins: [wasm],
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    pool: 'forks',
+  },
+});
