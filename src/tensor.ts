@@ -15,7 +15,15 @@ const ELEMENTS = {
 /** A safetensors element type, such as `F32`. */
 export type ElementType = keyof typeof ELEMENTS;
 /** The arrays that a tensor may hold; the class decides the element type. */
-export type TensorData = InstanceType<(typeof ELEMENTS)[ElementType]>;
+export type TensorData =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array;
 
 /** An array with a shape, row-major: data.length is the product of shape. */
 export interface Tensor {

@@ -1,0 +1,245 @@
+// display.ts — events → what a person sees while a run goes on: live on a terminal, plain lines elsewhere
+import { createLogUpdate } from 'log-update';
+import type { Event, Listener, Reason } from '../pipeline/event.ts';
+import type { TaskId } from '../pipeline/key.ts';
+import type { Plan } from '../pipeline/plan.ts';
+import { type Colors, count, duration, reasonWords, taskWord } from './words.ts';
+
+/** A listener that draws, and a way to take the drawing away when the run is over. */
+export interface Display {
+  readonly listener: Listener;
+  close(): void;
+}
+
+/** What the display needs from around it. */
+export interface DisplayOptions {
+  readonly plan: Plan;
+  readonly stream: NodeJS.WriteStream;
+  readonly colors: Colors;
+  readonly clock: () => number;
+  readonly quiet: boolean;
+}
+
+interface Running {
+  readonly since: number;
+  readonly reason: Reason;
+  done: number;
+  of: number;
+  note: string;
+  /** When a plain progress line was printed last. */
+  told: number;
+}
+
+/** What is known of the run so far. */
+interface Progress {
+  readonly total: number;
+  built: number;
+  reused: number;
+  failed: number;
+  skipped: number;
+  readonly running: Map<TaskId, Running>;
+  /** Seconds per unit of work, or per task, by stage: what the time left is guessed from. */
+  readonly seconds: Map<string, { tasks: number; seconds: number }>;
+  readonly remaining: Map<string, number>;
+}
+
+/** Without a terminal, a running task tells its progress this often. */
+const PLAIN_PROGRESS_MS = 15_000;
+const REDRAW_MS = 100;
+
+function newProgress(plan: Plan): Progress {
+  const remaining = new Map<string, number>();
+  for (const { stage } of plan.tasks.values())
+    remaining.set(stage, (remaining.get(stage) ?? 0) + 1);
+  return {
+    total: plan.tasks.size,
+    built: 0,
+    reused: 0,
+    failed: 0,
+    skipped: 0,
+    running: new Map(),
+    seconds: new Map(),
+    remaining,
+  };
+}
+
+function note(progress: Progress, plan: Plan, event: Event, now: number): void {
+  if (event.event === 'started') {
+    const { reason } = event;
+    progress.running.set(event.task, { since: now, reason, done: 0, of: 0, note: '', told: now });
+  } else if (event.event === 'progress') {
+    const running = progress.running.get(event.task);
+    if (running) Object.assign(running, { done: event.done, of: event.of, note: event.note });
+  } else if (event.event === 'built' || event.event === 'reused') {
+    progress[event.event] += 1;
+    const stage = plan.tasks.get(event.task)?.stage ?? '';
+    progress.remaining.set(stage, (progress.remaining.get(stage) ?? 1) - 1);
+    progress.running.delete(event.task);
+    if (event.event === 'built') {
+      const known = progress.seconds.get(stage) ?? { tasks: 0, seconds: 0 };
+      known.tasks += 1;
+      known.seconds += event.seconds;
+      progress.seconds.set(stage, known);
+    }
+  } else if (event.event === 'failed' || event.event === 'skipped') {
+    progress[event.event] += 1;
+    progress.running.delete(event.task);
+  } else if (event.event === 'interrupted') progress.running.delete(event.task);
+}
+
+/** A guess at the seconds left; undefined until a task of every remaining stage was seen. */
+function secondsLeft(progress: Progress, now: number): number | undefined {
+  let sum = 0;
+  for (const [stage, left] of progress.remaining) {
+    if (left <= 0) continue;
+    const known = progress.seconds.get(stage);
+    if (known === undefined) continue;
+    sum += (left * known.seconds) / known.tasks;
+  }
+  if (sum === 0) return undefined;
+  for (const { since } of progress.running.values()) sum -= (now - since) / 1000;
+  return Math.max(0, sum) / Math.max(1, progress.running.size);
+}
+
+/** Draws events for people. */
+export function createDisplay(options: DisplayOptions): Display {
+  const { stream, quiet } = options;
+  if (quiet) return plainDisplay({ ...options }, () => false);
+  return stream.isTTY ? liveDisplay(options) : plainDisplay(options, () => true);
+}
+
+// ---- plain lines ----
+
+function plainDisplay(options: DisplayOptions, wanted: () => boolean): Display {
+  const { plan, stream, colors, clock } = options;
+  const progress = newProgress(plan);
+  return {
+    listener(event) {
+      const now = clock();
+      const line = lineFor(event, progress, colors);
+      const important = ['failed', 'warning'].includes(event.event);
+      note(progress, plan, event, now);
+      if (line !== undefined && (important || wanted())) stream.write(`${line}\n`);
+      const running = event.event === 'progress' ? progress.running.get(event.task) : undefined;
+      if (event.event !== 'progress' || !running || !wanted()) return;
+      if (now - running.told < PLAIN_PROGRESS_MS) return;
+      running.told = now;
+      stream.write(`        ${event.task}: ${percent(running)} ${running.note}\n`);
+    },
+    close: () => undefined,
+  };
+}
+
+const percent = ({ done, of }: { done: number; of: number }): string =>
+  of > 0 ? `${Math.floor((100 * done) / of)} %` : '';
+
+/** The line that stays, for events that leave one. */
+function lineFor(event: Event, progress: Progress, c: Colors): string | undefined {
+  switch (event.event) {
+    case 'built': {
+      const same = event.unchanged ? c.dim(' (came out the same)') : '';
+      const reason = progress.running.get(event.task)?.reason;
+      const why = reason ? c.dim(` — ${reasonWords(reason)}`) : '';
+      return `${c.green('built')}   ${event.task} ${c.dim(`in ${duration(event.seconds)}`)}${same}${why}`;
+    }
+    case 'reused':
+      return event.sameAs
+        ? `${c.cyan('reused')}  ${event.task} ${c.dim(`same as ${event.sameAs}`)}`
+        : undefined;
+    case 'failed':
+      return failureText(event, c);
+    case 'skipped':
+      return `${c.yellow('skipped')} ${event.task} ${c.dim(`because ${event.because} was not made`)}`;
+    case 'interrupted':
+      return `${c.yellow('stopped')} ${event.task} ${c.dim('the next make continues it')}`;
+    case 'waiting':
+      return `${c.yellow('waiting')} ${event.task} ${c.dim(`for run ${event.for}, which is making it`)}`;
+    case 'warning':
+      return `${c.yellow('warning')} ${event.task ? `${event.task}: ` : ''}${event.message}`;
+    case 'log':
+      return `${c.dim(`        ${event.task}: ${event.line}`)}`;
+    case 'artifact':
+      return event.kept
+        ? `${c.yellow('warning')} ${event.path} had been edited: the edited file is now ${event.kept}`
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function failureText(event: Extract<Event, { event: 'failed' }>, c: Colors): string {
+  const { task, error, params } = event;
+  const text = error.stack?.includes(error.message) ? error.stack : `${error.message}`;
+  return [
+    `${c.red('failed')}  ${c.bold(task)}`,
+    ...text.split('\n').map((line) => `        ${line}`),
+    `        ${c.dim(`params: ${JSON.stringify(params)}`)}`,
+    `        ${c.dim(`alone again: pipeline make ${taskWord(task)}`)}`,
+  ].join('\n');
+}
+
+// ---- the live display ----
+
+function liveDisplay(options: DisplayOptions): Display {
+  const { plan, stream, colors, clock } = options;
+  const progress = newProgress(plan);
+  const update = createLogUpdate(stream, { showCursor: true });
+  const start = clock();
+  let drawn = 0;
+  const draw = (): void => {
+    drawn = clock();
+    update(frame(progress, stream.columns ?? 80, clock() - start, clock(), colors));
+  };
+  const timer = setInterval(draw, REDRAW_MS * 5);
+  timer.unref();
+  return {
+    listener(event) {
+      const line = lineFor(event, progress, colors);
+      note(progress, plan, event, clock());
+      if (line !== undefined) {
+        update.clear();
+        stream.write(`${line}\n`);
+        draw();
+      } else if (clock() - drawn >= REDRAW_MS) draw();
+    },
+    close() {
+      clearInterval(timer);
+      update.clear();
+      update.done();
+    },
+  };
+}
+
+function bar(fraction: number, width: number, c: Colors): string {
+  const full = Math.round(Math.min(1, Math.max(0, fraction)) * width);
+  return c.green('━'.repeat(full)) + c.dim('─'.repeat(width - full));
+}
+
+/** The moving part: a bar for the whole, then a line per running task. */
+function frame(
+  progress: Progress,
+  columns: number,
+  elapsed_ms: number,
+  now: number,
+  c: Colors,
+): string {
+  const { total, built, reused, failed, skipped, running } = progress;
+  const partial = [...running.values()].reduce(
+    (sum, { done, of }) => sum + (of > 0 ? done / of : 0),
+    0,
+  );
+  const ended = built + reused + failed + skipped;
+  const left = secondsLeft(progress, now);
+  const words = [
+    `${ended}/${count(total, 'task')}`,
+    duration(Math.floor(elapsed_ms / 1000)).replace('.0', ''),
+    ...(left === undefined ? [] : [`about ${duration(Math.ceil(left)).replace('.0', '')} left`]),
+    ...(failed > 0 ? [c.red(`${failed} failed`)] : []),
+  ];
+  const head = `${bar((ended + partial) / Math.max(1, total), 24, c)} ${words.join(c.dim(' · '))}`;
+  const lines = [...running].map(([task, state]) => {
+    const text = `  ${task} ${state.note} ${percent(state)}`.slice(0, Math.max(20, columns - 16));
+    return `${bar(state.of > 0 ? state.done / state.of : 0, 8, c)} ${text}`;
+  });
+  return [head, ...lines].join('\n');
+}

@@ -1,0 +1,54 @@
+// forecast.ts — what a make would do, in words
+import type { Forecast } from '../pipeline/action.ts';
+import type { TaskId } from '../pipeline/key.ts';
+import { stdoutColors as c, talk, tell } from './session.ts';
+import { count, reasonWords } from './words.ts';
+
+/** A forecast for machines. */
+export function forecastJson(forecast: Forecast): object {
+  switch (forecast.fate) {
+    case 'reuse':
+      return { task: forecast.task, fate: 'reuse', key: forecast.action.key };
+    case 'run':
+      return {
+        task: forecast.task,
+        fate: 'run',
+        key: forecast.action.key,
+        reason: forecast.reason,
+      };
+    case 'follow':
+      return { task: forecast.task, fate: 'follow', after: forecast.after };
+  }
+}
+
+/** The one-line reason of a task that would run. */
+export function forecastWords(forecast: Forecast): string {
+  if (forecast.fate === 'run') return reasonWords(forecast.reason);
+  if (forecast.fate === 'reuse') return 'up to date';
+  const [first, ...rest] = forecast.after;
+  const others = rest.length > 0 ? ` and ${rest.length} more` : '';
+  return `after ${first}${others}, unless what it needs comes out the same`;
+}
+
+/** Says what would run and why; tasks that are up to date are only counted. */
+export function tellForecast(forecasts: ReadonlyMap<TaskId, Forecast>, json: boolean): void {
+  const all = [...forecasts.values()];
+  if (json) {
+    for (const forecast of all)
+      tell(JSON.stringify({ event: 'forecast', ...forecastJson(forecast) }));
+    return;
+  }
+  const moving = all.filter(({ fate }) => fate !== 'reuse');
+  for (const forecast of moving) {
+    const word = forecast.fate === 'run' ? c.green('run   ') : c.cyan('follow');
+    tell(`${word} ${forecast.task} ${c.dim(`— ${forecastWords(forecast)}`)}`);
+  }
+  const runs = all.filter(({ fate }) => fate === 'run').length;
+  const follows = moving.length - runs;
+  const reused = all.length - moving.length;
+  if (moving.length === 0) talk(`nothing to do: ${count(all.length, 'task')} up to date`);
+  else {
+    const may = follows > 0 ? `, ${follows} may follow` : '';
+    talk(`${count(all.length, 'task')}: ${runs} would run${may}, ${reused} up to date`);
+  }
+}

@@ -1,0 +1,177 @@
+// make.ts — pipeline make: plan, run, tell
+
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { forecast } from '../pipeline/action.ts';
+import type { Event } from '../pipeline/event.ts';
+import { execute, type RunResult } from '../pipeline/execute.ts';
+import type { TaskId } from '../pipeline/key.ts';
+import type { Plan } from '../pipeline/plan.ts';
+import { createWorkers } from '../pipeline/workers.ts';
+import { createDisplay, type Display } from './display.ts';
+import { tellForecast } from './forecast.ts';
+import {
+  artifactsFolder,
+  type CommonOptions,
+  stderrColors as c,
+  EXIT,
+  host,
+  newRunId,
+  openSession,
+  planFor,
+  resolveTargets,
+  type Session,
+  shownPath,
+  talk,
+  tell,
+} from './session.ts';
+import { count, duration } from './words.ts';
+
+/** Filled in by the build. */
+declare const VERSION: string;
+
+interface MakeOptions extends CommonOptions {
+  readonly jobs?: number;
+  readonly dryRun?: boolean;
+  readonly keepGoing?: boolean;
+  readonly force: readonly string[];
+  readonly mirror: readonly string[];
+  readonly quiet?: boolean;
+}
+
+/** Makes targets and what they need. */
+export async function make(targets: readonly string[], options: MakeOptions): Promise<number> {
+  const session = await openSession(options);
+  try {
+    const plan = planFor(session.plan, targets);
+    const forced = new Set(options.force.length > 0 ? resolveTargets(plan, options.force) : []);
+    if (options.dryRun) {
+      tellForecast(forecast(plan, session.store, forced), options.json ?? false);
+      return EXIT.made;
+    }
+    return await run(session, plan, forced, targets, options);
+  } finally {
+    await session.store.close();
+  }
+}
+
+async function run(
+  session: Session,
+  plan: Plan,
+  forced: ReadonlySet<TaskId>,
+  targets: readonly string[],
+  options: MakeOptions,
+): Promise<number> {
+  const { store, root, pipeline } = session;
+  const workers = createWorkers(fileURLToPath(new URL('./worker.js', import.meta.url)));
+  const display = options.json ? jsonDisplay() : peopleDisplay(plan, options.quiet ?? false);
+  const { signal, release } = stopSignal();
+  const id = newRunId(new Date());
+  try {
+    display.listener({ event: 'planned', tasks: plan.tasks.size, targets });
+    const result = await execute(plan, {
+      store,
+      workers,
+      listener: display.listener,
+      slots: options.jobs ?? availableParallelism(),
+      keepGoing: options.keepGoing ?? false,
+      forced,
+      mirrors: mirrorsOf(options, root, pipeline.mirrors),
+      artifacts: artifactsFolder(root),
+      maker: { run: id, host, versions: { node: process.version, pipeline: VERSION } },
+      clock: Date.now,
+      signal,
+    });
+    display.close();
+    if (result.tally.built + result.tally.failed > 0) remember(session, id, result);
+    if (!options.json) summarise(session, plan, result, options.quiet ?? false);
+    if (signal.aborted) return EXIT.interrupted;
+    return result.tally.failed + result.tally.skipped > 0 ? EXIT.failed : EXIT.made;
+  } finally {
+    display.close();
+    release();
+    await workers.close();
+  }
+}
+
+/** Mirrors, nearest first: the command line, the environment, pipeline.yaml (relative to its folder). */
+function mirrorsOf(
+  { mirror }: MakeOptions,
+  root: string,
+  declared: readonly string[],
+): readonly string[] {
+  const fromEnvironment = process.env.PIPELINE_MIRROR ? [process.env.PIPELINE_MIRROR] : [];
+  const relativeToRoot = declared.map((place) =>
+    /^https?:\/\//.test(place) || place.startsWith('/') ? place : join(root, place),
+  );
+  return [...mirror, ...fromEnvironment, ...relativeToRoot];
+}
+
+const jsonDisplay = (): Display => ({
+  listener: (event: Event) => tell(JSON.stringify(event)),
+  close: () => undefined,
+});
+
+function peopleDisplay(plan: Plan, quiet: boolean): Display {
+  return createDisplay({ plan, stream: process.stderr, colors: c, clock: Date.now, quiet });
+}
+
+/** Ctrl-C once: stop at the next checkpoints. Twice: stop now. */
+function stopSignal(): { readonly signal: AbortSignal; release(): void } {
+  const stop = new AbortController();
+  const onSignal = (): void => {
+    if (stop.signal.aborted) process.exit(EXIT.interrupted);
+    stop.abort();
+    talk(`${c.yellow('stopping')} at the next checkpoint; Ctrl-C again stops at once`);
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return {
+    signal: stop.signal,
+    release() {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+    },
+  };
+}
+
+/** Puts a run that made something into the history. */
+function remember({ store }: Session, id: string, result: RunResult): void {
+  store.putRun({
+    id,
+    at: new Date().toISOString(),
+    host,
+    command: process.argv.slice(2).join(' '),
+    seconds: result.seconds,
+    tally: { ...result.tally },
+    tasks: Object.fromEntries([...result.traces].map(([task, trace]) => [task, trace.key])),
+  });
+}
+
+/** One sentence about the run, then the artifacts on stdout. */
+function summarise(
+  session: Session,
+  plan: Plan,
+  { tally, seconds, traces }: RunResult,
+  quiet: boolean,
+): void {
+  const parts = [
+    `${tally.built} built`,
+    `${tally.reused} reused`,
+    ...(tally.failed > 0 ? [c.red(`${tally.failed} failed`)] : []),
+    ...(tally.skipped > 0 ? [c.yellow(`${tally.skipped} skipped`)] : []),
+    ...(tally.interrupted > 0 ? [c.yellow(`${tally.interrupted} to be continued`)] : []),
+  ];
+  const nothing = tally.reused === plan.tasks.size;
+  const words = nothing
+    ? `nothing to do: ${count(tally.reused, 'task')} up to date`
+    : `${count(plan.tasks.size, 'task')}: ${parts.join(', ')}`;
+  if (!quiet) talk(`${words} ${c.dim(`(${duration(seconds)})`)}`);
+  for (const task of plan.tasks.values()) {
+    if (!traces.has(task.id)) continue;
+    for (const path of Object.values(task.artifacts)) {
+      tell(shownPath(join(artifactsFolder(session.root), path)));
+    }
+  }
+}

@@ -1,0 +1,128 @@
+// session.ts — what every command begins with: the folder, the plan, the store, and the ways to end
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import type { Diagnostic } from '../pipeline/event.ts';
+import type { TaskId } from '../pipeline/key.ts';
+import { type Loaded, loadPipeline } from '../pipeline/load.ts';
+import { type Plan, restrict, selectTasks } from '../pipeline/plan.ts';
+import { isNetworkFolder, openStore, type Store } from '../pipeline/store.ts';
+import { colorsFor, diagnosticJson, drawDiagnostic } from './words.ts';
+
+/** How a command ends: 0 made, 1 a task failed, 2 something the user can mend, 130 interrupted. */
+export const EXIT = { made: 0, failed: 1, mend: 2, interrupted: 130 } as const;
+
+/** Options that every command takes. */
+export interface CommonOptions {
+  readonly directory: string;
+  readonly file: string;
+  readonly cache?: string;
+  readonly preset: readonly string[];
+  readonly set: readonly string[];
+  readonly json?: boolean;
+}
+
+/** A command that cannot go on for a reason that its user can mend. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(diagnostics: readonly Diagnostic[]) {
+    super(diagnostics.map(({ message }) => message).join('\n'));
+    this.diagnostics = diagnostics;
+  }
+}
+
+/** A loaded pipeline and its store. */
+export interface Session extends Loaded {
+  readonly root: string;
+  readonly cache: string;
+  readonly store: Store;
+}
+
+export const stderrColors = colorsFor(process.stderr, process.env);
+export const stdoutColors = colorsFor(process.stdout, process.env);
+
+/** Talk: everything that is not a result. */
+export function talk(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** A result. */
+export function tell(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+export function tellJson(value: unknown): void {
+  tell(JSON.stringify(value, null, process.stdout.isTTY ? 2 : undefined));
+}
+
+/** Loads the pipeline and opens its store. @throws UsageError */
+export async function openSession(options: CommonOptions): Promise<Session> {
+  const root = resolve(options.directory);
+  const cache = resolve(root, options.cache ?? process.env.PIPELINE_CACHE ?? 'cache');
+  const { file, preset: presets, set: sets } = options;
+  const loaded = await loadPipeline({ root, file, cache, presets, sets, clock: Date.now });
+  if (!loaded.ok) throw new UsageError(loaded.diagnostics);
+  const store = openStore(cache, (digest) =>
+    talk(
+      `${stderrColors.yellow('warning')}: blob ${digest} was damaged: dropped, to be made again`,
+    ),
+  );
+  if (isNetworkFolder(cache)) {
+    talk(
+      `${stderrColors.yellow('warning')}: ${cache} is on a network file system: its locks may lie`,
+    );
+  }
+  return { ...loaded.value, root, cache, store };
+}
+
+/** The tasks that some targets name; all tasks when none is named. @throws UsageError */
+export function resolveTargets(plan: Plan, targets: readonly string[]): readonly TaskId[] {
+  if (targets.length === 0) return [...plan.tasks.keys()];
+  const chosen = targets.map((target) => selectTasks(plan, target));
+  const problems = chosen.flatMap((result) => (result.ok ? [] : result.diagnostics));
+  if (problems.length > 0) throw new UsageError(problems);
+  return chosen.flatMap((result) => (result.ok ? result.value : []));
+}
+
+/** The plan for some targets and what they need. @throws UsageError */
+export function planFor(plan: Plan, targets: readonly string[]): Plan {
+  return targets.length === 0 ? plan : restrict(plan, resolveTargets(plan, targets));
+}
+
+/** The one task that a word names. @throws UsageError when it names none or several */
+export function oneTask(plan: Plan, word: string): TaskId {
+  const tasks = resolveTargets(plan, [word]);
+  if (tasks.length === 1) return tasks[0];
+  const shown = tasks.slice(0, 4).join(', ');
+  const hint = `name one of them: ${shown}${tasks.length > 4 ? ', …' : ''}`;
+  throw new UsageError([{ message: `\`${word}\` names ${tasks.length} tasks`, hint }]);
+}
+
+/** Shows what stands in the way. */
+export function reportDiagnostics(diagnostics: readonly Diagnostic[], json: boolean): void {
+  if (json) {
+    const said = { event: 'diagnostics', diagnostics: diagnostics.map(diagnosticJson) };
+    tell(JSON.stringify(said));
+    return;
+  }
+  for (const diagnostic of diagnostics) talk(`${drawDiagnostic(diagnostic, stderrColors)}\n`);
+  const n = diagnostics.length;
+  if (n > 1) talk(`${n} errors; nothing was run`);
+}
+
+/** A path as a person would write it here. */
+export function shownPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short === '' || short.startsWith('..') ? path : short;
+}
+
+/** A name for this run that sorts by time: 20260412T101502-3fa9c1. */
+export function newRunId(now: Date): string {
+  const time = now.toISOString().replace(/[-:]|\.\d+Z$/g, '');
+  return `${time}-${randomBytes(3).toString('hex')}`;
+}
+
+export const host = hostname();
+export const artifactsFolder = (root: string): string => join(root, 'artifacts');

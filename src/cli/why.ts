@@ -1,0 +1,77 @@
+// why.ts — pipeline why TASK: why it would run, or who made it, when and at what cost
+import prettyBytes from 'pretty-bytes';
+import { type Forecast, forecast } from '../pipeline/action.ts';
+import type { TaskId } from '../pipeline/key.ts';
+import { forecastJson } from './forecast.ts';
+import {
+  type CommonOptions,
+  stdoutColors as c,
+  EXIT,
+  oneTask,
+  openSession,
+  tell,
+  tellJson,
+} from './session.ts';
+import { changeWords, duration, reasonWords } from './words.ts';
+
+/** Explains one task. */
+export async function why(word: string, options: CommonOptions): Promise<number> {
+  const session = await openSession(options);
+  try {
+    const task = oneTask(session.plan, word);
+    const fates = forecast(session.plan, session.store, new Set());
+    const fate = fates.get(task) as Forecast;
+    if (options.json) tellJson(explainJson(fate));
+    else if (fate.fate === 'reuse') tellHit(fate);
+    else tellMiss(fate, fates, new Set(), '');
+    return EXIT.made;
+  } finally {
+    await session.store.close();
+  }
+}
+
+function explainJson(fate: Forecast): object {
+  if (fate.fate === 'follow') return forecastJson(fate);
+  const parts = fate.action.parts;
+  const made = fate.fate === 'reuse' ? { made: fate.trace.made, cost: fate.trace.cost } : {};
+  return { ...forecastJson(fate), parts, ...made };
+}
+
+function tellHit({ task, trace }: Extract<Forecast, { fate: 'reuse' }>): void {
+  const { made, cost, outputs } = trace;
+  const versions = Object.entries(made.versions).map(([name, version]) => `${name} ${version}`);
+  tell(`${c.bold(task)} is up to date`);
+  if (trace.task !== task)
+    tell(`  same as  ${trace.task}, which has the same code, params and inputs`);
+  tell(`  made     ${made.at} on ${made.host} (${versions.join(', ')})`);
+  tell(`  run      ${made.run}`);
+  tell(`  cost     ${duration(cost.seconds)}`);
+  tell(`  key      ${trace.key}`);
+  for (const [name, { digest, bytes, kind }] of Object.entries(outputs)) {
+    tell(`  output   ${name}: ${kind}, ${prettyBytes(bytes)}, ${digest.slice(0, 12)}`);
+  }
+}
+
+/** Why a task would run; for one that follows others, why those would. */
+function tellMiss(
+  fate: Forecast,
+  fates: ReadonlyMap<TaskId, Forecast>,
+  told: Set<TaskId>,
+  indent: string,
+): void {
+  if (told.has(fate.task)) return;
+  told.add(fate.task);
+  if (fate.fate === 'run') {
+    tell(`${indent}${c.bold(fate.task)} would run`);
+    if (fate.reason.kind === 'changed') {
+      for (const change of fate.reason.changes) tell(`${indent}  ${changeWords(change)}`);
+    } else tell(`${indent}  ${reasonWords(fate.reason)}`);
+  } else if (fate.fate === 'follow') {
+    tell(`${indent}${c.bold(fate.task)} would run if what it needs comes out different:`);
+    const shown = fate.after.slice(0, 8);
+    for (const task of shown) tellMiss(fates.get(task) as Forecast, fates, told, `${indent}  `);
+    if (fate.after.length > shown.length) {
+      tell(`${indent}  ${c.dim(`and ${fate.after.length - shown.length} more`)}`);
+    }
+  }
+}

@@ -1,0 +1,105 @@
+// words.ts — what the engine means, in words and colours
+
+import pc from 'picocolors';
+import prettyMs from 'pretty-ms';
+import type { Change, Diagnostic, Reason } from '../pipeline/event.ts';
+import { type Json, shellTaskId, type TaskId } from '../pipeline/key.ts';
+
+/** Colours, or none: picocolors honours NO_COLOR, FORCE_COLOR and whether stdout is a terminal. */
+export type Colors = ReturnType<typeof pc.createColors>;
+
+/** Colours for a stream. NO_COLOR wins over all else. */
+export function colorsFor(stream: { isTTY?: boolean }, environment: NodeJS.ProcessEnv): Colors {
+  const forced = environment.FORCE_COLOR !== undefined && environment.FORCE_COLOR !== '0';
+  const off = environment.NO_COLOR !== undefined && environment.NO_COLOR !== '';
+  return pc.createColors(!off && (forced || stream.isTTY === true));
+}
+
+/** `1 task`, `12,345 tasks`. */
+export function count(n: number, noun: string): string {
+  const digits = String(n).replace(/\B(?=(\d{3})+$)/g, ',');
+  return `${digits} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+/** `0.21 s`, `41.3 s`, `2m 5s`. */
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
+  return prettyMs(Math.round(seconds) * 1000);
+}
+
+/** A value short enough for one line. */
+export function brief(value: Json, width = 48): string {
+  if (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)) return value.slice(0, 8);
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
+}
+
+/** One change, as `params.profile.cv: 1 → 1.5`. */
+export function changeWords({ path, before, after, through }: Change): string {
+  if (path === 'code') return `code changed (${brief(before)} → ${brief(after)})`;
+  if (!path.startsWith('inputs.')) return `${path}: ${brief(before)} → ${brief(after)}`;
+  const port = path.slice('inputs.'.length);
+  const from = through ?? [];
+  const shown = from.slice(0, 2).join(', ');
+  const more = from.length > 2 ? ` and ${from.length - 2} more` : '';
+  return `input ${port} changed${from.length > 0 ? ` (${shown}${more})` : ''}`;
+}
+
+/** Why a task runs, in one line. */
+export function reasonWords(reason: Reason): string {
+  switch (reason.kind) {
+    case 'new':
+      return 'never made before';
+    case 'changed':
+      return reason.changes.map(changeWords).join('; ') || 'key format changed';
+    case 'forced':
+      return 'forced';
+    case 'lost':
+      return `${reason.outputs.join(', ')} missing from the store`;
+    case 'resumed':
+      return 'continues from its checkpoint';
+    case 'upstream':
+      return `needs ${reason.tasks.join(', ')}`;
+  }
+}
+
+/** A word that a shell takes as it is. */
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** How a person says a task on the command line. */
+export const taskWord = (task: TaskId): string => quoted(shellTaskId(task));
+
+/** Line and column of an offset, from 1. */
+function positionOf(text: string, offset: number): { line: number; column: number } {
+  const before = text.slice(0, offset).split('\n');
+  return { line: before.length, column: (before.at(-1) ?? '').length + 1 };
+}
+
+/** A diagnostic for machines. */
+export function diagnosticJson({ message, place, hint }: Diagnostic): Record<string, Json> {
+  const position = place ? { file: place.file, ...positionOf(place.text, place.start) } : {};
+  return { ...position, message, ...(hint ? { hint } : {}) };
+}
+
+/** A diagnostic for people: place, line, carets, hint. */
+export function drawDiagnostic({ message, place, hint }: Diagnostic, c: Colors): string {
+  const word = c.red(c.bold('error'));
+  const advice = hint ? [`  ${c.cyan('hint:')} ${hint}`] : [];
+  if (place === undefined) return [`${word}: ${message}`, ...advice].join('\n');
+  const { line, column } = positionOf(place.text, place.start);
+  const source = place.text.split('\n')[line - 1] ?? '';
+  const length = Math.max(1, Math.min(place.end - place.start, source.length - column + 1));
+  // An option has no lines to count: `--set gain=x` is the place.
+  const option = place.file.startsWith('--');
+  const where = option ? `${place.file} ${place.text}` : `${place.file}:${line}:${column}`;
+  const gutter = option ? '     ' : String(line).padStart(5);
+  const indent = source.slice(0, column - 1).replace(/[^\t]/g, ' ');
+  return [
+    `${c.bold(where)}: ${word}: ${message}`,
+    `${c.dim(`${gutter} |`)} ${source}`,
+    `${c.dim('      |')} ${indent}${c.red('^'.repeat(length))}`,
+    ...advice,
+  ].join('\n');
+}

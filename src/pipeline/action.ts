@@ -1,0 +1,161 @@
+// action.ts — a task whose inputs are known: its key, and whether it must run
+import type { Change, Reason } from './event.ts';
+import type { Digest } from './key.ts';
+import {
+  canonicalJson,
+  type InputDigest,
+  type Json,
+  type Key,
+  type KeyParts,
+  keyOf,
+  type Named,
+  type TaskId,
+} from './key.ts';
+import type { Plan, Task } from './plan.ts';
+import type { Store, Trace } from './store.ts';
+
+/** A task with everything that decides its outputs. */
+export interface Action {
+  readonly task: Task;
+  readonly key: Key;
+  readonly parts: KeyParts;
+}
+
+/** The action of a task. Every upstream task must have a trace in `traces`. */
+export function actionOf(
+  plan: Plan,
+  task: Task,
+  traces: { get(task: TaskId): Trace | undefined },
+): Action {
+  const module = plan.stages.get(task.stage);
+  if (module === undefined) throw new Error(`bug: stage ${task.stage} has no module`);
+  const inputs: Record<string, InputDigest> = {};
+  for (const [port, { arity, links }] of Object.entries(task.inputs)) {
+    const digests = links.map((link) => {
+      const output = traces.get(link.task)?.outputs[link.output];
+      if (output === undefined) throw new Error(`bug: ${link.task}:${link.output} is not made yet`);
+      return [link.task, link.at, output.digest] as const;
+    });
+    inputs[port] = arity === 'many' ? digests : (digests[0]?.[2] ?? null);
+  }
+  const outputs = Object.entries(module.declaration.outputs);
+  const parts: KeyParts = {
+    code: module.code.digest,
+    params: task.params,
+    inputs,
+    outputs: Object.fromEntries(outputs.map(([name, codec]) => [name, codec.kind])),
+    source: task.files
+      ? Object.fromEntries(task.files.map(({ name, sha256 }) => [name, sha256 as Digest]))
+      : null,
+  };
+  return { task, key: keyOf(parts), parts };
+}
+
+/** Whether an action was made before, or why it must run. Knows nothing of order. */
+export type Verdict =
+  | { readonly hit: true; readonly trace: Trace }
+  | { readonly hit: false; readonly reason: Reason };
+
+/** Looks an action up. A trace counts only while all its outputs are there. */
+export function decide(action: Action, store: Store, forced: boolean): Verdict {
+  if (forced) return { hit: false, reason: { kind: 'forced' } };
+  const trace = store.trace(action.key);
+  if (trace) {
+    const lost = Object.entries(trace.outputs).filter(([, { digest }]) => !store.hasBlob(digest));
+    if (lost.length === 0) return { hit: true, trace };
+    return { hit: false, reason: { kind: 'lost', outputs: lost.map(([name]) => name) } };
+  }
+  if (store.partial(action.key)) return { hit: false, reason: { kind: 'resumed' } };
+  const before = store.latest(action.task.id);
+  const previous = before && store.trace(before);
+  if (previous === undefined) return { hit: false, reason: { kind: 'new' } };
+  const changes = changesBetween(previous.parts, action);
+  return { hit: false, reason: { kind: 'changed', changes } };
+}
+
+/** What differs between the parts of an earlier key and those of an action, path by path. */
+export function changesBetween(
+  before: KeyParts,
+  { parts: after, task }: Action,
+): readonly Change[] {
+  const changes: Change[] = [];
+  const diff = (path: string, a: Json, b: Json, through?: readonly TaskId[]): void => {
+    if (canonicalJson(a) === canonicalJson(b)) return;
+    if (isMap(a) && isMap(b) && through === undefined) {
+      for (const name of new Set([...Object.keys(a), ...Object.keys(b)])) {
+        diff(`${path}.${name}`, a[name] ?? null, b[name] ?? null);
+      }
+      return;
+    }
+    changes.push({ path, before: a, after: b, ...(through && { through }) });
+  };
+  diff('code', before.code, after.code);
+  diff('params', before.params, after.params);
+  for (const port of new Set([...Object.keys(before.inputs), ...Object.keys(after.inputs)])) {
+    const [a, b] = [before.inputs[port] ?? null, after.inputs[port] ?? null];
+    diff(`inputs.${port}`, a, b, changedLinks(a, b, task, port));
+  }
+  diff('outputs', before.outputs, after.outputs);
+  diff('source', before.source, after.source);
+  return changes;
+}
+
+const isMap = (value: Json): value is Named<Json> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The upstream tasks through which an input changed. */
+function changedLinks(a: InputDigest, b: InputDigest, task: Task, port: string): readonly TaskId[] {
+  if (!Array.isArray(b)) return (task.inputs[port]?.links ?? []).map((link) => link.task);
+  const known = new Map(
+    Array.isArray(a)
+      ? a.map(([id, , digest]: readonly [TaskId, unknown, Digest]) => [id, digest])
+      : [],
+  );
+  return b
+    .filter(([id, , digest]: readonly [TaskId, unknown, Digest]) => known.get(id) !== digest)
+    .map(([id]: readonly [TaskId, unknown, Digest]) => id);
+}
+
+/** What would become of a task, without running anything. */
+export type Forecast =
+  | {
+      readonly task: TaskId;
+      readonly fate: 'reuse';
+      readonly trace: Trace;
+      readonly action: Action;
+    }
+  | {
+      readonly task: TaskId;
+      readonly fate: 'run';
+      readonly reason: Reason;
+      readonly action: Action;
+    }
+  /** Something that it needs would run: it runs too, unless that comes out as it was. */
+  | { readonly task: TaskId; readonly fate: 'follow'; readonly after: readonly TaskId[] };
+
+/** Foresees every task of a plan, in the plan's order. */
+export function forecast(
+  plan: Plan,
+  store: Store,
+  forced: ReadonlySet<TaskId>,
+): ReadonlyMap<TaskId, Forecast> {
+  const fates = new Map<TaskId, Forecast>();
+  const traces = new Map<TaskId, Trace>();
+  for (const task of plan.tasks.values()) {
+    const upstream = new Set(
+      Object.values(task.inputs).flatMap(({ links }) => links.map((l) => l.task)),
+    );
+    const after = [...upstream].filter((id) => !traces.has(id));
+    if (after.length > 0) {
+      fates.set(task.id, { task: task.id, fate: 'follow', after });
+      continue;
+    }
+    const action = actionOf(plan, task, traces);
+    const verdict = decide(action, store, forced.has(task.id));
+    if (verdict.hit) {
+      traces.set(task.id, verdict.trace);
+      fates.set(task.id, { task: task.id, fate: 'reuse', trace: verdict.trace, action });
+    } else fates.set(task.id, { task: task.id, fate: 'run', reason: verdict.reason, action });
+  }
+  return fates;
+}

@@ -1,0 +1,237 @@
+// code.ts — a stage's code: one bundle of the module and everything it imports, and its digest
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
+import { fileStat, stampHolds, writeAtomically } from './files.ts';
+import { canonicalJson, type Digest, digestOf } from './key.ts';
+import type { StageDeclaration } from './stage.ts';
+import type { Stamp } from './store.ts';
+
+/** A stage's module, bundled. The worker runs the very bundle that was hashed. */
+export interface StageCode {
+  readonly digest: Digest;
+  /** Where the bundle lies, absolute. */
+  readonly file: string;
+}
+
+/** A stage's code and what it declares. */
+export interface StageModule {
+  readonly code: StageCode;
+  readonly declaration: StageDeclaration;
+}
+
+/** A module to bundle, and where pipeline.yaml names it. */
+export interface ModuleRequest {
+  readonly run: string;
+  readonly place: Place;
+}
+
+type FileStamp = Omit<Stamp, 'digest'>;
+
+/** What was bundled before, and what its files and their folders looked like then. */
+interface BundleRecord {
+  readonly digest: Digest;
+  readonly stamps: { readonly [path: string]: FileStamp | null };
+}
+
+/** Packages that cannot be bundled (native code): they enter a key by name and exact version. */
+const EXTERNAL = ['@tensorflow/tfjs-node'];
+
+/** Options that decide what a bundle is. Part of the bundle cache's key, so that a change is noticed. */
+const BUNDLE_OPTIONS = {
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  minifyWhitespace: true,
+  minifyIdentifiers: true,
+  minifySyntax: true,
+  legalComments: 'none',
+  treeShaking: true,
+  sourcemap: 'external',
+  sourcesContent: true,
+  loader: { '.wasm': 'binary' },
+  charset: 'utf8',
+} as const;
+
+/** Files beside the sources that change what a bundle holds. */
+const CONFIGURATION = ['package.json', 'package-lock.json', 'tsconfig.json'];
+
+/**
+ * Bundles stage modules, taking from the cache what is surely unchanged.
+ * @param root folder of pipeline.yaml @param cache folder for bundles
+ */
+export async function bundleStages(
+  root: string,
+  cache: string,
+  requests: readonly ModuleRequest[],
+  clock: () => number,
+): Promise<Result<ReadonlyMap<string, StageCode>>> {
+  const index = join(cache, 'bundles', 'index.json');
+  const remembered = await readIndex(index);
+  const records: Record<string, BundleRecord> = {};
+  const codes = new Map<string, StageCode>();
+  const problems: Diagnostic[] = [];
+  let fresh = false;
+  for (const request of requests) {
+    if (codes.has(request.run)) continue;
+    const before = Object.hasOwn(remembered, request.run) ? remembered[request.run] : undefined;
+    const holds = before && (await recordHolds(root, cache, before, clock()));
+    const record = holds ? before : await bundle(root, cache, request, problems);
+    if (record === undefined) continue;
+    fresh ||= !holds;
+    records[request.run] = record;
+    codes.set(request.run, { digest: record.digest, file: bundleFile(cache, record.digest) });
+  }
+  if (fresh) await writeAtomically(index, JSON.stringify({ ...remembered, ...records }));
+  return problems.length > 0 ? failure(...problems) : success(codes);
+}
+
+const bundleFile = (cache: string, digest: Digest): string =>
+  resolve(cache, 'bundles', `${digest}.mjs`);
+
+async function readIndex(index: string): Promise<{ [run: string]: BundleRecord }> {
+  try {
+    return JSON.parse(await readFile(index, 'utf8'));
+  } catch {
+    return {}; // Absent or damaged: everything is bundled anew, which costs time and nothing else.
+  }
+}
+
+async function recordHolds(
+  root: string,
+  cache: string,
+  record: BundleRecord,
+  clock: number,
+): Promise<boolean> {
+  if (!(await fileStat(bundleFile(cache, record.digest)))) return false;
+  const paths = Object.entries(record.stamps);
+  const held = await Promise.all(
+    paths.map(async ([path, stamp]) => {
+      const now = (await fileStat(join(root, path))) ?? null;
+      if (stamp === null || now === null) return stamp === now;
+      return stampHolds(stamp, now, clock);
+    }),
+  );
+  return held.every(Boolean);
+}
+
+async function bundle(
+  root: string,
+  cache: string,
+  { run, place }: ModuleRequest,
+  problems: Diagnostic[],
+): Promise<BundleRecord | undefined> {
+  if (!(await fileStat(join(root, run)))) {
+    const hint = 'paths are relative to the folder of pipeline.yaml';
+    problems.push({ message: `there is no file ${run}`, place, hint });
+    return undefined;
+  }
+  const esbuild = await import('esbuild');
+  try {
+    const result = await esbuild.build({
+      ...BUNDLE_OPTIONS,
+      absWorkingDir: root,
+      entryPoints: [run],
+      outfile: 'stage.mjs',
+      external: EXTERNAL,
+      // CommonJS packages may require Node's own modules.
+      banner: {
+        js: "import{createRequire as __cr}from'node:module';var require=__cr(import.meta.url);",
+      },
+      metafile: true,
+      write: false,
+      logLevel: 'silent',
+      logOverride: { 'unsupported-require-call': 'error', 'unsupported-dynamic-import': 'error' },
+    });
+    const code = result.outputFiles.find(({ path }) => path.endsWith('.mjs'));
+    const map = result.outputFiles.find(({ path }) => path.endsWith('.map'));
+    if (code === undefined || map === undefined) throw new Error('esbuild wrote no bundle');
+    const versions = await externalVersions(root, result.metafile.outputs);
+    const digest = digestOf(canonicalJson(['bundle/1', digestOf(code.contents), versions]));
+    const file = bundleFile(cache, digest);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(`${file}.map`, map.contents);
+    await writeAtomically(file, `${code.text}//# sourceMappingURL=${digest}.mjs.map\n`);
+    return { digest, stamps: await stampsOf(root, Object.keys(result.metafile.inputs)) };
+  } catch (error) {
+    problems.push(...bundleProblems(error, run, place));
+    return undefined;
+  }
+}
+
+interface BuildMessage {
+  readonly text: string;
+  readonly location: { file: string; line: number; column: number; lineText: string } | null;
+}
+
+/** esbuild's messages as diagnostics: they point into the stage's own source. */
+function bundleProblems(error: unknown, run: string, place: Place): readonly Diagnostic[] {
+  const messages = (error as { errors?: readonly BuildMessage[] }).errors;
+  if (messages === undefined) throw error;
+  return messages.map(({ text, location }) => {
+    const message = `stage module ${run} cannot be bundled: ${text}`;
+    if (location === null) return { message, place };
+    const where = `${location.file}:${location.line}:${location.column + 1}`;
+    return { message, place, hint: `at ${where}: ${location.lineText.trim()}` };
+  });
+}
+
+type Outputs = { readonly [path: string]: { readonly imports: readonly { path: string }[] } };
+
+/** Exact version of each external package that the bundle imports: code that is not in it, but is keyed. */
+async function externalVersions(root: string, outputs: Outputs): Promise<Record<string, string>> {
+  const imported = new Set(
+    Object.values(outputs).flatMap(({ imports }) => imports.map((i) => i.path)),
+  );
+  const versions: Record<string, string> = {};
+  for (const name of EXTERNAL.filter((external) => imported.has(external))) {
+    const file = join(root, 'node_modules', name, 'package.json');
+    const found = await readFile(file, 'utf8').catch(() => '{"version":"absent"}');
+    versions[name] = String((JSON.parse(found) as { version: unknown }).version);
+  }
+  return versions;
+}
+
+/** Stamps of the inputs, and of the files that decide how they are read; null for one that is absent. */
+async function stampsOf(
+  root: string,
+  inputs: readonly string[],
+): Promise<{ [path: string]: FileStamp | null }> {
+  const paths = [...new Set([...inputs, ...CONFIGURATION])].filter((path) => !path.includes(':'));
+  const stamps = await Promise.all(
+    paths.map(async (path) => {
+      const stamp = (await fileStat(resolve(root, path))) ?? null;
+      return [relative(root, resolve(root, path)), stamp] as const;
+    }),
+  );
+  return Object.fromEntries(stamps);
+}
+
+/** Loads what a bundled stage declares. A module that throws or exports no stage is a diagnostic. */
+export async function loadStage(
+  code: StageCode,
+  { run, place }: ModuleRequest,
+): Promise<Result<StageModule>> {
+  let exported: { readonly default?: unknown };
+  try {
+    exported = await import(pathToFileURL(code.file).href);
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    return failure({ message: `stage module ${run} throws when it is loaded: ${text}`, place });
+  }
+  const declaration = exported.default;
+  if (!isDeclaration(declaration)) {
+    const hint = 'export default defineStage({ params, inputs, outputs, run })';
+    return failure({ message: `${run} does not export a stage`, place, hint });
+  }
+  return success({ code, declaration });
+}
+
+function isDeclaration(value: unknown): value is StageDeclaration {
+  if (typeof value !== 'object' || value === null) return false;
+  const { params, inputs, outputs, run } = value as Record<string, unknown>;
+  const objects = [params, inputs, outputs].every((part) => typeof part === 'object' && part);
+  return objects && typeof run === 'function';
+}

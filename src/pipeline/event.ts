@@ -1,0 +1,125 @@
+// event.ts — everything that the engine says, and everything that can be wrong with a pipeline
+import type { Digest, Json, Key, Named, TaskId } from './key.ts';
+
+/** A place in a text that a person wrote: pipeline.yaml, or a `--set` on the command line. */
+export interface Place {
+  /** What the text is called, such as `pipeline.yaml` or `--set`. */
+  readonly file: string;
+  readonly text: string;
+  /** Offsets in `text`, the end exclusive. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Something wrong that the user can mend, at a place where one is known. */
+export interface Diagnostic {
+  readonly message: string;
+  readonly place?: Place | undefined;
+  /** What to do about it, such as `did you mean lognormal?`. */
+  readonly hint?: string | undefined;
+}
+
+/** A value, or everything that stands in its way. */
+export type Result<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+
+/** A value that is there. */
+export const success = <T>(value: T): Result<T> => ({ ok: true, value });
+/** Nothing but diagnostics. */
+export const failure = (...diagnostics: readonly Diagnostic[]): Result<never> => ({
+  ok: false,
+  diagnostics,
+});
+
+/** One difference between two key parts, told by path: `params.profile.cv`, `inputs.mask`, `code`. */
+export interface Change {
+  readonly path: string;
+  readonly before: Json;
+  readonly after: Json;
+  /** For an input: the upstream tasks whose output changed. */
+  readonly through?: readonly TaskId[];
+}
+
+/** Why a task runs. */
+export type Reason =
+  | { readonly kind: 'new' }
+  | { readonly kind: 'changed'; readonly changes: readonly Change[] }
+  | { readonly kind: 'forced' }
+  | { readonly kind: 'lost'; readonly outputs: readonly string[] }
+  | { readonly kind: 'resumed' }
+  | { readonly kind: 'upstream'; readonly tasks: readonly TaskId[] };
+
+/** What became of a task. */
+export type Outcome = 'built' | 'reused' | 'failed' | 'skipped' | 'interrupted';
+
+/** How many tasks had each outcome. */
+export type Tally = { readonly [outcome in Outcome]: number };
+
+/** An error that a task ended with. */
+export interface TaskError {
+  readonly message: string;
+  /** The stage's own stack, mapped to its sources. */
+  readonly stack?: string | undefined;
+}
+
+/** One sentence that the engine says while it works. With `--json` each is one line. */
+export type Event =
+  /** The plan is made and nothing has run. */
+  | { readonly event: 'planned'; readonly tasks: number; readonly targets: readonly string[] }
+  /** A task's action was found in the store. `sameAs`: it was made in this run, by another task. */
+  | {
+      readonly event: 'reused';
+      readonly task: TaskId;
+      readonly key: Key;
+      readonly sameAs?: TaskId;
+    }
+  /** A task begins to run. */
+  | { readonly event: 'started'; readonly task: TaskId; readonly key: Key; readonly reason: Reason }
+  /** A task waits for another process, which is running the same action. */
+  | { readonly event: 'waiting'; readonly task: TaskId; readonly for: string }
+  /** A task tells how far it is, in units of its own. */
+  | {
+      readonly event: 'progress';
+      readonly task: TaskId;
+      readonly done: number;
+      readonly of: number;
+      readonly note: string;
+    }
+  /** A line that a stage said. */
+  | { readonly event: 'log'; readonly task: TaskId; readonly line: string }
+  /** A task's outputs are in the store, durably. */
+  | {
+      readonly event: 'built';
+      readonly task: TaskId;
+      readonly key: Key;
+      readonly seconds: number;
+      readonly outputs: Named<{ readonly digest: Digest; readonly bytes: number }>;
+      /** True when every output equals the one before: nothing below needs to run for its sake. */
+      readonly unchanged: boolean;
+    }
+  /** A task ended with an error. */
+  | {
+      readonly event: 'failed';
+      readonly task: TaskId;
+      readonly error: TaskError;
+      readonly params: Named<Json>;
+    }
+  /** A task was not run because one that it needs failed. */
+  | { readonly event: 'skipped'; readonly task: TaskId; readonly because: TaskId }
+  /** A task stopped at a checkpoint because the user asked for it. */
+  | { readonly event: 'interrupted'; readonly task: TaskId }
+  /** An output was written for people. `kept`: where a file that a person had edited was put aside. */
+  | {
+      readonly event: 'artifact';
+      readonly task: TaskId;
+      readonly path: string;
+      readonly kept?: string;
+    }
+  /** Something worth knowing that stops nothing. */
+  | { readonly event: 'warning'; readonly message: string; readonly task?: TaskId }
+  /** The run is over. */
+  | { readonly event: 'finished'; readonly tally: Tally; readonly seconds: number };
+
+/** Whoever wants to hear what the engine says. */
+export type Listener = (event: Event) => void;

@@ -1,0 +1,435 @@
+// execute.ts — order × whether: runs what must run, as soon as it can, and takes the rest from the store
+import { type Action, actionOf, decide } from './action.ts';
+import { placeArtifact } from './artifact.ts';
+import { type SharedBlobs, sharedBlobs } from './blobs.ts';
+import type { Listener, Outcome, Reason, Tally, TaskError } from './event.ts';
+import { type FetchOptions, fetchFiles } from './fetch.ts';
+import { type Digest, digestOf, type Key, type Named, type TaskId } from './key.ts';
+import type { Plan, Task } from './plan.ts';
+import {
+  type Commit,
+  type Maker,
+  type Output,
+  type Store,
+  StoreError,
+  type Trace,
+} from './store.ts';
+import type { InputBytes } from './worker.ts';
+import type { WorkerResult, Workers } from './workers.ts';
+
+/** What a run needs beside its plan. The process is not touched from here: its identity is passed in. */
+export interface ExecuteOptions {
+  readonly store: Store;
+  readonly workers: Workers;
+  readonly listener: Listener;
+  /** Tasks that run at once. */
+  readonly slots: number;
+  /** After a failure, go on with what does not need it. */
+  readonly keepGoing: boolean;
+  readonly forced: ReadonlySet<TaskId>;
+  readonly mirrors: readonly string[];
+  /** Folder for artifacts. */
+  readonly artifacts: string;
+  readonly maker: Omit<Maker, 'at'>;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  /** Aborted when the user asks to stop: running stages save a checkpoint and end. */
+  readonly signal: AbortSignal;
+}
+
+/** How a run ended, task by task. */
+export interface RunResult {
+  readonly outcomes: ReadonlyMap<TaskId, Outcome>;
+  readonly traces: ReadonlyMap<TaskId, Trace>;
+  readonly tally: Tally;
+  readonly seconds: number;
+}
+
+/** Checkpoints are at most this far apart. */
+const CHECKPOINT_EVERY_MS = 30_000;
+/** A claim is renewed this often, well within its lease. */
+const CLAIM_RENEW_MS = 1000;
+/** How often to look whether another process has finished what we need. */
+const CLAIM_POLL_MS = 150;
+/** A stage that does not reach a checkpoint within this time after Ctrl-C is ended. */
+const STOP_GRACE_MS = 4000;
+/** Inputs kept in memory for all threads. */
+const SHARED_BYTES_MAX = 1_500_000_000;
+
+/** Makes every task of a plan. Failures are outcomes, not exceptions; a broken store throws. */
+export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunResult> {
+  const run = new Run(plan, options);
+  return run.all();
+}
+
+/**
+ * The scheduler: a task is visited once, when everything that it needs has an outcome.
+ * `visit` decides how long that takes; nothing here knows of keys.
+ */
+async function inOrder(plan: Plan, visit: (task: Task) => Promise<void>): Promise<void> {
+  const waiting = new Map<TaskId, number>();
+  const dependents = new Map<TaskId, Task[]>();
+  const ready: Task[] = [];
+  for (const task of plan.tasks.values()) {
+    const upstream = upstreamOf(task);
+    waiting.set(task.id, upstream.size);
+    if (upstream.size === 0) ready.push(task);
+    for (const id of upstream) {
+      const list = dependents.get(id);
+      if (list) list.push(task);
+      else dependents.set(id, [task]);
+    }
+  }
+  await new Promise<void>((resolve, reject) => {
+    let left = plan.tasks.size;
+    if (left === 0) resolve();
+    const start = (task: Task): void => {
+      visit(task).then(() => {
+        left -= 1;
+        if (left === 0) resolve();
+        for (const dependent of dependents.get(task.id) ?? []) {
+          const count = (waiting.get(dependent.id) ?? 0) - 1;
+          waiting.set(dependent.id, count);
+          if (count === 0) start(dependent);
+        }
+      }, reject);
+    };
+    for (const task of ready) start(task);
+  });
+}
+
+const upstreamOf = (task: Task): ReadonlySet<TaskId> =>
+  new Set(Object.values(task.inputs).flatMap(({ links }) => links.map((link) => link.task)));
+
+/** A fixed number of slots, given in the order in which they are asked for. */
+class Slots {
+  private free: number;
+  private readonly queue: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.free = count;
+  }
+
+  async hold<T>(work: () => Promise<T>): Promise<T> {
+    if (this.free > 0) this.free -= 1;
+    else await new Promise<void>((resolve) => this.queue.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.queue.shift();
+      if (next) next();
+      else this.free += 1;
+    }
+  }
+}
+
+/** How one task ended, for those that have the same key. */
+type Made =
+  | { readonly ok: true; readonly trace: Trace }
+  | { readonly ok: false; readonly outcome: 'failed' | 'interrupted' | 'skipped' };
+
+class Run {
+  private readonly outcomes = new Map<TaskId, Outcome>();
+  private readonly traces = new Map<TaskId, Trace>();
+  private readonly latest = new Map<TaskId, Key>();
+  /** What is being made in this run, by key: a second task with the same key waits for the first. */
+  private readonly making = new Map<Key, { readonly task: TaskId; readonly made: Promise<Made> }>();
+  private readonly claimed = new Set<Key>();
+  private readonly slots: Slots;
+  private readonly blobs: SharedBlobs;
+  private failed = false;
+  private readonly plan: Plan;
+  private readonly options: ExecuteOptions;
+  private readonly owner: string;
+
+  constructor(plan: Plan, options: ExecuteOptions) {
+    this.plan = plan;
+    this.options = options;
+    this.slots = new Slots(options.slots);
+    this.blobs = sharedBlobs(options.store, SHARED_BYTES_MAX);
+    this.owner = options.maker.run;
+  }
+
+  async all(): Promise<RunResult> {
+    const { clock, listener, store, workers, signal } = this.options;
+    const start = clock();
+    const renew = setInterval(() => this.renewClaims(), CLAIM_RENEW_MS);
+    const checkpoint = setInterval(() => workers.checkpointNow(), CHECKPOINT_EVERY_MS);
+    const stop = (): void => workers.stop(STOP_GRACE_MS);
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      await inOrder(this.plan, (task) => this.visit(task));
+      store.setLatest(this.latest);
+    } finally {
+      clearInterval(renew);
+      clearInterval(checkpoint);
+      signal.removeEventListener('abort', stop);
+    }
+    const seconds = (clock() - start) / 1000;
+    const tally = tallyOf(this.outcomes);
+    listener({ event: 'finished', tally, seconds });
+    return { outcomes: this.outcomes, traces: this.traces, tally, seconds };
+  }
+
+  private renewClaims(): void {
+    if (this.claimed.size === 0) return;
+    const { store, clock } = this.options;
+    this.tryWrite(undefined, () => store.renew([...this.claimed], this.owner, clock()));
+  }
+
+  /** A write whose failure loses no result: it is told, and the run goes on to a write that matters. */
+  private tryWrite(task: TaskId | undefined, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      const told = { event: 'warning', message: error.message } as const;
+      this.options.listener(task === undefined ? told : { ...told, task });
+    }
+  }
+
+  private end(task: Task, outcome: Outcome): void {
+    this.outcomes.set(task.id, outcome);
+    if (outcome === 'failed') this.failed = true;
+  }
+
+  /** Whether nothing new may start. */
+  private get stopping(): boolean {
+    return this.options.signal.aborted || (this.failed && !this.options.keepGoing);
+  }
+
+  private async visit(task: Task): Promise<void> {
+    const { listener } = this.options;
+    const broken = [...upstreamOf(task)].find((id) => !this.traces.has(id));
+    if (broken) {
+      this.end(task, 'skipped');
+      if (this.outcomes.get(broken) !== 'interrupted' && !this.options.signal.aborted) {
+        listener({ event: 'skipped', task: task.id, because: broken });
+      }
+      return;
+    }
+    const action = actionOf(this.plan, task, this.traces);
+    const first = this.making.get(action.key);
+    if (first) return this.follow(task, action, first);
+    const made = this.make(action);
+    this.making.set(action.key, { task: task.id, made: made.catch(() => FAILED) });
+    await this.conclude(task, await made);
+  }
+
+  /** A second task with the key of one that is being made, or was: it takes that one's result. */
+  private async follow(
+    task: Task,
+    action: Action,
+    first: { readonly task: TaskId; readonly made: Promise<Made> },
+  ): Promise<void> {
+    const made = await first.made;
+    if (made.ok) {
+      this.options.listener({
+        event: 'reused',
+        task: task.id,
+        key: action.key,
+        sameAs: first.task,
+      });
+      this.end(task, 'reused');
+    } else {
+      this.end(task, made.outcome === 'failed' ? 'skipped' : made.outcome);
+      if (made.outcome === 'failed') {
+        this.options.listener({ event: 'skipped', task: task.id, because: first.task });
+      }
+    }
+    await this.conclude(task, made);
+  }
+
+  private async conclude(task: Task, made: Made): Promise<void> {
+    if (!made.ok) return;
+    this.traces.set(task.id, made.trace);
+    this.latest.set(task.id, made.trace.key);
+    const { store, artifacts, clock, listener } = this.options;
+    for (const [output, path] of Object.entries(task.artifacts)) {
+      const { digest } = made.trace.outputs[output];
+      const change = await placeArtifact(store, artifacts, path, digest, clock);
+      if (change) listener({ event: 'artifact', task: task.id, ...change });
+    }
+  }
+
+  /** Whether, and if so: run. */
+  private async make(action: Action): Promise<Made> {
+    const { store, forced } = this.options;
+    const verdict = decide(action, store, forced.has(action.task.id));
+    if (verdict.hit) return this.reuse(action, verdict.trace);
+    return this.slots.hold(async () => {
+      if (this.stopping) {
+        this.end(action.task, this.options.signal.aborted ? 'interrupted' : 'skipped');
+        return { ok: false, outcome: 'skipped' };
+      }
+      const other = await this.claim(action, verdict.reason.kind === 'forced');
+      if (other) return this.reuse(action, other);
+      try {
+        return await this.build(action, verdict.reason);
+      } finally {
+        this.claimed.delete(action.key);
+        store.release(action.key, this.owner);
+      }
+    });
+  }
+
+  private reuse(action: Action, trace: Trace): Made {
+    this.options.listener({ event: 'reused', task: action.task.id, key: action.key });
+    this.end(action.task, 'reused');
+    return { ok: true, trace };
+  }
+
+  /** Takes the action for this process, or waits for the one that has it and gives what that made. */
+  private async claim(action: Action, forced: boolean): Promise<Trace | undefined> {
+    const { store, clock, listener, signal } = this.options;
+    let told = false;
+    while (!signal.aborted) {
+      const holder = store.claim(action.key, this.owner, clock());
+      if (holder === undefined) break;
+      if (!told) listener({ event: 'waiting', task: action.task.id, for: holder.owner });
+      told = true;
+      await new Promise((resolve) => setTimeout(resolve, CLAIM_POLL_MS));
+    }
+    // Another process may have finished between our look and our claim.
+    const verdict = decide(action, store, forced && !told);
+    if (verdict.hit) {
+      store.release(action.key, this.owner);
+      return verdict.trace;
+    }
+    this.claimed.add(action.key);
+    return undefined;
+  }
+
+  private async build(action: Action, reason: Reason): Promise<Made> {
+    const { listener, clock, store } = this.options;
+    const { task, key } = action;
+    listener({ event: 'started', task: task.id, key, reason });
+    const start = clock();
+    if (reason.kind === 'forced') store.dropPartial(key);
+    const result = await this.attempt(action).catch((error: unknown): WorkerResult => {
+      if (error instanceof StoreError) throw error;
+      if (this.options.signal.aborted) return { end: 'stopped' };
+      const known = error instanceof Error && error.name === 'StageError';
+      const message = error instanceof Error ? error.message : String(error);
+      return { end: 'failed', message, stack: known ? undefined : (error as Error).stack };
+    });
+    if (result.end === 'stopped') {
+      listener({ event: 'interrupted', task: task.id });
+      this.end(task, 'interrupted');
+      return { ok: false, outcome: 'interrupted' };
+    }
+    if (result.end === 'failed') {
+      const error: TaskError = { message: result.message, stack: result.stack };
+      listener({ event: 'failed', task: task.id, error, params: task.params });
+      this.end(task, 'failed');
+      return { ok: false, outcome: 'failed' };
+    }
+    const seconds = (clock() - start) / 1000;
+    return { ok: true, trace: this.keep(action, result.outputs, seconds) };
+  }
+
+  /** Commits what a stage gave: blobs and trace in one transaction, durable before anybody hears of it. */
+  private keep(action: Action, outputs: Named<Uint8Array>, seconds: number): Trace {
+    const { store, listener, clock, maker } = this.options;
+    const { task, key, parts } = action;
+    const described = Object.entries(outputs).map(([name, bytes]): [string, Output] => [
+      name,
+      { digest: digestOf(bytes), bytes: bytes.length, kind: parts.outputs[name] },
+    ]);
+    const trace: Trace = {
+      key,
+      task: task.id,
+      parts,
+      outputs: Object.fromEntries(described),
+      cost: { seconds, work: task.work },
+      made: { ...maker, at: new Date(clock()).toISOString() },
+    };
+    const latest = store.latest(task.id);
+    const before = latest && store.trace(latest)?.outputs;
+    const unchanged = described.every(([name, { digest }]) => before?.[name]?.digest === digest);
+    store.commit({ trace, blobs: Object.values(outputs) } satisfies Commit);
+    listener({ event: 'built', task: task.id, key, seconds, outputs: trace.outputs, unchanged });
+    this.end(task, 'built');
+    return trace;
+  }
+
+  private async attempt(action: Action): Promise<WorkerResult> {
+    const { store, workers, listener } = this.options;
+    const { task, key } = action;
+    const module = this.plan.stages.get(task.stage);
+    if (module === undefined) throw new Error(`bug: stage ${task.stage} has no module`);
+    const progress = (done: number, of: number, note: string): void =>
+      listener({ event: 'progress', task: task.id, done, of, note });
+    const files = await this.fetch(task, progress);
+    const inputs = await this.inputsOf(task);
+    return workers.run(
+      {
+        bundle: module.code.file,
+        params: task.params,
+        inputs,
+        files,
+        checkpoint: store.partial(key) ?? null,
+      },
+      {
+        progress,
+        log: (line) => listener({ event: 'log', task: task.id, line }),
+        checkpoint: (bytes) => this.tryWrite(task.id, () => store.putPartial(key, bytes)),
+      },
+      module.declaration.isolate ?? false,
+    );
+  }
+
+  private async fetch(task: Task, progress: FetchOptions['progress']): Promise<Named<Uint8Array>> {
+    if (task.files === null) return {};
+    const { store, mirrors, signal, listener } = this.options;
+    const warn = (message: string): void => listener({ event: 'warning', message, task: task.id });
+    const options = { store, mirrors, signal, progress, warn, retryAfter_ms: 1000 };
+    const digests = await fetchFiles(task.files, options);
+    return Object.fromEntries(
+      Object.entries(digests).map(([name, digest]) => [name, this.blobs(digest) ?? EMPTY]),
+    );
+  }
+
+  private async inputsOf(task: Task): Promise<Named<InputBytes>> {
+    const inputs: Record<string, InputBytes> = {};
+    for (const [port, { arity, links }] of Object.entries(task.inputs)) {
+      const items = [];
+      for (const link of links) {
+        const { digest } = (this.traces.get(link.task) as Trace).outputs[link.output];
+        items.push({
+          task: link.task,
+          at: link.at,
+          digest,
+          bytes: await this.bytesOf(link.task, digest),
+        });
+      }
+      inputs[port] =
+        arity === 'many' ? { arity, items } : { arity, bytes: items[0]?.bytes ?? null };
+    }
+    return inputs;
+  }
+
+  /** A blob that turns out damaged or lost is made again by its task, in the slot of the task that needs it. */
+  private async bytesOf(maker: TaskId, digest: Digest): Promise<Uint8Array> {
+    const known = this.blobs(digest);
+    if (known) return known;
+    const task = this.plan.tasks.get(maker) as Task;
+    const action = actionOf(this.plan, task, this.traces);
+    const lost = Object.entries(this.traces.get(maker)?.outputs ?? {})
+      .filter(([, output]) => output.digest === digest)
+      .map(([name]) => name);
+    await this.build(action, { kind: 'lost', outputs: lost });
+    const bytes = this.blobs(digest);
+    if (bytes === undefined) throw new Error(`${maker} did not give ${digest} again`);
+    return bytes;
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+const FAILED: Made = { ok: false, outcome: 'failed' };
+
+function tallyOf(outcomes: ReadonlyMap<TaskId, Outcome>): Tally {
+  const tally = { built: 0, reused: 0, failed: 0, skipped: 0, interrupted: 0 };
+  for (const outcome of outcomes.values()) tally[outcome] += 1;
+  return tally;
+}

@@ -1,0 +1,52 @@
+// files.ts — files that people see: digests, stamps, atomic writes
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { hashFile } from 'hasha';
+import type { Digest } from './key.ts';
+import type { Stamp } from './store.ts';
+
+/** A stamp younger than this is not trusted: the file may change again within the clock's grain. */
+const STAMP_SETTLES_MS = 2000;
+
+/** SHA-256 of a file's content. */
+export async function fileDigest(path: string): Promise<Digest> {
+  return (await hashFile(path, { algorithm: 'sha256' })) as Digest;
+}
+
+/** What a file looks like now, without its content; undefined when it is not there. */
+export async function fileStat(path: string): Promise<Omit<Stamp, 'digest'> | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined || !found.isFile()) return undefined;
+  return { size: found.size, mtimeMs: found.mtimeMs, inode: found.ino };
+}
+
+/** Whether a file surely still has the content it had when the stamp was taken. */
+export function stampHolds(
+  stamp: Omit<Stamp, 'digest'>,
+  now: Omit<Stamp, 'digest'>,
+  clock: number,
+): boolean {
+  const same =
+    stamp.size === now.size && stamp.mtimeMs === now.mtimeMs && stamp.inode === now.inode;
+  return same && clock - now.mtimeMs > STAMP_SETTLES_MS;
+}
+
+/** Writes a file so that it is there whole or not at all. Folders are made. */
+export async function writeAtomically(path: string, bytes: Uint8Array | string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const draft = `${path}.${randomUUID().slice(0, 8)}.tmp`;
+  try {
+    const file = await open(draft, 'wx');
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+}

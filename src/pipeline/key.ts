@@ -1,0 +1,122 @@
+// key.ts — names of things, and the one way to encode them
+import { createHash } from 'node:crypto';
+
+declare const brand: unique symbol;
+type Brand<T, Name> = T & { readonly [brand]: Name };
+
+/** SHA-256 of some bytes, in lower-case hex: the name of a blob. */
+export type Digest = Brand<string, 'Digest'>;
+/** SHA-256 of everything that can change an action's outputs: the name of a trace. */
+export type Key = Brand<string, 'Key'>;
+/** A stage at one point of its matrix, as people read it: `rigl[mnist,0.9,lognormal-cv1,3]`. */
+export type TaskId = Brand<string, 'TaskId'>;
+
+/** What JSON can hold. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [name: string]: Json };
+
+/** Things by name. */
+export type Named<T> = { readonly [name: string]: T };
+
+/** The labels of a task on its axes, by axis. */
+export type Coordinates = Named<string>;
+
+/** What one input port holds: a blob, nothing (optional), or blobs collected over axes, in matrix order. */
+export type InputDigest =
+  | Digest
+  | null
+  | readonly (readonly [task: TaskId, at: Coordinates, digest: Digest])[];
+
+/** What a key is made of, kept part by part so that `why` can say which part changed. */
+export interface KeyParts {
+  /** The stage, bundled: its imports count, its comments do not. */
+  readonly code: Digest;
+  /** Every declared param by name, after defaults. */
+  readonly params: Named<Json>;
+  /** Of contents, not of upstream keys: hence early cutoff. */
+  readonly inputs: Named<InputDigest>;
+  /** Kind of each declared output, by name. */
+  readonly outputs: Named<string>;
+  /** For a source: the digest of each file that it declares, by name. Null for other stages. */
+  readonly source: Named<Digest> | null;
+}
+
+/** Orders strings by code unit: the one order of everything that is hashed. Never by locale. */
+export function byCodeUnit(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/**
+ * The canonical text of a JSON value: names sorted by code unit, numbers as ECMAScript prints them, -0 as 0.
+ * @throws TypeError for what JSON cannot hold (NaN, Infinity, undefined, functions), naming where it stands.
+ */
+export function canonicalJson(value: unknown, path = '$'): string {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') {
+    return JSON.stringify(value);
+  }
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw new TypeError(`${path} is ${value}, which JSON cannot hold`);
+    return JSON.stringify(value === 0 ? 0 : value);
+  }
+  if (Array.isArray(value)) {
+    return `[${value.map((item, index) => canonicalJson(item, `${path}[${index}]`)).join(',')}]`;
+  }
+  if (typeof value === 'object' && isPlain(value)) {
+    const fields = Object.entries(value).sort(([a], [b]) => byCodeUnit(a, b));
+    const texts = fields.map(
+      ([name, field]) => `${JSON.stringify(name)}:${canonicalJson(field, `${path}.${name}`)}`,
+    );
+    return `{${texts.join(',')}}`;
+  }
+  throw new TypeError(`${path} is ${describe(value)}, which JSON cannot hold`);
+}
+
+const isPlain = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+};
+
+const describe = (value: unknown): string =>
+  typeof value === 'object' && value !== null ? `a ${value.constructor.name}` : typeof value;
+
+/** The digest of some bytes or of a text in UTF-8. */
+export function digestOf(bytes: Uint8Array | string): Digest {
+  return createHash('sha256').update(bytes).digest('hex') as Digest;
+}
+
+/** Whether a text has the form of a digest or key. */
+export function isDigest(text: string): text is Digest {
+  return /^[0-9a-f]{64}$/.test(text);
+}
+
+/** The form of keys. A change of it makes every key new, and `why` says so. */
+export const KEY_FORMAT = 'action/1';
+
+/** The key of an action: the digest of its parts, tagged with their format. */
+export function keyOf(parts: KeyParts): Key {
+  return digestOf(canonicalJson([KEY_FORMAT, parts])) as string as Key;
+}
+
+/** The id of a stage at a point: the labels stand in the order in which the stage declares its axes. */
+export function taskId(stage: string, labels: readonly string[]): TaskId {
+  return (labels.length === 0 ? stage : `${stage}[${labels.join(',')}]`) as TaskId;
+}
+
+/** The id that a person wrote: `rigl[a,b]`, or `rigl/a/b`, which no shell mangles. */
+export function taskIdFromText(text: string): TaskId {
+  const [stage, ...labels] = text.includes('[') ? [text] : text.split('/');
+  return taskId(stage, labels);
+}
+
+/** The form of a task id that no shell mangles. */
+export function shellTaskId(task: TaskId): string {
+  return task.replace('[', '/').replace(']', '').replaceAll(',', '/');
+}
+
+/** What a label, an axis or a stage may not contain: it would blur task ids and shell words. */
+export const UNFIT_IN_NAMES = /[,[\]:=/\s"'`$\\]/;

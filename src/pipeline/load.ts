@@ -1,0 +1,60 @@
+// load.ts — from a folder with a pipeline.yaml to a plan, or everything that is wrong on the way
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { bundleStages, loadStage, type StageModule } from './code.ts';
+import { type Pipeline, readPipeline, type StageConfig } from './config.ts';
+import { type Diagnostic, failure, type Result, success } from './event.ts';
+import { makePlan, type Plan } from './plan.ts';
+
+/** What to load. */
+export interface LoadOptions {
+  /** Folder of the pipeline file: stage modules are relative to it. */
+  readonly root: string;
+  /** Name of the pipeline file within `root`. */
+  readonly file: string;
+  readonly cache: string;
+  readonly presets: readonly string[];
+  readonly sets: readonly string[];
+  readonly clock: () => number;
+}
+
+/** A pipeline that is ready to be made. */
+export interface Loaded {
+  readonly pipeline: Pipeline;
+  readonly plan: Plan;
+}
+
+/** Reads, bundles and plans. Diagnostics of one step come all together. */
+export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>> {
+  const { root, file, presets, sets } = options;
+  const text = await readFile(join(root, file), 'utf8').catch(() => undefined);
+  if (text === undefined) {
+    const hint = 'run this in the folder of a pipeline, or name it with -C DIR';
+    return failure({ message: `there is no ${file} in ${root}`, hint });
+  }
+  const pipeline = readPipeline({ text, file, presets, sets });
+  if (!pipeline.ok) return pipeline;
+  const modules = await loadModules(pipeline.value, options);
+  if (!modules.ok) return modules;
+  const plan = makePlan(pipeline.value, modules.value);
+  return plan.ok ? success({ pipeline: pipeline.value, plan: plan.value }) : plan;
+}
+
+async function loadModules(
+  { stages }: Pipeline,
+  { root, cache, clock }: LoadOptions,
+): Promise<Result<ReadonlyMap<string, StageModule>>> {
+  const requestOf = ({ run, runPlace }: StageConfig) => ({ run, place: runPlace });
+  const bundles = await bundleStages(root, cache, [...stages.values()].map(requestOf), clock);
+  if (!bundles.ok) return bundles;
+  const modules = new Map<string, StageModule>();
+  const problems: Diagnostic[] = [];
+  for (const stage of stages.values()) {
+    const code = bundles.value.get(stage.run);
+    if (code === undefined) continue;
+    const module = await loadStage(code, requestOf(stage));
+    if (module.ok) modules.set(stage.name, module.value);
+    else problems.push(...module.diagnostics);
+  }
+  return problems.length > 0 ? failure(...problems) : success(modules);
+}

@@ -1,0 +1,426 @@
+// plan.ts — a Pipeline and its stages' declarations → every task, in order, or everything that is wrong
+import type { StageModule } from './code.ts';
+import type { AxisValue, InputConfig, InputSource, Pipeline, StageConfig } from './config.ts';
+import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
+import { wordIssue } from './issue.ts';
+import {
+  type Coordinates,
+  canonicalJson,
+  type Json,
+  type Named,
+  type TaskId,
+  taskId,
+} from './key.ts';
+import { didYouMean, fillAxes, type Located, locatedMap, lookupIn, partAt } from './located.ts';
+import { type Arity, asPort, type SourceFile } from './stage.ts';
+
+/** Where one input comes from. */
+export interface Link {
+  readonly task: TaskId;
+  readonly output: string;
+  /** The upstream task's labels, by axis. */
+  readonly at: Coordinates;
+}
+
+/** What an input port is connected to: as many links as its arity says. */
+export interface Binding {
+  readonly arity: Arity;
+  readonly links: readonly Link[];
+}
+
+/** A stage at one point of its matrix. */
+export interface Task {
+  readonly id: TaskId;
+  readonly stage: string;
+  readonly at: Coordinates;
+  /** After defaults: exactly what the stage reads. */
+  readonly params: Named<Json>;
+  readonly inputs: Named<Binding>;
+  readonly files: readonly SourceFile[] | null;
+  /** Size in the stage's own units, or null. */
+  readonly work: number | null;
+  /** Where each artifact goes, by output: a path within artifacts/. */
+  readonly artifacts: Named<string>;
+}
+
+/** Every task of a pipeline, upstream ones first. */
+export interface Plan {
+  readonly tasks: ReadonlyMap<TaskId, Task>;
+  readonly stages: ReadonlyMap<string, StageModule>;
+}
+
+/** Expands every stage's matrix, joins inputs, checks params. Linear in tasks and links. */
+export function makePlan(
+  pipeline: Pipeline,
+  modules: ReadonlyMap<string, StageModule>,
+): Result<Plan> {
+  const planner = new Planner(pipeline, modules);
+  for (const stage of topological(pipeline.stages)) planner.addStage(stage);
+  planner.checkArtifacts();
+  if (planner.problems.size > 0) return failure(...planner.problems.values());
+  return success({ tasks: planner.tasks, stages: modules });
+}
+
+/** Stages, upstream ones first; among equals, in the order of pipeline.yaml. */
+function topological(stages: ReadonlyMap<string, StageConfig>): readonly StageConfig[] {
+  const order = new Set<StageConfig>();
+  const visit = (stage: StageConfig): void => {
+    if (order.has(stage)) return;
+    for (const { from } of stage.inputs.values()) {
+      for (const source of from) {
+        const upstream = stages.get(source.stage);
+        if (upstream) visit(upstream);
+      }
+    }
+    order.add(stage);
+  };
+  for (const stage of stages.values()) visit(stage);
+  return [...order];
+}
+
+type Point = ReadonlyMap<string, AxisValue>;
+
+/** The tasks of a stage, by their labels on some of its axes. */
+type JoinIndex = ReadonlyMap<string, readonly Task[]>;
+
+class Planner {
+  /** By message and place: many tasks share one mistake. */
+  readonly problems = new Map<string, Diagnostic>();
+  readonly tasks = new Map<TaskId, Task>();
+  private readonly byStage = new Map<string, readonly Task[]>();
+  private readonly indexes = new Map<string, JoinIndex>();
+  private readonly paramsSeen = new Map<string, ParsedParams | undefined>();
+  private readonly pipeline: Pipeline;
+  private readonly modules: ReadonlyMap<string, StageModule>;
+
+  constructor(pipeline: Pipeline, modules: ReadonlyMap<string, StageModule>) {
+    this.pipeline = pipeline;
+    this.modules = modules;
+  }
+
+  say(message: string, place: Place, hint?: string): void {
+    this.problems.set(`${place.file}:${place.start}:${message}`, { message, place, hint });
+  }
+
+  addStage(stage: StageConfig): void {
+    const module = this.modules.get(stage.name);
+    if (module === undefined) return;
+    this.checkStage(stage, module);
+    const tasks = pointsOf(stage).flatMap((point) => this.makeTask(stage, module, point) ?? []);
+    if (tasks.length === 0 && this.problems.size === 0) {
+      this.say(`stage \`${stage.name}\` has no tasks: everything is excluded`, stage.place);
+    }
+    this.byStage.set(stage.name, tasks);
+    for (const task of tasks) this.tasks.set(task.id, task);
+  }
+
+  /** What can be said of a stage without looking at its tasks. */
+  private checkStage(stage: StageConfig, { declaration }: StageModule): void {
+    const names = Object.keys(declaration.params.shape);
+    for (const [name, located] of stage.params) {
+      const place = located.named ?? located.place;
+      if (!names.includes(name)) {
+        this.say(`${stage.run} has no param \`${name}\``, place, didYouMean(name, names));
+      } else if (stage.axes.has(name)) {
+        this.say(`\`${name}\` is both an axis and a param of stage \`${stage.name}\``, place);
+      }
+    }
+    for (const [port, input] of stage.inputs) {
+      const known = Object.keys(declaration.inputs);
+      if (known.includes(port)) this.checkKinds(stage, port, input, declaration.inputs[port]);
+      else this.say(`${stage.run} has no input \`${port}\``, input.place, didYouMean(port, known));
+    }
+    for (const [port, declared] of Object.entries(declaration.inputs)) {
+      if (stage.inputs.has(port) || asPort(declared).arity === 'optional') continue;
+      const message = `stage \`${stage.name}\` needs an input \`${port}\``;
+      this.say(message, stage.place, `inputs: { ${port}: stage.output }`);
+    }
+    for (const [output, located] of stage.artifacts) {
+      const known = Object.keys(declaration.outputs);
+      if (known.includes(output)) continue;
+      const place = located.named ?? located.place;
+      this.say(`${stage.run} has no output \`${output}\``, place, didYouMean(output, known));
+    }
+  }
+
+  private checkKinds(
+    stage: StageConfig,
+    port: string,
+    input: InputConfig,
+    declared: Parameters<typeof asPort>[0],
+  ): void {
+    const wanted = asPort(declared).codec.kind;
+    for (const source of input.from) {
+      const outputs = this.modules.get(source.stage)?.declaration.outputs;
+      if (outputs === undefined) continue;
+      const output = Object.hasOwn(outputs, source.output) ? outputs[source.output] : undefined;
+      if (output === undefined) {
+        const hint = didYouMean(source.output, Object.keys(outputs));
+        this.say(
+          `stage \`${source.stage}\` has no output \`${source.output}\``,
+          source.place,
+          hint,
+        );
+      } else if (output.kind !== wanted) {
+        const message = `input \`${port}\` of stage \`${stage.name}\` takes ${wanted}, not ${output.kind}`;
+        this.say(message, source.place);
+      }
+    }
+  }
+
+  private makeTask(stage: StageConfig, module: StageModule, point: Point): Task | undefined {
+    const labels = [...point.values()].map(({ label }) => label);
+    const at = Object.fromEntries([...point].map(([axis, { label }]) => [axis, label]));
+    const parsed = this.parseParams(stage, module, point);
+    const inputs: Record<string, Binding> = {};
+    for (const [port, declared] of Object.entries(module.declaration.inputs)) {
+      const config = stage.inputs.get(port);
+      const { arity } = asPort(declared);
+      const links = config ? this.join(stage, point, port, config, arity) : [];
+      inputs[port] = { arity, links };
+    }
+    if (parsed === undefined) return undefined;
+    const artifacts = [...stage.artifacts].map(
+      ([output, path]) => [output, fillPath(`${stage.name}/${path.value}`, at)] as const,
+    );
+    return {
+      id: taskId(stage.name, labels),
+      stage: stage.name,
+      at,
+      inputs,
+      artifacts: Object.fromEntries(artifacts),
+      ...parsed,
+    };
+  }
+
+  // ---- params ----
+
+  /** An axis value becomes a param only if the stage's schema names the axis; otherwise it is a coordinate. */
+  private parseParams(
+    stage: StageConfig,
+    module: StageModule,
+    point: Point,
+  ): ParsedParams | undefined {
+    const fields = new Map<string, Located>();
+    for (const name of Object.keys(module.declaration.params.shape)) {
+      const axis = point.get(name);
+      const given = stage.params.get(name);
+      if (axis) fields.set(name, axis.located);
+      else if (given) {
+        const filled = fillAxes(given, (path, at) => valueAt(point, path, at));
+        if (filled.ok) fields.set(name, filled.value);
+        else
+          for (const { message, place } of filled.diagnostics) if (place) this.say(message, place);
+      }
+    }
+    const located = locatedMap(fields, { place: stage.place });
+    const memo = canonicalJson([stage.name, located.value]);
+    if (!this.paramsSeen.has(memo)) {
+      this.paramsSeen.set(memo, this.validateParams(stage, module, located));
+    }
+    return this.paramsSeen.get(memo);
+  }
+
+  private validateParams(
+    stage: StageConfig,
+    { declaration }: StageModule,
+    located: Located,
+  ): ParsedParams | undefined {
+    const sayAt = (
+      path: readonly (string | number)[],
+      message: string,
+      hint: string | undefined,
+    ): void => {
+      const part = partAt(located, path);
+      const missing = path.length > 0 && lookupPath(located, path) === undefined;
+      const place = missing ? (part.named ?? part.place) : part.place;
+      const known =
+        missing && path.length === 1 && !Object.hasOwn(located.value as object, path[0]);
+      this.say(
+        known ? `stage \`${stage.name}\` needs a param \`${path[0]}\`` : message,
+        place,
+        known ? `params: { ${path[0]}: … }` : hint,
+      );
+    };
+    const result = declaration.params.safeParse(located.value);
+    if (!result.success) {
+      for (const issue of result.error.issues) {
+        for (const { path, message, hint } of wordIssue(issue, declaration.params)) {
+          sayAt(path, `${message} (stage \`${stage.name}\`)`, hint);
+        }
+      }
+      return undefined;
+    }
+    const params = result.data as Named<Json>;
+    const problems = declaration.check?.(params) ?? [];
+    for (const { path, message, hint } of problems) {
+      sayAt(path, `${message} (stage \`${stage.name}\`)`, hint);
+    }
+    if (problems.length > 0) return undefined;
+    return {
+      params,
+      files: declaration.files?.(params) ?? null,
+      work: declaration.work?.(params) ?? null,
+    };
+  }
+
+  // ---- inputs ----
+
+  /**
+   * The join rule: equal labels on shared axes; axes that only the upstream has are collected, in matrix order;
+   * an axis that `where` pins to one label is neither.
+   */
+  private join(
+    stage: StageConfig,
+    point: Point,
+    port: string,
+    config: InputConfig,
+    arity: Arity,
+  ): readonly Link[] {
+    const links = config.from.flatMap((source) => this.linksFrom(point, config, source));
+    if (links.length === 0) {
+      const labels = [...point.values()].map(({ label }) => label);
+      const message = `input \`${port}\` of ${taskId(stage.name, labels)} finds no task of ${names(config.from)}`;
+      const upstreamFailed = config.from.some(({ stage: name }) => !this.byStage.get(name)?.length);
+      const hint = 'the axes that both stages have must share this task’s labels';
+      if (arity !== 'optional' && !upstreamFailed) this.say(message, config.place, hint);
+    } else if (links.length > 1 && arity !== 'many') {
+      const own = new Set(point.keys());
+      const axes = Object.keys(links[0].at).filter(
+        (axis) => !own.has(axis) && !config.where.has(axis),
+      );
+      const message = `input \`${port}\` of stage \`${stage.name}\` takes one blob, but ${links.length} tasks of ${names(config.from)} fit`;
+      const hint = `narrow it: { from: ${config.from[0].stage}.${config.from[0].output}, where: { ${axes[0] ?? 'axis'}: … } }`;
+      this.say(message, config.place, hint);
+    }
+    return links;
+  }
+
+  private linksFrom(point: Point, config: InputConfig, source: InputSource): readonly Link[] {
+    const upstream = this.pipeline.stages.get(source.stage);
+    if (upstream === undefined) return [];
+    const shared = [...upstream.axes.keys()].filter((axis) => point.has(axis));
+    const index = this.indexOf(source.stage, shared);
+    const found = index.get(joinKey(shared.map((axis) => point.get(axis)?.label ?? ''))) ?? [];
+    return found
+      .filter(({ at }) =>
+        [...config.where].every(([axis, { labels }]) => labels.has(at[axis] ?? '')),
+      )
+      .map(({ id, at }) => ({ task: id, output: source.output, at }));
+  }
+
+  private indexOf(stage: string, axes: readonly string[]): JoinIndex {
+    const name = joinKey([stage, ...axes]);
+    const known = this.indexes.get(name);
+    if (known) return known;
+    const index = new Map<string, Task[]>();
+    for (const task of this.byStage.get(stage) ?? []) {
+      const key = joinKey(axes.map((axis) => task.at[axis]));
+      const entry = index.get(key);
+      if (entry) entry.push(task);
+      else index.set(key, [task]);
+    }
+    this.indexes.set(name, index);
+    return index;
+  }
+
+  /** Two tasks on one path would overwrite each other. */
+  checkArtifacts(): void {
+    const owner = new Map<string, Task>();
+    for (const task of this.tasks.values()) {
+      for (const [output, path] of Object.entries(task.artifacts)) {
+        const other = owner.get(path);
+        const place = this.pipeline.stages.get(task.stage)?.artifacts.get(output)?.place;
+        if (other && place) this.say(`${other.id} and ${task.id} would both write ${path}`, place);
+        owner.set(path, task);
+      }
+    }
+  }
+}
+
+interface ParsedParams {
+  readonly params: Named<Json>;
+  readonly files: readonly SourceFile[] | null;
+  readonly work: number | null;
+}
+
+/** Joins labels into one text that no two lists of labels share. */
+const joinKey = (labels: readonly string[]): string => labels.join('\u0000');
+
+const names = (from: readonly InputSource[]): string =>
+  from.map(({ stage, output }) => `${stage}.${output}`).join(' or ');
+
+const fillPath = (path: string, at: Coordinates): string =>
+  path.replace(/\{([\w-]+)\}/g, (whole, axis: string) => at[axis] ?? whole);
+
+function lookupPath(located: Located, path: readonly (string | number)[]): Located | undefined {
+  let part: Located | undefined = located;
+  for (const step of path) {
+    part = part?.fields?.get(String(step)) ?? part?.items?.[Number(step)];
+  }
+  return part;
+}
+
+function valueAt(point: Point, path: readonly string[], at: Place): Result<Located> {
+  const [axis, ...rest] = path;
+  const value = point.get(axis);
+  if (value === undefined)
+    return failure({ message: `this task has no axis \`${axis}\``, place: at });
+  return lookupIn(value.located, rest, at);
+}
+
+/** The points of a stage's matrix in declaration order (the last axis fastest), less exclude, plus include. */
+function pointsOf(stage: StageConfig): readonly Point[] {
+  let points: readonly Point[] = [new Map()];
+  for (const [axis, values] of stage.axes) {
+    points = points.flatMap((point) => values.map((value) => new Map(point).set(axis, value)));
+  }
+  const matches = (point: Point, labels: ReadonlyMap<string, string>): boolean =>
+    [...labels].every(([axis, label]) => point.get(axis)?.label === label);
+  const excluded = (point: Point): boolean =>
+    stage.exclude.some(({ labels }) => matches(point, labels)) &&
+    !stage.include.some(({ labels }) => matches(point, labels));
+  return points.filter((point) => !excluded(point));
+}
+
+/** A plan cut down to some targets and what they need, in the plan's order. */
+export function restrict(plan: Plan, targets: Iterable<TaskId>): Plan {
+  const needed = new Set<TaskId>();
+  const stack = [...targets];
+  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+    if (needed.has(id)) continue;
+    needed.add(id);
+    for (const { links } of Object.values(plan.tasks.get(id)?.inputs ?? {})) {
+      for (const link of links) stack.push(link.task);
+    }
+  }
+  const tasks = new Map([...plan.tasks].filter(([id]) => needed.has(id)));
+  return { ...plan, tasks };
+}
+
+/** The tasks that a target names: a stage, `stage[axis=value,…]`, a task id, or `stage/label/…`. */
+export function selectTasks(plan: Plan, target: string): Result<readonly TaskId[]> {
+  const asPath = target.includes('[') ? target : pathToId(target);
+  if (plan.tasks.has(asPath as TaskId)) return success([asPath as TaskId]);
+  const match = /^([\w-]+)(?:\[([^\]]*)\])?$/.exec(target);
+  const stage = match?.[1] ?? target.split('/')[0];
+  const ofStage = [...plan.tasks.values()].filter((task) => task.stage === stage);
+  if (ofStage.length === 0) {
+    const known = new Set([...plan.tasks.values()].map((task) => task.stage));
+    return failure({ message: `there is no stage \`${stage}\``, hint: didYouMean(stage, known) });
+  }
+  const conditions = (match?.[2] ?? '').split(',').filter((text) => text !== '');
+  const pairs = conditions.map((text) => text.split('=') as [string, string | undefined]);
+  if (match && pairs.every(([, label]) => label !== undefined)) {
+    const chosen = ofStage.filter(({ at }) => pairs.every(([axis, label]) => at[axis] === label));
+    if (chosen.length > 0) return success(chosen.map(({ id }) => id));
+  }
+  const ids = ofStage.map(({ id }) => id as string);
+  const near = ids.length > 40 ? ids.slice(0, 5) : ids;
+  return failure({ message: `no task is called \`${target}\``, hint: didYouMean(asPath, near) });
+}
+
+const pathToId = (target: string): string => {
+  const [stage, ...labels] = target.split('/');
+  return taskId(stage, labels);
+};

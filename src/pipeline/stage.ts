@@ -1,0 +1,174 @@
+// stage.ts — the door: what a stage module declares and what it is given. Bundled into every stage, so keep it small
+import type * as z from 'zod/mini';
+import { decodeSafetensors, encodeSafetensors, type TensorFile } from '../tensor.ts';
+import { type Coordinates, canonicalJson, type Digest, type Named, type TaskId } from './key.ts';
+
+/** The names of the codecs, as traces and `show` tell them. */
+export type CodecKind = 'json' | 'tensors' | 'text' | 'bytes';
+
+/** How a value becomes the bytes of a blob and back. Equal values give equal bytes. */
+export interface Codec<T> {
+  readonly kind: CodecKind;
+  encode(value: T): Uint8Array;
+  /** @throws when the bytes do not hold such a value. */
+  decode(bytes: Uint8Array): T;
+}
+
+/** Canonical JSON. With a schema, what is read is checked against it. */
+export function json<T>(schema?: z.ZodMiniType<T>): Codec<T> {
+  return {
+    kind: 'json',
+    encode: (value) => new TextEncoder().encode(canonicalJson(value)),
+    decode(bytes) {
+      const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+      return schema ? schema.parse(value) : (value as T);
+    },
+  };
+}
+
+/** Named typed arrays, in safetensors form: Python reads them as they are. */
+export function tensors(): Codec<TensorFile> {
+  return { kind: 'tensors', encode: encodeSafetensors, decode: decodeSafetensors };
+}
+
+/** UTF-8 text. */
+export function text(): Codec<string> {
+  return {
+    kind: 'text',
+    encode: (value) => new TextEncoder().encode(value),
+    decode: (bytes) => new TextDecoder('utf-8', { fatal: true }).decode(bytes),
+  };
+}
+
+/** Bytes as they are. */
+export function bytes(): Codec<Uint8Array> {
+  return { kind: 'bytes', encode: (value) => value, decode: (value) => value };
+}
+
+/** One blob of a collected input, with the task that made it. */
+export interface Collected<T> {
+  readonly task: TaskId;
+  /** The labels of that task, by axis. */
+  readonly at: Coordinates;
+  readonly digest: Digest;
+  readonly value: T;
+}
+
+/** How many blobs a port takes: one, one or none, or a list over axes that the stage itself lacks. */
+export type Arity = 'one' | 'optional' | 'many';
+
+/** An input of a stage. */
+export interface Port<T> {
+  readonly codec: Codec<unknown>;
+  readonly arity: Arity;
+  /** Never there: it carries the type of what `run` is given. */
+  readonly type?: T;
+}
+
+/** An input that may be left unconnected; then it is null. */
+export function optional<T>(codec: Codec<T>): Port<T | null> {
+  return { codec: codec as Codec<unknown>, arity: 'optional' };
+}
+
+/** An input that is a list: every task of the upstream stage that agrees on the shared axes, in matrix order. */
+export function collect<T>(codec: Codec<T>): Port<readonly Collected<T>[]> {
+  return { codec: codec as Codec<unknown>, arity: 'many' };
+}
+
+/** A file that a source stage needs from outside. The engine finds, fetches, verifies and keeps it. */
+export interface SourceFile {
+  /** Path below a mirror, such as `mnist/train-images-idx3-ubyte.gz`. */
+  readonly name: string;
+  /** Where it is published, tried in this order after the mirrors. */
+  readonly urls: readonly string[];
+  /** No more than this many bytes are downloaded. */
+  readonly bytes?: number | undefined;
+  readonly sha256: string;
+  /** What the checksum is of: the file, or its decompressed content (a mirror may have gzipped it anew). */
+  readonly of: 'file' | 'content';
+  /** What one can do when the file is out of reach, such as which data set needs no download. */
+  readonly instead?: string | undefined;
+}
+
+/** Something wrong with params that a schema cannot say, at a path below `params`. */
+export interface ParamProblem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
+
+/** Keeps an unfinished task, so that a killed run loses seconds and a resumed one ends in the same bits. */
+export interface Checkpoint {
+  /** The state that was saved last for this very action, if any. */
+  load(): TensorFile | undefined;
+  save(state: TensorFile): void;
+  /** Whether the engine wants one now. Cheap: ask at every step. */
+  due(): boolean;
+}
+
+/** What `run` is given. */
+export interface StageContext<P, I> {
+  readonly params: P;
+  readonly inputs: I;
+  /** Content of each source file, by name. */
+  readonly files: Named<Uint8Array>;
+  /** Tells how far the task is, in units of its own. */
+  progress(done: number, of: number, note?: string): void;
+  /** A line for the task's log. */
+  log(line: string): void;
+  readonly checkpoint: Checkpoint;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a declared input of any type
+type InputDeclaration = Codec<any> | Port<any>;
+type InputValue<D> = D extends Port<infer T> ? T : D extends Codec<infer T> ? T : never;
+type OutputValue<D> = D extends Codec<infer T> ? T : never;
+
+/** What a stage module exports as its default. */
+export interface StageDeclaration<
+  P extends z.ZodMiniObject = z.ZodMiniObject,
+  // biome-ignore lint/suspicious/noExplicitAny: a declaration of any type is a declaration
+  I extends Named<Codec<any> | Port<any>> = Named<Codec<any> | Port<any>>,
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  O extends Named<Codec<any>> = Named<Codec<any>>,
+> {
+  /** The params that this stage reads: it is keyed by these and no others. */
+  readonly params: P;
+  readonly inputs: I;
+  readonly outputs: O;
+  /** What is wrong with params beyond their schema. Called when the pipeline is planned. */
+  readonly check?: (params: z.infer<P>) => readonly ParamProblem[];
+  /** The size of the task in units of the stage's choice, from which its time is predicted. */
+  readonly work?: (params: z.infer<P>) => number;
+  /** What a source stage needs from outside. */
+  readonly files?: (params: z.infer<P>) => readonly SourceFile[];
+  /** Runs in a worker of its own: for modules that keep state between calls. */
+  readonly isolate?: boolean;
+  /** A pure function: same context, same outputs. */
+  readonly run: (
+    context: StageContext<z.infer<P>, { readonly [N in keyof I]: InputValue<I[N]> }>,
+  ) => StageOutputs<O> | Promise<StageOutputs<O>>;
+}
+
+type StageOutputs<O> = { readonly [N in keyof O]: OutputValue<O[N]> };
+
+/** Declares a stage. It only gives types to what it is given. */
+export function defineStage<
+  P extends z.ZodMiniObject,
+  // biome-ignore lint/suspicious/noExplicitAny: types are inferred from the declaration
+  I extends Named<Codec<any> | Port<any>>,
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  O extends Named<Codec<any>>,
+>(declaration: StageDeclaration<P, I, O>): StageDeclaration<P, I, O> {
+  return declaration;
+}
+
+/** An input as a port: a bare codec is a port that takes exactly one blob. */
+export function asPort(declared: InputDeclaration): Port<unknown> {
+  return 'arity' in declared ? declared : { codec: declared, arity: 'one' };
+}
+
+/** Thrown by a stage that cannot go on for a reason that its user can mend; no stack is shown. */
+export class StageError extends Error {
+  override readonly name = 'StageError';
+}

@@ -1,0 +1,258 @@
+// store.ts — what the pipeline remembers: an interface, and LMDB behind it (the only file that imports it)
+import { mkdirSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { open, type RootDatabase } from 'lmdb';
+import { type Digest, digestOf, type Key, type KeyParts, type Named, type TaskId } from './key.ts';
+
+/** The form of everything in the store. A store of another form is refused, never guessed at. */
+export const STORE_FORMAT = 1;
+
+/** An output as a trace remembers it. */
+export interface Output {
+  readonly digest: Digest;
+  readonly bytes: number;
+  /** The codec that wrote it: json, tensors, text or bytes. */
+  readonly kind: string;
+}
+
+/** Who made something, when and with what. Told by `why`, never part of a key. */
+export interface Maker {
+  readonly run: string;
+  readonly host: string;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** Versions of node, pipeline and esbuild. */
+  readonly versions: Named<string>;
+}
+
+/** What the store remembers of an action that ran. */
+export interface Trace {
+  readonly key: Key;
+  /** The task for which it ran first. */
+  readonly task: TaskId;
+  readonly parts: KeyParts;
+  readonly outputs: Named<Output>;
+  readonly cost: { readonly seconds: number; readonly work: number | null };
+  readonly made: Maker;
+}
+
+/** Who is running an action now. A claim that is not renewed for `CLAIM_LEASE_MS` may be taken over. */
+export interface Claim {
+  readonly owner: string;
+  /** Milliseconds since 1970. */
+  readonly renewed: number;
+}
+
+/** A claim of a process that has not renewed it for this long is dead: pids lie across containers. */
+export const CLAIM_LEASE_MS = 5000;
+
+/** What a file looked like when its content was last known. */
+export interface Stamp {
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly inode: number;
+  readonly digest: Digest;
+}
+
+/** One invocation, as the history keeps it. */
+export interface RunRecord {
+  readonly id: string;
+  readonly at: string;
+  readonly host: string;
+  readonly command: string;
+  readonly seconds: number;
+  readonly tally: Named<number>;
+  /** Key of every task that was made or reused. */
+  readonly tasks: Named<Key>;
+}
+
+/** A commit: a trace, and every blob that it names. */
+export interface Commit {
+  readonly trace: Trace;
+  readonly blobs: readonly Uint8Array[];
+}
+
+/** The seam between the engine and its memory. All bytes that come out have been verified. */
+export interface Store {
+  /** The bytes of a blob, or undefined when it is absent or was damaged (then it is dropped, and told). */
+  blob(digest: Digest): Uint8Array | undefined;
+  hasBlob(digest: Digest): boolean;
+  /** Keeps bytes that belong to no trace (the content of a fetched file). Durable when it returns. */
+  putBlob(bytes: Uint8Array): Digest;
+  trace(key: Key): Trace | undefined;
+  /** The key with which a task was last made or reused. */
+  latest(task: TaskId): Key | undefined;
+  setLatest(entries: ReadonlyMap<TaskId, Key>): void;
+  /** Keeps a trace and its blobs in one transaction and drops its checkpoint. Durable when it returns. */
+  commit(commit: Commit): void;
+  /** The checkpoint of an unfinished action. */
+  partial(key: Key): Uint8Array | undefined;
+  putPartial(key: Key, bytes: Uint8Array): void;
+  dropPartial(key: Key): void;
+  /** Takes the action for `owner`, or says who has it. */
+  claim(key: Key, owner: string, now: number): Claim | undefined;
+  renew(keys: readonly Key[], owner: string, now: number): void;
+  release(key: Key, owner: string): void;
+  stamp(path: string): Stamp | undefined;
+  putStamp(path: string, stamp: Stamp): void;
+  putRun(run: RunRecord): void;
+  /** Newest first. */
+  runs(): readonly RunRecord[];
+  close(): Promise<void>;
+}
+
+/** A store that could not be opened or written, said so that a person can act on it. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+}
+
+/** What to tell about damage that was found while reading. */
+export type OnDamage = (digest: Digest) => void;
+
+/**
+ * Opens the LMDB store in a folder, which is made when missing.
+ * @throws StoreError when the folder cannot be written, is full, or holds a store of another format.
+ */
+export function openStore(folder: string, onDamage: OnDamage): Store {
+  const root = openRoot(folder);
+  const table = <V>(name: string) => root.openDB<V, string>({ name, encoding: 'json' });
+  const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
+  const partials = root.openDB<Buffer, string>({ name: 'partial', encoding: 'binary' });
+  const traces = table<Trace>('traces');
+  const latest = table<Key>('latest');
+  const claims = table<Claim>('claims');
+  const stamps = table<Stamp>('stats');
+  const runs = table<RunRecord>('runs');
+  checkFormat(table<number>('meta'), folder);
+
+  /** Every write: one transaction, flushed to disk before it returns, an error worded for people. */
+  const write = <T>(action: () => T): T => {
+    try {
+      return root.transactionSync(action);
+    } catch (error) {
+      throw worded(error, folder);
+    }
+  };
+
+  return {
+    blob(digest) {
+      const bytes = blobs.get(digest);
+      if (bytes === undefined) return undefined;
+      if (digestOf(bytes) === digest) return bytes;
+      onDamage(digest);
+      write(() => blobs.removeSync(digest));
+      return undefined;
+    },
+    hasBlob: (digest) => blobs.doesExist(digest),
+    putBlob(bytes) {
+      const digest = digestOf(bytes);
+      if (!blobs.doesExist(digest)) write(() => blobs.putSync(digest, asBuffer(bytes)));
+      return digest;
+    },
+    trace: (key) => traces.get(key),
+    latest: (task) => latest.get(task),
+    setLatest(entries) {
+      const changed = [...entries].filter(([task, key]) => latest.get(task) !== key);
+      if (changed.length > 0) {
+        write(() => {
+          for (const [task, key] of changed) latest.putSync(task, key);
+        });
+      }
+    },
+    commit({ trace, blobs: parts }) {
+      const named = parts.map((bytes) => [digestOf(bytes), bytes] as const);
+      write(() => {
+        for (const [digest, bytes] of named) {
+          if (!blobs.doesExist(digest)) blobs.putSync(digest, asBuffer(bytes));
+        }
+        traces.putSync(trace.key, trace);
+        latest.putSync(trace.task, trace.key);
+        partials.removeSync(trace.key);
+      });
+    },
+    partial: (key) => partials.get(key),
+    putPartial(key, bytes) {
+      write(() => partials.putSync(key, asBuffer(bytes)));
+    },
+    dropPartial(key) {
+      if (partials.doesExist(key)) write(() => partials.removeSync(key));
+    },
+    claim: (key, owner, now) =>
+      write(() => {
+        const held = claims.get(key);
+        if (held && held.owner !== owner && now - held.renewed < CLAIM_LEASE_MS) return held;
+        claims.putSync(key, { owner, renewed: now });
+        return undefined;
+      }),
+    renew(keys, owner, now) {
+      write(() => {
+        for (const key of keys) {
+          if (claims.get(key)?.owner === owner) claims.putSync(key, { owner, renewed: now });
+        }
+      });
+    },
+    release(key, owner) {
+      write(() => {
+        if (claims.get(key)?.owner === owner) claims.removeSync(key);
+      });
+    },
+    stamp: (path) => stamps.get(path),
+    putStamp(path, stamp) {
+      write(() => stamps.putSync(path, stamp));
+    },
+    putRun(run) {
+      write(() => runs.putSync(run.id, run));
+    },
+    runs: () => [...runs.getRange({ reverse: true })].map(({ value }) => value),
+    close: () => root.close(),
+  };
+}
+
+/** Whether a folder lies on a network file system, where LMDB's locks cannot be relied on. */
+export function isNetworkFolder(folder: string): boolean {
+  // NFS, SMB, CIFS, SMB2 (statfs(2), "f_type").
+  return [0x6969, 0x517b, 0xff534d42, 0xfe534d42].includes(statfsSync(folder).type >>> 0);
+}
+
+function openRoot(folder: string): RootDatabase {
+  try {
+    mkdirSync(folder, { recursive: true });
+    return open({ path: join(folder, 'store.lmdb'), noSubdir: true, maxDbs: 16 });
+  } catch (error) {
+    throw worded(error, folder);
+  }
+}
+
+interface MetaTable {
+  get(name: string): number | undefined;
+  putSync(name: string, value: number): void;
+}
+
+function checkFormat(meta: MetaTable, folder: string): void {
+  const format = meta.get('format');
+  if (format === STORE_FORMAT) return;
+  if (format !== undefined) {
+    throw new StoreError(
+      `the store in ${folder} has format ${format}, and this version of pipeline reads ${STORE_FORMAT}: ` +
+        'use the version that wrote it, or another --cache',
+    );
+  }
+  try {
+    meta.putSync('format', STORE_FORMAT);
+  } catch (error) {
+    throw worded(error, folder);
+  }
+}
+
+/** LMDB says EIO for a full disk: say what a person can do. */
+function worded(error: unknown, folder: string): StoreError {
+  const text = error instanceof Error ? error.message : String(error);
+  const full = /ENOSPC|No space left|MDB_MAP_FULL|EIO|Input\/output error/i.test(text);
+  const advice = full
+    ? 'the disk is full or failing: free some space and make again (nothing half-written was kept)'
+    : 'check that the folder can be written';
+  return new StoreError(`the store in ${folder} cannot be written (${text}): ${advice}`);
+}
+
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

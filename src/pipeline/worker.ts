@@ -1,0 +1,146 @@
+// worker.ts — the far side of a thread: runs one action at a time, from the very bundle that was hashed
+import { pathToFileURL } from 'node:url';
+import { parentPort } from 'node:worker_threads';
+import type { Coordinates, Digest, Json, Named, TaskId } from './key.ts';
+import { asPort, type Checkpoint, type Codec, type StageDeclaration, tensors } from './stage.ts';
+
+/** The blobs of one input port. Bytes lie in shared memory: nobody writes to them. */
+export type InputBytes =
+  | { readonly arity: 'one' | 'optional'; readonly bytes: Uint8Array | null }
+  | {
+      readonly arity: 'many';
+      readonly items: readonly {
+        readonly task: TaskId;
+        readonly at: Coordinates;
+        readonly digest: Digest;
+        readonly bytes: Uint8Array;
+      }[];
+    };
+
+/** One action to run. */
+export interface Assignment {
+  /** Path of the stage's bundle. */
+  readonly bundle: string;
+  readonly params: Named<Json>;
+  readonly inputs: Named<InputBytes>;
+  readonly files: Named<Uint8Array>;
+  readonly checkpoint: Uint8Array | null;
+  /** Int32 of `FLAGS`, set by the engine and read by `checkpoint.due()`. */
+  readonly flags: SharedArrayBuffer;
+}
+
+/** Positions in `flags`. */
+export const FLAGS = { checkpointDue: 0, stop: 1, count: 2 } as const;
+
+/** What a worker says back. The last message of an assignment is done, failed or stopped. */
+export type WorkerMessage =
+  | { readonly say: 'progress'; readonly done: number; readonly of: number; readonly note: string }
+  | { readonly say: 'log'; readonly line: string }
+  | { readonly say: 'checkpoint'; readonly bytes: Uint8Array }
+  | { readonly say: 'done'; readonly outputs: Named<Uint8Array> }
+  | { readonly say: 'stopped' }
+  | { readonly say: 'failed'; readonly message: string; readonly stack?: string | undefined };
+
+/** Progress is told no more often than this. */
+const PROGRESS_EVERY_MS = 100;
+
+/** Leaves a stage after the checkpoint that a stop asked for. */
+class Stopped extends Error {
+  override readonly name = 'Stopped';
+}
+
+const say = (message: WorkerMessage, transfer: ArrayBuffer[] = []): void =>
+  parentPort?.postMessage(message, transfer);
+
+parentPort?.on('message', (assignment: Assignment) => {
+  run(assignment).catch((error: unknown) => {
+    if (error instanceof Stopped) return say({ say: 'stopped' });
+    const known = error instanceof Error && error.name === 'StageError';
+    const message = error instanceof Error ? error.message : String(error);
+    const stack = error instanceof Error && !known ? error.stack : undefined;
+    say({ say: 'failed', message, stack });
+  });
+});
+
+async function run(assignment: Assignment): Promise<void> {
+  const module = (await import(pathToFileURL(assignment.bundle).href)) as {
+    readonly default: StageDeclaration;
+  };
+  const stage = module.default;
+  const flags = new Int32Array(assignment.flags);
+  const outputs = await stage.run({
+    params: assignment.params,
+    inputs: decodeInputs(stage, assignment.inputs),
+    files: assignment.files,
+    progress: throttledProgress(),
+    log: (line) => say({ say: 'log', line }),
+    checkpoint: checkpointOf(assignment.checkpoint, flags),
+  });
+  const encoded = encodeOutputs(stage, outputs);
+  say({ say: 'done', outputs: encoded }, transferable(encoded));
+}
+
+function decodeInputs(stage: StageDeclaration, inputs: Named<InputBytes>): Record<string, unknown> {
+  const decoded: Record<string, unknown> = {};
+  for (const [port, given] of Object.entries(inputs)) {
+    const { codec } = asPort(stage.inputs[port]);
+    const decode = (bytes: Uint8Array): unknown => {
+      try {
+        return codec.decode(bytes);
+      } catch (error) {
+        const text = error instanceof Error ? error.message : String(error);
+        throw new Error(`input ${port} does not hold what the stage expects: ${text}`);
+      }
+    };
+    decoded[port] =
+      given.arity === 'many'
+        ? given.items.map(({ bytes, ...item }) => ({ ...item, value: decode(bytes) }))
+        : given.bytes && decode(given.bytes);
+  }
+  return decoded;
+}
+
+function encodeOutputs(stage: StageDeclaration, outputs: Named<unknown>): Named<Uint8Array> {
+  const extra = Object.keys(outputs).filter((name) => !Object.hasOwn(stage.outputs, name));
+  if (extra.length > 0) throw new Error(`the stage gave an undeclared output: ${extra.join(', ')}`);
+  const encoded: Record<string, Uint8Array> = {};
+  for (const [name, codec] of Object.entries(stage.outputs) as [string, Codec<unknown>][]) {
+    if (outputs[name] === undefined) throw new Error(`the stage gave no output ${name}`);
+    encoded[name] = codec.encode(outputs[name]);
+  }
+  return encoded;
+}
+
+/** The buffers that can be handed over instead of copied: those that belong to one output alone. */
+function transferable(outputs: Named<Uint8Array>): ArrayBuffer[] {
+  const buffers = Object.values(outputs)
+    .filter((bytes) => bytes.buffer instanceof ArrayBuffer)
+    .filter((bytes) => bytes.byteLength === bytes.buffer.byteLength)
+    .map((bytes) => bytes.buffer as ArrayBuffer);
+  return [...new Set(buffers)];
+}
+
+function throttledProgress(): (done: number, of: number, note?: string) => void {
+  let next = 0;
+  return (done, of, note = '') => {
+    const now = performance.now();
+    if (now < next && done < of) return;
+    next = now + PROGRESS_EVERY_MS;
+    say({ say: 'progress', done, of, note });
+  };
+}
+
+function checkpointOf(saved: Uint8Array | null, flags: Int32Array): Checkpoint {
+  const { encode, decode } = tensors();
+  return {
+    load: () => (saved ? decode(saved) : undefined),
+    save(state) {
+      Atomics.store(flags, FLAGS.checkpointDue, 0);
+      const bytes = encode(state);
+      say({ say: 'checkpoint', bytes }, [bytes.buffer as ArrayBuffer]);
+      if (Atomics.load(flags, FLAGS.stop) === 1) throw new Stopped();
+    },
+    due: () =>
+      Atomics.load(flags, FLAGS.checkpointDue) === 1 || Atomics.load(flags, FLAGS.stop) === 1,
+  };
+}

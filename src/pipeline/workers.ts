@@ -1,0 +1,105 @@
+// workers.ts — the near side: one thread per slot, and what to do when one dies
+import { Worker } from 'node:worker_threads';
+import type { Named } from './key.ts';
+import { type Assignment, FLAGS, type WorkerMessage } from './worker.ts';
+
+/** How an assignment ended. */
+export type WorkerResult =
+  | { readonly end: 'done'; readonly outputs: Named<Uint8Array> }
+  | { readonly end: 'stopped' }
+  | { readonly end: 'failed'; readonly message: string; readonly stack?: string | undefined };
+
+/** What to do with the sentences that a worker says before the last. */
+export interface WorkerEars {
+  progress(done: number, of: number, note: string): void;
+  log(line: string): void;
+  checkpoint(bytes: Uint8Array): void;
+}
+
+/** A fixed number of threads. Each is started when first needed and used again. */
+export interface Workers {
+  /** Runs an assignment on a free thread; the caller sees to it that one is free. */
+  run(work: Omit<Assignment, 'flags'>, ears: WorkerEars, isolate: boolean): Promise<WorkerResult>;
+  /** Asks every running stage to save a checkpoint soon. */
+  checkpointNow(): void;
+  /** Asks every running stage to stop at its next checkpoint, and ends those that do not within `grace_ms`. */
+  stop(grace_ms: number): void;
+  close(): Promise<void>;
+}
+
+/** An assignment under way. `finish` with `reusable` false ends its thread. */
+interface Running {
+  readonly flags: Int32Array;
+  finish(result: WorkerResult, reusable: boolean): void;
+}
+
+/** @param file path of the worker's script (`worker.ts`, bundled) */
+export function createWorkers(file: string): Workers {
+  const idle: Worker[] = [];
+  const all = new Set<Worker>();
+  const running = new Map<Worker, Running>();
+
+  const start = (): Worker => {
+    const worker = new Worker(file, { execArgv: ['--enable-source-maps'], stdout: false });
+    all.add(worker);
+    worker.once('exit', () => all.delete(worker));
+    return worker;
+  };
+
+  const retire = (worker: Worker): void => {
+    void worker.terminate();
+  };
+
+  return {
+    run(work, ears, isolate) {
+      const worker = idle.pop() ?? start();
+      const flags = new SharedArrayBuffer(4 * FLAGS.count);
+      return new Promise((resolve) => {
+        const finish = (result: WorkerResult, reusable: boolean): void => {
+          running.delete(worker);
+          worker.removeAllListeners('message');
+          worker.removeAllListeners('error');
+          worker.off('exit', onExit);
+          if (reusable && !isolate) idle.push(worker);
+          else retire(worker);
+          resolve(result);
+        };
+        running.set(worker, { flags: new Int32Array(flags), finish });
+        const onExit = (code: number): void =>
+          finish({ end: 'failed', message: `the worker ended with exit code ${code}` }, false);
+        worker.on('exit', onExit);
+        worker.on('error', (error: Error) => {
+          const message = `the worker died: ${error.message}`;
+          finish({ end: 'failed', message, stack: error.stack }, false);
+        });
+        worker.on('message', (message: WorkerMessage) => {
+          if (message.say === 'done') finish({ end: 'done', outputs: message.outputs }, true);
+          else if (message.say === 'stopped') finish({ end: 'stopped' }, true);
+          else if (message.say === 'failed') {
+            finish({ end: 'failed', message: message.message, stack: message.stack }, true);
+          } else hear(message, ears);
+        });
+        worker.postMessage({ ...work, flags } satisfies Assignment);
+      });
+    },
+    checkpointNow() {
+      for (const { flags } of running.values()) Atomics.store(flags, FLAGS.checkpointDue, 1);
+    },
+    stop(grace_ms) {
+      for (const { flags } of running.values()) Atomics.store(flags, FLAGS.stop, 1);
+      const late = setTimeout(() => {
+        for (const { finish } of [...running.values()]) finish({ end: 'stopped' }, false);
+      }, grace_ms);
+      late.unref();
+    },
+    async close() {
+      await Promise.all([...all].map((worker) => worker.terminate()));
+    },
+  };
+}
+
+function hear(message: WorkerMessage, ears: WorkerEars): void {
+  if (message.say === 'progress') ears.progress(message.done, message.of, message.note);
+  else if (message.say === 'log') ears.log(message.line);
+  else if (message.say === 'checkpoint') ears.checkpoint(message.bytes);
+}

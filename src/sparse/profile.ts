@@ -1,0 +1,285 @@
+// profile.ts — how many connections each neuron of a layer gets: sorted fan-in with an exact total
+import exp from '@stdlib/math-base-special-exp';
+import ln from '@stdlib/math-base-special-ln';
+import normalQuantile from '@stdlib/stats-base-dists-normal-quantile';
+import { apportion } from './apportion.ts';
+import { coefficientOfVariation } from './fan-in.ts';
+
+/**
+ * How fan-in is spread over the neurons of each hidden layer. Our definitions, as the paper
+ * (arXiv 2604.10560) was read in its abstract only.
+ * - `dense`: every connection exists, whatever the sparsity: the baseline of all other profiles.
+ * - `uniform`: connections uniformly random among all positions (Erdos-Renyi with an exact number
+ *   of connections).
+ * - `lognormal`: fan-in follows the quantiles of a lognormal with this CV; CV 0 is constant fan-in.
+ */
+export type Profile =
+  | { readonly family: 'dense' }
+  | { readonly family: 'uniform' }
+  | { readonly family: ShapedFamily; readonly cv: number };
+
+/** A layer and its budget: `connections` of the inputs * outputs that are possible. */
+export interface LayerSize {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly connections: number;
+}
+
+/** A fan-in profile of one layer. */
+export interface FanInProfile {
+  /**
+   * [outputs], ascending, summing to `connections`, each from 0 (1 where connections suffice) to
+   * `inputs`.
+   */
+  readonly fanIn: Int32Array;
+  /** The shape: for `lognormal` the sigma of ln fan-in before clamps. 0 is constant fan-in. */
+  readonly theta: number;
+  /** The CV achieved (population SD / mean): what to report. */
+  readonly cv: number;
+}
+
+/** A CV that a family cannot have in a layer. */
+export interface InfeasibleCv {
+  readonly family: ShapedFamily;
+  /** What was asked for. */
+  readonly cv: number;
+  /**
+   * The least CV: that of constant fan-in, which is above 0 where connections / outputs is not a
+   * whole number.
+   */
+  readonly minimumCv: number;
+  /**
+   * The greatest CV that the family attains. A `cv` between the two fell between the steps of a
+   * small layer.
+   */
+  readonly maximumCv: number;
+  readonly size: LayerSize;
+}
+
+/**
+ * A family of shapes: target fan-in is proportional to g(u; theta), positive and increasing in u,
+ * with theta = 0 constant. g is given curried, so that what depends on u alone is computed once.
+ * Mirrored or humped versions of a shape would be the same profile, since only the sorted fan-in
+ * matters.
+ */
+interface Shape {
+  readonly g: (u: number) => (theta: number) => number;
+  /**
+   * The range of theta, both above 0. `most` ends the search: it bounds the CV that the family can
+   * attain.
+   */
+  readonly least: number;
+  readonly most: number;
+}
+
+/** exp(theta * h(u)): the shape of nearly every family. */
+const exponential = (h: (u: number) => number): Shape['g'] => {
+  return (u) => {
+    const height = h(u);
+    return (theta) => exp(theta * height);
+  };
+};
+
+/** The families that have a CV, one line each. */
+const SHAPES = {
+  // At sigma 12 nine neurons in ten sit at a clamp: a two-level profile, no longer a lognormal.
+  lognormal: { g: exponential((u) => normalQuantile(u, 0, 1)), least: 0.01, most: 12 },
+} as const satisfies Record<string, Shape>;
+
+/** A family whose CV can be chosen. */
+export type ShapedFamily = keyof typeof SHAPES;
+
+/** How far the achieved CV may be from the one asked for. */
+const CV_TOLERANCE = 0.01;
+/** Cells of the log grid of theta: neighbours differ by 16 %. */
+const GRID_CELLS = 48;
+/** Halvings of one cell: to 1e-6 of it, below the change that moves a single connection. */
+const CELL_HALVINGS = 20;
+/** Halvings of the water level: enough to reach neighbouring doubles. */
+const LEVEL_HALVINGS = 200;
+
+/**
+ * The profile of this family with this CV: the first theta, from 0 upward, at which the CV of the
+ * whole-numbered fan-in crosses `cv`. Infeasible is a value with the attained maximum, never the
+ * nearest profile.
+ * @param cv at least 0; 0 is constant fan-in, which may differ by one between neurons.
+ * @throws RangeError when cv or the size is out of range.
+ */
+export function fanInByCv(
+  family: ShapedFamily,
+  cv: number,
+  size: LayerSize,
+): FanInProfile | { readonly infeasible: InfeasibleCv } {
+  if (!(cv >= 0 && cv < Number.POSITIVE_INFINITY)) {
+    throw new RangeError(`a CV is a number from 0 up, not ${cv}`);
+  }
+  const profileAt = profiler(family, size);
+  const constant = profileAt(0);
+  if (cv === 0) return constant;
+  const nearest = cv <= constant.cv ? constant : firstCrossing(SHAPES[family], profileAt, cv);
+  if (Math.abs(nearest.cv - cv) <= CV_TOLERANCE) return nearest;
+  const maximumCv = maximumCvOf(SHAPES[family], profileAt);
+  return { infeasible: { family, cv, minimumCv: constant.cv, maximumCv, size } };
+}
+
+/**
+ * The fan-in of a lognormal quantile profile with this sigma, as fitted to an equilibrium:
+ * [outputs], ascending.
+ * @param sigma SD of ln fan-in before clamps, in [0, 12].
+ * @throws RangeError when sigma or the size is out of range.
+ */
+export function fanInBySigma(sigma: number, size: LayerSize): Int32Array {
+  if (!(sigma >= 0 && sigma <= SHAPES.lognormal.most)) {
+    throw new RangeError(`sigma is in [0, ${SHAPES.lognormal.most}], not ${sigma}`);
+  }
+  return profiler('lognormal', size)(sigma).fanIn;
+}
+
+/**
+ * The greatest CV that a family attains in a layer (within a percent: the maximum over a grid of
+ * theta). Takes some milliseconds; `cvBound` is the closed form that holds for every family.
+ */
+export function maximumCv(family: ShapedFamily, size: LayerSize): number {
+  return maximumCvOf(SHAPES[family], profiler(family, size));
+}
+
+/**
+ * No fan-in profile has a greater CV at this density: sqrt(1 / density - 1), reached when every
+ * neuron has all inputs or none. It holds for a whole network under any layer rule too, because its
+ * densest layer is at least as dense.
+ * @param density connections / possible connections, in (0, 1].
+ */
+export function cvBound(density: number): number {
+  return Math.sqrt(1 / density - 1);
+}
+
+type Profiler = (theta: number) => FanInProfile;
+
+/** The profiles of a family in a layer, by theta. Budget first, CV after. */
+function profiler(family: ShapedFamily, size: LayerSize): Profiler {
+  checkSize(size);
+  const { inputs, outputs, connections } = size;
+  const shape: Shape = SHAPES[family];
+  const curves = Array.from({ length: outputs }, (_, i) => shape.g((i + 0.5) / outputs));
+  const capacities = new Float64Array(outputs).fill(inputs);
+  return (theta) => {
+    const heights = new Float64Array(outputs);
+    for (let i = 0; i < outputs; i++) heights[i] = curves[i](theta);
+    const fanIn = apportion(waterFill(heights, size), capacities, connections);
+    // Ties of the fractional parts may leave neighbours one apart in the wrong order.
+    fanIn.sort();
+    return { fanIn, theta, cv: coefficientOfVariation(fanIn) };
+  };
+}
+
+function checkSize({ inputs, outputs, connections }: LayerSize): void {
+  const possible = inputs * outputs;
+  const whole = [inputs, outputs, connections].every((count) => Number.isSafeInteger(count));
+  if (!whole || inputs < 1 || outputs < 1 || connections < 0 || connections > possible) {
+    throw new RangeError(`a layer of ${inputs}x${outputs} cannot have ${connections} connections`);
+  }
+}
+
+/**
+ * Real-valued fan-in: c * heights[i], kept within [kmin, inputs], with the c for which it sums to
+ * `connections`. kmin is 1 where every neuron can have a connection, else 0.
+ * heights: [outputs], positive and ascending, so that those clamped to either end are found by
+ * binary search.
+ */
+function waterFill(
+  heights: Float64Array,
+  { inputs, outputs, connections }: LayerSize,
+): Float64Array {
+  const least = connections >= outputs ? 1 : 0;
+  const highest = heights[outputs - 1];
+  const shape = heights.map((height) => height / highest);
+  const sums = runningSums(shape);
+  const filled = (level: number): number => {
+    const low = firstAtLeast(shape, least / level);
+    const high = firstAtLeast(shape, inputs / level);
+    return least * low + level * (sums[high] - sums[low]) + inputs * (outputs - high);
+  };
+  const level = leastLevel(filled, connections);
+  return shape.map((height) => Math.min(inputs, Math.max(least, level * height)));
+}
+
+/** The least level at which `filled`, which rises with it, reaches `wanted`. */
+function leastLevel(filled: (level: number) => number, wanted: number): number {
+  let low = 0;
+  let high = 1;
+  // The bound only matters to a shape so steep that it underflows to 0; its fan-in then fails to
+  // sum up.
+  while (filled(high) < wanted && high < 1e300) high *= 2;
+  for (let halving = 0; halving < LEVEL_HALVINGS; halving++) {
+    const middle = (low + high) / 2;
+    if (middle === low || middle === high) break;
+    if (filled(middle) < wanted) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
+/** [n + 1]: entry i is the sum of the first i values. */
+function runningSums(values: Float64Array): Float64Array {
+  const sums = new Float64Array(values.length + 1);
+  for (let i = 0; i < values.length; i++) sums[i + 1] = sums[i] + values[i];
+  return sums;
+}
+
+/** The first index whose value is at least `bound`, or the length. values: ascending. */
+function firstAtLeast(values: Float64Array, bound: number): number {
+  let low = 0;
+  let high = values.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (values[middle] < bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The log grid of theta, ascending, from `least` to `most`. */
+function thetaGrid({ least, most }: Shape): number[] {
+  const step = ln(most / least) / GRID_CELLS;
+  const inner = Array.from({ length: GRID_CELLS }, (_, cell) => least * exp(step * cell));
+  return [...inner, most];
+}
+
+/**
+ * The profile nearest to the first crossing of `cv`, or the one of greatest CV if there is none. CV
+ * rises with theta only up to the family's maximum (then clamps flatten or reverse it), hence a
+ * scan, and a bisection in one cell.
+ */
+function firstCrossing(shape: Shape, profileAt: Profiler, cv: number): FanInProfile {
+  let below = profileAt(0);
+  let greatest = below;
+  for (const theta of thetaGrid(shape)) {
+    const profile = profileAt(theta);
+    if (profile.cv >= cv) return bisectCell(profileAt, below, profile, cv);
+    if (profile.cv > greatest.cv) greatest = profile;
+    below = profile;
+  }
+  return greatest;
+}
+
+function bisectCell(
+  profileAt: Profiler,
+  below: FanInProfile,
+  above: FanInProfile,
+  cv: number,
+): FanInProfile {
+  let [low, high] = [below, above];
+  for (let halving = 0; halving < CELL_HALVINGS; halving++) {
+    const middle = profileAt((low.theta + high.theta) / 2);
+    if (middle.cv < cv) low = middle;
+    else high = middle;
+  }
+  return cv - low.cv < high.cv - cv ? low : high;
+}
+
+function maximumCvOf(shape: Shape, profileAt: Profiler): number {
+  return thetaGrid(shape).reduce(
+    (most, theta) => Math.max(most, profileAt(theta).cv),
+    profileAt(0).cv,
+  );
+}

@@ -1,0 +1,254 @@
+// rigl.ts — RigL's change of topology: drop the least weights, grow at the greatest gradients
+import sincos from '@stdlib/math-base-special-sincos';
+import { isDense, type LayerMask } from './mask.ts';
+
+/** How much of a layer is replaced over time. */
+export interface DropSchedule {
+  /** Fraction of connections replaced at step 0, in [0, 1]; 0.3 in RigL. */
+  readonly fraction: number;
+  /** The step, in batches seen, from which nothing is replaced; 75 % of training in RigL. */
+  readonly stop: number;
+}
+
+/**
+ * The fraction of connections to replace at a step: fraction / 2 * (1 + cos(pi * step / stop)), and
+ * 0 from `stop` on.
+ * @param step batches seen, from 0.
+ * Source: Evci et al. 2020 (arXiv 1911.11134), section 3, "update schedule".
+ */
+export function dropFraction(step: number, { fraction, stop }: DropSchedule): number {
+  if (step >= stop) return 0;
+  const [, cosine] = sincos((PI * step) / stop);
+  return (fraction / 2) * (1 + cosine);
+}
+
+// biome-ignore lint/suspicious/noApproximativeNumericConstant: the rule on bits bars Math.PI.
+const PI = 3.141592653589793;
+
+/** What a layer's topology is changed by. Shapes: O outputs, I inputs, K connections. */
+export interface LayerRewiring {
+  readonly mask: LayerMask;
+  /** [K]: one weight for each connection, in the mask's order. */
+  readonly weights: Float32Array;
+  /** [O * I]: the loss gradient of every possible weight, of this batch: entry o * I + i. */
+  readonly gradient: Float32Array;
+  /** Fraction of connections to replace, in [0, 1], as `dropFraction` gives it. */
+  readonly fraction: number;
+}
+
+/** A layer after a change of topology. */
+export interface RewiredLayer {
+  readonly mask: LayerMask;
+  /**
+   * [K]: for each connection of the new mask, the index of the old connection whose weight and
+   * optimiser moments it keeps, or -1 for a new connection, which starts at 0 with moments 0.
+   */
+  readonly origin: Int32Array;
+  /** Connections dropped and grown, the same number. */
+  readonly replaced: number;
+  /** Of these, connections that are really new: the -1 of `origin`. */
+  readonly new: number;
+}
+
+/**
+ * One topology update of one layer, in the semantics of the TF1 reference code: with n = trunc(K *
+ * fraction), the n connections of least |weight| are dropped; then the n positions of greatest
+ * |gradient| among those not kept are grown, so that a connection just dropped may grow back, and
+ * then keeps its weight and moments. K never changes, and a dense layer takes no part.
+ *
+ * One departure: ties go to the lower position o * I + i, where the reference adds N(0, 1e-5) noise
+ * to the weights. A NaN counts as greater than infinity.
+ *
+ * Takes time in proportion to O * I: nothing is sorted.
+ * @throws RangeError when lengths do not fit the mask or the fraction is out of range.
+ * Source: google-research/rigl, rigl/sparse_optimizers_base.py, generic_mask_update.
+ */
+export function rewireLayer({ mask, weights, gradient, fraction }: LayerRewiring): RewiredLayer {
+  const { inputs, outputs, columns } = mask;
+  if (weights.length !== columns.length || gradient.length !== inputs * outputs) {
+    throw new RangeError('weights and gradient do not fit the mask');
+  }
+  if (!(fraction >= 0 && fraction <= 1)) {
+    throw new RangeError(`the fraction to drop is in [0, 1], not ${fraction}`);
+  }
+  const replaced = isDense(mask) ? 0 : Math.trunc(columns.length * fraction);
+  const positions = flatPositions(mask);
+  if (replaced === 0) return { mask, origin: positions.map((_, c) => c), replaced, new: 0 };
+  const dropped = markWeakest(weights, replaced);
+  const grown = greatestNotKept(gradient, positions, dropped, replaced);
+  return merge(mask, positions, dropped, grown);
+}
+
+/**
+ * Weights, or optimiser moments, carried over to a new topology: those of connections that stay,
+ * and 0 for new ones.
+ * values: [K] of the old mask; the result: [K] of the new one.
+ */
+export function carryOver(values: Float32Array, origin: Int32Array): Float32Array {
+  return Float32Array.from(origin, (old) => (old < 0 ? 0 : values[old]));
+}
+
+/** [K]: o * I + i of each connection, ascending. */
+function flatPositions({ inputs, outputs, rows, columns }: LayerMask): Int32Array {
+  const positions = new Int32Array(columns.length);
+  for (let o = 0; o < outputs; o++) {
+    for (let c = rows[o]; c < rows[o + 1]; c++) positions[c] = o * inputs + columns[c];
+  }
+  return positions;
+}
+
+/** [K]: 1 for the `count` connections of least |weight|. */
+function markWeakest(weights: Float32Array, count: number): Uint8Array {
+  const weakness = bitsOf(weights).slice();
+  for (let c = 0; c < weakness.length; c++) weakness[c] = MAGNITUDE - (weakness[c] & MAGNITUDE);
+  return markAll(selectGreatest(weakness, count, new Int32Array(0)), weights.length);
+}
+
+/**
+ * [count]: the positions of greatest |gradient| among those without a connection that was kept,
+ * ascending.
+ */
+function greatestNotKept(
+  gradient: Float32Array,
+  positions: Int32Array,
+  dropped: Uint8Array,
+  count: number,
+): Int32Array {
+  const kept = new Int32Array(positions.length - count);
+  let at = 0;
+  for (let c = 0; c < positions.length; c++) if (dropped[c] === 0) kept[at++] = positions[c];
+  return selectGreatest(bitsOf(gradient), count, kept);
+}
+
+/** The same memory as integers. */
+const bitsOf = (values: Float32Array): Int32Array =>
+  new Int32Array(values.buffer, values.byteOffset, values.length);
+
+/** [length]: 1 at these indices, 0 elsewhere. */
+function markAll(indices: Int32Array, length: number): Uint8Array {
+  const marks = new Uint8Array(length);
+  for (let i = 0; i < indices.length; i++) marks[indices[i]] = 1;
+  return marks;
+}
+
+/** All bits of a float32 but its sign. As integers, magnitudes compare as they do as numbers. */
+const MAGNITUDE = 0x7fffffff;
+/** A magnitude is taken apart from the top: 11 bits, then 10, then 10. */
+const TOP_BITS = 11;
+const DIGIT_BITS = 10;
+const TOP_SHIFT = 2 * DIGIT_BITS;
+
+/**
+ * The indices of the `count` numbers of greatest magnitude, ascending; ties go to the lower index.
+ * A radix selection: counting by the top bits tells which bucket holds the last one selected, and
+ * all further work is on the few that reach that bucket. Two passes over everything, and no copy.
+ * bits: [n], of float32 numbers. excluded: indices not to be selected; at least `count` others are
+ * left.
+ */
+function selectGreatest(bits: Int32Array, count: number, excluded: Int32Array): Int32Array {
+  const tops = new Int32Array(1 << TOP_BITS);
+  for (let i = 0; i < bits.length; i++) tops[(bits[i] & MAGNITUDE) >> TOP_SHIFT]++;
+  for (let e = 0; e < excluded.length; e++) tops[(bits[excluded[e]] & MAGNITUDE) >> TOP_SHIFT]--;
+  const top = lastBucket(tops, count);
+
+  const base = top.bucket << TOP_SHIFT;
+  const barred = markAll(excluded, bits.length);
+  const reaching = new Int32Array(count - top.wanted + tops[top.bucket]);
+  let at = 0;
+  for (let i = 0; i < bits.length; i++) {
+    if ((bits[i] & MAGNITUDE) >= base && barred[i] === 0) reaching[at++] = i;
+  }
+  return keepGreatest(bits, reaching, count, leastSelected(bits, reaching, top));
+}
+
+/** A bucket in which a selection ends, and how many of its members are selected. */
+interface LastBucket {
+  /** The bits that its members share. */
+  readonly bucket: number;
+  readonly wanted: number;
+}
+
+/** The bucket that holds the `count`-th greatest. counts: members of each bucket, ascending. */
+function lastBucket(counts: Int32Array, count: number): LastBucket {
+  let wanted = count;
+  let bucket = counts.length - 1;
+  while (bucket > 0 && counts[bucket] < wanted) wanted -= counts[bucket--];
+  return { bucket, wanted };
+}
+
+/** Narrows the last bucket of top bits, digit by digit, to the least magnitude that is selected. */
+function leastSelected(bits: Int32Array, reaching: Int32Array, top: LastBucket): LastBucket {
+  let last = top;
+  for (const shift of [DIGIT_BITS, 0]) {
+    const counts = new Int32Array(1 << DIGIT_BITS);
+    for (const i of reaching) {
+      const digits = (bits[i] & MAGNITUDE) >> shift;
+      if (digits >> DIGIT_BITS === last.bucket) counts[digits & (counts.length - 1)]++;
+    }
+    const { bucket, wanted } = lastBucket(counts, last.wanted);
+    last = { bucket: (last.bucket << DIGIT_BITS) | bucket, wanted };
+  }
+  return last;
+}
+
+/**
+ * [count]: of the indices `reaching`, those above the least magnitude selected, and the first of
+ * those that equal it.
+ */
+function keepGreatest(
+  bits: Int32Array,
+  reaching: Int32Array,
+  count: number,
+  { bucket: least, wanted }: LastBucket,
+): Int32Array {
+  const selected = new Int32Array(count);
+  let ties = wanted;
+  let at = 0;
+  for (const i of reaching) {
+    const magnitude = bits[i] & MAGNITUDE;
+    if (magnitude > least || (magnitude === least && ties-- > 0)) selected[at++] = i;
+  }
+  return selected;
+}
+
+/** The new topology: connections not dropped, and those grown, in the order of their positions. */
+function merge(
+  mask: LayerMask,
+  positions: Int32Array,
+  dropped: Uint8Array,
+  grown: Int32Array,
+): RewiredLayer {
+  const merged = new Int32Array(positions.length);
+  const origin = new Int32Array(positions.length);
+  let at = 0;
+  let g = 0;
+  let fresh = 0;
+  for (let c = 0; c <= positions.length; c++) {
+    const position = c < positions.length ? positions[c] : Number.POSITIVE_INFINITY;
+    for (; g < grown.length && grown[g] < position; g++, at++, fresh++) {
+      merged[at] = grown[g];
+      origin[at] = -1;
+    }
+    const regrown = g < grown.length && grown[g] === position;
+    if (regrown) g++;
+    if (c === positions.length || (dropped[c] === 1 && !regrown)) continue;
+    merged[at] = position;
+    origin[at++] = c;
+  }
+  return { mask: atPositions(merged, mask), origin, replaced: grown.length, new: fresh };
+}
+
+/** The mask with connections at these positions, ascending: the inverse of `flatPositions`. */
+function atPositions(positions: Int32Array, { inputs, outputs }: LayerMask): LayerMask {
+  const rows = new Int32Array(outputs + 1);
+  const columns = new Int32Array(positions.length);
+  let at = 0;
+  for (let o = 0; o < outputs; o++) {
+    const start = o * inputs;
+    for (; at < positions.length && positions[at] < start + inputs; at++) {
+      columns[at] = positions[at] - start;
+    }
+    rows[o + 1] = at;
+  }
+  return { inputs, outputs, rows, columns };
+}
