@@ -139,7 +139,7 @@ function lineFor(event: Event, progress: Progress, c: Colors): string | undefine
     case 'built': {
       const same = event.unchanged ? c.dim(' (came out the same)') : '';
       const reason = progress.running.get(event.task)?.reason;
-      const why = reason ? c.dim(` — ${reasonWords(reason)}`) : '';
+      const why = reason && reason.kind !== 'new' ? c.dim(` — ${reasonWords(reason)}`) : '';
       return `${c.green('built')}   ${event.task} ${c.dim(`in ${duration(event.seconds)}`)}${same}${why}`;
     }
     case 'reused':
@@ -148,8 +148,6 @@ function lineFor(event: Event, progress: Progress, c: Colors): string | undefine
         : undefined;
     case 'failed':
       return failureText(event, c);
-    case 'skipped':
-      return `${c.yellow('skipped')} ${event.task} ${c.dim(`because ${event.because} was not made`)}`;
     case 'interrupted':
       return `${c.yellow('stopped')} ${event.task} ${c.dim('the next make continues it')}`;
     case 'waiting':

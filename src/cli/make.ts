@@ -85,7 +85,7 @@ async function run(
     });
     display.close();
     if (result.tally.built + result.tally.failed > 0) remember(session, id, result);
-    if (!options.json) summarise(session, plan, result, options.quiet ?? false);
+    if (!options.json) summarise(session, plan, result, options);
     if (signal.aborted) return EXIT.interrupted;
     return result.tally.failed + result.tally.skipped > 0 ? EXIT.failed : EXIT.made;
   } finally {
@@ -154,13 +154,13 @@ function summarise(
   session: Session,
   plan: Plan,
   { tally, seconds, traces }: RunResult,
-  quiet: boolean,
+  { quiet, keepGoing }: MakeOptions,
 ): void {
   const parts = [
     `${tally.built} built`,
     `${tally.reused} reused`,
     ...(tally.failed > 0 ? [c.red(`${tally.failed} failed`)] : []),
-    ...(tally.skipped > 0 ? [c.yellow(`${tally.skipped} skipped`)] : []),
+    ...(tally.skipped > 0 ? [c.yellow(`${tally.skipped} not made`)] : []),
     ...(tally.interrupted > 0 ? [c.yellow(`${tally.interrupted} to be continued`)] : []),
   ];
   const nothing = tally.reused === plan.tasks.size;
@@ -168,6 +168,9 @@ function summarise(
     ? `nothing to do: ${count(tally.reused, 'task')} up to date`
     : `${count(plan.tasks.size, 'task')}: ${parts.join(', ')}`;
   if (!quiet) talk(`${words} ${c.dim(`(${duration(seconds)})`)}`);
+  if (tally.failed > 0 && tally.skipped > 0 && !keepGoing && !quiet) {
+    talk(c.dim('--keep-going makes what does not need the failed tasks'));
+  }
   for (const task of plan.tasks.values()) {
     if (!traces.has(task.id)) continue;
     for (const path of Object.values(task.artifacts)) {

@@ -105,7 +105,7 @@ export type Event =
       readonly error: TaskError;
       readonly params: Named<Json>;
     }
-  /** A task was not run because one that it needs failed. */
+  /** A task was not run because one that it needs, directly or by way of others, failed. */
   | { readonly event: 'skipped'; readonly task: TaskId; readonly because: TaskId }
   /** A task stopped at a checkpoint because the user asked for it. */
   | { readonly event: 'interrupted'; readonly task: TaskId }

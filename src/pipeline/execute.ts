@@ -132,6 +132,8 @@ class Run {
   private readonly outcomes = new Map<TaskId, Outcome>();
   private readonly traces = new Map<TaskId, Trace>();
   private readonly latest = new Map<TaskId, Key>();
+  /** The failed task on whose account a task was skipped. */
+  private readonly blame = new Map<TaskId, TaskId>();
   /** What is being made in this run, by key: a second task with the same key waits for the first. */
   private readonly making = new Map<Key, { readonly task: TaskId; readonly made: Promise<Made> }>();
   private readonly claimed = new Set<Key>();
@@ -199,13 +201,10 @@ class Run {
   }
 
   private async visit(task: Task): Promise<void> {
-    const { listener } = this.options;
-    const broken = [...upstreamOf(task)].find((id) => !this.traces.has(id));
-    if (broken) {
+    const broken = [...upstreamOf(task)].filter((id) => !this.traces.has(id));
+    if (broken.length > 0) {
       this.end(task, 'skipped');
-      if (this.outcomes.get(broken) !== 'interrupted' && !this.options.signal.aborted) {
-        listener({ event: 'skipped', task: task.id, because: broken });
-      }
+      this.blameFor(task, broken);
       return;
     }
     const action = actionOf(this.plan, task, this.traces);
@@ -214,6 +213,15 @@ class Run {
     const made = this.make(action);
     this.making.set(action.key, { task: task.id, made: made.catch(() => FAILED) });
     await this.conclude(task, await made);
+  }
+
+  /** Says on whose account a task is skipped; nothing when the run was stopped before its turn came. */
+  private blameFor(task: Task, broken: readonly TaskId[]): void {
+    const failed = broken.find((id) => this.outcomes.get(id) === 'failed' || this.blame.has(id));
+    if (failed === undefined) return;
+    const because = this.blame.get(failed) ?? failed;
+    this.blame.set(task.id, because);
+    this.options.listener({ event: 'skipped', task: task.id, because });
   }
 
   /** A second task with the key of one that is being made, or was: it takes that one's result. */
@@ -233,9 +241,7 @@ class Run {
       this.end(task, 'reused');
     } else {
       this.end(task, made.outcome === 'failed' ? 'skipped' : made.outcome);
-      if (made.outcome === 'failed') {
-        this.options.listener({ event: 'skipped', task: task.id, because: first.task });
-      }
+      this.blameFor(task, [first.task]);
     }
     await this.conclude(task, made);
   }

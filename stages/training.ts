@@ -1,0 +1,39 @@
+// training.ts — what static and RigL training have in common: stored data and mask in, a trained network out
+
+import type { DatasetShape } from '../src/data/dataset.ts';
+import { datasetFromTensors } from '../src/data/images.ts';
+import {
+  type RewiringOptions,
+  type TrainingOptions,
+  type TrainingResult,
+  train,
+} from '../src/network/train.ts';
+import type { StageContext } from '../src/pipeline/stage.ts';
+import { maskFromTensors } from '../src/sparse/mask.ts';
+import type { TensorFile } from '../src/tensor.ts';
+
+/** What both training stages are given. */
+export type TrainingContext = StageContext<
+  { readonly training: TrainingOptions; readonly seed: number },
+  { readonly data: TensorFile; readonly shape: DatasetShape; readonly mask: TensorFile }
+>;
+
+/** Trains a network from where its checkpoint stands. */
+export function trainNetwork(
+  { params, inputs, checkpoint, progress }: TrainingContext,
+  rewiring?: RewiringOptions,
+): TrainingResult {
+  const job = {
+    dataset: datasetFromTensors(inputs.data, inputs.shape),
+    mask: maskFromTensors(inputs.mask),
+    options: params.training,
+    seed: params.seed,
+    rewiring,
+  };
+  return train(job, {
+    resume: checkpoint.load(),
+    due: checkpoint.due,
+    save: checkpoint.save,
+    progress,
+  });
+}
