@@ -5,8 +5,9 @@ import { join, relative, resolve } from 'node:path';
 import type { Diagnostic } from '../pipeline/event.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import { type Loaded, loadPipeline } from '../pipeline/load.ts';
-import { type Plan, restrict, selectTasks } from '../pipeline/plan.ts';
+import type { Plan } from '../pipeline/plan.ts';
 import { isNetworkFolder, openStore, type Store } from '../pipeline/store.ts';
+import { restrict, selectTasks } from '../pipeline/target.ts';
 import { colorsFor, diagnosticJson, drawDiagnostic } from './words.ts';
 
 /** How a command ends: 0 made, 1 a task failed, 2 something the user can mend, 130 interrupted. */

@@ -2,9 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundleStages, loadStage, type StageModule } from './code.ts';
-import { type Pipeline, readPipeline, type StageConfig } from './config.ts';
+import { type Pipeline, readPipeline } from './config.ts';
 import { type Diagnostic, failure, type Result, success } from './event.ts';
 import { makePlan, type Plan } from './plan.ts';
+import type { StageConfig } from './section.ts';
 
 /** What to load. */
 export interface LoadOptions {

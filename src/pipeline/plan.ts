@@ -1,6 +1,6 @@
 // plan.ts — a Pipeline and its stages' declarations → every task, in order, or everything that is wrong
 import type { StageModule } from './code.ts';
-import type { AxisValue, InputConfig, InputSource, Pipeline, StageConfig } from './config.ts';
+import type { Pipeline } from './config.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
 import { wordIssue } from './issue.ts';
 import {
@@ -12,6 +12,7 @@ import {
   taskId,
 } from './key.ts';
 import { didYouMean, fillAxes, type Located, locatedMap, lookupIn, partAt } from './located.ts';
+import type { AxisValue, InputConfig, InputSource, StageConfig } from './section.ts';
 import { type Arity, asPort, type SourceFile } from './stage.ts';
 
 /** Where one input comes from. */
@@ -382,45 +383,3 @@ function pointsOf(stage: StageConfig): readonly Point[] {
     !stage.include.some(({ labels }) => matches(point, labels));
   return points.filter((point) => !excluded(point));
 }
-
-/** A plan cut down to some targets and what they need, in the plan's order. */
-export function restrict(plan: Plan, targets: Iterable<TaskId>): Plan {
-  const needed = new Set<TaskId>();
-  const stack = [...targets];
-  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
-    if (needed.has(id)) continue;
-    needed.add(id);
-    for (const { links } of Object.values(plan.tasks.get(id)?.inputs ?? {})) {
-      for (const link of links) stack.push(link.task);
-    }
-  }
-  const tasks = new Map([...plan.tasks].filter(([id]) => needed.has(id)));
-  return { ...plan, tasks };
-}
-
-/** The tasks that a target names: a stage, `stage[axis=value,…]`, a task id, or `stage/label/…`. */
-export function selectTasks(plan: Plan, target: string): Result<readonly TaskId[]> {
-  const asPath = target.includes('[') ? target : pathToId(target);
-  if (plan.tasks.has(asPath as TaskId)) return success([asPath as TaskId]);
-  const match = /^([\w-]+)(?:\[([^\]]*)\])?$/.exec(target);
-  const stage = match?.[1] ?? target.split('/')[0];
-  const ofStage = [...plan.tasks.values()].filter((task) => task.stage === stage);
-  if (ofStage.length === 0) {
-    const known = new Set([...plan.tasks.values()].map((task) => task.stage));
-    return failure({ message: `there is no stage \`${stage}\``, hint: didYouMean(stage, known) });
-  }
-  const conditions = (match?.[2] ?? '').split(',').filter((text) => text !== '');
-  const pairs = conditions.map((text) => text.split('=') as [string, string | undefined]);
-  if (match && pairs.every(([, label]) => label !== undefined)) {
-    const chosen = ofStage.filter(({ at }) => pairs.every(([axis, label]) => at[axis] === label));
-    if (chosen.length > 0) return success(chosen.map(({ id }) => id));
-  }
-  const ids = ofStage.map(({ id }) => id as string);
-  const near = ids.length > 40 ? ids.slice(0, 5) : ids;
-  return failure({ message: `no task is called \`${target}\``, hint: didYouMean(asPath, near) });
-}
-
-const pathToId = (target: string): string => {
-  const [stage, ...labels] = target.split('/');
-  return taskId(stage, labels);
-};

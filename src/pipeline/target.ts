@@ -1,0 +1,42 @@
+// target.ts — what a person names on the command line → tasks
+import { failure, type Result, success } from './event.ts';
+import { type TaskId, taskIdFromText } from './key.ts';
+import { didYouMean } from './located.ts';
+import type { Plan } from './plan.ts';
+
+/** A plan cut down to some targets and what they need, in the plan's order. */
+export function restrict(plan: Plan, targets: Iterable<TaskId>): Plan {
+  const needed = new Set<TaskId>();
+  const stack = [...targets];
+  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+    if (needed.has(id)) continue;
+    needed.add(id);
+    for (const { links } of Object.values(plan.tasks.get(id)?.inputs ?? {})) {
+      for (const link of links) stack.push(link.task);
+    }
+  }
+  const tasks = new Map([...plan.tasks].filter(([id]) => needed.has(id)));
+  return { ...plan, tasks };
+}
+
+/** The tasks that a target names: a stage, `stage[axis=value,…]`, a task id, or `stage/label/…`. */
+export function selectTasks(plan: Plan, target: string): Result<readonly TaskId[]> {
+  const asId = taskIdFromText(target);
+  if (plan.tasks.has(asId)) return success([asId]);
+  const match = /^([\w-]+)(?:\[([^\]]*)\])?$/.exec(target);
+  const stage = match?.[1] ?? target.split('/')[0];
+  const ofStage = [...plan.tasks.values()].filter((task) => task.stage === stage);
+  if (ofStage.length === 0) {
+    const known = new Set([...plan.tasks.values()].map((task) => task.stage));
+    return failure({ message: `there is no stage \`${stage}\``, hint: didYouMean(stage, known) });
+  }
+  const conditions = (match?.[2] ?? '').split(',').filter((text) => text !== '');
+  const pairs = conditions.map((text) => text.split('=') as [string, string | undefined]);
+  if (match && pairs.every(([, label]) => label !== undefined)) {
+    const chosen = ofStage.filter(({ at }) => pairs.every(([axis, label]) => at[axis] === label));
+    if (chosen.length > 0) return success(chosen.map(({ id }) => id));
+  }
+  const ids = ofStage.map(({ id }) => id as string);
+  const near = ids.length > 40 ? ids.slice(0, 5) : ids;
+  return failure({ message: `no task is called \`${target}\``, hint: didYouMean(asId, near) });
+}
