@@ -1,11 +1,10 @@
 // build.mjs — dist/kernels.wasm (AssemblyScript), then dist/cli.js (esbuild). Run by `prepare`.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist', { recursive: true });
 
 const compiler = 'node_modules/assemblyscript/bin/asc.js';
@@ -17,7 +16,7 @@ const compiled = spawnSync(process.execPath, [compiler, ...kernels, ...options],
 if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
-await build({
+const { metafile } = await build({
   entryPoints: { cli: 'src/cli/main.ts', worker: 'src/pipeline/worker.ts' },
   outdir: 'dist',
   bundle: true,
@@ -34,5 +33,16 @@ await build({
     js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
   },
   chunkNames: 'chunk-[hash]',
+  metafile: true,
 });
+// Chunks of an earlier build go only now, so that a command that is starting still finds its own.
+for (const name of readdirSync('dist').filter((file) => file.endsWith('.js'))) {
+  if (!Object.hasOwn(metafile.outputs, `dist/${name}`)) rmSync(`dist/${name}`);
+}
 chmodSync('dist/cli.js', 0o755);
+
+// npm links no package into its own node_modules, so that in a clone `npx pipeline` would ask the registry for a
+// stranger of that name.
+const link = 'node_modules/.bin/pipeline';
+rmSync(link, { force: true });
+symlinkSync('../../dist/cli.js', link);

@@ -4,7 +4,6 @@ import { imageDatasetNames, imageDatasets, isImageDatasetName } from '../src/dat
 import type { Dataset, DatasetShape } from '../src/data/dataset.ts';
 import { datasetToTensors, readImageDataset } from '../src/data/images.ts';
 import { synthDigits, synthDigitsDefaults } from '../src/data/synth-digits.ts';
-import type { Named } from '../src/pipeline/key.ts';
 import { defineStage, json, tensors } from '../src/pipeline/stage.ts';
 
 const samples = z.int().check(z.minimum(10), z.maximum(1_000_000));
@@ -53,7 +52,10 @@ export default defineStage({
   },
 });
 
-function published(name: keyof typeof imageDatasets, files: Named<Uint8Array>): Dataset {
+function published(
+  name: keyof typeof imageDatasets,
+  files: Readonly<Record<string, Uint8Array>>,
+): Dataset {
   const { files: declared, shape } = imageDatasets[name];
   const contents = {
     trainImages: files[declared.trainImages.name],

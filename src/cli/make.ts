@@ -68,6 +68,7 @@ async function run(
   const display = options.json ? jsonDisplay() : peopleDisplay(plan, options.quiet ?? false);
   const { signal, release } = stopSignal();
   const id = newRunId(new Date());
+  const startedAt = new Date().toISOString();
   try {
     display.listener({ event: 'planned', tasks: plan.tasks.size, targets });
     const result = await execute(plan, {
@@ -85,6 +86,10 @@ async function run(
     });
     display.close();
     if (result.tally.built + result.tally.failed > 0) remember(session, id, result);
+    const { writeProvenance } = await import('./provenance.ts');
+    const command = `pipeline ${process.argv.slice(2).join(' ')}`;
+    const facts = { id, command, host, at: startedAt };
+    await writeProvenance(plan, result, artifactsFolder(root), facts);
     if (!options.json) summarise(session, plan, result, options);
     if (signal.aborted) return EXIT.interrupted;
     return result.tally.failed + result.tally.skipped > 0 ? EXIT.failed : EXIT.made;

@@ -1,0 +1,32 @@
+// adam.ts — one step of Adam
+import { flush } from './flush';
+
+/**
+ * One step for K parameters w with gradient dw and moments m and v. With g = dw + decay·w,
+ *   m = beta1·m + (1 - beta1)·g, v = beta2·v + (1 - beta2)·g²,
+ *   w = w - rate·m / (sqrt(v·unbias) + epsilon).
+ * At the t-th step `rate` is the learning rate over 1 - beta1^t, and `unbias` 1 / (1 - beta2^t).
+ * The arrays are padded with zeros to a multiple of four, and stay so.
+ * Source: Kingma and Ba 2015, algorithm 1 (arXiv 1412.6980).
+ */
+export function adam(
+  w: usize, dw: usize, m: usize, v: usize, K: i32,
+  rate: f32, beta1: f32, beta2: f32, unbias: f32, epsilon: f32, decay: f32,
+): void {
+  const keep1 = f32x4.splat(beta1), take1 = f32x4.splat(1 - beta1);
+  const keep2 = f32x4.splat(beta2), take2 = f32x4.splat(1 - beta2);
+  const size = <usize>K << 2;
+  for (let k: usize = 0; k < size; k += 16) {
+    const old = v128.load(w + k);
+    const g = f32x4.add(v128.load(dw + k), f32x4.mul(f32x4.splat(decay), old));
+    const g2 = f32x4.mul(g, g);
+    const first = flush(f32x4.add(f32x4.mul(keep1, v128.load(m + k)), f32x4.mul(take1, g)));
+    const second = flush(f32x4.add(f32x4.mul(keep2, v128.load(v + k)), f32x4.mul(take2, g2)));
+    const root = f32x4.sqrt(f32x4.mul(second, f32x4.splat(unbias)));
+    const scale = f32x4.add(root, f32x4.splat(epsilon));
+    const move = f32x4.div(f32x4.mul(f32x4.splat(rate), first), scale);
+    v128.store(m + k, first);
+    v128.store(v + k, second);
+    v128.store(w + k, flush(f32x4.sub(old, move)));
+  }
+}

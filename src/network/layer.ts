@@ -1,0 +1,114 @@
+// layer.ts — one layer in the kernels' memory: connections both ways, parameters, activations
+import type { LayerMask } from '../sparse/mask.ts';
+import type { Floats, Integers, Memory } from './memory.ts';
+
+/** Numbers that are learned, with what the optimiser keeps beside them. All have one length. */
+export interface Parameter {
+  readonly values: Floats;
+  readonly gradient: Floats;
+  /** One for SGD (velocity), two for Adam (first and second moment). */
+  readonly moments: readonly Floats[];
+}
+
+/**
+ * A layer of O neurons over I inputs with K connections. B is the batch, padded to a multiple of
+ * 16; activations are feature-major, [O][B], so that the kernels run along the batch.
+ */
+export interface Layer {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly connections: number;
+  /** Every possible connection exists. */
+  readonly dense: boolean;
+  /** Which connections exist; `connect` changes it. */
+  mask: LayerMask;
+  /** The mask as CSR, by output neuron: [O + 1] and [K]. */
+  readonly rows: Integers;
+  readonly columns: Integers;
+  /**
+   * The mask as CSC, by input: [I + 1], the neurons [K] that each input feeds, and where their
+   * weights lie [K].
+   */
+  readonly starts: Integers;
+  readonly neurons: Integers;
+  readonly order: Integers;
+  /** [K]: room for the weights in the order of the CSC. */
+  readonly transposed: Floats;
+  /** [K], in the order of the CSR. */
+  readonly weights: Parameter;
+  /** [O]. */
+  readonly bias: Parameter;
+  /** Y [O][B]: after ReLU, or the logits. Pad columns hold what bias alone gives. */
+  readonly activations: Floats;
+  /** dY [O][B]: the gradient before ReLU. Pad columns are 0. */
+  readonly gradient: Floats;
+}
+
+/**
+ * A layer with this mask, its parameters all 0. `batch` is B, `moments` the optimiser's arrays per
+ * parameter.
+ */
+export function createLayer(
+  memory: Memory,
+  mask: LayerMask,
+  batch: number,
+  moments: number,
+): Layer {
+  const { inputs, outputs } = mask;
+  const connections = mask.columns.length;
+  const parameter = (length: number): Parameter => ({
+    values: memory.floats(length),
+    gradient: memory.floats(length),
+    moments: Array.from({ length: moments }, () => memory.floats(length)),
+  });
+  const layer: Layer = {
+    inputs,
+    outputs,
+    connections,
+    dense: connections === inputs * outputs,
+    mask,
+    rows: memory.integers(outputs + 1),
+    columns: memory.integers(connections),
+    starts: memory.integers(inputs + 1),
+    neurons: memory.integers(connections),
+    order: memory.integers(connections),
+    transposed: memory.floats(connections),
+    weights: parameter(connections),
+    bias: parameter(outputs),
+    activations: memory.floats(outputs * batch),
+    gradient: memory.floats(outputs * batch),
+  };
+  connect(layer, mask);
+  return layer;
+}
+
+/** Gives the layer other connections, as many as before. Weights and moments stay in place. */
+export function connect(layer: Layer, mask: LayerMask): void {
+  layer.mask = mask;
+  layer.rows.view().set(mask.rows);
+  layer.columns.view().set(mask.columns);
+  transpose(mask, layer.starts.view(), layer.neurons.view(), layer.order.view());
+}
+
+/**
+ * Writes the CSC form of a mask. A counting sort: connections of one input stay in the order of the
+ * neurons, so the order of every sum is fixed.
+ */
+function transpose(
+  { inputs, outputs, rows, columns }: LayerMask,
+  starts: Int32Array,
+  neurons: Int32Array,
+  order: Int32Array,
+): void {
+  starts.fill(0);
+  for (let k = 0; k < columns.length; k++) starts[columns[k] + 1]++;
+  for (let i = 0; i < inputs; i++) starts[i + 1] += starts[i];
+  const next = starts.slice(0, inputs);
+  for (let o = 0; o < outputs; o++) {
+    for (let k = rows[o]; k < rows[o + 1]; k++) {
+      const j = next[columns[k]]++;
+      neurons[j] = o;
+      order[j] = k;
+    }
+  }
+}

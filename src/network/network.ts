@@ -1,0 +1,97 @@
+// network.ts — a multilayer perceptron over sparse layers: forward beside backward
+import type { Mask } from '../sparse/mask.ts';
+import { createLayer, type Layer } from './layer.ts';
+import type { Floats, Memory } from './memory.ts';
+
+/** Kernels take the batch in tiles of this many samples. */
+const TILE = 16;
+
+/** B for n samples: n padded to whole tiles. */
+export const paddedBatch = (n: number): number => Math.ceil(n / TILE) * TILE;
+
+/** ReLU after every layer but the last, which gives the logits. */
+export interface Network {
+  readonly memory: Memory;
+  /** X [I][B]: the first layer's inputs. Pad columns are 0. */
+  readonly input: Floats;
+  readonly layers: readonly Layer[];
+  /** The last of the layers. */
+  readonly output: Layer;
+}
+
+/** A network for batches of up to `batch` samples (a multiple of 16), its parameters all 0. */
+export function createNetwork(memory: Memory, mask: Mask, batch: number, moments: number): Network {
+  const input = memory.floats(mask[0].inputs * batch);
+  const layers = mask.map((layer) => createLayer(memory, layer, batch, moments));
+  return { memory, input, layers, output: layers[layers.length - 1] };
+}
+
+/** X of layer l: the activations below it. */
+const inputOf = ({ input, layers }: Network, l: number): Floats =>
+  l === 0 ? input : layers[l - 1].activations;
+
+/** Y = ReLU(W·X + b), layer by layer, for a batch of padded size B. */
+export function forward(network: Network, B: number): void {
+  const { kernels } = network.memory;
+  network.layers.forEach((layer, l) => {
+    const { rows, columns, weights, bias, activations } = layer;
+    kernels.forward(
+      inputOf(network, l).at,
+      activations.at,
+      rows.at,
+      columns.at,
+      weights.values.at,
+      bias.values.at,
+      layer.outputs,
+      B,
+      layer === network.output ? 0 : 1,
+    );
+  });
+}
+
+/**
+ * dX = Wᵀ·dY through ReLU, from the logits' gradient down to the first layer's. Nothing is handed
+ * down to the pixels: nobody would use it.
+ */
+export function backward(network: Network, B: number): void {
+  const { kernels } = network.memory;
+  for (let l = network.layers.length - 1; l > 0; l--) {
+    const { gradient, starts, neurons, order, weights, transposed, inputs } = network.layers[l];
+    const below = network.layers[l - 1];
+    kernels.inputGradient(
+      gradient.at,
+      below.activations.at,
+      below.gradient.at,
+      starts.at,
+      neurons.at,
+      order.at,
+      weights.values.at,
+      transposed.at,
+      inputs,
+      B,
+    );
+  }
+}
+
+/** The gradients of all weights and biases, after `backward`. */
+export function parameterGradients(network: Network, B: number): void {
+  const { kernels } = network.memory;
+  network.layers.forEach((layer, l) => {
+    const { gradient, rows, columns, weights, bias, outputs } = layer;
+    // Both kernels give the same bits; the dense one is faster where all connections exist.
+    if (layer.dense) denseGradient(network, l, B, weights.gradient);
+    else {
+      const X = inputOf(network, l).at;
+      const dW = weights.gradient.at;
+      kernels.weightGradient(X, gradient.at, rows.at, columns.at, dW, outputs, B);
+    }
+    kernels.biasGradient(gradient.at, rows.at, bias.gradient.at, outputs, B);
+  });
+}
+
+/** Writes layer l's weight gradient at all positions, [O][I], into `into`, after `backward`. */
+export function denseGradient(network: Network, l: number, B: number, into: Floats): void {
+  const { gradient, inputs, outputs } = network.layers[l];
+  const X = inputOf(network, l).at;
+  network.memory.kernels.denseWeightGradient(X, gradient.at, into.at, inputs, outputs, B);
+}

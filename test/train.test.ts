@@ -1,0 +1,234 @@
+// train.test.ts — training: the same bits however often it is interrupted, and honest errors
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import type { Dataset } from '../src/data/dataset.ts';
+import {
+  type TrainingHooks,
+  type TrainingJob,
+  type TrainingOptions,
+  train,
+} from '../src/network/train.ts';
+import type { LayerMask, Mask } from '../src/sparse/mask.ts';
+import { stream } from '../src/stats/stream.ts';
+import { decodeSafetensors, encodeSafetensors, type TensorFile } from '../src/tensor.ts';
+
+const FEATURES = 22;
+const CLASSES = 3;
+
+/** Each class brightens features of its own: easily told apart. */
+function separable(train: number, test: number): Dataset {
+  const random = stream(11, 'separable');
+  const split = (n: number) => {
+    const labels = Uint8Array.from({ length: n }, () => random.below(CLASSES));
+    const samples = Uint8Array.from({ length: n * FEATURES }, (_, at) => {
+      const feature = at % FEATURES;
+      const label = labels[Math.floor(at / FEATURES)];
+      return random.below(100) + (feature % CLASSES === label ? 100 : 0);
+    });
+    return { samples, labels };
+  };
+  const shape = { features: FEATURES, classes: CLASSES, height: 2, width: 11 };
+  return { shape, train: split(train), test: split(test), mean: 0.33, std: 0.22 };
+}
+
+function randomLayer(inputs: number, outputs: number, density: number): LayerMask {
+  const random = stream(12, 'mask', inputs, outputs);
+  const rows = new Int32Array(outputs + 1);
+  const columns: number[] = [];
+  for (let o = 0; o < outputs; o++) {
+    for (let i = 0; i < inputs; i++) {
+      // Neuron 2 has no connections: its bias must stay 0.
+      if ((o !== 2 || density === 1) && random.uniform() < density) columns.push(i);
+    }
+    rows[o + 1] = columns.length;
+  }
+  return { inputs, outputs, rows, columns: Int32Array.from(columns) };
+}
+
+const MASK: Mask = [
+  randomLayer(FEATURES, 24, 0.3),
+  randomLayer(24, 12, 0.3),
+  randomLayer(12, CLASSES, 1),
+];
+const OPTIONS: TrainingOptions = { epochs: 3, batch: 40, optimizer: 'adam', learningRate: 0.01 };
+const RIGL = { fraction: 0.3, every: 2, stop: 0.75 };
+/** 150 samples in batches of 40: the last one holds 30. */
+const JOB: TrainingJob = { dataset: separable(150, 70), mask: MASK, options: OPTIONS, seed: 1 };
+const STEPS_PER_EPOCH = 4;
+
+const quiet: TrainingHooks = { due: () => false, save: () => {}, progress: () => {} };
+
+const digest = (file: TensorFile): string =>
+  createHash('sha256').update(encodeSafetensors(file)).digest('hex');
+
+describe('a resumed run ends in the same bits', () => {
+  it.each([
+    { name: 'static, Adam', optimizer: 'adam', rewiring: undefined },
+    { name: 'static, SGD', optimizer: 'sgd', rewiring: undefined },
+    { name: 'RigL, Adam', optimizer: 'adam', rewiring: RIGL },
+    { name: 'RigL, SGD', optimizer: 'sgd', rewiring: RIGL },
+  ] as const)('$name, from every batch', ({ optimizer, rewiring }) => {
+    const job: TrainingJob = { ...JOB, options: { ...OPTIONS, optimizer }, rewiring };
+    const whole = train(job, quiet);
+    const saved: Uint8Array[] = [];
+    train(job, {
+      ...quiet,
+      due: () => true,
+      save: (state) => saved.push(encodeSafetensors(state)),
+    });
+    expect(saved).toHaveLength(STEPS_PER_EPOCH * OPTIONS.epochs);
+    for (const state of saved) {
+      const resumed = train(job, { ...quiet, resume: decodeSafetensors(state) });
+      expect(digest(resumed.model)).toBe(digest(whole.model));
+      expect(resumed.metrics).toEqual(whole.metrics);
+      expect(resumed.mask).toEqual(whole.mask);
+    }
+  });
+
+  it('and a run that is interrupted again and again comes to the same end', () => {
+    const job = { ...JOB, rewiring: RIGL };
+    const stop = new Error('interrupted');
+    let resume: TensorFile | undefined;
+    let interruptions = 0;
+    const step = () =>
+      train(job, {
+        ...quiet,
+        resume,
+        due: () => true,
+        save(state) {
+          resume = state;
+          interruptions++;
+          throw stop;
+        },
+      });
+    for (let n = 0; n < STEPS_PER_EPOCH * OPTIONS.epochs; n++) expect(step).toThrow(stop);
+    expect(interruptions).toBe(STEPS_PER_EPOCH * OPTIONS.epochs);
+    expect(digest(step().model)).toBe(digest(train(job, quiet).model));
+  });
+
+  it('but not from the state of another job', () => {
+    const states: TensorFile[] = [];
+    train(JOB, { ...quiet, save: (state) => states.push(state) });
+    const resume = states[0];
+    expect(() => train({ ...JOB, seed: 2 }, { ...quiet, resume })).toThrow('another job');
+    const { 'layers.1.bias.moments.0': _, ...tensors } = resume.tensors;
+    expect(() => train(JOB, { ...quiet, resume: { ...resume, tensors } })).toThrow(
+      'cannot resume: it lacks layers.1.bias.moments.0 [12]',
+    );
+    expect(() => train(JOB, { ...quiet, resume: { ...resume, metadata: {} } })).toThrow('format');
+  });
+});
+
+describe('training', () => {
+  it('gives the same bits on every machine', () => {
+    const sgd: TrainingOptions = { ...OPTIONS, optimizer: 'sgd', weightDecay: 1e-4 };
+    expect(digest(train({ ...JOB, options: sgd }, quiet).model)).toBe(
+      '7887af8f9d8c6cfc00671b851864cbad0c6e576bdc0d8a3b001c0279d77fb5d1',
+    );
+    const { model } = train({ ...JOB, rewiring: RIGL }, quiet);
+    expect(digest(model)).toBe('b3aaf8a5810d719a08e339b19c5343b3dd2f4b091800f4f1477966f703f950ea');
+  });
+
+  it('depends on the seed', () => {
+    const other = train({ ...JOB, seed: 2 }, quiet);
+    expect(digest(other.model)).not.toBe(digest(train(JOB, quiet).model));
+  });
+
+  it.each(['adam', 'sgd'] as const)('learns to tell separable classes apart (%s)', (optimizer) => {
+    const options = { ...OPTIONS, optimizer, epochs: 30, weightDecay: 1e-4 };
+    const { metrics } = train({ ...JOB, options }, quiet);
+    expect(metrics.accuracy).toBeGreaterThanOrEqual(0.97);
+    expect(metrics.epochs.map(({ epoch }) => epoch)).toEqual(
+      Array.from({ length: 30 }, (_, e) => e + 1),
+    );
+    expect(metrics.epochs[0].loss).toBeLessThan(2);
+    expect(metrics.loss).toBeLessThan(metrics.epochs[0].loss / 5);
+    expect(metrics.steps).toBe(30 * STEPS_PER_EPOCH);
+  });
+
+  it('takes batches of one sample, and batches larger than the data set', () => {
+    for (const batch of [1, 1000]) {
+      const { metrics } = train({ ...JOB, options: { ...OPTIONS, batch } }, quiet);
+      expect(metrics.steps).toBe(OPTIONS.epochs * Math.ceil(150 / batch));
+      expect(metrics.loss).toBeLessThan(metrics.epochs[0].loss);
+    }
+  });
+
+  it('RigL changes which connections exist, never how many, and leaves the dense layer alone', () => {
+    const { metrics, mask, model } = train({ ...JOB, rewiring: RIGL }, quiet);
+    const connections = MASK.map(({ columns }) => columns.length);
+    expect(metrics.method).toBe('rigl');
+    expect(metrics.connections).toEqual(connections);
+    expect(mask.map(({ columns }) => columns.length)).toEqual(connections);
+    expect(mask.map(({ rows }, l) => rows[MASK[l].outputs])).toEqual(connections);
+    expect(mask[2]).toEqual(MASK[2]);
+    expect(mask[0].columns).not.toEqual(MASK[0].columns);
+    // Every second batch from the third on, while fewer than 75 % of 12 have been seen.
+    expect(metrics.rewirings.map(({ step }) => step)).toEqual([2, 4, 6, 8]);
+    for (const { replaced, new: grown } of metrics.rewirings) {
+      expect(replaced[2]).toBe(0);
+      expect(replaced[0]).toBeGreaterThanOrEqual(grown[0]);
+    }
+    expect(metrics.rewirings[0].replaced[0]).toBeGreaterThan(0);
+    expect(Object.keys(model.tensors)).toContain('layers.0.values');
+  });
+
+  it('keeps the bias of a neuron without connections at 0', () => {
+    const { model } = train(JOB, quiet);
+    expect(model.tensors['layers.0.bias'].data[2]).toBe(0);
+    expect(model.tensors['layers.0.bias'].data[1]).not.toBe(0);
+  });
+
+  it('reports progress in samples', () => {
+    const seen: number[] = [];
+    train(JOB, { ...quiet, progress: (done, of) => seen.push(done / of) });
+    expect(seen.at(-1)).toBe(1);
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
+  });
+});
+
+describe('what cannot be trained is said clearly', () => {
+  const { dataset } = JOB;
+  const withTrain = (split: Dataset['train']) => ({ dataset: { ...dataset, train: split } });
+  const nothing = { samples: new Uint8Array(), labels: new Uint8Array() };
+  const labels = dataset.train.labels.with(7, 3);
+  const beyond = { ...MASK[0], columns: MASK[0].columns.with(0, 99) };
+
+  it.each<[string, Partial<TrainingJob>]>([
+    ['batch is 0, not a whole number from 1', { options: { ...OPTIONS, batch: 0 } }],
+    ['epochs is 1.5, not a whole number from 1', { options: { ...OPTIONS, epochs: 1.5 } }],
+    ['learningRate is NaN', { options: { ...OPTIONS, learningRate: NaN } }],
+    ['momentum is 1, not in [0, 1)', { options: { ...OPTIONS, momentum: 1 } }],
+    ['rewiring.every is 0', { rewiring: { ...RIGL, every: 0 } }],
+    ['the data set has no training samples', withTrain(nothing)],
+    ['the data set has no test samples', { dataset: { ...dataset, test: nothing } }],
+    [
+      'the label of training sample 7 is 3, but classes is 3',
+      withTrain({ ...dataset.train, labels }),
+    ],
+    [
+      '150 training labels of 22 features, but 0 bytes',
+      withTrain({ ...dataset.train, samples: new Uint8Array() }),
+    ],
+    ['standard deviation is 0', { dataset: { ...dataset, std: 0 } }],
+    ['layer 1 does not take what layer 0 gives', { mask: [MASK[0], MASK[2]] }],
+    ['the mask takes 24 inputs, but samples have 22 features', { mask: [MASK[1], MASK[2]] }],
+    ['the mask gives 12 outputs, but the data set has 3 classes', { mask: [MASK[0], MASK[1]] }],
+    ['the mask has no layers', { mask: [] }],
+    ['ascending', { mask: [beyond, MASK[1], MASK[2]] }],
+  ])('%s', (message, change) => {
+    expect(() => train({ ...JOB, ...change }, quiet)).toThrow(message);
+  });
+
+  it('a loss that is no number any more, with what to try', () => {
+    const options: TrainingOptions = { ...OPTIONS, optimizer: 'sgd', learningRate: 1e30 };
+    expect(() => train({ ...JOB, options }, quiet)).toThrow(
+      /the loss became (NaN|Infinity) in epoch 1, step \d, at learning rate 1e\+30; try a smaller/,
+    );
+    // With one batch only, no later loss could tell.
+    const once = { ...options, epochs: 1, batch: 150, learningRate: 1e300 };
+    expect(() => train({ ...JOB, options: once }, quiet)).toThrow(
+      'a weight became infinite or NaN',
+    );
+  });
+});
