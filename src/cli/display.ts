@@ -159,7 +159,7 @@ function lineFor(event: Event, progress: Progress, c: Colors): string | undefine
     case 'artifact':
       return event.kept
         ? `${c.yellow('warning')} ${event.path} had been edited: the edited file is now ${event.kept}`
-        : undefined;
+        : `${c.green('wrote')}   ${event.path}`;
     default:
       return undefined;
   }

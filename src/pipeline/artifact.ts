@@ -1,7 +1,7 @@
 // artifact.ts — outputs as files for people: restored when deleted, never overwriting what a person edited
-import { rename } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { fileDigest, fileStat, stampHolds, writeAtomically } from './files.ts';
+import { fileDigest, fileStat, type Stamp, stampHolds, writeAtomically } from './files.ts';
 import type { Digest } from './key.ts';
 import type { Store } from './store.ts';
 
@@ -11,34 +11,57 @@ export interface ArtifactChange {
   readonly kept?: string;
 }
 
-/**
- * Makes the file at `path` (within `folder`) hold a blob.
- * @returns what was changed; undefined when the file already held it
- */
-export async function placeArtifact(
-  store: Store,
-  folder: string,
-  path: string,
-  digest: Digest,
-  clock: () => number,
-): Promise<ArtifactChange | undefined> {
-  const file = join(folder, path);
-  const now = await fileStat(file);
-  const known = store.stamp(file);
-  if (now && known && known.digest === digest && stampHolds(known, now, clock())) return undefined;
-  const present = now && (await fileDigest(file));
-  let kept: string | undefined;
-  if (present !== digest) {
-    const edited = present !== undefined && present !== known?.digest;
-    if (edited) kept = await putAside(file);
-    const bytes = store.blob(digest);
-    if (bytes === undefined) throw new Error(`the store has lost blob ${digest}`);
-    await writeAtomically(file, bytes);
+/** Puts outputs into a folder. */
+export interface Shelf {
+  /** Makes the file at `path` hold a blob; undefined when it already did. */
+  place(path: string, digest: Digest): Promise<ArtifactChange | undefined>;
+}
+
+/** A file as it was when it was written, so that an edit by a person is told from a result of last time. */
+interface Written extends Stamp {
+  readonly digest: Digest;
+}
+
+/** What was written into the folder. It lies there and not in the store: several stores may share a folder. */
+const INDEX = '.written.json';
+
+/** @param folder where artifacts go; it need not exist */
+export async function openShelf(folder: string, store: Store, clock: () => number): Promise<Shelf> {
+  const index = await readIndex(join(folder, INDEX));
+  return {
+    async place(path, digest) {
+      const file = join(folder, path);
+      const now = await fileStat(file);
+      const known = index.get(path);
+      if (now && known?.digest === digest && stampHolds(known, now, clock())) return undefined;
+      const present = now && (await fileDigest(file));
+      let kept: string | undefined;
+      if (present !== digest) {
+        const edited = present !== undefined && present !== known?.digest;
+        if (edited) kept = await putAside(file);
+        await writeAtomically(file, blobOf(store, digest));
+      }
+      const stamp = await fileStat(file);
+      if (stamp) index.set(path, { ...stamp, digest });
+      await writeAtomically(join(folder, INDEX), JSON.stringify(Object.fromEntries(index)));
+      if (present === digest) return undefined;
+      return kept === undefined ? { path: file } : { path: file, kept };
+    },
+  };
+}
+
+function blobOf(store: Store, digest: Digest): Uint8Array {
+  const bytes = store.blob(digest);
+  if (bytes === undefined) throw new Error(`the store has lost blob ${digest}: make again`);
+  return bytes;
+}
+
+async function readIndex(file: string): Promise<Map<string, Written>> {
+  try {
+    return new Map(Object.entries(JSON.parse(await readFile(file, 'utf8'))));
+  } catch {
+    return new Map(); // Absent or damaged: then what lies there counts as a person's, and is kept.
   }
-  const stamp = await fileStat(file);
-  if (stamp) store.putStamp(file, { ...stamp, digest });
-  if (present === digest) return undefined;
-  return kept === undefined ? { path: file } : { path: file, kept };
 }
 
 /** Renames an edited file to the first free name beside it: report.edited-1.html. */

@@ -3,10 +3,9 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
-import { fileStat, stampHolds, writeAtomically } from './files.ts';
+import { fileStat, type Stamp, stampHolds, writeAtomically } from './files.ts';
 import { canonicalJson, type Digest, digestOf } from './key.ts';
 import type { StageDeclaration } from './stage.ts';
-import type { Stamp } from './store.ts';
 
 /** A stage's module, bundled. The worker runs the very bundle that was hashed. */
 export interface StageCode {
@@ -27,12 +26,10 @@ export interface ModuleRequest {
   readonly place: Place;
 }
 
-type FileStamp = Omit<Stamp, 'digest'>;
-
 /** What was bundled before, and what its files and their folders looked like then. */
 interface BundleRecord {
   readonly digest: Digest;
-  readonly stamps: { readonly [path: string]: FileStamp | null };
+  readonly stamps: { readonly [path: string]: Stamp | null };
 }
 
 /** Packages that cannot be bundled (native code): they enter a key by name and exact version. */
@@ -70,20 +67,25 @@ export async function bundleStages(
 ): Promise<Result<ReadonlyMap<string, StageCode>>> {
   const index = join(cache, 'bundles', 'index.json');
   const remembered = await readIndex(index);
+  const distinct = new Map(requests.map((request) => [request.run, request]));
   const records: Record<string, BundleRecord> = {};
   const codes = new Map<string, StageCode>();
-  const problems: Diagnostic[] = [];
   let fresh = false;
-  for (const request of requests) {
-    if (codes.has(request.run)) continue;
-    const before = Object.hasOwn(remembered, request.run) ? remembered[request.run] : undefined;
-    const holds = before && (await recordHolds(root, cache, before, clock()));
-    const record = holds ? before : await bundle(root, cache, request, problems);
-    if (record === undefined) continue;
-    fresh ||= !holds;
-    records[request.run] = record;
-    codes.set(request.run, { digest: record.digest, file: bundleFile(cache, record.digest) });
-  }
+  const found = await Promise.all(
+    [...distinct.values()].map(async (request): Promise<readonly Diagnostic[]> => {
+      const { run } = request;
+      const before = Object.hasOwn(remembered, run) ? remembered[run] : undefined;
+      const holds = before && (await recordHolds(root, cache, before, clock()));
+      const bundled = holds ? success(before) : await bundle(root, cache, request);
+      if (!bundled.ok) return bundled.diagnostics;
+      const record = bundled.value;
+      fresh ||= !holds;
+      records[run] = record;
+      codes.set(run, { digest: record.digest, file: bundleFile(cache, record.digest) });
+      return [];
+    }),
+  );
+  const problems = found.flat();
   if (fresh) await writeAtomically(index, JSON.stringify({ ...remembered, ...records }));
   return problems.length > 0 ? failure(...problems) : success(codes);
 }
@@ -121,12 +123,10 @@ async function bundle(
   root: string,
   cache: string,
   { run, place }: ModuleRequest,
-  problems: Diagnostic[],
-): Promise<BundleRecord | undefined> {
+): Promise<Result<BundleRecord>> {
   if (!(await fileStat(join(root, run)))) {
     const hint = 'paths are relative to the folder of pipeline.yaml';
-    problems.push({ message: `there is no file ${run}`, place, hint });
-    return undefined;
+    return failure({ message: `there is no file ${run}`, place, hint });
   }
   const esbuild = await import('esbuild');
   try {
@@ -154,10 +154,10 @@ async function bundle(
     await mkdir(dirname(file), { recursive: true });
     await writeFile(`${file}.map`, map.contents);
     await writeAtomically(file, `${code.text}//# sourceMappingURL=${digest}.mjs.map\n`);
-    return { digest, stamps: await stampsOf(root, Object.keys(result.metafile.inputs)) };
+    const stamps = await stampsOf(root, Object.keys(result.metafile.inputs));
+    return success({ digest, stamps });
   } catch (error) {
-    problems.push(...bundleProblems(error, run, place));
-    return undefined;
+    return failure(...bundleProblems(error, run, place));
   }
 }
 
@@ -198,7 +198,7 @@ async function externalVersions(root: string, outputs: Outputs): Promise<Record<
 async function stampsOf(
   root: string,
   inputs: readonly string[],
-): Promise<{ [path: string]: FileStamp | null }> {
+): Promise<{ [path: string]: Stamp | null }> {
   const paths = [...new Set([...inputs, ...CONFIGURATION])].filter((path) => !path.includes(':'));
   const stamps = await Promise.all(
     paths.map(async (path) => {

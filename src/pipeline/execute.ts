@@ -1,6 +1,6 @@
 // execute.ts — order × whether: runs what must run, as soon as it can, and takes the rest from the store
 import { type Action, actionOf, decide } from './action.ts';
-import { placeArtifact } from './artifact.ts';
+import { openShelf, type Shelf } from './artifact.ts';
 import { type SharedBlobs, sharedBlobs } from './blobs.ts';
 import type { Listener, Outcome, Reason, Tally, TaskError } from './event.ts';
 import { type FetchOptions, fetchFiles } from './fetch.ts';
@@ -79,6 +79,7 @@ class Run {
   private readonly claimed = new Set<Key>();
   private readonly slots: Slots;
   private readonly blobs: SharedBlobs;
+  private readonly shelf: Promise<Shelf>;
   private failed = false;
   private readonly plan: Plan;
   private readonly options: ExecuteOptions;
@@ -88,6 +89,7 @@ class Run {
     this.plan = plan;
     this.options = options;
     this.slots = new Slots(options.slots);
+    this.shelf = openShelf(options.artifacts, options.store, options.clock);
     this.blobs = sharedBlobs(options.store, SHARED_BYTES_MAX);
     this.owner = options.maker.run;
   }
@@ -190,10 +192,10 @@ class Run {
     if (!made.ok) return;
     this.traces.set(task.id, made.trace);
     this.latest.set(task.id, made.trace.key);
-    const { store, artifacts, clock, listener } = this.options;
+    const { listener } = this.options;
     for (const [output, path] of Object.entries(task.artifacts)) {
       const { digest } = made.trace.outputs[output];
-      const change = await placeArtifact(store, artifacts, path, digest, clock);
+      const change = await (await this.shelf).place(path, digest);
       if (change) listener({ event: 'artifact', task: task.id, ...change });
     }
   }

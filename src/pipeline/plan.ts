@@ -107,7 +107,7 @@ class Planner {
     const module = this.modules.get(stage.name);
     if (module === undefined) return;
     this.checkStage(stage, module);
-    const tasks = pointsOf(stage).flatMap((point) => this.makeTask(stage, module, point) ?? []);
+    const tasks = pointsOf(stage).map((point) => this.makeTask(stage, module, point));
     if (tasks.length === 0 && this.problems.size === 0) {
       this.say(`stage \`${stage.name}\` has no tasks: everything is excluded`, stage.place);
     }
@@ -169,7 +169,7 @@ class Planner {
     }
   }
 
-  private makeTask(stage: StageConfig, module: StageModule, point: Point): Task | undefined {
+  private makeTask(stage: StageConfig, module: StageModule, point: Point): Task {
     const labels = [...point.values()].map(({ label }) => label);
     const at = Object.fromEntries([...point].map(([axis, { label }]) => [axis, label]));
     const parsed = this.parseParams(stage, module, point);
@@ -180,7 +180,6 @@ class Planner {
       const links = config ? this.join(stage, point, port, config, arity) : [];
       inputs[port] = { arity, links };
     }
-    if (parsed === undefined) return undefined;
     const artifacts = [...stage.artifacts].map(
       ([output, path]) => [output, fillPath(`${stage.name}/${path.value}`, at)] as const,
     );
@@ -190,7 +189,8 @@ class Planner {
       at,
       inputs,
       artifacts: Object.fromEntries(artifacts),
-      ...parsed,
+      // A task with wrong params still stands in the plan, so that nothing downstream seems to be missing.
+      ...(parsed ?? { params: {}, files: null, work: null }),
     };
   }
 

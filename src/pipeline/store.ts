@@ -46,14 +46,6 @@ export interface Claim {
 /** A claim of a process that has not renewed it for this long is dead: pids lie across containers. */
 export const CLAIM_LEASE_MS = 5000;
 
-/** What a file looked like when its content was last known. */
-export interface Stamp {
-  readonly size: number;
-  readonly mtimeMs: number;
-  readonly inode: number;
-  readonly digest: Digest;
-}
-
 /** One invocation, as the history keeps it. */
 export interface RunRecord {
   readonly id: string;
@@ -93,8 +85,6 @@ export interface Store {
   claim(key: Key, owner: string, now: number): Claim | undefined;
   renew(keys: readonly Key[], owner: string, now: number): void;
   release(key: Key, owner: string): void;
-  stamp(path: string): Stamp | undefined;
-  putStamp(path: string, stamp: Stamp): void;
   putRun(run: RunRecord): void;
   /** Newest first. */
   runs(): readonly RunRecord[];
@@ -121,7 +111,6 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
   const traces = table<Trace>('traces');
   const latest = table<Key>('latest');
   const claims = table<Claim>('claims');
-  const stamps = table<Stamp>('stats');
   const runs = table<RunRecord>('runs');
   checkFormat(table<number>('meta'), folder);
 
@@ -195,10 +184,6 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
       write(() => {
         if (claims.get(key)?.owner === owner) claims.removeSync(key);
       });
-    },
-    stamp: (path) => stamps.get(path),
-    putStamp(path, stamp) {
-      write(() => stamps.putSync(path, stamp));
     },
     putRun(run) {
       write(() => runs.putSync(run.id, run));

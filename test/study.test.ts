@@ -1,0 +1,128 @@
+import { copyFileSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { digestsOf, makeRig, type Rig, repository, tasksOf } from './rig.ts';
+
+/** The study's own pipeline.yaml and stages, in a folder of their own. */
+function studyRig(): Rig {
+  const rig = makeRig({});
+  copyFileSync(join(repository, 'pipeline.yaml'), join(rig.folder, 'pipeline.yaml'));
+  symlinkSync(join(repository, 'stages'), join(rig.folder, 'stages'));
+  return rig;
+}
+
+const set = (...sets: readonly string[]): string[] => sets.flatMap((text) => ['--set', text]);
+
+/** A study that takes seconds: small digits, small nets, one seed. */
+const TINY = set(
+  'datasets=[{ name: tiny, kind: synth-digits, train: 600, test: 200 }]',
+  'seeds=[0]',
+  'pilots=[100, 101]',
+  'hidden=[32, 16]',
+  'profiles=[{ family: uniform }, { family: lognormal, cv: 0.5 }]',
+  'sparsities=[0.8]',
+  'training.epochs=2',
+  'rigl.every=2',
+);
+
+describe('the study, in miniature', () => {
+  test('makes a report, then nothing, then only what one profile reaches', async () => {
+    const rig = studyRig();
+    const first = await rig.make('report', ...TINY);
+    expect(first.code).toBe(0);
+    expect(tasksOf(first.events, 'built')).toHaveLength(18);
+    expect(rig.read('artifacts/report/report.html')).toContain('<!doctype html>');
+    expect(rig.read('artifacts/report/provenance.html')).toContain('rigl[tiny,0.8,erk,uniform,0]');
+
+    const second = await rig.make('report', ...TINY);
+    expect(tasksOf(second.events, 'built')).toEqual([]);
+
+    const changed = set('profiles.lognormal-cv0.5.cv=0.7');
+    const forecast = await rig.make('report', '--dry-run', ...TINY, ...changed);
+    const foreseen = forecast.events.filter(({ fate }) => fate !== 'reuse').map(({ task }) => task);
+    const third = await rig.make('report', ...TINY, ...changed);
+    const expected = [
+      'mask[tiny,0.8,erk,lognormal-cv0.7,0]',
+      'report',
+      'rigl[tiny,0.8,erk,lognormal-cv0.7,0]',
+      'static[tiny,0.8,erk,lognormal-cv0.7,0]',
+    ];
+    expect(tasksOf(third.events, 'built')).toEqual(expected);
+    expect([...foreseen].sort()).toEqual(expected);
+  });
+
+  test('gives the same bits in another folder, with one slot or two, on every Node', async () => {
+    const [one, two] = [studyRig(), studyRig()];
+    const alone = await one.make('report', '-j', '1', ...TINY);
+    const together = await two.make('report', '-j', '2', ...TINY);
+    expect(digestsOf(together.events)).toEqual(digestsOf(alone.events));
+    const keys = (events: typeof alone.events) =>
+      events.filter(({ event }) => event === 'built').map(({ task, key }) => [task, key]);
+    expect(Object.fromEntries(keys(together.events))).toEqual(
+      Object.fromEntries(keys(alone.events)),
+    );
+    const digests = digestsOf(alone.events);
+    // Literals: equal on Node 20 and 24, and on every machine.
+    expect({
+      model: digests['rigl[tiny,0.8,erk,uniform,0]:model'],
+      metrics: digests['static[tiny,0.8,erk,equilibrium,0]:metrics'],
+      equilibrium: digests['equilibrium[tiny,0.8,erk]:equilibrium'],
+      report: digests['report:html'],
+    }).toMatchInlineSnapshot(`
+      {
+        "equilibrium": "a9a3fcd9ef4b9e6e2e55bbb4a362f92d86e93587d4e1029308c5a532a589dcb9",
+        "metrics": "fcdd2b4b79c2ebafaab968960ed91fe8ebc266110664ea648f9eacaf7121eb49",
+        "model": "636ca9773d720e5c27823a0e612807e6bd8e5acd8a4925e8676daf6e82546b39",
+        "report": "87527c13c90cdbb93ad47528290270a29fec3765d8d3ffe0b833ac28c4ae79e9",
+      }
+    `);
+  });
+
+  test('killed while RigL trains, it goes on from the checkpoint and ends in the same bits', async () => {
+    const longer = [...TINY, ...set('training.epochs=40')];
+    const [killed, whole] = [studyRig(), studyRig()];
+    const target = 'rigl/tiny/0.8/erk/uniform/0';
+    const run = killed.start(['make', target, '--json', ...longer]);
+    const finished = 'mask[tiny,0.8,erk,uniform,0]';
+    await run.line((line) => /"progress","task":"rigl\[.*epoch ([5-9]|[1-3]\d) of/.test(line));
+    run.process.kill('SIGKILL');
+    await run.ended;
+    const resumed = await killed.make(target, ...longer);
+    const started = resumed.events.find(({ event }) => event === 'started');
+    expect(started).toMatchObject({
+      task: 'rigl[tiny,0.8,erk,uniform,0]',
+      reason: { kind: 'resumed' },
+    });
+    expect(tasksOf(resumed.events, 'reused')).toContain(finished);
+    expect(tasksOf(resumed.events, 'built')).toEqual(['rigl[tiny,0.8,erk,uniform,0]']);
+    const uninterrupted = await whole.make(target, ...longer);
+    const model = 'rigl[tiny,0.8,erk,uniform,0]:model';
+    expect(digestsOf(resumed.events)[model]).toBe(digestsOf(uninterrupted.events)[model]);
+  });
+
+  test('an infeasible CV is found before anything runs, where it was written', async () => {
+    const rig = studyRig();
+    rig.edit('pipeline.yaml', 'cv: 1.5', 'cv: 3.5');
+    const { code, stderr } = await rig.run('make', 'report');
+    expect(code).toBe(2);
+    const line = readFileSync(join(rig.folder, 'pipeline.yaml'), 'utf8')
+      .split('\n')
+      .findIndex((text) => text.includes('cv: 3.5'));
+    expect(stderr).toContain(
+      `pipeline.yaml:${line + 1}:32: error: CV 3.5 is out of reach at sparsity 0.9`,
+    );
+    expect(stderr).toContain('no fan-in profile exceeds sqrt(1/density - 1) = 3.00 there');
+  });
+
+  test('a CV that only the wiring finds infeasible fails its task with the attainable maximum', async () => {
+    const rig = studyRig();
+    const { code, stderr } = await rig.run(
+      'make',
+      'mask',
+      ...TINY,
+      ...set('profiles.lognormal-cv0.5.cv=1.99'),
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/CV 1\.99 is infeasible for lognormal in layer \d .*at most CV 1\.\d\d/);
+  });
+});
