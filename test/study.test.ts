@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync, symlinkSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { digestsOf, makeRig, type Rig, repository, tasksOf } from './rig.ts';
@@ -73,7 +73,7 @@ describe('the study, in miniature', () => {
         "equilibrium": "a9a3fcd9ef4b9e6e2e55bbb4a362f92d86e93587d4e1029308c5a532a589dcb9",
         "metrics": "fcdd2b4b79c2ebafaab968960ed91fe8ebc266110664ea648f9eacaf7121eb49",
         "model": "636ca9773d720e5c27823a0e612807e6bd8e5acd8a4925e8676daf6e82546b39",
-        "report": "87527c13c90cdbb93ad47528290270a29fec3765d8d3ffe0b833ac28c4ae79e9",
+        "report": "735e718cbe00d081402798365661c48ee9eb5b8c31a9039eef95b4518201a6b7",
       }
     `);
   });
@@ -125,4 +125,22 @@ describe('the study, in miniature', () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(/CV 1\.99 is infeasible for lognormal in layer \d .*at most CV 1\.\d\d/);
   });
+});
+
+describe('a published data set', () => {
+  const mirror = process.env.PIPELINE_TEST_DATA ?? join(repository, '..', 'shared', 'data');
+  const present = existsSync(join(mirror, 'mnist'));
+  const needs = present ? '' : ' (skipped: needs real data, PIPELINE_TEST_DATA=DIR)';
+
+  test.skipIf(!present)(
+    `comes from a mirror, verified, and is then in the store${needs}`,
+    async () => {
+      const rig = studyRig();
+      const first = await rig.make('dataset', '--preset', 'mnist', '--mirror', mirror);
+      expect(tasksOf(first.events, 'built')).toEqual(['dataset[mnist]']);
+      // --force runs it again, and without a mirror: the files are in the store.
+      const again = await rig.make('dataset', '--preset', 'mnist', '--force', 'dataset');
+      expect(digestsOf(again.events)).toEqual(digestsOf(first.events));
+    },
+  );
 });

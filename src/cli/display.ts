@@ -3,6 +3,7 @@ import { createLogUpdate } from 'log-update';
 import type { Event, Listener, Reason } from '../pipeline/event.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import type { Plan } from '../pipeline/plan.ts';
+import { shownPath } from './session.ts';
 import { type Colors, count, duration, reasonWords, taskWord } from './words.ts';
 
 /** A listener that draws, and a way to take the drawing away when the run is over. */
@@ -158,8 +159,8 @@ function lineFor(event: Event, progress: Progress, c: Colors): string | undefine
       return `${c.dim(`        ${event.task}: ${event.line}`)}`;
     case 'artifact':
       return event.kept
-        ? `${c.yellow('warning')} ${event.path} had been edited: the edited file is now ${event.kept}`
-        : `${c.green('wrote')}   ${event.path}`;
+        ? `${c.yellow('warning')} ${shownPath(event.path)} had been edited: the edited file is now ${shownPath(event.kept)}`
+        : `${c.green('wrote')}   ${shownPath(event.path)}`;
     default:
       return undefined;
   }

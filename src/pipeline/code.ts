@@ -1,7 +1,9 @@
 // code.ts — a stage's code: one bundle of the module and everything it imports, and its digest
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { Plugin } from 'esbuild';
 import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
 import { fileStat, type Stamp, stampHolds, writeAtomically } from './files.ts';
 import { canonicalJson, type Digest, digestOf } from './key.ts';
@@ -140,6 +142,7 @@ async function bundle(
       banner: {
         js: "import{createRequire as __cr}from'node:module';var require=__cr(import.meta.url);",
       },
+      plugins: [absentPackages],
       metafile: true,
       write: false,
       logLevel: 'silent',
@@ -160,6 +163,29 @@ async function bundle(
     return failure(...bundleProblems(error, run, place));
   }
 }
+
+/**
+ * A package that a dependency would load if it were there (`await import('canvas')`) must not be loaded when it
+ * appears later: it would run without being in the bundle, and so in no key. It stays absent in the bundle.
+ */
+const absentPackages: Plugin = {
+  name: 'absent-packages',
+  setup(build) {
+    const seen = {};
+    build.onResolve(
+      { filter: /^[^./]/ },
+      async ({ path, kind, importer, resolveDir, pluginData }) => {
+        const optional = kind === 'dynamic-import' || kind === 'require-call';
+        if (!optional || pluginData === seen || isBuiltin(path)) return undefined;
+        const found = await build.resolve(path, { kind, importer, resolveDir, pluginData: seen });
+        return found.errors.length > 0 ? { path, namespace: 'absent' } : found;
+      },
+    );
+    build.onLoad({ filter: /.*/, namespace: 'absent' }, ({ path }) => ({
+      contents: `throw new Error(${JSON.stringify(`package ${path} is not in this bundle`)})`,
+    }));
+  },
+};
 
 interface BuildMessage {
   readonly text: string;

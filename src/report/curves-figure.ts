@@ -1,0 +1,95 @@
+// curves-figure.ts — what was monitored while the networks learned
+import { type Arm, type Curves, curvesOf, type Setting } from './arms.ts';
+import type { Axis, Chart, Layer } from './chart.ts';
+import { ruleName, sparsityName } from './format.ts';
+import { INK, type Palette, paintOf } from './palette.ts';
+import { extent, logTicks, tickDigits, ticks } from './scale.ts';
+
+/** Two charts of one method in one setting, on axes that both methods share; the loss on a log scale if it can be. */
+export interface MethodCurves {
+  readonly method: 'static' | 'rigl';
+  readonly accuracy: Chart;
+  readonly loss: Chart;
+}
+
+interface Drawn {
+  readonly arm: Arm;
+  readonly curves: Curves;
+}
+
+/** The learning curves of a setting, for each method that ran. */
+export function curveCharts(setting: Setting, palette: Palette): readonly MethodCurves[] {
+  const arms = [...setting.arms, ...(setting.dense ? [setting.dense] : [])];
+  const accuracy = arms.map((arm) => drawnOf(arm, 'testAccuracy', 100));
+  const loss = arms.map((arm) => drawnOf(arm, 'loss', 1));
+  const place = `${setting.dataset}, ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`;
+  return (['static', 'rigl'] as const)
+    .filter((method) => setting.arms.some((arm) => arm.method === method))
+    .map((method) => ({
+      method,
+      accuracy: curveChart(accuracy, method, palette, `Test accuracy per epoch, ${place}`),
+      loss: curveChart(loss, method, palette, `Training loss per epoch, ${place}`, true),
+    }));
+}
+
+function drawnOf(arm: Arm, quantity: 'testAccuracy' | 'loss', factor: number): Drawn {
+  const { runs, mean } = curvesOf(arm, quantity);
+  const scaled = (curve: Curves['mean']) => curve.map(([epoch, v]) => [epoch, v * factor] as const);
+  return { arm, curves: { runs: runs.map(scaled), mean: scaled(mean) } };
+}
+
+function curveChart(
+  all: readonly Drawn[],
+  method: 'static' | 'rigl',
+  palette: Palette,
+  label: string,
+  logarithmic = false,
+): Chart {
+  const shown = all.filter(({ arm }) => arm.method === method || arm.method === 'dense');
+  return {
+    label: `${label}, ${method}`,
+    width: 420,
+    height: 190,
+    margin: { top: 8, right: 12, bottom: 38, left: 44 },
+    x: epochAxis(all),
+    y: valueAxis(all, logarithmic),
+    layers: shown.flatMap(({ arm, curves }) => curveLayers(arm, curves, palette)),
+  };
+}
+
+function epochAxis(all: readonly Drawn[]): Axis {
+  const epochs = all.flatMap(({ curves }) => curves.runs.flat().map(([epoch]) => epoch));
+  const domain = extent(epochs, 0.02);
+  const whole = ticks(domain, 5).filter(Number.isInteger);
+  return { domain, ticks: whole, digits: 0, title: 'epoch' };
+}
+
+function valueAxis(all: readonly Drawn[], logarithmic: boolean): Axis {
+  const values = all.flatMap(({ curves }) => curves.runs.flat().map(([, value]) => value));
+  // A loss that reaches 0 has no logarithm.
+  const least = values.reduce((low, value) => Math.min(low, value), 1);
+  const domain = extent(values, 0.04);
+  if (logarithmic && least > 0) {
+    const positive = [least * 0.9, domain[1]] as const;
+    return { domain: positive, ticks: logTicks(positive), grid: true, scale: 'log' };
+  }
+  const marks = ticks(domain, 4);
+  return { domain, ticks: marks, digits: tickDigits(marks), grid: true };
+}
+
+/** Each seed as a faint line, the mean as a strong one, and a dot on the epoch that is reported. */
+function curveLayers(arm: Arm, { runs, mean }: Curves, palette: Palette): readonly Layer[] {
+  const dense = arm.method === 'dense';
+  const { color, dash } = dense
+    ? { color: INK.light, dash: [4, 3] }
+    : paintOf(palette, arm.profile);
+  const title = `${arm.profile}, mean of ${runs.length}`;
+  const seeds = runs.flatMap((curve, series) => curve.map(([x, y]) => ({ x, y, series })));
+  const line = mean.map(([x, y]) => ({ x, y, title }));
+  const last = line.slice(-1);
+  return [
+    { kind: 'line', marks: seeds, color, size: 0.7, opacity: 0.3 },
+    { kind: 'line', marks: line, color, size: 1.6, dash },
+    { kind: 'dot', marks: last, color, size: 4.5 },
+  ];
+}

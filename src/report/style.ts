@@ -1,0 +1,154 @@
+// style.ts — the look of all pages: one style sheet, no fonts to fetch, light and dark
+import { HUES, INK, PAPER } from './palette.ts';
+
+/** The style sheet of every page. */
+export const STYLE = `
+:root {
+  color-scheme: light dark;
+  --ink: ${INK.light}; --soft: #6d6a60; --rule: #d9d5c9; --strong-rule: ${INK.light};
+  --paper: ${PAPER.light}; --mark: #fff3c4; --link: #0b5a8a;
+  --serif: "Iowan Old Style", "Palatino Linotype", Palatino, "TeX Gyre Pagella", "URW Palladio L",
+    "Book Antiqua", Georgia, serif;
+  --sans: "Source Sans 3", "Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif;
+  --mono: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
+}
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; scroll-padding-top: 1rem; }
+body {
+  margin: 0; background: var(--paper); color: var(--ink);
+  font: 1.0625rem/1.55 var(--serif); font-variant-numeric: lining-nums; hanging-punctuation: first;
+}
+.page { padding: 4rem 1.25rem 6rem; }
+section > *, header > *, nav > *, footer > * { max-width: 46rem; margin-inline: auto; }
+section > .wide { max-width: 68rem; }
+h1, h2, h3 { font-weight: 600; line-height: 1.2; margin-block: 0; text-wrap: balance; }
+h1 { font-size: 2.15rem; letter-spacing: -0.012em; }
+h2 { font-size: 1.45rem; margin-block: 4.5rem 0.75rem; }
+h3 { font-size: 1.1rem; margin-block: 2rem 0.5rem; }
+p { margin-block: 0 0.9rem; text-wrap: pretty; hyphens: manual; }
+a { color: var(--link); text-decoration-thickness: 0.06em; text-underline-offset: 0.15em; }
+.abstract { margin-top: 1.5rem; font-size: 1.125rem; }
+.note { color: var(--soft); font-size: 0.95rem; }
+.source { color: inherit; text-decoration: none; }
+.source:hover, .source:focus-visible { color: var(--link); text-decoration: underline; }
+:target { background: var(--mark); }
+nav ul { list-style: none; margin-block: 1.75rem 0; padding: 0; display: flex; flex-wrap: wrap; gap: 0.2rem 1.4rem; }
+nav { font-size: 0.95rem; }
+
+.table { margin-block: 1.75rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: separate; border-spacing: 0; border-top: 0.09em solid var(--strong-rule);
+  border-bottom: 0.09em solid var(--strong-rule); font-size: 0.95rem; line-height: 1.35; }
+.caption { color: var(--soft); font-size: 0.95rem; line-height: 1.45; margin-bottom: 0.6rem; }
+.caption b, figcaption b { color: var(--ink); font-weight: 600; }
+th, td { padding: 0.2rem 0.7rem; text-align: left; vertical-align: baseline; font-weight: 400; }
+th:first-child, td:first-child { padding-left: 0.15rem; }
+th:last-child, td:last-child { padding-right: 0.15rem; }
+thead th { vertical-align: bottom; color: var(--soft); font-style: italic; }
+thead tr:last-child > * { border-bottom: 0.05em solid var(--ink); padding-bottom: 0.35rem; }
+thead tr:first-child > * { padding-top: 0.35rem; }
+thead [rowspan] { border-bottom: 0.05em solid var(--ink); padding-bottom: 0.35rem; }
+th[scope="colgroup"] { text-align: center; color: var(--ink); font-style: normal;
+  border-bottom: 0.05em solid var(--rule); }
+tbody tr:first-child > * { padding-top: 0.45rem; }
+tbody tr:last-child > * { padding-bottom: 0.45rem; }
+tbody + tbody tr:first-child > * { border-top: 0.05em solid var(--rule); }
+.group th { font-style: italic; color: var(--soft); }
+.numbers { font-variant-numeric: tabular-nums lining-nums; white-space: nowrap; }
+.numbers th[scope="row"] { position: sticky; left: 0; background: var(--paper); max-width: 16rem; white-space: normal;
+  overflow-wrap: break-word; }
+.numbers th[scope="row"] code { white-space: nowrap; }
+.tasks { width: 100%; }
+.numbers :where(td, thead th:not(:first-child):not([scope="colgroup"])) { text-align: right; }
+.numbers .words { text-align: left; }
+.numbers .first { padding-left: 1.6rem; }
+.mean { font-weight: 600; }
+
+figure { margin-block: 2.25rem; }
+figcaption { max-width: 46rem; margin: 0.9rem auto 0; color: var(--soft); font-size: 0.95rem; line-height: 1.45; }
+main { counter-reset: figure; }
+figcaption::before { counter-increment: figure; content: "Figure " counter(figure) ". "; color: var(--ink);
+  font-weight: 600; }
+.panels { display: grid; gap: 1.6rem 1.5rem; justify-content: center; align-items: end; }
+.panels > * { margin: 0; min-width: 0; }
+.panel-title { font-family: var(--sans); font-size: 0.8rem; line-height: 1.3; margin: 0 0 0.3rem;
+  font-weight: 600; color: var(--ink); overflow-wrap: anywhere; }
+.panel-title small { display: block; font-size: 0.75rem; font-weight: 400; color: var(--soft);
+  font-variant-numeric: tabular-nums; }
+.of-accuracy { grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), max-content)); }
+.of-curves { grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), max-content)); }
+.of-fan-in { grid-template-columns: repeat(auto-fill, minmax(11.6rem, 1fr)); gap: 1.1rem 1rem; }
+.of-equilibrium { grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), max-content)); }
+.panels > .row-title { grid-column: 1 / -1; font: italic 1rem/1.3 var(--serif); color: var(--soft);
+  border-top: 0.05em solid var(--rule); padding-top: 0.5rem; }
+svg { display: block; max-width: 100%; height: auto; }
+svg text { font-family: var(--sans); font-variant-numeric: tabular-nums; }
+.legend { list-style: none; margin: 0 0 1.1rem; padding: 0; display: flex; flex-wrap: wrap; justify-content: center;
+  gap: 0.15rem 1.3rem; font: 0.85rem/1.5 var(--sans); color: var(--ink); }
+.legend li { display: flex; align-items: center; gap: 0.45em; }
+
+dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 0.3rem 1.5rem; margin-block: 1rem; }
+dt { color: var(--soft); font-style: italic; }
+dd { margin: 0; overflow-wrap: anywhere; }
+dl.terms { display: block; }
+dl.terms dt { color: var(--ink); font-style: normal; font-weight: 600; margin-top: 0.8rem; }
+dt .ours { margin-left: 0.4em; }
+dl.terms dd { margin: 0.1rem 0 0; }
+.ours { font: 0.75rem var(--sans); color: var(--soft); border: 1px solid var(--rule); border-radius: 0.6em;
+  padding: 0.05em 0.5em; font-weight: 400; white-space: nowrap; }
+.sources { width: 100%; font-size: 0.875rem; }
+.sources th, .sources td { vertical-align: top; overflow-wrap: anywhere; }
+.sources thead th:nth-child(2), .sources td:nth-child(2) { text-align: right; font-variant-numeric: tabular-nums; }
+.sources tbody th { width: 18rem; }
+.sources tbody tr + tr > * { border-top: 0.05em solid var(--rule); }
+.sources ul { list-style: none; margin: 0; padding: 0; }
+.sources li { display: grid; grid-template-columns: minmax(0, 1fr) 8.5rem 6.5rem; gap: 0 1rem; align-items: baseline; }
+.sources li span { color: var(--soft); }
+code { font-family: var(--mono); font-size: 0.82em; overflow-wrap: anywhere; }
+code[title] { color: var(--soft); }
+.missing { border-left: 0.2rem solid #d55e00; padding-left: 1rem; margin-block: 1.5rem; }
+.missing ul { margin: 0.3rem 0 0; padding-left: 1.1rem; }
+footer { margin-top: 4rem; }
+footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
+
+@media screen and (max-width: 56rem) {
+  .sources, .sources tbody, .sources tr, .sources th, .sources td { display: block; width: auto; }
+  .sources thead { display: none; }
+  .sources th, .sources td, .sources tbody tr + tr > td { padding: 0.1rem 0; border-top: 0; text-align: left; }
+  .sources tbody th { width: auto; padding-top: 0.7rem; }
+  .sources tbody tr + tr > th { margin-top: 0.7rem; }
+  .sources td:nth-child(2) { text-align: left; }
+  .sources td:nth-child(2)::after { content: " tasks"; }
+}
+@media screen and (max-width: 34rem) {
+  body { font-size: 1rem; }
+  .page { padding-block: 2rem; }
+  h1 { font-size: 1.65rem; }
+  h2 { margin-top: 3rem; }
+  .of-fan-in { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .sources li { display: block; margin-bottom: 0.3rem; }
+}
+@media screen and (prefers-color-scheme: dark) {
+  :root { --ink: ${INK.dark}; --soft: #a8a498; --rule: #3a3934; --strong-rule: #a8a498; --paper: ${PAPER.dark};
+    --mark: #3d3719; --link: #7dbfe8; }
+${darkCharts()}
+}
+@media print {
+  :root { color-scheme: light; --paper: #fff; font-size: 11px; }
+  .page { padding: 0; }
+  .scroll { overflow: visible; }
+  figure, tr, .panels > * { break-inside: avoid; }
+  h2, h3, .caption, .row-title { break-after: avoid; }
+  nav { display: none; }
+  .source { color: inherit; }
+  @page { margin: 18mm 16mm; }
+}
+`;
+
+/** Charts are drawn in literal colours of light paper; a rule outweighs an attribute, so here they change. */
+function darkCharts(): string {
+  return HUES.flatMap(({ light, dark }) => [
+    `  svg [fill="${light}"] { fill: ${dark}; }`,
+    `  svg [stroke="${light}"] { stroke: ${dark}; }`,
+  ]).join('\n');
+}
