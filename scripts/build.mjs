@@ -1,19 +1,17 @@
 // build.mjs — dist/kernels.wasm (AssemblyScript), then dist/cli.js (esbuild). Run by `prepare`.
-import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { $ } from 'zx';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
 
-const compiler = 'node_modules/assemblyscript/bin/asc.js';
 const kernels = ['src/network/kernels/index.ts', '--outFile', 'dist/kernels.wasm'];
 const options = ['--enable', 'simd', '--runtime', 'stub', '-O3', '--noAssert', '--converge'];
-const compiled = spawnSync(process.execPath, [compiler, ...kernels, ...options], {
+await $({
   stdio: 'inherit',
-});
-if (compiled.status !== 0) process.exit(compiled.status ?? 1);
+})`${process.execPath} node_modules/assemblyscript/bin/asc.js ${kernels} ${options}`;
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const { metafile } = await build({
