@@ -1,5 +1,13 @@
 // build.mjs — dist/kernels.wasm (AssemblyScript), then dist/cli.js (esbuild). Run by `prepare`.
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { $ } from 'zx';
@@ -39,8 +47,10 @@ for (const name of readdirSync('dist').filter((file) => file.endsWith('.js'))) {
 }
 chmodSync('dist/cli.js', 0o755);
 
-// npm links no package into its own node_modules, so that in a clone `npx pipeline` would ask the registry for a
-// stranger of that name.
+// `npx pipeline` finds the command here, at once. A `bin` in package.json would send npx through its own cache instead:
+// a second slower, and broken for good when it was first tried before `npm ci`.
 const link = 'node_modules/.bin/pipeline';
 rmSync(link, { force: true });
-symlinkSync('../../dist/cli.js', link);
+if (process.platform === 'win32') {
+  writeFileSync(`${link}.cmd`, '@node "%~dp0\\..\\..\\dist\\cli.js" %*\r\n');
+} else symlinkSync('../../dist/cli.js', link);
