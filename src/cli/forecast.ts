@@ -17,9 +17,13 @@ export function forecastJson(forecast: Forecast): object {
         reason: forecast.reason,
       };
     case 'follow':
-      return { task: forecast.task, fate: 'follow', after: forecast.after };
+      return { task: forecast.task, fate: 'follow', after: forecast.after, sure: forecast.sure };
   }
 }
+
+/** Whether a task runs for certain. */
+export const willRun = (forecast: Forecast): boolean =>
+  forecast.fate === 'run' || (forecast.fate === 'follow' && forecast.sure);
 
 /** The one-line reason of a task that would run. */
 export function forecastWords(forecast: Forecast): string {
@@ -27,7 +31,10 @@ export function forecastWords(forecast: Forecast): string {
   if (forecast.fate === 'reuse') return 'up to date';
   const [first, ...rest] = forecast.after;
   const others = rest.length > 0 ? ` and ${rest.length} more` : '';
-  return `after ${first}${others}, unless what it needs comes out the same`;
+  const after = `after ${first}${others}`;
+  return forecast.sure
+    ? `never made before, ${after}`
+    : `${after}, unless what it needs comes out the same`;
 }
 
 /** Says what would run and why; tasks that are up to date are only counted. */
@@ -40,15 +47,15 @@ export function tellForecast(forecasts: ReadonlyMap<TaskId, Forecast>, json: boo
   }
   const moving = all.filter(({ fate }) => fate !== 'reuse');
   for (const forecast of moving) {
-    const word = forecast.fate === 'run' ? c.green('run   ') : c.cyan('follow');
+    const word = willRun(forecast) ? c.green('run') : c.cyan('may');
     tell(`${word} ${forecast.task} ${c.dim(`— ${forecastWords(forecast)}`)}`);
   }
-  const runs = all.filter(({ fate }) => fate === 'run').length;
+  const runs = all.filter(willRun).length;
   const follows = moving.length - runs;
   const reused = all.length - moving.length;
   if (moving.length === 0) talk(`nothing to do: ${count(all.length, 'task')} up to date`);
   else {
-    const may = follows > 0 ? `, ${follows} may follow` : '';
+    const may = follows > 0 ? `, ${follows} may run` : '';
     talk(`${count(all.length, 'task')}: ${runs} would run${may}, ${reused} up to date`);
   }
 }

@@ -1,6 +1,6 @@
 // status.ts — pipeline status: what is made, and what a make would run
 import { type Forecast, forecast } from '../pipeline/action.ts';
-import { forecastJson, forecastWords } from './forecast.ts';
+import { forecastJson, forecastWords, willRun } from './forecast.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
@@ -29,34 +29,41 @@ export async function status(targets: readonly string[], options: CommonOptions)
   }
 }
 
-function tellTasks(fates: readonly Forecast[]): void {
-  for (const fate of fates)
-    tell(`${mark(fate.fate)} ${fate.task} ${c.dim(`— ${forecastWords(fate)}`)}`);
-}
+/** What a make does about a task: nothing, run it, or run it unless what it needs comes out the same. */
+type Column = 'made' | 'run' | 'may';
 
-const mark = (fate: Forecast['fate']): string =>
-  fate === 'reuse' ? c.green('made  ') : fate === 'run' ? c.yellow('run   ') : c.cyan('follow');
+const columnOf = (fate: Forecast): Column =>
+  fate.fate === 'reuse' ? 'made' : willRun(fate) ? 'run' : 'may';
+
+const paint = { made: c.green, run: c.yellow, may: c.cyan };
+
+function tellTasks(fates: readonly Forecast[]): void {
+  for (const fate of fates) {
+    const column = columnOf(fate);
+    const mark = paint[column](column.padEnd(4));
+    tell(`${mark} ${fate.task} ${c.dim(`— ${forecastWords(fate)}`)}`);
+  }
+}
 
 function tellStages(
   tasks: ReadonlyMap<string, { readonly stage: string }>,
   fates: readonly Forecast[],
 ): void {
-  const rows = new Map<string, { reuse: number; run: number; follow: number }>();
-  for (const { task, fate } of fates) {
-    const stage = tasks.get(task)?.stage ?? '';
-    const row = rows.get(stage) ?? { reuse: 0, run: 0, follow: 0 };
-    row[fate] += 1;
+  const rows = new Map<string, Record<Column, number>>();
+  for (const fate of fates) {
+    const stage = tasks.get(fate.task)?.stage ?? '';
+    const row = rows.get(stage) ?? { made: 0, run: 0, may: 0 };
+    row[columnOf(fate)] += 1;
     rows.set(stage, row);
   }
   const width = Math.max(...[...rows.keys()].map((stage) => stage.length), 5);
-  tell(c.dim(`${'stage'.padEnd(width)}  made   run  may follow`));
-  for (const [stage, { reuse, run, follow }] of rows) {
-    const cells = [String(reuse).padStart(4), String(run).padStart(5), String(follow).padStart(11)];
-    const color = run > 0 ? c.yellow : follow > 0 ? c.cyan : c.green;
-    tell(`${color(stage.padEnd(width))}  ${cells.join(' ')}`);
+  tell(c.dim(`${'stage'.padEnd(width)}   made  to run  may run`));
+  for (const [stage, { made, run, may }] of rows) {
+    const cells = [String(made).padStart(6), String(run).padStart(7), String(may).padStart(8)];
+    const color = run > 0 ? paint.run : may > 0 ? paint.may : paint.made;
+    tell(`${color(stage.padEnd(width))} ${cells.join(' ')}`);
   }
   const waiting = fates.filter(({ fate }) => fate !== 'reuse').length;
-  talk(
-    waiting === 0 ? 'everything is up to date' : `a make would run up to ${count(waiting, 'task')}`,
-  );
+  const words = `a make would run up to ${count(waiting, 'task')}`;
+  talk(waiting === 0 ? 'everything is up to date' : words);
 }

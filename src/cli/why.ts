@@ -67,7 +67,9 @@ function tellMiss(
       for (const change of fate.reason.changes) tell(`${indent}  ${changeWords(change)}`);
     } else tell(`${indent}  ${reasonWords(fate.reason)}`);
   } else if (fate.fate === 'follow') {
-    tell(`${indent}${c.bold(fate.task)} would run if what it needs comes out different:`);
+    tell(
+      `${indent}${c.bold(fate.task)} ${fate.sure ? 'was never made before; it would run after' : 'would run if what it needs comes out different'}:`,
+    );
     const shown = fate.after.slice(0, 8);
     for (const task of shown) tellMiss(fates.get(task) as Forecast, fates, told, `${indent}  `);
     if (fate.after.length > shown.length) {

@@ -40,10 +40,12 @@ export function changeWords({ path, before, after, through }: Change): string {
   if (!path.startsWith('inputs.')) return `${path}: ${brief(before)} → ${brief(after)}`;
   const port = path.slice('inputs.'.length);
   const from = through ?? [];
-  const shown = from.slice(0, 2).join(', ');
-  const more = from.length > 2 ? ` and ${from.length - 2} more` : '';
-  return `input ${port} changed${from.length > 0 ? ` (${shown}${more})` : ''}`;
+  const more = from.length > 1 ? ` and ${from.length - 1} more` : '';
+  return `input ${port} changed${from.length > 0 ? ` (${from[0]}${more})` : ''}`;
 }
+
+/** More changes than this do not fit a line; `why` tells them all. */
+const CHANGES_SHOWN = 2;
 
 /** Why a task runs, in one line. */
 export function reasonWords(reason: Reason): string {
@@ -51,7 +53,7 @@ export function reasonWords(reason: Reason): string {
     case 'new':
       return 'never made before';
     case 'changed':
-      return reason.changes.map(changeWords).join('; ') || 'key format changed';
+      return changesWords(reason.changes);
     case 'forced':
       return 'forced';
     case 'lost':
@@ -61,6 +63,12 @@ export function reasonWords(reason: Reason): string {
     case 'upstream':
       return `needs ${reason.tasks.join(', ')}`;
   }
+}
+
+function changesWords(changes: readonly Change[]): string {
+  const shown = changes.slice(0, CHANGES_SHOWN).map(changeWords);
+  const more = changes.length - shown.length;
+  return [...shown, ...(more > 0 ? [`${more} more`] : [])].join('; ') || 'key format changed';
 }
 
 /** A word that a shell takes as it is. */

@@ -130,8 +130,13 @@ export type Forecast =
       readonly reason: Reason;
       readonly action: Action;
     }
-  /** Something that it needs would run: it runs too, unless that comes out as it was. */
-  | { readonly task: TaskId; readonly fate: 'follow'; readonly after: readonly TaskId[] };
+  /** Something that it needs would run. It runs too: `sure` when it was never made; else unless all comes out as it was. */
+  | {
+      readonly task: TaskId;
+      readonly fate: 'follow';
+      readonly after: readonly TaskId[];
+      readonly sure: boolean;
+    };
 
 /** Foresees every task of a plan, in the plan's order. */
 export function forecast(
@@ -147,7 +152,8 @@ export function forecast(
     );
     const after = [...upstream].filter((id) => !traces.has(id));
     if (after.length > 0) {
-      fates.set(task.id, { task: task.id, fate: 'follow', after });
+      const sure = store.latest(task.id) === undefined;
+      fates.set(task.id, { task: task.id, fate: 'follow', after, sure });
       continue;
     }
     const action = actionOf(plan, task, traces);
