@@ -19,5 +19,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // Tests spawn processes: more workers than this starve each other on two cores, fewer leave one idle.
+    maxWorkers: 2,
   },
 });

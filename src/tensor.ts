@@ -46,6 +46,9 @@ export function elementType(data: TensorData): ElementType {
   return found;
 }
 
+/** The name in a header under which the words stand. */
+const METADATA = '__metadata__';
+
 /** Bytes of `data`, without a copy. */
 const bytesOf = (data: TensorData): Uint8Array =>
   new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -63,10 +66,14 @@ export function encodeSafetensors(file: TensorFile): Uint8Array {
       file.tensors[b].data.BYTES_PER_ELEMENT - file.tensors[a].data.BYTES_PER_ELEMENT ||
       byCodeUnit(a, b),
   );
-  const header: Record<string, unknown> = {};
+  // No prototype: a tensor may be called anything, `__proto__` too.
+  const header: Record<string, unknown> = Object.create(null);
+  if (Object.hasOwn(file.tensors, METADATA)) {
+    throw new RangeError(`a tensor cannot be called ${METADATA}`);
+  }
   const words = Object.keys(file.metadata).sort(byCodeUnit);
   if (words.length > 0) {
-    header.__metadata__ = Object.fromEntries(words.map((word) => [word, file.metadata[word]]));
+    header[METADATA] = Object.fromEntries(words.map((word) => [word, file.metadata[word]]));
   }
   let end = 0;
   for (const name of names) {
@@ -112,10 +119,17 @@ export function decodeSafetensors(bytes: Uint8Array): TensorFile {
   const tensors: Record<string, Tensor> = Object.create(null);
   let metadata: Record<string, string> = {};
   for (const [name, entry] of Object.entries(header)) {
-    if (name === '__metadata__') metadata = entry as Record<string, string>;
+    if (name === METADATA) metadata = readMetadata(entry, wrong);
     else tensors[name] = readTensor(name, entry as HeaderEntry, body, wrong);
   }
   return { tensors, metadata };
+}
+
+function readMetadata(entry: unknown, wrong: (what: string) => never): Record<string, string> {
+  const isMap = typeof entry === 'object' && entry !== null && !Array.isArray(entry);
+  const words: [string, unknown][] = isMap ? Object.entries(entry) : wrong('metadata');
+  if (!words.every(([, word]) => typeof word === 'string')) wrong('metadata');
+  return Object.fromEntries(words) as Record<string, string>;
 }
 
 interface HeaderEntry {
@@ -143,12 +157,15 @@ function readTensor(
   const element = Object.hasOwn(ELEMENTS, entry?.dtype)
     ? ELEMENTS[entry.dtype]
     : wrong(`type of ${name}`);
-  const offsets = entry.data_offsets;
-  const sizes = [
-    ...(Array.isArray(entry.shape) ? entry.shape : wrong(`shape of ${name}`)),
-    ...offsets,
-  ];
-  if (offsets.length !== 2 || !sizes.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+  const offsets = Array.isArray(entry.data_offsets)
+    ? entry.data_offsets
+    : wrong(`offsets of ${name}`);
+  const shape = Array.isArray(entry.shape) ? entry.shape : wrong(`shape of ${name}`);
+  const sizes: readonly unknown[] = [...shape, ...offsets];
+  if (
+    offsets.length !== 2 ||
+    !sizes.every((size) => Number.isSafeInteger(size) && Number(size) >= 0)
+  ) {
     wrong(`sizes of ${name}`);
   }
   const [start, end] = offsets;

@@ -1,6 +1,14 @@
 // rig.ts — a pipeline in a folder of its own, driven by the real binary
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -51,16 +59,25 @@ export const DOOR = `import { bytes, collect, defineStage, json, optional, Stage
 import * as z from 'zod/mini';
 `;
 
+/**
+ * Files are written as if long ago, one after another, in seconds since 1970: the stamp of a fresh file is not
+ * trusted, and every command would bundle the stages anew, which takes longer than all else that it does.
+ */
+const SETTLED_s = 1_600_000_000;
+
 /** Makes a folder with some files, and removes it when the test is over. */
 export function makeRig(files: { readonly [path: string]: string }, parent = tmpdir()): Rig {
   const folder = mkdtempSync(join(parent, 'pipeline-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'));
+  let written = SETTLED_s;
   const rig: Rig = {
     folder,
     write(path, text) {
       mkdirSync(dirname(join(folder, path)), { recursive: true });
       writeFileSync(join(folder, path), text);
+      written += 1;
+      utimesSync(join(folder, path), written, written);
     },
     read: (path) => readFileSync(join(folder, path), 'utf8'),
     edit(path, before, after) {
@@ -89,6 +106,8 @@ function start(folder: string, words: readonly string[], environment: NodeJS.Pro
     cwd: folder,
     env: { ...inherited, NO_COLOR: '1', ...environment },
   });
+  // A test that fails or times out leaves nothing running.
+  onTestFinished(() => void child.kill('SIGKILL'));
   let [stdout, stderr] = ['', ''];
   const waiting = new Set<() => void>();
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

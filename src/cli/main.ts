@@ -139,6 +139,9 @@ async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof UsageError) reportDiagnostics(error.diagnostics, json);
     else if (error instanceof Error && error.name === 'StoreError') {
       reportDiagnostics([{ message: error.message }], json);
+    } else if (isSystemError(error)) {
+      // A full disk, a folder without permission: nothing that is wrong with us.
+      reportDiagnostics([{ message: error.message, hint: systemHint(error.code) }], json);
     } else {
       talk(`${stderrColors.red('bug')}: this is a mistake in pipeline itself; please report it`);
       talk(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -148,10 +151,24 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-// A pipe that closes early (`| head`) is no error.
+/** An error of the operating system, such as ENOSPC on a write. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && 'code' in error;
+}
+
+function systemHint(code: string | undefined): string | undefined {
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'free some space and try again';
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'check the permissions';
+  return undefined;
+}
+
+// A pipe that closes early (`| head`) is no error. Without results to tell we are done; without talk we go on.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(EXIT.made);
   throw error;
+});
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
 });
 
 process.exitCode = await main(process.argv);

@@ -97,7 +97,7 @@ export function drawDiagnostic({ message, place, hint }: Diagnostic, c: Colors):
   const advice = hint ? [`  ${c.cyan('hint:')} ${hint}`] : [];
   if (place === undefined) return [`${word}: ${message}`, ...advice].join('\n');
   const { line, column } = positionOf(place.text, place.start);
-  const source = place.text.split('\n')[line - 1] ?? '';
+  const source = (place.text.split('\n')[line - 1] ?? '').replace(/\r$/, '');
   const length = Math.max(1, Math.min(place.end - place.start, source.length - column + 1));
   // An option has no lines to count: `--set gain=x` is the place.
   const option = place.file.startsWith('--');

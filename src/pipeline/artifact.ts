@@ -3,7 +3,6 @@ import { readFile, rename } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { fileDigest, fileStat, type Stamp, stampHolds, writeAtomically } from './files.ts';
 import type { Digest } from './key.ts';
-import type { Store } from './store.ts';
 
 /** What happened to an artifact. `kept`: where the edited file that stood in its place was put. */
 export interface ArtifactChange {
@@ -13,8 +12,12 @@ export interface ArtifactChange {
 
 /** Puts outputs into a folder. */
 export interface Shelf {
-  /** Makes the file at `path` hold a blob; undefined when it already did. */
-  place(path: string, digest: Digest): Promise<ArtifactChange | undefined>;
+  /** Makes the file at `path` hold a blob; undefined when it already did. `bytes` is asked only when needed. */
+  place(
+    path: string,
+    digest: Digest,
+    bytes: () => Promise<Uint8Array>,
+  ): Promise<ArtifactChange | undefined>;
 }
 
 /** A file as it was when it was written, so that an edit by a person is told from a result of last time. */
@@ -26,10 +29,19 @@ interface Written extends Stamp {
 const INDEX = '.written.json';
 
 /** @param folder where artifacts go; it need not exist */
-export async function openShelf(folder: string, store: Store, clock: () => number): Promise<Shelf> {
+export async function openShelf(folder: string, clock: () => number): Promise<Shelf> {
   const index = await readIndex(join(folder, INDEX));
+  // One after another, so that an older index never lands on a newer one.
+  let writing: Promise<unknown> = Promise.resolve();
+  const writeIndex = (): Promise<void> => {
+    const write = (): Promise<void> =>
+      writeAtomically(join(folder, INDEX), JSON.stringify(Object.fromEntries(index)));
+    const written = writing.then(write, write);
+    writing = written.catch(() => undefined);
+    return written;
+  };
   return {
-    async place(path, digest) {
+    async place(path, digest, bytes) {
       const file = join(folder, path);
       const now = await fileStat(file);
       const known = index.get(path);
@@ -38,22 +50,17 @@ export async function openShelf(folder: string, store: Store, clock: () => numbe
       let kept: string | undefined;
       if (present !== digest) {
         const edited = present !== undefined && present !== known?.digest;
+        const content = await bytes();
         if (edited) kept = await putAside(file);
-        await writeAtomically(file, blobOf(store, digest));
+        await writeAtomically(file, content);
       }
       const stamp = await fileStat(file);
       if (stamp) index.set(path, { ...stamp, digest });
-      await writeAtomically(join(folder, INDEX), JSON.stringify(Object.fromEntries(index)));
+      await writeIndex();
       if (present === digest) return undefined;
       return kept === undefined ? { path: file } : { path: file, kept };
     },
   };
-}
-
-function blobOf(store: Store, digest: Digest): Uint8Array {
-  const bytes = store.blob(digest);
-  if (bytes === undefined) throw new Error(`the store has lost blob ${digest}: make again`);
-  return bytes;
 }
 
 async function readIndex(file: string): Promise<Map<string, Written>> {

@@ -97,7 +97,10 @@ const bundleFile = (cache: string, digest: Digest): string =>
 
 async function readIndex(index: string): Promise<{ [run: string]: BundleRecord }> {
   try {
-    return JSON.parse(await readFile(index, 'utf8'));
+    const read: unknown = JSON.parse(await readFile(index, 'utf8'));
+    return typeof read === 'object' && read !== null
+      ? (read as { [run: string]: BundleRecord })
+      : {};
   } catch {
     return {}; // Absent or damaged: everything is bundled anew, which costs time and nothing else.
   }
@@ -110,7 +113,7 @@ async function recordHolds(
   clock: number,
 ): Promise<boolean> {
   if (!(await fileStat(bundleFile(cache, record.digest)))) return false;
-  const paths = Object.entries(record.stamps);
+  const paths = Object.entries(record.stamps ?? {});
   const held = await Promise.all(
     paths.map(async ([path, stamp]) => {
       const now = (await fileStat(join(root, path))) ?? null;
@@ -137,6 +140,8 @@ async function bundle(
       absWorkingDir: root,
       entryPoints: [run],
       outfile: 'stage.mjs',
+      // The map lies in the cache: its sources are to be found from the root. It is not hashed.
+      sourceRoot: `${pathToFileURL(root)}/`,
       external: EXTERNAL,
       // CommonJS packages may require Node's own modules.
       banner: {
@@ -160,7 +165,7 @@ async function bundle(
     const stamps = await stampsOf(root, Object.keys(result.metafile.inputs));
     return success({ digest, stamps });
   } catch (error) {
-    return failure(...bundleProblems(error, run, place));
+    return failure(...(await bundleProblems(error, root, run, place)));
   }
 }
 
@@ -189,19 +194,38 @@ const absentPackages: Plugin = {
 
 interface BuildMessage {
   readonly text: string;
-  readonly location: { file: string; line: number; column: number; lineText: string } | null;
+  readonly location: {
+    readonly file: string;
+    readonly line: number;
+    /** In bytes of UTF-8. */
+    readonly column: number;
+    readonly length: number;
+    readonly lineText: string;
+  } | null;
 }
 
-/** esbuild's messages as diagnostics: they point into the stage's own source. */
-function bundleProblems(error: unknown, run: string, place: Place): readonly Diagnostic[] {
+/** esbuild's messages as diagnostics: they point into the stage's own source, where there is one. */
+async function bundleProblems(
+  error: unknown,
+  root: string,
+  run: string,
+  place: Place,
+): Promise<readonly Diagnostic[]> {
   const messages = (error as { errors?: readonly BuildMessage[] }).errors;
   if (messages === undefined) throw error;
-  return messages.map(({ text, location }) => {
-    const message = `stage module ${run} cannot be bundled: ${text}`;
-    if (location === null) return { message, place };
-    const where = `${location.file}:${location.line}:${location.column + 1}`;
-    return { message, place, hint: `at ${where}: ${location.lineText.trim()}` };
-  });
+  return Promise.all(
+    messages.map(async ({ text, location }) => {
+      const message = `stage module ${run} cannot be bundled: ${text}`;
+      const source =
+        location && (await readFile(resolve(root, location.file), 'utf8').catch(() => null));
+      if (location === null || source === null) return { message, place };
+      const before = source.split('\n').slice(0, location.line - 1);
+      const column = Buffer.from(location.lineText).toString('utf8', 0, location.column).length;
+      const start = before.reduce((sum, line) => sum + line.length + 1, 0) + column;
+      const end = start + Math.max(1, location.length);
+      return { message, place: { file: location.file, text: source, start, end } };
+    }),
+  );
 }
 
 type Outputs = { readonly [path: string]: { readonly imports: readonly { path: string }[] } };
@@ -249,7 +273,8 @@ export async function loadStage(
   }
   const declaration = exported.default;
   if (!isDeclaration(declaration)) {
-    const hint = 'export default defineStage({ params, inputs, outputs, run })';
+    const hint =
+      'export default defineStage({ params: z.object({ … }), inputs: { … }, outputs: { NAME: json() }, run })';
     return failure({ message: `${run} does not export a stage`, place, hint });
   }
   return success({ code, declaration });
@@ -258,6 +283,15 @@ export async function loadStage(
 function isDeclaration(value: unknown): value is StageDeclaration {
   if (typeof value !== 'object' || value === null) return false;
   const { params, inputs, outputs, run } = value as Record<string, unknown>;
-  const objects = [params, inputs, outputs].every((part) => typeof part === 'object' && part);
-  return objects && typeof run === 'function';
+  const { shape, safeParse } = (params ?? {}) as Record<string, unknown>;
+  const isSchema = typeof shape === 'object' && typeof safeParse === 'function';
+  const ports = [inputs, outputs].flatMap((part) => (part ? Object.values(part) : [undefined]));
+  return isSchema && ports.every(isPort) && typeof run === 'function';
+}
+
+/** Whether something is a codec, or a port with one. */
+function isPort(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const codec = 'codec' in value ? value.codec : value;
+  return typeof codec === 'object' && codec !== null && 'encode' in codec;
 }

@@ -1,9 +1,9 @@
 // config.ts — pipeline.yaml, presets and overrides → Pipeline, or everything that is wrong with them
 import { checkConnections } from './connections.ts';
-import { failure, type Result, success } from './event.ts';
+import { failure, inReadingOrder, type Result, success } from './event.ts';
 import { type Located, parseYaml } from './located.ts';
 import { type PipelineSource, readParams } from './params.ts';
-import { Reader } from './reader.ts';
+import { kindOf, Reader } from './reader.ts';
 import { readStages, type StageConfig } from './section.ts';
 
 /** Everything that pipeline.yaml says, with presets and overrides laid over it. */
@@ -26,9 +26,18 @@ export function readPipeline(source: PipelineSource): Result<Pipeline> {
     reader.say('there are no `stages`', root.value.place, 'add `stages:` with at least one stage');
   }
   const read = stages ? readStages(reader, stages, params) : new Map<string, StageConfig>();
-  checkConnections(reader, read);
-  const mirrors = (fields.get('mirrors')?.items ?? []).flatMap((item) => reader.text(item) ?? []);
+  checkConnections(reader, read, [...(stages?.fields?.keys() ?? [])]);
+  const mirrors = readMirrors(reader, fields.get('mirrors'));
   return reader.problems.length > 0
-    ? failure(...reader.problems)
+    ? failure(...inReadingOrder(reader.problems))
     : success({ params, stages: read, mirrors });
+}
+
+function readMirrors(reader: Reader, located: Located | undefined): readonly string[] {
+  if (located === undefined) return [];
+  if (located.items === undefined) {
+    const hint = 'mirrors: [DIR or URL, …]';
+    reader.say(`\`mirrors\` must be a list, not ${kindOf(located)}`, located.place, hint);
+  }
+  return (located.items ?? []).flatMap((item) => reader.text(item, 'a mirror') ?? []);
 }

@@ -4,13 +4,17 @@ import { didYouMean } from './located.ts';
 import type { Reader } from './reader.ts';
 import type { InputConfig, StageConfig } from './section.ts';
 
-/** Finds unknown stages, axes and labels, and cycles. */
-export function checkConnections(reader: Reader, stages: ReadonlyMap<string, StageConfig>): void {
+/** Finds unknown stages, axes and labels, and cycles. @param named all stages, those with mistakes too */
+export function checkConnections(
+  reader: Reader,
+  stages: ReadonlyMap<string, StageConfig>,
+  named: readonly string[],
+): void {
   for (const stage of stages.values()) {
     for (const [port, input] of stage.inputs) {
       for (const source of input.from) {
-        if (stages.has(source.stage)) continue;
-        const hint = didYouMean(source.stage, stages.keys());
+        if (named.includes(source.stage)) continue;
+        const hint = didYouMean(source.stage, named);
         reader.say(`there is no stage \`${source.stage}\``, source.place, hint);
       }
       checkWhere(reader, port, input, stages);
@@ -18,11 +22,11 @@ export function checkConnections(reader: Reader, stages: ReadonlyMap<string, Sta
   }
   const cycle = findCycle(stages);
   if (cycle) {
-    const last = stages.get(cycle[cycle.length - 1]);
-    const input = [...(last?.inputs.values() ?? [])]
+    const first = stages.get(cycle[0]);
+    const input = [...(first?.inputs.values() ?? [])]
       .flatMap(({ from }) => from)
-      .find((source) => source.stage === cycle[0]);
-    const place = input?.place ?? last?.place;
+      .find((source) => source.stage === cycle[cycle.length - 1]);
+    const place = input?.place ?? first?.place;
     const hint = 'a stage cannot need its own output, not even by way of others';
     if (place)
       reader.say(`the stages form a cycle: ${[...cycle, cycle[0]].join(' → ')}`, place, hint);
@@ -36,17 +40,18 @@ function checkWhere(
   stages: ReadonlyMap<string, StageConfig>,
 ): void {
   const upstream = input.from.flatMap((source) => stages.get(source.stage) ?? []);
-  for (const [axis, { labels, place }] of input.where) {
+  if (upstream.length < input.from.length) return; // One has mistakes of its own.
+  for (const [axis, { labels, named }] of input.where) {
     const axes = new Set(upstream.flatMap((stage) => [...stage.axes.keys()]));
     if (!axes.has(axis)) {
       const message = `\`where\` of input \`${port}\` names axis \`${axis}\`, which its source lacks`;
-      reader.say(message, place, didYouMean(axis, axes));
+      reader.say(message, named, didYouMean(axis, axes));
       continue;
     }
     const known = new Set(
       upstream.flatMap((stage) => (stage.axes.get(axis) ?? []).map(({ label }) => label)),
     );
-    for (const label of labels) {
+    for (const [label, place] of labels) {
       if (known.has(label)) continue;
       reader.say(`axis \`${axis}\` has no value \`${label}\``, place, didYouMean(label, known));
     }

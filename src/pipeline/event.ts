@@ -32,6 +32,13 @@ export const failure = (...diagnostics: readonly Diagnostic[]): Result<never> =>
   diagnostics,
 });
 
+/** In the order in which a person meets them: the command line first, then from the top of the file. */
+export function inReadingOrder(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
+  const rank = ({ place }: Diagnostic): number =>
+    place === undefined || place.file.startsWith('--') ? -1 : place.start;
+  return [...diagnostics].sort((a, b) => rank(a) - rank(b));
+}
+
 /** One difference between two key parts, told by path: `params.profile.cv`, `inputs.mask`, `code`. */
 export interface Change {
   readonly path: string;

@@ -7,6 +7,7 @@ import { type FetchOptions, fetchFiles } from './fetch.ts';
 import { type Digest, digestOf, type Key, type Named, type TaskId } from './key.ts';
 import type { Plan, Task } from './plan.ts';
 import { inOrder, Slots, upstreamOf } from './schedule.ts';
+import { StageError } from './stage.ts';
 import {
   type Commit,
   type Maker,
@@ -54,6 +55,8 @@ const CLAIM_RENEW_MS = 1000;
 const CLAIM_POLL_MS = 150;
 /** A stage that does not reach a checkpoint within this time after Ctrl-C is ended. */
 const STOP_GRACE_MS = 4000;
+/** A download that says nothing for this long is given up and tried again, after pauses that double. */
+const FETCH_PACE = { retryAfter_ms: 1000, stall_ms: 30_000 };
 /** Inputs kept in memory for all threads. */
 const SHARED_BYTES_MAX = 1_500_000_000;
 
@@ -79,8 +82,10 @@ class Run {
   private readonly claimed = new Set<Key>();
   private readonly slots: Slots;
   private readonly blobs: SharedBlobs;
+  private readonly warned = new Set<string>();
   private readonly shelf: Promise<Shelf>;
   private failed = false;
+  private broken: { readonly error: unknown } | undefined;
   private readonly plan: Plan;
   private readonly options: ExecuteOptions;
   private readonly owner: string;
@@ -89,7 +94,7 @@ class Run {
     this.plan = plan;
     this.options = options;
     this.slots = new Slots(options.slots);
-    this.shelf = openShelf(options.artifacts, options.store, options.clock);
+    this.shelf = openShelf(options.artifacts, options.clock);
     this.blobs = sharedBlobs(options.store, SHARED_BYTES_MAX);
     this.owner = options.maker.run;
   }
@@ -102,7 +107,8 @@ class Run {
     const stop = (): void => workers.stop(STOP_GRACE_MS);
     signal.addEventListener('abort', stop, { once: true });
     try {
-      await inOrder(this.plan, (task) => this.visit(task));
+      await inOrder(this.plan, (task) => this.visit(task).catch((error) => this.breakOff(error)));
+      if (this.broken) throw this.broken.error;
       store.setLatest(this.latest);
     } finally {
       clearInterval(renew);
@@ -121,15 +127,24 @@ class Run {
     this.tryWrite(undefined, () => store.renew([...this.claimed], this.owner, clock()));
   }
 
-  /** A write whose failure loses no result: it is told, and the run goes on to a write that matters. */
+  /** A write whose failure loses no result: it is told, once, and the run goes on to a write that matters. */
   private tryWrite(task: TaskId | undefined, action: () => void): void {
     try {
       action();
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
+      if (this.warned.has(task ?? '')) return;
+      this.warned.add(task ?? '');
       const told = { event: 'warning', message: error.message } as const;
       this.options.listener(task === undefined ? told : { ...told, task });
     }
+  }
+
+  /** Ends the run for an error that is no task's own: what runs is stopped first, so that nothing outlives the store. */
+  private breakOff(error: unknown): void {
+    if (this.broken) return;
+    this.broken = { error };
+    this.options.workers.stop(0);
   }
 
   private end(task: Task, outcome: Outcome): void {
@@ -137,9 +152,14 @@ class Run {
     if (outcome === 'failed') this.failed = true;
   }
 
+  /** Whether everything ends, what is running too. */
+  private get halted(): boolean {
+    return this.options.signal.aborted || this.broken !== undefined;
+  }
+
   /** Whether nothing new may start. */
   private get stopping(): boolean {
-    return this.options.signal.aborted || (this.failed && !this.options.keepGoing);
+    return this.halted || (this.failed && !this.options.keepGoing);
   }
 
   private async visit(task: Task): Promise<void> {
@@ -195,7 +215,8 @@ class Run {
     const { listener } = this.options;
     for (const [output, path] of Object.entries(task.artifacts)) {
       const { digest } = made.trace.outputs[output];
-      const change = await (await this.shelf).place(path, digest);
+      const bytes = (): Promise<Uint8Array> => this.slots.hold(() => this.bytesOf(task.id, digest));
+      const change = await (await this.shelf).place(path, digest, bytes);
       if (change) listener({ event: 'artifact', task: task.id, ...change });
     }
   }
@@ -207,18 +228,31 @@ class Run {
     if (verdict.hit) return this.reuse(action, verdict.trace);
     return this.slots.hold(async () => {
       if (this.stopping) {
-        this.end(action.task, this.options.signal.aborted ? 'interrupted' : 'skipped');
+        this.end(action.task, this.halted ? 'interrupted' : 'skipped');
         return { ok: false, outcome: 'skipped' };
       }
       const other = await this.claim(action, verdict.reason.kind === 'forced');
+      if (other === 'stopped') {
+        this.end(action.task, 'interrupted');
+        return { ok: false, outcome: 'interrupted' };
+      }
       if (other) return this.reuse(action, other);
       try {
         return await this.build(action, verdict.reason);
       } finally {
         this.claimed.delete(action.key);
-        store.release(action.key, this.owner);
+        this.release(action.key);
       }
     });
+  }
+
+  private release(key: Key): void {
+    try {
+      this.options.store.release(key, this.owner);
+    } catch (error) {
+      // A claim that cannot be given back (the disk is full) ends by itself when its lease does.
+      if (!(error instanceof StoreError)) throw error;
+    }
   }
 
   private reuse(action: Action, trace: Trace): Made {
@@ -228,10 +262,11 @@ class Run {
   }
 
   /** Takes the action for this process, or waits for the one that has it and gives what that made. */
-  private async claim(action: Action, forced: boolean): Promise<Trace | undefined> {
-    const { store, clock, listener, signal } = this.options;
+  private async claim(action: Action, forced: boolean): Promise<Trace | 'stopped' | undefined> {
+    const { store, clock, listener } = this.options;
     let told = false;
-    while (!signal.aborted) {
+    for (;;) {
+      if (this.halted) return 'stopped';
       const holder = store.claim(action.key, this.owner, clock());
       if (holder === undefined) break;
       if (!told) listener({ event: 'waiting', task: action.task.id, for: holder.owner });
@@ -241,7 +276,7 @@ class Run {
     // Another process may have finished between our look and our claim.
     const verdict = decide(action, store, forced && !told);
     if (verdict.hit) {
-      store.release(action.key, this.owner);
+      this.release(action.key);
       return verdict.trace;
     }
     this.claimed.add(action.key);
@@ -256,7 +291,7 @@ class Run {
     if (reason.kind === 'forced') store.dropPartial(key);
     const result = await this.attempt(action).catch((error: unknown): WorkerResult => {
       if (error instanceof StoreError) throw error;
-      if (this.options.signal.aborted) return { end: 'stopped' };
+      if (this.halted) return { end: 'stopped' };
       const known = error instanceof Error && error.name === 'StageError';
       const message = error instanceof Error ? error.message : String(error);
       return { end: 'failed', message, stack: known ? undefined : (error as Error).stack };
@@ -310,6 +345,8 @@ class Run {
       listener({ event: 'progress', task: task.id, done, of, note });
     const files = await this.fetch(task, progress);
     const inputs = await this.inputsOf(task);
+    // From here on the worker is told of a stop; one that came before must not be missed.
+    if (this.halted) return { end: 'stopped' };
     return workers.run(
       {
         bundle: module.code.file,
@@ -331,11 +368,16 @@ class Run {
     if (task.files === null) return {};
     const { store, mirrors, signal, listener } = this.options;
     const warn = (message: string): void => listener({ event: 'warning', message, task: task.id });
-    const options = { store, mirrors, signal, progress, warn, retryAfter_ms: 1000 };
-    const digests = await fetchFiles(task.files, options);
-    return Object.fromEntries(
-      Object.entries(digests).map(([name, digest]) => [name, this.blobs(digest) ?? EMPTY]),
-    );
+    const options = { store, mirrors, signal, progress, warn, ...FETCH_PACE };
+    const files: Record<string, Uint8Array> = {};
+    for (const file of task.files) {
+      const digestNow = async (): Promise<Digest> => (await fetchFiles([file], options))[file.name];
+      // The copy in the store may prove damaged when it is read: then it is dropped, and fetched again.
+      const bytes = this.blobs(await digestNow()) ?? this.blobs(await digestNow());
+      if (bytes === undefined) throw new Error(`${file.name} cannot be read back from the store`);
+      files[file.name] = bytes;
+    }
+    return files;
   }
 
   private async inputsOf(task: Task): Promise<Named<InputBytes>> {
@@ -368,12 +410,16 @@ class Run {
       .map(([name]) => name);
     await this.build(action, { kind: 'lost', outputs: lost });
     const bytes = this.blobs(digest);
-    if (bytes === undefined) throw new Error(`${maker} did not give ${digest} again`);
+    if (bytes === undefined) {
+      throw new StageError(
+        `${maker} was made again and gave other bytes than before (${digest.slice(0, 12)} is lost): ` +
+          'is it a pure function of its params and inputs?',
+      );
+    }
     return bytes;
   }
 }
 
-const EMPTY = new Uint8Array(0);
 const FAILED: Made = { ok: false, outcome: 'failed' };
 
 function tallyOf(outcomes: ReadonlyMap<TaskId, Outcome>): Tally {

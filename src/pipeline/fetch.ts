@@ -18,6 +18,8 @@ export interface FetchOptions {
   readonly signal: AbortSignal;
   /** Pause before the first retry; it doubles from there. */
   readonly retryAfter_ms: number;
+  /** A download that says nothing for this long is given up and tried again. */
+  readonly stall_ms: number;
 }
 
 /** A download never exceeds this, whatever a stage declares. */
@@ -25,8 +27,6 @@ const BYTES_MAX = 2 ** 30;
 /** Decompressed content never exceeds this. */
 const CONTENT_BYTES_MAX = 2 ** 31 - 1;
 const RETRIES = 3;
-/** A download that says nothing for this long is given up and tried again. */
-const STALL_MS = 30_000;
 
 /** A file that cannot be had, with everything that was tried. */
 export class FetchError extends Error {
@@ -50,20 +50,22 @@ async function fetchFile(file: SourceFile, options: FetchOptions): Promise<Diges
   if (options.store.hasBlob(file.sha256 as Digest)) return file.sha256 as Digest;
   const tried: string[] = [];
   for (const place of placesOf(file, options.mirrors)) {
+    let bytes: Uint8Array;
     try {
-      const bytes = await contentAt(place, file, options);
+      bytes = await contentAt(place, file, options);
       const actual = digestOf(bytes);
       if (actual !== file.sha256) {
-        const what = file.of === 'content' ? 'decompressed content' : 'file';
+        const what = file.of === 'content' ? 'content' : 'file';
         throw new Error(`wrong ${what}: SHA-256 is ${actual}, expected ${file.sha256}`);
       }
-      if (tried.length > 0)
-        options.warn(`${file.name} came from ${place}; before it: ${tried.join('; ')}`);
-      return options.store.putBlob(bytes);
     } catch (error) {
       options.signal.throwIfAborted();
       tried.push(`${place}: ${error instanceof Error ? error.message : String(error)}`);
+      continue;
     }
+    if (tried.length > 0)
+      options.warn(`${file.name} came from ${place}; before it: ${tried.join('; ')}`);
+    return options.store.putBlob(bytes);
   }
   throw new FetchError(outOfReach(file, tried));
 }
@@ -144,7 +146,8 @@ async function downloadOnce(
 ): Promise<Uint8Array> {
   const stall = new AbortController();
   const signal = AbortSignal.any([stall.signal, options.signal]);
-  let timer = setTimeout(() => stall.abort(new Error('the server stalled')), STALL_MS);
+  const giveUp = (): void => stall.abort(new Error('the server stalled'));
+  let timer = setTimeout(giveUp, options.stall_ms);
   try {
     const response = await fetch(url, { signal, redirect: 'follow' });
     if (!response.ok) {
@@ -156,7 +159,7 @@ async function downloadOnce(
     let done = 0;
     for await (const chunk of response.body ?? []) {
       clearTimeout(timer);
-      timer = setTimeout(() => stall.abort(new Error('the server stalled')), STALL_MS);
+      timer = setTimeout(giveUp, options.stall_ms);
       chunks.push(chunk);
       done += chunk.length;
       if (done > limit) throw new AbortError(`more than ${limit} bytes, which it must not have`);

@@ -7,6 +7,8 @@ export interface SchemaProblem {
   readonly path: readonly (string | number)[];
   readonly message: string;
   readonly hint?: string | undefined;
+  /** The mistake is the name at the end of the path, not its value. */
+  readonly isName?: boolean;
 }
 
 /** Says what a zod issue means. Our own words: zod/mini carries none, and they stay the same across versions. */
@@ -21,22 +23,26 @@ export function wordIssue(
       return [{ path, message: `${name} must be ${article(issue.expected)}` }];
     case 'too_small': {
       const than = issue.inclusive ? 'at least' : 'more than';
-      return [{ path, message: `${name} must be ${than} ${issue.minimum}${unit(issue.origin)}` }];
+      return [{ path, message: `${name} must ${bound(issue.origin, than, issue.minimum)}` }];
     }
     case 'too_big': {
       const than = issue.inclusive ? 'at most' : 'less than';
-      return [{ path, message: `${name} must be ${than} ${issue.maximum}${unit(issue.origin)}` }];
+      return [{ path, message: `${name} must ${bound(issue.origin, than, issue.maximum)}` }];
     }
-    case 'invalid_value': {
-      const known = issue.values.map(String);
-      const hint = `known: ${known.join(', ')}`;
-      return [{ path, message: `${name} must be one of ${known.join(', ')}`, hint }];
+    case 'not_multiple_of':
+      return [{ path, message: `${name} must be a multiple of ${issue.divisor}` }];
+    case 'invalid_value':
+      return [{ path, message: `${name} must be ${oneOf(issue.values.map(String))}` }];
+    case 'invalid_format': {
+      const form = issue.pattern ? `fit ${issue.pattern}` : `be a valid ${issue.format}`;
+      return [{ path, message: `${name} must ${form}` }];
     }
     case 'unrecognized_keys':
       return issue.keys.map((key) => ({
         path: [...path, key],
         message: `unknown param \`${[...path, key].join('.')}\``,
         hint: didYouMean(key, knownKeys(schema, path)),
+        isName: true,
       }));
     case 'invalid_union':
       return wordUnion(issue, path, name, schema);
@@ -55,23 +61,41 @@ function wordUnion(
   const discriminator = (issue as { discriminator?: string }).discriminator;
   if (discriminator !== undefined) {
     const known = (issue as { options?: readonly unknown[] }).options ?? [];
-    const message = `\`${[...path, discriminator].join('.')}\` is none of the known kinds`;
-    const hint = known.length > 0 ? `known: ${known.join(', ')}` : undefined;
-    return [{ path: [...path, discriminator], message, hint }];
+    return [{ path, message: `${name} must be ${oneOf(known.map(String))}` }];
   }
-  const branches = [...issue.errors].sort((a, b) => a.length - b.length);
+  const worded = (inner: z.core.$ZodIssue): readonly SchemaProblem[] =>
+    wordIssue({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue, schema);
+  const depth = (branch: readonly z.core.$ZodIssue[]): number => branch[0]?.path.length ?? 0;
+  const branches = [...issue.errors].sort((a, b) => depth(b) - depth(a) || a.length - b.length);
   const nearest = branches[0];
   if (nearest === undefined) return [{ path, message: `${name} has no known form` }];
-  return nearest.flatMap((inner) =>
-    wordIssue({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue, schema),
-  );
+  if (depth(nearest) > 0) return nearest.flatMap(worded);
+  // None came near: say everything that it may be.
+  const forms = branches.flatMap((branch) => worded(branch[0])).map(({ message }) => message);
+  const musts = forms.map((form) => form.replace(`${name} must `, ''));
+  return [{ path, message: `${name} must ${[...new Set(musts)].join(', or ')}` }];
 }
 
-const unit = (origin: string): string =>
-  origin === 'string' ? ' characters long' : origin === 'array' ? ' items long' : '';
+const oneOf = (known: readonly string[]): string =>
+  known.length === 1 ? `\`${known[0]}\`` : `one of ${known.join(', ')}`;
+
+/** `be at least 1`, `have at least 1 item`. */
+function bound(origin: string, than: string, limit: number | bigint): string {
+  const noun = origin === 'string' ? 'character' : origin === 'array' ? 'item' : undefined;
+  return noun ? `have ${than} ${limit} ${noun}${limit === 1 ? '' : 's'}` : `be ${than} ${limit}`;
+}
 
 const article = (expected: string): string => {
-  const words: Record<string, string> = { int: 'an integer', array: 'a list', object: 'a map' };
+  const words: Record<string, string> = {
+    int: 'an integer',
+    array: 'a list',
+    tuple: 'a list',
+    object: 'a map',
+    record: 'a map',
+    string: 'text',
+    boolean: 'true or false',
+    null: 'empty',
+  };
   return words[expected] ?? `a ${expected}`;
 };
 

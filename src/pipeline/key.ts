@@ -64,7 +64,9 @@ export function canonicalJson(value: unknown, path = '$'): string {
     return JSON.stringify(value === 0 ? 0 : value);
   }
   if (Array.isArray(value)) {
-    return `[${value.map((item, index) => canonicalJson(item, `${path}[${index}]`)).join(',')}]`;
+    // Not `map`, which would skip the holes of a sparse list.
+    const items = Array.from(value, (item, index) => canonicalJson(item, `${path}[${index}]`));
+    return `[${items.join(',')}]`;
   }
   if (typeof value === 'object' && isPlain(value)) {
     const fields = Object.entries(value).sort(([a], [b]) => byCodeUnit(a, b));
@@ -82,7 +84,9 @@ const isPlain = (value: object): boolean => {
 };
 
 const describe = (value: unknown): string =>
-  typeof value === 'object' && value !== null ? `a ${value.constructor.name}` : typeof value;
+  typeof value === 'object' && value !== null
+    ? `${value.constructor ? `a ${value.constructor.name}` : 'an object of no class'}`
+    : typeof value;
 
 /** The digest of some bytes or of a text in UTF-8. */
 export function digestOf(bytes: Uint8Array | string): Digest {

@@ -10,6 +10,7 @@ import {
   type Node,
   type Pair,
   parseDocument,
+  type YAMLError,
   type YAMLMap,
 } from 'yaml';
 import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
@@ -30,7 +31,7 @@ export interface Located {
 }
 
 /** More parts than this are an alias bomb, not a pipeline. */
-const PARTS_MAX = 1_000_000;
+export const PARTS_MAX = 300_000;
 
 /** Makes a map of its parts. */
 export function locatedMap(
@@ -55,11 +56,10 @@ export function parseYaml(text: string, file: string): Result<Located> {
     keepSourceTokens: false,
   });
   const placeAt = (start: number, end: number): Place => ({ file, text, start, end });
-  const problems: Diagnostic[] = [...document.errors, ...document.warnings].map((error) => ({
-    message: firstLine(error.message),
-    place: placeAt(error.pos[0], Math.max(error.pos[1], error.pos[0] + 1)),
-  }));
-  if (problems.length > 0) return failure(...problems);
+  const problems = [...document.errors, ...document.warnings];
+  if (problems.length > 0) {
+    return failure(...problems.map((error) => yamlProblem(error, text, placeAt)));
+  }
   const reader = yamlReader(placeAt, (alias) => alias.resolve(document));
   const root = document.contents;
   const located = root === null ? undefined : reader.read(root as Node, undefined);
@@ -69,7 +69,26 @@ export function parseYaml(text: string, file: string): Result<Located> {
   return reader.problems.length > 0 ? failure(...reader.problems) : success(located);
 }
 
-const firstLine = (text: string): string => text.split('\n', 1)[0].replace(/ at line \d+.*$/, '');
+/** What the YAML parser found, in our words where its own speak to programmers. */
+function yamlProblem(
+  { code, message, pos: [start, end] }: YAMLError,
+  text: string,
+  placeAt: (start: number, end: number) => Place,
+): Diagnostic {
+  // At the end of the file there is nothing to point at: point at the last thing before it.
+  const last = text.trimEnd().length - 1;
+  const place = start > last ? placeAt(last, last + 1) : placeAt(start, Math.max(end, start + 1));
+  const hint = 'quotes and brackets must close, and what belongs together is indented alike';
+  if (code === 'MULTIPLE_DOCS') {
+    return { message: 'a second document begins here, and a pipeline is one', place };
+  }
+  if (code === 'DUPLICATE_KEY') {
+    const name = /^[\w-]+/.exec(text.slice(start))?.[0];
+    return { message: `${name ? `\`${name}\`` : 'a key'} is given twice in one map`, place };
+  }
+  const words = message.split('\n', 1)[0].replace(/ at line \d+.*$/, '');
+  return { message: `this is not YAML: ${words}`, place, hint };
+}
 
 /** Turns YAML nodes into located values, collecting what is wrong on the way. */
 function yamlReader(
@@ -79,6 +98,7 @@ function yamlReader(
   const problems: Diagnostic[] = [];
   const open = new Set<Node>();
   let parts = 0;
+  let tooMany = false;
 
   const placeOf = (node: Node): Place => {
     const [start, end] = node.range ?? [0, 0];
@@ -91,11 +111,16 @@ function yamlReader(
 
   const read = (node: Node, named: Place | undefined): Located => {
     parts += 1;
-    if (parts > PARTS_MAX) return refuse(node, 'aliases expand to more than a million values');
+    if (tooMany) return { value: null, place: placeOf(node) };
+    if (parts > PARTS_MAX) {
+      tooMany = true;
+      return refuse(node, `aliases expand to more than ${PARTS_MAX} values`);
+    }
     if (open.has(node)) return refuse(node, 'an alias contains itself');
     if (isAlias(node)) {
       const target = resolve(node);
-      return target ? { ...read(target, named), named } : refuse(node, `no anchor ${node.source}`);
+      if (target) return { ...read(target, named), named };
+      return refuse(node, `there is no anchor \`&${node.source}\` above this alias`);
     }
     open.add(node);
     try {
@@ -134,7 +159,7 @@ function yamlReader(
       const name = isScalar(pair.key) ? pair.key.value : undefined;
       const at = placeOf(pair.key);
       if (typeof name === 'symbol' || name === '<<') mergeInto(fields, pair);
-      else if (name === '__proto__') refuse(pair.key, 'this name is not allowed');
+      else if (name === '__proto__') refuse(pair.key, '`__proto__` cannot be a name');
       else if (typeof name === 'string' || typeof name === 'number') {
         const empty: Located = { value: null, place: at, named: at };
         fields.set(String(name), pair.value === null ? empty : read(pair.value, at));
@@ -146,6 +171,9 @@ function yamlReader(
   const mergeInto = (fields: Map<string, Located>, pair: Pair<Node, Node | null>): void => {
     const source = pair.value === null ? undefined : read(pair.value, undefined);
     const maps = source?.items ?? (source ? [source] : []);
+    if (maps.length === 0 || maps.some((part) => part.fields === undefined)) {
+      refuse(pair.value ?? pair.key, '`<<` merges a map or a list of maps');
+    }
     for (const { fields: merged } of maps) {
       for (const [name, field] of merged ?? []) if (!fields.has(name)) fields.set(name, field);
     }
@@ -165,13 +193,23 @@ export function partAt(located: Located, path: readonly (string | number | symbo
   return part;
 }
 
-/** A hint that names the likeliest of some known names, when one is near enough. */
+/** A hint names no more than this many known names. */
+const NAMES_MAX = 12;
+
+/** A hint that names the likeliest of some known names when one is near enough, and else what is known. */
 export function didYouMean(unknown: string, known: Iterable<string>): string | undefined {
   const names = [...known];
   if (names.length === 0) return undefined;
   const near = closest(unknown, names);
-  const close = distance(unknown, near) <= Math.max(2, Math.floor(unknown.length / 3));
-  return close ? `did you mean \`${near}\`?` : `known: ${names.join(', ')}`;
+  // Of numbers, the nearest by spelling is no likelier than any other.
+  const far = /^[\d.+-]+$/.test(unknown)
+    ? 0
+    : unknown.length < 2
+      ? 0
+      : Math.ceil(unknown.length / 3);
+  if (distance(unknown, near) <= far) return `did you mean \`${near}\`?`;
+  const more = names.length > NAMES_MAX ? ` and ${names.length - NAMES_MAX} more` : '';
+  return `known: ${names.slice(0, NAMES_MAX).join(', ')}${more}`;
 }
 
 /** Lays an overlay on a value: maps merge, anything else is replaced. */
@@ -255,25 +293,42 @@ export function fillAxes(
   return problems.length > 0 ? failure(...problems) : success(result);
 }
 
-/** Walks down from `root` by names, indexes, or labels of a list's items. */
-export function lookupIn(root: Located, path: readonly string[], at: Place): Result<Located> {
+/**
+ * Walks down from `root` by names or indexes.
+ * @param above the steps by which `root` itself was reached; none when it is the params
+ */
+export function lookupIn(
+  root: Located,
+  path: readonly string[],
+  at: Place,
+  above: readonly string[] = [],
+): Result<Located> {
   let part = root;
-  let walked = '';
+  const walked = [...above];
   for (const step of path) {
     const next = part.fields?.get(step) ?? part.items?.[/^\d+$/.test(step) ? Number(step) : -1];
     if (next === undefined) {
-      const names = part.fields?.keys() ?? [];
-      const within = walked === '' ? 'params' : `\`${walked}\``;
+      const within = walked.length === 0 ? 'params' : `\`${walked.join('.')}\``;
+      const lacks = part.items
+        ? `${within} has ${part.items.length} items, counted from 0`
+        : `there is no \`${step}\` in ${within}`;
       return failure({
-        message: `\`$${path.join('.')}\` refers to nothing: there is no \`${step}\` in ${within}`,
+        message: `\`$${[...above, ...path].join('.')}\` refers to nothing: ${lacks}`,
         place: at,
-        hint: didYouMean(step, names),
+        hint: didYouMean(step, part.fields?.keys() ?? []),
       });
     }
     part = next;
-    walked = walked === '' ? step : `${walked}.${step}`;
+    walked.push(step);
   }
   return success(part);
+}
+
+/** How many values a value holds, itself included. */
+export function countParts({ fields, items }: Located): number {
+  let count = 1;
+  for (const part of fields?.values() ?? items ?? []) count += countParts(part);
+  return count;
 }
 
 /** The label of a value on an axis: its own text, a map's `name`, or one derived from a map's fields. */

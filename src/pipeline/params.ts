@@ -1,6 +1,7 @@
 // params.ts — params < presets in the order given < --set
-import { failure, type Place, type Result } from './event.ts';
+import { failure, type Place, type Result, success } from './event.ts';
 import {
+  countParts,
   didYouMean,
   type Located,
   labelOf,
@@ -8,7 +9,9 @@ import {
   locatedMap,
   lookupIn,
   overlay,
+  PARTS_MAX,
   parseYaml,
+  referencePath,
   substitute,
 } from './located.ts';
 import { kindOf, type Reader } from './reader.ts';
@@ -104,14 +107,16 @@ function setAt(
   set: string,
 ): Located | undefined {
   if (path === '') {
+    // What a reference will stand for is not known yet: then the stage's schema decides.
+    const open = [part, value].some(({ value: text }) => referencePath(text) !== null);
     const before = kindOf(part);
-    if (part.value !== null && before !== kindOf(value)) {
+    if (part.value !== null && before !== kindOf(value) && !open) {
       reader.say(`this is ${before} in params, not ${kindOf(value)}`, value.place);
+      return undefined;
     }
     return { ...value, named: part.named };
   }
   const [step, rest] = splitPath(part, path);
-  const at = argumentPlace('--set', set, set.indexOf(path));
   if (part.fields) {
     const below = part.fields.get(step);
     if (below) {
@@ -128,7 +133,11 @@ function setAt(
     }
   }
   const names = part.fields?.keys() ?? part.items?.flatMap((item) => labelOf(item) ?? []) ?? [];
-  reader.say(`there is no \`${step}\` in params at this point`, at, didYouMean(step, names));
+  const start = set.indexOf('=') - path.length;
+  const above = set.slice(0, Math.max(0, start - 1));
+  const within = above === '' ? 'params' : `\`${above}\``;
+  const at = { ...argumentPlace('--set', set, start), end: start + Math.max(1, step.length) };
+  reader.say(`there is no \`${step}\` in ${within}`, at, didYouMean(step, names));
   return undefined;
 }
 
@@ -144,15 +153,28 @@ function splitPath(part: Located, path: string): [step: string, rest: string] {
 /** Resolves references between params. A param that needs itself is a problem. */
 function resolveWithin(params: Located): Result<Located> {
   const open: string[] = [];
+  const cycles = new Set<string>();
+  let parts = 0;
   const resolve = (part: Located): Result<Located> =>
     substitute(part, (path, place) => {
       const name = path.join('.');
       if (open.includes(name)) {
-        const message = `\`$${name}\` refers to itself: ${[...open, name].join(' → ')}`;
+        const cycle = open.slice(open.indexOf(name));
+        // A cycle is met once from each of its members, and told once.
+        const members = [...cycle].sort().join(' ');
+        if (cycles.has(members)) return success({ value: null, place });
+        cycles.add(members);
+        const message = `\`$${name}\` refers to itself: ${[...cycle, name].join(' → ')}`;
         return failure({ message, place });
       }
       const found = lookupIn(params, path, place);
       if (!found.ok) return found;
+      const room = parts <= PARTS_MAX;
+      parts += countParts(found.value);
+      if (parts > PARTS_MAX) {
+        const message = `references expand to more than ${PARTS_MAX} values`;
+        return room ? failure({ message, place }) : success({ value: null, place });
+      }
       open.push(name);
       const resolved = resolve(found.value);
       open.pop();

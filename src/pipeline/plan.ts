@@ -1,8 +1,15 @@
 // plan.ts — a Pipeline and its stages' declarations → every task, in order, or everything that is wrong
 import type { StageModule } from './code.ts';
 import type { Pipeline } from './config.ts';
-import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
-import { wordIssue } from './issue.ts';
+import {
+  type Diagnostic,
+  failure,
+  inReadingOrder,
+  type Place,
+  type Result,
+  success,
+} from './event.ts';
+import { type SchemaProblem, wordIssue } from './issue.ts';
 import {
   type Coordinates,
   canonicalJson,
@@ -58,7 +65,8 @@ export function makePlan(
   const planner = new Planner(pipeline, modules);
   for (const stage of topological(pipeline.stages)) planner.addStage(stage);
   planner.checkArtifacts();
-  if (planner.problems.size > 0) return failure(...planner.problems.values());
+  const problems = [...planner.problems.values()];
+  if (problems.length > 0) return failure(...inReadingOrder(problems));
   return success({ tasks: planner.tasks, stages: modules });
 }
 
@@ -90,6 +98,8 @@ class Planner {
   readonly tasks = new Map<TaskId, Task>();
   private readonly byStage = new Map<string, readonly Task[]>();
   private readonly indexes = new Map<string, JoinIndex>();
+  /** The points of the stage that is being added at which an input found nothing, by port. */
+  private readonly emptyJoins = new Map<string, Point[]>();
   private readonly paramsSeen = new Map<string, ParsedParams | undefined>();
   private readonly pipeline: Pipeline;
   private readonly modules: ReadonlyMap<string, StageModule>;
@@ -108,7 +118,8 @@ class Planner {
     if (module === undefined) return;
     this.checkStage(stage, module);
     const tasks = pointsOf(stage).map((point) => this.makeTask(stage, module, point));
-    if (tasks.length === 0 && this.problems.size === 0) {
+    this.tellEmptyJoins(stage);
+    if (tasks.length === 0) {
       this.say(`stage \`${stage.name}\` has no tasks: everything is excluded`, stage.place);
     }
     this.byStage.set(stage.name, tasks);
@@ -123,13 +134,18 @@ class Planner {
       if (!names.includes(name)) {
         this.say(`${stage.run} has no param \`${name}\``, place, didYouMean(name, names));
       } else if (stage.axes.has(name)) {
-        this.say(`\`${name}\` is both an axis and a param of stage \`${stage.name}\``, place);
+        const message = `\`${name}\` is both an axis and a param of stage \`${stage.name}\``;
+        this.say(
+          message,
+          place,
+          'the value on the axis is the param already: leave one of them out',
+        );
       }
     }
     for (const [port, input] of stage.inputs) {
       const known = Object.keys(declaration.inputs);
       if (known.includes(port)) this.checkKinds(stage, port, input, declaration.inputs[port]);
-      else this.say(`${stage.run} has no input \`${port}\``, input.place, didYouMean(port, known));
+      else this.say(`${stage.run} has no input \`${port}\``, input.named, didYouMean(port, known));
     }
     for (const [port, declared] of Object.entries(declaration.inputs)) {
       if (stage.inputs.has(port) || asPort(declared).arity === 'optional') continue;
@@ -203,6 +219,7 @@ class Planner {
     point: Point,
   ): ParsedParams | undefined {
     const fields = new Map<string, Located>();
+    let unfilled = false;
     for (const name of Object.keys(module.declaration.params.shape)) {
       const axis = point.get(name);
       const given = stage.params.get(name);
@@ -210,10 +227,15 @@ class Planner {
       else if (given) {
         const filled = fillAxes(given, (path, at) => valueAt(point, path, at));
         if (filled.ok) fields.set(name, filled.value);
-        else
-          for (const { message, place } of filled.diagnostics) if (place) this.say(message, place);
+        else {
+          unfilled = true;
+          for (const { message, place, hint } of filled.diagnostics) {
+            if (place) this.say(message, place, hint);
+          }
+        }
       }
     }
+    if (unfilled) return undefined;
     const located = locatedMap(fields, { place: stage.place });
     const memo = canonicalJson([stage.name, located.value]);
     if (!this.paramsSeen.has(memo)) {
@@ -227,42 +249,46 @@ class Planner {
     { declaration }: StageModule,
     located: Located,
   ): ParsedParams | undefined {
-    const sayAt = (
-      path: readonly (string | number)[],
-      message: string,
-      hint: string | undefined,
-    ): void => {
-      const part = partAt(located, path);
-      const missing = path.length > 0 && lookupPath(located, path) === undefined;
-      const place = missing ? (part.named ?? part.place) : part.place;
-      const known =
-        missing && path.length === 1 && !Object.hasOwn(located.value as object, path[0]);
-      this.say(
-        known ? `stage \`${stage.name}\` needs a param \`${path[0]}\`` : message,
-        place,
-        known ? `params: { ${path[0]}: … }` : hint,
-      );
-    };
+    const sayAt = (problem: SchemaProblem): void => this.sayOfParam(stage, located, problem);
     const result = declaration.params.safeParse(located.value);
     if (!result.success) {
-      for (const issue of result.error.issues) {
-        for (const { path, message, hint } of wordIssue(issue, declaration.params)) {
-          sayAt(path, `${message} (stage \`${stage.name}\`)`, hint);
-        }
-      }
+      const worded = result.error.issues.flatMap((issue) => wordIssue(issue, declaration.params));
+      for (const problem of worded) sayAt(problem);
       return undefined;
     }
     const params = result.data as Named<Json>;
-    const problems = declaration.check?.(params) ?? [];
-    for (const { path, message, hint } of problems) {
-      sayAt(path, `${message} (stage \`${stage.name}\`)`, hint);
+    try {
+      const problems = declaration.check?.(params) ?? [];
+      for (const problem of problems) sayAt(problem);
+      if (problems.length > 0) return undefined;
+      const work = declaration.work?.(params) ?? null;
+      return { params, files: declaration.files?.(params) ?? null, work };
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      const hint = `${stage.run} throws in its check, work or files for these params: mend it there`;
+      this.say(`stage \`${stage.name}\` cannot be planned: ${text}`, stage.place, hint);
+      return undefined;
     }
-    if (problems.length > 0) return undefined;
-    return {
-      params,
-      files: declaration.files?.(params) ?? null,
-      work: declaration.work?.(params) ?? null,
-    };
+  }
+
+  /** Says what is wrong with a param where it was written; of one that is missing, where it should stand. */
+  private sayOfParam(
+    { name: stage, place: stagePlace }: StageConfig,
+    located: Located,
+    { path, message, hint, isName = false }: SchemaProblem,
+  ): void {
+    const name = path.join('.');
+    const part = partAt(located, path);
+    if (path.length === 0 || lookupPath(located, path) !== undefined) {
+      const place = isName ? (part.named ?? part.place) : part.place;
+      this.say(`${message} (stage \`${stage}\`)`, place, hint);
+    } else if (path.length === 1) {
+      const advice = `params: { ${name}: … }, or an axis of this name`;
+      this.say(`stage \`${stage}\` needs a param \`${name}\``, stagePlace, advice);
+    } else {
+      const must = message.replace(`\`${name}\` must`, 'it must');
+      this.say(`\`${name}\` is missing (stage \`${stage}\`)`, part.place, hint ?? must);
+    }
   }
 
   // ---- inputs ----
@@ -279,22 +305,53 @@ class Planner {
     arity: Arity,
   ): readonly Link[] {
     const links = config.from.flatMap((source) => this.linksFrom(point, config, source));
-    if (links.length === 0) {
-      const labels = [...point.values()].map(({ label }) => label);
-      const message = `input \`${port}\` of ${taskId(stage.name, labels)} finds no task of ${names(config.from)}`;
-      const upstreamFailed = config.from.some(({ stage: name }) => !this.byStage.get(name)?.length);
-      const hint = 'the axes that both stages have must share this task’s labels';
-      if (arity !== 'optional' && !upstreamFailed) this.say(message, config.place, hint);
-    } else if (links.length > 1 && arity !== 'many') {
-      const own = new Set(point.keys());
-      const axes = Object.keys(links[0].at).filter(
-        (axis) => !own.has(axis) && !config.where.has(axis),
-      );
-      const message = `input \`${port}\` of stage \`${stage.name}\` takes one blob, but ${links.length} tasks of ${names(config.from)} fit`;
-      const hint = `narrow it: { from: ${config.from[0].stage}.${config.from[0].output}, where: { ${axes[0] ?? 'axis'}: … } }`;
-      this.say(message, config.place, hint);
-    }
+    const upstreamMissing = config.from.some(({ stage: name }) => !this.byStage.get(name)?.length);
+    if (links.length === 0 && arity !== 'optional' && !upstreamMissing) {
+      const points = this.emptyJoins.get(port);
+      if (points) points.push(point);
+      else this.emptyJoins.set(port, [point]);
+    } else if (links.length > 1 && arity !== 'many') this.sayTooMany(stage, port, config, links);
     return links;
+  }
+
+  private sayTooMany(
+    stage: StageConfig,
+    port: string,
+    { from, where, place }: InputConfig,
+    links: readonly Link[],
+  ): void {
+    const message = `input \`${port}\` of stage \`${stage.name}\` takes one blob, but ${links.length} tasks of ${names(from)} fit`;
+    const axes = Object.keys(links[0].at).filter((axis) => !stage.axes.has(axis));
+    const open = axes.filter((axis) => !where.get(axis)?.single).map((axis) => `${axis}: …`);
+    const source = `${from[0].stage}.${from[0].output}`;
+    const narrowed = `narrow it: ${port}: { from: ${source}, where: { ${open.join(', ')} } }`;
+    const hint = open.length > 0 ? narrowed : 'the tasks of a union must not share coordinates';
+    this.say(message, place, hint);
+  }
+
+  /** Says which tasks of a stage found nothing for an input, once for each input. */
+  private tellEmptyJoins(stage: StageConfig): void {
+    for (const [port, points] of this.emptyJoins) {
+      const config = stage.inputs.get(port) as InputConfig;
+      const labels = [...points[0].values()].map(({ label }) => label);
+      const more = points.length - 1;
+      const others = more > 0 ? ` and of ${more} other task${more > 1 ? 's' : ''}` : '';
+      const message = `input \`${port}\` of ${taskId(stage.name, labels)}${others} finds no task of ${names(config.from)}`;
+      this.say(message, config.place, this.whyEmpty(points[0], config));
+    }
+    this.emptyJoins.clear();
+  }
+
+  /** The label that no upstream task has, when there is one; the rule, when only the combination is lacking. */
+  private whyEmpty(point: Point, { from }: InputConfig): string {
+    const tasks = from.flatMap(({ stage }) => this.byStage.get(stage) ?? []);
+    for (const [axis, { label }] of point) {
+      const known = new Set(tasks.flatMap(({ at }) => at[axis] ?? []));
+      if (known.size === 0 || known.has(label)) continue;
+      const source = from.map(({ stage }) => `\`${stage}\``).join(' or ');
+      return `${source} has no ${axis} \`${label}\`, only ${[...known].slice(0, 12).join(', ')}`;
+    }
+    return 'on the axes that both stages have, the labels must be equal; `where` narrows further';
   }
 
   private linksFrom(point: Point, config: InputConfig, source: InputSource): readonly Link[] {
@@ -332,7 +389,9 @@ class Planner {
       for (const [output, path] of Object.entries(task.artifacts)) {
         const other = owner.get(path);
         const place = this.pipeline.stages.get(task.stage)?.artifacts.get(output)?.place;
-        if (other && place) this.say(`${other.id} and ${task.id} would both write ${path}`, place);
+        const writers =
+          other === task ? `two outputs of ${task.id}` : `${other?.id} and ${task.id}`;
+        if (other && place) this.say(`${writers} would both write ${path}`, place);
         owner.set(path, task);
       }
     }
@@ -367,7 +426,7 @@ function valueAt(point: Point, path: readonly string[], at: Place): Result<Locat
   const value = point.get(axis);
   if (value === undefined)
     return failure({ message: `this task has no axis \`${axis}\``, place: at });
-  return lookupIn(value.located, rest, at);
+  return lookupIn(value.located, rest, at, [axis]);
 }
 
 /** The points of a stage's matrix in declaration order (the last axis fastest), less exclude, plus include. */

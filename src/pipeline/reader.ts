@@ -6,14 +6,24 @@ import { didYouMean, type Located } from './located.ts';
 export class Reader {
   readonly problems: Diagnostic[] = [];
 
+  /** Says what is wrong; the same thing of the same place (a param that two stages use) only once. */
   say(message: string, place: Place, hint?: string): void {
-    this.problems.push({ message, place, hint });
+    this.add({ message, place, hint });
   }
 
   take<T>(result: Result<T>): T | undefined {
     if (result.ok) return result.value;
-    this.problems.push(...result.diagnostics);
+    for (const diagnostic of result.diagnostics) this.add(diagnostic);
     return undefined;
+  }
+
+  private add(diagnostic: Diagnostic): void {
+    const { message, place } = diagnostic;
+    const same = (other: Diagnostic): boolean =>
+      other.message === message &&
+      other.place?.start === place?.start &&
+      other.place?.text === place?.text;
+    if (!this.problems.some(same)) this.problems.push(diagnostic);
   }
 
   /** The fields of a map. With `known`, any other name is a problem. */
@@ -34,9 +44,9 @@ export class Reader {
     return located.fields;
   }
 
-  text(located: Located): string | undefined {
+  text(located: Located, what: string): string | undefined {
     if (typeof located.value === 'string') return located.value;
-    this.say(`this must be text, not ${kindOf(located)}`, located.place);
+    this.say(`${what} must be text, not ${kindOf(located)}`, located.place);
     return undefined;
   }
 }
@@ -45,5 +55,6 @@ export class Reader {
 export const kindOf = ({ value, items }: Located): string => {
   if (value === null) return 'nothing';
   if (items) return 'a list';
-  return typeof value === 'object' ? 'a map' : `a ${typeof value}`;
+  if (typeof value === 'object') return 'a map';
+  return typeof value === 'string' ? 'text' : `a ${typeof value}`;
 };

@@ -2,6 +2,7 @@
 import { type Place, success } from './event.ts';
 import { UNFIT_IN_NAMES } from './key.ts';
 import {
+  didYouMean,
   type Located,
   labelOf,
   locatedMap,
@@ -27,14 +28,18 @@ export interface InputSource {
 
 /** A `where` on one axis. `single`: one label, so the axis is pinned and not collected. */
 export interface Narrowing {
-  readonly labels: ReadonlySet<string>;
+  /** Where each label was written. */
+  readonly labels: ReadonlyMap<string, Place>;
   readonly single: boolean;
-  readonly place: Place;
+  /** Where the axis is named. */
+  readonly named: Place;
 }
 
 /** An input as pipeline.yaml connects it. */
 export interface InputConfig {
   readonly place: Place;
+  /** Where the port is named. */
+  readonly named: Place;
   readonly from: readonly InputSource[];
   readonly where: ReadonlyMap<string, Narrowing>;
 }
@@ -62,6 +67,9 @@ export interface StageConfig {
   readonly artifacts: ReadonlyMap<string, Located>;
 }
 
+/** Labels make up task ids, file names and keys of the store, which all have their limits. */
+const LABEL_LENGTH_MAX = 100;
+
 /** Reads every stage; those with mistakes are left out, and said. */
 export function readStages(
   reader: Reader,
@@ -69,6 +77,8 @@ export function readStages(
   params: Located,
 ): ReadonlyMap<string, StageConfig> {
   const read = new Map<string, StageConfig>();
+  const hint = 'add a stage: NAME: { run: stages/NAME.ts }';
+  if (stages.fields?.size === 0) reader.say('there are no stages', stages.place, hint);
   for (const [name, located] of reader.map(stages, '`stages`') ?? []) {
     if (!checkName(reader, 'a stage', name, located)) continue;
     const stage = readStage(reader, name, located, params);
@@ -80,7 +90,8 @@ export function readStages(
 function checkName(reader: Reader, what: string, name: string, located: Located): boolean {
   const fit = /^[A-Za-z][\w-]*$/.test(name);
   const place = located.named ?? located.place;
-  if (!fit) reader.say(`\`${name}\` cannot name ${what}`, place, 'use letters, digits, - and _');
+  const hint = 'a name is a letter, then letters, digits, - and _';
+  if (!fit) reader.say(`\`${name}\` cannot name ${what}`, place, hint);
   return fit;
 }
 
@@ -99,7 +110,9 @@ function readStage(
   const run = fields.get('run');
   if (run === undefined) reader.say(`${what} has no \`run\``, place, 'run: stages/NAME.ts');
   const matrix = fields.get('matrix');
-  const axes = matrix ? readAxes(reader, matrix, params) : new Map<string, readonly AxisValue[]>();
+  const axes = matrix
+    ? readAxes(reader, matrix, what, params)
+    : new Map<string, readonly AxisValue[]>();
   const within = (field: string) => {
     const section = fields.get(field);
     return section ? (reader.map(section, `\`${field}\` of ${what}`) ?? new Map()) : new Map();
@@ -107,11 +120,11 @@ function readStage(
   return {
     name,
     place,
-    run: (run && reader.text(run)) ?? '',
+    run: (run && reader.text(run, `\`run\` of ${what}`)) ?? '',
     runPlace: run?.place ?? place,
     axes,
-    include: readPatterns(reader, matrix?.fields?.get('include'), axes),
-    exclude: readPatterns(reader, matrix?.fields?.get('exclude'), axes),
+    include: readPatterns(reader, 'include', matrix?.fields?.get('include'), axes),
+    exclude: readPatterns(reader, 'exclude', matrix?.fields?.get('exclude'), axes),
     inputs: readInputs(reader, within('inputs'), params),
     params: readStageParams(reader, within('params'), axes, params),
     artifacts: readArtifacts(reader, within('artifacts'), axes),
@@ -121,10 +134,11 @@ function readStage(
 function readAxes(
   reader: Reader,
   matrix: Located,
+  stage: string,
   params: Located,
 ): ReadonlyMap<string, readonly AxisValue[]> {
   const axes = new Map<string, readonly AxisValue[]>();
-  for (const [axis, located] of reader.map(matrix, '`matrix`') ?? []) {
+  for (const [axis, located] of reader.map(matrix, `\`matrix\` of ${stage}`) ?? []) {
     if (axis === 'include' || axis === 'exclude') continue;
     if (!checkName(reader, 'an axis', axis, located)) continue;
     axes.set(axis, readAxis(reader, axis, located, params));
@@ -146,15 +160,17 @@ function readAxis(
     if (resolved === undefined) return [];
     return referencePath(item.value) && resolved.items ? resolved.items : [resolved];
   };
-  const list = located.items ? located.items.flatMap(spread) : resolve(located)?.items;
-  if (list === undefined) {
-    if (resolve(located)) {
-      reader.say(`axis \`${axis}\` must be a list, not ${kindOf(located)}`, located.place);
-    }
+  const whole = located.items ? located : resolve(located);
+  // Unresolved: a reference whose own mistake was told with the params.
+  if (whole === undefined || referencePath(whole.value)) return [];
+  if (whole.items === undefined) {
+    const hint = 'an axis is a list of values, or a reference to one';
+    reader.say(`axis \`${axis}\` must be a list, not ${kindOf(whole)}`, located.place, hint);
     return [];
   }
-  if (list.length === 0) {
-    reader.say(`axis \`${axis}\` has no values`, located.place, 'a stage with none makes no task');
+  const list = located.items ? located.items.flatMap(spread) : whole.items;
+  if (whole.items.length === 0) {
+    reader.say(`axis \`${axis}\` has no values`, whole.place, 'a stage with none makes no task');
   }
   return readAxisValues(reader, axis, list);
 }
@@ -168,12 +184,22 @@ function readAxisValues(
   return list.flatMap((item) => {
     const label = labelOf(item);
     if (label === undefined) {
-      reader.say(`this value of axis \`${axis}\` needs a name`, item.place, 'add `name: …` to it');
+      const hint = item.fields
+        ? 'add `name: …` to it'
+        : 'a value is text, a number, true, false, or a map with a `name`';
+      reader.say(`this value of axis \`${axis}\` needs a name`, item.place, hint);
       return [];
     }
-    if (label === '' || UNFIT_IN_NAMES.test(label)) {
-      const hint = 'a label holds no comma, bracket, colon, =, /, quote or space';
+    if (/^\.{0,2}$/.test(label) || UNFIT_IN_NAMES.test(label)) {
+      const hint =
+        'a label holds no space, comma, bracket, colon, quote, = / \\ $, and is not empty, . or ..';
       reader.say(`\`${label}\` cannot be a label on axis \`${axis}\``, item.place, hint);
+      return [];
+    }
+    if (label.length > LABEL_LENGTH_MAX) {
+      const hint = 'give it a short `name`';
+      const message = `a label on axis \`${axis}\` has more than ${LABEL_LENGTH_MAX} characters`;
+      reader.say(message, item.place, hint);
       return [];
     }
     if (seen.has(label)) {
@@ -195,19 +221,33 @@ function withoutLabel(item: Located): Located {
 
 function readPatterns(
   reader: Reader,
+  section: 'include' | 'exclude',
   located: Located | undefined,
   axes: ReadonlyMap<string, readonly AxisValue[]>,
 ): readonly PointPattern[] {
   if (located === undefined) return [];
   if (located.items === undefined) {
-    reader.say('this must be a list of maps from axis to label', located.place);
+    const message = `\`${section}\` must be a list, not ${kindOf(located)}`;
+    reader.say(message, located.place, `${section}: [{ AXIS: LABEL, … }, …]`);
     return [];
   }
   return located.items.flatMap((item) => {
-    const fields = reader.map(item, 'a point', [...axes.keys()]);
+    const fields = reader.map(item, `a point of \`${section}\``);
     if (fields === undefined) return [];
-    const labels = [...fields].map(([axis, part]) => [axis, labelOf(part) ?? ''] as const);
-    return [{ labels: new Map(labels), place: item.place }];
+    const labels = new Map<string, string>();
+    for (const [axis, part] of fields) {
+      const known = axes.get(axis)?.map(({ label }) => label);
+      const label = labelOf(part) ?? '';
+      if (known === undefined) {
+        const message = `\`${section}\` names axis \`${axis}\`, which the stage lacks`;
+        reader.say(message, part.named ?? part.place, didYouMean(axis, axes.keys()));
+      } else if (!known.includes(label)) {
+        const message = `axis \`${axis}\` has no value \`${label}\``;
+        reader.say(message, part.place, didYouMean(label, known));
+      }
+      labels.set(axis, label);
+    }
+    return [{ labels, place: item.place }];
   });
 }
 
@@ -218,43 +258,55 @@ function readInputs(
 ): ReadonlyMap<string, InputConfig> {
   const inputs = new Map<string, InputConfig>();
   for (const [port, located] of section) {
-    const spec = located.fields ? reader.map(located, 'an input', ['from', 'where']) : undefined;
+    const spec = located.fields
+      ? reader.map(located, `input \`${port}\``, ['from', 'where'])
+      : undefined;
     const from = located.fields ? spec?.get('from') : located;
     if (from === undefined) {
       reader.say(`input \`${port}\` has no \`from\``, located.place, '{ from: stage.output }');
       continue;
     }
+    if (from.items?.length === 0) {
+      reader.say(`input \`${port}\` comes from nowhere`, from.place, '[stage.output, …]');
+      continue;
+    }
     const where = spec?.get('where');
     inputs.set(port, {
       place: located.place,
-      from: (from.items ?? [from]).flatMap((item) => readInputSource(reader, item) ?? []),
-      where: where ? readWhere(reader, where, params) : new Map(),
+      named: located.named ?? located.place,
+      from: (from.items ?? [from]).flatMap((item) => readInputSource(reader, port, item) ?? []),
+      where: where ? readWhere(reader, port, where, params) : new Map(),
     });
   }
   return inputs;
 }
 
-function readInputSource(reader: Reader, located: Located): InputSource | undefined {
-  const text = reader.text(located);
+function readInputSource(reader: Reader, port: string, located: Located): InputSource | undefined {
+  const text = reader.text(located, `input \`${port}\``);
   const match = /^([\w-]+)\.([\w-]+)$/.exec(text ?? '');
   if (text !== undefined && match === null) {
-    reader.say(`\`${text}\` is not \`stage.output\``, located.place);
+    const hint = `an input names a stage and one of its outputs: ${port}: STAGE.OUTPUT`;
+    reader.say(`\`${text}\` is not \`stage.output\``, located.place, hint);
   }
   return match ? { stage: match[1], output: match[2], place: located.place } : undefined;
 }
 
 function readWhere(
   reader: Reader,
+  port: string,
   where: Located,
   params: Located,
 ): ReadonlyMap<string, Narrowing> {
   const narrowings = new Map<string, Narrowing>();
-  for (const [axis, located] of reader.map(where, '`where`') ?? []) {
+  for (const [axis, located] of reader.map(where, `\`where\` of input \`${port}\``) ?? []) {
     const resolved = reader.take(substitute(located, (path, at) => lookupIn(params, path, at)));
     if (resolved === undefined) continue;
-    const labels = (resolved.items ?? [resolved]).map((item) => labelOf(item) ?? '');
-    const single = resolved.items === undefined;
-    narrowings.set(axis, { labels: new Set(labels), single, place: located.place });
+    const items = resolved.items ?? [resolved];
+    narrowings.set(axis, {
+      labels: new Map(items.map((item) => [labelOf(item) ?? '', item.place])),
+      single: resolved.items === undefined,
+      named: located.named ?? located.place,
+    });
   }
   return narrowings;
 }
@@ -286,15 +338,24 @@ function readArtifacts(
 ): ReadonlyMap<string, Located> {
   const read = new Map<string, Located>();
   for (const [output, located] of section) {
-    const path = reader.text(located);
+    const path = reader.text(located, 'an artifact');
     if (path === undefined) continue;
     if (path === '' || path.startsWith('/') || /(^|[\\/])\.\.([\\/]|$)|^[A-Za-z]:|\\/.test(path)) {
-      reader.say('an artifact is a relative path within artifacts/', located.place);
+      const hint = 'it has / between folders, no .. and no drive, and is not empty';
+      reader.say('an artifact is a relative path within artifacts/', located.place, hint);
     }
-    for (const axis of axes.keys()) {
-      if ((axes.get(axis)?.length ?? 0) < 2 || path.includes(`{${axis}}`)) continue;
-      const message = `tasks of this stage would write to one path: \`${path}\` lacks {${axis}}`;
-      reader.say(message, located.place);
+    for (const [, axis] of path.matchAll(/\{([^{}]*)\}/g)) {
+      if (axes.has(axis)) continue;
+      const message = `\`{${axis}}\` in this path is no axis of the stage`;
+      reader.say(message, located.place, didYouMean(axis, axes.keys()));
+    }
+    const lacking = [...axes].filter(
+      ([axis, { length }]) => length > 1 && !path.includes(`{${axis}}`),
+    );
+    if (lacking.length > 0) {
+      const missing = lacking.map(([axis]) => `{${axis}}`);
+      const message = `the tasks of this stage would all write to \`${path}\`: it lacks ${missing.join(', ')}`;
+      reader.say(message, located.place, `for example ${missing.join('/')}/${path}`);
     }
     read.set(output, located);
   }

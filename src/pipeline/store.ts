@@ -1,5 +1,5 @@
 // store.ts — what the pipeline remembers: an interface, and LMDB behind it (the only file that imports it)
-import { mkdirSync, statfsSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { type Digest, digestOf, type Key, type KeyParts, type Named, type TaskId } from './key.ts';
@@ -77,7 +77,7 @@ export interface Store {
   setLatest(entries: ReadonlyMap<TaskId, Key>): void;
   /** Keeps a trace and its blobs in one transaction and drops its checkpoint. Durable when it returns. */
   commit(commit: Commit): void;
-  /** The checkpoint of an unfinished action. */
+  /** The checkpoint of an unfinished action, or undefined when it is absent or was damaged. */
   partial(key: Key): Uint8Array | undefined;
   putPartial(key: Key, bytes: Uint8Array): void;
   dropPartial(key: Key): void;
@@ -159,9 +159,19 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
         partials.removeSync(trace.key);
       });
     },
-    partial: (key) => partials.get(key),
+    partial(key) {
+      const kept = partials.get(key);
+      if (kept === undefined) return undefined;
+      const [digest, bytes] = [kept.toString('latin1', 0, 64), kept.subarray(64)];
+      if (digestOf(bytes) === digest) return bytes;
+      onDamage(digest as Digest);
+      write(() => partials.removeSync(key));
+      return undefined;
+    },
     putPartial(key, bytes) {
-      write(() => partials.putSync(key, asBuffer(bytes)));
+      // A checkpoint has no name that would verify it: its digest stands before it.
+      const digest = Buffer.from(digestOf(bytes), 'latin1');
+      write(() => partials.putSync(key, Buffer.concat([digest, bytes])));
     },
     dropPartial(key) {
       if (partials.doesExist(key)) write(() => partials.removeSync(key));
@@ -200,12 +210,34 @@ export function isNetworkFolder(folder: string): boolean {
 }
 
 function openRoot(folder: string): RootDatabase {
+  const path = join(folder, 'store.lmdb');
   try {
     mkdirSync(folder, { recursive: true });
-    return open({ path: join(folder, 'store.lmdb'), noSubdir: true, maxDbs: 16 });
+    checkMagic(path);
+    return open({ path, noSubdir: true, maxDbs: 16 });
   } catch (error) {
-    throw worded(error, folder);
+    throw error instanceof StoreError ? error : worded(error, folder);
   }
+}
+
+/** LMDB's own mark on its first page. */
+const LMDB_MAGIC = { at: 24, bytes: 'dec0efbe' } as const;
+
+/** LMDB takes the whole process down when a file is not one of its own: look before. */
+function checkMagic(path: string): void {
+  if (!existsSync(path)) return;
+  const file = openSync(path, 'r');
+  try {
+    const start = Buffer.alloc(LMDB_MAGIC.at + 4);
+    const length = readSync(file, start);
+    if (length === 0 || start.toString('hex', LMDB_MAGIC.at) === LMDB_MAGIC.bytes) return;
+  } finally {
+    closeSync(file);
+  }
+  throw new StoreError(
+    `${path} is no store, or its beginning is damaged: ` +
+      'move it away and make again, or name another folder with --cache',
+  );
 }
 
 interface MetaTable {

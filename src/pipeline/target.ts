@@ -1,8 +1,8 @@
 // target.ts — what a person names on the command line → tasks
-import { failure, type Result, success } from './event.ts';
+import { type Diagnostic, failure, type Result, success } from './event.ts';
 import { type TaskId, taskIdFromText } from './key.ts';
 import { didYouMean } from './located.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, Task } from './plan.ts';
 
 /** A plan cut down to some targets and what they need, in the plan's order. */
 export function restrict(plan: Plan, targets: Iterable<TaskId>): Plan {
@@ -35,8 +35,29 @@ export function selectTasks(plan: Plan, target: string): Result<readonly TaskId[
   if (match && pairs.every(([, label]) => label !== undefined)) {
     const chosen = ofStage.filter(({ at }) => pairs.every(([axis, label]) => at[axis] === label));
     if (chosen.length > 0) return success(chosen.map(({ id }) => id));
+    return failure(selectionProblem(ofStage, pairs as [string, string][], target));
   }
   const ids = ofStage.map(({ id }) => id as string);
   const near = ids.length > 40 ? ids.slice(0, 5) : ids;
   return failure({ message: `no task is called \`${target}\``, hint: didYouMean(asId, near) });
+}
+
+/** Which condition of a selection no task of the stage meets. */
+function selectionProblem(
+  tasks: readonly Task[],
+  conditions: readonly (readonly [axis: string, label: string])[],
+  target: string,
+): Diagnostic {
+  const [{ stage, at }] = tasks;
+  for (const [axis, label] of conditions) {
+    if (!Object.hasOwn(at, axis)) {
+      const hint = didYouMean(axis, Object.keys(at));
+      return { message: `stage \`${stage}\` has no axis \`${axis}\``, hint };
+    }
+    const known = new Set(tasks.map((task) => task.at[axis]));
+    if (known.has(label)) continue;
+    const hint = didYouMean(label, known);
+    return { message: `axis \`${axis}\` of stage \`${stage}\` has no value \`${label}\``, hint };
+  }
+  return { message: `no task fits \`${target}\`` };
 }

@@ -1,8 +1,17 @@
 // worker.ts — the far side of a thread: runs one action at a time, from the very bundle that was hashed
+import { Console } from 'node:console';
+import { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { parentPort } from 'node:worker_threads';
 import type { Coordinates, Digest, Json, Named, TaskId } from './key.ts';
-import { asPort, type Checkpoint, type Codec, type StageDeclaration, tensors } from './stage.ts';
+import {
+  asPort,
+  type Checkpoint,
+  type Codec,
+  type StageDeclaration,
+  StageError,
+  tensors,
+} from './stage.ts';
 
 /** The blobs of one input port. Bytes lie in shared memory: nobody writes to them. */
 export type InputBytes =
@@ -52,17 +61,46 @@ class Stopped extends Error {
 const say = (message: WorkerMessage, transfer: ArrayBuffer[] = []): void =>
   parentPort?.postMessage(message, transfer);
 
+/** What a stage may still say. Cut when it ends: what it left running must not speak for the next one. */
+interface Voice {
+  say(message: WorkerMessage, transfer?: ArrayBuffer[]): void;
+}
+
+let voice: Voice = { say: () => undefined };
+
+// What a stage prints is a line of its log: stdout belongs to results.
+const printed = new Writable({
+  write(chunk: Buffer, _encoding, done) {
+    for (const line of chunk.toString().trimEnd().split('\n')) voice.say({ say: 'log', line });
+    done();
+  },
+});
+globalThis.console = new Console(printed);
+
 parentPort?.on('message', (assignment: Assignment) => {
-  run(assignment).catch((error: unknown) => {
-    if (error instanceof Stopped) return say({ say: 'stopped' });
-    const known = error instanceof Error && error.name === 'StageError';
-    const message = error instanceof Error ? error.message : String(error);
-    const stack = error instanceof Error && !known ? error.stack : undefined;
-    say({ say: 'failed', message, stack });
-  });
+  const own: { say: Voice['say'] } = { say };
+  voice = own;
+  run(assignment, own)
+    .catch((error: unknown) => {
+      if (error instanceof Stopped) return say({ say: 'stopped' });
+      const known = error instanceof Error && error.name === 'StageError';
+      const message = error instanceof Error ? error.message : String(error);
+      const stack = error instanceof Error && !known ? ownFrames(error.stack) : undefined;
+      say({ say: 'failed', message, stack });
+    })
+    .finally(() => {
+      own.say = () => undefined;
+    });
 });
 
-async function run(assignment: Assignment): Promise<void> {
+/** A stage's stack without the frames of this thread's own machinery. */
+function ownFrames(stack: string | undefined): string | undefined {
+  const machinery = ['node:internal', new URL('.', import.meta.url).href];
+  const lines = stack?.split('\n').filter((line) => !machinery.some((at) => line.includes(at)));
+  return lines?.join('\n');
+}
+
+async function run(assignment: Assignment, own: Voice): Promise<void> {
   const module = (await import(pathToFileURL(assignment.bundle).href)) as {
     readonly default: StageDeclaration;
   };
@@ -72,12 +110,12 @@ async function run(assignment: Assignment): Promise<void> {
     params: assignment.params,
     inputs: decodeInputs(stage, assignment.inputs),
     files: assignment.files,
-    progress: throttledProgress(),
-    log: (line) => say({ say: 'log', line }),
-    checkpoint: checkpointOf(assignment.checkpoint, flags),
+    progress: throttledProgress(own),
+    log: (line) => own.say({ say: 'log', line }),
+    checkpoint: checkpointOf(assignment.checkpoint, flags, own),
   });
   const encoded = encodeOutputs(stage, outputs);
-  say({ say: 'done', outputs: encoded }, transferable(encoded));
+  own.say({ say: 'done', outputs: encoded }, transferable(encoded));
 }
 
 function decodeInputs(stage: StageDeclaration, inputs: Named<InputBytes>): Record<string, unknown> {
@@ -89,7 +127,7 @@ function decodeInputs(stage: StageDeclaration, inputs: Named<InputBytes>): Recor
         return codec.decode(bytes);
       } catch (error) {
         const text = error instanceof Error ? error.message : String(error);
-        throw new Error(`input ${port} does not hold what the stage expects: ${text}`);
+        throw new StageError(`input ${port} does not hold what the stage expects: ${text}`);
       }
     };
     decoded[port] =
@@ -101,14 +139,31 @@ function decodeInputs(stage: StageDeclaration, inputs: Named<InputBytes>): Recor
 }
 
 function encodeOutputs(stage: StageDeclaration, outputs: Named<unknown>): Named<Uint8Array> {
+  if (typeof outputs !== 'object' || outputs === null) {
+    throw new StageError('the stage returned no outputs');
+  }
   const extra = Object.keys(outputs).filter((name) => !Object.hasOwn(stage.outputs, name));
-  if (extra.length > 0) throw new Error(`the stage gave an undeclared output: ${extra.join(', ')}`);
+  if (extra.length > 0) {
+    throw new StageError(`the stage gave an undeclared output: ${extra.join(', ')}`);
+  }
   const encoded: Record<string, Uint8Array> = {};
   for (const [name, codec] of Object.entries(stage.outputs) as [string, Codec<unknown>][]) {
-    if (outputs[name] === undefined) throw new Error(`the stage gave no output ${name}`);
-    encoded[name] = codec.encode(outputs[name]);
+    if (outputs[name] === undefined) throw new StageError(`the stage gave no output ${name}`);
+    encoded[name] = encodeOutput(name, codec, outputs[name]);
   }
   return encoded;
+}
+
+function encodeOutput(name: string, codec: Codec<unknown>, value: unknown): Uint8Array {
+  try {
+    const bytes = codec.encode(value);
+    if (!(bytes instanceof Uint8Array)) throw new TypeError(`${typeof value} is no Uint8Array`);
+    // The stage may keep bytes of its own for its next task: what is handed over is lost to it.
+    return codec.kind === 'bytes' ? new Uint8Array(bytes) : bytes;
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new StageError(`output ${name} cannot be kept as ${codec.kind}: ${text}`);
+  }
 }
 
 /** The buffers that can be handed over instead of copied: those that belong to one output alone. */
@@ -120,24 +175,24 @@ function transferable(outputs: Named<Uint8Array>): ArrayBuffer[] {
   return [...new Set(buffers)];
 }
 
-function throttledProgress(): (done: number, of: number, note?: string) => void {
+function throttledProgress(own: Voice): (done: number, of: number, note?: string) => void {
   let next = 0;
   return (done, of, note = '') => {
     const now = performance.now();
     if (now < next && done < of) return;
     next = now + PROGRESS_EVERY_MS;
-    say({ say: 'progress', done, of, note });
+    own.say({ say: 'progress', done, of, note });
   };
 }
 
-function checkpointOf(saved: Uint8Array | null, flags: Int32Array): Checkpoint {
+function checkpointOf(saved: Uint8Array | null, flags: Int32Array, own: Voice): Checkpoint {
   const { encode, decode } = tensors();
   return {
     load: () => (saved ? decode(saved) : undefined),
     save(state) {
       Atomics.store(flags, FLAGS.checkpointDue, 0);
       const bytes = encode(state);
-      say({ say: 'checkpoint', bytes }, [bytes.buffer as ArrayBuffer]);
+      own.say({ say: 'checkpoint', bytes }, [bytes.buffer as ArrayBuffer]);
       if (Atomics.load(flags, FLAGS.stop) === 1) throw new Stopped();
     },
     due: () =>

@@ -39,39 +39,38 @@ export function createWorkers(file: string): Workers {
   const all = new Set<Worker>();
   const running = new Map<Worker, Running>();
 
+  /** A thread may die at any time, also between assignments, of what a stage left behind. */
   const start = (): Worker => {
-    const worker = new Worker(file, { execArgv: ['--enable-source-maps'], stdout: false });
+    const worker = new Worker(file, { execArgv: ['--enable-source-maps'] });
     all.add(worker);
-    worker.once('exit', () => all.delete(worker));
+    const died = (message: string, stack?: string): void => {
+      const index = idle.indexOf(worker);
+      if (index >= 0) idle.splice(index, 1);
+      running.get(worker)?.finish({ end: 'failed', message, stack }, false);
+    };
+    worker.on('error', (error: Error) => died(`the worker died: ${error.message}`, error.stack));
+    worker.once('exit', (code) => {
+      all.delete(worker);
+      died(
+        `the worker ended with exit code ${code} before the stage did: does it exit the process?`,
+      );
+    });
     return worker;
-  };
-
-  const retire = (worker: Worker): void => {
-    void worker.terminate();
   };
 
   return {
     run(work, ears, isolate) {
-      const worker = idle.pop() ?? start();
+      const worker = (isolate ? undefined : idle.pop()) ?? start();
       const flags = new SharedArrayBuffer(4 * FLAGS.count);
       return new Promise((resolve) => {
         const finish = (result: WorkerResult, reusable: boolean): void => {
           running.delete(worker);
           worker.removeAllListeners('message');
-          worker.removeAllListeners('error');
-          worker.off('exit', onExit);
           if (reusable && !isolate) idle.push(worker);
-          else retire(worker);
+          else void worker.terminate();
           resolve(result);
         };
         running.set(worker, { flags: new Int32Array(flags), finish });
-        const onExit = (code: number): void =>
-          finish({ end: 'failed', message: `the worker ended with exit code ${code}` }, false);
-        worker.on('exit', onExit);
-        worker.on('error', (error: Error) => {
-          const message = `the worker died: ${error.message}`;
-          finish({ end: 'failed', message, stack: error.stack }, false);
-        });
         worker.on('message', (message: WorkerMessage) => {
           if (message.say === 'done') finish({ end: 'done', outputs: message.outputs }, true);
           else if (message.say === 'stopped') finish({ end: 'stopped' }, true);
