@@ -1,5 +1,5 @@
 // What a make does: what runs, what is reused, what stops, and what survives. Through the real binary.
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
@@ -560,5 +560,54 @@ describe('the store', () => {
     const two = digestsOf((await rig.make('-j', '2', '--cache', 'two')).events);
     expect(one).toEqual(two);
     expect(Object.keys(one)).toHaveLength(14);
+  });
+});
+
+describe('what nobody may touch', () => {
+  const pipeline = `stages:
+  source: { run: stages/source.ts }
+  scribbler: { run: stages/scribbler.ts, inputs: { data: source.data } }
+  reader: { run: stages/reader.ts, inputs: { data: source.data } }
+`;
+  const stage = (inputs: string, outputs: string, run: string): string =>
+    `${DOOR}export default defineStage({ params: z.object({}), inputs: ${inputs}, outputs: ${outputs}, ${run} });\n`;
+  const files = {
+    'pipeline.yaml': pipeline,
+    'stages/source.ts': stage(
+      '{}',
+      '{ data: bytes() }',
+      'run: () => ({ data: new Uint8Array([1, 2, 3]) })',
+    ),
+    'stages/scribbler.ts': stage(
+      '{ data: bytes() }',
+      '{ n: json<number>() }',
+      'run: ({ inputs }) => { inputs.data[0] = 9; return { n: 1 }; }',
+    ),
+    'stages/reader.ts': stage(
+      '{ data: bytes() }',
+      '{ n: json<number>() }',
+      'run: ({ inputs }) => ({ n: inputs.data[0] })',
+    ),
+  };
+
+  test('a stage that writes into its inputs fails, and the next one reads them as they were', async () => {
+    const rig = makeRig(files);
+    const { code, events } = await rig.make('-j', '1', '--keep-going');
+    expect(code).toBe(1);
+    expect(tasksOf(events, 'failed')).toEqual(['scribbler']);
+    expect(JSON.stringify(events)).toContain('the stage wrote into its input data');
+    const { stdout } = await rig.run('show', 'reader:n');
+    expect(stdout).toBe('1\n');
+  });
+
+  test('a bundle that was edited in the cache is not run', async () => {
+    const rig = makeRig(files);
+    const first = await rig.make('source');
+    const [bundle] = readdirSync(join(rig.folder, 'cache/bundles')).filter(
+      (name) => name.endsWith('.mjs') && rig.read(`cache/bundles/${name}`).includes('[1,2,3]'),
+    );
+    rig.edit(`cache/bundles/${bundle}`, '[1,2,3]', '[6,6,6]');
+    const second = await rig.make('source', '--force', 'source');
+    expect(digestsOf(second.events)).toEqual(digestsOf(first.events));
   });
 });

@@ -16,6 +16,8 @@ export function forecastJson(forecast: Forecast): object {
         key: forecast.action.key,
         reason: forecast.reason,
       };
+    case 'same':
+      return { task: forecast.task, fate: 'same', key: forecast.action.key, as: forecast.as };
     case 'follow':
       return { task: forecast.task, fate: 'follow', after: forecast.after, sure: forecast.sure };
   }
@@ -29,6 +31,7 @@ export const willRun = (forecast: Forecast): boolean =>
 export function forecastWords(forecast: Forecast): string {
   if (forecast.fate === 'run') return reasonWords(forecast.reason);
   if (forecast.fate === 'reuse') return 'up to date';
+  if (forecast.fate === 'same') return `takes the result of ${forecast.as}, which has the same key`;
   const [first, ...rest] = forecast.after;
   const others = rest.length > 0 ? ` and ${rest.length} more` : '';
   const after = `after ${first}${others}`;

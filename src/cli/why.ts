@@ -66,6 +66,10 @@ function tellMiss(
     if (fate.reason.kind === 'changed') {
       for (const change of fate.reason.changes) tell(`${indent}  ${changeWords(change)}`);
     } else tell(`${indent}  ${reasonWords(fate.reason)}`);
+  } else if (fate.fate === 'same') {
+    tell(
+      `${indent}${c.bold(fate.task)} would take the result of ${fate.as}, which has the same key`,
+    );
   } else if (fate.fate === 'follow') {
     tell(
       `${indent}${c.bold(fate.task)} ${fate.sure ? 'was never made before; it would run after' : 'would run if what it needs comes out different'}:`,

@@ -130,6 +130,8 @@ export type Forecast =
       readonly reason: Reason;
       readonly action: Action;
     }
+  /** An earlier task of the plan has the same key: it takes that one's result. */
+  | { readonly task: TaskId; readonly fate: 'same'; readonly as: TaskId; readonly action: Action }
   /** Something that it needs would run. It runs too: `sure` when it was never made; else unless all comes out as it was. */
   | {
       readonly task: TaskId;
@@ -146,6 +148,7 @@ export function forecast(
 ): ReadonlyMap<TaskId, Forecast> {
   const fates = new Map<TaskId, Forecast>();
   const traces = new Map<TaskId, Trace>();
+  const running = new Map<Key, TaskId>();
   for (const task of plan.tasks.values()) {
     const upstream = new Set(
       Object.values(task.inputs).flatMap(({ links }) => links.map((l) => l.task)),
@@ -161,7 +164,12 @@ export function forecast(
     if (verdict.hit) {
       traces.set(task.id, verdict.trace);
       fates.set(task.id, { task: task.id, fate: 'reuse', trace: verdict.trace, action });
-    } else fates.set(task.id, { task: task.id, fate: 'run', reason: verdict.reason, action });
+      continue;
+    }
+    const as = running.get(action.key);
+    if (as) fates.set(task.id, { task: task.id, fate: 'same', as, action });
+    else fates.set(task.id, { task: task.id, fate: 'run', reason: verdict.reason, action });
+    running.set(action.key, as ?? task.id);
   }
   return fates;
 }

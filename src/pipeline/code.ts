@@ -31,13 +31,17 @@ export interface ModuleRequest {
 /** What was bundled before, and what its files and their folders looked like then. */
 interface BundleRecord {
   readonly digest: Digest;
+  /** Of the bundle's file, which is verified before it runs. */
+  readonly file: Digest;
+  /** Of the options with which it was bundled. */
+  readonly options: Digest;
   readonly stamps: { readonly [path: string]: Stamp | null };
 }
 
 /** Packages that cannot be bundled (native code): they enter a key by name and exact version. */
 const EXTERNAL = ['@tensorflow/tfjs-node'];
 
-/** Options that decide what a bundle is. Part of the bundle cache's key, so that a change is noticed. */
+/** Options that decide what a bundle is. */
 const BUNDLE_OPTIONS = {
   bundle: true,
   format: 'esm',
@@ -95,6 +99,8 @@ export async function bundleStages(
 const bundleFile = (cache: string, digest: Digest): string =>
   resolve(cache, 'bundles', `${digest}.mjs`);
 
+const optionsDigest = (): Digest => digestOf(canonicalJson(BUNDLE_OPTIONS));
+
 async function readIndex(index: string): Promise<{ [run: string]: BundleRecord }> {
   try {
     const read: unknown = JSON.parse(await readFile(index, 'utf8'));
@@ -112,7 +118,9 @@ async function recordHolds(
   record: BundleRecord,
   clock: number,
 ): Promise<boolean> {
-  if (!(await fileStat(bundleFile(cache, record.digest)))) return false;
+  const file = await readFile(bundleFile(cache, record.digest)).catch(() => undefined);
+  if (file === undefined || digestOf(file) !== record.file) return false;
+  if (record.options !== optionsDigest()) return false;
   const paths = Object.entries(record.stamps ?? {});
   const held = await Promise.all(
     paths.map(async ([path, stamp]) => {
@@ -161,9 +169,10 @@ async function bundle(
     const file = bundleFile(cache, digest);
     await mkdir(dirname(file), { recursive: true });
     await writeFile(`${file}.map`, map.contents);
-    await writeAtomically(file, `${code.text}//# sourceMappingURL=${digest}.mjs.map\n`);
+    const text = `${code.text}//# sourceMappingURL=${digest}.mjs.map\n`;
+    await writeAtomically(file, text);
     const stamps = await stampsOf(root, Object.keys(result.metafile.inputs));
-    return success({ digest, stamps });
+    return success({ digest, file: digestOf(text), options: optionsDigest(), stamps });
   } catch (error) {
     return failure(...(await bundleProblems(error, root, run, place)));
   }

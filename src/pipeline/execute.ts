@@ -16,7 +16,7 @@ import {
   StoreError,
   type Trace,
 } from './store.ts';
-import type { InputBytes } from './worker.ts';
+import type { InputBlobs, SharedBlob } from './worker.ts';
 import type { WorkerResult, Workers } from './workers.ts';
 
 /** What a run needs beside its plan. The process is not touched from here: its identity is passed in. */
@@ -228,13 +228,13 @@ class Run {
     if (verdict.hit) return this.reuse(action, verdict.trace);
     return this.slots.hold(async () => {
       if (this.stopping) {
-        this.end(action.task, this.halted ? 'interrupted' : 'skipped');
+        this.end(action.task, 'skipped');
         return { ok: false, outcome: 'skipped' };
       }
       const other = await this.claim(action, verdict.reason.kind === 'forced');
       if (other === 'stopped') {
-        this.end(action.task, 'interrupted');
-        return { ok: false, outcome: 'interrupted' };
+        this.end(action.task, 'skipped');
+        return { ok: false, outcome: 'skipped' };
       }
       if (other) return this.reuse(action, other);
       try {
@@ -347,7 +347,7 @@ class Run {
     const inputs = await this.inputsOf(task);
     // From here on the worker is told of a stop; one that came before must not be missed.
     if (this.halted) return { end: 'stopped' };
-    return workers.run(
+    const result = await workers.run(
       {
         bundle: module.code.file,
         params: task.params,
@@ -362,26 +362,30 @@ class Run {
       },
       module.declaration.isolate ?? false,
     );
+    // It may have failed for writing into its inputs: nobody else may be given what it was given.
+    if (result.end === 'failed') this.blobs.clear();
+    return result;
   }
 
-  private async fetch(task: Task, progress: FetchOptions['progress']): Promise<Named<Uint8Array>> {
+  private async fetch(task: Task, progress: FetchOptions['progress']): Promise<Named<SharedBlob>> {
     if (task.files === null) return {};
     const { store, mirrors, signal, listener } = this.options;
     const warn = (message: string): void => listener({ event: 'warning', message, task: task.id });
     const options = { store, mirrors, signal, progress, warn, ...FETCH_PACE };
-    const files: Record<string, Uint8Array> = {};
+    const files: Record<string, SharedBlob> = {};
     for (const file of task.files) {
       const digestNow = async (): Promise<Digest> => (await fetchFiles([file], options))[file.name];
       // The copy in the store may prove damaged when it is read: then it is dropped, and fetched again.
-      const bytes = this.blobs(await digestNow()) ?? this.blobs(await digestNow());
+      const digest = await digestNow();
+      const bytes = this.blobs.get(digest) ?? this.blobs.get(await digestNow());
       if (bytes === undefined) throw new Error(`${file.name} cannot be read back from the store`);
-      files[file.name] = bytes;
+      files[file.name] = { digest, bytes };
     }
     return files;
   }
 
-  private async inputsOf(task: Task): Promise<Named<InputBytes>> {
-    const inputs: Record<string, InputBytes> = {};
+  private async inputsOf(task: Task): Promise<Named<InputBlobs>> {
+    const inputs: Record<string, InputBlobs> = {};
     for (const [port, { arity, links }] of Object.entries(task.inputs)) {
       const items = [];
       for (const link of links) {
@@ -393,15 +397,14 @@ class Run {
           bytes: await this.bytesOf(link.task, digest),
         });
       }
-      inputs[port] =
-        arity === 'many' ? { arity, items } : { arity, bytes: items[0]?.bytes ?? null };
+      inputs[port] = { arity, items };
     }
     return inputs;
   }
 
   /** A blob that turns out damaged or lost is made again by its task, in the slot of the task that needs it. */
   private async bytesOf(maker: TaskId, digest: Digest): Promise<Uint8Array> {
-    const known = this.blobs(digest);
+    const known = this.blobs.get(digest);
     if (known) return known;
     const task = this.plan.tasks.get(maker) as Task;
     const action = actionOf(this.plan, task, this.traces);
@@ -409,7 +412,7 @@ class Run {
       .filter(([, output]) => output.digest === digest)
       .map(([name]) => name);
     await this.build(action, { kind: 'lost', outputs: lost });
-    const bytes = this.blobs(digest);
+    const bytes = this.blobs.get(digest);
     if (bytes === undefined) {
       throw new StageError(
         `${maker} was made again and gave other bytes than before (${digest.slice(0, 12)} is lost): ` +

@@ -3,8 +3,16 @@ import { Console } from 'node:console';
 import { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { parentPort } from 'node:worker_threads';
-import type { Coordinates, Digest, Json, Named, TaskId } from './key.ts';
 import {
+  type Coordinates,
+  type Digest,
+  digestOf,
+  type Json,
+  type Named,
+  type TaskId,
+} from './key.ts';
+import {
+  type Arity,
   asPort,
   type Checkpoint,
   type Codec,
@@ -13,26 +21,25 @@ import {
   tensors,
 } from './stage.ts';
 
-/** The blobs of one input port. Bytes lie in shared memory: nobody writes to them. */
-export type InputBytes =
-  | { readonly arity: 'one' | 'optional'; readonly bytes: Uint8Array | null }
-  | {
-      readonly arity: 'many';
-      readonly items: readonly {
-        readonly task: TaskId;
-        readonly at: Coordinates;
-        readonly digest: Digest;
-        readonly bytes: Uint8Array;
-      }[];
-    };
+/** A blob in shared memory: nobody may write to it. */
+export interface SharedBlob {
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+}
+
+/** The blobs of one input port, as many as its arity says. */
+export interface InputBlobs {
+  readonly arity: Arity;
+  readonly items: readonly (SharedBlob & { readonly task: TaskId; readonly at: Coordinates })[];
+}
 
 /** One action to run. */
 export interface Assignment {
   /** Path of the stage's bundle. */
   readonly bundle: string;
   readonly params: Named<Json>;
-  readonly inputs: Named<InputBytes>;
-  readonly files: Named<Uint8Array>;
+  readonly inputs: Named<InputBlobs>;
+  readonly files: Named<SharedBlob>;
   readonly checkpoint: Uint8Array | null;
   /** Int32 of `FLAGS`, set by the engine and read by `checkpoint.due()`. */
   readonly flags: SharedArrayBuffer;
@@ -105,20 +112,32 @@ async function run(assignment: Assignment, own: Voice): Promise<void> {
     readonly default: StageDeclaration;
   };
   const stage = module.default;
+  const { inputs, files } = assignment;
   const flags = new Int32Array(assignment.flags);
+  const contents = Object.entries(files).map(([name, { bytes }]) => [name, bytes]);
   const outputs = await stage.run({
     params: assignment.params,
-    inputs: decodeInputs(stage, assignment.inputs),
-    files: assignment.files,
+    inputs: decodeInputs(stage, inputs),
+    files: Object.fromEntries(contents),
     progress: throttledProgress(own),
     log: (line) => own.say({ say: 'log', line }),
     checkpoint: checkpointOf(assignment.checkpoint, flags, own),
   });
   const encoded = encodeOutputs(stage, outputs);
+  for (const [port, { items }] of Object.entries(inputs)) refuseWritten(`input ${port}`, items);
+  for (const [name, file] of Object.entries(files)) refuseWritten(`file ${name}`, [file]);
   own.say({ say: 'done', outputs: encoded }, transferable(encoded));
 }
 
-function decodeInputs(stage: StageDeclaration, inputs: Named<InputBytes>): Record<string, unknown> {
+/** Inputs are views of memory that other tasks read too: what a stage wrote there would be their wrong input. */
+function refuseWritten(what: string, blobs: readonly SharedBlob[]): void {
+  if (blobs.every(({ bytes, digest }) => digestOf(bytes) === digest)) return;
+  throw new StageError(
+    `the stage wrote into its ${what}: copy what is to be changed (\`slice()\`)`,
+  );
+}
+
+function decodeInputs(stage: StageDeclaration, inputs: Named<InputBlobs>): Record<string, unknown> {
   const decoded: Record<string, unknown> = {};
   for (const [port, given] of Object.entries(inputs)) {
     const { codec } = asPort(stage.inputs[port]);
@@ -130,10 +149,8 @@ function decodeInputs(stage: StageDeclaration, inputs: Named<InputBytes>): Recor
         throw new StageError(`input ${port} does not hold what the stage expects: ${text}`);
       }
     };
-    decoded[port] =
-      given.arity === 'many'
-        ? given.items.map(({ bytes, ...item }) => ({ ...item, value: decode(bytes) }))
-        : given.bytes && decode(given.bytes);
+    const items = given.items.map(({ bytes, ...item }) => ({ ...item, value: decode(bytes) }));
+    decoded[port] = given.arity === 'many' ? items : (items[0]?.value ?? null);
   }
   return decoded;
 }
