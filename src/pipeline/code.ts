@@ -34,9 +34,6 @@ interface BundleRecord {
   readonly stamps: { readonly [path: string]: Stamp | null };
 }
 
-/** Packages that cannot be bundled (native code): they enter a key by name and exact version. */
-const EXTERNAL = ['@tensorflow/tfjs-node'];
-
 /** Options that decide what a bundle is. Part of the bundle cache's key, so that a change is noticed. */
 const BUNDLE_OPTIONS = {
   bundle: true,
@@ -137,7 +134,6 @@ async function bundle(
       absWorkingDir: root,
       entryPoints: [run],
       outfile: 'stage.mjs',
-      external: EXTERNAL,
       // CommonJS packages may require Node's own modules.
       banner: {
         js: "import{createRequire as __cr}from'node:module';var require=__cr(import.meta.url);",
@@ -151,8 +147,8 @@ async function bundle(
     const code = result.outputFiles.find(({ path }) => path.endsWith('.mjs'));
     const map = result.outputFiles.find(({ path }) => path.endsWith('.map'));
     if (code === undefined || map === undefined) throw new Error('esbuild wrote no bundle');
-    const versions = await externalVersions(root, result.metafile.outputs);
-    const digest = digestOf(canonicalJson(['bundle/1', digestOf(code.contents), versions]));
+    // The empty map belongs to the form: nothing is left out of a bundle. What cannot be bundled is a tool.
+    const digest = digestOf(canonicalJson(['bundle/1', digestOf(code.contents), {}]));
     const file = bundleFile(cache, digest);
     await mkdir(dirname(file), { recursive: true });
     await writeFile(`${file}.map`, map.contents);
@@ -202,22 +198,6 @@ function bundleProblems(error: unknown, run: string, place: Place): readonly Dia
     const where = `${location.file}:${location.line}:${location.column + 1}`;
     return { message, place, hint: `at ${where}: ${location.lineText.trim()}` };
   });
-}
-
-type Outputs = { readonly [path: string]: { readonly imports: readonly { path: string }[] } };
-
-/** Exact version of each external package that the bundle imports: code that is not in it, but is keyed. */
-async function externalVersions(root: string, outputs: Outputs): Promise<Record<string, string>> {
-  const imported = new Set(
-    Object.values(outputs).flatMap(({ imports }) => imports.map((i) => i.path)),
-  );
-  const versions: Record<string, string> = {};
-  for (const name of EXTERNAL.filter((external) => imported.has(external))) {
-    const file = join(root, 'node_modules', name, 'package.json');
-    const found = await readFile(file, 'utf8').catch(() => '{"version":"absent"}');
-    versions[name] = String((JSON.parse(found) as { version: unknown }).version);
-  }
-  return versions;
 }
 
 /** Stamps of the inputs, and of the files that decide how they are read; null for one that is absent. */

@@ -29,6 +29,8 @@ export interface ExecuteOptions {
   readonly keepGoing: boolean;
   readonly forced: ReadonlySet<TaskId>;
   readonly mirrors: readonly string[];
+  /** Folder of the project, whose packages tools come from. */
+  readonly root: string;
   /** Folder for artifacts. */
   readonly artifacts: string;
   readonly maker: Omit<Maker, 'at'>;
@@ -80,6 +82,7 @@ class Run {
   private readonly slots: Slots;
   private readonly blobs: SharedBlobs;
   private readonly shelf: Promise<Shelf>;
+  private readonly noted = new Set<string>();
   private failed = false;
   private readonly plan: Plan;
   private readonly options: ExecuteOptions;
@@ -251,6 +254,7 @@ class Run {
   private async build(action: Action, reason: Reason): Promise<Made> {
     const { listener, clock, store } = this.options;
     const { task, key } = action;
+    this.noteTools(task);
     listener({ event: 'started', task: task.id, key, reason });
     const start = clock();
     if (reason.kind === 'forced') store.dropPartial(key);
@@ -276,6 +280,14 @@ class Run {
     return { ok: true, trace: this.keep(action, result.outputs, seconds) };
   }
 
+  /** What there is to know of a task's tools is said once a run. */
+  private noteTools({ tools }: Task): void {
+    const message = tools?.note;
+    if (message === undefined || this.noted.has(message)) return;
+    this.noted.add(message);
+    this.options.listener({ event: 'warning', message });
+  }
+
   /** Commits what a stage gave: blobs and trace in one transaction, durable before anybody hears of it. */
   private keep(action: Action, outputs: Named<Uint8Array>, seconds: number): Trace {
     const { store, listener, clock, maker } = this.options;
@@ -291,6 +303,7 @@ class Run {
       outputs: Object.fromEntries(described),
       cost: { seconds, work: task.work },
       made: { ...maker, at: new Date(clock()).toISOString() },
+      ...(task.tools && { tolerance: task.tools.tolerance }),
     };
     const latest = store.latest(task.id);
     const before = latest && store.trace(latest)?.outputs;
@@ -302,7 +315,7 @@ class Run {
   }
 
   private async attempt(action: Action): Promise<WorkerResult> {
-    const { store, workers, listener } = this.options;
+    const { store, workers, listener, root } = this.options;
     const { task, key } = action;
     const module = this.plan.stages.get(task.stage);
     if (module === undefined) throw new Error(`bug: stage ${task.stage} has no module`);
@@ -313,7 +326,9 @@ class Run {
     return workers.run(
       {
         bundle: module.code.file,
+        root,
         params: task.params,
+        tools: task.tools?.versions ?? null,
         inputs,
         files,
         checkpoint: store.partial(key) ?? null,
@@ -323,7 +338,7 @@ class Run {
         log: (line) => listener({ event: 'log', task: task.id, line }),
         checkpoint: (bytes) => this.tryWrite(task.id, () => store.putPartial(key, bytes)),
       },
-      module.declaration.isolate ?? false,
+      module.declaration.isolate ?? task.tools !== null,
     );
   }
 
@@ -368,7 +383,12 @@ class Run {
       .map(([name]) => name);
     await this.build(action, { kind: 'lost', outputs: lost });
     const bytes = this.blobs(digest);
-    if (bytes === undefined) throw new Error(`${maker} did not give ${digest} again`);
+    if (bytes === undefined) {
+      const inexact = task.tools
+        ? ', for it is inexact: make again to go on from what it gave'
+        : '';
+      throw new Error(`${maker} did not give ${digest} again${inexact}`);
+    }
     return bytes;
   }
 }

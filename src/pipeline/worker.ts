@@ -1,8 +1,26 @@
 // worker.ts — the far side of a thread: runs one action at a time, from the very bundle that was hashed
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parentPort } from 'node:worker_threads';
-import type { Coordinates, Digest, Json, Named, TaskId } from './key.ts';
-import { asPort, type Checkpoint, type Codec, type StageDeclaration, tensors } from './stage.ts';
+import {
+  type Coordinates,
+  canonicalJson,
+  type Digest,
+  type Json,
+  type Named,
+  type TaskId,
+} from './key.ts';
+import {
+  asPort,
+  type Checkpoint,
+  type Codec,
+  type Load,
+  type StageDeclaration,
+  StageError,
+  type Tools,
+  tensors,
+} from './stage.ts';
 
 /** The blobs of one input port. Bytes lie in shared memory: nobody writes to them. */
 export type InputBytes =
@@ -17,11 +35,26 @@ export type InputBytes =
       }[];
     };
 
-/** One action to run. */
-export interface Assignment {
+/** Asks which tools a stage would use, for each of several params. */
+export interface ToolsQuestion {
+  readonly ask: 'tools';
   /** Path of the stage's bundle. */
   readonly bundle: string;
+  /** Folder of the project, whose packages are loaded. */
+  readonly root: string;
+  readonly params: readonly Named<Json>[];
+}
+
+/** One action to run. */
+export interface Assignment {
+  readonly ask: 'run';
+  /** Path of the stage's bundle. */
+  readonly bundle: string;
+  /** Folder of the project, whose packages are loaded. */
+  readonly root: string;
   readonly params: Named<Json>;
+  /** Versions of the tools that the action is keyed by; null when it needs none. */
+  readonly tools: Named<string> | null;
   readonly inputs: Named<InputBytes>;
   readonly files: Named<Uint8Array>;
   readonly checkpoint: Uint8Array | null;
@@ -32,8 +65,9 @@ export interface Assignment {
 /** Positions in `flags`. */
 export const FLAGS = { checkpointDue: 0, stop: 1, count: 2 } as const;
 
-/** What a worker says back. The last message of an assignment is done, failed or stopped. */
+/** What a worker says back. The last message is tools, done, failed or stopped. */
 export type WorkerMessage =
+  | { readonly say: 'tools'; readonly tools: readonly (Tools | null)[] }
   | { readonly say: 'progress'; readonly done: number; readonly of: number; readonly note: string }
   | { readonly say: 'log'; readonly line: string }
   | { readonly say: 'checkpoint'; readonly bytes: Uint8Array }
@@ -52,8 +86,9 @@ class Stopped extends Error {
 const say = (message: WorkerMessage, transfer: ArrayBuffer[] = []): void =>
   parentPort?.postMessage(message, transfer);
 
-parentPort?.on('message', (assignment: Assignment) => {
-  run(assignment).catch((error: unknown) => {
+parentPort?.on('message', (request: Assignment | ToolsQuestion) => {
+  const work = request.ask === 'run' ? run(request) : answer(request);
+  work.catch((error: unknown) => {
     if (error instanceof Stopped) return say({ say: 'stopped' });
     const known = error instanceof Error && error.name === 'StageError';
     const message = error instanceof Error ? error.message : String(error);
@@ -62,11 +97,42 @@ parentPort?.on('message', (assignment: Assignment) => {
   });
 });
 
-async function run(assignment: Assignment): Promise<void> {
-  const module = (await import(pathToFileURL(assignment.bundle).href)) as {
+async function stageIn(bundle: string): Promise<StageDeclaration> {
+  const module = (await import(pathToFileURL(bundle).href)) as {
     readonly default: StageDeclaration;
   };
-  const stage = module.default;
+  return module.default;
+}
+
+/** Packages come from the project: the bundle may lie anywhere. */
+const loadFrom = (root: string): Load => createRequire(join(root, 'package.json'));
+
+async function answer({ bundle, root, params }: ToolsQuestion): Promise<void> {
+  const stage = await stageIn(bundle);
+  const load = loadFrom(root);
+  const tools: (Tools | null)[] = [];
+  for (const one of params) tools.push((await stage.tools?.(one)?.(load)) ?? null);
+  say({ say: 'tools', tools });
+}
+
+/** The loader of an action: it gives something only while the tools are those that are in the key. */
+async function loaderFor(stage: StageDeclaration, assignment: Assignment): Promise<Load> {
+  const { root, params, tools } = assignment;
+  if (tools === null) {
+    return (name) => {
+      throw new StageError(`the stage loads ${name}, but declares no tools for these params`);
+    };
+  }
+  const load = loadFrom(root);
+  const found = await stage.tools?.(params)?.(load);
+  if (canonicalJson(found?.versions ?? null) !== canonicalJson(tools)) {
+    throw new StageError('the packages that this task uses have just changed: make again');
+  }
+  return load;
+}
+
+async function run(assignment: Assignment): Promise<void> {
+  const stage = await stageIn(assignment.bundle);
   const flags = new Int32Array(assignment.flags);
   const outputs = await stage.run({
     params: assignment.params,
@@ -75,6 +141,7 @@ async function run(assignment: Assignment): Promise<void> {
     progress: throttledProgress(),
     log: (line) => say({ say: 'log', line }),
     checkpoint: checkpointOf(assignment.checkpoint, flags),
+    load: await loaderFor(stage, assignment),
   });
   const encoded = encodeOutputs(stage, outputs);
   say({ say: 'done', outputs: encoded }, transferable(encoded));
