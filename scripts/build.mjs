@@ -36,7 +36,7 @@ const { metafile } = await build({
   define: { VERSION: JSON.stringify(version) },
   // CommonJS packages (commander) require Node's own modules.
   banner: {
-    js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
+    js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
   },
   chunkNames: 'chunk-[hash]',
   metafile: true,

@@ -35,13 +35,14 @@ export default defineStage({
   // Vega counts ids in module state.
   isolate: true,
   async run({ params, inputs }) {
-    const { title, hidden, training, rigl } = params;
+    const { title, hidden, rigl } = params;
+    const { engine, ...training } = params.training;
     const masks = byCoordinates(inputs.masks);
     const rewired = byCoordinates(inputs.rewired);
     const html = await renderReport({
       title,
       hidden,
-      training,
+      training: { ...training, ...(engine && { engine }) },
       rigl,
       datasets: inputs.datasets.map(datasetOf),
       runs: [

@@ -31,6 +31,8 @@ export const Training = z.strictObject({
   learningRate: z.number().check(z.gt(0), z.maximum(100)),
   momentum: z._default(z.number().check(z.minimum(0), z.lt(1)), 0.9),
   weightDecay: z._default(z.number().check(z.minimum(0), z.maximum(1)), 0),
+  /** `sparse` unless told. Absent rather than a default: what was trained before it was asked for keeps its key. */
+  engine: z.optional(z.enum(['sparse', 'tensorflow'])),
 });
 
 /** When and how much RigL changes the topology (arXiv 1911.11134). */

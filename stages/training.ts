@@ -2,11 +2,12 @@
 
 import type { DatasetShape } from '../src/data/dataset.ts';
 import { datasetFromTensors } from '../src/data/images.ts';
-import {
-  type RewiringOptions,
-  type TrainingOptions,
-  type TrainingResult,
-  train,
+import type {
+  RewiringOptions,
+  TrainingHooks,
+  TrainingJob,
+  TrainingOptions,
+  TrainingResult,
 } from '../src/network/train.ts';
 import type { StageContext } from '../src/pipeline/stage.ts';
 import { maskFromTensors } from '../src/sparse/mask.ts';
@@ -18,9 +19,13 @@ export type TrainingContext = StageContext<
   { readonly data: TensorFile; readonly shape: DatasetShape; readonly mask: TensorFile }
 >;
 
+/** A training engine: ours, or another that is held to it. */
+export type Train = (job: TrainingJob, hooks: TrainingHooks) => TrainingResult;
+
 /** Trains a network from where its checkpoint stands. */
 export function trainNetwork(
   { params, inputs, checkpoint, progress }: TrainingContext,
+  train: Train,
   rewiring?: RewiringOptions,
 ): TrainingResult {
   const job = {

@@ -2,7 +2,6 @@
 
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { forecast } from '../pipeline/action.ts';
 import type { Event } from '../pipeline/event.ts';
 import { execute, type RunResult } from '../pipeline/execute.ts';
@@ -25,6 +24,7 @@ import {
   shownPath,
   talk,
   tell,
+  workerFile,
 } from './session.ts';
 import { count, duration } from './words.ts';
 
@@ -64,7 +64,7 @@ async function run(
   options: MakeOptions,
 ): Promise<number> {
   const { store, root, pipeline } = session;
-  const workers = createWorkers(fileURLToPath(new URL('./worker.js', import.meta.url)));
+  const workers = createWorkers(workerFile);
   const display = options.json ? jsonDisplay() : peopleDisplay(plan, options.quiet ?? false);
   const { signal, release } = stopSignal();
   const id = newRunId(new Date());
@@ -79,6 +79,7 @@ async function run(
       keepGoing: options.keepGoing ?? false,
       forced,
       mirrors: mirrorsOf(options, root, pipeline.mirrors),
+      root,
       artifacts: artifactsFolder(root),
       maker: { run: id, host, versions: { node: process.version, pipeline: VERSION } },
       clock: Date.now,

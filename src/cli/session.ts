@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Diagnostic } from '../pipeline/event.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import { type Loaded, loadPipeline } from '../pipeline/load.ts';
@@ -58,12 +59,16 @@ export function tellJson(value: unknown): void {
   tell(JSON.stringify(value, null, process.stdout.isTTY ? 2 : undefined));
 }
 
+/** The script of worker threads, beside this bundle. */
+export const workerFile = fileURLToPath(new URL('./worker.js', import.meta.url));
+
 /** Loads the pipeline and opens its store. @throws UsageError */
 export async function openSession(options: CommonOptions): Promise<Session> {
   const root = resolve(options.directory);
   const cache = resolve(root, options.cache ?? process.env.PIPELINE_CACHE ?? 'cache');
   const { file, preset: presets, set: sets } = options;
-  const loaded = await loadPipeline({ root, file, cache, presets, sets, clock: Date.now });
+  const places = { root, file, cache, worker: workerFile };
+  const loaded = await loadPipeline({ ...places, presets, sets, clock: Date.now });
   if (!loaded.ok) throw new UsageError(loaded.diagnostics);
   const store = openStore(cache, (digest) =>
     talk(

@@ -33,12 +33,14 @@ export async function why(word: string, options: CommonOptions): Promise<number>
 function explainJson(fate: Forecast): object {
   if (fate.fate === 'follow') return forecastJson(fate);
   const parts = fate.action.parts;
-  const made = fate.fate === 'reuse' ? { made: fate.trace.made, cost: fate.trace.cost } : {};
-  return { ...forecastJson(fate), parts, ...made };
+  if (fate.fate !== 'reuse') return { ...forecastJson(fate), parts };
+  const { made, cost, tolerance } = fate.trace;
+  const inexact = tolerance === undefined ? {} : { tolerance };
+  return { ...forecastJson(fate), parts, made, cost, ...inexact };
 }
 
 function tellHit({ task, trace }: Extract<Forecast, { fate: 'reuse' }>): void {
-  const { made, cost, outputs } = trace;
+  const { made, cost, outputs, parts, tolerance } = trace;
   const versions = Object.entries(made.versions).map(([name, version]) => `${name} ${version}`);
   tell(`${c.bold(task)} is up to date`);
   if (trace.task !== task)
@@ -46,6 +48,10 @@ function tellHit({ task, trace }: Extract<Forecast, { fate: 'reuse' }>): void {
   tell(`  made     ${made.at} on ${made.host} (${versions.join(', ')})`);
   tell(`  run      ${made.run}`);
   tell(`  cost     ${duration(cost.seconds)}`);
+  const tools = Object.entries(parts.tools ?? {}).map(([name, version]) => `${name} ${version}`);
+  if (tools.length > 0) tell(`  tools    ${tools.join(', ')}`);
+  if (tolerance !== undefined)
+    tell(`  inexact  another run may differ by ${tolerance}, relatively`);
   tell(`  key      ${trace.key}`);
   for (const [name, { digest, bytes, kind }] of Object.entries(outputs)) {
     tell(`  output   ${name}: ${kind}, ${prettyBytes(bytes)}, ${digest.slice(0, 12)}`);

@@ -47,6 +47,7 @@ export function actionOf(
     source: task.files
       ? Object.fromEntries(task.files.map(({ name, sha256 }) => [name, sha256 as Digest]))
       : null,
+    ...(task.tools && { tools: task.tools.versions }),
   };
   return { task, key: keyOf(parts), parts };
 }
@@ -97,6 +98,7 @@ export function changesBetween(
   }
   diff('outputs', before.outputs, after.outputs);
   diff('source', before.source, after.source);
+  diff('tools', before.tools ?? {}, after.tools ?? {});
   return changes;
 }
 

@@ -38,9 +38,6 @@ interface BundleRecord {
   readonly stamps: { readonly [path: string]: Stamp | null };
 }
 
-/** Packages that cannot be bundled (native code): they enter a key by name and exact version. */
-const EXTERNAL = ['@tensorflow/tfjs-node'];
-
 /** Options that decide what a bundle is. */
 const BUNDLE_OPTIONS = {
   bundle: true,
@@ -150,7 +147,6 @@ async function bundle(
       outfile: 'stage.mjs',
       // The map lies in the cache: its sources are to be found from the root. It is not hashed.
       sourceRoot: `${pathToFileURL(root)}/`,
-      external: EXTERNAL,
       // CommonJS packages may require Node's own modules.
       banner: {
         js: "import{createRequire as __cr}from'node:module';var require=__cr(import.meta.url);",
@@ -164,8 +160,8 @@ async function bundle(
     const code = result.outputFiles.find(({ path }) => path.endsWith('.mjs'));
     const map = result.outputFiles.find(({ path }) => path.endsWith('.map'));
     if (code === undefined || map === undefined) throw new Error('esbuild wrote no bundle');
-    const versions = await externalVersions(root, result.metafile.outputs);
-    const digest = digestOf(canonicalJson(['bundle/1', digestOf(code.contents), versions]));
+    // The empty map belongs to the form: nothing is left out of a bundle. What cannot be bundled is a tool.
+    const digest = digestOf(canonicalJson(['bundle/1', digestOf(code.contents), {}]));
     const file = bundleFile(cache, digest);
     await mkdir(dirname(file), { recursive: true });
     await writeFile(`${file}.map`, map.contents);
@@ -235,22 +231,6 @@ async function bundleProblems(
       return { message, place: { file: location.file, text: source, start, end } };
     }),
   );
-}
-
-type Outputs = { readonly [path: string]: { readonly imports: readonly { path: string }[] } };
-
-/** Exact version of each external package that the bundle imports: code that is not in it, but is keyed. */
-async function externalVersions(root: string, outputs: Outputs): Promise<Record<string, string>> {
-  const imported = new Set(
-    Object.values(outputs).flatMap(({ imports }) => imports.map((i) => i.path)),
-  );
-  const versions: Record<string, string> = {};
-  for (const name of EXTERNAL.filter((external) => imported.has(external))) {
-    const file = join(root, 'node_modules', name, 'package.json');
-    const found = await readFile(file, 'utf8').catch(() => '{"version":"absent"}');
-    versions[name] = String((JSON.parse(found) as { version: unknown }).version);
-  }
-  return versions;
 }
 
 /** Stamps of the inputs, and of the files that decide how they are read; null for one that is absent. */

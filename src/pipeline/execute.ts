@@ -30,6 +30,8 @@ export interface ExecuteOptions {
   readonly keepGoing: boolean;
   readonly forced: ReadonlySet<TaskId>;
   readonly mirrors: readonly string[];
+  /** Folder of the project, whose packages tools come from. */
+  readonly root: string;
   /** Folder for artifacts. */
   readonly artifacts: string;
   readonly maker: Omit<Maker, 'at'>;
@@ -84,6 +86,7 @@ class Run {
   private readonly blobs: SharedBlobs;
   private readonly warned = new Set<string>();
   private readonly shelf: Promise<Shelf>;
+  private readonly noted = new Set<string>();
   private failed = false;
   private broken: { readonly error: unknown } | undefined;
   private readonly plan: Plan;
@@ -286,6 +289,7 @@ class Run {
   private async build(action: Action, reason: Reason): Promise<Made> {
     const { listener, clock, store } = this.options;
     const { task, key } = action;
+    this.noteTools(task);
     listener({ event: 'started', task: task.id, key, reason });
     const start = clock();
     if (reason.kind === 'forced') store.dropPartial(key);
@@ -311,6 +315,14 @@ class Run {
     return { ok: true, trace: this.keep(action, result.outputs, seconds) };
   }
 
+  /** What there is to know of a task's tools is said once a run. */
+  private noteTools({ tools }: Task): void {
+    const message = tools?.note;
+    if (message === undefined || this.noted.has(message)) return;
+    this.noted.add(message);
+    this.options.listener({ event: 'warning', message });
+  }
+
   /** Commits what a stage gave: blobs and trace in one transaction, durable before anybody hears of it. */
   private keep(action: Action, outputs: Named<Uint8Array>, seconds: number): Trace {
     const { store, listener, clock, maker } = this.options;
@@ -326,6 +338,7 @@ class Run {
       outputs: Object.fromEntries(described),
       cost: { seconds, work: task.work },
       made: { ...maker, at: new Date(clock()).toISOString() },
+      ...(task.tools && { tolerance: task.tools.tolerance }),
     };
     const latest = store.latest(task.id);
     const before = latest && store.trace(latest)?.outputs;
@@ -337,7 +350,7 @@ class Run {
   }
 
   private async attempt(action: Action): Promise<WorkerResult> {
-    const { store, workers, listener } = this.options;
+    const { store, workers, listener, root } = this.options;
     const { task, key } = action;
     const module = this.plan.stages.get(task.stage);
     if (module === undefined) throw new Error(`bug: stage ${task.stage} has no module`);
@@ -350,7 +363,9 @@ class Run {
     const result = await workers.run(
       {
         bundle: module.code.file,
+        root,
         params: task.params,
+        tools: task.tools?.versions ?? null,
         inputs,
         files,
         checkpoint: store.partial(key) ?? null,
@@ -360,7 +375,7 @@ class Run {
         log: (line) => listener({ event: 'log', task: task.id, line }),
         checkpoint: (bytes) => this.tryWrite(task.id, () => store.putPartial(key, bytes)),
       },
-      module.declaration.isolate ?? false,
+      module.declaration.isolate ?? task.tools !== null,
     );
     // It may have failed for writing into its inputs: nobody else may be given what it was given.
     if (result.end === 'failed') this.blobs.clear();
@@ -414,9 +429,11 @@ class Run {
     await this.build(action, { kind: 'lost', outputs: lost });
     const bytes = this.blobs.get(digest);
     if (bytes === undefined) {
+      const why = task.tools
+        ? 'it is inexact: make again to go on from what it gave'
+        : 'is it a pure function of its params and inputs?';
       throw new StageError(
-        `${maker} was made again and gave other bytes than before (${digest.slice(0, 12)} is lost): ` +
-          'is it a pure function of its params and inputs?',
+        `${maker} was made again and gave other bytes than before (${digest.slice(0, 12)} is lost): ${why}`,
       );
     }
     return bytes;

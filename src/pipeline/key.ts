@@ -44,6 +44,8 @@ export interface KeyParts {
   readonly outputs: Named<string>;
   /** For a source: the digest of each file that it declares, by name. Null for other stages. */
   readonly source: Named<Digest> | null;
+  /** Exact version of each tool that runs beside the bundle, by name. Absent, not empty, when there is none. */
+  readonly tools?: Named<string>;
 }
 
 /** Orders strings by code unit: the one order of everything that is hashed. Never by locale. */

@@ -6,6 +6,7 @@ import { type Pipeline, readPipeline } from './config.ts';
 import { type Diagnostic, failure, type Result, success } from './event.ts';
 import { makePlan, type Plan } from './plan.ts';
 import type { StageConfig } from './section.ts';
+import { withTools } from './tools.ts';
 
 /** What to load. */
 export interface LoadOptions {
@@ -17,6 +18,8 @@ export interface LoadOptions {
   readonly presets: readonly string[];
   readonly sets: readonly string[];
   readonly clock: () => number;
+  /** Path of the worker's script: tools are looked for in a thread. */
+  readonly worker: string;
 }
 
 /** A pipeline that is ready to be made. */
@@ -37,7 +40,8 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
   if (!pipeline.ok) return pipeline;
   const modules = await loadModules(pipeline.value, options);
   if (!modules.ok) return modules;
-  const plan = makePlan(pipeline.value, modules.value);
+  const made = makePlan(pipeline.value, modules.value);
+  const plan = made.ok ? await withTools(made.value, options) : made;
   return plan.ok ? success({ pipeline: pipeline.value, plan: plan.value }) : plan;
 }
 

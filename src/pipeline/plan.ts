@@ -20,7 +20,7 @@ import {
 } from './key.ts';
 import { didYouMean, fillAxes, type Located, locatedMap, lookupIn, partAt } from './located.ts';
 import type { AxisValue, InputConfig, InputSource, StageConfig } from './section.ts';
-import { type Arity, asPort, type SourceFile } from './stage.ts';
+import { type Arity, asPort, type SourceFile, type Tools } from './stage.ts';
 
 /** Where one input comes from. */
 export interface Link {
@@ -49,6 +49,8 @@ export interface Task {
   readonly work: number | null;
   /** Where each artifact goes, by output: a path within artifacts/. */
   readonly artifacts: Named<string>;
+  /** What it runs beside its stage's bundle; null when nothing. */
+  readonly tools: Tools | null;
 }
 
 /** Every task of a pipeline, upstream ones first. */
@@ -205,6 +207,8 @@ class Planner {
       at,
       inputs,
       artifacts: Object.fromEntries(artifacts),
+      // `withTools` finds them, when the plan holds.
+      tools: null,
       // A task with wrong params still stands in the plan, so that nothing downstream seems to be missing.
       ...(parsed ?? { params: {}, files: null, work: null }),
     };

@@ -97,6 +97,22 @@ export interface ParamProblem {
   readonly hint?: string | undefined;
 }
 
+/** Gives a package from the project's `node_modules`, by its name. @throws when it is not there, or breaks */
+export type Load = (name: string) => unknown;
+
+/** Code that a task runs and that is not in its stage's bundle, such as a native library. */
+export interface Tools {
+  /** Exact version of each, by name: they enter the key. */
+  readonly versions: Named<string>;
+  /** How far apart, relatively, the numbers of two runs may lie: their traces are marked as inexact. */
+  readonly tolerance: number;
+  /** Something that the user should know, such as why it is not the best choice. */
+  readonly note?: string | undefined;
+}
+
+/** Finds the tools that would be used here and now; `run` must come to the same ones. */
+export type FindTools = (load: Load) => Tools | Promise<Tools>;
+
 /** Keeps an unfinished task, so that a killed run loses seconds and a resumed one ends in the same bits. */
 export interface Checkpoint {
   /** The state that was saved last for this very action, if any. */
@@ -117,6 +133,8 @@ export interface StageContext<P, I> {
   /** A line for the task's log. */
   log(line: string): void;
   readonly checkpoint: Checkpoint;
+  /** For stages that declare `tools`: whatever it gives must be told by them. */
+  readonly load: Load;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a declared input of any type
@@ -142,6 +160,11 @@ export interface StageDeclaration<
   readonly work?: (params: z.infer<P>) => number;
   /** What a source stage needs from outside. */
   readonly files?: (params: z.infer<P>) => readonly SourceFile[];
+  /**
+   * For params that need code from outside the bundle, how it is found. The engine asks before keying, in a worker,
+   * and again before `run`: a task never runs with other tools than it is keyed by. Such a task has a worker of its own.
+   */
+  readonly tools?: (params: z.infer<P>) => FindTools | undefined;
   /** Runs in a worker of its own: for modules that keep state between calls. */
   readonly isolate?: boolean;
   /** A pure function: same context, same outputs. */

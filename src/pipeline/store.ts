@@ -34,6 +34,8 @@ export interface Trace {
   readonly outputs: Named<Output>;
   readonly cost: { readonly seconds: number; readonly work: number | null };
   readonly made: Maker;
+  /** Inexact: another run of the same action may differ by so much, relatively. Absent: the same bits everywhere. */
+  readonly tolerance?: number;
 }
 
 /** Who is running an action now. A claim that is not renewed for `CLAIM_LEASE_MS` may be taken over. */

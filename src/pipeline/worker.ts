@@ -1,10 +1,13 @@
 // worker.ts — the far side of a thread: runs one action at a time, from the very bundle that was hashed
 import { Console } from 'node:console';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { parentPort } from 'node:worker_threads';
 import {
   type Coordinates,
+  canonicalJson,
   type Digest,
   digestOf,
   type Json,
@@ -16,8 +19,10 @@ import {
   asPort,
   type Checkpoint,
   type Codec,
+  type Load,
   type StageDeclaration,
   StageError,
+  type Tools,
   tensors,
 } from './stage.ts';
 
@@ -33,11 +38,26 @@ export interface InputBlobs {
   readonly items: readonly (SharedBlob & { readonly task: TaskId; readonly at: Coordinates })[];
 }
 
-/** One action to run. */
-export interface Assignment {
+/** Asks which tools a stage would use, for each of several params. */
+export interface ToolsQuestion {
+  readonly ask: 'tools';
   /** Path of the stage's bundle. */
   readonly bundle: string;
+  /** Folder of the project, whose packages are loaded. */
+  readonly root: string;
+  readonly params: readonly Named<Json>[];
+}
+
+/** One action to run. */
+export interface Assignment {
+  readonly ask: 'run';
+  /** Path of the stage's bundle. */
+  readonly bundle: string;
+  /** Folder of the project, whose packages are loaded. */
+  readonly root: string;
   readonly params: Named<Json>;
+  /** Versions of the tools that the action is keyed by; null when it needs none. */
+  readonly tools: Named<string> | null;
   readonly inputs: Named<InputBlobs>;
   readonly files: Named<SharedBlob>;
   readonly checkpoint: Uint8Array | null;
@@ -48,8 +68,9 @@ export interface Assignment {
 /** Positions in `flags`. */
 export const FLAGS = { checkpointDue: 0, stop: 1, count: 2 } as const;
 
-/** What a worker says back. The last message of an assignment is done, failed or stopped. */
+/** What a worker says back. The last message is tools, done, failed or stopped. */
 export type WorkerMessage =
+  | { readonly say: 'tools'; readonly tools: readonly (Tools | null)[] }
   | { readonly say: 'progress'; readonly done: number; readonly of: number; readonly note: string }
   | { readonly say: 'log'; readonly line: string }
   | { readonly say: 'checkpoint'; readonly bytes: Uint8Array }
@@ -84,10 +105,11 @@ const printed = new Writable({
 });
 globalThis.console = new Console(printed);
 
-parentPort?.on('message', (assignment: Assignment) => {
+parentPort?.on('message', (request: Assignment | ToolsQuestion) => {
   const own: { say: Voice['say'] } = { say };
   voice = own;
-  run(assignment, own)
+  const work = request.ask === 'run' ? run(request, own) : answer(request);
+  work
     .catch((error: unknown) => {
       if (error instanceof Stopped) return say({ say: 'stopped' });
       const known = error instanceof Error && error.name === 'StageError';
@@ -107,12 +129,43 @@ function ownFrames(stack: string | undefined): string | undefined {
   return lines?.join('\n');
 }
 
-async function run(assignment: Assignment, own: Voice): Promise<void> {
-  const module = (await import(pathToFileURL(assignment.bundle).href)) as {
+async function stageIn(bundle: string): Promise<StageDeclaration> {
+  const module = (await import(pathToFileURL(bundle).href)) as {
     readonly default: StageDeclaration;
   };
-  const stage = module.default;
+  return module.default;
+}
+
+/** Packages come from the project: the bundle may lie anywhere. */
+const loadFrom = (root: string): Load => createRequire(join(root, 'package.json'));
+
+async function answer({ bundle, root, params }: ToolsQuestion): Promise<void> {
+  const stage = await stageIn(bundle);
+  const load = loadFrom(root);
+  const tools: (Tools | null)[] = [];
+  for (const one of params) tools.push((await stage.tools?.(one)?.(load)) ?? null);
+  say({ say: 'tools', tools });
+}
+
+/** The loader of an action: it gives something only while the tools are those that are in the key. */
+async function loaderFor(stage: StageDeclaration, assignment: Assignment): Promise<Load> {
+  const { root, params, tools } = assignment;
+  if (tools === null) {
+    return (name) => {
+      throw new StageError(`the stage loads ${name}, but declares no tools for these params`);
+    };
+  }
+  const load = loadFrom(root);
+  const found = await stage.tools?.(params)?.(load);
+  if (canonicalJson(found?.versions ?? null) !== canonicalJson(tools)) {
+    throw new StageError('the packages that this task uses have just changed: make again');
+  }
+  return load;
+}
+
+async function run(assignment: Assignment, own: Voice): Promise<void> {
   const { inputs, files } = assignment;
+  const stage = await stageIn(assignment.bundle);
   const flags = new Int32Array(assignment.flags);
   const contents = Object.entries(files).map(([name, { bytes }]) => [name, bytes]);
   const outputs = await stage.run({
@@ -122,6 +175,7 @@ async function run(assignment: Assignment, own: Voice): Promise<void> {
     progress: throttledProgress(own),
     log: (line) => own.say({ say: 'log', line }),
     checkpoint: checkpointOf(assignment.checkpoint, flags, own),
+    load: await loaderFor(stage, assignment),
   });
   const encoded = encodeOutputs(stage, outputs);
   for (const [port, { items }] of Object.entries(inputs)) refuseWritten(`input ${port}`, items);

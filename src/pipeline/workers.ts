@@ -19,7 +19,11 @@ export interface WorkerEars {
 /** A fixed number of threads. Each is started when first needed and used again. */
 export interface Workers {
   /** Runs an assignment on a free thread; the caller sees to it that one is free. */
-  run(work: Omit<Assignment, 'flags'>, ears: WorkerEars, isolate: boolean): Promise<WorkerResult>;
+  run(
+    work: Omit<Assignment, 'ask' | 'flags'>,
+    ears: WorkerEars,
+    isolate: boolean,
+  ): Promise<WorkerResult>;
   /** Asks every running stage to save a checkpoint soon. */
   checkpointNow(): void;
   /** Asks every running stage to stop at its next checkpoint, and ends those that do not within `grace_ms`. */
@@ -78,7 +82,7 @@ export function createWorkers(file: string): Workers {
             finish({ end: 'failed', message: message.message, stack: message.stack }, true);
           } else hear(message, ears);
         });
-        worker.postMessage({ ...work, flags } satisfies Assignment);
+        worker.postMessage({ ...work, ask: 'run', flags } satisfies Assignment);
       });
     },
     checkpointNow() {

@@ -1,0 +1,66 @@
+// tools.ts — what tasks run beside their bundles: found before they are keyed
+import { Worker } from 'node:worker_threads';
+import { failure, type Result, success } from './event.ts';
+import type { TaskId } from './key.ts';
+import type { Plan, Task } from './plan.ts';
+import type { Tools } from './stage.ts';
+import type { ToolsQuestion, WorkerMessage } from './worker.ts';
+
+/** Where to look. */
+export interface ToolsOptions {
+  /** Folder of the project, whose packages are loaded. */
+  readonly root: string;
+  /** Path of the worker's script. */
+  readonly worker: string;
+}
+
+/**
+ * The plan, with the tools of every task that asks for some. They are loaded in a thread of their own, so that a native
+ * library stays out of this one; a plan that asks for nothing starts none.
+ */
+export async function withTools(plan: Plan, { root, worker }: ToolsOptions): Promise<Result<Plan>> {
+  const tasks = new Map(plan.tasks);
+  for (const [stage, asking] of askingByStage(plan)) {
+    const bundle = plan.stages.get(stage)?.code.file ?? '';
+    const params = asking.map((task) => task.params);
+    const said = await ask(worker, { ask: 'tools', bundle, root, params });
+    if (said.say === 'failed') {
+      const message = `stage \`${stage}\` cannot use the packages that its params ask for`;
+      return failure({ message, hint: said.message });
+    }
+    for (const [at, task] of asking.entries()) {
+      tasks.set(task.id, { ...task, tools: said.tools[at] } satisfies Task);
+    }
+  }
+  return success({ ...plan, tasks: tasks satisfies ReadonlyMap<TaskId, Task> });
+}
+
+function askingByStage({ tasks, stages }: Plan): ReadonlyMap<string, readonly Task[]> {
+  const found = new Map<string, Task[]>();
+  for (const task of tasks.values()) {
+    if (!stages.get(task.stage)?.declaration.tools?.(task.params)) continue;
+    const others = found.get(task.stage);
+    if (others) others.push(task);
+    else found.set(task.stage, [task]);
+  }
+  return found;
+}
+
+type Answer =
+  | { readonly say: 'tools'; readonly tools: readonly (Tools | null)[] }
+  | { readonly say: 'failed'; readonly message: string };
+
+function ask(file: string, question: ToolsQuestion): Promise<Answer> {
+  const worker = new Worker(file);
+  const answer = new Promise<Answer>((resolve) => {
+    worker.on('message', (message: WorkerMessage) => {
+      if (message.say === 'tools' || message.say === 'failed') resolve(message);
+    });
+    worker.on('error', (error) => resolve({ say: 'failed', message: error.message }));
+    worker.on('exit', (code) => {
+      resolve({ say: 'failed', message: `the worker ended with exit code ${code}` });
+    });
+  });
+  worker.postMessage(question);
+  return answer.finally(() => worker.terminate());
+}
