@@ -210,7 +210,7 @@ describe('what cannot be trained is said clearly', () => {
       '150 training labels of 22 features, but 0 bytes',
       withTrain({ ...dataset.train, samples: new Uint8Array() }),
     ],
-    ['standard deviation is 0', { dataset: { ...dataset, std: 0 } }],
+    ['all training samples are one constant', { dataset: { ...dataset, std: 0 } }],
     ['layer 1 does not take what layer 0 gives', { mask: [MASK[0], MASK[2]] }],
     ['the mask takes 24 inputs, but samples have 22 features', { mask: [MASK[1], MASK[2]] }],
     ['the mask gives 12 outputs, but the data set has 3 classes', { mask: [MASK[0], MASK[1]] }],
@@ -223,12 +223,12 @@ describe('what cannot be trained is said clearly', () => {
   it('a loss that is no number any more, with what to try', () => {
     const options: TrainingOptions = { ...OPTIONS, optimizer: 'sgd', learningRate: 1e30 };
     expect(() => train({ ...JOB, options }, quiet)).toThrow(
-      /the loss became (NaN|Infinity) in epoch 1, step \d, at learning rate 1e\+30; try a smaller/,
+      /the loss became (NaN|Infinity) in epoch 1, step \d, at learning rate 1e\+30: the (weights|activations) of layer \d are the first that are not finite; try a smaller/,
     );
     // With one batch only, no later loss could tell.
     const once = { ...options, epochs: 1, batch: 150, learningRate: 1e300 };
     expect(() => train({ ...JOB, options: once }, quiet)).toThrow(
-      'a weight became infinite or NaN',
+      'the weights broke in epoch 1, step 1, at learning rate 1e+300: the weights of layer 0',
     );
   });
 });

@@ -7,7 +7,7 @@ import {
   type LayerRewiring,
   type RewiredLayer,
   rewireLayer,
-} from '../src/sparse/rigl.ts';
+} from '../src/sparse/rewiring.ts';
 import { denseLayer, layerFromFanIn } from '../src/sparse/wiring.ts';
 import { stream } from '../src/stats/stream.ts';
 
@@ -40,7 +40,7 @@ const byHand: LayerRewiring = {
     [0, 1],
   ]),
   weights: Float32Array.of(0.5, -0.1, 0.2, 0.9, -0.3, 0.05),
-  gradient: Float32Array.of(9, 0.1, 1, -5, 0.2, -4, 0.3, 8, 7, 0.4, 3, -2),
+  scores: Float32Array.of(9, 0.1, 1, -5, 0.2, -4, 0.3, 8, 7, 0.4, 3, -2),
   fraction: 0.5,
 };
 
@@ -83,7 +83,7 @@ describe('rewiring a layer', () => {
   });
 
   test('breaks ties by position: the first of equals is dropped, and grown', () => {
-    const equal = { ...byHand, weights: new Float32Array(6), gradient: new Float32Array(12) };
+    const equal = { ...byHand, weights: new Float32Array(6), scores: new Float32Array(12) };
     // Positions 0, 2 and 5 are dropped and 7, 8, 9 kept; of those not kept, 0, 1 and 2 come first.
     const { mask, origin } = rewireLayer(equal);
     expect(mask).toEqual(layer(4, [[0, 1, 2], [3], [0, 1]]));
@@ -106,7 +106,7 @@ describe('rewiring a layer', () => {
     const rewiring = {
       mask,
       weights: normals(mask.columns.length),
-      gradient: normals(784 * 128),
+      scores: normals(784 * 128),
       fraction: 0.3,
     };
     expect(rewireLayer(rewiring)).toEqual(naiveRewire(rewiring));
@@ -131,7 +131,7 @@ describe('rewiring a layer', () => {
 
   test('refuses arrays that do not fit the mask and fractions that are none', () => {
     expect(() => rewireLayer({ ...byHand, weights: new Float32Array(5) })).toThrow(RangeError);
-    expect(() => rewireLayer({ ...byHand, gradient: new Float32Array(11) })).toThrow(RangeError);
+    expect(() => rewireLayer({ ...byHand, scores: new Float32Array(11) })).toThrow(RangeError);
     expect(() => rewireLayer({ ...byHand, fraction: 1.1 })).toThrow(RangeError);
     expect(() => rewireLayer({ ...byHand, fraction: Number.NaN })).toThrow(RangeError);
   });
@@ -165,7 +165,7 @@ const rewirings = fc
     return {
       mask,
       weights: values(mask.columns.length),
-      gradient: values(inputs * outputs),
+      scores: values(inputs * outputs),
       fraction,
     };
   });
@@ -177,7 +177,7 @@ function positionsOf({ inputs, outputs, rows, columns }: LayerMask): number[] {
 }
 
 /** RigL as its definition reads, sorting everything. */
-function naiveRewire({ mask, weights, gradient, fraction }: LayerRewiring): RewiredLayer {
+function naiveRewire({ mask, weights, scores, fraction }: LayerRewiring): RewiredLayer {
   const { inputs, outputs } = mask;
   const old = positionsOf(mask);
   const dense = old.length === inputs * outputs;
@@ -186,7 +186,7 @@ function naiveRewire({ mask, weights, gradient, fraction }: LayerRewiring): Rewi
     .map((position, c) => ({ position, size: Math.abs(weights[c]) }))
     .sort((a, b) => a.size - b.size || a.position - b.position);
   const kept = new Set(weakest.slice(count).map(({ position }) => position));
-  const grown = Array.from(gradient, (g, position) => ({ position, size: Math.abs(g) }))
+  const grown = Array.from(scores, (g, position) => ({ position, size: Math.abs(g) }))
     .filter(({ position }) => !kept.has(position))
     .sort((a, b) => b.size - a.size || a.position - b.position)
     .slice(0, count)
