@@ -16,6 +16,7 @@ import type { FanInSummary } from '../src/sparse/fan-in.ts';
 import type { DatasetAbout } from './dataset.ts';
 import { Hidden, Rewiring, Training } from './schema.ts';
 
+type TrainingParams = z.infer<typeof Training>;
 type Metrics = readonly Collected<TrainingMetrics>[];
 type FanIns = readonly Collected<FanInSummary>[];
 
@@ -41,7 +42,7 @@ export default defineStage({
     const html = await renderReport({
       title,
       hidden,
-      training,
+      training: optionsOf(training),
       rigl,
       datasets: inputs.datasets.map(datasetOf),
       runs: [
@@ -55,6 +56,20 @@ export default defineStage({
     return { html };
   },
 });
+
+/** Training options as rows; what was added to them and is off goes without saying. */
+function optionsOf({ schedule, nesterov, clipNorm, labelSmoothing, ...options }: TrainingParams) {
+  const { kind, ...details } = schedule;
+  const words = Object.entries(details).filter(([name, value]) => name !== 'warmup' || value !== 0);
+  const rate = [kind, ...words.map(([name, value]) => `${name} ${value}`)].join(', ');
+  return {
+    ...options,
+    ...(nesterov && { nesterov }),
+    ...(rate !== 'constant' && { schedule: rate }),
+    ...(clipNorm !== undefined && { clipNorm }),
+    ...(labelSmoothing > 0 && { labelSmoothing }),
+  };
+}
 
 const sourced = <T>({ value, task, digest }: Collected<T>): Sourced<T> => ({
   value,

@@ -3,6 +3,7 @@
 import type { DatasetShape } from '../src/data/dataset.ts';
 import { datasetFromTensors } from '../src/data/images.ts';
 import {
+  type GradientWindows,
   type RewiringOptions,
   type TrainingOptions,
   type TrainingResult,
@@ -14,7 +15,11 @@ import type { TensorFile } from '../src/tensor.ts';
 
 /** What both training stages are given. */
 export type TrainingContext = StageContext<
-  { readonly training: TrainingOptions; readonly seed: number },
+  {
+    readonly training: TrainingOptions;
+    readonly gradients?: GradientWindows | undefined;
+    readonly seed: number;
+  },
   { readonly data: TensorFile; readonly shape: DatasetShape; readonly mask: TensorFile }
 >;
 
@@ -29,6 +34,7 @@ export function trainNetwork(
     options: params.training,
     seed: params.seed,
     rewiring,
+    gradients: params.gradients,
   };
   return train(job, {
     resume: checkpoint.load(),
