@@ -145,9 +145,11 @@ export function fanInTensors({ fanIns, network }: Run): Record<string, Tensor> {
 }
 
 /** What must be equal for a state to fit a job, short of hashing the data: a key has done that. */
-function fingerprint({ dataset, mask, ...settings }: TrainingJob): string {
+function fingerprint(job: TrainingJob): string {
+  const { seed, options, rewiring, gradients, dataset, mask } = job;
+  const samples = dataset.train.labels.length;
   const layers = mask.map(({ inputs, outputs, columns }) => [inputs, outputs, columns.length]);
-  return JSON.stringify({ ...settings, samples: dataset.train.labels.length, layers });
+  return JSON.stringify({ seed, options, rewiring, gradients, samples, layers });
 }
 
 /** All arrays that training changes, by the names they have in a checkpoint. */
