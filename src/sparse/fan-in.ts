@@ -25,7 +25,9 @@ export interface FanInSummary {
 
 /** [O]: connections of each neuron of a layer. */
 export function fanInOf({ outputs, rows }: LayerMask): Int32Array {
-  return Int32Array.from({ length: outputs }, (_, o) => rows[o + 1] - rows[o]);
+  const fanIn = new Int32Array(outputs);
+  for (let o = 0; o < outputs; o++) fanIn[o] = rows[o + 1] - rows[o];
+  return fanIn;
 }
 
 /** Per layer, neurons without any incoming connection. */
@@ -35,9 +37,12 @@ export function withoutFanIn(mask: Mask): number[] {
 
 /** Per layer, neurons that no neuron of the next layer listens to; 0 for the output layer. */
 export function withoutFanOut(mask: Mask): number[] {
-  return mask.map(({ outputs }, l) =>
-    l + 1 < mask.length ? outputs - new Set(mask[l + 1].columns).size : 0,
-  );
+  return mask.map(({ outputs }, l) => {
+    if (l + 1 === mask.length) return 0;
+    const heard = new Uint8Array(outputs);
+    for (const column of mask[l + 1].columns) heard[column] = 1;
+    return heard.filter((one) => one === 0).length;
+  });
 }
 
 /** Population SD over mean of some counts; 0 when their mean is 0. */

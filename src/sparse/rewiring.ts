@@ -104,7 +104,9 @@ export function rewireLayer({ mask, weights, scores, fraction }: LayerRewiring):
  * values: [K] of the old mask; the result: [K] of the new one.
  */
 export function carryOver(values: Float32Array, origin: Int32Array): Float32Array {
-  return Float32Array.from(origin, (old) => (old < 0 ? 0 : values[old]));
+  const carried = new Float32Array(origin.length);
+  for (let c = 0; c < origin.length; c++) if (origin[c] >= 0) carried[c] = values[origin[c]];
+  return carried;
 }
 
 /** [K]: o * I + i of each connection, ascending. */
@@ -230,6 +232,9 @@ function keepGreatest(
   return selected;
 }
 
+/** A position after all others, and an integer like them. */
+const BEYOND = 0x7fffffff;
+
 /** The new topology: connections not dropped, and those grown, in the order of their positions. */
 function merge(
   mask: LayerMask,
@@ -243,7 +248,7 @@ function merge(
   let g = 0;
   let fresh = 0;
   for (let c = 0; c <= positions.length; c++) {
-    const position = c < positions.length ? positions[c] : Number.POSITIVE_INFINITY;
+    const position = c < positions.length ? positions[c] : BEYOND;
     for (; g < grown.length && grown[g] < position; g++, at++, fresh++) {
       merged[at] = grown[g];
       origin[at] = -1;
