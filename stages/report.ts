@@ -16,6 +16,7 @@ import type { FanInSummary } from '../src/sparse/fan-in.ts';
 import type { DatasetAbout } from './dataset.ts';
 import { Hidden, Rewiring, Training } from './schema.ts';
 
+type TrainingParams = z.infer<typeof Training>;
 type Metrics = readonly Collected<TrainingMetrics>[];
 type FanIns = readonly Collected<FanInSummary>[];
 
@@ -35,14 +36,14 @@ export default defineStage({
   // Vega counts ids in module state.
   isolate: true,
   async run({ params, inputs }) {
-    const { title, hidden, rigl } = params;
-    const { engine, ...training } = params.training;
+    const { title, hidden, training, rigl } = params;
+
     const masks = byCoordinates(inputs.masks);
     const rewired = byCoordinates(inputs.rewired);
     const html = await renderReport({
       title,
       hidden,
-      training: { ...training, ...(engine && { engine }) },
+      training: optionsOf(training),
       rigl,
       datasets: inputs.datasets.map(datasetOf),
       runs: [
@@ -56,6 +57,22 @@ export default defineStage({
     return { html };
   },
 });
+
+/** Training options as rows; what was added to them and is off goes without saying. */
+function optionsOf(params: TrainingParams) {
+  const { schedule, nesterov, clipNorm, labelSmoothing, engine, ...options } = params;
+  const { kind, ...details } = schedule;
+  const words = Object.entries(details).filter(([name, value]) => name !== 'warmup' || value !== 0);
+  const rate = [kind, ...words.map(([name, value]) => `${name} ${value}`)].join(', ');
+  return {
+    ...options,
+    ...(nesterov && { nesterov }),
+    ...(rate !== 'constant' && { schedule: rate }),
+    ...(clipNorm !== undefined && { clipNorm }),
+    ...(labelSmoothing > 0 && { labelSmoothing }),
+    ...(engine && { engine }),
+  };
+}
 
 const sourced = <T>({ value, task, digest }: Collected<T>): Sourced<T> => ({
   value,

@@ -1,5 +1,6 @@
 // schema.ts — the params that several stages share, with their ranges
 import * as z from 'zod/mini';
+import { optionFaults } from '../src/network/job.ts';
 
 /** Widths of the hidden layers, first to last. */
 export const Hidden = z.array(z.int().check(z.minimum(1), z.maximum(65_536))).check(z.minLength(1));
@@ -23,21 +24,69 @@ export const Profile = z.discriminatedUnion('family', [
 /** Any whole number: it names a stream of random numbers. */
 export const Seed = z.int();
 
-/** How a network is trained. */
+/** Epochs from 0, not necessarily whole. */
+const Epochs = z.number().check(z.minimum(0), z.maximum(100_000));
+
+/** How the learning rate moves. */
+const Schedule = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('constant'), warmup: z._default(Epochs, 0) }),
+  z.strictObject({
+    kind: z.literal('step'),
+    warmup: z._default(Epochs, 0),
+    milestones: z.array(Epochs).check(z.minLength(1)),
+    gamma: z._default(z.number().check(z.gt(0), z.maximum(1)), 0.1),
+  }),
+  z.strictObject({
+    kind: z.literal('cosine'),
+    warmup: z._default(Epochs, 0),
+    final: z._default(z.number().check(z.minimum(0), z.maximum(1)), 0),
+  }),
+]);
+
+/** How a network is trained: docs/training.md. */
 export const Training = z.strictObject({
   epochs: z.int().check(z.minimum(1), z.maximum(100_000)),
   batch: z.int().check(z.minimum(1), z.maximum(65_536)),
-  optimizer: z.enum(['adam', 'sgd']),
+  optimizer: z.enum(['adam', 'adamw', 'sgd']),
   learningRate: z.number().check(z.gt(0), z.maximum(100)),
   momentum: z._default(z.number().check(z.minimum(0), z.lt(1)), 0.9),
+  nesterov: z._default(z.boolean(), false),
   weightDecay: z._default(z.number().check(z.minimum(0), z.maximum(1)), 0),
+  schedule: z._default(Schedule, { kind: 'constant', warmup: 0 }),
+  clipNorm: z.optional(z.number().check(z.gt(0), z.maximum(1e9))),
+  labelSmoothing: z._default(z.number().check(z.minimum(0), z.lt(1)), 0),
   /** `sparse` unless told. Absent rather than a default: what was trained before it was asked for keeps its key. */
   engine: z.optional(z.enum(['sparse', 'tensorflow'])),
 });
 
-/** When and how much RigL changes the topology (arXiv 1911.11134). */
+/** When and how much RigL (arXiv 1911.11134) or SET changes the topology. */
 export const Rewiring = z.strictObject({
   fraction: z.number().check(z.minimum(0), z.maximum(1)),
   every: z.int().check(z.minimum(1)),
   stop: z.number().check(z.minimum(0), z.maximum(1)),
 });
+
+/** When each neuron's gradient is measured; never where this param is absent. */
+export const Gradients = z.optional(
+  z.strictObject({
+    firstBatches: z._default(z.int().check(z.minimum(0)), 100),
+    lastEpochs: z._default(z.int().check(z.minimum(0)), 1),
+  }),
+);
+
+/** What is wrong with training options beside each other. */
+export function checkTraining({ training }: { readonly training: z.infer<typeof Training> }) {
+  return optionFaults(training).map(({ path, message }) => ({
+    path: ['training', ...path],
+    message,
+  }));
+}
+
+/** The same for stages whose mask changes: TensorFlow.js cannot do that. */
+export function checkRewired(params: { readonly training: z.infer<typeof Training> }) {
+  const message = 'TensorFlow.js trains masks that stay: rewiring needs `engine: sparse`';
+  const hint = 'give the static stage training params of its own';
+  const foreign = params.training.engine === 'tensorflow';
+  const fault = { path: ['training', 'engine'], message, hint };
+  return [...checkTraining(params), ...(foreign ? [fault] : [])];
+}

@@ -1,37 +1,34 @@
 // static.ts — training with a frozen mask, by our engine or by TensorFlow.js
 import * as z from 'zod/mini';
 import type { DatasetShape } from '../src/data/dataset.ts';
-import type { TrainingMetrics } from '../src/network/metrics.ts';
+import type { GradientStatistics, TrainingMetrics } from '../src/network/metrics.ts';
 import {
   beyondTensorflow,
   TENSORFLOW_TOLERANCE,
   trainWithTensorflow,
 } from '../src/network/tensorflow.ts';
 import { openTensorflow } from '../src/network/tensorflow-backend.ts';
-import { train } from '../src/network/train.ts';
+import { type TrainingHooks, type TrainingJob, train } from '../src/network/train.ts';
 import { defineStage, type FindTools, json, type Load, tensors } from '../src/pipeline/stage.ts';
-import { Seed, Training } from './schema.ts';
-import { type Train, trainNetwork } from './training.ts';
+import { checkTraining, Gradients, Seed, Training } from './schema.ts';
+import { trainNetwork } from './training.ts';
 
 export default defineStage({
-  params: z.object({ training: Training, seed: Seed }),
+  params: z.object({ training: Training, gradients: Gradients, seed: Seed }),
   inputs: { data: tensors(), shape: json<DatasetShape>(), mask: tensors() },
-  outputs: { metrics: json<TrainingMetrics>(), model: tensors() },
-  check({ training }) {
-    if (training.engine !== 'tensorflow') return [];
-    return beyondTensorflow(training).map((name) => ({
-      path: ['training', name],
-      message: `\`engine: tensorflow\` cannot do this \`${name}\``,
-      hint: '`engine: sparse` can',
-    }));
+  outputs: {
+    metrics: json<TrainingMetrics>(),
+    model: tensors(),
+    gradients: json<GradientStatistics>(),
   },
+  check: (params) => [...checkTraining(params), ...checkTensorflow(params)],
   work: ({ training }) => training.epochs,
   tools: ({ training }) => (training.engine === 'tensorflow' ? findTensorflow : undefined),
   async run(context) {
     const { training } = context.params;
     const trainer = training.engine === 'tensorflow' ? await tensorflow(context.load) : train;
-    const { metrics, model } = trainNetwork(context, trainer);
-    return { metrics, model };
+    const { metrics, model, gradients } = trainNetwork(context, trainer);
+    return { metrics, model, gradients };
   },
 });
 
@@ -40,7 +37,25 @@ const findTensorflow: FindTools = async (load) => {
   return { versions, note, tolerance: TENSORFLOW_TOLERANCE };
 };
 
-async function tensorflow(load: Load): Promise<Train> {
+async function tensorflow(load: Load) {
   const { tf } = await openTensorflow(load);
-  return (job, hooks) => trainWithTensorflow(tf, job, hooks);
+  return (job: TrainingJob, hooks: TrainingHooks) => trainWithTensorflow(tf, job, hooks);
+}
+
+/** What TensorFlow.js would leave out without a word. */
+function checkTensorflow({ training, gradients }: StaticParams) {
+  if (training.engine !== 'tensorflow') return [];
+  const hint = '`engine: sparse` can';
+  const beyond = beyondTensorflow(training).map((name) => ({
+    path: ['training', name],
+    message: `\`engine: tensorflow\` cannot do this \`${name}\``,
+    hint,
+  }));
+  const message = '`engine: tensorflow` measures no gradients';
+  return gradients === undefined ? beyond : [...beyond, { path: ['gradients'], message, hint }];
+}
+
+interface StaticParams {
+  readonly training: z.infer<typeof Training>;
+  readonly gradients?: z.infer<typeof Gradients>;
 }

@@ -3,11 +3,11 @@
 import type { DatasetShape } from '../src/data/dataset.ts';
 import { datasetFromTensors } from '../src/data/images.ts';
 import type {
+  GradientWindows,
   RewiringOptions,
   TrainingHooks,
   TrainingJob,
   TrainingOptions,
-  TrainingResult,
 } from '../src/network/train.ts';
 import type { StageContext } from '../src/pipeline/stage.ts';
 import { maskFromTensors } from '../src/sparse/mask.ts';
@@ -15,25 +15,27 @@ import type { TensorFile } from '../src/tensor.ts';
 
 /** What both training stages are given. */
 export type TrainingContext = StageContext<
-  { readonly training: TrainingOptions; readonly seed: number },
+  {
+    readonly training: TrainingOptions;
+    readonly gradients?: GradientWindows | undefined;
+    readonly seed: number;
+  },
   { readonly data: TensorFile; readonly shape: DatasetShape; readonly mask: TensorFile }
 >;
 
-/** A training engine: ours, or another that is held to it. */
-export type Train = (job: TrainingJob, hooks: TrainingHooks) => TrainingResult;
-
-/** Trains a network from where its checkpoint stands. */
-export function trainNetwork(
+/** Trains a network by an engine, ours or another that is held to it, from where the checkpoint stands. */
+export function trainNetwork<Result>(
   { params, inputs, checkpoint, progress }: TrainingContext,
-  train: Train,
+  train: (job: TrainingJob, hooks: TrainingHooks) => Result,
   rewiring?: RewiringOptions,
-): TrainingResult {
+): Result {
   const job = {
     dataset: datasetFromTensors(inputs.data, inputs.shape),
     mask: maskFromTensors(inputs.mask),
     options: params.training,
     seed: params.seed,
     rewiring,
+    gradients: params.gradients,
   };
   return train(job, {
     resume: checkpoint.load(),

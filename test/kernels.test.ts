@@ -171,6 +171,33 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
     expectClose(dZ.view(), expected);
   });
 
+  it('smoothLabels, which leaves the pad columns alone', () => {
+    const { random, memory, kernels } = setup();
+    const Z = normals(random, O * B).map((z) => z * 20);
+    const labels = labelsBelow(random, O, B);
+    const dZ = memory.floats(O * B);
+    const [z, l] = [put(memory, Z), put(memory, labels)];
+    kernels.softmaxCrossEntropy(z, l, dZ.at, O, n, B);
+    const expected = Float64Array.from(dZ.view());
+    const growth = kernels.smoothLabels(z, l, dZ.at, O, n, B, 0.1);
+    expectClose([growth], [naive.smoothLabels(Z, labels, expected, O, n, B, 0.1)]);
+    expectClose(dZ.view(), expected);
+  });
+
+  it('rowNorms, 0 for a neuron without connections', () => {
+    const { random, memory, kernels, mask, layer, K } = setup();
+    const dW = normals(random, K);
+    layer.weights.gradient.view().set(dW);
+    const norms = [memory.floats(O), memory.floats(O)];
+    const expected = norms.map(() => new Float64Array(O));
+    const [l1, l2] = norms.map(({ at }) => at);
+    kernels.rowNorms(layer.weights.gradient.at, layer.rows.at, l1, l2, O);
+    naive.rowNorms(dW, mask.rows, expected[0], expected[1], O);
+    norms.forEach(({ view }, i) => {
+      expectClose(view(), expected[i]);
+    });
+  });
+
   it('countCorrect, the first of equal logits', () => {
     const { random, memory, kernels } = setup();
     const Z = normals(random, O * B).map((z) => Math.round(z));
@@ -219,6 +246,31 @@ describe('optimisers', () => {
     const [W, dW, U] = twins;
     naive.sgd(W, dW, U, K, 0.01, 0.9, 0.1);
     for (const [a, { view }] of arrays.entries()) expectClose(view(), twins[a]);
+  });
+
+  it('nesterov', () => {
+    const { kernels, arrays, twins } = setup(1);
+    const [w, dw, u] = arrays.map(({ at }) => at);
+    kernels.nesterov(w, dw, u, K, 0.01, 0.9, 0.1);
+    const [W, dW, U] = twins;
+    naive.nesterov(W, dW, U, K, 0.01, 0.9, 0.1);
+    for (const [a, { view }] of arrays.entries()) expectClose(view(), twins[a]);
+  });
+
+  it('scale, and sumSquares beyond the range of float32', () => {
+    const { kernels, arrays, twins } = setup(0);
+    const [x, y] = arrays;
+    kernels.scale(x.at, K, 0.3);
+    naive.scale(twins[0], K, Math.fround(0.3));
+    expectClose(x.view(), twins[0]);
+    expect(x.view()[5]).toBe(0);
+    for (const size of [1, 1e30, 1e-30]) {
+      y.view().forEach((value, k) => {
+        y.view()[k] = value * size;
+      });
+      const expected = naive.sumSquares(y.view(), K);
+      expect(kernels.sumSquares(y.at, K) / expected).toBeCloseTo(1, 12);
+    }
   });
 
   it('leave the padding at 0 and a NaN a NaN', () => {

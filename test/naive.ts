@@ -78,6 +78,27 @@ export function softmaxCrossEntropy(
   return loss;
 }
 
+/** What the summed loss grows by; the gradient of the mean grows in dZ. */
+export function smoothLabels(
+  Z: Numbers,
+  labels: Numbers,
+  dZ: Writable,
+  C: number,
+  n: number,
+  B: number,
+  smoothing: number,
+): number {
+  let growth = 0;
+  for (let b = 0; b < n; b++) {
+    for (let c = 0; c < C; c++) {
+      const shift = (labels[b] === c ? 1 : 0) - 1 / C;
+      dZ[c * B + b] += (smoothing * shift) / n;
+      growth += smoothing * shift * Z[c * B + b];
+    }
+  }
+  return growth;
+}
+
 /** dX = Wᵀ·dY where X > 0, else 0. */
 export function inputGradient(
   dY: Numbers,
@@ -144,6 +165,31 @@ export function biasGradient(dY: Numbers, rows: Numbers, db: Writable, O: number
   }
 }
 
+/** l1[o] = Σ |dW[k]| and l2[o] = sqrt(Σ dW[k]²) over row o. */
+export function rowNorms(dW: Numbers, rows: Numbers, l1: Writable, l2: Writable, O: number): void {
+  for (let o = 0; o < O; o++) {
+    l1[o] = 0;
+    let squares = 0;
+    for (let k = rows[o]; k < rows[o + 1]; k++) {
+      l1[o] += Math.abs(dW[k]);
+      squares += dW[k] * dW[k];
+    }
+    l2[o] = Math.sqrt(squares);
+  }
+}
+
+/** Σ x². */
+export function sumSquares(x: Numbers, K: number): number {
+  let sum = 0;
+  for (let k = 0; k < K; k++) sum += x[k] * x[k];
+  return sum;
+}
+
+/** x = factor·x. */
+export function scale(x: Writable, K: number, factor: number): void {
+  for (let k = 0; k < K; k++) x[k] = flush(factor * x[k]);
+}
+
 /** One step of Adam. */
 export function adam(
   w: Float64Array,
@@ -179,6 +225,23 @@ export function sgd(
   for (let k = 0; k < K; k++) {
     u[k] = flush(momentum * u[k] + dw[k] + decay * w[k]);
     w[k] = flush(w[k] - rate * u[k]);
+  }
+}
+
+/** One step of SGD with Nesterov's momentum. */
+export function nesterov(
+  w: Float64Array,
+  dw: Numbers,
+  u: Float64Array,
+  K: number,
+  rate: number,
+  momentum: number,
+  decay: number,
+): void {
+  for (let k = 0; k < K; k++) {
+    const g = dw[k] + decay * w[k];
+    u[k] = flush(momentum * u[k] + g);
+    w[k] = flush(w[k] - rate * (g + momentum * u[k]));
   }
 }
 

@@ -119,6 +119,8 @@ function fixtureMetrics(at: Coordinates, method: Method, index: number): Trainin
     epochs,
     steps: EPOCHS * 469,
     connections: [20070, 3277, 1280],
+    withoutFanIn: [0, 0, 0],
+    withoutFanOut: [0, 0, 0],
     rewirings: [],
   };
 }

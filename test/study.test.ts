@@ -71,9 +71,9 @@ describe('the study, in miniature', () => {
     }).toMatchInlineSnapshot(`
       {
         "equilibrium": "a9a3fcd9ef4b9e6e2e55bbb4a362f92d86e93587d4e1029308c5a532a589dcb9",
-        "metrics": "fcdd2b4b79c2ebafaab968960ed91fe8ebc266110664ea648f9eacaf7121eb49",
+        "metrics": "b0f89e6b38caaa693e197ad5c5d261f6c684e45207c9da8807ff407ac483caf8",
         "model": "636ca9773d720e5c27823a0e612807e6bd8e5acd8a4925e8676daf6e82546b39",
-        "report": "735e718cbe00d081402798365661c48ee9eb5b8c31a9039eef95b4518201a6b7",
+        "report": "37cbcd9854f7701a88e470eeffb7fdbc637798d290679e127f0ab784aacb8cbb",
       }
     `);
   });
@@ -112,6 +112,58 @@ describe('the study, in miniature', () => {
       `pipeline.yaml:${line + 1}:32: error: CV 3.5 is out of reach at sparsity 0.9`,
     );
     expect(stderr).toContain('no fan-in profile exceeds sqrt(1/density - 1) = 3.00 there');
+  });
+
+  test('SET is an arm like RigL; schedules and gradients are params; metrics tell', async () => {
+    const rig = studyRig();
+    const options = 'optimizer: sgd, nesterov: true, schedule: { kind: cosine, warmup: 0.5 }';
+    rig.edit('pipeline.yaml', 'optimizer: adam', `${options}, clipNorm: 1, labelSmoothing: 0.1`);
+    rig.edit(
+      'pipeline.yaml',
+      '  report:\n',
+      `  set:
+    run: stages/set.ts
+    matrix: *compared
+    inputs: *trained
+    params: { training: $training, set: $rigl, gradients: { lastEpochs: 0 } }
+
+  report:\n`,
+    );
+    const target = 'set/tiny/0.8/erk/uniform/0';
+    const { code } = await rig.make(target, ...TINY);
+    expect(code).toBe(0);
+    const show = async (output: string) =>
+      JSON.parse((await rig.run('show', `${target}:${output}`, ...TINY)).stdout);
+    const metrics = await show('metrics');
+    expect(metrics).toMatchObject({ method: 'set', withoutFanIn: [0, 0, 0] });
+    expect(metrics.rewirings[0]).toMatchObject({ step: 2, withoutFanIn: [0, 0, 0] });
+    expect(metrics.rewirings[0].overlap[0]).toBeLessThan(1);
+    const { windows } = await show('gradients');
+    expect(windows.map(({ name, batches }: { name: string; batches: number }) => [name, batches]))
+      // Two epochs of five batches; SET steps on each of them.
+      .toEqual([['first', 10]]);
+  });
+
+  test('options that contradict each other are found before anything runs', async () => {
+    const rig = studyRig();
+    rig.edit('pipeline.yaml', 'optimizer: adam', 'optimizer: adam, nesterov: true');
+    const { code, stderr } = await rig.run('make', 'report');
+    expect(code).toBe(2);
+    expect(stderr).toContain('nesterov needs optimizer sgd, not adam');
+    expect(stderr).toContain('^');
+  });
+
+  test('training that diverges fails its task at once, and says what to try', async () => {
+    const rig = studyRig();
+    rig.edit('pipeline.yaml', 'optimizer: adam', 'optimizer: sgd');
+    const absurd = set('training.learningRate=100');
+    const { code, stderr } = await rig.run('make', 'dense', ...TINY, ...absurd);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /training diverged: .* in epoch \d, step \d+, at learning rate 100: the .* of layer \d/,
+    );
+    expect(stderr).toContain('try a smaller learning rate, such as 10, or clipNorm: 1');
+    expect(stderr).not.toContain('    at ');
   });
 
   test('a CV that only the wiring finds infeasible fails its task with the attainable maximum', async () => {

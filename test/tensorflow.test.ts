@@ -6,6 +6,7 @@ import { synthDigits, synthDigitsDefaults } from '../src/data/synth-digits.ts';
 import {
   beyondTensorflow,
   TENSORFLOW_TOLERANCE,
+  type TensorflowResult,
   trainWithTensorflow,
 } from '../src/network/tensorflow.ts';
 import { openNode, openWasm, type TensorflowBackend } from '../src/network/tensorflow-backend.ts';
@@ -66,7 +67,7 @@ const JOBS: readonly [name: string, job: TrainingJob][] = [
 
 const quiet: TrainingHooks = { due: () => false, save: () => {}, progress: () => {} };
 
-type Train = (job: TrainingJob, hooks: TrainingHooks) => TrainingResult;
+type Train = (job: TrainingJob, hooks: TrainingHooks) => TensorflowResult;
 
 /** Mean loss of each batch of a one-epoch run, from the sums in its checkpoints. */
 function lossesOf(trainIt: Train, job: TrainingJob): readonly number[] {

@@ -15,17 +15,23 @@ export interface Kernels {
   forward(X: P, Y: P, rows: P, columns: P, values: P, bias: P, O: number, B: number, relu: 0 | 1): void;
   countCorrect(Z: P, labels: P, C: number, n: number, B: number): number;
   softmaxCrossEntropy(Z: P, labels: P, dZ: P, C: number, n: number, B: number): number;
+  // biome-ignore format: one line reads better than nine
+  smoothLabels(Z: P, labels: P, dZ: P, C: number, n: number, B: number, smoothing: number): number;
   // biome-ignore format: one line reads better than ten
   inputGradient(dY: P, X: P, dX: P, starts: P, neurons: P, order: P, values: P, room: P, I: number, B: number): void;
   weightGradient(X: P, dY: P, rows: P, columns: P, dW: P, O: number, B: number): void;
   denseWeightGradient(X: P, dY: P, dW: P, I: number, O: number, B: number): void;
   biasGradient(dY: P, rows: P, db: P, O: number, B: number): void;
+  rowNorms(dW: P, rows: P, l1: P, l2: P, O: number): void;
+  sumSquares(x: P, K: number): number;
+  scale(x: P, K: number, factor: number): void;
   // biome-ignore format: two lines read better than eleven
   adam(
     w: P, dw: P, m: P, v: P, K: number,
     rate: number, beta1: number, beta2: number, unbias: number, epsilon: number, decay: number,
   ): void;
   sgd(w: P, dw: P, u: P, K: number, rate: number, momentum: number, decay: number): void;
+  nesterov(w: P, dw: P, u: P, K: number, rate: number, momentum: number, decay: number): void;
 }
 
 /** An array in the kernels' memory: zero at first, and followed by zeros to 64 bytes. */

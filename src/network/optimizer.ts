@@ -3,26 +3,31 @@ import type { Layer, Parameter } from './layer.ts';
 import type { Kernels } from './memory.ts';
 
 export interface OptimizerOptions {
-  readonly optimizer: 'adam' | 'sgd';
-  /** Constant over the run. */
-  readonly learningRate: number;
+  readonly optimizer: 'adam' | 'adamw' | 'sgd';
   /** SGD only, in [0, 1). */
   readonly momentum: number;
-  /** L2: this times the weight is added to its gradient, as in torch.optim. Biases do not decay. */
+  /** SGD only. */
+  readonly nesterov: boolean;
+  /** Of weights; biases do not decay. AdamW's is decoupled from the gradient, others' is L2. */
   readonly weightDecay: number;
+  /** Gradients whose global norm is greater are scaled down to it; Infinity for none. */
+  readonly clipNorm: number;
 }
 
 /** Steps of one run. Moments lie beside the parameters; the rest of its state is a few numbers. */
 export interface Optimizer {
-  /** One step for all parameters, from the gradients that lie beside them. */
-  step(layers: readonly Layer[]): void;
+  /**
+   * One step for all parameters at a learning rate, from the gradients that lie beside them, which
+   * clipping changes.
+   */
+  step(layers: readonly Layer[], rate: number): void;
   /** What `createOptimizer` needs to continue here. */
   state(): readonly number[];
 }
 
 /** Arrays that the optimiser keeps beside each parameter. */
 export const momentsOf = (optimizer: OptimizerOptions['optimizer']): number =>
-  optimizer === 'adam' ? 2 : 1;
+  optimizer === 'sgd' ? 1 : 2;
 
 /** An optimiser at its beginning, or where `state` was taken. */
 export function createOptimizer(
@@ -30,28 +35,49 @@ export function createOptimizer(
   options: OptimizerOptions,
   state?: readonly number[],
 ): Optimizer {
-  return options.optimizer === 'adam' ? adam(kernels, options, state) : sgd(kernels, options);
+  const { step, state: stateOf } =
+    options.optimizer === 'sgd' ? sgd(kernels, options) : adam(kernels, options, state);
+  return {
+    step(layers, rate) {
+      if (options.clipNorm < Infinity) clipGradients(kernels, layers, options.clipNorm);
+      step(layers, rate);
+    },
+    state: stateOf,
+  };
 }
 
 const BETA_1 = 0.9;
 const BETA_2 = 0.999;
 const EPSILON = 1e-8;
 
+/**
+ * Adam, and AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101, in the form of torch.optim.AdamW:
+ * w = w·(1 - rate·decay) comes before Adam's step).
+ *
+ * A caution for rewired networks: a connection grown late starts with moments 0, while the
+ * corrections of their bias, which are one for all weights, are done. Its first step is then
+ * (1 - beta1) / sqrt(1 - beta2) = 3.16 times the learning rate, whatever its gradient. The TF1
+ * reference of RigL does the same.
+ */
 function adam(
   kernels: Kernels,
-  { learningRate, weightDecay }: OptimizerOptions,
+  { optimizer, weightDecay }: OptimizerOptions,
   // beta1^t and beta2^t as running products: a power function would not be the same everywhere.
   [start1, start2]: readonly number[] = [1, 1],
 ): Optimizer {
+  const decoupled = optimizer === 'adamw';
   let power1 = start1;
   let power2 = start2;
   return {
-    step(layers) {
+    step(layers, learningRate) {
       power1 *= BETA_1;
       power2 *= BETA_2;
       const rate = learningRate / (1 - power1);
       const unbias = 1 / (1 - power2);
-      eachParameter(layers, weightDecay, ({ values, gradient, moments: [m, v] }, decay) =>
+      eachParameter(layers, weightDecay, ({ values, gradient, moments: [m, v] }, decay) => {
+        if (decoupled && decay > 0) {
+          kernels.scale(values.at, values.length, 1 - learningRate * decay);
+        }
         kernels.adam(
           values.at,
           gradient.at,
@@ -63,34 +89,41 @@ function adam(
           BETA_2,
           unbias,
           EPSILON,
-          decay,
-        ),
-      );
+          decoupled ? 0 : decay,
+        );
+      });
     },
     state: () => [power1, power2],
   };
 }
 
-function sgd(
-  kernels: Kernels,
-  { learningRate, momentum, weightDecay }: OptimizerOptions,
-): Optimizer {
+function sgd(kernels: Kernels, { momentum, nesterov, weightDecay }: OptimizerOptions): Optimizer {
+  const kernel = nesterov ? kernels.nesterov : kernels.sgd;
   return {
-    step(layers) {
+    step(layers, rate) {
       eachParameter(layers, weightDecay, ({ values, gradient, moments: [velocity] }, decay) =>
-        kernels.sgd(
-          values.at,
-          gradient.at,
-          velocity.at,
-          values.length,
-          learningRate,
-          momentum,
-          decay,
-        ),
+        kernel(values.at, gradient.at, velocity.at, values.length, rate, momentum, decay),
       );
     },
     state: () => [],
   };
+}
+
+/**
+ * Scales all gradients by limit / norm if their global norm, over weights and biases together, is
+ * greater than the limit. Squares are summed layer by layer, weights before biases.
+ * Source: Pascanu et al. 2013 (arXiv 1211.5063), algorithm 1.
+ */
+export function clipGradients(kernels: Kernels, layers: readonly Layer[], limit: number): void {
+  let squares = 0;
+  eachParameter(layers, 0, ({ gradient }) => {
+    squares += kernels.sumSquares(gradient.at, gradient.length);
+  });
+  const norm = Math.sqrt(squares);
+  if (norm <= limit) return;
+  eachParameter(layers, 0, ({ gradient }) => {
+    kernels.scale(gradient.at, gradient.length, limit / norm);
+  });
 }
 
 function eachParameter(

@@ -1,6 +1,8 @@
-// rewire.ts — RigL's change of topology, applied to a network
-import { coefficientOfVariation } from '../sparse/fan-in.ts';
-import { carryOver, rewireLayer } from '../sparse/rigl.ts';
+// rewire.ts — RigL's and SET's change of topology, applied to a network
+import { coefficientOfVariation, fanInOf, withoutFanIn, withoutFanOut } from '../sparse/fan-in.ts';
+import { type Mask, sharedConnections } from '../sparse/mask.ts';
+import { carryOver, randomScores, rewireLayer } from '../sparse/rewiring.ts';
+import { stream } from '../stats/stream.ts';
 import { connect, type Layer } from './layer.ts';
 import type { Floats } from './memory.ts';
 import type { RewiringRecord } from './metrics.ts';
@@ -12,31 +14,61 @@ export function gradientRoom({ memory, layers }: Network): Floats {
   return memory.floats(Math.max(...positions));
 }
 
-/**
- * Changes the connections of all layers but dense ones, by the gradients that `backward` left for a
- * batch of padded size B. Weights and moments go with the connections that stay; new ones are 0.
- */
-export function rewire(
-  network: Network,
-  { B, step, fraction, room }: { B: number; step: number; fraction: number; room: Floats },
-): RewiringRecord {
-  const changes = network.layers.map((layer, l) => {
-    if (layer.dense) return { replaced: 0, new: 0 };
+/** Layer l's score of each possible connection, [O][I]: what `rewireLayer` grows by. */
+export type Scores = (l: number) => Float32Array;
+
+/** RigL's: the gradients that `backward` left for a batch of padded size B. `room` is overwritten. */
+export function gradientScores(network: Network, B: number, room: Floats): Scores {
+  return (l) => {
+    const { inputs, outputs } = network.layers[l];
     denseGradient(network, l, B, room);
-    const gradient = room.view().subarray(0, layer.inputs * layer.outputs);
-    return rewireOne(layer, gradient, fraction);
-  });
+    return room.view().subarray(0, inputs * outputs);
+  };
+}
+
+/** SET's: random numbers, from `stream(seed, 'set', step, l)`. */
+export function setScores({ layers }: Network, seed: number, step: number): Scores {
+  return (l) => {
+    const { inputs, outputs } = layers[l];
+    return randomScores(inputs * outputs, stream(seed, 'set', step, l));
+  };
+}
+
+/** One update of all layers but dense ones. */
+export interface Update {
+  /** Batches seen. */
+  readonly step: number;
+  /** Of each layer's connections, to be replaced. */
+  readonly fraction: number;
+  readonly scores: Scores;
+  /** The mask that training began with. */
+  readonly initial: Mask;
+}
+
+/**
+ * Changes the connections of all layers but dense ones. Weights and moments go with the connections
+ * that stay; new ones are 0.
+ */
+export function rewire(network: Network, update: Update): RewiringRecord {
+  const { step, fraction, scores, initial } = update;
+  const changes = network.layers.map((layer, l) =>
+    layer.dense ? { replaced: 0, new: 0 } : rewireOne(layer, scores(l), fraction),
+  );
+  const mask = network.layers.map((layer) => layer.mask);
   return {
     step,
     replaced: changes.map(({ replaced }) => replaced),
     new: changes.map((change) => change.new),
-    fanInCv: network.layers.map(({ mask }) => coefficientOfVariation(fanIn(mask.rows))),
+    fanInCv: mask.map((layer) => coefficientOfVariation(fanInOf(layer))),
+    withoutFanIn: withoutFanIn(mask),
+    withoutFanOut: withoutFanOut(mask),
+    overlap: mask.map((layer, l) => sharedConnections(layer, initial[l]) / layer.columns.length),
   };
 }
 
-function rewireOne(layer: Layer, gradient: Float32Array, fraction: number) {
+function rewireOne(layer: Layer, scores: Float32Array, fraction: number) {
   const weights = layer.weights.values.view();
-  const rewired = rewireLayer({ mask: layer.mask, weights, gradient, fraction });
+  const rewired = rewireLayer({ mask: layer.mask, weights, scores, fraction });
   connect(layer, rewired.mask);
   for (const array of [layer.weights.values, ...layer.weights.moments]) {
     array.view().set(carryOver(array.view(), rewired.origin));
@@ -52,6 +84,3 @@ function silenceUnconnected({ mask: { outputs, rows }, bias }: Layer): void {
     for (let o = 0; o < outputs; o++) if (rows[o] === rows[o + 1]) view[o] = 0;
   }
 }
-
-const fanIn = (rows: Int32Array): Int32Array =>
-  Int32Array.from({ length: rows.length - 1 }, (_, o) => rows[o + 1] - rows[o]);

@@ -1,10 +1,12 @@
 // run.ts — a training run: how it starts, what of it a checkpoint keeps, how it continues
+import { fanInOf } from '../sparse/fan-in.ts';
 import { type Mask, maskFromTensors, maskToTensors } from '../sparse/mask.ts';
 import type { Tensor, TensorFile } from '../tensor.ts';
 import { type Batch, createBatch } from './batch.ts';
+import { createGradientMeter, type GradientMeter } from './gradients.ts';
 import { initialWeights } from './init.ts';
-import type { TrainingJob } from './job.ts';
-import type { Layer, Parameter } from './layer.ts';
+import { stepsPerEpoch, type TrainingJob } from './job.ts';
+import type { Parameter } from './layer.ts';
 import { createMemory, type Floats } from './memory.ts';
 import type { EpochRecord, RewiringRecord } from './metrics.ts';
 import { createNetwork, type Network, paddedBatch } from './network.ts';
@@ -27,6 +29,9 @@ export interface Run {
   readonly network: Network;
   readonly batch: Batch;
   readonly optimizer: Optimizer;
+  readonly meter: GradientMeter;
+  /** For each layer, the fan-in [O] of its neurons at the beginning and after each rewiring. */
+  readonly fanIns: readonly Int32Array[][];
   readonly position: Position;
   /** The most samples at a time. */
   readonly capacity: number;
@@ -41,6 +46,7 @@ const EVALUATION_BATCH = 128;
 export function startRun(job: TrainingJob): Run {
   const run = createRun(job, job.mask, { step: 0, lossSum: 0, epochs: [], rewirings: [] });
   run.network.layers.forEach(({ mask, weights }, l) => {
+    run.fanIns[l].push(fanInOf(mask));
     weights.values.view().set(initialWeights(mask, job.seed, l));
   });
   return run;
@@ -52,21 +58,28 @@ function createRun(
   position: Position,
   optimizerState?: readonly number[],
 ): Run {
-  const { batch, optimizer, learningRate, momentum = 0.9, weightDecay = 0 } = job.options;
+  const { epochs, batch, optimizer, momentum = 0.9, nesterov = false } = job.options;
+  const { weightDecay = 0, clipNorm = Infinity } = job.options;
   const capacity = paddedBatch(Math.max(batch, EVALUATION_BATCH));
   const memory = createMemory();
   const network = createNetwork(memory, mask, capacity, momentsOf(optimizer));
-  const options = { optimizer, learningRate, momentum, weightDecay };
+  const options = { optimizer, momentum, nesterov, weightDecay, clipNorm };
+  const windows = job.gradients ?? { firstBatches: 0, lastEpochs: 0 };
   return {
     job,
     network,
     batch: createBatch(memory, job.dataset, network.input, capacity),
     optimizer: createOptimizer(memory.kernels, options, optimizerState),
+    meter: createGradientMeter(network, windows, { epochs, stepsPerEpoch: stepsPerEpoch(job) }),
+    fanIns: mask.map(() => []),
     position,
     capacity,
-    room: job.rewiring === undefined ? undefined : gradientRoom(network),
+    room: growsByGradient(job) ? gradientRoom(network) : undefined,
   };
 }
+
+const growsByGradient = ({ rewiring }: TrainingJob): boolean =>
+  rewiring !== undefined && rewiring.rule !== 'set';
 
 const FORMAT = 'training-state/1';
 
@@ -75,9 +88,10 @@ export function saveRun(run: Run): TensorFile {
   const tensors: Record<string, Tensor> = {
     ...maskToTensors(run.network.layers.map(({ mask }) => mask)).tensors,
   };
-  for (const [name, array] of learned(run.network.layers)) {
-    tensors[name] = { shape: [array.length], data: array.view().slice() };
+  for (const [name, view] of arraysOf(run)) {
+    tensors[name] = { shape: [view.length], data: view.slice() };
   }
+  Object.assign(tensors, fanInTensors(run));
   const metadata = {
     format: FORMAT,
     job: fingerprint(run.job),
@@ -100,30 +114,55 @@ export function resumeRun(job: TrainingJob, { tensors, metadata }: TensorFile): 
   const mask = maskFromTensors({ tensors, metadata });
   const optimizerState: number[] = JSON.parse(metadata.optimizer);
   const run = createRun(job, mask, JSON.parse(metadata.position), optimizerState);
-  for (const [name, array] of learned(run.network.layers)) {
+  const read = (name: string, length: number) => {
     const data = Object.hasOwn(tensors, name) ? tensors[name].data : undefined;
-    if (!(data instanceof Float32Array) || data.length !== array.length) {
-      return wrong(`it lacks ${name} [${array.length}]`);
+    return data?.length === length ? data : wrong(`it lacks ${name} [${length}]`);
+  };
+  for (const [name, view] of arraysOf(run)) view.set(read(name, view.length));
+  run.fanIns.forEach((fanIns, l) => {
+    const { outputs } = run.network.layers[l];
+    const rows = 1 + run.position.rewirings.length;
+    const history = Int32Array.from(read(fanInName(l), rows * outputs));
+    for (let row = 0; row < rows; row++) {
+      fanIns.push(history.slice(row * outputs, (row + 1) * outputs));
     }
-    array.view().set(data);
-  }
+  });
   return run;
 }
 
+const fanInName = (l: number): string => `layers.${l}.fan_in`;
+
+/** For each layer l, `layers.l.fan_in` [U + 1, O]: at the beginning and after each of U rewirings. */
+export function fanInTensors({ fanIns, network }: Run): Record<string, Tensor> {
+  return Object.fromEntries(
+    fanIns.map((history, l) => {
+      const { outputs } = network.layers[l];
+      const data = new Int32Array(history.length * outputs);
+      for (const [row, fanIn] of history.entries()) data.set(fanIn, row * outputs);
+      return [fanInName(l), { shape: [history.length, outputs], data }];
+    }),
+  );
+}
+
 /** What must be equal for a state to fit a job, short of hashing the data: a key has done that. */
-function fingerprint({ seed, options, rewiring, dataset, mask }: TrainingJob): string {
+function fingerprint(job: TrainingJob): string {
+  const { seed, options, rewiring, gradients, dataset, mask } = job;
+  const samples = dataset.train.labels.length;
   const layers = mask.map(({ inputs, outputs, columns }) => [inputs, outputs, columns.length]);
-  return JSON.stringify({ seed, options, rewiring, samples: dataset.train.labels.length, layers });
+  return JSON.stringify({ seed, options, rewiring, gradients, samples, layers });
 }
 
 /** All arrays that training changes, by the names they have in a checkpoint. */
-function learned(layers: readonly Layer[]): [name: string, array: Floats][] {
-  const arrays = (name: string, { values, moments }: Parameter): [string, Floats][] => [
-    [name, values],
-    ...moments.map((moment, m): [string, Floats] => [`${name}.moments.${m}`, moment]),
+function arraysOf({ network, meter }: Run): readonly [name: string, Float32Array | Float64Array][] {
+  const views = (name: string, { values, moments }: Parameter): [string, Float32Array][] => [
+    [name, values.view()],
+    ...moments.map((moment, m): [string, Float32Array] => [`${name}.moments.${m}`, moment.view()]),
   ];
-  return layers.flatMap(({ weights, bias }, l) => [
-    ...arrays(`layers.${l}.values`, weights),
-    ...arrays(`layers.${l}.bias`, bias),
-  ]);
+  return [
+    ...network.layers.flatMap(({ weights, bias }, l) => [
+      ...views(`layers.${l}.values`, weights),
+      ...views(`layers.${l}.bias`, bias),
+    ]),
+    ...meter.state(),
+  ];
 }

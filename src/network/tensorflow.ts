@@ -1,6 +1,7 @@
 // tensorflow.ts — the same training by TensorFlow.js: masked dense layers, an oracle for ours
 import type { Tensor1D, Tensor2D, Tensor as TfTensor, Variable } from '@tensorflow/tfjs-core';
 import type { Dataset, Split } from '../data/dataset.ts';
+import { withoutFanIn, withoutFanOut } from '../sparse/fan-in.ts';
 import { type LayerMask, maskToTensors } from '../sparse/mask.ts';
 import type { Tensor, TensorFile } from '../tensor.ts';
 import { inOrder, shuffled } from './batch.ts';
@@ -27,10 +28,15 @@ const KNOWN: readonly (keyof TrainingOptions)[] = [
 ];
 const OFF: readonly unknown[] = [undefined, null, false, 0];
 
+/** What a run leaves; the mask stays, so there is no topology over time. */
+export type TensorflowResult = Omit<TrainingResult, 'topology'>;
+
 /** Names of the options that ask for more than this engine can do: it would leave them out without a word. */
 export function beyondTensorflow(options: TrainingOptions): readonly string[] {
   const known = (name: string): boolean => name === 'engine' || KNOWN.some((own) => own === name);
-  const beyond = Object.entries(options).filter(
+  const { schedule, ...others } = options;
+  const moves = schedule !== undefined && (schedule.kind !== 'constant' || schedule.warmup !== 0);
+  const beyond = Object.entries({ ...others, schedule: moves }).filter(
     ([name, value]) => !known(name) && !OFF.includes(value),
   );
   const optimizer = ['adam', 'sgd'].includes(options.optimizer) ? [] : ['optimizer'];
@@ -88,7 +94,7 @@ export function trainWithTensorflow(
   tf: Tensorflow,
   job: TrainingJob,
   hooks: TrainingHooks,
-): TrainingResult {
+): TensorflowResult {
   checkJob(job);
   const beyond = [...(job.rewiring ? ['rewiring'] : []), ...beyondTensorflow(job.options)];
   if (beyond.length > 0) throw new RangeError(`TensorFlow.js cannot do ${beyond.join(', ')}`);
@@ -380,7 +386,7 @@ function restore(run: Run, { tensors, metadata }: TensorFile): void {
   Object.assign(run.position, JSON.parse(metadata.position));
 }
 
-function result(run: Run): TrainingResult {
+function result(run: Run): TensorflowResult {
   const { job, layers, position } = run;
   const { mask } = job;
   const { epochs, step } = position;
@@ -398,9 +404,12 @@ function result(run: Run): TrainingResult {
       epochs,
       steps: step,
       connections: mask.map(({ columns }) => columns.length),
+      withoutFanIn: withoutFanIn(mask),
+      withoutFanOut: withoutFanOut(mask),
       rewirings: [],
     },
     mask,
     model: { tensors, metadata: { format: 'model/1' } },
+    gradients: { windows: [] },
   };
 }

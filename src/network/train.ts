@@ -1,15 +1,19 @@
 // train.ts — the training loop
+
+import { fanInOf, withoutFanIn, withoutFanOut } from '../sparse/fan-in.ts';
 import { type Mask, maskToTensors } from '../sparse/mask.ts';
-import { dropFraction } from '../sparse/rigl.ts';
+import { dropFraction } from '../sparse/rewiring.ts';
 import type { Tensor, TensorFile } from '../tensor.ts';
 import { shuffled } from './batch.ts';
 import { accuracy } from './evaluate.ts';
-import { checkJob, type TrainingJob } from './job.ts';
-import type { TrainingMetrics } from './metrics.ts';
-import { backward, forward, paddedBatch, parameterGradients } from './network.ts';
-import { rewire } from './rewire.ts';
-import { type Run, resumeRun, saveRun, startRun } from './run.ts';
+import { checkJob, stepsPerEpoch, TrainingError, type TrainingJob } from './job.ts';
+import type { GradientStatistics, TrainingMetrics } from './metrics.ts';
+import { backward, forward, type Network, paddedBatch, parameterGradients } from './network.ts';
+import { gradientScores, rewire, setScores } from './rewire.ts';
+import { fanInTensors, type Run, resumeRun, saveRun, startRun } from './run.ts';
+import { learningRateAt } from './schedule.ts';
 
+export type { GradientWindows } from './gradients.ts';
 export type { RewiringOptions, TrainingJob, TrainingOptions } from './job.ts';
 
 /** What a run asks and tells while it trains. */
@@ -27,18 +31,26 @@ export interface TrainingHooks {
 /** What a run leaves. */
 export interface TrainingResult {
   readonly metrics: TrainingMetrics;
-  /** The final mask: with RigL not the one it began with. */
+  /** The final mask: not the one it began with if it was rewired. */
   readonly mask: Mask;
   /**
    * For each layer l, under torch's names: `layers.l.crow_indices`, `col_indices` and `size` (a
    * sparse CSR tensor), `layers.l.values` [K] and `layers.l.bias` [O].
    */
   readonly model: TensorFile;
+  /**
+   * The fan-in of each neuron over time: `steps` [U + 1], 0 and the batches seen before each of U
+   * rewirings, and for each layer l `layers.l.fan_in` [U + 1, O].
+   */
+  readonly topology: TensorFile;
+  /** Of the windows that the job asks for. */
+  readonly gradients: GradientStatistics;
 }
 
 /**
  * Trains a sparse network. The same job gives the same bits on every machine, resumed or not.
- * @throws RangeError when the job or the resumed state is wrong; Error when training diverges.
+ * @throws TrainingError when the job is wrong or training diverges; RangeError when the state to
+ * resume from is wrong.
  */
 export function train(job: TrainingJob, hooks: TrainingHooks): TrainingResult {
   checkJob(job);
@@ -58,7 +70,7 @@ function trainEpoch(run: Run, hooks: TrainingHooks): void {
   const epoch = position.epochs.length;
   const order = shuffled(N, job.seed, epoch);
   const note = `epoch ${epoch + 1} of ${epochs}`;
-  const first = (position.step - epoch * Math.ceil(N / batch)) * batch;
+  const first = (position.step - epoch * stepsPerEpoch(job)) * batch;
   for (let from = first; from < N; from += batch) {
     if (from > first && hooks.due()) hooks.save(saveRun(run));
     if (position.step % REPORT_EVERY === 0) hooks.progress(epoch * N + from, epochs * N, note);
@@ -72,68 +84,112 @@ function trainEpoch(run: Run, hooks: TrainingHooks): void {
   hooks.progress((epoch + 1) * N, epochs * N, note);
 }
 
-/** One batch, order[from ..]. Now and then RigL's update takes the place of the optimiser's step. */
+/** One batch, order[from ..]. Now and then a change of topology follows, or stands in its place. */
 function trainBatch(run: Run, order: Uint32Array, from: number): void {
-  const { job, network, batch, optimizer, position } = run;
-  const { memory, output, layers } = network;
+  const { job, network, batch, optimizer, meter, position } = run;
   const n = Math.min(job.options.batch, order.length - from);
   const B = paddedBatch(n);
   batch.load(job.dataset.train, order, from, n, B);
   forward(network, B);
-  const loss = memory.kernels.softmaxCrossEntropy(
-    output.activations.at,
-    batch.labels.at,
-    output.gradient.at,
-    output.outputs,
-    n,
-    B,
-  );
-  if (!Number.isFinite(loss)) throw diverged(run, `the loss became ${loss}`);
+  const loss = lossGradient(run, n, B);
+  if (!Number.isFinite(loss)) throw diverged(run, `the loss became ${loss}`, position.step, B);
   position.lossSum += loss;
   backward(network, B);
-  const update = topologyUpdate(run);
-  if (update === undefined) {
+  const fraction = fractionToReplace(run);
+  // As in the TF1 code, RigL's update takes the place of the optimiser's step, and SET's follows it.
+  if (fraction === undefined || run.room === undefined) {
     parameterGradients(network, B);
-    optimizer.step(layers);
-  } else {
-    position.rewirings.push(rewire(network, { B, step: position.step, ...update }));
+    meter.measure(position.step);
+    optimizer.step(network.layers, rateAt(position.step, job));
   }
+  if (fraction !== undefined) changeTopology(run, fraction, B);
   position.step++;
 }
 
-/** How RigL changes the topology on this batch; undefined when it does not. */
-function topologyUpdate({ job, position: { step }, room }: Run) {
-  const { rewiring, options, dataset } = job;
-  if (rewiring === undefined || room === undefined) return undefined;
-  if (step === 0 || step % rewiring.every !== 0) return undefined;
-  const steps = options.epochs * Math.ceil(dataset.train.labels.length / options.batch);
-  const stop = rewiring.stop * steps;
+/** The loss of the batch, summed over its n samples; leaves its gradient at the logits. */
+function lossGradient({ job, network, batch }: Run, n: number, B: number): number {
+  const { memory, output } = network;
+  const { activations, gradient, outputs } = output;
+  const { labelSmoothing = 0 } = job.options;
+  const [Z, labels, dZ] = [activations.at, batch.labels.at, gradient.at];
+  const loss = memory.kernels.softmaxCrossEntropy(Z, labels, dZ, outputs, n, B);
+  if (labelSmoothing === 0) return loss;
+  return loss + memory.kernels.smoothLabels(Z, labels, dZ, outputs, n, B, labelSmoothing);
+}
+
+/** The learning rate for the batch that comes after `step` others. */
+function rateAt(step: number, job: TrainingJob): number {
+  const { learningRate, schedule = { kind: 'constant' }, epochs } = job.options;
+  const run = { learningRate, schedule, epochs, stepsPerEpoch: stepsPerEpoch(job) };
+  return learningRateAt(step, run);
+}
+
+/**
+ * The fraction of connections to replace on this batch; undefined when the topology stays. t counts
+ * batches seen, so the first update comes after `every` of them.
+ */
+function fractionToReplace({ job, position: { step } }: Run): number | undefined {
+  const { rewiring, options } = job;
+  if (rewiring === undefined || step === 0 || step % rewiring.every !== 0) return undefined;
+  const stop = rewiring.stop * (options.epochs * stepsPerEpoch(job));
   if (step >= stop) return undefined;
-  return { room, fraction: dropFraction(step, { fraction: rewiring.fraction, stop }) };
+  return dropFraction(step, { fraction: rewiring.fraction, stop });
+}
+
+function changeTopology(
+  { job, network, position, room, fanIns }: Run,
+  fraction: number,
+  B: number,
+) {
+  const { step } = position;
+  const scores =
+    room === undefined ? setScores(network, job.seed, step) : gradientScores(network, B, room);
+  position.rewirings.push(rewire(network, { step, fraction, scores, initial: job.mask }));
+  network.layers.forEach(({ mask }, l) => {
+    fanIns[l].push(fanInOf(mask));
+  });
 }
 
 /**
  * The loss tells of broken weights one batch later; the last batch of an epoch has none after it.
  */
 function checkWeights(run: Run): void {
-  for (const { weights, bias } of run.network.layers) {
-    for (const { values } of [weights, bias]) {
-      if (!values.view().every(Number.isFinite))
-        throw diverged(run, 'a weight became infinite or NaN');
-    }
-  }
+  if (firstBroken(run.network, 0) === undefined) return;
+  throw diverged(run, 'the weights broke', run.position.step - 1, 0);
 }
 
-function diverged({ job, position }: Run, what: string): Error {
-  const { learningRate } = job.options;
-  return new Error(
+/** The first layer whose parameters or activations, for a batch of padded size B, are not finite. */
+function firstBroken({ layers }: Network, B: number): string | undefined {
+  for (const [l, { weights, bias, activations, outputs }] of layers.entries()) {
+    if (!weights.values.view().every(Number.isFinite)) return `the weights of layer ${l}`;
+    if (!bias.values.view().every(Number.isFinite)) return `the biases of layer ${l}`;
+    const batch = activations.view().subarray(0, outputs * B);
+    if (!batch.every(Number.isFinite)) return `the activations of layer ${l}`;
+  }
+  return undefined;
+}
+
+/**
+ * What went wrong on the batch that came after `step` others, of padded size B, where, and what to
+ * try. Layers count from 0, as in the names of tensors.
+ */
+function diverged(run: Run, what: string, step: number, B: number): TrainingError {
+  const { job, network, position } = run;
+  const { learningRate, clipNorm, schedule } = job.options;
+  const broken = firstBroken(network, B);
+  const where = broken === undefined ? '' : `: ${broken} are the first that are not finite`;
+  const remedies = [`a smaller learning rate, such as ${learningRate / 10}`];
+  if (clipNorm === undefined) remedies.push('clipNorm: 1');
+  if (schedule?.warmup === undefined || schedule.warmup === 0) remedies.push('a warm-up');
+  return new TrainingError(
     `training diverged: ${what} in epoch ${position.epochs.length + 1}, ` +
-      `step ${position.step + 1}, at learning rate ${learningRate}; ` +
-      `try a smaller learning rate, such as ${learningRate / 10}`,
+      `step ${step + 1}, at learning rate ${rateAt(step, job)}${where}; ` +
+      `try ${remedies.join(', or ')}`,
   );
 }
 
-function result({ job, network, position }: Run): TrainingResult {
+function result(run: Run): TrainingResult {
+  const { job, network, position } = run;
   const { epochs, rewirings, step } = position;
   const last = epochs[epochs.length - 1];
   const mask = network.layers.map((layer) => layer.mask);
@@ -144,15 +200,28 @@ function result({ job, network, position }: Run): TrainingResult {
   });
   return {
     metrics: {
-      method: job.rewiring === undefined ? 'static' : 'rigl',
+      method: job.rewiring === undefined ? 'static' : (job.rewiring.rule ?? 'rigl'),
       accuracy: last.testAccuracy,
       loss: last.loss,
       epochs,
       steps: step,
       connections: network.layers.map(({ connections }) => connections),
+      withoutFanIn: withoutFanIn(mask),
+      withoutFanOut: withoutFanOut(mask),
       rewirings,
     },
     mask,
     model: { tensors, metadata: { format: 'model/1' } },
+    topology: {
+      tensors: {
+        steps: {
+          shape: [rewirings.length + 1],
+          data: Int32Array.of(0, ...rewirings.map((rewiring) => rewiring.step)),
+        },
+        ...fanInTensors(run),
+      },
+      metadata: { format: 'topology/1' },
+    },
+    gradients: run.meter.statistics(),
   };
 }

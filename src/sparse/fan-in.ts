@@ -1,5 +1,5 @@
 // fan-in.ts — how many connections each neuron has
-import type { Mask } from './mask.ts';
+import type { LayerMask, Mask } from './mask.ts';
 
 /** The fan-in of one layer, summarised. */
 export interface LayerFanIn {
@@ -23,6 +23,28 @@ export interface FanInSummary {
   readonly hiddenSparsity: number;
 }
 
+/** [O]: connections of each neuron of a layer. */
+export function fanInOf({ outputs, rows }: LayerMask): Int32Array {
+  const fanIn = new Int32Array(outputs);
+  for (let o = 0; o < outputs; o++) fanIn[o] = rows[o + 1] - rows[o];
+  return fanIn;
+}
+
+/** Per layer, neurons without any incoming connection. */
+export function withoutFanIn(mask: Mask): number[] {
+  return mask.map((layer) => fanInOf(layer).filter((k) => k === 0).length);
+}
+
+/** Per layer, neurons that no neuron of the next layer listens to; 0 for the output layer. */
+export function withoutFanOut(mask: Mask): number[] {
+  return mask.map(({ outputs }, l) => {
+    if (l + 1 === mask.length) return 0;
+    const heard = new Uint8Array(outputs);
+    for (const column of mask[l + 1].columns) heard[column] = 1;
+    return heard.filter((one) => one === 0).length;
+  });
+}
+
 /** Population SD over mean of some counts; 0 when their mean is 0. */
 export function coefficientOfVariation(counts: ArrayLike<number>): number {
   const n = counts.length;
@@ -37,9 +59,10 @@ export function coefficientOfVariation(counts: ArrayLike<number>): number {
 
 /** Summarises a mask of at least one layer; the last layer is the output layer. */
 export function fanInSummary(mask: Mask): FanInSummary {
-  const layers = mask.map(({ inputs, outputs, rows }): LayerFanIn => {
-    const fanIn = Array.from({ length: outputs }, (_, o) => rows[o + 1] - rows[o]);
-    const connections = rows[outputs];
+  const layers = mask.map((layer): LayerFanIn => {
+    const { inputs, outputs } = layer;
+    const fanIn = [...fanInOf(layer)];
+    const connections = layer.columns.length;
     return {
       inputs,
       outputs,

@@ -24,6 +24,19 @@ export function isDense({ inputs, outputs, columns }: LayerMask): boolean {
   return columns.length === inputs * outputs;
 }
 
+/** How many connections two layers of equal widths have in common. */
+export function sharedConnections(a: LayerMask, b: LayerMask): number {
+  let shared = 0;
+  for (let o = 0; o < a.outputs; o++) {
+    let k = b.rows[o];
+    for (let c = a.rows[o]; c < a.rows[o + 1]; c++) {
+      while (k < b.rows[o + 1] && b.columns[k] < a.columns[c]) k++;
+      if (k < b.rows[o + 1] && b.columns[k] === a.columns[c]) shared++;
+    }
+  }
+  return shared;
+}
+
 /**
  * A mask as tensors under torch's CSR names, all I32: for each layer l from 0
  * `layers.l.crow_indices` [O + 1], `layers.l.col_indices` [K] and `layers.l.size` [2], which holds

@@ -7,12 +7,17 @@ export { normalise } from './normalise';
 export { forward } from './forward';
 export { countCorrect } from './count-correct';
 export { softmaxCrossEntropy } from './softmax-cross-entropy';
+export { smoothLabels } from './smooth-labels';
 export { inputGradient } from './input-gradient';
 export { weightGradient } from './weight-gradient';
 export { denseWeightGradient } from './dense-weight-gradient';
 export { biasGradient } from './bias-gradient';
+export { rowNorms } from './row-norms';
+export { sumSquares } from './sum-squares';
+export { scale } from './scale';
 export { adam } from './adam';
 export { sgd } from './sgd';
+export { nesterov } from './nesterov';
 
 /** The first byte that belongs to nobody: tables of constants lie below. */
 export function heapBase(): usize {

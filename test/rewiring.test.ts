@@ -1,13 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { LayerMask } from '../src/sparse/mask.ts';
+import { initialWeights } from '../src/network/init.ts';
+import { createMemory } from '../src/network/memory.ts';
+import { createNetwork, type Network } from '../src/network/network.ts';
+import { gradientRoom, gradientScores, rewire, setScores } from '../src/network/rewire.ts';
+import { type LayerMask, sharedConnections } from '../src/sparse/mask.ts';
 import {
   carryOver,
   dropFraction,
   type LayerRewiring,
   type RewiredLayer,
+  randomScores,
   rewireLayer,
-} from '../src/sparse/rigl.ts';
+} from '../src/sparse/rewiring.ts';
 import { denseLayer, layerFromFanIn } from '../src/sparse/wiring.ts';
 import { stream } from '../src/stats/stream.ts';
 
@@ -40,7 +45,7 @@ const byHand: LayerRewiring = {
     [0, 1],
   ]),
   weights: Float32Array.of(0.5, -0.1, 0.2, 0.9, -0.3, 0.05),
-  gradient: Float32Array.of(9, 0.1, 1, -5, 0.2, -4, 0.3, 8, 7, 0.4, 3, -2),
+  scores: Float32Array.of(9, 0.1, 1, -5, 0.2, -4, 0.3, 8, 7, 0.4, 3, -2),
   fraction: 0.5,
 };
 
@@ -83,7 +88,7 @@ describe('rewiring a layer', () => {
   });
 
   test('breaks ties by position: the first of equals is dropped, and grown', () => {
-    const equal = { ...byHand, weights: new Float32Array(6), gradient: new Float32Array(12) };
+    const equal = { ...byHand, weights: new Float32Array(6), scores: new Float32Array(12) };
     // Positions 0, 2 and 5 are dropped and 7, 8, 9 kept; of those not kept, 0, 1 and 2 come first.
     const { mask, origin } = rewireLayer(equal);
     expect(mask).toEqual(layer(4, [[0, 1, 2], [3], [0, 1]]));
@@ -106,7 +111,7 @@ describe('rewiring a layer', () => {
     const rewiring = {
       mask,
       weights: normals(mask.columns.length),
-      gradient: normals(784 * 128),
+      scores: normals(784 * 128),
       fraction: 0.3,
     };
     expect(rewireLayer(rewiring)).toEqual(naiveRewire(rewiring));
@@ -131,9 +136,133 @@ describe('rewiring a layer', () => {
 
   test('refuses arrays that do not fit the mask and fractions that are none', () => {
     expect(() => rewireLayer({ ...byHand, weights: new Float32Array(5) })).toThrow(RangeError);
-    expect(() => rewireLayer({ ...byHand, gradient: new Float32Array(11) })).toThrow(RangeError);
+    expect(() => rewireLayer({ ...byHand, scores: new Float32Array(11) })).toThrow(RangeError);
     expect(() => rewireLayer({ ...byHand, fraction: 1.1 })).toThrow(RangeError);
     expect(() => rewireLayer({ ...byHand, fraction: Number.NaN })).toThrow(RangeError);
+  });
+});
+
+describe('rewiring a network', () => {
+  const output = denseLayer(3, 2);
+  /** The example by hand as the first layer, with moments that tell where they come from. */
+  const byHandNetwork = (): Network => {
+    const network = createNetwork(createMemory(), [byHand.mask, output], 16, 2);
+    const [{ weights, bias, gradient }] = network.layers;
+    weights.values.view().set(byHand.weights);
+    weights.moments.forEach((moment, m) => {
+      moment.view().set([1, 2, 3, 4, 5, 6].map((k) => k + 10 * m));
+    });
+    bias.values.view().fill(7);
+    for (const moment of bias.moments) moment.view().fill(8);
+    // dW[o][i] is the sum over samples b of dY[o][b]·X[i][b]: sample o carries row o.
+    byHand.scores.forEach((score, position) => {
+      network.input.view()[(position % 4) * 16 + Math.floor(position / 4)] = score;
+    });
+    for (let o = 0; o < 3; o++) gradient.view()[o * 16 + o] = 1;
+    return network;
+  };
+  const rigl = (network: Network, fraction = 0.5) => ({
+    step: 4,
+    fraction,
+    scores: gradientScores(network, 16, gradientRoom(network)),
+    initial: [byHand.mask, output],
+  });
+
+  test('RigL: kept and regrown connections keep weight and moments, new ones have 0', () => {
+    const network = byHandNetwork();
+    const record = rewire(network, rigl(network));
+    const [{ mask, rows, columns, weights, bias }] = network.layers;
+    const expected = layer(4, [
+      [0, 3],
+      [1, 3],
+      [0, 2],
+    ]);
+    expect(mask).toEqual(expected);
+    expect([rows.view(), columns.view()]).toEqual([expected.rows, expected.columns]);
+    expect(weights.values.view()).toEqual(Float32Array.of(0.5, 0, 0.2, 0.9, -0.3, 0));
+    expect([...weights.moments[0].view()]).toEqual([1, 0, 3, 4, 5, 0]);
+    expect([...weights.moments[1].view()]).toEqual([11, 0, 13, 14, 15, 0]);
+    expect([...bias.values.view()]).toEqual([7, 7, 7]);
+    expect(record).toEqual({
+      step: 4,
+      replaced: [3, 0],
+      new: [2, 0],
+      fanInCv: [0, 0],
+      withoutFanIn: [0, 0],
+      withoutFanOut: [0, 0],
+      overlap: [4 / 6, 1],
+    });
+  });
+
+  test('RigL: the transposed index follows, so that gradients flow where connections are', () => {
+    const network = byHandNetwork();
+    rewire(network, rigl(network));
+    const [{ starts, neurons, order }] = network.layers;
+    expect([...starts.view()]).toEqual([0, 2, 3, 4, 6]);
+    expect([...neurons.view()]).toEqual([0, 2, 1, 2, 0, 1]);
+    expect([...order.view()]).toEqual([0, 4, 2, 5, 1, 3]);
+  });
+
+  test('a neuron that loses its last connection is counted and says 0', () => {
+    const network = byHandNetwork();
+    // Neuron 2's weights are the least now, and only the first rows have gradients.
+    network.layers[0].weights.values.view().set([5, 4, 3, 2, 0.1, 0.2]);
+    network.layers[0].gradient.view()[2 * 16 + 2] = 0;
+    const record = rewire(network, rigl(network, 0.34));
+    const [{ mask, bias }] = network.layers;
+    expect(mask.rows[2]).toBe(mask.rows[3]);
+    expect(record.withoutFanIn).toEqual([1, 0]);
+    expect([...bias.values.view()]).toEqual([7, 7, 0]);
+    for (const moment of bias.moments) expect([...moment.view()]).toEqual([8, 8, 0]);
+  });
+
+  test('counts neurons that nothing listens to', () => {
+    const next = layer(3, [[1], [1]]);
+    const network = createNetwork(createMemory(), [byHand.mask, next], 16, 1);
+    const scores = setScores(network, 1, 4);
+    const initial = [byHand.mask, next];
+    expect(rewire(network, { step: 4, fraction: 0, scores, initial })).toMatchObject({
+      withoutFanOut: [2, 0],
+      overlap: [1, 1],
+    });
+  });
+
+  test('SET: grows at random, from a stream named by step and layer; new weights are 0', () => {
+    const mask = layerFromFanIn(new Array(64).fill(20), 200, stream(1, 'test'));
+    const run = (seed: number, step: number) => {
+      const initial = [mask, denseLayer(64, 3)];
+      const network = createNetwork(createMemory(), initial, 16, 1);
+      const [{ weights }] = network.layers;
+      weights.values.view().set(initialWeights(mask, 3, 0));
+      const scores = setScores(network, seed, step);
+      const record = rewire(network, { step, fraction: 0.3, scores, initial });
+      return { record, after: network.layers[0] };
+    };
+    const { record, after } = run(1, 100);
+    expect(after.mask.columns).toHaveLength(64 * 20);
+    expect(record.replaced[0]).toBe(Math.trunc(64 * 20 * 0.3));
+    // About 3 % of what was dropped grows back by chance: 384 of the 11904 positions not kept.
+    expect(record.new[0]).toBeGreaterThan(350);
+    expect(after.weights.values.view().filter((w) => w === 0)).toHaveLength(record.new[0]);
+    expect(sharedConnections(mask, after.mask)).toBe(64 * 20 - record.new[0]);
+    expect(run(1, 100).after.mask).toEqual(after.mask);
+    expect(run(1, 200).after.mask).not.toEqual(after.mask);
+    expect(run(2, 100).after.mask).not.toEqual(after.mask);
+  });
+
+  test('SET: every position not kept is as likely', () => {
+    const counts = new Int32Array(12);
+    const weights = Float32Array.of(3, 1, 2, 4, 5, 6);
+    for (let seed = 0; seed < 4000; seed++) {
+      const scores = randomScores(12, stream(seed, 'set', 4, 0));
+      const { mask } = rewireLayer({ ...byHand, weights, scores });
+      for (const position of positionsOf(mask)) counts[position]++;
+    }
+    // Positions 7, 8 and 9 are kept; 3 of the 9 others are grown.
+    expect([7, 8, 9].map((position) => counts[position])).toEqual([4000, 4000, 4000]);
+    for (const position of [0, 1, 2, 3, 4, 5, 6, 10, 11]) {
+      expect(Math.abs(counts[position] - 4000 / 3)).toBeLessThan(150);
+    }
   });
 });
 
@@ -165,7 +294,7 @@ const rewirings = fc
     return {
       mask,
       weights: values(mask.columns.length),
-      gradient: values(inputs * outputs),
+      scores: values(inputs * outputs),
       fraction,
     };
   });
@@ -177,7 +306,7 @@ function positionsOf({ inputs, outputs, rows, columns }: LayerMask): number[] {
 }
 
 /** RigL as its definition reads, sorting everything. */
-function naiveRewire({ mask, weights, gradient, fraction }: LayerRewiring): RewiredLayer {
+function naiveRewire({ mask, weights, scores, fraction }: LayerRewiring): RewiredLayer {
   const { inputs, outputs } = mask;
   const old = positionsOf(mask);
   const dense = old.length === inputs * outputs;
@@ -186,7 +315,7 @@ function naiveRewire({ mask, weights, gradient, fraction }: LayerRewiring): Rewi
     .map((position, c) => ({ position, size: Math.abs(weights[c]) }))
     .sort((a, b) => a.size - b.size || a.position - b.position);
   const kept = new Set(weakest.slice(count).map(({ position }) => position));
-  const grown = Array.from(gradient, (g, position) => ({ position, size: Math.abs(g) }))
+  const grown = Array.from(scores, (g, position) => ({ position, size: Math.abs(g) }))
     .filter(({ position }) => !kept.has(position))
     .sort((a, b) => b.size - a.size || a.position - b.position)
     .slice(0, count)

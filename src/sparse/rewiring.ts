@@ -1,5 +1,6 @@
-// rigl.ts — RigL's change of topology: drop the least weights, grow at the greatest gradients
+// rewiring.ts — one rule for RigL and SET: drop the least weights, grow where a score is greatest
 import sincos from '@stdlib/math-base-special-sincos';
+import type { Stream } from '../stats/stream.ts';
 import { isDense, type LayerMask } from './mask.ts';
 
 /** How much of a layer is replaced over time. */
@@ -17,9 +18,13 @@ export interface DropSchedule {
  * Source: Evci et al. 2020 (arXiv 1911.11134), section 3, "update schedule".
  */
 export function dropFraction(step: number, { fraction, stop }: DropSchedule): number {
-  if (step >= stop) return 0;
-  const [, cosine] = sincos((PI * step) / stop);
-  return (fraction / 2) * (1 + cosine);
+  return step >= stop ? 0 : fraction * halfCosine(step, stop);
+}
+
+/** Falls from 1 at step 0 to 0 at step `end` > 0: (1 + cos(pi * step / end)) / 2. */
+export function halfCosine(step: number, end: number): number {
+  const [, cosine] = sincos((PI * step) / end);
+  return (1 + cosine) / 2;
 }
 
 // biome-ignore lint/suspicious/noApproximativeNumericConstant: the rule on bits bars Math.PI.
@@ -30,8 +35,11 @@ export interface LayerRewiring {
   readonly mask: LayerMask;
   /** [K]: one weight for each connection, in the mask's order. */
   readonly weights: Float32Array;
-  /** [O * I]: the loss gradient of every possible weight, of this batch: entry o * I + i. */
-  readonly gradient: Float32Array;
+  /**
+   * [O * I], entry o * I + i: how much each possible connection deserves to be grown, greatest
+   * magnitude first. RigL takes the loss gradient of this batch, SET takes `randomScores`.
+   */
+  readonly scores: Float32Array;
   /** Fraction of connections to replace, in [0, 1], as `dropFraction` gives it. */
   readonly fraction: number;
 }
@@ -51,9 +59,20 @@ export interface RewiredLayer {
 }
 
 /**
+ * [length]: scores for SET, which grows uniformly at random. The bits are random, one draw each, and
+ * not the numbers: bits are what `rewireLayer` compares, and all 31 of a magnitude leave next to no
+ * ties.
+ */
+export function randomScores(length: number, random: Stream): Float32Array {
+  const bits = new Uint32Array(length);
+  for (let i = 0; i < length; i++) bits[i] = random.uint32();
+  return new Float32Array(bits.buffer);
+}
+
+/**
  * One topology update of one layer, in the semantics of the TF1 reference code: with n = trunc(K *
  * fraction), the n connections of least |weight| are dropped; then the n positions of greatest
- * |gradient| among those not kept are grown, so that a connection just dropped may grow back, and
+ * |score| among those not kept are grown, so that a connection just dropped may grow back, and
  * then keeps its weight and moments. K never changes, and a dense layer takes no part.
  *
  * One departure: ties go to the lower position o * I + i, where the reference adds N(0, 1e-5) noise
@@ -63,10 +82,10 @@ export interface RewiredLayer {
  * @throws RangeError when lengths do not fit the mask or the fraction is out of range.
  * Source: google-research/rigl, rigl/sparse_optimizers_base.py, generic_mask_update.
  */
-export function rewireLayer({ mask, weights, gradient, fraction }: LayerRewiring): RewiredLayer {
+export function rewireLayer({ mask, weights, scores, fraction }: LayerRewiring): RewiredLayer {
   const { inputs, outputs, columns } = mask;
-  if (weights.length !== columns.length || gradient.length !== inputs * outputs) {
-    throw new RangeError('weights and gradient do not fit the mask');
+  if (weights.length !== columns.length || scores.length !== inputs * outputs) {
+    throw new RangeError('weights and scores do not fit the mask');
   }
   if (!(fraction >= 0 && fraction <= 1)) {
     throw new RangeError(`the fraction to drop is in [0, 1], not ${fraction}`);
@@ -75,7 +94,7 @@ export function rewireLayer({ mask, weights, gradient, fraction }: LayerRewiring
   const positions = flatPositions(mask);
   if (replaced === 0) return { mask, origin: positions.map((_, c) => c), replaced, new: 0 };
   const dropped = markWeakest(weights, replaced);
-  const grown = greatestNotKept(gradient, positions, dropped, replaced);
+  const grown = greatestNotKept(scores, positions, dropped, replaced);
   return merge(mask, positions, dropped, grown);
 }
 
@@ -85,7 +104,9 @@ export function rewireLayer({ mask, weights, gradient, fraction }: LayerRewiring
  * values: [K] of the old mask; the result: [K] of the new one.
  */
 export function carryOver(values: Float32Array, origin: Int32Array): Float32Array {
-  return Float32Array.from(origin, (old) => (old < 0 ? 0 : values[old]));
+  const carried = new Float32Array(origin.length);
+  for (let c = 0; c < origin.length; c++) if (origin[c] >= 0) carried[c] = values[origin[c]];
+  return carried;
 }
 
 /** [K]: o * I + i of each connection, ascending. */
@@ -105,11 +126,11 @@ function markWeakest(weights: Float32Array, count: number): Uint8Array {
 }
 
 /**
- * [count]: the positions of greatest |gradient| among those without a connection that was kept,
+ * [count]: the positions of greatest |score| among those without a connection that was kept,
  * ascending.
  */
 function greatestNotKept(
-  gradient: Float32Array,
+  scores: Float32Array,
   positions: Int32Array,
   dropped: Uint8Array,
   count: number,
@@ -117,7 +138,7 @@ function greatestNotKept(
   const kept = new Int32Array(positions.length - count);
   let at = 0;
   for (let c = 0; c < positions.length; c++) if (dropped[c] === 0) kept[at++] = positions[c];
-  return selectGreatest(bitsOf(gradient), count, kept);
+  return selectGreatest(bitsOf(scores), count, kept);
 }
 
 /** The same memory as integers. */
@@ -211,6 +232,9 @@ function keepGreatest(
   return selected;
 }
 
+/** A position after all others, and an integer like them. */
+const BEYOND = 0x7fffffff;
+
 /** The new topology: connections not dropped, and those grown, in the order of their positions. */
 function merge(
   mask: LayerMask,
@@ -224,7 +248,7 @@ function merge(
   let g = 0;
   let fresh = 0;
   for (let c = 0; c <= positions.length; c++) {
-    const position = c < positions.length ? positions[c] : Number.POSITIVE_INFINITY;
+    const position = c < positions.length ? positions[c] : BEYOND;
     for (; g < grown.length && grown[g] < position; g++, at++, fresh++) {
       merged[at] = grown[g];
       origin[at] = -1;
