@@ -85,7 +85,12 @@ export function rewireLayer({ mask, weights, gradient, fraction }: LayerRewiring
  * values: [K] of the old mask; the result: [K] of the new one.
  */
 export function carryOver(values: Float32Array, origin: Int32Array): Float32Array {
-  return Float32Array.from(origin, (old) => (old < 0 ? 0 : values[old]));
+  const carried = new Float32Array(origin.length);
+  for (let k = 0; k < origin.length; k++) {
+    const old = origin[k];
+    if (old >= 0) carried[k] = values[old];
+  }
+  return carried;
 }
 
 /** [K]: o * I + i of each connection, ascending. */
@@ -181,8 +186,8 @@ function leastSelected(bits: Int32Array, reaching: Int32Array, top: LastBucket):
   let last = top;
   for (const shift of [DIGIT_BITS, 0]) {
     const counts = new Int32Array(1 << DIGIT_BITS);
-    for (const i of reaching) {
-      const digits = (bits[i] & MAGNITUDE) >> shift;
+    for (let r = 0; r < reaching.length; r++) {
+      const digits = (bits[reaching[r]] & MAGNITUDE) >> shift;
       if (digits >> DIGIT_BITS === last.bucket) counts[digits & (counts.length - 1)]++;
     }
     const { bucket, wanted } = lastBucket(counts, last.wanted);
@@ -204,9 +209,9 @@ function keepGreatest(
   const selected = new Int32Array(count);
   let ties = wanted;
   let at = 0;
-  for (const i of reaching) {
-    const magnitude = bits[i] & MAGNITUDE;
-    if (magnitude > least || (magnitude === least && ties-- > 0)) selected[at++] = i;
+  for (let r = 0; r < reaching.length; r++) {
+    const magnitude = bits[reaching[r]] & MAGNITUDE;
+    if (magnitude > least || (magnitude === least && ties-- > 0)) selected[at++] = reaching[r];
   }
   return selected;
 }
