@@ -21,6 +21,7 @@ describe('docs/training.md', () => {
       expect(rows.has(name), name).toBe(true);
       if (name in needed) expect(rows.get(name)).toBe('');
       else if (name === 'clipNorm') expect(rows.get(name)).toBe('none');
+      else if (name === 'engine') expect(rows.get(name)).toBe('`sparse`');
       else if (name === 'schedule') expect(rows.get(name)).toContain('kind: constant');
       else expect(rows.get(name)).toBe(String(defaults[name]));
     }

@@ -39,9 +39,14 @@ function randomMask(random: Stream, inputs: number, outputs: number, density: nu
 const normals = (random: Stream, length: number): Float32Array =>
   Float32Array.from({ length }, () => random.normal());
 
-/** [rows][B] of normal numbers, with zeros in the pad columns. */
-const padded = (random: Stream, rows: number, n: number, B: number): Float32Array =>
-  Float32Array.from({ length: rows * B }, (_, at) => (at % B < n ? random.normal() : 0));
+/** [T][features][16] of normal numbers, with zeros in the pad columns. */
+function padded(random: Stream, features: number, n: number, B: number): Float32Array {
+  const numbers = new Float32Array(features * B);
+  for (let f = 0; f < features; f++) {
+    for (let b = 0; b < n; b++) numbers[naive.tiled(features, f, b)] = random.normal();
+  }
+  return numbers;
+}
 
 const labelsBelow = (random: Stream, classes: number, length: number): Uint8Array =>
   Uint8Array.from({ length }, () => random.below(classes));
@@ -105,8 +110,8 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
     const expected = new Float64Array(O * B);
     const { rows, columns, weights } = layer;
     const [x, b] = [put(memory, X), put(memory, bias)];
-    kernels.forward(x, Y.at, rows.at, columns.at, weights.values.at, b, O, B, relu);
-    naive.forward(X, expected, mask.rows, mask.columns, values, bias, O, B, relu);
+    kernels.forward(x, Y.at, rows.at, columns.at, weights.values.at, b, I, O, B, relu);
+    naive.forward(X, expected, mask.rows, mask.columns, values, bias, I, O, B, relu);
     expectClose(Y.view(), expected);
   });
 
@@ -120,10 +125,43 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
     const csc = [starts, neurons, order] as const;
     const [s, o, r] = csc.map(({ at }) => at);
     const [dy, x, w] = [put(memory, dY), put(memory, X), weights.values.at];
-    kernels.inputGradient(dy, x, dX.at, s, o, r, w, transposed.at, I, B);
+    kernels.inputGradient(dy, x, dX.at, s, o, r, w, transposed.at, I, O, B);
     const [S, N, R] = csc.map(({ view }) => view());
-    naive.inputGradient(dY, X, expected, S, N, R, values, new Float64Array(K), I, B);
+    naive.inputGradient(dY, X, expected, S, N, R, values, new Float64Array(K), I, O, B);
     expectClose(dX.view(), expected);
+  });
+
+  it('dense kernels, to the bits of the sparse ones over a mask with everything', () => {
+    const { random, memory, kernels } = setup();
+    const everything = randomMask(random, I, O, 1);
+    const { rows, columns, starts, neurons, order, weights, bias, transposed } = createLayer(
+      memory,
+      everything,
+      B,
+      1,
+    );
+    const [X, dY] = [padded(random, I, n, B), padded(random, O, n, B)];
+    weights.values.view().set(normals(random, I * O));
+    bias.values.view().set(normals(random, O));
+    const [x, dy, W, b] = [put(memory, X), put(memory, dY), weights.values.at, bias.values.at];
+    const results = (length: number) => [memory.floats(length), memory.floats(length)];
+
+    const [Y, sparseY] = results(O * B);
+    kernels.denseForward(x, Y.at, W, b, I, O, B, 1);
+    kernels.forward(x, sparseY.at, rows.at, columns.at, W, b, I, O, B, 1);
+    expect(Y.view()).toEqual(sparseY.view());
+    const expectedY = new Float64Array(O * B);
+    naive.denseForward(X, expectedY, weights.values.view(), bias.values.view(), I, O, B, 1);
+    expectClose(Y.view(), expectedY);
+
+    const [dX, sparseDX] = results(I * B);
+    const [s, o, r] = [starts.at, neurons.at, order.at];
+    kernels.denseInputGradient(dy, x, dX.at, W, transposed.at, I, O, B);
+    kernels.inputGradient(dy, x, sparseDX.at, s, o, r, W, transposed.at, I, O, B);
+    expect(dX.view()).toEqual(sparseDX.view());
+    const expectedDX = new Float64Array(I * B);
+    naive.denseInputGradient(dY, X, expectedDX, weights.values.view(), I, O, B);
+    expectClose(dX.view(), expectedDX);
   });
 
   it('weightGradient, and denseWeightGradient to the same bits where connections exist', () => {
@@ -132,9 +170,9 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
     const dY = padded(random, O, n, B);
     const [x, dy] = [put(memory, X), put(memory, dY)];
     const { rows, columns, weights } = layer;
-    kernels.weightGradient(x, dy, rows.at, columns.at, weights.gradient.at, O, B);
+    kernels.weightGradient(x, dy, rows.at, columns.at, weights.gradient.at, I, O, B);
     const sparse = new Float64Array(K);
-    naive.weightGradient(X, dY, mask.rows, mask.columns, sparse, O, B);
+    naive.weightGradient(X, dY, mask.rows, mask.columns, sparse, I, O, B);
     expectClose(weights.gradient.view(), sparse);
 
     const everywhere = memory.floats(O * I);
@@ -179,8 +217,8 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
     const [z, l] = [put(memory, Z), put(memory, labels)];
     kernels.softmaxCrossEntropy(z, l, dZ.at, O, n, B);
     const expected = Float64Array.from(dZ.view());
-    const growth = kernels.smoothLabels(z, l, dZ.at, O, n, B, 0.1);
-    expectClose([growth], [naive.smoothLabels(Z, labels, expected, O, n, B, 0.1)]);
+    const growth = kernels.smoothLabels(z, l, dZ.at, O, n, 0.1);
+    expectClose([growth], [naive.smoothLabels(Z, labels, expected, O, n, 0.1)]);
     expectClose(dZ.view(), expected);
   });
 
@@ -202,8 +240,8 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
     const { random, memory, kernels } = setup();
     const Z = normals(random, O * B).map((z) => Math.round(z));
     const labels = labelsBelow(random, O, B);
-    const correct = kernels.countCorrect(put(memory, Z), put(memory, labels), O, n, B);
-    expect(correct).toBe(naive.countCorrect(Z, labels, O, n, B));
+    const correct = kernels.countCorrect(put(memory, Z), put(memory, labels), O, n);
+    expect(correct).toBe(naive.countCorrect(Z, labels, O, n));
   });
 });
 
@@ -289,7 +327,7 @@ describe('numerical failure shows in the loss', () => {
   it.each([NaN, Infinity, -Infinity])('when a logit is %d', (broken) => {
     const memory = createMemory();
     const Z = new Float32Array(3 * 32);
-    Z[32 + 1] = broken;
+    Z[naive.tiled(3, 1, 1)] = broken;
     const labels = new Uint8Array(32).fill(1);
     const dZ = memory.floats(3 * 32).at;
     const loss = memory.kernels.softmaxCrossEntropy(
@@ -310,7 +348,10 @@ describe('numerical failure shows in the loss', () => {
     const X = put(memory, new Float32Array(4 * 32).fill(NaN));
     const { activations, rows, columns, weights, bias } = layer;
     const [w, b] = [weights.values.at, bias.values.at];
-    memory.kernels.forward(X, activations.at, rows.at, columns.at, w, b, 3, 32, 1);
+    memory.kernels.forward(X, activations.at, rows.at, columns.at, w, b, 4, 3, 32, 1);
+    expect(activations.view()[0]).toBeNaN();
+    activations.view().fill(0);
+    memory.kernels.denseForward(X, activations.at, w, b, 4, 3, 32, 1);
     expect(activations.view()[0]).toBeNaN();
   });
 });
@@ -385,11 +426,11 @@ describe('gradients of a whole network', () => {
 
   function naiveForward() {
     const activations: Float64Array[] = [Float64Array.from(X)];
-    mask.forEach(({ rows, columns, outputs }, l) => {
+    mask.forEach(({ rows, columns, inputs, outputs }, l) => {
       const Y = new Float64Array(outputs * B);
       const { weights, bias } = parameters[l];
       const relu = l < mask.length - 1 ? 1 : 0;
-      naive.forward(activations[l], Y, rows, columns, weights, bias, outputs, B, relu);
+      naive.forward(activations[l], Y, rows, columns, weights, bias, inputs, outputs, B, relu);
       activations.push(Y);
     });
     const logits = activations[mask.length];
@@ -409,13 +450,14 @@ describe('gradients of a whole network', () => {
     for (let l = mask.length - 1; l >= 0; l--) {
       const { rows, columns, inputs, outputs } = mask[l];
       const { starts, neurons, order } = createLayer(memory, mask[l], B, 1);
-      naive.weightGradient(activations[l], dY, rows, columns, gradients[l].weights, outputs, B);
+      const dW = gradients[l].weights;
+      naive.weightGradient(activations[l], dY, rows, columns, dW, inputs, outputs, B);
       naive.biasGradient(dY, rows, gradients[l].bias, outputs, B);
       const dX = new Float64Array(inputs * B);
       const { weights } = parameters[l];
       const csc = [starts.view(), neurons.view(), order.view()] as const;
       const room = new Float64Array(weights.length);
-      naive.inputGradient(dY, activations[l], dX, ...csc, weights, room, inputs, B);
+      naive.inputGradient(dY, activations[l], dX, ...csc, weights, room, inputs, outputs, B);
       dY = dX;
     }
     return { gradients, loss };

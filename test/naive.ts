@@ -7,6 +7,10 @@
 type Numbers = ArrayLike<number>;
 type Writable = Float64Array;
 
+/** Where sample b of a feature lies in an array over so many features: [T][features][16]. */
+export const tiled = (features: number, feature: number, b: number): number =>
+  ((b >> 4) * features + feature) * 16 + (b & 15);
+
 /** X[i][b] = S[b][i]·scale + shift, and 0 in the pad columns. */
 export function normalise(
   S: Numbers,
@@ -18,7 +22,7 @@ export function normalise(
   shift: number,
 ): void {
   for (let i = 0; i < I; i++) {
-    for (let b = 0; b < B; b++) X[i * B + b] = b < n ? S[b * I + i] * scale + shift : 0;
+    for (let b = 0; b < B; b++) X[tiled(I, i, b)] = b < n ? S[b * I + i] * scale + shift : 0;
   }
 }
 
@@ -30,6 +34,7 @@ export function forward(
   columns: Numbers,
   values: Numbers,
   bias: Numbers,
+  I: number,
   O: number,
   B: number,
   relu: number,
@@ -37,18 +42,40 @@ export function forward(
   for (let o = 0; o < O; o++) {
     for (let b = 0; b < B; b++) {
       let sum = bias[o];
-      for (let k = rows[o]; k < rows[o + 1]; k++) sum += values[k] * X[columns[k] * B + b];
-      Y[o * B + b] = relu === 0 || sum > 0 ? sum : 0;
+      for (let k = rows[o]; k < rows[o + 1]; k++) {
+        sum += values[k] * X[tiled(I, columns[k], b)];
+      }
+      Y[tiled(O, o, b)] = relu === 0 || sum > 0 ? sum : 0;
+    }
+  }
+}
+
+/** Y = W·X + b, then ReLU if `relu`, for W [O][I]. */
+export function denseForward(
+  X: Numbers,
+  Y: Writable,
+  W: Numbers,
+  bias: Numbers,
+  I: number,
+  O: number,
+  B: number,
+  relu: number,
+): void {
+  for (let o = 0; o < O; o++) {
+    for (let b = 0; b < B; b++) {
+      let sum = bias[o];
+      for (let i = 0; i < I; i++) sum += W[o * I + i] * X[tiled(I, i, b)];
+      Y[tiled(O, o, b)] = relu === 0 || sum > 0 ? sum : 0;
     }
   }
 }
 
 /** Samples whose greatest logit, the first of equals, is the label's. */
-export function countCorrect(Z: Numbers, labels: Numbers, C: number, n: number, B: number): number {
+export function countCorrect(Z: Numbers, labels: Numbers, C: number, n: number): number {
   let correct = 0;
   for (let b = 0; b < n; b++) {
     let best = 0;
-    for (let c = 1; c < C; c++) if (Z[c * B + b] > Z[best * B + b]) best = c;
+    for (let c = 1; c < C; c++) if (Z[tiled(C, c, b)] > Z[tiled(C, best, b)]) best = c;
     if (best === labels[b]) correct++;
   }
   return correct;
@@ -66,14 +93,14 @@ export function softmaxCrossEntropy(
   let loss = 0;
   for (let b = 0; b < B; b++) {
     let top = -Infinity;
-    for (let c = 0; c < C; c++) top = Math.max(top, Z[c * B + b]);
+    for (let c = 0; c < C; c++) top = Math.max(top, Z[tiled(C, c, b)]);
     let sum = 0;
-    for (let c = 0; c < C; c++) sum += Math.exp(Z[c * B + b] - top);
+    for (let c = 0; c < C; c++) sum += Math.exp(Z[tiled(C, c, b)] - top);
     for (let c = 0; c < C; c++) {
-      const p = Math.exp(Z[c * B + b] - top) / sum;
-      dZ[c * B + b] = b < n ? (p - (labels[b] === c ? 1 : 0)) / n : 0;
+      const p = Math.exp(Z[tiled(C, c, b)] - top) / sum;
+      dZ[tiled(C, c, b)] = b < n ? (p - (labels[b] === c ? 1 : 0)) / n : 0;
     }
-    if (b < n) loss += Math.log(sum) + top - Z[labels[b] * B + b];
+    if (b < n) loss += Math.log(sum) + top - Z[tiled(C, labels[b], b)];
   }
   return loss;
 }
@@ -85,15 +112,14 @@ export function smoothLabels(
   dZ: Writable,
   C: number,
   n: number,
-  B: number,
   smoothing: number,
 ): number {
   let growth = 0;
   for (let b = 0; b < n; b++) {
     for (let c = 0; c < C; c++) {
       const shift = (labels[b] === c ? 1 : 0) - 1 / C;
-      dZ[c * B + b] += (smoothing * shift) / n;
-      growth += smoothing * shift * Z[c * B + b];
+      dZ[tiled(C, c, b)] += (smoothing * shift) / n;
+      growth += smoothing * shift * Z[tiled(C, c, b)];
     }
   }
   return growth;
@@ -110,6 +136,7 @@ export function inputGradient(
   values: Numbers,
   room: Writable,
   I: number,
+  O: number,
   B: number,
 ): void {
   for (let j = 0; j < starts[I]; j++) room[j] = values[order[j]];
@@ -117,9 +144,28 @@ export function inputGradient(
     for (let b = 0; b < B; b++) {
       let sum = 0;
       for (let j = starts[i]; j < starts[i + 1]; j++) {
-        sum += room[j] * dY[neurons[j] * B + b];
+        sum += room[j] * dY[tiled(O, neurons[j], b)];
       }
-      dX[i * B + b] = X[i * B + b] > 0 ? sum : 0;
+      dX[tiled(I, i, b)] = X[tiled(I, i, b)] > 0 ? sum : 0;
+    }
+  }
+}
+
+/** dX = Wᵀ·dY where X > 0, else 0, for W [O][I]. */
+export function denseInputGradient(
+  dY: Numbers,
+  X: Numbers,
+  dX: Writable,
+  W: Numbers,
+  I: number,
+  O: number,
+  B: number,
+): void {
+  for (let i = 0; i < I; i++) {
+    for (let b = 0; b < B; b++) {
+      let sum = 0;
+      for (let o = 0; o < O; o++) sum += W[o * I + i] * dY[tiled(O, o, b)];
+      dX[tiled(I, i, b)] = X[tiled(I, i, b)] > 0 ? sum : 0;
     }
   }
 }
@@ -131,11 +177,12 @@ export function weightGradient(
   rows: Numbers,
   columns: Numbers,
   dW: Writable,
+  I: number,
   O: number,
   B: number,
 ): void {
   for (let o = 0; o < O; o++) {
-    for (let k = rows[o]; k < rows[o + 1]; k++) dW[k] = dot(dY, o, X, columns[k], B);
+    for (let k = rows[o]; k < rows[o + 1]; k++) dW[k] = dot(X, dY, columns[k], o, I, O, B);
   }
 }
 
@@ -148,12 +195,23 @@ export function denseWeightGradient(
   O: number,
   B: number,
 ): void {
-  for (let o = 0; o < O; o++) for (let i = 0; i < I; i++) dW[o * I + i] = dot(dY, o, X, i, B);
+  for (let o = 0; o < O; o++) {
+    for (let i = 0; i < I; i++) dW[o * I + i] = dot(X, dY, i, o, I, O, B);
+  }
 }
 
-function dot(a: Numbers, row: number, b: Numbers, other: number, B: number): number {
+/** X[i]·dY[o] */
+function dot(
+  X: Numbers,
+  dY: Numbers,
+  i: number,
+  o: number,
+  I: number,
+  O: number,
+  B: number,
+): number {
   let sum = 0;
-  for (let s = 0; s < B; s++) sum += a[row * B + s] * b[other * B + s];
+  for (let b = 0; b < B; b++) sum += X[tiled(I, i, b)] * dY[tiled(O, o, b)];
   return sum;
 }
 
@@ -161,7 +219,7 @@ function dot(a: Numbers, row: number, b: Numbers, other: number, B: number): num
 export function biasGradient(dY: Numbers, rows: Numbers, db: Writable, O: number, B: number): void {
   for (let o = 0; o < O; o++) {
     db[o] = 0;
-    for (let b = 0; b < B; b++) if (rows[o + 1] > rows[o]) db[o] += dY[o * B + b];
+    for (let b = 0; b < B; b++) if (rows[o + 1] > rows[o]) db[o] += dY[tiled(O, o, b)];
   }
 }
 

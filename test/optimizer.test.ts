@@ -5,6 +5,7 @@ import { shuffled } from '../src/network/batch.ts';
 import { initialWeights } from '../src/network/init.ts';
 import { createLayer } from '../src/network/layer.ts';
 import { createMemory } from '../src/network/memory.ts';
+import { paddedBatch } from '../src/network/network.ts';
 import { clipGradients } from '../src/network/optimizer.ts';
 import { learningRateAt, type Schedule } from '../src/network/schedule.ts';
 import { type TrainingJob, type TrainingOptions, train } from '../src/network/train.ts';
@@ -175,10 +176,12 @@ function naiveRun({ dataset: { train: split, mean, std }, mask, options, seed }:
       const chosen = order.slice(from, from + batch);
       const n = chosen.length;
       const labels = Array.from(chosen, (s) => split.labels[s]);
-      const X = Float64Array.from({ length: I * n }, (_, at) => {
-        const [i, b] = [Math.floor(at / n), at % n];
-        return (split.samples[chosen[b] * I + i] / 255 - mean) / std;
-      });
+      const X = new Float64Array(I * paddedBatch(n));
+      for (let b = 0; b < n; b++) {
+        for (let i = 0; i < I; i++) {
+          X[naive.tiled(I, i, b)] = (split.samples[chosen[b] * I + i] / 255 - mean) / std;
+        }
+      }
       lossSum += gradients(layers, X, labels, labelSmoothing);
       const all = layers.flatMap(({ weights, bias }) => [weights, bias]);
       const norm = Math.sqrt(all.reduce((sum, { g }) => sum + naive.sumSquares(g, g.length), 0));
@@ -202,27 +205,28 @@ function gradients(
   smoothing: number,
 ): number {
   const n = labels.length;
+  const B = paddedBatch(n);
   const activations = [X];
-  layers.forEach(({ rows, columns, outputs, weights, bias }, l) => {
-    const Y = new Float64Array(outputs * n);
+  layers.forEach(({ rows, columns, inputs, outputs, weights, bias }, l) => {
+    const Y = new Float64Array(outputs * B);
     const relu = l < layers.length - 1 ? 1 : 0;
-    naive.forward(activations[l], Y, rows, columns, weights.w, bias.w, outputs, n, relu);
+    naive.forward(activations[l], Y, rows, columns, weights.w, bias.w, inputs, outputs, B, relu);
     activations.push(Y);
   });
   const Z = activations[layers.length];
   let dY = new Float64Array(Z.length);
-  const loss = naive.softmaxCrossEntropy(Z, labels, dY, C, n, n);
-  const growth = naive.smoothLabels(Z, labels, dY, C, n, n, smoothing);
+  const loss = naive.softmaxCrossEntropy(Z, labels, dY, C, n, B);
+  const growth = naive.smoothLabels(Z, labels, dY, C, n, smoothing);
   for (let l = layers.length - 1; l >= 0; l--) {
     const { rows, columns, inputs, outputs, weights, bias } = layers[l];
-    naive.weightGradient(activations[l], dY, rows, columns, weights.g, outputs, n);
-    naive.biasGradient(dY, rows, bias.g, outputs, n);
-    const dX = new Float64Array(inputs * n);
+    naive.weightGradient(activations[l], dY, rows, columns, weights.g, inputs, outputs, B);
+    naive.biasGradient(dY, rows, bias.g, outputs, B);
+    const dX = new Float64Array(inputs * B);
     for (let o = 0; o < outputs; o++) {
       for (let k = rows[o]; k < rows[o + 1]; k++) {
         for (let b = 0; b < n; b++) {
-          const at = columns[k] * n + b;
-          if (activations[l][at] > 0) dX[at] += weights.w[k] * dY[o * n + b];
+          const at = naive.tiled(inputs, columns[k], b);
+          if (activations[l][at] > 0) dX[at] += weights.w[k] * dY[naive.tiled(outputs, o, b)];
         }
       }
     }

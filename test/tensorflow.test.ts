@@ -14,7 +14,6 @@ import {
   type TrainingHooks,
   type TrainingJob,
   type TrainingOptions,
-  type TrainingResult,
   train,
 } from '../src/network/train.ts';
 import type { Mask } from '../src/sparse/mask.ts';

@@ -174,6 +174,17 @@ describe('training', () => {
     );
   });
 
+  it('gives the same bits after 200 steps of RigL, subnormal numbers flushed', () => {
+    // 50 epochs of four batches.
+    const options = { ...OPTIONS, epochs: 50 };
+    const { model, metrics } = train({ ...JOB, options, rewiring: RIGL }, quiet);
+    expect(metrics.steps).toBe(200);
+    expect(digest(model)).toBe('9c96293bb4aa6d5de554bb9885a906be84f544bd7876afe30e2dad3e4a279975');
+    for (const { data } of Object.values(model.tensors)) {
+      expect(data.some((x) => x !== 0 && Math.abs(Number(x)) < 1e-35)).toBe(false);
+    }
+  });
+
   it('depends on the seed', () => {
     const other = train({ ...JOB, seed: 2 }, quiet);
     expect(digest(other.model)).not.toBe(digest(train(JOB, quiet).model));

@@ -6,8 +6,8 @@ import type { Bytes, Floats, Memory } from './memory.ts';
 /** Where a batch is put together. Only the batch is copied in: the data set stays outside. */
 export interface Batch {
   /**
-   * Loads the samples order[from .. from + n) of a split, normalised, into X [I][B], and their
-   * labels. Pad columns become 0.
+   * Loads the samples order[from .. from + n) of a split, normalised, into X [T][I][16], and
+   * their labels. Pad columns become 0.
    */
   load(split: Split, order: Uint32Array, from: number, n: number, B: number): void;
   /** [B] */

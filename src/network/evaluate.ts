@@ -15,7 +15,7 @@ export function accuracy(network: Network, batch: Batch, split: Split, capacity:
     batch.load(split, order, from, n, B);
     forward(network, B);
     const logits = output.activations.at;
-    correct += memory.kernels.countCorrect(logits, batch.labels.at, output.outputs, n, B);
+    correct += memory.kernels.countCorrect(logits, batch.labels.at, output.outputs, n);
   }
   return correct / N;
 }

@@ -11,8 +11,9 @@ export interface Parameter {
 }
 
 /**
- * A layer of O neurons over I inputs with K connections. B is the batch, padded to a multiple of
- * 16; activations are feature-major, [O][B], so that the kernels run along the batch.
+ * A layer of O neurons over I inputs with K connections. The batch lies in T tiles of 16 samples,
+ * the last one padded; within a tile activations are feature-major, [T][O][16], so that the kernels
+ * run along the batch and a tile stays in the cache.
  */
 export interface Layer {
   readonly inputs: number;
@@ -32,20 +33,20 @@ export interface Layer {
   readonly starts: Integers;
   readonly neurons: Integers;
   readonly order: Integers;
-  /** [K]: room for the weights in the order of the CSC. */
+  /** Room for the weights in the order of the CSC, [K], or for 16 columns of them, [O][16]. */
   readonly transposed: Floats;
   /** [K], in the order of the CSR. */
   readonly weights: Parameter;
   /** [O]. */
   readonly bias: Parameter;
-  /** Y [O][B]: after ReLU, or the logits. Pad columns hold what bias alone gives. */
+  /** Y [T][O][16]: after ReLU, or the logits. Pad columns hold what bias alone gives. */
   readonly activations: Floats;
-  /** dY [O][B]: the gradient before ReLU. Pad columns are 0. */
+  /** dY [T][O][16]: the gradient before ReLU. Pad columns are 0. */
   readonly gradient: Floats;
 }
 
 /**
- * A layer with this mask, its parameters all 0. `batch` is B, `moments` the optimiser's arrays per
+ * A layer with this mask, its parameters all 0. `batch` is B = 16·T, `moments` the optimiser's arrays per
  * parameter.
  */
 export function createLayer(
@@ -72,7 +73,7 @@ export function createLayer(
     starts: memory.integers(inputs + 1),
     neurons: memory.integers(connections),
     order: memory.integers(connections),
-    transposed: memory.floats(connections),
+    transposed: memory.floats(Math.max(connections, 16 * outputs)),
     weights: parameter(connections),
     bias: parameter(outputs),
     activations: memory.floats(outputs * batch),

@@ -12,7 +12,7 @@ export const paddedBatch = (n: number): number => Math.ceil(n / TILE) * TILE;
 /** ReLU after every layer but the last, which gives the logits. */
 export interface Network {
   readonly memory: Memory;
-  /** X [I][B]: the first layer's inputs. Pad columns are 0. */
+  /** X [T][I][16]: the first layer's inputs. Pad columns are 0. */
   readonly input: Floats;
   readonly layers: readonly Layer[];
   /** The last of the layers. */
@@ -30,23 +30,24 @@ export function createNetwork(memory: Memory, mask: Mask, batch: number, moments
 const inputOf = ({ input, layers }: Network, l: number): Floats =>
   l === 0 ? input : layers[l - 1].activations;
 
+// Dense layers have kernels of their own. They give the same bits, only faster.
+
 /** Y = ReLU(W·X + b), layer by layer, for a batch of padded size B. */
 export function forward(network: Network, B: number): void {
   const { kernels } = network.memory;
-  network.layers.forEach((layer, l) => {
-    const { rows, columns, weights, bias, activations } = layer;
-    kernels.forward(
+  for (let l = 0; l < network.layers.length; l++) {
+    const layer = network.layers[l];
+    const { rows, columns, weights, bias, activations, inputs: I, outputs: O } = layer;
+    const [X, Y, W, b] = [
       inputOf(network, l).at,
       activations.at,
-      rows.at,
-      columns.at,
       weights.values.at,
       bias.values.at,
-      layer.outputs,
-      B,
-      layer === network.output ? 0 : 1,
-    );
-  });
+    ];
+    const relu = layer === network.output ? 0 : 1;
+    if (layer.dense) kernels.denseForward(X, Y, W, b, I, O, B, relu);
+    else kernels.forward(X, Y, rows.at, columns.at, W, b, I, O, B, relu);
+  }
 }
 
 /**
@@ -56,37 +57,27 @@ export function forward(network: Network, B: number): void {
 export function backward(network: Network, B: number): void {
   const { kernels } = network.memory;
   for (let l = network.layers.length - 1; l > 0; l--) {
-    const { gradient, starts, neurons, order, weights, transposed, inputs } = network.layers[l];
+    const layer = network.layers[l];
     const below = network.layers[l - 1];
-    kernels.inputGradient(
-      gradient.at,
-      below.activations.at,
-      below.gradient.at,
-      starts.at,
-      neurons.at,
-      order.at,
-      weights.values.at,
-      transposed.at,
-      inputs,
-      B,
-    );
+    const { starts, neurons, order, inputs: I, outputs: O } = layer;
+    const [dY, X, dX] = [layer.gradient.at, below.activations.at, below.gradient.at];
+    const [W, room] = [layer.weights.values.at, layer.transposed.at];
+    if (layer.dense) kernels.denseInputGradient(dY, X, dX, W, room, I, O, B);
+    else kernels.inputGradient(dY, X, dX, starts.at, neurons.at, order.at, W, room, I, O, B);
   }
 }
 
 /** The gradients of all weights and biases, after `backward`. */
 export function parameterGradients(network: Network, B: number): void {
   const { kernels } = network.memory;
-  network.layers.forEach((layer, l) => {
-    const { gradient, rows, columns, weights, bias, outputs } = layer;
-    // Both kernels give the same bits; the dense one is faster where all connections exist.
+  for (let l = 0; l < network.layers.length; l++) {
+    const layer = network.layers[l];
+    const { gradient, rows, columns, weights, bias, inputs: I, outputs: O } = layer;
+    const [X, dY, dW] = [inputOf(network, l).at, gradient.at, weights.gradient.at];
     if (layer.dense) denseGradient(network, l, B, weights.gradient);
-    else {
-      const X = inputOf(network, l).at;
-      const dW = weights.gradient.at;
-      kernels.weightGradient(X, gradient.at, rows.at, columns.at, dW, outputs, B);
-    }
-    kernels.biasGradient(gradient.at, rows.at, bias.gradient.at, outputs, B);
-  });
+    else kernels.weightGradient(X, dY, rows.at, columns.at, dW, I, O, B);
+    kernels.biasGradient(dY, rows.at, bias.gradient.at, O, B);
+  }
 }
 
 /** Writes layer l's weight gradient at all positions, [O][I], into `into`, after `backward`. */

@@ -114,7 +114,7 @@ function lossGradient({ job, network, batch }: Run, n: number, B: number): numbe
   const [Z, labels, dZ] = [activations.at, batch.labels.at, gradient.at];
   const loss = memory.kernels.softmaxCrossEntropy(Z, labels, dZ, outputs, n, B);
   if (labelSmoothing === 0) return loss;
-  return loss + memory.kernels.smoothLabels(Z, labels, dZ, outputs, n, B, labelSmoothing);
+  return loss + memory.kernels.smoothLabels(Z, labels, dZ, outputs, n, labelSmoothing);
 }
 
 /** The learning rate for the batch that comes after `step` others. */

@@ -105,7 +105,10 @@ export function rewireLayer({ mask, weights, scores, fraction }: LayerRewiring):
  */
 export function carryOver(values: Float32Array, origin: Int32Array): Float32Array {
   const carried = new Float32Array(origin.length);
-  for (let c = 0; c < origin.length; c++) if (origin[c] >= 0) carried[c] = values[origin[c]];
+  for (let k = 0; k < origin.length; k++) {
+    const old = origin[k];
+    if (old >= 0) carried[k] = values[old];
+  }
   return carried;
 }
 
@@ -202,8 +205,8 @@ function leastSelected(bits: Int32Array, reaching: Int32Array, top: LastBucket):
   let last = top;
   for (const shift of [DIGIT_BITS, 0]) {
     const counts = new Int32Array(1 << DIGIT_BITS);
-    for (const i of reaching) {
-      const digits = (bits[i] & MAGNITUDE) >> shift;
+    for (let r = 0; r < reaching.length; r++) {
+      const digits = (bits[reaching[r]] & MAGNITUDE) >> shift;
       if (digits >> DIGIT_BITS === last.bucket) counts[digits & (counts.length - 1)]++;
     }
     const { bucket, wanted } = lastBucket(counts, last.wanted);
@@ -225,9 +228,9 @@ function keepGreatest(
   const selected = new Int32Array(count);
   let ties = wanted;
   let at = 0;
-  for (const i of reaching) {
-    const magnitude = bits[i] & MAGNITUDE;
-    if (magnitude > least || (magnitude === least && ties-- > 0)) selected[at++] = i;
+  for (let r = 0; r < reaching.length; r++) {
+    const magnitude = bits[reaching[r]] & MAGNITUDE;
+    if (magnitude > least || (magnitude === least && ties-- > 0)) selected[at++] = reaching[r];
   }
   return selected;
 }

@@ -2,35 +2,33 @@
 
 /**
  * Y = W·X + b over the connections that exist, then ReLU if `relu` is not 0.
- * X: [I][B] and Y: [O][B], feature-major; rows [O + 1], columns [K] and values [K] are W as CSR:
- * row o lists the fan-in of neuron o; bias: [O]. B is a multiple of 16.
+ * X: [T][I][16] and Y: [T][O][16]; rows [O + 1], columns [K] and values [K] are W as CSR: row o
+ * lists the fan-in of neuron o; bias: [O].
  * Sums run in the order of the row.
  *
- * The tile of 16 samples (one cache line) is the outer loop: its slice of X stays in the cache for
- * all neurons. Four accumulators hold a neuron's tile for its whole row, so that Y is written once.
- * Two weights a turn: V8 hoists their eight loads, and with the accumulators all fit the registers
- * of x64. Eight accumulators and one weight do not fit, by one: Node 20 then spills an accumulator
- * in each turn, which costs a quarter of the speed.
+ * A tile's slice of X stays in the cache for all neurons. Four accumulators hold a neuron's tile
+ * for its whole row, so that Y is written once. Two weights a turn: V8 hoists their eight loads,
+ * and with the accumulators all fit the registers of x64. Eight accumulators and one weight do not
+ * fit, by one: Node 20 then spills an accumulator in each turn, which costs a quarter of the speed.
  */
 export function forward(
   X: usize, Y: usize, rows: usize, columns: usize, values: usize, bias: usize,
-  O: i32, B: i32, relu: i32,
+  I: i32, O: i32, B: i32, relu: i32,
 ): void {
-  const stride = <usize>B << 2;
+  const T = B >> 4;
   const floor = relu ? f32x4.splat(0) : f32x4.splat(-Infinity);
-  for (let tile: usize = 0; tile < stride; tile += 64) {
-    const x = X + tile;
-    let y = Y + tile;
-    let k = <usize>load<i32>(rows) << 2;
-    for (let o = 0; o < O; o++) {
-      const end = <usize>load<i32>(rows + ((<usize>o + 1) << 2)) << 2;
-      const b = v128.load32_splat(bias + (<usize>o << 2));
+  let x = X, y = Y;
+  for (let t = 0; t < T; t++) {
+    let k: usize = 0;
+    for (let o: usize = 0; o < <usize>O; o++) {
+      const end = <usize>load<i32>(rows + (o << 2), 4) << 2;
+      const b = v128.load32_splat(bias + (o << 2));
       let y0 = b, y1 = b, y2 = b, y3 = b;
       for (; k + 8 <= end; k += 8) {
         const w = v128.load32_splat(values + k);
         const v = v128.load32_splat(values + k, 4);
-        const at = x + <usize>load<i32>(columns + k) * stride;
-        const next = x + <usize>load<i32>(columns + k, 4) * stride;
+        const at = x + (<usize>load<i32>(columns + k) << 6);
+        const next = x + (<usize>load<i32>(columns + k, 4) << 6);
         y0 = f32x4.add(y0, f32x4.mul(w, v128.load(at)));
         y0 = f32x4.add(y0, f32x4.mul(v, v128.load(next)));
         y1 = f32x4.add(y1, f32x4.mul(w, v128.load(at, 16)));
@@ -42,7 +40,7 @@ export function forward(
       }
       if (k < end) {
         const w = v128.load32_splat(values + k);
-        const at = x + <usize>load<i32>(columns + k) * stride;
+        const at = x + (<usize>load<i32>(columns + k) << 6);
         y0 = f32x4.add(y0, f32x4.mul(w, v128.load(at)));
         y1 = f32x4.add(y1, f32x4.mul(w, v128.load(at, 16)));
         y2 = f32x4.add(y2, f32x4.mul(w, v128.load(at, 32)));
@@ -54,7 +52,8 @@ export function forward(
       v128.store(y, f32x4.pmax(y1, floor), 16);
       v128.store(y, f32x4.pmax(y2, floor), 32);
       v128.store(y, f32x4.pmax(y3, floor), 48);
-      y += stride;
+      y += 64;
     }
+    x += <usize>I << 6;
   }
 }

@@ -2,36 +2,35 @@
 
 /**
  * dX = Wᵀ·dY where X > 0, else 0: X is the ReLU output of the layer below.
- * dY: [O][B], X and dX: [I][B]. starts [I + 1], neurons [K] and order [K] are W as CSC: column i
- * lists the neurons that input i feeds, and order says where each weight lies in values [K] (CSR).
- * room: [K], to which the weights are copied in the order of the CSC: each tile reads them again.
- * B is a multiple of 16. Sums run in the order of the column.
+ * dY: [T][O][16], X and dX: [T][I][16]. starts [I + 1], neurons [K] and order [K] are W as CSC:
+ * column i lists the neurons that input i feeds, and order says where each weight lies in values
+ * [K] (CSR). room: [K], to which the weights are copied in the order of the CSC: each tile reads
+ * them again.
+ * Sums run in the order of the column.
  *
  * The loops are those of `forward`, and for the same reasons.
  */
 export function inputGradient(
   dY: usize, X: usize, dX: usize, starts: usize, neurons: usize, order: usize, values: usize,
-  room: usize, I: i32, B: i32,
+  room: usize, I: i32, O: i32, B: i32,
 ): void {
+  const T = B >> 4;
   const size = <usize>load<i32>(starts + (<usize>I << 2)) << 2;
   for (let j: usize = 0; j < size; j += 4) {
     store<f32>(room + j, load<f32>(values + (<usize>load<i32>(order + j) << 2)));
   }
-  const stride = <usize>B << 2;
   const zero = f32x4.splat(0);
-  for (let tile: usize = 0; tile < stride; tile += 64) {
-    const dy = dY + tile;
-    let x = X + tile;
-    let dx = dX + tile;
-    let j = <usize>load<i32>(starts) << 2;
-    for (let i = 0; i < I; i++) {
-      const end = <usize>load<i32>(starts + ((<usize>i + 1) << 2)) << 2;
+  let dy = dY, x = X, dx = dX;
+  for (let t = 0; t < T; t++) {
+    let j: usize = 0;
+    for (let i: usize = 0; i < <usize>I; i++) {
+      const end = <usize>load<i32>(starts + (i << 2), 4) << 2;
       let d0 = zero, d1 = zero, d2 = zero, d3 = zero;
       for (; j + 8 <= end; j += 8) {
         const w = v128.load32_splat(room + j);
         const v = v128.load32_splat(room + j, 4);
-        const at = dy + <usize>load<i32>(neurons + j) * stride;
-        const next = dy + <usize>load<i32>(neurons + j, 4) * stride;
+        const at = dy + (<usize>load<i32>(neurons + j) << 6);
+        const next = dy + (<usize>load<i32>(neurons + j, 4) << 6);
         d0 = f32x4.add(d0, f32x4.mul(w, v128.load(at)));
         d0 = f32x4.add(d0, f32x4.mul(v, v128.load(next)));
         d1 = f32x4.add(d1, f32x4.mul(w, v128.load(at, 16)));
@@ -43,7 +42,7 @@ export function inputGradient(
       }
       if (j < end) {
         const w = v128.load32_splat(room + j);
-        const at = dy + <usize>load<i32>(neurons + j) * stride;
+        const at = dy + (<usize>load<i32>(neurons + j) << 6);
         d0 = f32x4.add(d0, f32x4.mul(w, v128.load(at)));
         d1 = f32x4.add(d1, f32x4.mul(w, v128.load(at, 16)));
         d2 = f32x4.add(d2, f32x4.mul(w, v128.load(at, 32)));
@@ -54,8 +53,9 @@ export function inputGradient(
       v128.store(dx, v128.and(d1, f32x4.gt(v128.load(x, 16), zero)), 16);
       v128.store(dx, v128.and(d2, f32x4.gt(v128.load(x, 32), zero)), 32);
       v128.store(dx, v128.and(d3, f32x4.gt(v128.load(x, 48), zero)), 48);
-      x += stride;
-      dx += stride;
+      x += 64;
+      dx += 64;
     }
+    dy += <usize>O << 6;
   }
 }

@@ -20,14 +20,3 @@ export function sumLanes(a: v128): f32 {
   const low = f32x4.extract_lane(a, 0) + f32x4.extract_lane(a, 1);
   return low + (f32x4.extract_lane(a, 2) + f32x4.extract_lane(a, 3));
 }
-
-/** x·y of `stride` bytes each: one chain of vectors from left to right, then the lanes. */
-// @ts-ignore: decorator
-@inline
-export function dot(x: usize, y: usize, stride: usize): f32 {
-  let sum = f32x4.splat(0);
-  for (let b: usize = 0; b < stride; b += 16) {
-    sum = f32x4.add(sum, f32x4.mul(v128.load(x + b), v128.load(y + b)));
-  }
-  return sumLanes(sum);
-}
