@@ -154,10 +154,10 @@ async function printEpochs(ours) {
   const rows = [];
   for (const who of ours) {
     const times = { frozen: [], rigl: [], assembly: [], evaluation: [] };
-    for (let round = 0; round < Math.ceil(rounds / 2); round++) {
+    for (let round = 0; round < rounds; round++) {
       for (const rigl of [false, true]) {
         const arm = { sparsity: 0.9, rigl };
-        const { seconds } = await who.ask({ ask: 'epochs', arm, epochs: 5 });
+        const { seconds } = await who.ask({ ask: 'epochs', arm, epochs: 10 });
         times[rigl ? 'rigl' : 'frozen'].push(seconds);
       }
       const shares = await who.ask({ ask: 'shares', arm: { sparsity: 0.9, rigl: false } });

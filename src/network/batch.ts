@@ -28,17 +28,39 @@ export function createBatch(
   return {
     labels,
     load(split, order, from, n, B) {
-      const samples = staged.view();
+      gather(split.samples, I, order, from, n, staged.view());
       const classes = labels.view();
-      for (let b = 0; b < n; b++) {
-        const sample = order[from + b];
-        samples.set(split.samples.subarray(sample * I, (sample + 1) * I), b * I);
-        classes[b] = split.labels[sample];
-      }
+      for (let b = 0; b < n; b++) classes[b] = split.labels[order[from + b]];
       memory.kernels.normalise(staged.at, input.at, I, n, B, 1 / (255 * std), -mean / std);
     },
   };
 }
+
+/**
+ * Copies the samples order[from .. from + n), of I bytes each, one after another: by words where
+ * they lie on words, which is several times faster than a view for each sample.
+ */
+function gather(
+  samples: Uint8Array,
+  I: number,
+  order: Uint32Array,
+  from: number,
+  n: number,
+  into: Uint8Array,
+): void {
+  const onWords = I % 4 === 0 && samples.byteOffset % 4 === 0;
+  const size = onWords ? I / 4 : I;
+  const source = onWords ? asWords(samples) : samples;
+  const target = onWords ? asWords(into) : into;
+  for (let b = 0; b < n; b++) {
+    const first = order[from + b] * size;
+    const at = b * size;
+    for (let k = 0; k < size; k++) target[at + k] = source[first + k];
+  }
+}
+
+const asWords = ({ buffer, byteOffset, length }: Uint8Array): Int32Array =>
+  new Int32Array(buffer, byteOffset, length >> 2);
 
 /** The numbers 0 .. n - 1. */
 export const inOrder = (n: number): Uint32Array => Uint32Array.from({ length: n }, (_, i) => i);
