@@ -8,6 +8,15 @@ declare const VERSION: string;
 
 const several = (value: string, before: string[] = []): string[] => [...before, value];
 
+/** Options that may be repeated, and are lists. Empty ones come from here: a default would show in `--help`. */
+const withLists = <Options extends object>(options: Options) => ({
+  preset: [],
+  set: [],
+  force: [],
+  mirror: [],
+  ...options,
+});
+
 function positive(value: string): number {
   const number = Number(value);
   if (!Number.isInteger(number) || number < 1) {
@@ -23,14 +32,8 @@ function withCommon(command: Command): Command {
       '--preset <name>',
       'lay a preset of pipeline.yaml over its params (repeatable)',
       several,
-      [],
     )
-    .option(
-      '--set <path=value>',
-      'set one param, such as training.epochs=3 (repeatable)',
-      several,
-      [],
-    )
+    .option('--set <path=value>', 'set one param, such as training.epochs=3 (repeatable)', several)
     .option('-C, --directory <dir>', 'the folder of the pipeline', '.')
     .option('--file <name>', 'the pipeline file within it', 'pipeline.yaml')
     .option('--cache <dir>', 'the store (default: cache, or PIPELINE_CACHE)')
@@ -63,12 +66,11 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
     )
     .option('-n, --dry-run', 'say what would run and why, and run nothing')
     .option('-k, --keep-going', 'after a failure, go on with what does not need it')
-    .option('--force <task>', 'run a task even if it was made before (repeatable)', several, [])
+    .option('--force <task>', 'run a task even if it was made before (repeatable)', several)
     .option(
       '--mirror <dir|url>',
       'look here first for data files (repeatable; PIPELINE_MIRROR)',
       several,
-      [],
     )
     .option('-q, --quiet', 'say only what goes wrong')
     .addHelpText(
@@ -81,20 +83,22 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
       ),
     )
     .action(async (targets, options) =>
-      end(await (await import('./make.ts')).make(targets, options)),
+      end(await (await import('./make.ts')).make(targets, withLists(options))),
     );
 
   withCommon(root.command('status [targets...]'))
     .description('what is made and what a make would run')
     .addHelpText('after', examples('status', 'status rigl --json'))
     .action(async (targets, options) =>
-      end(await (await import('./status.ts')).status(targets, options)),
+      end(await (await import('./status.ts')).status(targets, withLists(options))),
     );
 
   withCommon(root.command('why <task>'))
     .description('why a task would run, or who made it, when and at what cost')
     .addHelpText('after', examples('why report', 'why rigl/synth-digits/0.9/erk/uniform/0'))
-    .action(async (task, options) => end(await (await import('./why.ts')).why(task, options)));
+    .action(async (task, options) =>
+      end(await (await import('./why.ts')).why(task, withLists(options))),
+    );
 
   withCommon(root.command('graph [targets...]'))
     .description('the stages and how they are connected')
@@ -104,7 +108,7 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
     )
     .addHelpText('after', examples('graph', 'graph --format mermaid', 'graph report --tasks'))
     .action(async (targets, options) =>
-      end(await (await import('./graph.ts')).graph(targets, options)),
+      end(await (await import('./graph.ts')).graph(targets, withLists(options))),
     );
 
   withCommon(root.command('show <task[:output]>'))
@@ -119,7 +123,7 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
       ),
     )
     .action(async (target, options) =>
-      end(await (await import('./show.ts')).show(target, options)),
+      end(await (await import('./show.ts')).show(target, withLists(options))),
     );
 
   return root;
