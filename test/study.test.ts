@@ -70,10 +70,10 @@ describe('the study, in miniature', () => {
       report: digests['report:html'],
     }).toMatchInlineSnapshot(`
       {
-        "equilibrium": "a9a3fcd9ef4b9e6e2e55bbb4a362f92d86e93587d4e1029308c5a532a589dcb9",
-        "metrics": "b0f89e6b38caaa693e197ad5c5d261f6c684e45207c9da8807ff407ac483caf8",
-        "model": "636ca9773d720e5c27823a0e612807e6bd8e5acd8a4925e8676daf6e82546b39",
-        "report": "37cbcd9854f7701a88e470eeffb7fdbc637798d290679e127f0ab784aacb8cbb",
+        "equilibrium": "0b9ed284cc9fe98fdcfc41f66b7b7b7253a1361ec2c788ebbbde78281720710b",
+        "metrics": "abcfc094549177d9df6bd9821a5fbeeb705ec9480b9da88e56985e5bdce027b3",
+        "model": "deea4dab70e11af8cf650d0e6bb182a57fafae470bcdbdbb13a97c947935f9cb",
+        "report": "51776f5f3414944d5d4b8649c36c1c5beef31a760d26dca3bc3539be396dd13d",
       }
     `);
   });

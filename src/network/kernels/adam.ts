@@ -6,15 +6,16 @@ import { flush } from './flush';
  *   m = beta1·m + (1 - beta1)·g, v = beta2·v + (1 - beta2)·g²,
  *   w = w - rate·m / (sqrt(v·unbias) + epsilon).
  * At the t-th step `rate` is the learning rate over 1 - beta1^t, and `unbias` 1 / (1 - beta2^t).
+ * 1 - beta is taken in double precision: that of a rounded 0.999 is off by 1.3e-5.
  * The arrays are padded with zeros to a multiple of four, and stay so.
  * Source: Kingma and Ba 2015, algorithm 1 (arXiv 1412.6980).
  */
 export function adam(
   w: usize, dw: usize, m: usize, v: usize, K: i32,
-  rate: f32, beta1: f32, beta2: f32, unbias: f32, epsilon: f32, decay: f32,
+  rate: f32, beta1: f64, beta2: f64, unbias: f32, epsilon: f32, decay: f32,
 ): void {
-  const keep1 = f32x4.splat(beta1), take1 = f32x4.splat(1 - beta1);
-  const keep2 = f32x4.splat(beta2), take2 = f32x4.splat(1 - beta2);
+  const keep1 = f32x4.splat(<f32>beta1), take1 = f32x4.splat(<f32>(1 - beta1));
+  const keep2 = f32x4.splat(<f32>beta2), take2 = f32x4.splat(<f32>(1 - beta2));
   const size = <usize>K << 2;
   for (let k: usize = 0; k < size; k += 16) {
     const old = v128.load(w + k);
