@@ -47,6 +47,8 @@ interface Progress {
 /** Without a terminal, a running task tells its progress this often. */
 const PLAIN_PROGRESS_MS = 15_000;
 const REDRAW_MS = 100;
+/** With fewer tasks built, the time left is anybody's guess. */
+const TASKS_BEFORE_GUESS = 5;
 
 function newProgress(plan: Plan): Progress {
   const remaining = new Map<string, number>();
@@ -88,18 +90,19 @@ function note(progress: Progress, plan: Plan, event: Event, now: number): void {
   } else if (event.event === 'interrupted') progress.running.delete(event.task);
 }
 
-/** A guess at the seconds left; undefined until a task of every remaining stage was seen. */
-function secondsLeft(progress: Progress, now: number): number | undefined {
+/** A guess at the seconds left, from what tasks of each stage took; a stage not seen yet counts as the average. */
+function secondsLeft({ seconds, remaining, running }: Progress, now: number): number | undefined {
+  const seen = [...seconds.values()];
+  const tasks = seen.reduce((sum, stage) => sum + stage.tasks, 0);
+  if (tasks < TASKS_BEFORE_GUESS) return undefined;
+  const average = seen.reduce((sum, stage) => sum + stage.seconds, 0) / tasks;
   let sum = 0;
-  for (const [stage, left] of progress.remaining) {
-    if (left <= 0) continue;
-    const known = progress.seconds.get(stage);
-    if (known === undefined) continue;
-    sum += (left * known.seconds) / known.tasks;
+  for (const [stage, left] of remaining) {
+    const known = seconds.get(stage);
+    sum += left * (known ? known.seconds / known.tasks : average);
   }
-  if (sum === 0) return undefined;
-  for (const { since } of progress.running.values()) sum -= (now - since) / 1000;
-  return Math.max(0, sum) / Math.max(1, progress.running.size);
+  for (const { since } of running.values()) sum -= (now - since) / 1000;
+  return Math.max(0, sum) / Math.max(1, running.size);
 }
 
 /** Draws events for people. */

@@ -66,7 +66,10 @@ async function run(
   const { store, root, pipeline } = session;
   const workers = createWorkers(workerFile);
   const display = options.json ? jsonDisplay() : peopleDisplay(plan, options.quiet ?? false);
-  const { signal, release } = stopSignal();
+  const { signal, release } = stopSignal(() => {
+    const message = 'stopping at the next checkpoint; Ctrl-C again stops at once';
+    display.listener({ event: 'warning', message });
+  });
   const id = newRunId(new Date());
   const startedAt = new Date().toISOString();
   try {
@@ -124,12 +127,12 @@ function peopleDisplay(plan: Plan, quiet: boolean): Display {
 }
 
 /** Ctrl-C once: stop at the next checkpoints. Twice: stop now. */
-function stopSignal(): { readonly signal: AbortSignal; release(): void } {
+function stopSignal(announce: () => void): { readonly signal: AbortSignal; release(): void } {
   const stop = new AbortController();
   const onSignal = (): void => {
     if (stop.signal.aborted) process.exit(EXIT.interrupted);
     stop.abort();
-    talk(`${c.yellow('stopping')} at the next checkpoint; Ctrl-C again stops at once`);
+    announce();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
