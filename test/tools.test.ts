@@ -224,7 +224,9 @@ describe('engine: tensorflow', () => {
     rig.edit('pipeline.yaml', 'learningRate: 0.001 }', 'learningRate: 0.001, engine: tensorflow }');
     const { code, stderr } = await rig.run('make', ...SMALL);
     expect(code).toBe(2);
-    expect(stderr).toContain('TensorFlow.js trains masks that stay: rewiring needs `engine: sparse`');
+    expect(stderr).toContain(
+      'TensorFlow.js trains masks that stay: rewiring needs `engine: sparse`',
+    );
     expect(stderr).toMatch(/pipeline\.yaml:\d+:\d+: error/);
   });
 });
