@@ -235,62 +235,45 @@ export function referencePath(value: Json): readonly string[] | null {
 /** Finds what a reference stands for, or says what is wrong with it. */
 export type Lookup = (path: readonly string[], at: Place) => Result<Located>;
 
-/** Puts what they stand for in place of all references in a value. */
-export function substitute(located: Located, lookup: Lookup): Result<Located> {
+/** The same value with every leaf rewritten, or everything that stood in the way. */
+function rewriteLeaves(
+  located: Located,
+  rewrite: (leaf: Located) => Result<Located>,
+): Result<Located> {
   const problems: Diagnostic[] = [];
   const visit = (part: Located): Located => {
     if (part.fields) {
-      return locatedMap(
-        new Map([...part.fields].map(([name, field]) => [name, visit(field)])),
-        part,
-      );
+      const fields = [...part.fields].map(([name, field]) => [name, visit(field)] as const);
+      return locatedMap(new Map(fields), part);
     }
     if (part.items) return locatedList(part.items.map(visit), part);
-    const { value } = part;
-    if (typeof value !== 'string' || !value.startsWith('$')) return part;
-    if (value.startsWith('$$')) return { ...part, value: value.slice(1) };
-    const path = referencePath(value);
-    if (path === null) {
-      problems.push({
-        message: `\`${value}\` is not a reference`,
-        place: part.place,
-        hint: 'a reference is `$name` or `$name.part`; `$$` begins a literal dollar',
-      });
-      return part;
-    }
-    const found = lookup(path, part.place);
-    if (!found.ok) {
-      problems.push(...found.diagnostics);
-      return part;
-    }
-    return { ...found.value, named: part.named };
+    const rewritten = rewrite(part);
+    if (rewritten.ok) return { ...rewritten.value, named: part.named };
+    problems.push(...rewritten.diagnostics);
+    return part;
   };
   const result = visit(located);
   return problems.length > 0 ? failure(...problems) : success(result);
 }
 
+/** Puts what they stand for in place of all references in a value. */
+export function substitute(located: Located, lookup: Lookup): Result<Located> {
+  return rewriteLeaves(located, (leaf) => {
+    const { value, place } = leaf;
+    if (typeof value !== 'string' || !value.startsWith('$')) return success(leaf);
+    if (value.startsWith('$$')) return success({ ...leaf, value: value.slice(1) });
+    const path = referencePath(value);
+    if (path) return lookup(path, place);
+    const hint = 'a reference is `$name` or `$name.part`; `$$` begins a literal dollar';
+    return failure({ message: `\`${value}\` is not a reference`, place, hint });
+  });
+}
+
 /** The same value with each reference to an axis replaced by what `point` holds there. */
-export function fillAxes(
-  located: Located,
-  point: (path: readonly string[], at: Place) => Result<Located>,
-): Result<Located> {
-  const problems: Diagnostic[] = [];
-  const visit = (part: Located): Located => {
-    if (part.fields) {
-      return locatedMap(
-        new Map([...part.fields].map(([name, field]) => [name, visit(field)])),
-        part,
-      );
-    }
-    if (part.items) return locatedList(part.items.map(visit), part);
-    if (part.axis === undefined) return part;
-    const found = point(part.axis, part.place);
-    if (found.ok) return { ...found.value, named: part.named };
-    problems.push(...found.diagnostics);
-    return part;
-  };
-  const result = visit(located);
-  return problems.length > 0 ? failure(...problems) : success(result);
+export function fillAxes(located: Located, point: Lookup): Result<Located> {
+  return rewriteLeaves(located, (leaf) =>
+    leaf.axis === undefined ? success(leaf) : point(leaf.axis, leaf.place),
+  );
 }
 
 /**
