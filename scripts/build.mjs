@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, version as esbuildVersion } from 'esbuild';
 import { $ } from 'zx';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
@@ -33,7 +33,7 @@ const { metafile } = await build({
   minifySyntax: true,
   // Loaded from node_modules: native code, an own binary, an own worker thread.
   external: ['lmdb', 'esbuild', 'hasha'],
-  define: { VERSION: JSON.stringify(version) },
+  define: { VERSION: JSON.stringify(version), ESBUILD_VERSION: JSON.stringify(esbuildVersion) },
   // CommonJS packages (commander) require Node's own modules.
   banner: {
     js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",

@@ -258,6 +258,13 @@ describe('places', () => {
       expect(error?.message).toContain('cannot be called');
     }
   });
+
+  test('a checksum that could never match is refused before anything is fetched', async () => {
+    for (const sha256 of ['A'.repeat(64), 'abc']) {
+      const { error } = await fetched(file({ sha256 }), { mirrors: [folder()] });
+      expect(error?.message).toContain('is not 64 lower-case hex digits');
+    }
+  });
 });
 
 describe('a source stage', () => {

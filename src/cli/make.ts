@@ -30,6 +30,7 @@ import { count, duration } from './words.ts';
 
 /** Filled in by the build. */
 declare const VERSION: string;
+declare const ESBUILD_VERSION: string;
 
 interface MakeOptions extends CommonOptions {
   readonly jobs?: number;
@@ -72,6 +73,7 @@ async function run(
   });
   const id = newRunId(new Date());
   const startedAt = new Date().toISOString();
+  const versions = { node: process.version, pipeline: VERSION, esbuild: ESBUILD_VERSION };
   try {
     display.listener({ event: 'planned', tasks: plan.tasks.size, targets });
     const result = await execute(plan, {
@@ -84,7 +86,7 @@ async function run(
       mirrors: mirrorsOf(options, root, pipeline.mirrors),
       root,
       artifacts: artifactsFolder(root),
-      maker: { run: id, host, versions: { node: process.version, pipeline: VERSION } },
+      maker: { run: id, host, versions },
       clock: Date.now,
       signal,
     });

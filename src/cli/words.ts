@@ -60,8 +60,6 @@ export function reasonWords(reason: Reason): string {
       return `${reason.outputs.join(', ')} missing from the store`;
     case 'resumed':
       return 'continues from its checkpoint';
-    case 'upstream':
-      return `needs ${reason.tasks.join(', ')}`;
   }
 }
 

@@ -54,8 +54,7 @@ export type Reason =
   | { readonly kind: 'changed'; readonly changes: readonly Change[] }
   | { readonly kind: 'forced' }
   | { readonly kind: 'lost'; readonly outputs: readonly string[] }
-  | { readonly kind: 'resumed' }
-  | { readonly kind: 'upstream'; readonly tasks: readonly TaskId[] };
+  | { readonly kind: 'resumed' };
 
 /** What became of a task. */
 export type Outcome = 'built' | 'reused' | 'failed' | 'skipped' | 'interrupted';

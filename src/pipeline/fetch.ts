@@ -4,7 +4,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import pRetry, { AbortError } from 'p-retry';
-import { type Digest, digestOf, type Named } from './key.ts';
+import { type Digest, digestOf, isDigest, type Named } from './key.ts';
 import type { SourceFile } from './stage.ts';
 import type { Store } from './store.ts';
 
@@ -47,7 +47,12 @@ export async function fetchFiles(
 }
 
 async function fetchFile(file: SourceFile, options: FetchOptions): Promise<Digest> {
-  if (options.store.hasBlob(file.sha256 as Digest)) return file.sha256 as Digest;
+  if (!isDigest(file.sha256)) {
+    throw new FetchError(
+      `the sha256 of ${file.name} is not 64 lower-case hex digits: ${file.sha256}`,
+    );
+  }
+  if (options.store.hasBlob(file.sha256)) return file.sha256;
   const tried: string[] = [];
   for (const place of placesOf(file, options.mirrors)) {
     let bytes: Uint8Array;

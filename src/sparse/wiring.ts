@@ -43,19 +43,6 @@ export function makeMask(plan: MaskPlan & { readonly seed: number }): MaskResult
   return { mask: [...hidden, outputLayer(plan)] };
 }
 
-/**
- * The first layer that cannot have its profile, if any: what `makeMask` would say, without drawing.
- */
-export function infeasibleLayer(plan: MaskPlan): InfeasibleLayer | undefined {
-  const { profile } = plan;
-  if (!('cv' in profile)) return undefined;
-  for (const [layer, size] of hiddenSizes(plan).entries()) {
-    const found = fanInByCv(profile.family, profile.cv, size);
-    if ('infeasible' in found) return { layer, ...found.infeasible };
-  }
-  return undefined;
-}
-
 /** One line about an infeasible layer, such as a diagnostic or a report shows. */
 export function describeInfeasible(infeasible: InfeasibleLayer): string {
   const { layer, family, cv, minimumCv, maximumCv, size } = infeasible;
