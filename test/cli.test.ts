@@ -48,7 +48,7 @@ const steady = (text: string, rig?: Rig): string =>
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z on \S+/g, '<when> on <host>')
     .replace(/\d{8}T\d{6}-[0-9a-f]{6}/g, '<run>')
     .replace(/\d+\.\d+ s/g, '<time>')
-    .replace(/node v[\d.]+, pipeline [\d.]+/g, '<versions>');
+    .replace(/node v[\d.]+, pipeline [\d.]+, esbuild [\d.]+/g, '<versions>');
 
 const COMMANDS = ['make', 'status', 'why', 'graph', 'show'];
 
