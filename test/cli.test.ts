@@ -259,7 +259,7 @@ describe('before and after a make', () => {
     );
     expect(made.events.at(-1)).toMatchObject({
       event: 'finished',
-      tally: { built: 3, reused: 0, failed: 0, skipped: 0, interrupted: 0 },
+      tally: { built: 3, reused: 0, failed: 0, skipped: 0, interrupted: 0, infeasible: 0 },
     });
     expect(await json('why', 'draw/1')).toMatchObject({
       fate: 'reuse',

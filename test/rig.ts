@@ -55,7 +55,7 @@ export interface Rig {
 }
 
 /** What a stage module in a rig begins with. */
-export const DOOR = `import { bytes, collect, defineStage, json, optional, StageError, tensors, text } from '${join(repository, 'src/pipeline/stage.ts')}';
+export const DOOR = `import { bytes, collect, collectPartial, defineStage, InfeasibleError, json, optional, StageError, tensors, text } from '${join(repository, 'src/pipeline/stage.ts')}';
 import * as z from 'zod/mini';
 `;
 

@@ -38,6 +38,7 @@ interface Progress {
   reused: number;
   failed: number;
   skipped: number;
+  infeasible: number;
   readonly running: Map<TaskId, Running>;
   /** Seconds per unit of work, or per task, by stage: what the time left is guessed from. */
   readonly seconds: Map<string, { tasks: number; seconds: number }>;
@@ -60,6 +61,7 @@ function newProgress(plan: Plan): Progress {
     reused: 0,
     failed: 0,
     skipped: 0,
+    infeasible: 0,
     running: new Map(),
     seconds: new Map(),
     remaining,
@@ -84,11 +86,17 @@ function note(progress: Progress, plan: Plan, event: Event, now: number): void {
       known.seconds += event.seconds;
       progress.seconds.set(stage, known);
     }
-  } else if (event.event === 'failed' || event.event === 'skipped') {
+  } else if (isLoss(event)) {
     progress[event.event] += 1;
     progress.running.delete(event.task);
   } else if (event.event === 'interrupted') progress.running.delete(event.task);
 }
+
+const isLoss = (event: Event): event is Extract<Event, { event: Loss }> =>
+  event.event === 'failed' || event.event === 'skipped' || event.event === 'infeasible';
+
+/** How a task can end without outputs, beside being stopped. */
+type Loss = 'failed' | 'skipped' | 'infeasible';
 
 /** A guess at the seconds left, from what tasks of each stage took; a stage not seen yet counts as the average. */
 function secondsLeft({ seconds, remaining, running }: Progress, now: number): number | undefined {
@@ -152,6 +160,11 @@ function lineFor(event: Event, progress: Progress, c: Colors): string | undefine
         : undefined;
     case 'failed':
       return failureText(event, c);
+    case 'infeasible':
+      // Those that follow, and those that were known, are counted at the end.
+      return event.known
+        ? undefined
+        : `${c.yellow('left out')} ${event.task} ${c.dim(`— infeasible: ${event.message}`)}`;
     case 'interrupted':
       return `${c.yellow('stopped')} ${event.task} ${c.dim('the next make continues it')}`;
     case 'waiting':
@@ -225,12 +238,12 @@ function frame(
   now: number,
   c: Colors,
 ): string {
-  const { total, built, reused, failed, skipped, running } = progress;
+  const { total, built, reused, failed, skipped, infeasible, running } = progress;
   const partial = [...running.values()].reduce(
     (sum, { done, of }) => sum + (of > 0 ? done / of : 0),
     0,
   );
-  const ended = built + reused + failed + skipped;
+  const ended = built + reused + failed + skipped + infeasible;
   const left = secondsLeft(progress, now);
   const words = [
     `${ended}/${count(total, 'task')}`,

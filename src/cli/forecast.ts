@@ -2,7 +2,7 @@
 import type { Forecast } from '../pipeline/action.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import { stdoutColors as c, talk, tell } from './session.ts';
-import { count, reasonWords } from './words.ts';
+import { absenceWords, count, reasonWords } from './words.ts';
 
 /** A forecast for machines. */
 export function forecastJson(forecast: Forecast): object {
@@ -16,6 +16,11 @@ export function forecastJson(forecast: Forecast): object {
         key: forecast.action.key,
         reason: forecast.reason,
       };
+    case 'infeasible': {
+      const { message, because } = forecast.absence;
+      const inherited = because === forecast.task ? {} : { because };
+      return { task: forecast.task, fate: 'infeasible', message, ...inherited };
+    }
     case 'same':
       return { task: forecast.task, fate: 'same', key: forecast.action.key, as: forecast.as };
     case 'follow':
@@ -31,6 +36,7 @@ export const willRun = (forecast: Forecast): boolean =>
 export function forecastWords(forecast: Forecast): string {
   if (forecast.fate === 'run') return reasonWords(forecast.reason);
   if (forecast.fate === 'reuse') return 'up to date';
+  if (forecast.fate === 'infeasible') return absenceWords(forecast.task, forecast.absence);
   if (forecast.fate === 'same') return `takes the result of ${forecast.as}, which has the same key`;
   const [first, ...rest] = forecast.after;
   const others = rest.length > 0 ? ` and ${rest.length} more` : '';
@@ -48,17 +54,19 @@ export function tellForecast(forecasts: ReadonlyMap<TaskId, Forecast>, json: boo
       tell(JSON.stringify({ event: 'forecast', ...forecastJson(forecast) }));
     return;
   }
-  const moving = all.filter(({ fate }) => fate !== 'reuse');
+  const moving = all.filter(({ fate }) => fate !== 'reuse' && fate !== 'infeasible');
+  const infeasible = all.filter(({ fate }) => fate === 'infeasible').length;
+  const without = infeasible > 0 ? `, ${infeasible} infeasible` : '';
   for (const forecast of moving) {
     const word = willRun(forecast) ? c.green('run') : c.cyan('may');
     tell(`${word} ${forecast.task} ${c.dim(`— ${forecastWords(forecast)}`)}`);
   }
   const runs = all.filter(willRun).length;
   const follows = moving.length - runs;
-  const reused = all.length - moving.length;
-  if (moving.length === 0) talk(`nothing to do: ${count(all.length, 'task')} up to date`);
+  const reused = all.length - moving.length - infeasible;
+  if (moving.length === 0) talk(`nothing to do: ${count(reused, 'task')} up to date${without}`);
   else {
     const may = follows > 0 ? `, ${follows} may run` : '';
-    talk(`${count(all.length, 'task')}: ${runs} would run${may}, ${reused} up to date`);
+    talk(`${count(all.length, 'task')}: ${runs} would run${may}, ${reused} up to date${without}`);
   }
 }

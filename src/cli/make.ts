@@ -91,7 +91,7 @@ async function run(
       signal,
     });
     display.close();
-    if (result.tally.built + result.tally.failed > 0) remember(session, id, result);
+    if (result.ran > 0) remember(session, id, result);
     const { writeProvenance } = await import('./provenance.ts');
     const command = `pipeline ${process.argv.slice(2).join(' ')}`;
     const facts = { id, command, host, at: startedAt };
@@ -156,7 +156,9 @@ function remember({ store }: Session, id: string, result: RunResult): void {
     command: process.argv.slice(2).join(' '),
     seconds: result.seconds,
     tally: { ...result.tally },
-    tasks: Object.fromEntries([...result.traces].map(([task, trace]) => [task, trace.key])),
+    tasks: Object.fromEntries(
+      [...result.traces, ...result.infeasible].map(([task, trace]) => [task, trace.key]),
+    ),
   });
 }
 
@@ -164,19 +166,21 @@ function remember({ store }: Session, id: string, result: RunResult): void {
 function summarise(
   session: Session,
   plan: Plan,
-  { tally, seconds, traces }: RunResult,
+  { tally, seconds, traces, ran }: RunResult,
   { quiet, keepGoing }: MakeOptions,
 ): void {
   const parts = [
     `${tally.built} built`,
     `${tally.reused} reused`,
+    ...(tally.infeasible > 0 ? [c.yellow(`${tally.infeasible} infeasible`)] : []),
     ...(tally.failed > 0 ? [c.red(`${tally.failed} failed`)] : []),
     ...(tally.skipped > 0 ? [c.yellow(`${tally.skipped} not made`)] : []),
     ...(tally.interrupted > 0 ? [c.yellow(`${tally.interrupted} to be continued`)] : []),
   ];
-  const nothing = tally.reused === plan.tasks.size;
+  const nothing = ran === 0 && tally.reused + tally.infeasible === plan.tasks.size;
+  const without = tally.infeasible > 0 ? `, ${tally.infeasible} infeasible` : '';
   const words = nothing
-    ? `nothing to do: ${count(tally.reused, 'task')} up to date`
+    ? `nothing to do: ${count(tally.reused, 'task')} up to date${without}`
     : `${count(plan.tasks.size, 'task')}: ${parts.join(', ')}`;
   if (!quiet) talk(`${words} ${c.dim(`(${duration(seconds)})`)}`);
   if (tally.failed > 0 && tally.skipped > 0 && !keepGoing && !quiet) {

@@ -17,7 +17,7 @@ import {
   tellJson,
   UsageError,
 } from './session.ts';
-import { taskWord } from './words.ts';
+import { absenceWords, taskWord } from './words.ts';
 
 interface ShowOptions extends CommonOptions {
   readonly output?: string;
@@ -58,9 +58,13 @@ function traceOf({ plan, store }: Session, word: string): Trace {
   const task = oneTask(plan, word);
   const fate = forecast(plan, store, new Set()).get(task);
   if (fate?.fate === 'reuse') return fate.trace;
+  if (fate?.fate === 'infeasible') {
+    const message = `${task} has no outputs: ${absenceWords(task, fate.absence)}`;
+    throw new UsageError([{ message, hint: 'change its params, or leave it out of the matrix' }]);
+  }
   const latest = store.latest(task);
   const trace = latest && store.trace(latest);
-  if (trace === undefined) {
+  if (trace === undefined || trace.infeasible !== undefined) {
     const hint = `pipeline make ${taskWord(task)}`;
     throw new UsageError([{ message: `${task} has not been made`, hint }]);
   }

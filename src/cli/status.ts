@@ -30,12 +30,18 @@ export async function status(targets: readonly string[], options: CommonOptions)
 }
 
 /** What a make does about a task: nothing, run it, or run it unless what it needs comes out the same. */
-type Column = 'made' | 'run' | 'may';
+type Column = 'made' | 'run' | 'may' | 'none';
 
 const columnOf = (fate: Forecast): Column =>
-  fate.fate === 'reuse' ? 'made' : willRun(fate) ? 'run' : 'may';
+  fate.fate === 'infeasible'
+    ? 'none'
+    : fate.fate === 'reuse'
+      ? 'made'
+      : willRun(fate)
+        ? 'run'
+        : 'may';
 
-const paint = { made: c.green, run: c.yellow, may: c.cyan };
+const paint = { made: c.green, run: c.yellow, may: c.cyan, none: c.dim };
 
 function tellTasks(fates: readonly Forecast[]): void {
   for (const fate of fates) {
@@ -52,18 +58,22 @@ function tellStages(
   const rows = new Map<string, Record<Column, number>>();
   for (const fate of fates) {
     const stage = tasks.get(fate.task)?.stage ?? '';
-    const row = rows.get(stage) ?? { made: 0, run: 0, may: 0 };
+    const row = rows.get(stage) ?? { made: 0, run: 0, may: 0, none: 0 };
     row[columnOf(fate)] += 1;
     rows.set(stage, row);
   }
   const width = Math.max(...[...rows.keys()].map((stage) => stage.length), 5);
-  tell(c.dim(`${'stage'.padEnd(width)}   made  to run  may run`));
-  for (const [stage, { made, run, may }] of rows) {
+  // Most pipelines ask for nothing that cannot be done: the column is there when it says something.
+  const some = [...rows.values()].some(({ none }) => none > 0);
+  const last = some ? '  infeasible' : '';
+  tell(c.dim(`${'stage'.padEnd(width)}   made  to run  may run${last}`));
+  for (const [stage, { made, run, may, none }] of rows) {
     const cells = [String(made).padStart(6), String(run).padStart(7), String(may).padStart(8)];
+    if (some) cells.push(String(none).padStart(11));
     const color = run > 0 ? paint.run : may > 0 ? paint.may : paint.made;
     tell(`${color(stage.padEnd(width))} ${cells.join(' ')}`);
   }
-  const waiting = fates.filter(({ fate }) => fate !== 'reuse').length;
+  const waiting = fates.filter(({ fate }) => fate !== 'reuse' && fate !== 'infeasible').length;
   const words = `a make would run up to ${count(waiting, 'task')}`;
   talk(waiting === 0 ? 'everything is up to date' : words);
 }

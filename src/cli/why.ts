@@ -12,7 +12,7 @@ import {
   tell,
   tellJson,
 } from './session.ts';
-import { changeWords, duration, reasonWords } from './words.ts';
+import { absenceWords, changeWords, duration, reasonWords } from './words.ts';
 
 /** Explains one task. */
 export async function why(word: string, options: CommonOptions): Promise<number> {
@@ -23,6 +23,7 @@ export async function why(word: string, options: CommonOptions): Promise<number>
     const fate = fates.get(task) as Forecast;
     if (options.json) tellJson(explainJson(fate));
     else if (fate.fate === 'reuse') tellHit(fate);
+    else if (fate.fate === 'infeasible') tellInfeasible(fate);
     else tellMiss(fate, fates, new Set(), '');
     return EXIT.made;
   } finally {
@@ -32,6 +33,10 @@ export async function why(word: string, options: CommonOptions): Promise<number>
 
 function explainJson(fate: Forecast): object {
   if (fate.fate === 'follow') return forecastJson(fate);
+  if (fate.fate === 'infeasible') {
+    const { parts, made, cost } = fate.trace ?? {};
+    return { ...forecastJson(fate), ...(fate.trace && { parts, made, cost }) };
+  }
   const parts = fate.action.parts;
   if (fate.fate !== 'reuse') return { ...forecastJson(fate), parts };
   const { made, cost, tolerance } = fate.trace;
@@ -56,6 +61,13 @@ function tellHit({ task, trace }: Extract<Forecast, { fate: 'reuse' }>): void {
   for (const [name, { digest, bytes, kind }] of Object.entries(outputs)) {
     tell(`  output   ${name}: ${kind}, ${prettyBytes(bytes)}, ${digest.slice(0, 12)}`);
   }
+}
+
+function tellInfeasible({ task, absence, trace }: Extract<Forecast, { fate: 'infeasible' }>): void {
+  tell(`${c.bold(task)} is ${absenceWords(task, absence)}`);
+  if (trace) tell(`  found    ${trace.made.at} on ${trace.made.host}, run ${trace.made.run}`);
+  else if (absence.because === task)
+    tell('  found    when the pipeline was planned, by its params');
 }
 
 /** Why a task would run; for one that follows others, why those would. */

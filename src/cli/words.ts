@@ -2,6 +2,7 @@
 
 import pc from 'picocolors';
 import prettyMs from 'pretty-ms';
+import type { Absence } from '../pipeline/absence.ts';
 import type { Change, Diagnostic, Reason } from '../pipeline/event.ts';
 import { type Json, shellTaskId, type TaskId } from '../pipeline/key.ts';
 
@@ -67,6 +68,11 @@ function changesWords(changes: readonly Change[]): string {
   const shown = changes.slice(0, CHANGES_SHOWN).map(changeWords);
   const more = changes.length - shown.length;
   return [...shown, ...(more > 0 ? [`${more} more`] : [])].join('; ') || 'key format changed';
+}
+
+/** Why a task gives nothing: `infeasible: …`, with the task on whose account. */
+export function absenceWords(task: TaskId, { kind, message, because }: Absence): string {
+  return because === task ? `${kind}: ${message}` : `${kind}, as ${because} is: ${message}`;
 }
 
 /** A word that a shell takes as it is. */

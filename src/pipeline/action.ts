@@ -1,7 +1,9 @@
 // action.ts — a task whose inputs are known: its key, and whether it must run
+import { type Absence, standingOf } from './absence.ts';
 import type { Change, Reason } from './event.ts';
 import type { Digest } from './key.ts';
 import {
+  type CollectedDigest,
   canonicalJson,
   type InputDigest,
   type Json,
@@ -11,7 +13,7 @@ import {
   type Named,
   type TaskId,
 } from './key.ts';
-import type { Plan, Task } from './plan.ts';
+import type { Binding, Plan, Task } from './plan.ts';
 import type { Store, Trace } from './store.ts';
 
 /** A task with everything that decides its outputs. */
@@ -21,22 +23,19 @@ export interface Action {
   readonly parts: KeyParts;
 }
 
-/** The action of a task. Every upstream task must have a trace in `traces`. */
-export function actionOf(
-  plan: Plan,
-  task: Task,
-  traces: { get(task: TaskId): Trace | undefined },
-): Action {
+/** What upstream tasks gave: outputs, or nothing and why. */
+export interface Upstream {
+  readonly traces: { get(task: TaskId): Trace | undefined };
+  readonly absent: { get(task: TaskId): Absence | undefined };
+}
+
+/** The action of a task. Every upstream task must have a trace; for a partial input, a trace or an absence. */
+export function actionOf(plan: Plan, task: Task, upstream: Upstream): Action {
   const module = plan.stages.get(task.stage);
   if (module === undefined) throw new Error(`bug: stage ${task.stage} has no module`);
   const inputs: Record<string, InputDigest> = {};
-  for (const [port, { arity, links }] of Object.entries(task.inputs)) {
-    const digests = links.map((link) => {
-      const output = traces.get(link.task)?.outputs[link.output];
-      if (output === undefined) throw new Error(`bug: ${link.task}:${link.output} is not made yet`);
-      return [link.task, link.at, output.digest] as const;
-    });
-    inputs[port] = arity === 'many' ? digests : (digests[0]?.[2] ?? null);
+  for (const [port, binding] of Object.entries(task.inputs)) {
+    inputs[port] = inputDigest(binding, upstream);
   }
   const outputs = Object.entries(module.declaration.outputs);
   const parts: KeyParts = {
@@ -52,6 +51,17 @@ export function actionOf(
   return { task, key: keyOf(parts), parts };
 }
 
+function inputDigest({ arity, links }: Binding, { traces, absent }: Upstream): InputDigest {
+  const digests = links.map((link): CollectedDigest => {
+    const output = traces.get(link.task)?.outputs[link.output];
+    if (output) return [link.task, link.at, output.digest];
+    const absence = arity === 'partial' ? absent.get(link.task) : undefined;
+    if (absence === undefined) throw new Error(`bug: ${link.task}:${link.output} is not made yet`);
+    return [link.task, link.at, null, { kind: absence.kind, message: absence.message }];
+  });
+  return arity === 'many' || arity === 'partial' ? digests : (digests[0]?.[2] ?? null);
+}
+
 /** Whether an action was made before, or why it must run. Knows nothing of order. */
 export type Verdict =
   | { readonly hit: true; readonly trace: Trace }
@@ -61,6 +71,10 @@ export type Verdict =
 export function decide(action: Action, store: Store, forced: boolean): Verdict {
   if (forced) return { hit: false, reason: { kind: 'forced' } };
   const trace = store.trace(action.key);
+  // Found infeasible while that was to be left out; now it is to be an error, which the stage itself words.
+  if (trace?.infeasible !== undefined && !action.task.skipsInfeasible) {
+    return { hit: false, reason: { kind: 'new' } };
+  }
   if (trace) {
     const lost = Object.entries(trace.outputs).filter(([, { digest }]) => !store.hasBlob(digest));
     if (lost.length === 0) return { hit: true, trace };
@@ -108,14 +122,14 @@ const isMap = (value: Json): value is Named<Json> =>
 /** The upstream tasks through which an input changed. */
 function changedLinks(a: InputDigest, b: InputDigest, task: Task, port: string): readonly TaskId[] {
   if (!Array.isArray(b)) return (task.inputs[port]?.links ?? []).map((link) => link.task);
+  const given = ([, , digest, reason]: CollectedDigest): string =>
+    digest ?? canonicalJson(reason ?? null);
   const known = new Map(
-    Array.isArray(a)
-      ? a.map(([id, , digest]: readonly [TaskId, unknown, Digest]) => [id, digest])
-      : [],
+    Array.isArray(a) ? a.map((item: CollectedDigest) => [item[0], given(item)]) : [],
   );
   return b
-    .filter(([id, , digest]: readonly [TaskId, unknown, Digest]) => known.get(id) !== digest)
-    .map(([id]: readonly [TaskId, unknown, Digest]) => id);
+    .filter((item: CollectedDigest) => known.get(item[0]) !== given(item))
+    .map(([id]: CollectedDigest) => id);
 }
 
 /** What would become of a task, without running anything. */
@@ -131,6 +145,14 @@ export type Forecast =
       readonly fate: 'run';
       readonly reason: Reason;
       readonly action: Action;
+    }
+  /** It cannot be done, which is known already: of itself, or as it needs `absence.because`. */
+  | {
+      readonly task: TaskId;
+      readonly fate: 'infeasible';
+      readonly absence: Absence;
+      /** There when the stage itself found it; not when its params told, or when it is another task's doing. */
+      readonly trace?: Trace;
     }
   /** An earlier task of the plan has the same key: it takes that one's result. */
   | { readonly task: TaskId; readonly fate: 'same'; readonly as: TaskId; readonly action: Action }
@@ -150,19 +172,34 @@ export function forecast(
 ): ReadonlyMap<TaskId, Forecast> {
   const fates = new Map<TaskId, Forecast>();
   const traces = new Map<TaskId, Trace>();
+  const absent = new Map<TaskId, Absence>();
   const running = new Map<Key, TaskId>();
+  const rule = (task: Task, absence: Absence, trace?: Trace): void => {
+    absent.set(task.id, absence);
+    fates.set(task.id, { task: task.id, fate: 'infeasible', absence, ...(trace && { trace }) });
+  };
   for (const task of plan.tasks.values()) {
-    const upstream = new Set(
-      Object.values(task.inputs).flatMap(({ links }) => links.map((l) => l.task)),
-    );
-    const after = [...upstream].filter((id) => !traces.has(id));
-    if (after.length > 0) {
-      const sure = store.latest(task.id) === undefined;
-      fates.set(task.id, { task: task.id, fate: 'follow', after, sure });
+    const standing = standingOf(task, { made: traces, absent, withoutFailed: false });
+    if (standing.kind === 'infeasible') {
+      rule(task, standing.absence);
       continue;
     }
-    const action = actionOf(plan, task, traces);
+    if (task.infeasible !== null) {
+      rule(task, { kind: 'infeasible', message: task.infeasible, because: task.id });
+      continue;
+    }
+    if (standing.kind === 'blocked') {
+      const sure = store.latest(task.id) === undefined;
+      fates.set(task.id, { task: task.id, fate: 'follow', after: standing.by, sure });
+      continue;
+    }
+    const action = actionOf(plan, task, { traces, absent });
     const verdict = decide(action, store, forced.has(task.id));
+    if (verdict.hit && verdict.trace.infeasible !== undefined) {
+      const message = verdict.trace.infeasible;
+      rule(task, { kind: 'infeasible', message, because: task.id }, verdict.trace);
+      continue;
+    }
     if (verdict.hit) {
       traces.set(task.id, verdict.trace);
       fates.set(task.id, { task: task.id, fate: 'reuse', trace: verdict.trace, action });

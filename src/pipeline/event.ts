@@ -57,7 +57,7 @@ export type Reason =
   | { readonly kind: 'resumed' };
 
 /** What became of a task. */
-export type Outcome = 'built' | 'reused' | 'failed' | 'skipped' | 'interrupted';
+export type Outcome = 'built' | 'reused' | 'failed' | 'skipped' | 'interrupted' | 'infeasible';
 
 /** How many tasks had each outcome. */
 export type Tally = { readonly [outcome in Outcome]: number };
@@ -113,6 +113,17 @@ export type Event =
     }
   /** A task was not run because one that it needs, directly or by way of others, failed. */
   | { readonly event: 'skipped'; readonly task: TaskId; readonly because: TaskId }
+  /**
+   * What a task asks for cannot be done, and its stage says `infeasible: skip`. `because`: it needs the output of that
+   * task, which is infeasible. `known`: that was found before, and nothing ran.
+   */
+  | {
+      readonly event: 'infeasible';
+      readonly task: TaskId;
+      readonly message: string;
+      readonly known: boolean;
+      readonly because?: TaskId;
+    }
   /** A task stopped at a checkpoint because the user asked for it. */
   | { readonly event: 'interrupted'; readonly task: TaskId }
   /** An output was written for people. `kept`: where a file that a person had edited was put aside. */

@@ -1,4 +1,5 @@
 // execute.ts — order × whether: runs what must run, as soon as it can, and takes the rest from the store
+import { type Absence, lackWords, standingOf } from './absence.ts';
 import { type Action, actionOf, decide } from './action.ts';
 import { openShelf, type Shelf } from './artifact.ts';
 import { type SharedBlobs, sharedBlobs } from './blobs.ts';
@@ -6,8 +7,8 @@ import type { Listener, Outcome, Reason, Tally, TaskError } from './event.ts';
 import { type FetchOptions, fetchFiles } from './fetch.ts';
 import { type Digest, digestOf, type Key, type Named, type TaskId } from './key.ts';
 import type { Plan, Task } from './plan.ts';
-import { inOrder, Slots, upstreamOf } from './schedule.ts';
-import { StageError } from './stage.ts';
+import { inOrder, Slots } from './schedule.ts';
+import { type Absent, errorKind, StageError } from './stage.ts';
 import {
   type Commit,
   type Maker,
@@ -45,6 +46,10 @@ export interface ExecuteOptions {
 export interface RunResult {
   readonly outcomes: ReadonlyMap<TaskId, Outcome>;
   readonly traces: ReadonlyMap<TaskId, Trace>;
+  /** Traces of actions that were found infeasible. */
+  readonly infeasible: ReadonlyMap<TaskId, Trace>;
+  /** How many tasks ran, whatever came of it. */
+  readonly ran: number;
   readonly tally: Tally;
   readonly seconds: number;
 }
@@ -71,14 +76,16 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunR
 /** How one task ended, for those that have the same key. */
 type Made =
   | { readonly ok: true; readonly trace: Trace }
-  | { readonly ok: false; readonly outcome: 'failed' | 'interrupted' | 'skipped' };
+  | { readonly ok: false; readonly outcome: 'failed' | 'interrupted' | 'skipped' }
+  | { readonly ok: false; readonly outcome: 'infeasible'; readonly trace: Trace };
 
 class Run {
   private readonly outcomes = new Map<TaskId, Outcome>();
-  private readonly traces = new Map<TaskId, Trace>();
+  readonly traces = new Map<TaskId, Trace>();
   private readonly latest = new Map<TaskId, Key>();
-  /** The failed task on whose account a task was skipped. */
-  private readonly blame = new Map<TaskId, TaskId>();
+  private readonly infeasible = new Map<TaskId, Trace>();
+  /** Tasks that gave nothing, and on whose account; not those that the user stopped. */
+  readonly absent = new Map<TaskId, Absence>();
   /** What is being made in this run, by key: a second task with the same key waits for the first. */
   private readonly making = new Map<Key, { readonly task: TaskId; readonly made: Promise<Made> }>();
   private readonly claimed = new Set<Key>();
@@ -88,6 +95,7 @@ class Run {
   private readonly shelf: Promise<Shelf>;
   private readonly noted = new Set<string>();
   private failed = false;
+  private ran = 0;
   private broken: { readonly error: unknown } | undefined;
   private readonly plan: Plan;
   private readonly options: ExecuteOptions;
@@ -121,7 +129,8 @@ class Run {
     const seconds = (clock() - start) / 1000;
     const tally = tallyOf(this.outcomes);
     listener({ event: 'finished', tally, seconds });
-    return { outcomes: this.outcomes, traces: this.traces, tally, seconds };
+    const { outcomes, traces, infeasible, ran } = this;
+    return { outcomes, traces, infeasible, ran, tally, seconds };
   }
 
   private renewClaims(): void {
@@ -166,13 +175,20 @@ class Run {
   }
 
   private async visit(task: Task): Promise<void> {
-    const broken = [...upstreamOf(task)].filter((id) => !this.traces.has(id));
-    if (broken.length > 0) {
+    const { traces, absent } = this;
+    const withoutFailed = this.options.keepGoing && !this.halted;
+    const standing = standingOf(task, { made: traces, absent, withoutFailed });
+    if (standing.kind === 'infeasible') return this.leaveOut(task, standing.absence, true);
+    if (task.infeasible !== null) {
+      const absence = { kind: 'infeasible', message: task.infeasible, because: task.id } as const;
+      return this.leaveOut(task, absence, true);
+    }
+    if (standing.kind === 'blocked') {
       this.end(task, 'skipped');
-      this.blameFor(task, broken);
+      this.blameFor(task, standing.by);
       return;
     }
-    const action = actionOf(this.plan, task, this.traces);
+    const action = actionOf(this.plan, task, this);
     const first = this.making.get(action.key);
     if (first) return this.follow(task, action, first);
     const made = this.make(action);
@@ -182,11 +198,27 @@ class Run {
 
   /** Says on whose account a task is skipped; nothing when the run was stopped before its turn came. */
   private blameFor(task: Task, broken: readonly TaskId[]): void {
-    const failed = broken.find((id) => this.outcomes.get(id) === 'failed' || this.blame.has(id));
-    if (failed === undefined) return;
-    const because = this.blame.get(failed) ?? failed;
-    this.blame.set(task.id, because);
+    const because = broken.flatMap((id) => this.absent.get(id)?.because ?? [])[0];
+    if (because === undefined) return;
+    const message = `it needs ${because}, which failed`;
+    this.absent.set(task.id, { kind: 'skipped', message, because });
     this.options.listener({ event: 'skipped', task: task.id, because });
+  }
+
+  /** Ends a task that cannot be done, by itself or for what it needs. */
+  private leaveOut(task: Task, absence: Absence, known: boolean): void {
+    const { message, because } = absence;
+    this.absent.set(task.id, absence);
+    this.end(task, 'infeasible');
+    const told = { event: 'infeasible', task: task.id, message, known } as const;
+    this.options.listener(because === task.id ? told : { ...told, because });
+  }
+
+  private fail(task: Task, error: TaskError): void {
+    const { message } = error;
+    this.options.listener({ event: 'failed', task: task.id, error, params: task.params });
+    this.absent.set(task.id, { kind: 'failed', message, because: task.id });
+    this.end(task, 'failed');
   }
 
   /** A second task with the key of one that is being made, or was: it takes that one's result. */
@@ -204,6 +236,11 @@ class Run {
         sameAs: first.task,
       });
       this.end(task, 'reused');
+    } else if (made.outcome === 'infeasible') {
+      const message = made.trace.infeasible ?? '';
+      if (task.skipsInfeasible) {
+        this.leaveOut(task, { kind: 'infeasible', message, because: task.id }, true);
+      } else this.fail(task, { message });
     } else {
       this.end(task, made.outcome === 'failed' ? 'skipped' : made.outcome);
       this.blameFor(task, [first.task]);
@@ -212,10 +249,17 @@ class Run {
   }
 
   private async conclude(task: Task, made: Made): Promise<void> {
-    if (!made.ok) return;
+    if (!made.ok) {
+      if (made.outcome !== 'infeasible') return;
+      this.infeasible.set(task.id, made.trace);
+      this.latest.set(task.id, made.trace.key);
+      return;
+    }
     this.traces.set(task.id, made.trace);
     this.latest.set(task.id, made.trace.key);
     const { listener } = this.options;
+    const message = lackWords(task, this.absent);
+    if (message) listener({ event: 'warning', message, task: task.id });
     for (const [output, path] of Object.entries(task.artifacts)) {
       const { digest } = made.trace.outputs[output];
       const bytes = (): Promise<Uint8Array> => this.slots.hold(() => this.bytesOf(task.id, digest));
@@ -259,9 +303,17 @@ class Run {
   }
 
   private reuse(action: Action, trace: Trace): Made {
+    if (trace.infeasible !== undefined) return this.found(action.task, trace, true);
     this.options.listener({ event: 'reused', task: action.task.id, key: action.key });
     this.end(action.task, 'reused');
     return { ok: true, trace };
+  }
+
+  /** What a trace without outputs says. */
+  private found(task: Task, trace: Trace, known: boolean): Made {
+    const message = trace.infeasible ?? '';
+    this.leaveOut(task, { kind: 'infeasible', message, because: task.id }, known);
+    return { ok: false, outcome: 'infeasible', trace };
   }
 
   /** Takes the action for this process, or waits for the one that has it and gives what that made. */
@@ -296,22 +348,24 @@ class Run {
     const result = await this.attempt(action).catch((error: unknown): WorkerResult => {
       if (error instanceof StoreError) throw error;
       if (this.halted) return { end: 'stopped' };
-      const known = error instanceof Error && error.name === 'StageError';
       const message = error instanceof Error ? error.message : String(error);
-      return { end: 'failed', message, stack: known ? undefined : (error as Error).stack };
+      const stack = errorKind(error) === 'bug' ? (error as Error).stack : undefined;
+      return { end: 'failed', message, stack };
     });
     if (result.end === 'stopped') {
       listener({ event: 'interrupted', task: task.id });
       this.end(task, 'interrupted');
       return { ok: false, outcome: 'interrupted' };
     }
+    this.ran += 1;
+    const seconds = (clock() - start) / 1000;
     if (result.end === 'failed') {
-      const error: TaskError = { message: result.message, stack: result.stack };
-      listener({ event: 'failed', task: task.id, error, params: task.params });
-      this.end(task, 'failed');
+      if (result.infeasible && task.skipsInfeasible) {
+        return this.keepInfeasible(action, result.message, seconds);
+      }
+      this.fail(task, { message: result.message, stack: result.stack });
       return { ok: false, outcome: 'failed' };
     }
-    const seconds = (clock() - start) / 1000;
     return { ok: true, trace: this.keep(action, result.outputs, seconds) };
   }
 
@@ -325,21 +379,13 @@ class Run {
 
   /** Commits what a stage gave: blobs and trace in one transaction, durable before anybody hears of it. */
   private keep(action: Action, outputs: Named<Uint8Array>, seconds: number): Trace {
-    const { store, listener, clock, maker } = this.options;
+    const { store, listener } = this.options;
     const { task, key, parts } = action;
     const described = Object.entries(outputs).map(([name, bytes]): [string, Output] => [
       name,
       { digest: digestOf(bytes), bytes: bytes.length, kind: parts.outputs[name] },
     ]);
-    const trace: Trace = {
-      key,
-      task: task.id,
-      parts,
-      outputs: Object.fromEntries(described),
-      cost: { seconds, work: task.work },
-      made: { ...maker, at: new Date(clock()).toISOString() },
-      ...(task.tools && { tolerance: task.tools.tolerance }),
-    };
+    const trace = this.traceOf(action, Object.fromEntries(described), seconds);
     const latest = store.latest(task.id);
     const before = latest && store.trace(latest)?.outputs;
     const unchanged = described.every(([name, { digest }]) => before?.[name]?.digest === digest);
@@ -347,6 +393,26 @@ class Run {
     listener({ event: 'built', task: task.id, key, seconds, outputs: trace.outputs, unchanged });
     this.end(task, 'built');
     return trace;
+  }
+
+  /** Remembers that an action cannot be done, so that it is not tried again. */
+  private keepInfeasible(action: Action, message: string, seconds: number): Made {
+    const trace: Trace = { ...this.traceOf(action, {}, seconds), infeasible: message };
+    this.options.store.commit({ trace, blobs: [] });
+    return this.found(action.task, trace, false);
+  }
+
+  private traceOf({ task, key, parts }: Action, outputs: Named<Output>, seconds: number): Trace {
+    const { clock, maker } = this.options;
+    return {
+      key,
+      task: task.id,
+      parts,
+      outputs,
+      cost: { seconds, work: task.work },
+      made: { ...maker, at: new Date(clock()).toISOString() },
+      ...(task.tools && { tolerance: task.tools.tolerance }),
+    };
   }
 
   private async attempt(action: Action): Promise<WorkerResult> {
@@ -403,8 +469,15 @@ class Run {
     const inputs: Record<string, InputBlobs> = {};
     for (const [port, { arity, links }] of Object.entries(task.inputs)) {
       const items = [];
+      const missing: Absent[] = [];
       for (const link of links) {
-        const { digest } = (this.traces.get(link.task) as Trace).outputs[link.output];
+        const trace = this.traces.get(link.task);
+        if (trace === undefined) {
+          const { kind, message } = this.absent.get(link.task) as Absence;
+          missing.push({ task: link.task, at: link.at, reason: { kind, message } });
+          continue;
+        }
+        const { digest } = trace.outputs[link.output];
         items.push({
           task: link.task,
           at: link.at,
@@ -412,7 +485,7 @@ class Run {
           bytes: await this.bytesOf(link.task, digest),
         });
       }
-      inputs[port] = { arity, items };
+      inputs[port] = { arity, items, ...(arity === 'partial' && { missing }) };
     }
     return inputs;
   }
@@ -422,7 +495,7 @@ class Run {
     const known = this.blobs.get(digest);
     if (known) return known;
     const task = this.plan.tasks.get(maker) as Task;
-    const action = actionOf(this.plan, task, this.traces);
+    const action = actionOf(this.plan, task, this);
     const lost = Object.entries(this.traces.get(maker)?.outputs ?? {})
       .filter(([, output]) => output.digest === digest)
       .map(([name]) => name);
@@ -443,7 +516,7 @@ class Run {
 const FAILED: Made = { ok: false, outcome: 'failed' };
 
 function tallyOf(outcomes: ReadonlyMap<TaskId, Outcome>): Tally {
-  const tally = { built: 0, reused: 0, failed: 0, skipped: 0, interrupted: 0 };
+  const tally = { built: 0, reused: 0, failed: 0, skipped: 0, interrupted: 0, infeasible: 0 };
   for (const outcome of outcomes.values()) tally[outcome] += 1;
   return tally;
 }

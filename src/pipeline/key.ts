@@ -26,11 +26,19 @@ export type Named<T> = { readonly [name: string]: T };
 /** The labels of a task on its axes, by axis. */
 export type Coordinates = Named<string>;
 
+/** Why a task gave nothing: it cannot be done, it failed, or it was not run because something it needs failed. */
+export type AbsentReason = {
+  readonly kind: 'infeasible' | 'failed' | 'skipped';
+  readonly message: string;
+};
+
+/** One blob of a collected input; where there is none (partial inputs only), null and why. */
+export type CollectedDigest =
+  | readonly [task: TaskId, at: Coordinates, digest: Digest]
+  | readonly [task: TaskId, at: Coordinates, digest: null, reason: AbsentReason];
+
 /** What one input port holds: a blob, nothing (optional), or blobs collected over axes, in matrix order. */
-export type InputDigest =
-  | Digest
-  | null
-  | readonly (readonly [task: TaskId, at: Coordinates, digest: Digest])[];
+export type InputDigest = Digest | null | readonly CollectedDigest[];
 
 /** What a key is made of, kept part by part so that `why` can say which part changed. */
 export interface KeyParts {

@@ -20,7 +20,7 @@ import {
 } from './key.ts';
 import { didYouMean, fillAxes, type Located, locatedMap, lookupIn, partAt } from './located.ts';
 import type { AxisValue, InputConfig, InputSource, StageConfig } from './section.ts';
-import { type Arity, asPort, type SourceFile, type Tools } from './stage.ts';
+import { type Arity, asPort, type ParamProblem, type SourceFile, type Tools } from './stage.ts';
 
 /** Where one input comes from. */
 export interface Link {
@@ -51,6 +51,10 @@ export interface Task {
   readonly artifacts: Named<string>;
   /** What it runs beside its stage's bundle; null when nothing. */
   readonly tools: Tools | null;
+  /** Whether a task that asks for what cannot be done is left out, and not a failure. */
+  readonly skipsInfeasible: boolean;
+  /** Why it cannot be done, as far as its params alone tell; null when they do not. */
+  readonly infeasible: string | null;
 }
 
 /** Every task of a pipeline, upstream ones first. */
@@ -209,8 +213,9 @@ class Planner {
       artifacts: Object.fromEntries(artifacts),
       // `withTools` finds them, when the plan holds.
       tools: null,
+      skipsInfeasible: stage.infeasible === 'skip',
       // A task with wrong params still stands in the plan, so that nothing downstream seems to be missing.
-      ...(parsed ?? { params: {}, files: null, work: null }),
+      ...(parsed ?? { params: {}, files: null, work: null, infeasible: null }),
     };
   }
 
@@ -263,10 +268,15 @@ class Planner {
     const params = result.data as Named<Json>;
     try {
       const problems = declaration.check?.(params) ?? [];
+      if (stage.infeasible === 'skip' && problems.some(({ infeasible }) => infeasible)) {
+        const rest = problems.filter(({ infeasible }) => !infeasible);
+        for (const problem of rest) sayAt(problem);
+        return { params, files: null, work: null, infeasible: reasonOf(problems) };
+      }
       for (const problem of problems) sayAt(problem);
       if (problems.length > 0) return undefined;
       const work = declaration.work?.(params) ?? null;
-      return { params, files: declaration.files?.(params) ?? null, work };
+      return { params, files: declaration.files?.(params) ?? null, work, infeasible: null };
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       const hint = `${stage.run} throws in its check, work or files for these params: mend it there`;
@@ -314,7 +324,8 @@ class Planner {
       const points = this.emptyJoins.get(port);
       if (points) points.push(point);
       else this.emptyJoins.set(port, [point]);
-    } else if (links.length > 1 && arity !== 'many') this.sayTooMany(stage, port, config, links);
+    } else if (links.length > 1 && (arity === 'one' || arity === 'optional'))
+      this.sayTooMany(stage, port, config, links);
     return links;
   }
 
@@ -406,7 +417,15 @@ interface ParsedParams {
   readonly params: Named<Json>;
   readonly files: readonly SourceFile[] | null;
   readonly work: number | null;
+  readonly infeasible: string | null;
 }
+
+/** Why params cannot be met, in one line: what is wrong, and what could be. */
+const reasonOf = (problems: readonly ParamProblem[]): string =>
+  problems
+    .filter(({ infeasible }) => infeasible)
+    .map(({ message, hint }) => (hint ? `${message}: ${hint}` : message))
+    .join('; ');
 
 /** Joins labels into one text that no two lists of labels share. */
 const joinKey = (labels: readonly string[]): string => labels.join('\u0000');

@@ -59,6 +59,8 @@ export interface StageConfig {
   readonly runPlace: Place;
   /** Axes in declaration order. */
   readonly axes: ReadonlyMap<string, readonly AxisValue[]>;
+  /** What becomes of a task that asks for what cannot be done. */
+  readonly infeasible: 'skip' | 'fail';
   readonly include: readonly PointPattern[];
   readonly exclude: readonly PointPattern[];
   readonly inputs: ReadonlyMap<string, InputConfig>;
@@ -95,7 +97,7 @@ function checkName(reader: Reader, what: string, name: string, located: Located)
   return fit;
 }
 
-const STAGE_KEYS = ['run', 'matrix', 'inputs', 'params', 'artifacts'];
+const STAGE_KEYS = ['run', 'matrix', 'inputs', 'params', 'artifacts', 'infeasible'];
 
 function readStage(
   reader: Reader,
@@ -123,12 +125,22 @@ function readStage(
     run: (run && reader.text(run, `\`run\` of ${what}`)) ?? '',
     runPlace: run?.place ?? place,
     axes,
+    infeasible: readInfeasible(reader, fields.get('infeasible')),
     include: readPatterns(reader, 'include', matrix?.fields?.get('include'), axes),
     exclude: readPatterns(reader, 'exclude', matrix?.fields?.get('exclude'), axes),
     inputs: readInputs(reader, within('inputs'), params),
     params: readStageParams(reader, within('params'), axes, params),
     artifacts: readArtifacts(reader, within('artifacts'), axes),
   };
+}
+
+function readInfeasible(reader: Reader, located: Located | undefined): 'skip' | 'fail' {
+  if (located === undefined || located.value === 'fail') return 'fail';
+  const hint = 'skip leaves out tasks that cannot be done; fail is the default';
+  if (located.value !== 'skip') {
+    reader.say('`infeasible` is `skip` or `fail`', located.place, hint);
+  }
+  return 'skip';
 }
 
 function readAxes(

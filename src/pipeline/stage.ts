@@ -1,7 +1,14 @@
 // stage.ts — the door: what a stage module declares and what it is given. Bundled into every stage, so keep it small
 import type * as z from 'zod/mini';
 import { decodeSafetensors, encodeSafetensors, type TensorFile } from '../tensor.ts';
-import { type Coordinates, canonicalJson, type Digest, type Named, type TaskId } from './key.ts';
+import {
+  type AbsentReason,
+  type Coordinates,
+  canonicalJson,
+  type Digest,
+  type Named,
+  type TaskId,
+} from './key.ts';
 
 /** The names of the codecs, as traces and `show` tell them. */
 export type CodecKind = 'json' | 'tensors' | 'text' | 'bytes';
@@ -54,8 +61,25 @@ export interface Collected<T> {
   readonly value: T;
 }
 
-/** How many blobs a port takes: one, one or none, or a list over axes that the stage itself lacks. */
-export type Arity = 'one' | 'optional' | 'many';
+/** A task of a partially collected input that gave nothing, and why. */
+export interface Absent {
+  readonly task: TaskId;
+  /** The labels of that task, by axis. */
+  readonly at: Coordinates;
+  readonly reason: AbsentReason;
+}
+
+/** What there is of a collected input, and what is missing; both in matrix order. */
+export interface Gathered<T> {
+  readonly items: readonly Collected<T>[];
+  readonly missing: readonly Absent[];
+}
+
+/**
+ * How many blobs a port takes: one, one or none, a list over axes that the stage itself lacks, or what there is of
+ * such a list.
+ */
+export type Arity = 'one' | 'optional' | 'many' | 'partial';
 
 /** An input of a stage. */
 export interface Port<T> {
@@ -73,6 +97,14 @@ export function optional<T>(codec: Codec<T>): Port<T | null> {
 /** An input that is a list: every task of the upstream stage that agrees on the shared axes, in matrix order. */
 export function collect<T>(codec: Codec<T>): Port<readonly Collected<T>[]> {
   return { codec: codec as Codec<unknown>, arity: 'many' };
+}
+
+/**
+ * Like `collect`, but the task runs with what there is: without the tasks that are infeasible and, under
+ * `--keep-going`, without those that failed. What is missing is told, with the reason, and enters the key.
+ */
+export function collectPartial<T>(codec: Codec<T>): Port<Gathered<T>> {
+  return { codec: codec as Codec<unknown>, arity: 'partial' };
 }
 
 /** A file that a source stage needs from outside. The engine finds, fetches, verifies and keeps it. */
@@ -95,6 +127,8 @@ export interface ParamProblem {
   readonly path: readonly (string | number)[];
   readonly message: string;
   readonly hint?: string | undefined;
+  /** What the params ask for cannot be done. Where the stage says `infeasible: skip`, its task is left out instead. */
+  readonly infeasible?: boolean | undefined;
 }
 
 /** Gives a package from the project's `node_modules`, by its name. @throws when it is not there, or breaks */
@@ -193,5 +227,20 @@ export function asPort(declared: InputDeclaration): Port<unknown> {
 
 /** Thrown by a stage that cannot go on for a reason that its user can mend; no stack is shown. */
 export class StageError extends Error {
-  override readonly name = 'StageError';
+  override readonly name: string = 'StageError';
+}
+
+/**
+ * Thrown by a stage when what its params ask for cannot be done, with what could be: `CV 2.5 is infeasible for
+ * lognormal at sparsity 0.9: at most CV 2.00`. Where pipeline.yaml says `infeasible: skip`, it is no failure.
+ */
+export class InfeasibleError extends StageError {
+  override readonly name = 'InfeasibleError';
+}
+
+/** What an error that came out of a stage is, told by its name: the bundle has its own copy of the classes. */
+export function errorKind(error: unknown): 'infeasible' | 'known' | 'bug' {
+  const name = error instanceof Error ? error.name : '';
+  if (name === 'InfeasibleError') return 'infeasible';
+  return name === 'StageError' ? 'known' : 'bug';
 }

@@ -36,6 +36,8 @@ export interface Trace {
   readonly made: Maker;
   /** Inexact: another run of the same action may differ by so much, relatively. Absent: the same bits everywhere. */
   readonly tolerance?: number;
+  /** What the action asks for cannot be done, and why: then it has no outputs. Absent otherwise. */
+  readonly infeasible?: string;
 }
 
 /** Who is running an action now. A claim that is not renewed for `CLAIM_LEASE_MS` may be taken over. */

@@ -15,10 +15,12 @@ import {
   type TaskId,
 } from './key.ts';
 import {
+  type Absent,
   type Arity,
   asPort,
   type Checkpoint,
   type Codec,
+  errorKind,
   type Load,
   type StageDeclaration,
   StageError,
@@ -36,6 +38,8 @@ export interface SharedBlob {
 export interface InputBlobs {
   readonly arity: Arity;
   readonly items: readonly (SharedBlob & { readonly task: TaskId; readonly at: Coordinates })[];
+  /** For a partial input: the tasks that gave nothing. */
+  readonly missing?: readonly Absent[];
 }
 
 /** Asks which tools a stage would use, for each of several params. */
@@ -76,7 +80,13 @@ export type WorkerMessage =
   | { readonly say: 'checkpoint'; readonly bytes: Uint8Array }
   | { readonly say: 'done'; readonly outputs: Named<Uint8Array> }
   | { readonly say: 'stopped' }
-  | { readonly say: 'failed'; readonly message: string; readonly stack?: string | undefined };
+  | {
+      readonly say: 'failed';
+      readonly message: string;
+      readonly stack?: string | undefined;
+      /** What the params ask for cannot be done. */
+      readonly infeasible?: boolean;
+    };
 
 /** Progress is told no more often than this. */
 const PROGRESS_EVERY_MS = 100;
@@ -112,10 +122,10 @@ parentPort?.on('message', (request: Assignment | ToolsQuestion) => {
   work
     .catch((error: unknown) => {
       if (error instanceof Stopped) return say({ say: 'stopped' });
-      const known = error instanceof Error && error.name === 'StageError';
+      const kind = errorKind(error);
       const message = error instanceof Error ? error.message : String(error);
-      const stack = error instanceof Error && !known ? ownFrames(error.stack) : undefined;
-      say({ say: 'failed', message, stack });
+      const stack = error instanceof Error && kind === 'bug' ? ownFrames(error.stack) : undefined;
+      say({ say: 'failed', message, stack, infeasible: kind === 'infeasible' });
     })
     .finally(() => {
       own.say = () => undefined;
@@ -204,7 +214,8 @@ function decodeInputs(stage: StageDeclaration, inputs: Named<InputBlobs>): Recor
       }
     };
     const items = given.items.map(({ bytes, ...item }) => ({ ...item, value: decode(bytes) }));
-    decoded[port] = given.arity === 'many' ? items : (items[0]?.value ?? null);
+    if (given.arity === 'partial') decoded[port] = { items, missing: given.missing ?? [] };
+    else decoded[port] = given.arity === 'many' ? items : (items[0]?.value ?? null);
   }
   return decoded;
 }

@@ -7,7 +7,13 @@ import { type Assignment, FLAGS, type WorkerMessage } from './worker.ts';
 export type WorkerResult =
   | { readonly end: 'done'; readonly outputs: Named<Uint8Array> }
   | { readonly end: 'stopped' }
-  | { readonly end: 'failed'; readonly message: string; readonly stack?: string | undefined };
+  | {
+      readonly end: 'failed';
+      readonly message: string;
+      readonly stack?: string | undefined;
+      /** What the params ask for cannot be done. */
+      readonly infeasible?: boolean;
+    };
 
 /** What to do with the sentences that a worker says before the last. */
 export interface WorkerEars {
@@ -79,7 +85,8 @@ export function createWorkers(file: string): Workers {
           if (message.say === 'done') finish({ end: 'done', outputs: message.outputs }, true);
           else if (message.say === 'stopped') finish({ end: 'stopped' }, true);
           else if (message.say === 'failed') {
-            finish({ end: 'failed', message: message.message, stack: message.stack }, true);
+            const { message: words, stack, infeasible = false } = message;
+            finish({ end: 'failed', message: words, stack, infeasible }, true);
           } else hear(message, ears);
         });
         worker.postMessage({ ...work, ask: 'run', flags } satisfies Assignment);
