@@ -1,6 +1,7 @@
 // schema.ts — the params that several stages share, with their ranges
 import * as z from 'zod/mini';
 import { optionFaults } from '../src/network/job.ts';
+import { shapedFamilies } from '../src/sparse/family.ts';
 
 /** Widths of the hidden layers, first to last. */
 export const Hidden = z.array(z.int().check(z.minimum(1), z.maximum(65_536))).check(z.minLength(1));
@@ -15,11 +16,19 @@ export const Rule = z.enum(['uniform', 'erk']);
 export const Profile = z.discriminatedUnion('family', [
   z.strictObject({ family: z.literal('dense') }),
   z.strictObject({ family: z.literal('uniform') }),
+  z.strictObject({ family: z.literal('erk') }),
+  z.strictObject({ family: z.literal('constant') }),
   z.strictObject({
-    family: z.literal('lognormal'),
+    family: z.enum(shapedFamilies),
     cv: z.number().check(z.minimum(0), z.maximum(100)),
   }),
 ]);
+
+/**
+ * Which neurons become hubs. `random` unless told: absent rather than a default, so that what was
+ * made before it was asked for keeps its params.
+ */
+export const Placement = z.optional(z.enum(['random', 'by-score', 'copied-hubs', 'copied']));
 
 /** Any whole number: it names a stream of random numbers. */
 export const Seed = z.int();

@@ -9,13 +9,26 @@ import {
 } from '../src/network/tensorflow.ts';
 import { openTensorflow } from '../src/network/tensorflow-backend.ts';
 import { type TrainingHooks, type TrainingJob, train } from '../src/network/train.ts';
-import { defineStage, type FindTools, json, type Load, tensors } from '../src/pipeline/stage.ts';
+import {
+  defineStage,
+  type FindTools,
+  json,
+  type Load,
+  optional,
+  tensors,
+} from '../src/pipeline/stage.ts';
 import { checkTraining, Gradients, Seed, Training } from './schema.ts';
 import { trainNetwork } from './training.ts';
 
 export default defineStage({
   params: z.object({ training: Training, gradients: Gradients, seed: Seed }),
-  inputs: { data: tensors(), shape: json<DatasetShape>(), mask: tensors() },
+  inputs: {
+    data: tensors(),
+    shape: json<DatasetShape>(),
+    mask: tensors(),
+    /** Weights to begin with, where the mask has their connection: the others are drawn. */
+    initial: optional(tensors()),
+  },
   outputs: {
     metrics: json<TrainingMetrics>(),
     model: tensors(),

@@ -2,6 +2,7 @@
 
 import type { DatasetShape } from '../src/data/dataset.ts';
 import { datasetFromTensors } from '../src/data/images.ts';
+import { rewindFromTensors } from '../src/network/init.ts';
 import type {
   GradientWindows,
   RewiringOptions,
@@ -20,7 +21,12 @@ export type TrainingContext = StageContext<
     readonly gradients?: GradientWindows | undefined;
     readonly seed: number;
   },
-  { readonly data: TensorFile; readonly shape: DatasetShape; readonly mask: TensorFile }
+  {
+    readonly data: TensorFile;
+    readonly shape: DatasetShape;
+    readonly mask: TensorFile;
+    readonly initial?: TensorFile | null;
+  }
 >;
 
 /** Trains a network by an engine, ours or another that is held to it, from where the checkpoint stands. */
@@ -34,6 +40,7 @@ export function trainNetwork<Result>(
     mask: maskFromTensors(inputs.mask),
     options: params.training,
     seed: params.seed,
+    rewind: inputs.initial ? rewindFromTensors(inputs.initial) : undefined,
     rewiring,
     gradients: params.gradients,
   };

@@ -1,10 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  type Equilibrium,
-  fanInDistance,
-  fitEquilibrium,
-  makeMatchedMask,
-} from '../src/sparse/equilibrium.ts';
+import { fanInDistance } from '../src/sparse/distance.ts';
+import { type Equilibrium, fitEquilibrium, makeMatchedMask } from '../src/sparse/equilibrium.ts';
 import { type FanInSummary, fanInSummary } from '../src/sparse/fan-in.ts';
 import { fanInBySigma } from '../src/sparse/profile.ts';
 import { denseLayer, layerFromFanIn, makeMask } from '../src/sparse/wiring.ts';

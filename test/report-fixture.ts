@@ -148,6 +148,8 @@ function fixtureFanIn(rule: string, cv: number, name: string): FanInSummary {
       cv: coefficientOfVariation(fanIn),
       fanIn,
       inactive: 0,
+      unheard: 0,
+      active: outputs,
     };
   });
   return { layers, hiddenSparsity: 0.9 };

@@ -2,6 +2,7 @@
 import type { Dataset, Split } from '../data/dataset.ts';
 import { type Mask, maskFromTensors, maskToTensors } from '../sparse/mask.ts';
 import type { GradientWindows } from './gradients.ts';
+import type { Rewind } from './init.ts';
 import type { Schedule } from './schedule.ts';
 
 /**
@@ -69,6 +70,8 @@ export interface TrainingJob {
   readonly mask: Mask;
   readonly options: TrainingOptions;
   readonly seed: number;
+  /** Weights of another run that are taken over where both have the connection; none unless told. */
+  readonly rewind?: Rewind | undefined;
   /** RigL or SET; without it the mask is frozen. */
   readonly rewiring?: RewiringOptions | undefined;
   /** When gradients are measured; never unless told. It changes nothing else. */
@@ -80,7 +83,8 @@ export const stepsPerEpoch = ({ dataset, options }: TrainingJob): number =>
   Math.ceil(dataset.train.labels.length / options.batch);
 
 /** @throws TrainingError that says what is wrong: a job that passes cannot lead a kernel astray. */
-export function checkJob({ dataset, mask, options, rewiring, gradients }: TrainingJob): void {
+export function checkJob({ dataset, mask, options, ...job }: TrainingJob): void {
+  const { rewind, rewiring, gradients } = job;
   const [wrong] = optionFaults(options);
   if (wrong !== undefined) fail(wrong.message);
   if (rewiring !== undefined) checkRewiring(rewiring);
@@ -93,6 +97,7 @@ export function checkJob({ dataset, mask, options, rewiring, gradients }: Traini
   }
   if (!Number.isFinite(dataset.mean)) fail(`the data set's mean is ${dataset.mean}`);
   checkMask(mask, dataset);
+  if (rewind !== undefined) checkRewind(rewind.mask, mask);
 }
 
 function fail(what: string): never {
@@ -157,6 +162,14 @@ function checkRewiring({ fraction, every, stop }: RewiringOptions): void {
   if (!(fraction >= 0 && fraction <= 1)) fail(`rewiring.fraction is ${fraction}, not in [0, 1]`);
   if (!isCount(every)) fail(`rewiring.every is ${every}, not a whole number from 1`);
   if (!(stop >= 0 && stop <= 1)) fail(`rewiring.stop is ${stop}, not in [0, 1]`);
+}
+
+function checkRewind(initial: Mask, mask: Mask): void {
+  const widths = (layers: Mask): string =>
+    [layers[0].inputs, ...layers.map((l) => l.outputs)].join('-');
+  if (widths(initial) !== widths(mask)) {
+    fail(`the mask has widths ${widths(mask)}, but the weights to begin with ${widths(initial)}`);
+  }
 }
 
 function checkWindows(windows: GradientWindows): void {

@@ -4,7 +4,7 @@ import { type Mask, maskFromTensors, maskToTensors } from '../sparse/mask.ts';
 import type { Tensor, TensorFile } from '../tensor.ts';
 import { type Batch, createBatch } from './batch.ts';
 import { createGradientMeter, type GradientMeter } from './gradients.ts';
-import { initialWeights } from './init.ts';
+import { startingWeights } from './init.ts';
 import { stepsPerEpoch, type TrainingJob } from './job.ts';
 import type { Parameter } from './layer.ts';
 import { createMemory, type Floats } from './memory.ts';
@@ -47,7 +47,7 @@ export function startRun(job: TrainingJob): Run {
   const run = createRun(job, job.mask, { step: 0, lossSum: 0, epochs: [], rewirings: [] });
   run.network.layers.forEach(({ mask, weights }, l) => {
     run.fanIns[l].push(fanInOf(mask));
-    weights.values.view().set(initialWeights(mask, job.seed, l));
+    weights.values.view().set(startingWeights(job, l));
   });
   return run;
 }

@@ -5,7 +5,7 @@ import { withoutFanIn, withoutFanOut } from '../sparse/fan-in.ts';
 import { type LayerMask, maskToTensors } from '../sparse/mask.ts';
 import type { Tensor, TensorFile } from '../tensor.ts';
 import { inOrder, shuffled } from './batch.ts';
-import { initialWeights } from './init.ts';
+import { startingWeights } from './init.ts';
 import { checkJob, type TrainingJob, type TrainingOptions } from './job.ts';
 import type { EpochRecord } from './metrics.ts';
 import type { Tensorflow } from './tensorflow-backend.ts';
@@ -122,7 +122,7 @@ function startLayer(tf: Tensorflow, job: TrainingJob, mask: LayerMask, l: number
   const places = placesOf(mask);
   const weights = new Float32Array(outputs * inputs);
   const connected = new Float32Array(outputs * inputs);
-  const drawn = initialWeights(mask, job.seed, l);
+  const drawn = startingWeights(job, l);
   places.forEach((at, k) => {
     weights[at] = drawn[k];
     connected[at] = 1;

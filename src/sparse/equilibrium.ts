@@ -1,10 +1,18 @@
 // equilibrium.ts — the fan-in that rewiring settles at, and masks that start from it
 import exp from '@stdlib/math-base-special-exp';
 import ln from '@stdlib/math-base-special-ln';
+import { fanInDistance, overPairs } from './distance.ts';
 import { coefficientOfVariation, type FanInSummary } from './fan-in.ts';
 import type { Mask } from './mask.ts';
 import { fanInBySigma } from './profile.ts';
-import { hiddenSizes, type NetworkBudget, outputLayer, placeFanIn } from './wiring.ts';
+import {
+  checkScores,
+  type HubScores,
+  hiddenSizes,
+  type NetworkBudget,
+  outputLayer,
+  placeFanIn,
+} from './wiring.ts';
 
 /** The fan-in of one pilot run, before its first rewiring and after its last. */
 export interface PilotFanIn {
@@ -69,43 +77,37 @@ export function fitEquilibrium(pilots: readonly PilotFanIn[]): Equilibrium {
   };
 }
 
+/** Everything that a matched mask is made of. */
+export interface MatchedPlan extends NetworkBudget {
+  readonly equilibrium: Equilibrium;
+  readonly seed: number;
+  /** The fitted sigma is multiplied by this: 1 unless told. Another number makes a control. */
+  readonly spread?: number | undefined;
+  /** Where hubs go. Absent: at random. */
+  readonly scores?: HubScores | undefined;
+}
+
 /**
  * A mask that starts at the equilibrium: in each hidden layer a lognormal quantile profile with the
  * fitted sigma, at the layer's own budget (so that arms are compared at equal connections), hubs
- * placed at random. The fitted zeros are not copied: every neuron has a connection where the budget
- * allows. Streams are those of `makeMask`.
- * @throws RangeError when the equilibrium has another depth, or a sigma is beyond 12.
+ * placed at random unless scores tell. The fitted zeros are not copied: every neuron has a connection
+ * where the budget allows. Streams are those of `makeMask`.
+ * @throws RangeError when the equilibrium or the scores have another depth, or a sigma is beyond 12.
  */
-export function makeMatchedMask(
-  plan: NetworkBudget & { readonly equilibrium: Equilibrium; readonly seed: number },
-): Mask {
+export function makeMatchedMask(plan: MatchedPlan): Mask {
   const sizes = hiddenSizes(plan);
-  const { equilibrium, seed } = plan;
+  const { equilibrium, seed, spread = 1, scores } = plan;
   if (equilibrium.layers.length !== sizes.length) {
     throw new RangeError(
       `an equilibrium of ${equilibrium.layers.length} layers for ${sizes.length} hidden layers`,
     );
   }
-  const hidden = sizes.map((size, layer) =>
-    placeFanIn(fanInBySigma(equilibrium.layers[layer].sigma, size), size.inputs, { seed, layer }),
-  );
+  if (scores !== undefined) checkScores(scores, sizes);
+  const hidden = sizes.map((size, layer) => {
+    const fanIn = fanInBySigma(equilibrium.layers[layer].sigma * spread, size);
+    return placeFanIn(fanIn, size.inputs, { seed, layer, scores: scores?.[layer] });
+  });
   return [...hidden, outputLayer(plan)];
-}
-
-/**
- * Distance between the shapes of two fan-in vectors of equal length: first Wasserstein distance on
- * fan-in / mean, that is the mean absolute difference of the sorted values. 0 for equal shapes, in
- * whatever order.
- * @throws RangeError when lengths differ, or there are no connections.
- */
-export function fanInDistance(a: readonly number[], b: readonly number[]): number {
-  if (a.length !== b.length) {
-    throw new RangeError(
-      `fan-in of ${a.length} neurons cannot be compared with that of ${b.length}`,
-    );
-  }
-  const [first, second] = [relative(a), relative(b)];
-  return mean(first.map((value, i) => Math.abs(value - second[i])));
 }
 
 type Runs = readonly (readonly number[])[];
@@ -123,20 +125,9 @@ function fitLayer(start: Runs, end: Runs): LayerEquilibrium {
     cvFit: Math.sqrt(exp(variance) - 1),
     cv: coefficientOfVariation(pooled),
     zeroFraction: 1 - logs.length / pooled.length,
-    noiseFloor: end.length > 1 ? mean(pairwiseDistances(end)) : null,
+    noiseFloor: end.length > 1 ? mean(overPairs(end, fanInDistance)) : null,
     moved: mean(end.map((fanIn, run) => fanInDistance(start[run], fanIn))),
   };
-}
-
-function pairwiseDistances(runs: Runs): number[] {
-  return runs.flatMap((a, i) => runs.slice(i + 1).map((b) => fanInDistance(a, b)));
-}
-
-/** Ascending values over their mean. */
-function relative(fanIn: readonly number[]): Float64Array {
-  const average = mean(fanIn);
-  if (!(average > 0)) throw new RangeError('a layer without connections has no fan-in shape');
-  return Float64Array.from(fanIn, (count) => count / average).sort();
 }
 
 function mean(values: ArrayLike<number>): number {

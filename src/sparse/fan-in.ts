@@ -14,6 +14,10 @@ export interface LayerFanIn {
   readonly fanIn: readonly number[];
   /** Neurons without any incoming connection. */
   readonly inactive: number;
+  /** Neurons that no neuron of the next layer listens to; 0 for the output layer. */
+  readonly unheard: number;
+  /** Neurons that take part: with a connection in, and one out where there is a next layer. */
+  readonly active: number;
 }
 
 /** The fan-in of a mask, layer by layer. */
@@ -37,12 +41,22 @@ export function withoutFanIn(mask: Mask): number[] {
 
 /** Per layer, neurons that no neuron of the next layer listens to; 0 for the output layer. */
 export function withoutFanOut(mask: Mask): number[] {
-  return mask.map(({ outputs }, l) => {
-    if (l + 1 === mask.length) return 0;
-    const heard = new Uint8Array(outputs);
-    for (const column of mask[l + 1].columns) heard[column] = 1;
-    return heard.filter((one) => one === 0).length;
-  });
+  return mask.map((_, l) => heardIn(mask, l).filter((one) => one === 0).length);
+}
+
+/** [O] of layer l: 1 for neurons that the next layer listens to, and for all of the output layer. */
+function heardIn(mask: Mask, l: number): Uint8Array {
+  if (l + 1 === mask.length) return new Uint8Array(mask[l].outputs).fill(1);
+  const heard = new Uint8Array(mask[l].outputs);
+  for (const column of mask[l + 1].columns) heard[column] = 1;
+  return heard;
+}
+
+/** [I]: how many neurons of a layer listen to each of its inputs. */
+export function fanOutOf({ inputs, columns }: LayerMask): Int32Array {
+  const fanOut = new Int32Array(inputs);
+  for (const column of columns) fanOut[column]++;
+  return fanOut;
 }
 
 /** Population SD over mean of some counts; 0 when their mean is 0. */
@@ -59,8 +73,9 @@ export function coefficientOfVariation(counts: ArrayLike<number>): number {
 
 /** Summarises a mask of at least one layer; the last layer is the output layer. */
 export function fanInSummary(mask: Mask): FanInSummary {
-  const layers = mask.map((layer): LayerFanIn => {
+  const layers = mask.map((layer, l): LayerFanIn => {
     const { inputs, outputs } = layer;
+    const heard = heardIn(mask, l);
     const fanIn = [...fanInOf(layer)];
     const connections = layer.columns.length;
     return {
@@ -71,6 +86,8 @@ export function fanInSummary(mask: Mask): FanInSummary {
       cv: coefficientOfVariation(fanIn),
       fanIn,
       inactive: fanIn.filter((k) => k === 0).length,
+      unheard: heard.filter((one) => one === 0).length,
+      active: fanIn.filter((k, o) => k > 0 && heard[o] === 1).length,
     };
   });
   const hidden = layers.slice(0, -1);

@@ -1,8 +1,6 @@
 // profile.ts — how many connections each neuron of a layer gets: sorted fan-in with an exact total
-import exp from '@stdlib/math-base-special-exp';
-import ln from '@stdlib/math-base-special-ln';
-import normalQuantile from '@stdlib/stats-base-dists-normal-quantile';
 import { apportion } from './apportion.ts';
+import { SHAPES, type Shape, type ShapedFamily } from './family.ts';
 import { coefficientOfVariation } from './fan-in.ts';
 
 /**
@@ -11,11 +9,15 @@ import { coefficientOfVariation } from './fan-in.ts';
  * - `dense`: every connection exists, whatever the sparsity: the baseline of all other profiles.
  * - `uniform`: connections uniformly random among all positions (Erdos-Renyi with an exact number
  *   of connections).
- * - `lognormal`: fan-in follows the quantiles of a lognormal with this CV; CV 0 is constant fan-in.
+ * - `erk`: the same under the layer rule of that name, whatever the network's rule is.
+ * - `constant`: every neuron has the same fan-in, or one more where the budget does not divide.
+ * - the ten of `family.ts`: fan-in follows a shape with this CV; CV 0 is constant fan-in.
  */
 export type Profile =
   | { readonly family: 'dense' }
   | { readonly family: 'uniform' }
+  | { readonly family: 'erk' }
+  | { readonly family: 'constant' }
   | { readonly family: ShapedFamily; readonly cv: number };
 
 /** A layer and its budget: `connections` of the inputs * outputs that are possible. */
@@ -32,7 +34,7 @@ export interface FanInProfile {
    * `inputs`.
    */
   readonly fanIn: Int32Array;
-  /** The shape: for `lognormal` the sigma of ln fan-in before clamps. 0 is constant fan-in. */
+  /** Of the family's shape: for `lognormal` the sigma of ln fan-in before clamps. */
   readonly theta: number;
   /** The CV achieved (population SD / mean): what to report. */
   readonly cv: number;
@@ -56,44 +58,9 @@ export interface InfeasibleCv {
   readonly size: LayerSize;
 }
 
-/**
- * A family of shapes: target fan-in is proportional to g(u; theta), positive and increasing in u,
- * with theta = 0 constant. g is given curried, so that what depends on u alone is computed once.
- * Mirrored or humped versions of a shape would be the same profile, since only the sorted fan-in
- * matters.
- */
-interface Shape {
-  readonly g: (u: number) => (theta: number) => number;
-  /**
-   * The range of theta, both above 0. `most` ends the search: it bounds the CV that the family can
-   * attain.
-   */
-  readonly least: number;
-  readonly most: number;
-}
-
-/** exp(theta * h(u)): the shape of nearly every family. */
-const exponential = (h: (u: number) => number): Shape['g'] => {
-  return (u) => {
-    const height = h(u);
-    return (theta) => exp(theta * height);
-  };
-};
-
-/** The families that have a CV, one line each. */
-const SHAPES = {
-  // At sigma 12 nine neurons in ten sit at a clamp: a two-level profile, no longer a lognormal.
-  lognormal: { g: exponential((u) => normalQuantile(u, 0, 1)), least: 0.01, most: 12 },
-} as const satisfies Record<string, Shape>;
-
-/** A family whose CV can be chosen. */
-export type ShapedFamily = keyof typeof SHAPES;
-
 /** How far the achieved CV may be from the one asked for. */
 const CV_TOLERANCE = 0.01;
-/** Cells of the log grid of theta: neighbours differ by 16 %. */
-const GRID_CELLS = 48;
-/** Halvings of one cell: to 1e-6 of it, below the change that moves a single connection. */
+/** Halvings of one cell of the grid of theta: to 1e-6 of it, below the change that moves a single connection. */
 const CELL_HALVINGS = 20;
 /** Halvings of the water level: enough to reach neighbouring doubles. */
 const LEVEL_HALVINGS = 200;
@@ -114,13 +81,15 @@ export function fanInByCv(
     throw new RangeError(`a CV is a number from 0 up, not ${cv}`);
   }
   const profileAt = profiler(family, size);
-  const constant = profileAt(0);
+  const constant = profileAt(SHAPES[family].constant);
   if (cv === 0) return constant;
   const nearest = cv <= constant.cv ? constant : firstCrossing(SHAPES[family], profileAt, cv);
   if (Math.abs(nearest.cv - cv) <= CV_TOLERANCE) return nearest;
   const maximumCv = maximumCvOf(SHAPES[family], profileAt);
   return { infeasible: { family, cv, minimumCv: constant.cv, maximumCv, size } };
 }
+
+const MOST_SIGMA = SHAPES.lognormal.thetas[SHAPES.lognormal.thetas.length - 1];
 
 /**
  * The fan-in of a lognormal quantile profile with this sigma, as fitted to an equilibrium:
@@ -129,10 +98,15 @@ export function fanInByCv(
  * @throws RangeError when sigma or the size is out of range.
  */
 export function fanInBySigma(sigma: number, size: LayerSize): Int32Array {
-  if (!(sigma >= 0 && sigma <= SHAPES.lognormal.most)) {
-    throw new RangeError(`sigma is in [0, ${SHAPES.lognormal.most}], not ${sigma}`);
+  if (!(sigma >= 0 && sigma <= MOST_SIGMA)) {
+    throw new RangeError(`sigma is in [0, ${MOST_SIGMA}], not ${sigma}`);
   }
   return profiler('lognormal', size)(sigma).fanIn;
+}
+
+/** [outputs], ascending: the same fan-in for every neuron, or one more where it does not divide. */
+export function constantFanIn(size: LayerSize): Int32Array {
+  return profiler('lognormal', size)(SHAPES.lognormal.constant).fanIn;
 }
 
 /**
@@ -192,7 +166,7 @@ function waterFill(
 ): Float64Array {
   const least = connections >= outputs ? 1 : 0;
   const highest = heights[outputs - 1];
-  const shape = heights.map((height) => height / highest);
+  const shape = heights.map((height) => Math.max(height / highest, FAINTEST));
   const sums = runningSums(shape);
   const filled = (level: number): number => {
     const low = firstAtLeast(shape, least / level);
@@ -203,12 +177,17 @@ function waterFill(
   return shape.map((height) => Math.min(inputs, Math.max(least, level * height)));
 }
 
+/**
+ * The least height, beside the greatest. A shape so steep that it underflows stays above 0: the
+ * neurons that it would leave out share what the others cannot take.
+ */
+const FAINTEST = 1e-290;
+
 /** The least level at which `filled`, which rises with it, reaches `wanted`. */
 function leastLevel(filled: (level: number) => number, wanted: number): number {
   let low = 0;
   let high = 1;
-  // The bound only matters to a shape so steep that it underflows to 0; its fan-in then fails to
-  // sum up.
+  // FAINTEST lifts every shape above the clamps long before this bound.
   while (filled(high) < wanted && high < 1e300) high *= 2;
   for (let halving = 0; halving < LEVEL_HALVINGS; halving++) {
     const middle = (low + high) / 2;
@@ -238,22 +217,15 @@ function firstAtLeast(values: Float64Array, bound: number): number {
   return low;
 }
 
-/** The log grid of theta, ascending, from `least` to `most`. */
-function thetaGrid({ least, most }: Shape): number[] {
-  const step = ln(most / least) / GRID_CELLS;
-  const inner = Array.from({ length: GRID_CELLS }, (_, cell) => least * exp(step * cell));
-  return [...inner, most];
-}
-
 /**
  * The profile nearest to the first crossing of `cv`, or the one of greatest CV if there is none. CV
  * rises with theta only up to the family's maximum (then clamps flatten or reverse it), hence a
  * scan, and a bisection in one cell.
  */
 function firstCrossing(shape: Shape, profileAt: Profiler, cv: number): FanInProfile {
-  let below = profileAt(0);
+  let below = profileAt(shape.constant);
   let greatest = below;
-  for (const theta of thetaGrid(shape)) {
+  for (const theta of shape.thetas) {
     const profile = profileAt(theta);
     if (profile.cv >= cv) return bisectCell(profileAt, below, profile, cv);
     if (profile.cv > greatest.cv) greatest = profile;
@@ -278,8 +250,8 @@ function bisectCell(
 }
 
 function maximumCvOf(shape: Shape, profileAt: Profiler): number {
-  return thetaGrid(shape).reduce(
+  return shape.thetas.reduce(
     (most, theta) => Math.max(most, profileAt(theta).cv),
-    profileAt(0).cv,
+    profileAt(shape.constant).cv,
   );
 }

@@ -1,8 +1,15 @@
 // wiring.ts — draws a network's connections: which neurons are hubs, and which inputs each has
 import { type Stream, stream } from '../stats/stream.ts';
+import { fanInOf } from './fan-in.ts';
 import { type LayerRule, layerBudgets } from './layer-rule.ts';
 import type { LayerMask, Mask } from './mask.ts';
-import { fanInByCv, type InfeasibleCv, type LayerSize, type Profile } from './profile.ts';
+import {
+  constantFanIn,
+  fanInByCv,
+  type InfeasibleCv,
+  type LayerSize,
+  type Profile,
+} from './profile.ts';
 
 /** The network that a mask is for, and how many connections each layer gets. */
 export interface NetworkBudget {
@@ -13,9 +20,17 @@ export interface NetworkBudget {
   readonly rule: LayerRule;
 }
 
+/** For each hidden layer, [O]: how much each neuron deserves to be a hub. Only the order matters. */
+export type HubScores = readonly ArrayLike<number>[];
+
 /** Everything that a mask is made of but its seed. */
 export interface MaskPlan extends NetworkBudget {
   readonly profile: Profile;
+  /**
+   * The neuron of the greatest score gets the greatest fan-in, and so on down; ties go to the lower
+   * index. Absent: hubs are placed at random.
+   */
+  readonly scores?: HubScores | undefined;
 }
 
 /** A layer, from 0, that cannot have the profile that was asked for. */
@@ -27,16 +42,21 @@ export interface InfeasibleLayer extends InfeasibleCv {
 export type MaskResult = { readonly mask: Mask } | { readonly infeasible: InfeasibleLayer };
 
 /**
- * Draws a mask. Hubs are placed arbitrarily: the sorted fan-in of a layer is permuted over its
- * neurons at random, and the inputs of a neuron are uniformly random. The output layer is dense.
+ * Draws a mask. Unless scores say otherwise, hubs are placed arbitrarily: the sorted fan-in of a
+ * layer is permuted over its neurons at random. The inputs of a neuron are uniformly random. The
+ * output layer is dense.
  * Streams: (seed, 'mask', layer, 'hubs') and (seed, 'mask', layer, 'inputs'), so that layers do not
  * move each other.
  * @throws RangeError when the plan is out of range; an infeasible CV is a value.
  */
 export function makeMask(plan: MaskPlan & { readonly seed: number }): MaskResult {
+  const { profile, scores, seed } = plan;
+  const rule = profile.family === 'erk' ? 'erk' : plan.rule;
+  const sizes = hiddenSizes({ ...plan, rule });
+  if (scores !== undefined) checkScores(scores, sizes);
   const hidden: LayerMask[] = [];
-  for (const [layer, size] of hiddenSizes(plan).entries()) {
-    const drawn = drawLayer(plan.profile, size, { seed: plan.seed, layer });
+  for (const [layer, size] of sizes.entries()) {
+    const drawn = drawLayer(profile, size, { seed, layer, scores: scores?.[layer] });
     if ('infeasible' in drawn) return { infeasible: { layer, ...drawn.infeasible } };
     hidden.push(drawn);
   }
@@ -82,13 +102,37 @@ export function layerFromFanIn(
 }
 
 /**
- * A layer whose neurons have this fan-in in a random order (hub placement), with random inputs.
+ * A layer whose neurons have this fan-in in a random order (hub placement), or in the order of their
+ * scores, with random inputs.
  * @param fanIn [O], in any order, each in [0, inputs].
  */
-export function placeFanIn(fanIn: Int32Array, inputs: number, { seed, layer }: Draw): LayerMask {
-  const placed = fanIn.slice();
-  stream(seed, 'mask', layer, 'hubs').shuffle(placed);
+export function placeFanIn(fanIn: Int32Array, inputs: number, draw: LayerDraw): LayerMask {
+  const { seed, layer, scores } = draw;
+  const placed = scores === undefined ? fanIn.slice() : inOrderOf(scores, fanIn);
+  if (scores === undefined) stream(seed, 'mask', layer, 'hubs').shuffle(placed);
   return layerFromFanIn(placed, inputs, stream(seed, 'mask', layer, 'inputs'));
+}
+
+/** [O]: the same fan-in, the greatest where the score is greatest; ties go to the lower index. */
+function inOrderOf(scores: ArrayLike<number>, fanIn: Int32Array): Int32Array {
+  const ascending = fanIn.slice().sort();
+  const byScore = Array.from(scores, (_, o) => o).sort((a, b) => scores[a] - scores[b] || b - a);
+  const placed = new Int32Array(fanIn.length);
+  for (const [rank, o] of byScore.entries()) placed[o] = ascending[rank];
+  return placed;
+}
+
+/** @throws RangeError when there is not one finite score for each neuron of these layers. */
+export function checkScores(scores: HubScores, sizes: readonly LayerSize[]): void {
+  if (scores.length !== sizes.length) {
+    throw new RangeError(`scores of ${scores.length} layers for ${sizes.length} hidden layers`);
+  }
+  for (const [layer, { outputs }] of sizes.entries()) {
+    const given = Array.from(scores[layer]);
+    if (given.length !== outputs || !given.every(Number.isFinite)) {
+      throw new RangeError(`layer ${layer} has ${outputs} neurons, so it needs as many scores`);
+    }
+  }
 }
 
 /** A layer with every connection. */
@@ -114,22 +158,26 @@ export function outputLayer({ widths }: NetworkBudget): LayerMask {
   return denseLayer(widths[widths.length - 2], widths[widths.length - 1]);
 }
 
-/** Where a layer's randomness comes from. */
-interface Draw {
+/** Where a layer's randomness comes from, and what goes before it. */
+export interface LayerDraw {
   readonly seed: number;
   /** From 0. */
   readonly layer: number;
+  /** [O]: where hubs go. Absent: at random. */
+  readonly scores?: ArrayLike<number> | undefined;
 }
 
 function drawLayer(
   profile: Profile,
   size: LayerSize,
-  draw: Draw,
+  draw: LayerDraw,
 ): LayerMask | { readonly infeasible: InfeasibleCv } {
   if (profile.family === 'dense') return denseLayer(size.inputs, size.outputs);
-  if (profile.family === 'uniform') {
-    return uniformLayer(size, stream(draw.seed, 'mask', draw.layer, 'inputs'));
+  if (profile.family === 'uniform' || profile.family === 'erk') {
+    const layer = uniformLayer(size, draw);
+    return draw.scores === undefined ? layer : placeFanIn(fanInOf(layer), size.inputs, draw);
   }
+  if (profile.family === 'constant') return placeFanIn(constantFanIn(size), size.inputs, draw);
   const found = fanInByCv(profile.family, profile.cv, size);
   return 'infeasible' in found ? found : placeFanIn(found.fanIn, size.inputs, draw);
 }
@@ -137,9 +185,10 @@ function drawLayer(
 /**
  * Connections uniformly random among all positions, without replacement: fan-in is hypergeometric.
  */
-function uniformLayer({ inputs, outputs, connections }: LayerSize, random: Stream): LayerMask {
+export function uniformLayer(size: LayerSize, { seed, layer }: LayerDraw): LayerMask {
+  const { inputs, outputs, connections } = size;
   const marks = new Uint8Array(inputs * outputs);
-  markDistinct(marks, connections, random);
+  markDistinct(marks, connections, stream(seed, 'mask', layer, 'inputs'));
   const rows = new Int32Array(outputs + 1);
   const columns = new Int32Array(connections);
   let at = 0;

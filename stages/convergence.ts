@@ -1,0 +1,100 @@
+// convergence.ts — whether rewired runs from different starts end at one fan-in distribution
+import * as z from 'zod/mini';
+import type { TrainingMetrics } from '../src/network/metrics.ts';
+import {
+  type Collected,
+  collect,
+  defineStage,
+  json,
+  StageError,
+  tensors,
+} from '../src/pipeline/stage.ts';
+import {
+  type Convergence,
+  convergenceOf,
+  type RewiredReference,
+  type RewiredRun,
+} from '../src/sparse/convergence.ts';
+import { maskFromTensors } from '../src/sparse/mask.ts';
+import type { TensorFile } from '../src/tensor.ts';
+
+export default defineStage({
+  params: z.object({}),
+  inputs: {
+    /** Of the runs: `topology`, `mask` and `metrics` of a stage that rewires. */
+    topology: collect(tensors()),
+    mask: collect(tensors()),
+    metrics: collect(json<TrainingMetrics>()),
+    /** `topology` of runs that started from uniformly random masks. */
+    reference: collect(tensors()),
+  },
+  outputs: { convergence: json<Convergence>() },
+  run({ inputs, progress }) {
+    const masks = byTask(inputs.mask);
+    const metrics = byTask(inputs.metrics);
+    const arms = armsOf(inputs.topology);
+    const done = arms.map((group, g) => {
+      progress(g, arms.length);
+      const { at } = group[0];
+      const runs = group.map((topology) => runOf(topology, masks, metrics));
+      const references = inputs.reference
+        .filter((reference) => armOf(reference.at) === armOf(at))
+        .map(referenceOf);
+      if (references.length === 0) throw new StageError(`no reference run for ${group[0].task}`);
+      const { dataset = null, sparsity = null, rule = null, profile = '' } = at;
+      return convergenceOf(runs, references).map((layer) => {
+        return { dataset, sparsity, rule, start: profile, ...layer };
+      });
+    });
+    return { convergence: { rows: done.flat() } };
+  },
+});
+
+type At = Collected<unknown>['at'];
+
+/** Runs of one arm differ in their seed only. */
+const armOf = (at: At, ...more: readonly string[]): string =>
+  JSON.stringify(['dataset', 'sparsity', 'rule', ...more].map((axis) => at[axis] ?? null));
+
+function armsOf<T>(items: readonly Collected<T>[]): readonly (readonly Collected<T>[])[] {
+  const arms = new Map<string, Collected<T>[]>();
+  for (const item of items) {
+    const arm = armOf(item.at, 'profile');
+    arms.set(arm, [...(arms.get(arm) ?? []), item]);
+  }
+  return [...arms.values()];
+}
+
+const byTask = <T>(items: readonly Collected<T>[]): ReadonlyMap<string, T> =>
+  new Map(items.map(({ task, value }) => [task, value]));
+
+function runOf(
+  topology: Collected<TensorFile>,
+  masks: ReadonlyMap<string, TensorFile>,
+  metrics: ReadonlyMap<string, TrainingMetrics>,
+): RewiredRun {
+  const { task, at, value } = topology;
+  const [mask, told] = [masks.get(task), metrics.get(task)];
+  if (mask === undefined || told === undefined) {
+    throw new StageError(`${task} gives its topology but no mask or no metrics: connect all three`);
+  }
+  const { rewirings, connections } = told;
+  return {
+    ...referenceOf(topology),
+    seed: at.seed ?? at.pilot ?? '',
+    steps: value.tensors.steps.data,
+    mask: maskFromTensors(mask),
+    overlap: rewirings[rewirings.length - 1]?.overlap ?? connections.map(() => 1),
+  };
+}
+
+function referenceOf({ task, value: { tensors } }: Collected<TensorFile>): RewiredReference {
+  const layers = Object.keys(tensors).filter((name) => /^layers\.\d+\.fan_in$/.test(name)).length;
+  // The last one is the output layer.
+  const fanIn = Array.from({ length: layers - 1 }, (_, l) => {
+    const { shape, data } = tensors[`layers.${l}.fan_in`];
+    const [records, outputs] = shape;
+    return Array.from({ length: records }, (_, u) => data.subarray(u * outputs, (u + 1) * outputs));
+  });
+  return { task, fanIn };
+}
