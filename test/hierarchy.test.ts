@@ -25,6 +25,9 @@ describe('a hierarchy', () => {
     expect(found.l2).toBeCloseTo(3.5 / (15 / 11), 12);
     // L2 norms are exactly the square roots of fan-in: nothing but counting.
     expect(found.l2Null).toBeCloseTo(3.5 / (15 / 11), 12);
+    expect(found.l2BeyondCount).toBeCloseTo(1, 12);
+    // The two hubs against nine neurons whose norms sum to 8.
+    expect(found.l2OverOthers).toBeCloseTo(3.5 / (8 / 9), 12);
     expect(found.l1).toBeCloseTo(20.5 / (49 / 11), 12);
     expect(found.l1Null).toBeCloseTo(12.5 / (sum / 11), 12);
     // Over the ten neurons that have connections.
@@ -52,6 +55,8 @@ describe('a hierarchy', () => {
       hubs: 4,
       l2: 1,
       l2Null: 1,
+      l2BeyondCount: 1,
+      l2OverOthers: 1,
       l1: 1,
       l1Null: 1,
       perConnection: 1,

@@ -23,6 +23,16 @@ export interface Hierarchy {
   readonly l2: number | null;
   /** What `l2` would be if all connections saw equal gradients: the ratio of sqrt(fan-in). */
   readonly l2Null: number | null;
+  /**
+   * `l2` over `l2Null`: 1 when the gradient concentrates on hubs by their number of connections and
+   * nothing else.
+   */
+  readonly l2BeyondCount: number | null;
+  /**
+   * Mean L2 norm of the hubs over that of all others, which has no bound: for comparison only. Null
+   * where all neurons are hubs, or the others see no gradient.
+   */
+  readonly l2OverOthers: number | null;
   /** Ratio of the L1 norms. */
   readonly l1: number | null;
   /** What `l1` would be if all connections saw equal gradients: the ratio of fan-in. */
@@ -42,11 +52,16 @@ export interface Hierarchy {
 export function hierarchy({ fanIn, l2, l1, perConnection }: NeuronGradients): Hierarchy {
   const hubs = hubsOf(fanIn);
   const connected = Array.from(fanIn, (_, o) => o).filter((o) => fanIn[o] > 0);
+  const others = allOf(fanIn).filter((o) => !hubs.includes(o));
   const mean = meanOver(l2, allOf(l2));
+  const ratio = hubRatio(l2, hubs);
+  const counted = hubRatio(Array.from(fanIn, Math.sqrt), hubs);
   return {
     hubs: hubs.length,
-    l2: hubRatio(l2, hubs),
-    l2Null: hubRatio(Array.from(fanIn, Math.sqrt), hubs),
+    l2: ratio,
+    l2Null: counted,
+    l2BeyondCount: over(ratio, counted),
+    l2OverOthers: over(meanOver(l2, hubs), meanOver(l2, others)),
     l1: hubRatio(l1, hubs),
     l1Null: hubRatio(fanIn, hubs),
     perConnection: hubRatio(perConnection, hubs, connected),
@@ -99,6 +114,10 @@ export function gini(values: ArrayLike<number>): number | null {
     });
   return sum > 0 ? weighted / (n * sum) : null;
 }
+
+/** A quotient; null where there is none. */
+const over = (a: number | null, b: number | null): number | null =>
+  a !== null && b !== null && b > 0 ? a / b : null;
 
 /** The indices of a vector. */
 const allOf = (values: ArrayLike<number>): number[] => Array.from(values, (_, i) => i);
