@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type ShapedFamily, shapedFamilies } from '../src/sparse/family.ts';
 import { coefficientOfVariation } from '../src/sparse/fan-in.ts';
 import {
+  constantFanIn,
   cvBound,
   type FanInProfile,
   fanInByCv,
@@ -13,18 +15,117 @@ import {
 /** 784 inputs, 256 neurons, density 0.1: a layer that an independent implementation was run on. */
 const probe: LayerSize = { inputs: 784, outputs: 256, connections: 20070 };
 
-describe('lognormal fan-in', () => {
-  test.each([
-    { cv: 0.5, sigma: 0.4766, least: 18, median: 70, most: 277 },
-    { cv: 1, sigma: 0.8567, least: 5, median: 54, most: 646 },
-    { cv: 2, sigma: 1.906, least: 1, median: 18, most: 784 },
-  ])('of CV $cv has sigma $sigma, as found independently', ({ cv, sigma, least, median, most }) => {
-    const { theta, fanIn, cv: achieved } = feasible('lognormal', cv, probe);
-    expect(theta).toBeCloseTo(sigma, 3);
-    expect([fanIn[0], fanIn[127], fanIn[255]]).toEqual([least, median, most]);
-    expect(Math.abs(achieved - cv)).toBeLessThan(0.001);
+type Vector = readonly [theta: number, least: number, median: number, most: number];
+
+/** In that layer: theta and fan-in (least, median, most) at CV 0.5, 1 and 2, and the greatest CV. */
+const VECTORS: readonly { family: ShapedFamily; rows: readonly Vector[]; maximum: number }[] = [
+  vectors('power', [0.8087, 1, 81, 142], [2.421, 1, 50, 267], [8.578, 1, 2, 735], 2.79),
+  vectors('exponential', [1.777, 28, 69, 167], [3.831, 7, 45, 305], [10.06, 1, 5, 771], 2.87),
+  vectors('half-gaussian', [2.094, 17, 79, 133], [6.282, 1, 46, 222], [40.45, 1, 1, 558], 2.96),
+  vectors('raised-cosine', [0.5296, 1, 87, 125], [2.16, 1, 48, 216], [16.02, 1, 1, 556], 2.94),
+  vectors('lorentzian', [4.349, 27, 69, 146], [22.59, 12, 41, 273], [205.9, 4, 14, 749], 2.42),
+  vectors('logistic', [0.2524, 1, 104, 105], [0.5598, 1, 41, 178], [0.8794, 1, 1, 571], 2.53),
+  vectors('logarithmic', [0.4773, 5, 74, 212], [1.008, 1, 54, 495], [2.349, 1, 14, 784], 2.81),
+  vectors('tanh-exponential', [0.7369, 34, 68, 139], [1.854, 6, 37, 224], [12.65, 1, 1, 608], 2.54),
+  vectors('lognormal', [0.4766, 18, 70, 277], [0.8567, 5, 54, 646], [1.906, 1, 18, 784], 2.85),
+  vectors('power-law', [0.3365, 52, 66, 426], [0.5443, 37, 54, 784], [1.254, 10, 23, 784], 2.83),
+];
+
+function vectors(family: ShapedFamily, low: Vector, one: Vector, two: Vector, maximum: number) {
+  return { family, rows: [low, one, two], maximum };
+}
+
+describe('fan-in of every family', () => {
+  test.each(VECTORS)('$family is as found independently', ({ family, rows, maximum }) => {
+    for (const [index, [theta, least, median, most]] of rows.entries()) {
+      const cv = [0.5, 1, 2][index];
+      const found = feasible(family, cv, probe);
+      const { fanIn } = found;
+      // Four digits were printed. A theta within the tolerance of CV moves its last digit.
+      expect(Math.abs(found.theta / theta - 1)).toBeLessThan(1e-3);
+      expect([fanIn[0], (fanIn[127] + fanIn[128]) / 2, fanIn[255]]).toEqual([
+        least,
+        expect.closeTo(median, -0.31),
+        most,
+      ]);
+      expect(Math.abs(found.cv - cv)).toBeLessThan(0.001);
+    }
+    expect(Math.abs(maximumCv(family, probe) - maximum)).toBeLessThan(0.0055);
   });
 
+  test('has the continuous CV of its closed form where there are many neurons and no clamps', () => {
+    const size = { inputs: 1_000_000, outputs: 4000, connections: 40_000_000 };
+    const coth = (x: number) => 1 / Math.tanh(x);
+    const forms: readonly [ShapedFamily, (theta: number) => number][] = [
+      ['power', (p) => p / Math.sqrt(2 * p + 1)],
+      ['exponential', (k) => Math.sqrt((k / 2) * coth(k / 2) - 1)],
+      ['lognormal', (sigma) => Math.sqrt(Math.exp(sigma * sigma) - 1)],
+      ['power-law', (s) => 1 / Math.sqrt((1 / s) * (1 / s - 2))],
+    ];
+    for (const [family, form] of forms) {
+      const { theta, cv } = feasible(family, 0.3, size);
+      expect(Math.abs(form(theta) - cv)).toBeLessThan(0.01);
+    }
+  });
+
+  test('keeps budget, bounds and order whatever the layer, and its CV within 0.01', () => {
+    const families = fc.constantFrom(...shapedFamilies);
+    fc.assert(
+      fc.property(
+        families,
+        layers,
+        fc.double({ min: 0, max: 4, noNaN: true }),
+        (family, size, cv) => {
+          const found = fanInByCv(family, cv, size);
+          if ('infeasible' in found) {
+            expect(found.infeasible.maximumCv).toBeLessThanOrEqual(bound(size) + 1e-9);
+            expect(found.infeasible.cv).toBe(cv);
+            return;
+          }
+          expectWellFormed(found.fanIn, size);
+          expect(found.cv).toBe(coefficientOfVariation(found.fanIn));
+          if (cv > 0) expect(Math.abs(found.cv - cv)).toBeLessThanOrEqual(0.01);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  test('of CV 0 is constant in every family', () => {
+    const constant = [...constantFanIn(probe)];
+    expect(constant[255] - constant[0]).toBe(1);
+    for (const family of shapedFamilies) {
+      expect([...feasible(family, 0, probe).fanIn]).toEqual(constant);
+    }
+  });
+
+  test.each([0.8, 0.9, 0.99, 0.999])(
+    'at sparsity %d it is exact, or infeasible for a reason',
+    (sparsity) => {
+      for (const [inputs, outputs] of [
+        [784, 512],
+        [54, 256],
+        [256, 128],
+      ]) {
+        const connections = Math.round((1 - sparsity) * inputs * outputs);
+        const size = { inputs, outputs, connections };
+        for (const family of shapedFamilies) {
+          for (const cv of [0, 1, 2.5]) {
+            const found = fanInByCv(family, cv, size);
+            if ('infeasible' in found) {
+              const { minimumCv, maximumCv: most } = found.infeasible;
+              // Few connections move CV in steps, over which a target between the two may fall.
+              const few = connections < 3 * outputs;
+              expect(few || cv < minimumCv || cv > most).toBe(true);
+            } else expectWellFormed(found.fanIn, size);
+          }
+        }
+      }
+    },
+  );
+});
+
+describe('lognormal fan-in', () => {
   test('of CV 2.5 needs sigma 3.6 and saturates 14 neurons', () => {
     const { theta, fanIn } = feasible('lognormal', 2.5, probe);
     expect(theta).toBeCloseTo(3.6, 1);
@@ -61,22 +162,6 @@ describe('lognormal fan-in', () => {
     // Two neurons share three connections in one way only: 1 and 2.
     const found = fanInByCv('lognormal', 0.2, { inputs: 2, outputs: 2, connections: 3 });
     expect(found).toHaveProperty('infeasible');
-  });
-
-  test('keeps budget, bounds and order whatever the layer, and its CV within 0.01', () => {
-    fc.assert(
-      fc.property(layers, fc.double({ min: 0, max: 4, noNaN: true }), (size, cv) => {
-        const found = fanInByCv('lognormal', cv, size);
-        if ('infeasible' in found) {
-          expect(found.infeasible.maximumCv).toBeLessThanOrEqual(bound(size) + 1e-9);
-          return;
-        }
-        expectWellFormed(found.fanIn, size);
-        expect(found.cv).toBe(coefficientOfVariation(found.fanIn));
-        if (cv > 0) expect(Math.abs(found.cv - cv)).toBeLessThanOrEqual(0.01);
-      }),
-      { numRuns: 60 },
-    );
   });
 
   test('by sigma keeps budget, bounds and order whatever the layer', () => {
@@ -129,7 +214,7 @@ const layers = fc
     return { inputs, outputs, connections: Math.round(density * inputs * outputs) };
   });
 
-function feasible(family: 'lognormal', cv: number, size: LayerSize): FanInProfile {
+function feasible(family: ShapedFamily, cv: number, size: LayerSize): FanInProfile {
   const found = fanInByCv(family, cv, size);
   if ('infeasible' in found) throw new Error(`CV ${cv} is infeasible`);
   return found;
