@@ -93,3 +93,57 @@ test('a ratio never exceeds the number of neurons per hub', () => {
     }),
   );
 });
+
+test('a hierarchy is what its definitions say, worked out naively', () => {
+  const neuron = fc.record({ fanIn: fc.nat(40), l2: fc.nat(999), l1: fc.nat(999) });
+  fc.assert(
+    fc.property(fc.array(neuron, { minLength: 1, maxLength: 60 }), (neurons) => {
+      const perConnection = neurons.map(({ fanIn, l1 }) => (fanIn > 0 ? l1 / fanIn : 0));
+      const found = hierarchy({
+        fanIn: neurons.map(({ fanIn }) => fanIn),
+        l2: neurons.map(({ l2 }) => l2),
+        l1: neurons.map(({ l1 }) => l1),
+        perConnection,
+      });
+      const all = neurons.map((one, o) => ({ ...one, o, m: perConnection[o] }));
+      const ranked = [...all].sort((a, b) => b.fanIn - a.fanIn || a.o - b.o);
+      const hubs = ranked.slice(0, Math.ceil(all.length / 10));
+      const rest = ranked.slice(hubs.length);
+      type One = (typeof all)[number];
+      const mean = (some: readonly One[], of: (one: One) => number): number =>
+        some.length === 0 ? 0 : some.reduce((sum, one) => sum + of(one), 0) / some.length;
+      const ratio = (of: (one: One) => number, among = all): number | null =>
+        mean(among, of) > 0
+          ? mean(
+              hubs.filter((hub) => among.includes(hub)),
+              of,
+            ) / mean(among, of)
+          : null;
+      const near = (a: number | null, b: number | null): void => {
+        if (a === null || b === null) expect(a).toBe(b);
+        else expect(a).toBeCloseTo(b, 9);
+      };
+      const connected = all.filter(({ fanIn }) => fanIn > 0);
+      const [r, r0] = [ratio((one) => one.l2), ratio((one) => Math.sqrt(one.fanIn))];
+      near(found.l2, r);
+      near(found.l2Null, r0);
+      near(found.l2BeyondCount, r === null || r0 === null || r0 === 0 ? null : r / r0);
+      const others = mean(rest, (one) => one.l2);
+      near(found.l2OverOthers, others > 0 ? mean(hubs, (one) => one.l2) / others : null);
+      near(
+        found.l1,
+        ratio((one) => one.l1),
+      );
+      near(
+        found.l1Null,
+        ratio((one) => one.fanIn),
+      );
+      near(
+        found.perConnection,
+        ratio((one) => one.m, connected),
+      );
+      const greatest = Math.max(...all.map(({ l2 }) => l2));
+      near(found.maxOverMean, greatest > 0 ? greatest / mean(all, (one) => one.l2) : null);
+    }),
+  );
+});
