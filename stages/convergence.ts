@@ -4,6 +4,7 @@ import type { TrainingMetrics } from '../src/network/metrics.ts';
 import {
   type Collected,
   collect,
+  collectPartial,
   defineStage,
   json,
   StageError,
@@ -22,17 +23,17 @@ export default defineStage({
   params: z.object({}),
   inputs: {
     /** Of the runs: `topology`, `mask` and `metrics` of a stage that rewires. */
-    topology: collect(tensors()),
-    mask: collect(tensors()),
-    metrics: collect(json<TrainingMetrics>()),
+    topology: collectPartial(tensors()),
+    mask: collectPartial(tensors()),
+    metrics: collectPartial(json<TrainingMetrics>()),
     /** `topology` of runs that started from uniformly random masks. */
     reference: collect(tensors()),
   },
   outputs: { convergence: json<Convergence>() },
   run({ inputs, progress }) {
-    const masks = byTask(inputs.mask);
-    const metrics = byTask(inputs.metrics);
-    const arms = armsOf(inputs.topology);
+    const masks = byTask(inputs.mask.items);
+    const metrics = byTask(inputs.metrics.items);
+    const arms = armsOf(inputs.topology.items);
     const done = arms.map((group, g) => {
       progress(g, arms.length);
       const { at } = group[0];
@@ -46,7 +47,10 @@ export default defineStage({
         return { dataset, sparsity, rule, start: profile, ...layer };
       });
     });
-    return { convergence: { rows: done.flat() } };
+    const missing = inputs.topology.missing.map(({ task, reason }) => {
+      return { task, reason: reason.message };
+    });
+    return { convergence: { rows: done.flat(), missing } };
   },
 });
 

@@ -1,5 +1,5 @@
 // made-mask.ts — what the stages that make masks have in common: outputs, and words for what cannot be
-import { StageError } from '../src/pipeline/stage.ts';
+import { InfeasibleError, StageError } from '../src/pipeline/stage.ts';
 import { fanInSummary } from '../src/sparse/fan-in.ts';
 import { type Mask, maskToTensors } from '../src/sparse/mask.ts';
 import { describeInfeasible, type MaskResult } from '../src/sparse/wiring.ts';
@@ -9,9 +9,9 @@ export function outputsOfMask(mask: Mask) {
   return { mask: maskToTensors(mask), fanIn: fanInSummary(mask) };
 }
 
-/** The mask. @throws StageError that says which layer cannot be, and what it attains at most. */
+/** The mask. @throws InfeasibleError that says which layer cannot be, and what it attains at most. */
 export function madeOrSay(made: MaskResult): Mask {
-  if ('infeasible' in made) throw new StageError(describeInfeasible(made.infeasible));
+  if ('infeasible' in made) throw new InfeasibleError(describeInfeasible(made.infeasible));
   return made.mask;
 }
 

@@ -35,7 +35,7 @@ export default defineStage({
     if (profile.cv <= bound) return [];
     const message = `CV ${profile.cv} is out of reach at sparsity ${sparsity}`;
     const hint = `no fan-in profile exceeds sqrt(1/density - 1) = ${bound.toFixed(2)} there`;
-    return [{ path: ['profile', 'cv'], message, hint }];
+    return [{ path: ['profile', 'cv'], message, hint, infeasible: true }];
   },
   run({ params, inputs }) {
     const { features, classes } = inputs.shape;

@@ -3,7 +3,16 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
+import { shapedFamilies } from '../src/sparse/family.ts';
+import { hierarchy } from '../src/sparse/hierarchy.ts';
+import { PLACEMENT_ARMS } from '../src/sparse/placement.ts';
+import convergence from '../stages/convergence.ts';
+import equilibrium from '../stages/equilibrium.ts';
+import mask from '../stages/mask.ts';
+import matchedMask from '../stages/matched-mask.ts';
+import placedMask from '../stages/placed-mask.ts';
 import { Gradients, Rewiring, Training } from '../stages/schema.ts';
+import score from '../stages/score.ts';
 import { repository } from './rig.ts';
 
 const text = readFileSync(join(repository, 'docs/training.md'), 'utf8');
@@ -32,5 +41,32 @@ describe('docs/training.md', () => {
       expect(rows.has(name), name).toBe(true);
     expect(z.parse(Gradients, {})).toEqual({ firstBatches: 100, lastEpochs: 1 });
     expect(text).toContain('gradients: { firstBatches: 100, lastEpochs: 1 }');
+  });
+});
+
+describe('docs/stages.md', () => {
+  const stages = { mask, score, 'placed-mask': placedMask, 'matched-mask': matchedMask };
+  const all = { ...stages, equilibrium, convergence };
+  const document = readFileSync(join(repository, 'docs/stages.md'), 'utf8');
+
+  test.each(Object.entries(all))('tells every param and input of %s', (name, stage) => {
+    const section = document.split(`### \`stages/${name}.ts\``)[1].split('\n##')[0];
+    const { params, inputs } = stage as { params: z.ZodMiniObject; inputs: object };
+    const names = Object.keys(params._zod.def.shape);
+    for (const word of [...names, ...Object.keys(inputs)]) {
+      expect(section, word).toContain(`\`${word}\``);
+    }
+  });
+});
+
+describe('docs/science.md', () => {
+  const document = readFileSync(join(repository, 'docs/science.md'), 'utf8');
+
+  test('defines every family, every arm and every field of a hierarchy', () => {
+    const ones = [1, 1];
+    const fields = hierarchy({ fanIn: ones, l2: ones, l1: ones, perConnection: ones });
+    for (const word of [...shapedFamilies, ...PLACEMENT_ARMS, ...Object.keys(fields)]) {
+      if (word !== 'hubs') expect(document, word).toContain(`\`${word}\``);
+    }
   });
 });

@@ -14,7 +14,11 @@ const PIPELINE = `params:
   seeds: [0, 1]
   pilots: [100, 101]
   network: &network { hidden: [32, 16], sparsity: 0.8, rule: erk }
-  starts: [{ family: uniform }, { family: lognormal, cv: 0.5 }]
+  starts:
+    - { family: uniform }
+    - { family: lognormal, cv: 0.5 }
+    - { family: power, cv: 1.9 }            # not in the second layer
+    - { family: power, cv: 2.1 }            # at no sparsity of 0.8
   controls: [equilibrium, sigma-x2, pilot-hubs, pilot-mask]
   placements: [random, by-score, copied-hubs, copied]
   arms: [${PLACEMENT_ARMS.join(', ')}]
@@ -51,6 +55,7 @@ stages:
 
   start:
     run: stages/mask.ts
+    infeasible: skip
     matrix: { profile: $starts, seed: $seeds }
     inputs: { shape: dataset.shape }
     params: { <<: *network }
@@ -136,7 +141,16 @@ describe('masks that come of finished runs', () => {
     const cv = (path: string): number => masks.get(path)?.layers[0].cv ?? Number.NaN;
     expect(cv('matched/sigma-x2-0')).toBeGreaterThan(1.5 * cv('matched/equilibrium-0'));
 
-    const { rows } = read<Convergence>('convergence/convergence');
+    const { rows, missing } = read<Convergence>('convergence/convergence');
+    expect(missing.map(({ task }) => task)).toEqual([
+      'run[power-cv1.9,0]',
+      'run[power-cv1.9,1]',
+      'run[power-cv2.1,0]',
+      'run[power-cv2.1,1]',
+    ]);
+    expect(missing[0].reason).toMatch(
+      /CV 1\.9 is infeasible for power in layer 1 .*at most CV 0\.84/,
+    );
     expect(rows.map(({ start, layer, n, references }) => [start, layer, n, references])).toEqual([
       ['uniform', 0, 2, 2],
       ['uniform', 1, 2, 2],
@@ -183,7 +197,7 @@ describe('what cannot be', () => {
     const { code, stderr } = await rig.run('make');
     expect(code).toBe(2);
     expect(stderr).toContain('pipeline.yaml:3:17: error: pilot seed 1 is also a seed');
-    expect(stderr).toContain('pipeline.yaml:9:22: error: `profile.family` must be one of');
+    expect(stderr).toContain('pipeline.yaml:8:17: error: `profile.family` must be one of');
     expect(stderr).toContain('needs `sourceSeed`');
   });
 

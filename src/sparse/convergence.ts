@@ -98,6 +98,8 @@ export interface ConvergenceRow extends LayerConvergence {
 /** What the stage `convergence` gives. */
 export interface Convergence {
   readonly rows: readonly ConvergenceRow[];
+  /** Runs that could not be, and why: such as a start of a CV that no mask can have. */
+  readonly missing: readonly { readonly task: string; readonly reason: string }[];
 }
 
 /**
