@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { convergenceOf, type RewiredRun } from '../src/sparse/convergence.ts';
-import { fanInDistance, jaccard, kolmogorovSmirnov } from '../src/sparse/distance.ts';
+import { fanInDistance, fanInShape, jaccard, kolmogorovSmirnov } from '../src/sparse/distance.ts';
 import { denseLayer, layerFromFanIn } from '../src/sparse/wiring.ts';
 import { stream } from '../src/stats/stream.ts';
 
@@ -143,7 +143,7 @@ describe('distances', () => {
         const below = (values: readonly number[], x: number) =>
           values.filter((value) => value <= x).length / values.length;
         const gaps = [...first, ...second].map((x) => Math.abs(below(first, x) - below(second, x)));
-        expect(kolmogorovSmirnov(a, b)).toBeCloseTo(Math.max(...gaps), 12);
+        expect(kolmogorovSmirnov(fanInShape(a), fanInShape(b))).toBeCloseTo(Math.max(...gaps), 12);
       }),
     );
   });

@@ -1,5 +1,5 @@
 // convergence.ts — whether rewiring forgets the fan-in that it started from
-import { fanInDistance, jaccard, kolmogorovSmirnov, overPairs } from './distance.ts';
+import { fanInShape, jaccard, kolmogorovSmirnov, overPairs, shapeDistance } from './distance.ts';
 import { coefficientOfVariation } from './fan-in.ts';
 import { type FanInFit, fitFanIn } from './fit.ts';
 import type { Mask } from './mask.ts';
@@ -125,7 +125,13 @@ export function convergenceOf(
 /** A run that others are compared with: only its task and its fan-in matter. */
 export type RewiredReference = Pick<RewiredRun, 'task' | 'fanIn'>;
 
-/** Record u of a run's layer, and the distances from it to the reference. */
+/** The fan-in that a reference run ended with, in one layer. */
+interface End {
+  readonly task: string;
+  readonly shape: Float64Array;
+}
+
+/** The distances from each record of a run's layer to the reference. */
 interface Way {
   readonly run: RewiredRun;
   /** [U + 1]. */
@@ -140,10 +146,12 @@ function layerConvergence(
   references: readonly RewiredReference[],
   layer: number,
 ): LayerConvergence {
-  const ways = runs.map((run) => wayOf(run, references, layer));
+  const ends = references.map(({ task, fanIn }): End => {
+    return { task, shape: fanInShape(last(fanIn[layer])) };
+  });
+  const ways = runs.map((run) => wayOf(run, ends, layer));
   const told = ways.map((way) => tellRun(way, layer));
-  const ends = references.map(({ fanIn }) => last(fanIn[layer]));
-  const pairs = overPairs(ends, fanInDistance);
+  const pairs = overPairs(ends, (a, b) => shapeDistance(a.shape, b.shape));
   const { inputs, outputs, columns } = runs[0].mask[layer];
   const density = columns.length / (inputs * outputs);
   const masks = runs.map(({ mask }) => mask[layer]);
@@ -172,19 +180,20 @@ function layerConvergence(
   };
 }
 
-function wayOf(run: RewiredRun, references: readonly RewiredReference[], layer: number): Way {
-  const others = references
-    .filter(({ task }) => task !== run.task)
-    .map(({ fanIn }) => last(fanIn[layer]));
+function wayOf(run: RewiredRun, ends: readonly End[], layer: number): Way {
+  const others = ends.filter(({ task }) => task !== run.task).map(({ shape }) => shape);
   if (others.length === 0) throw new RangeError(`${run.task} has no other run to be compared with`);
   const records = run.fanIn[layer];
-  const distance = (fanIn: ArrayLike<number>): number =>
-    mean(others.map((other) => fanInDistance(fanIn, other)));
+  const end = fanInShape(last(records));
+  const distance = (fanIn: ArrayLike<number>): number => {
+    const shape = fanInShape(fanIn);
+    return mean(others.map((other) => shapeDistance(shape, other)));
+  };
   return {
     run,
     w1: records.map(distance),
     cv: records.map((fanIn) => coefficientOfVariation(fanIn)),
-    ks: mean(others.map((other) => kolmogorovSmirnov(last(records), other))),
+    ks: mean(others.map((other) => kolmogorovSmirnov(end, other))),
   };
 }
 

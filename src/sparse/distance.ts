@@ -8,32 +8,34 @@ import { type LayerMask, sharedConnections } from './mask.ts';
  * @throws RangeError when lengths differ, or there are no connections.
  */
 export function fanInDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  return shapeDistance(fanInShape(a), fanInShape(b));
+}
+
+/** The distance of two shapes, as `fanInShape` gives them. @throws RangeError when lengths differ. */
+export function shapeDistance(a: Float64Array, b: Float64Array): number {
   if (a.length !== b.length) {
     throw new RangeError(
       `fan-in of ${a.length} neurons cannot be compared with that of ${b.length}`,
     );
   }
-  const [first, second] = [relative(a), relative(b)];
   let sum = 0;
-  for (let i = 0; i < first.length; i++) sum += Math.abs(first[i] - second[i]);
-  return sum / first.length;
+  for (let i = 0; i < a.length; i++) sum += Math.abs(a[i] - b[i]);
+  return sum / a.length;
 }
 
 /**
- * The two-sample Kolmogorov-Smirnov statistic on fan-in / mean: the greatest difference between the
- * two empirical distribution functions, in [0, 1]. Lengths may differ. It has no p-value here: fan-in
- * of neurons of one layer is not independent.
- * @throws RangeError when there are no connections.
+ * The two-sample Kolmogorov-Smirnov statistic of two shapes, as `fanInShape` gives them: the greatest
+ * difference between their empirical distribution functions, in [0, 1]. Lengths may differ. It has no
+ * p-value here: the fan-ins of one layer's neurons are not independent.
  */
-export function kolmogorovSmirnov(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const [first, second] = [relative(a), relative(b)];
+export function kolmogorovSmirnov(a: Float64Array, b: Float64Array): number {
   let greatest = 0;
   let [i, j] = [0, 0];
-  while (i < first.length && j < second.length) {
-    const x = Math.min(first[i], second[j]);
-    while (i < first.length && first[i] <= x) i++;
-    while (j < second.length && second[j] <= x) j++;
-    greatest = Math.max(greatest, Math.abs(i / first.length - j / second.length));
+  while (i < a.length && j < b.length) {
+    const x = Math.min(a[i], b[j]);
+    while (i < a.length && a[i] <= x) i++;
+    while (j < b.length && b[j] <= x) j++;
+    greatest = Math.max(greatest, Math.abs(i / a.length - j / b.length));
   }
   return greatest;
 }
@@ -50,8 +52,11 @@ export function overPairs<T>(items: readonly T[], measure: (a: T, b: T) => numbe
   return items.flatMap((a, i) => items.slice(i + 1).map((b) => measure(a, b)));
 }
 
-/** Ascending values over their mean. */
-function relative(fanIn: ArrayLike<number>): Float64Array {
+/**
+ * The shape of a fan-in vector: ascending values over their mean.
+ * @throws RangeError when there are no connections.
+ */
+export function fanInShape(fanIn: ArrayLike<number>): Float64Array {
   let sum = 0;
   for (let i = 0; i < fanIn.length; i++) sum += fanIn[i];
   const average = sum / fanIn.length;

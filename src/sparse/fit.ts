@@ -20,6 +20,11 @@ export interface FamilyFit {
   readonly logLikelihood: number;
   /** 2 * parameters - 2 * logLikelihood: the smaller, the better. */
   readonly aic: number;
+  /**
+   * Greatest difference between the empirical distribution function and the fitted one. It has no
+   * p-value here: the parameters were fitted to the same numbers.
+   */
+  readonly ks: number;
   /** aic less that of the best family. */
   readonly deltaAic: number;
 }
@@ -47,14 +52,14 @@ export interface FanInFit {
   /** By AIC, the best first. Empty where fewer than two values of fan-in occur: nothing to fit. */
   readonly families: readonly FamilyFit[];
   readonly best: FitFamily | null;
-  /** Up to 100, ascending. Empty where `families` is. */
+  /** Up to 50, ascending. Empty where `families` is. */
   readonly quantiles: readonly FitQuantile[];
 }
 
 /** Below this mean fan-in, steps of one matter and the likelihood is discretised. */
 const COARSE_MEAN = 10;
 /** Points of the quantile plot, at most. */
-const QUANTILES = 100;
+const QUANTILES = 50;
 /** Stands for a probability that underflows, so that a search can leave the place. */
 const FAINT = 1e-300;
 
@@ -83,8 +88,10 @@ export function fitFanIn(fanIn: readonly number[], inputs: number): FanInFit {
     zeroFraction: fanIn.length === 0 ? 0 : 1 - positive.length / fanIn.length,
     mean: moments?.mean ?? null,
     discrete,
-    families: ranked.map(({ family, distribution: { parameters }, logLikelihood, aic }) => {
-      return { family, parameters, logLikelihood, aic, deltaAic: aic - ranked[0].aic };
+    families: ranked.map(({ family, distribution, logLikelihood, aic }) => {
+      const { parameters } = distribution;
+      const ks = distanceTo(distribution, positive);
+      return { family, parameters, logLikelihood, aic, ks, deltaAic: aic - ranked[0].aic };
     }),
     best: ranked[0]?.family ?? null,
     quantiles: quantilesOf(positive, found),
@@ -137,6 +144,16 @@ function wholeLikelihood({ cdf }: Distribution, counts: Counts, limit?: number):
     sum += count * ln(Math.max((above - cdf(k - 0.5)) / beyondZero, FAINT));
   }
   return Number.isNaN(sum) ? Number.NEGATIVE_INFINITY : sum;
+}
+
+/** Whole numbers stand for the half unit on either side. @param sorted ascending. */
+function distanceTo({ cdf }: Distribution, sorted: Float64Array): number {
+  let greatest = 0;
+  for (let i = 0; i < sorted.length; i++) {
+    if (sorted[i] === sorted[i + 1]) continue;
+    greatest = Math.max(greatest, Math.abs((i + 1) / sorted.length - cdf(sorted[i] + 0.5)));
+  }
+  return greatest;
 }
 
 function countsOf(values: ArrayLike<number>): Counts {
