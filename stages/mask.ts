@@ -6,7 +6,7 @@ import { type FanInSummary, fanInOf } from '../src/sparse/fan-in.ts';
 import { type Mask, maskFromTensors } from '../src/sparse/mask.ts';
 import { copyMask } from '../src/sparse/placement.ts';
 import { cvBound } from '../src/sparse/profile.ts';
-import { type HubScores, type MaskPlan, makeMask } from '../src/sparse/wiring.ts';
+import { type HubScores, type MaskPlan, makeMask, ruleOf } from '../src/sparse/wiring.ts';
 import type { TensorFile } from '../src/tensor.ts';
 import { madeOrSay, mendable, outputsOfMask } from './made-mask.ts';
 import { Hidden, Placement, Profile, Rule, Seed, Sparsity } from './schema.ts';
@@ -40,7 +40,8 @@ export default defineStage({
   run({ params, inputs }) {
     const { features, classes } = inputs.shape;
     const { placement = 'random', seed, ...rest } = params;
-    const plan: MaskPlan = { ...rest, widths: [features, ...rest.hidden, classes] };
+    const widths = [features, ...rest.hidden, classes];
+    const plan: MaskPlan = { ...rest, rule: ruleOf(rest), widths };
     const source = (): Mask => maskFromTensors(given(placement, 'source', inputs.source));
     return mendable(() => {
       if (placement === 'copied') return outputsOfMask(copyMask(source(), plan));

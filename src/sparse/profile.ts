@@ -60,7 +60,10 @@ export interface InfeasibleCv {
 
 /** How far the achieved CV may be from the one asked for. */
 const CV_TOLERANCE = 0.01;
-/** Halvings of one cell of the grid of theta: to 1e-6 of it, below the change that moves a single connection. */
+/**
+ * Halvings of one cell of the grid of theta: to 1e-6 of it, below the change that moves a single
+ * connection.
+ */
 const CELL_HALVINGS = 20;
 /** Halvings of the water level: enough to reach neighbouring doubles. */
 const LEVEL_HALVINGS = 200;

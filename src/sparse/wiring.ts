@@ -51,8 +51,7 @@ export type MaskResult = { readonly mask: Mask } | { readonly infeasible: Infeas
  */
 export function makeMask(plan: MaskPlan & { readonly seed: number }): MaskResult {
   const { profile, scores, seed } = plan;
-  const rule = profile.family === 'erk' ? 'erk' : plan.rule;
-  const sizes = hiddenSizes({ ...plan, rule });
+  const sizes = hiddenSizes({ ...plan, rule: ruleOf(plan) });
   if (scores !== undefined) checkScores(scores, sizes);
   const hidden: LayerMask[] = [];
   for (const [layer, size] of sizes.entries()) {
@@ -144,6 +143,10 @@ export function denseLayer(inputs: number, outputs: number): LayerMask {
     columns: Int32Array.from({ length: outputs * inputs }, (_, c) => c % inputs),
   };
 }
+
+/** The layer rule of a plan: `erk` is a profile that brings its own. */
+export const ruleOf = ({ profile, rule }: Pick<MaskPlan, 'profile' | 'rule'>): LayerRule =>
+  profile.family === 'erk' ? 'erk' : rule;
 
 /** The hidden layers of a network with their budgets. */
 export function hiddenSizes({ widths, sparsity, rule }: NetworkBudget): LayerSize[] {
