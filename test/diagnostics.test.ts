@@ -407,7 +407,7 @@ stages:
       pipeline.yaml:9:41: error: input \`y\` has no \`from\`
           9 |   e: { run: mask.ts, inputs: { x: 3, y: { where: {} }, z: [], w: { from: mask.out, where: 3 } } }
             |                                         ^^^^^^^^^^^^^
-        hint: { from: stage.output }
+        hint: { from: stage.output }, or { file: PATH } for files of the project
 
       pipeline.yaml:9:59: error: input \`z\` comes from nowhere
           9 |   e: { run: mask.ts, inputs: { x: 3, y: { where: {} }, z: [], w: { from: mask.out, where: 3 } } }
@@ -436,7 +436,7 @@ stages:
       pipeline.yaml:11:3: error: stage \`mask\` has no \`run\`
          11 |   mask:
             |   ^^^^
-        hint: run: stages/NAME.ts
+        hint: run: stages/NAME.ts, or command: [PROGRAM, ARGUMENT, …]
       "
     `);
     expect(said('params: {}\n')).toMatchInlineSnapshot(`

@@ -85,6 +85,7 @@ async function run(
       forced,
       mirrors: mirrorsOf(options, root, pipeline.mirrors),
       root,
+      scratch: join(session.cache, 'scratch'),
       artifacts: artifactsFolder(root),
       maker: { run: id, host, versions },
       clock: Date.now,

@@ -67,7 +67,7 @@ export async function openSession(options: CommonOptions): Promise<Session> {
   const root = resolve(options.directory);
   const cache = resolve(root, options.cache ?? process.env.PIPELINE_CACHE ?? 'cache');
   const { file, preset: presets, set: sets } = options;
-  const places = { root, file, cache, worker: workerFile };
+  const places = { root, file, cache, worker: workerFile, environment: process.env };
   const loaded = await loadPipeline({ ...places, presets, sets, clock: Date.now });
   if (!loaded.ok) throw new UsageError(loaded.diagnostics);
   const store = openStore(cache, (digest) =>

@@ -38,11 +38,51 @@ export function brief(value: Json, width = 48): string {
 /** One change, as `params.profile.cv: 1 → 1.5`. */
 export function changeWords({ path, before, after, through }: Change): string {
   if (path === 'code') return `code changed (${brief(before)} → ${brief(after)})`;
+  if (path === 'command.argv') return `command: ${argumentWords(before, after)}`;
   if (!path.startsWith('inputs.')) return `${path}: ${brief(before)} → ${brief(after)}`;
   const port = path.slice('inputs.'.length);
+  const files = changedNames(before, after);
+  if (files.length > 0) {
+    const others = files.length > 1 ? ` and ${files.length - 1} more` : '';
+    return `input ${port} changed (${files[0]}${others})`;
+  }
   const from = through ?? [];
   const more = from.length > 1 ? ` and ${from.length - 1} more` : '';
   return `input ${port} changed${from.length > 0 ? ` (${from[0]}${more})` : ''}`;
+}
+
+/** What differs between two lists of arguments: from the first that does to the last. */
+function argumentWords(before: Json, after: Json): string {
+  const [was, is] = [before, after].map((list) => (Array.isArray(list) ? list.map(String) : []));
+  let start = 0;
+  while (start < Math.min(was.length, is.length) && was[start] === is[start]) start += 1;
+  let end = 0;
+  const most = Math.min(was.length, is.length) - start;
+  while (end < most && was.at(-1 - end) === is.at(-1 - end)) end += 1;
+  const part = (list: readonly string[]): string =>
+    brief(
+      list
+        .slice(start, list.length - end)
+        .map(quoted)
+        .join(' ') || 'nothing',
+    );
+  return `${part(was)} → ${part(is)}`;
+}
+
+/** Files of the project that came, went or changed, of inputs that are such files. */
+function changedNames(before: Json, after: Json): readonly string[] {
+  const namesOf = (given: Json): readonly string[] =>
+    Array.isArray(given)
+      ? given
+          .filter((item) => Array.isArray(item) && item.length === 2)
+          .map((item) => item.join(' '))
+      : [];
+  const [was, is] = [namesOf(before), namesOf(after)];
+  const moved = [
+    ...was.filter((file) => !is.includes(file)),
+    ...is.filter((file) => !was.includes(file)),
+  ];
+  return [...new Set(moved.map((file) => file.slice(0, file.lastIndexOf(' '))))];
 }
 
 /** More changes than this do not fit a line; `why` tells them all. */

@@ -4,6 +4,7 @@ import type { Change, Reason } from './event.ts';
 import type { Digest } from './key.ts';
 import {
   type CollectedDigest,
+  type CommandParts,
   canonicalJson,
   type InputDigest,
   type Json,
@@ -13,7 +14,7 @@ import {
   type Named,
   type TaskId,
 } from './key.ts';
-import type { Binding, Plan, Task } from './plan.ts';
+import type { Binding, Invocation, Plan, Task } from './plan.ts';
 import type { Store, Trace } from './store.ts';
 
 /** A task with everything that decides its outputs. */
@@ -46,12 +47,30 @@ export function actionOf(plan: Plan, task: Task, upstream: Upstream): Action {
     source: task.files
       ? Object.fromEntries(task.files.map(({ name, sha256 }) => [name, sha256 as Digest]))
       : null,
-    ...(task.tools && { tools: task.tools.versions }),
+    ...toolsOf(task),
+    ...(task.command && { command: commandParts(task.command) }),
   };
   return { task, key: keyOf(parts), parts };
 }
 
-function inputDigest({ arity, links }: Binding, { traces, absent }: Upstream): InputDigest {
+/** What runs beside the bundle: packages, or programs that told their versions. Absent when there is none. */
+function toolsOf({ tools, command }: Task): { readonly tools?: Named<string> } {
+  if (tools) return { tools: tools.versions };
+  const fingerprints = command?.fingerprints ?? {};
+  return Object.keys(fingerprints).length > 0 ? { tools: fingerprints } : {};
+}
+
+function commandParts({ argv, env, inputs, ends, outputs }: Invocation): CommandParts {
+  const places = Object.entries(inputs).map(([port, place]) => [
+    port,
+    place?.endsWith('/') ? `${place}*${ends[port] ?? ''}` : place,
+  ]);
+  const files = Object.entries(outputs).map(([name, { file }]) => [name, file]);
+  return { argv, env, inputs: Object.fromEntries(places), outputs: Object.fromEntries(files) };
+}
+
+function inputDigest({ arity, links, files }: Binding, { traces, absent }: Upstream): InputDigest {
+  if (files) return files.map(({ name, digest }) => [name, digest] as const);
   const digests = links.map((link): CollectedDigest => {
     const output = traces.get(link.task)?.outputs[link.output];
     if (output) return [link.task, link.at, output.digest];
@@ -105,6 +124,7 @@ export function changesBetween(
     changes.push({ path, before: a, after: b, ...(through && { through }) });
   };
   diff('code', before.code, after.code);
+  diff('command', before.command ?? {}, after.command ?? {});
   diff('params', before.params, after.params);
   for (const port of new Set([...Object.keys(before.inputs), ...Object.keys(after.inputs)])) {
     const [a, b] = [before.inputs[port] ?? null, after.inputs[port] ?? null];
@@ -121,6 +141,7 @@ const isMap = (value: Json): value is Named<Json> =>
 
 /** The upstream tasks through which an input changed. */
 function changedLinks(a: InputDigest, b: InputDigest, task: Task, port: string): readonly TaskId[] {
+  if (task.inputs[port]?.files) return [];
   if (!Array.isArray(b)) return (task.inputs[port]?.links ?? []).map((link) => link.task);
   const given = ([, , digest, reason]: CollectedDigest): string =>
     digest ?? canonicalJson(reason ?? null);

@@ -1,8 +1,9 @@
 // connections.ts — what can be wrong between stages
 
+import type { InputConfig } from './input.ts';
 import { didYouMean } from './located.ts';
 import type { Reader } from './reader.ts';
-import type { InputConfig, StageConfig } from './section.ts';
+import type { StageConfig } from './section.ts';
 
 /** Finds unknown stages, axes and labels, and cycles. @param named all stages, those with mistakes too */
 export function checkConnections(

@@ -6,8 +6,10 @@ import { type SharedBlobs, sharedBlobs } from './blobs.ts';
 import type { Listener, Outcome, Reason, Tally, TaskError } from './event.ts';
 import { type FetchOptions, fetchFiles } from './fetch.ts';
 import { type Digest, digestOf, type Key, type Named, type TaskId } from './key.ts';
-import type { Plan, Task } from './plan.ts';
+import type { Invocation, Plan, Task } from './plan.ts';
+import { changedFiles, readProjectFiles } from './project-file.ts';
 import { inOrder, Slots } from './schedule.ts';
+import { runInScratch } from './scratch.ts';
 import { type Absent, errorKind, StageError } from './stage.ts';
 import {
   type Commit,
@@ -33,6 +35,8 @@ export interface ExecuteOptions {
   readonly mirrors: readonly string[];
   /** Folder of the project, whose packages tools come from. */
   readonly root: string;
+  /** Folder in which commands get theirs. */
+  readonly scratch: string;
   /** Folder for artifacts. */
   readonly artifacts: string;
   readonly maker: Omit<Maker, 'at'>;
@@ -94,6 +98,8 @@ class Run {
   private readonly warned = new Set<string>();
   private readonly shelf: Promise<Shelf>;
   private readonly noted = new Set<string>();
+  /** Ends the commands that run. */
+  private readonly stop = new AbortController();
   private failed = false;
   private ran = 0;
   private broken: { readonly error: unknown } | undefined;
@@ -115,7 +121,10 @@ class Run {
     const start = clock();
     const renew = setInterval(() => this.renewClaims(), CLAIM_RENEW_MS);
     const checkpoint = setInterval(() => workers.checkpointNow(), CHECKPOINT_EVERY_MS);
-    const stop = (): void => workers.stop(STOP_GRACE_MS);
+    const stop = (): void => {
+      workers.stop(STOP_GRACE_MS);
+      this.stop.abort();
+    };
     signal.addEventListener('abort', stop, { once: true });
     try {
       await inOrder(this.plan, (task) => this.visit(task).catch((error) => this.breakOff(error)));
@@ -157,6 +166,7 @@ class Run {
     if (this.broken) return;
     this.broken = { error };
     this.options.workers.stop(0);
+    this.stop.abort();
   }
 
   private end(task: Task, outcome: Outcome): void {
@@ -341,7 +351,8 @@ class Run {
   private async build(action: Action, reason: Reason): Promise<Made> {
     const { listener, clock, store } = this.options;
     const { task, key } = action;
-    this.noteTools(task);
+    this.note(task.tools?.note);
+    for (const note of task.command?.notes ?? []) this.note(note);
     listener({ event: 'started', task: task.id, key, reason });
     const start = clock();
     if (reason.kind === 'forced') store.dropPartial(key);
@@ -369,9 +380,8 @@ class Run {
     return { ok: true, trace: this.keep(action, result.outputs, seconds) };
   }
 
-  /** What there is to know of a task's tools is said once a run. */
-  private noteTools({ tools }: Task): void {
-    const message = tools?.note;
+  /** What there is to know of tools and commands is said once a run. */
+  private note(message: string | undefined): void {
     if (message === undefined || this.noted.has(message)) return;
     this.noted.add(message);
     this.options.listener({ event: 'warning', message });
@@ -426,6 +436,7 @@ class Run {
     const inputs = await this.inputsOf(task);
     // From here on the worker is told of a stop; one that came before must not be missed.
     if (this.halted) return { end: 'stopped' };
+    if (task.command) return this.unlessChanged(task, await this.command(action, inputs));
     const result = await workers.run(
       {
         bundle: module.code.file,
@@ -445,7 +456,33 @@ class Run {
     );
     // It may have failed for writing into its inputs: nobody else may be given what it was given.
     if (result.end === 'failed') this.blobs.clear();
-    return result;
+    return this.unlessChanged(task, result);
+  }
+
+  private command({ task, key }: Action, inputs: Named<InputBlobs>): Promise<WorkerResult> {
+    const { root, scratch: folder, listener } = this.options;
+    const command = task.command as Invocation;
+    return runInScratch({
+      task,
+      command,
+      key,
+      inputs,
+      root,
+      folder,
+      signal: this.stop.signal,
+      log: (line) => listener({ event: 'log', task: task.id, line }),
+      warn: (message) => listener({ event: 'warning', task: task.id, message }),
+    });
+  }
+
+  /** A file that changed while the task ran is not what the key says: what came of it is not kept. */
+  private async unlessChanged(task: Task, result: WorkerResult): Promise<WorkerResult> {
+    if (result.end !== 'done') return result;
+    const files = Object.values(task.inputs).flatMap((binding) => binding.files ?? []);
+    const changed = await changedFiles(files);
+    if (changed.length === 0) return result;
+    const message = `${changed.join(', ')} changed while the task ran: make again`;
+    return { end: 'failed', message };
   }
 
   private async fetch(task: Task, progress: FetchOptions['progress']): Promise<Named<SharedBlob>> {
@@ -467,7 +504,11 @@ class Run {
 
   private async inputsOf(task: Task): Promise<Named<InputBlobs>> {
     const inputs: Record<string, InputBlobs> = {};
-    for (const [port, { arity, links }] of Object.entries(task.inputs)) {
+    for (const [port, { arity, links, files }] of Object.entries(task.inputs)) {
+      if (files) {
+        if (task.command === null) inputs[port] = { arity, items: await readProjectFiles(files) };
+        continue;
+      }
       const items = [];
       const missing: Absent[] = [];
       for (const link of links) {

@@ -38,7 +38,21 @@ export type CollectedDigest =
   | readonly [task: TaskId, at: Coordinates, digest: null, reason: AbsentReason];
 
 /** What one input port holds: a blob, nothing (optional), or blobs collected over axes, in matrix order. */
-export type InputDigest = Digest | null | readonly CollectedDigest[];
+export type InputDigest = Digest | null | readonly CollectedDigest[] | readonly FileDigest[];
+
+/** A file of the project as an input: its name counts, too. In a list they stand by code unit of their names. */
+export type FileDigest = readonly [name: string, digest: Digest];
+
+/** What a command runs, as its key knows it. */
+export type CommandParts = {
+  /** As pipeline.yaml has it: what is filled into it is in the other parts. */
+  readonly argv: readonly string[];
+  readonly env: Named<string | null>;
+  /** Where each input lies in the scratch folder; null: under its own names. */
+  readonly inputs: Named<string | null>;
+  /** Where each output is looked for. */
+  readonly outputs: Named<string>;
+};
 
 /** What a key is made of, kept part by part so that `why` can say which part changed. */
 export interface KeyParts {
@@ -54,6 +68,8 @@ export interface KeyParts {
   readonly source: Named<Digest> | null;
   /** Exact version of each tool that runs beside the bundle, by name. Absent, not empty, when there is none. */
   readonly tools?: Named<string>;
+  /** For a command. Absent for a module. */
+  readonly command?: CommandParts;
 }
 
 /** Orders strings by code unit: the one order of everything that is hashed. Never by locale. */

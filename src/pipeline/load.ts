@@ -2,8 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundleStages, loadStage, type StageModule } from './code.ts';
+import { commandModule } from './command-module.ts';
 import { type Pipeline, readPipeline } from './config.ts';
 import { type Diagnostic, failure, type Result, success } from './event.ts';
+import { withOutside } from './outside.ts';
 import { makePlan, type Plan } from './plan.ts';
 import type { StageConfig } from './section.ts';
 import { withTools } from './tools.ts';
@@ -18,6 +20,8 @@ export interface LoadOptions {
   readonly presets: readonly string[];
   readonly sets: readonly string[];
   readonly clock: () => number;
+  /** The environment of this process: commands may name variables of it. */
+  readonly environment: NodeJS.ProcessEnv;
   /** Path of the worker's script: tools are looked for in a thread. */
   readonly worker: string;
 }
@@ -41,7 +45,8 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
   const modules = await loadModules(pipeline.value, options);
   if (!modules.ok) return modules;
   const made = makePlan(pipeline.value, modules.value);
-  const plan = made.ok ? await withTools(made.value, options) : made;
+  const tooled = made.ok ? await withTools(made.value, options) : made;
+  const plan = tooled.ok ? await withOutside(tooled.value, pipeline.value.stages, options) : tooled;
   return plan.ok ? success({ pipeline: pipeline.value, plan: plan.value }) : plan;
 }
 
@@ -50,11 +55,13 @@ async function loadModules(
   { root, cache, clock }: LoadOptions,
 ): Promise<Result<ReadonlyMap<string, StageModule>>> {
   const requestOf = ({ run, runPlace }: StageConfig) => ({ run, place: runPlace });
-  const bundles = await bundleStages(root, cache, [...stages.values()].map(requestOf), clock);
+  const bundled = [...stages.values()].filter(({ command }) => command === null);
+  const bundles = await bundleStages(root, cache, bundled.map(requestOf), clock);
   if (!bundles.ok) return bundles;
   const modules = new Map<string, StageModule>();
   const problems: Diagnostic[] = [];
   for (const stage of stages.values()) {
+    if (stage.command) modules.set(stage.name, commandModule(stage, stage.command, stages));
     const code = bundles.value.get(stage.run);
     if (code === undefined) continue;
     const module = await loadStage(code, requestOf(stage));

@@ -1,0 +1,132 @@
+// task-params.ts — the params of each task, as its stage's schema and its own check take them
+import type { StageModule } from './code.ts';
+import { failure, type Place, type Result } from './event.ts';
+import { type SchemaProblem, wordIssue } from './issue.ts';
+import type { Say } from './join.ts';
+import { canonicalJson, type Json, type Named } from './key.ts';
+import { fillAxes, type Located, locatedMap, lookupIn, partAt } from './located.ts';
+import type { Point } from './matrix.ts';
+import type { StageConfig } from './section.ts';
+import type { ParamProblem, SourceFile } from './stage.ts';
+
+/** Params of a task, and what its module makes of them. */
+export interface ParsedParams {
+  readonly params: Named<Json>;
+  readonly files: readonly SourceFile[] | null;
+  readonly work: number | null;
+  readonly infeasible: string | null;
+}
+
+/** Why params cannot be met, in one line: what is wrong, and what could be. */
+const reasonOf = (problems: readonly ParamProblem[]): string =>
+  problems
+    .filter(({ infeasible }) => infeasible)
+    .map(({ message, hint }) => (hint ? `${message}: ${hint}` : message))
+    .join('; ');
+
+/** Parses params, those that several tasks share only once. */
+export class ParamsParser {
+  private readonly seen = new Map<string, ParsedParams | undefined>();
+  private readonly say: Say;
+
+  constructor(say: Say) {
+    this.say = say;
+  }
+
+  /** An axis value becomes a param only if the stage's schema names the axis; otherwise it is a coordinate. */
+  parse(stage: StageConfig, module: StageModule, point: Point): ParsedParams | undefined {
+    const fields = new Map<string, Located>();
+    let unfilled = false;
+    for (const name of Object.keys(module.declaration.params.shape)) {
+      // A command declares nothing: its params are those that pipeline.yaml gives it.
+      const axis = stage.command ? undefined : point.get(name);
+      const given = stage.params.get(name);
+      if (axis) fields.set(name, axis.located);
+      else if (given) {
+        const filled = fillAxes(given, (path, at) => valueAt(point, path, at));
+        if (filled.ok) fields.set(name, filled.value);
+        else {
+          unfilled = true;
+          for (const { message, place, hint } of filled.diagnostics) {
+            if (place) this.say(message, place, hint);
+          }
+        }
+      }
+    }
+    if (unfilled) return undefined;
+    const located = locatedMap(fields, { place: stage.place });
+    const memo = canonicalJson([stage.name, located.value]);
+    if (!this.seen.has(memo)) {
+      this.seen.set(memo, this.validateParams(stage, module, located));
+    }
+    return this.seen.get(memo);
+  }
+
+  private validateParams(
+    stage: StageConfig,
+    { declaration }: StageModule,
+    located: Located,
+  ): ParsedParams | undefined {
+    const sayAt = (problem: SchemaProblem): void => this.sayOfParam(stage, located, problem);
+    const result = declaration.params.safeParse(located.value);
+    if (!result.success) {
+      const worded = result.error.issues.flatMap((issue) => wordIssue(issue, declaration.params));
+      for (const problem of worded) sayAt(problem);
+      return undefined;
+    }
+    const params = result.data as Named<Json>;
+    try {
+      const problems = declaration.check?.(params) ?? [];
+      if (stage.infeasible === 'skip' && problems.some(({ infeasible }) => infeasible)) {
+        const rest = problems.filter(({ infeasible }) => !infeasible);
+        for (const problem of rest) sayAt(problem);
+        return { params, files: null, work: null, infeasible: reasonOf(problems) };
+      }
+      for (const problem of problems) sayAt(problem);
+      if (problems.length > 0) return undefined;
+      const work = declaration.work?.(params) ?? null;
+      return { params, files: declaration.files?.(params) ?? null, work, infeasible: null };
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      const hint = `${stage.run} throws in its check, work or files for these params: mend it there`;
+      this.say(`stage \`${stage.name}\` cannot be planned: ${text}`, stage.place, hint);
+      return undefined;
+    }
+  }
+
+  /** Says what is wrong with a param where it was written; of one that is missing, where it should stand. */
+  private sayOfParam(
+    { name: stage, place: stagePlace }: StageConfig,
+    located: Located,
+    { path, message, hint, isName = false }: SchemaProblem,
+  ): void {
+    const name = path.join('.');
+    const part = partAt(located, path);
+    if (path.length === 0 || lookupPath(located, path) !== undefined) {
+      const place = isName ? (part.named ?? part.place) : part.place;
+      this.say(`${message} (stage \`${stage}\`)`, place, hint);
+    } else if (path.length === 1) {
+      const advice = `params: { ${name}: … }, or an axis of this name`;
+      this.say(`stage \`${stage}\` needs a param \`${name}\``, stagePlace, advice);
+    } else {
+      const must = message.replace(`\`${name}\` must`, 'it must');
+      this.say(`\`${name}\` is missing (stage \`${stage}\`)`, part.place, hint ?? must);
+    }
+  }
+}
+
+function lookupPath(located: Located, path: readonly (string | number)[]): Located | undefined {
+  let part: Located | undefined = located;
+  for (const step of path) {
+    part = part?.fields?.get(String(step)) ?? part?.items?.[Number(step)];
+  }
+  return part;
+}
+
+function valueAt(point: Point, path: readonly string[], at: Place): Result<Located> {
+  const [axis, ...rest] = path;
+  const value = point.get(axis);
+  if (value === undefined)
+    return failure({ message: `this task has no axis \`${axis}\``, place: at });
+  return lookupIn(value.located, rest, at, [axis]);
+}
