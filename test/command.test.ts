@@ -1,4 +1,5 @@
 // Commands in place of modules: what they are given, what is taken from them, and how they end. Through the real binary.
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -163,25 +164,30 @@ describe('a command that fails', () => {
     expect(lines.sort()).toEqual(['no such column', 'reading']);
   });
 
-  test.each([
-    ['writes nothing', '', 'the command gave no output plot: it wrote no plot.json'],
-    [
-      'writes another kind',
-      "writeFileSync(words[0], 'NaN');",
-      'output plot (plot.json) does not hold json',
-    ],
-    ['gives a link', "symlinkSync('/etc/passwd', words[0]);", 'output plot is no plain file'],
-  ])('as it %s', async (_, script, message) => {
-    const rig = rigWith(script, PLOT);
-    const { code, events } = await rig.make('plot');
+  test('for its outputs or its name tells that', async () => {
+    const script = `if (words[0] === 'text') writeFileSync('x.json', 'NaN');
+if (words[0] === 'link') symlinkSync('/etc/passwd', 'x.json');`;
+    const stage = (program: string, word: string): string =>
+      `{ command: [${program}, plot.mjs, ${word}], inputs: { script: { file: plot.mjs } }, outputs: { x: x.json } }`;
+    const rig = rigWith(
+      script,
+      `    ${stage('node', 'nothing')}
+  text: ${stage('node', 'text')}
+  link: ${stage('node', 'link')}
+  absent: ${stage('no-such-program', 'x')}`,
+    );
+    const { code, events } = await rig.make('plot', 'text', 'link', 'absent', '--keep-going');
     expect(code).toBe(1);
-    expect(errorOf(events)).toContain(message);
-  });
-
-  test('as there is no such program', async () => {
-    const rig = rigWith('', PLOT.replace('[node,', '[no-such-program,'));
-    const { events } = await rig.make('plot');
-    expect(errorOf(events)).toContain('exit code 127 (is no-such-program installed, and on PATH?)');
+    const words = (task: string): unknown => eventOf(events, 'failed', task)?.error;
+    const message = (text: string): object => ({
+      message: expect.stringContaining(text) as string,
+    });
+    expect(words('plot')).toEqual(message('the command gave no output x: it wrote no x.json'));
+    expect(words('text')).toEqual(message('output x (x.json) does not hold json'));
+    expect(words('link')).toEqual(message('output x is no plain file'));
+    expect(words('absent')).toEqual(
+      message('exit code 127 (is no-such-program installed, and on PATH?)'),
+    );
   });
 
   test('is not kept when a file that it was given changed meanwhile', async () => {
@@ -197,6 +203,52 @@ describe('a command that fails', () => {
     expect(code).toBe(1);
     expect(errorOf(events)).toContain('table.csv changed while the task ran: make again');
   });
+});
+
+test('a command may run with what there is of a list', async () => {
+  const rig = rigWith(
+    "writeFileSync(words[0], readFileSync('runs/index.json'));",
+    PLOT.replace('{ script:', '{ runs: { from: draw.out, partial: true }, script:').concat(
+      '\n    artifacts: { plot: index.json }',
+    ),
+  );
+  rig.edit('pipeline.yaml', 'draw.ts,', 'draw.ts, infeasible: skip,');
+  rig.edit(
+    'draw.ts',
+    '=> ({',
+    "=> {\n    if (params.seed === 0) throw new InfeasibleError('none');\n    return {",
+  );
+  rig.edit('draw.ts', '} }),', '} };\n  },');
+  const { code, events } = await rig.make();
+  expect(errorOf(events)).toBe('');
+  expect(code).toBe(0);
+  expect(JSON.parse(rig.read('artifacts/plot/index.json'))).toEqual([
+    { task: 'draw[0]', at: { seed: '0' }, missing: { kind: 'infeasible', message: 'none' } },
+    { task: 'draw[1]', at: { seed: '1' }, file: '1.json' },
+  ]);
+});
+
+const python = spawnSync('python3', ['--version']).status === 0;
+
+test.skipIf(!python)('Python runs as a command, and its version is in the key', async () => {
+  const rig = makeRig({
+    'pipeline.yaml': `stages:
+  sum:
+    command: [python3, sum.py, "{inputs.table}", "{outputs.sum}"]
+    inputs: { script: { file: sum.py }, table: { file: table.csv } }
+    outputs: { sum: sum.json }
+    fingerprint: [python3, --version]
+    artifacts: { sum: sum.json }
+`,
+    'sum.py': `import json, sys
+with open(sys.argv[1]) as table, open(sys.argv[2], 'w') as out:
+    json.dump({'sum': sum(float(line) for line in table), 'hash': hash('a') == hash('a')}, out)
+`,
+    'table.csv': '1\n2.5\n',
+  });
+  expect((await rig.run('make')).code).toBe(0);
+  expect(rig.read('artifacts/sum/sum.json')).toBe('{"hash":true,"sum":3.5}');
+  expect((await rig.run('why', 'sum')).stdout).toMatch(/tools +python3 --version Python 3/);
 });
 
 test('files that no output names are told', async () => {

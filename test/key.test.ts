@@ -106,6 +106,21 @@ describe('keys', () => {
     );
   });
 
+  test('of commands, files and partial inputs have frozen forms, too', () => {
+    const command = { argv: ['node', '{inputs.data}'], env: { A: 'b', C: null } };
+    const inputs = { data: 'data.json', runs: 'runs/*.json', script: null };
+    const table = [['a.csv', digest('a')] as const];
+    const reason = { kind: 'infeasible', message: 'at most 2' } as const;
+    const runs = [['train[1]' as TaskId, { seed: '1' }, null, reason] as const];
+    expect(
+      keyOf({
+        ...parts,
+        inputs: { table, runs },
+        command: { ...command, inputs, outputs: { plot: 'plot.png' } },
+      }),
+    ).toMatchInlineSnapshot(`"5618b8cfa976e563b8f2112e34f832066ab156a833f89a10398e7c9e3c7fafc4"`);
+  });
+
   test('do not depend on the order in which parts were given', () => {
     expect(keyOf(reversed(parts) as KeyParts)).toBe(keyOf(parts));
   });
@@ -121,6 +136,11 @@ describe('keys', () => {
       { inputs: { ...parts.inputs, runs: [] } },
       { outputs: { mask: 'tensors', fanIn: 'text' } },
       { source: {} },
+      { inputs: { ...parts.inputs, none: [['a', digest('shape')]] } },
+      { inputs: { ...parts.inputs, none: [['b', digest('shape')]] } },
+      { command: { argv: ['a'], env: {}, inputs: {}, outputs: {} } },
+      { command: { argv: ['a'], env: { A: null }, inputs: {}, outputs: {} } },
+      { command: { argv: ['a'], env: { A: '' }, inputs: {}, outputs: {} } },
     ];
     const keys = others.map((other) => keyOf({ ...parts, ...other }));
     expect(new Set([keyOf(parts), ...keys]).size).toBe(others.length + 1);

@@ -100,6 +100,12 @@ describe('facts that the design rests on', () => {
     ]);
   });
 
+  test('only the shell starts programs for commands', () => {
+    expect(files.filter((path) => importsOf(path).includes('zx/core'))).toEqual([
+      'src/pipeline/shell.ts',
+    ]);
+  });
+
   test('science and stages reach neither the disk nor the network', () => {
     const outside = /'node:(fs|net|http|https|dgram|child_process|worker_threads|os)[/']|\bfetch\(/;
     expect(using(outside, ['src/pipeline/', 'src/cli/'])).toEqual([]);

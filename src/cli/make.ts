@@ -7,6 +7,7 @@ import type { Event } from '../pipeline/event.ts';
 import { execute, type RunResult } from '../pipeline/execute.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import type { Plan } from '../pipeline/plan.ts';
+import { runningGroups } from '../pipeline/shell.ts';
 import { createWorkers } from '../pipeline/workers.ts';
 import { createDisplay, type Display } from './display.ts';
 import { tellForecast } from './forecast.ts';
@@ -129,11 +130,23 @@ function peopleDisplay(plan: Plan, quiet: boolean): Display {
   return createDisplay({ plan, stream: process.stderr, colors: c, clock: Date.now, quiet });
 }
 
+/** Ends this process, and the programs that commands run: they are in groups of their own, which Ctrl-C spares. */
+function endNow(): never {
+  for (const group of runningGroups()) {
+    try {
+      process.kill(-group, 'SIGKILL');
+    } catch {
+      // It has just ended by itself.
+    }
+  }
+  process.exit(EXIT.interrupted);
+}
+
 /** Ctrl-C once: stop at the next checkpoints. Twice: stop now. */
 function stopSignal(announce: () => void): { readonly signal: AbortSignal; release(): void } {
   const stop = new AbortController();
   const onSignal = (): void => {
-    if (stop.signal.aborted) process.exit(EXIT.interrupted);
+    if (stop.signal.aborted) endNow();
     stop.abort();
     announce();
   };

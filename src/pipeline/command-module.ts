@@ -33,14 +33,19 @@ export function commandModule(
   { outputs }: CommandConfig,
   stages: ReadonlyMap<string, StageConfig>,
 ): StageModule {
-  const ports = [...stage.inputs].map(([port, { from, files, where }]): [string, Port<unknown>] => {
-    const open = from.some(({ stage: name }) =>
-      [...(stages.get(name)?.axes.keys() ?? [])].some(
-        (axis) => !stage.axes.has(axis) && !where.get(axis)?.single,
-      ),
-    );
-    return [port, { codec: CODECS.bytes, arity: open || files ? 'many' : 'one' }];
-  });
+  const ports = [...stage.inputs].map(
+    ([port, { from, files, where, partial }]): [string, Port<unknown>] => {
+      const open = from.some(({ stage: name }) =>
+        [...(stages.get(name)?.axes.keys() ?? [])].some(
+          (axis) => !stage.axes.has(axis) && !where.get(axis)?.single,
+        ),
+      );
+      return [
+        port,
+        { codec: CODECS.bytes, arity: partial ? 'partial' : open || files ? 'many' : 'one' },
+      ];
+    },
+  );
   const shape = Object.fromEntries([...stage.params.keys()].map((name) => [name, true]));
   const declaration = {
     // What a schema is asked for: which params there are, and whether they are right. A command takes them as they are.

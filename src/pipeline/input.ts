@@ -37,6 +37,8 @@ export interface InputConfig {
   readonly from: readonly InputSource[];
   readonly where: ReadonlyMap<string, Narrowing>;
   readonly files: FilePattern | null;
+  /** For a command: whether it runs with what there is of a list. A module says so itself. */
+  readonly partial: boolean;
   /** For a command: the file, or folder, in which the input lies in its scratch folder. */
   readonly as: Located | null;
 }
@@ -51,7 +53,7 @@ export function readInputs(
   const inputs = new Map<string, InputConfig>();
   for (const [port, located] of section) {
     const spec = located.fields
-      ? reader.map(located, `input \`${port}\``, ['from', 'where', 'file', 'outside'])
+      ? reader.map(located, `input \`${port}\``, ['from', 'where', 'file', 'outside', 'partial'])
       : undefined;
     const from = located.fields ? spec?.get('from') : located;
     const files = readFilePattern(reader, port, from, spec);
@@ -71,6 +73,7 @@ export function readInputs(
       from: sourcesOf(from).flatMap((item) => readInputSource(reader, port, item) ?? []),
       where: where ? readWhere(reader, port, where, params) : new Map(),
       files,
+      partial: readPartial(reader, spec?.get('partial'), isCommand),
       as: readAs(reader, port, from && spec?.get('file'), isCommand),
     });
   }
@@ -107,6 +110,16 @@ function readFilePattern(
     reader.say(pattern === '' ? '`file` is empty' : message, file.place, hint);
   }
   return { pattern, outside: allowed, place: file.place };
+}
+
+function readPartial(reader: Reader, located: Located | undefined, isCommand: boolean): boolean {
+  if (located === undefined) return false;
+  const hint = 'a module declares the input by collectPartial(…)';
+  if (!isCommand) reader.say('`partial` is for commands', located.place, hint);
+  else if (typeof located.value !== 'boolean') {
+    reader.say('`partial` is true or false', located.place);
+  }
+  return located.value === true;
 }
 
 /** Where an input from a stage lies in the scratch folder of a command. */

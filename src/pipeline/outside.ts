@@ -10,7 +10,7 @@ import { type Binding, fillPath, type Invocation, type Plan, type Task } from '.
 import { type ProjectFile, ProjectFiles } from './project-file.ts';
 import type { StageConfig } from './section.ts';
 import { runProgram } from './shell.ts';
-import type { CodecKind } from './stage.ts';
+import type { Arity, CodecKind } from './stage.ts';
 
 /** Where to look around. */
 export interface OutsideOptions {
@@ -50,6 +50,8 @@ const ENDS: { readonly [kind in CodecKind]: string } = {
   bytes: '.bin',
 };
 
+const isList = (arity: Arity): boolean => arity === 'many' || arity === 'partial';
+
 /** How long a command that tells a version may take. */
 const FINGERPRINT_MS = 30_000;
 
@@ -58,6 +60,7 @@ class Surroundings {
   /** By message and place: many tasks share one mistake. */
   readonly problems = new Map<string, Diagnostic>();
   private readonly said = new Map<string, Promise<string | undefined>>();
+  private readonly there = new Map<string, Promise<boolean>>();
   private readonly plan: Plan;
   private readonly stages: ReadonlyMap<string, StageConfig>;
   private readonly options: OutsideOptions;
@@ -149,13 +152,13 @@ class Surroundings {
   /** Where an input from a stage lies: `data.json`, or `runs/` for a list. */
   private placeOf(port: string, { as, from }: InputConfig, { arity }: Binding): string {
     const named = typeof as?.value === 'string' ? as.value : undefined;
-    if (arity === 'many') return `${named ?? port}/`;
+    if (isList(arity)) return `${named ?? port}/`;
     return named ?? `${port}${ENDS[this.kindOf(from[0])]}`;
   }
 
   private endsOf(stage: StageConfig, inputs: Named<Binding>): Named<string> {
     const lists = [...stage.inputs].filter(
-      ([port, { files }]) => files === null && inputs[port].arity === 'many',
+      ([port, { files }]) => files === null && isList(inputs[port].arity),
     );
     return Object.fromEntries(lists.map(([port, { from }]) => [port, ENDS[this.kindOf(from[0])]]));
   }
@@ -206,11 +209,11 @@ class Surroundings {
     argv: readonly string[],
     given: Pick<Invocation, 'env' | 'path'>,
   ): Promise<string | undefined> {
-    const { root } = this.options;
+    const { root, cache } = this.options;
     const said: string[] = [];
     const end = await runProgram({
       argv,
-      env: environmentOf(given, root, root),
+      env: environmentOf(given, cache, cache),
       folder: root,
       line: (line) => said.push(line),
       signal: AbortSignal.timeout(FINGERPRINT_MS),
@@ -222,6 +225,14 @@ class Surroundings {
     const message = `\`${argv.join(' ')}\` ${how}, so that the version of the tool is unknown`;
     this.say({ message, place: words[0]?.place, hint: end.last.at(-1) });
     return undefined;
+  }
+
+  private isFile(name: string): Promise<boolean> {
+    const known = this.there.get(name);
+    if (known) return known;
+    const found = fileStat(join(this.options.root, name)).then((stamp) => stamp !== undefined);
+    this.there.set(name, found);
+    return found;
   }
 
   /** Scripts that the command names and that it will not find, as they are no inputs. */
@@ -236,7 +247,7 @@ class Surroundings {
     const notes: string[] = [];
     for (const { text } of command.argv) {
       if (!looksLikePath(text) || declared.has(text.replace(/^\.\//, ''))) continue;
-      if ((await fileStat(join(this.options.root, text))) === undefined) continue;
+      if (!(await this.isFile(text))) continue;
       notes.push(
         `stage \`${stage.name}\` names ${text}, a file of the project that is no input of it: ` +
           `inputs: { script: { file: ${text} } } puts it beside the command and into the key`,

@@ -25,8 +25,8 @@ import {
 } from './key.ts';
 import { environmentOf, scratchName } from './outside.ts';
 import type { Invocation, Task } from './plan.ts';
-import { type ProgramEnd, runProgram } from './shell.ts';
-import { StageError } from './stage.ts';
+import { type ProgramEnd, quotedWord, runProgram } from './shell.ts';
+import { type Absent, StageError } from './stage.ts';
 
 /** The blobs of one input port. */
 interface GivenBlobs {
@@ -35,6 +35,7 @@ interface GivenBlobs {
     readonly at: Coordinates;
     readonly bytes: Uint8Array;
   }[];
+  readonly missing?: readonly Absent[];
 }
 
 /** A command to run for a task. */
@@ -130,14 +131,21 @@ class Scratch {
     await writeFile(join(this.folder, path), content, { flag: 'wx' });
   }
 
-  /** A list becomes a folder: a file for each item, and an index that tells whose it is. */
+  /** A list becomes a folder: a file for each item, and an index that tells whose it is, or what is missing and why. */
   private async writeList(port: string, place: string): Promise<void> {
-    const end = endOf(this.work.task, port);
+    const { task, command, inputs } = this.work;
+    const missing = new Map(inputs[port].missing?.map((absent) => [absent.task, absent.reason]));
+    const items = inputs[port].items.values();
     const index: Json[] = [];
-    for (const [at, item] of this.work.inputs[port].items.entries()) {
-      const file = `${at}${end}`;
-      await this.write(`${place}/${file}`, item.bytes);
-      index.push({ task: item.task, at: item.at, file });
+    for (const [at, link] of task.inputs[port].links.entries()) {
+      const whose = { task: link.task, at: link.at };
+      const reason = missing.get(link.task);
+      const item = reason ? undefined : items.next().value;
+      if (item) {
+        const file = `${at}${command.ends[port] ?? ''}`;
+        await this.write(`${place}/${file}`, item.bytes);
+        index.push({ ...whose, file });
+      } else index.push({ ...whose, missing: reason ?? null });
     }
     await this.write(`${place}/index.json`, `${canonicalJson(index)}\n`);
     this.places[port] = [place];
@@ -199,9 +207,6 @@ class Scratch {
   }
 }
 
-/** The end of the names of a list's files: that of the outputs that it collects. */
-const endOf = ({ command }: Task, port: string): string => command?.ends[port] ?? '';
-
 /** The arguments with params and paths filled in. */
 function argumentsOf(
   { argv, outputs }: Invocation,
@@ -243,7 +248,7 @@ function endWords(argv: readonly string[], { code, signal, last }: ProgramEnd): 
   const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
   const advice = code === 127 ? ` (is ${argv[0]} installed, and on PATH?)` : '';
   const words = last.map((line) => `\n  ${line}`).join('');
-  return `the command ${how}${advice}: ${argv.join(' ')}${words}`;
+  return `the command ${how}${advice}: ${argv.map(quotedWord).join(' ')}${words}`;
 }
 
 function extraWords(extra: readonly string[]): string {

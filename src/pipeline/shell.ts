@@ -29,6 +29,11 @@ const LAST_LINES = 12;
 /** A line longer than this is cut: a program may write anything. */
 const LINE_LENGTH_MAX = 4000;
 
+const groups = new Set<number>();
+
+/** The process groups of all programs that run now: whoever ends this process at once ends these first. */
+export const runningGroups = (): readonly number[] => [...groups];
+
 /** Runs a program in a process group of its own, without input. */
 export async function runProgram(program: Program): Promise<ProgramEnd> {
   const { argv, env, folder, line, signal } = program;
@@ -55,6 +60,8 @@ export async function runProgram(program: Program): Promise<ProgramEnd> {
     preferLocal: false,
   });
   const running = run`${[...argv]}`;
+  const group = running.pid;
+  if (group !== undefined) groups.add(group);
   const streams = [lines(running.stdout, hear), lines(running.stderr, hear)];
   let late: NodeJS.Timeout | undefined;
   const stop = (): void => {
@@ -69,12 +76,17 @@ export async function runProgram(program: Program): Promise<ProgramEnd> {
     return { code: exitCode, signal: ended, last };
   } finally {
     clearTimeout(late);
+    if (group !== undefined) groups.delete(group);
     signal.removeEventListener('abort', stop);
   }
 }
 
 /** An argument as a POSIX shell takes it without reading it. */
 const quoted = (argument: string): string => `'${argument.replaceAll("'", `'\\''`)}'`;
+
+/** An argument as a person would type it. */
+export const quotedWord = (argument: string): string =>
+  /^[\w@%+=:,./-]+$/.test(argument) ? argument : quoted(argument);
 
 /** Splits a stream into lines. Gives a way to say the last one, which may lack its end. */
 function lines(stream: NodeJS.ReadableStream, hear: (line: string) => void): () => void {
