@@ -205,6 +205,16 @@ if (words[0] === 'link') symlinkSync('/etc/passwd', 'x.json');`;
   });
 });
 
+test('two files on one path of a scratch folder are told before anything runs', async () => {
+  const rig = rigWith(
+    '',
+    PLOT.replace('{ script:', '{ runs: { from: draw.out, file: plot.mjs }, script:'),
+  );
+  const { code, stderr } = await rig.run('status');
+  expect(code).toBe(2);
+  expect(stderr).toContain('would both be `plot.mjs` in its scratch folder');
+});
+
 test('a command may run with what there is of a list', async () => {
   const rig = rigWith(
     "writeFileSync(words[0], readFileSync('runs/index.json'));",
@@ -300,7 +310,7 @@ test('what is wrong with a command is said before anything runs', async () => {
   d: { command: [node], run: d.ts, outputs: { x: ../x, y: /y, z: { kind: png }, w: { file: w, kind: jsn }, v: params.json } }
   e: { run: e.ts, outputs: { x: x }, env: [A] }
   f: { command: [node], outputs: { x: x, y: x }, env: 3, inputs: { a: { file: ../a }, b: { file: a, where: {} }, c: { from: b.x, file: a//b }, d: { from: b.x, outside: true } } }
-  g: { command: [node], outputs: { x: x }, env: { "A B": 1 }, fingerprint: node }
+  g: { command: [node], outputs: { x: x }, env: { "A B": 1 }, fingerprint: node, inputs: { ../a: b.x } }
 `,
   });
   const { code, stderr } = await rig.run('status');
@@ -345,6 +355,8 @@ test('what is wrong with a command is said before anything runs', async () => {
     pipeline.yaml:8:51: error: \`A B\` cannot name a variable
       hint: a name is a letter or _, then letters, digits and _
     pipeline.yaml:8:76: error: \`fingerprint\` must be a list of words, not text
-      hint: ["python3", "plot.py"]: each argument by itself, as no shell takes them apart"
+      hint: ["python3", "plot.py"]: each argument by itself, as no shell takes them apart
+    pipeline.yaml:8:92: error: \`../a\` cannot name an input
+      hint: a name is a letter, then letters, digits, - and _"
   `);
 });

@@ -1,6 +1,7 @@
 // input.ts — where a stage's inputs come from, as pipeline.yaml connects them
 import type { Place } from './event.ts';
 import { type Located, labelOf, lookupIn, substitute } from './located.ts';
+import { checkName } from './matrix.ts';
 import type { Reader } from './reader.ts';
 
 /** One upstream output that an input may come from. */
@@ -52,6 +53,8 @@ export function readInputs(
 ): ReadonlyMap<string, InputConfig> {
   const inputs = new Map<string, InputConfig>();
   for (const [port, located] of section) {
+    // Its name becomes that of a file.
+    if (isCommand && !checkName(reader, 'an input', port, located)) continue;
     const spec = located.fields
       ? reader.map(located, `input \`${port}\``, ['from', 'where', 'file', 'outside', 'partial'])
       : undefined;

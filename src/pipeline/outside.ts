@@ -183,7 +183,7 @@ class Surroundings {
     for (const [noun, name, path] of [...given, ...outputs]) {
       const owner = owners.get(path);
       const who = `${noun} \`${name}\``;
-      if (owner !== undefined && owner !== who) {
+      if (owner !== undefined) {
         const message = `${owner} and ${who} of stage \`${stage.name}\` would both be \`${path}\` in its scratch folder`;
         const place = stage.inputs.get(name)?.place ?? stage.place;
         this.say({ message, place, hint: 'give one of them another `file`' });

@@ -73,7 +73,10 @@ export async function runInScratch(work: ScratchWork): Promise<ScratchEnd> {
   try {
     await rm(base, { recursive: true, force: true });
     for (const name of ['work', 'home', 'tmp']) await mkdir(join(base, name), { recursive: true });
-    await scratch.fill();
+    await scratch.fill().catch((error: unknown) => {
+      if (error instanceof StageError || !(error instanceof Error)) throw error;
+      throw new StageError(`its scratch folder cannot be filled: ${error.message}`);
+    });
     const argv = argumentsOf(command, task.params, scratch.places);
     const env = environmentOf(command, join(base, 'home'), join(base, 'tmp'));
     const end = await runProgram({ argv, env, folder: scratch.folder, line: log, signal });
