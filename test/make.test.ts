@@ -438,49 +438,7 @@ describe('failures', () => {
     expect((await rig.run('show', 'one:out', '--json')).stdout).toBe('[0,0]\n');
   });
 
-  // Newer V8 may end the whole process when a thread is out of memory: only a process of its own would survive that.
-  const ways = Number(process.versions.node.split('.')[0]) < 22 ? ['memory'] : [];
-
-  test(`a worker that exits or dies${ways.map(() => ', out of memory too,')} fails its task and not the run`, async () => {
-    const rig = makeRig({
-      'pipeline.yaml': `stages:
-  one: { run: one.ts, matrix: { way: [${['exit', 'throw', ...ways, 'well', 'later']}] } }
-`,
-      'one.ts': `${DOOR}
-export default defineStage({
-  params: z.object({ way: z.string() }), inputs: {}, outputs: { out: json() },
-  async run({ params: { way } }) {
-    if (way === 'exit') process.exit(0);
-    if (way === 'throw') await new Promise(() => setImmediate(() => { throw new Error('adrift'); }));
-    const kept: unknown[] = [];
-    while (way === 'memory') kept.push(new Array(10_000).fill(kept.length));
-    // Dies when its task is long done, while the thread waits for the next one.
-    if (way === 'later') setImmediate(() => process.exit(1));
-    return { out: way };
-  },
-});`,
-    });
-    const making = rig.start(['make', '--json', '-k', '-j', '1'], {
-      NODE_OPTIONS: '--max-old-space-size=96',
-    });
-    const { code, stdout, stderr } = await making.ended;
-    const events = stdout
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line) as SaidEvent);
-    expect(stderr).toBe('');
-    expect(code).toBe(1);
-    expect(tasksOf(events, 'built')).toEqual(['one[later]', 'one[well]']);
-    const exhausted = 'Worker terminated due to reaching memory limit: JS heap out of memory';
-    expect(errorsOf(events)).toEqual({
-      'one[exit]':
-        'the worker ended with exit code 0 before the stage did: does it exit the process?',
-      'one[throw]': 'the worker died: adrift',
-      ...Object.fromEntries(ways.map((way) => [`one[${way}]`, `the worker died: ${exhausted}`])),
-    });
-  });
-
-  test('a thread serves one task after another without what the last one left', async () => {
+  test('a worker serves one task after another without what the last one left', async () => {
     const rig = makeRig({
       'pipeline.yaml': 'stages:\n  one: { run: one.ts, matrix: { n: [1, 2, 3] } }\n',
       'one.ts': `${DOOR}

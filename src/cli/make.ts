@@ -25,7 +25,7 @@ import {
   shownPath,
   talk,
   tell,
-  workerFile,
+  workerCommand,
 } from './session.ts';
 import { count, duration } from './words.ts';
 
@@ -65,8 +65,8 @@ async function run(
   targets: readonly string[],
   options: MakeOptions,
 ): Promise<number> {
-  const { store, root, pipeline } = session;
-  const workers = createWorkers(workerFile);
+  const { store, root, cache, pipeline } = session;
+  const workers = createWorkers(workerCommand);
   const display = options.json ? jsonDisplay() : peopleDisplay(plan, options.quiet ?? false);
   const { signal, release } = stopSignal(() => {
     const message = 'stopping at the next checkpoint; Ctrl-C again stops at once';
@@ -82,13 +82,17 @@ async function run(
       workers,
       listener: display.listener,
       slots: options.jobs ?? availableParallelism(),
+      resources: pipeline.resources,
+      policies: new Map([...pipeline.stages].map(([name, { policy }]) => [name, policy])),
       keepGoing: options.keepGoing ?? false,
       forced,
       mirrors: mirrorsOf(options, root, pipeline.mirrors),
       root,
       scratch: join(session.cache, 'scratch'),
+      cache,
       artifacts: artifactsFolder(root),
       maker: { run: id, host, versions },
+      identity: { host, pid: process.pid, exists: processExists },
       clock: Date.now,
       signal,
     });
@@ -100,11 +104,20 @@ async function run(
     await writeProvenance(plan, result, artifactsFolder(root), facts);
     if (!options.json) summarise(session, plan, result, options);
     if (signal.aborted) return EXIT.interrupted;
-    return result.tally.failed + result.tally.skipped > 0 ? EXIT.failed : EXIT.made;
+    return result.ok ? EXIT.made : EXIT.failed;
   } finally {
     display.close();
     release();
     await workers.close();
+  }
+}
+
+function processExists(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -5,6 +5,7 @@ import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Diagnostic } from '../pipeline/event.ts';
 import type { TaskId } from '../pipeline/key.ts';
+import type { WorkerCommand } from '../pipeline/launch.ts';
 import { type Loaded, loadPipeline } from '../pipeline/load.ts';
 import type { Plan } from '../pipeline/plan.ts';
 import { isNetworkFolder, openStore, type Store } from '../pipeline/store.ts';
@@ -59,16 +60,22 @@ export function tellJson(value: unknown): void {
   tell(JSON.stringify(value, null, process.stdout.isTTY ? 2 : undefined));
 }
 
-/** The script of worker threads, beside this bundle. */
-export const workerFile = fileURLToPath(new URL('./worker.js', import.meta.url));
+/** Starts a worker process: its script lies beside this bundle. */
+export const workerCommand: WorkerCommand = [
+  process.execPath,
+  '--enable-source-maps',
+  fileURLToPath(new URL('./worker.js', import.meta.url)),
+];
 
 /** Loads the pipeline and opens its store. @throws UsageError */
 export async function openSession(options: CommonOptions): Promise<Session> {
   const root = resolve(options.directory);
   const cache = resolve(root, options.cache ?? process.env.PIPELINE_CACHE ?? 'cache');
   const { file, preset: presets, set: sets } = options;
-  const places = { root, file, cache, worker: workerFile, environment: process.env };
-  const loaded = await loadPipeline({ ...places, presets, sets, clock: Date.now });
+  const places = { root, file, cache, worker: workerCommand, environment: process.env };
+  const loaded = await withoutExit(() =>
+    loadPipeline({ ...places, presets, sets, clock: Date.now }),
+  );
   if (!loaded.ok) throw new UsageError(loaded.diagnostics);
   const store = openStore(cache, (digest) =>
     talk(
@@ -81,6 +88,19 @@ export async function openSession(options: CommonOptions): Promise<Session> {
     );
   }
   return { ...loaded.value, root, cache, store };
+}
+
+/** Stage modules are loaded for what they declare: one that ends its process must not end ours without a word. */
+async function withoutExit<T>(work: () => Promise<T>): Promise<T> {
+  const { exit } = process;
+  process.exit = (code) => {
+    throw new Error(`it exits the process (code ${code ?? 0})`);
+  };
+  try {
+    return await work();
+  } finally {
+    process.exit = exit;
+  }
 }
 
 /** The tasks that some targets name; all tasks when none is named. @throws UsageError */

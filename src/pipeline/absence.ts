@@ -8,6 +8,8 @@ export interface Absence {
   /** What the task on whose account it is said: `because` itself, or the one that is infeasible or failed. */
   readonly message: string;
   readonly because: TaskId;
+  /** What failed was allowed to: the run does not fail for it, and partial inputs do without it. */
+  readonly allowed?: boolean;
 }
 
 /** What is known of tasks: which gave outputs, and which will not. */
@@ -35,7 +37,9 @@ export function standingOf(task: Task, { made, absent, withoutFailed }: Known): 
       const absence = absent.get(id);
       if (absence?.kind === 'infeasible') {
         if (arity !== 'partial') return { kind: 'infeasible', absence };
-      } else if (arity !== 'partial' || !absence || !withoutFailed) blocking.add(id);
+      } else if (arity !== 'partial' || !absence || !(withoutFailed || absence.allowed)) {
+        blocking.add(id);
+      }
     }
   }
   return blocking.size > 0 ? { kind: 'blocked', by: [...blocking] } : { kind: 'ready' };

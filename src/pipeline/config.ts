@@ -3,6 +3,7 @@ import { checkConnections } from './connections.ts';
 import { failure, inReadingOrder, type Result, success } from './event.ts';
 import { type Located, parseYaml } from './located.ts';
 import { type PipelineSource, readParams } from './params.ts';
+import { checkResources, readAmounts } from './policy.ts';
 import { kindOf, Reader } from './reader.ts';
 import { readStages, type StageConfig } from './section.ts';
 
@@ -11,14 +12,18 @@ export interface Pipeline {
   readonly params: Located;
   readonly stages: ReadonlyMap<string, StageConfig>;
   readonly mirrors: readonly string[];
+  /** How much there is of each named resource. */
+  readonly resources: ReadonlyMap<string, number>;
 }
+
+const TOP_KEYS = ['params', 'presets', 'stages', 'mirrors', 'resources'];
 
 /** Reads a pipeline, or gives every diagnostic at once. */
 export function readPipeline(source: PipelineSource): Result<Pipeline> {
   const root = parseYaml(source.text, source.file);
   if (!root.ok) return root;
   const reader = new Reader();
-  const fields = reader.map(root.value, 'a pipeline', ['params', 'presets', 'stages', 'mirrors']);
+  const fields = reader.map(root.value, 'a pipeline', TOP_KEYS);
   if (fields === undefined) return failure(...reader.problems);
   const params = readParams(reader, fields, source);
   const stages = fields.get('stages');
@@ -28,9 +33,12 @@ export function readPipeline(source: PipelineSource): Result<Pipeline> {
   const read = stages ? readStages(reader, stages, params) : new Map<string, StageConfig>();
   checkConnections(reader, read, [...(stages?.fields?.keys() ?? [])]);
   const mirrors = readMirrors(reader, fields.get('mirrors'));
+  const totals = readAmounts(reader, fields.get('resources'), '`resources`');
+  checkResources(reader, read, totals);
+  const resources = new Map([...totals].map(([name, { amount }]) => [name, amount]));
   return reader.problems.length > 0
     ? failure(...inReadingOrder(reader.problems))
-    : success({ params, stages: read, mirrors });
+    : success({ params, stages: read, mirrors, resources });
 }
 
 function readMirrors(reader: Reader, located: Located | undefined): readonly string[] {

@@ -81,9 +81,34 @@ export type Event =
       readonly sameAs?: TaskId;
     }
   /** A task begins to run. */
-  | { readonly event: 'started'; readonly task: TaskId; readonly key: Key; readonly reason: Reason }
-  /** A task waits for another process, which is running the same action. */
-  | { readonly event: 'waiting'; readonly task: TaskId; readonly for: string }
+  | {
+      readonly event: 'started';
+      readonly task: TaskId;
+      readonly key: Key;
+      readonly reason: Reason;
+      /** Number of the slot in which it runs, from 0. */
+      readonly slot: number;
+    }
+  /** A task waits for another process, which is running the same action. `for`: its run. */
+  | {
+      readonly event: 'waiting';
+      readonly task: TaskId;
+      readonly for: string;
+      /** The process, and which of its tasks it is. */
+      readonly by?: { readonly task: TaskId; readonly host: string; readonly pid: number };
+    }
+  /** A task failed and is tried again after a pause. */
+  | {
+      readonly event: 'retrying';
+      readonly task: TaskId;
+      readonly error: TaskError;
+      /** Which retry comes, from 1. */
+      readonly attempt: number;
+      /** How many there may be. */
+      readonly of: number;
+      /** In seconds. */
+      readonly pause: number;
+    }
   /** A task tells how far it is, in units of its own. */
   | {
       readonly event: 'progress';
@@ -110,6 +135,8 @@ export type Event =
       readonly task: TaskId;
       readonly error: TaskError;
       readonly params: Named<Json>;
+      /** Its stage says `allow-failure`: the run does not fail for it. */
+      readonly allowed?: boolean;
     }
   /** A task was not run because one that it needs, directly or by way of others, failed. */
   | { readonly event: 'skipped'; readonly task: TaskId; readonly because: TaskId }

@@ -2,25 +2,19 @@
 import { type Absence, lackWords, standingOf } from './absence.ts';
 import { type Action, actionOf, decide } from './action.ts';
 import { openShelf, type Shelf } from './artifact.ts';
-import { type SharedBlobs, sharedBlobs } from './blobs.ts';
+import { Builder, type Tried } from './build.ts';
+import { CLAIM_RENEW_MS, Claims } from './claims.ts';
+import { Commits } from './commits.ts';
 import type { Listener, Outcome, Reason, Tally, TaskError } from './event.ts';
-import { type FetchOptions, fetchFiles } from './fetch.ts';
-import { type Digest, digestOf, type Key, type Named, type TaskId } from './key.ts';
-import type { Invocation, Plan, Task } from './plan.ts';
-import { changedFiles, readProjectFiles } from './project-file.ts';
-import { inOrder, Slots } from './schedule.ts';
-import { runInScratch } from './scratch.ts';
-import { type Absent, errorKind, StageError } from './stage.ts';
-import {
-  type Commit,
-  type Maker,
-  type Output,
-  type Store,
-  StoreError,
-  type Trace,
-} from './store.ts';
-import type { InputBlobs, SharedBlob } from './worker.ts';
-import type { WorkerResult, Workers } from './workers.ts';
+import type { Identity } from './holder.ts';
+import type { Key, TaskId } from './key.ts';
+import type { Plan, Task } from './plan.ts';
+import type { Policy } from './policy.ts';
+import { inOrder, urgencies } from './schedule.ts';
+import { type Demand, Slots } from './slots.ts';
+import type { Claim, Maker, Store, Trace } from './store.ts';
+import { Supply } from './supply.ts';
+import type { Workers } from './workers.ts';
 
 /** What a run needs beside its plan. The process is not touched from here: its identity is passed in. */
 export interface ExecuteOptions {
@@ -29,17 +23,24 @@ export interface ExecuteOptions {
   readonly listener: Listener;
   /** Tasks that run at once. */
   readonly slots: number;
+  /** How much there is of each named resource. */
+  readonly resources: ReadonlyMap<string, number>;
+  /** How the tasks of each stage are run. */
+  readonly policies: { get(stage: string): Policy | undefined };
   /** After a failure, go on with what does not need it. */
   readonly keepGoing: boolean;
   readonly forced: ReadonlySet<TaskId>;
   readonly mirrors: readonly string[];
   /** Folder of the project, whose packages tools come from. */
   readonly root: string;
+  /** Folder of the store. */
+  readonly cache: string;
   /** Folder in which commands get theirs. */
   readonly scratch: string;
   /** Folder for artifacts. */
   readonly artifacts: string;
   readonly maker: Omit<Maker, 'at'>;
+  readonly identity: Identity;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
   /** Aborted when the user asks to stop: running stages save a checkpoint and end. */
@@ -54,22 +55,18 @@ export interface RunResult {
   readonly infeasible: ReadonlyMap<TaskId, Trace>;
   /** How many tasks ran, whatever came of it. */
   readonly ran: number;
+  /** Whether nothing failed or was skipped, but for what `allow-failure` allows. */
+  readonly ok: boolean;
   readonly tally: Tally;
   readonly seconds: number;
 }
 
 /** Checkpoints are at most this far apart. */
 const CHECKPOINT_EVERY_MS = 30_000;
-/** A claim is renewed this often, well within its lease. */
-const CLAIM_RENEW_MS = 1000;
-/** How often to look whether another process has finished what we need. */
-const CLAIM_POLL_MS = 150;
 /** A stage that does not reach a checkpoint within this time after Ctrl-C is ended. */
 const STOP_GRACE_MS = 4000;
-/** A download that says nothing for this long is given up and tried again, after pauses that double. */
-const FETCH_PACE = { retryAfter_ms: 1000, stall_ms: 30_000 };
-/** Inputs kept in memory for all threads. */
-const SHARED_BYTES_MAX = 1_500_000_000;
+/** How often a pause before a retry looks whether the run was stopped. */
+const PAUSE_LOOK_MS = 100;
 
 /** Makes every task of a plan. Failures are outcomes, not exceptions; a broken store throws. */
 export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunResult> {
@@ -83,6 +80,15 @@ type Made =
   | { readonly ok: false; readonly outcome: 'failed' | 'interrupted' | 'skipped' }
   | { readonly ok: false; readonly outcome: 'infeasible'; readonly trace: Trace };
 
+/** What a turn in a slot came to. */
+type Turn =
+  | { readonly kind: 'tried'; readonly tried: Tried }
+  | { readonly kind: 'skipped' }
+  /** Another process has made the action. */
+  | { readonly kind: 'hit'; readonly trace: Trace }
+  /** Another process is making it. */
+  | { readonly kind: 'held'; readonly by: Claim };
+
 class Run {
   private readonly outcomes = new Map<TaskId, Outcome>();
   readonly traces = new Map<TaskId, Trace>();
@@ -92,34 +98,44 @@ class Run {
   readonly absent = new Map<TaskId, Absence>();
   /** What is being made in this run, by key: a second task with the same key waits for the first. */
   private readonly making = new Map<Key, { readonly task: TaskId; readonly made: Promise<Made> }>();
-  private readonly claimed = new Set<Key>();
   private readonly slots: Slots;
-  private readonly blobs: SharedBlobs;
-  private readonly warned = new Set<string>();
+  private readonly claims: Claims;
+  private readonly supply: Supply;
+  private readonly builder: Builder;
   private readonly shelf: Promise<Shelf>;
-  private readonly noted = new Set<string>();
   /** Ends the commands that run. */
   private readonly stop = new AbortController();
+  private urgent: ReadonlyMap<TaskId, number> | undefined;
   private failed = false;
   private ran = 0;
   private broken: { readonly error: unknown } | undefined;
   private readonly plan: Plan;
   private readonly options: ExecuteOptions;
-  private readonly owner: string;
 
   constructor(plan: Plan, options: ExecuteOptions) {
+    const { store, listener, clock, identity, maker } = options;
     this.plan = plan;
     this.options = options;
-    this.slots = new Slots(options.slots);
-    this.shelf = openShelf(options.artifacts, options.clock);
-    this.blobs = sharedBlobs(options.store, SHARED_BYTES_MAX);
-    this.owner = options.maker.run;
+    this.slots = new Slots(options.slots, options.resources);
+    this.shelf = openShelf(options.artifacts, clock);
+    this.claims = new Claims({ store, owner: maker.run, identity, clock, listener });
+    const { traces, absent } = this;
+    const remake: Supply['options']['remake'] = (task, lost) => this.remake(task, lost);
+    this.supply = new Supply({ ...options, plan, traces, absent, remake });
+    const commits = new Commits(store, () => this.slots.busy);
+    const halted = (): boolean => this.halted;
+    const { supply, stop } = this;
+    const stopped = stop.signal;
+    this.builder = new Builder({ ...options, plan, commits, supply, halted, stopped });
   }
 
   async all(): Promise<RunResult> {
     const { clock, listener, store, workers, signal } = this.options;
     const start = clock();
-    const renew = setInterval(() => this.renewClaims(), CLAIM_RENEW_MS);
+    const renew = setInterval(
+      () => this.builder.tryWrite(undefined, () => this.claims.renew()),
+      CLAIM_RENEW_MS,
+    );
     const checkpoint = setInterval(() => workers.checkpointNow(), CHECKPOINT_EVERY_MS);
     const stop = (): void => {
       workers.stop(STOP_GRACE_MS);
@@ -139,26 +155,14 @@ class Run {
     const tally = tallyOf(this.outcomes);
     listener({ event: 'finished', tally, seconds });
     const { outcomes, traces, infeasible, ran } = this;
-    return { outcomes, traces, infeasible, ran, tally, seconds };
+    return { outcomes, traces, infeasible, ran, ok: this.ok, tally, seconds };
   }
 
-  private renewClaims(): void {
-    if (this.claimed.size === 0) return;
-    const { store, clock } = this.options;
-    this.tryWrite(undefined, () => store.renew([...this.claimed], this.owner, clock()));
-  }
-
-  /** A write whose failure loses no result: it is told, once, and the run goes on to a write that matters. */
-  private tryWrite(task: TaskId | undefined, action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      if (this.warned.has(task ?? '')) return;
-      this.warned.add(task ?? '');
-      const told = { event: 'warning', message: error.message } as const;
-      this.options.listener(task === undefined ? told : { ...told, task });
-    }
+  private get ok(): boolean {
+    return [...this.outcomes].every(
+      ([task, outcome]) =>
+        (outcome !== 'failed' && outcome !== 'skipped') || this.absent.get(task)?.allowed === true,
+    );
   }
 
   /** Ends the run for an error that is no task's own: what runs is stopped first, so that nothing outlives the store. */
@@ -171,7 +175,7 @@ class Run {
 
   private end(task: Task, outcome: Outcome): void {
     this.outcomes.set(task.id, outcome);
-    if (outcome === 'failed') this.failed = true;
+    if (outcome === 'failed' && !this.absent.get(task.id)?.allowed) this.failed = true;
   }
 
   /** Whether everything ends, what is running too. */
@@ -208,10 +212,12 @@ class Run {
 
   /** Says on whose account a task is skipped; nothing when the run was stopped before its turn came. */
   private blameFor(task: Task, broken: readonly TaskId[]): void {
-    const because = broken.flatMap((id) => this.absent.get(id)?.because ?? [])[0];
-    if (because === undefined) return;
+    const absences = broken.flatMap((id) => this.absent.get(id) ?? []);
+    if (absences.length === 0) return;
+    const { because } = absences.find(({ allowed }) => !allowed) ?? absences[0];
+    const allowed = absences.length === broken.length && absences.every((one) => one.allowed);
     const message = `it needs ${because}, which failed`;
-    this.absent.set(task.id, { kind: 'skipped', message, because });
+    this.absent.set(task.id, { kind: 'skipped', message, because, ...(allowed && { allowed }) });
     this.options.listener({ event: 'skipped', task: task.id, because });
   }
 
@@ -226,8 +232,10 @@ class Run {
 
   private fail(task: Task, error: TaskError): void {
     const { message } = error;
-    this.options.listener({ event: 'failed', task: task.id, error, params: task.params });
-    this.absent.set(task.id, { kind: 'failed', message, because: task.id });
+    const allowed = this.options.policies.get(task.stage)?.allowFailure && { allowed: true };
+    const told = { event: 'failed', task: task.id, error, params: task.params } as const;
+    this.options.listener({ ...told, ...allowed });
+    this.absent.set(task.id, { kind: 'failed', message, because: task.id, ...allowed });
     this.end(task, 'failed');
   }
 
@@ -272,7 +280,8 @@ class Run {
     if (message) listener({ event: 'warning', message, task: task.id });
     for (const [output, path] of Object.entries(task.artifacts)) {
       const { digest } = made.trace.outputs[output];
-      const bytes = (): Promise<Uint8Array> => this.slots.hold(() => this.bytesOf(task.id, digest));
+      const bytes = (): Promise<Uint8Array> =>
+        this.slots.hold(AT_ONCE, () => this.supply.bytesOf(task.id, digest));
       const change = await (await this.shelf).place(path, digest, bytes);
       if (change) listener({ event: 'artifact', task: task.id, ...change });
     }
@@ -283,33 +292,112 @@ class Run {
     const { store, forced } = this.options;
     const verdict = decide(action, store, forced.has(action.task.id));
     if (verdict.hit) return this.reuse(action, verdict.trace);
-    return this.slots.hold(async () => {
-      if (this.stopping) {
-        this.end(action.task, 'skipped');
-        return { ok: false, outcome: 'skipped' };
-      }
-      const other = await this.claim(action, verdict.reason.kind === 'forced');
-      if (other === 'stopped') {
-        this.end(action.task, 'skipped');
-        return { ok: false, outcome: 'skipped' };
-      }
-      if (other) return this.reuse(action, other);
-      try {
-        return await this.build(action, verdict.reason);
-      } finally {
-        this.claimed.delete(action.key);
-        this.release(action.key);
-      }
-    });
+    try {
+      return await this.run(action, verdict.reason);
+    } finally {
+      this.claims.release(action.key);
+    }
   }
 
-  private release(key: Key): void {
-    try {
-      this.options.store.release(key, this.owner);
-    } catch (error) {
-      // A claim that cannot be given back (the disk is full) ends by itself when its lease does.
-      if (!(error instanceof StoreError)) throw error;
+  /** Takes turns in a slot until there is a result, or an end to it. Between them it holds none. */
+  private async run(action: Action, reason: Reason): Promise<Made> {
+    const { task, key } = action;
+    const demand = this.demandOf(task);
+    let mayTake = reason.kind !== 'forced';
+    for (let failures = 0; ; ) {
+      const turn = await this.slots.hold(demand, (slot) =>
+        this.turn(action, reason, mayTake, slot),
+      );
+      if (turn.kind === 'hit') return this.reuse(action, turn.trace);
+      if (turn.kind === 'held') {
+        mayTake = true;
+        if (await this.claims.wait(key, task.id, turn.by, () => this.halted)) continue;
+        return this.leave(task, 'skipped');
+      }
+      if (turn.kind === 'skipped') return this.leave(task, 'skipped');
+      const { tried } = turn;
+      if (tried.end === 'failed') {
+        failures += 1;
+        if (await this.pauseToRetry(task, tried.error, failures)) continue;
+      }
+      return this.finish(action, tried);
     }
+  }
+
+  /** One turn in a slot. @param mayTake whether a result of another process will do */
+  private async turn(
+    action: Action,
+    reason: Reason,
+    mayTake: boolean,
+    slot: number,
+  ): Promise<Turn> {
+    if (this.stopping) return { kind: 'skipped' };
+    const by = this.claims.take(action.key, action.task.id);
+    if (by) return { kind: 'held', by };
+    // Another process may have finished between our look and our claim.
+    const verdict = decide(action, this.options.store, !mayTake);
+    if (verdict.hit) return { kind: 'hit', trace: verdict.trace };
+    return { kind: 'tried', tried: await this.builder.try(action, reason, slot) };
+  }
+
+  private async finish(action: Action, tried: Tried): Promise<Made> {
+    const { task } = action;
+    if (tried.end === 'interrupted') return this.leave(task, 'interrupted');
+    this.ran += 1;
+    if (tried.end === 'failed') {
+      this.fail(task, tried.error);
+      return FAILED;
+    }
+    if (tried.end === 'infeasible') {
+      const trace = await this.builder.keepInfeasible(action, tried.message, tried.seconds);
+      return this.found(task, trace, false);
+    }
+    const trace = await this.builder.keep(action, tried.outputs, tried.seconds);
+    this.end(task, 'built');
+    return { ok: true, trace };
+  }
+
+  private leave(task: Task, outcome: 'skipped' | 'interrupted'): Made {
+    this.end(task, outcome);
+    return { ok: false, outcome };
+  }
+
+  /** Waits before another try, where the stage's policy has one left: each time twice as long. */
+  private async pauseToRetry(task: Task, error: TaskError, failures: number): Promise<boolean> {
+    const { policies, listener, clock } = this.options;
+    const { times, delay_ms } = policies.get(task.stage)?.retries ?? { times: 0, delay_ms: 0 };
+    if (failures > times || this.halted) return false;
+    const pause_ms = delay_ms * 2 ** (failures - 1);
+    const after = { attempt: failures, of: times, pause: pause_ms / 1000 };
+    listener({ event: 'retrying', task: task.id, error, ...after });
+    const until = clock() + pause_ms;
+    while (!this.halted && clock() < until) {
+      const look = Math.min(PAUSE_LOOK_MS, until - clock());
+      await new Promise((resolve) => setTimeout(resolve, look));
+    }
+    return !this.halted;
+  }
+
+  /** Runs a task again whose blob is lost, in the slot of the task that needs it. */
+  private async remake(task: Task, lost: readonly string[]): Promise<void> {
+    const action = actionOf(this.plan, task, this);
+    const tried = await this.builder.try(action, { kind: 'lost', outputs: lost }, 0);
+    await this.finish(action, tried);
+  }
+
+  /** What a task takes while it runs, and how urgent it is. The store is asked only when there is a choice. */
+  private demandOf(task: Task): Demand {
+    const { store, policies } = this.options;
+    const resources = policies.get(task.stage)?.resources ?? new Map();
+    const urgency = (): number => {
+      this.urgent ??= urgencies(this.plan, ({ id }) => {
+        const key = store.latest(id);
+        return key && store.trace(key)?.cost.seconds;
+      });
+      return this.urgent.get(task.id) ?? 0;
+    };
+    const amounts = [...resources].map(([name, { amount }]) => [name, amount]);
+    return { resources: Object.fromEntries(amounts), urgency };
   }
 
   private reuse(action: Action, trace: Trace): Made {
@@ -325,236 +413,11 @@ class Run {
     this.leaveOut(task, { kind: 'infeasible', message, because: task.id }, known);
     return { ok: false, outcome: 'infeasible', trace };
   }
-
-  /** Takes the action for this process, or waits for the one that has it and gives what that made. */
-  private async claim(action: Action, forced: boolean): Promise<Trace | 'stopped' | undefined> {
-    const { store, clock, listener } = this.options;
-    let told = false;
-    for (;;) {
-      if (this.halted) return 'stopped';
-      const holder = store.claim(action.key, this.owner, clock());
-      if (holder === undefined) break;
-      if (!told) listener({ event: 'waiting', task: action.task.id, for: holder.owner });
-      told = true;
-      await new Promise((resolve) => setTimeout(resolve, CLAIM_POLL_MS));
-    }
-    // Another process may have finished between our look and our claim.
-    const verdict = decide(action, store, forced && !told);
-    if (verdict.hit) {
-      this.release(action.key);
-      return verdict.trace;
-    }
-    this.claimed.add(action.key);
-    return undefined;
-  }
-
-  private async build(action: Action, reason: Reason): Promise<Made> {
-    const { listener, clock, store } = this.options;
-    const { task, key } = action;
-    this.note(task.tools?.note);
-    for (const note of task.command?.notes ?? []) this.note(note);
-    listener({ event: 'started', task: task.id, key, reason });
-    const start = clock();
-    if (reason.kind === 'forced') store.dropPartial(key);
-    const result = await this.attempt(action).catch((error: unknown): WorkerResult => {
-      if (error instanceof StoreError) throw error;
-      if (this.halted) return { end: 'stopped' };
-      const message = error instanceof Error ? error.message : String(error);
-      const stack = errorKind(error) === 'bug' ? (error as Error).stack : undefined;
-      return { end: 'failed', message, stack };
-    });
-    if (result.end === 'stopped') {
-      listener({ event: 'interrupted', task: task.id });
-      this.end(task, 'interrupted');
-      return { ok: false, outcome: 'interrupted' };
-    }
-    this.ran += 1;
-    const seconds = (clock() - start) / 1000;
-    if (result.end === 'failed') {
-      if (result.infeasible && task.skipsInfeasible) {
-        return this.keepInfeasible(action, result.message, seconds);
-      }
-      this.fail(task, { message: result.message, stack: result.stack });
-      return { ok: false, outcome: 'failed' };
-    }
-    return { ok: true, trace: this.keep(action, result.outputs, seconds) };
-  }
-
-  /** What there is to know of tools and commands is said once a run. */
-  private note(message: string | undefined): void {
-    if (message === undefined || this.noted.has(message)) return;
-    this.noted.add(message);
-    this.options.listener({ event: 'warning', message });
-  }
-
-  /** Commits what a stage gave: blobs and trace in one transaction, durable before anybody hears of it. */
-  private keep(action: Action, outputs: Named<Uint8Array>, seconds: number): Trace {
-    const { store, listener } = this.options;
-    const { task, key, parts } = action;
-    const described = Object.entries(outputs).map(([name, bytes]): [string, Output] => [
-      name,
-      { digest: digestOf(bytes), bytes: bytes.length, kind: parts.outputs[name] },
-    ]);
-    const trace = this.traceOf(action, Object.fromEntries(described), seconds);
-    const latest = store.latest(task.id);
-    const before = latest && store.trace(latest)?.outputs;
-    const unchanged = described.every(([name, { digest }]) => before?.[name]?.digest === digest);
-    store.commit({ trace, blobs: Object.values(outputs) } satisfies Commit);
-    listener({ event: 'built', task: task.id, key, seconds, outputs: trace.outputs, unchanged });
-    this.end(task, 'built');
-    return trace;
-  }
-
-  /** Remembers that an action cannot be done, so that it is not tried again. */
-  private keepInfeasible(action: Action, message: string, seconds: number): Made {
-    const trace: Trace = { ...this.traceOf(action, {}, seconds), infeasible: message };
-    this.options.store.commit({ trace, blobs: [] });
-    return this.found(action.task, trace, false);
-  }
-
-  private traceOf({ task, key, parts }: Action, outputs: Named<Output>, seconds: number): Trace {
-    const { clock, maker } = this.options;
-    return {
-      key,
-      task: task.id,
-      parts,
-      outputs,
-      cost: { seconds, work: task.work },
-      made: { ...maker, at: new Date(clock()).toISOString() },
-      ...(task.tools && { tolerance: task.tools.tolerance }),
-    };
-  }
-
-  private async attempt(action: Action): Promise<WorkerResult> {
-    const { store, workers, listener, root } = this.options;
-    const { task, key } = action;
-    const module = this.plan.stages.get(task.stage);
-    if (module === undefined) throw new Error(`bug: stage ${task.stage} has no module`);
-    const progress = (done: number, of: number, note: string): void =>
-      listener({ event: 'progress', task: task.id, done, of, note });
-    const files = await this.fetch(task, progress);
-    const inputs = await this.inputsOf(task);
-    // From here on the worker is told of a stop; one that came before must not be missed.
-    if (this.halted) return { end: 'stopped' };
-    if (task.command) return this.unlessChanged(task, await this.command(action, inputs));
-    const result = await workers.run(
-      {
-        bundle: module.code.file,
-        root,
-        params: task.params,
-        tools: task.tools?.versions ?? null,
-        inputs,
-        files,
-        checkpoint: store.partial(key) ?? null,
-      },
-      {
-        progress,
-        log: (line) => listener({ event: 'log', task: task.id, line }),
-        checkpoint: (bytes) => this.tryWrite(task.id, () => store.putPartial(key, bytes)),
-      },
-      module.declaration.isolate ?? task.tools !== null,
-    );
-    // It may have failed for writing into its inputs: nobody else may be given what it was given.
-    if (result.end === 'failed') this.blobs.clear();
-    return this.unlessChanged(task, result);
-  }
-
-  private command({ task, key }: Action, inputs: Named<InputBlobs>): Promise<WorkerResult> {
-    const { root, scratch: folder, listener } = this.options;
-    const command = task.command as Invocation;
-    return runInScratch({
-      task,
-      command,
-      key,
-      inputs,
-      root,
-      folder,
-      signal: this.stop.signal,
-      log: (line) => listener({ event: 'log', task: task.id, line }),
-      warn: (message) => listener({ event: 'warning', task: task.id, message }),
-    });
-  }
-
-  /** A file that changed while the task ran is not what the key says: what came of it is not kept. */
-  private async unlessChanged(task: Task, result: WorkerResult): Promise<WorkerResult> {
-    if (result.end !== 'done') return result;
-    const files = Object.values(task.inputs).flatMap((binding) => binding.files ?? []);
-    const changed = await changedFiles(files);
-    if (changed.length === 0) return result;
-    const message = `${changed.join(', ')} changed while the task ran: make again`;
-    return { end: 'failed', message };
-  }
-
-  private async fetch(task: Task, progress: FetchOptions['progress']): Promise<Named<SharedBlob>> {
-    if (task.files === null) return {};
-    const { store, mirrors, signal, listener } = this.options;
-    const warn = (message: string): void => listener({ event: 'warning', message, task: task.id });
-    const options = { store, mirrors, signal, progress, warn, ...FETCH_PACE };
-    const files: Record<string, SharedBlob> = {};
-    for (const file of task.files) {
-      const digestNow = async (): Promise<Digest> => (await fetchFiles([file], options))[file.name];
-      // The copy in the store may prove damaged when it is read: then it is dropped, and fetched again.
-      const digest = await digestNow();
-      const bytes = this.blobs.get(digest) ?? this.blobs.get(await digestNow());
-      if (bytes === undefined) throw new Error(`${file.name} cannot be read back from the store`);
-      files[file.name] = { digest, bytes };
-    }
-    return files;
-  }
-
-  private async inputsOf(task: Task): Promise<Named<InputBlobs>> {
-    const inputs: Record<string, InputBlobs> = {};
-    for (const [port, { arity, links, files }] of Object.entries(task.inputs)) {
-      if (files) {
-        if (task.command === null) inputs[port] = { arity, items: await readProjectFiles(files) };
-        continue;
-      }
-      const items = [];
-      const missing: Absent[] = [];
-      for (const link of links) {
-        const trace = this.traces.get(link.task);
-        if (trace === undefined) {
-          const { kind, message } = this.absent.get(link.task) as Absence;
-          missing.push({ task: link.task, at: link.at, reason: { kind, message } });
-          continue;
-        }
-        const { digest } = trace.outputs[link.output];
-        items.push({
-          task: link.task,
-          at: link.at,
-          digest,
-          bytes: await this.bytesOf(link.task, digest),
-        });
-      }
-      inputs[port] = { arity, items, ...(arity === 'partial' && { missing }) };
-    }
-    return inputs;
-  }
-
-  /** A blob that turns out damaged or lost is made again by its task, in the slot of the task that needs it. */
-  private async bytesOf(maker: TaskId, digest: Digest): Promise<Uint8Array> {
-    const known = this.blobs.get(digest);
-    if (known) return known;
-    const task = this.plan.tasks.get(maker) as Task;
-    const action = actionOf(this.plan, task, this);
-    const lost = Object.entries(this.traces.get(maker)?.outputs ?? {})
-      .filter(([, output]) => output.digest === digest)
-      .map(([name]) => name);
-    await this.build(action, { kind: 'lost', outputs: lost });
-    const bytes = this.blobs.get(digest);
-    if (bytes === undefined) {
-      const why = task.tools
-        ? 'it is inexact: make again to go on from what it gave'
-        : 'is it a pure function of its params and inputs?';
-      throw new StageError(
-        `${maker} was made again and gave other bytes than before (${digest.slice(0, 12)} is lost): ${why}`,
-      );
-    }
-    return bytes;
-  }
 }
 
 const FAILED: Made = { ok: false, outcome: 'failed' };
+/** Work that is short and needs nothing but a slot. */
+const AT_ONCE: Demand = { resources: {}, urgency: () => Number.POSITIVE_INFINITY };
 
 function tallyOf(outcomes: ReadonlyMap<TaskId, Outcome>): Tally {
   const tally = { built: 0, reused: 0, failed: 0, skipped: 0, interrupted: 0, infeasible: 0 };

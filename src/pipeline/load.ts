@@ -5,6 +5,7 @@ import { bundleStages, loadStage, type StageModule } from './code.ts';
 import { commandModule } from './command-module.ts';
 import { type Pipeline, readPipeline } from './config.ts';
 import { type Diagnostic, failure, type Result, success } from './event.ts';
+import type { WorkerCommand } from './launch.ts';
 import { withOutside } from './outside.ts';
 import { makePlan, type Plan } from './plan.ts';
 import type { StageConfig } from './section.ts';
@@ -22,8 +23,8 @@ export interface LoadOptions {
   readonly clock: () => number;
   /** The environment of this process: commands may name variables of it. */
   readonly environment: NodeJS.ProcessEnv;
-  /** Path of the worker's script: tools are looked for in a thread. */
-  readonly worker: string;
+  /** Tools are looked for in a process of their own. */
+  readonly worker: WorkerCommand;
 }
 
 /** A pipeline that is ready to be made. */

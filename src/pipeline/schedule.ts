@@ -1,4 +1,4 @@
-// schedule.ts — in what order, and how many at once. Knows nothing of keys
+// schedule.ts — in what order tasks are visited, and which of them is urgent. Knows nothing of keys
 import type { TaskId } from './key.ts';
 import type { Plan, Task } from './plan.ts';
 
@@ -42,24 +42,40 @@ export async function inOrder(plan: Plan, visit: (task: Task) => Promise<void>):
 export const upstreamOf = (task: Task): ReadonlySet<TaskId> =>
   new Set(Object.values(task.inputs).flatMap(({ links }) => links.map((link) => link.task)));
 
-/** A fixed number of slots, given in the order in which they are asked for. */
-export class Slots {
-  private free: number;
-  private readonly queue: (() => void)[] = [];
+/** What is known of how long a task takes, in seconds; undefined when it never ran. */
+export type Recorded = (task: Task) => number | undefined;
 
-  constructor(count: number) {
-    this.free = count;
-  }
-
-  async hold<T>(work: () => Promise<T>): Promise<T> {
-    if (this.free > 0) this.free -= 1;
-    else await new Promise<void>((resolve) => this.queue.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = this.queue.shift();
-      if (next) next();
-      else this.free += 1;
+/**
+ * How long everything takes that waits for a task, itself included, along the longest way: who has the most behind it
+ * goes first. A task that never ran counts as the mean of its stage, or of all.
+ */
+export function urgencies(plan: Plan, recorded: Recorded): ReadonlyMap<TaskId, number> {
+  const known = new Map<TaskId, number>();
+  const means = new Map<string, { sum: number; count: number }>();
+  const all = { sum: 0, count: 0 };
+  for (const task of plan.tasks.values()) {
+    const seconds = recorded(task);
+    if (seconds === undefined) continue;
+    known.set(task.id, seconds);
+    const mean = means.get(task.stage) ?? { sum: 0, count: 0 };
+    means.set(task.stage, mean);
+    for (const one of [mean, all]) {
+      one.sum += seconds;
+      one.count += 1;
     }
   }
+  const guess = ({ stage }: Task): number => {
+    const { sum, count } = means.get(stage) ?? all;
+    return count > 0 ? sum / count : 1;
+  };
+  const urgent = new Map<TaskId, number>();
+  // Upstream ones stand first in a plan: from its end, all that waits for a task is known before it.
+  for (const task of [...plan.tasks.values()].reverse()) {
+    const total = (urgent.get(task.id) ?? 0) + (known.get(task.id) ?? guess(task));
+    urgent.set(task.id, total);
+    for (const id of upstreamOf(task)) {
+      urgent.set(id, Math.max(urgent.get(id) ?? 0, total));
+    }
+  }
+  return urgent;
 }

@@ -5,6 +5,7 @@ import { type Place, success } from './event.ts';
 import { type InputConfig, readInputs } from './input.ts';
 import { didYouMean, type Located, lookupIn, substitute } from './located.ts';
 import { type AxisValue, checkName, type Matrix, readMatrix } from './matrix.ts';
+import { POLICY_KEYS, type Policy, readPolicy } from './policy.ts';
 import type { Reader } from './reader.ts';
 
 /** A stage as pipeline.yaml declares it. */
@@ -22,6 +23,7 @@ export interface StageConfig extends Matrix {
   /** Params by name; a reference to one of the stage's own axes is filled in per task. */
   readonly params: ReadonlyMap<string, Located>;
   readonly artifacts: ReadonlyMap<string, Located>;
+  readonly policy: Policy;
 }
 
 /** Reads every stage; those with mistakes are left out, and said. */
@@ -50,7 +52,7 @@ function readStage(
   params: Located,
 ): StageConfig | undefined {
   const what = `stage \`${name}\``;
-  const fields = reader.map(located, what, [...STAGE_KEYS, ...COMMAND_KEYS]);
+  const fields = reader.map(located, what, [...STAGE_KEYS, ...POLICY_KEYS, ...COMMAND_KEYS]);
   if (fields === undefined) return undefined;
   const place = located.named ?? located.place;
   const run = fields.get('run');
@@ -75,6 +77,7 @@ function readStage(
     inputs,
     params: given,
     artifacts: readArtifacts(reader, within('artifacts'), matrix.axes),
+    policy: readPolicy(reader, fields, what),
   };
 }
 

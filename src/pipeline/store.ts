@@ -1,7 +1,17 @@
 // store.ts — what the pipeline remembers: an interface, and LMDB behind it (the only file that imports it)
-import { closeSync, existsSync, mkdirSync, openSync, readSync, statfsSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { open, type RootDatabase } from 'lmdb';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { bootId, type Holder } from './holder.ts';
 import { type Digest, digestOf, type Key, type KeyParts, type Named, type TaskId } from './key.ts';
 
 /** The form of everything in the store. A store of another form is refused, never guessed at. */
@@ -45,6 +55,8 @@ export interface Claim {
   readonly owner: string;
   /** Milliseconds since 1970. */
   readonly renewed: number;
+  /** The process that has it, and for which of its tasks. */
+  readonly holder?: Holder;
 }
 
 /** A claim of a process that has not renewed it for this long is dead: pids lie across containers. */
@@ -79,14 +91,23 @@ export interface Store {
   /** The key with which a task was last made or reused. */
   latest(task: TaskId): Key | undefined;
   setLatest(entries: ReadonlyMap<TaskId, Key>): void;
-  /** Keeps a trace and its blobs in one transaction and drops its checkpoint. Durable when it returns. */
-  commit(commit: Commit): void;
+  /** Keeps traces and their blobs in one transaction and drops their checkpoints. Durable when it returns. */
+  commit(...commits: readonly Commit[]): void;
   /** The checkpoint of an unfinished action, or undefined when it is absent or was damaged. */
   partial(key: Key): Uint8Array | undefined;
   putPartial(key: Key, bytes: Uint8Array): void;
   dropPartial(key: Key): void;
-  /** Takes the action for `owner`, or says who has it. */
-  claim(key: Key, owner: string, now: number): Claim | undefined;
+  /**
+   * Takes the action for `owner`, or says who has it. A claim that was not renewed in time is taken over; one whose
+   * holder `isGone` knows to be gone, at once.
+   */
+  claim(
+    key: Key,
+    owner: string,
+    now: number,
+    holder?: Holder,
+    isGone?: (holder: Holder) => boolean,
+  ): Claim | undefined;
   renew(keys: readonly Key[], owner: string, now: number): void;
   release(key: Key, owner: string): void;
   putRun(run: RunRecord): void;
@@ -108,24 +129,18 @@ export type OnDamage = (digest: Digest) => void;
  * @throws StoreError when the folder cannot be written, is full, or holds a store of another format.
  */
 export function openStore(folder: string, onDamage: OnDamage): Store {
-  const root = openRoot(folder);
+  const root = openRoot(folder, 'store.lmdb');
   const table = <V>(name: string) => root.openDB<V, string>({ name, encoding: 'json' });
   const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
   const partials = root.openDB<Buffer, string>({ name: 'partial', encoding: 'binary' });
   const traces = table<Trace>('traces');
   const latest = table<Key>('latest');
-  const claims = table<Claim>('claims');
   const runs = table<RunRecord>('runs');
   checkFormat(table<number>('meta'), folder);
 
   /** Every write: one transaction, flushed to disk before it returns, an error worded for people. */
-  const write = <T>(action: () => T): T => {
-    try {
-      return root.transactionSync(action);
-    } catch (error) {
-      throw worded(error, folder);
-    }
-  };
+  const write = <T>(action: () => T): T => transact(root, folder, action);
+  const claims = openClaims(folder);
 
   return {
     blob(digest) {
@@ -152,15 +167,19 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
         });
       }
     },
-    commit({ trace, blobs: parts }) {
-      const named = parts.map((bytes) => [digestOf(bytes), bytes] as const);
+    commit(...commits) {
+      const named = commits.flatMap(({ blobs: parts }) =>
+        parts.map((bytes) => [digestOf(bytes), bytes] as const),
+      );
       write(() => {
         for (const [digest, bytes] of named) {
           if (!blobs.doesExist(digest)) blobs.putSync(digest, asBuffer(bytes));
         }
-        traces.putSync(trace.key, trace);
-        latest.putSync(trace.task, trace.key);
-        partials.removeSync(trace.key);
+        for (const { trace } of commits) {
+          traces.putSync(trace.key, trace);
+          latest.putSync(trace.task, trace.key);
+          partials.removeSync(trace.key);
+        }
       });
     },
     partial(key) {
@@ -180,30 +199,87 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
     dropPartial(key) {
       if (partials.doesExist(key)) write(() => partials.removeSync(key));
     },
-    claim: (key, owner, now) =>
-      write(() => {
-        const held = claims.get(key);
-        if (held && held.owner !== owner && now - held.renewed < CLAIM_LEASE_MS) return held;
-        claims.putSync(key, { owner, renewed: now });
+    claim: (key, owner, now, holder, isGone = () => false) =>
+      claims.write((table) => {
+        const held = table.get(key);
+        if (held && held.owner !== owner && now - held.renewed < CLAIM_LEASE_MS) {
+          if (held.holder === undefined || !isGone(held.holder)) return held;
+        }
+        table.putSync(key, { owner, renewed: now, ...(holder && { holder }) });
         return undefined;
       }),
-    renew(keys, owner, now) {
-      write(() => {
+    renew: (keys, owner, now) =>
+      claims.write((table) => {
         for (const key of keys) {
-          if (claims.get(key)?.owner === owner) claims.putSync(key, { owner, renewed: now });
+          const held = table.get(key);
+          if (held?.owner === owner) table.putSync(key, { ...held, renewed: now });
         }
-      });
-    },
-    release(key, owner) {
-      write(() => {
-        if (claims.get(key)?.owner === owner) claims.removeSync(key);
-      });
-    },
+      }),
+    release: (key, owner) =>
+      claims.write((table) => {
+        if (table.get(key)?.owner === owner) table.removeSync(key);
+      }),
     putRun(run) {
       write(() => runs.putSync(run.id, run));
     },
     runs: () => [...runs.getRange({ reverse: true })].map(({ value }) => value),
-    close: () => root.close(),
+    async close() {
+      await claims.close();
+      await root.close();
+    },
+  };
+}
+
+function transact<T>(root: RootDatabase, folder: string, action: () => T): T {
+  try {
+    return root.transactionSync(action);
+  } catch (error) {
+    throw worded(error, folder);
+  }
+}
+
+/** The table of claims. */
+interface ClaimsTable {
+  write<T>(action: (table: Database<Claim, string>) => T): T;
+  close(): Promise<void>;
+}
+
+/**
+ * Claims lie in a file of their own that is never flushed: they end with their processes, and so with the machine. What
+ * a machine that lost its power left of such a file cannot be trusted, so each of its boots has another.
+ */
+function openClaims(folder: string): ClaimsTable {
+  const boot = bootId();
+  const name = boot === undefined ? 'claims.lmdb' : `claims-${boot.slice(0, 8)}.lmdb`;
+  let opened: { root: RootDatabase; table: Database<Claim, string> } | undefined;
+  const openNow = (): { root: RootDatabase; table: Database<Claim, string> } => {
+    for (const other of readdirSync(folder)) {
+      if (/^claims.*\.lmdb/.test(other) && !other.startsWith(name)) rmSync(join(folder, other));
+    }
+    const root = openRoot(folder, name, { noSync: boot !== undefined });
+    return { root, table: root.openDB<Claim, string>({ name: 'claims', encoding: 'json' }) };
+  };
+  return {
+    write(action) {
+      // Commands that only read never get here, and make no file.
+      opened ??= openNow();
+      const { root, table } = opened;
+      return transact(root, folder, () => action(table));
+    },
+    close: async () => opened?.root.close(),
+  };
+}
+
+/** Reads blobs of the store in a folder, verified, beside the process that has it open. It never writes. */
+export function openBlobs(folder: string): (digest: Digest) => Uint8Array | undefined {
+  const path = join(folder, 'store.lmdb');
+  const root = open({ path, noSubdir: true, maxDbs: 16, readOnly: true });
+  const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
+  return (digest) => {
+    // What was committed since the last look belongs to it.
+    root.resetReadTxn();
+    const bytes = blobs.get(digest);
+    return bytes && digestOf(bytes) === digest ? new Uint8Array(bytes) : undefined;
   };
 }
 
@@ -213,12 +289,12 @@ export function isNetworkFolder(folder: string): boolean {
   return [0x6969, 0x517b, 0xff534d42, 0xfe534d42].includes(statfsSync(folder).type >>> 0);
 }
 
-function openRoot(folder: string): RootDatabase {
-  const path = join(folder, 'store.lmdb');
+function openRoot(folder: string, name: string, options: { noSync?: boolean } = {}): RootDatabase {
+  const path = join(folder, name);
   try {
     mkdirSync(folder, { recursive: true });
     checkMagic(path);
-    return open({ path, noSubdir: true, maxDbs: 16 });
+    return open({ path, noSubdir: true, maxDbs: 16, ...options });
   } catch (error) {
     throw error instanceof StoreError ? error : worded(error, folder);
   }

@@ -1,21 +1,20 @@
 // tools.ts — what tasks run beside their bundles: found before they are keyed
-import { Worker } from 'node:worker_threads';
+import type { ToolsQuestion } from './assignment.ts';
 import { failure, type Result, success } from './event.ts';
 import type { TaskId } from './key.ts';
+import { startWorker, type WorkerCommand } from './launch.ts';
 import type { Plan, Task } from './plan.ts';
 import type { Tools } from './stage.ts';
-import type { ToolsQuestion, WorkerMessage } from './worker.ts';
 
 /** Where to look. */
 export interface ToolsOptions {
   /** Folder of the project, whose packages are loaded. */
   readonly root: string;
-  /** Path of the worker's script. */
-  readonly worker: string;
+  readonly worker: WorkerCommand;
 }
 
 /**
- * The plan, with the tools of every task that asks for some. They are loaded in a thread of their own, so that a native
+ * The plan, with the tools of every task that asks for some. They are loaded in a process of their own, so that a native
  * library stays out of this one; a plan that asks for nothing starts none.
  */
 export async function withTools(plan: Plan, { root, worker }: ToolsOptions): Promise<Result<Plan>> {
@@ -50,17 +49,19 @@ type Answer =
   | { readonly say: 'tools'; readonly tools: readonly (Tools | null)[] }
   | { readonly say: 'failed'; readonly message: string };
 
-function ask(file: string, question: ToolsQuestion): Promise<Answer> {
-  const worker = new Worker(file);
-  const answer = new Promise<Answer>((resolve) => {
-    worker.on('message', (message: WorkerMessage) => {
-      if (message.say === 'tools' || message.say === 'failed') resolve(message);
+async function ask(command: WorkerCommand, question: ToolsQuestion): Promise<Answer> {
+  let worker: ReturnType<typeof startWorker> | undefined;
+  const answer = await new Promise<Answer>((resolve) => {
+    worker = startWorker(command, {
+      said(message) {
+        if (message.say === 'tools' || message.say === 'failed') resolve(message);
+        else if (message.say === 'died') resolve({ say: 'failed', message: message.message });
+      },
+      printed: () => undefined,
+      died: (message) => resolve({ say: 'failed', message }),
     });
-    worker.on('error', (error) => resolve({ say: 'failed', message: error.message }));
-    worker.on('exit', (code) => {
-      resolve({ say: 'failed', message: `the worker ended with exit code ${code}` });
-    });
+    worker.ask(question);
   });
-  worker.postMessage(question);
-  return answer.finally(() => worker.terminate());
+  worker?.kill();
+  return answer;
 }

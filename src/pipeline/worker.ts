@@ -1,22 +1,19 @@
-// worker.ts — the far side of a thread: runs one action at a time, from the very bundle that was hashed
-import { Console } from 'node:console';
+// worker.ts — the far side of a worker process: runs one action at a time, from the very bundle that was hashed
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
-import { parentPort } from 'node:worker_threads';
 import {
-  type Coordinates,
-  canonicalJson,
-  type Digest,
-  digestOf,
-  type Json,
-  type Named,
-  type TaskId,
-} from './key.ts';
+  type Assignment,
+  FLAGS,
+  type GivenBlob,
+  type InputBlobs,
+  type ToolsQuestion,
+  type WorkerMessage,
+  type WorkerRequest,
+} from './assignment.ts';
+import { type Blobs, keptBlobs, type ReadBlob } from './blobs.ts';
+import { canonicalJson, type Digest, digestOf, type Named } from './key.ts';
 import {
-  type Absent,
-  type Arity,
   asPort,
   type Checkpoint,
   type Codec,
@@ -28,66 +25,6 @@ import {
   tensors,
 } from './stage.ts';
 
-/** A blob in shared memory: nobody may write to it. */
-export interface SharedBlob {
-  readonly digest: Digest;
-  readonly bytes: Uint8Array;
-}
-
-/** The blobs of one input port, as many as its arity says. */
-export interface InputBlobs {
-  readonly arity: Arity;
-  readonly items: readonly (SharedBlob & { readonly task: TaskId; readonly at: Coordinates })[];
-  /** For a partial input: the tasks that gave nothing. */
-  readonly missing?: readonly Absent[];
-}
-
-/** Asks which tools a stage would use, for each of several params. */
-export interface ToolsQuestion {
-  readonly ask: 'tools';
-  /** Path of the stage's bundle. */
-  readonly bundle: string;
-  /** Folder of the project, whose packages are loaded. */
-  readonly root: string;
-  readonly params: readonly Named<Json>[];
-}
-
-/** One action to run. */
-export interface Assignment {
-  readonly ask: 'run';
-  /** Path of the stage's bundle. */
-  readonly bundle: string;
-  /** Folder of the project, whose packages are loaded. */
-  readonly root: string;
-  readonly params: Named<Json>;
-  /** Versions of the tools that the action is keyed by; null when it needs none. */
-  readonly tools: Named<string> | null;
-  readonly inputs: Named<InputBlobs>;
-  readonly files: Named<SharedBlob>;
-  readonly checkpoint: Uint8Array | null;
-  /** Int32 of `FLAGS`, set by the engine and read by `checkpoint.due()`. */
-  readonly flags: SharedArrayBuffer;
-}
-
-/** Positions in `flags`. */
-export const FLAGS = { checkpointDue: 0, stop: 1, count: 2 } as const;
-
-/** What a worker says back. The last message is tools, done, failed or stopped. */
-export type WorkerMessage =
-  | { readonly say: 'tools'; readonly tools: readonly (Tools | null)[] }
-  | { readonly say: 'progress'; readonly done: number; readonly of: number; readonly note: string }
-  | { readonly say: 'log'; readonly line: string }
-  | { readonly say: 'checkpoint'; readonly bytes: Uint8Array }
-  | { readonly say: 'done'; readonly outputs: Named<Uint8Array> }
-  | { readonly say: 'stopped' }
-  | {
-      readonly say: 'failed';
-      readonly message: string;
-      readonly stack?: string | undefined;
-      /** What the params ask for cannot be done. */
-      readonly infeasible?: boolean;
-    };
-
 /** Progress is told no more often than this. */
 const PROGRESS_EVERY_MS = 100;
 
@@ -96,44 +33,67 @@ class Stopped extends Error {
   override readonly name = 'Stopped';
 }
 
-const say = (message: WorkerMessage, transfer: ArrayBuffer[] = []): void =>
-  parentPort?.postMessage(message, transfer);
-
 /** What a stage may still say. Cut when it ends: what it left running must not speak for the next one. */
 interface Voice {
-  say(message: WorkerMessage, transfer?: ArrayBuffer[]): void;
+  say(message: WorkerMessage): void;
 }
 
-let voice: Voice = { say: () => undefined };
+/** What a worker is joined to: the process around it. */
+export interface WorkerSide {
+  /** Sends a message. It has left the process when this returns: a stage that computes never lets it leave later. */
+  say(message: WorkerMessage): void;
+  /** Int32 of `FLAGS`, which the engine raises while a stage computes. */
+  readonly flags: Int32Array;
+}
 
-// What a stage prints is a line of its log: stdout belongs to results.
-const printed = new Writable({
-  write(chunk: Buffer, _encoding, done) {
-    for (const line of chunk.toString().trimEnd().split('\n')) voice.say({ say: 'log', line });
-    done();
-  },
-});
-globalThis.console = new Console(printed);
+/** One worker: it is asked one thing at a time. */
+export interface WorkerCore {
+  hear(request: WorkerRequest): void;
+  /** What a stage prints is a line of its log: stdout belongs to results. */
+  print(text: string): void;
+}
 
-parentPort?.on('message', (request: Assignment | ToolsQuestion) => {
-  const own: { say: Voice['say'] } = { say };
-  voice = own;
-  const work = request.ask === 'run' ? run(request, own) : answer(request);
-  work
-    .catch((error: unknown) => {
-      if (error instanceof Stopped) return say({ say: 'stopped' });
-      const kind = errorKind(error);
-      const message = error instanceof Error ? error.message : String(error);
-      const stack = error instanceof Error && kind === 'bug' ? ownFrames(error.stack) : undefined;
-      say({ say: 'failed', message, stack, infeasible: kind === 'infeasible' });
-    })
-    .finally(() => {
-      own.say = () => undefined;
-    });
-});
+/** A worker reads and verifies each large blob once while it keeps it: up to so many bytes of them. */
+const KEPT_BYTES_MAX = 768 * 2 ** 20;
 
-/** A stage's stack without the frames of this thread's own machinery. */
-function ownFrames(stack: string | undefined): string | undefined {
+/** Makes a worker that speaks through `side`. */
+export function createWorker(side: WorkerSide): WorkerCore {
+  const blobs = keptBlobs(KEPT_BYTES_MAX);
+  const mute: Voice = { say: () => undefined };
+  let voice = mute;
+  let unfinished = '';
+  const print = (text: string): void => {
+    const lines = (unfinished + text).split('\n');
+    unfinished = lines.pop() ?? '';
+    for (const line of lines) voice.say({ say: 'log', line });
+  };
+  const hear = async (request: WorkerRequest): Promise<void> => {
+    const own: Voice = { say: side.say };
+    voice = own;
+    const last = await (request.ask === 'run'
+      ? run(request, own, side.flags, blobs)
+      : answer(request)
+    ).catch(lastWord);
+    if (unfinished !== '') print('\n');
+    voice = mute;
+    own.say = mute.say;
+    // It may have failed for writing into its inputs: the next task must not be given what it was given.
+    if (last.say === 'failed') blobs.clear();
+    side.say(last);
+  };
+  return { hear: (request) => void hear(request), print };
+}
+
+function lastWord(error: unknown): WorkerMessage {
+  if (error instanceof Stopped) return { say: 'stopped' };
+  const kind = errorKind(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const stack = error instanceof Error && kind === 'bug' ? ownFrames(error.stack) : undefined;
+  return { say: 'failed', message, stack, infeasible: kind === 'infeasible' };
+}
+
+/** A stage's stack without the frames of this process's own machinery. */
+export function ownFrames(stack: string | undefined): string | undefined {
   const machinery = ['node:internal', new URL('.', import.meta.url).href];
   const lines = stack?.split('\n').filter((line) => !machinery.some((at) => line.includes(at)));
   return lines?.join('\n');
@@ -149,12 +109,12 @@ async function stageIn(bundle: string): Promise<StageDeclaration> {
 /** Packages come from the project: the bundle may lie anywhere. */
 const loadFrom = (root: string): Load => createRequire(join(root, 'package.json'));
 
-async function answer({ bundle, root, params }: ToolsQuestion): Promise<void> {
+async function answer({ bundle, root, params }: ToolsQuestion): Promise<WorkerMessage> {
   const stage = await stageIn(bundle);
   const load = loadFrom(root);
   const tools: (Tools | null)[] = [];
   for (const one of params) tools.push((await stage.tools?.(one)?.(load)) ?? null);
-  say({ say: 'tools', tools });
+  return { say: 'tools', tools };
 }
 
 /** The loader of an action: it gives something only while the tools are those that are in the key. */
@@ -173,14 +133,21 @@ async function loaderFor(stage: StageDeclaration, assignment: Assignment): Promi
   return load;
 }
 
-async function run(assignment: Assignment, own: Voice): Promise<void> {
-  const { inputs, files } = assignment;
+async function run(
+  assignment: Assignment,
+  own: Voice,
+  flags: Int32Array,
+  blobs: Blobs,
+): Promise<WorkerMessage> {
+  own.say({ say: 'begun' });
+  Atomics.store(flags, FLAGS.checkpointDue, 0);
+  const given = await contentsOf(assignment, blobs);
+  if ('lost' in given) return { say: 'lost', digests: given.lost };
   const stage = await stageIn(assignment.bundle);
-  const flags = new Int32Array(assignment.flags);
-  const contents = Object.entries(files).map(([name, { bytes }]) => [name, bytes]);
+  const contents = Object.keys(assignment.files).map((name) => [name, given.files[name].bytes]);
   const outputs = await stage.run({
     params: assignment.params,
-    inputs: decodeInputs(stage, inputs),
+    inputs: decodeInputs(stage, given.inputs),
     files: Object.fromEntries(contents),
     progress: throttledProgress(own),
     log: (line) => own.say({ say: 'log', line }),
@@ -188,20 +155,65 @@ async function run(assignment: Assignment, own: Voice): Promise<void> {
     load: await loaderFor(stage, assignment),
   });
   const encoded = encodeOutputs(stage, outputs);
-  for (const [port, { items }] of Object.entries(inputs)) refuseWritten(`input ${port}`, items);
-  for (const [name, file] of Object.entries(files)) refuseWritten(`file ${name}`, [file]);
-  own.say({ say: 'done', outputs: encoded }, transferable(encoded));
+  for (const [port, { items }] of Object.entries(given.inputs)) {
+    refuseWritten(`input ${port}`, items);
+  }
+  for (const [name, file] of Object.entries(given.files)) refuseWritten(`file ${name}`, [file]);
+  return { say: 'done', outputs: encoded };
 }
 
-/** Inputs are views of memory that other tasks read too: what a stage wrote there would be their wrong input. */
-function refuseWritten(what: string, blobs: readonly SharedBlob[]): void {
+/** A blob with its bytes. */
+type HeldBlob = Required<GivenBlob>;
+/** An input port with the bytes of its blobs. */
+type HeldInput = Omit<InputBlobs, 'items'> & {
+  readonly items: readonly (InputBlobs['items'][number] & HeldBlob)[];
+};
+type Contents =
+  | { readonly inputs: Named<HeldInput>; readonly files: Named<HeldBlob> }
+  | { readonly lost: readonly Digest[] };
+
+/** Everything that an action reads, in memory, or what the store lacks of it. */
+async function contentsOf({ inputs, files, cache }: Assignment, blobs: Blobs): Promise<Contents> {
+  const all = [...Object.values(inputs).flatMap(({ items }) => items), ...Object.values(files)];
+  // The store's library takes a while to load: tasks whose inputs are all small never need it.
+  const read = all.some(({ bytes }) => bytes === undefined)
+    ? await readerOf(cache)
+    : () => undefined;
+  const lost: Digest[] = [];
+  const hold = <T extends GivenBlob>(blob: T): T & HeldBlob => {
+    const bytes = blobs.get(blob, read);
+    if (bytes === undefined) lost.push(blob.digest);
+    return { ...blob, bytes: bytes ?? new Uint8Array(0) };
+  };
+  const held = {
+    inputs: Object.fromEntries(
+      Object.entries(inputs).map(([port, input]) => [
+        port,
+        { ...input, items: input.items.map(hold) },
+      ]),
+    ),
+    files: Object.fromEntries(Object.entries(files).map(([name, file]) => [name, hold(file)])),
+  };
+  return lost.length > 0 ? { lost } : held;
+}
+
+const readers = new Map<string, ReadBlob>();
+
+async function readerOf(cache: string): Promise<ReadBlob> {
+  const reader = readers.get(cache) ?? (await import('./store.ts')).openBlobs(cache);
+  readers.set(cache, reader);
+  return reader;
+}
+
+/** Inputs are views of memory that later tasks read too: what a stage wrote there would be their wrong input. */
+function refuseWritten(what: string, blobs: readonly HeldBlob[]): void {
   if (blobs.every(({ bytes, digest }) => digestOf(bytes) === digest)) return;
   throw new StageError(
     `the stage wrote into its ${what}: copy what is to be changed (\`slice()\`)`,
   );
 }
 
-function decodeInputs(stage: StageDeclaration, inputs: Named<InputBlobs>): Record<string, unknown> {
+function decodeInputs(stage: StageDeclaration, inputs: Named<HeldInput>): Record<string, unknown> {
   const decoded: Record<string, unknown> = {};
   for (const [port, given] of Object.entries(inputs)) {
     const { codec } = asPort(stage.inputs[port]);
@@ -240,21 +252,11 @@ function encodeOutput(name: string, codec: Codec<unknown>, value: unknown): Uint
   try {
     const bytes = codec.encode(value);
     if (!(bytes instanceof Uint8Array)) throw new TypeError(`${typeof value} is no Uint8Array`);
-    // The stage may keep bytes of its own for its next task: what is handed over is lost to it.
-    return codec.kind === 'bytes' ? new Uint8Array(bytes) : bytes;
+    return bytes;
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     throw new StageError(`output ${name} cannot be kept as ${codec.kind}: ${text}`);
   }
-}
-
-/** The buffers that can be handed over instead of copied: those that belong to one output alone. */
-function transferable(outputs: Named<Uint8Array>): ArrayBuffer[] {
-  const buffers = Object.values(outputs)
-    .filter((bytes) => bytes.buffer instanceof ArrayBuffer)
-    .filter((bytes) => bytes.byteLength === bytes.buffer.byteLength)
-    .map((bytes) => bytes.buffer as ArrayBuffer);
-  return [...new Set(buffers)];
 }
 
 function throttledProgress(own: Voice): (done: number, of: number, note?: string) => void {
@@ -273,8 +275,7 @@ function checkpointOf(saved: Uint8Array | null, flags: Int32Array, own: Voice): 
     load: () => (saved ? decode(saved) : undefined),
     save(state) {
       Atomics.store(flags, FLAGS.checkpointDue, 0);
-      const bytes = encode(state);
-      own.say({ say: 'checkpoint', bytes }, [bytes.buffer as ArrayBuffer]);
+      own.say({ say: 'checkpoint', bytes: encode(state) });
       if (Atomics.load(flags, FLAGS.stop) === 1) throw new Stopped();
     },
     due: () =>

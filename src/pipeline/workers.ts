@@ -1,12 +1,14 @@
-// workers.ts — the near side: one thread per slot, and what to do when one dies
-import { Worker } from 'node:worker_threads';
-import type { Named } from './key.ts';
-import { type Assignment, FLAGS, type WorkerMessage } from './worker.ts';
+// workers.ts — one process per slot, used again and again, and what to do when one dies
+import { type Assignment, FLAGS, type WorkerMessage } from './assignment.ts';
+import type { Digest, Named } from './key.ts';
+import { startWorker, type WorkerCommand, type WorkerProcess } from './launch.ts';
 
 /** How an assignment ended. */
 export type WorkerResult =
   | { readonly end: 'done'; readonly outputs: Named<Uint8Array> }
   | { readonly end: 'stopped' }
+  /** It did not begin: the store lacks blobs that it reads. */
+  | { readonly end: 'lost'; readonly digests: readonly Digest[] }
   | {
       readonly end: 'failed';
       readonly message: string;
@@ -22,93 +24,154 @@ export interface WorkerEars {
   checkpoint(bytes: Uint8Array): void;
 }
 
-/** A fixed number of threads. Each is started when first needed and used again. */
+/** How an assignment is to be run. */
+export interface WorkerTerms {
+  /** In a process of its own. */
+  readonly isolate: boolean;
+  /** It is ended after this time. */
+  readonly timeout_ms: number | null;
+}
+
+/** A fixed number of processes. Each is started when first needed and used again. */
 export interface Workers {
-  /** Runs an assignment on a free thread; the caller sees to it that one is free. */
-  run(
-    work: Omit<Assignment, 'ask' | 'flags'>,
-    ears: WorkerEars,
-    isolate: boolean,
-  ): Promise<WorkerResult>;
+  /** Runs an assignment in a free process; the caller sees to it that there are no more than slots. */
+  run(work: Omit<Assignment, 'ask'>, ears: WorkerEars, terms: WorkerTerms): Promise<WorkerResult>;
   /** Asks every running stage to save a checkpoint soon. */
   checkpointNow(): void;
   /** Asks every running stage to stop at its next checkpoint, and ends those that do not within `grace_ms`. */
   stop(grace_ms: number): void;
+  /** Ends every process. */
   close(): Promise<void>;
 }
 
-/** An assignment under way. `finish` with `reusable` false ends its thread. */
-interface Running {
-  readonly flags: Int32Array;
-  finish(result: WorkerResult, reusable: boolean): void;
+/** One process, and what it is doing. */
+interface Hand {
+  readonly child: WorkerProcess;
+  hear(message: WorkerMessage): void;
+  printed(line: string): void;
+  /** Whether it has taken up what it was asked. */
+  begun: boolean;
+  /** Ends what it is doing; with `reusable` false, ends the process too. Absent between assignments. */
+  finish?: ((result: WorkerResult, reusable: boolean) => void) | undefined;
 }
 
-/** @param file path of the worker's script (`worker.ts`, bundled) */
-export function createWorkers(file: string): Workers {
-  const idle: Worker[] = [];
-  const all = new Set<Worker>();
-  const running = new Map<Worker, Running>();
+/** @param command starts a worker process (`src/cli/worker.ts`, bundled) */
+export function createWorkers(command: WorkerCommand): Workers {
+  const idle: Hand[] = [];
+  const all = new Set<Hand>();
+  let stopped = false;
 
-  /** A thread may die at any time, also between assignments, of what a stage left behind. */
-  const start = (): Worker => {
-    const worker = new Worker(file, { execArgv: ['--enable-source-maps'] });
-    all.add(worker);
-    const died = (message: string, stack?: string): void => {
-      const index = idle.indexOf(worker);
-      if (index >= 0) idle.splice(index, 1);
-      running.get(worker)?.finish({ end: 'failed', message, stack }, false);
+  /** A process may die at any time, also between assignments, of what a stage left behind. */
+  const start = (): Hand => {
+    const hand: Hand = {
+      begun: false,
+      hear: () => undefined,
+      printed: () => undefined,
+      child: startWorker(command, {
+        said: (message) => hand.hear(message),
+        printed: (line) => hand.printed(line),
+        died(message) {
+          all.delete(hand);
+          const index = idle.indexOf(hand);
+          if (index >= 0) idle.splice(index, 1);
+          hand.finish?.(stopped ? { end: 'stopped' } : { end: 'failed', message }, false);
+        },
+      }),
     };
-    worker.on('error', (error: Error) => died(`the worker died: ${error.message}`, error.stack));
-    worker.once('exit', (code) => {
-      all.delete(worker);
-      died(
-        `the worker ended with exit code ${code} before the stage did: does it exit the process?`,
-      );
-    });
-    return worker;
+    all.add(hand);
+    return hand;
   };
 
+  const assign = (
+    hand: Hand,
+    work: Omit<Assignment, 'ask'>,
+    ears: WorkerEars,
+    { isolate, timeout_ms }: WorkerTerms,
+  ): Promise<WorkerResult> =>
+    new Promise((resolve) => {
+      const late = (): void => {
+        const message = lateWords(timeout_ms ?? 0);
+        hand.begun = true;
+        hand.finish?.({ end: 'failed', message }, false);
+      };
+      const timer = timeout_ms === null ? undefined : setTimeout(late, timeout_ms);
+      hand.begun = false;
+      hand.finish = (result, reusable) => {
+        clearTimeout(timer);
+        Object.assign(hand, { finish: undefined, hear: () => undefined });
+        if (reusable && !isolate && !stopped) idle.push(hand);
+        else hand.child.kill();
+        resolve(result);
+      };
+      hand.printed = ears.log;
+      hand.hear = (message) => {
+        if (message.say === 'begun') hand.begun = true;
+        const result = endOf(message);
+        if (result) hand.finish?.(result, message.say !== 'died');
+        else passOn(message, ears);
+      };
+      hand.child.ask({ ...work, ask: 'run' });
+    });
+
   return {
-    run(work, ears, isolate) {
-      const worker = (isolate ? undefined : idle.pop()) ?? start();
-      const flags = new SharedArrayBuffer(4 * FLAGS.count);
-      return new Promise((resolve) => {
-        const finish = (result: WorkerResult, reusable: boolean): void => {
-          running.delete(worker);
-          worker.removeAllListeners('message');
-          if (reusable && !isolate) idle.push(worker);
-          else void worker.terminate();
-          resolve(result);
-        };
-        running.set(worker, { flags: new Int32Array(flags), finish });
-        worker.on('message', (message: WorkerMessage) => {
-          if (message.say === 'done') finish({ end: 'done', outputs: message.outputs }, true);
-          else if (message.say === 'stopped') finish({ end: 'stopped' }, true);
-          else if (message.say === 'failed') {
-            const { message: words, stack, infeasible = false } = message;
-            finish({ end: 'failed', message: words, stack, infeasible }, true);
-          } else hear(message, ears);
-        });
-        worker.postMessage({ ...work, ask: 'run', flags } satisfies Assignment);
-      });
+    async run(work, ears, terms) {
+      for (;;) {
+        if (stopped) return { end: 'stopped' };
+        const used = terms.isolate ? undefined : idle.pop();
+        const hand = used ?? start();
+        const result = await assign(hand, work, ears, terms);
+        // What an earlier task left behind killed it: that is not this one's fault.
+        const innocent = used !== undefined && result.end === 'failed' && !hand.begun;
+        if (!innocent) return result;
+      }
     },
     checkpointNow() {
-      for (const { flags } of running.values()) Atomics.store(flags, FLAGS.checkpointDue, 1);
+      for (const hand of all) if (hand.finish) hand.child.raise(FLAGS.checkpointDue);
     },
     stop(grace_ms) {
-      for (const { flags } of running.values()) Atomics.store(flags, FLAGS.stop, 1);
+      stopped = true;
+      for (const hand of all) hand.child.raise(FLAGS.stop);
       const late = setTimeout(() => {
-        for (const { finish } of [...running.values()]) finish({ end: 'stopped' }, false);
+        for (const { finish } of [...all]) finish?.({ end: 'stopped' }, false);
       }, grace_ms);
       late.unref();
     },
     async close() {
-      await Promise.all([...all].map((worker) => worker.terminate()));
+      for (const { child } of all) child.kill();
+      await Promise.all([...all].map(({ child }) => child.gone));
     },
   };
 }
 
-function hear(message: WorkerMessage, ears: WorkerEars): void {
+/** Says of a task that it was ended for the time it took. */
+export const lateWords = (timeout_ms: number): string =>
+  `it took longer than its timeout of ${timeout_ms / 1000} s, and was ended`;
+
+/** What the last message on an assignment says of its end; undefined for one that is not the last. */
+function endOf(message: WorkerMessage): WorkerResult | undefined {
+  switch (message.say) {
+    case 'done':
+      return { end: 'done', outputs: message.outputs };
+    case 'stopped':
+      return { end: 'stopped' };
+    case 'lost':
+      return { end: 'lost', digests: message.digests };
+    case 'failed': {
+      const { message: words, stack, infeasible = false } = message;
+      return { end: 'failed', message: words, stack, infeasible };
+    }
+    case 'died':
+      return {
+        end: 'failed',
+        message: `the worker died: ${message.message}`,
+        stack: message.stack,
+      };
+    default:
+      return undefined;
+  }
+}
+
+function passOn(message: WorkerMessage, ears: WorkerEars): void {
   if (message.say === 'progress') ears.progress(message.done, message.of, message.note);
   else if (message.say === 'log') ears.log(message.line);
   else if (message.say === 'checkpoint') ears.checkpoint(message.bytes);

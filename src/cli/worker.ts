@@ -1,0 +1,45 @@
+// worker.ts — the process of a worker: its pipes, its last words, and nothing of what it computes
+import { writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { FLAGS, PIPES, type WorkerMessage, type WorkerRequest } from '../pipeline/assignment.ts';
+import { frameOf, frameReader } from '../pipeline/frame.ts';
+import { createWorker, ownFrames } from '../pipeline/worker.ts';
+import type { LeashData } from './leash.ts';
+
+// Ctrl-C reaches every process of a terminal. Whether and when a worker stops is the engine's to say.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+
+const memory = new SharedArrayBuffer(4 * FLAGS.count);
+const leash: LeashData = { descriptor: PIPES.leash, flags: memory };
+new Worker(fileURLToPath(new URL('./leash.js', import.meta.url)), { workerData: leash }).unref();
+
+/** Blocks until the engine has taken everything: what a busy stage said must not die with it. */
+function say(message: WorkerMessage): void {
+  const frame = frameOf(message);
+  for (let at = 0; at < frame.length; ) at += writeSync(PIPES.answers, frame, at);
+}
+
+const { hear, print } = createWorker({ say, flags: new Int32Array(memory) });
+
+type Written = (error?: Error | null) => void;
+const printed = (chunk: Uint8Array | string, encoding?: unknown, done?: unknown): boolean => {
+  print(typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString());
+  const callback = typeof encoding === 'function' ? encoding : done;
+  if (typeof callback === 'function') queueMicrotask(callback as Written);
+  return true;
+};
+process.stdout.write = printed;
+process.stderr.write = printed;
+
+process.on('uncaughtException', (error: unknown) => {
+  const known = error instanceof Error;
+  const message = known ? error.message : String(error);
+  say({ say: 'died', message, stack: known ? ownFrames(error.stack) : undefined });
+  process.exit(1);
+});
+
+new Socket({ fd: PIPES.requests, readable: true, writable: false })
+  .on('data', frameReader<WorkerRequest>(hear))
+  .on('close', () => process.exit(0));

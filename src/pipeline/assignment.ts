@@ -1,0 +1,75 @@
+// assignment.ts — what the engine and a worker say to each other
+import type { Coordinates, Digest, Json, Named, TaskId } from './key.ts';
+import type { Absent, Arity, Tools } from './stage.ts';
+
+/** A blob that a task reads: small ones are sent along, the worker takes the others from the store. */
+export interface GivenBlob {
+  readonly digest: Digest;
+  readonly bytes?: Uint8Array;
+}
+
+/** The blobs of one input port, as many as its arity says. */
+export interface InputBlobs {
+  readonly arity: Arity;
+  readonly items: readonly (GivenBlob & { readonly task: TaskId; readonly at: Coordinates })[];
+  /** For a partial input: the tasks that gave nothing. */
+  readonly missing?: readonly Absent[];
+}
+
+/** Asks which tools a stage would use, for each of several params. */
+export interface ToolsQuestion {
+  readonly ask: 'tools';
+  /** Path of the stage's bundle. */
+  readonly bundle: string;
+  /** Folder of the project, whose packages are loaded. */
+  readonly root: string;
+  readonly params: readonly Named<Json>[];
+}
+
+/** One action to run. */
+export interface Assignment {
+  readonly ask: 'run';
+  /** Path of the stage's bundle. */
+  readonly bundle: string;
+  /** Folder of the project, whose packages are loaded. */
+  readonly root: string;
+  /** Folder of the store that holds the blobs which are not sent along. */
+  readonly cache: string;
+  readonly params: Named<Json>;
+  /** Versions of the tools that the action is keyed by; null when it needs none. */
+  readonly tools: Named<string> | null;
+  readonly inputs: Named<InputBlobs>;
+  readonly files: Named<GivenBlob>;
+  readonly checkpoint: Uint8Array | null;
+}
+
+/** What a worker is asked. */
+export type WorkerRequest = Assignment | ToolsQuestion;
+
+/** What a worker says back. All but begun, progress, log and checkpoint are its last word on what it was asked. */
+export type WorkerMessage =
+  | { readonly say: 'tools'; readonly tools: readonly (Tools | null)[] }
+  /** It has taken up the action: what kills it from now on is this action's doing. */
+  | { readonly say: 'begun' }
+  | { readonly say: 'progress'; readonly done: number; readonly of: number; readonly note: string }
+  | { readonly say: 'log'; readonly line: string }
+  | { readonly say: 'checkpoint'; readonly bytes: Uint8Array }
+  | { readonly say: 'done'; readonly outputs: Named<Uint8Array> }
+  | { readonly say: 'stopped' }
+  /** Blobs that the store lacks, or holds damaged: nothing ran. */
+  | { readonly say: 'lost'; readonly digests: readonly Digest[] }
+  | {
+      readonly say: 'failed';
+      readonly message: string;
+      readonly stack?: string | undefined;
+      /** What the params ask for cannot be done. */
+      readonly infeasible?: boolean;
+    }
+  /** Nobody caught an error: the process ends. */
+  | { readonly say: 'died'; readonly message: string; readonly stack?: string | undefined };
+
+/** What the engine may raise in a worker while its stage computes: positions in shared memory of that process. */
+export const FLAGS = { checkpointDue: 0, stop: 1, count: 2 } as const;
+
+/** File descriptors, in a worker, of its pipes to the engine. */
+export const PIPES = { requests: 3, answers: 4, leash: 5 } as const;
