@@ -89,7 +89,9 @@ function note(progress: Progress, plan: Plan, event: Event, now: number): void {
   } else if (isLoss(event)) {
     progress[event.event] += 1;
     progress.running.delete(event.task);
-  } else if (event.event === 'interrupted') progress.running.delete(event.task);
+  } else if (event.event === 'interrupted' || event.event === 'retrying') {
+    progress.running.delete(event.task);
+  }
 }
 
 const isLoss = (event: Event): event is Extract<Event, { event: Loss }> =>
@@ -168,7 +170,12 @@ function lineFor(event: Event, progress: Progress, c: Colors): string | undefine
     case 'interrupted':
       return `${c.yellow('stopped')} ${event.task} ${c.dim('the next make continues it')}`;
     case 'waiting':
-      return `${c.yellow('waiting')} ${event.task} ${c.dim(`for run ${event.for}, which is making it`)}`;
+      return `${c.yellow('waiting')} ${event.task} ${c.dim(waitingWords(event))}`;
+    case 'retrying': {
+      const { attempt, of, pause } = event;
+      const words = `retry ${attempt} of ${of} in ${duration(pause)}: ${event.error.message}`;
+      return `${c.yellow('failed')}  ${event.task} ${c.dim(words)}`;
+    }
     case 'warning':
       return `${c.yellow('warning')} ${event.task ? `${event.task}: ` : ''}${event.message}`;
     case 'log':
@@ -182,11 +189,16 @@ function lineFor(event: Event, progress: Progress, c: Colors): string | undefine
   }
 }
 
+function waitingWords({ for: run, by }: Extract<Event, { event: 'waiting' }>): string {
+  if (by === undefined) return `for run ${run}, which is making it`;
+  return `for ${by.task}, which process ${by.pid} on ${by.host} is making (run ${run})`;
+}
+
 function failureText(event: Extract<Event, { event: 'failed' }>, c: Colors): string {
   const { task, error, params } = event;
   const text = error.stack?.includes(error.message) ? error.stack : `${error.message}`;
   return [
-    `${c.red('failed')}  ${c.bold(task)}`,
+    `${c.red('failed')}  ${c.bold(task)}${event.allowed ? c.dim(' (allowed to)') : ''}`,
     ...text.split('\n').map((line) => `        ${line}`),
     `        ${c.dim(`params: ${JSON.stringify(params)}`)}`,
     `        ${c.dim(`alone again: pipeline make ${taskWord(task)}`)}`,

@@ -8,6 +8,12 @@ declare const VERSION: string;
 
 const several = (value: string, before: string[] = []): string[] => [...before, value];
 
+/** Commander says true itself where no value is given, and drops what came before: a list of it does as well. */
+const severalOrAll = (value: string, before: unknown): unknown[] => [
+  ...(Array.isArray(before) ? before : []),
+  value,
+];
+
 /** Options that may be repeated, and are lists. Empty ones come from here: a default would show in `--help`. */
 const withLists = <Options extends object>(options: Options) => ({
   preset: [],
@@ -15,6 +21,12 @@ const withLists = <Options extends object>(options: Options) => ({
   force: [],
   mirror: [],
   ...options,
+});
+
+/** `--force` without a task is true. */
+const withForced = <Options extends { force: unknown }>(options: Options) => ({
+  ...options,
+  force: Array.isArray(options.force) ? options.force : [true as const],
 });
 
 function positive(value: string): number {
@@ -66,7 +78,13 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
     )
     .option('-n, --dry-run', 'say what would run and why, and run nothing')
     .option('-k, --keep-going', 'after a failure, go on with what does not need it')
-    .option('--force <task>', 'run a task even if it was made before (repeatable)', several)
+    .addOption(
+      new Option(
+        '--force [task]',
+        'run a task even if it was made before; without a name, every target (repeatable)',
+      ).argParser(severalOrAll),
+    )
+    .option('--trace <file>', 'write what ran when, for ui.perfetto.dev or chrome://tracing')
     .option(
       '--mirror <dir|url>',
       'look here first for data files (repeatable; PIPELINE_MIRROR)',
@@ -83,7 +101,7 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
       ),
     )
     .action(async (targets, options) =>
-      end(await (await import('./make.ts')).make(targets, withLists(options))),
+      end(await (await import('./make.ts')).make(targets, withForced(withLists(options)))),
     );
 
   withCommon(root.command('status [targets...]'))

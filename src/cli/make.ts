@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { forecast } from '../pipeline/action.ts';
-import type { Event } from '../pipeline/event.ts';
+import type { Event, Listener } from '../pipeline/event.ts';
 import { execute, type RunResult } from '../pipeline/execute.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import type { Plan } from '../pipeline/plan.ts';
@@ -27,6 +27,7 @@ import {
   tell,
   workerCommand,
 } from './session.ts';
+import { openTrace } from './trace.ts';
 import { count, duration } from './words.ts';
 
 /** Filled in by the build. */
@@ -37,7 +38,9 @@ interface MakeOptions extends CommonOptions {
   readonly jobs?: number;
   readonly dryRun?: boolean;
   readonly keepGoing?: boolean;
-  readonly force: readonly string[];
+  /** Tasks to run again; true: all that are named as targets. */
+  readonly force: readonly (string | true)[];
+  readonly trace?: string;
   readonly mirror: readonly string[];
   readonly quiet?: boolean;
 }
@@ -47,7 +50,7 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
   const session = await openSession(options);
   try {
     const plan = planFor(session.plan, targets);
-    const forced = new Set(options.force.length > 0 ? resolveTargets(plan, options.force) : []);
+    const forced = new Set(options.force.flatMap((task) => resolveForced(plan, task, targets)));
     if (options.dryRun) {
       tellForecast(forecast(plan, session.store, forced), options.json ?? false);
       return EXIT.made;
@@ -68,19 +71,25 @@ async function run(
   const { store, root, cache, pipeline } = session;
   const workers = createWorkers(workerCommand);
   const display = options.json ? jsonDisplay() : peopleDisplay(plan, options.quiet ?? false);
+  const trace = options.trace === undefined ? undefined : openTrace(options.trace, monotonic);
+  const listener: Listener = (event) => {
+    display.listener(event);
+    trace?.listener(event);
+  };
+  const stopNow = (): void => trace?.close();
   const { signal, release } = stopSignal(() => {
     const message = 'stopping at the next checkpoint; Ctrl-C again stops at once';
-    display.listener({ event: 'warning', message });
-  });
+    listener({ event: 'warning', message });
+  }, stopNow);
   const id = newRunId(new Date());
   const startedAt = new Date().toISOString();
   const versions = { node: process.version, pipeline: VERSION, esbuild: ESBUILD_VERSION };
   try {
-    display.listener({ event: 'planned', tasks: plan.tasks.size, targets });
+    listener({ event: 'planned', tasks: plan.tasks.size, targets });
     const result = await execute(plan, {
       store,
       workers,
-      listener: display.listener,
+      listener,
       slots: options.jobs ?? availableParallelism(),
       resources: pipeline.resources,
       policies: new Map([...pipeline.stages].map(([name, { policy }]) => [name, policy])),
@@ -107,9 +116,21 @@ async function run(
     return result.ok ? EXIT.made : EXIT.failed;
   } finally {
     display.close();
+    trace?.close();
     release();
     await workers.close();
   }
+}
+
+const monotonic = (): number => performance.now();
+
+/** What `--force` names; without a name, the targets, or everything when there are none. */
+function resolveForced(
+  plan: Plan,
+  task: string | true,
+  targets: readonly string[],
+): readonly TaskId[] {
+  return resolveTargets(plan, task === true ? targets : [task]);
 }
 
 function processExists(pid: number): boolean {
@@ -156,10 +177,16 @@ function endNow(): never {
 }
 
 /** Ctrl-C once: stop at the next checkpoints. Twice: stop now. */
-function stopSignal(announce: () => void): { readonly signal: AbortSignal; release(): void } {
+function stopSignal(
+  announce: () => void,
+  stopNow: () => void,
+): { readonly signal: AbortSignal; release(): void } {
   const stop = new AbortController();
   const onSignal = (): void => {
-    if (stop.signal.aborted) endNow();
+    if (stop.signal.aborted) {
+      stopNow();
+      endNow();
+    }
     stop.abort();
     announce();
   };

@@ -12,6 +12,7 @@ interface Waiting {
   readonly demand: Demand;
   readonly order: number;
   readonly begin: (slot: number) => void;
+  readonly refuse: (error: unknown) => void;
   urgency: number;
 }
 
@@ -39,8 +40,8 @@ export class Slots {
 
   /** Runs work in a slot, and gives the slot back. */
   async hold<T>(demand: Demand, work: (slot: number) => Promise<T>): Promise<T> {
-    const slot = await new Promise<number>((begin) => {
-      this.asking.push({ demand, order: this.asked++, begin, urgency: 0 });
+    const slot = await new Promise<number>((begin, refuse) => {
+      this.asking.push({ demand, order: this.asked++, begin, refuse, urgency: 0 });
       this.giveSoon();
     });
     try {
@@ -66,10 +67,10 @@ export class Slots {
   private give(): void {
     const asking = this.asking;
     this.asking = [];
+    // As long as there is enough for all, nobody needs to know what is urgent.
+    const enough = this.waiting.size === 0 && asking.length <= this.free.length;
     for (const one of asking) {
-      // As long as there is enough for all, nobody needs to know what is urgent.
-      const alone = this.waiting.size === 0 && asking.length <= this.free.length;
-      if (alone && this.fits(one.demand)) this.begin(one);
+      if (enough && this.fits(one.demand)) this.begin(one);
       else this.line(one);
     }
     while (this.free.length > 0) {
@@ -85,7 +86,12 @@ export class Slots {
 
   private line(one: Waiting): void {
     const { demand } = one;
-    one.urgency = demand.urgency();
+    try {
+      one.urgency = demand.urgency();
+    } catch (error) {
+      one.refuse(error);
+      return;
+    }
     const name = JSON.stringify(Object.entries(demand.resources).sort());
     const known = this.waiting.get(name);
     const { heap } = known ?? { heap: new Heap() };
