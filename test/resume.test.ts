@@ -1,5 +1,6 @@
 // What survives a kill, a Ctrl-C and company: checkpoints, claims, finished tasks. Stages block on files, never on time.
 import { existsSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { expect, test } from 'vitest';
@@ -119,7 +120,9 @@ test('two makes on one store share the work: every action runs once', async () =
   const first = rig.start(['make', '--json', '-j', '1']);
   await first.line(saysFive);
   const second = rig.start(['make', '--json', '-j', '1']);
-  await second.line((line) => line.includes('"waiting"') && line.includes('"steps"'));
+  const line = await second.line((text) => text.includes('"waiting"') && text.includes('"steps"'));
+  const pid = first.process.pid;
+  expect(JSON.parse(line)).toMatchObject({ by: { task: 'steps', host: hostname(), pid } });
   writeFileSync(gate, '');
   const ends = await Promise.all([first.ended, second.ended]);
   expect(ends.map(({ code }) => code)).toEqual([0, 0]);
