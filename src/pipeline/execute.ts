@@ -491,6 +491,8 @@ class Run {
     const warn = (message: string): void => listener({ event: 'warning', message, task: task.id });
     const options = { store, mirrors, signal, progress, warn, ...FETCH_PACE };
     const files: Record<string, SharedBlob> = {};
+    // All at once, for those that lie in one archive.
+    await fetchFiles(task.files, options);
     for (const file of task.files) {
       const digestNow = async (): Promise<Digest> => (await fetchFiles([file], options))[file.name];
       // The copy in the store may prove damaged when it is read: then it is dropped, and fetched again.
