@@ -173,7 +173,8 @@ function readTensor(
   if (end > body.length || end - start !== count * element.BYTES_PER_ELEMENT)
     wrong(`extent of ${name}`);
   const part = body.subarray(start, end);
-  const aligned = part.byteOffset % element.BYTES_PER_ELEMENT === 0 ? part : part.slice();
+  // Not `slice`: a Buffer's shares memory, as far from alignment as before.
+  const aligned = part.byteOffset % element.BYTES_PER_ELEMENT === 0 ? part : new Uint8Array(part);
   return {
     shape: entry.shape,
     data: new element(aligned.buffer as ArrayBuffer, aligned.byteOffset, count),

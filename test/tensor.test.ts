@@ -188,6 +188,19 @@ describe('hostile files', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), read));
   });
 
+  test('is read from anywhere in a buffer', () => {
+    const file = encodeSafetensors({
+      tensors: { a: { shape: [2], data: new Float64Array([1.5, -2]) } },
+      metadata: {},
+    });
+    for (let at = 0; at < 8; at++) {
+      const buffer = Buffer.alloc(file.length + at);
+      buffer.set(file, at);
+      const { tensors } = decodeSafetensors(buffer.subarray(at));
+      expect([...(tensors.a.data as Float64Array)]).toEqual([1.5, -2]);
+    }
+  });
+
   test('a name like __proto__ pollutes nothing', () => {
     const header = '{"__proto__":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}';
     const { tensors } = decodeSafetensors(forged(header, 1));
