@@ -8,7 +8,7 @@
 //
 // What holds of them all: V8 moves the loads of a loop's body before its arithmetic, so the loads of
 // a turn and the sums that it adds to must fit the 15 registers that V8 uses of x64.
-export { normalise } from './normalise';
+export { assemble } from './assemble';
 export { forward } from './forward';
 export { denseForward } from './dense-forward';
 export { countCorrect } from './count-correct';
