@@ -1,5 +1,6 @@
 // adam.ts — one step of Adam
 import { flush } from './flush';
+import { pin } from './pin';
 
 /**
  * One step for K parameters w with gradient dw and moments m and v. With g = dw + decay·w,
@@ -14,10 +15,10 @@ export function adam(
   w: usize, dw: usize, m: usize, v: usize, K: i32,
   rate: f32, beta1: f64, beta2: f64, unbias: f32, epsilon: f32, decay: f32,
 ): void {
-  const keep1 = f32x4.splat(<f32>beta1), take1 = f32x4.splat(<f32>(1 - beta1));
-  const keep2 = f32x4.splat(<f32>beta2), take2 = f32x4.splat(<f32>(1 - beta2));
-  const rates = f32x4.splat(rate), unbiases = f32x4.splat(unbias);
-  const epsilons = f32x4.splat(epsilon), decays = f32x4.splat(decay);
+  const keep1 = pin(0, <f32>beta1), take1 = pin(1, <f32>(1 - beta1));
+  const keep2 = pin(2, <f32>beta2), take2 = pin(3, <f32>(1 - beta2));
+  const rates = pin(4, rate), unbiases = pin(5, unbias);
+  const epsilons = pin(6, epsilon), decays = pin(7, decay);
   const size = <usize>K << 2;
   for (let k: usize = 0; k < size; k += 16) {
     const old = v128.load(w + k);
