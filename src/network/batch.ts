@@ -30,6 +30,8 @@ export function createBatch(
   resident = RESIDENT,
 ): Batch {
   const I = shape.features;
+  const scale = 1 / (255 * std);
+  const shift = -mean / std;
   const chosen = memory.integers(capacity);
   const room = memory.bytes(16 * (I + OVERREAD) + 3);
   const labels = memory.bytes(capacity);
@@ -61,7 +63,6 @@ export function createBatch(
         classes[b] = split.labels[order[from + b]];
       }
       if (copy === undefined) gather(split.samples, I, order, from, n, S.view());
-      const [scale, shift] = [1 / (255 * std), -mean / std];
       memory.kernels.assemble(S.at, chosen.at, input.at, room.at, I, n, B, scale, shift);
     },
   };

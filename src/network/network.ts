@@ -43,6 +43,7 @@ const inputOf = ({ input, layers }: Network, l: number): Floats =>
   l === 0 ? input : layers[l - 1].activations;
 
 // Dense layers have kernels of their own. They give the same bits, only faster.
+// Nothing here allocates: that would be paid at each step.
 
 /** Y = ReLU(W·X + b), layer by layer, for a batch of padded size B. */
 export function forward(network: Network, B: number): void {
@@ -50,12 +51,10 @@ export function forward(network: Network, B: number): void {
   for (let l = 0; l < network.layers.length; l++) {
     const layer = network.layers[l];
     const { rows, sources, weights, bias, activations, inputs: I, outputs: O } = layer;
-    const [X, Y, W, b] = [
-      inputOf(network, l).at,
-      activations.at,
-      weights.values.at,
-      bias.values.at,
-    ];
+    const X = inputOf(network, l).at;
+    const Y = activations.at;
+    const W = weights.values.at;
+    const b = bias.values.at;
     const relu = layer === network.output ? 0 : 1;
     if (layer.dense) kernels.denseForward(X, Y, W, b, I, O, B, relu);
     else kernels.forward(X, Y, rows.at, sources.at, W, b, I, O, B, relu);
@@ -72,8 +71,11 @@ export function backward(network: Network, B: number): void {
     const layer = network.layers[l];
     const below = network.layers[l - 1];
     const { starts, targets, order, inputs: I, outputs: O } = layer;
-    const [dY, X, dX] = [layer.gradient.at, below.activations.at, below.gradient.at];
-    const [W, room] = [layer.weights.values.at, layer.transposed.at];
+    const dY = layer.gradient.at;
+    const X = below.activations.at;
+    const dX = below.gradient.at;
+    const W = layer.weights.values.at;
+    const room = layer.transposed.at;
     if (layer.dense) kernels.denseInputGradient(dY, X, dX, W, room, I, O, B);
     else kernels.inputGradient(dY, X, dX, starts.at, targets.at, order.at, W, room, I, O, B);
   }
@@ -85,7 +87,9 @@ export function parameterGradients(network: Network, B: number): void {
   for (let l = 0; l < network.layers.length; l++) {
     const layer = network.layers[l];
     const { gradient, rows, sources, weights, bias, inputs: I, outputs: O } = layer;
-    const [X, dY, dW] = [inputOf(network, l).at, gradient.at, weights.gradient.at];
+    const X = inputOf(network, l).at;
+    const dY = gradient.at;
+    const dW = weights.gradient.at;
     if (layer.dense) denseGradient(network, l, B, weights.gradient);
     else kernels.weightGradient(X, dY, rows.at, sources.at, dW, network.chains.at, I, O, B);
     kernels.biasGradient(dY, rows.at, bias.gradient.at, O, B);

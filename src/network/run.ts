@@ -12,6 +12,7 @@ import type { EpochRecord, RewiringRecord } from './metrics.ts';
 import { createNetwork, type Network, paddedBatch } from './network.ts';
 import { createOptimizer, momentsOf, type Optimizer } from './optimizer.ts';
 import { gradientRoom } from './rewire.ts';
+import type { ScheduledRun } from './schedule.ts';
 
 /** Where a run stands. With the network's tensors this is its whole state; it is kept as JSON. */
 export interface Position {
@@ -33,6 +34,7 @@ export interface Run {
   /** For each layer, the fan-in [O] of its neurons at the beginning and after each rewiring. */
   readonly fanIns: readonly Int32Array[][];
   readonly position: Position;
+  readonly scheduled: ScheduledRun;
   /** The most samples at a time. */
   readonly capacity: number;
   /** For RigL, where dense gradients go. */
@@ -60,6 +62,7 @@ function createRun(
 ): Run {
   const { epochs, batch, optimizer, momentum = 0.9, nesterov = false } = job.options;
   const { weightDecay = 0, clipNorm = Infinity } = job.options;
+  const { learningRate, schedule = { kind: 'constant' } } = job.options;
   const capacity = paddedBatch(Math.max(batch, EVALUATION_BATCH));
   const memory = createMemory();
   const network = createNetwork(memory, mask, capacity, momentsOf(optimizer));
@@ -73,6 +76,7 @@ function createRun(
     meter: createGradientMeter(network, windows, { epochs, stepsPerEpoch: stepsPerEpoch(job) }),
     fanIns: mask.map(() => []),
     position,
+    scheduled: { learningRate, schedule, epochs, stepsPerEpoch: stepsPerEpoch(job) },
     capacity,
     room: growsByGradient(job) ? gradientRoom(network) : undefined,
   };

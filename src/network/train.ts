@@ -100,7 +100,7 @@ function trainBatch(run: Run, order: Uint32Array, from: number): void {
   if (fraction === undefined || run.room === undefined) {
     parameterGradients(network, B);
     meter.measure(position.step);
-    optimizer.step(network.layers, rateAt(position.step, job));
+    optimizer.step(network.layers, learningRateAt(position.step, run.scheduled));
   }
   if (fraction !== undefined) changeTopology(run, fraction, B);
   position.step++;
@@ -111,17 +111,12 @@ function lossGradient({ job, network, batch }: Run, n: number, B: number): numbe
   const { memory, output } = network;
   const { activations, gradient, outputs } = output;
   const { labelSmoothing = 0 } = job.options;
-  const [Z, labels, dZ] = [activations.at, batch.labels.at, gradient.at];
+  const Z = activations.at;
+  const labels = batch.labels.at;
+  const dZ = gradient.at;
   const loss = memory.kernels.softmaxCrossEntropy(Z, labels, dZ, outputs, n, B);
   if (labelSmoothing === 0) return loss;
   return loss + memory.kernels.smoothLabels(Z, labels, dZ, outputs, n, labelSmoothing);
-}
-
-/** The learning rate for the batch that comes after `step` others. */
-function rateAt(step: number, job: TrainingJob): number {
-  const { learningRate, schedule = { kind: 'constant' }, epochs } = job.options;
-  const run = { learningRate, schedule, epochs, stepsPerEpoch: stepsPerEpoch(job) };
-  return learningRateAt(step, run);
 }
 
 /**
@@ -183,7 +178,7 @@ function diverged(run: Run, what: string, step: number, B: number): TrainingErro
   if (schedule?.warmup === undefined || schedule.warmup === 0) remedies.push('a warm-up');
   return new TrainingError(
     `training diverged: ${what} in epoch ${position.epochs.length + 1}, ` +
-      `step ${step + 1}, at learning rate ${rateAt(step, job)}${where}; ` +
+      `step ${step + 1}, at learning rate ${learningRateAt(step, run.scheduled)}${where}; ` +
       `try ${remedies.join(', or ')}`,
   );
 }
