@@ -321,6 +321,13 @@ describe('optimisers', () => {
     }
   });
 
+  it('add', () => {
+    const { kernels, arrays, twins } = setup(0);
+    kernels.add(arrays[0].at, arrays[1].at, K);
+    naive.add(twins[0], twins[1], K);
+    expectClose(arrays[0].view(), twins[0]);
+  });
+
   it('leave the padding at 0 and a NaN a NaN', () => {
     const { kernels, arrays } = setup(2);
     const [w, dw, m, v] = arrays;

@@ -221,6 +221,11 @@ function dot(
   return sum;
 }
 
+/** sum = sum + x. */
+export function add(sum: Writable, x: Numbers, K: number): void {
+  for (let k = 0; k < K; k++) sum[k] += x[k];
+}
+
 /** db[o] = the sum of dY[o], or 0 without connections. */
 export function biasGradient(dY: Numbers, rows: Numbers, db: Writable, O: number, B: number): void {
   for (let o = 0; o < O; o++) {

@@ -9,7 +9,14 @@ import { accuracy } from './evaluate.ts';
 import { checkJob, stepsPerEpoch, TrainingError, type TrainingJob } from './job.ts';
 import type { GradientStatistics, TrainingMetrics } from './metrics.ts';
 import { backward, forward, type Network, paddedBatch, parameterGradients } from './network.ts';
-import { gradientScores, rewire, setScores } from './rewire.ts';
+import {
+  addGradients,
+  gradientScores,
+  rewire,
+  type Scores,
+  setScores,
+  summedScores,
+} from './rewire.ts';
 import { fanInTensors, type Run, resumeRun, saveRun, startRun } from './run.ts';
 import { learningRateAt } from './schedule.ts';
 
@@ -96,6 +103,9 @@ function trainBatch(run: Run, order: Uint32Array, from: number): void {
   position.lossSum += loss;
   backward(network, B);
   const fraction = fractionToReplace(run);
+  if (run.room !== undefined && run.sums !== undefined && updateComes(run)) {
+    addGradients(network, B, run.room, run.sums);
+  }
   // As in the TF1 code, RigL's update takes the place of the optimiser's step, and SET's follows it.
   if (fraction === undefined || run.room === undefined) {
     parameterGradients(network, B);
@@ -124,22 +134,37 @@ function lossGradient({ job, network, batch }: Run, n: number, B: number): numbe
  * batches seen, so the first update comes after `every` of them.
  */
 function fractionToReplace({ job, position: { step } }: Run): number | undefined {
-  const { rewiring, options } = job;
+  const { rewiring } = job;
   if (rewiring === undefined || step === 0 || step % rewiring.every !== 0) return undefined;
-  const stop = rewiring.stop * (options.epochs * stepsPerEpoch(job));
+  const stop = updatesEnd(job);
   if (step >= stop) return undefined;
   return dropFraction(step, { fraction: rewiring.fraction, stop });
 }
 
-function changeTopology(
-  { job, network, position, room, fanIns }: Run,
-  fraction: number,
-  B: number,
-) {
+/** Whether this batch is among those whose gradients the next update averages. */
+function updateComes({ job, position: { step } }: Run): boolean {
+  const { rewiring } = job;
+  if (rewiring === undefined) return false;
+  const next = Math.ceil(step / rewiring.every) * rewiring.every;
+  return next > 0 && next - step < (rewiring.accumulate ?? 1) && next < updatesEnd(job);
+}
+
+/** Batches after which the topology stays, not necessarily whole. */
+const updatesEnd = (job: TrainingJob): number =>
+  (job.rewiring?.stop ?? 0) * (job.options.epochs * stepsPerEpoch(job));
+
+/** What says where connections grow, after `backward`. */
+function scoresOf({ job, network, position, room, sums }: Run, B: number): Scores {
+  if (room === undefined) return setScores(network, job.seed, position.step);
+  return sums === undefined ? gradientScores(network, B, room) : summedScores(sums);
+}
+
+function changeTopology(run: Run, fraction: number, B: number) {
+  const { job, network, position, fanIns, sums = [] } = run;
   const { step } = position;
-  const scores =
-    room === undefined ? setScores(network, job.seed, step) : gradientScores(network, B, room);
+  const scores = scoresOf(run, B);
   position.rewirings.push(rewire(network, { step, fraction, scores, initial: job.mask }));
+  for (const sum of sums) sum.view().fill(0);
   network.layers.forEach(({ mask }, l) => {
     fanIns[l].push(fanInOf(mask));
   });

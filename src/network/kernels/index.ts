@@ -18,6 +18,7 @@ export { inputGradient } from './input-gradient';
 export { denseInputGradient } from './dense-input-gradient';
 export { weightGradient } from './weight-gradient';
 export { denseWeightGradient } from './dense-weight-gradient';
+export { add } from './add';
 export { biasGradient } from './bias-gradient';
 export { rowNorms } from './row-norms';
 export { sumSquares } from './sum-squares';
