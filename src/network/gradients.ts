@@ -70,6 +70,7 @@ export function createGradientMeter(
   const l2 = memory.floats(widest);
   const measure = (step: number): void => {
     const open = windows.filter(({ from, to }) => from <= step && step < to);
+    if (open.length === 0) return;
     for (const { batches } of open) batches[0]++;
     layers.forEach(({ mask, weights, rows, outputs }, l) => {
       memory.kernels.rowNorms(weights.gradient.at, rows.at, l1.at, l2.at, outputs);

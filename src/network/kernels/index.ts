@@ -6,8 +6,9 @@
 // Capital pointers are matrices (S samples as stored, X inputs, Y outputs, W weights, Z logits), and
 // d- is a gradient. A pointer is a byte offset into the memory.
 //
-// What holds of them all: V8 moves the loads of a loop's body before its arithmetic, so the loads of
-// a turn and the sums that it adds to must fit the 15 registers that V8 uses of x64.
+// What holds of them all: V8 of Node 20 moves the loads of a loop's body before its arithmetic, so the
+// loads of a turn and the sums that it adds to must fit the 15 registers that V8 uses of x64. Node 24
+// does not, but kernels are written for both.
 export { assemble } from './assemble';
 export { forward } from './forward';
 export { denseForward } from './dense-forward';
