@@ -1,25 +1,13 @@
 // engine.ts — our side of the training bench: answers requests on stdin, one line of JSON each
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import type { Dataset } from '../src/data/dataset.ts';
-import { synthDigits, synthDigitsDefaults } from '../src/data/synth-digits.ts';
 import { createBatch, inOrder } from '../src/network/batch.ts';
 import { accuracy } from '../src/network/evaluate.ts';
 import { createMemory } from '../src/network/memory.ts';
 import { createNetwork } from '../src/network/network.ts';
-import { type TrainingJob, train } from '../src/network/train.ts';
-import type { Mask } from '../src/sparse/mask.ts';
-import { makeMask } from '../src/sparse/wiring.ts';
+import { train } from '../src/network/train.ts';
 import { kernelSpeeds } from './kernels.ts';
-
-const WIDTHS = [784, 512, 256, 10];
-const BATCH = 128;
-
-/** What is trained. Sparsity is that of the hidden layers: the output layer is dense. */
-interface Arm {
-  readonly sparsity: number;
-  readonly rigl: boolean;
-}
+import { type Arm, BATCH, cpu, data, jobOf, maskOf, timeSteps } from './net.ts';
 
 type Request =
   | { readonly ask: 'steps'; readonly arm: Arm; readonly steps: number }
@@ -27,59 +15,6 @@ type Request =
   | { readonly ask: 'shares'; readonly arm: Arm }
   | { readonly ask: 'kernels'; readonly sparsity: number; readonly roofline: string }
   | { readonly ask: 'data'; readonly folder: string };
-
-/** Seconds of CPU that this process has used, its helper threads included. */
-const cpu = (): number => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
-};
-
-const data = synthDigits(synthDigitsDefaults);
-
-function maskOf(sparsity: number): Mask {
-  const profile = { family: sparsity === 0 ? 'dense' : 'uniform' } as const;
-  const made = makeMask({ widths: WIDTHS, sparsity, rule: 'uniform', profile, seed: 0 });
-  if ('infeasible' in made) throw new Error('no such mask');
-  return made.mask;
-}
-
-function jobOf({ sparsity, rigl }: Arm, epochs: number, dataset: Dataset): TrainingJob {
-  const options = { epochs, batch: BATCH, optimizer: 'adam', learningRate: 1e-3 } as const;
-  // An update every 100 batches to the end: the most that RigL costs at its usual settings.
-  const rewiring = rigl ? { fraction: 0.3, every: 100, stop: 1 } : undefined;
-  return { dataset, mask: maskOf(sparsity), options, seed: 0, rewiring };
-}
-
-/** The data set with so many samples to train on. */
-function firstSamples(count: number): Dataset {
-  const { samples, labels } = data.train;
-  const some = (n: number, from: Uint8Array) => from.subarray(0, n);
-  const train = {
-    samples: some(count * data.shape.features, samples),
-    labels: some(count, labels),
-  };
-  return { ...data, train };
-}
-
-const WARM_UP = 4;
-
-/**
- * Seconds of each of `steps` training steps, as the training loop runs them: `due` is asked between
- * any two, so it is the clock.
- */
-function timeSteps(arm: Arm, steps: number): number[] {
-  const job = jobOf(arm, 1, firstSamples((steps + WARM_UP + 1) * BATCH));
-  const times: number[] = [];
-  const due = () => {
-    times.push(cpu());
-    return false;
-  };
-  train(job, { due, save: () => {}, progress: () => {} });
-  return times
-    .slice(1)
-    .map((time, t) => time - times[t])
-    .slice(WARM_UP - 1);
-}
 
 /** Seconds and samples of whole epochs, from the first batch to the last evaluation. */
 function timeEpochs(arm: Arm, epochs: number) {
@@ -124,7 +59,7 @@ function writeData(folder: string) {
 function answer(request: Request): object {
   switch (request.ask) {
     case 'steps':
-      return timeSteps(request.arm, request.steps);
+      return timeSteps(train, request.arm, request.steps);
     case 'epochs':
       return timeEpochs(request.arm, request.epochs);
     case 'shares':

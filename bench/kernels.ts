@@ -1,6 +1,7 @@
 // kernels.ts — how fast each kernel is on the first layer, beside the most that the machine can do
 import { createLayer } from '../src/network/layer.ts';
 import { createMemory } from '../src/network/memory.ts';
+import { CHAINS } from '../src/network/network.ts';
 import type { Mask } from '../src/sparse/mask.ts';
 
 /** What is used of WebAssembly: neither TypeScript's es2023 nor Node's types declare it. */
@@ -29,22 +30,23 @@ function fastest(run: () => void, calls = 200): number {
 export function kernelSpeeds(mask: Mask, B: number, roofline: string): Record<string, number> {
   const memory = createMemory();
   const layer = createLayer(memory, mask[0], B, 2);
-  const { inputs: I, outputs: O, connections: K, rows, columns, starts, neurons, order } = layer;
+  const { inputs: I, outputs: O, connections: K, rows, sources, starts, targets, order } = layer;
   const { weights, bias, activations, gradient, transposed, dense } = layer;
   const input = memory.floats(I * B);
   const inputGradient = memory.floats(I * B);
   const everywhere = memory.floats(I * O);
+  const chains = memory.floats(4 * Math.max(CHAINS, I)).at;
   for (const { view } of [input, gradient, weights.values]) view().fill(0.1);
   const [X, Y, dX, dY] = [input.at, activations.at, inputGradient.at, gradient.at];
   const [W, dW, b, room] = [weights.values.at, weights.gradient.at, bias.values.at, transposed.at];
   const [m, v] = weights.moments.map(({ at }) => at);
   const k = memory.kernels;
-  const [R, C, S, N, P] = [rows, columns, starts, neurons, order].map(({ at }) => at);
+  const [R, C, S, N, P] = [rows, sources, starts, targets, order].map(({ at }) => at);
   const flops = 2 * B * K;
   const sparse = (): Record<string, number> => ({
     forward: flops / fastest(() => k.forward(X, Y, R, C, W, b, I, O, B, 1)),
     'input gradient': flops / fastest(() => k.inputGradient(dY, X, dX, S, N, P, W, room, I, O, B)),
-    'weight gradient': flops / fastest(() => k.weightGradient(X, dY, R, C, dW, I, O, B)),
+    'weight gradient': flops / fastest(() => k.weightGradient(X, dY, R, C, dW, chains, I, O, B)),
   });
   const everything = (): Record<string, number> => ({
     'dense forward': flops / fastest(() => k.denseForward(X, Y, W, b, I, O, B, 1)),

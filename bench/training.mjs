@@ -40,10 +40,11 @@ function print(title, rows) {
   }
 }
 
-async function startOurs() {
-  const outfile = join(folder, 'engine.mjs');
+/** A contestant of ours, as one file that any Node runs. */
+async function bundle(name) {
+  const outfile = join(folder, `${name}.mjs`);
   await build({
-    entryPoints: [here('engine.ts')],
+    entryPoints: [here(`${name}.ts`)],
     outfile,
     bundle: true,
     platform: 'node',
@@ -52,13 +53,50 @@ async function startOurs() {
     loader: { '.wasm': 'binary' },
     logLevel: 'error',
     banner: {
-      js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
+      js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
     },
   });
-  return options.node.map((node) => {
+  return outfile;
+}
+
+/** `--node` is a path, and perhaps flags after it. */
+async function startOurs() {
+  const outfile = await bundle('engine');
+  return options.node.map((command) => {
+    const [node, ...flags] = command.split(' ');
     const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
-    return startContestant(`ours, Node ${version.slice(1)}`, node, [outfile]);
+    const name = ['ours, Node', version.slice(1), ...flags].join(' ');
+    return startContestant(name, node, [...flags, outfile]);
   });
+}
+
+/** SciPy where one of the Pythons has it, and TensorFlow.js on what is installed. */
+async function startOthers() {
+  const others = [];
+  for (const python of options.python) {
+    const scipy = startContestant(python, python, [here('scipy_products.py')]);
+    try {
+      const { name } = await scipy.ask({ ask: 'version' });
+      others.push({ ...scipy, name, label: 'the products alone, CSR', steps: 10 });
+      break;
+    } catch {
+      console.log(`${python} has no SciPy: left out`);
+    }
+  }
+  const tensorflow = startContestant('TensorFlow.js', process.execPath, [
+    await bundle('tensorflow'),
+  ]);
+  try {
+    const { versions, note } = await tensorflow.ask({ ask: 'version' });
+    if (note !== null) console.log(note);
+    const [[, version]] = Object.entries(versions);
+    const backend = note === null ? 'native' : 'WebAssembly';
+    const name = `TensorFlow.js ${version} (${backend})`;
+    others.push({ ...tensorflow, name, label: 'masked dense', steps: 2 });
+  } catch {
+    console.log('TensorFlow.js does not start: left out');
+  }
+  return others;
 }
 
 async function startPeers() {
@@ -106,13 +144,14 @@ function lineThrough(points) {
 /** Connections at a sparsity: the hidden layers', and the output layer. */
 const connectionsAt = (sparsity) => (784 * 512 + 512 * 256) * (1 - sparsity) + 256 * 10;
 
-async function printSteps(ours, peers) {
+async function printSteps(ours, peers, others) {
   const static_ = (sparsity) => ({ sparsity, rigl: false });
   const entries = [
     ...peers.flatMap((who) => [
       { who, label: 'masked dense', arm: static_(0.9), steps: 20 },
       { who, label: 'dense', arm: static_(0), steps: 20 },
     ]),
+    ...others.map((who) => ({ who, label: who.label, arm: static_(0.9), steps: who.steps })),
     ...ours.flatMap((who) => [
       ...SPARSITIES.map((s) => ({ who, label: `${s * 100} % sparse`, arm: static_(s), steps: 50 })),
       { who, label: 'dense', arm: static_(0), steps: 20 },
@@ -198,11 +237,12 @@ async function printKernels(ours) {
 const ours = await startOurs();
 await ours[0].ask({ ask: 'data', folder });
 const peers = await startPeers();
+const others = await startOthers();
 try {
-  await printSteps(ours, peers);
+  await printSteps(ours, peers, others);
   await printEpochs(ours);
   await printKernels(ours);
 } finally {
-  for (const { end } of [...ours, ...peers]) end();
+  for (const { end } of [...ours, ...peers, ...others]) end();
   rmSync(folder, { recursive: true });
 }

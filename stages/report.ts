@@ -14,14 +14,14 @@ import type {
 import type { Equilibrium } from '../src/sparse/equilibrium.ts';
 import type { FanInSummary } from '../src/sparse/fan-in.ts';
 import type { DatasetAbout } from './dataset.ts';
-import { Hidden, Rewiring, Training } from './schema.ts';
+import { Hidden, Rigl, Training } from './schema.ts';
 
 type TrainingParams = z.infer<typeof Training>;
 type Metrics = readonly Collected<TrainingMetrics>[];
 type FanIns = readonly Collected<FanInSummary>[];
 
 export default defineStage({
-  params: z.object({ title: z.string(), hidden: Hidden, training: Training, rigl: Rewiring }),
+  params: z.object({ title: z.string(), hidden: Hidden, training: Training, rigl: Rigl }),
   inputs: {
     datasets: collect(json<DatasetAbout>()),
     dense: collect(json<TrainingMetrics>()),
@@ -36,7 +36,8 @@ export default defineStage({
   // Vega counts ids in module state.
   isolate: true,
   async run({ params, inputs }) {
-    const { title, hidden, training, rigl } = params;
+    const { title, hidden, training } = params;
+    const { accumulate, ...rewiring } = params.rigl;
 
     const masks = byCoordinates(inputs.masks);
     const rewired = byCoordinates(inputs.rewired);
@@ -44,7 +45,7 @@ export default defineStage({
       title,
       hidden,
       training: optionsOf(training),
-      rigl,
+      rigl: { ...rewiring, ...(accumulate !== undefined && { accumulate }) },
       datasets: inputs.datasets.map(datasetOf),
       runs: [
         ...inputs.dense.map((metrics) => runOf('dense', metrics, null, null)),

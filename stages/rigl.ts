@@ -6,11 +6,11 @@ import { train } from '../src/network/train.ts';
 import { defineStage, json, tensors } from '../src/pipeline/stage.ts';
 import { type FanInSummary, fanInSummary } from '../src/sparse/fan-in.ts';
 import { maskToTensors } from '../src/sparse/mask.ts';
-import { checkRewired, Gradients, Rewiring, Seed, Training } from './schema.ts';
+import { checkRigl, Gradients, Rigl, Seed, Training } from './schema.ts';
 import { trainNetwork } from './training.ts';
 
 export default defineStage({
-  params: z.object({ training: Training, rigl: Rewiring, gradients: Gradients, seed: Seed }),
+  params: z.object({ training: Training, rigl: Rigl, gradients: Gradients, seed: Seed }),
   inputs: { data: tensors(), shape: json<DatasetShape>(), mask: tensors() },
   outputs: {
     metrics: json<TrainingMetrics>(),
@@ -20,7 +20,7 @@ export default defineStage({
     topology: tensors(),
     gradients: json<GradientStatistics>(),
   },
-  check: checkRewired,
+  check: checkRigl,
   work: ({ training }) => training.epochs,
   run(context) {
     const rewiring = { ...context.params.rigl, rule: 'rigl' as const };

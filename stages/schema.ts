@@ -1,6 +1,6 @@
 // schema.ts — the params that several stages share, with their ranges
 import * as z from 'zod/mini';
-import { optionFaults } from '../src/network/job.ts';
+import { accumulateFaults, optionFaults } from '../src/network/job.ts';
 import { shapedFamilies } from '../src/sparse/family.ts';
 
 /** Widths of the hidden layers, first to last. */
@@ -75,6 +75,12 @@ export const Rewiring = z.strictObject({
   stop: z.number().check(z.minimum(0), z.maximum(1)),
 });
 
+/** The same for RigL, which may average the gradients of several batches. */
+export const Rigl = z.extend(Rewiring, {
+  /** 1 unless told; absent rather than a default, for the keys of what was made before. */
+  accumulate: z.optional(z.int().check(z.minimum(1))),
+});
+
 /** When each neuron's gradient is measured; never where this param is absent. */
 export const Gradients = z.optional(
   z.strictObject({
@@ -98,4 +104,16 @@ export function checkRewired(params: { readonly training: z.infer<typeof Trainin
   const foreign = params.training.engine === 'tensorflow';
   const fault = { path: ['training', 'engine'], message, hint };
   return [...checkTraining(params), ...(foreign ? [fault] : [])];
+}
+
+/** The same for RigL. */
+export function checkRigl(params: {
+  readonly training: z.infer<typeof Training>;
+  readonly rigl: z.infer<typeof Rigl>;
+}) {
+  const faults = accumulateFaults(params.rigl).map(({ path, message }) => ({
+    path: ['rigl', ...path],
+    message,
+  }));
+  return [...checkRewired(params), ...faults];
 }

@@ -4,6 +4,7 @@ import { createLayer } from '../src/network/layer.ts';
 import { createMemory, type Memory } from '../src/network/memory.ts';
 import {
   backward,
+  CHAINS,
   createNetwork,
   forward,
   type Network,
@@ -14,7 +15,10 @@ import type { LayerMask, Mask } from '../src/sparse/mask.ts';
 import { type Stream, stream } from '../src/stats/stream.ts';
 import * as naive from './naive.ts';
 
-/** Shapes at the edges: a single one, batches around a tile, widths that no block divides. */
+/**
+ * Shapes at the edges: a single one, batches around a tile, widths that no block divides, and more
+ * connections, in all or in one row, than the weight gradient takes at a time.
+ */
 const SHAPES = [
   { I: 1, O: 1, n: 1, density: 1 },
   { I: 5, O: 3, n: 31, density: 0.5 },
@@ -23,6 +27,8 @@ const SHAPES = [
   { I: 40, O: 37, n: 64, density: 1 },
   { I: 64, O: 50, n: 100, density: 0.02 },
   { I: 9, O: 6, n: 130, density: 0 },
+  { I: 130, O: 61, n: 15, density: 0.9 },
+  { I: 4200, O: 2, n: 17, density: 0.99 },
 ];
 
 /** Each connection exists with this probability, so that rows may be empty. */
@@ -58,7 +64,7 @@ function put(memory: Memory, data: Float32Array | Int32Array | Uint8Array): numb
       ? memory.floats(data.length)
       : data instanceof Int32Array
         ? memory.integers(data.length)
-        : memory.bytes(data.length + 3);
+        : memory.bytes(data.length + 15);
   view().set(data);
   return at;
 }
@@ -91,14 +97,17 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
     return { random, memory, kernels: memory.kernels, mask, layer, K, values };
   };
 
-  it('normalise turns bytes into padded, feature-major activations', () => {
+  it('assemble turns bytes of chosen samples into padded, feature-major activations', () => {
     const { random, memory, kernels } = setup();
-    const S = labelsBelow(random, 256, B * I);
+    const N = n + 5;
+    const S = labelsBelow(random, 256, N * I);
+    const chosen = Int32Array.from({ length: n }, () => random.below(N));
     const X = memory.floats(I * B);
     X.view().fill(NaN);
     const expected = new Float64Array(I * B);
-    kernels.normalise(put(memory, S), X.at, I, n, B, 0.0125, -0.42);
-    naive.normalise(S, expected, I, n, B, 0.0125, -0.42);
+    const [s, c, room] = [put(memory, S), put(memory, chosen), memory.bytes(16 * (I + 16)).at];
+    kernels.assemble(s, c, X.at, room, I, n, B, 0.0125, -0.42);
+    naive.assemble(S, chosen, expected, I, n, B, 0.0125, -0.42);
     expectClose(X.view(), expected);
   });
 
@@ -108,9 +117,9 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
     const bias = normals(random, O);
     const Y = memory.floats(O * B);
     const expected = new Float64Array(O * B);
-    const { rows, columns, weights } = layer;
+    const { rows, sources, weights } = layer;
     const [x, b] = [put(memory, X), put(memory, bias)];
-    kernels.forward(x, Y.at, rows.at, columns.at, weights.values.at, b, I, O, B, relu);
+    kernels.forward(x, Y.at, rows.at, sources.at, weights.values.at, b, I, O, B, relu);
     naive.forward(X, expected, mask.rows, mask.columns, values, bias, I, O, B, relu);
     expectClose(Y.view(), expected);
   });
@@ -121,8 +130,8 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
     const dY = padded(random, O, n, B);
     const dX = memory.floats(I * B);
     const expected = new Float64Array(I * B);
-    const { starts, neurons, order, weights, transposed } = layer;
-    const csc = [starts, neurons, order] as const;
+    const { starts, targets, order, weights, transposed } = layer;
+    const csc = [starts, targets, order] as const;
     const [s, o, r] = csc.map(({ at }) => at);
     const [dy, x, w] = [put(memory, dY), put(memory, X), weights.values.at];
     kernels.inputGradient(dy, x, dX.at, s, o, r, w, transposed.at, I, O, B);
@@ -134,7 +143,7 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
   it('dense kernels, to the bits of the sparse ones over a mask with everything', () => {
     const { random, memory, kernels } = setup();
     const everything = randomMask(random, I, O, 1);
-    const { rows, columns, starts, neurons, order, weights, bias, transposed } = createLayer(
+    const { rows, sources, starts, targets, order, weights, bias, transposed } = createLayer(
       memory,
       everything,
       B,
@@ -148,14 +157,14 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
 
     const [Y, sparseY] = results(O * B);
     kernels.denseForward(x, Y.at, W, b, I, O, B, 1);
-    kernels.forward(x, sparseY.at, rows.at, columns.at, W, b, I, O, B, 1);
+    kernels.forward(x, sparseY.at, rows.at, sources.at, W, b, I, O, B, 1);
     expect(Y.view()).toEqual(sparseY.view());
     const expectedY = new Float64Array(O * B);
     naive.denseForward(X, expectedY, weights.values.view(), bias.values.view(), I, O, B, 1);
     expectClose(Y.view(), expectedY);
 
     const [dX, sparseDX] = results(I * B);
-    const [s, o, r] = [starts.at, neurons.at, order.at];
+    const [s, o, r] = [starts.at, targets.at, order.at];
     kernels.denseInputGradient(dy, x, dX.at, W, transposed.at, I, O, B);
     kernels.inputGradient(dy, x, sparseDX.at, s, o, r, W, transposed.at, I, O, B);
     expect(dX.view()).toEqual(sparseDX.view());
@@ -169,8 +178,9 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
     const X = normals(random, I * B);
     const dY = padded(random, O, n, B);
     const [x, dy] = [put(memory, X), put(memory, dY)];
-    const { rows, columns, weights } = layer;
-    kernels.weightGradient(x, dy, rows.at, columns.at, weights.gradient.at, I, O, B);
+    const { rows, sources, weights } = layer;
+    const room = memory.floats(4 * Math.max(CHAINS, I)).at;
+    kernels.weightGradient(x, dy, rows.at, sources.at, weights.gradient.at, room, I, O, B);
     const sparse = new Float64Array(K);
     naive.weightGradient(X, dY, mask.rows, mask.columns, sparse, I, O, B);
     expectClose(weights.gradient.view(), sparse);
@@ -311,6 +321,13 @@ describe('optimisers', () => {
     }
   });
 
+  it('add', () => {
+    const { kernels, arrays, twins } = setup(0);
+    kernels.add(arrays[0].at, arrays[1].at, K);
+    naive.add(twins[0], twins[1], K);
+    expectClose(arrays[0].view(), twins[0]);
+  });
+
   it('leave the padding at 0 and a NaN a NaN', () => {
     const { kernels, arrays } = setup(2);
     const [w, dw, m, v] = arrays;
@@ -346,9 +363,9 @@ describe('numerical failure shows in the loss', () => {
     const mask = randomMask(stream(1, 'nan'), 4, 3, 1);
     const layer = createLayer(memory, mask, 32, 1);
     const X = put(memory, new Float32Array(4 * 32).fill(NaN));
-    const { activations, rows, columns, weights, bias } = layer;
+    const { activations, rows, sources, weights, bias } = layer;
     const [w, b] = [weights.values.at, bias.values.at];
-    memory.kernels.forward(X, activations.at, rows.at, columns.at, w, b, 4, 3, 32, 1);
+    memory.kernels.forward(X, activations.at, rows.at, sources.at, w, b, 4, 3, 32, 1);
     expect(activations.view()[0]).toBeNaN();
     activations.view().fill(0);
     memory.kernels.denseForward(X, activations.at, w, b, 4, 3, 32, 1);
@@ -449,13 +466,13 @@ describe('gradients of a whole network', () => {
     }));
     for (let l = mask.length - 1; l >= 0; l--) {
       const { rows, columns, inputs, outputs } = mask[l];
-      const { starts, neurons, order } = createLayer(memory, mask[l], B, 1);
+      const { starts, targets, order } = createLayer(memory, mask[l], B, 1);
       const dW = gradients[l].weights;
       naive.weightGradient(activations[l], dY, rows, columns, dW, inputs, outputs, B);
       naive.biasGradient(dY, rows, gradients[l].bias, outputs, B);
       const dX = new Float64Array(inputs * B);
       const { weights } = parameters[l];
-      const csc = [starts.view(), neurons.view(), order.view()] as const;
+      const csc = [starts.view(), targets.view(), order.view()] as const;
       const room = new Float64Array(weights.length);
       naive.inputGradient(dY, activations[l], dX, ...csc, weights, room, inputs, outputs, B);
       dY = dX;

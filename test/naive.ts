@@ -11,9 +11,13 @@ type Writable = Float64Array;
 export const tiled = (features: number, feature: number, b: number): number =>
   ((b >> 4) * features + feature) * 16 + (b & 15);
 
-/** X[i][b] = S[b][i]·scale + shift, and 0 in the pad columns. */
-export function normalise(
+/** Bytes of a feature's 16 samples: kernels are told where these lie. */
+const LINE = 64;
+
+/** X[i][b] = S[chosen[b]][i]·scale + shift, and 0 in the pad columns. */
+export function assemble(
   S: Numbers,
+  chosen: Numbers,
   X: Writable,
   I: number,
   n: number,
@@ -22,7 +26,9 @@ export function normalise(
   shift: number,
 ): void {
   for (let i = 0; i < I; i++) {
-    for (let b = 0; b < B; b++) X[tiled(I, i, b)] = b < n ? S[b * I + i] * scale + shift : 0;
+    for (let b = 0; b < B; b++) {
+      X[tiled(I, i, b)] = b < n ? S[chosen[b] * I + i] * scale + shift : 0;
+    }
   }
 }
 
@@ -131,7 +137,7 @@ export function inputGradient(
   X: Numbers,
   dX: Writable,
   starts: Numbers,
-  neurons: Numbers,
+  targets: Numbers,
   order: Numbers,
   values: Numbers,
   room: Writable,
@@ -144,7 +150,7 @@ export function inputGradient(
     for (let b = 0; b < B; b++) {
       let sum = 0;
       for (let j = starts[i]; j < starts[i + 1]; j++) {
-        sum += room[j] * dY[tiled(O, neurons[j], b)];
+        sum += room[j] * dY[tiled(O, targets[j] / LINE, b)];
       }
       dX[tiled(I, i, b)] = X[tiled(I, i, b)] > 0 ? sum : 0;
     }
@@ -213,6 +219,11 @@ function dot(
   let sum = 0;
   for (let b = 0; b < B; b++) sum += X[tiled(I, i, b)] * dY[tiled(O, o, b)];
   return sum;
+}
+
+/** sum = sum + x. */
+export function add(sum: Writable, x: Numbers, K: number): void {
+  for (let k = 0; k < K; k++) sum[k] += x[k];
 }
 
 /** db[o] = the sum of dY[o], or 0 without connections. */

@@ -3,7 +3,15 @@ import { describe, expect, test } from 'vitest';
 import { initialWeights } from '../src/network/init.ts';
 import { createMemory } from '../src/network/memory.ts';
 import { createNetwork, type Network } from '../src/network/network.ts';
-import { gradientRoom, gradientScores, rewire, setScores } from '../src/network/rewire.ts';
+import {
+  addGradients,
+  gradientRoom,
+  gradientScores,
+  gradientSums,
+  rewire,
+  setScores,
+  summedScores,
+} from '../src/network/rewire.ts';
 import { type LayerMask, sharedConnections } from '../src/sparse/mask.ts';
 import {
   carryOver,
@@ -15,6 +23,8 @@ import {
 } from '../src/sparse/rewiring.ts';
 import { denseLayer, layerFromFanIn } from '../src/sparse/wiring.ts';
 import { stream } from '../src/stats/stream.ts';
+import { checkRigl } from '../stages/schema.ts';
+import * as naive from './naive.ts';
 
 describe('the drop fraction', () => {
   const schedule = { fraction: 0.3, stop: 1000 };
@@ -171,14 +181,17 @@ describe('rewiring a network', () => {
   test('RigL: kept and regrown connections keep weight and moments, new ones have 0', () => {
     const network = byHandNetwork();
     const record = rewire(network, rigl(network));
-    const [{ mask, rows, columns, weights, bias }] = network.layers;
+    const [{ mask, rows, sources, weights, bias }] = network.layers;
     const expected = layer(4, [
       [0, 3],
       [1, 3],
       [0, 2],
     ]);
     expect(mask).toEqual(expected);
-    expect([rows.view(), columns.view()]).toEqual([expected.rows, expected.columns]);
+    expect([rows.view(), sources.view().map((at) => at / 64)]).toEqual([
+      expected.rows,
+      expected.columns,
+    ]);
     expect(weights.values.view()).toEqual(Float32Array.of(0.5, 0, 0.2, 0.9, -0.3, 0));
     expect([...weights.moments[0].view()]).toEqual([1, 0, 3, 4, 5, 0]);
     expect([...weights.moments[1].view()]).toEqual([11, 0, 13, 14, 15, 0]);
@@ -194,12 +207,60 @@ describe('rewiring a network', () => {
     });
   });
 
+  test('RigL averages the gradients of several batches where it is told to', () => {
+    const network = byHandNetwork();
+    const room = gradientRoom(network);
+    const sums = gradientSums(network);
+    const expected = new Float64Array(12);
+    const random = stream(3, 'accumulate');
+    for (let batch = 0; batch < 3; batch++) {
+      for (const { view } of [network.input, network.layers[0].gradient]) {
+        view().forEach((_, at, array) => {
+          array[at] = random.normal();
+        });
+      }
+      addGradients(network, 16, room, sums);
+      const dW = new Float64Array(12);
+      const [X, dY] = [network.input.view(), network.layers[0].gradient.view()];
+      naive.denseWeightGradient(X, dY, dW, 4, 3, 16);
+      naive.add(expected, dW, 12);
+    }
+    const scores = summedScores(sums);
+    expect(scores(0)).toHaveLength(12);
+    scores(0).forEach((score, position) => {
+      expect(score).toBeCloseTo(expected[position], 4);
+    });
+    // The dense layer is never rewired: nothing is kept for it.
+    expect(scores(1)).toHaveLength(0);
+    const record = rewire(network, { ...rigl(network), scores });
+    const byHandScores = Float32Array.from(expected);
+    const { mask } = rewireLayer({ ...byHand, scores: byHandScores });
+    expect(network.layers[0].mask).toEqual(mask);
+    expect(record.replaced).toEqual([3, 0]);
+  });
+
+  test('RigL cannot average more batches than lie between two updates', () => {
+    const schedule = { kind: 'constant', warmup: 0 } as const;
+    const adam = { epochs: 1, batch: 1, optimizer: 'adam', learningRate: 1 } as const;
+    const plain = { momentum: 0, nesterov: false, weightDecay: 0, labelSmoothing: 0 };
+    const faults = (every: number, accumulate?: number) =>
+      checkRigl({
+        training: { ...adam, ...plain, schedule },
+        rigl: { fraction: 0.3, stop: 1, every, accumulate },
+      });
+    expect(faults(10, 9)).toEqual([]);
+    expect(faults(1, 1)).toEqual([]);
+    expect(faults(1)).toEqual([]);
+    const message = 'accumulate is 10, not fewer than every (10)';
+    expect(faults(10, 10)).toEqual([{ path: ['rigl', 'accumulate'], message }]);
+  });
+
   test('RigL: the transposed index follows, so that gradients flow where connections are', () => {
     const network = byHandNetwork();
     rewire(network, rigl(network));
-    const [{ starts, neurons, order }] = network.layers;
+    const [{ starts, targets, order }] = network.layers;
     expect([...starts.view()]).toEqual([0, 2, 3, 4, 6]);
-    expect([...neurons.view()]).toEqual([0, 2, 1, 2, 0, 1]);
+    expect([...targets.view()].map((at) => at / 64)).toEqual([0, 2, 1, 2, 0, 1]);
     expect([...order.view()]).toEqual([0, 4, 2, 5, 1, 3]);
   });
 

@@ -54,6 +54,7 @@ const MASK: Mask = [
 const OPTIONS: TrainingOptions = { epochs: 3, batch: 40, optimizer: 'adam', learningRate: 0.01 };
 const RIGL = { fraction: 0.3, every: 2, stop: 0.75 };
 const SET = { ...RIGL, rule: 'set' } as const;
+const AVERAGING = { fraction: 0.3, every: 3, stop: 0.8, accumulate: 2 };
 /** 150 samples in batches of 40: the last one holds 30. */
 const JOB: TrainingJob = { dataset: separable(150, 70), mask: MASK, options: OPTIONS, seed: 1 };
 const STEPS_PER_EPOCH = 4;
@@ -83,6 +84,7 @@ describe('a resumed run ends in the same bits', () => {
     { name: 'RigL, Adam', options: {}, rewiring: RIGL },
     { name: 'RigL, SGD', options: { optimizer: 'sgd' }, rewiring: RIGL },
     { name: 'RigL, AdamW', options: { optimizer: 'adamw', ...cosine }, rewiring: RIGL, gradients },
+    { name: 'RigL, averaging', options: {}, rewiring: AVERAGING },
     { name: 'SET, Adam', options: {}, rewiring: SET, gradients },
     {
       name: 'SET, Nesterov',
@@ -267,6 +269,20 @@ describe('training', () => {
     },
   );
 
+  it('RigL averages gradients over batches without any other change', () => {
+    const masks = [undefined, 1, 2].map((accumulate) => {
+      const rewiring = { ...AVERAGING, accumulate };
+      const { mask, metrics } = train({ ...JOB, rewiring }, quiet);
+      expect(metrics.rewirings.map(({ step }) => step)).toEqual([3, 6, 9]);
+      return mask;
+    });
+    expect(masks[1]).toEqual(masks[0]);
+    expect(masks[2]).not.toEqual(masks[0]);
+    expect(masks[2].map(({ columns }) => columns.length)).toEqual(
+      MASK.map(({ columns }) => columns.length),
+    );
+  });
+
   it('SET takes its step and rewires then; RigL rewires in place of it', () => {
     // One update only, before the second batch, and none of its connections is replaced.
     const still = { fraction: 0, every: 1, stop: 1 / 6 };
@@ -393,6 +409,12 @@ describe('what cannot be trained is said clearly', () => {
     ],
     ['gradients.lastEpochs is -1', { gradients: { firstBatches: 0, lastEpochs: -1 } }],
     ['rewiring.every is 0', { rewiring: { ...RIGL, every: 0 } }],
+    [
+      'rewiring.accumulate is 2, not fewer than every (2)',
+      { rewiring: { ...RIGL, accumulate: 2 } },
+    ],
+    ['rewiring.accumulate is 0.5, not a whole number', { rewiring: { ...RIGL, accumulate: 0.5 } }],
+    ['SET does not look at gradients', { rewiring: { ...SET, accumulate: 1 } }],
     ['the data set has no training samples', withTrain(nothing)],
     ['the data set has no test samples', { dataset: { ...dataset, test: nothing } }],
     [

@@ -68,15 +68,18 @@ export function createGradientMeter(
   const widest = windows.length === 0 ? 0 : Math.max(...layers.map(({ outputs }) => outputs));
   const l1 = memory.floats(widest);
   const l2 = memory.floats(widest);
+  const measure = (step: number): void => {
+    const open = windows.filter(({ from, to }) => from <= step && step < to);
+    if (open.length === 0) return;
+    for (const { batches } of open) batches[0]++;
+    layers.forEach(({ mask, weights, rows, outputs }, l) => {
+      memory.kernels.rowNorms(weights.gradient.at, rows.at, l1.at, l2.at, outputs);
+      for (const sums of open) add(sums.layers[l], mask.rows, l1.view(), l2.view());
+    });
+  };
   return {
     measure(step) {
-      const open = windows.filter(({ from, to }) => from <= step && step < to);
-      if (open.length === 0) return;
-      for (const { batches } of open) batches[0]++;
-      layers.forEach(({ mask, weights, rows, outputs }, l) => {
-        memory.kernels.rowNorms(weights.gradient.at, rows.at, l1.at, l2.at, outputs);
-        for (const sums of open) add(sums.layers[l], mask.rows, l1.view(), l2.view());
-      });
+      if (windows.length > 0) measure(step);
     },
     state: () =>
       windows.flatMap(({ name, batches, layers: sums }): [string, Float64Array][] => [

@@ -62,6 +62,11 @@ export interface RewiringOptions {
   readonly every: number;
   /** Fraction of all batches from which the topology stays, in [0, 1]. 0.75 in RigL. */
   readonly stop: number;
+  /**
+   * RigL only: batches, up to and with that of the update, whose gradients are averaged; fewer than
+   * `every`. 1 unless told.
+   */
+  readonly accumulate?: number | undefined;
 }
 
 /** One training run: the same job gives the same bits, on every machine. */
@@ -159,10 +164,26 @@ function scheduleFaults({ schedule, epochs }: TrainingOptions): readonly OptionF
   return faults;
 }
 
-function checkRewiring({ fraction, every, stop }: RewiringOptions): void {
+function checkRewiring(options: RewiringOptions): void {
+  const { fraction, every, stop, rule } = options;
   if (!(fraction >= 0 && fraction <= 1)) fail(`rewiring.fraction is ${fraction}, not in [0, 1]`);
   if (!isCount(every)) fail(`rewiring.every is ${every}, not a whole number from 1`);
   if (!(stop >= 0 && stop <= 1)) fail(`rewiring.stop is ${stop}, not in [0, 1]`);
+  const [wrong] = accumulateFaults(options);
+  if (wrong !== undefined) fail(`rewiring.${wrong.message}`);
+  if (rule === 'set' && options.accumulate !== undefined) {
+    fail('rewiring.accumulate is set, but SET does not look at gradients');
+  }
+}
+
+/** What is wrong with `accumulate` beside the other options. */
+export function accumulateFaults({
+  accumulate: n = 1,
+  every,
+}: Pick<RewiringOptions, 'accumulate' | 'every'>): readonly OptionFault[] {
+  if (isCount(n) && (n === 1 || n < every)) return [];
+  const what = isCount(n) ? `fewer than every (${every})` : 'a whole number from 1';
+  return [{ path: ['accumulate'], message: `accumulate is ${n}, not ${what}` }];
 }
 
 function checkRewind(initial: Mask, mask: Mask): void {

@@ -23,15 +23,18 @@ export interface Layer {
   readonly dense: boolean;
   /** Which connections exist; `connect` changes it. */
   mask: LayerMask;
-  /** The mask as CSR, by output neuron: [O + 1] and [K]. */
-  readonly rows: Integers;
-  readonly columns: Integers;
   /**
-   * The mask as CSC, by input: [I + 1], the neurons [K] that each input feeds, and where their
-   * weights lie [K].
+   * The mask as CSR, by output neuron: [O + 1], and for each connection where its input lies in a
+   * tile [K], in bytes: 64 times the column.
+   */
+  readonly rows: Integers;
+  readonly sources: Integers;
+  /**
+   * The mask as CSC, by input: [I + 1], for each connection where its neuron lies in a tile [K],
+   * likewise, and where its weight lies among the others [K].
    */
   readonly starts: Integers;
-  readonly neurons: Integers;
+  readonly targets: Integers;
   readonly order: Integers;
   /** Room for the weights in the order of the CSC, [K], or for 16 columns of them, [O][16]. */
   readonly transposed: Floats;
@@ -69,9 +72,9 @@ export function createLayer(
     dense: connections === inputs * outputs,
     mask,
     rows: memory.integers(outputs + 1),
-    columns: memory.integers(connections),
+    sources: memory.integers(connections),
     starts: memory.integers(inputs + 1),
-    neurons: memory.integers(connections),
+    targets: memory.integers(connections),
     order: memory.integers(connections),
     transposed: memory.floats(Math.max(connections, 16 * outputs)),
     weights: parameter(connections),
@@ -83,12 +86,16 @@ export function createLayer(
   return layer;
 }
 
+/** Bytes of a neuron's 16 samples. */
+const LINE = 64;
+
 /** Gives the layer other connections, as many as before. Weights and moments stay in place. */
 export function connect(layer: Layer, mask: LayerMask): void {
   layer.mask = mask;
   layer.rows.view().set(mask.rows);
-  layer.columns.view().set(mask.columns);
-  transpose(mask, layer.starts.view(), layer.neurons.view(), layer.order.view());
+  const sources = layer.sources.view();
+  for (let k = 0; k < sources.length; k++) sources[k] = mask.columns[k] * LINE;
+  transpose(mask, layer.starts.view(), layer.targets.view(), layer.order.view());
 }
 
 /**
@@ -98,7 +105,7 @@ export function connect(layer: Layer, mask: LayerMask): void {
 function transpose(
   { inputs, outputs, rows, columns }: LayerMask,
   starts: Int32Array,
-  neurons: Int32Array,
+  targets: Int32Array,
   order: Int32Array,
 ): void {
   starts.fill(0);
@@ -108,7 +115,7 @@ function transpose(
   for (let o = 0; o < outputs; o++) {
     for (let k = rows[o]; k < rows[o + 1]; k++) {
       const j = next[columns[k]]++;
-      neurons[j] = o;
+      targets[j] = o * LINE;
       order[j] = k;
     }
   }

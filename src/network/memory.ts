@@ -10,21 +10,23 @@ type P = number;
  * K connections.
  */
 export interface Kernels {
-  normalise(S: P, X: P, I: number, n: number, B: number, scale: number, shift: number): void;
+  // biome-ignore format: one line reads better than nine
+  assemble(S: P, chosen: P, X: P, room: P, I: number, n: number, B: number, scale: number, shift: number): void;
   // biome-ignore format: one line reads better than ten
-  forward(X: P, Y: P, rows: P, columns: P, W: P, bias: P, I: number, O: number, B: number, relu: 0 | 1): void;
+  forward(X: P, Y: P, rows: P, sources: P, W: P, bias: P, I: number, O: number, B: number, relu: 0 | 1): void;
   // biome-ignore format: one line reads better than eight
   denseForward(X: P, Y: P, W: P, bias: P, I: number, O: number, B: number, relu: 0 | 1): void;
   countCorrect(Z: P, labels: P, C: number, n: number): number;
   softmaxCrossEntropy(Z: P, labels: P, dZ: P, C: number, n: number, B: number): number;
   smoothLabels(Z: P, labels: P, dZ: P, C: number, n: number, smoothing: number): number;
   // biome-ignore format: one line reads better than eleven
-  inputGradient(dY: P, X: P, dX: P, starts: P, neurons: P, order: P, W: P, room: P, I: number, O: number, B: number): void;
+  inputGradient(dY: P, X: P, dX: P, starts: P, targets: P, order: P, W: P, room: P, I: number, O: number, B: number): void;
   // biome-ignore format: one line reads better than eight
   denseInputGradient(dY: P, X: P, dX: P, W: P, room: P, I: number, O: number, B: number): void;
   // biome-ignore format: one line reads better than eight
-  weightGradient(X: P, dY: P, rows: P, columns: P, dW: P, I: number, O: number, B: number): void;
+  weightGradient(X: P, dY: P, rows: P, sources: P, dW: P, room: P, I: number, O: number, B: number): void;
   denseWeightGradient(X: P, dY: P, dW: P, I: number, O: number, B: number): void;
+  add(sum: P, x: P, K: number): void;
   biasGradient(dY: P, rows: P, db: P, O: number, B: number): void;
   rowNorms(dW: P, rows: P, l1: P, l2: P, O: number): void;
   sumSquares(x: P, K: number): number;

@@ -6,6 +6,9 @@ import type { Floats, Memory } from './memory.ts';
 /** Kernels take the batch in tiles of this many samples. */
 const TILE = 16;
 
+/** Sums that the weight gradient keeps at a time, or as many as one row has. */
+export const CHAINS = 4096;
+
 /** B for n samples: n padded to whole tiles. */
 export const paddedBatch = (n: number): number => Math.ceil(n / TILE) * TILE;
 
@@ -17,13 +20,22 @@ export interface Network {
   readonly layers: readonly Layer[];
   /** The last of the layers. */
   readonly output: Layer;
+  /** Room for the weight gradient's unfinished sums, four lanes each. */
+  readonly chains: Floats;
 }
 
 /** A network for batches of up to `batch` samples (a multiple of 16), its parameters all 0. */
 export function createNetwork(memory: Memory, mask: Mask, batch: number, moments: number): Network {
   const input = memory.floats(mask[0].inputs * batch);
   const layers = mask.map((layer) => createLayer(memory, layer, batch, moments));
-  return { memory, input, layers, output: layers[layers.length - 1] };
+  const widest = Math.max(CHAINS, ...mask.map(({ inputs }) => inputs));
+  return {
+    memory,
+    input,
+    layers,
+    output: layers[layers.length - 1],
+    chains: memory.floats(4 * widest),
+  };
 }
 
 /** X of layer l: the activations below it. */
@@ -31,22 +43,21 @@ const inputOf = ({ input, layers }: Network, l: number): Floats =>
   l === 0 ? input : layers[l - 1].activations;
 
 // Dense layers have kernels of their own. They give the same bits, only faster.
+// Nothing here allocates: that would be paid at each step.
 
 /** Y = ReLU(W·X + b), layer by layer, for a batch of padded size B. */
 export function forward(network: Network, B: number): void {
   const { kernels } = network.memory;
   for (let l = 0; l < network.layers.length; l++) {
     const layer = network.layers[l];
-    const { rows, columns, weights, bias, activations, inputs: I, outputs: O } = layer;
-    const [X, Y, W, b] = [
-      inputOf(network, l).at,
-      activations.at,
-      weights.values.at,
-      bias.values.at,
-    ];
+    const { rows, sources, weights, bias, activations, inputs: I, outputs: O } = layer;
+    const X = inputOf(network, l).at;
+    const Y = activations.at;
+    const W = weights.values.at;
+    const b = bias.values.at;
     const relu = layer === network.output ? 0 : 1;
     if (layer.dense) kernels.denseForward(X, Y, W, b, I, O, B, relu);
-    else kernels.forward(X, Y, rows.at, columns.at, W, b, I, O, B, relu);
+    else kernels.forward(X, Y, rows.at, sources.at, W, b, I, O, B, relu);
   }
 }
 
@@ -59,11 +70,14 @@ export function backward(network: Network, B: number): void {
   for (let l = network.layers.length - 1; l > 0; l--) {
     const layer = network.layers[l];
     const below = network.layers[l - 1];
-    const { starts, neurons, order, inputs: I, outputs: O } = layer;
-    const [dY, X, dX] = [layer.gradient.at, below.activations.at, below.gradient.at];
-    const [W, room] = [layer.weights.values.at, layer.transposed.at];
+    const { starts, targets, order, inputs: I, outputs: O } = layer;
+    const dY = layer.gradient.at;
+    const X = below.activations.at;
+    const dX = below.gradient.at;
+    const W = layer.weights.values.at;
+    const room = layer.transposed.at;
     if (layer.dense) kernels.denseInputGradient(dY, X, dX, W, room, I, O, B);
-    else kernels.inputGradient(dY, X, dX, starts.at, neurons.at, order.at, W, room, I, O, B);
+    else kernels.inputGradient(dY, X, dX, starts.at, targets.at, order.at, W, room, I, O, B);
   }
 }
 
@@ -72,10 +86,12 @@ export function parameterGradients(network: Network, B: number): void {
   const { kernels } = network.memory;
   for (let l = 0; l < network.layers.length; l++) {
     const layer = network.layers[l];
-    const { gradient, rows, columns, weights, bias, inputs: I, outputs: O } = layer;
-    const [X, dY, dW] = [inputOf(network, l).at, gradient.at, weights.gradient.at];
+    const { gradient, rows, sources, weights, bias, inputs: I, outputs: O } = layer;
+    const X = inputOf(network, l).at;
+    const dY = gradient.at;
+    const dW = weights.gradient.at;
     if (layer.dense) denseGradient(network, l, B, weights.gradient);
-    else kernels.weightGradient(X, dY, rows.at, columns.at, dW, I, O, B);
+    else kernels.weightGradient(X, dY, rows.at, sources.at, dW, network.chains.at, I, O, B);
     kernels.biasGradient(dY, rows.at, bias.gradient.at, O, B);
   }
 }

@@ -74,24 +74,18 @@ function adam(
       power2 *= BETA_2;
       const rate = learningRate / (1 - power1);
       const unbias = 1 / (1 - power2);
-      eachParameter(layers, weightDecay, ({ values, gradient, moments: [m, v] }, decay) => {
-        if (decoupled && decay > 0) {
-          kernels.scale(values.at, values.length, 1 - learningRate * decay);
-        }
-        kernels.adam(
-          values.at,
-          gradient.at,
-          m.at,
-          v.at,
-          values.length,
-          rate,
-          BETA_1,
-          BETA_2,
-          unbias,
-          EPSILON,
-          decoupled ? 0 : decay,
-        );
-      });
+      for (let p = 0; p < 2 * layers.length; p++) {
+        const { values, gradient, moments } = parameterOf(layers, p);
+        const K = values.length;
+        const decay = decayOf(p, weightDecay);
+        if (decoupled && decay > 0) kernels.scale(values.at, K, 1 - learningRate * decay);
+        const w = values.at;
+        const dw = gradient.at;
+        const m = moments[0].at;
+        const v = moments[1].at;
+        const coupled = decoupled ? 0 : decay;
+        kernels.adam(w, dw, m, v, K, rate, BETA_1, BETA_2, unbias, EPSILON, coupled);
+      }
     },
     state: () => [power1, power2],
   };
@@ -101,9 +95,11 @@ function sgd(kernels: Kernels, { momentum, nesterov, weightDecay }: OptimizerOpt
   const kernel = nesterov ? kernels.nesterov : kernels.sgd;
   return {
     step(layers, rate) {
-      eachParameter(layers, weightDecay, ({ values, gradient, moments: [velocity] }, decay) =>
-        kernel(values.at, gradient.at, velocity.at, values.length, rate, momentum, decay),
-      );
+      for (let p = 0; p < 2 * layers.length; p++) {
+        const { values, gradient, moments } = parameterOf(layers, p);
+        const decay = decayOf(p, weightDecay);
+        kernel(values.at, gradient.at, moments[0].at, values.length, rate, momentum, decay);
+      }
     },
     state: () => [],
   };
@@ -116,23 +112,24 @@ function sgd(kernels: Kernels, { momentum, nesterov, weightDecay }: OptimizerOpt
  */
 export function clipGradients(kernels: Kernels, layers: readonly Layer[], limit: number): void {
   let squares = 0;
-  eachParameter(layers, 0, ({ gradient }) => {
+  for (let p = 0; p < 2 * layers.length; p++) {
+    const { gradient } = parameterOf(layers, p);
     squares += kernels.sumSquares(gradient.at, gradient.length);
-  });
+  }
   const norm = Math.sqrt(squares);
   if (norm <= limit) return;
-  eachParameter(layers, 0, ({ gradient }) => {
+  for (let p = 0; p < 2 * layers.length; p++) {
+    const { gradient } = parameterOf(layers, p);
     kernels.scale(gradient.at, gradient.length, limit / norm);
-  });
-}
-
-function eachParameter(
-  layers: readonly Layer[],
-  weightDecay: number,
-  visit: (parameter: Parameter, decay: number) => void,
-): void {
-  for (const { weights, bias } of layers) {
-    visit(weights, weightDecay);
-    visit(bias, 0);
   }
 }
+
+// Parameters are counted, two a layer, as nothing may be allocated at a step: weights, then biases.
+
+function parameterOf(layers: readonly Layer[], p: number): Parameter {
+  const layer = layers[p >> 1];
+  return p % 2 === 0 ? layer.weights : layer.bias;
+}
+
+/** Biases do not decay. */
+const decayOf = (p: number, weightDecay: number): number => (p % 2 === 0 ? weightDecay : 0);

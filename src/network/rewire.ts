@@ -26,6 +26,36 @@ export function gradientScores(network: Network, B: number, room: Floats): Score
   };
 }
 
+/**
+ * Sums of the gradient at every position, [O][I] for each layer but dense ones: RigL scores by them
+ * when it averages several batches.
+ */
+export const gradientSums = ({ memory, layers }: Network): readonly Floats[] =>
+  layers.map(({ dense, inputs, outputs }) => memory.floats(dense ? 0 : inputs * outputs));
+
+/**
+ * Adds the gradients that `backward` left for a batch of padded size B. `room` is overwritten.
+ * A sum orders positions as a mean does.
+ */
+export function addGradients(
+  network: Network,
+  B: number,
+  room: Floats,
+  sums: readonly Floats[],
+): void {
+  for (const [l, { dense }] of network.layers.entries()) {
+    if (dense) continue;
+    denseGradient(network, l, B, room);
+    network.memory.kernels.add(sums[l].at, room.at, sums[l].length);
+  }
+}
+
+/** RigL's, when it averages: of the sums so far. */
+export const summedScores =
+  (sums: readonly Floats[]): Scores =>
+  (l) =>
+    sums[l].view();
+
 /** SET's: random numbers, from `stream(seed, 'set', step, l)`. */
 export function setScores({ layers }: Network, seed: number, step: number): Scores {
   return (l) => {

@@ -11,7 +11,8 @@ import { createMemory, type Floats } from './memory.ts';
 import type { EpochRecord, RewiringRecord } from './metrics.ts';
 import { createNetwork, type Network, paddedBatch } from './network.ts';
 import { createOptimizer, momentsOf, type Optimizer } from './optimizer.ts';
-import { gradientRoom } from './rewire.ts';
+import { gradientRoom, gradientSums } from './rewire.ts';
+import type { ScheduledRun } from './schedule.ts';
 
 /** Where a run stands. With the network's tensors this is its whole state; it is kept as JSON. */
 export interface Position {
@@ -33,10 +34,13 @@ export interface Run {
   /** For each layer, the fan-in [O] of its neurons at the beginning and after each rewiring. */
   readonly fanIns: readonly Int32Array[][];
   readonly position: Position;
+  readonly scheduled: ScheduledRun;
   /** The most samples at a time. */
   readonly capacity: number;
   /** For RigL, where dense gradients go. */
   readonly room: Floats | undefined;
+  /** For RigL over several batches, their gradients so far. */
+  readonly sums: readonly Floats[] | undefined;
 }
 
 /** Evaluation takes at least so many samples at a time, however small the batches of training. */
@@ -60,6 +64,7 @@ function createRun(
 ): Run {
   const { epochs, batch, optimizer, momentum = 0.9, nesterov = false } = job.options;
   const { weightDecay = 0, clipNorm = Infinity } = job.options;
+  const { learningRate, schedule = { kind: 'constant' } } = job.options;
   const capacity = paddedBatch(Math.max(batch, EVALUATION_BATCH));
   const memory = createMemory();
   const network = createNetwork(memory, mask, capacity, momentsOf(optimizer));
@@ -73,8 +78,10 @@ function createRun(
     meter: createGradientMeter(network, windows, { epochs, stepsPerEpoch: stepsPerEpoch(job) }),
     fanIns: mask.map(() => []),
     position,
+    scheduled: { learningRate, schedule, epochs, stepsPerEpoch: stepsPerEpoch(job) },
     capacity,
     room: growsByGradient(job) ? gradientRoom(network) : undefined,
+    sums: (job.rewiring?.accumulate ?? 1) > 1 ? gradientSums(network) : undefined,
   };
 }
 
@@ -153,7 +160,11 @@ function fingerprint(job: TrainingJob): string {
 }
 
 /** All arrays that training changes, by the names they have in a checkpoint. */
-function arraysOf({ network, meter }: Run): readonly [name: string, Float32Array | Float64Array][] {
+function arraysOf({
+  network,
+  meter,
+  sums = [],
+}: Run): readonly [name: string, Float32Array | Float64Array][] {
   const views = (name: string, { values, moments }: Parameter): [string, Float32Array][] => [
     [name, values.view()],
     ...moments.map((moment, m): [string, Float32Array] => [`${name}.moments.${m}`, moment.view()]),
@@ -163,6 +174,7 @@ function arraysOf({ network, meter }: Run): readonly [name: string, Float32Array
       ...views(`layers.${l}.values`, weights),
       ...views(`layers.${l}.bias`, bias),
     ]),
+    ...sums.map((sum, l): [string, Float32Array] => [`layers.${l}.gradient_sum`, sum.view()]),
     ...meter.state(),
   ];
 }

@@ -55,8 +55,9 @@ export function learningRateAt(step: number, run: ScheduledRun): number {
       return learningRate;
     case 'step': {
       const { milestones, gamma = 0.1 } = schedule;
-      const passed = milestones.filter((epoch) => step >= epoch * stepsPerEpoch);
-      return passed.reduce((rate) => rate * gamma, learningRate);
+      let rate = learningRate;
+      for (const epoch of milestones) if (step >= epoch * stepsPerEpoch) rate *= gamma;
+      return rate;
     }
     case 'cosine': {
       const { final = 0 } = schedule;

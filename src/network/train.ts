@@ -9,7 +9,14 @@ import { accuracy } from './evaluate.ts';
 import { checkJob, stepsPerEpoch, TrainingError, type TrainingJob } from './job.ts';
 import { accuracyOf, type GradientStatistics, type TrainingMetrics } from './metrics.ts';
 import { backward, forward, type Network, paddedBatch, parameterGradients } from './network.ts';
-import { gradientScores, rewire, setScores } from './rewire.ts';
+import {
+  addGradients,
+  gradientScores,
+  rewire,
+  type Scores,
+  setScores,
+  summedScores,
+} from './rewire.ts';
 import { fanInTensors, type Run, resumeRun, saveRun, startRun } from './run.ts';
 import { learningRateAt } from './schedule.ts';
 
@@ -100,11 +107,14 @@ function trainBatch(run: Run, order: Uint32Array, from: number): void {
   position.lossSum += loss;
   backward(network, B);
   const fraction = fractionToReplace(run);
+  if (run.room !== undefined && run.sums !== undefined && updateComes(run)) {
+    addGradients(network, B, run.room, run.sums);
+  }
   // As in the TF1 code, RigL's update takes the place of the optimiser's step, and SET's follows it.
   if (fraction === undefined || run.room === undefined) {
     parameterGradients(network, B);
     meter.measure(position.step);
-    optimizer.step(network.layers, rateAt(position.step, job));
+    optimizer.step(network.layers, learningRateAt(position.step, run.scheduled));
   }
   if (fraction !== undefined) changeTopology(run, fraction, B);
   position.step++;
@@ -115,17 +125,12 @@ function lossGradient({ job, network, batch }: Run, n: number, B: number): numbe
   const { memory, output } = network;
   const { activations, gradient, outputs } = output;
   const { labelSmoothing = 0 } = job.options;
-  const [Z, labels, dZ] = [activations.at, batch.labels.at, gradient.at];
+  const Z = activations.at;
+  const labels = batch.labels.at;
+  const dZ = gradient.at;
   const loss = memory.kernels.softmaxCrossEntropy(Z, labels, dZ, outputs, n, B);
   if (labelSmoothing === 0) return loss;
   return loss + memory.kernels.smoothLabels(Z, labels, dZ, outputs, n, labelSmoothing);
-}
-
-/** The learning rate for the batch that comes after `step` others. */
-function rateAt(step: number, job: TrainingJob): number {
-  const { learningRate, schedule = { kind: 'constant' }, epochs } = job.options;
-  const run = { learningRate, schedule, epochs, stepsPerEpoch: stepsPerEpoch(job) };
-  return learningRateAt(step, run);
 }
 
 /**
@@ -133,22 +138,37 @@ function rateAt(step: number, job: TrainingJob): number {
  * batches seen, so the first update comes after `every` of them.
  */
 function fractionToReplace({ job, position: { step } }: Run): number | undefined {
-  const { rewiring, options } = job;
+  const { rewiring } = job;
   if (rewiring === undefined || step === 0 || step % rewiring.every !== 0) return undefined;
-  const stop = rewiring.stop * (options.epochs * stepsPerEpoch(job));
+  const stop = updatesEnd(job);
   if (step >= stop) return undefined;
   return dropFraction(step, { fraction: rewiring.fraction, stop });
 }
 
-function changeTopology(
-  { job, network, position, room, fanIns }: Run,
-  fraction: number,
-  B: number,
-) {
+/** Whether this batch is among those whose gradients the next update averages. */
+function updateComes({ job, position: { step } }: Run): boolean {
+  const { rewiring } = job;
+  if (rewiring === undefined) return false;
+  const next = Math.ceil(step / rewiring.every) * rewiring.every;
+  return next > 0 && next - step < (rewiring.accumulate ?? 1) && next < updatesEnd(job);
+}
+
+/** Batches after which the topology stays, not necessarily whole. */
+const updatesEnd = (job: TrainingJob): number =>
+  (job.rewiring?.stop ?? 0) * (job.options.epochs * stepsPerEpoch(job));
+
+/** What says where connections grow, after `backward`. */
+function scoresOf({ job, network, position, room, sums }: Run, B: number): Scores {
+  if (room === undefined) return setScores(network, job.seed, position.step);
+  return sums === undefined ? gradientScores(network, B, room) : summedScores(sums);
+}
+
+function changeTopology(run: Run, fraction: number, B: number) {
+  const { job, network, position, fanIns, sums = [] } = run;
   const { step } = position;
-  const scores =
-    room === undefined ? setScores(network, job.seed, step) : gradientScores(network, B, room);
+  const scores = scoresOf(run, B);
   position.rewirings.push(rewire(network, { step, fraction, scores, initial: job.mask }));
+  for (const sum of sums) sum.view().fill(0);
   network.layers.forEach(({ mask }, l) => {
     fanIns[l].push(fanInOf(mask));
   });
@@ -187,7 +207,7 @@ function diverged(run: Run, what: string, step: number, B: number): TrainingErro
   if (schedule?.warmup === undefined || schedule.warmup === 0) remedies.push('a warm-up');
   return new TrainingError(
     `training diverged: ${what} in epoch ${position.epochs.length + 1}, ` +
-      `step ${step + 1}, at learning rate ${rateAt(step, job)}${where}; ` +
+      `step ${step + 1}, at learning rate ${learningRateAt(step, run.scheduled)}${where}; ` +
       `try ${remedies.join(', or ')}`,
   );
 }

@@ -1,5 +1,6 @@
 // adam.ts — one step of Adam
 import { flush } from './flush';
+import { pin } from './pin';
 
 /**
  * One step for K parameters w with gradient dw and moments m and v. With g = dw + decay·w,
@@ -14,18 +15,20 @@ export function adam(
   w: usize, dw: usize, m: usize, v: usize, K: i32,
   rate: f32, beta1: f64, beta2: f64, unbias: f32, epsilon: f32, decay: f32,
 ): void {
-  const keep1 = f32x4.splat(<f32>beta1), take1 = f32x4.splat(<f32>(1 - beta1));
-  const keep2 = f32x4.splat(<f32>beta2), take2 = f32x4.splat(<f32>(1 - beta2));
+  const keep1 = pin(0, <f32>beta1), take1 = pin(1, <f32>(1 - beta1));
+  const keep2 = pin(2, <f32>beta2), take2 = pin(3, <f32>(1 - beta2));
+  const rates = pin(4, rate), unbiases = pin(5, unbias);
+  const epsilons = pin(6, epsilon), decays = pin(7, decay);
   const size = <usize>K << 2;
   for (let k: usize = 0; k < size; k += 16) {
     const old = v128.load(w + k);
-    const g = f32x4.add(v128.load(dw + k), f32x4.mul(f32x4.splat(decay), old));
+    const g = f32x4.add(v128.load(dw + k), f32x4.mul(decays, old));
     const g2 = f32x4.mul(g, g);
     const first = flush(f32x4.add(f32x4.mul(keep1, v128.load(m + k)), f32x4.mul(take1, g)));
     const second = flush(f32x4.add(f32x4.mul(keep2, v128.load(v + k)), f32x4.mul(take2, g2)));
-    const root = f32x4.sqrt(f32x4.mul(second, f32x4.splat(unbias)));
-    const scale = f32x4.add(root, f32x4.splat(epsilon));
-    const move = f32x4.div(f32x4.mul(f32x4.splat(rate), first), scale);
+    const root = f32x4.sqrt(f32x4.mul(second, unbiases));
+    const scale = f32x4.add(root, epsilons);
+    const move = f32x4.div(f32x4.mul(rates, first), scale);
     v128.store(m + k, first);
     v128.store(v + k, second);
     v128.store(w + k, flush(f32x4.sub(old, move)));

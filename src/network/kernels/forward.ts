@@ -2,8 +2,9 @@
 
 /**
  * Y = W·X + b over the connections that exist, then ReLU if `relu` is not 0.
- * X: [T][I][16] and Y: [T][O][16]; rows [O + 1], columns [K] and values [K] are W as CSR: row o
- * lists the fan-in of neuron o; bias: [O].
+ * X: [T][I][16] and Y: [T][O][16]; rows [O + 1], sources [K] and values [K] are W as CSR: row o
+ * lists the fan-in of neuron o, each input by where its 16 samples lie in a tile of X, 64 bytes
+ * apart; bias: [O].
  * Sums run in the order of the row.
  *
  * A tile's slice of X stays in the cache for all neurons. Four accumulators hold a neuron's tile
@@ -12,7 +13,7 @@
  * fit, by one: Node 20 then spills an accumulator in each turn, which costs a quarter of the speed.
  */
 export function forward(
-  X: usize, Y: usize, rows: usize, columns: usize, values: usize, bias: usize,
+  X: usize, Y: usize, rows: usize, sources: usize, values: usize, bias: usize,
   I: i32, O: i32, B: i32, relu: i32,
 ): void {
   const T = B >> 4;
@@ -27,8 +28,8 @@ export function forward(
       for (; k + 8 <= end; k += 8) {
         const w = v128.load32_splat(values + k);
         const v = v128.load32_splat(values + k, 4);
-        const at = x + (<usize>load<i32>(columns + k) << 6);
-        const next = x + (<usize>load<i32>(columns + k, 4) << 6);
+        const at = x + load<u32>(sources + k);
+        const next = x + load<u32>(sources + k, 4);
         y0 = f32x4.add(y0, f32x4.mul(w, v128.load(at)));
         y0 = f32x4.add(y0, f32x4.mul(v, v128.load(next)));
         y1 = f32x4.add(y1, f32x4.mul(w, v128.load(at, 16)));
@@ -40,7 +41,7 @@ export function forward(
       }
       if (k < end) {
         const w = v128.load32_splat(values + k);
-        const at = x + (<usize>load<i32>(columns + k) << 6);
+        const at = x + load<u32>(sources + k);
         y0 = f32x4.add(y0, f32x4.mul(w, v128.load(at)));
         y1 = f32x4.add(y1, f32x4.mul(w, v128.load(at, 16)));
         y2 = f32x4.add(y2, f32x4.mul(w, v128.load(at, 32)));

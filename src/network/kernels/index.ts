@@ -6,9 +6,10 @@
 // Capital pointers are matrices (S samples as stored, X inputs, Y outputs, W weights, Z logits), and
 // d- is a gradient. A pointer is a byte offset into the memory.
 //
-// What holds of them all: V8 moves the loads of a loop's body before its arithmetic, so the loads of
-// a turn and the sums that it adds to must fit the 15 registers that V8 uses of x64.
-export { normalise } from './normalise';
+// What holds of them all: V8 of Node 20 moves the loads of a loop's body before its arithmetic, so the
+// loads of a turn and the sums that it adds to must fit the 15 registers that V8 uses of x64. Node 24
+// does not, but kernels are written for both.
+export { assemble } from './assemble';
 export { forward } from './forward';
 export { denseForward } from './dense-forward';
 export { countCorrect } from './count-correct';
@@ -18,6 +19,7 @@ export { inputGradient } from './input-gradient';
 export { denseInputGradient } from './dense-input-gradient';
 export { weightGradient } from './weight-gradient';
 export { denseWeightGradient } from './dense-weight-gradient';
+export { add } from './add';
 export { biasGradient } from './bias-gradient';
 export { rowNorms } from './row-norms';
 export { sumSquares } from './sum-squares';

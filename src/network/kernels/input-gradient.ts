@@ -2,8 +2,9 @@
 
 /**
  * dX = Wᵀ·dY where X > 0, else 0: X is the ReLU output of the layer below.
- * dY: [T][O][16], X and dX: [T][I][16]. starts [I + 1], neurons [K] and order [K] are W as CSC:
- * column i lists the neurons that input i feeds, and order says where each weight lies in values
+ * dY: [T][O][16], X and dX: [T][I][16]. starts [I + 1], targets [K] and order [K] are W as CSC:
+ * column i lists the neurons that input i feeds, each by where its 16 samples lie in a tile of dY,
+ * 64 bytes apart, and order says where each weight lies in values
  * [K] (CSR). room: [K], to which the weights are copied in the order of the CSC: each tile reads
  * them again.
  * Sums run in the order of the column.
@@ -11,7 +12,7 @@
  * The loops are those of `forward`, and for the same reasons.
  */
 export function inputGradient(
-  dY: usize, X: usize, dX: usize, starts: usize, neurons: usize, order: usize, values: usize,
+  dY: usize, X: usize, dX: usize, starts: usize, targets: usize, order: usize, values: usize,
   room: usize, I: i32, O: i32, B: i32,
 ): void {
   const T = B >> 4;
@@ -29,8 +30,8 @@ export function inputGradient(
       for (; j + 8 <= end; j += 8) {
         const w = v128.load32_splat(room + j);
         const v = v128.load32_splat(room + j, 4);
-        const at = dy + (<usize>load<i32>(neurons + j) << 6);
-        const next = dy + (<usize>load<i32>(neurons + j, 4) << 6);
+        const at = dy + load<u32>(targets + j);
+        const next = dy + load<u32>(targets + j, 4);
         d0 = f32x4.add(d0, f32x4.mul(w, v128.load(at)));
         d0 = f32x4.add(d0, f32x4.mul(v, v128.load(next)));
         d1 = f32x4.add(d1, f32x4.mul(w, v128.load(at, 16)));
@@ -42,7 +43,7 @@ export function inputGradient(
       }
       if (j < end) {
         const w = v128.load32_splat(room + j);
-        const at = dy + (<usize>load<i32>(neurons + j) << 6);
+        const at = dy + load<u32>(targets + j);
         d0 = f32x4.add(d0, f32x4.mul(w, v128.load(at)));
         d1 = f32x4.add(d1, f32x4.mul(w, v128.load(at, 16)));
         d2 = f32x4.add(d2, f32x4.mul(w, v128.load(at, 32)));
