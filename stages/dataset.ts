@@ -1,77 +1,248 @@
 // dataset.ts — a data set as the training stages read it: fetched, or drawn on the spot
 import * as z from 'zod/mini';
-import { imageDatasetNames, imageDatasets, isImageDatasetName } from '../src/data/catalog.ts';
-import type { Dataset, DatasetShape } from '../src/data/dataset.ts';
-import { datasetToTensors, readImageDataset } from '../src/data/images.ts';
-import { synthDigits, synthDigitsDefaults } from '../src/data/synth-digits.ts';
-import { defineStage, json, tensors } from '../src/pipeline/stage.ts';
+import {
+  covtype,
+  type DatasetFacts,
+  type ImageFiles,
+  imageDatasets,
+  isImageDatasetName,
+} from '../src/data/catalog.ts';
+import { readCsv } from '../src/data/csv.ts';
+import { type Dataset, type DatasetShape, splitsOf } from '../src/data/dataset.ts';
+import { datasetToTensors } from '../src/data/dataset-tensors.ts';
+import { datasetOf, imageSize, readImageSplits } from '../src/data/images.ts';
+import {
+  type FixedParts,
+  heldOutWords,
+  limited,
+  limitWords,
+  type PublishedParts,
+  partsOf,
+  partsWords,
+  type SampleLimit,
+  type TableParts,
+  withValidation,
+} from '../src/data/parts.ts';
+import { synthDigits } from '../src/data/synth-digits.ts';
+import { synthForest } from '../src/data/synth-forest.ts';
+import { samplesOf, tableDataset } from '../src/data/table.ts';
+import { defineStage, json, type SourceFile, StageError, tensors } from '../src/pipeline/stage.ts';
+import {
+  type CsvDataset,
+  checkDataset,
+  DatasetParam,
+  type IdxDataset,
+  spelled,
+} from './dataset-param.ts';
 
-const samples = z.int().check(z.minimum(10), z.maximum(1_000_000));
-
-/** A published data set by its name; synth-digits by its name or with its knobs. */
-const DatasetParam = z.union([
-  z.enum([...imageDatasetNames, 'synth-digits']),
-  z.strictObject({
-    kind: z.literal('synth-digits'),
-    seed: z._default(z.int(), synthDigitsDefaults.seed),
-    train: z._default(samples, synthDigitsDefaults.train),
-    test: z._default(samples, synthDigitsDefaults.test),
-    difficulty: z._default(
-      z.number().check(z.minimum(0), z.maximum(3)),
-      synthDigitsDefaults.difficulty,
-    ),
-  }),
-]);
-
-/** What the report says of a data set. */
+/** What a report says of a data set. */
 export interface DatasetAbout {
   readonly title: string;
   /** Drawn by a generator of ours: results on it illustrate and are not evidence. */
   readonly synthetic: boolean;
-  /** Samples. */
+  /** Samples; 0 validation samples when none are held out. */
   readonly train: number;
+  readonly validation: number;
   readonly test: number;
   readonly shape: DatasetShape;
+  /** Share of the commonest class among the test samples: what a guess without looking attains. */
+  readonly majority: number;
+  readonly licence: string;
+  readonly citation: string;
+  readonly url: string | null;
+  /** Who trains, who validates and who tests, in words. */
+  readonly split: string;
+  /** x' = (x/255 - mean)/std over all pixels, or (x - mean)/std for each numeric column, counted from 0. */
+  readonly normalisation:
+    | { readonly of: 'pixels'; readonly mean: number; readonly std: number }
+    | {
+        readonly of: 'columns';
+        readonly columns: readonly number[];
+        readonly mean: readonly number[];
+        readonly std: readonly number[];
+      };
 }
 
 export default defineStage({
   params: z.object({ dataset: DatasetParam }),
   inputs: {},
   outputs: { data: tensors(), shape: json<DatasetShape>(), about: json<DatasetAbout>() },
-  files({ dataset }) {
-    if (typeof dataset !== 'string' || !isImageDatasetName(dataset)) return [];
-    const instead = 'The data set `synth-digits` is drawn on the spot and needs no download.';
-    return Object.values(imageDatasets[dataset].files).map((file) => ({ ...file, instead }));
-  },
+  check: ({ dataset }) => checkDataset(dataset),
+  files: ({ dataset }) => filesOf(spelled(dataset)),
   run({ params, files }) {
-    const dataset = typeof params.dataset === 'string' ? params.dataset : params.dataset.kind;
-    const knobs = typeof params.dataset === 'string' ? synthDigitsDefaults : params.dataset;
-    return isImageDatasetName(dataset)
-      ? outputsOf(published(dataset, files), imageDatasets[dataset].title, false)
-      : outputsOf(synthDigits(knobs), 'synth-digits', true);
+    try {
+      return outputsOf(made(spelled(params.dataset), files));
+    } catch (error) {
+      // What is wrong with a file is its owner's to mend.
+      if (error instanceof RangeError) throw new StageError(error.message);
+      throw error;
+    }
   },
 });
 
-function published(
-  name: keyof typeof imageDatasets,
-  files: Readonly<Record<string, Uint8Array>>,
-): Dataset {
-  const { files: declared, shape } = imageDatasets[name];
-  const contents = {
-    trainImages: files[declared.trainImages.name],
-    trainLabels: files[declared.trainLabels.name],
-    testImages: files[declared.testImages.name],
-    testLabels: files[declared.testLabels.name],
-  };
-  return readImageDataset(contents, shape);
+type Spelled = ReturnType<typeof spelled>;
+type Contents = Readonly<Record<string, Uint8Array>>;
+
+function filesOf(dataset: Spelled): readonly SourceFile[] {
+  if ('format' in dataset) {
+    return dataset.format === 'csv' ? [dataset.file] : Object.values(dataset.files);
+  }
+  const instead = (name: string): string =>
+    `The data set \`${name}\` is drawn on the spot and needs no download.`;
+  if (dataset.kind === 'covtype') return [{ ...covtype.file, instead: instead('synth-forest') }];
+  if (!isImageDatasetName(dataset.kind)) return [];
+  const files: readonly SourceFile[] = Object.values(imageDatasets[dataset.kind].files);
+  return files.map((file) => ({ ...file, instead: instead('synth-digits') }));
 }
 
-function outputsOf(dataset: Dataset, title: string, synthetic: boolean) {
-  const { shape, train, test } = dataset;
-  const counts = { train: train.labels.length, test: test.labels.length };
-  return {
-    data: datasetToTensors(dataset),
+/** A data set and what there is to say of it. */
+interface Made {
+  readonly dataset: Dataset;
+  readonly facts: DatasetFacts;
+  readonly synthetic: boolean;
+  readonly split: string;
+}
+
+const OURS = {
+  licence: 'MIT, as this program',
+  citation: 'drawn by this program from a seed; no measurement',
+};
+const PUBLISHED_SPLIT = 'training and test samples as published';
+
+function made(dataset: Spelled, contents: Contents): Made {
+  if ('format' in dataset) {
+    return dataset.format === 'csv' ? fromCsv(dataset, contents) : fromIdx(dataset, contents);
+  }
+  switch (dataset.kind) {
+    case 'synth-digits': {
+      const facts = { title: 'synth-digits', ...OURS };
+      const split = `drawn apart, seed ${dataset.seed}`;
+      return { dataset: synthDigits(dataset), facts, synthetic: true, split };
+    }
+    case 'synth-forest': {
+      const facts = { title: 'synth-forest', ...OURS };
+      const split = `drawn apart, seed ${dataset.seed}`;
+      return { dataset: synthForest(dataset), facts, synthetic: true, split };
+    }
+    case 'covtype':
+      return fromCovtype(dataset, contents);
+    default: {
+      if (!isImageDatasetName(dataset.kind)) throw new Error(`no data set ${dataset.kind}`);
+      const known = imageDatasets[dataset.kind];
+      return fromImages(known, known, dataset, contents);
+    }
+  }
+}
+
+function fromImages(
+  facts: DatasetFacts,
+  images: {
+    readonly files: ImageFiles<{ readonly name: string }>;
+    readonly shape: DatasetShape;
+    readonly firstLabel: number;
+  },
+  { split, limit }: PublishedParts,
+  contents: Contents,
+): Made {
+  const { files, shape, firstLabel } = images;
+  const bytes = {
+    trainImages: contents[files.trainImages.name],
+    trainLabels: contents[files.trainLabels.name],
+    testImages: contents[files.testImages.name],
+    testLabels: contents[files.testLabels.name],
+  };
+  const { train, test } = readImageSplits(bytes, shape, firstLabel);
+  const splits = limited({ ...withValidation(train, split), test }, limit);
+  const dataset = datasetOf(shape, splits.train, splits.test, splits.validation);
+  const rule = [PUBLISHED_SPLIT, ...heldOutWords(split), ...limitWords(limit)].join('; ');
+  return { dataset, facts, synthetic: false, split: rule };
+}
+
+function fromIdx(declared: IdxDataset, contents: Contents): Made {
+  const { files, classes, transposed, firstLabel } = declared;
+  const { height, width } = imageSize(contents[files.trainImages.name], 'training images');
+  const orientation = transposed ? { transposed: true as const } : {};
+  const shape = { features: height * width, classes, height, width, ...orientation };
+  return fromImages(factsOf(declared), { files, shape, firstLabel }, declared, contents);
+}
+
+const factsOf = ({ title, licence, citation, url }: DatasetFacts): DatasetFacts => ({
+  title,
+  licence,
+  citation,
+  url,
+});
+
+type TableForm = Parameters<typeof readCsv>[2];
+
+function fromCsv(declared: CsvDataset, contents: Contents): Made {
+  const { file, header, delimiter, label, classes, firstLabel, split, limit } = declared;
+  const form = { header, delimiter, label, classes, firstLabel };
+  return fromTable(factsOf(declared), contents[file.name], file.name, form, split, limit);
+}
+
+function fromCovtype(
+  {
+    split,
+    limit,
+  }: { readonly split: 'uci' | TableParts; readonly limit?: SampleLimit | undefined },
+  contents: Contents,
+): Made {
+  const { file, shape, firstLabel } = covtype;
+  const fields = shape.features + 1;
+  const { classes } = shape;
+  const form = { header: false, delimiter: ',', label: fields, classes, firstLabel, fields };
+  const rule = split === 'uci' ? covtype.uci : split;
+  return fromTable(factsOf(covtype), contents[file.name], file.name, form, rule, limit);
+}
+
+function fromTable(
+  facts: DatasetFacts,
+  bytes: Uint8Array,
+  name: string,
+  form: TableForm,
+  rule: TableParts | FixedParts,
+  limit: SampleLimit | undefined,
+): Made {
+  const table = readCsv(bytes, name, form);
+  const { all, columns } = samplesOf(table);
+  const splits = limited(partsOf(all, rule), limit);
+  const classes = typeof form.classes === 'number' ? form.classes : form.classes.length;
+  const dataset = tableDataset({ features: table.features, classes }, splits, columns);
+  const split = [...partsWords(rule), ...limitWords(limit)].join('; ');
+  return { dataset, facts, synthetic: false, split };
+}
+
+function outputsOf({ dataset, facts, synthetic, split }: Made) {
+  const { shape, test } = dataset;
+  const about: DatasetAbout = {
+    title: facts.title,
+    synthetic,
+    ...{ train: 0, validation: 0, test: 0 },
+    ...Object.fromEntries(splitsOf(dataset).map(([name, { labels }]) => [name, labels.length])),
     shape,
-    about: { title, synthetic, ...counts, shape },
+    majority: majority(test.labels, shape.classes),
+    licence: facts.licence,
+    citation: facts.citation,
+    url: facts.url ?? null,
+    split,
+    normalisation: normalisationOf(dataset),
+  };
+  return { data: datasetToTensors(dataset), shape, about };
+}
+
+function majority(labels: Uint8Array, classes: number): number {
+  const counts: number[] = Array(classes).fill(0);
+  for (const label of labels) counts[label]++;
+  return Math.max(...counts) / Math.max(1, labels.length);
+}
+
+function normalisationOf({ shape, mean, std, numeric }: Dataset): DatasetAbout['normalisation'] {
+  if (shape.height !== undefined) return { of: 'pixels', mean, std };
+  return {
+    of: 'columns',
+    columns: [...(numeric?.columns ?? [])],
+    mean: [...(numeric?.mean ?? [])],
+    std: [...(numeric?.std ?? [])],
   };
 }

@@ -1,7 +1,7 @@
 // training.ts — what static and RigL training have in common: stored data and mask in, a trained network out
 
 import type { DatasetShape } from '../src/data/dataset.ts';
-import { datasetFromTensors } from '../src/data/images.ts';
+import { datasetFromTensors } from '../src/data/dataset-tensors.ts';
 import { rewindFromTensors } from '../src/network/init.ts';
 import type {
   GradientWindows,

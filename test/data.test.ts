@@ -14,8 +14,9 @@ import {
 } from '../src/data/catalog.ts';
 import { contactSheet } from '../src/data/contact-sheet.ts';
 import type { Dataset, DatasetShape } from '../src/data/dataset.ts';
+import { datasetFromTensors, datasetToTensors } from '../src/data/dataset-tensors.ts';
 import { readIdx } from '../src/data/idx.ts';
-import { datasetFromTensors, datasetToTensors, readImageDataset } from '../src/data/images.ts';
+import { readImageDataset } from '../src/data/images.ts';
 import { synthDigits, synthDigitsDefaults, synthDigitsShape } from '../src/data/synth-digits.ts';
 import { decodeSafetensors, encodeSafetensors } from '../src/tensor.ts';
 

@@ -1,26 +1,82 @@
-// images.ts — the data set in memory: from IDX files, to tensors and back
-import { elementType, type Tensor, type TensorFile } from '../tensor.ts';
+// images.ts — four IDX files → a data set
 import type { ImageFiles } from './catalog.ts';
-import type { Dataset, DatasetShape, Split } from './dataset.ts';
+import { checkSplit, type Dataset, type DatasetShape, type Split } from './dataset.ts';
 import { readIdx } from './idx.ts';
+
+/** The two splits that a data set of images is published in. */
+export interface ImageSplits {
+  readonly train: Split;
+  readonly test: Split;
+}
 
 /**
  * Reads the four files of a data set in the manner of MNIST, gzipped or not.
+ * @param firstLabel the least label in the files, which becomes 0: EMNIST's letters begin at 1.
  * @throws RangeError when a file is not well-formed IDX, images are not height x width, images and
- * labels differ in number, a label is not in [0, classes), or the training images are missing or
- * all of one gray.
+ * labels differ in number, a label is no class, or the training images are missing or all of one
+ * gray.
  */
-export function readImageDataset(files: ImageFiles<Uint8Array>, shape: DatasetShape): Dataset {
-  const train = readSplit('training', files.trainImages, files.trainLabels, shape);
-  const test = readSplit('test', files.testImages, files.testLabels, shape);
+export function readImageDataset(
+  files: ImageFiles<Uint8Array>,
+  shape: DatasetShape,
+  firstLabel = 0,
+): Dataset {
+  const { train, test } = readImageSplits(files, shape, firstLabel);
   return datasetOf(shape, train, test);
 }
 
-/** The data set of these splits, with the moments of its training features. Checks both splits. */
-export function datasetOf(shape: DatasetShape, train: Split, test: Split): Dataset {
+/** The same before it is decided who of `train` validates, and before anything is measured. */
+export function readImageSplits(
+  files: ImageFiles<Uint8Array>,
+  shape: DatasetShape,
+  firstLabel = 0,
+): ImageSplits {
+  const read = (name: string, images: Uint8Array, labels: Uint8Array): Split => {
+    const split = readSplit(name, images, labels, shape);
+    return { ...split, labels: fromZero(name, split.labels, shape, firstLabel) };
+  };
+  return {
+    train: read('training', files.trainImages, files.trainLabels),
+    test: read('test', files.testImages, files.testLabels),
+  };
+}
+
+/** Rows and columns of the images in an IDX file: the shape of a data set that does not tell its own. */
+export function imageSize(images: Uint8Array, name: string): { height: number; width: number } {
+  const [, height, width] = readIdx(images, name, { dimensions: 3 }).shape;
+  return { height, width };
+}
+
+/** The data set of these splits, with the moments of its training features. Checks every split. */
+export function datasetOf(
+  shape: DatasetShape,
+  train: Split,
+  test: Split,
+  validation?: Split,
+): Dataset {
   checkSplit('training', train, shape);
+  if (validation !== undefined) checkSplit('validation', validation, shape);
   checkSplit('test', test, shape);
-  return { shape, train, test, ...moments(train.samples) };
+  const held = validation === undefined ? {} : { validation };
+  return { shape, train, ...held, test, ...moments(train.samples) };
+}
+
+/** Labels firstLabel .. firstLabel + classes - 1 as 0 .. classes - 1. */
+function fromZero(
+  name: string,
+  labels: Uint8Array,
+  { classes }: DatasetShape,
+  firstLabel: number,
+): Uint8Array {
+  if (firstLabel === 0) return labels;
+  const last = firstLabel + classes - 1;
+  const wrong = labels.findIndex((label) => label < firstLabel || label > last);
+  if (wrong >= 0) {
+    throw new RangeError(
+      `${name} labels: label ${labels[wrong]} of sample ${wrong} is not in ${firstLabel}..${last}`,
+    );
+  }
+  return labels.map((label) => label - firstLabel);
 }
 
 function readSplit(
@@ -41,21 +97,6 @@ function readSplit(
     throw new RangeError(`${split} set: ${count} images, but ${of.shape[0]} labels`);
   }
   return { samples: data, labels: of.data };
-}
-
-/** Shapes: samples [N][I], labels [N] in [0, classes). */
-function checkSplit(name: string, { samples, labels }: Split, shape: DatasetShape): void {
-  if (samples.length !== labels.length * shape.features) {
-    throw new RangeError(
-      `${name} set: ${samples.length} features, not ${labels.length} x ${shape.features}`,
-    );
-  }
-  const wrong = labels.findIndex((label) => label >= shape.classes);
-  if (wrong >= 0) {
-    throw new RangeError(
-      `${name} labels: label ${labels[wrong]} of sample ${wrong} is not in 0..${shape.classes - 1}`,
-    );
-  }
 }
 
 /**
@@ -82,78 +123,4 @@ function moments(samples: Uint8Array): { readonly mean: number; readonly std: nu
     );
   }
   return { mean: sum / (255 * n), std: Math.sqrt(spread) / (255 * n) };
-}
-
-/**
- * The tensors in which a data set is stored, sharing its memory: `train.samples` and `test.samples`
- * U8 [N, I], `train.labels` and `test.labels` U8 [N], `mean` and `std` F64 [1]. `metadata` may tell
- * the data set's name.
- */
-export function datasetToTensors(
-  dataset: Dataset,
-  metadata: TensorFile['metadata'] = {},
-): TensorFile {
-  const { shape, train, test, mean, std } = dataset;
-  const samples = ({ samples, labels }: Split): Tensor => ({
-    shape: [labels.length, shape.features],
-    data: samples,
-  });
-  const labels = ({ labels }: Split): Tensor => ({ shape: [labels.length], data: labels });
-  return {
-    tensors: {
-      'train.samples': samples(train),
-      'train.labels': labels(train),
-      'test.samples': samples(test),
-      'test.labels': labels(test),
-      mean: { shape: [1], data: Float64Array.of(mean) },
-      std: { shape: [1], data: Float64Array.of(std) },
-    },
-    metadata,
-  };
-}
-
-/**
- * The data set of `datasetToTensors`, sharing the tensors' memory.
- * @throws RangeError when a tensor is missing or of another type or shape, a label is not in [0,
- * classes), or mean and std cannot normalise.
- */
-export function datasetFromTensors(file: TensorFile, shape: DatasetShape): Dataset {
-  const train = splitFromTensors(file, 'train', shape);
-  const test = splitFromTensors(file, 'test', shape);
-  const mean = scalar(file, 'mean');
-  const std = scalar(file, 'std');
-  if (!(Number.isFinite(mean) && Number.isFinite(std) && std > 0)) {
-    throw new RangeError(`a data set cannot be normalised by mean ${mean} and std ${std}`);
-  }
-  return { shape, train, test, mean, std };
-}
-
-function splitFromTensors(file: TensorFile, name: string, shape: DatasetShape): Split {
-  const labels = tensor(file, `${name}.labels`, Uint8Array, [undefined]);
-  const samples = tensor(file, `${name}.samples`, Uint8Array, [labels.length, shape.features]);
-  checkSplit(name, { samples, labels }, shape);
-  return { samples, labels };
-}
-
-const scalar = (file: TensorFile, name: string): number => tensor(file, name, Float64Array, [1])[0];
-
-/** The data of one tensor, when it has this type and these sizes; an undefined size may be any. */
-function tensor<Data>(
-  { tensors }: TensorFile,
-  name: string,
-  type: { new (): Data; readonly name: string },
-  sizes: readonly (number | undefined)[],
-): Data {
-  if (!Object.hasOwn(tensors, name))
-    throw new RangeError(`the tensor ${name} of a data set is missing`);
-  const { shape, data } = tensors[name];
-  const fits =
-    shape.length === sizes.length &&
-    sizes.every((size, axis) => size === undefined || size === shape[axis]);
-  if (!(data instanceof type && fits)) {
-    const wanted = `${type.name} [${sizes.map((size) => size ?? 'N')}]`;
-    const found = `${elementType(data)} [${shape}]`;
-    throw new RangeError(`tensor ${name}: expected ${wanted}, found ${found}`);
-  }
-  return data;
 }

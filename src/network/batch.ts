@@ -1,5 +1,5 @@
 // batch.ts — from samples as they are stored to a batch of activations
-import type { Dataset, Split } from '../data/dataset.ts';
+import type { Dataset, NumericColumns, Split } from '../data/dataset.ts';
 import { stream } from '../stats/stream.ts';
 import type { Bytes, Floats, Memory } from './memory.ts';
 
@@ -17,7 +17,7 @@ export interface Batch {
 /** Room for batches of up to B = `capacity` samples that go into `input`. */
 export function createBatch(
   memory: Memory,
-  { shape, mean, std }: Pick<Dataset, 'shape' | 'mean' | 'std'>,
+  { shape, mean, std, numeric }: Pick<Dataset, 'shape' | 'mean' | 'std' | 'numeric'>,
   input: Floats,
   capacity: number,
 ): Batch {
@@ -32,6 +32,12 @@ export function createBatch(
       const classes = labels.view();
       for (let b = 0; b < n; b++) classes[b] = split.labels[order[from + b]];
       memory.kernels.normalise(staged.at, input.at, I, n, B, 1 / (255 * std), -mean / std);
+      if (numeric !== undefined) {
+        const X = input.view();
+        standardise(numeric, split, order, from, n, (b, i, value) => {
+          X[((b >> 4) * I + i) * 16 + (b & 15)] = value;
+        });
+      }
     },
   };
 }
@@ -61,6 +67,23 @@ function gather(
 
 const asWords = ({ buffer, byteOffset, length }: Uint8Array): Int32Array =>
   new Int32Array(buffer, byteOffset, length >> 2);
+
+/** The numeric columns of the samples order[from .. from + n): `put` takes each x' = (x - mean)/std of sample b. */
+export function standardise(
+  { columns, mean, std }: NumericColumns,
+  { numeric }: Split,
+  order: Uint32Array,
+  from: number,
+  n: number,
+  put: (b: number, i: number, value: number) => void,
+): void {
+  if (numeric === undefined) return;
+  const J = columns.length;
+  for (let b = 0; b < n; b++) {
+    const first = order[from + b] * J;
+    for (let j = 0; j < J; j++) put(b, columns[j], (numeric[first + j] - mean[j]) / std[j]);
+  }
+}
 
 /** The numbers 0 .. n - 1. */
 export const inOrder = (n: number): Uint32Array => Uint32Array.from({ length: n }, (_, i) => i);

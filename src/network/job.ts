@@ -91,6 +91,7 @@ export function checkJob({ dataset, mask, options, ...job }: TrainingJob): void 
   if (gradients !== undefined) checkWindows(gradients);
   checkSplit('training', dataset.train, dataset);
   checkSplit('test', dataset.test, dataset);
+  if (dataset.validation !== undefined) checkSplit('validation', dataset.validation, dataset);
   if (dataset.std === 0) fail('all training samples are one constant: their deviation is 0');
   if (!(dataset.std > 0 && dataset.std < Infinity)) {
     fail(`the data set's standard deviation is ${dataset.std}, not above 0`);
@@ -178,11 +179,21 @@ function checkWindows(windows: GradientWindows): void {
   }
 }
 
-function checkSplit(name: string, { samples, labels }: Split, { shape }: Dataset): void {
+function checkSplit(
+  name: string,
+  { samples, labels, numeric }: Split,
+  { shape, numeric: columns }: Dataset,
+): void {
   const { features, classes } = shape;
   if (labels.length === 0) fail(`the data set has no ${name} samples`);
   if (samples.length !== labels.length * features) {
     fail(`${labels.length} ${name} labels of ${features} features, but ${samples.length} bytes`);
+  }
+  const J = columns?.columns.length ?? 0;
+  if ((numeric?.length ?? 0) !== labels.length * J) {
+    fail(
+      `${labels.length} ${name} labels of ${J} numeric columns, but ${numeric?.length ?? 0} numbers`,
+    );
   }
   const wrong = labels.findIndex((label) => label >= classes);
   if (wrong >= 0) {

@@ -9,6 +9,8 @@ export interface EpochRecord {
   readonly loss: number;
   /** Fraction of test samples classified rightly after the epoch, in [0, 1]. */
   readonly testAccuracy: number;
+  /** The same of the validation samples, when the data set holds some. */
+  readonly validationAccuracy?: number;
 }
 
 /**
@@ -37,6 +39,8 @@ export interface TrainingMetrics {
   readonly method: 'static' | 'rigl' | 'set';
   /** Test accuracy after the last epoch, in [0, 1]. */
   readonly accuracy: number;
+  /** Validation accuracy after the last epoch, when the data set holds validation samples. */
+  readonly validationAccuracy?: number;
   /** Mean training loss of the last epoch, in nats. */
   readonly loss: number;
   readonly epochs: readonly EpochRecord[];
@@ -51,6 +55,15 @@ export interface TrainingMetrics {
   /** Empty for static training. */
   readonly rewirings: readonly RewiringRecord[];
 }
+
+/** What of a run's last epoch its metrics tell. */
+export const accuracyOf = ({
+  testAccuracy,
+  validationAccuracy,
+}: EpochRecord): Pick<TrainingMetrics, 'accuracy' | 'validationAccuracy'> => ({
+  accuracy: testAccuracy,
+  ...(validationAccuracy === undefined ? {} : { validationAccuracy }),
+});
 
 /** The gradients that were measured, window by window. */
 export interface GradientStatistics {

@@ -4,10 +4,10 @@ import type { Dataset, Split } from '../data/dataset.ts';
 import { withoutFanIn, withoutFanOut } from '../sparse/fan-in.ts';
 import { type LayerMask, maskToTensors } from '../sparse/mask.ts';
 import type { Tensor, TensorFile } from '../tensor.ts';
-import { inOrder, shuffled } from './batch.ts';
+import { inOrder, shuffled, standardise } from './batch.ts';
 import { startingWeights } from './init.ts';
 import { checkJob, type TrainingJob, type TrainingOptions } from './job.ts';
-import type { EpochRecord } from './metrics.ts';
+import { accuracyOf, type EpochRecord } from './metrics.ts';
 import type { Tensorflow } from './tensorflow-backend.ts';
 import type { TrainingHooks, TrainingResult } from './train.ts';
 
@@ -210,17 +210,24 @@ function backward(
 /** The samples order[from .. from + n), normalised to the same floats as ours: [n][I]. */
 function batchOf(
   { tf, job }: Run,
-  { samples }: Split,
+  split: Split,
   order: Uint32Array,
   from: number,
   n: number,
 ): Tensor2D {
   const I = job.dataset.shape.features;
+  const { samples } = split;
+  const { numeric } = job.dataset;
   const shades = shadesOf(job.dataset);
   const batch = new Float32Array(n * I);
   for (let b = 0; b < n; b++) {
     const sample = order[from + b] * I;
     for (let i = 0; i < I; i++) batch[b * I + i] = shades[samples[sample + i]];
+  }
+  if (numeric !== undefined) {
+    standardise(numeric, split, order, from, n, (b, i, value) => {
+      batch[b * I + i] = value;
+    });
   }
   return tf.tensor2d(batch, [n, I]);
 }
@@ -307,7 +314,9 @@ function trainEpoch(run: Run, hooks: TrainingHooks): void {
   }
   checkWeights(run);
   const testAccuracy = accuracy(run, job.dataset.test);
-  position.epochs.push({ epoch: epoch + 1, loss: position.lossSum / N, testAccuracy });
+  const { validation } = job.dataset;
+  const held = validation && { validationAccuracy: accuracy(run, validation) };
+  position.epochs.push({ epoch: epoch + 1, loss: position.lossSum / N, testAccuracy, ...held });
   position.lossSum = 0;
   hooks.save(save(run));
   hooks.progress((epoch + 1) * N, epochs * N, note);
@@ -400,7 +409,7 @@ function result(run: Run): TensorflowResult {
   return {
     metrics: {
       method: 'static',
-      accuracy: last.testAccuracy,
+      ...accuracyOf(last),
       loss: last.loss,
       epochs,
       steps: step,

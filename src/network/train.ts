@@ -7,7 +7,7 @@ import type { Tensor, TensorFile } from '../tensor.ts';
 import { shuffled } from './batch.ts';
 import { accuracy } from './evaluate.ts';
 import { checkJob, stepsPerEpoch, TrainingError, type TrainingJob } from './job.ts';
-import type { GradientStatistics, TrainingMetrics } from './metrics.ts';
+import { accuracyOf, type GradientStatistics, type TrainingMetrics } from './metrics.ts';
 import { backward, forward, type Network, paddedBatch, parameterGradients } from './network.ts';
 import { gradientScores, rewire, setScores } from './rewire.ts';
 import { fanInTensors, type Run, resumeRun, saveRun, startRun } from './run.ts';
@@ -78,7 +78,11 @@ function trainEpoch(run: Run, hooks: TrainingHooks): void {
   }
   checkWeights(run);
   const testAccuracy = accuracy(run.network, run.batch, job.dataset.test, run.capacity);
-  position.epochs.push({ epoch: epoch + 1, loss: position.lossSum / N, testAccuracy });
+  const { validation } = job.dataset;
+  const held = validation && {
+    validationAccuracy: accuracy(run.network, run.batch, validation, run.capacity),
+  };
+  position.epochs.push({ epoch: epoch + 1, loss: position.lossSum / N, testAccuracy, ...held });
   position.lossSum = 0;
   hooks.save(saveRun(run));
   hooks.progress((epoch + 1) * N, epochs * N, note);
@@ -201,7 +205,7 @@ function result(run: Run): TrainingResult {
   return {
     metrics: {
       method: job.rewiring === undefined ? 'static' : (job.rewiring.rule ?? 'rigl'),
-      accuracy: last.testAccuracy,
+      ...accuracyOf(last),
       loss: last.loss,
       epochs,
       steps: step,

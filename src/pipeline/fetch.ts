@@ -3,30 +3,24 @@ import { open } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import pRetry, { AbortError } from 'p-retry';
+import { downloadBytes, type Pace } from './download.ts';
 import { type Digest, digestOf, isDigest, type Named } from './key.ts';
 import type { SourceFile } from './stage.ts';
 import type { Store } from './store.ts';
+import { type ArchiveShelf, archiveShelf, isUrl } from './zip-shelf.ts';
 
 /** What fetching needs to know. */
-export interface FetchOptions {
+export interface FetchOptions extends Pace {
   readonly store: Store;
   /** Folders or URLs that hold files under their declared names. */
   readonly mirrors: readonly string[];
-  readonly progress: (done: number, of: number, note: string) => void;
   readonly warn: (message: string) => void;
-  readonly signal: AbortSignal;
-  /** Pause before the first retry; it doubles from there. */
-  readonly retryAfter_ms: number;
-  /** A download that says nothing for this long is given up and tried again. */
-  readonly stall_ms: number;
 }
 
-/** A download never exceeds this, whatever a stage declares. */
+/** A file never exceeds this, whatever a stage declares. */
 const BYTES_MAX = 2 ** 30;
 /** Decompressed content never exceeds this. */
 const CONTENT_BYTES_MAX = 2 ** 31 - 1;
-const RETRIES = 3;
 
 /** A file that cannot be had, with everything that was tried. */
 export class FetchError extends Error {
@@ -41,12 +35,21 @@ export async function fetchFiles(
   files: readonly SourceFile[],
   options: FetchOptions,
 ): Promise<Named<Digest>> {
-  const digests: Record<string, Digest> = {};
-  for (const file of files) digests[file.name] = await fetchFile(file, options);
-  return digests;
+  const shelf = archiveShelf(options);
+  try {
+    const digests: Record<string, Digest> = {};
+    for (const file of files) digests[file.name] = await fetchFile(file, options, shelf);
+    return digests;
+  } finally {
+    await shelf.close();
+  }
 }
 
-async function fetchFile(file: SourceFile, options: FetchOptions): Promise<Digest> {
+async function fetchFile(
+  file: SourceFile,
+  options: FetchOptions,
+  shelf: ArchiveShelf,
+): Promise<Digest> {
   if (!isDigest(file.sha256)) {
     throw new FetchError(
       `the sha256 of ${file.name} is not 64 lower-case hex digits: ${file.sha256}`,
@@ -57,22 +60,35 @@ async function fetchFile(file: SourceFile, options: FetchOptions): Promise<Diges
   for (const place of placesOf(file, options.mirrors)) {
     let bytes: Uint8Array;
     try {
-      bytes = await contentAt(place, file, options);
-      const actual = digestOf(bytes);
-      if (actual !== file.sha256) {
-        const what = file.of === 'content' ? 'content' : 'file';
-        throw new Error(`wrong ${what}: SHA-256 is ${actual}, expected ${file.sha256}`);
-      }
+      bytes = await verifiedAt(place, file, options, shelf);
     } catch (error) {
       options.signal.throwIfAborted();
-      tried.push(`${place}: ${error instanceof Error ? error.message : String(error)}`);
+      tried.push(`${place.where}: ${error instanceof Error ? error.message : String(error)}`);
       continue;
     }
-    if (tried.length > 0)
-      options.warn(`${file.name} came from ${place}; before it: ${tried.join('; ')}`);
+    if (tried.length > 0) {
+      options.warn(`${file.name} came from ${place.where}; before it: ${tried.join('; ')}`);
+    }
     return options.store.putBlob(bytes);
   }
   throw new FetchError(outOfReach(file, tried));
+}
+
+async function verifiedAt(
+  place: FilePlace,
+  file: SourceFile,
+  options: FetchOptions,
+  shelf: ArchiveShelf,
+): Promise<Uint8Array> {
+  let { bytes, resumed } = await contentAt(place, file, options, shelf);
+  // Two attempts may have met two versions of the file: one whole attempt tells.
+  if (resumed && digestOf(bytes) !== file.sha256) {
+    ({ bytes, resumed } = await contentAt(place, file, options, shelf));
+  }
+  const actual = digestOf(bytes);
+  if (actual === file.sha256) return bytes;
+  const what = file.of === 'content' ? 'content' : 'file';
+  throw new Error(`wrong ${what}: SHA-256 is ${actual}, expected ${file.sha256}`);
 }
 
 function outOfReach(file: SourceFile, tried: readonly string[]): string {
@@ -81,37 +97,70 @@ function outOfReach(file: SourceFile, tried: readonly string[]): string {
     ...tried.map((line) => `  ${line}`),
     ...(tried.length === 0 ? ['  nothing: it has no mirror and no address'] : []),
     `Offline? Put the file at DIR/${file.name} and say --mirror DIR (or set PIPELINE_MIRROR=DIR).`,
+    ...(file.member ? [`Its archive will do, too: DIR/${file.member.archive}.`] : []),
     ...(file.instead ? [file.instead] : []),
   ].join('\n');
 }
 
-const isUrl = (place: string): boolean => /^https?:\/\//.test(place);
+/** A place to look in. */
+interface FilePlace {
+  readonly where: string;
+  /** The file is a member of the archive that lies there. */
+  readonly member?: SourceFile['member'];
+}
 
 /** Where to look, in order. */
-function placesOf(file: SourceFile, mirrors: readonly string[]): readonly string[] {
-  const unsafe = isAbsolute(file.name) || file.name.split(/[\\/]/).includes('..');
-  if (unsafe) throw new FetchError(`a source file cannot be called ${file.name}`);
-  const mirrored = mirrors.map((mirror) =>
-    isUrl(mirror) ? `${mirror.replace(/\/+$/, '')}/${file.name}` : join(resolve(mirror), file.name),
-  );
-  return [...mirrored, ...file.urls];
+function placesOf(file: SourceFile, mirrors: readonly string[]): readonly FilePlace[] {
+  const { member } = file;
+  const below = (mirror: string, name: string): string => {
+    const unsafe = isAbsolute(name) || name.split(/[\\/]/).includes('..');
+    if (unsafe) throw new FetchError(`a source file cannot be called ${name}`);
+    return isUrl(mirror) ? `${mirror.replace(/\/+$/, '')}/${name}` : join(resolve(mirror), name);
+  };
+  // A name is refused with or without mirrors.
+  for (const name of [file.name, ...(member ? [member.archive] : [])]) below('.', name);
+  return [
+    ...mirrors.flatMap((mirror): FilePlace[] => [
+      { where: below(mirror, file.name) },
+      ...(member ? [{ where: below(mirror, member.archive), member }] : []),
+    ]),
+    ...file.urls.map((where) => ({ where, member })),
+  ];
+}
+
+/** Bytes, and whether they were put together from several attempts. */
+interface Got {
+  readonly bytes: Uint8Array;
+  readonly resumed: boolean;
 }
 
 async function contentAt(
-  place: string,
+  { where, member }: FilePlace,
   file: SourceFile,
   options: FetchOptions,
-): Promise<Uint8Array> {
+  shelf: ArchiveShelf,
+): Promise<Got> {
   const limit = Math.min(file.bytes ?? BYTES_MAX, BYTES_MAX);
-  const raw = isUrl(place)
-    ? await download(place, limit, file, options)
-    : await readBounded(place, limit);
-  if (file.of === 'file' || raw[0] !== 0x1f || raw[1] !== 0x8b) return raw;
+  let raw: Got;
+  if (member !== undefined) {
+    const archive = await shelf.open(where, member);
+    raw = { bytes: await archive.member(member.path, limit), resumed: false };
+  } else if (isUrl(where))
+    raw = await downloadBytes({ url: where, name: file.name, limit }, options);
+  else raw = { bytes: await readBounded(where, limit), resumed: false };
+  const { bytes, resumed } = raw;
+  if (file.of === 'file' || bytes[0] !== 0x1f || bytes[1] !== 0x8b) return raw;
   try {
-    return await promisify(gunzip)(raw, { maxOutputLength: CONTENT_BYTES_MAX });
+    const maxOutputLength = Math.min(file.bytes ?? CONTENT_BYTES_MAX, CONTENT_BYTES_MAX);
+    return { bytes: await promisify(gunzip)(bytes, { maxOutputLength }), resumed };
   } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
     const text = error instanceof Error ? error.message : String(error);
-    throw new Error(`the gzip file is damaged or cut short (${text})`);
+    throw new Error(
+      code === 'ERR_BUFFER_TOO_LARGE'
+        ? `its content has more than ${file.bytes ?? CONTENT_BYTES_MAX} bytes, which it must not have`
+        : `the gzip file is damaged or cut short (${text})`,
+    );
   }
 }
 
@@ -127,68 +176,4 @@ async function readBounded(path: string, limit: number): Promise<Uint8Array> {
   } finally {
     await file.close();
   }
-}
-
-function download(
-  url: string,
-  limit: number,
-  file: SourceFile,
-  options: FetchOptions,
-): Promise<Uint8Array> {
-  return pRetry(() => downloadOnce(url, limit, file, options), {
-    retries: RETRIES,
-    minTimeout: options.retryAfter_ms,
-    factor: 2,
-    signal: options.signal,
-  });
-}
-
-async function downloadOnce(
-  url: string,
-  limit: number,
-  file: SourceFile,
-  options: FetchOptions,
-): Promise<Uint8Array> {
-  const stall = new AbortController();
-  const signal = AbortSignal.any([stall.signal, options.signal]);
-  const giveUp = (): void => stall.abort(new Error('the server stalled'));
-  let timer = setTimeout(giveUp, options.stall_ms);
-  try {
-    const response = await fetch(url, { signal, redirect: 'follow' });
-    if (!response.ok) {
-      const error = new Error(`HTTP ${response.status} ${response.statusText}`.trim());
-      throw response.status >= 500 || response.status === 429 ? error : new AbortError(error);
-    }
-    const total = Number(response.headers.get('content-length') ?? 0);
-    const chunks: Uint8Array[] = [];
-    let done = 0;
-    for await (const chunk of response.body ?? []) {
-      clearTimeout(timer);
-      timer = setTimeout(giveUp, options.stall_ms);
-      chunks.push(chunk);
-      done += chunk.length;
-      if (done > limit) throw new AbortError(`more than ${limit} bytes, which it must not have`);
-      options.progress(done, Math.max(total, done), `fetching ${file.name}`);
-    }
-    if (total > 0 && done < total && !response.headers.has('content-encoding')) {
-      throw new Error(`cut short: ${done} of ${total} bytes`);
-    }
-    return Buffer.concat(chunks);
-  } catch (error) {
-    throw withCause(error);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** `fetch failed` says little: its cause says what happened. */
-function withCause(error: unknown): Error {
-  if (!(error instanceof Error)) return new Error(String(error));
-  const cause = error.cause;
-  // p-retry takes a TypeError for a bug and would not try again.
-  if (error instanceof TypeError) {
-    const text = cause instanceof Error ? cause.message || (cause as { code?: string }).code : '';
-    return new Error(text ? `${error.message} (${text})` : error.message);
-  }
-  return error;
 }

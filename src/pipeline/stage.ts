@@ -113,11 +113,22 @@ export interface SourceFile {
   readonly name: string;
   /** Where it is published, tried in this order after the mirrors. */
   readonly urls: readonly string[];
-  /** No more than this many bytes are downloaded. */
+  /** Neither the file nor, where the checksum is of it, its content has more bytes than this. */
   readonly bytes?: number | undefined;
   readonly sha256: string;
   /** What the checksum is of: the file, or its decompressed content (a mirror may have gzipped it anew). */
   readonly of: 'file' | 'content';
+  /** The file is published inside a zip archive: `urls` are those of the archive, which is not unpacked further. */
+  readonly member?:
+    | {
+        /** The archive's path below a mirror, such as `emnist/gzip.zip`. */
+        readonly archive: string;
+        /** Path inside the archive. */
+        readonly path: string;
+        /** The archive has no more bytes than this. */
+        readonly archiveBytes?: number | undefined;
+      }
+    | undefined;
   /** What one can do when the file is out of reach, such as which data set needs no download. */
   readonly instead?: string | undefined;
 }
