@@ -1,50 +1,15 @@
 // Files from outside: where they are looked for, and what is never kept. Servers live on 127.0.0.1.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { FetchError, type FetchOptions, fetchFiles } from '../src/pipeline/fetch.ts';
+import { describe, expect, test } from 'vitest';
+import { fetchFiles } from '../src/pipeline/fetch.ts';
 import { digestOf } from '../src/pipeline/key.ts';
 import type { SourceFile } from '../src/pipeline/stage.ts';
-import { openStore, type Store } from '../src/pipeline/store.ts';
 import { DOOR, makeRig, tasksOf } from './rig.ts';
+import { type Answer, fetched, folder, server, steady, store } from './serving.ts';
 
 const CONTENT = Buffer.from('ten images of a sort'.repeat(50));
-
-/** A folder that goes when the test is over. */
-function folder(files: Readonly<Record<string, Uint8Array | string>> = {}): string {
-  const path = mkdtempSync(join(tmpdir(), 'pipeline-fetch-'));
-  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
-  for (const [name, bytes] of Object.entries(files)) writeFileSync(join(path, name), bytes);
-  return path;
-}
-
-function store(): Store {
-  const opened = openStore(folder(), () => undefined);
-  onTestFinished(() => opened.close());
-  return opened;
-}
-
-type Answer = (response: ServerResponse, request: IncomingMessage) => void;
-
-/** A server that gives its answers one after another, the last one for ever; and what it was asked. */
-async function server(...answers: readonly Answer[]): Promise<{ url: string; asked: string[] }> {
-  const asked: string[] = [];
-  const listening = createServer((request, response) => {
-    const answer = answers[Math.min(asked.length, answers.length - 1)];
-    asked.push(request.url ?? '');
-    answer(response, request);
-  });
-  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    listening.closeAllConnections();
-    listening.close();
-  });
-  return { url: `http://127.0.0.1:${(listening.address() as AddressInfo).port}`, asked };
-}
 
 const whole: Answer = (response) => response.end(CONTENT);
 const status =
@@ -70,39 +35,6 @@ const file = (overrides: Partial<SourceFile> = {}): SourceFile => ({
   of: 'file',
   ...overrides,
 });
-
-/** Fetches one file; gives its bytes as kept, the warnings, and the error if any. */
-async function fetched(
-  source: SourceFile,
-  options: Partial<FetchOptions> = {},
-): Promise<{ bytes?: Uint8Array | undefined; warnings: string[]; error?: Error }> {
-  const warnings: string[] = [];
-  const into = options.store ?? store();
-  const all: FetchOptions = {
-    store: into,
-    mirrors: [],
-    progress: () => undefined,
-    warn: (message) => warnings.push(message),
-    signal: new AbortController().signal,
-    retryAfter_ms: 1,
-    stall_ms: 2000,
-    ...options,
-  };
-  try {
-    const digests = await fetchFiles([source], all);
-    return { bytes: into.blob(digests[source.name]), warnings };
-  } catch (error) {
-    expect(error).toBeInstanceOf(FetchError);
-    return { warnings, error: error as Error };
-  }
-}
-
-/** A message without what differs from run to run. */
-const steady = (text: string | undefined, ...urls: string[]): string =>
-  urls.reduce(
-    (sum, url, index) => sum.replaceAll(url, `http://server-${index}`),
-    (text ?? '').replaceAll(tmpdir(), '/tmp').replace(/pipeline-fetch-\w+/g, 'folder'),
-  );
 
 describe('a server', () => {
   test('that fails with 500 is asked again', async () => {
@@ -192,6 +124,97 @@ describe('a server', () => {
       }),
     ).rejects.toThrow('stopped');
   });
+});
+
+describe('a download that breaks off', () => {
+  /** Serves ranges of the content as long as `if-range` names this version. */
+  const ranged =
+    (etag: string, content = CONTENT): Answer =>
+    (response, { headers }) => {
+      const start = Number(/^bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0);
+      if (start === 0 || (headers['if-range'] ?? etag) !== etag) {
+        response.writeHead(200, { etag, 'content-length': content.length }).end(content);
+        return;
+      }
+      const range = `bytes ${start}-${content.length - 1}/${content.length}`;
+      const length = content.length - start;
+      response.writeHead(206, { etag, 'content-range': range, 'content-length': length });
+      response.end(content.subarray(start));
+    };
+  const cutAt =
+    (etag: string | undefined, content = CONTENT): Answer =>
+    (response) => {
+      const tag = etag === undefined ? {} : { etag };
+      response.writeHead(200, { ...tag, 'content-length': content.length });
+      response.write(content.subarray(0, 300), () => response.destroy());
+    };
+  /** The ranges that were asked for. */
+  const asking = (...answers: readonly Answer[]) => {
+    const ranges: (string | undefined)[] = [];
+    const noting = answers.map(
+      (answer): Answer =>
+        (response, request) => {
+          ranges.push(request.headers.range);
+          answer(response, request);
+        },
+    );
+    return { ranges, serving: server(...noting) };
+  };
+
+  test('goes on where it stopped', async () => {
+    const { ranges, serving } = asking(cutAt('"1"'), ranged('"1"'));
+    const { bytes } = await fetched(file({ urls: [(await serving).url] }));
+    expect(bytes).toEqual(CONTENT);
+    expect(ranges).toEqual([undefined, 'bytes=300-']);
+  });
+
+  test('begins anew when the file has changed meanwhile', async () => {
+    const { ranges, serving } = asking(cutAt('"1"', Buffer.alloc(1000)), ranged('"2"'));
+    expect((await fetched(file({ urls: [(await serving).url] }))).bytes).toEqual(CONTENT);
+    expect(ranges).toEqual([undefined, 'bytes=300-']);
+  });
+
+  test('begins anew when only the digest tells that the file has changed', async () => {
+    const { ranges, serving } = asking(cutAt(undefined, Buffer.alloc(1000)), ranged('"2"'));
+    expect((await fetched(file({ urls: [(await serving).url] }))).bytes).toEqual(CONTENT);
+    expect(ranges).toEqual([undefined, 'bytes=300-', undefined]);
+  });
+
+  test('begins anew when the server knows nothing of ranges, or of this one', async () => {
+    const deaf = asking(cutAt(undefined), whole);
+    expect((await fetched(file({ urls: [(await deaf.serving).url] }))).bytes).toEqual(CONTENT);
+    expect(deaf.ranges).toEqual([undefined, 'bytes=300-']);
+    const strict = asking(cutAt(undefined), status(416), whole);
+    expect((await fetched(file({ urls: [(await strict.serving).url] }))).bytes).toEqual(CONTENT);
+    expect(strict.ranges).toEqual([undefined, 'bytes=300-', undefined]);
+  });
+
+  test('is tried as often as it brings a good deal more', async () => {
+    const large = Buffer.alloc(8_500_000, 'large');
+    const piecemeal: Answer = (response, { headers }) => {
+      const start = Number(/^bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0);
+      const range = `bytes ${start}-${large.length - 1}/${large.length}`;
+      const length = large.length - start;
+      const head = start === 0 ? {} : { 'content-range': range };
+      response.writeHead(start === 0 ? 200 : 206, { ...head, 'content-length': length });
+      response.write(large.subarray(start, start + 1_500_000), () => response.destroy());
+    };
+    const { url, asked } = await server(piecemeal);
+    const { bytes } = await fetched(file({ urls: [url], sha256: digestOf(large) }));
+    expect(bytes?.length).toBe(large.length);
+    expect(asked.length).toBeGreaterThan(4);
+  });
+});
+
+test('progress is told about a hundred times, however many chunks a download has', async () => {
+  const large = Buffer.alloc(20_000_000);
+  const { url } = await server((response) => response.end(large));
+  const told: number[] = [];
+  const source = file({ urls: [url], sha256: digestOf(large), bytes: large.length });
+  await fetched(source, { progress: (done) => told.push(done) });
+  expect(told.length).toBeLessThanOrEqual(102);
+  expect(told.at(-1)).toBe(large.length);
+  expect(told).toEqual(told.toSorted((a, b) => a - b));
 });
 
 describe('places', () => {
