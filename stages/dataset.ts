@@ -26,7 +26,14 @@ import {
 import { synthDigits } from '../src/data/synth-digits.ts';
 import { synthForest } from '../src/data/synth-forest.ts';
 import { samplesOf, tableDataset } from '../src/data/table.ts';
-import { defineStage, json, type SourceFile, StageError, tensors } from '../src/pipeline/stage.ts';
+import {
+  defineStage,
+  json,
+  type SourceFile,
+  type StageContext,
+  StageError,
+  tensors,
+} from '../src/pipeline/stage.ts';
 import {
   type CsvDataset,
   checkDataset,
@@ -69,9 +76,9 @@ export default defineStage({
   outputs: { data: tensors(), shape: json<DatasetShape>(), about: json<DatasetAbout>() },
   check: ({ dataset }) => checkDataset(dataset),
   files: ({ dataset }) => filesOf(spelled(dataset)),
-  run({ params, files }) {
+  run({ params, files, progress }) {
     try {
-      return outputsOf(made(spelled(params.dataset), files));
+      return outputsOf(made(spelled(params.dataset), { files, progress }));
     } catch (error) {
       // What is wrong with a file is its owner's to mend.
       if (error instanceof RangeError) throw new StageError(error.message);
@@ -81,7 +88,8 @@ export default defineStage({
 });
 
 type Spelled = ReturnType<typeof spelled>;
-type Contents = Readonly<Record<string, Uint8Array>>;
+/** What a data set is made from, and who is told how far that is. */
+type Source = Pick<StageContext<unknown, unknown>, 'files' | 'progress'>;
 
 function filesOf(dataset: Spelled): readonly SourceFile[] {
   if ('format' in dataset) {
@@ -109,9 +117,9 @@ const OURS = {
 };
 const PUBLISHED_SPLIT = 'training and test samples as published';
 
-function made(dataset: Spelled, contents: Contents): Made {
+function made(dataset: Spelled, source: Source): Made {
   if ('format' in dataset) {
-    return dataset.format === 'csv' ? fromCsv(dataset, contents) : fromIdx(dataset, contents);
+    return dataset.format === 'csv' ? fromCsv(dataset, source) : fromIdx(dataset, source);
   }
   switch (dataset.kind) {
     case 'synth-digits': {
@@ -125,11 +133,11 @@ function made(dataset: Spelled, contents: Contents): Made {
       return { dataset: synthForest(dataset), facts, synthetic: true, split };
     }
     case 'covtype':
-      return fromCovtype(dataset, contents);
+      return fromCovtype(dataset, source);
     default: {
       if (!isImageDatasetName(dataset.kind)) throw new Error(`no data set ${dataset.kind}`);
       const known = imageDatasets[dataset.kind];
-      return fromImages(known, known, dataset, contents);
+      return fromImages(known, known, dataset, source);
     }
   }
 }
@@ -142,14 +150,14 @@ function fromImages(
     readonly firstLabel: number;
   },
   { split, limit }: PublishedParts,
-  contents: Contents,
+  source: Source,
 ): Made {
   const { files, shape, firstLabel } = images;
   const bytes = {
-    trainImages: contents[files.trainImages.name],
-    trainLabels: contents[files.trainLabels.name],
-    testImages: contents[files.testImages.name],
-    testLabels: contents[files.testLabels.name],
+    trainImages: source.files[files.trainImages.name],
+    trainLabels: source.files[files.trainLabels.name],
+    testImages: source.files[files.testImages.name],
+    testLabels: source.files[files.testLabels.name],
   };
   const { train, test } = readImageSplits(bytes, shape, firstLabel);
   const splits = limited({ ...withValidation(train, split), test }, limit);
@@ -158,12 +166,12 @@ function fromImages(
   return { dataset, facts, synthetic: false, split: rule };
 }
 
-function fromIdx(declared: IdxDataset, contents: Contents): Made {
+function fromIdx(declared: IdxDataset, source: Source): Made {
   const { files, classes, transposed, firstLabel } = declared;
-  const { height, width } = imageSize(contents[files.trainImages.name], 'training images');
+  const { height, width } = imageSize(source.files[files.trainImages.name], 'training images');
   const orientation = transposed ? { transposed: true as const } : {};
   const shape = { features: height * width, classes, height, width, ...orientation };
-  return fromImages(factsOf(declared), { files, shape, firstLabel }, declared, contents);
+  return fromImages(factsOf(declared), { files, shape, firstLabel }, declared, source);
 }
 
 const factsOf = ({ title, licence, citation, url }: DatasetFacts): DatasetFacts => ({
@@ -175,10 +183,10 @@ const factsOf = ({ title, licence, citation, url }: DatasetFacts): DatasetFacts 
 
 type TableForm = Parameters<typeof readCsv>[2];
 
-function fromCsv(declared: CsvDataset, contents: Contents): Made {
+function fromCsv(declared: CsvDataset, source: Source): Made {
   const { file, header, delimiter, label, classes, firstLabel, split, limit } = declared;
   const form = { header, delimiter, label, classes, firstLabel };
-  return fromTable(factsOf(declared), contents[file.name], file.name, form, split, limit);
+  return fromTable(factsOf(declared), source, file.name, form, split, limit);
 }
 
 function fromCovtype(
@@ -186,25 +194,26 @@ function fromCovtype(
     split,
     limit,
   }: { readonly split: 'uci' | TableParts; readonly limit?: SampleLimit | undefined },
-  contents: Contents,
+  source: Source,
 ): Made {
   const { file, shape, firstLabel } = covtype;
   const fields = shape.features + 1;
   const { classes } = shape;
   const form = { header: false, delimiter: ',', label: fields, classes, firstLabel, fields };
   const rule = split === 'uci' ? covtype.uci : split;
-  return fromTable(factsOf(covtype), contents[file.name], file.name, form, rule, limit);
+  return fromTable(factsOf(covtype), source, file.name, form, rule, limit);
 }
 
 function fromTable(
   facts: DatasetFacts,
-  bytes: Uint8Array,
+  { files, progress }: Source,
   name: string,
   form: TableForm,
   rule: TableParts | FixedParts,
   limit: SampleLimit | undefined,
 ): Made {
-  const table = readCsv(bytes, name, form);
+  const told = (done: number, of: number): void => progress(done, of, `reading ${name}`);
+  const table = readCsv(files[name], name, form, told);
   const { all, columns } = samplesOf(table);
   const splits = limited(partsOf(all, rule), limit);
   const classes = typeof form.classes === 'number' ? form.classes : form.classes.length;

@@ -212,6 +212,22 @@ describe('readImageDataset', () => {
     );
   });
 
+  test('shifts labels that do not begin at 0, as those of letters, and refuses those below', () => {
+    const letters = { trainLabels: idx([2], [1, 3]), testLabels: idx([1], [2]) };
+    const { train, test: held } = readImageDataset({ ...good, ...letters }, shape, 1);
+    expect([[...train.labels], [...held.labels]]).toEqual([[0, 2], [1]]);
+    expect(imageDatasets['emnist-letters']).toMatchObject({
+      firstLabel: 1,
+      shape: { classes: 26 },
+    });
+    for (const label of [0, 4]) {
+      const files = { ...good, ...letters, testLabels: idx([1], [label]) };
+      expect(() => readImageDataset(files, shape, 1)).toThrow(
+        new RangeError(`test labels: label ${label} of sample 0 is not in 1..3`),
+      );
+    }
+  });
+
   test('refuses images and labels that differ in number', () => {
     expect(reading({ trainLabels: idx([3], [0, 1, 2]) })).toThrow(
       new RangeError('training set: 2 images, but 3 labels'),
@@ -235,7 +251,12 @@ describe('readImageDataset', () => {
 
 describe('the catalog', () => {
   test('knows its names and no others', () => {
-    expect(imageDatasetNames).toEqual(['mnist', 'fashion-mnist']);
+    expect(imageDatasetNames).toEqual([
+      'mnist',
+      'fashion-mnist',
+      'emnist-balanced',
+      'emnist-letters',
+    ]);
     expect(isImageDatasetName('fashion-mnist')).toBe(true);
     expect(isImageDatasetName('toString')).toBe(false);
   });
@@ -244,9 +265,14 @@ describe('the catalog', () => {
     for (const name of imageDatasetNames) {
       for (const file of filesOf(imageDatasets[name].files)) {
         const [folder, base] = file.name.split('/');
-        expect(folder).toBe(name);
+        expect(name.startsWith(folder)).toBe(true);
         expect(file.urls.length).toBeGreaterThan(0);
-        for (const url of file.urls) expect(new URL(url).pathname.endsWith(`/${base}`)).toBe(true);
+        // Of what lies in an archive, the addresses are the archive's.
+        const published = file.member?.archive.split('/')[1] ?? base;
+        expect(file.member?.path.split('/').at(-1) ?? base).toBe(base);
+        for (const url of file.urls) {
+          expect(new URL(url).pathname.endsWith(`/${published}`)).toBe(true);
+        }
       }
     }
   });

@@ -31,15 +31,23 @@ export interface Table {
 
 /** No row is longer than this many characters: an open quote must not swallow the file. */
 const ROW_CHARACTERS_MAX = 1_000_000;
+/** Rows between two reports of progress. */
+const TOLD_ROWS = 16_384;
 /** Numbers in a table, at most: 2 GB of them. */
 const VALUES_MAX = 512 * 1024 * 1024;
 
 /**
  * Reads a CSV file of numbers. Empty lines are passed over; fields may be quoted.
  * @param name what messages call the file.
+ * @param progress is told now and then how many rows were read, of how many at most.
  * @throws RangeError that names line and column of the first row that is wrong.
  */
-export function readCsv(bytes: Uint8Array, name: string, form: CsvForm): Table {
+export function readCsv(
+  bytes: Uint8Array,
+  name: string,
+  form: CsvForm,
+  progress: (done: number, of: number) => void = () => undefined,
+): Table {
   const rows = startRows(bytes, name, form);
   try {
     parse(bytes, {
@@ -50,14 +58,15 @@ export function readCsv(bytes: Uint8Array, name: string, form: CsvForm): Table {
       relax_column_count: true,
       max_record_size: ROW_CHARACTERS_MAX,
       // Rows are taken one by one and dropped: as a list of texts they would take fifty times the file.
-      on_record: (record: string[], { lines }) => {
+      on_record: (record: string[], { lines, records }) => {
         rows.take(record, lines);
+        if (records % TOLD_ROWS === 0) progress(records, rows.most);
         return null;
       },
     });
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    throw new RangeError(`${name}: ${wordCsvError(error)}`, { cause: error });
+    throw new RangeError(`${name}, ${wordCsvError(error)}`, { cause: error });
   }
   return rows.table();
 }
@@ -75,6 +84,8 @@ function wordCsvError(error: CsvError): string {
 }
 
 interface Rows {
+  /** No more rows than this. */
+  readonly most: number;
   take(record: readonly string[], line: number): void;
   table(): Table;
 }
@@ -108,6 +119,7 @@ function startRows(bytes: Uint8Array, name: string, form: CsvForm): Rows {
   };
 
   return {
+    most,
     take(record, line) {
       if (labelAt < 0) {
         begin(record, line);
