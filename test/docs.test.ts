@@ -7,6 +7,7 @@ import { shapedFamilies } from '../src/sparse/family.ts';
 import { hierarchy } from '../src/sparse/hierarchy.ts';
 import { PLACEMENT_ARMS } from '../src/sparse/placement.ts';
 import convergence from '../stages/convergence.ts';
+import { DatasetParam } from '../stages/dataset-param.ts';
 import equilibrium from '../stages/equilibrium.ts';
 import mask from '../stages/mask.ts';
 import matchedMask from '../stages/matched-mask.ts';
@@ -67,6 +68,31 @@ describe('docs/science.md', () => {
     const fields = hierarchy({ fanIn: ones, l2: ones, l1: ones, perConnection: ones });
     for (const word of [...shapedFamilies, ...PLACEMENT_ARMS, ...Object.keys(fields)]) {
       if (word !== 'hubs') expect(document, word).toContain(`\`${word}\``);
+    }
+  });
+});
+
+describe('docs/data.md', () => {
+  const words = readFileSync(join(repository, 'docs/data.md'), 'utf8');
+  interface Schema {
+    readonly _zod: {
+      readonly def: {
+        readonly options?: readonly Schema[];
+        readonly entries?: Readonly<Record<string, string>>;
+        readonly shape?: Readonly<Record<string, unknown>>;
+      };
+    };
+  }
+  const leaves = (schema: Schema): readonly Schema[] =>
+    schema._zod.def.options?.flatMap(leaves) ?? [schema];
+
+  test('has a row for every data set by name, and tells every field of the forms with knobs', () => {
+    for (const { _zod } of leaves(DatasetParam as unknown as Schema)) {
+      for (const name of Object.keys(_zod.def.entries ?? {}))
+        expect(words).toMatch(new RegExp(`^\\| \`${name}\` \\|`, 'm'));
+      for (const name of Object.keys(_zod.def.shape ?? {})) {
+        if (name !== 'kind') expect(words, name).toMatch(new RegExp(`\`${name}[\`:]`));
+      }
     }
   });
 });
