@@ -160,6 +160,13 @@ describe('a stratified split', () => {
     }
   });
 
+  test('that would hold nobody out is refused', () => {
+    const few = someSplit(LABELS.subarray(0, 10));
+    expect(() => partsOf(few, { seed: 0, test: 0.2, validation: 0.01 })).toThrow(
+      new RangeError('1 % of so few training samples hold none out to validate'),
+    );
+  });
+
   test('in the order of rows takes just so many, and only of so many', () => {
     const fixed = { train: 500, validation: 100, test: 400 };
     const splits = partsOf(someSplit(LABELS), fixed);

@@ -58,11 +58,19 @@ function fixedParts(all: Split, { train, validation, test }: FixedParts): Splits
   };
 }
 
-/** Holds validation samples out of the training samples, where that is asked for. */
+/**
+ * Holds validation samples out of the training samples, where that is asked for.
+ * @throws RangeError when the share is so small that there would be none.
+ */
 export function withValidation(train: Split, rule: PublishedParts['split']): Omit<Splits, 'test'> {
   if (rule === undefined || rule.validation === 0) return { train };
   const { seed, validation } = rule;
   const { held, kept } = holdOut(train, validation, { seed, name: 'validation' });
+  if (held.labels.length === 0) {
+    throw new RangeError(
+      `${percent(validation)} of so few training samples hold none out to validate`,
+    );
+  }
   return { train: kept, validation: held };
 }
 

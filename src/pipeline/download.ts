@@ -162,8 +162,9 @@ async function begin(
   }
   const length = Number(headers.get('content-length') ?? 0);
   const version = versionOf(headers);
-  const [, from, whole] = /^bytes (\d+)-\d+\/(\d+)/.exec(headers.get('content-range') ?? '') ?? [];
-  state.wholeSize = whole === undefined ? undefined : Number(whole);
+  const [, from, whole] =
+    /^bytes (\d+)-\d+\/(\d+|\*)/.exec(headers.get('content-range') ?? '') ?? [];
+  state.wholeSize = whole === undefined || whole === '*' ? undefined : Number(whole);
   const wanted = (range?.start ?? 0) + sink.length;
   if (status === 206) {
     const isSame = state.version === undefined || version === state.version;
