@@ -73,7 +73,7 @@ describe('the study, in miniature', () => {
         "equilibrium": "0b9ed284cc9fe98fdcfc41f66b7b7b7253a1361ec2c788ebbbde78281720710b",
         "metrics": "abcfc094549177d9df6bd9821a5fbeeb705ec9480b9da88e56985e5bdce027b3",
         "model": "deea4dab70e11af8cf650d0e6bb182a57fafae470bcdbdbb13a97c947935f9cb",
-        "report": "102299dec4ad4425d9b3c4322b496ab272df7e1d68fbf77aa8a111281d1087f9",
+        "report": "6ca460ed166a62e94aa8493d12af1789bdb10feb4f3281da57aff896aace9779",
       }
     `);
   });
