@@ -107,3 +107,17 @@ function withoutVariance(difference: number, level: number): MeanDifference {
     ? { ...none, p: 1, ci: [0, 0], reason: 'all observations are equal' }
     : { ...none, p: null, ci: null, reason: 'neither arm varies, so no test exists' };
 }
+
+/** The mean of one sample of at least one value, with its t interval; null of a single value. */
+export function meanInterval(
+  values: readonly number[],
+  level = 0.95,
+): Pick<MeanDifference, 'ci' | 'level'> {
+  const { ci } = paired(
+    values,
+    values.map(() => 0),
+    level,
+  );
+  const constant = values.length > 1 && sampleSd(values) === 0;
+  return { ci: constant ? [values[0], values[0]] : ci, level };
+}
