@@ -1,4 +1,4 @@
-import { copyFileSync, symlinkSync } from 'node:fs';
+import { copyFileSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
@@ -213,7 +213,7 @@ describe('a claim of superiority', () => {
     a: { stage: 'rigl', profile: 'equilibrium' },
     b: { stage: 'rigl', profile: 'uniform' },
     margin: 0.1,
-    published: { fashion: 0.16 },
+    published: { fashion: 0.16, mnist: 0.5 },
   };
   const runs = (dataset: string, gain: number, sd = 0.15) => [
     ...arm('rigl', { dataset, profile: 'equilibrium' }, 89 + gain, { sd }),
@@ -230,6 +230,15 @@ describe('a claim of superiority', () => {
     expect(fashion.pHolm).toBeCloseTo(2 * (fashion.p ?? 0), 12);
     expect(two.verdict).toBe('not reproduced');
     expect(mnist.verdict).toBe('not reproduced');
+  });
+
+  test('is about the data sets that a value is published of', () => {
+    const declared = { ...better, published: { fashion: 0.16 } };
+    const given = evidence({ runs: [...runs('fashion', 0.16), ...runs('mnist', 0)] });
+    const { verdict, contrasts } = judged(declared, given);
+    expect(verdict).toBe('reproduced');
+    expect(contrasts[1]).toMatchObject({ verdict: 'illustrated', finding: 'not reproduced' });
+    expect(contrasts[1].reason).toMatch(/^nothing is published of this data set: /);
   });
 
   test('synthetic data are no part of the family', () => {
@@ -431,6 +440,27 @@ describe('declarations', () => {
     expect(parse({ rule: 'vote' })).toBe(false);
     expect(parse({ verdict: 'reproduced' })).toBe(false);
   });
+});
+
+test('docs/claims.md tells every rule and every field of the result', () => {
+  const words = readFileSync(join(repository, 'docs/claims.md'), 'utf8');
+  const rules = Claim._zod.def.options.map(({ shape }) => shape.rule._zod.def.values[0]);
+  expect(rules).toHaveLength(6);
+  for (const rule of rules) expect(words).toContain(`| \`${rule}\` |`);
+  const runs = [
+    ...arm('dense', { dataset: 'mnist' }, 98),
+    ...arm('static', { dataset: 'mnist', profile: 'uniform' }, 98),
+  ];
+  const result = judge([Claim.parse({ ...about, ...near })], evidence({ runs }));
+  const { claims, design } = result;
+  for (const object of [
+    result,
+    claims[0],
+    claims[0].contrasts[0],
+    claims[0].contrasts[0].a,
+    design,
+  ])
+    for (const field of Object.keys(object)) expect(words).toMatch(new RegExp(`\\b${field}\\b`));
 });
 
 describe("the study's claims, through the binary", () => {

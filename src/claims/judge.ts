@@ -58,9 +58,16 @@ function countsFor(
   { synthetic }: Evidence,
 ): string | null {
   if (synthetic.get(dataset) === true) return 'synthetic data';
+  if (claim.rule === 'superiority' && !isPublished(claim.published, dataset)) {
+    return 'nothing is published of this data set';
+  }
   if (seeds < claim.seeds) return `${counted(seeds, 'seed')} of at least ${claim.seeds}`;
   return null;
 }
+
+/** A claim that tells its data sets is about them and no others. */
+const isPublished = (published: Readonly<Record<string, number>>, dataset: string): boolean =>
+  Object.keys(published).length === 0 || Object.hasOwn(published, dataset);
 
 /**
  * Holm's adjustment over the tests of a claim that must find a difference: those that count are one family, those that
@@ -120,7 +127,7 @@ function conclude(contrasts: readonly Contrast[]): Pick<JudgedClaim, 'verdict' |
   if (shown.length > 0) {
     const found = shown.filter(({ finding }) => finding === 'reproduced').length;
     const decided = shown.filter(({ finding }) => finding !== null).length;
-    const why = shown.every(({ synthetic }) => synthetic) ? 'synthetic data' : 'too few seeds';
+    const why = shown.every(({ synthetic }) => synthetic) ? 'synthetic data' : 'none counts';
     const words = `${why}: ${found} of ${counted(decided, 'contrast')} would be reproduced`;
     return { verdict: 'illustrated', reason: `${words}${beside}` };
   }
