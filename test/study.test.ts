@@ -36,7 +36,7 @@ describe('the study, in miniature', () => {
     const first = await rig.make('report', ...TINY);
     expect(first.code).toBe(0);
     // Cells of the grid that are arms elsewhere, and starts that are profiles, are made once.
-    expect(first.events.at(-1)).toMatchObject({ tally: { built: 0, reused: 0, infeasible: 2 } });
+    expect(first.events.at(-1)).toMatchObject({ tally: { built: 48, reused: 4, infeasible: 2 } });
     expect(rig.read('artifacts/report/report.html')).toContain('<!doctype html>');
     expect(rig.read('artifacts/report/provenance.html')).toContain('rigl[tiny,0.8,erk,uniform,0]');
 
@@ -117,7 +117,7 @@ describe('the study, in miniature', () => {
         "equilibrium": "0b9ed284cc9fe98fdcfc41f66b7b7b7253a1361ec2c788ebbbde78281720710b",
         "metrics": "abcfc094549177d9df6bd9821a5fbeeb705ec9480b9da88e56985e5bdce027b3",
         "model": "deea4dab70e11af8cf650d0e6bb182a57fafae470bcdbdbb13a97c947935f9cb",
-        "report": "6ca460ed166a62e94aa8493d12af1789bdb10feb4f3281da57aff896aace9779",
+        "report": "325c547c044f661d7d86a8117351aa9c1960dc687230a3c9abe75f7c2ad430c1",
       }
     `);
   });
@@ -127,7 +127,7 @@ describe('the study, in miniature', () => {
     const [killed, whole] = [studyRig(), studyRig()];
     const target = 'rigl/tiny/0.8/erk/uniform/0';
     const run = killed.start(['make', target, '--json', ...longer]);
-    const finished = 'mask[tiny,0.8,erk,uniform,0]';
+    const finished = 'start-mask[tiny,0.8,erk,uniform,0]';
     await run.line((line) => /"progress","task":"rigl\[.*epoch ([5-9]|[1-3]\d) of/.test(line));
     run.process.kill('SIGKILL');
     await run.ended;

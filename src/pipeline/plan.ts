@@ -180,7 +180,7 @@ class Planner {
       return declaration.work?.(params, this.upstream.of(inputs)) ?? null;
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      const hint = `${stage.run} throws in its work for these params: mend it there`;
+      const hint = `${stage.run} throws in its check, work or files for these params: mend it there`;
       this.say(`stage \`${stage.name}\` cannot be planned: ${text}`, stage.place, hint);
       return null;
     }

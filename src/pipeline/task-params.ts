@@ -86,7 +86,7 @@ export class ParamsParser {
       return { params, files: declaration.files?.(params) ?? null, infeasible: null };
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      const hint = `${stage.run} throws in its check or files for these params: mend it there`;
+      const hint = `${stage.run} throws in its check, work or files for these params: mend it there`;
       this.say(`stage \`${stage.name}\` cannot be planned: ${text}`, stage.place, hint);
       return undefined;
     }
