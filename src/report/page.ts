@@ -27,8 +27,7 @@ ${abstract(study, results)}
 </header>
 ${contents(study)}
 <main>
-${study.claims && section('claims', 'Claims', claimsTable(study.claims))}
-${await accuracySection(study, results, palette)}
+${study.claims && section('claims', 'Claims', claimsTable(study.claims))}${await accuracySection(study, results, palette)}
 ${await curvesSection(settings, palette)}
 ${await fanInSection(settings, palette)}
 ${await equilibriumSection(study)}
