@@ -42,6 +42,8 @@ export default defineStage({
         .filter((reference) => armOf(reference.at) === armOf(at))
         .map(referenceOf);
       if (references.length === 0) throw new StageError(`no reference run for ${group[0].task}`);
+      // With a single seed the reference has nothing to be compared with, and no row.
+      if (references.length === 1 && references[0].task === group[0].task) return [];
       const { dataset = null, sparsity = null, rule = null, profile = '' } = at;
       return convergenceOf(runs, references).map((layer) => {
         return { dataset, sparsity, rule, start: profile, ...layer };

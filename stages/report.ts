@@ -1,7 +1,15 @@
 // report.ts — everything that was found, on one page
 import * as z from 'zod/mini';
+import type { ClaimsResult } from '../src/claims/result.ts';
 import type { TrainingMetrics } from '../src/network/metrics.ts';
-import { type Collected, collect, defineStage, json, text } from '../src/pipeline/stage.ts';
+import {
+  type Collected,
+  collect,
+  defineStage,
+  json,
+  optional,
+  text,
+} from '../src/pipeline/stage.ts';
 import { renderReport } from '../src/report/page.ts';
 import type {
   Coordinates,
@@ -31,6 +39,7 @@ export default defineStage({
     rewired: collect(json<FanInSummary>()),
     equilibria: collect(json<Equilibrium>()),
     pilots: collect(json<FanInSummary>()),
+    claims: optional(json<ClaimsResult>()),
   },
   outputs: { html: text() },
   // Vega counts ids in module state.
@@ -54,6 +63,7 @@ export default defineStage({
       ],
       equilibria: inputs.equilibria.map((fit) => equilibriumOf(fit, inputs.pilots)),
       missing: [],
+      claims: inputs.claims,
     });
     return { html };
   },

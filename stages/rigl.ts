@@ -8,6 +8,7 @@ import { type FanInSummary, fanInSummary } from '../src/sparse/fan-in.ts';
 import { maskToTensors } from '../src/sparse/mask.ts';
 import { checkRigl, Gradients, Rigl, Seed, Training } from './schema.ts';
 import { trainNetwork } from './training.ts';
+import { trainingWork } from './training-work.ts';
 
 export default defineStage({
   params: z.object({ training: Training, rigl: Rigl, gradients: Gradients, seed: Seed }),
@@ -21,7 +22,7 @@ export default defineStage({
     gradients: json<GradientStatistics>(),
   },
   check: checkRigl,
-  work: ({ training }) => training.epochs,
+  work: trainingWork,
   run(context) {
     const rewiring = { ...context.params.rigl, rule: 'rigl' as const };
     const { mask, ...result } = trainNetwork(context, train, rewiring);

@@ -19,6 +19,7 @@ import {
 } from '../src/pipeline/stage.ts';
 import { checkTraining, Gradients, Seed, Training } from './schema.ts';
 import { trainNetwork } from './training.ts';
+import { trainingWork } from './training-work.ts';
 
 export default defineStage({
   params: z.object({ training: Training, gradients: Gradients, seed: Seed }),
@@ -35,7 +36,7 @@ export default defineStage({
     gradients: json<GradientStatistics>(),
   },
   check: (params) => [...checkTraining(params), ...checkTensorflow(params)],
-  work: ({ training }) => training.epochs,
+  work: trainingWork,
   tools: ({ training }) => (training.engine === 'tensorflow' ? findTensorflow : undefined),
   async run(context) {
     const { training } = context.params;

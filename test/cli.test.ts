@@ -125,6 +125,7 @@ describe('before and after a make', () => {
       run draw[1] — never made before
       run page — never made before, after draw[0] and 1 more
       (0) 3 tasks: 3 would run, 0 up to date
+      3 tasks with keys of their own; no estimate of the time: nothing like it is recorded yet
 
       $ pipeline show page
       (2) error: page has not been made

@@ -79,6 +79,7 @@ export function fixtureStudy(options: FixtureOptions = {}): Study {
     runs: [...dense, ...sparse],
     equilibria: rules.map(fixtureEquilibrium),
     missing: [],
+    claims: null,
   };
 }
 

@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { ClaimsResult } from '../src/claims/result.ts';
 import { digestsOf, makeRig, type Rig, repository, tasksOf } from './rig.ts';
 
 /** The study's own pipeline.yaml and stages, in a folder of their own. */
@@ -19,7 +20,11 @@ const TINY = set(
   'seeds=[0]',
   'pilots=[100, 101]',
   'hidden=[32, 16]',
-  'profiles=[{ family: uniform }, { family: lognormal, cv: 0.5 }]',
+  'baselines=[{ family: uniform }]',
+  'profiles=[{ family: lognormal, cv: 0.5 }]',
+  'sweep.sparsities=[0.8]',
+  'sweep.profiles=[{ family: uniform }, { family: lognormal, cv: 2.5 }]',
+  'starts=[{ family: uniform }, { family: lognormal, cv: 0.5 }]',
   'sparsities=[0.8]',
   'training.epochs=2',
   'rigl.every=2',
@@ -30,7 +35,8 @@ describe('the study, in miniature', () => {
     const rig = studyRig();
     const first = await rig.make('report', ...TINY);
     expect(first.code).toBe(0);
-    expect(tasksOf(first.events, 'built')).toHaveLength(18);
+    // Cells of the grid that are arms elsewhere, and starts that are profiles, are made once.
+    expect(first.events.at(-1)).toMatchObject({ tally: { built: 48, reused: 4, infeasible: 2 } });
     expect(rig.read('artifacts/report/report.html')).toContain('<!doctype html>');
     expect(rig.read('artifacts/report/provenance.html')).toContain('rigl[tiny,0.8,erk,uniform,0]');
 
@@ -39,17 +45,55 @@ describe('the study, in miniature', () => {
 
     const changed = set('profiles.lognormal-cv0.5.cv=0.7');
     const forecast = await rig.make('report', '--dry-run', ...TINY, ...changed);
-    const foreseen = forecast.events.filter(({ fate }) => fate !== 'reuse').map(({ task }) => task);
+    const fates = forecast.events.filter(({ event }) => event === 'forecast');
+    const foreseen = fates.filter(({ fate }) => fate === 'run' || fate === 'follow');
     const third = await rig.make('report', ...TINY, ...changed);
     const expected = [
+      'claims',
       'mask[tiny,0.8,erk,lognormal-cv0.7,0]',
       'report',
-      'rigl[tiny,0.8,erk,lognormal-cv0.7,0]',
       'static[tiny,0.8,erk,lognormal-cv0.7,0]',
     ];
     expect(tasksOf(third.events, 'built')).toEqual(expected);
-    expect([...foreseen].sort()).toEqual(expected);
+    expect(foreseen.map(({ task }) => task).sort()).toEqual(expected);
+
+    await expectVerdicts(rig);
+    await expectEstimate(rig);
   });
+
+  /** Every claim is exercised, and none is counted: the data are synthetic. */
+  async function expectVerdicts(rig: Rig): Promise<void> {
+    const { stdout } = await rig.run('show', 'claims:claims', ...TINY);
+    const { form, claims } = JSON.parse(stdout) as ClaimsResult;
+    expect(form).toBe('claims/1');
+    expect(claims.map(({ id, verdict }) => `${id} ${verdict}`)).toEqual([
+      // What C1 says is said of a sparsity of 0.9; correlations and noise floors need more runs than these.
+      'C1 not tested',
+      'C2 illustrated',
+      'C3 illustrated',
+      'C4 illustrated',
+      'C5 illustrated',
+      'C6 not tested',
+      'C7 illustrated',
+    ]);
+    const impossible = claims[1].contrasts.find(({ verdict }) => verdict === 'not tested');
+    expect(impossible).toMatchObject({ label: '0.8 erk lognormal-cv2.5' });
+    expect(impossible?.reason).toContain('= 2.00 there');
+    expect(rig.read('artifacts/report/report.html')).toContain('C7 Which neurons become hubs');
+  }
+
+  /** Stages that have no record borrow from those that run the same module. */
+  async function expectEstimate(rig: Rig): Promise<void> {
+    const { code, events } = await rig.make('report', '--preset', 'full', '--dry-run', '-j', '2');
+    expect(code).toBe(0);
+    const estimate = events.at(-1);
+    expect(estimate).toMatchObject({ event: 'estimate', slots: 2, unknown: {} });
+    // Of these, cells and starts share their keys with profiles.
+    expect(estimate?.tasks).toBeGreaterThan(4000);
+    expect(estimate?.tasks).toBeLessThan(events.length);
+    // Nobody trains four data sets in the time of a miniature.
+    expect(estimate?.wall).toBeGreaterThan(600);
+  }
 
   test('gives the same bits in another folder, with one slot or two, on every Node', async () => {
     const [one, two] = [studyRig(), studyRig()];
@@ -73,7 +117,7 @@ describe('the study, in miniature', () => {
         "equilibrium": "0b9ed284cc9fe98fdcfc41f66b7b7b7253a1361ec2c788ebbbde78281720710b",
         "metrics": "abcfc094549177d9df6bd9821a5fbeeb705ec9480b9da88e56985e5bdce027b3",
         "model": "deea4dab70e11af8cf650d0e6bb182a57fafae470bcdbdbb13a97c947935f9cb",
-        "report": "6ca460ed166a62e94aa8493d12af1789bdb10feb4f3281da57aff896aace9779",
+        "report": "325c547c044f661d7d86a8117351aa9c1960dc687230a3c9abe75f7c2ad430c1",
       }
     `);
   });
@@ -83,7 +127,7 @@ describe('the study, in miniature', () => {
     const [killed, whole] = [studyRig(), studyRig()];
     const target = 'rigl/tiny/0.8/erk/uniform/0';
     const run = killed.start(['make', target, '--json', ...longer]);
-    const finished = 'mask[tiny,0.8,erk,uniform,0]';
+    const finished = 'start-mask[tiny,0.8,erk,uniform,0]';
     await run.line((line) => /"progress","task":"rigl\[.*epoch ([5-9]|[1-3]\d) of/.test(line));
     run.process.kill('SIGKILL');
     await run.ended;
@@ -123,8 +167,8 @@ describe('the study, in miniature', () => {
       '  report:\n',
       `  set:
     run: stages/set.ts
-    matrix: *compared
-    inputs: *trained
+    matrix: { dataset: $datasets, sparsity: $sparsities, rule: $rules, profile: $starts, seed: $seeds }
+    inputs: { data: dataset.data, shape: dataset.shape, mask: start-mask.mask }
     params: { training: $training, set: $rigl, gradients: { lastEpochs: 0 } }
 
   report:\n`,

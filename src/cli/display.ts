@@ -40,6 +40,8 @@ interface Progress {
   skipped: number;
   infeasible: number;
   readonly running: Map<TaskId, Running>;
+  /** Tasks built in this run. */
+  readonly made: Set<TaskId>;
   /** Seconds per unit of work, or per task, by stage: what the time left is guessed from. */
   readonly seconds: Map<string, { tasks: number; seconds: number }>;
   readonly remaining: Map<string, number>;
@@ -63,6 +65,7 @@ function newProgress(plan: Plan): Progress {
     skipped: 0,
     infeasible: 0,
     running: new Map(),
+    made: new Set(),
     seconds: new Map(),
     remaining,
   };
@@ -81,6 +84,7 @@ function note(progress: Progress, plan: Plan, event: Event, now: number): void {
     progress.remaining.set(stage, (progress.remaining.get(stage) ?? 1) - 1);
     progress.running.delete(event.task);
     if (event.event === 'built') {
+      progress.made.add(event.task);
       const known = progress.seconds.get(stage) ?? { tasks: 0, seconds: 0 };
       known.tasks += 1;
       known.seconds += event.seconds;
@@ -157,7 +161,8 @@ function lineFor(event: Event, progress: Progress, c: Colors): string | undefine
       return `${c.green('built')}   ${event.task} ${c.dim(`in ${duration(event.seconds)}`)}${same}${why}`;
     }
     case 'reused':
-      return event.sameAs
+      // Of a task that was up to date, twins are, too: only what was made just now is worth a line.
+      return event.sameAs && progress.made.has(event.sameAs)
         ? `${c.cyan('reused')}  ${event.task} ${c.dim(`same as ${event.sameAs}`)}`
         : undefined;
     case 'failed':

@@ -1,8 +1,9 @@
 // forecast.ts — what a make would do, in words
 import type { Forecast } from '../pipeline/action.ts';
+import type { Estimate } from '../pipeline/estimate.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import { stdoutColors as c, talk, tell } from './session.ts';
-import { absenceWords, count, reasonWords } from './words.ts';
+import { absenceWords, count, duration, reasonWords } from './words.ts';
 
 /** A forecast for machines. */
 export function forecastJson(forecast: Forecast): object {
@@ -47,11 +48,16 @@ export function forecastWords(forecast: Forecast): string {
 }
 
 /** Says what would run and why; tasks that are up to date are only counted. */
-export function tellForecast(forecasts: ReadonlyMap<TaskId, Forecast>, json: boolean): void {
+export function tellForecast(
+  forecasts: ReadonlyMap<TaskId, Forecast>,
+  cost: Estimate,
+  { slots, json }: { readonly slots: number; readonly json: boolean },
+): void {
   const all = [...forecasts.values()];
   if (json) {
     for (const forecast of all)
       tell(JSON.stringify({ event: 'forecast', ...forecastJson(forecast) }));
+    tell(JSON.stringify({ event: 'estimate', ...estimateJson(cost, slots) }));
     return;
   }
   const moving = all.filter(({ fate }) => fate !== 'reuse' && fate !== 'infeasible');
@@ -68,5 +74,39 @@ export function tellForecast(forecasts: ReadonlyMap<TaskId, Forecast>, json: boo
   else {
     const may = follows > 0 ? `, ${follows} may run` : '';
     talk(`${count(all.length, 'task')}: ${runs} would run${may}, ${reused} up to date${without}`);
+    talk(estimateWords(cost, slots));
   }
 }
+
+/** The wall time on so many slots: never less than the longest task. */
+const wallSeconds = ({ seconds, longest }: Estimate, slots: number): number =>
+  Math.max(seconds / slots, longest);
+
+/** An estimate for machines. */
+function estimateJson(cost: Estimate, slots: number): object {
+  const { tasks, seconds, recorded, unknown } = cost;
+  const wall = recorded === 0 ? null : wallSeconds(cost, slots);
+  return { tasks, seconds, slots, wall, recorded, unknown: Object.fromEntries(unknown) };
+}
+
+/** Stages without a recorded cost that are named. */
+const STAGES_NAMED = 4;
+
+/** How long it would take, what the guess rests on, and what it leaves out. */
+function estimateWords(cost: Estimate, slots: number): string {
+  const { tasks, recorded, unknown } = cost;
+  const distinct = `${count(tasks, 'task')} with keys of their own`;
+  if (recorded === 0)
+    return `${distinct}; no estimate of the time: nothing like it is recorded yet`;
+  const seconds = wallSeconds(cost, slots);
+  const time = seconds < 60 ? duration(Math.ceil(seconds)).replace('.0', '') : rough(seconds);
+  const basis = `from the costs of ${count(recorded, 'recorded task')}`;
+  const left = [...unknown.values()].reduce((sum, n) => sum + n, 0);
+  const named = [...unknown.keys()].slice(0, STAGES_NAMED).join(', ');
+  const more = unknown.size > STAGES_NAMED ? ', …' : '';
+  const without = left > 0 ? `; without ${count(left, 'task')} of ${named}${more}` : '';
+  return `${distinct}; about ${time} on ${count(slots, 'slot')}, ${basis}${without}`;
+}
+
+/** To the minute: a guess has no seconds. */
+const rough = (seconds: number): string => duration(Math.round(seconds / 60) * 60);

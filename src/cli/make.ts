@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { forecast } from '../pipeline/action.ts';
+import { estimate } from '../pipeline/estimate.ts';
 import type { Event, Listener } from '../pipeline/event.ts';
 import { execute, type RunResult } from '../pipeline/execute.ts';
 import type { TaskId } from '../pipeline/key.ts';
@@ -52,7 +53,10 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
     const plan = planFor(session.plan, targets);
     const forced = new Set(options.force.flatMap((task) => resolveForced(plan, task, targets)));
     if (options.dryRun) {
-      tellForecast(forecast(plan, session.store, forced), options.json ?? false);
+      const fates = forecast(plan, session.store, forced);
+      const slots = options.jobs ?? availableParallelism();
+      const cost = estimate(plan, fates, session.store);
+      tellForecast(fates, cost, { slots, json: options.json ?? false });
       return EXIT.made;
     }
     return await run(session, plan, forced, targets, options);

@@ -18,6 +18,7 @@ import type { ProjectFile } from './project-file.ts';
 import type { StageConfig } from './section.ts';
 import { type Arity, asPort, type SourceFile, type Tools } from './stage.ts';
 import { ParamsParser } from './task-params.ts';
+import { Upstream } from './upstream.ts';
 
 /** What an input port is connected to: as many links as its arity says. */
 export interface Binding {
@@ -109,6 +110,7 @@ class Planner {
   /** By message and place: many tasks share one mistake. */
   readonly problems = new Map<string, Diagnostic>();
   readonly tasks = new Map<TaskId, Task>();
+  private readonly upstream = new Upstream(this.tasks);
   private readonly joiner: Joiner;
   private readonly params: ParamsParser;
   private readonly pipeline: Pipeline;
@@ -163,8 +165,25 @@ class Planner {
       command: null,
       skipsInfeasible: stage.infeasible === 'skip',
       // A task with wrong params still stands in the plan, so that nothing downstream seems to be missing.
-      ...(parsed ?? { params: {}, files: null, work: null, infeasible: null }),
+      ...(parsed ?? { params: {}, files: null, infeasible: null }),
+      work: parsed ? this.workOf(stage, module, parsed.params, inputs) : null,
     };
+  }
+
+  private workOf(
+    stage: StageConfig,
+    { declaration }: StageModule,
+    params: Named<Json>,
+    inputs: Named<Binding>,
+  ): number | null {
+    try {
+      return declaration.work?.(params, this.upstream.of(inputs)) ?? null;
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      const hint = `${stage.run} throws in its check, work or files for these params: mend it there`;
+      this.say(`stage \`${stage.name}\` cannot be planned: ${text}`, stage.place, hint);
+      return null;
+    }
   }
 
   /** Two tasks on one path would overwrite each other. */

@@ -6,6 +6,7 @@ import {
   type Coordinates,
   canonicalJson,
   type Digest,
+  type Json,
   type Named,
   type TaskId,
 } from './key.ts';
@@ -201,8 +202,11 @@ export interface StageDeclaration<
   readonly outputs: O;
   /** What is wrong with params beyond their schema. Called when the pipeline is planned. */
   readonly check?: (params: z.infer<P>) => readonly ParamProblem[];
-  /** The size of the task in units of the stage's choice, from which its time is predicted. */
-  readonly work?: (params: z.infer<P>) => number;
+  /**
+   * The size of the task in units of the stage's choice, from which its time is predicted. `upstream` gives the nearest
+   * param of a name among the tasks that it is made from, as it was declared.
+   */
+  readonly work?: (params: z.infer<P>, upstream: (name: string) => Json | undefined) => number;
   /** What a source stage needs from outside. */
   readonly files?: (params: z.infer<P>) => readonly SourceFile[];
   /**

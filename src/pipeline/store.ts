@@ -111,8 +111,8 @@ export interface Store {
   renew(keys: readonly Key[], owner: string, now: number): void;
   release(key: Key, owner: string): void;
   putRun(run: RunRecord): void;
-  /** Newest first. */
-  runs(): readonly RunRecord[];
+  /** Newest first; the newest `limit`, all unless told. */
+  runs(limit?: number): readonly RunRecord[];
   close(): Promise<void>;
 }
 
@@ -222,7 +222,10 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
     putRun(run) {
       write(() => runs.putSync(run.id, run));
     },
-    runs: () => [...runs.getRange({ reverse: true })].map(({ value }) => value),
+    runs: (limit) =>
+      [...runs.getRange({ reverse: true, ...(limit !== undefined && { limit }) })].map(
+        ({ value }) => value,
+      ),
     async close() {
       await claims.close();
       await root.close();

@@ -13,7 +13,6 @@ import type { ParamProblem, SourceFile } from './stage.ts';
 export interface ParsedParams {
   readonly params: Named<Json>;
   readonly files: readonly SourceFile[] | null;
-  readonly work: number | null;
   readonly infeasible: string | null;
 }
 
@@ -80,12 +79,11 @@ export class ParamsParser {
       if (stage.infeasible === 'skip' && problems.some(({ infeasible }) => infeasible)) {
         const rest = problems.filter(({ infeasible }) => !infeasible);
         for (const problem of rest) sayAt(problem);
-        return { params, files: null, work: null, infeasible: reasonOf(problems) };
+        return { params, files: null, infeasible: reasonOf(problems) };
       }
       for (const problem of problems) sayAt(problem);
       if (problems.length > 0) return undefined;
-      const work = declaration.work?.(params) ?? null;
-      return { params, files: declaration.files?.(params) ?? null, work, infeasible: null };
+      return { params, files: declaration.files?.(params) ?? null, infeasible: null };
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       const hint = `${stage.run} throws in its check, work or files for these params: mend it there`;

@@ -1,6 +1,7 @@
 // page.ts — the report: one HTML file, the same bytes for the same study
 import { abstract } from './abstract.ts';
 import { type DatasetResults, gather, profilesOf, type Setting } from './arms.ts';
+import { claimsTable } from './claims-table.ts';
 import { page } from './document.ts';
 import { accuracyFigure, curvesFigure, equilibriumFigure, fanInFigure } from './figures.ts';
 import { type Content, type Html, html } from './html.ts';
@@ -26,7 +27,7 @@ ${abstract(study, results)}
 </header>
 ${contents(study)}
 <main>
-${await accuracySection(study, results, palette)}
+${study.claims && section('claims', 'Claims', claimsTable(study.claims))}${await accuracySection(study, results, palette)}
 ${await curvesSection(settings, palette)}
 ${await fanInSection(settings, palette)}
 ${await equilibriumSection(study)}
@@ -38,6 +39,7 @@ ${sources(study, results)}
 
 function contents(study: Study): Html {
   const entries = [
+    ...(study.claims ? [['claims', 'Claims']] : []),
     ['accuracy', 'Accuracy'],
     ['curves', 'Learning curves'],
     ['fan-in', 'Fan-in'],

@@ -1,4 +1,5 @@
 // study.ts — what a report is made of
+import type { ClaimsResult } from '../claims/result.ts';
 import type { TrainingMetrics } from '../network/metrics.ts';
 import type { Equilibrium } from '../sparse/equilibrium.ts';
 import type { FanInSummary } from '../sparse/fan-in.ts';
@@ -92,4 +93,6 @@ export interface Study {
   readonly runs: readonly Run[];
   readonly equilibria: readonly EquilibriumRow[];
   readonly missing: readonly Missing[];
+  /** What the paper claims, judged; null when no claims are declared. */
+  readonly claims: ClaimsResult | null;
 }

@@ -1,0 +1,214 @@
+// declaration.ts — claims as pipeline.yaml declares them: which runs, which test, which margin
+import { closest, distance } from 'fastest-levenshtein';
+import * as z from 'zod/mini';
+import { type Selector, STAGE_AXIS } from './selection.ts';
+
+/** A value of an axis: its label, or a map that is labelled as on the axis itself. */
+const Label = z.union([z.string(), z.number(), z.record(z.string(), z.unknown())]);
+
+/** One label, or a list of them; a reference such as `$profiles` within a list is spread. */
+const Labels = z.union([Label, z.array(z.union([Label, z.array(Label)]))]);
+
+/** `{ stage: static, profile: [uniform, lognormal-cv1] }`: the runs that fit on every axis named. */
+const Arm = z.record(z.string(), Labels);
+
+const Text = z.string().check(z.minLength(1));
+/** In the unit of the effect: points of accuracy, a ratio, a correlation, a distance. */
+const Margin = z.number().check(z.gt(0));
+
+/** What every claim has. */
+const common = {
+  id: z.string().check(z.regex(/^[A-Za-z][\w-]{0,31}$/)),
+  title: Text,
+  statement: Text,
+  paper: z.strictObject({ value: Text, where: Text }),
+  seeds: z._default(z.int().check(z.minimum(2), z.maximum(10_000)), 10),
+};
+
+/** A claim: what is said, and the test that decides it. docs/claims.md tells what each rule demands. */
+export const Claim = z.discriminatedUnion('rule', [
+  z.strictObject({ ...common, rule: z.literal('equivalence'), a: Arm, b: Arm, margin: Margin }),
+  z.strictObject({
+    ...common,
+    rule: z.literal('superiority'),
+    a: Arm,
+    b: Arm,
+    margin: Margin,
+    published: z._default(z.record(z.string(), z.number()), {}),
+  }),
+  z.strictObject({
+    ...common,
+    rule: z.literal('ratio-range'),
+    a: Arm,
+    range: z.tuple([z.number(), z.number()]),
+    baseline: Arm,
+    near: z.number(),
+    margin: Margin,
+  }),
+  z.strictObject({
+    ...common,
+    rule: z.literal('correlation'),
+    a: Arm,
+    published: z.number().check(z.minimum(-1), z.maximum(1)),
+    margin: Margin,
+  }),
+  z.strictObject({ ...common, rule: z.literal('convergence'), a: Arm, margin: Margin }),
+  z.strictObject({
+    ...common,
+    rule: z.literal('placement'),
+    a: Arm,
+    b: Arm,
+    variance: z.strictObject({ a: Arm, b: Arm }),
+    margin: Margin,
+  }),
+]);
+
+/** A declared claim of any rule, or of some. */
+export type ClaimDeclaration = z.infer<typeof Claim>;
+export type ClaimOf<Rule extends ClaimDeclaration['rule']> = Extract<
+  ClaimDeclaration,
+  { readonly rule: Rule }
+>;
+
+/** What a claim may name: the labels of each axis, and the stages under `stage`. Lists may nest. */
+export const Known = z.record(z.string(), z.array(z.union([Label, z.array(Label)])));
+
+/** Something wrong with a claim, at a path below the list of claims. */
+export interface ClaimFault {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
+
+type DeclaredArm = z.infer<typeof Arm>;
+
+/** An arm as a selector. */
+export function selectorOf(arm: DeclaredArm): Selector {
+  return new Map(Object.entries(arm).map(([axis, labels]) => [axis, labelsIn(labels)]));
+}
+
+/** Names that nobody has: axes, stages and labels of contrasts, data sets of published values, ids that repeat. */
+export function claimFaults(
+  claims: readonly ClaimDeclaration[],
+  known: z.infer<typeof Known>,
+): readonly ClaimFault[] {
+  const names = new Map(Object.entries(known).map(([axis, labels]) => [axis, labelsIn(labels)]));
+  const ids = new Set<string>();
+  return claims.flatMap((claim, i) => {
+    const repeated = ids.has(claim.id);
+    ids.add(claim.id);
+    const within = armsOf(claim).flatMap(({ path, arm }) => armFaults(arm, names, path));
+    const published = claim.rule === 'superiority' ? datasetFaults(claim.published, names) : [];
+    return [
+      ...(repeated ? [{ path: ['id'], message: `two claims are called \`${claim.id}\`` }] : []),
+      ...within,
+      ...published,
+    ].map((fault) => ({ ...fault, path: [i, ...fault.path] }));
+  });
+}
+
+interface PlacedArm {
+  readonly path: readonly string[];
+  readonly arm: DeclaredArm;
+}
+
+function armsOf(claim: ClaimDeclaration): readonly PlacedArm[] {
+  const a = { path: ['a'], arm: claim.a };
+  switch (claim.rule) {
+    case 'equivalence':
+    case 'superiority':
+      return [a, { path: ['b'], arm: claim.b }];
+    case 'placement':
+      return [
+        a,
+        { path: ['b'], arm: claim.b },
+        { path: ['variance', 'a'], arm: claim.variance.a },
+        { path: ['variance', 'b'], arm: claim.variance.b },
+      ];
+    case 'ratio-range':
+      return [a, { path: ['baseline'], arm: claim.baseline }];
+    default:
+      return [a];
+  }
+}
+
+function armFaults(
+  arm: DeclaredArm,
+  known: Selector,
+  path: readonly string[],
+): readonly ClaimFault[] {
+  const unstaged = Object.hasOwn(arm, STAGE_AXIS)
+    ? []
+    : [{ path, message: 'a contrast names its stage', hint: '`{ stage: static, … }`' }];
+  const unknown = Object.entries(arm).flatMap(([axis, declared]): readonly ClaimFault[] => {
+    const labels = known.get(axis);
+    if (labels === undefined) {
+      const message = `no contrast can name an axis \`${axis}\``;
+      return [{ path: [...path, axis], message, hint: suggestion(axis, [...known.keys()]) }];
+    }
+    return placesIn(declared).flatMap(({ at, label }) => {
+      if (labels.includes(label)) return [];
+      const message = `the contrast names ${axisWords(axis)} \`${label}\`, which nobody has`;
+      return [{ path: [...path, axis, ...at], message, hint: suggestion(label, labels) }];
+    });
+  });
+  return [...unstaged, ...unknown];
+}
+
+function datasetFaults(
+  published: Readonly<Record<string, number>>,
+  known: Selector,
+): readonly ClaimFault[] {
+  const datasets = known.get('dataset') ?? [];
+  return Object.keys(published)
+    .filter((name) => !datasets.includes(name))
+    .map((name) => ({
+      path: ['published', name],
+      message: `the published value is of a data set \`${name}\`, which nobody has`,
+      hint: suggestion(name, datasets),
+    }));
+}
+
+const axisWords = (axis: string): string => (/^[aeiou]/.test(axis) ? `an ${axis}` : `a ${axis}`);
+
+function suggestion(name: string, known: readonly string[]): string | undefined {
+  if (known.length === 0) return undefined;
+  const near = closest(name, [...known]);
+  if (distance(name, near) <= Math.max(2, name.length / 3)) return `did you mean \`${near}\`?`;
+  return `known: ${known.slice(0, 12).join(', ')}${known.length > 12 ? ', …' : ''}`;
+}
+
+type DeclaredLabels = z.infer<typeof Labels>;
+
+const labelsIn = (labels: DeclaredLabels): readonly string[] =>
+  placesIn(labels).map(({ label }) => label);
+
+interface PlacedLabel {
+  readonly at: readonly number[];
+  readonly label: string;
+}
+
+/** Labels with their paths; lists within the list are spread. */
+function placesIn(labels: DeclaredLabels): readonly PlacedLabel[] {
+  if (!Array.isArray(labels)) return [{ at: [], label: labelOf(labels) }];
+  return labels.flatMap((item, i): readonly PlacedLabel[] =>
+    Array.isArray(item)
+      ? item.map((inner, j) => ({ at: [i, j], label: labelOf(inner) }))
+      : [{ at: [i], label: labelOf(item) }],
+  );
+}
+
+/** As the matrix labels a value: its text, a map's `name`, or its fields: `lognormal-cv1`. */
+function labelOf(value: z.infer<typeof Label>): string {
+  if (typeof value !== 'object') return String(value);
+  if (typeof value.name === 'string') return value.name;
+  return Object.entries(value)
+    .map(([field, part]) => wordOf(field, part))
+    .join('-');
+}
+
+function wordOf(field: string, part: unknown): string {
+  if (typeof part === 'number') return `${field}${part}`;
+  if (typeof part === 'boolean') return part ? field : `no-${field}`;
+  return String(part);
+}
