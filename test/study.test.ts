@@ -117,7 +117,7 @@ describe('the study, in miniature', () => {
         "equilibrium": "0b9ed284cc9fe98fdcfc41f66b7b7b7253a1361ec2c788ebbbde78281720710b",
         "metrics": "abcfc094549177d9df6bd9821a5fbeeb705ec9480b9da88e56985e5bdce027b3",
         "model": "deea4dab70e11af8cf650d0e6bb182a57fafae470bcdbdbb13a97c947935f9cb",
-        "report": "325c547c044f661d7d86a8117351aa9c1960dc687230a3c9abe75f7c2ad430c1",
+        "report": "a01082c41d9224c678c9923e43a7b06aa6fcd1e285fea2fac25ad76b04f2b29c",
       }
     `);
   });
