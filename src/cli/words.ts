@@ -104,7 +104,8 @@ export function reasonWords(reason: Reason): string {
   }
 }
 
-function changesWords(changes: readonly Change[]): string {
+/** The first changes, and how many more there are. */
+export function changesWords(changes: readonly Change[]): string {
   const shown = changes.slice(0, CHANGES_SHOWN).map(changeWords);
   const more = changes.length - shown.length;
   return [...shown, ...(more > 0 ? [`${more} more`] : [])].join('; ') || 'key format changed';

@@ -152,6 +152,41 @@ function sourcesOf(root: string, records: readonly BundleRecord[]): Sources {
 const bundleFile = (cache: string, digest: Digest): string =>
   resolve(cache, 'bundles', `${digest}.mjs`);
 
+/** Digests of what a bundle was made from, by path; undefined when the cache does not know it (any more). */
+export async function sourcesInBundle(
+  cache: string,
+  digest: Digest,
+): Promise<ReadonlyMap<string, Digest> | undefined> {
+  try {
+    const text = await readFile(sourcesFile(cache, digest), 'utf8');
+    return new Map(Object.entries(JSON.parse(text) as { [path: string]: Digest }));
+  } catch {
+    return undefined;
+  }
+}
+
+const sourcesFile = (cache: string, digest: Digest): string =>
+  resolve(cache, 'bundles', `${digest}.json`);
+
+/** Keeps for `why` what a bundle was made from: its map knows only what is left of that after tree shaking. */
+async function keepSources(
+  root: string,
+  cache: string,
+  digest: Digest,
+  inputs: readonly string[],
+): Promise<void> {
+  const digests = await Promise.all(
+    inputs.filter(isFile).map(async (path) => {
+      const bytes = await readFile(resolve(root, path)).catch(() => '');
+      return [path, digestOf(bytes)] as const;
+    }),
+  );
+  await writeFile(sourcesFile(cache, digest), JSON.stringify(Object.fromEntries(digests)));
+}
+
+/** Whether an input of a bundle is a file: a name with a colon is a plugin's. */
+const isFile = (path: string): boolean => !path.includes(':');
+
 const optionsDigest = (): Digest => digestOf(canonicalJson(BUNDLE_OPTIONS));
 
 async function readIndex(index: string): Promise<{ [run: string]: BundleRecord }> {
@@ -219,7 +254,9 @@ async function bundle(
     await writeFile(`${file}.map`, map.contents);
     const text = `${code.text}//# sourceMappingURL=${digest}.mjs.map\n`;
     await writeAtomically(file, text);
-    const looked = lookAt(root, Object.keys(result.metafile.inputs));
+    const inputs = Object.keys(result.metafile.inputs);
+    await keepSources(root, cache, digest, inputs);
+    const looked = lookAt(root, inputs);
     const options = optionsDigest();
     return success({ digest, file: digestOf(text), options, since, ...looked });
   } catch (error) {
@@ -289,8 +326,7 @@ async function bundleProblems(
 /** Stamps of the inputs, and of the files that decide how they are read; and what stands beside the inputs. */
 function lookAt(root: string, inputs: readonly string[]): Pick<BundleRecord, 'stamps' | 'folders'> {
   const looks = new Looks(root);
-  // A name with a colon is a plugin's, not a file's.
-  const files = inputs.filter((path) => !path.includes(':'));
+  const files = inputs.filter(isFile);
   const paths = [...new Set([...files, ...CONFIGURATION])];
   const folders = [...new Set(files.map((path) => dirname(path)))];
   return {

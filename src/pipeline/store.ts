@@ -89,6 +89,8 @@ export interface Store {
   /** Keeps bytes that belong to no trace (the content of a fetched file). Durable when it returns. */
   putBlob(bytes: Uint8Array): Digest;
   trace(key: Key): Trace | undefined;
+  /** Every trace, in no order that means anything. */
+  traces(): Iterable<Trace>;
   /** The key with which a task was last made or reused. */
   latest(task: TaskId): Key | undefined;
   setLatest(entries: ReadonlyMap<TaskId, Key>): void;
@@ -159,6 +161,7 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
       return digest;
     },
     trace: (key) => traces.get(key),
+    traces: () => traces.getRange().map(({ value }) => value),
     latest: (task) => latest.get(task),
     setLatest(entries) {
       const changed = [...entries].filter(([task, key]) => latest.get(task) !== key);
