@@ -8,6 +8,7 @@ import { execute, type RunResult } from '../pipeline/execute.ts';
 import type { Digest, TaskId } from '../pipeline/key.ts';
 import { type Plan, restsOnFiles } from '../pipeline/plan.ts';
 import { runningGroups } from '../pipeline/shell.ts';
+import { isNetworkFolder } from '../pipeline/store.ts';
 import { createWorkers } from '../pipeline/workers.ts';
 import { createDisplay, type Display, lineFor } from './display.ts';
 import { tellForecast } from './forecast.ts';
@@ -70,11 +71,11 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
 /** Keeps for the next make that there was nothing to do, unless that rests on more than files. */
 function keepWitness(
   witnessed: Witness,
-  { text, sources, root }: Session,
+  { text, sources, root, cache }: Session,
   plan: Plan,
   traces: RunResult['traces'],
 ): void {
-  if (!restsOnFiles(plan)) return;
+  if (!restsOnFiles(plan) || isNetworkFolder(cache)) return;
   const artifacts = new Map<string, Digest>();
   for (const task of plan.tasks.values()) {
     for (const [output, path] of Object.entries(task.artifacts)) {

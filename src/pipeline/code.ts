@@ -1,4 +1,5 @@
 // code.ts — a stage's code: one bundle of the module and everything it imports, and its digest
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
@@ -328,11 +329,19 @@ function lookAt(root: string, inputs: readonly string[]): Pick<BundleRecord, 'st
   const looks = new Looks(root);
   const files = inputs.filter(isFile);
   const paths = [...new Set([...files, ...CONFIGURATION])];
-  const folders = [...new Set(files.map((path) => dirname(path)))];
+  const folders = new Set([...files.map((path) => dirname(path)), ...packageFolders(root)]);
   return {
     stamps: Object.fromEntries(paths.map((path) => [path, looks.stamp(path)])),
-    folders: Object.fromEntries(folders.map((path) => [path, looks.namesIn(path)])),
+    folders: Object.fromEntries([...folders].map((path) => [path, looks.namesIn(path)])),
   };
+}
+
+/** Where packages lie: esbuild tells where links lead (`npm link`), and not that there were any. */
+function packageFolders(root: string): readonly string[] {
+  const folder = 'node_modules';
+  if (!existsSync(join(root, folder))) return [folder];
+  const scopes = readdirSync(join(root, folder)).filter((name) => name.startsWith('@'));
+  return [folder, ...scopes.map((scope) => `${folder}/${scope}`)];
 }
 
 /** Loads what a bundled stage declares. A module that throws or exports no stage is a diagnostic. */

@@ -1,5 +1,6 @@
 // stamp.ts — what files look like without their content: how a change is noticed without reading
-import { readdirSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Digest, digestOf } from './key.ts';
 
 /** What a file looks like, without its content. */
@@ -38,11 +39,20 @@ export function isSettled({ mtimeMs, ctimeMs }: Stamp, since: number): boolean {
   return mtimeMs < since - SETTLES_MS && ctimeMs < since - TICK_MS;
 }
 
-/** The names in a folder that can decide which file an import means; null when there is no such folder. */
+/**
+ * What of a folder can decide which file an import means: the names of sources, and where links lead. Null when there is
+ * no such folder.
+ */
 export function namesIn(folder: string): Digest | null {
   try {
-    const names = readdirSync(folder).filter((name) => SOURCE_NAME.test(name));
-    return digestOf(names.sort().join('\n'));
+    const entries = readdirSync(folder, { withFileTypes: true });
+    const names = entries.flatMap((entry) => {
+      if (entry.isSymbolicLink())
+        return `${entry.name} → ${readlinkSync(join(folder, entry.name))}`;
+      return SOURCE_NAME.test(entry.name) ? entry.name : [];
+    });
+    const self = lstatSync(folder).isSymbolicLink() ? readlinkSync(folder) : '';
+    return digestOf([self, ...names.sort()].join('\n'));
   } catch {
     return null;
   }
