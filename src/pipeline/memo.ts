@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { canonicalJson, type Digest, digestOf, type Named } from './key.ts';
-import { isSettled, namesIn, type Stamp, sameStamp, stampOf } from './stamp.ts';
+import { folderStamp, isSettled, namesIn, type Stamp, sameStamp, stampOf } from './stamp.ts';
 
 /** What a make was asked for: everything on its command line that decides whether there is something to do. */
 export interface Question {
@@ -72,6 +72,12 @@ const FRESH_BYTES_MAX = 4_000_000;
 /** One memo for each way to ask; the oldest go. */
 const MEMOS_MAX = 64;
 
+/** What `namesIn` says of a folder; it need not be asked while the folder has this stamp. */
+interface Folder {
+  readonly names: Digest | null;
+  readonly stamp: Stamp | null;
+}
+
 interface Memo {
   readonly form: typeof FORM;
   readonly question: Question;
@@ -79,7 +85,7 @@ interface Memo {
   readonly text: Digest;
   readonly store: string;
   readonly stamps: Named<Stamp | null>;
-  readonly folders: Named<Digest | null>;
+  readonly folders: Named<Folder>;
   /** Files whose stamps prove nothing yet, by their bytes. */
   readonly fresh: Named<Digest>;
   readonly companions: readonly string[];
@@ -140,11 +146,14 @@ function holds(memo: Memo, question: Question, program: string): boolean {
     memo.text === digestOf(readFileSync(resolve(question.root, question.file), 'utf8')) &&
     memo.store === storeState(question.cache) &&
     Object.entries(memo.stamps).every(([path, stamp]) => sameStamp(stamp, stampOf(path))) &&
-    Object.entries(memo.folders).every(([path, names]) => namesIn(path) === names) &&
+    Object.entries(memo.folders).every(([path, folder]) => folderHolds(path, folder)) &&
     Object.entries(memo.fresh).every(([path, digest]) => digestOf(readFileSync(path)) === digest) &&
     memo.companions.every((path) => stampOf(path) !== null)
   );
 }
+
+const folderHolds = (path: string, { names, stamp }: Folder): boolean =>
+  (stamp !== null && sameStamp(stamp, folderStamp(path))) || namesIn(path) === names;
 
 const memosFolder = (cache: string): string => join(cache, 'memos');
 
@@ -177,7 +186,11 @@ export function remember(question: Question, grounds: Grounds, answer: Answer): 
     }
   }
   if (freshBytes > FRESH_BYTES_MAX) return;
-  const folders = Object.fromEntries(sources.folders);
+  const folders: Record<string, Folder> = {};
+  for (const [path, names] of sources.folders) {
+    const stamp = folderStamp(path);
+    folders[path] = { names, stamp: stamp && isSettled(stamp, since) ? stamp : null };
+  }
   const { events, ...said } = answer;
   const facts = { program, text, store, stamps, folders, fresh, companions };
   const head = JSON.stringify({ form: FORM, question, ...facts, answer: said } satisfies Memo);

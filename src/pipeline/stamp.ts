@@ -39,6 +39,13 @@ export function isSettled({ mtimeMs, ctimeMs }: Stamp, since: number): boolean {
   return mtimeMs < since - SETTLES_MS && ctimeMs < since - TICK_MS;
 }
 
+/** What a folder looks like: whatever comes into it, goes or is renamed there changes it. Null when there is none. */
+export function folderStamp(path: string): Stamp | null {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined || !found.isDirectory()) return null;
+  return { size: found.size, mtimeMs: found.mtimeMs, ctimeMs: found.ctimeMs, inode: found.ino };
+}
+
 /**
  * What of a folder can decide which file an import means: the names of sources, and where links lead. Null when there is
  * no such folder.
