@@ -23,7 +23,7 @@ await $({
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const { metafile } = await build({
-  entryPoints: { cli: 'src/cli/main.ts', worker: 'src/cli/worker.ts', leash: 'src/cli/leash.ts' },
+  entryPoints: { cli: 'src/cli/start.ts', worker: 'src/cli/worker.ts', leash: 'src/cli/leash.ts' },
   outdir: 'dist',
   bundle: true,
   splitting: true,

@@ -164,6 +164,7 @@ describe('before and after a make', () => {
       page is up to date
         made     <when> on <host> (<versions>)
         run      <run>
+        command  pipeline make -j 1
         cost     <time>
         key      <digest>
         output   html: text, 8 B, <digest>

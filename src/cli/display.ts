@@ -3,8 +3,7 @@ import { createLogUpdate } from 'log-update';
 import type { Event, Listener, Reason } from '../pipeline/event.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import type { Plan } from '../pipeline/plan.ts';
-import { shownPath } from './session.ts';
-import { type Colors, count, duration, reasonWords, taskWord } from './words.ts';
+import { type Colors, count, duration, reasonWords, shownPath, taskWord } from './words.ts';
 
 /** A listener that draws, and a way to take the drawing away when the run is over. */
 export interface Display {
@@ -152,7 +151,11 @@ const percent = ({ done, of }: { done: number; of: number }): string =>
   of > 0 ? `${Math.floor((100 * done) / of)} %` : '';
 
 /** The line that stays, for events that leave one. */
-function lineFor(event: Event, progress: Progress, c: Colors): string | undefined {
+export function lineFor(
+  event: Event,
+  progress: Pick<Progress, 'running'>,
+  c: Colors,
+): string | undefined {
   switch (event.event) {
     case 'built': {
       const same = event.unchanged ? c.dim(' (came out the same)') : '';

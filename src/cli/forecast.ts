@@ -3,7 +3,7 @@ import type { Forecast } from '../pipeline/action.ts';
 import type { Estimate } from '../pipeline/estimate.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import { stdoutColors as c, talk, tell } from './session.ts';
-import { absenceWords, count, duration, reasonWords } from './words.ts';
+import { absenceWords, changesWords, count, duration, reasonWords } from './words.ts';
 
 /** A forecast for machines. */
 export function forecastJson(forecast: Forecast): object {
@@ -25,8 +25,12 @@ export function forecastJson(forecast: Forecast): object {
     case 'same':
       return { task: forecast.task, fate: 'same', key: forecast.action.key, as: forecast.as };
     case 'follow':
-      return { task: forecast.task, fate: 'follow', after: forecast.after, sure: forecast.sure };
+      return { task: forecast.task, ...followJson(forecast) };
   }
+}
+
+function followJson({ fate, after, sure, changes }: Extract<Forecast, { fate: 'follow' }>): object {
+  return { fate, after, sure, ...(changes.length > 0 && { changes }) };
 }
 
 /** Whether a task runs for certain. */
@@ -42,9 +46,9 @@ export function forecastWords(forecast: Forecast): string {
   const [first, ...rest] = forecast.after;
   const others = rest.length > 0 ? ` and ${rest.length} more` : '';
   const after = `after ${first}${others}`;
-  return forecast.sure
-    ? `never made before, ${after}`
-    : `${after}, unless what it needs comes out the same`;
+  if (forecast.sure) return `never made before, ${after}`;
+  if (forecast.changes.length > 0) return `${changesWords(forecast.changes)}; ${after}`;
+  return `${after}, unless what it needs comes out the same`;
 }
 
 /** Says what would run and why; tasks that are up to date are only counted. */

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // main.ts — argv → command → exit code
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { EXIT, reportDiagnostics, stderrColors, talk, UsageError } from './session.ts';
@@ -183,14 +182,5 @@ function systemHint(code: string | undefined): string | undefined {
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'check the permissions';
   return undefined;
 }
-
-// A pipe that closes early (`| head`) is no error. Without results to tell we are done; without talk we go on.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(EXIT.made);
-  throw error;
-});
-process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
 
 process.exitCode = await main(process.argv);

@@ -6,12 +6,15 @@ import { forecast } from '../pipeline/action.ts';
 import { estimate } from '../pipeline/estimate.ts';
 import type { Event, Listener } from '../pipeline/event.ts';
 import { execute, type RunResult } from '../pipeline/execute.ts';
-import type { TaskId } from '../pipeline/key.ts';
-import type { Plan } from '../pipeline/plan.ts';
+import type { Digest, TaskId } from '../pipeline/key.ts';
+import { type Plan, restsOnFiles } from '../pipeline/plan.ts';
 import { runningGroups } from '../pipeline/shell.ts';
+import { isNetworkFolder } from '../pipeline/store.ts';
 import { createWorkers } from '../pipeline/workers.ts';
-import { createDisplay, type Display } from './display.ts';
+import { createDisplay, type Display, lineFor } from './display.ts';
 import { tellForecast } from './forecast.ts';
+import { isIdle, nothingToDo, type Witness, witness } from './noop.ts';
+import { companionsOf, writeProvenance } from './provenance.ts';
 import {
   artifactsFolder,
   type CommonOptions,
@@ -23,13 +26,12 @@ import {
   planFor,
   resolveTargets,
   type Session,
-  shownPath,
   talk,
   tell,
   workerCommand,
 } from './session.ts';
 import { openTrace } from './trace.ts';
-import { count, duration } from './words.ts';
+import { count, duration, shownPath } from './words.ts';
 
 /** Filled in by the build. */
 declare const VERSION: string;
@@ -48,7 +50,9 @@ interface MakeOptions extends CommonOptions {
 
 /** Makes targets and what they need. */
 export async function make(targets: readonly string[], options: MakeOptions): Promise<number> {
+  const witnessed = witness(options, targets);
   const session = await openSession(options);
+  let keep = (): void => undefined;
   try {
     const plan = planFor(session.plan, targets);
     const forced = new Set(options.force.flatMap((task) => resolveForced(plan, task, targets)));
@@ -59,10 +63,38 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
       tellForecast(fates, cost, { slots, json: options.json ?? false });
       return EXIT.made;
     }
-    return await run(session, plan, forced, targets, options);
+    const { code, traces } = await run(session, plan, forced, targets, options, witnessed);
+    if (forced.size === 0) keep = () => keepWitness(witnessed, session, plan, traces);
+    return code;
   } finally {
     await session.store.close();
+    keep();
   }
+}
+
+/** Keeps for the next make that there was nothing to do, unless that rests on more than files. */
+function keepWitness(
+  witnessed: Witness,
+  { text, sources, root, cache }: Session,
+  plan: Plan,
+  traces: RunResult['traces'],
+): void {
+  if (!restsOnFiles(plan) || isNetworkFolder(cache)) return;
+  const artifacts = new Map<string, Digest>();
+  for (const task of plan.tasks.values()) {
+    for (const [output, path] of Object.entries(task.artifacts)) {
+      const made = traces.get(task.id)?.outputs[output];
+      if (made) artifacts.set(join(artifactsFolder(root), path), made.digest);
+    }
+  }
+  witnessed.keep({
+    text,
+    sources,
+    tasks: plan.tasks.size,
+    artifacts,
+    companions: companionsOf(plan, artifactsFolder(root)),
+    lineFor: (event, colors) => lineFor(event, { running: new Map() }, colors),
+  });
 }
 
 async function run(
@@ -71,12 +103,14 @@ async function run(
   forced: ReadonlySet<TaskId>,
   targets: readonly string[],
   options: MakeOptions,
-): Promise<number> {
+  { hear }: Witness,
+): Promise<{ readonly code: number; readonly traces: RunResult['traces'] }> {
   const { store, root, cache, pipeline } = session;
   const workers = createWorkers(workerCommand);
   const display = options.json ? jsonDisplay() : peopleDisplay(plan, options.quiet ?? false);
   const trace = options.trace === undefined ? undefined : openTrace(options.trace, monotonic);
   const listener: Listener = (event) => {
+    hear(event);
     display.listener(event);
     trace?.listener(event);
   };
@@ -111,13 +145,11 @@ async function run(
     });
     display.close();
     if (result.ran > 0) remember(session, id, result);
-    const { writeProvenance } = await import('./provenance.ts');
     const command = `pipeline ${process.argv.slice(2).join(' ')}`;
     const facts = { id, command, host, at: startedAt };
     await writeProvenance(plan, result, artifactsFolder(root), facts);
     if (!options.json) summarise(session, plan, result, options);
-    if (signal.aborted) return EXIT.interrupted;
-    return result.ok ? EXIT.made : EXIT.failed;
+    return { code: codeOf(result, signal), traces: result.traces };
   } finally {
     display.close();
     trace?.close();
@@ -144,6 +176,11 @@ function processExists(pid: number): boolean {
     // Somebody else's.
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
+}
+
+function codeOf({ ok }: RunResult, signal: AbortSignal): number {
+  if (signal.aborted) return EXIT.interrupted;
+  return ok ? EXIT.made : EXIT.failed;
 }
 
 /** Mirrors, nearest first: the command line, the environment, pipeline.yaml (relative to its folder). */
@@ -235,12 +272,11 @@ function summarise(
     ...(tally.skipped > 0 ? [c.yellow(`${tally.skipped} not made`)] : []),
     ...(tally.interrupted > 0 ? [c.yellow(`${tally.interrupted} to be continued`)] : []),
   ];
-  const nothing = ran === 0 && tally.reused + tally.infeasible === plan.tasks.size;
-  const without = tally.infeasible > 0 ? `, ${tally.infeasible} infeasible` : '';
-  const words = nothing
-    ? `nothing to do: ${count(tally.reused, 'task')} up to date${without}`
-    : `${count(plan.tasks.size, 'task')}: ${parts.join(', ')}`;
-  if (!quiet) talk(`${words} ${c.dim(`(${duration(seconds)})`)}`);
+  const nothing = ran === 0 && isIdle(tally, plan.tasks.size);
+  const line = nothing
+    ? nothingToDo(tally, seconds, c)
+    : `${count(plan.tasks.size, 'task')}: ${parts.join(', ')} ${c.dim(`(${duration(seconds)})`)}`;
+  if (!quiet) talk(line);
   if (tally.failed > 0 && tally.skipped > 0 && !keepGoing && !quiet) {
     talk(c.dim('--keep-going makes what does not need the failed tasks'));
   }

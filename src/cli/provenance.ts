@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Outcome } from '../pipeline/event.ts';
 import type { RunResult } from '../pipeline/execute.ts';
 import { writeAtomically } from '../pipeline/files.ts';
-import type { TaskId } from '../pipeline/key.ts';
+import type { Named, TaskId } from '../pipeline/key.ts';
 import type { Plan } from '../pipeline/plan.ts';
 import { restrict } from '../pipeline/target.ts';
 import { type ProvenancePage, renderProvenance } from '../report/provenance.ts';
@@ -28,7 +28,7 @@ export async function writeProvenance(
   facts: RunFacts,
 ): Promise<void> {
   for (const task of plan.tasks.values()) {
-    const page = Object.values(task.artifacts).find((path) => path.endsWith('.html'));
+    const page = pageOf(task.artifacts);
     if (page === undefined || !traces.has(task.id)) continue;
     const beside = join(folder, dirname(page));
     const file = join(beside, 'provenance.html');
@@ -45,6 +45,17 @@ export async function writeProvenance(
     await writeAtomically(join(beside, 'provenance.json'), `${JSON.stringify(json, null, 1)}\n`);
   }
 }
+
+/** The pages that a make would write again if they were gone. */
+export function companionsOf(plan: Plan, folder: string): readonly string[] {
+  return [...plan.tasks.values()].flatMap(({ artifacts }) => {
+    const page = pageOf(artifacts);
+    return page === undefined ? [] : [join(folder, dirname(page), 'provenance.html')];
+  });
+}
+
+const pageOf = (artifacts: Named<string>): string | undefined =>
+  Object.values(artifacts).find((path) => path.endsWith('.html'));
 
 function taskRow(
   id: TaskId,

@@ -1,7 +1,7 @@
 // session.ts — what every command begins with: the folder, the plan, the store, and the ways to end
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Diagnostic } from '../pipeline/event.ts';
 import type { TaskId } from '../pipeline/key.ts';
@@ -10,6 +10,7 @@ import { type Loaded, loadPipeline } from '../pipeline/load.ts';
 import type { Plan } from '../pipeline/plan.ts';
 import { isNetworkFolder, openStore, type Store } from '../pipeline/store.ts';
 import { restrict, selectTasks } from '../pipeline/target.ts';
+import { cacheFolder } from './noop.ts';
 import { colorsFor, diagnosticJson, drawDiagnostic } from './words.ts';
 
 /** How a command ends: 0 made, 1 a task failed, 2 something the user can mend, 130 interrupted. */
@@ -70,7 +71,7 @@ export const workerCommand: WorkerCommand = [
 /** Loads the pipeline and opens its store. @throws UsageError */
 export async function openSession(options: CommonOptions): Promise<Session> {
   const root = resolve(options.directory);
-  const cache = resolve(root, options.cache ?? process.env.PIPELINE_CACHE ?? 'cache');
+  const cache = cacheFolder(root, options.cache);
   const { file, preset: presets, set: sets } = options;
   const places = { root, file, cache, worker: workerCommand, environment: process.env };
   const loaded = await withoutExit(() =>
@@ -138,11 +139,7 @@ export function reportDiagnostics(diagnostics: readonly Diagnostic[], json: bool
   if (n > 1) talk(`${n} errors; nothing was run`);
 }
 
-/** A path as a person would write it here. */
-export function shownPath(path: string): string {
-  const short = relative(process.cwd(), path);
-  return short === '' || short.startsWith('..') ? path : short;
-}
+export { shownPath } from './words.ts';
 
 /** A name for this run that sorts by time: 20260412T101502-3fa9c1. */
 export function newRunId(now: Date): string {

@@ -1,7 +1,10 @@
 // why.ts — pipeline why TASK: why it would run, or who made it, when and at what cost
 import prettyBytes from 'pretty-bytes';
 import { type Forecast, forecast } from '../pipeline/action.ts';
-import type { TaskId } from '../pipeline/key.ts';
+import type { Change } from '../pipeline/event.ts';
+import { type Comparison, nearestTrace, predecessor, sourceChanges } from '../pipeline/explain.ts';
+import type { Digest, Json, TaskId } from '../pipeline/key.ts';
+import type { Trace } from '../pipeline/store.ts';
 import { forecastJson } from './forecast.ts';
 import {
   type CommonOptions,
@@ -9,10 +12,16 @@ import {
   EXIT,
   oneTask,
   openSession,
+  type Session,
   tell,
   tellJson,
 } from './session.ts';
-import { absenceWords, changeWords, duration, reasonWords } from './words.ts';
+import { absenceWords, brief, changeWords, duration, reasonWords } from './words.ts';
+
+/** Filled in by the build. */
+declare const ESBUILD_VERSION: string;
+
+type Hit = Extract<Forecast, { fate: 'reuse' }>;
 
 /** Explains one task. */
 export async function why(word: string, options: CommonOptions): Promise<number> {
@@ -21,30 +30,71 @@ export async function why(word: string, options: CommonOptions): Promise<number>
     const task = oneTask(session.plan, word);
     const fates = forecast(session.plan, session.store, new Set());
     const fate = fates.get(task) as Forecast;
-    if (options.json) tellJson(explainJson(fate));
-    else if (fate.fate === 'reuse') tellHit(fate);
+    if (options.json) tellJson(await explainJson(session, fate));
+    else if (fate.fate === 'reuse') await tellHit(session, fate);
     else if (fate.fate === 'infeasible') tellInfeasible(fate);
-    else tellMiss(fate, fates, new Set(), '');
+    else await tellMiss({ session, fates, told: new Set() }, fate, '');
     return EXIT.made;
   } finally {
     await session.store.close();
   }
 }
 
-function explainJson(fate: Forecast): object {
+// ---- for machines ----
+
+async function explainJson(session: Session, fate: Forecast): Promise<object> {
   if (fate.fate === 'follow') return forecastJson(fate);
   if (fate.fate === 'infeasible') {
     const { parts, made, cost } = fate.trace ?? {};
     return { ...forecastJson(fate), ...(fate.trace && { parts, made, cost }) };
   }
-  const parts = fate.action.parts;
-  if (fate.fate !== 'reuse') return { ...forecastJson(fate), parts };
-  const { made, cost, tolerance } = fate.trace;
-  const inexact = tolerance === undefined ? {} : { tolerance };
-  return { ...forecastJson(fate), parts, made, cost, ...inexact };
+  const { parts } = fate.action;
+  const told = { ...forecastJson(fate), parts };
+  if (fate.fate === 'reuse') {
+    const { made, cost, tolerance } = fate.trace;
+    const before = predecessor(session.store, fate.action);
+    return {
+      ...told,
+      made,
+      cost,
+      ...(tolerance !== undefined && { tolerance }),
+      ...commandJson(session, fate.trace),
+      ...(before && { before: await comparisonJson(session, before) }),
+    };
+  }
+  if (fate.fate === 'same' || !['new', 'changed'].includes(fate.reason.kind)) return told;
+  const before = latestTrace(session, fate.task);
+  if (before && fate.reason.kind === 'changed') {
+    const comparison = { trace: before, changes: fate.reason.changes };
+    return { ...told, before: await comparisonJson(session, comparison) };
+  }
+  const nearest = nearestTrace(session.store, fate.action);
+  return nearest ? { ...told, nearest: await comparisonJson(session, nearest) } : told;
 }
 
-function tellHit({ task, trace }: Extract<Forecast, { fate: 'reuse' }>): void {
+async function comparisonJson({ cache }: Session, { trace, changes }: Comparison): Promise<object> {
+  const { task, key, made } = trace;
+  const code = changes.find(({ path }) => path === 'code');
+  const sources = code && (await sourceChanges(cache, trace.parts.code, code.after as Digest));
+  return { task, key, made, changes, ...(sources && { sources }) };
+}
+
+const latestTrace = ({ store }: Session, task: TaskId): Trace | undefined => {
+  const key = store.latest(task);
+  return key && store.trace(key);
+};
+
+const runOf = ({ store }: Session, { made }: Trace) =>
+  store.runs().find(({ id }) => id === made.run);
+
+function commandJson(session: Session, trace: Trace): object {
+  const run = runOf(session, trace);
+  return run ? { command: run.command } : {};
+}
+
+// ---- for people: a task that is made ----
+
+async function tellHit(session: Session, { task, trace, action }: Hit): Promise<void> {
   const { made, cost, outputs, parts, tolerance } = trace;
   const versions = Object.entries(made.versions).map(([name, version]) => `${name} ${version}`);
   tell(`${c.bold(task)} is up to date`);
@@ -52,6 +102,8 @@ function tellHit({ task, trace }: Extract<Forecast, { fate: 'reuse' }>): void {
     tell(`  same as  ${trace.task}, which has the same code, params and inputs`);
   tell(`  made     ${made.at} on ${made.host} (${versions.join(', ')})`);
   tell(`  run      ${made.run}`);
+  const run = runOf(session, trace);
+  if (run) tell(`  command  pipeline ${run.command}`);
   tell(`  cost     ${duration(cost.seconds)}`);
   const tools = Object.entries(parts.tools ?? {}).map(([name, version]) => `${name} ${version}`);
   if (tools.length > 0) tell(`  tools    ${tools.join(', ')}`);
@@ -61,6 +113,10 @@ function tellHit({ task, trace }: Extract<Forecast, { fate: 'reuse' }>): void {
   for (const [name, { digest, bytes, kind }] of Object.entries(outputs)) {
     tell(`  output   ${name}: ${kind}, ${prettyBytes(bytes)}, ${digest.slice(0, 12)}`);
   }
+  const before = predecessor(session.store, action);
+  if (before === undefined) return;
+  tell(`  changed  since ${before.trace.made.at}, run ${before.trace.made.run}:`);
+  await tellChanges(session, before, '    ');
 }
 
 function tellInfeasible({ task, absence, trace }: Extract<Forecast, { fate: 'infeasible' }>): void {
@@ -70,32 +126,148 @@ function tellInfeasible({ task, absence, trace }: Extract<Forecast, { fate: 'inf
     tell('  found    when the pipeline was planned, by its params');
 }
 
+// ---- for people: a task that would run ----
+
+interface Telling {
+  readonly session: Session;
+  readonly fates: ReadonlyMap<TaskId, Forecast>;
+  /** Tasks that need not be told again. */
+  readonly told: Set<TaskId>;
+}
+
 /** Why a task would run; for one that follows others, why those would. */
-function tellMiss(
-  fate: Forecast,
-  fates: ReadonlyMap<TaskId, Forecast>,
-  told: Set<TaskId>,
-  indent: string,
-): void {
-  if (told.has(fate.task)) return;
-  told.add(fate.task);
-  if (fate.fate === 'run') {
-    tell(`${indent}${c.bold(fate.task)} would run`);
-    if (fate.reason.kind === 'changed') {
-      for (const change of fate.reason.changes) tell(`${indent}  ${changeWords(change)}`);
-    } else tell(`${indent}  ${reasonWords(fate.reason)}`);
-  } else if (fate.fate === 'same') {
+async function tellMiss(telling: Telling, fate: Forecast, indent: string): Promise<void> {
+  if (telling.told.has(fate.task)) return;
+  telling.told.add(fate.task);
+  if (fate.fate === 'run') await tellRun(telling, fate, indent);
+  else if (fate.fate === 'same') {
     tell(
       `${indent}${c.bold(fate.task)} would take the result of ${fate.as}, which has the same key`,
     );
-  } else if (fate.fate === 'follow') {
-    tell(
-      `${indent}${c.bold(fate.task)} ${fate.sure ? 'was never made before; it would run after' : 'would run if what it needs comes out different'}:`,
-    );
-    const shown = fate.after.slice(0, 8);
-    for (const task of shown) tellMiss(fates.get(task) as Forecast, fates, told, `${indent}  `);
-    if (fate.after.length > shown.length) {
-      tell(`${indent}  ${c.dim(`and ${fate.after.length - shown.length} more`)}`);
-    }
+  } else if (fate.fate === 'follow') await tellFollow(telling, fate, indent);
+}
+
+async function tellRun(
+  { session, told }: Telling,
+  { task, action, reason }: Extract<Forecast, { fate: 'run' }>,
+  indent: string,
+): Promise<void> {
+  tell(`${indent}${c.bold(task)} would run`);
+  const before = latestTrace(session, task);
+  if (reason.kind === 'changed' && before && reason.changes.length > 0) {
+    await tellChanges(session, { trace: before, changes: reason.changes }, `${indent}  `);
+    return;
   }
+  tell(`${indent}  ${reasonWords(reason)}`);
+  // Of a task that another one waits for, the reason is enough.
+  if (reason.kind !== 'new' || told.size > 1) return;
+  const nearest = nearestTrace(session.store, action);
+  if (nearest === undefined) return;
+  const { made, task: other } = nearest.trace;
+  tell(
+    `${indent}  the nearest that was made is ${other} (${made.at}, run ${made.run}); from there:`,
+  );
+  await tellChanges(session, nearest, `${indent}    `);
+}
+
+/** Upstream tasks that are told of one that follows them. */
+const FOLLOWED_SHOWN = 8;
+
+async function tellFollow(
+  telling: Telling,
+  { task, sure, after, changes }: Extract<Forecast, { fate: 'follow' }>,
+  indent: string,
+): Promise<void> {
+  const words = sure
+    ? 'was never made before; it would run after'
+    : changes.length > 0
+      ? 'changed itself, and would run after'
+      : 'would run if what it needs comes out different';
+  tell(`${indent}${c.bold(task)} ${words}:`);
+  const before = latestTrace(telling.session, task);
+  if (before && changes.length > 0) {
+    await tellChanges(telling.session, { trace: before, changes }, `${indent}  `);
+  }
+  for (const upstream of after.slice(0, FOLLOWED_SHOWN)) {
+    await tellMiss(telling, telling.fates.get(upstream) as Forecast, `${indent}  `);
+  }
+  if (after.length > FOLLOWED_SHOWN) {
+    tell(`${indent}  ${c.dim(`and ${after.length - FOLLOWED_SHOWN} more`)}`);
+  }
+}
+
+// ---- changes, one by one ----
+
+/** Changed sources that are named. */
+const SOURCES_SHOWN = 8;
+/** Items of a collected input that are told one by one. */
+const ITEMS_SHOWN = 12;
+
+async function tellChanges(
+  session: Session,
+  { trace, changes }: Comparison,
+  indent: string,
+): Promise<void> {
+  if (changes.length === 0) tell(`${indent}nothing but the form of keys`);
+  for (const change of changes) {
+    if (change.path === 'code') {
+      const words = await codeWords(session, trace, change.after as Digest);
+      tell(`${indent}${changeWords(change)}${words}`);
+    } else if (change.path.startsWith('inputs.')) {
+      for (const line of inputLines(change)) tell(`${indent}${line}`);
+    } else tell(`${indent}${changeWords(change)}`);
+  }
+}
+
+/** Which sources are different, or that the bundler is. */
+async function codeWords({ cache }: Session, { parts, made }: Trace, now: Digest): Promise<string> {
+  const sources = await sourceChanges(cache, parts.code, now);
+  if (sources === undefined) return '';
+  const words = Object.entries(sources).flatMap(([how, paths]: [string, readonly string[]]) =>
+    paths.map((path) => (how === 'changed' ? path : `${path} (${how})`)),
+  );
+  const more = words.length - SOURCES_SHOWN;
+  if (more > 0) return `: ${words.slice(0, SOURCES_SHOWN).join(', ')} and ${more} more`;
+  if (words.length > 0) return `: ${words.join(', ')}`;
+  const { esbuild } = made.versions;
+  return esbuild === ESBUILD_VERSION
+    ? ': sources are equal, the settings of the bundler are not'
+    : `: sources are equal, bundled by esbuild ${esbuild} then and ${ESBUILD_VERSION} now`;
+}
+
+/** An input that is one blob in a line; a list item by item. */
+function inputLines({ path, before, after, through }: Change): readonly string[] {
+  const port = path.slice('inputs.'.length);
+  if (!Array.isArray(before) || !Array.isArray(after)) {
+    const from = through?.[0] === undefined ? '' : ` (${through[0]})`;
+    return [`input ${port}${from}: ${itemWords(before)} → ${itemWords(after)}`];
+  }
+  const [then, now] = [itemsOf(before), itemsOf(after)];
+  const lines = [...new Set([...then.keys(), ...now.keys()])].flatMap((name) => {
+    const [a, b] = [then.get(name), now.get(name)];
+    if (a === b) return [];
+    if (a === undefined) return [`input ${port}: ${name} is new`];
+    if (b === undefined) return [`input ${port}: ${name} is no longer there`];
+    return [`input ${port}: ${name}: ${a} → ${b}`];
+  });
+  if (lines.length === 0) return [`input ${port}: other labels, or another order`];
+  const more = lines.length - ITEMS_SHOWN;
+  return more > 0 ? [...lines.slice(0, ITEMS_SHOWN), `input ${port}: and ${more} more`] : lines;
+}
+
+/** What each item of a list holds, by the task or file that gave it. */
+function itemsOf(list: readonly Json[]): ReadonlyMap<string, string> {
+  return new Map(
+    list.map((item): [string, string] =>
+      Array.isArray(item) ? [String(item[0]), itemWords(item.slice(1))] : ['', itemWords(item)],
+    ),
+  );
+}
+
+/** A digest, short; whatever else it is, briefly. */
+function itemWords(value: Json): string {
+  if (value === null) return 'nothing';
+  const parts = Array.isArray(value) ? value : [value];
+  const digest = parts.find((part) => typeof part === 'string' && /^[0-9a-f]{64}$/.test(part));
+  return brief(digest ?? value);
 }

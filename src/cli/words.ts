@@ -1,5 +1,5 @@
 // words.ts — what the engine means, in words and colours
-
+import { relative } from 'node:path';
 import pc from 'picocolors';
 import prettyMs from 'pretty-ms';
 import type { Absence } from '../pipeline/absence.ts';
@@ -104,7 +104,8 @@ export function reasonWords(reason: Reason): string {
   }
 }
 
-function changesWords(changes: readonly Change[]): string {
+/** The first changes, and how many more there are. */
+export function changesWords(changes: readonly Change[]): string {
   const shown = changes.slice(0, CHANGES_SHOWN).map(changeWords);
   const more = changes.length - shown.length;
   return [...shown, ...(more > 0 ? [`${more} more`] : [])].join('; ') || 'key format changed';
@@ -113,6 +114,12 @@ function changesWords(changes: readonly Change[]): string {
 /** Why a task gives nothing: `infeasible: …`, with the task on whose account. */
 export function absenceWords(task: TaskId, { kind, message, because }: Absence): string {
   return because === task ? `${kind}: ${message}` : `${kind}, as ${because} is: ${message}`;
+}
+
+/** A path as a person would write it here. */
+export function shownPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short === '' || short.startsWith('..') ? path : short;
 }
 
 /** A word that a shell takes as it is. */

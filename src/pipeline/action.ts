@@ -177,13 +177,36 @@ export type Forecast =
     }
   /** An earlier task of the plan has the same key: it takes that one's result. */
   | { readonly task: TaskId; readonly fate: 'same'; readonly as: TaskId; readonly action: Action }
-  /** Something that it needs would run. It runs too: `sure` when it was never made; else unless all comes out as it was. */
+  /**
+   * Something that it needs would run. It runs too: `sure` when it was never made; else unless all comes out as it was.
+   * `changes`: what changed of itself since it was made last, whatever comes out of what it needs.
+   */
   | {
       readonly task: TaskId;
       readonly fate: 'follow';
       readonly after: readonly TaskId[];
       readonly sure: boolean;
+      readonly changes: readonly Change[];
     };
+
+/** What changed of a task since it was made last, whatever its inputs will hold, which is not known yet. */
+function ownChanges(plan: Plan, task: Task, before: Trace | undefined): readonly Change[] {
+  if (before === undefined) return [];
+  const none = { traces: new Map(), absent: new Map() };
+  const { key, parts } = actionOf(plan, { ...task, inputs: {} }, none);
+  const inputs: Record<string, InputDigest> = { ...before.parts.inputs };
+  for (const [port, { links }] of Object.entries(task.inputs)) {
+    const items = inputs[port];
+    if (!Array.isArray(items) || links.length === 0) continue;
+    // Which tasks a list is of is known already.
+    const known = new Map(items.map(([id, , ...held]: CollectedDigest) => [id, held]));
+    inputs[port] = links.map(({ task: id, at }) => {
+      const [digest, reason] = known.get(id) ?? [null];
+      return reason ? [id, at, digest, reason] : [id, at, digest];
+    }) as readonly CollectedDigest[];
+  }
+  return changesBetween(before.parts, { task, key, parts: { ...parts, inputs } });
+}
 
 /** Foresees every task of a plan, in the plan's order. */
 export function forecast(
@@ -210,8 +233,10 @@ export function forecast(
       continue;
     }
     if (standing.kind === 'blocked') {
-      const sure = store.latest(task.id) === undefined;
-      fates.set(task.id, { task: task.id, fate: 'follow', after: standing.by, sure });
+      const before = store.latest(task.id);
+      const changes = ownChanges(plan, task, before && store.trace(before));
+      const after = standing.by;
+      fates.set(task.id, { task: task.id, fate: 'follow', after, sure: !before, changes });
       continue;
     }
     const action = actionOf(plan, task, { traces, absent });

@@ -1,8 +1,9 @@
 // artifact.ts — outputs as files for people: restored when deleted, never overwriting what a person edited
 import { readFile, rename } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { fileDigest, fileStat, type Stamp, stampHolds, writeAtomically } from './files.ts';
+import { fileDigest, fileStat, stampHolds, writeAtomically } from './files.ts';
 import type { Digest } from './key.ts';
+import type { Stamp } from './stamp.ts';
 
 /** What happened to an artifact. `kept`: where the edited file that stood in its place was put. */
 export interface ArtifactChange {

@@ -1,13 +1,16 @@
 // code.ts — a stage's code: one bundle of the module and everything it imports, and its digest
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Plugin } from 'esbuild';
 import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
-import { fileStat, type Stamp, stampHolds, writeAtomically } from './files.ts';
+import { fileStat, writeAtomically } from './files.ts';
 import { canonicalJson, type Digest, digestOf } from './key.ts';
+import type { Sources } from './memo.ts';
 import type { StageDeclaration } from './stage.ts';
+import { isSettled, namesIn, type Stamp, sameStamp, stampOf } from './stamp.ts';
 
 /** A stage's module, bundled. The worker runs the very bundle that was hashed. */
 export interface StageCode {
@@ -35,7 +38,18 @@ interface BundleRecord {
   readonly file: Digest;
   /** Of the options with which it was bundled. */
   readonly options: Digest;
+  /** Milliseconds since 1970 when bundling began: a file that was touched since may not be what was bundled. */
+  readonly since: number;
   readonly stamps: { readonly [path: string]: Stamp | null };
+  /** Names of the files beside the inputs: a new one may take the place of an input. */
+  readonly folders: { readonly [path: string]: Digest | null };
+}
+
+/** Bundled stages, and what they were made from. */
+export interface Bundles {
+  /** By the path of their module, as pipeline.yaml names it. */
+  readonly codes: ReadonlyMap<string, StageCode>;
+  readonly sources: Sources;
 }
 
 /** Options that decide what a bundle is. */
@@ -67,19 +81,20 @@ export async function bundleStages(
   cache: string,
   requests: readonly ModuleRequest[],
   clock: () => number,
-): Promise<Result<ReadonlyMap<string, StageCode>>> {
+): Promise<Result<Bundles>> {
   const index = join(cache, 'bundles', 'index.json');
   const remembered = await readIndex(index);
   const distinct = new Map(requests.map((request) => [request.run, request]));
   const records: Record<string, BundleRecord> = {};
   const codes = new Map<string, StageCode>();
   let fresh = false;
+  const looks = new Looks(root);
   const found = await Promise.all(
     [...distinct.values()].map(async (request): Promise<readonly Diagnostic[]> => {
       const { run } = request;
       const before = Object.hasOwn(remembered, run) ? remembered[run] : undefined;
-      const holds = before && (await recordHolds(root, cache, before, clock()));
-      const bundled = holds ? success(before) : await bundle(root, cache, request);
+      const holds = before && (await recordHolds(cache, before, looks));
+      const bundled = holds ? success(before) : await bundle(root, cache, request, clock());
       if (!bundled.ok) return bundled.diagnostics;
       const record = bundled.value;
       fresh ||= !holds;
@@ -90,11 +105,88 @@ export async function bundleStages(
   );
   const problems = found.flat();
   if (fresh) await writeAtomically(index, JSON.stringify({ ...remembered, ...records }));
-  return problems.length > 0 ? failure(...problems) : success(codes);
+  if (problems.length > 0) return failure(...problems);
+  return success({ codes, sources: sourcesOf(root, Object.values(records)) });
+}
+
+/** What files and folders look like now, each asked once: stages share most of what they import. */
+class Looks {
+  private readonly stamps = new Map<string, Stamp | null>();
+  private readonly names = new Map<string, Digest | null>();
+  private readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  stamp(path: string): Stamp | null {
+    const known = this.stamps.get(path);
+    if (known !== undefined) return known;
+    const stamp = stampOf(resolve(this.root, path));
+    this.stamps.set(path, stamp);
+    return stamp;
+  }
+
+  namesIn(path: string): Digest | null {
+    const known = this.names.get(path);
+    if (known !== undefined) return known;
+    const names = namesIn(resolve(this.root, path));
+    this.names.set(path, names);
+    return names;
+  }
+}
+
+function sourcesOf(root: string, records: readonly BundleRecord[]): Sources {
+  const files = new Map<string, Stamp | null>();
+  const folders = new Map<string, Digest | null>();
+  for (const record of records) {
+    for (const [path, stamp] of Object.entries(record.stamps)) {
+      files.set(resolve(root, path), stamp);
+    }
+    for (const [path, names] of Object.entries(record.folders)) {
+      folders.set(resolve(root, path), names);
+    }
+  }
+  return { files, folders };
 }
 
 const bundleFile = (cache: string, digest: Digest): string =>
   resolve(cache, 'bundles', `${digest}.mjs`);
+
+/** Digests of what a bundle was made from, by path; undefined when the cache does not know it (any more). */
+export async function sourcesInBundle(
+  cache: string,
+  digest: Digest,
+): Promise<ReadonlyMap<string, Digest> | undefined> {
+  try {
+    const text = await readFile(sourcesFile(cache, digest), 'utf8');
+    return new Map(Object.entries(JSON.parse(text) as { [path: string]: Digest }));
+  } catch {
+    return undefined;
+  }
+}
+
+const sourcesFile = (cache: string, digest: Digest): string =>
+  resolve(cache, 'bundles', `${digest}.json`);
+
+/** Keeps for `why` what a bundle was made from: its map knows only what is left of that after tree shaking. */
+async function keepSources(
+  root: string,
+  cache: string,
+  digest: Digest,
+  inputs: readonly string[],
+): Promise<void> {
+  const digests = await Promise.all(
+    inputs.filter(isFile).map(async (path) => {
+      const bytes = await readFile(resolve(root, path)).catch(() => '');
+      return [path, digestOf(bytes)] as const;
+    }),
+  );
+  await writeFile(sourcesFile(cache, digest), JSON.stringify(Object.fromEntries(digests)));
+}
+
+/** Whether an input of a bundle is a file: a name with a colon is a plugin's. */
+const isFile = (path: string): boolean => !path.includes(':');
 
 const optionsDigest = (): Digest => digestOf(canonicalJson(BUNDLE_OPTIONS));
 
@@ -109,30 +201,26 @@ async function readIndex(index: string): Promise<{ [run: string]: BundleRecord }
   }
 }
 
-async function recordHolds(
-  root: string,
-  cache: string,
-  record: BundleRecord,
-  clock: number,
-): Promise<boolean> {
+async function recordHolds(cache: string, record: BundleRecord, looks: Looks): Promise<boolean> {
   const file = await readFile(bundleFile(cache, record.digest)).catch(() => undefined);
   if (file === undefined || digestOf(file) !== record.file) return false;
   if (record.options !== optionsDigest()) return false;
-  const paths = Object.entries(record.stamps ?? {});
-  const held = await Promise.all(
-    paths.map(async ([path, stamp]) => {
-      const now = (await fileStat(join(root, path))) ?? null;
-      if (stamp === null || now === null) return stamp === now;
-      return stampHolds(stamp, now, clock);
-    }),
+  const { stamps, folders, since } = record;
+  // A record of an earlier version of pipeline has no folders.
+  if (folders === undefined) return false;
+  const unchanged = Object.entries(stamps).every(([path, stamp]) => {
+    return sameStamp(stamp, looks.stamp(path)) && (stamp === null || isSettled(stamp, since));
+  });
+  return (
+    unchanged && Object.entries(folders).every(([path, names]) => looks.namesIn(path) === names)
   );
-  return held.every(Boolean);
 }
 
 async function bundle(
   root: string,
   cache: string,
   { run, place }: ModuleRequest,
+  since: number,
 ): Promise<Result<BundleRecord>> {
   if (!(await fileStat(join(root, run)))) {
     const hint = 'paths are relative to the folder of pipeline.yaml';
@@ -167,8 +255,11 @@ async function bundle(
     await writeFile(`${file}.map`, map.contents);
     const text = `${code.text}//# sourceMappingURL=${digest}.mjs.map\n`;
     await writeAtomically(file, text);
-    const stamps = await stampsOf(root, Object.keys(result.metafile.inputs));
-    return success({ digest, file: digestOf(text), options: optionsDigest(), stamps });
+    const inputs = Object.keys(result.metafile.inputs);
+    await keepSources(root, cache, digest, inputs);
+    const looked = lookAt(root, inputs);
+    const options = optionsDigest();
+    return success({ digest, file: digestOf(text), options, since, ...looked });
   } catch (error) {
     return failure(...(await bundleProblems(error, root, run, place)));
   }
@@ -233,19 +324,24 @@ async function bundleProblems(
   );
 }
 
-/** Stamps of the inputs, and of the files that decide how they are read; null for one that is absent. */
-async function stampsOf(
-  root: string,
-  inputs: readonly string[],
-): Promise<{ [path: string]: Stamp | null }> {
-  const paths = [...new Set([...inputs, ...CONFIGURATION])].filter((path) => !path.includes(':'));
-  const stamps = await Promise.all(
-    paths.map(async (path) => {
-      const stamp = (await fileStat(resolve(root, path))) ?? null;
-      return [relative(root, resolve(root, path)), stamp] as const;
-    }),
-  );
-  return Object.fromEntries(stamps);
+/** Stamps of the inputs, and of the files that decide how they are read; and what stands beside the inputs. */
+function lookAt(root: string, inputs: readonly string[]): Pick<BundleRecord, 'stamps' | 'folders'> {
+  const looks = new Looks(root);
+  const files = inputs.filter(isFile);
+  const paths = [...new Set([...files, ...CONFIGURATION])];
+  const folders = new Set([...files.map((path) => dirname(path)), ...packageFolders(root)]);
+  return {
+    stamps: Object.fromEntries(paths.map((path) => [path, looks.stamp(path)])),
+    folders: Object.fromEntries([...folders].map((path) => [path, looks.namesIn(path)])),
+  };
+}
+
+/** Where packages lie: esbuild tells where links lead (`npm link`), and not that there were any. */
+function packageFolders(root: string): readonly string[] {
+  const folder = 'node_modules';
+  if (!existsSync(join(root, folder))) return [folder];
+  const scopes = readdirSync(join(root, folder)).filter((name) => name.startsWith('@'));
+  return [folder, ...scopes.map((scope) => `${folder}/${scope}`)];
 }
 
 /** Loads what a bundled stage declares. A module that throws or exports no stage is a diagnostic. */

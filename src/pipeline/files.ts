@@ -1,16 +1,10 @@
 // files.ts — files that people see: digests, stamps, atomic writes
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hashFile } from 'hasha';
 import type { Digest } from './key.ts';
-
-/** What a file looks like without its content. */
-export interface Stamp {
-  readonly size: number;
-  readonly mtimeMs: number;
-  readonly inode: number;
-}
+import { type Stamp, sameStamp, stampOf } from './stamp.ts';
 
 /** A stamp younger than this is not trusted: the file may change again within the clock's grain. */
 const STAMP_SETTLES_MS = 2000;
@@ -22,16 +16,12 @@ export async function fileDigest(path: string): Promise<Digest> {
 
 /** What a file looks like now, without its content; undefined when it is not there. */
 export async function fileStat(path: string): Promise<Stamp | undefined> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined || !found.isFile()) return undefined;
-  return { size: found.size, mtimeMs: found.mtimeMs, inode: found.ino };
+  return stampOf(path) ?? undefined;
 }
 
 /** Whether a file surely still has the content it had when the stamp was taken. */
 export function stampHolds(stamp: Stamp, now: Stamp, clock: number): boolean {
-  const same =
-    stamp.size === now.size && stamp.mtimeMs === now.mtimeMs && stamp.inode === now.inode;
-  return same && clock - now.mtimeMs > STAMP_SETTLES_MS;
+  return sameStamp(stamp, now) && clock - now.mtimeMs > STAMP_SETTLES_MS;
 }
 
 /** Writes a file so that it is there whole or not at all. Folders are made. */

@@ -1,5 +1,5 @@
 // key.ts — names of things, and the one way to encode them
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 declare const brand: unique symbol;
 type Brand<T, Name> = T & { readonly [brand]: Name };
@@ -81,27 +81,59 @@ export function byCodeUnit(a: string, b: string): number {
  * The canonical text of a JSON value: names sorted by code unit, numbers as ECMAScript prints them, -0 as 0.
  * @throws TypeError for what JSON cannot hold (NaN, Infinity, undefined, functions), naming where it stands.
  */
-export function canonicalJson(value: unknown, path = '$'): string {
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') {
-    return JSON.stringify(value);
-  }
+export function canonicalJson(value: unknown): string {
+  const text = canonicalText(value);
+  if (text !== undefined) return text;
+  const [path, unfit] = findUnfit(value, '$') ?? ['$', value];
+  throw new TypeError(`${path} is ${describe(unfit)}, which JSON cannot hold`);
+}
+
+/** Undefined when something in it is unfit. Every key of every task comes through here: it keeps no account of where it is. */
+function canonicalText(value: unknown): string | undefined {
+  if (value === null || typeof value === 'boolean') return String(value);
+  if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'number') {
-    if (!Number.isFinite(value)) throw new TypeError(`${path} is ${value}, which JSON cannot hold`);
-    return JSON.stringify(value === 0 ? 0 : value);
+    return Number.isFinite(value) ? String(value) : undefined; // String(-0) is 0
   }
   if (Array.isArray(value)) {
-    // Not `map`, which would skip the holes of a sparse list.
-    const items = Array.from(value, (item, index) => canonicalJson(item, `${path}[${index}]`));
-    return `[${items.join(',')}]`;
+    let text = '[';
+    // By index: a hole is undefined, which is unfit.
+    for (let index = 0; index < value.length; index++) {
+      const item = canonicalText(value[index]);
+      if (item === undefined) return undefined;
+      text += index === 0 ? item : `,${item}`;
+    }
+    return `${text}]`;
   }
-  if (typeof value === 'object' && isPlain(value)) {
-    const fields = Object.entries(value).sort(([a], [b]) => byCodeUnit(a, b));
-    const texts = fields.map(
-      ([name, field]) => `${JSON.stringify(name)}:${canonicalJson(field, `${path}.${name}`)}`,
-    );
-    return `{${texts.join(',')}}`;
+  if (typeof value !== 'object' || !isPlain(value)) return undefined;
+  const fields = value as { readonly [name: string]: unknown };
+  let text = '{';
+  // Without a comparison of its own, `sort` goes by code unit.
+  for (const name of Object.keys(fields).sort()) {
+    const field = canonicalText(fields[name]);
+    if (field === undefined) return undefined;
+    text += `${text === '{' ? '' : ','}${JSON.stringify(name)}:${field}`;
   }
-  throw new TypeError(`${path} is ${describe(value)}, which JSON cannot hold`);
+  return `${text}}`;
+}
+
+/** Where the first thing stands that JSON cannot hold. */
+function findUnfit(value: unknown, path: string): readonly [path: string, unfit: unknown] | null {
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) {
+      const found = findUnfit(value[index], `${path}[${index}]`);
+      if (found) return found;
+    }
+    return null;
+  }
+  if (typeof value === 'object' && value !== null && isPlain(value)) {
+    for (const [name, field] of Object.entries(value).sort(([a], [b]) => byCodeUnit(a, b))) {
+      const found = findUnfit(field, `${path}.${name}`);
+      if (found) return found;
+    }
+    return null;
+  }
+  return canonicalText(value) === undefined ? [path, value] : null;
 }
 
 const isPlain = (value: object): boolean => {
@@ -109,14 +141,15 @@ const isPlain = (value: object): boolean => {
   return prototype === Object.prototype || prototype === null;
 };
 
-const describe = (value: unknown): string =>
-  typeof value === 'object' && value !== null
-    ? `${value.constructor ? `a ${value.constructor.name}` : 'an object of no class'}`
-    : typeof value;
+const describe = (value: unknown): string => {
+  if (typeof value === 'number') return String(value);
+  if (typeof value !== 'object' || value === null) return typeof value;
+  return value.constructor ? `a ${value.constructor.name}` : 'an object of no class';
+};
 
 /** The digest of some bytes or of a text in UTF-8. */
 export function digestOf(bytes: Uint8Array | string): Digest {
-  return createHash('sha256').update(bytes).digest('hex') as Digest;
+  return hash('sha256', bytes, 'hex') as Digest;
 }
 
 /** Whether a text has the form of a digest or key. */

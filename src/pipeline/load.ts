@@ -5,7 +5,9 @@ import { bundleStages, loadStage, type StageModule } from './code.ts';
 import { commandModule } from './command-module.ts';
 import { type Pipeline, readPipeline } from './config.ts';
 import { type Diagnostic, failure, type Result, success } from './event.ts';
+import { type Digest, digestOf } from './key.ts';
 import type { WorkerCommand } from './launch.ts';
+import type { Sources } from './memo.ts';
 import { withOutside } from './outside.ts';
 import { makePlan, type Plan } from './plan.ts';
 import type { StageConfig } from './section.ts';
@@ -31,6 +33,10 @@ export interface LoadOptions {
 export interface Loaded {
   readonly pipeline: Pipeline;
   readonly plan: Plan;
+  /** Of the pipeline file, as it was read. */
+  readonly text: Digest;
+  /** What the stages' bundles were made from. */
+  readonly sources: Sources;
 }
 
 /** Reads, bundles and plans. Diagnostics of one step come all together. */
@@ -45,16 +51,18 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
   if (!pipeline.ok) return pipeline;
   const modules = await loadModules(pipeline.value, options);
   if (!modules.ok) return modules;
-  const made = makePlan(pipeline.value, modules.value);
+  const { stages, sources } = modules.value;
+  const made = makePlan(pipeline.value, stages);
   const tooled = made.ok ? await withTools(made.value, options) : made;
   const plan = tooled.ok ? await withOutside(tooled.value, pipeline.value.stages, options) : tooled;
-  return plan.ok ? success({ pipeline: pipeline.value, plan: plan.value }) : plan;
+  if (!plan.ok) return plan;
+  return success({ pipeline: pipeline.value, plan: plan.value, text: digestOf(text), sources });
 }
 
 async function loadModules(
   { stages }: Pipeline,
   { root, cache, clock }: LoadOptions,
-): Promise<Result<ReadonlyMap<string, StageModule>>> {
+): Promise<Result<{ stages: ReadonlyMap<string, StageModule>; sources: Sources }>> {
   const requestOf = ({ run, runPlace }: StageConfig) => ({ run, place: runPlace });
   const bundled = [...stages.values()].filter(({ command }) => command === null);
   const bundles = await bundleStages(root, cache, bundled.map(requestOf), clock);
@@ -63,11 +71,12 @@ async function loadModules(
   const problems: Diagnostic[] = [];
   for (const stage of stages.values()) {
     if (stage.command) modules.set(stage.name, commandModule(stage, stage.command, stages));
-    const code = bundles.value.get(stage.run);
+    const code = bundles.value.codes.get(stage.run);
     if (code === undefined) continue;
     const module = await loadStage(code, requestOf(stage));
     if (module.ok) modules.set(stage.name, module.value);
     else problems.push(...module.diagnostics);
   }
-  return problems.length > 0 ? failure(...problems) : success(modules);
+  if (problems.length > 0) return failure(...problems);
+  return success({ stages: modules, sources: bundles.value.sources });
 }

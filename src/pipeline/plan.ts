@@ -76,6 +76,36 @@ export interface Plan {
   readonly stages: ReadonlyMap<string, StageModule>;
 }
 
+/** What a task is made of that comes from pipeline.yaml and the stages' code, and from nowhere else. */
+const FROM_FILES: readonly string[] = [
+  'id',
+  'stage',
+  'at',
+  'params',
+  'inputs',
+  'files',
+  'work',
+  'artifacts',
+  'skipsInfeasible',
+  'infeasible',
+] satisfies readonly (keyof Task)[];
+
+/**
+ * Whether the same pipeline file and code always give the same plan. Whatever else a task may rest on (tools that were
+ * found, files outside, the environment) makes it false, unless it is not there.
+ */
+export function restsOnFiles({ tasks }: Plan): boolean {
+  for (const task of tasks.values()) {
+    for (const [part, value] of Object.entries(task)) {
+      if (value !== null && value !== undefined && !FROM_FILES.includes(part)) return false;
+    }
+    for (const binding of Object.values(task.inputs)) {
+      for (const part in binding) if (part !== 'arity' && part !== 'links') return false;
+    }
+  }
+  return true;
+}
+
 /** Expands every stage's matrix, joins inputs, checks params. Linear in tasks and links. */
 export function makePlan(
   pipeline: Pipeline,

@@ -1,9 +1,10 @@
 // project-file.ts — files of the project as inputs: found, digested, watched for change
 import { readFile, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { fileDigest, fileStat, type Stamp, stampHolds, writeAtomically } from './files.ts';
+import { fileDigest, fileStat, stampHolds, writeAtomically } from './files.ts';
 import { byCodeUnit, type Coordinates, type Digest, digestOf, type TaskId } from './key.ts';
 import { StageError } from './stage.ts';
+import type { Stamp } from './stamp.ts';
 
 /** A file of the project, as it was when the pipeline was planned. */
 export interface ProjectFile {

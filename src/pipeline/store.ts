@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { bootId, type Holder } from './holder.ts';
 import { type Digest, digestOf, type Key, type KeyParts, type Named, type TaskId } from './key.ts';
+import { STORE_FILE } from './memo.ts';
 
 /** The form of everything in the store. A store of another form is refused, never guessed at. */
 export const STORE_FORMAT = 1;
@@ -88,6 +89,8 @@ export interface Store {
   /** Keeps bytes that belong to no trace (the content of a fetched file). Durable when it returns. */
   putBlob(bytes: Uint8Array): Digest;
   trace(key: Key): Trace | undefined;
+  /** Every trace, in no order that means anything. */
+  traces(): Iterable<Trace>;
   /** The key with which a task was last made or reused. */
   latest(task: TaskId): Key | undefined;
   setLatest(entries: ReadonlyMap<TaskId, Key>): void;
@@ -129,7 +132,7 @@ export type OnDamage = (digest: Digest) => void;
  * @throws StoreError when the folder cannot be written, is full, or holds a store of another format.
  */
 export function openStore(folder: string, onDamage: OnDamage): Store {
-  const root = openRoot(folder, 'store.lmdb');
+  const root = openRoot(folder, STORE_FILE);
   const table = <V>(name: string) => root.openDB<V, string>({ name, encoding: 'json' });
   const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
   const partials = root.openDB<Buffer, string>({ name: 'partial', encoding: 'binary' });
@@ -158,6 +161,7 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
       return digest;
     },
     trace: (key) => traces.get(key),
+    traces: () => traces.getRange().map(({ value }) => value),
     latest: (task) => latest.get(task),
     setLatest(entries) {
       const changed = [...entries].filter(([task, key]) => latest.get(task) !== key);
