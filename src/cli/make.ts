@@ -3,11 +3,13 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { forecast } from '../pipeline/action.ts';
-import type { Event } from '../pipeline/event.ts';
+import type { Event, Listener } from '../pipeline/event.ts';
 import { execute, type RunResult } from '../pipeline/execute.ts';
-import type { TaskId } from '../pipeline/key.ts';
+import { type RunFacts, recordRun } from '../pipeline/history.ts';
+import type { Json, Named, TaskId } from '../pipeline/key.ts';
 import type { Plan } from '../pipeline/plan.ts';
 import { runningGroups } from '../pipeline/shell.ts';
+import type { Store } from '../pipeline/store.ts';
 import { createWorkers } from '../pipeline/workers.ts';
 import { createDisplay, type Display } from './display.ts';
 import { tellForecast } from './forecast.ts';
@@ -40,13 +42,15 @@ interface MakeOptions extends CommonOptions {
   readonly force: readonly string[];
   readonly mirror: readonly string[];
   readonly quiet?: boolean;
+  readonly verify?: boolean;
 }
 
 /** Makes targets and what they need. */
 export async function make(targets: readonly string[], options: MakeOptions): Promise<number> {
-  const session = await openSession(options);
+  const session = await openSession(options, options.dryRun ? 'read' : 'write');
   try {
     const plan = planFor(session.plan, targets);
+    if (options.verify) await verifyStore(session.store);
     const forced = new Set(options.force.length > 0 ? resolveTargets(plan, options.force) : []);
     if (options.dryRun) {
       tellForecast(forecast(plan, session.store, forced), options.json ?? false);
@@ -75,12 +79,17 @@ async function run(
   const id = newRunId(new Date());
   const startedAt = new Date().toISOString();
   const versions = { node: process.version, pipeline: VERSION, esbuild: ESBUILD_VERSION };
+  const history = recordRun(store, factsOf(session, id, versions, targets, options), Date.now);
+  const listener = (event: Event): void => {
+    history.listener(event);
+    display.listener(event);
+  };
   try {
     display.listener({ event: 'planned', tasks: plan.tasks.size, targets });
     const result = await execute(plan, {
       store,
       workers,
-      listener: display.listener,
+      listener,
       slots: options.jobs ?? availableParallelism(),
       keepGoing: options.keepGoing ?? false,
       forced,
@@ -93,12 +102,13 @@ async function run(
       signal,
     });
     display.close();
-    if (result.ran > 0) remember(session, id, result);
+    history.close(result);
     const { writeProvenance } = await import('./provenance.ts');
     const command = `pipeline ${process.argv.slice(2).join(' ')}`;
     const facts = { id, command, host, at: startedAt };
     await writeProvenance(plan, result, artifactsFolder(root), facts);
     if (!options.json) summarise(session, plan, result, options);
+    if (result.tally.built > 0) await keepWithin(session, display.listener);
     if (signal.aborted) return EXIT.interrupted;
     return result.tally.failed + result.tally.skipped > 0 ? EXIT.failed : EXIT.made;
   } finally {
@@ -161,19 +171,37 @@ function stopSignal(announce: () => void): { readonly signal: AbortSignal; relea
   };
 }
 
-/** Puts a run that made something into the history. */
-function remember({ store }: Session, id: string, result: RunResult): void {
-  store.putRun({
-    id,
-    at: new Date().toISOString(),
-    host,
-    command: process.argv.slice(2).join(' '),
-    seconds: result.seconds,
-    tally: { ...result.tally },
-    tasks: Object.fromEntries(
-      [...result.traces, ...result.infeasible].map(([task, trace]) => [task, trace.key]),
-    ),
-  });
+/** What the history keeps of a run beside what happens in it. */
+function factsOf(
+  { pipeline }: Session,
+  id: string,
+  versions: Named<string>,
+  targets: readonly string[],
+  { preset, set }: MakeOptions,
+): RunFacts {
+  const command = process.argv.slice(2).join(' ');
+  const params = pipeline.params.value as Named<Json>;
+  return { id, host, command, targets, presets: preset, sets: set, params, versions };
+}
+
+/** Reads every blob before anything is taken from the store: what is damaged is dropped, and made again. */
+async function verifyStore(store: Store): Promise<void> {
+  if (store.upkeep === undefined) return;
+  const { examine, repair } = await import('../pipeline/examine.ts');
+  const defects = examine(store.upkeep, Date.now(), () => undefined);
+  repair(store.upkeep, defects);
+  const bad = defects.filter(({ kind }) => kind !== 'dead claim').length;
+  if (bad > 0)
+    talk(`${c.yellow('warning')}: ${count(bad, 'defect')} in the store, to be made again`);
+}
+
+/** Keeps the store within its limit. */
+async function keepWithin(session: Session, listener: Listener): Promise<void> {
+  const { store, pipeline } = session;
+  if (store.upkeep === undefined || store.upkeep.bytes() <= pipeline.storeLimit) return;
+  const { collectToLimit } = await import('./gc.ts');
+  const message = await collectToLimit(session, store.upkeep);
+  if (message !== undefined) listener({ event: 'warning', message });
 }
 
 /** One sentence about the run, then the artifacts on stdout. */

@@ -7,6 +7,7 @@ import type { Plugin } from 'esbuild';
 import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
 import { fileStat, type Stamp, stampHolds, writeAtomically } from './files.ts';
 import { canonicalJson, type Digest, digestOf } from './key.ts';
+import { ownPackages } from './own-packages.ts';
 import type { StageDeclaration } from './stage.ts';
 
 /** A stage's module, bundled. The worker runs the very bundle that was hashed. */
@@ -151,7 +152,7 @@ async function bundle(
       banner: {
         js: "import{createRequire as __cr}from'node:module';var require=__cr(import.meta.url);",
       },
-      plugins: [absentPackages],
+      plugins: [ownPackages, absentPackages],
       metafile: true,
       write: false,
       logLevel: 'silent',

@@ -1,0 +1,109 @@
+// schema.ts — pipeline.yaml as a JSON Schema, for editors: written from the very keys that the reader knows
+import { PIPELINE_KEYS, SIZE_PATTERN, STORE_KEYS } from './config.ts';
+import type { Json, Named } from './key.ts';
+import { STAGE_KEYS } from './section.ts';
+
+const DESCRIBED: Named<Json> = {
+  params: {
+    description: 'Everything that can be turned. A stage is keyed by the params that it reads.',
+    type: 'object',
+  },
+  presets: {
+    description: 'Overlays on params, by name: --preset NAME.',
+    type: 'object',
+    additionalProperties: { type: ['object', 'null'] },
+  },
+  stages: {
+    description: 'What is computed.',
+    type: 'object',
+    minProperties: 1,
+    additionalProperties: false,
+    patternProperties: { '^[A-Za-z][A-Za-z0-9_-]*$': { $ref: '#/$defs/stage' } },
+  },
+  mirrors: {
+    description: 'Folders or URLs to look in for data files; never part of a key.',
+    type: 'array',
+    items: { type: 'string' },
+  },
+  store: { description: 'How the store is kept.', $ref: '#/$defs/store' },
+};
+
+const STORE_DESCRIBED: Named<Json> = {
+  limit: {
+    description: 'A make keeps the store within this size, such as 20GB.',
+    anyOf: [
+      { type: 'number', exclusiveMinimum: 0 },
+      { type: 'string', pattern: SIZE_PATTERN.source },
+    ],
+  },
+};
+
+const SOURCE = { type: 'string', pattern: '^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$' };
+
+const STAGE_DESCRIBED: Named<Json> = {
+  run: {
+    description: 'A module whose default export is defineStage({ … }), beside this file.',
+    type: 'string',
+  },
+  matrix: {
+    description: 'Axes: a list of values each, or a reference to one. A task for every point.',
+    type: 'object',
+    properties: { include: { $ref: '#/$defs/points' }, exclude: { $ref: '#/$defs/points' } },
+    additionalProperties: { anyOf: [{ type: 'array' }, { $ref: '#/$defs/reference' }] },
+  },
+  inputs: {
+    description: 'Outputs of other stages, by input: stage.output.',
+    type: 'object',
+    additionalProperties: { $ref: '#/$defs/input' },
+  },
+  params: {
+    description: 'Params of the stage; $name refers to params, or to an axis of the stage.',
+    type: 'object',
+  },
+  artifacts: {
+    description: 'Outputs that are written for people: a path in artifacts/STAGE/ by output.',
+    type: 'object',
+    additionalProperties: { type: 'string' },
+  },
+};
+
+/** The JSON Schema (draft 2020-12) of pipeline.yaml. It says what a stage's own schema does not. */
+export function pipelineSchema(): Named<Json> {
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'pipeline.yaml',
+    ...closed(PIPELINE_KEYS, DESCRIBED),
+    required: ['stages'],
+    $defs: {
+      store: closed(STORE_KEYS, STORE_DESCRIBED),
+      stage: closed(STAGE_KEYS, STAGE_DESCRIBED),
+      reference: { type: 'string', pattern: '^\\$[^$]' },
+      points: { type: 'array', items: { type: 'object' } },
+      input: {
+        anyOf: [
+          SOURCE,
+          { type: 'array', minItems: 1, items: SOURCE },
+          {
+            type: 'object',
+            required: ['from'],
+            additionalProperties: false,
+            properties: {
+              from: { anyOf: [SOURCE, { type: 'array', minItems: 1, items: SOURCE }] },
+              where: { type: 'object' },
+            },
+          },
+        ],
+      },
+    },
+  };
+}
+
+/** A map with these keys and no others. */
+function closed(keys: readonly string[], described: Named<Json>): Named<Json> {
+  const properties = keys.map((key) => [key, Object.hasOwn(described, key) ? described[key] : {}]);
+  return {
+    type: 'object',
+    additionalProperties: false,
+    properties: Object.fromEntries(properties),
+  };
+}
