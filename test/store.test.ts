@@ -208,7 +208,7 @@ describe('a store that cannot be opened', () => {
     await store.close();
     await behindTheBack(folder, 'meta', (meta) => meta.putSync('format', 99 as never), 'json');
     expect(errorOf(folder)).toMatchInlineSnapshot(
-      `"StoreError: the store in DIR has format 99, and this version of pipeline reads 1: use the version that wrote it, or another --cache"`,
+      `"StoreError: the store in DIR was written by a newer version of pipeline (format 99; this version reads 1): update pipeline, or name another folder with --cache"`,
     );
   });
 

@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
 import prettyBytes from 'pretty-bytes';
-import { writeAtomically } from '../pipeline/files.ts';
 import type { Json } from '../pipeline/key.ts';
 import type { Output } from '../pipeline/store.ts';
 import { encodeSafetensors, type Tensor, type TensorFile } from '../tensor.ts';
 import { jsonCsv, npyOf, tensorCsv, tensorsJson } from './forms.ts';
+import { writeOutput } from './output.ts';
 import { bytesOf, select, tensorsOf } from './selection.ts';
 import { type CommonOptions, EXIT, openSession, talk, tellJson, UsageError } from './session.ts';
 
@@ -46,7 +46,7 @@ export async function exportOutput(
       process.stdout.write(bytes);
       return EXIT.made;
     }
-    await writeAtomically(file, bytes);
+    await writeOutput(file, bytes);
     if (options.json) tellJson({ task: trace.task, output: name, file, form, bytes: bytes.length });
     else talk(`${prettyBytes(bytes.length)} of ${form} written to ${file}`);
     return EXIT.made;

@@ -2,9 +2,9 @@
 import { extname } from 'node:path';
 import pc from 'picocolors';
 import type { Pipeline } from '../pipeline/config.ts';
-import { writeAtomically } from '../pipeline/files.ts';
 import type { Plan } from '../pipeline/plan.ts';
 import { type Graph, graphSvg } from './layout.ts';
+import { writeOutput } from './output.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
@@ -45,7 +45,7 @@ export async function graph(targets: readonly string[], options: GraphOptions): 
   const form = options.json ? 'json' : formatGiven ? options.format : (byEnding ?? options.format);
   if (output === undefined) tell(inForm(form, drawn, c));
   else {
-    await writeAtomically(output, `${inForm(form, drawn, pc.createColors(false))}\n`);
+    await writeOutput(output, `${inForm(form, drawn, pc.createColors(false))}\n`);
     talk(`written to ${output}`);
   }
   return EXIT.made;

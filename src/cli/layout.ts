@@ -8,30 +8,41 @@ export interface Graph {
 
 interface Box {
   readonly id: string;
-  readonly label: string;
-  readonly layer: number;
+  /** Absent: a waypoint, at which edges pass a layer between boxes and not behind them. */
+  readonly label?: string;
   readonly width: number;
+  readonly height: number;
   /** Left edge and middle. */
-  x: number;
+  readonly x: number;
   y: number;
 }
 
+/** A piece of one or more edges, between neighbouring layers. */
+interface Piece {
+  readonly from: string;
+  readonly to: string;
+  /** What the edges through it are called. */
+  readonly labels: Set<string>;
+}
+
 const BOX = { height: 26, gap: 14, padding: 12 };
+const WAYPOINT_HEIGHT = 2;
 /** Width of a letter of the font below, generously. */
 const LETTER = 7.3;
 const LAYER_GAP = 70;
 const MARGIN = 16;
-const SWEEPS = 8;
+const SWEEPS = 12;
 
 /** Draws a graph without cycles. Text can be selected, and every line has its tooltip. */
 export function graphSvg({ nodes, edges }: Graph): string {
-  const boxes = place(nodes, edges);
+  const { layers, pieces } = layered(nodes, edges);
+  const boxes = place(nodes, layers, pieces);
   const all = [...boxes.values()];
-  const width = Math.max(...all.map((box) => box.x + box.width)) + MARGIN;
-  const height = Math.max(...all.map((box) => box.y)) + BOX.height / 2 + MARGIN;
-  const lines = edges.map(([from, to, label]) => {
+  const width = all.reduce((most, box) => Math.max(most, box.x + box.width), 0) + MARGIN;
+  const height = all.reduce((most, { y }) => Math.max(most, y), 0) + BOX.height / 2 + MARGIN;
+  const lines = pieces.map(({ from, to, labels }) => {
     const [a, b] = [boxes.get(from), boxes.get(to)];
-    return a && b ? edgeSvg(a, b, label) : '';
+    return a && b ? pieceSvg(a, b, [...labels].join('; ')) : '';
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`,
@@ -50,69 +61,94 @@ export function graphSvg({ nodes, edges }: Graph): string {
 const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 
-function boxSvg({ label, x, y, width }: Box): string {
-  const corner = `x="${x}" y="${y - BOX.height / 2}" width="${width}" height="${BOX.height}"`;
+function boxSvg({ label, x, y, width, height }: Box): string {
+  if (label === undefined) return `<path d="M${x} ${y}H${x + width}" />`;
+  const corner = `x="${x}" y="${y - height / 2}" width="${width}" height="${height}"`;
   const text = `<text x="${x + width / 2}" y="${y + 4}" text-anchor="middle">${escaped(label)}</text>`;
   return `<rect ${corner} rx="5" />${text}`;
 }
 
-function edgeSvg(from: Box, to: Box, label: string): string {
+function pieceSvg(from: Box, to: Box, label: string): string {
   const [x1, x2] = [from.x + from.width, to.x];
-  const bend = Math.max(30, (x2 - x1) / 2);
+  const bend = (x2 - x1) / 2;
   const path = `M${x1} ${from.y}C${x1 + bend} ${from.y} ${x2 - bend} ${to.y} ${x2} ${to.y}`;
-  return `<path d="${path}" marker-end="url(#tip)"><title>${escaped(label)}</title></path>`;
+  const tip = to.label === undefined ? '' : ' marker-end="url(#tip)"';
+  return `<path d="${path}"${tip}><title>${escaped(label)}</title></path>`;
 }
 
-function place(nodes: Graph['nodes'], edges: Graph['edges']): ReadonlyMap<string, Box> {
-  const layers = layersOf(nodes, edges);
-  const boxes = new Map<string, Box>();
-  let x = MARGIN;
-  for (const [layer, ids] of layers.entries()) {
-    const widths = ids.map((id) => (nodes.get(id) ?? id).length * LETTER + 2 * BOX.padding);
-    const width = Math.round(Math.max(...widths));
-    ids.forEach((id, row) => {
-      const label = nodes.get(id) ?? id;
-      boxes.set(id, { id, label, layer, width, x, y: row });
-    });
-    x += width + LAYER_GAP;
-  }
-  arrange(layers, boxes, edges);
-  return boxes;
-}
-
-/** The layer of a node is the longest way to it from a node that needs nothing. */
-function layersOf(nodes: Graph['nodes'], edges: Graph['edges']): readonly string[][] {
-  const needs = new Map<string, string[]>();
-  for (const [from, to] of edges) needs.set(to, [...(needs.get(to) ?? []), from]);
+/**
+ * The layer of a node is the longest way to it from a node that needs nothing. Edges that pass layers get waypoints
+ * there; those of one node share them.
+ */
+function layered(
+  nodes: Graph['nodes'],
+  edges: Graph['edges'],
+): { readonly layers: readonly string[][]; readonly pieces: readonly Piece[] } {
+  const needs = new Map<string, string[]>([...nodes.keys()].map((id) => [id, []]));
+  for (const [from, to] of edges) needs.get(to)?.push(from);
   const layers: string[][] = [];
   const layerOf = new Map<string, number>();
-  for (const id of nodes.keys()) {
-    const layer = Math.max(-1, ...(needs.get(id) ?? []).map((need) => layerOf.get(need) ?? -1)) + 1;
+  for (const [id, upstream] of needs) {
+    const layer = upstream.reduce((most, need) => Math.max(most, (layerOf.get(need) ?? 0) + 1), 0);
     layerOf.set(id, layer);
     layers[layer] ??= [];
     layers[layer].push(id);
   }
-  return layers;
+  const pieces = new Map<string, Piece>();
+  const waypoints = new Set<string>();
+  for (const [from, to, label] of edges) {
+    let before = from;
+    const [first, last] = [(layerOf.get(from) ?? 0) + 1, layerOf.get(to) ?? 0];
+    for (let layer = first; layer <= last; layer++) {
+      const next = layer === last ? to : `${from}\n${layer}`;
+      if (layer < last && !waypoints.has(next)) layers[layer].push(next);
+      if (layer < last) waypoints.add(next);
+      const key = `${before}\0${next}`;
+      const piece = pieces.get(key) ?? { from: before, to: next, labels: new Set() };
+      piece.labels.add(`${from} → ${to} (${label})`);
+      pieces.set(key, piece);
+      before = next;
+    }
+  }
+  return { layers, pieces: [...pieces.values()] };
 }
 
-/** Moves every node toward the mean of its neighbours, layer by layer, forth and back, and keeps them apart. */
+function place(
+  nodes: Graph['nodes'],
+  layers: readonly string[][],
+  pieces: readonly Piece[],
+): ReadonlyMap<string, Box> {
+  const boxes = new Map<string, Box>();
+  let x = MARGIN;
+  for (const ids of layers) {
+    const longest = ids.reduce((most, id) => Math.max(most, nodes.get(id)?.length ?? 0), 0);
+    const width = Math.round(longest * LETTER + 2 * BOX.padding);
+    let y = 0;
+    for (const id of ids) {
+      const label = nodes.get(id);
+      const height = label === undefined ? WAYPOINT_HEIGHT : BOX.height;
+      boxes.set(id, { id, width, height, x, y, ...(label !== undefined && { label }) });
+      y += height + BOX.gap;
+    }
+    x += width + LAYER_GAP;
+  }
+  arrange(layers, boxes, pieces);
+  return boxes;
+}
+
+/** Moves every box toward the mean of its neighbours, layer by layer, forth and back, and keeps them apart. */
 function arrange(
   layers: readonly string[][],
   boxes: ReadonlyMap<string, Box>,
-  edges: Graph['edges'],
+  pieces: readonly Piece[],
 ): void {
-  const step = BOX.height + BOX.gap;
-  for (const box of boxes.values()) box.y = MARGIN + BOX.height / 2 + box.y * step;
-  const neighbours = new Map<string, Box[]>();
-  const join = (id: string, other: string): void => {
-    const box = boxes.get(other);
-    const known = neighbours.get(id);
-    if (box && known) known.push(box);
-    else if (box) neighbours.set(id, [box]);
-  };
-  for (const [from, to] of edges) {
-    join(from, to);
-    join(to, from);
+  const neighbours = new Map<string, Box[]>([...boxes.keys()].map((id) => [id, []]));
+  for (const { from, to } of pieces) {
+    const [a, b] = [boxes.get(from), boxes.get(to)];
+    if (a && b) {
+      neighbours.get(from)?.push(b);
+      neighbours.get(to)?.push(a);
+    }
   }
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
     const ordered = sweep % 2 === 0 ? layers : [...layers].reverse();
@@ -120,25 +156,28 @@ function arrange(
       const column = ids.flatMap((id) => boxes.get(id) ?? []);
       const wanted = new Map(column.map((box) => [box, meanOf(neighbours.get(box.id), box.y)]));
       column.sort((a, b) => (wanted.get(a) ?? 0) - (wanted.get(b) ?? 0));
-      spread(column, wanted, step);
+      spread(column, wanted);
     }
   }
-  const top = Math.min(...[...boxes.values()].map(({ y }) => y)) - BOX.height / 2 - MARGIN;
+  const tops = [...boxes.values()].map(({ y, height }) => y - height / 2);
+  const top = tops.reduce((least, y) => Math.min(least, y), Number.POSITIVE_INFINITY) - MARGIN;
   for (const box of boxes.values()) box.y = Math.round(box.y - top);
 }
 
 const meanOf = (boxes: readonly Box[] | undefined, otherwise: number): number =>
-  boxes === undefined ? otherwise : boxes.reduce((sum, { y }) => sum + y, 0) / boxes.length;
+  boxes === undefined || boxes.length === 0
+    ? otherwise
+    : boxes.reduce((sum, { y }) => sum + y, 0) / boxes.length;
 
-/** Puts sorted boxes where they want to be, at least a step apart, the column as a whole as near as can be. */
-function spread(column: readonly Box[], wanted: ReadonlyMap<Box, number>, step: number): void {
+/** Puts sorted boxes where they want to be, a gap apart, the column as a whole as near as can be. */
+function spread(column: readonly Box[], wanted: ReadonlyMap<Box, number>): void {
   let least = Number.NEGATIVE_INFINITY;
   let off = 0;
   for (const box of column) {
     const want = wanted.get(box) ?? box.y;
-    box.y = Math.max(want, least);
+    box.y = Math.max(want, least + box.height / 2);
     off += box.y - want;
-    least = box.y + step;
+    least = box.y + box.height / 2 + BOX.gap;
   }
   for (const box of column) box.y -= off / column.length;
 }

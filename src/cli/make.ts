@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { forecast } from '../pipeline/action.ts';
-import type { Event, Listener } from '../pipeline/event.ts';
+import { EVENTS_VERSION, type Event, type Listener } from '../pipeline/event.ts';
 import { execute, type RunResult } from '../pipeline/execute.ts';
 import { type RunFacts, recordRun } from '../pipeline/history.ts';
 import type { Json, Named, TaskId } from '../pipeline/key.ts';
@@ -53,6 +53,7 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
     if (options.verify) await verifyStore(session.store);
     const forced = new Set(options.force.length > 0 ? resolveTargets(plan, options.force) : []);
     if (options.dryRun) {
+      if (options.json) tell(JSON.stringify(planned(plan, targets)));
       tellForecast(forecast(plan, session.store, forced), options.json ?? false);
       return EXIT.made;
     }
@@ -61,6 +62,13 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
     await session.store.close();
   }
 }
+
+const planned = (plan: Plan, targets: readonly string[]): Event => ({
+  event: 'planned',
+  version: EVENTS_VERSION,
+  tasks: plan.tasks.size,
+  targets,
+});
 
 async function run(
   session: Session,
@@ -85,7 +93,7 @@ async function run(
     display.listener(event);
   };
   try {
-    display.listener({ event: 'planned', tasks: plan.tasks.size, targets });
+    display.listener(planned(plan, targets));
     const result = await execute(plan, {
       store,
       workers,

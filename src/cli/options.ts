@@ -37,7 +37,8 @@ export function withCommon(command: Command): Command {
         '--set <path=value>',
         'set one param, such as training.epochs=3 (repeatable)',
         several,
-      ),
+      )
+      .option('--file <name>', 'the pipeline file within its folder', 'pipeline.yaml'),
   );
 }
 
@@ -45,7 +46,6 @@ export function withCommon(command: Command): Command {
 export function withStore(command: Command): Command {
   return command
     .option('-C, --directory <dir>', 'the folder of the pipeline', '.')
-    .option('--file <name>', 'the pipeline file within it', 'pipeline.yaml')
     .option('--cache <dir>', 'the store (default: cache, or PIPELINE_CACHE)')
     .option('--json', 'say everything as JSON on stdout');
 }

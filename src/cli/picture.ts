@@ -34,6 +34,7 @@ const DIVERGING: readonly Color[] = [
   [146, 197, 222],
   [33, 102, 172],
 ];
+const CURVE = { width: 800, height: 240 };
 /** Images on a contact sheet, along each side. */
 const SHEET = { columns: 20, rows: 12, scale: 2 };
 
@@ -60,7 +61,7 @@ function picturesOf({ tensors }: TensorFile): readonly Picture[] {
   const matrix = bySize.find(({ shape }) => shape.length === 2);
   if (matrix) return [heatMap(matrix.data, matrix.shape[0], matrix.shape[1])];
   const vector = bySize.find(({ shape }) => shape.length === 1);
-  return vector ? [heatMap(vector.data, 1, vector.data.length)] : [];
+  return vector ? [curve(vector.data)] : [];
 }
 
 /** Which entries of a CSR matrix exist: rows down, columns across. */
@@ -95,6 +96,28 @@ function heatMap(data: Tensor['data'], height: number, width: number): Picture {
     return min < 0 ? blend(DIVERGING, (value / reach + 1) / 2) : blend(RAMP, value / reach);
   };
   return matrixPicture(data, height, width, color);
+}
+
+/** A vector as a curve: in each column of pixels, from the least to the greatest value that falls there. */
+function curve(data: Tensor['data']): Picture {
+  const { width, height } = CURVE;
+  const picture = blank(width, height);
+  let [min, max] = [0, 0];
+  for (const value of data) {
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  const rowOf = (value: number): number =>
+    Math.round(((max - value) / (max - min || 1)) * (height - 1));
+  for (let x = 0; x < width; x++) {
+    fill(picture, x, rowOf(0), 1, BETWEEN);
+    const from = Math.floor((x * data.length) / width);
+    const to = Math.max(from + 1, Math.ceil(((x + 1) * data.length) / width));
+    const part = Array.from(data.subarray(from, Math.min(data.length, to)), rowOf);
+    const rows = part.filter(Number.isFinite);
+    for (let y = Math.min(...rows); y <= Math.max(...rows); y++) fill(picture, x, y, 1, INK);
+  }
+  return picture;
 }
 
 /** Averages blocks of a large matrix and enlarges a small one, by whole numbers. */

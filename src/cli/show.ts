@@ -1,8 +1,8 @@
 // show.ts — pipeline show TASK[:output]: what a task made
 import prettyBytes from 'pretty-bytes';
-import { writeAtomically } from '../pipeline/files.ts';
 import type { Output, Trace } from '../pipeline/store.ts';
 import { elementType, type Tensor, type TensorFile } from '../tensor.ts';
+import { writeOutput } from './output.ts';
 import { bytesOf, select, tensorsOf } from './selection.ts';
 import {
   type CommonOptions,
@@ -31,7 +31,7 @@ export async function show(target: string, options: ShowOptions): Promise<number
     const bytes = bytesOf(session, trace.task, name, output);
     if (options.output !== undefined) {
       const written = await pictureOrBytes(options.output, output, bytes, part);
-      await writeAtomically(options.output, written);
+      await writeOutput(options.output, written);
       talk(`${prettyBytes(written.length)} written to ${options.output}`);
     } else if (part !== undefined) tellTensors(tensorsOf(bytes, part), options.json ?? false);
     else tellOutput(output, bytes, options.json ?? false);

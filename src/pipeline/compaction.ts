@@ -14,8 +14,13 @@ export function isCompacting(file: string, now: number): boolean {
 }
 
 /** The identity of the file: another one after a compaction. */
-export const inodeOf = (file: string): number | undefined =>
-  statSync(file, { throwIfNoEntry: false })?.ino;
+export function inodeOf(file: string): number | undefined {
+  try {
+    return statSync(file).ino;
+  } catch {
+    return undefined; // Not there; whoever opens it says why.
+  }
+}
 
 /** Sets the mark and keeps it fresh; undefined when somebody else has. Gives what takes it away. */
 export function beginCompaction(file: string, now: number): (() => void) | undefined {

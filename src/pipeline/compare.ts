@@ -82,9 +82,10 @@ function movedNumbers(
   b: Trace,
 ): readonly MetricDifference[] {
   const valueIn = (trace: Trace, digest: Digest | undefined): Json | undefined => {
-    const known = digest && trace.outputs[output];
-    if (!known || known.kind !== 'json' || known.bytes > JSON_BYTES_MAX) return undefined;
-    const bytes = store.blob(known.digest);
+    if (digest === undefined) return undefined;
+    const { kind, bytes: size } = trace.outputs[output];
+    if (kind !== 'json' || size > JSON_BYTES_MAX) return undefined;
+    const bytes = store.blob(digest);
     return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as Json);
   };
   const [x, y] = [valueIn(a, before), valueIn(b, after)];
