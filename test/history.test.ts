@@ -136,6 +136,8 @@ describe('a recorder', () => {
     ...{ params: {}, versions: {} },
   };
   const task = 'draw[0]' as TaskId;
+  const ends = { built: 0, reused: 0, failed: 0, skipped: 0, interrupted: 0 };
+  const tally = { ...ends, infeasible: 0 };
   const key = 'k' as Key;
 
   test('keeps the first and the last lines of a task that says very much', () => {
@@ -146,8 +148,7 @@ describe('a recorder', () => {
     }
     const outputs = {};
     recorder.listener({ event: 'built', task, key, seconds: 1, outputs, unchanged: false });
-    const tally = { built: 1, reused: 0, failed: 0, skipped: 0, interrupted: 0 };
-    recorder.close({ tally, seconds: 1 });
+    recorder.close({ tally, seconds: 1, ran: 1, infeasible: new Map() });
     const [{ lines, dropped = 0 }] = kept.logs;
     expect([lines[0], lines.at(-1)]).toEqual(['line 0', 'line 9999']);
     expect(lines.length).toBeLessThanOrEqual(3000);
@@ -159,10 +160,10 @@ describe('a recorder', () => {
     const recorder = recordRun(store, facts, () => 0);
     recorder.listener({ event: 'started', task, key, reason: { kind: 'new' } });
     recorder.listener({ event: 'interrupted', task });
-    const tally = { built: 0, reused: 0, failed: 0, skipped: 0, interrupted: 0 };
-    recorder.close({ tally, seconds: 1 });
+    const ended = { tally, seconds: 1, infeasible: new Map() };
+    recorder.close({ ...ended, ran: 0 });
     expect(kept.run).toBeUndefined();
-    recorder.close({ tally: { ...tally, interrupted: 1 }, seconds: 1 });
+    recorder.close({ ...ended, ran: 1 });
     expect(kept.run).toMatchObject({ begun: { [task]: key }, outcomes: { [task]: 'interrupted' } });
   });
 });

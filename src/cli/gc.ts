@@ -90,7 +90,9 @@ function rootsOf(plan: Plan, store: Store): Roots {
   let unknown = false;
   for (const fate of forecast(plan, store, new Set()).values()) {
     if (fate.fate === 'reuse') traces.add(fate.action.key);
-    else if (fate.fate === 'follow') {
+    else if (fate.fate === 'infeasible') {
+      if (fate.trace) traces.add(fate.trace.key);
+    } else if (fate.fate === 'follow') {
       unknown = true;
       // It may come out as it was: what it gave last is kept for that.
       const latest = store.latest(fate.task);

@@ -1,7 +1,7 @@
 // history.ts — what a run leaves behind: a record of it, and what each of its tasks said
 import type { Event, Listener, Outcome, Tally } from './event.ts';
 import { type Json, type Key, type Named, shellTaskId, type TaskId } from './key.ts';
-import { type RunRecord, type Store, StoreError, type TaskLog } from './store.ts';
+import { type RunRecord, type Store, StoreError, type TaskLog, type Trace } from './store.ts';
 
 /** What is known of a run before it begins. */
 export interface RunFacts {
@@ -16,11 +16,21 @@ export interface RunFacts {
   readonly versions: Named<string>;
 }
 
+/** How a run ended. */
+interface Ended {
+  readonly tally: Tally;
+  readonly seconds: number;
+  /** How many tasks ran, whatever came of it. */
+  readonly ran: number;
+  /** Traces of tasks that were found infeasible. */
+  readonly infeasible: ReadonlyMap<TaskId, Trace>;
+}
+
 /** Hears a run, and writes it down. */
 export interface Recorder {
   readonly listener: Listener;
-  /** Keeps the run, unless it did nothing. One write. @throws StoreError */
-  close(result: { readonly tally: Tally; readonly seconds: number }): void;
+  /** Keeps the run, unless nothing ran in it. One write. @throws StoreError */
+  close(result: Ended): void;
 }
 
 /** The first and the last lines of a task that says very much are kept, each so many, and each line so long. */
@@ -73,12 +83,16 @@ export function recordRun(store: Store, facts: RunFacts, clock: () => number): R
       if (!written(() => store.putLog(log))) logs.set(event.task, log);
     } else if (event.event === 'skipped' || event.event === 'interrupted') {
       ended(event.task, event.event);
+    } else if (event.event === 'infeasible') {
+      ended(event.task, 'infeasible');
+      delete begun[event.task];
     }
   };
   return {
     listener,
-    close({ tally, seconds }) {
-      if (tally.built + tally.failed + tally.interrupted === 0) return;
+    close({ tally, seconds, ran, infeasible }) {
+      if (ran === 0) return;
+      for (const [task, { key }] of infeasible) keys[task] = key;
       const record: RunRecord = {
         ...facts,
         at: new Date(clock()).toISOString(),
@@ -131,7 +145,7 @@ export function findRuns(runs: readonly RunRecord[], word: string): readonly Run
 export function lastRunOf(runs: readonly RunRecord[], task: TaskId): RunRecord | undefined {
   return runs.find(({ outcomes }) => {
     const outcome = outcomes && Object.hasOwn(outcomes, task) ? outcomes[task] : undefined;
-    return outcome !== undefined && outcome !== 'reused' && outcome !== 'skipped';
+    return outcome !== undefined && !['reused', 'skipped', 'infeasible'].includes(outcome);
   });
 }
 

@@ -65,6 +65,11 @@ const STAGE_DESCRIBED: Named<Json> = {
     type: 'object',
     additionalProperties: { type: 'string' },
   },
+  infeasible: {
+    description:
+      'Leaves out tasks that cannot be done, with what needs them; otherwise they are errors.',
+    const: 'skip',
+  },
 };
 
 /** The JSON Schema (draft 2020-12) of pipeline.yaml. It says what a stage's own schema does not. */
