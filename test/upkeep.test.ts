@@ -67,15 +67,8 @@ describe('gc', () => {
     // The pipeline as it is reaches size=1000, the last run size=3000: what goes is size=2000.
     expect(counts(would)).toEqual([3, 3, 2, 1]);
     expect(await jsonOf(rig, 'gc', '--keep-runs', '1')).toEqual({ ...would, dryRun: false });
-    expect(counts(await jsonOf(rig, 'gc', '--keep-runs', '1'))).toEqual([0, 0, 0, 0]);
-    for (const [size, built] of [
-      ['1000', 0],
-      ['3000', 0],
-      ['2000', 3],
-    ] as const) {
-      const { events } = await rig.make('--set', `size=${size}`);
-      expect([size, tasksOf(events, 'built').length]).toEqual([size, built]);
-    }
+    const { events } = await rig.make('--set', 'size=3000');
+    expect(tasksOf(events, 'reused')).toHaveLength(3);
   });
 
   test('a pinned run keeps what it made until it is let go', async () => {

@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { forecast } from '../pipeline/action.ts';
-import { EVENTS_VERSION, type Event, type Listener } from '../pipeline/event.ts';
+import { EVENTS_VERSION, type Event } from '../pipeline/event.ts';
 import { execute, type RunResult } from '../pipeline/execute.ts';
 import { type RunFacts, recordRun } from '../pipeline/history.ts';
 import type { Json, Named, TaskId } from '../pipeline/key.ts';
@@ -57,7 +57,10 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
       tellForecast(forecast(plan, session.store, forced), options.json ?? false);
       return EXIT.made;
     }
-    return await run(session, plan, forced, targets, options);
+    const { code, built } = await run(session, plan, forced, targets, options);
+    // Not before the workers are gone: they read the store, too.
+    if (built > 0) await keepWithin(session, options.json ?? false);
+    return code;
   } finally {
     await session.store.close();
   }
@@ -76,7 +79,7 @@ async function run(
   forced: ReadonlySet<TaskId>,
   targets: readonly string[],
   options: MakeOptions,
-): Promise<number> {
+): Promise<{ readonly code: number; readonly built: number }> {
   const { store, root, pipeline } = session;
   const workers = createWorkers(workerFile);
   const display = options.json ? jsonDisplay() : peopleDisplay(plan, options.quiet ?? false);
@@ -116,14 +119,17 @@ async function run(
     const facts = { id, command, host, at: startedAt };
     await writeProvenance(plan, result, artifactsFolder(root), facts);
     if (!options.json) summarise(session, plan, result, options);
-    if (result.tally.built > 0) await keepWithin(session, display.listener);
-    if (signal.aborted) return EXIT.interrupted;
-    return result.tally.failed + result.tally.skipped > 0 ? EXIT.failed : EXIT.made;
+    return { code: codeOf(result, signal), built: result.tally.built };
   } finally {
     display.close();
     release();
     await workers.close();
   }
+}
+
+function codeOf({ tally }: RunResult, signal: AbortSignal): number {
+  if (signal.aborted) return EXIT.interrupted;
+  return tally.failed + tally.skipped > 0 ? EXIT.failed : EXIT.made;
 }
 
 /** Mirrors, nearest first: the command line, the environment, pipeline.yaml (relative to its folder). */
@@ -204,12 +210,14 @@ async function verifyStore(store: Store): Promise<void> {
 }
 
 /** Keeps the store within its limit. */
-async function keepWithin(session: Session, listener: Listener): Promise<void> {
+async function keepWithin(session: Session, json: boolean): Promise<void> {
   const { store, pipeline } = session;
   if (store.upkeep === undefined || store.upkeep.bytes() <= pipeline.storeLimit) return;
   const { collectToLimit } = await import('./gc.ts');
   const message = await collectToLimit(session, store.upkeep);
-  if (message !== undefined) listener({ event: 'warning', message });
+  if (message === undefined) return;
+  if (json) tell(JSON.stringify({ event: 'warning', message } satisfies Event));
+  else talk(`${c.yellow('warning')} ${message}`);
 }
 
 /** One sentence about the run, then the artifacts on stdout. */

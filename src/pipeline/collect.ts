@@ -44,11 +44,8 @@ export function keptRuns({ tables }: Upkeep, newest: number): readonly RunRecord
 }
 
 /** Claims whose holder renewed them in time. */
-export function liveClaims({ tables }: Upkeep, now: number): readonly Claim[] {
-  return [...tables.claims.getKeys()].flatMap((key) => {
-    const claim = tables.claims.get(key);
-    return claim && now - claim.renewed < CLAIM_LEASE_MS ? [claim] : [];
-  });
+export function liveClaims(upkeep: Upkeep, now: number): readonly Claim[] {
+  return [...upkeep.claims().values()].filter(({ renewed }) => now - renewed < CLAIM_LEASE_MS);
 }
 
 /** Finds what neither the pipeline nor the kept runs reach. Deletes nothing. */
@@ -60,7 +57,7 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
     for (const key of Object.values(run.tasks)) keys.add(key);
     for (const key of Object.values(run.begun ?? {})) unmade.add(key);
   }
-  for (const key of tables.claims.getKeys()) unmade.add(key);
+  for (const key of upkeep.claims().keys()) unmade.add(key);
   const blobs = new Set<string>();
   const sizes = new Map<string, number>();
   const traces: Key[] = [];

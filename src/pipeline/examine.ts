@@ -20,7 +20,7 @@ export type OnExamined = (done: number, of: number) => void;
 
 /** Reads everything in a store and tells what is wrong. Changes nothing. */
 export function examine(
-  { tables }: Upkeep,
+  { tables, claims }: Upkeep,
   now: number,
   onExamined: OnExamined,
 ): readonly Defect[] {
@@ -52,10 +52,8 @@ export function examine(
     if (digestOf(kept.subarray(64)) === kept.toString('latin1', 0, 64)) continue;
     defects.push({ kind: 'damaged checkpoint', key: key as Key });
   }
-  for (const key of tables.claims.getKeys()) {
-    const claim = tables.claims.get(key);
-    if (claim === undefined || now - claim.renewed < CLAIM_LEASE_MS) continue;
-    defects.push({ kind: 'dead claim', key: key as Key, owner: claim.owner });
+  for (const [key, { owner, renewed }] of claims()) {
+    if (now - renewed >= CLAIM_LEASE_MS) defects.push({ kind: 'dead claim', key, owner });
   }
   return defects;
 }
@@ -71,12 +69,12 @@ function readTrace({ traces }: Tables, key: string): Trace | undefined {
 }
 
 /** Drops what is wrong, so that a make puts it right. */
-export function repair({ tables, write }: Upkeep, defects: readonly Defect[]): void {
+export function repair({ tables, write, dropClaims }: Upkeep, defects: readonly Defect[]): void {
+  dropClaims(defects.flatMap((defect) => (defect.kind === 'dead claim' ? [defect.key] : [])));
   write(() => {
     for (const defect of defects) {
       if (defect.kind === 'damaged blob') tables.blobs.removeSync(defect.digest);
       else if (defect.kind === 'damaged checkpoint') tables.partials.removeSync(defect.key);
-      else if (defect.kind === 'dead claim') tables.claims.removeSync(defect.key);
       else if (defect.kind === 'damaged trace') tables.traces.removeSync(defect.key);
       // A trace with a missing blob stays: the next make says what was lost, and makes that again.
     }

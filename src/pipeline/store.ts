@@ -139,6 +139,9 @@ export interface Upkeep {
   /** Path of the LMDB file. */
   readonly file: string;
   readonly tables: Tables;
+  /** Who is running what, the dead included. */
+  claims(): ReadonlyMap<Key, Claim>;
+  dropClaims(keys: readonly Key[]): void;
   /** Several changes in one transaction, durable when it returns. */
   write<T>(action: () => T): T;
   /** Bytes of the pages in use: what the file would need at least. */
@@ -155,7 +158,6 @@ export interface Tables {
   readonly partials: Table<Uint8Array>;
   readonly traces: Table<Trace>;
   readonly latest: Table<Key>;
-  readonly claims: Table<Claim>;
   readonly runs: Table<RunRecord>;
   readonly logs: Table<TaskLog>;
   /** Runs that `gc` keeps, by id, and since when. */
@@ -187,12 +189,13 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
   const before = inodeOf(join(folder, STORE_FILE));
   const root = openRoot(folder);
   const table = <V>(name: string) => root.openDB<V, string>({ name, encoding: 'json' });
+  const meta = table<number>('meta');
   try {
-    checkFormat(table<number>('meta'), folder);
+    if (meta.get('format') !== STORE_FORMAT) root.transactionSync(() => checkFormat(meta, folder));
     checkNotCompacting(folder, before);
   } catch (error) {
     void root.close();
-    throw error;
+    throw error instanceof StoreError ? error : worded(error, folder);
   }
   const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
   const partials = root.openDB<Buffer, string>({ name: 'partial', encoding: 'binary' });
@@ -303,11 +306,18 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
     },
     log: (run, task) => logs().get(logKey(run, task)),
     get upkeep() {
-      const tables = {
-        ...{ blobs, partials, traces, latest, claims, runs },
-        ...{ logs: logs(), pins: pins() },
+      const tables = { blobs, partials, traces, latest, runs, logs: logs(), pins: pins() };
+      return {
+        ...upkeepOf(root, join(folder, STORE_FILE), tables as unknown as Tables),
+        write,
+        claims: () =>
+          new Map([...claims.getRange()].map(({ key, value }) => [key as Key, value] as const)),
+        dropClaims(keys: readonly Key[]) {
+          write(() => {
+            for (const key of keys) claims.removeSync(key);
+          });
+        },
       };
-      return upkeepOf(root, join(folder, STORE_FILE), tables as unknown as Tables, write);
     },
     close: lazy(() => root.close()),
   };
@@ -366,8 +376,7 @@ function upkeepOf(
   root: RootDatabase,
   file: string,
   tables: Tables,
-  write: Upkeep['write'],
-): Upkeep {
+): Omit<Upkeep, 'write' | 'claims' | 'dropClaims'> {
   const bytesOf = (table: { getStats(): object }): number => {
     const stats = table.getStats() as PageStats;
     const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
@@ -376,7 +385,6 @@ function upkeepOf(
   return {
     file,
     tables,
-    write,
     bytes: () =>
       Object.values(tables).reduce(
         (sum, table) => sum + bytesOf(table as unknown as RootDatabase),
@@ -437,23 +445,40 @@ function checkFile(path: string): void {
 
 interface MetaTable {
   get(name: string): number | undefined;
-  putSync(name: string, value: number): void;
+  putSync(name: string, value: number): unknown;
 }
 
-function checkFormat(meta: MetaTable, folder: string): void {
+/** Brings what an earlier version wrote into the next form. */
+export type Upgrade = () => void;
+
+/** By the format that each starts from: a store is taken from form to form, in one transaction. None is needed yet. */
+const UPGRADES: ReadonlyMap<number, Upgrade> = new Map();
+
+/**
+ * Makes sure that a store has the form that this version reads: a new one is given it, an earlier one is brought to it.
+ * @throws StoreError when it was written by a newer version, or there is no way to it
+ */
+export function checkFormat(
+  meta: MetaTable,
+  folder: string,
+  current = STORE_FORMAT,
+  upgrades = UPGRADES,
+): void {
   const format = meta.get('format');
-  if (format === STORE_FORMAT) return;
-  if (format !== undefined) {
+  if (format === current) return;
+  let reached = format ?? current;
+  while (reached < current && upgrades.has(reached)) {
+    upgrades.get(reached)?.();
+    reached += 1;
+  }
+  if (reached !== current) {
+    const writer = reached > current ? 'a newer' : 'another';
     throw new StoreError(
-      `the store in ${folder} was written by ${format > STORE_FORMAT ? 'a newer' : 'another'} version of pipeline ` +
-        `(format ${format}; this version reads ${STORE_FORMAT}): update pipeline, or name another folder with --cache`,
+      `the store in ${folder} was written by ${writer} version of pipeline (format ${format}; this version ` +
+        `reads ${current}): update pipeline, or name another folder with --cache`,
     );
   }
-  try {
-    meta.putSync('format', STORE_FORMAT);
-  } catch (error) {
-    throw worded(error, folder);
-  }
+  meta.putSync('format', current);
 }
 
 /** LMDB says EIO for a full disk: say what a person can do. */
