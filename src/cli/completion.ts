@@ -10,11 +10,16 @@ import { EXIT, placesOf, storeAt, tell } from './session.ts';
 const SCRIPTS: { readonly [shell: string]: string } = {
   bash: `# pipeline completion for bash
 _pipeline() {
-  local word words
+  local words cword
   # Without : and = among the word breaks, tasks and --set stay whole.
-  _get_comp_words_by_ref -n := word words 2>/dev/null || { words=("\${COMP_WORDS[@]:0:COMP_CWORD+1}"); word=\${COMP_WORDS[COMP_CWORD]}; }
-  local IFS=$'\\n'
-  COMPREPLY=($(compgen -W "$(pipeline complete -- "\${words[@]:1}" 2>/dev/null)" -- "$word"))
+  _get_comp_words_by_ref -n := words cword 2>/dev/null || { words=("\${COMP_WORDS[@]}"); cword=$COMP_CWORD; }
+  words=("\${words[@]:0:cword+1}")
+  local candidate
+  COMPREPLY=()
+  # Not compgen -W: it would run what stands in a name.
+  while IFS= read -r candidate; do
+    COMPREPLY+=("$candidate")
+  done < <(pipeline complete -- "\${words[@]:1}" 2>/dev/null)
 }
 complete -o default -F _pipeline pipeline`,
   zsh: `#compdef pipeline

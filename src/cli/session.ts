@@ -3,11 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { emptyStore } from '../pipeline/empty-store.ts';
 import type { Diagnostic } from '../pipeline/event.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import { type Loaded, loadPipeline } from '../pipeline/load.ts';
 import type { Plan } from '../pipeline/plan.ts';
-import { emptyStore, hasStore, isNetworkFolder, openStore, type Store } from '../pipeline/store.ts';
+import { hasStore, isNetworkFolder, openStore, type Store } from '../pipeline/store.ts';
 import { restrict, selectTasks } from '../pipeline/target.ts';
 import { colorsFor, diagnosticJson, drawDiagnostic } from './words.ts';
 

@@ -323,33 +323,6 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
   };
 }
 
-/** The store of a folder that has none: it remembers nothing. Commands that only read make no file. */
-export function emptyStore(): Store {
-  const refuse = (): never => {
-    throw new Error('bug: a command that only reads wrote to the store');
-  };
-  return {
-    blob: () => undefined,
-    hasBlob: () => false,
-    putBlob: refuse,
-    trace: () => undefined,
-    latest: () => undefined,
-    setLatest: refuse,
-    commit: refuse,
-    partial: () => undefined,
-    putPartial: refuse,
-    dropPartial: refuse,
-    claim: refuse,
-    renew: refuse,
-    release: refuse,
-    putRun: refuse,
-    runs: () => [],
-    putLog: refuse,
-    log: () => undefined,
-    close: async () => undefined,
-  };
-}
-
 /** Whether a folder holds a store. */
 export const hasStore = (folder: string): boolean => existsSync(join(folder, STORE_FILE));
 
