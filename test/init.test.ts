@@ -81,6 +81,15 @@ describe('schema', () => {
 
   test('fits the study of this repository, and what init writes', async () => {
     expect(valid(readFileSync(join(repository, 'pipeline.yaml'), 'utf8'))).toBe(true);
+    const command = `stages:
+  plot:
+    command: [python3, plot.py, 150, "{outputs.plot}"]
+    inputs: { script: { file: plot.py }, runs: { from: [a.b, c.d], where: { seed: 0 } } }
+    env: { MPLBACKEND: agg }
+    fingerprint: [python3, --version]
+    outputs: { plot: plot.png, facts: { file: facts.json, kind: json } }
+`;
+    expect(valid(command)).toBe(true);
     const rig = makeRig({});
     await rig.run('init', '.');
     expect(valid(rig.read('pipeline.yaml'))).toBe(true);
@@ -101,9 +110,10 @@ describe('schema', () => {
   test('describes every key that the reader knows', () => {
     const { properties, $defs } = pipelineSchema() as unknown as {
       properties: Record<string, object>;
-      $defs: { stage: { properties: Record<string, object> }; store: { properties: object } };
+      $defs: Record<string, { properties?: object; anyOf?: readonly { properties?: object }[] }>;
     };
-    for (const known of [properties, $defs.stage.properties, $defs.store.properties]) {
+    const nested = Object.values($defs).flatMap((part) => [part, ...(part.anyOf ?? [])]);
+    for (const known of [properties, ...nested.flatMap((part) => part.properties ?? [])]) {
       for (const [key, described] of Object.entries(known)) {
         expect([key, described]).toEqual([
           key,

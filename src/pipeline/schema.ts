@@ -1,5 +1,7 @@
 // schema.ts — pipeline.yaml as a JSON Schema, for editors: written from the very keys that the reader knows
+import { COMMAND_KEYS, KINDS, OUTPUT_KEYS } from './command.ts';
 import { PIPELINE_KEYS, SIZE_PATTERN, STORE_KEYS } from './config.ts';
+import { INPUT_KEYS } from './input.ts';
 import type { Json, Named } from './key.ts';
 import { STAGE_KEYS } from './section.ts';
 
@@ -70,6 +72,44 @@ const STAGE_DESCRIBED: Named<Json> = {
       'Leaves out tasks that cannot be done, with what needs them; otherwise they are errors.',
     const: 'skip',
   },
+  command: {
+    description:
+      'A program in place of a module: its words, with {params.x}, {inputs.x}, {outputs.x}.',
+    type: 'array',
+    minItems: 1,
+    items: { type: ['string', 'number', 'boolean'] },
+  },
+  outputs: {
+    description: 'Files that the command writes, by output.',
+    type: 'object',
+    additionalProperties: { anyOf: [{ type: 'string' }, { $ref: '#/$defs/output' }] },
+  },
+  env: {
+    description: 'Variables of the environment that the command gets: names to pass on, or values.',
+    type: ['array', 'object'],
+  },
+  fingerprint: {
+    description: 'A command, or several, whose output tells the version of a tool, for the key.',
+    type: 'array',
+  },
+};
+
+const SOURCES = { anyOf: [SOURCE, { type: 'array', minItems: 1, items: SOURCE }] };
+
+const INPUT_DESCRIBED: Named<Json> = {
+  from: { description: 'stage.output, or several of them.', ...SOURCES },
+  where: { description: 'Labels on axes of the upstream stage.', type: 'object' },
+  file: {
+    description: 'A file of the project, or a glob; beside `from`, the name in the scratch folder.',
+    type: 'string',
+  },
+  outside: { description: 'The file may lie outside of the project.', type: 'boolean' },
+  partial: { description: 'A command takes what there is of a list.', type: 'boolean' },
+};
+
+const OUTPUT_DESCRIBED: Named<Json> = {
+  file: { description: 'Its name in the scratch folder.', type: 'string' },
+  kind: { description: 'What it is; otherwise by the end of its name.', enum: KINDS },
 };
 
 /** The JSON Schema (draft 2020-12) of pipeline.yaml. It says what a stage's own schema does not. */
@@ -81,7 +121,7 @@ export function pipelineSchema(): Named<Json> {
     required: ['stages'],
     $defs: {
       store: closed(STORE_KEYS, STORE_DESCRIBED),
-      stage: closed(STAGE_KEYS, STAGE_DESCRIBED),
+      stage: closed([...STAGE_KEYS, ...COMMAND_KEYS], STAGE_DESCRIBED),
       reference: { type: 'string', pattern: '^\\$[^$]' },
       points: { type: 'array', items: { type: 'object' } },
       input: {
@@ -89,16 +129,12 @@ export function pipelineSchema(): Named<Json> {
           SOURCE,
           { type: 'array', minItems: 1, items: SOURCE },
           {
-            type: 'object',
-            required: ['from'],
-            additionalProperties: false,
-            properties: {
-              from: { anyOf: [SOURCE, { type: 'array', minItems: 1, items: SOURCE }] },
-              where: { type: 'object' },
-            },
+            ...closed(INPUT_KEYS, INPUT_DESCRIBED),
+            anyOf: [{ required: ['from'] }, { required: ['file'] }],
           },
         ],
       },
+      output: { ...closed(OUTPUT_KEYS, OUTPUT_DESCRIBED), required: ['file'] },
     },
   };
 }
