@@ -50,19 +50,44 @@ const steady = (text: string, rig?: Rig): string =>
     .replace(/\d+\.\d+ s/g, '<time>')
     .replace(/node v[\d.]+, pipeline [\d.]+, esbuild [\d.]+/g, '<versions>');
 
-const COMMANDS = ['make', 'status', 'why', 'graph', 'show'];
+/** The sections of docs/cli.md by command; what precedes the first stands under ''. */
+const documented = new Map(
+  readFileSync(join(repository, 'docs/cli.md'), 'utf8')
+    .split(/^## /m)
+    .map((section, index) => [index === 0 ? '' : section.split('\n')[0], section] as const),
+);
+
+/** The options that a help names, sorted: `--jobs`. */
+const optionsIn = (help: string): readonly string[] =>
+  [...help.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)]
+    .map(([, option]) => option)
+    .filter((option) => option !== '--help')
+    .sort();
+
+/** The options that docs/cli.md has for a command, sorted: its own and those of several commands that it takes. */
+function optionsOf(command: string, help: string): readonly string[] {
+  const rows = (section: string): string[] =>
+    [...(documented.get(section) ?? '').matchAll(/^\| `(?:-\w, )?(--[\w-]+)/gm)].map(
+      ([, option]) => option,
+    );
+  const taken = new Set(optionsIn(help));
+  return [...rows('').filter((option) => taken.has(option)), ...rows(command)].sort();
+}
 
 describe('help', () => {
   test('every command says what it is for, and has examples that exist', async () => {
     const rig = makeRig({});
     const root = await rig.run('--help');
     expect(root.code).toBe(0);
-    for (const words of [[], ...COMMANDS.map((command) => [command])]) {
-      const { code, stdout, stderr } = await rig.run(...words, '--help');
-      expect([words, code, stderr]).toEqual([words, 0, '']);
-      expect(stdout).toContain('Examples:\n  $ pipeline ');
+    expect(root.stdout).toContain('Examples:\n  $ pipeline ');
+    const listed = [...root.stdout.matchAll(/^ {2}([a-z]+) (?:\[|<)/gm)].map(([, name]) => name);
+    expect(listed.filter((name) => name !== 'help')).toEqual([...documented.keys()].slice(1));
+    for (const command of listed.filter((name) => name !== 'help')) {
+      const { code, stdout, stderr } = await rig.run(command, '--help');
+      expect([command, code, stderr]).toEqual([command, 0, '']);
+      expect(stdout).toContain(`Examples:\n  $ pipeline ${command}`);
+      expect([command, optionsIn(stdout)]).toEqual([command, optionsOf(command, stdout)]);
     }
-    for (const command of COMMANDS) expect(root.stdout).toContain(`\n  ${command} `);
     expect(root.stdout).toContain('Exit codes: 0 made, 1 a task failed, 2 something you can mend');
   });
 
@@ -74,7 +99,7 @@ describe('help', () => {
       [['make', '-j', 'zero'], 'It must be a whole number of at least 1.'],
       [['make', '-j', '0'], 'It must be a whole number of at least 1.'],
       [['why'], "missing required argument 'task'"],
-      [['graph', '--format', 'png'], 'Allowed choices are text, mermaid, dot.'],
+      [['graph', '--format', 'png'], 'Allowed choices are text, mermaid, dot, svg, json.'],
       [[], 'Usage: pipeline'],
     ];
     for (const [words, said] of cases) {
@@ -176,7 +201,7 @@ describe('before and after a make', () => {
         raw     bytes         3 B  <digest>
 
       $ pipeline show draw/0:values
-      values  F32 [3]  min 0  mean 1  max 2
+      values  F32 [3]  min 0  mean 1  max 2  0, 1, 2
       none    U8  [0]  min –  mean –  max –
 
       $ pipeline show draw[1]:about
@@ -233,7 +258,7 @@ describe('before and after a make', () => {
 
 
       $ pipeline show draw/0:raw -o no/such/folder/raw.bin
-      (2) error: ENOENT: no such file or directory, open 'no/such/folder/raw.bin'
+      (2) error: ENOENT: no such file or directory, stat 'DIR/no/such/folder'
 
       "
     `);
@@ -272,8 +297,8 @@ describe('before and after a make', () => {
     expect(await json('show', 'draw/1')).toMatchObject({ outputs: { raw: { bytes: 3 } } });
     expect(await json('show', 'draw/1:values')).toEqual({
       tensors: [
-        { name: 'values', type: 'F32', shape: [3], min: 1, mean: 2, max: 3 },
-        { name: 'none', type: 'U8', shape: [0], min: null, mean: null, max: null },
+        { name: 'values', type: 'F32', shape: [3], min: 1, mean: 2, max: 3, first: [1, 2, 3] },
+        { name: 'none', type: 'U8', shape: [0], min: null, mean: null, max: null, first: [] },
       ],
       metadata: { by: 'draw' },
     });

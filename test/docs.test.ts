@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
+import { EVENTS_VERSION } from '../src/pipeline/event.ts';
 import { shapedFamilies } from '../src/sparse/family.ts';
 import { hierarchy } from '../src/sparse/hierarchy.ts';
 import { PLACEMENT_ARMS } from '../src/sparse/placement.ts';
@@ -94,5 +95,42 @@ describe('docs/data.md', () => {
         if (name !== 'kind') expect(words, name).toMatch(new RegExp(`\`${name}[\`:]`));
       }
     }
+  });
+});
+
+describe('docs/events.md', () => {
+  const events = readFileSync(join(repository, 'src/pipeline/event.ts'), 'utf8');
+  const union = events.slice(events.indexOf('export type Event ='), events.indexOf('Listener ='));
+  const fields = new Map(
+    union
+      .split(/readonly event: '/)
+      .slice(1)
+      .map((part) => {
+        const kind = part.slice(0, part.indexOf("'"));
+        const own = part.split(/\n {2}(?:\/\*\*|\| )/)[0];
+        return [kind, [...own.matchAll(/readonly (\w+)\??:/g)].map(([, name]) => name)] as const;
+      }),
+  );
+  const told = readFileSync(join(repository, 'docs/events.md'), 'utf8');
+
+  test('has a row for every kind of event, with every field', () => {
+    const documented = new Map(
+      [...told.matchAll(/^\| `(\w+)` \| (.*) \|$/gm)].map(([, kind, text]) => [kind, text]),
+    );
+    expect([...documented.keys()]).toEqual([...fields.keys()]);
+    for (const [kind, names] of fields) {
+      expect(names.length).toBeGreaterThan(0);
+      for (const name of names)
+        expect([kind, documented.get(kind)]).toEqual([
+          kind,
+          expect.stringContaining(`\`${name}\``),
+        ]);
+    }
+  });
+
+  test('has the version that is printed, and every kind of reason and outcome', () => {
+    expect(told).toContain(`"version":${EVENTS_VERSION}`);
+    for (const kind of ['new', 'changed', 'forced', 'lost', 'resumed'])
+      expect(told).toContain(`\`${kind}\``);
   });
 });

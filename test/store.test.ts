@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Digest, digestOf, type Key, type TaskId } from '../src/pipeline/key.ts';
-import { CLAIM_LEASE_MS, openStore, type Store, type Trace } from '../src/pipeline/store.ts';
+import {
+  CLAIM_LEASE_MS,
+  checkFormat,
+  openStore,
+  type Store,
+  type Trace,
+} from '../src/pipeline/store.ts';
 
 const newFolder = (): string => {
   const folder = mkdtempSync(join(tmpdir(), 'pipeline-store-'));
@@ -208,8 +214,23 @@ describe('a store that cannot be opened', () => {
     await store.close();
     await behindTheBack(folder, 'meta', (meta) => meta.putSync('format', 99 as never), 'json');
     expect(errorOf(folder)).toMatchInlineSnapshot(
-      `"StoreError: the store in DIR has format 99, and this version of pipeline reads 1: use the version that wrote it, or another --cache"`,
+      `"StoreError: the store in DIR was written by a newer version of pipeline (format 99; this version reads 1): update pipeline, or name another folder with --cache"`,
     );
+  });
+
+  test('one of an earlier form is brought from form to form; one without a way to ours is refused', () => {
+    const done: string[] = [];
+    const upgrades = new Map([
+      [1, () => void done.push('1 to 2')],
+      [2, () => void done.push('2 to 3')],
+    ]);
+    const meta = new Map([['format', 1]]);
+    const table = { get: (name: string) => meta.get(name), putSync: meta.set.bind(meta) };
+    checkFormat(table, 'DIR', 3, upgrades);
+    expect([done, meta.get('format')]).toEqual([['1 to 2', '2 to 3'], 3]);
+    expect(() => checkFormat(table, 'DIR', 5, upgrades)).toThrow('another version of pipeline');
+    expect(() => checkFormat(table, 'DIR', 2, upgrades)).toThrow('a newer version of pipeline');
+    expect(meta.get('format')).toBe(3);
   });
 
   test('a file that is no store, a folder that is a file, a folder without permission', () => {

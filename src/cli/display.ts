@@ -153,7 +153,7 @@ const percent = ({ done, of }: { done: number; of: number }): string =>
 /** The line that stays, for events that leave one. */
 export function lineFor(
   event: Event,
-  progress: Pick<Progress, 'running'>,
+  progress: Pick<Progress, 'running' | 'made'>,
   c: Colors,
 ): string | undefined {
   switch (event.event) {

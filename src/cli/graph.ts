@@ -1,43 +1,71 @@
 // graph.ts — pipeline graph: stages or tasks and how they are connected
+import { extname } from 'node:path';
+import pc from 'picocolors';
 import type { Pipeline } from '../pipeline/config.ts';
 import type { Plan } from '../pipeline/plan.ts';
+import { type Graph, graphSvg } from './layout.ts';
+import { writeOutput } from './output.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
   EXIT,
-  openSession,
+  loadFor,
   planFor,
+  talk,
   tell,
-  tellJson,
 } from './session.ts';
-import { count } from './words.ts';
+import { type Colors, count } from './words.ts';
 
 interface GraphOptions extends CommonOptions {
   readonly tasks?: boolean;
-  readonly format: 'text' | 'mermaid' | 'dot';
+  readonly format: Form;
+  /** Whether the form was named: then the ending of the file says nothing. */
+  readonly formatGiven: boolean;
+  readonly output?: string;
 }
 
-/** Nodes in the plan's order, and edges from what is needed to what needs it. */
-interface Graph {
-  readonly nodes: ReadonlyMap<string, string>;
-  readonly edges: readonly (readonly [from: string, to: string, label: string])[];
-}
+type Form = 'text' | 'mermaid' | 'dot' | 'svg' | 'json';
+
+const BY_ENDING: { readonly [ending: string]: Form } = {
+  '.mmd': 'mermaid',
+  '.mermaid': 'mermaid',
+  '.dot': 'dot',
+  '.gv': 'dot',
+  '.svg': 'svg',
+  '.json': 'json',
+};
 
 /** Draws the plan of some targets, or of everything. */
 export async function graph(targets: readonly string[], options: GraphOptions): Promise<number> {
-  const session = await openSession(options);
-  try {
-    const plan = planFor(session.plan, targets);
-    const drawn = options.tasks ? taskGraph(plan) : stageGraph(plan, session.pipeline);
-    if (options.json) {
+  const { pipeline, plan: whole } = await loadFor(options);
+  const plan = planFor(whole, targets);
+  const drawn = options.tasks ? taskGraph(plan) : stageGraph(plan, pipeline);
+  const { output, formatGiven } = options;
+  const byEnding = output === undefined ? undefined : BY_ENDING[extname(output).toLowerCase()];
+  const form = options.json ? 'json' : formatGiven ? options.format : (byEnding ?? options.format);
+  if (output === undefined) tell(inForm(form, drawn, c));
+  else {
+    await writeOutput(output, `${inForm(form, drawn, pc.createColors(false))}\n`);
+    talk(`written to ${output}`);
+  }
+  return EXIT.made;
+}
+
+function inForm(form: Form, drawn: Graph, colors: Colors): string {
+  switch (form) {
+    case 'json': {
       const edges = drawn.edges.map(([from, to, label]) => ({ from, to, label }));
-      tellJson({ nodes: [...drawn.nodes].map(([id, label]) => ({ id, label })), edges });
-    } else if (options.format === 'mermaid') tell(mermaid(drawn));
-    else if (options.format === 'dot') tell(dot(drawn));
-    else tell(text(drawn));
-    return EXIT.made;
-  } finally {
-    await session.store.close();
+      const value = { nodes: [...drawn.nodes].map(([id, label]) => ({ id, label })), edges };
+      return JSON.stringify(value, null, process.stdout.isTTY ? 2 : undefined);
+    }
+    case 'mermaid':
+      return mermaid(drawn);
+    case 'dot':
+      return dot(drawn);
+    case 'svg':
+      return graphSvg(drawn);
+    case 'text':
+      return text(drawn, colors);
   }
 }
 
@@ -65,7 +93,7 @@ function stageGraph(plan: Plan, { stages }: Pipeline): Graph {
 }
 
 /** Each node with what it needs below it. */
-function text({ nodes, edges }: Graph): string {
+function text({ nodes, edges }: Graph, c: Colors): string {
   const needs = new Map<string, string[]>();
   for (const [from, to, label] of edges) {
     const line = `  ${c.dim('←')} ${from} ${c.dim(`(${label})`)}`;

@@ -1,11 +1,13 @@
 // main.ts — argv → command → exit code
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
+import { examples, positive, several, withCommon, withLists } from './options.ts';
 import { EXIT, reportDiagnostics, stderrColors, talk, UsageError } from './session.ts';
 
 /** Filled in by the build. */
 declare const VERSION: string;
 
-const several = (value: string, before: string[] = []): string[] => [...before, value];
+/** The commands that people wait for most: when one of them is named, the others are not even declared. */
+const FREQUENT = new Set(['make', 'status', 'why']);
 
 /** Commander says true itself where no value is given, and drops what came before: a list of it does as well. */
 const severalOrAll = (value: string, before: unknown): unknown[] => [
@@ -13,48 +15,13 @@ const severalOrAll = (value: string, before: unknown): unknown[] => [
   value,
 ];
 
-/** Options that may be repeated, and are lists. Empty ones come from here: a default would show in `--help`. */
-const withLists = <Options extends object>(options: Options) => ({
-  preset: [],
-  set: [],
-  force: [],
-  mirror: [],
-  ...options,
-});
-
 /** `--force` without a task is true. */
 const withForced = <Options extends { force: unknown }>(options: Options) => ({
   ...options,
   force: Array.isArray(options.force) ? options.force : [true as const],
 });
 
-function positive(value: string): number {
-  const number = Number(value);
-  if (!Number.isInteger(number) || number < 1) {
-    throw new InvalidArgumentError('It must be a whole number of at least 1.');
-  }
-  return number;
-}
-
-/** Adds what every command takes. */
-function withCommon(command: Command): Command {
-  return command
-    .option(
-      '--preset <name>',
-      'lay a preset of pipeline.yaml over its params (repeatable)',
-      several,
-    )
-    .option('--set <path=value>', 'set one param, such as training.epochs=3 (repeatable)', several)
-    .option('-C, --directory <dir>', 'the folder of the pipeline', '.')
-    .option('--file <name>', 'the pipeline file within it', 'pipeline.yaml')
-    .option('--cache <dir>', 'the store (default: cache, or PIPELINE_CACHE)')
-    .option('--json', 'say everything as JSON on stdout');
-}
-
-const examples = (...lines: string[]): string =>
-  `\nExamples:\n${lines.map((line) => `  $ pipeline ${line}`).join('\n')}`;
-
-function program(end: (code: number) => void): Command {
+async function program(argv: readonly string[], end: (code: number) => void): Promise<Command> {
   const root = new Command('pipeline')
     .exitOverride()
     .description(
@@ -90,6 +57,10 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
       several,
     )
     .option('-q, --quiet', 'say only what goes wrong')
+    .option(
+      '--verify',
+      'read and verify everything in the store first; what is damaged is made again',
+    )
     .addHelpText(
       'after',
       examples(
@@ -117,32 +88,7 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
       end(await (await import('./why.ts')).why(task, withLists(options))),
     );
 
-  withCommon(root.command('graph [targets...]'))
-    .description('the stages and how they are connected')
-    .option('--tasks', 'show tasks instead of stages')
-    .addOption(
-      new Option('--format <form>', 'form').choices(['text', 'mermaid', 'dot']).default('text'),
-    )
-    .addHelpText('after', examples('graph', 'graph --format mermaid', 'graph report --tasks'))
-    .action(async (targets, options) =>
-      end(await (await import('./graph.ts')).graph(targets, withLists(options))),
-    );
-
-  withCommon(root.command('show <task[:output]>'))
-    .description('the outputs of a task, or one output')
-    .option('-o, --output <file>', 'write the bytes of the output to a file')
-    .addHelpText(
-      'after',
-      examples(
-        'show report',
-        'show rigl/synth-digits/0.9/erk/uniform/0:metrics',
-        'show report:html -o r.html',
-      ),
-    )
-    .action(async (target, options) =>
-      end(await (await import('./show.ts')).show(target, withLists(options))),
-    );
-
+  if (!FREQUENT.has(argv[2])) (await import('./commands.ts')).addCommands(root, end);
   return root;
 }
 
@@ -150,9 +96,10 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
 async function main(argv: readonly string[]): Promise<number> {
   const ended = { code: EXIT.made as number };
   try {
-    await program((code) => {
+    const root = await program(argv, (code) => {
       ended.code = code;
-    }).parseAsync([...argv]);
+    });
+    await root.parseAsync([...argv]);
     return ended.code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.made : EXIT.mend;

@@ -4,12 +4,13 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { forecast } from '../pipeline/action.ts';
 import { estimate } from '../pipeline/estimate.ts';
-import type { Event, Listener } from '../pipeline/event.ts';
+import { EVENTS_VERSION, type Event, type Listener } from '../pipeline/event.ts';
 import { execute, type RunResult } from '../pipeline/execute.ts';
-import type { Digest, TaskId } from '../pipeline/key.ts';
+import { type RunFacts, recordRun } from '../pipeline/history.ts';
+import type { Digest, Json, Named, TaskId } from '../pipeline/key.ts';
 import { type Plan, restsOnFiles } from '../pipeline/plan.ts';
 import { runningGroups } from '../pipeline/shell.ts';
-import { isNetworkFolder } from '../pipeline/store.ts';
+import { isNetworkFolder, type Store } from '../pipeline/store.ts';
 import { createWorkers } from '../pipeline/workers.ts';
 import { createDisplay, type Display, lineFor } from './display.ts';
 import { tellForecast } from './forecast.ts';
@@ -46,25 +47,30 @@ interface MakeOptions extends CommonOptions {
   readonly trace?: string;
   readonly mirror: readonly string[];
   readonly quiet?: boolean;
+  readonly verify?: boolean;
 }
 
 /** Makes targets and what they need. */
 export async function make(targets: readonly string[], options: MakeOptions): Promise<number> {
   const witnessed = witness(options, targets);
-  const session = await openSession(options);
+  const session = await openSession(options, options.dryRun ? 'read' : 'write');
   let keep = (): void => undefined;
   try {
     const plan = planFor(session.plan, targets);
+    if (options.verify) await verifyStore(session.store);
     const forced = new Set(options.force.flatMap((task) => resolveForced(plan, task, targets)));
     if (options.dryRun) {
+      if (options.json) tell(JSON.stringify(planned(plan, targets)));
       const fates = forecast(plan, session.store, forced);
       const slots = options.jobs ?? availableParallelism();
       const cost = estimate(plan, fates, session.store);
       tellForecast(fates, cost, { slots, json: options.json ?? false });
       return EXIT.made;
     }
-    const { code, traces } = await run(session, plan, forced, targets, options, witnessed);
-    if (forced.size === 0) keep = () => keepWitness(witnessed, session, plan, traces);
+    const { code, result } = await run(session, plan, forced, targets, options, witnessed);
+    // Not before the workers are gone: they read the store, too.
+    if (result.tally.built > 0) await keepWithin(session, options.json ?? false);
+    if (forced.size === 0) keep = () => keepWitness(witnessed, session, plan, result.traces);
     return code;
   } finally {
     await session.store.close();
@@ -93,9 +99,16 @@ function keepWitness(
     tasks: plan.tasks.size,
     artifacts,
     companions: companionsOf(plan, artifactsFolder(root)),
-    lineFor: (event, colors) => lineFor(event, { running: new Map() }, colors),
+    lineFor: (event, colors) => lineFor(event, { running: new Map(), made: new Set() }, colors),
   });
 }
+
+const planned = (plan: Plan, targets: readonly string[]): Event => ({
+  event: 'planned',
+  version: EVENTS_VERSION,
+  tasks: plan.tasks.size,
+  targets,
+});
 
 async function run(
   session: Session,
@@ -104,13 +117,18 @@ async function run(
   targets: readonly string[],
   options: MakeOptions,
   { hear }: Witness,
-): Promise<{ readonly code: number; readonly traces: RunResult['traces'] }> {
+): Promise<{ readonly code: number; readonly result: RunResult }> {
   const { store, root, cache, pipeline } = session;
   const workers = createWorkers(workerCommand);
   const display = options.json ? jsonDisplay() : peopleDisplay(plan, options.quiet ?? false);
   const trace = options.trace === undefined ? undefined : openTrace(options.trace, monotonic);
+  const id = newRunId(new Date());
+  const startedAt = new Date().toISOString();
+  const versions = { node: process.version, pipeline: VERSION, esbuild: ESBUILD_VERSION };
+  const history = recordRun(store, factsOf(session, id, versions, targets, options), Date.now);
   const listener: Listener = (event) => {
     hear(event);
+    history.listener(event);
     display.listener(event);
     trace?.listener(event);
   };
@@ -119,11 +137,8 @@ async function run(
     const message = 'stopping at the next checkpoint; Ctrl-C again stops at once';
     listener({ event: 'warning', message });
   }, stopNow);
-  const id = newRunId(new Date());
-  const startedAt = new Date().toISOString();
-  const versions = { node: process.version, pipeline: VERSION, esbuild: ESBUILD_VERSION };
   try {
-    listener({ event: 'planned', tasks: plan.tasks.size, targets });
+    listener(planned(plan, targets));
     const result = await execute(plan, {
       store,
       workers,
@@ -144,12 +159,12 @@ async function run(
       signal,
     });
     display.close();
-    if (result.ran > 0) remember(session, id, result);
+    history.close(result);
     const command = `pipeline ${process.argv.slice(2).join(' ')}`;
     const facts = { id, command, host, at: startedAt };
     await writeProvenance(plan, result, artifactsFolder(root), facts);
     if (!options.json) summarise(session, plan, result, options);
-    return { code: codeOf(result, signal), traces: result.traces };
+    return { code: codeOf(result, signal), result };
   } finally {
     display.close();
     trace?.close();
@@ -242,19 +257,39 @@ function stopSignal(
   };
 }
 
-/** Puts a run that made something into the history. */
-function remember({ store }: Session, id: string, result: RunResult): void {
-  store.putRun({
-    id,
-    at: new Date().toISOString(),
-    host,
-    command: process.argv.slice(2).join(' '),
-    seconds: result.seconds,
-    tally: { ...result.tally },
-    tasks: Object.fromEntries(
-      [...result.traces, ...result.infeasible].map(([task, trace]) => [task, trace.key]),
-    ),
-  });
+/** What the history keeps of a run beside what happens in it. */
+function factsOf(
+  { pipeline }: Session,
+  id: string,
+  versions: Named<string>,
+  targets: readonly string[],
+  { preset, set }: MakeOptions,
+): RunFacts {
+  const command = process.argv.slice(2).join(' ');
+  const params = pipeline.params.value as Named<Json>;
+  return { id, host, command, targets, presets: preset, sets: set, params, versions };
+}
+
+/** Reads every blob before anything is taken from the store: what is damaged is dropped, and made again. */
+async function verifyStore(store: Store): Promise<void> {
+  if (store.upkeep === undefined) return;
+  const { examine, repair } = await import('../pipeline/examine.ts');
+  const defects = examine(store.upkeep, Date.now(), () => undefined);
+  repair(store.upkeep, defects);
+  const bad = defects.filter(({ kind }) => kind !== 'dead claim').length;
+  if (bad > 0)
+    talk(`${c.yellow('warning')}: ${count(bad, 'defect')} in the store, to be made again`);
+}
+
+/** Keeps the store within its limit. */
+async function keepWithin(session: Session, json: boolean): Promise<void> {
+  const { store, pipeline } = session;
+  if (store.upkeep === undefined || store.upkeep.bytes() <= pipeline.storeLimit) return;
+  const { collectToLimit } = await import('./gc.ts');
+  const message = await collectToLimit(session, store.upkeep);
+  if (message === undefined) return;
+  if (json) tell(JSON.stringify({ event: 'warning', message } satisfies Event));
+  else talk(`${c.yellow('warning')} ${message}`);
 }
 
 /** One sentence about the run, then the artifacts on stdout. */

@@ -3,12 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { emptyStore } from '../pipeline/empty-store.ts';
 import type { Diagnostic } from '../pipeline/event.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import type { WorkerCommand } from '../pipeline/launch.ts';
 import { type Loaded, loadPipeline } from '../pipeline/load.ts';
 import type { Plan } from '../pipeline/plan.ts';
-import { isNetworkFolder, openStore, type Store } from '../pipeline/store.ts';
+import { hasStore, isNetworkFolder, openStore, type Store } from '../pipeline/store.ts';
 import { restrict, selectTasks } from '../pipeline/target.ts';
 import { cacheFolder } from './noop.ts';
 import { colorsFor, diagnosticJson, drawDiagnostic } from './words.ts';
@@ -68,27 +69,50 @@ export const workerCommand: WorkerCommand = [
   fileURLToPath(new URL('./worker.js', import.meta.url)),
 ];
 
-/** Loads the pipeline and opens its store. @throws UsageError */
-export async function openSession(options: CommonOptions): Promise<Session> {
-  const root = resolve(options.directory);
-  const cache = cacheFolder(root, options.cache);
+/** Folder of the pipeline and of its store. */
+export interface Places {
+  readonly root: string;
+  readonly cache: string;
+}
+
+/** Where the pipeline and its store are, by options and environment. */
+export function placesOf({ directory, cache }: Pick<CommonOptions, 'directory' | 'cache'>): Places {
+  const root = resolve(directory);
+  return { root, cache: cacheFolder(root, cache) };
+}
+
+/** Loads the pipeline. @throws UsageError */
+export async function loadFor(options: CommonOptions): Promise<Loaded> {
   const { file, preset: presets, set: sets } = options;
-  const places = { root, file, cache, worker: workerCommand, environment: process.env };
+  const places = { ...placesOf(options), file, worker: workerCommand, environment: process.env };
   const loaded = await withoutExit(() =>
     loadPipeline({ ...places, presets, sets, clock: Date.now }),
   );
   if (!loaded.ok) throw new UsageError(loaded.diagnostics);
+  return loaded.value;
+}
+
+/** Opens the store of a folder. One who only reads makes none: where there is none, it is empty. */
+export function storeAt(cache: string, access: 'read' | 'write'): Store {
+  if (access === 'read' && !hasStore(cache)) return emptyStore();
+  const warning = stderrColors.yellow('warning');
   const store = openStore(cache, (digest) =>
-    talk(
-      `${stderrColors.yellow('warning')}: blob ${digest} was damaged: dropped, to be made again`,
-    ),
+    talk(`${warning}: blob ${digest} was damaged: dropped, to be made again`),
   );
   if (isNetworkFolder(cache)) {
-    talk(
-      `${stderrColors.yellow('warning')}: ${cache} is on a network file system: its locks may lie`,
-    );
+    talk(`${warning}: ${cache} is on a network file system: its locks may lie`);
   }
-  return { ...loaded.value, root, cache, store };
+  return store;
+}
+
+/** Loads the pipeline and opens its store. @throws UsageError */
+export async function openSession(
+  options: CommonOptions,
+  access: 'read' | 'write' = 'read',
+): Promise<Session> {
+  const places = placesOf(options);
+  const loaded = await loadFor(options);
+  return { ...loaded, ...places, store: storeAt(places.cache, access) };
 }
 
 /** Stage modules are loaded for what they declare: one that ends its process must not end ours without a word. */

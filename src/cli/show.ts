@@ -1,23 +1,19 @@
 // show.ts — pipeline show TASK[:output]: what a task made
-import { writeFile } from 'node:fs/promises';
 import prettyBytes from 'pretty-bytes';
-import { forecast } from '../pipeline/action.ts';
-import { didYouMean } from '../pipeline/located.ts';
 import type { Output, Trace } from '../pipeline/store.ts';
-import { decodeSafetensors, elementType, type Tensor } from '../tensor.ts';
+import { elementType, type Tensor, type TensorFile } from '../tensor.ts';
+import { writeOutput } from './output.ts';
+import { bytesOf, select, tensorsOf } from './selection.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
   EXIT,
-  oneTask,
   openSession,
-  type Session,
   talk,
   tell,
   tellJson,
   UsageError,
 } from './session.ts';
-import { absenceWords, taskWord } from './words.ts';
 
 interface ShowOptions extends CommonOptions {
   readonly output?: string;
@@ -27,49 +23,41 @@ interface ShowOptions extends CommonOptions {
 export async function show(target: string, options: ShowOptions): Promise<number> {
   const session = await openSession(options);
   try {
-    const [word, name] = target.split(':', 2);
-    const trace = traceOf(session, word);
-    if (name === undefined) {
+    const { trace, name, output, part } = select(session, target);
+    if (name === undefined || output === undefined) {
       tellOutputs(trace, options.json ?? false);
       return EXIT.made;
     }
-    const output = Object.hasOwn(trace.outputs, name) ? trace.outputs[name] : undefined;
-    if (output === undefined) {
-      const hint = didYouMean(name, Object.keys(trace.outputs));
-      throw new UsageError([{ message: `${trace.task} has no output \`${name}\``, hint }]);
-    }
-    const bytes = session.store.blob(output.digest);
-    if (bytes === undefined) {
-      const message = `the store has lost ${trace.task}:${name}`;
-      throw new UsageError([{ message, hint: `pipeline make ${taskWord(trace.task)}` }]);
-    }
+    const bytes = bytesOf(session, trace.task, name, output);
     if (options.output !== undefined) {
-      await writeFile(options.output, bytes);
-      talk(`${prettyBytes(bytes.length)} written to ${options.output}`);
-    } else tellOutput(output, bytes, options.json ?? false);
+      const written = await pictureOrBytes(options.output, output, bytes, part);
+      await writeOutput(options.output, written);
+      talk(`${prettyBytes(written.length)} written to ${options.output}`);
+    } else if (part !== undefined) tellTensors(tensorsOf(bytes, part), options.json ?? false);
+    else tellOutput(output, bytes, options.json ?? false);
     return EXIT.made;
   } finally {
     await session.store.close();
   }
 }
 
-/** The trace of a task as it is now; of its last making when that is out of date, with a word saying so. */
-function traceOf({ plan, store }: Session, word: string): Trace {
-  const task = oneTask(plan, word);
-  const fate = forecast(plan, store, new Set()).get(task);
-  if (fate?.fate === 'reuse') return fate.trace;
-  if (fate?.fate === 'infeasible') {
-    const message = `${task} has no outputs: ${absenceWords(task, fate.absence)}`;
-    throw new UsageError([{ message, hint: 'change its params, or leave it out of the matrix' }]);
+/** What goes to a file: a picture of tensors where a PNG is wanted, otherwise the bytes as they are. */
+async function pictureOrBytes(
+  file: string,
+  { kind }: Output,
+  bytes: Uint8Array,
+  part: string | undefined,
+): Promise<Uint8Array> {
+  if (kind === 'tensors' && /\.png$/i.test(file)) {
+    const { drawTensors } = await import('./picture.ts');
+    const png = drawTensors(tensorsOf(bytes, part));
+    if (png) return png;
+    const hint = 'name a tensor: show TASK:output/TENSOR -o FILE.png';
+    throw new UsageError([{ message: 'there is nothing to draw in these tensors', hint }]);
   }
-  const latest = store.latest(task);
-  const trace = latest && store.trace(latest);
-  if (trace === undefined || trace.infeasible !== undefined) {
-    const hint = `pipeline make ${taskWord(task)}`;
-    throw new UsageError([{ message: `${task} has not been made`, hint }]);
-  }
-  talk(`${c.yellow('out of date')}: this is what ${task} gave when it was last made`);
-  return trace;
+  if (part === undefined) return bytes;
+  const hint = `pipeline export writes one tensor to ${file}`;
+  throw new UsageError([{ message: '`show -o` writes a whole output, or a PNG', hint }]);
 }
 
 function tellOutputs({ task, outputs }: Trace, json: boolean): void {
@@ -89,28 +77,34 @@ function tellOutput({ kind, digest, bytes: size }: Output, bytes: Uint8Array, js
   if (kind === 'json') {
     const text = new TextDecoder().decode(bytes);
     tell(json ? text : JSON.stringify(JSON.parse(text), null, 2));
-  } else if (kind === 'tensors') tellTensors(bytes, json);
+  } else if (kind === 'tensors') tellTensors(tensorsOf(bytes, undefined), json);
   else if (json) tellJson({ kind, bytes: size, digest });
   else if (kind === 'text' || !process.stdout.isTTY) process.stdout.write(bytes);
   else tell(`${prettyBytes(size)} of ${kind}; write them with -o FILE`);
 }
 
-function tellTensors(bytes: Uint8Array, json: boolean): void {
-  const { tensors, metadata } = decodeSafetensors(bytes);
+/** So many values of each tensor are shown. */
+const VALUES_SHOWN = 5;
+
+function tellTensors({ tensors, metadata }: TensorFile, json: boolean): void {
   const rows = Object.entries(tensors).map(([name, tensor]) => ({
     name,
     type: elementType(tensor.data),
     shape: tensor.shape,
     ...rangeOf(tensor),
+    first: Array.from(tensor.data.subarray(0, VALUES_SHOWN)),
   }));
   if (json) {
     tellJson({ tensors: rows, metadata });
     return;
   }
   const width = Math.max(4, ...rows.map(({ name }) => name.length));
-  for (const { name, type, shape, min, mean, max } of rows) {
+  for (const { name, type, shape, min, mean, max, first } of rows) {
     const range = `min ${short(min)}  mean ${short(mean)}  max ${short(max)}`;
-    tell(`${name.padEnd(width)}  ${type.padEnd(3)} [${shape.join(', ')}]  ${c.dim(range)}`);
+    const values = first.map(short).join(', ');
+    const more = tensors[name].data.length > first.length ? ', …' : '';
+    const shown = first.length > 0 ? `  ${values}${more}` : '';
+    tell(`${name.padEnd(width)}  ${type.padEnd(3)} [${shape.join(', ')}]  ${c.dim(range + shown)}`);
   }
 }
 

@@ -9,6 +9,7 @@ import { type Diagnostic, failure, type Place, type Result, success } from './ev
 import { fileStat, writeAtomically } from './files.ts';
 import { canonicalJson, type Digest, digestOf } from './key.ts';
 import type { Sources } from './memo.ts';
+import { ownPackages } from './own-packages.ts';
 import type { StageDeclaration } from './stage.ts';
 import { isSettled, namesIn, type Stamp, sameStamp, stampOf } from './stamp.ts';
 
@@ -239,7 +240,7 @@ async function bundle(
       banner: {
         js: "import{createRequire as __cr}from'node:module';var require=__cr(import.meta.url);",
       },
-      plugins: [absentPackages],
+      plugins: [ownPackages, absentPackages],
       metafile: true,
       write: false,
       logLevel: 'silent',

@@ -30,6 +30,8 @@ export interface CommandConfig {
   readonly fingerprints: readonly (readonly Word[])[];
 }
 
+/** The keys of an output that is a map. */
+export const OUTPUT_KEYS = ['file', 'kind'];
 /** Keys of a stage that only commands have. */
 export const COMMAND_KEYS = ['command', 'outputs', 'env', 'fingerprint'];
 
@@ -39,7 +41,8 @@ export const REFERENCE = /\{(params|inputs|outputs)\.([\w-]+(?:\.[\w-]+)*)\}/g;
 /** Where the params lie in a scratch folder. */
 export const PARAMS_FILE = 'params.json';
 
-const KINDS: readonly string[] = ['json', 'tensors', 'text', 'bytes'];
+/** What an output may be. */
+export const KINDS: readonly string[] = ['json', 'tensors', 'text', 'bytes'];
 
 /** Reads what makes a stage a command. @param what the stage, in words */
 export function readCommand(
@@ -154,7 +157,7 @@ function readOutputs(
 
 function readOutput(reader: Reader, name: string, located: Located): OutputFile | undefined {
   const what = `output \`${name}\``;
-  const fields = located.fields ? reader.map(located, what, ['file', 'kind']) : undefined;
+  const fields = located.fields ? reader.map(located, what, OUTPUT_KEYS) : undefined;
   const file = located.fields ? fields?.get('file') : located;
   if (file === undefined) {
     reader.say(`${what} has no \`file\``, located.place, '{ file: plot.png, kind: bytes }');

@@ -14,16 +14,25 @@ export interface Pipeline {
   readonly mirrors: readonly string[];
   /** How much there is of each named resource. */
   readonly resources: ReadonlyMap<string, number>;
+  /** A make keeps the store within so many bytes, if it can. */
+  readonly storeLimit: number;
 }
 
-const TOP_KEYS = ['params', 'presets', 'stages', 'mirrors', 'resources'];
+/** The keys of a pipeline file. */
+export const PIPELINE_KEYS = ['params', 'presets', 'stages', 'mirrors', 'resources', 'store'];
+/** The keys of `store`. */
+export const STORE_KEYS = ['limit'];
+/** Where pipeline.yaml says nothing of it. */
+export const STORE_LIMIT_DEFAULT = 20e9;
+/** How a size is written: a number of bytes, or 500MB, 20GB, 1.5GiB. */
+export const SIZE_PATTERN = /^(\d+(?:\.\d+)?) ?(B|[kKMGT]i?B)$/;
 
 /** Reads a pipeline, or gives every diagnostic at once. */
 export function readPipeline(source: PipelineSource): Result<Pipeline> {
   const root = parseYaml(source.text, source.file);
   if (!root.ok) return root;
   const reader = new Reader();
-  const fields = reader.map(root.value, 'a pipeline', TOP_KEYS);
+  const fields = reader.map(root.value, 'a pipeline', PIPELINE_KEYS);
   if (fields === undefined) return failure(...reader.problems);
   const params = readParams(reader, fields, source);
   const stages = fields.get('stages');
@@ -36,9 +45,10 @@ export function readPipeline(source: PipelineSource): Result<Pipeline> {
   const totals = readAmounts(reader, fields.get('resources'), '`resources`');
   checkResources(reader, read, totals);
   const resources = new Map([...totals].map(([name, { amount }]) => [name, amount]));
+  const storeLimit = readStoreLimit(reader, fields.get('store'));
   return reader.problems.length > 0
     ? failure(...inReadingOrder(reader.problems))
-    : success({ params, stages: read, mirrors, resources });
+    : success({ params, stages: read, mirrors, resources, storeLimit });
 }
 
 function readMirrors(reader: Reader, located: Located | undefined): readonly string[] {
@@ -48,4 +58,24 @@ function readMirrors(reader: Reader, located: Located | undefined): readonly str
     reader.say(`\`mirrors\` must be a list, not ${kindOf(located)}`, located.place, hint);
   }
   return (located.items ?? []).flatMap((item) => reader.text(item, 'a mirror') ?? []);
+}
+
+function readStoreLimit(reader: Reader, located: Located | undefined): number {
+  const fields = located && reader.map(located, '`store`', STORE_KEYS);
+  const limit = fields?.get('limit');
+  if (limit === undefined) return STORE_LIMIT_DEFAULT;
+  const bytes = typeof limit.value === 'number' ? limit.value : bytesIn(String(limit.value));
+  if (bytes !== undefined && bytes > 0) return bytes;
+  const hint = 'store: { limit: 20GB }';
+  reader.say('`limit` of `store` must be a size', limit.place, hint);
+  return STORE_LIMIT_DEFAULT;
+}
+
+/** The bytes that a size such as 500MB or 1.5GiB means. */
+function bytesIn(text: string): number | undefined {
+  const match = SIZE_PATTERN.exec(text);
+  if (match === null) return undefined;
+  const [, amount, unit] = match;
+  const power = 'BKMGT'.indexOf(unit[0].toUpperCase());
+  return Number(amount) * (unit.includes('i') ? 1024 : 1000) ** power;
 }

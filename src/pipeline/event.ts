@@ -69,10 +69,18 @@ export interface TaskError {
   readonly stack?: string | undefined;
 }
 
-/** One sentence that the engine says while it works. With `--json` each is one line. */
+/** The form of what `--json` prints. Fields and kinds of events are added to it; what is there does not change. */
+export const EVENTS_VERSION = 1;
+
+/** One sentence that the engine says while it works. With `--json` each is one line (docs/events.md). */
 export type Event =
-  /** The plan is made and nothing has run. */
-  | { readonly event: 'planned'; readonly tasks: number; readonly targets: readonly string[] }
+  /** The plan is made and nothing has run. The first of all. */
+  | {
+      readonly event: 'planned';
+      readonly version: typeof EVENTS_VERSION;
+      readonly tasks: number;
+      readonly targets: readonly string[];
+    }
   /** A task's action was found in the store. `sameAs`: it was made in this run, by another task. */
   | {
       readonly event: 'reused';

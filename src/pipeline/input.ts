@@ -44,6 +44,9 @@ export interface InputConfig {
   readonly as: Located | null;
 }
 
+/** The keys of an input that is a map. */
+export const INPUT_KEYS = ['from', 'where', 'file', 'outside', 'partial'];
+
 /** Reads the inputs of a stage. @param isCommand whether they lie in a scratch folder as files */
 export function readInputs(
   reader: Reader,
@@ -55,9 +58,7 @@ export function readInputs(
   for (const [port, located] of section) {
     // Its name becomes that of a file.
     if (isCommand && !checkName(reader, 'an input', port, located)) continue;
-    const spec = located.fields
-      ? reader.map(located, `input \`${port}\``, ['from', 'where', 'file', 'outside', 'partial'])
-      : undefined;
+    const spec = located.fields ? reader.map(located, `input \`${port}\``, INPUT_KEYS) : undefined;
     const from = located.fields ? spec?.get('from') : located;
     const files = readFilePattern(reader, port, from, spec);
     if (from === undefined && files === null) {

@@ -25,6 +25,10 @@ export interface Amount {
 
 /** The keys of a stage that make up its policy. */
 export const POLICY_KEYS = ['resources', 'retries', 'timeout', 'allow-failure'] as const;
+/** The keys of `retries`. */
+export const RETRIES_KEYS = ['times', 'delay'] as const;
+/** How a time is written, unless it is a number of seconds: 90s, 10m, 2h. */
+export const DURATION_PATTERN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 
 /** The pause before the first retry, where none is said. */
 const DELAY_MS = 1000;
@@ -99,7 +103,7 @@ function readRetries(
   const none = { times: 0, delay_ms: DELAY_MS };
   if (located === undefined) return none;
   const what = `\`retries\` of ${stage}`;
-  const fields = located.fields ? reader.map(located, what, ['times', 'delay']) : undefined;
+  const fields = located.fields ? reader.map(located, what, RETRIES_KEYS) : undefined;
   const times = located.fields ? fields?.get('times') : located;
   const delay = fields?.get('delay');
   const count = times?.value;
@@ -114,7 +118,7 @@ function readRetries(
 
 function readDuration(reader: Reader, located: Located, what: string): number | null {
   const { value } = located;
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(String(value).trim());
+  const match = DURATION_PATTERN.exec(String(value).trim());
   const ms =
     typeof value === 'number' ? value * 1000 : match && Number(match[1]) * UNITS_MS[match[2]];
   if (ms !== null && ms > 0 && ms <= DURATION_MS_MAX) return Math.max(1, Math.round(ms));

@@ -43,7 +43,8 @@ export function readStages(
   return read;
 }
 
-const STAGE_KEYS = ['run', 'matrix', 'inputs', 'params', 'artifacts', 'infeasible'];
+/** The keys of every stage; commands have some more. */
+export const STAGE_KEYS = ['run', 'matrix', 'inputs', 'params', 'artifacts', 'infeasible'];
 
 function readStage(
   reader: Reader,

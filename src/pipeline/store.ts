@@ -1,18 +1,20 @@
 // store.ts — what the pipeline remembers: an interface, and LMDB behind it (the only file that imports it)
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-  statfsSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { inodeOf, isCompacting } from './compaction.ts';
+import type { Outcome, TaskError } from './event.ts';
 import { bootId, type Holder } from './holder.ts';
-import { type Digest, digestOf, type Key, type KeyParts, type Named, type TaskId } from './key.ts';
+import {
+  type Digest,
+  digestOf,
+  type Json,
+  type Key,
+  type KeyParts,
+  type Named,
+  type TaskId,
+} from './key.ts';
+import { lmdbFault } from './lmdb-file.ts';
 import { STORE_FILE } from './memo.ts';
 
 /** The form of everything in the store. A store of another form is refused, never guessed at. */
@@ -73,6 +75,28 @@ export interface RunRecord {
   readonly tally: Named<number>;
   /** Key of every task that was made or reused. */
   readonly tasks: Named<Key>;
+  /** Key of every task that was begun and not ended: its checkpoint is kept for as long as the run is. */
+  readonly begun?: Named<Key>;
+  readonly outcomes?: Named<Outcome>;
+  readonly targets?: readonly string[];
+  readonly presets?: readonly string[];
+  readonly sets?: readonly string[];
+  /** All params of the pipeline, after presets and `--set`. */
+  readonly params?: Named<Json>;
+  readonly versions?: Named<string>;
+}
+
+/** What a task said in a run, and how it ended there. */
+export interface TaskLog {
+  readonly task: TaskId;
+  readonly run: string;
+  readonly at: string;
+  readonly outcome: Outcome;
+  readonly lines: readonly string[];
+  /** Lines that were left out from the middle, because there were too many. */
+  readonly dropped?: number;
+  readonly error?: TaskError;
+  readonly params?: Named<Json>;
 }
 
 /** A commit: a trace, and every blob that it names. */
@@ -113,10 +137,55 @@ export interface Store {
   ): Claim | undefined;
   renew(keys: readonly Key[], owner: string, now: number): void;
   release(key: Key, owner: string): void;
-  putRun(run: RunRecord): void;
-  /** Newest first; the newest `limit`, all unless told. */
+  /** Keeps a run with what its tasks said, in one transaction. */
+  putRun(run: RunRecord, logs?: readonly TaskLog[]): void;
+  /** Newest first; all, or so many. */
   runs(limit?: number): readonly RunRecord[];
+  /** Keeps what a task said before its run is over: a failure is told even when the run is killed. */
+  putLog(log: TaskLog): void;
+  log(run: string, task: TaskId): TaskLog | undefined;
+  /** What `gc`, `fsck` and `du` work on; absent for a store that only remembers, such as one that does not exist yet. */
+  readonly upkeep?: Upkeep;
   close(): Promise<void>;
+}
+
+/** The store from below: whole tables, and what lies around them. */
+export interface Upkeep {
+  /** Path of the LMDB file. */
+  readonly file: string;
+  readonly tables: Tables;
+  /** Who is running what, the dead included. */
+  claims(): ReadonlyMap<Key, Claim>;
+  dropClaims(keys: readonly Key[]): void;
+  /** Several changes in one transaction, durable when it returns. */
+  write<T>(action: () => T): T;
+  /** Bytes of the pages in use: what the file would need at least. */
+  bytes(): number;
+  /** Whether another process (or another opening in this one) has the store open. */
+  shared(): boolean;
+  /** Writes a copy without free pages. */
+  copyCompact(path: string): Promise<void>;
+}
+
+/** The tables of the store, by name. */
+export interface Tables {
+  readonly blobs: Table<Uint8Array>;
+  readonly partials: Table<Uint8Array>;
+  readonly traces: Table<Trace>;
+  readonly latest: Table<Key>;
+  readonly runs: Table<RunRecord>;
+  readonly logs: Table<TaskLog>;
+  /** Runs that `gc` keeps, by id, and since when. */
+  readonly pins: Table<string>;
+}
+
+/** One table. Keys come in the order of their bytes. */
+export interface Table<V> {
+  get(key: string): V | undefined;
+  putSync(key: string, value: V): unknown;
+  removeSync(key: string): boolean;
+  doesExist(key: string): boolean;
+  getKeys(): Iterable<string>;
 }
 
 /** A store that could not be opened or written, said so that a person can act on it. */
@@ -132,14 +201,25 @@ export type OnDamage = (digest: Digest) => void;
  * @throws StoreError when the folder cannot be written, is full, or holds a store of another format.
  */
 export function openStore(folder: string, onDamage: OnDamage): Store {
+  const before = inodeOf(join(folder, STORE_FILE));
   const root = openRoot(folder, STORE_FILE);
   const table = <V>(name: string) => root.openDB<V, string>({ name, encoding: 'json' });
+  const meta = table<number>('meta');
+  try {
+    if (meta.get('format') !== STORE_FORMAT) root.transactionSync(() => checkFormat(meta, folder));
+    checkNotCompacting(folder, before);
+  } catch (error) {
+    void root.close();
+    throw error instanceof StoreError ? error : worded(error, folder);
+  }
   const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
   const partials = root.openDB<Buffer, string>({ name: 'partial', encoding: 'binary' });
   const traces = table<Trace>('traces');
   const latest = table<Key>('latest');
   const runs = table<RunRecord>('runs');
-  checkFormat(table<number>('meta'), folder);
+  // Opened when they are needed first: a make that says nothing never needs them.
+  const logs = lazy(() => table<TaskLog>('logs'));
+  const pins = lazy(() => table<string>('pins'));
 
   /** Every write: one transaction, flushed to disk before it returns, an error worded for people. */
   const write = <T>(action: () => T): T => transact(root, folder, action);
@@ -223,17 +303,89 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
       claims.write((table) => {
         if (table.get(key)?.owner === owner) table.removeSync(key);
       }),
-    putRun(run) {
-      write(() => runs.putSync(run.id, run));
+    putRun(run, said = []) {
+      // A table cannot be opened within a transaction.
+      const kept = said.length > 0 ? logs() : undefined;
+      write(() => {
+        runs.putSync(run.id, run);
+        for (const log of said) kept?.putSync(logKey(log.run, log.task), log);
+      });
     },
     runs: (limit) =>
       [...runs.getRange({ reverse: true, ...(limit !== undefined && { limit }) })].map(
         ({ value }) => value,
       ),
-    async close() {
+    putLog(log) {
+      const kept = logs();
+      write(() => kept.putSync(logKey(log.run, log.task), log));
+    },
+    log: (run, task) => logs().get(logKey(run, task)),
+    get upkeep() {
+      const tables = { blobs, partials, traces, latest, runs, logs: logs(), pins: pins() };
+      return {
+        ...upkeepOf(root, join(folder, STORE_FILE), tables as unknown as Tables),
+        write,
+        claims: () => claims.all(),
+        dropClaims(keys: readonly Key[]) {
+          claims.write((table) => {
+            for (const key of keys) table.removeSync(key);
+          });
+        },
+      };
+    },
+    close: lazy(async () => {
       await claims.close();
       await root.close();
+    }),
+  };
+}
+
+/** Whether a folder holds a store. */
+export const hasStore = (folder: string): boolean => existsSync(join(folder, STORE_FILE));
+
+/** The key of a task's log. Tasks stand in it by digest: keys have a greatest length. */
+export const logKey = (run: string, task: TaskId): string => `${run}/${digestOf(task)}`;
+
+function lazy<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+/** Page counts of a table, as lmdb gives them. */
+interface PageStats {
+  readonly pageSize: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+function upkeepOf(
+  root: RootDatabase,
+  file: string,
+  tables: Tables,
+): Omit<Upkeep, 'write' | 'claims' | 'dropClaims'> {
+  const bytesOf = (table: { getStats(): object }): number => {
+    const stats = table.getStats() as PageStats;
+    const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
+    return pages * stats.pageSize;
+  };
+  return {
+    file,
+    tables,
+    bytes: () =>
+      Object.values(tables).reduce(
+        (sum, table) => sum + bytesOf(table as unknown as RootDatabase),
+        0,
+      ),
+    shared() {
+      // Readers that died are struck off first; the rest has a line each, below a line of titles.
+      root.readerCheck();
+      return root.readerList().trim().split('\n').length - 1 > 1;
     },
+    copyCompact: (path) => root.backup(path, true),
   };
 }
 
@@ -247,6 +399,7 @@ function transact<T>(root: RootDatabase, folder: string, action: () => T): T {
 
 /** The table of claims. */
 interface ClaimsTable {
+  all(): ReadonlyMap<Key, Claim>;
   write<T>(action: (table: Database<Claim, string>) => T): T;
   close(): Promise<void>;
 }
@@ -267,6 +420,12 @@ function openClaims(folder: string): ClaimsTable {
     return { root, table: root.openDB<Claim, string>({ name: 'claims', encoding: 'json' }) };
   };
   return {
+    all() {
+      if (opened === undefined && !existsSync(join(folder, name))) return new Map();
+      opened ??= openNow();
+      const { table } = opened;
+      return new Map([...table.getRange()].map(({ key, value }) => [key as Key, value] as const));
+    },
     write(action) {
       // Commands that only read never get here, and make no file.
       opened ??= openNow();
@@ -300,52 +459,73 @@ function openRoot(folder: string, name: string, options: { noSync?: boolean } = 
   const path = join(folder, name);
   try {
     mkdirSync(folder, { recursive: true });
-    checkMagic(path);
+    checkFile(path);
     return open({ path, noSubdir: true, maxDbs: 16, ...options });
   } catch (error) {
     throw error instanceof StoreError ? error : worded(error, folder);
   }
 }
 
-/** LMDB's own mark on its first page. */
-const LMDB_MAGIC = { at: 24, bytes: 'dec0efbe' } as const;
+/**
+ * Refuses a store that is being rewritten: what we wrote to the old file would be lost. Called when we are among its
+ * readers: who sets the mark after that finds us there, and leaves the store as it is.
+ */
+function checkNotCompacting(folder: string, before: number | undefined): void {
+  const path = join(folder, STORE_FILE);
+  const replaced = before !== undefined && before !== inodeOf(path);
+  if (!replaced && !isCompacting(path, Date.now())) return;
+  throw new StoreError(`the store in ${folder} is being compacted: try again when that is over`);
+}
 
-/** LMDB takes the whole process down when a file is not one of its own: look before. */
-function checkMagic(path: string): void {
-  if (!existsSync(path)) return;
-  const file = openSync(path, 'r');
-  try {
-    const start = Buffer.alloc(LMDB_MAGIC.at + 4);
-    const length = readSync(file, start);
-    if (length === 0 || start.toString('hex', LMDB_MAGIC.at) === LMDB_MAGIC.bytes) return;
-  } finally {
-    closeSync(file);
-  }
+/** Refuses a file that LMDB could not survive. */
+function checkFile(path: string): void {
+  const fault = lmdbFault(path);
+  if (fault === undefined) return;
+  const what =
+    fault === 'foreign'
+      ? 'is no store, or its beginning is damaged'
+      : 'is cut short: it refers to pages beyond its end (a copy that broke off?)';
   throw new StoreError(
-    `${path} is no store, or its beginning is damaged: ` +
-      'move it away and make again, or name another folder with --cache',
+    `${path} ${what}: move it away and make again, or name another folder with --cache`,
   );
 }
 
 interface MetaTable {
   get(name: string): number | undefined;
-  putSync(name: string, value: number): void;
+  putSync(name: string, value: number): unknown;
 }
 
-function checkFormat(meta: MetaTable, folder: string): void {
+/** Brings what an earlier version wrote into the next form. */
+export type Upgrade = () => void;
+
+/** By the format that each starts from: a store is taken from form to form, in one transaction. None is needed yet. */
+const UPGRADES: ReadonlyMap<number, Upgrade> = new Map();
+
+/**
+ * Makes sure that a store has the form that this version reads: a new one is given it, an earlier one is brought to it.
+ * @throws StoreError when it was written by a newer version, or there is no way to it
+ */
+export function checkFormat(
+  meta: MetaTable,
+  folder: string,
+  current = STORE_FORMAT,
+  upgrades = UPGRADES,
+): void {
   const format = meta.get('format');
-  if (format === STORE_FORMAT) return;
-  if (format !== undefined) {
+  if (format === current) return;
+  let reached = format ?? current;
+  while (reached < current && upgrades.has(reached)) {
+    upgrades.get(reached)?.();
+    reached += 1;
+  }
+  if (reached !== current) {
+    const writer = reached > current ? 'a newer' : 'another';
     throw new StoreError(
-      `the store in ${folder} has format ${format}, and this version of pipeline reads ${STORE_FORMAT}: ` +
-        'use the version that wrote it, or another --cache',
+      `the store in ${folder} was written by ${writer} version of pipeline (format ${format}; this version ` +
+        `reads ${current}): update pipeline, or name another folder with --cache`,
     );
   }
-  try {
-    meta.putSync('format', STORE_FORMAT);
-  } catch (error) {
-    throw worded(error, folder);
-  }
+  meta.putSync('format', current);
 }
 
 /** LMDB says EIO for a full disk: say what a person can do. */

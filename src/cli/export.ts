@@ -1,0 +1,98 @@
+// export.ts — pipeline export TASK:output FILE: an output in a form that other tools read
+import { existsSync } from 'node:fs';
+import { extname } from 'node:path';
+import prettyBytes from 'pretty-bytes';
+import type { Json } from '../pipeline/key.ts';
+import type { Output } from '../pipeline/store.ts';
+import { encodeSafetensors, type Tensor, type TensorFile } from '../tensor.ts';
+import { jsonCsv, npyOf, tensorCsv, tensorsJson } from './forms.ts';
+import { writeOutput } from './output.ts';
+import { bytesOf, select, tensorsOf } from './selection.ts';
+import { type CommonOptions, EXIT, openSession, talk, tellJson, UsageError } from './session.ts';
+
+type Form = 'json' | 'csv' | 'npy' | 'safetensors' | 'raw';
+
+interface ExportOptions extends CommonOptions {
+  readonly format?: Form;
+  readonly force: boolean | readonly string[];
+}
+
+const BY_ENDING: { readonly [ending: string]: Form } = {
+  '.json': 'json',
+  '.csv': 'csv',
+  '.npy': 'npy',
+  '.safetensors': 'safetensors',
+};
+
+/** Writes an output, or one tensor of it, to a file; `-` is stdout. */
+export async function exportOutput(
+  target: string,
+  file: string,
+  options: ExportOptions,
+): Promise<number> {
+  const session = await openSession(options);
+  try {
+    const { trace, name, output, part } = select(session, target);
+    if (name === undefined || output === undefined) {
+      const hint = `one of ${Object.keys(trace.outputs).join(', ')}: TASK:OUTPUT`;
+      throw new UsageError([{ message: 'no output is named', hint }]);
+    }
+    if (file !== '-' && options.force !== true && existsSync(file)) {
+      throw new UsageError([{ message: `${file} exists`, hint: '--force overwrites it' }]);
+    }
+    const form = options.format ?? BY_ENDING[extname(file).toLowerCase()] ?? 'raw';
+    const bytes = inForm(form, output, bytesOf(session, trace.task, name, output), part);
+    if (file === '-') {
+      process.stdout.write(bytes);
+      return EXIT.made;
+    }
+    await writeOutput(file, bytes);
+    if (options.json) tellJson({ task: trace.task, output: name, file, form, bytes: bytes.length });
+    else talk(`${prettyBytes(bytes.length)} of ${form} written to ${file}`);
+    return EXIT.made;
+  } finally {
+    await session.store.close();
+  }
+}
+
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+const pretty = (value: Json): Uint8Array => utf8(`${JSON.stringify(value, null, 2)}\n`);
+
+function inForm(
+  form: Form,
+  { kind }: Output,
+  bytes: Uint8Array,
+  part: string | undefined,
+): Uint8Array {
+  if (kind === 'tensors' && (form !== 'raw' || part !== undefined)) {
+    return tensorsInForm(form, tensorsOf(bytes, part));
+  }
+  if (form === 'raw') return bytes;
+  if (kind === 'json' && form !== 'npy' && form !== 'safetensors') {
+    const value = JSON.parse(new TextDecoder().decode(bytes)) as Json;
+    return form === 'csv' ? utf8(jsonCsv(value)) : pretty(value);
+  }
+  const fitting = kind === 'json' ? 'json, csv and raw' : 'raw';
+  const message = `an output of kind ${kind} cannot be written as ${form}`;
+  throw new UsageError([{ message, hint: `${fitting} can: name them with --format` }]);
+}
+
+function tensorsInForm(form: Form, file: TensorFile): Uint8Array {
+  if (form === 'safetensors' || form === 'raw') return encodeSafetensors(file);
+  if (form === 'json') return pretty(tensorsJson(file));
+  const tensor = onlyTensor(file, form);
+  if (form === 'npy') return npyOf(tensor);
+  const csv = tensorCsv(tensor);
+  if (csv !== undefined) return utf8(csv);
+  const message = `CSV has two dimensions, and this tensor has ${tensor.shape.length}`;
+  throw new UsageError([{ message, hint: 'write it as npy or safetensors' }]);
+}
+
+function onlyTensor({ tensors }: TensorFile, form: Form): Tensor {
+  const names = Object.keys(tensors);
+  if (names.length === 1) return tensors[names[0]];
+  const some = names.slice(0, 6).join(', ');
+  const message = `${form} holds one tensor, and there are ${names.length}`;
+  const hint = `name one, TASK:OUTPUT/TENSOR: ${some}${names.length > 6 ? ', …' : ''}`;
+  throw new UsageError([{ message, hint }]);
+}

@@ -1,0 +1,90 @@
+// selection.ts — `TASK:output/tensor` on the command line → what is meant by it, with verified bytes
+import { forecast } from '../pipeline/action.ts';
+import type { TaskId } from '../pipeline/key.ts';
+import { didYouMean } from '../pipeline/located.ts';
+import type { Output, Trace } from '../pipeline/store.ts';
+import { decodeSafetensors, type TensorFile } from '../tensor.ts';
+import { stdoutColors as c, oneTask, type Session, talk, UsageError } from './session.ts';
+import { absenceWords, taskWord } from './words.ts';
+
+/** A task and, where they were named, one of its outputs and a part of that. */
+export interface Selection {
+  readonly trace: Trace;
+  readonly output?: Output;
+  readonly name?: string;
+  /** What stands after the output's name: a tensor, or the beginning of several tensors' names. */
+  readonly part?: string;
+}
+
+/** Finds what a word selects. @throws UsageError */
+export function select(session: Session, target: string): Selection {
+  const colon = target.indexOf(':');
+  const [word, rest] =
+    colon < 0 ? [target, undefined] : [target.slice(0, colon), target.slice(colon + 1)];
+  const trace = traceOf(session, word);
+  if (rest === undefined) return { trace };
+  if (Object.hasOwn(trace.outputs, rest)) return { trace, name: rest, output: trace.outputs[rest] };
+  const slash = rest.indexOf('/');
+  const name = slash < 0 ? rest : rest.slice(0, slash);
+  if (!Object.hasOwn(trace.outputs, name)) {
+    const hint = didYouMean(name, Object.keys(trace.outputs));
+    throw new UsageError([{ message: `${trace.task} has no output \`${name}\``, hint }]);
+  }
+  const output = trace.outputs[name];
+  if (slash < 0) return { trace, name, output };
+  if (output.kind !== 'tensors') {
+    const message = `${trace.task}:${name} is ${output.kind}: only tensors have parts`;
+    throw new UsageError([{ message }]);
+  }
+  return { trace, name, output, part: rest.slice(slash + 1) };
+}
+
+/** The bytes of an output, verified. @throws UsageError when the store has lost them */
+export function bytesOf(
+  { store }: Session,
+  task: TaskId,
+  name: string,
+  output: Output,
+): Uint8Array {
+  const bytes = store.blob(output.digest);
+  if (bytes !== undefined) return bytes;
+  const message = `the store has lost ${task}:${name}`;
+  throw new UsageError([{ message, hint: `pipeline make ${taskWord(task)}` }]);
+}
+
+/** Tensors of an output: all, the one that is called `part`, or those whose names begin with `part.`. */
+export function tensorsOf(bytes: Uint8Array, part: string | undefined): TensorFile {
+  const file = decodeSafetensors(bytes);
+  if (part === undefined) return file;
+  const names = Object.keys(file.tensors);
+  const chosen = names.filter((name) => name === part || name.startsWith(`${part}.`));
+  if (chosen.length === 0) {
+    throw new UsageError([
+      { message: `no tensor is called \`${part}\``, hint: didYouMean(part, names) },
+    ]);
+  }
+  const exact = chosen.includes(part) ? [part] : chosen;
+  return {
+    tensors: Object.fromEntries(exact.map((name) => [name, file.tensors[name]])),
+    metadata: {},
+  };
+}
+
+/** The trace of a task as it is now; of its last making when that is out of date, with a word saying so. */
+function traceOf({ plan, store }: Session, word: string): Trace {
+  const task = oneTask(plan, word);
+  const fate = forecast(plan, store, new Set()).get(task);
+  if (fate?.fate === 'reuse') return fate.trace;
+  if (fate?.fate === 'infeasible') {
+    const message = `${task} has no outputs: ${absenceWords(task, fate.absence)}`;
+    throw new UsageError([{ message, hint: 'change its params, or leave it out of the matrix' }]);
+  }
+  const latest = store.latest(task);
+  const trace = latest && store.trace(latest);
+  if (trace === undefined || trace.infeasible !== undefined) {
+    const hint = `pipeline make ${taskWord(task)}`;
+    throw new UsageError([{ message: `${task} has not been made`, hint }]);
+  }
+  talk(`${c.yellow('out of date')}: this is what ${task} gave when it was last made`);
+  return trace;
+}

@@ -1,0 +1,30 @@
+// empty-store.ts — the store of a folder that has none
+import type { Store } from './store.ts';
+
+/** It remembers nothing, and takes nothing. Commands that only read make no file. */
+export function emptyStore(): Store {
+  const refuse = (): never => {
+    throw new Error('bug: a command that only reads wrote to the store');
+  };
+  return {
+    blob: () => undefined,
+    hasBlob: () => false,
+    putBlob: refuse,
+    trace: () => undefined,
+    traces: () => [],
+    latest: () => undefined,
+    setLatest: refuse,
+    commit: refuse,
+    partial: () => undefined,
+    putPartial: refuse,
+    dropPartial: refuse,
+    claim: refuse,
+    renew: refuse,
+    release: refuse,
+    putRun: refuse,
+    runs: () => [],
+    putLog: refuse,
+    log: () => undefined,
+    close: async () => undefined,
+  };
+}
