@@ -22,7 +22,13 @@ import { trainNetwork } from './training.ts';
 import { trainingWork } from './training-work.ts';
 
 export default defineStage({
-  params: z.object({ training: Training, gradients: Gradients, seed: Seed }),
+  params: z.object({
+    training: Training,
+    gradients: Gradients,
+    seed: Seed,
+    /** Added to `seed`: for an axis whose values are the seeds of something that came before. */
+    seedOffset: z.optional(z.int()),
+  }),
   inputs: {
     data: tensors(),
     shape: json<DatasetShape>(),
@@ -39,9 +45,12 @@ export default defineStage({
   work: trainingWork,
   tools: ({ training }) => (training.engine === 'tensorflow' ? findTensorflow : undefined),
   async run(context) {
-    const { training } = context.params;
+    const { training, seed, seedOffset = 0 } = context.params;
     const trainer = training.engine === 'tensorflow' ? await tensorflow(context.load) : train;
-    const { metrics, model, gradients } = trainNetwork(context, trainer);
+    const { metrics, model, gradients } = trainNetwork(
+      { ...context, params: { ...context.params, seed: seed + seedOffset } },
+      trainer,
+    );
     return { metrics, model, gradients };
   },
 });
