@@ -16,6 +16,7 @@ import {
   type RewiredReference,
   type RewiredRun,
 } from '../src/sparse/convergence.ts';
+import { fanInHistory, type HistoryRow } from '../src/sparse/history.ts';
 import { maskFromTensors } from '../src/sparse/mask.ts';
 import type { TensorFile } from '../src/tensor.ts';
 
@@ -29,7 +30,11 @@ export default defineStage({
     /** `topology` of runs that started from uniformly random masks. */
     reference: collect(tensors()),
   },
-  outputs: { convergence: json<Convergence>() },
+  outputs: {
+    convergence: json<Convergence>(),
+    /** Fan-in at a few moments of the way, pooled over seeds: for figures. */
+    history: json<readonly HistoryRow[]>(),
+  },
   run({ inputs, progress }) {
     const masks = byTask(inputs.mask.items);
     const metrics = byTask(inputs.metrics.items);
@@ -52,7 +57,7 @@ export default defineStage({
     const missing = inputs.topology.missing.map(({ task, reason }) => {
       return { task, reason: reason.message };
     });
-    return { convergence: { rows: done.flat(), missing } };
+    return { convergence: { rows: done.flat(), missing }, history: arms.flatMap(historyOf) };
   },
 });
 
@@ -92,6 +97,16 @@ function runOf(
     mask: maskFromTensors(mask),
     overlap: rewirings[rewirings.length - 1]?.overlap ?? connections.map(() => 1),
   };
+}
+
+/** The layers of one start, with the labels that it goes by. */
+function historyOf(group: readonly Collected<TensorFile>[]): readonly HistoryRow[] {
+  const { dataset = null, sparsity = null, rule = null, profile = '' } = group[0].at;
+  const runs = group.map((topology) => ({
+    ...referenceOf(topology),
+    steps: topology.value.tensors.steps.data,
+  }));
+  return fanInHistory(runs).map((layer) => ({ dataset, sparsity, rule, start: profile, ...layer }));
 }
 
 function referenceOf({ task, value: { tensors } }: Collected<TensorFile>): RewiredReference {

@@ -2,17 +2,29 @@
 import { createHash } from 'node:crypto';
 import exp from '@stdlib/math-base-special-exp';
 import ln from '@stdlib/math-base-special-ln';
+import { Claim } from '../src/claims/declaration.ts';
+import type { Observation } from '../src/claims/evidence.ts';
+import { judge } from '../src/claims/judge.ts';
+import type { ClaimsResult } from '../src/claims/result.ts';
 import type { EpochRecord, TrainingMetrics } from '../src/network/metrics.ts';
 import type {
   Coordinates,
   EquilibriumRow,
+  GradientRun,
   Method,
+  PlacedRun,
   Run,
   Sourced,
   Study,
 } from '../src/report/study.ts';
+import { type ConvergenceRow, convergenceOf } from '../src/sparse/convergence.ts';
 import { fitEquilibrium } from '../src/sparse/equilibrium.ts';
 import { coefficientOfVariation, type FanInSummary } from '../src/sparse/fan-in.ts';
+import { fitFanIn } from '../src/sparse/fit.ts';
+import { fanInHistory } from '../src/sparse/history.ts';
+import type { Mask } from '../src/sparse/mask.ts';
+import { portraitOf } from '../src/sparse/portrait.ts';
+import { makeMask } from '../src/sparse/wiring.ts';
 import { stream } from '../src/stats/stream.ts';
 
 const INPUTS = 784;
@@ -65,6 +77,11 @@ export function fixtureStudy(options: FixtureOptions = {}): Study {
     datasets: [
       {
         name: 'synth-digits',
+        title: 'Synthetic digits',
+        majority: 0.1,
+        split: 'drawn apart',
+        licence: 'MIT',
+        citation: 'drawn by a generator',
         synthetic: true,
         features: INPUTS,
         classes: CLASSES,
@@ -77,6 +94,12 @@ export function fixtureStudy(options: FixtureOptions = {}): Study {
     training: { epochs: EPOCHS, batch: 128, optimizer: 'adam', learningRate: 0.001 },
     rigl: { fraction: 0.3, interval: 100, stop: 0.75 },
     runs: [...dense, ...sparse],
+    sweep: [],
+    placed: [],
+    gradients: [],
+    convergence: [],
+    histories: [],
+    portraits: [],
     equilibria: rules.map(fixtureEquilibrium),
     missing: [],
     claims: null,
@@ -170,6 +193,16 @@ function fixtureEquilibrium(rule: string): EquilibriumRow {
     sparsity: '0.9',
     rule,
     fit: sourced(fit, `equilibrium[synth-digits,0.9,${rule}]`, 'equilibrium'),
+    families: sourced(
+      fit.layers.map((_, l) =>
+        fitFanIn(
+          pilots.flatMap(({ end }) => end.value.layers[l].fanIn),
+          l === 0 ? INPUTS : HIDDEN[0],
+        ),
+      ),
+      `equilibrium[synth-digits,0.9,${rule}]`,
+      'fits',
+    ),
     pilots: pilots.map(({ end }) => end),
   };
 }
@@ -177,4 +210,233 @@ function fixtureEquilibrium(rule: string): EquilibriumRow {
 function sourced<T>(value: T, task: string, output: string): Sourced<T> {
   const digest = createHash('sha256').update(`${task}:${output}`).digest('hex');
   return { value, from: { task, digest } };
+}
+
+/** The study with everything that a whole one has: a sweep, placements, gradients, convergence, masks and claims. */
+export function wholeStudy(options: FixtureOptions = {}): Study {
+  const study = fixtureStudy({ rules: ['erk'], ...options });
+  const seeds = [...new Set(study.runs.map(({ coordinates }) => coordinates.seed))];
+  const profiles = [...new Set(study.runs.map(({ coordinates }) => coordinates.profile))].slice(1);
+  const sweep = ['0.8', '0.98'].flatMap((sparsity) =>
+    profiles.slice(0, 3).flatMap((profile, index) =>
+      seeds.map((seed) => {
+        const at = { dataset: 'synth-digits', sparsity, rule: 'erk', profile, seed };
+        return fixtureRun(at, 'static', index);
+      }),
+    ),
+  );
+  const placed = ['exact', 'fan-in-kept'].flatMap((arm, index) =>
+    ['100', '101', '102'].map((pilot): PlacedRun => {
+      const at = {
+        dataset: 'synth-digits',
+        sparsity: '0.9',
+        rule: 'erk',
+        profile: arm,
+        seed: pilot,
+      };
+      const { metrics } = fixtureRun(at, 'static', index);
+      const { dataset, sparsity, rule } = at;
+      return { dataset, sparsity, rule, arm, pilot, metrics };
+    }),
+  );
+  const gradients = study.runs.filter(({ method }) => method === 'static').map(fixtureGradient);
+  const { rows, histories, portraits } = fixtureWays(profiles.slice(0, 2), seeds);
+  const way = sourced(null, 'convergence[synth-digits,0.9,erk]', 'convergence').from;
+  const whole: Study = {
+    ...study,
+    sweep,
+    placed,
+    gradients,
+    convergence: [{ from: way, rows }],
+    histories: [{ from: way, rows: histories }],
+    portraits,
+  };
+  return { ...whole, claims: fixtureClaims(whole) };
+}
+
+function fixtureGradient(run: Run): GradientRun {
+  const random = stream(Number(run.coordinates.seed), 'fixture-gradient', run.coordinates.profile);
+  const layers = (run.fanInBefore?.value.layers ?? []).slice(0, -1).map(({ cv }) => ({
+    cv,
+    ratio: 1 + 1.4 * cv + 0.05 * random.normal(),
+    counted: 1 + 0.9 * cv,
+  }));
+  const task = run.metrics.from.task;
+  return { coordinates: run.coordinates, from: sourced(null, task, 'gradients').from, layers };
+}
+
+function fixtureWays(profiles: readonly string[], seeds: readonly string[]) {
+  const plan = { widths: [INPUTS, ...HIDDEN, CLASSES], sparsity: 0.9, rule: 'erk' as const };
+  const arms = profiles.map((profile, index) => {
+    const { cv, after } = PROFILES[index % PROFILES.length];
+    const runs = seeds.map((seed) => {
+      const steps = [0, 100, 200, 300, 400];
+      const records = steps.map((step) => {
+        const share = step / 400;
+        const name = `${profile} ${seed} ${step}`;
+        return fixtureFanIn('erk', cv + share * (after - cv), name).layers.slice(0, -1);
+      });
+      const mask = masked(
+        makeMask({ ...plan, profile: { family: 'uniform' }, seed: Number(seed) }),
+      );
+      return {
+        task: `rigl[synth-digits,0.9,erk,${profile},${seed}]`,
+        seed,
+        steps,
+        fanIn: HIDDEN.map((_, l) => records.map((layers) => layers[l].fanIn)),
+        mask,
+        overlap: [0.5, 0.5, 1],
+      };
+    });
+    return { profile, runs };
+  });
+  const at = { dataset: 'synth-digits', sparsity: '0.9', rule: 'erk' };
+  const [reference] = arms;
+  const compared = seeds.length > 1 ? arms : arms.slice(1);
+  const rows = compared.flatMap(({ profile, runs }) =>
+    convergenceOf(runs, reference.runs).map(
+      (layer): ConvergenceRow => ({ ...at, start: profile, ...layer }),
+    ),
+  );
+  const histories = arms.flatMap(({ profile, runs }) =>
+    fanInHistory(runs).map((layer) => ({ ...at, start: profile, ...layer })),
+  );
+  const portraits = arms.map(({ profile, runs: [run] }) => ({
+    ...at,
+    profile,
+    seed: run.seed,
+    from: sourced(null, `portrait[synth-digits,0.9,erk,${profile}]`, 'portrait').from,
+    start: portraitOf(run.mask[0]),
+    end: portraitOf(run.mask[0]),
+    image: { height: 28, width: 28, transposed: false },
+  }));
+  return { rows, histories, portraits };
+}
+
+/** The claims of a fixture, judged as real ones are. */
+function fixtureClaims({ runs, gradients, convergence, placed }: Study): ClaimsResult {
+  const paper = { value: 'as published', where: 'abstract' };
+  const about = { statement: 'What is claimed.', paper };
+  const declared = [
+    {
+      ...about,
+      id: 'C1',
+      title: 'Close to dense',
+      rule: 'equivalence',
+      a: { stage: 'static' },
+      b: { stage: 'dense' },
+      margin: 0.6,
+    },
+    {
+      ...about,
+      id: 'C4',
+      title: 'CV predicts',
+      rule: 'correlation',
+      a: { stage: 'static' },
+      published: 0.93,
+      margin: 0.05,
+    },
+    {
+      ...about,
+      id: 'C5',
+      title: 'RigL is better',
+      rule: 'superiority',
+      a: { stage: 'rigl' },
+      b: { stage: 'static' },
+      published: {},
+      margin: 0.1,
+    },
+    {
+      ...about,
+      id: 'C6',
+      title: 'RigL forgets',
+      rule: 'convergence',
+      a: { stage: 'rigl' },
+      margin: 0.05,
+    },
+    {
+      ...about,
+      id: 'C7',
+      title: 'Placement matters',
+      rule: 'placement',
+      a: { stage: 'placed', arm: 'exact' },
+      b: { stage: 'placed', arm: 'fan-in-kept' },
+      variance: {
+        a: { stage: 'placed', arm: 'fan-in-kept' },
+        b: { stage: 'placed', arm: 'exact' },
+      },
+      margin: 0.1,
+    },
+  ].map((claim) => Claim.parse(claim));
+  const observed = <T>(
+    from: { task: string; digest: string },
+    at: object,
+    value: T,
+  ): Observation<T> => ({
+    ...from,
+    at: at as Observation<T>['at'],
+    value,
+  });
+  const place = ({ dataset, sparsity, rule, profile, seed }: Coordinates, method: Method) =>
+    method === 'dense' ? { dataset, seed } : { dataset, sparsity, rule, profile, seed };
+  return judge(declared, {
+    synthetic: new Map([['synth-digits', true]]),
+    runs: {
+      items: [
+        ...runs.map((run) =>
+          observed(run.metrics.from, place(run.coordinates, run.method), run.metrics.value),
+        ),
+        ...placed.map(({ metrics, ...at }) => observed(metrics.from, at, metrics.value)),
+      ],
+      missing: [],
+    },
+    gradients: {
+      items: gradients.map((run) =>
+        observed(run.from, place(run.coordinates, 'static'), statisticsOf(run)),
+      ),
+      missing: [],
+    },
+    convergence: {
+      items: convergence.map(({ from, rows }) =>
+        observed(
+          from,
+          { dataset: 'synth-digits', sparsity: '0.9', rule: 'erk' },
+          { rows, missing: [] },
+        ),
+      ),
+      missing: [],
+    },
+  });
+}
+
+/** Gradients of the shape that training tells, with the hierarchy of a fixture. */
+function statisticsOf({ layers }: GradientRun) {
+  const none = {
+    hubs: 1,
+    l2BeyondCount: 1,
+    l2OverOthers: 1,
+    l1: 1,
+    l1Null: 1,
+    perConnection: 1,
+    gini: 0,
+    maxOverMean: 1,
+  };
+  const told = layers.map(({ cv, ratio, counted }) => {
+    const fanIn = [10 * (1 - cv / 2), 10 * (1 + cv / 2)];
+    return {
+      fanIn,
+      l2: fanIn,
+      l1: fanIn,
+      perConnection: fanIn,
+      hierarchy: { ...none, l2: ratio, l2Null: counted },
+    };
+  });
+  return {
+    windows: [{ name: 'last' as const, from: 0, to: 1, batches: 1, layers: [...told, told[0]] }],
+  };
+}
+
+function masked(made: ReturnType<typeof makeMask>): Mask {
+  if (!('mask' in made)) throw new Error('a uniform mask can always be made');
+  return made.mask;
 }

@@ -162,7 +162,9 @@ async function run(
     history.close(result);
     const command = `pipeline ${process.argv.slice(2).join(' ')}`;
     const facts = { id, command, host, at: startedAt };
-    await writeProvenance(plan, result, artifactsFolder(root), facts);
+    await writeProvenance(plan, result, artifactsFolder(root), facts, (digest) =>
+      store.blob(digest),
+    );
     if (!options.json) summarise(session, plan, result, options);
     return { code: codeOf(result, signal), result };
   } finally {

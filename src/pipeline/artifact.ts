@@ -1,8 +1,9 @@
 // artifact.ts — outputs as files for people: restored when deleted, never overwriting what a person edited
-import { readFile, rename } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { extname, join } from 'node:path';
+import { fileSet } from '../file-set.ts';
 import { fileDigest, fileStat, stampHolds, writeAtomically } from './files.ts';
-import type { Digest } from './key.ts';
+import { type Digest, digestOf } from './key.ts';
 import type { Stamp } from './stamp.ts';
 
 /** What happened to an artifact. `kept`: where the edited file that stood in its place was put. */
@@ -19,6 +20,21 @@ export interface Shelf {
     digest: Digest,
     bytes: () => Promise<Uint8Array>,
   ): Promise<ArtifactChange | undefined>;
+  /**
+   * The same for a blob of files, below the folder at `path`: each by itself. Files of an earlier blob that this one
+   * lacks go, unless a person edited them.
+   */
+  placeAll(
+    path: string,
+    digest: Digest,
+    bytes: () => Promise<Uint8Array>,
+  ): Promise<readonly ArtifactChange[]>;
+}
+
+/** What a blob of files was made into: the blob, and its files with their digests. */
+interface Folder {
+  readonly digest: Digest;
+  readonly files: readonly (readonly [name: string, digest: Digest])[];
 }
 
 /** A file as it was when it was written, so that an edit by a person is told from a result of last time. */
@@ -28,20 +44,26 @@ interface Written extends Stamp {
 
 /** What was written into the folder. It lies there and not in the store: several stores may share a folder. */
 const INDEX = '.written.json';
+/** The same for folders, which are looked at as a whole. */
+const FOLDERS = '.folders.json';
 
 /** @param folder where artifacts go; it need not exist */
 export async function openShelf(folder: string, clock: () => number): Promise<Shelf> {
-  const index = await readIndex(join(folder, INDEX));
+  const index = await readIndex<Written>(join(folder, INDEX));
+  const folders = await readIndex<Folder>(join(folder, FOLDERS));
   // One after another, so that an older index never lands on a newer one.
   let writing: Promise<unknown> = Promise.resolve();
   const writeIndex = (): Promise<void> => {
-    const write = (): Promise<void> =>
-      writeAtomically(join(folder, INDEX), JSON.stringify(Object.fromEntries(index)));
+    const write = async (): Promise<void> => {
+      await writeAtomically(join(folder, INDEX), JSON.stringify(Object.fromEntries(index)));
+      if (folders.size === 0) return;
+      await writeAtomically(join(folder, FOLDERS), JSON.stringify(Object.fromEntries(folders)));
+    };
     const written = writing.then(write, write);
     writing = written.catch(() => undefined);
     return written;
   };
-  return {
+  const shelf: Shelf = {
     async place(path, digest, bytes) {
       const file = join(folder, path);
       const now = await fileStat(file);
@@ -61,10 +83,47 @@ export async function openShelf(folder: string, clock: () => number): Promise<Sh
       if (present === digest) return undefined;
       return kept === undefined ? { path: file } : { path: file, kept };
     },
+    async placeAll(path, digest, bytes) {
+      const before = folders.get(path);
+      const read = async (): Promise<Readonly<Record<string, string>>> =>
+        fileSet().decode(await bytes());
+      const content =
+        before?.digest === digest ? undefined : Object.entries(await read()).map(encoded);
+      const now = content?.map(([name, text]) => [name, digestOf(text)] as const) ?? before?.files;
+      const changes: (ArtifactChange | undefined)[] = [];
+      for (const [name, own] of now ?? []) {
+        const text = async (): Promise<Uint8Array> =>
+          new TextEncoder().encode((await read())[name]);
+        changes.push(await shelf.place(join(path, name), own, text));
+      }
+      const gone = (before?.files ?? []).filter(([name]) => !now?.some(([kept]) => kept === name));
+      for (const [name, own] of gone) await drop(join(path, name), own);
+      if (content) {
+        folders.set(path, { digest, files: now ?? [] });
+        await writeIndex();
+      }
+      const made = changes.filter((change) => change !== undefined);
+      const kept = made.filter((change) => change.kept !== undefined);
+      // One word for all of them; files that a person edited are told one by one.
+      return made.length > kept.length ? [{ path: join(folder, path) }, ...kept] : kept;
+    },
   };
+  /** Removes what an earlier run wrote, and leaves what a person made of it. */
+  const drop = async (path: string, digest: Digest): Promise<void> => {
+    const file = join(folder, path);
+    if (index.delete(path) && (await fileStat(file)) && (await fileDigest(file)) === digest) {
+      await rm(file);
+    }
+  };
+  return shelf;
 }
 
-async function readIndex(file: string): Promise<Map<string, Written>> {
+const encoded = ([name, text]: [string, string]): readonly [string, Uint8Array] => [
+  name,
+  new TextEncoder().encode(text),
+];
+
+async function readIndex<T>(file: string): Promise<Map<string, T>> {
   try {
     return new Map(Object.entries(JSON.parse(await readFile(file, 'utf8'))));
   } catch {

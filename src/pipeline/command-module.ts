@@ -1,4 +1,5 @@
 // command-module.ts — a command, declared as if it were a module: so that plans need not know the difference
+import { fileSet } from '../file-set.ts';
 import type { StageModule } from './code.ts';
 import type { CommandConfig } from './command.ts';
 import { canonicalJson, digestOf } from './key.ts';
@@ -22,6 +23,7 @@ const CODECS: { readonly [kind in CodecKind]: Codec<unknown> } = {
   tensors: tensors() as Codec<unknown>,
   text: text() as Codec<unknown>,
   bytes: bytes() as Codec<unknown>,
+  files: fileSet() as Codec<unknown>,
 };
 
 /** The codec of an output file. */

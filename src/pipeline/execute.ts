@@ -219,11 +219,17 @@ class Run {
     const message = lackWords(task, this.ledger.absent);
     if (message) listener({ event: 'warning', message, task: task.id });
     for (const [output, path] of Object.entries(task.artifacts)) {
-      const { digest } = made.trace.outputs[output];
+      const { digest, kind } = made.trace.outputs[output];
       const bytes = (): Promise<Uint8Array> =>
         this.slots.hold(AT_ONCE, () => this.supply.bytesOf(task.id, digest));
-      const change = await (await this.shelf).place(path, digest, bytes);
-      if (change) listener({ event: 'artifact', task: task.id, ...change });
+      const shelf = await this.shelf;
+      const changes =
+        kind === 'files'
+          ? await shelf.placeAll(path, digest, bytes)
+          : [await shelf.place(path, digest, bytes)];
+      for (const change of changes) {
+        if (change) listener({ event: 'artifact', task: task.id, ...change });
+      }
     }
   }
 

@@ -47,6 +47,7 @@ const ENDS: { readonly [kind in CodecKind]: string } = {
   json: '.json',
   tensors: '.safetensors',
   text: '.txt',
+  files: '.json',
   bytes: '.bin',
 };
 

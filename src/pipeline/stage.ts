@@ -12,7 +12,7 @@ import {
 } from './key.ts';
 
 /** The names of the codecs, as traces and `show` tell them. */
-export type CodecKind = 'json' | 'tensors' | 'text' | 'bytes';
+export type CodecKind = 'json' | 'tensors' | 'text' | 'bytes' | 'files';
 
 /** How a value becomes the bytes of a blob and back. Equal values give equal bytes. */
 export interface Codec<T> {

@@ -24,6 +24,7 @@ interface Difference {
 /** The study in one paragraph, finding first. */
 export function abstract(study: Study, results: readonly DatasetResults[]): Html {
   const sentences = [
+    verdictSentence(study),
     methodSentence(results),
     profileSentence(results),
     ...results.map(denseSentence),
@@ -32,6 +33,24 @@ export function abstract(study: Study, results: readonly DatasetResults[]): Html
     missingSentence(study),
   ].filter((sentence) => sentence !== null);
   return html`<p class="abstract">${sentences.map((sentence) => html`${sentence} `)}</p>`;
+}
+
+/** How many claims came to which verdict. */
+function verdictSentence({ claims }: Study): Html | null {
+  if (claims === null || claims.claims.length === 0) return null;
+  const order = [
+    'reproduced',
+    'within margin',
+    'not reproduced',
+    'illustrated',
+    'not tested',
+  ] as const;
+  const all = claims.claims;
+  const parts = order.flatMap((verdict) => {
+    const ids = all.filter((claim) => claim.verdict === verdict).map(({ id }) => id);
+    return ids.length === 0 ? [] : [`${ids.length} ${verdict} (${ids.join(', ')})`];
+  });
+  return html`Of ${counted(all.length, 'claim')} of the paper, <a href="#claims">${listed(parts)}</a>.`;
 }
 
 function methodSentence(results: readonly DatasetResults[]): Html | null {
@@ -125,8 +144,13 @@ function caveat(study: Study, results: readonly DatasetResults[]): Html | null {
 
 function missingSentence({ missing }: Study): Html | null {
   if (missing.length === 0) return null;
-  return html`<a href="#missing">${counted(missing.length, 'result')}</a> ${missing.length === 1 ? 'is' : 'are'}
-missing.`;
+  const lost = missing.filter(({ kind }) => kind !== 'infeasible').length;
+  const impossible = missing.length - lost;
+  const parts = [
+    ...(lost > 0 ? [`${counted(lost, 'result')} ${lost === 1 ? 'is' : 'are'} missing`] : []),
+    ...(impossible > 0 ? [`${counted(impossible, 'cell')} of the design cannot exist`] : []),
+  ];
+  return html`<a href="#missing">${listed(parts)}</a>.`;
 }
 
 function differenceOf(arm: Arm | null, over: Arm | null): readonly Difference[] {

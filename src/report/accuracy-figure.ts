@@ -1,106 +1,150 @@
 // accuracy-figure.ts — every seed as a dot: static above RigL, profile by profile, beside the dense network
-import type { Arm, DatasetResults, Setting } from './arms.ts';
-import type { Chart, Layer, Mark } from './chart.ts';
-import { cut, fixed, percent, percentage, ruleName, sparsityName } from './format.ts';
-import { GRID, INK, PAPER, type Palette, paintOf } from './palette.ts';
-import { extent, type Interval, tickDigits, ticks } from './scale.ts';
+import {
+  type Arm,
+  type DatasetResults,
+  findArm,
+  group,
+  ran,
+  rangeOf,
+  type Setting,
+} from './arms.ts';
+import {
+  denseItem,
+  dotSwatch,
+  type FigureDraft,
+  legendOf,
+  type Panel,
+  ringSwatch,
+} from './figure.ts';
+import { counted, ruleName, sparsityName } from './format.ts';
+import { html } from './html.ts';
+import { INK, type Palette, paintOf } from './palette.ts';
+import { type ChartRow, type Lane, rowsChart, rowsDomain } from './rows-chart.ts';
+import type { Interval } from './scale.ts';
+import type { PlacedRun } from './study.ts';
 
-/** Height of one profile's row, with a lane for each method. */
-const ROW = 44;
-const LANES = { static: 0.29, rigl: 0.71 } as const;
-const LABEL_LENGTH = 22;
-/** A generous width of one character at 12 px. */
-const CHARACTER = 6.4;
+/** More rows than these are left to the table. */
+const ROWS = 60;
 
-/** One chart per setting. All settings of a data set share an axis, so that they can be compared by eye. */
-export function accuracyCharts(results: DatasetResults, palette: Palette): readonly Chart[] {
-  const domain = accuracyDomain(results);
-  return results.settings.map((setting) => accuracyChart(setting, domain, palette));
-}
-
-function accuracyChart(setting: Setting, domain: Interval, palette: Palette): Chart {
-  const marks = ticks(domain, 5);
-  const labels = setting.profiles.map((profile) => cut(profile, LABEL_LENGTH));
-  const longest = labels.reduce((length, label) => Math.max(length, [...label].length), 0);
-  const place = `${setting.dataset}, ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`;
+/** Accuracy by profile, a panel for each setting; null where only dense networks ran. */
+export function accuracyDraft(
+  results: readonly DatasetResults[],
+  palette: Palette,
+): FigureDraft | null {
+  const rows = results.flatMap((result) =>
+    result.settings.length === 0 ? [] : [{ title: null, panels: panelsOf(result, palette) }],
+  );
+  if (rows.length === 0) return null;
+  const rigl = results.some((result) => ran(result, 'rigl'));
+  const fixedMasks = results.some((result) => ran(result, 'static'));
+  const dense = results.some((result) => result.dense !== null);
+  const most = results
+    .flatMap(({ settings }) => settings.map(({ profiles }) => profiles.length))
+    .reduce((a, b) => Math.max(a, b), 0);
+  const rest =
+    most > ROWS ? html` The first ${ROWS} of ${most} profiles; the table has all.` : null;
   return {
-    label: `Test accuracy by profile and method: ${place}`,
-    width: 340,
-    height: ROW * setting.profiles.length,
-    margin: { top: 22, right: 16, bottom: 40, left: Math.ceil(longest * CHARACTER) + 14 },
-    x: {
-      domain,
-      ticks: marks,
-      digits: tickDigits(marks),
-      title: 'test accuracy after the last epoch (%)',
-      grid: true,
-    },
-    y: { domain: [setting.profiles.length, 0], ticks: [], hidden: true },
-    layers: [
-      rowLines(setting, domain),
-      ...denseLayers(setting.dense, setting.profiles.length),
-      ...setting.arms.flatMap((arm) => armLayers(arm, setting, palette)),
-      rowLabels(labels, domain[0]),
-    ],
+    id: 'accuracy',
+    title: 'accuracy by profile',
+    size: 'large',
+    legend: legendOf([
+      ...(fixedMasks ? [html`${ringSwatch()} static`] : []),
+      ...(rigl ? [html`${dotSwatch()} RigL`] : []),
+      ...(dense ? [denseItem()] : []),
+    ]),
+    rows: [{ title: null, panels: rows.flatMap(({ panels }) => panels) }],
+    caption: html`Test accuracy after the last epoch, by profile. A dot is one seed, the upright stroke the mean of
+the seeds, the bar its 95 % confidence interval (t; none for one seed). Panels of one data set share their axis.${rest}`,
   };
 }
 
-/** Everything that is drawn, in percent. */
-function accuracyDomain({ settings, dense }: DatasetResults): Interval {
-  const arms = [...settings.flatMap((setting) => setting.arms), ...(dense ? [dense] : [])];
-  const ends = arms.flatMap(({ accuracy: { mean, sd, min, max } }) => [
-    min * 100,
-    max * 100,
-    (mean - (sd ?? 0)) * 100,
-    (mean + (sd ?? 0)) * 100,
-  ]);
-  return extent(ends, 0.05);
-}
-
-function rowLines(setting: Setting, [low, high]: Interval): Layer {
-  const rows = setting.profiles.map((_, row) => ({ x: low, x2: high, y: row }));
-  const last = { x: low, x2: high, y: setting.profiles.length };
-  return { kind: 'rule', marks: [...rows, last], color: GRID.light };
-}
-
-function rowLabels(labels: readonly string[], x: number): Layer {
-  const marks = labels.map((text, row) => ({ x, y: row + 0.5, text }));
-  return { kind: 'text', marks, color: INK.light, size: 12, align: 'right', dx: -10 };
-}
-
-function denseLayers(dense: Arm | null, rows: number): readonly Layer[] {
-  if (!dense) return [];
-  const x = dense.accuracy.mean * 100;
-  const line = [{ x, y: 0, y2: rows }];
-  const label = [{ x, y: 0, text: `dense ${fixed(x, 2)}` }];
-  return [
-    { kind: 'rule', marks: line, color: INK.light, dash: [4, 3] },
-    { kind: 'text', marks: label, color: INK.light, size: 11, align: 'center', dy: -10 },
-  ];
-}
-
-/** A bar of one SD to each side, a tick at the mean, a dot for each seed. */
-function armLayers(arm: Arm, setting: Setting, palette: Palette): readonly Layer[] {
-  if (arm.method === 'dense') return [];
-  const { color } = paintOf(palette, arm.profile);
-  const y = setting.profiles.indexOf(arm.profile) + LANES[arm.method];
-  const { mean, sd } = arm.accuracy;
-  const bar: Mark[] =
-    sd === null ? [] : [{ x: (mean - sd) * 100, x2: (mean + sd) * 100, y, title: meanTitle(arm) }];
-  const tick = [{ x: mean * 100, y: y - 0.17, y2: y + 0.17, title: meanTitle(arm) }];
-  const seeds = arm.runs.map(({ coordinates, metrics }) => {
-    const value = metrics.value.accuracy;
-    return { x: value * 100, y, title: `seed ${coordinates.seed}: ${percentage(value)}` };
+function panelsOf(results: DatasetResults, palette: Palette): readonly Panel[] {
+  const { settings, dense } = results;
+  const charts = settings.map((setting) => ({ setting, rows: rowsOf(setting, palette) }));
+  const more = dense ? [dense.accuracy.mean * 100] : [];
+  const domain: Interval = rowsDomain(
+    charts.flatMap(({ rows }) => rows),
+    more,
+  );
+  return charts.map(({ setting, rows }) => {
+    const place = `${setting.dataset}, ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`;
+    const seeds = rangeOf(setting.arms);
+    return {
+      name: `${setting.dataset} ${setting.sparsity} ${setting.rule}`,
+      title: setting.dataset,
+      detail: html`${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}; <i>n</i> = ${seeds} seeds`,
+      chart: rowsChart({
+        label: `Test accuracy by profile and method: ${place}`,
+        title: 'test accuracy (%)',
+        rows: rows.slice(0, ROWS),
+        reference: dense && { name: 'dense', value: dense.accuracy.mean * 100 },
+        domain,
+      }),
+    };
   });
-  const fill = arm.method === 'static' ? PAPER.light : color;
-  return [
-    { kind: 'rule', marks: bar, color, size: 1.5 },
-    { kind: 'rule', marks: tick, color, size: 2.5 },
-    { kind: 'dot', marks: seeds, color, size: 5.5, fill, opacity: 0.9 },
-  ];
 }
 
-function meanTitle({ profile, method, accuracy: { mean, sd, n } }: Arm): string {
-  const spread = sd === null ? '' : `, SD ${percent(sd)}`;
-  return `${profile}, ${method}: mean ${percentage(mean)}${spread}, n = ${n}`;
+function rowsOf(setting: Setting, palette: Palette): readonly ChartRow[] {
+  const methods = (['static', 'rigl'] as const).filter((method) =>
+    setting.arms.some((arm) => arm.method === method),
+  );
+  return setting.profiles.map((profile) => ({
+    name: profile,
+    lanes: methods.map((method): Lane => {
+      const arm = findArm(setting, profile, method);
+      const color = paintOf(palette, profile).color;
+      return { name: method, color, hollow: method === 'static', values: arm ? valuesOf(arm) : [] };
+    }),
+  }));
+}
+
+const valuesOf = ({ runs }: Arm): Lane['values'] =>
+  runs.map(({ coordinates, metrics }) => ({
+    name: `seed ${coordinates.seed}`,
+    value: metrics.value.accuracy * 100,
+  }));
+
+/** What static networks reach that keep something of a finished RigL run; null without any. */
+export function placedDraft(placed: readonly PlacedRun[]): FigureDraft | null {
+  if (placed.length === 0) return null;
+  const settings = group(placed, ({ dataset, sparsity, rule }) =>
+    JSON.stringify([dataset, sparsity, rule]),
+  );
+  const panels = settings.map((runs): Panel => {
+    const { dataset, sparsity, rule } = runs[0];
+    const arms = group(runs, ({ arm }) => arm);
+    const rows = arms.map((ofArm): ChartRow => {
+      const values = ofArm.map(({ pilot, metrics }) => ({
+        name: `pilot ${pilot}`,
+        value: metrics.value.accuracy * 100,
+      }));
+      return {
+        name: ofArm[0].arm,
+        lanes: [{ name: 'static', color: INK.light, hollow: false, values }],
+      };
+    });
+    const seeds = rangeOf(arms.map((ofArm) => ({ runs: ofArm })));
+    return {
+      name: `${dataset} ${sparsity} ${rule}`,
+      title: dataset,
+      detail: html`${sparsityName(sparsity)}, ${ruleName(rule)}; <i>n</i> = ${seeds} pilots`,
+      chart: rowsChart({
+        label: `Test accuracy by what is kept of a RigL run: ${dataset}, ${sparsityName(sparsity)}`,
+        title: 'test accuracy (%)',
+        rows,
+        reference: null,
+        domain: rowsDomain(rows),
+      }),
+    };
+  });
+  return {
+    id: 'placement',
+    title: 'what placement is worth',
+    size: 'large',
+    legend: null,
+    rows: [{ title: null, panels }],
+    caption: html`Static networks that keep something of a finished RigL run, all with its connections per layer. A dot
+is one pilot (${counted(new Set(placed.map(({ pilot }) => pilot)).size, 'pilot')}), the stroke the mean, the bar its
+95 % confidence interval.`,
+  };
 }

@@ -15,6 +15,8 @@ export interface Arm {
   readonly runs: readonly Run[];
   /** Test accuracy after the last epoch, as fractions. */
   readonly accuracy: Summary;
+  /** Runs that fuller arms of the study have: more than there are where some are missing. */
+  readonly expected: number;
 }
 
 /** What is held equal when profiles and methods are compared. */
@@ -60,7 +62,9 @@ export function profilesOf({ runs }: Study): readonly string[] {
 /** Gathers a study's runs by data set, setting and arm, in order of first appearance; profiles in the study's order. */
 export function gather(study: Study): readonly DatasetResults[] {
   const profiles = profilesOf(study);
-  const arms = [...groupBy(study.runs, armName).values()].map(armOf);
+  const grouped = [...groupBy(study.runs, armName).values()];
+  const expected = grouped.reduce((most, runs) => Math.max(most, runs.length), 0);
+  const arms = grouped.map((runs, i) => armOf(runs, i, expected));
   return [...groupBy(arms, (arm) => arm.dataset)].map(([dataset, ofDataset]) => {
     const dense = ofDataset.find((arm) => arm.method === 'dense') ?? null;
     const sparse = ofDataset.filter((arm) => arm.method !== 'dense');
@@ -162,11 +166,12 @@ function armName({ coordinates: at, method }: Run): string {
   return JSON.stringify([at.dataset, at.sparsity, at.rule, at.profile, method]);
 }
 
-function armOf(runs: readonly Run[], index: number): Arm {
+function armOf(runs: readonly Run[], index: number, expected: number): Arm {
   const { coordinates, method } = runs[0];
   const { dataset, sparsity, rule, profile } = coordinates;
   const accuracy = summarise(runs.map((run) => run.metrics.value.accuracy));
-  return { anchor: `arm-${index + 1}`, dataset, sparsity, rule, profile, method, runs, accuracy };
+  const at = { dataset, sparsity, rule, profile, method };
+  return { anchor: `arm-${index + 1}`, ...at, runs, accuracy, expected };
 }
 
 function settingOf(arms: readonly Arm[], dense: Arm | null, order: readonly string[]): Setting {
@@ -175,6 +180,18 @@ function settingOf(arms: readonly Arm[], dense: Arm | null, order: readonly stri
   const profiles = order.filter((profile) => byProfile.has(profile));
   const inOrder = profiles.flatMap((profile) => byProfile.get(profile) ?? []);
   return { dataset, sparsity, rule, profiles, arms: inOrder, dense };
+}
+
+/** How many runs arms have: `3`, or `2 to 3` where some are missing. */
+export function rangeOf(arms: readonly { readonly runs: readonly unknown[] }[]): string {
+  const sizes = arms.map(({ runs }) => runs.length);
+  const [low, high] = [Math.min(...sizes), Math.max(...sizes)];
+  return low === high ? String(low) : `${low} to ${high}`;
+}
+
+/** Items by name, groups in order of first appearance. */
+export function group<T>(items: readonly T[], nameOf: (item: T) => string): readonly T[][] {
+  return [...groupBy(items, nameOf).values()];
 }
 
 /** Items by name, names and items in order of first appearance. */

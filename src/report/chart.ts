@@ -9,6 +9,8 @@ import type { Interval } from './scale.ts';
 export interface Axis {
   readonly domain: Interval;
   readonly ticks: readonly number[];
+  /** What ticks are called, one for each, in place of their numbers. */
+  readonly labels?: readonly string[];
   /** Digits after the point in labels; as many as are needed when left out. */
   readonly digits?: number;
   readonly title?: string;
@@ -32,7 +34,7 @@ export interface Mark {
 
 /** Marks drawn alike, above the layers before. */
 export interface Layer {
-  readonly kind: 'line' | 'dot' | 'rule' | 'bar' | 'text';
+  readonly kind: 'line' | 'dot' | 'rule' | 'bar' | 'text' | 'area';
   readonly marks: readonly Mark[];
   readonly color: string;
   /** Of lines and rules in px, of dots across in px, of texts the font size in px. */
@@ -63,6 +65,29 @@ export interface Chart {
   readonly x: Axis;
   readonly y: Axis;
   readonly layers: readonly Layer[];
+}
+
+/**
+ * The same marks in fewer layers: those of one look stand together, where the first of them stood. Not for lines,
+ * which are told apart by their layer.
+ */
+export function merged(layers: readonly Layer[]): readonly Layer[] {
+  const looks = new Map<string, Mark[]>();
+  const first: Layer[] = [];
+  for (const layer of layers) {
+    const { marks, ...look } = layer;
+    const [sample] = marks;
+    if (sample === undefined) continue;
+    const name = JSON.stringify([look, sample.x2 !== undefined, sample.y2 !== undefined]);
+    const known = looks.get(name);
+    if (known) known.push(...marks);
+    else {
+      const own = [...marks];
+      looks.set(name, own);
+      first.push({ ...look, marks: own });
+    }
+  }
+  return first;
 }
 
 type LayerSpec = Extract<TopLevelSpec, { layer: unknown }>['layer'][number];
@@ -131,7 +156,7 @@ function layerSpec(layer: Layer, chart: Chart): LayerSpec {
     ...(sample.text === undefined ? {} : { text: { field: 'text', type: 'nominal' } }),
     ...(sample.title === undefined ? {} : { description: { field: 'title', type: 'nominal' } }),
     // A line goes through its points as they come.
-    ...(layer.kind === 'line' ? { order: { value: null } } : {}),
+    ...(layer.kind === 'line' || layer.kind === 'area' ? { order: { value: null } } : {}),
   };
   const mark = { ...markSpec(layer), aria: sample.title !== undefined };
   const spec = { data: { values: [...layer.marks] }, mark, encoding: channels };
@@ -143,6 +168,8 @@ function markSpec({ kind, color, size = 1, opacity = 1, dash, fill, align, dx, d
   switch (kind) {
     case 'line':
       return { type: 'line', ...stroke, strokeJoin: 'round' };
+    case 'area':
+      return { type: 'area', fill: color, opacity, line: false };
     case 'rule':
       return { type: 'rule', ...stroke };
     case 'bar':
@@ -179,9 +206,14 @@ function position(field: 'x' | 'y', axis: Axis) {
     domain: !axis.grid,
     ticks: !axis.grid,
     format: axis.digits === undefined ? '~r' : `.${axis.digits}f`,
+    ...(axis.labels && { labelExpr: namesOf(axis.ticks, axis.labels) }),
   };
   return { field, type: 'quantitative', scale, axis: axis.hidden ? null : drawn };
 }
+
+/** An expression that gives a tick its name. */
+const namesOf = (ticks: readonly number[], labels: readonly string[]): string =>
+  `${JSON.stringify(labels)}[indexof(${JSON.stringify(ticks)}, datum.value)]`;
 
 /** Vega tells a logger about errors and goes on; here they stop. Warnings are about taste, and are dropped. */
 function strictLogger(): LoggerInterface {

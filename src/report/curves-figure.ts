@@ -1,12 +1,14 @@
 // curves-figure.ts — what was monitored while the networks learned
-import { type Arm, type Curves, curvesOf, type Setting } from './arms.ts';
+import { type Arm, type Curves, curvesOf, rangeOf, type Setting } from './arms.ts';
 import type { Axis, Chart, Layer } from './chart.ts';
+import { denseItem, type FigureDraft, profileLegend } from './figure.ts';
 import { ruleName, sparsityName } from './format.ts';
+import { html } from './html.ts';
 import { INK, type Palette, paintOf } from './palette.ts';
 import { extent, logTicks, tickDigits, ticks } from './scale.ts';
 
 /** Two charts of one method in one setting, on axes that both methods share; the loss on a log scale if it can be. */
-export interface MethodCurves {
+interface MethodCurves {
   readonly method: 'static' | 'rigl';
   readonly accuracy: Chart;
   readonly loss: Chart;
@@ -17,8 +19,51 @@ interface Drawn {
   readonly curves: Curves;
 }
 
+/** More arms than these are not told apart. */
+const ARMS = 24;
+
+const METHODS = { static: 'Static', rigl: 'RigL' } as const;
+
+/** Learning curves, a row of panels for each setting and method; null without any sparse run. */
+export function curvesDraft(settings: readonly Setting[], palette: Palette): FigureDraft | null {
+  if (settings.length === 0) return null;
+  const profiles = [...new Set(settings.flatMap((setting) => setting.profiles))];
+  const dense = settings.some((setting) => setting.dense !== null);
+  return {
+    id: 'curves',
+    title: 'learning curves',
+    size: 'large',
+    legend: profileLegend(profiles, palette, dense ? [denseItem()] : []),
+    rows: settings.map((setting) => ({
+      title: `${setting.dataset}: ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`,
+      panels: curveCharts(setting, palette).flatMap(({ method, accuracy, loss }) => {
+        const arms = setting.arms.filter((arm) => arm.method === method);
+        const name = `${setting.dataset} ${setting.sparsity} ${setting.rule} ${method}`;
+        const detail = html`<i>n</i> = ${rangeOf(arms)} seeds an arm`;
+        const scale = loss.y.scale === 'log' ? ', log scale' : '';
+        return [
+          {
+            name: `${name} accuracy`,
+            title: `${METHODS[method]}: test accuracy (%)`,
+            detail,
+            chart: accuracy,
+          },
+          {
+            name: `${name} loss`,
+            title: `${METHODS[method]}: training loss (nats${scale})`,
+            detail,
+            chart: loss,
+          },
+        ];
+      }),
+    })),
+    caption: html`${profiles.length > ARMS ? `The first ${ARMS} of ${profiles.length} profiles. ` : null}Learning, means over seeds, single seeds faint. Test accuracy is monitored; the last epoch (dot) is
+reported, never the best. Loss is the mean over the epoch’s training samples.`,
+  };
+}
+
 /** The learning curves of a setting, for each method that ran. */
-export function curveCharts(setting: Setting, palette: Palette): readonly MethodCurves[] {
+function curveCharts(setting: Setting, palette: Palette): readonly MethodCurves[] {
   const arms = [...setting.arms, ...(setting.dense ? [setting.dense] : [])];
   const accuracy = arms.map((arm) => drawnOf(arm, 'testAccuracy', 100));
   const loss = arms.map((arm) => drawnOf(arm, 'loss', 1));
@@ -45,11 +90,12 @@ function curveChart(
   label: string,
   logarithmic = false,
 ): Chart {
-  const shown = all.filter(({ arm }) => arm.method === method || arm.method === 'dense');
+  const sparse = all.filter(({ arm }) => arm.method === method).slice(0, ARMS);
+  const shown = [...sparse, ...all.filter(({ arm }) => arm.method === 'dense')];
   return {
     label: `${label}, ${method}`,
-    width: 420,
-    height: 190,
+    width: 330,
+    height: 180,
     margin: { top: 8, right: 12, bottom: 38, left: 44 },
     x: epochAxis(all),
     y: valueAxis(all, logarithmic),

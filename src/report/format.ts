@@ -20,10 +20,15 @@ export function percentage(fraction: number, digits = 2): string {
   return `${percent(fraction, digits)}${NARROW_SPACE}%`;
 }
 
+/** A number of fixed digits that always has its sign, but for a zero. */
+export function signed(value: number, digits: number): string {
+  const text = fixed(value, digits);
+  return text.startsWith(MINUS) || !/[1-9]/.test(text) ? text : `+${text}`;
+}
+
 /** A difference of fractions in percentage points, always signed: `+0.16`, `−0.40`. */
 export function points(difference: number, digits = 2): string {
-  const text = fixed(difference * 100, digits);
-  return text.startsWith(MINUS) || !/[1-9]/.test(text) ? text : `+${text}`;
+  return signed(difference * 100, digits);
 }
 
 /** What stands where no number can. */
@@ -39,6 +44,9 @@ export function count(value: number): string {
 export function counted(n: number, noun: string): string {
   return `${count(n)} ${noun}${n === 1 ? '' : 's'}`;
 }
+
+/** A probability as papers print it: three digits, `< 0.001` below. */
+export const probability = (p: number): string => (p < 0.001 ? '< 0.001' : fixed(p, 3));
 
 /** A list in a sentence: `a, b and c`. */
 export function listed(items: readonly string[]): string {

@@ -1,13 +1,11 @@
 // methods.ts — what the words and numbers of the report mean
 import { SEEDS_FOR_EVIDENCE } from './abstract.ts';
+import { datasetAnchor } from './anchors.ts';
 import { tableFrame } from './document.ts';
-import { count } from './format.ts';
+import { count, percentage } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Options, Study, StudyDataset } from './study.ts';
 import { sourced } from './tables.ts';
-
-/** Id of a data set's row in the provenance table, by its place in the study. */
-export const datasetAnchor = (index: number): string => `data-${index + 1}`;
 
 /** The section on methods: definitions, settings, data. */
 export function methods(study: Study): Html {
@@ -16,11 +14,24 @@ export function methods(study: Study): Html {
 <p>Definitions marked <span class="ours">ours</span> are this pipeline’s own, because the study that is reproduced
 (arXiv 2604.10560) is known to it by its abstract only.</p>
 <dl class="terms">${TERMS.map(term)}</dl>
-<h3>Data sets</h3>
-${datasetTable(study.datasets)}
 <h3>Network and training</h3>
 <dl>${optionRows({ 'hidden layers': study.hidden, ...study.training })}</dl>
 ${study.rigl ? html`<h3>RigL</h3><dl>${optionRows(study.rigl)}</dl>` : null}
+</section>
+`;
+}
+
+/** The section on data: what each set is, and where it comes from. */
+export function datasets(study: Study): Html {
+  const origins = study.datasets.map(
+    ({ name, title, split, citation, licence }) => html`<dt>${name}</dt>
+<dd>${title === name ? null : html`${title}. `}${citation}. Split: ${split}. Licence: ${licence}.</dd>
+`,
+  );
+  return html`<section id="data" aria-labelledby="data-title">
+<h2 id="data-title">Data sets</h2>
+${datasetTable(study.datasets)}
+${study.datasets.length > 0 ? html`<dl class="terms">${origins}</dl>` : null}
 </section>
 `;
 }
@@ -84,9 +95,46 @@ const TERMS: readonly Term[] = [
     name: 'Mean, SD and differences',
     ours: false,
     meaning:
-      'Over seeds. SD is the sample SD (n\u00a0−\u00a01); a single seed has none. A ' +
-      'difference is one of means, in percentage points, without a test. Arms of fewer than ' +
-      `${SEEDS_FOR_EVIDENCE} seeds and synthetic data illustrate (our choice).`,
+      'Over seeds. SD is the sample SD (n\u00a0−\u00a01); a single seed has none. Differences ' +
+      'in tables are of means, in percentage points, without a test; claims are tested. Arms ' +
+      `of fewer than ${SEEDS_FOR_EVIDENCE} seeds and synthetic data illustrate (our choice).`,
+  },
+  {
+    name: 'Tests',
+    ours: false,
+    meaning:
+      'Welch’s two-sample t, two-sided at 0.05, with Holm’s adjustment over the contrasts of a ' +
+      'claim that count; equivalence by two one-sided tests (the 90\u00a0% interval within the ' +
+      'margin); correlations with Fisher’s interval. Cohen’s d is over the pooled SD, its ' +
+      'interval a BCa bootstrap. Which test decides a claim was declared before anything ran.',
+  },
+  {
+    name: 'Hubs and gradient concentration',
+    ours: true,
+    meaning:
+      'Hubs are the tenth of a layer’s neurons of greatest fan-in. Concentration is the mean L2 ' +
+      'norm of the gradient at a hub’s incoming weights over that at all neurons, averaged over ' +
+      'the batches of the last epochs. The count-only null is the same ratio of √fan-in: what ' +
+      'equal gradients at every connection would give.',
+  },
+  {
+    name: 'Contraction',
+    ours: true,
+    meaning:
+      'First Wasserstein distance between relative fan-in (fan-in over its mean) of a run and of ' +
+      'runs of other seeds that began uniformly random, at its end over at its start: 0 when ' +
+      'the start is forgotten, 1 when nothing moved. The noise floor is that distance between ' +
+      'two such runs.',
+  },
+  {
+    name: 'Placement arms',
+    ours: true,
+    meaning:
+      'Static networks made from one finished RigL run, with its connections per layer: exact ' +
+      '(its mask, fresh weights), rewind (its mask, its own initial weights), fan-in-kept ' +
+      '(fan-in of each neuron, inputs redrawn), fan-in-permuted (fan-in dealt anew), ' +
+      'inputs-weighted (inputs drawn by how much the run used them), uniform, and lognormal of ' +
+      'the same CV.',
   },
   {
     name: 'Equilibrium',
@@ -111,17 +159,19 @@ function datasetTable(datasets: readonly StudyDataset[]): Html {
   const table = html`<table class="numbers">
 <thead><tr><th scope="col">Data set</th><th scope="col">features</th><th scope="col">classes</th>
 <th scope="col">training samples</th><th scope="col">test samples</th>
+<th scope="col">commonest class</th>
 <th scope="col" class="words">origin</th></tr></thead>
 <tbody>
-${datasets.map(({ name, features, classes, train, test, synthetic }, i) => {
+${datasets.map(({ name, features, classes, train, test, majority, synthetic }, i) => {
   const cell = (value: number) => html`<td>${sourced(datasetAnchor(i), count(value), name)}</td>`;
   return html`<tr><th scope="row">${name}</th>${[features, classes, train, test].map(cell)}
+<td>${sourced(datasetAnchor(i), percentage(majority, 1), 'of the test samples: what a guess attains')}</td>
 <td class="words">${synthetic ? 'synthetic' : 'collected'}</td></tr>
 `;
 })}
 </tbody>
 </table>`;
-  return tableFrame('Data sets', null, table);
+  return html`<div class="wide">${tableFrame('Data sets', null, table)}</div>`;
 }
 
 function optionRows(options: Options): readonly Html[] {
@@ -129,7 +179,14 @@ function optionRows(options: Options): readonly Html[] {
     ([
       name,
       value,
-    ]) => html`<dt>${name}</dt><dd>${typeof value === 'object' ? value.join(', ') : String(value)}</dd>
+    ]) => html`<dt>${spaced(name)}</dt><dd>${typeof value === 'object' ? value.join(', ') : String(value)}</dd>
 `,
   );
 }
+
+/** `learningRate` as `learning rate`. */
+const spaced = (name: string): string =>
+  name.replace(
+    /([a-z])([A-Z])/g,
+    (_, end: string, start: string) => `${end} ${start.toLowerCase()}`,
+  );

@@ -1,50 +1,118 @@
-// page.ts — the report: one HTML file, the same bytes for the same study
+// page.ts — a study as a report: one HTML file, and files for papers and programs
+import type { FileSet } from '../file-set.ts';
 import { abstract } from './abstract.ts';
-import { type DatasetResults, gather, profilesOf, type Setting } from './arms.ts';
-import { claimsTable } from './claims-table.ts';
+import { anchorsOf, equilibriumAnchor, sourceRows } from './anchors.ts';
+import { type DatasetResults, gather, profilesOf } from './arms.ts';
+import { type Catalogue, catalogueOf } from './catalogue.ts';
+import { claimSection } from './claim-section.ts';
+import { claimAnchor, claimsTable } from './claims-table.ts';
 import { page } from './document.ts';
-import { accuracyFigure, curvesFigure, equilibriumFigure, fanInFigure } from './figures.ts';
+import { filesOf } from './exports.ts';
+import { drawFigure, type Figure, type FigureDraft } from './figure.ts';
+
+import { listed } from './format.ts';
 import { type Content, type Html, html } from './html.ts';
-import { methods } from './methods.ts';
-import { type Palette, paletteOf } from './palette.ts';
-import { equilibriumAnchor, missingNotice, sources } from './sources.ts';
+import { datasets, methods } from './methods.ts';
+import { missingNotice } from './missing.ts';
+import { paletteOf } from './palette.ts';
+import { sources } from './sources.ts';
 import type { Study } from './study.ts';
 import { accuracyTable, equilibriumTable, fanInTable } from './tables.ts';
 
-/**
- * The report of a study as one self-contained HTML page: no scripts, no network, no fonts to fetch. Equal studies give
- * equal bytes, on every machine and Node version. Takes about a second for sixty runs.
- */
-export async function renderReport(study: Study): Promise<string> {
-  const results = gather(study);
-  const settings = results.flatMap((result) => result.settings);
-  const palette = paletteOf(profilesOf(study));
-  return page(
-    study.title,
-    html`<header>
-<h1>${study.title}</h1>
-${abstract(study, results)}
-</header>
-${contents(study)}
-<main>
-${study.claims && section('claims', 'Claims', claimsTable(study.claims))}${await accuracySection(study, results, palette)}
-${await curvesSection(settings, palette)}
-${await fanInSection(settings, palette)}
-${await equilibriumSection(study)}
-${methods(study)}
-${sources(study, results)}
-</main>`,
-  );
+/** A report, drawn. */
+export interface Report {
+  /** The page: no scripts, no network, no fonts to fetch. */
+  readonly html: string;
+  /** report.md, metrics.json, tables/ as CSV and LaTeX, figures/ as SVG. */
+  readonly files: FileSet;
 }
 
-function contents(study: Study): Html {
+/** Equal studies give equal bytes, on every machine and Node version. `tell` hears how many figures are drawn. */
+export async function renderReport(
+  study: Study,
+  tell: (done: number, of: number) => void = () => undefined,
+): Promise<Report> {
+  const results = gather(study);
+  const palette = paletteOf(namesOf(study));
+  const catalogue = catalogueOf(study, results, palette);
+  const figures = await drawAll(catalogue, tell);
+  const rows = sourceRows(study, results);
+  const anchors = anchorsOf(rows);
+  const lead = abstract(study, results);
+  const claims = study.claims?.claims ?? [];
+  const notice = missingNotice(study.missing);
+  // What failed stands before the results that lack it; what cannot exist is part of the design.
+  const lost = study.missing.some(({ kind }) => kind !== 'infeasible');
+  const sections = claims.map((claim) => {
+    const drafts = catalogue.ofClaim.get(claim.id) ?? [];
+    return claimSection(claim, drawn(drafts, figures), anchors, (study.claims as Judged).design);
+  });
+  const markup = page(
+    study.title,
+    html`<header>
+<p class="kicker">Report of a reproduction</p>
+<h1>${study.title}</h1>
+<p class="data">${dataLine(study)}</p>
+${lead}
+${contents(study, catalogue)}
+</header>
+<main>
+${study.claims && section('claims', 'Claims and verdicts', claimsTable(study.claims, anchors))}
+${lost ? notice : null}
+${sections}
+${section('results', 'Accuracy and fan-in in numbers', tables(study, results))}
+${furtherFigures(catalogue, figures)}
+${lost ? null : notice}
+${datasets(study)}
+${methods(study)}
+${sources(rows)}
+</main>`,
+  );
+  return { html: markup, files: filesOf(study, results, lead, [...figures.values()]) };
+}
+
+type Judged = NonNullable<Study['claims']>;
+
+/** Everything that has a colour, in the order in which it gets one. */
+function namesOf(study: Study): readonly string[] {
+  return [...profilesOf(study), ...study.sweep.map(({ coordinates }) => coordinates.profile)];
+}
+
+/** Figures are numbered in the order in which they stand. */
+async function drawAll(
+  { ofClaim, others }: Catalogue,
+  tell: (done: number, of: number) => void,
+): Promise<ReadonlyMap<FigureDraft, Figure>> {
+  const drafts = [...[...ofClaim.values()].flat(), ...others];
+  const figures = new Map<FigureDraft, Figure>();
+  for (const [i, draft] of drafts.entries()) {
+    tell(i, drafts.length);
+    figures.set(draft, await drawFigure(draft, i + 1));
+  }
+  return figures;
+}
+
+const drawn = (
+  drafts: readonly FigureDraft[],
+  figures: ReadonlyMap<FigureDraft, Figure>,
+): readonly Figure[] => drafts.flatMap((draft) => figures.get(draft) ?? []);
+
+function dataLine({ datasets: all, hidden }: Study): Html {
+  const names = all.map(({ name, synthetic }) => (synthetic ? `${name} (synthetic)` : name));
+  const widths = hidden.join('–');
+  return html`${listed(names)}${all.length > 0 ? '; ' : ''}hidden layers of ${widths} neurons`;
+}
+
+function contents(study: Study, { others }: Catalogue): Html {
+  const claims = study.claims?.claims ?? [];
   const entries = [
     ...(study.claims ? [['claims', 'Claims']] : []),
-    ['accuracy', 'Accuracy'],
-    ['curves', 'Learning curves'],
-    ['fan-in', 'Fan-in'],
-    ...(study.equilibria.length > 0 ? [['equilibrium', 'Equilibrium']] : []),
-    ['methods', 'Methods and definitions'],
+    ...(study.missing.length > 0 ? [['missing', 'What is missing']] : []),
+    ...claims.map(({ id }) => [claimAnchor(id), id]),
+    ['results', 'Numbers'],
+    ...(others.length > 0 ? [['figures', 'Further figures']] : []),
+    ['data', 'Data sets'],
+    ['methods', 'Methods'],
     ['provenance', 'Provenance'],
   ];
   const items = entries.map(([id, name]) => html`<li><a href="#${id}">${name}</a></li>`);
@@ -59,55 +127,26 @@ ${content}
 `;
 }
 
-async function accuracySection(
-  study: Study,
-  results: readonly DatasetResults[],
-  palette: Palette,
-): Promise<Html> {
-  const parts: Content[] = [missingNotice(study.missing)];
-  for (const result of results) {
-    parts.push(accuracyTable(result), await accuracyFigure(result, palette));
-  }
-  return section(
-    'accuracy',
-    'Accuracy',
-    results.length > 0 ? parts : [...parts, nothing('No run')],
-  );
+function tables(study: Study, results: readonly DatasetResults[]): Content {
+  if (results.length === 0) return html`<p class="note">No run is there to be shown.</p>`;
+  const settings = results.flatMap((result) => result.settings);
+  return [
+    results.map((result) => wide(accuracyTable(result))),
+    settings.map((setting) => wide(fanInTable(setting))),
+    study.equilibria.map((row, i) => wide(equilibriumTable(row, equilibriumAnchor(i)))),
+  ];
 }
 
-async function curvesSection(settings: readonly Setting[], palette: Palette): Promise<Html> {
-  const figures: Html[] = [];
-  for (const setting of settings) figures.push(await curvesFigure(setting, palette));
-  return section(
-    'curves',
-    'Learning curves',
-    figures.length > 0 ? figures : nothing('No sparse run'),
-  );
-}
+const wide = (content: Html | null): Html | null =>
+  content && html`<div class="wide">${content}</div>`;
 
-async function fanInSection(settings: readonly Setting[], palette: Palette): Promise<Html> {
-  const parts: Html[] = [];
-  for (const setting of settings) {
-    const [table, figure] = [fanInTable(setting), await fanInFigure(setting, palette)];
-    if (table && figure) parts.push(table, figure);
-  }
-  return section(
-    'fan-in',
-    'Fan-in before and after RigL',
-    parts.length > 0 ? parts : nothing('No run of RigL'),
-  );
-}
-
-async function equilibriumSection(study: Study): Promise<Html | null> {
-  if (study.equilibria.length === 0) return null;
-  const parts: Content[] = [];
-  for (const [i, row] of study.equilibria.entries()) {
-    const anchor = equilibriumAnchor(i);
-    parts.push(equilibriumTable(row, anchor), await equilibriumFigure(row, anchor));
-  }
-  return section('equilibrium', 'The equilibrium of fan-in', parts);
-}
-
-function nothing(what: string): Html {
-  return html`<p class="note">${what} is there to be shown.</p>`;
+function furtherFigures(catalogue: Catalogue, figures: ReadonlyMap<FigureDraft, Figure>): Content {
+  const { others, absent } = catalogue;
+  const without =
+    absent.length > 0
+      ? html`<p class="note">Not drawn, since this study holds no data for it: ${listed(absent)}.</p>`
+      : null;
+  if (others.length === 0 && without === null) return null;
+  const content = [drawn(others, figures).map(({ html: figure }) => figure), without];
+  return section('figures', 'Further figures', content);
 }

@@ -13,16 +13,19 @@ export const FAINT: Hue = { light: '#b9b5a9', dark: '#66635b' };
 export const GRID: Hue = { light: '#e8e5dc', dark: '#34332f' };
 export const PAPER: Hue = { light: '#fffefb', dark: '#191816' };
 
-/** Okabe and Ito's palette without its yellow and black, then two of Paul Tol's muted ones. */
+/**
+ * After Okabe and Ito and Paul Tol, darkened where needed: each stands out from paper by 3 to 1 in its light, and they
+ * differ in lightness for those who do not tell hues apart.
+ */
 export const PROFILE_HUES: readonly Hue[] = [
   { light: '#0072b2', dark: '#4da3d9' },
   { light: '#d55e00', dark: '#f0823c' },
-  { light: '#009e73', dark: '#2ebf95' },
-  { light: '#cc79a7', dark: '#e29cc4' },
-  { light: '#e69f00', dark: '#f0b73a' },
-  { light: '#56b4e9', dark: '#8fd2f7' },
-  { light: '#882255', dark: '#c9639a' },
-  { light: '#999933', dark: '#c2c25e' },
+  { light: '#00855f', dark: '#2ebf95' },
+  { light: '#b5558a', dark: '#e29cc4' },
+  { light: '#a67400', dark: '#f0b73a' },
+  { light: '#2e8fc9', dark: '#8fd2f7' },
+  { light: '#7a1f4f', dark: '#c9639a' },
+  { light: '#77771f', dark: '#c2c25e' },
 ];
 
 /** All of them, for the style sheet. */

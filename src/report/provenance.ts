@@ -1,15 +1,27 @@
 // provenance.ts — the sibling page: when, where and at what cost; unhashed, since it changes while results do not
+import { group } from './arms.ts';
 import { page, tableFrame } from './document.ts';
 import { count, counted, duration, shortDigest } from './format.ts';
-import { type Html, html } from './html.ts';
+import { graphSvg, stageAnchor } from './graph-figure.ts';
+import { type Content, type Html, html } from './html.ts';
+import { taskAnchor } from './sources.ts';
+import { timelineSvg } from './timeline-figure.ts';
+
+/** What a port of a task was given: the task that made it, or a file, and its digest; null where there was nothing. */
+export interface InputProvenance {
+  readonly port: string;
+  readonly from: string;
+  readonly digest: string | null;
+}
 
 /** One task of the run, and the trace that answers for its outputs. */
 export interface TaskProvenance {
   readonly task: string;
-  /** Hex. */
-  readonly key: string;
+  readonly stage: string;
+  /** Hex; null for a task without a trace. */
+  readonly key: string | null;
   /** `reused`: its outputs were in the store already. */
-  readonly outcome: 'built' | 'reused';
+  readonly outcome: 'built' | 'reused' | 'infeasible' | 'failed' | 'skipped';
   /** What making the outputs took, whenever that was: the cost if built, the saving if reused. */
   readonly seconds: number;
   /** When and where they were made, as the caller words it. */
@@ -17,6 +29,23 @@ export interface TaskProvenance {
   readonly host: string;
   /** Such as `v20.19.0`. */
   readonly node: string;
+  /** Of the run that made them, and when it was done, in milliseconds. */
+  readonly run: string;
+  readonly endedAt: number;
+  /** As canonical JSON. */
+  readonly params: string;
+  readonly inputs: readonly InputProvenance[];
+}
+
+/** What a claim rests on. */
+export interface ClaimCost {
+  readonly id: string;
+  readonly title: string;
+  /** Tasks without which it could not be judged, each key once. */
+  readonly tasks: number;
+  readonly seconds: number;
+  /** Of these, what was in the store already. */
+  readonly saved: number;
 }
 
 /** What the page tells. */
@@ -24,61 +53,149 @@ export interface ProvenancePage {
   readonly title: string;
   /** Facts about the run itself, by name, in the order given: id, command, started, host. */
   readonly run: { readonly [name: string]: string };
+  /** Upstream ones first. */
   readonly tasks: readonly TaskProvenance[];
+  /** Which stage reads from which. */
+  readonly edges: readonly (readonly [from: string, to: string])[];
+  readonly claims: readonly ClaimCost[];
 }
 
 /** The page `provenance.html`, which stands beside `report.html`. */
-export function renderProvenance({ title, run, tasks }: ProvenancePage): string {
+export function renderProvenance(told: ProvenancePage): string {
+  const { title, run, tasks, edges, claims } = told;
   const facts = Object.entries(run).map(
     ([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>
 `,
   );
+  const stages = group(tasks, ({ stage }) => stage);
   const content = html`<header>
 <h1>${title}: provenance</h1>
 <p class="abstract">${summary(tasks)}</p>
 <p class="note">Costs and times say how the results of <a href="report.html">report.html</a> came to be. They
-differ from run to run while results do not, and are in no digest.</p>
+differ from run to run while results do not, and are in no digest. The same as data: <a href="provenance.json">provenance.json</a>.</p>
 </header>
 <main>
-<section aria-labelledby="run-title"><h2 id="run-title">Run</h2><dl>${facts}</dl></section>
-<section aria-labelledby="tasks-title"><h2 id="tasks-title">Tasks</h2>
-<div class="wide">${tableFrame('Tasks', null, taskTable(tasks))}</div></section>
+${section('run', 'Run', html`<dl>${facts}</dl>`)}
+${claims.length > 0 ? section('claims', 'Cost of each claim', claimTable(claims)) : null}
+${section('graph', 'Graph', graph(stages, edges))}
+${section('timeline', 'Timeline', timelines(tasks))}
+${section('tasks', 'Tasks', stages.map(stageDetails))}
 </main>`;
   return page(`${title}: provenance`, content);
 }
 
+const section = (id: string, title: string, content: Content): Html =>
+  html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${content}</section>
+`;
+
+/** Each key once: tasks that share one ran once. */
+function once(tasks: readonly TaskProvenance[]): readonly TaskProvenance[] {
+  const seen = new Set<string>();
+  return tasks.filter(({ key }) => key === null || (!seen.has(key) && seen.add(key)));
+}
+
+const secondsOf = (tasks: readonly TaskProvenance[]): number =>
+  once(tasks).reduce((sum, { seconds }) => sum + seconds, 0);
+
 function summary(tasks: readonly TaskProvenance[]): string {
-  const seconds = (outcome: TaskProvenance['outcome']) =>
-    tasks.reduce((sum, task) => sum + (task.outcome === outcome ? task.seconds : 0), 0);
-  const built = tasks.filter(({ outcome }) => outcome === 'built').length;
-  const reused = tasks.length - built;
-  return (
-    `${counted(tasks.length, 'task')}: ${count(built)} built in ${duration(seconds('built'))} of work, ` +
-    `${count(reused)} reused, which saved ${duration(seconds('reused'))}.`
+  const of = (outcome: TaskProvenance['outcome']) =>
+    tasks.filter((task) => task.outcome === outcome);
+  const [built, reused] = [of('built'), of('reused')];
+  const others = (['infeasible', 'failed', 'skipped'] as const).flatMap((outcome) => {
+    const { length } = of(outcome);
+    return length === 0 ? [] : [`${count(length)} ${outcome}`];
+  });
+  return [
+    `${counted(tasks.length, 'task')}: ${count(built.length)} built in ${duration(secondsOf(built))} of work`,
+    `${count(reused.length)} reused, which saved ${duration(secondsOf(reused))}`,
+    ...others,
+  ]
+    .join(', ')
+    .concat('.');
+}
+
+function claimTable(claims: readonly ClaimCost[]): Html {
+  const rows = claims.map(
+    ({
+      id,
+      title,
+      tasks,
+      seconds,
+      saved,
+    }) => html`<tr><th scope="row">${id} ${title}</th><td>${count(tasks)}</td>
+<td>${duration(seconds)}</td><td>${duration(saved)}</td></tr>
+`,
+  );
+  const caption = html`Everything that a claim needs, data sets and pilots included: what it took to make, whenever that
+was, and how much of it this run found in the store. Claims share tasks, so costs do not add up.`;
+  return tableFrame(
+    'Cost of each claim',
+    caption,
+    html`<table class="numbers"><thead><tr><th scope="col">Claim</th><th scope="col">tasks</th>
+<th scope="col">cost</th><th scope="col">saved by reuse</th></tr></thead><tbody>
+${rows}</tbody></table>`,
   );
 }
 
-function taskTable(tasks: readonly TaskProvenance[]): Html {
-  return html`<table class="numbers tasks">
+function graph(
+  stages: readonly (readonly TaskProvenance[])[],
+  edges: ProvenancePage['edges'],
+): Html {
+  const nodes = stages.map((tasks) => ({
+    name: tasks[0].stage,
+    detail: `${counted(tasks.length, 'task')}, ${duration(secondsOf(tasks))}`,
+  }));
+  return html`<figure class="wide"><div class="chart">${graphSvg(nodes, edges)}</div>
+<figcaption>Stages, and what they read from each other; lines that a longer way goes beside are left out. A stage
+leads to its tasks below.</figcaption></figure>
+`;
+}
+
+/** Runs beyond these are left out. */
+const RUNS = 4;
+
+function timelines(tasks: readonly TaskProvenance[]): Html {
+  const made = once(tasks).filter(({ key }) => key !== null);
+  const runs = [...group(made, ({ run }) => run)]
+    .sort((a, b) => secondsOf(b) - secondsOf(a))
+    .slice(0, RUNS);
+  const order = [...new Set(tasks.map(({ stage }) => stage))];
+  return html`${runs.map(
+    (all) => html`<figure class="wide"><div class="chart">${timelineSvg(all, order)}</div>
+<figcaption>${counted(all.length, 'task')} made by run ${all[0].run}, ${all[0].madeAt.slice(0, 10)}, one bar each.
+Colours are stages.</figcaption></figure>
+`,
+  )}`;
+}
+
+function stageDetails(tasks: readonly TaskProvenance[]): Html {
+  const [{ stage }] = tasks;
+  const reused = tasks.filter(({ outcome }) => outcome === 'reused').length;
+  const table = html`<table class="numbers tasks">
 <thead><tr><th scope="col">Task</th><th scope="col" class="words">outcome</th><th scope="col">cost</th>
 <th scope="col" class="words">made</th><th scope="col" class="words">host</th><th scope="col" class="words">Node</th>
-<th scope="col" class="words">key</th></tr></thead>
+<th scope="col" class="words">key</th><th scope="col" class="words">params and inputs</th></tr></thead>
 <tbody>
-${tasks.map(
-  ({
-    task,
-    outcome,
-    seconds,
-    madeAt,
-    host,
-    node,
-    key,
-  }) => html`<tr><th scope="row"><code>${task}</code></th>
-<td class="words">${outcome}</td><td>${duration(seconds)}</td><td class="words">${madeAt}</td>
-<td class="words">${host}</td><td class="words">${node}</td>
-<td class="words"><code title="${key}">${shortDigest(key)}</code></td></tr>
-`,
-)}
+${tasks.map(taskRow)}
 </tbody>
 </table>`;
+  return html`<details class="wide" id="${stageAnchor(stage)}">
+<summary><b>${stage}</b> ${counted(tasks.length, 'task')}, ${count(reused)} reused, ${duration(secondsOf(tasks))}</summary>
+${tableFrame(`Tasks of ${stage}`, null, table)}</details>
+`;
+}
+
+function taskRow(told: TaskProvenance): Html {
+  const { task, outcome, seconds, madeAt, host, node, key, params, inputs } = told;
+  const from = inputs.map(
+    ({ port, from: maker, digest }) => html`<li>${port}: <code>${maker}</code>
+${digest === null ? 'nothing' : html`<code title="${digest}">${shortDigest(digest)}</code>`}</li>
+`,
+  );
+  return html`<tr id="${taskAnchor(task)}"><th scope="row"><code>${task}</code></th>
+<td class="words">${outcome}</td><td>${duration(seconds)}</td><td class="words">${madeAt}</td>
+<td class="words">${host}</td><td class="words">${node}</td>
+<td class="words">${key === null ? '–' : html`<code title="${key}">${shortDigest(key)}</code>`}</td>
+<td class="words"><details><summary>show</summary><p><code>${params}</code></p><ul class="plain">${from}</ul></details></td></tr>
+`;
 }

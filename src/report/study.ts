@@ -1,8 +1,12 @@
 // study.ts — what a report is made of
 import type { ClaimsResult } from '../claims/result.ts';
 import type { TrainingMetrics } from '../network/metrics.ts';
+import type { ConvergenceRow } from '../sparse/convergence.ts';
 import type { Equilibrium } from '../sparse/equilibrium.ts';
 import type { FanInSummary } from '../sparse/fan-in.ts';
+import type { FanInFit } from '../sparse/fit.ts';
+import type { HistoryRow } from '../sparse/history.ts';
+import type { LayerPortrait } from '../sparse/portrait.ts';
 
 /** Where a value came from: the task that made it and the blob that held it. */
 export interface Provenance {
@@ -44,12 +48,72 @@ export interface Run {
   readonly fanInAfter: Sourced<FanInSummary> | null;
 }
 
+/** One static network that keeps something of a finished RigL run. */
+export interface PlacedRun {
+  readonly dataset: string;
+  readonly sparsity: string;
+  readonly rule: string;
+  /** What it keeps, such as `exact` or `fan-in-permuted`. */
+  readonly arm: string;
+  readonly pilot: string;
+  readonly metrics: Sourced<TrainingMetrics>;
+}
+
+/** How the gradient was spread over the neurons of one hidden layer of one network, in its last epochs. */
+export interface LayerGradient {
+  /** CV of fan-in. */
+  readonly cv: number;
+  /** L2 norm at hubs over that at all neurons; null where there is none. */
+  readonly ratio: number | null;
+  /** What counting connections alone would give. */
+  readonly counted: number | null;
+}
+
+/** The gradients of one network. */
+export interface GradientRun {
+  readonly coordinates: Coordinates;
+  readonly from: Provenance;
+  /** Hidden layers, first to last. */
+  readonly layers: readonly LayerGradient[];
+}
+
+/** Whether RigL forgets its start, in one setting: a row for each start and layer. */
+export interface ConvergenceResult {
+  readonly from: Provenance;
+  readonly rows: readonly ConvergenceRow[];
+}
+
+/** Fan-in on its way, in one setting. */
+export interface HistoryResult {
+  readonly from: Provenance;
+  readonly rows: readonly HistoryRow[];
+}
+
+/** What RigL made of the first hidden layer of one run. */
+export interface PortraitResult {
+  readonly dataset: string;
+  readonly sparsity: string;
+  readonly rule: string;
+  readonly profile: string;
+  readonly seed: string;
+  readonly from: Provenance;
+  readonly start: LayerPortrait;
+  readonly end: LayerPortrait;
+  readonly image: {
+    readonly height: number;
+    readonly width: number;
+    readonly transposed: boolean;
+  } | null;
+}
+
 /** The equilibrium of one setting, with the pilot runs that it was fitted to. */
 export interface EquilibriumRow {
   readonly dataset: string;
   readonly sparsity: string;
   readonly rule: string;
   readonly fit: Sourced<Equilibrium>;
+  /** Which distribution it follows, layer by layer; null where that was not asked. */
+  readonly families: Sourced<readonly FanInFit[]> | null;
   /** Fan-in at the end of each pilot run that was pooled. The last layer is the output layer. */
   readonly pilots: readonly Sourced<FanInSummary>[];
 }
@@ -57,6 +121,8 @@ export interface EquilibriumRow {
 /** A data set that the study trained on. */
 export interface StudyDataset {
   readonly name: string;
+  /** As its publishers call it, with what it is. */
+  readonly title: string;
   /** Made by a generator of ours: what is found on it illustrates, and is not counted as evidence. */
   readonly synthetic: boolean;
   readonly features: number;
@@ -64,6 +130,12 @@ export interface StudyDataset {
   /** Samples. */
   readonly train: number;
   readonly test: number;
+  /** Share of the most frequent class of the test samples: what guessing gives. */
+  readonly majority: number;
+  /** How samples came to be in their split, and licence and source, in words. */
+  readonly split: string;
+  readonly licence: string;
+  readonly citation: string;
   readonly from: Provenance;
 }
 
@@ -75,7 +147,8 @@ export interface Options {
 /** A task whose result the report ought to show and cannot. */
 export interface Missing {
   readonly task: string;
-  /** Such as `failed` or `infeasible, at most CV 2.00`. */
+  readonly kind: 'infeasible' | 'failed' | 'skipped';
+  /** Such as `CV 2.5 is infeasible: at most CV 2.00`. */
   readonly reason: string;
 }
 
@@ -91,6 +164,13 @@ export interface Study {
   readonly rigl: Options | null;
   /** In matrix order, which is the order of every table and colour. */
   readonly runs: readonly Run[];
+  /** Static runs over a grid of sparsity and profile; runs that are in `runs` as well are left out. */
+  readonly sweep: readonly Run[];
+  readonly placed: readonly PlacedRun[];
+  readonly gradients: readonly GradientRun[];
+  readonly convergence: readonly ConvergenceResult[];
+  readonly histories: readonly HistoryResult[];
+  readonly portraits: readonly PortraitResult[];
   readonly equilibria: readonly EquilibriumRow[];
   readonly missing: readonly Missing[];
   /** What the paper claims, judged; null when no claims are declared. */

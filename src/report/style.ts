@@ -7,6 +7,7 @@ export const STYLE = `
   color-scheme: light dark;
   --ink: ${INK.light}; --soft: #6d6a60; --rule: #d9d5c9; --strong-rule: ${INK.light};
   --paper: ${PAPER.light}; --mark: #fff3c4; --link: #0b5a8a;
+  --good: #00684a; --near: #7a5200; --bad: #a33b00;
   --serif: "Iowan Old Style", "Palatino Linotype", Palatino, "TeX Gyre Pagella", "URW Palladio L",
     "Book Antiqua", Georgia, serif;
   --sans: "Source Sans 3", "Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif;
@@ -19,23 +20,59 @@ body {
   font: 1.0625rem/1.55 var(--serif); font-variant-numeric: lining-nums; hanging-punctuation: first;
 }
 .page { padding: 4rem 1.25rem 6rem; }
-section > *, header > *, nav > *, footer > * { max-width: 46rem; margin-inline: auto; }
-section > .wide { max-width: 68rem; }
+.skip { position: absolute; left: 1rem; top: -4rem; padding: 0.4rem 0.9rem; background: var(--paper); }
+.skip:focus { top: 0.5rem; z-index: 2; }
+section > *, header > *, footer > * { max-width: 40rem; margin-inline: auto; }
+section > .wide { max-width: 62rem; }
 h1, h2, h3 { font-weight: 600; line-height: 1.2; margin-block: 0; text-wrap: balance; }
-h1 { font-size: 2.15rem; letter-spacing: -0.012em; }
+h1 { font-size: 2.5rem; letter-spacing: -0.015em; }
+.kicker { margin: 0 auto 0.7rem; color: var(--soft); font-size: 1rem; font-variant-caps: all-small-caps;
+  letter-spacing: 0.09em; }
+.data { margin-top: 0.7rem; color: var(--soft); font-style: italic; }
+.number { font-weight: 400; color: var(--soft); margin-right: 0.35em; font-variant-numeric: lining-nums; }
 h2 { font-size: 1.45rem; margin-block: 4.5rem 0.75rem; }
 h3 { font-size: 1.1rem; margin-block: 2rem 0.5rem; }
 p { margin-block: 0 0.9rem; text-wrap: pretty; hyphens: manual; }
 a { color: var(--link); text-decoration-thickness: 0.06em; text-underline-offset: 0.15em; }
-.abstract { margin-top: 1.5rem; font-size: 1.125rem; }
+.abstract { margin-top: 1.6rem; font-size: 1.125rem; }
+.outcome { font-size: 1.0625rem; }
+.verdict { white-space: nowrap; font-variant-caps: all-small-caps; letter-spacing: 0.045em; font-weight: 600;
+  font-size: 1.06em; margin-right: 0.35em; }
+.reproduced { color: var(--good); } .within-margin { color: var(--near); } .not-reproduced { color: var(--bad); }
+.illustrated, .not-tested { color: var(--soft); }
+.claims { width: 100%; }
+.claims th, .claims td { padding-block: 0.65rem; vertical-align: top; font-variant-numeric: tabular-nums lining-nums; }
+.claims tbody tr + tr > * { border-top: 0.05em solid var(--rule); }
+.claims tbody th { width: 24%; } .claims td:nth-child(2) { width: 20%; } .claims td:nth-child(4) { width: 22%; }
+.claims tbody th a { color: inherit; text-decoration: none; }
+.claims tbody th a:hover, .claims tbody th a:focus-visible { color: var(--link); text-decoration: underline; }
+.claims small { display: block; margin-top: 0.15rem; color: var(--soft); font-size: 0.85em; line-height: 1.35; }
+.plain { list-style: none; margin: 0; padding: 0; } .plain b { font-weight: 600; display: block; }
+.plain li + li { margin-top: 0.4rem; }
+.extreme { color: var(--soft); font-size: 0.9em; display: block; }
+.claimed { font-size: 0.95rem; line-height: 1.45; margin-block: 0 1.6rem; }
+.where { color: var(--soft); }
+.caveats { font-size: 0.95rem; line-height: 1.45; border-left: 0.15rem solid var(--rule); padding-left: 1.1rem;
+  margin-block: 1.6rem 0; }
+.caveats h3 { margin: 0 0 0.3rem; font-size: 1rem; font-style: italic; font-weight: 400; color: var(--soft); }
+.caveats ul { margin: 0; padding-left: 1.1rem; } .caveats li { margin-block: 0.15rem; }
+summary { cursor: pointer; } summary:hover { color: var(--link); }
+details.wide > summary { font-size: 0.95rem; color: var(--soft); }
+:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 1px; }
 .note { color: var(--soft); font-size: 0.95rem; }
 .source { color: inherit; text-decoration: none; }
 .source:hover, .source:focus-visible { color: var(--link); text-decoration: underline; }
 :target { background: var(--mark); }
-nav ul { list-style: none; margin-block: 1.75rem 0; padding: 0; display: flex; flex-wrap: wrap; gap: 0.2rem 1.4rem; }
-nav { font-size: 0.95rem; }
+nav ul { list-style: none; margin-block: 1.75rem 0; padding: 0.55rem 0; display: flex; flex-wrap: wrap;
+  gap: 0.2rem 1.2rem; border-block: 0.05em solid var(--rule); }
+nav { font-size: 0.95rem; } nav a { text-decoration: none; } nav a:hover { text-decoration: underline; }
 
 .table { margin-block: 1.75rem; }
+.wide > .table { width: min-content; min-width: min(100%, 40rem); max-width: 100%; margin-inline: auto; }
+.wide > .table:has(.claims, .sources, .tasks) { width: auto; }
+.contrasts { font-size: 0.875rem; } .contrasts th, .contrasts td { padding-inline: 0.5rem; }
+.contrasts th[scope="row"] { min-width: 7rem; }
+
 .scroll { overflow-x: auto; }
 table { border-collapse: separate; border-spacing: 0; border-top: 0.09em solid var(--strong-rule);
   border-bottom: 0.09em solid var(--strong-rule); font-size: 0.95rem; line-height: 1.35; }
@@ -64,23 +101,22 @@ tbody + tbody tr:first-child > * { border-top: 0.05em solid var(--rule); }
 .numbers .first { padding-left: 1.6rem; }
 .mean { font-weight: 600; }
 
-figure { margin-block: 2.25rem; }
-figcaption { max-width: 46rem; margin: 0.9rem auto 0; color: var(--soft); font-size: 0.95rem; line-height: 1.45; }
-main { counter-reset: figure; }
-figcaption::before { counter-increment: figure; content: "Figure " counter(figure) ". "; color: var(--ink);
-  font-weight: 600; }
-.panels { display: grid; gap: 1.6rem 1.5rem; justify-content: center; align-items: end; }
+figure { margin-block: 2.5rem; margin-inline: auto; }
+figcaption { max-width: 40rem; margin: 1rem auto 0; color: var(--soft); font-size: 0.95rem; line-height: 1.45; }
+.panels { display: grid; gap: 1.6rem 1.75rem; justify-content: center; align-items: start; }
 .panels > * { margin: 0; min-width: 0; }
 .panel-title { font-family: var(--sans); font-size: 0.8rem; line-height: 1.3; margin: 0 0 0.3rem;
   font-weight: 600; color: var(--ink); overflow-wrap: anywhere; }
 .panel-title small { display: block; font-size: 0.75rem; font-weight: 400; color: var(--soft);
   font-variant-numeric: tabular-nums; }
-.of-accuracy { grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), max-content)); }
-.of-curves { grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), max-content)); }
-.of-fan-in { grid-template-columns: repeat(auto-fill, minmax(11.6rem, 1fr)); gap: 1.1rem 1rem; }
-.of-equilibrium { grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), max-content)); }
-.panels > .row-title { grid-column: 1 / -1; font: italic 1rem/1.3 var(--serif); color: var(--soft);
-  border-top: 0.05em solid var(--rule); padding-top: 0.5rem; }
+.panels.large { grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), max-content)); }
+.panels.medium { grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), max-content)); }
+.panels.paired { grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), max-content)); max-width: 36rem;
+  margin-inline: auto; }
+.panels.full { grid-template-columns: minmax(0, max-content); }
+.chart { overflow-x: auto; } .full svg { min-width: 38rem; }
+.row-title { margin: 1.6rem 0 0.9rem; text-align: center; font: italic 1rem/1.3 var(--serif); color: var(--soft); }
+.legend + .row-title { margin-top: 0.4rem; }
 svg { display: block; max-width: 100%; height: auto; }
 svg text { font-family: var(--sans); font-variant-numeric: tabular-nums; }
 .legend { list-style: none; margin: 0 0 1.1rem; padding: 0; display: flex; flex-wrap: wrap; justify-content: center;
@@ -96,18 +132,18 @@ dt .ours { margin-left: 0.4em; }
 dl.terms dd { margin: 0.1rem 0 0; }
 .ours { font: 0.75rem var(--sans); color: var(--soft); border: 1px solid var(--rule); border-radius: 0.6em;
   padding: 0.05em 0.5em; font-weight: 400; white-space: nowrap; }
-.sources { width: 100%; font-size: 0.875rem; }
+.sources { width: 100%; font-size: 0.875rem; table-layout: fixed; }
 .sources th, .sources td { vertical-align: top; overflow-wrap: anywhere; }
-.sources thead th:nth-child(2), .sources td:nth-child(2) { text-align: right; font-variant-numeric: tabular-nums; }
-.sources tbody th { width: 18rem; }
+.sources thead th:first-child { width: 25%; } .sources thead th:nth-child(2) { width: 25%; }
+tr:target details:not([open])::details-content { content-visibility: visible; block-size: auto; }
 .sources tbody tr + tr > * { border-top: 0.05em solid var(--rule); }
 .sources ul { list-style: none; margin: 0; padding: 0; }
 .sources li { display: grid; grid-template-columns: minmax(0, 1fr) 8.5rem 6.5rem; gap: 0 1rem; align-items: baseline; }
 .sources li span { color: var(--soft); }
 code { font-family: var(--mono); font-size: 0.82em; overflow-wrap: anywhere; }
 code[title] { color: var(--soft); }
-.missing { border-left: 0.2rem solid #d55e00; padding-left: 1rem; margin-block: 1.5rem; }
-.missing ul { margin: 0.3rem 0 0; padding-left: 1.1rem; }
+.missing ul { margin-block: 0.3rem 0; padding-left: 1.1rem; font-size: 0.95rem; line-height: 1.45; }
+.missing > ul { margin-inline: auto; } .missing li { margin-block: 0.3rem; }
 footer { margin-top: 4rem; }
 footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
 
@@ -117,27 +153,43 @@ footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
   .sources th, .sources td, .sources tbody tr + tr > td { padding: 0.1rem 0; border-top: 0; text-align: left; }
   .sources tbody th { width: auto; padding-top: 0.7rem; }
   .sources tbody tr + tr > th { margin-top: 0.7rem; }
-  .sources td:nth-child(2) { text-align: left; }
-  .sources td:nth-child(2)::after { content: " tasks"; }
 }
 @media screen and (max-width: 34rem) {
   body { font-size: 1rem; }
   .page { padding-block: 2rem; }
   h1 { font-size: 1.65rem; }
   h2 { margin-top: 3rem; }
-  .of-fan-in { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .claims, .claims tbody, .claims tr, .claims th, .claims td { display: block; width: auto !important; }
+  .claims thead { display: none; }
+  .claims th, .claims td, .claims tbody tr + tr > td { padding: 0.15rem 0; border: 0; }
+  .claims tbody th { font-size: 1.05em; padding-top: 0.7rem; }
+  .claims td[data-label]::before { content: attr(data-label); display: block; color: var(--soft); font-style: italic;
+    font-size: 0.85em; }
+  .claims tbody tr { padding-bottom: 0.7rem; }
+  dl { grid-template-columns: minmax(0, 1fr); } dd { margin-bottom: 0.5rem; }
   .sources li { display: block; margin-bottom: 0.3rem; }
 }
 @media screen and (prefers-color-scheme: dark) {
   :root { --ink: ${INK.dark}; --soft: #a8a498; --rule: #3a3934; --strong-rule: #a8a498; --paper: ${PAPER.dark};
-    --mark: #3d3719; --link: #7dbfe8; }
+    --mark: #3d3719; --link: #7dbfe8; --good: #4fd0a4; --near: #f0b73a; --bad: #ff9a5c; }
 ${darkCharts()}
 }
 @media print {
   :root { color-scheme: light; --paper: #fff; font-size: 11px; }
   .page { padding: 0; }
-  .scroll { overflow: visible; }
-  figure, tr, .panels > * { break-inside: avoid; }
+  .scroll, .chart { overflow: visible; }
+  details:not([open])::details-content { content-visibility: visible; block-size: auto; }
+  summary { display: none; }
+  .sources details:not([open])::details-content { content-visibility: hidden; block-size: 0; }
+  .sources summary { display: block; list-style: none; }
+  .numbers { font-size: 0.85em; } .numbers th, .numbers .words { white-space: normal; }
+  th, td { padding-inline: 0.35rem; } .wide > .table { width: auto; }
+  .numbers .first { padding-left: 0.7rem; }
+  .numbers th[scope="row"] { position: static; }
+  tr, .panels > *, .caveats, .claimed, svg { break-inside: avoid; }
+  .row-title, .legend { break-after: avoid; } figcaption { break-before: avoid; }
+  section > .wide, section > * { max-width: none; } .full svg { min-width: 0; }
+  .panels { gap: 1rem; } svg { max-height: 22cm; }
   h2, h3, .caption, .row-title { break-after: avoid; }
   nav { display: none; }
   .source { color: inherit; }

@@ -87,14 +87,18 @@ function armCells(arm: Arm | null, dense: Arm | null): Html {
     const nothing = html`<td title="no run of this arm is there">${NOTHING}</td>`;
     return html`<td class="first" title="no run of this arm is there">${NOTHING}</td>${nothing}<td>0</td>${nothing}`;
   }
-  const { mean, sd, n } = arm.accuracy;
+  const { mean, sd } = arm.accuracy;
   const spread =
     sd === null
       ? html`<td title="n = 1: one seed has no SD">${NOTHING}</td>`
       : html`<td>${sourced(arm.anchor, percent(sd), `sample SD (n − 1) of ${seedList(arm)}`)}</td>`;
   return html`<td class="first mean">${sourced(arm.anchor, percent(mean), `mean of ${seedList(arm)}`)}</td>
-${spread}<td>${n}</td><td>${differenceOf(arm, dense, 'dense')}</td>`;
+${spread}<td>${seedsOf(arm)}</td><td>${differenceOf(arm, dense, 'dense')}</td>`;
 }
+
+/** How many seeds, and of how many where some are missing. */
+export const seedsOf = ({ runs, expected }: Arm): string =>
+  runs.length < expected ? `${runs.length} of ${expected}` : String(runs.length);
 
 function differenceOf(arm: Arm | null, over: Arm | null, name: string): Content {
   const difference = advantage(arm, over);

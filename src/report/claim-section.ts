@@ -1,0 +1,157 @@
+// claim-section.ts — one claim: what is claimed, the figure, the numbers, and what speaks against trusting them
+import type { Arm, ClaimsResult, Contrast, JudgedClaim } from '../claims/result.ts';
+import { group } from './arms.ts';
+import { claimAnchor, verdictMark } from './claims-table.ts';
+import { tableFrame } from './document.ts';
+import type { Figure } from './figure.ts';
+import { counted, fixed, listed, NOTHING, probability, signed } from './format.ts';
+import { type Content, type Html, html } from './html.ts';
+import { sourced } from './tables.ts';
+
+/** Longer tables are folded away on screens. */
+const ROWS_OPEN = 12;
+
+/** The section of a claim. */
+export function claimSection(
+  claim: JudgedClaim,
+  figures: readonly Figure[],
+  anchors: ReadonlyMap<string, string>,
+  design: ClaimsResult['design'],
+): Html {
+  const { id, title, statement, paper, rule, verdict, reason } = claim;
+  const anchor = claimAnchor(id);
+  return html`<section id="${anchor}" class="claim" aria-labelledby="${anchor}-title">
+<h2 id="${anchor}-title"><span class="number">${id}</span> ${title}</h2>
+<p class="outcome">${verdictMark(verdict)} ${reason}.</p>
+<dl class="claimed">
+<dt>Claimed</dt><dd>${statement}</dd>
+<dt>The paper</dt><dd>${paper.value} <span class="where">(${paper.where})</span></dd>
+<dt>The test</dt><dd>${rule} Arms of fewer than ${claim.seeds} seeds are not counted.</dd>
+</dl>
+${figures.map(({ html: figure }) => figure)}
+${contrastsTable(claim, anchors)}
+${caveats(claim, design)}
+</section>
+`;
+}
+
+function contrastsTable(claim: JudgedClaim, anchors: ReadonlyMap<string, string>): Content {
+  const { id, contrasts } = claim;
+  if (contrasts.length === 0) return null;
+  const unit = contrasts.find(({ effect }) => effect !== null)?.unit ?? 'points';
+  const pairs = contrasts.some(({ b }) => b !== null);
+  const tested = contrasts.some(({ p }) => p !== null);
+  const sized = contrasts.some(({ d }) => d !== null);
+  const caption = html`The contrasts of ${id}: arms as mean (SD) ${UNITS[unit]}, the effect with its interval, ${
+    tested ? html`<i>p</i> of the test with Holm’s adjustment where a family is adjusted, ` : null
+  }and what the rule says of these numbers.`;
+  const table = html`<table class="numbers contrasts">
+<thead><tr><th scope="col">Data set</th><th scope="col" class="words">contrast</th><th scope="col">arm</th>
+${pairs ? html`<th scope="col">beside</th>` : null}<th scope="col">effect</th><th scope="col">n</th>
+${tested ? html`<th scope="col">p</th><th scope="col">p, Holm</th>` : null}
+${sized ? html`<th scope="col">d</th>` : null}<th scope="col" class="words">finding</th></tr></thead>
+<tbody>
+${contrasts.map((contrast) => contrastRow(contrast, anchors, { pairs, tested, sized }))}</tbody>
+</table>`;
+  const frame = html`<div class="wide">${tableFrame(`Contrasts of ${id}`, caption, table)}</div>`;
+  return contrasts.length <= ROWS_OPEN
+    ? frame
+    : html`<details class="wide"><summary>All ${contrasts.length} contrasts of ${id}</summary>${frame}</details>`;
+}
+
+const UNITS = {
+  points: 'in percent',
+  ratio: 'of the ratio',
+  r: 'of the hub ratio',
+  W1: 'of the distance',
+} as const;
+
+function contrastRow(
+  contrast: Contrast,
+  anchors: ReadonlyMap<string, string>,
+  { pairs, tested, sized }: { pairs: boolean; tested: boolean; sized: boolean },
+): Html {
+  const { dataset, label, a, b, p, pHolm, d, dCi, finding, reason } = contrast;
+  const digits = contrast.unit === 'W1' ? 3 : 2;
+  const cell = (arm: Arm | null): Content =>
+    arm === null ? NOTHING : armCell(arm, digits, anchors);
+  const size =
+    dCi === null ? 'no interval' : `95 % BCa interval ${fixed(dCi[0], 2)} to ${fixed(dCi[1], 2)}`;
+  return html`<tr><th scope="row">${dataset}</th><td class="words">${label}</td><td>${cell(a)}</td>
+${pairs ? html`<td>${cell(b)}</td>` : null}<td>${contrast.effect === null ? NOTHING : effectCell(contrast, anchors)}</td>
+<td>${contrast.unit === 'r' ? a.n : contrast.seeds}</td>${tested ? html`<td>${p === null ? NOTHING : probability(p)}</td><td>${pHolm === null ? NOTHING : probability(pHolm)}</td>` : null}
+${sized ? html`<td title="${size}">${d === null ? NOTHING : fixed(d, 2)}</td>` : null}
+<td class="words" title="${reason}">${finding ?? 'not tested'}</td></tr>
+`;
+}
+
+function armCell(arm: Arm, digits: number, anchors: ReadonlyMap<string, string>): Content {
+  if (arm.mean === null) return NOTHING;
+  const spread = arm.sd === null ? ' (one seed)' : ` (${fixed(arm.sd, digits)})`;
+  return linked(`${fixed(arm.mean, digits)}${spread}`, `${arm.label}, n = ${arm.n}`, arm, anchors);
+}
+
+/** A number as a link to the runs of an arm. */
+function linked(
+  text: string,
+  title: string,
+  arm: Arm,
+  anchors: ReadonlyMap<string, string>,
+): Content {
+  const anchor = arm.tasks.map(({ task }) => anchors.get(task)).find((at) => at !== undefined);
+  return anchor === undefined ? text : sourced(anchor, text, title);
+}
+
+function effectCell(contrast: Contrast, anchors: ReadonlyMap<string, string>): Content {
+  const { effect, ci, unit, a, b } = contrast;
+  const digits = unit === 'W1' ? 3 : 2;
+  const show = unit === 'points' ? signed : fixed;
+  const interval = ci ? ` [${show(ci[0], digits)}, ${show(ci[1], digits)}]` : '';
+  return linked(
+    `${show(effect ?? 0, digits)}${interval}`,
+    `${a.label}${b ? ` and ${b.label}` : ''}`,
+    a,
+    anchors,
+  );
+}
+
+/** What a careful reader would hold against this verdict. */
+function caveats(claim: JudgedClaim, { needed }: ClaimsResult['design']): Html | null {
+  const { contrasts, seeds: wanted, kind } = claim;
+  const measured = contrasts.filter(({ effect }) => effect !== null);
+  const synthetic = [...new Set(measured.filter((c) => c.synthetic).map(({ dataset }) => dataset))];
+  const few = measured.filter(({ seeds }) => seeds < wanted);
+  const fewest = few.reduce((least, { seeds }) => Math.min(least, seeds), wanted);
+  const single = measured.some(({ seeds }) => seeds === 1);
+  const untested = group(
+    contrasts.filter(({ effect }) => effect === null),
+    ({ reason }) => reason,
+  );
+  const lacking = measured.filter(
+    ({ a, b, unit }) => unit === 'points' && b !== null && a.n !== b.n,
+  );
+  const effect = needed.find(({ d, power }) => d > 1 && power >= 0.9);
+  const items: Content[] = [
+    synthetic.length > 0 &&
+      `${listed(synthetic)} ${synthetic.length === 1 ? 'is' : 'are'} made by a generator of ours: shown, never counted.`,
+    few.length > 0 &&
+      `${counted(few.length, 'contrast')} of ${measured.length} rest on as few as ${counted(fewest, 'seed')}; ${wanted} are wanted.`,
+    single && 'A single seed has no SD, so its contrast has no test and no interval.',
+    few.length > 0 &&
+      effect !== undefined &&
+      kind === 'superiority' &&
+      `An effect of d = ${signed(effect.d, 2).slice(1)} needs ${effect.n} seeds per arm for a power of ${fixed(effect.power, 1)}.`,
+    lacking.length > 0 && `${counted(lacking.length, 'contrast')} compare arms of unequal n.`,
+    kind === 'correlation' || kind === 'ratio-range'
+      ? 'Most of the ratio is counting: neurons with more connections have longer gradients. The rings of the figure show how much.'
+      : null,
+    kind === 'equivalence' && measured.length > 0
+      ? 'A difference that is not significant is no equivalence: the interval has to lie within the margin.'
+      : null,
+    ...untested.map((all) => `${counted(all.length, 'contrast')} not tested: ${all[0].reason}.`),
+  ].flatMap((item) => (typeof item === 'string' ? [item] : []));
+  if (items.length === 0) return null;
+  return html`<aside class="caveats" aria-label="Caveats of ${claim.id}"><h3>Caveats</h3>
+<ul>${items.map((item) => html`<li>${item}</li>`)}</ul></aside>
+`;
+}

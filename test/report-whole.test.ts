@@ -1,0 +1,245 @@
+import { createHash } from 'node:crypto';
+import { HtmlValidate } from 'html-validate';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { fileSet } from '../src/file-set.ts';
+import { type Report, renderReport } from '../src/report/page.ts';
+import { type Hue, INK, PAPER, PROFILE_HUES, SOFT } from '../src/report/palette.ts';
+import { renderProvenance } from '../src/report/provenance.ts';
+import type { Study } from '../src/report/study.ts';
+import { STYLE } from '../src/report/style.ts';
+import { wholeStudy } from './report-fixture.ts';
+
+const FIGURES = [
+  ...['accuracy', 'sparsity', 'cv', 'gradients', 'contraction', 'fan-in', 'equilibrium'],
+  ...['pairs-c5', 'effects-c1', 'placement', 'masks', 'curves'],
+];
+
+const all = (text: string, pattern: RegExp): readonly string[] =>
+  [...text.matchAll(pattern)].map(([whole, group]) => group ?? whole);
+
+const sha256 = (text: string | Uint8Array): string =>
+  createHash('sha256').update(text).digest('hex');
+
+let report: Report;
+beforeAll(async () => {
+  report = await renderReport(wholeStudy());
+});
+
+describe('a whole report', () => {
+  test('is the same bytes on every machine and Node version', () => {
+    expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
+      [
+        "faf4189a061b7b458e69f997b4b824b2a61541dafd299a9aa2b6f4fee68e5b83",
+        "c678591ba5c37ebd73a27aa025cb30bfb6d7f216c84862e14fdc5c3c25c69003",
+      ]
+    `);
+  });
+
+  test('draws every figure, numbered in the order in which they stand', () => {
+    const ids = all(report.html, /<figure class="wide" id="figure-([^"]+)"/g);
+    for (const id of FIGURES) expect(ids).toContain(id);
+    const numbers = all(report.html, /<b>Figure (\d+)\.<\/b>/g).map(Number);
+    expect(numbers).toEqual(ids.map((_, i) => i + 1));
+    expect(report.html).not.toContain('Not drawn');
+  });
+
+  test('begins with the abstract and the claims, and has a section for each', () => {
+    const ids = all(report.html, /<section id="([^"]+)"/g);
+    expect(ids.slice(0, 6)).toEqual([
+      'claims',
+      'claim-C1',
+      'claim-C4',
+      'claim-C5',
+      'claim-C6',
+      'claim-C7',
+    ]);
+    expect(ids.slice(-5)).toEqual(['results', 'figures', 'data', 'methods', 'provenance']);
+    expect(report.html).toContain('Of 5 claims of the paper,');
+    for (const id of ids) expect(report.html).toContain(`aria-labelledby="${id}-title"`);
+  });
+
+  test('is valid HTML, and so is the provenance page', async () => {
+    const told = { title: 'report', run: { Run: 'r1' }, edges: [], claims: [] };
+    const task = {
+      ...{ task: 'a[0,b]', stage: 'a', key: 'ab', outcome: 'built' as const, seconds: 1, run: 'r' },
+      ...{ madeAt: 'now', host: 'h', node: 'v20', endedAt: 1, params: '{}', inputs: [] },
+    };
+    const validate = new HtmlValidate({
+      extends: ['html-validate:standard'],
+      rules: {
+        // Charts take their size and their pixels from attributes.
+        'no-inline-style': 'off',
+        // A table that scrolls has to be reachable by keyboard.
+        'prefer-native-element': 'off',
+      },
+    });
+    for (const page of [report.html, renderProvenance({ ...told, tasks: [task] })]) {
+      const { results } = await validate.validateString(page);
+      const told = results.flatMap(({ messages }) =>
+        messages.map(({ line, ruleId, message }) => `${line}: ${ruleId}: ${message}`),
+      );
+      expect(told.slice(0, 8)).toEqual([]);
+    }
+  });
+
+  test('links to no anchor that is not there, and has each id once', () => {
+    const ids = all(report.html, /\sid="([^"]+)"/g);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const target of all(report.html, /href="#([^"]+)"/g)) expect(ids).toContain(target);
+    for (const file of all(report.html, /href="([^#"]+)"/g)) {
+      expect(file).toMatch(/^(?:provenance\.html|data:image\/png;base64,)/);
+    }
+  });
+
+  test('stays under 3 MB', () => {
+    expect(report.html.length).toBeLessThan(3_000_000);
+  });
+});
+
+describe('the files beside it', () => {
+  test('are tables for papers and programs, figures and a page for a pull request', () => {
+    const names = Object.keys(report.files);
+    for (const table of ['claims', 'contrasts', 'accuracy', 'gradients', 'convergence']) {
+      expect(names).toEqual(expect.arrayContaining([`tables/${table}.csv`, `tables/${table}.tex`]));
+    }
+    expect(names.filter((name) => name.endsWith('.svg')).length).toBeGreaterThan(10);
+    expect(names).toEqual(expect.arrayContaining(['report.md', 'metrics.json', 'tables/runs.csv']));
+    expect(report.files['report.md']).toMatch(/^# .*\n\nOf 5 claims/);
+    expect(report.files['tables/accuracy.tex']).toMatch(/^% .*\n\\begin\{tabular\}\{lllll/);
+  });
+
+  test('hold a row for each run, with its task and digest', () => {
+    const { tables, form } = JSON.parse(report.files['metrics.json']);
+    const study = wholeStudy();
+    expect(form).toBe('metrics/1');
+    expect(tables.runs).toHaveLength(study.runs.length + study.sweep.length + study.placed.length);
+    const [run] = study.runs;
+    expect(tables.runs[0]).toMatchObject({
+      dataset: 'synth-digits',
+      accuracy: run.metrics.value.accuracy * 100,
+      task: run.metrics.from.task,
+      digest: run.metrics.from.digest,
+    });
+    const lines = report.files['tables/runs.csv'].trimEnd().split('\n');
+    expect(lines).toHaveLength(tables.runs.length + 1);
+  });
+
+  test('cannot leave their folder', () => {
+    const set = fileSet();
+    for (const name of ['../x', '/x', 'a/../b', 'a\\b', '.x', 'a//b', 'C:x', 'x.', '']) {
+      expect(() => set.encode({ [name]: '' })).toThrow(RangeError);
+      expect(() => set.decode(new TextEncoder().encode(JSON.stringify({ [name]: '' })))).toThrow();
+    }
+    expect(() => set.encode({ 'a.txt': '', 'A.txt': '' })).toThrow('two files');
+    expect(set.decode(set.encode({ 'b/c.md': 'x', a: 'y' }))).toEqual({ a: 'y', 'b/c.md': 'x' });
+  });
+});
+
+describe('bad input', () => {
+  const hostile = `<script>alert('x')</script>" onload="y & {1} \\input | * _ ✓ Ελ`;
+  const long = `lognormal-${'very-'.repeat(60)}long`;
+
+  test('has hostile and long names in no tag, table, formula or path', async () => {
+    const { html, files } = await renderReport(
+      wholeStudy({ seeds: 2, profiles: ['uniform', hostile, long], title: '</title><b>' }),
+    );
+    expect(html).not.toMatch(/<script|<b>onload|<\/title><b>/);
+    expect(all(html, /<[^>]*\sonload="/g)).toEqual([]);
+    for (const name of Object.keys(files)) expect(name).toMatch(/^[\w./-]{1,200}$/);
+    for (const [name, text] of Object.entries(files)) {
+      if (name.endsWith('.svg')) expect(text).not.toMatch(/<script|\sonload="/);
+    }
+    expect(files['tables/accuracy.tex']).not.toMatch(/\\input/);
+    expect(files['report.md']).not.toContain('<script');
+  });
+
+  test('of a single seed has no SD, no interval and no test, and says so', async () => {
+    const { html, files } = await renderReport(wholeStudy({ seeds: 1 }));
+    expect(html).toContain('A single seed has no SD, so its contrast has no test and no interval.');
+    expect(html).toContain('(one seed)');
+    for (const text of [html, ...Object.values(files)]) {
+      expect(text).not.toMatch(/NaN|undefined|Infinity/);
+    }
+    const { tables } = JSON.parse(files['metrics.json']);
+    for (const row of tables.accuracy.filter((one: { n: number }) => one.n === 1)) {
+      expect([row.sd, row.ci_low, row.ci_high]).toEqual([null, null, null]);
+    }
+  });
+
+  test('of arms that do not vary gives charts and no number that is none', async () => {
+    const study = wholeStudy();
+    const same = (runs: Study['runs']): Study['runs'] =>
+      runs.map((run) => ({
+        ...run,
+        metrics: { ...run.metrics, value: { ...run.metrics.value, accuracy: 0.9 } },
+      }));
+    const flat = { ...study, runs: same(study.runs), sweep: same(study.sweep), claims: null };
+    const { html, files } = await renderReport(flat);
+    for (const text of [html, ...Object.values(files)]) {
+      expect(text).not.toMatch(/NaN|undefined|Infinity/);
+    }
+    expect(html).toContain('id="figure-accuracy"');
+  });
+
+  test('of 200 profiles makes a page that says what it leaves to the tables', async () => {
+    const profiles = Array.from({ length: 200 }, (_, i) => `profile-${i}`);
+    const study = wholeStudy({ seeds: 1, profiles });
+    const { html, files } = await renderReport({ ...study, claims: null, gradients: [] });
+    expect(html).toMatch(/The\s+first\s+60\s+of\s+200\s+profiles/);
+    expect(html).toContain('and 176 more');
+    expect(html).toContain('<th scope="row">profile-199</th>');
+    expect(JSON.parse(files['metrics.json']).tables.accuracy.length).toBeGreaterThan(400);
+  });
+
+  test('without figures of some kind is named', async () => {
+    const study = wholeStudy({ seeds: 1 });
+    const { html } = await renderReport({ ...study, gradients: [], portraits: [], claims: null });
+    expect(html).toMatch(
+      /Not drawn, since this study holds no data for it: gradient concentration and masks\./,
+    );
+  });
+});
+
+describe('colours', () => {
+  const luminance = (color: string): number => {
+    const [r, g, b] = [1, 3, 5].map((at) => {
+      const value = Number.parseInt(color.slice(at, at + 2), 16) / 255;
+      return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const contrast = (a: string, b: string): number => {
+    const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const lights = ['light', 'dark'] as const;
+
+  test('of words stand out from paper by 4.5 to 1, in both lights', () => {
+    for (const light of lights) {
+      for (const hue of [INK, SOFT] satisfies Hue[]) {
+        expect(contrast(hue[light], PAPER[light])).toBeGreaterThan(4.5);
+      }
+    }
+    const [light, dark] = [
+      STYLE.slice(0, STYLE.indexOf('@media')),
+      /color-scheme: dark\) \{[\s\S]*?\}/.exec(STYLE)?.[0],
+    ];
+    for (const [sheet, paper] of [
+      [light, PAPER.light],
+      [dark ?? '', PAPER.dark],
+    ]) {
+      for (const name of ['soft', 'link', 'good', 'near', 'bad']) {
+        const color = new RegExp(`--${name}: (#[0-9a-f]{6})`).exec(sheet)?.[1] ?? '';
+        expect([name, color, contrast(color, paper) > 4.5]).toEqual([name, color, true]);
+      }
+    }
+  });
+
+  test('of profiles stand out from paper by 3 to 1, in both lights', () => {
+    for (const light of lights) {
+      for (const hue of PROFILE_HUES) {
+        expect([hue[light], contrast(hue[light], PAPER[light]) > 3]).toEqual([hue[light], true]);
+      }
+    }
+  });
+});
