@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { forecast } from '../pipeline/action.ts';
+import { placedFiles } from '../pipeline/artifact.ts';
 import { estimate } from '../pipeline/estimate.ts';
 import { EVENTS_VERSION, type Event, type Listener } from '../pipeline/event.ts';
 import { execute, type RunResult } from '../pipeline/execute.ts';
@@ -90,7 +91,10 @@ function keepWitness(
   for (const task of plan.tasks.values()) {
     for (const [output, path] of Object.entries(task.artifacts)) {
       const made = traces.get(task.id)?.outputs[output];
-      if (made) artifacts.set(join(artifactsFolder(root), path), made.digest);
+      if (made === undefined) continue;
+      const folder = artifactsFolder(root);
+      if (made.kind !== 'files') artifacts.set(join(folder, path), made.digest);
+      else for (const [file, digest] of placedFiles(folder, path)) artifacts.set(file, digest);
     }
   }
   witnessed.keep({

@@ -1,4 +1,5 @@
 // artifact.ts — outputs as files for people: restored when deleted, never overwriting what a person edited
+import { readFileSync } from 'node:fs';
 import { readFile, rename, rm } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { fileSet } from '../file-set.ts';
@@ -116,6 +117,19 @@ export async function openShelf(folder: string, clock: () => number): Promise<Sh
     }
   };
   return shelf;
+}
+
+/** The files that a blob of files was last made into, with their digests. */
+export function placedFiles(
+  folder: string,
+  path: string,
+): readonly (readonly [file: string, digest: Digest])[] {
+  try {
+    const folders: Record<string, Folder> = JSON.parse(readFileSync(join(folder, FOLDERS), 'utf8'));
+    return folders[path].files.map(([name, digest]) => [join(folder, path, name), digest] as const);
+  } catch {
+    return []; // Nothing was placed there, or what is told of it is damaged: the next make mends that.
+  }
 }
 
 const encoded = ([name, text]: [string, string]): readonly [string, Uint8Array] => [
