@@ -1,4 +1,5 @@
 // build.mjs — dist/kernels.wasm (AssemblyScript), then dist/cli.js (esbuild). Run by `prepare`.
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   mkdirSync,
@@ -63,6 +64,36 @@ for (const name of readdirSync('dist').filter((file) => file.endsWith('.js'))) {
   if (!Object.hasOwn(metafile.outputs, `dist/${name}`)) rmSync(`dist/${name}`);
 }
 chmodSync('dist/cli.js', 0o755);
+
+// One plain file that archives carry. The store and what comes with it have no place there: what its sandboxes read is
+// sent along. Archives are told by the SHA-256 of this file, so nothing in it may depend on where it was built.
+await build({
+  entryPoints: ['src/cli/verify-alone.ts'],
+  outfile: 'dist/verify.mjs',
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  minifySyntax: true,
+  charset: 'utf8',
+  define: { VERSION: JSON.stringify(version) },
+  banner: {
+    js: `// verify.mjs of pipeline ${version}: node verify.mjs --help\nimport{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);`,
+  },
+  plugins: [
+    {
+      name: 'without-store',
+      setup(plugin) {
+        plugin.onResolve({ filter: /\/store\.ts$/ }, () => ({ path: 'store', namespace: 'none' }));
+        plugin.onLoad({ filter: /.*/, namespace: 'none' }, () => ({
+          contents: 'export const openBlobs = () => () => undefined;',
+        }));
+      },
+    },
+  ],
+});
+const checker = createHash('sha256').update(readFileSync('dist/verify.mjs')).digest('hex');
+console.log(`${checker}  verify.mjs ${version}`);
 
 // `npx pipeline` finds the command here, at once. A `bin` in package.json would send npx through its own cache instead:
 // a second slower, and broken for good when it was first tried before `npm ci`.

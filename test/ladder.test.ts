@@ -66,6 +66,13 @@ describe('the rooms', () => {
     expect(wrongImports('src/pipeline', (name) => name === 'src/tensor.ts')).toEqual([]);
   });
 
+  test('archives draw one page and know no science but statistics', () => {
+    const allowed = (name: string): boolean =>
+      name === 'src/tensor.ts' ||
+      ['src/pipeline', 'src/report', 'src/stats'].includes(roomOf(name));
+    expect(wrongImports('src/archive', allowed)).toEqual([]);
+  });
+
   test('stages enter the pipeline by its door only', () => {
     const doors = ['src/pipeline/stage.ts', 'src/tensor.ts'];
     const allowed = (name: string): boolean =>
@@ -76,7 +83,7 @@ describe('the rooms', () => {
   test('the command line talks to the pipeline, and draws one page', () => {
     const pages = ['src/tensor.ts', 'src/report/provenance.ts'];
     const allowed = (name: string): boolean =>
-      pages.includes(name) || roomOf(name) === 'src/pipeline';
+      pages.includes(name) || ['src/pipeline', 'src/archive'].includes(roomOf(name));
     expect(wrongImports('src/cli', allowed)).toEqual([]);
   });
 });
@@ -108,6 +115,6 @@ describe('facts that the design rests on', () => {
 
   test('science and stages reach neither the disk nor the network', () => {
     const outside = /'node:(fs|net|http|https|dgram|child_process|worker_threads|os)[/']|\bfetch\(/;
-    expect(using(outside, ['src/pipeline/', 'src/cli/'])).toEqual([]);
+    expect(using(outside, ['src/pipeline/', 'src/archive/', 'src/cli/'])).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 // commands.ts — the commands beside make, status and why
 import { Argument, type Command, Option } from 'commander';
+import { addArchives } from './archives.ts';
 import { examples, notNegative, positive, withCommon, withLists, withStore } from './options.ts';
 
 type End = (code: number) => void;
@@ -10,6 +11,7 @@ export function addCommands(root: Command, end: End): void {
   addHistory(root, end);
   addUpkeep(root, end);
   addBeginnings(root, end);
+  addArchives(root, end);
 }
 
 function addViews(root: Command, end: End): void {

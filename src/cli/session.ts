@@ -1,6 +1,6 @@
 // session.ts — what every command begins with: the folder, the plan, the store, and the ways to end
 import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
+import { cpus, hostname, release } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { emptyStore } from '../pipeline/empty-store.ts';
@@ -172,4 +172,10 @@ export function newRunId(now: Date): string {
 }
 
 export const host = hostname();
+/** On what tasks are made: nothing that names the machine. */
+export const machine = (): { readonly [fact: string]: string } => ({
+  os: `${process.platform} ${release()}`,
+  arch: process.arch,
+  cpu: cpus()[0]?.model.trim() ?? 'unknown',
+});
 export const artifactsFolder = (root: string): string => join(root, 'artifacts');

@@ -36,6 +36,8 @@ export interface Maker {
   readonly at: string;
   /** Versions of node, pipeline and esbuild. */
   readonly versions: Named<string>;
+  /** Operating system, architecture and processor. Absent in what older versions made. */
+  readonly machine?: Named<string>;
 }
 
 /** What the store remembers of an action that ran. */

@@ -1,0 +1,198 @@
+// archive.ts — pipeline archive: a study as one file
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { homedir, userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import { gather } from '../archive/gather.ts';
+import { type Beside, prepare, Vanished, writePackage } from '../archive/pack.ts';
+import { forecast } from '../pipeline/action.ts';
+import { byCodeUnit, type Named, type TaskId } from '../pipeline/key.ts';
+import type { Plan } from '../pipeline/plan.ts';
+import {
+  type CommonOptions,
+  stderrColors as c,
+  EXIT,
+  host,
+  openSession,
+  planFor,
+  resolveTargets,
+  type Session,
+  shownPath,
+  talk,
+  tell,
+  UsageError,
+} from './session.ts';
+import { count } from './words.ts';
+
+/** Filled in by the build. */
+declare const VERSION: string;
+
+/** The checker that archives carry: it lies beside this bundle. */
+export const checkerFile = fileURLToPath(new URL('./verify.mjs', import.meta.url));
+
+interface ArchiveOptions extends CommonOptions {
+  readonly target: readonly string[];
+  readonly allow: readonly string[];
+  readonly light?: boolean;
+  readonly withData?: boolean;
+  readonly maxFile: number;
+}
+
+/** Writes an archive of what is made. */
+export async function archive(file: string | undefined, options: ArchiveOptions): Promise<number> {
+  const session = await openSession(options);
+  try {
+    const targets = targetsOf(session.plan, options.target);
+    const plan = planFor(session.plan, targets);
+    const fates = forecast(plan, session.store, new Set());
+    const open = [...fates.values()].filter(
+      ({ fate }) => fate !== 'reuse' && fate !== 'infeasible',
+    );
+    if (open.length > 0) {
+      const message = `${count(open.length, 'task')} of ${plan.tasks.size} are not made, such as ${open[0].task}`;
+      throw new UsageError([{ message, hint: `pipeline make ${options.target.join(' ')}` }]);
+    }
+    const wanted = { light: options.light ?? false, withData: options.withData ?? false };
+    const gathered = gather(plan, fates, targets, session.store, wanted);
+    const beside = await besideOf(session, plan, options);
+    const around = { home: homedir(), root: session.root, user: userInfo().username, host };
+    const made = await prepare(gathered, beside, session.store, around, options.maxFile);
+    const allowed = new Set(options.allow);
+    const held = made.holds.filter(({ item }) => !allowed.has(item));
+    if (held.length > 0) return refuse(held, options.json ?? false);
+    const path = resolve(options.directory, file ?? `${made.name}.zip`);
+    const bytes = await writePackage(made, path, () => undefined);
+    const sha256 = await digestOfPath(path);
+    const left = gathered.leftOut.length;
+    if (options.json)
+      tell(JSON.stringify({ file: path, digest: made.digest, bytes, sha256, leftOut: left }));
+    else {
+      talk(
+        `${count(plan.tasks.size, 'task')}, ${count(gathered.blobs.size, 'blob')}${left > 0 ? c.dim(`; ${left} listed and left out`) : ''}`,
+      );
+      tell(`study digest  ${made.digest}`);
+      tell(`archive       ${shownPath(path)}  ${bytes} bytes  sha256 ${sha256}`);
+    }
+    return EXIT.made;
+  } catch (error) {
+    if (error instanceof Vanished) throw new UsageError([{ message: error.message }]);
+    throw error;
+  } finally {
+    await session.store.close();
+  }
+}
+
+/** What people look at: tasks with artifacts; all tasks, where nothing is an artifact. */
+function targetsOf(plan: Plan, named: readonly string[]): readonly TaskId[] {
+  if (named.length > 0) return resolveTargets(plan, named);
+  const shown = [...plan.tasks.values()].filter(
+    ({ artifacts }) => Object.keys(artifacts).length > 0,
+  );
+  return (shown.length > 0 ? shown : [...plan.tasks.values()]).map(({ id }) => id);
+}
+
+function refuse(
+  held: readonly { readonly item: string; readonly message: string }[],
+  json: boolean,
+): number {
+  if (json) tell(JSON.stringify({ event: 'held', held }));
+  else {
+    talk(`${c.red('error')}: the archive would hold what should perhaps not leave this machine`);
+    for (const { item, message } of held) talk(`  ${c.bold(item)}  ${message}`);
+    const quoted = held.slice(0, 3).map(({ item }) => `--allow '${item}'`);
+    talk(
+      `  ${c.dim(`mend it and make again, or say ${quoted.join(' ')}${held.length > 3 ? ' …' : ''}`)}`,
+    );
+  }
+  return EXIT.mend;
+}
+
+async function besideOf(session: Session, plan: Plan, options: ArchiveOptions): Promise<Beside> {
+  const { root, cache, pipeline } = session;
+  const text = await readFile(join(root, options.file), 'utf8');
+  const papers: Record<string, Uint8Array> = {};
+  for (const name of ['LICENSE', 'CITATION.cff']) {
+    const bytes = await paper(root, name);
+    if (bytes) papers[name] = bytes;
+  }
+  const citation =
+    papers['CITATION.cff'] && (parse(Buffer.from(papers['CITATION.cff']).toString()) as unknown);
+  const written = parse(text) as { readonly params?: { readonly title?: unknown } } | null;
+  const title = written?.params?.title;
+  const modules = [...pipeline.stages.values()].map(({ name, run }) => [name, run]);
+  return {
+    pipeline: text,
+    invocation: { presets: options.preset, sets: options.set, targets: options.target },
+    modules: Object.fromEntries(modules.filter(([name]) => plan.stages.has(name))),
+    bundles: new Map([...plan.stages.values()].map(({ code }) => [code.digest, code.file])),
+    papers,
+    packages: await packagesOf(root),
+    audits: await auditsIn(cache, plan),
+    checker: await readFile(checkerFile),
+    title: typeof title === 'string' ? title : 'A study',
+    authors: authorsOf(citation),
+    version: VERSION,
+  };
+}
+
+/** Licences go by two spellings. */
+async function paper(root: string, name: string): Promise<Uint8Array | undefined> {
+  for (const spelled of name === 'LICENSE'
+    ? ['LICENSE', 'LICENCE', 'LICENSE.md', 'LICENSE.txt']
+    : [name]) {
+    const bytes = await readFile(join(root, spelled)).catch(() => undefined);
+    if (bytes) return bytes;
+  }
+  return undefined;
+}
+
+function authorsOf(citation: unknown): readonly string[] {
+  const { authors } = (citation ?? {}) as { readonly authors?: unknown };
+  const names = (Array.isArray(authors) ? authors : []).map((author: Named<unknown>) =>
+    [author?.name, author?.['given-names'], author?.['family-names']]
+      .filter((part) => typeof part === 'string')
+      .join(' '),
+  );
+  const told = names.filter((name) => name !== '');
+  return told.length > 0 ? told : ['the authors of the study'];
+}
+
+/** Exact versions of the packages that the project names. */
+async function packagesOf(root: string): Promise<Named<string>> {
+  try {
+    const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as {
+      readonly packages?: {
+        readonly [path: string]: { readonly version?: string; readonly dependencies?: object };
+      };
+    };
+    const names = Object.keys(lock.packages?.['']?.dependencies ?? {}).sort(byCodeUnit);
+    return Object.fromEntries(
+      names.map((name) => [name, lock.packages?.[`node_modules/${name}`]?.version ?? 'unknown']),
+    );
+  } catch {
+    return {}; // A project without packages of its own.
+  }
+}
+
+/** What audits found of the tasks that go in. */
+async function auditsIn(cache: string, plan: Plan): Promise<readonly unknown[]> {
+  const folder = join(cache, 'audits');
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json'));
+  const audits: unknown[] = [];
+  for (const name of names.sort(byCodeUnit)) {
+    const audit = JSON.parse(await readFile(join(folder, name), 'utf8')) as {
+      readonly task: TaskId;
+    };
+    if (plan.tasks.has(audit.task)) audits.push(audit);
+  }
+  return audits;
+}
+
+async function digestOfPath(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  return hash.digest('hex');
+}

@@ -1,0 +1,54 @@
+// sandbox.ts — the far side of a process that runs one action and ends
+import { readFileSync, writeSync } from 'node:fs';
+import { deserialize } from 'node:v8';
+import { ANSWERS, type Answer } from '../archive/runner.ts';
+import { FLAGS, type WorkerMessage, type WorkerRequest } from '../pipeline/assignment.ts';
+import { createWorker } from '../pipeline/worker.ts';
+
+/** Runs the action that stands on stdin, and says on a pipe what it gave. */
+export function sandbox(): void {
+  const frame = readFileSync(0);
+  const request = deserialize(frame.subarray(4)) as WorkerRequest;
+  const { hear, print } = createWorker({ say: answer, flags: new Int32Array(FLAGS.count) });
+  // What a stage prints is nobody's business here.
+  const swallow = (chunk: Uint8Array | string): boolean => {
+    print(String(chunk));
+    return true;
+  };
+  process.stdout.write = swallow;
+  process.stderr.write = swallow;
+  process.on('uncaughtException', (error: unknown) => {
+    tell({ say: 'failed', message: error instanceof Error ? error.message : String(error) });
+    process.exit(1);
+  });
+  hear(request);
+}
+
+function answer(message: WorkerMessage): void {
+  if (message.say === 'done') {
+    const outputs = Object.entries(message.outputs);
+    tell({ say: 'done', outputs: outputs.map(([name, bytes]) => [name, bytes.length] as const) });
+    for (const [, bytes] of outputs) write(bytes);
+    process.exit(0);
+  }
+  if (message.say === 'failed') {
+    const { message: words, infeasible = false } = message;
+    tell({ say: 'failed', message: words, infeasible });
+    process.exit(0);
+  }
+  if (message.say === 'died' || message.say === 'lost' || message.say === 'stopped') {
+    tell({ say: 'failed', message: `the process could not go on (${message.say})` });
+    process.exit(1);
+  }
+}
+
+function tell(said: Answer): void {
+  const text = Buffer.from(JSON.stringify(said));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(text.length);
+  write(Buffer.concat([length, text]));
+}
+
+function write(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(ANSWERS, bytes, at);
+}
