@@ -8,9 +8,10 @@ import { EVENTS_VERSION, type Event, type Listener } from '../pipeline/event.ts'
 import { execute, type RunResult } from '../pipeline/execute.ts';
 import { type RunFacts, recordRun } from '../pipeline/history.ts';
 import type { Digest, Json, Named, TaskId } from '../pipeline/key.ts';
+import { isNetworkFolder } from '../pipeline/lmdb-root.ts';
 import { type Plan, restsOnFiles } from '../pipeline/plan.ts';
 import { runningGroups } from '../pipeline/shell.ts';
-import { isNetworkFolder, type Store } from '../pipeline/store.ts';
+import type { Store } from '../pipeline/store.ts';
 import { createWorkers } from '../pipeline/workers.ts';
 import { createDisplay, type Display, lineFor } from './display.ts';
 import { tellForecast } from './forecast.ts';

@@ -7,9 +7,10 @@ import { digestOf, type Named } from './key.ts';
 import type { Invocation, Plan, Task } from './plan.ts';
 import type { Policy } from './policy.ts';
 import { changedFiles } from './project-file.ts';
+import type { Maker, Output, Trace } from './record.ts';
 import { runInScratch, type ScratchWork } from './scratch.ts';
 import { errorKind } from './stage.ts';
-import { type Maker, type Output, type Store, StoreError, type Trace } from './store.ts';
+import { type Store, StoreError } from './store.ts';
 import type { Supply } from './supply.ts';
 import { lateWords, type WorkerResult, type Workers } from './workers.ts';
 

@@ -6,9 +6,10 @@ import type { Listener, Reason, TaskError } from './event.ts';
 import type { TaskId } from './key.ts';
 import type { Plan, Task } from './plan.ts';
 import type { Policy } from './policy.ts';
+import type { Claim, Trace } from './record.ts';
 import { urgencies } from './schedule.ts';
 import type { Demand, Slots } from './slots.ts';
-import type { Claim, Store, Trace } from './store.ts';
+import type { Store } from './store.ts';
 
 /** What turns need. */
 export interface TurnOptions {
