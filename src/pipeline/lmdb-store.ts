@@ -22,21 +22,30 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
   const root = openRoot(folder, STORE_FILE);
   const table = <V>(name: string) => root.openDB<V, string>({ name, encoding: 'json' });
   const meta = table<number>('meta');
-  try {
-    if (meta.get('format') !== STORE_FORMAT) root.transactionSync(() => checkFormat(meta, folder));
-    checkNotCompacting(folder, before);
-  } catch (error) {
-    void root.close();
-    throw error instanceof StoreError ? error : worded(error, folder);
-  }
   const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
   const partials = root.openDB<Buffer, string>({ name: 'partial', encoding: 'binary' });
   const traces = table<Trace>('traces');
   const latest = table<Key>('latest');
   const runs = table<RunRecord>('runs');
+  /** LMDB strikes this process off its readers whenever a table is opened, and enters it again when it reads. */
+  const enlist = (): unknown => meta.get('format');
+  const late = <V>(name: string) =>
+    lazy(() => {
+      const opened = table<V>(name);
+      enlist();
+      return opened;
+    });
   // Opened when they are needed first: a make that says nothing never needs them.
-  const logs = lazy(() => table<TaskLog>('logs'));
-  const pins = lazy(() => table<string>('pins'));
+  const logs = late<TaskLog>('logs');
+  const pins = late<string>('pins');
+  try {
+    if (enlist() !== STORE_FORMAT) root.transactionSync(() => checkFormat(meta, folder));
+    enlist();
+    checkNotCompacting(folder, before);
+  } catch (error) {
+    void root.close();
+    throw error instanceof StoreError ? error : worded(error, folder);
+  }
 
   /** Every write: one transaction, flushed to disk before it returns, an error worded for people. */
   const write = <T>(action: () => T): T => transact(root, folder, action);
@@ -141,6 +150,10 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
       const tables = { blobs, partials, traces, latest, runs, logs: logs(), pins: pins() };
       return {
         ...upkeepOf(root, join(folder, STORE_FILE), tables as unknown as Tables),
+        shared() {
+          enlist();
+          return isShared(root);
+        },
         write,
         claims: () => claims.all(),
         dropClaims(keys: readonly Key[]) {
@@ -183,7 +196,7 @@ function upkeepOf(
   root: LmdbRoot,
   file: string,
   tables: Tables,
-): Omit<Upkeep, 'write' | 'claims' | 'dropClaims'> {
+): Omit<Upkeep, 'write' | 'shared' | 'claims' | 'dropClaims'> {
   const bytesOf = (table: { getStats(): object }): number => {
     const stats = table.getStats() as PageStats;
     const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
@@ -194,13 +207,15 @@ function upkeepOf(
     tables,
     bytes: () =>
       Object.values(tables).reduce((sum, table) => sum + bytesOf(table as unknown as LmdbRoot), 0),
-    shared() {
-      // Readers that died are struck off first; the rest has a line each, below a line of titles.
-      root.readerCheck();
-      return root.readerList().trim().split('\n').length - 1 > 1;
-    },
     copyCompact: (path) => root.backup(path, true),
   };
+}
+
+/** Whether a file has other readers than this one. Those that died are struck off first. */
+function isShared(root: LmdbRoot): boolean {
+  root.readerCheck();
+  // A line for each, below a line of titles.
+  return root.readerList().trim().split('\n').length - 1 > 1;
 }
 
 /** Reads blobs of the store in a folder, verified, beside the process that has it open. It never writes. */
