@@ -2,6 +2,9 @@
 import { runningGroups } from '../pipeline/shell.ts';
 import { EXIT } from './session.ts';
 
+/** While a pipeline is loaded, `process.exit` is another: a stage that ends the process must not end ours. */
+const exit: (code: number) => never = process.exit.bind(process);
+
 /** Hears signals until it is let go. */
 export interface Stop {
   /** Aborted by the first. */
@@ -20,7 +23,7 @@ function endNow(): never {
       // It has just ended by itself.
     }
   }
-  process.exit(EXIT.interrupted);
+  exit(EXIT.interrupted);
 }
 
 /** Hears SIGINT and SIGTERM. */
