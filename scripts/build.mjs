@@ -84,7 +84,10 @@ await build({
     {
       name: 'without-store',
       setup(plugin) {
-        plugin.onResolve({ filter: /\/store\.ts$/ }, () => ({ path: 'store', namespace: 'none' }));
+        plugin.onResolve({ filter: /\/lmdb-store\.ts$/ }, () => ({
+          path: 'store',
+          namespace: 'none',
+        }));
         plugin.onLoad({ filter: /.*/, namespace: 'none' }, () => ({
           contents: 'export const openBlobs = () => () => undefined;',
         }));

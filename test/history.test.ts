@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { differences } from '../src/pipeline/compare.ts';
 import { findRuns, recordRun } from '../src/pipeline/history.ts';
 import type { Key, TaskId } from '../src/pipeline/key.ts';
-import type { RunRecord, Store, TaskLog } from '../src/pipeline/store.ts';
+import type { RunRecord, TaskLog } from '../src/pipeline/record.ts';
+import type { Store } from '../src/pipeline/store.ts';
 import { DOOR, makeRig, type Rig } from './rig.ts';
 
 const FILES = {

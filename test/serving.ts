@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { FetchError, type FetchOptions, fetchFiles } from '../src/pipeline/fetch.ts';
+import { openStore } from '../src/pipeline/lmdb-store.ts';
 import type { SourceFile } from '../src/pipeline/stage.ts';
-import { openStore, type Store } from '../src/pipeline/store.ts';
+import type { Store } from '../src/pipeline/store.ts';
 
 /** A folder that goes when the test is over. */
 export function folder(files: Readonly<Record<string, Uint8Array | string>> = {}): string {

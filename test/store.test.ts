@@ -5,13 +5,10 @@ import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Digest, digestOf, type Key, type TaskId } from '../src/pipeline/key.ts';
-import {
-  CLAIM_LEASE_MS,
-  checkFormat,
-  openStore,
-  type Store,
-  type Trace,
-} from '../src/pipeline/store.ts';
+import { openStore } from '../src/pipeline/lmdb-store.ts';
+import { CLAIM_LEASE_MS, type Trace } from '../src/pipeline/record.ts';
+import type { Store } from '../src/pipeline/store.ts';
+import { checkFormat } from '../src/pipeline/store-format.ts';
 
 const newFolder = (): string => {
   const folder = mkdtempSync(join(tmpdir(), 'pipeline-store-'));

@@ -6,7 +6,8 @@ import type { InputBlobs } from '../pipeline/assignment.ts';
 import type { StageModule } from '../pipeline/code.ts';
 import type { Digest, Named } from '../pipeline/key.ts';
 import { readProjectFiles } from '../pipeline/project-file.ts';
-import type { Store, Trace } from '../pipeline/store.ts';
+import type { Trace } from '../pipeline/record.ts';
+import type { Store } from '../pipeline/store.ts';
 import { differenceOf } from './difference.ts';
 import { type ErrandEnd, type Launcher, runErrand } from './runner.ts';
 

@@ -1,6 +1,7 @@
 // fill.ts — an archive that holds together → a store that knows what it knows
 import type { Digest, Key, Named, TaskId } from '../pipeline/key.ts';
-import type { Commit, Maker, Output, Store, Trace } from '../pipeline/store.ts';
+import type { Maker, Output, Trace } from '../pipeline/record.ts';
+import type { Commit, Store } from '../pipeline/store.ts';
 import type { OnRead } from './bag.ts';
 import { PAYLOAD } from './bag.ts';
 import type { Contents } from './integrity.ts';

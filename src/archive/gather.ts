@@ -2,8 +2,9 @@
 import type { Forecast } from '../pipeline/action.ts';
 import { byCodeUnit, canonicalJson, type Digest, type TaskId } from '../pipeline/key.ts';
 import type { Plan, Task } from '../pipeline/plan.ts';
+import type { Trace } from '../pipeline/record.ts';
 import type { SourceFile } from '../pipeline/stage.ts';
-import type { Store, Trace } from '../pipeline/store.ts';
+import type { Store } from '../pipeline/store.ts';
 import type { ArchivedTrace, LeftOut, Source, Study, StudyTask } from './study.ts';
 
 /** What of a study goes into its archive. */

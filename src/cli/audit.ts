@@ -7,7 +7,7 @@ import { forecast } from '../pipeline/action.ts';
 import type { StageModule } from '../pipeline/code.ts';
 import { writeAtomically } from '../pipeline/files.ts';
 import type { TaskId } from '../pipeline/key.ts';
-import type { Trace } from '../pipeline/store.ts';
+import type { Trace } from '../pipeline/record.ts';
 import { checkerFile } from './archive.ts';
 import {
   type CommonOptions,

@@ -1,17 +1,41 @@
 // commands.ts — the commands beside make, status and why
 import { Argument, type Command, Option } from 'commander';
 import { addArchives } from './archives.ts';
-import { examples, notNegative, positive, withCommon, withLists, withStore } from './options.ts';
+import {
+  examples,
+  notNegative,
+  positive,
+  several,
+  withCommon,
+  withLists,
+  withStore,
+} from './options.ts';
 
 type End = (code: number) => void;
 
 /** Declares them. Each loads its own file when it runs. */
 export function addCommands(root: Command, end: End): void {
+  addWatch(root, end);
   addViews(root, end);
   addHistory(root, end);
   addUpkeep(root, end);
   addBeginnings(root, end);
   addArchives(root, end);
+}
+
+function addWatch(root: Command, end: End): void {
+  withCommon(root.command('watch [targets...]'))
+    .description('make targets, and again whenever something changes that they rest on')
+    .addOption(
+      new Option('-j, --jobs <n>', 'tasks at once (default: one per core)').argParser(positive),
+    )
+    .option('-k, --keep-going', 'after a failure, go on with what does not need it')
+    .option('--mirror <dir|url>', 'look here first for data files (repeatable)', several)
+    .option('-q, --quiet', 'say only what goes wrong')
+    .addHelpText('after', examples('watch', 'watch report', 'watch report -j 2 --set seeds=[0]'))
+    .action(async (targets, options) =>
+      end(await (await import('./watch.ts')).watch(targets, withLists(options))),
+    );
 }
 
 function addViews(root: Command, end: End): void {

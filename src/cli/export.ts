@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import type { Json } from '../pipeline/key.ts';
-import type { Output } from '../pipeline/store.ts';
+import type { Output } from '../pipeline/record.ts';
 import { encodeSafetensors, type Tensor, type TensorFile } from '../tensor.ts';
 import { jsonCsv, npyOf, tensorCsv, tensorsJson } from './forms.ts';
 import { writeOutput } from './output.ts';

@@ -2,7 +2,8 @@
 import { lastRunOf, taskInRuns } from '../pipeline/history.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import { didYouMean } from '../pipeline/located.ts';
-import type { RunRecord, Store, TaskLog } from '../pipeline/store.ts';
+import type { RunRecord, TaskLog } from '../pipeline/record.ts';
+import type { Store } from '../pipeline/store.ts';
 import { oneRun } from './past.ts';
 import {
   type CommonOptions,

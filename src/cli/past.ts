@@ -1,6 +1,7 @@
 // past.ts — runs by the names that people give them
 import { findRuns } from '../pipeline/history.ts';
-import type { RunRecord, Store } from '../pipeline/store.ts';
+import type { RunRecord } from '../pipeline/record.ts';
+import type { Store } from '../pipeline/store.ts';
 import { UsageError } from './session.ts';
 
 /** The one run that a word names. @throws UsageError */

@@ -1,5 +1,5 @@
 // runs.ts — pipeline runs, pin, unpin: what was run, and which runs gc leaves alone
-import type { RunRecord } from '../pipeline/store.ts';
+import type { RunRecord } from '../pipeline/record.ts';
 import { oneRun } from './past.ts';
 import {
   type CommonOptions,

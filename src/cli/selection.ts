@@ -2,7 +2,7 @@
 import { forecast } from '../pipeline/action.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import { didYouMean } from '../pipeline/located.ts';
-import type { Output, Trace } from '../pipeline/store.ts';
+import type { Output, Trace } from '../pipeline/record.ts';
 import { decodeSafetensors, type TensorFile } from '../tensor.ts';
 import { stdoutColors as c, oneTask, type Session, talk, UsageError } from './session.ts';
 import { absenceWords, taskWord } from './words.ts';

@@ -1,6 +1,6 @@
 // show.ts — pipeline show TASK[:output]: what a task made
 import prettyBytes from 'pretty-bytes';
-import type { Output, Trace } from '../pipeline/store.ts';
+import type { Output, Trace } from '../pipeline/record.ts';
 import { elementType, type Tensor, type TensorFile } from '../tensor.ts';
 import { writeOutput } from './output.ts';
 import { bytesOf, select, tensorsOf } from './selection.ts';

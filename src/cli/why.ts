@@ -4,7 +4,7 @@ import { type Forecast, forecast } from '../pipeline/action.ts';
 import type { Change } from '../pipeline/event.ts';
 import { type Comparison, nearestTrace, predecessor, sourceChanges } from '../pipeline/explain.ts';
 import type { Digest, Json, TaskId } from '../pipeline/key.ts';
-import type { Trace } from '../pipeline/store.ts';
+import type { Trace } from '../pipeline/record.ts';
 import { forecastJson } from './forecast.ts';
 import {
   type CommonOptions,

@@ -15,7 +15,8 @@ import {
   type TaskId,
 } from './key.ts';
 import type { Binding, Invocation, Plan, Task } from './plan.ts';
-import type { Store, Trace } from './store.ts';
+import type { Trace } from './record.ts';
+import type { Store } from './store.ts';
 
 /** A task with everything that decides its outputs. */
 export interface Action {

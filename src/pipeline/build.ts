@@ -7,9 +7,11 @@ import { digestOf, type Named } from './key.ts';
 import type { Invocation, Plan, Task } from './plan.ts';
 import type { Policy } from './policy.ts';
 import { changedFiles } from './project-file.ts';
+import type { Maker, Output, Trace } from './record.ts';
+import type { Retirement } from './retirement.ts';
 import { runInScratch, type ScratchWork } from './scratch.ts';
 import { errorKind } from './stage.ts';
-import { type Maker, type Output, type Store, StoreError, type Trace } from './store.ts';
+import { type Store, StoreError } from './store.ts';
 import type { Supply } from './supply.ts';
 import { lateWords, type WorkerResult, type Workers } from './workers.ts';
 
@@ -33,6 +35,7 @@ export interface BuildOptions {
   readonly halted: () => boolean;
   /** Aborted when it does: the commands that run are ended. */
   readonly stopped: AbortSignal;
+  readonly retirement: Retirement;
 }
 
 /** How one try ended. */
@@ -44,6 +47,8 @@ export type Tried =
 
 /** A worker that does not find blobs which are there is asked no more often than this. */
 const LOOKS_MAX = 3;
+/** A stage that does not reach a checkpoint within this time after it was asked to stop is ended. */
+export const STOP_GRACE_MS = 4000;
 
 /** Runs actions. Which, when and for whom is decided elsewhere. */
 export class Builder {
@@ -56,7 +61,7 @@ export class Builder {
 
   /** One try. @param slot its number, for whoever draws what ran where */
   async try(action: Action, reason: Reason, slot: number): Promise<Tried> {
-    const { listener, clock, store, halted } = this.options;
+    const { listener, clock, store, retirement } = this.options;
     const { task, key } = action;
     // What there is to know of tools and commands is said once a run.
     for (const note of [task.tools?.note ?? [], task.command?.notes ?? []].flat()) {
@@ -65,13 +70,7 @@ export class Builder {
     listener({ event: 'started', task: task.id, key, reason, slot });
     const start = clock();
     if (reason.kind === 'forced') store.dropPartial(key);
-    const result = await this.attempt(action).catch((error: unknown): WorkerResult => {
-      if (error instanceof StoreError) throw error;
-      if (halted()) return { end: 'stopped' };
-      const message = error instanceof Error ? error.message : String(error);
-      const stack = errorKind(error) === 'bug' ? (error as Error).stack : undefined;
-      return { end: 'failed', message, stack };
-    });
+    const result = await retirement.during(key, (obsolete) => this.result(action, obsolete));
     const seconds = (clock() - start) / 1000;
     if (result.end === 'done') return { end: 'done', outputs: result.outputs, seconds };
     if (result.end === 'stopped') {
@@ -86,6 +85,18 @@ export class Builder {
     const { message, stack, infeasible } = result;
     if (infeasible && task.skipsInfeasible) return { end: 'infeasible', message, seconds };
     return { end: 'failed', error: { message, stack } };
+  }
+
+  private async result(action: Action, obsolete: AbortSignal): Promise<WorkerResult> {
+    try {
+      return await this.attempt(action, obsolete);
+    } catch (error) {
+      if (error instanceof StoreError) throw error;
+      if (this.options.halted() || obsolete.aborted) return { end: 'stopped' };
+      const message = error instanceof Error ? error.message : String(error);
+      const stack = errorKind(error) === 'bug' ? (error as Error).stack : undefined;
+      return { end: 'failed', message, stack };
+    }
   }
 
   /** Keeps what a stage gave: blobs and trace in one transaction, durable before anybody hears of it. */
@@ -156,17 +167,17 @@ export class Builder {
     };
   }
 
-  private async attempt(action: Action): Promise<WorkerResult> {
+  private async attempt(action: Action, obsolete: AbortSignal): Promise<WorkerResult> {
     const { task } = action;
     for (let look = 1; ; look++) {
-      const result = await this.ask(action);
+      const result = await this.ask(action, obsolete);
       if (result.end === 'done') return unlessChanged(task, result);
       if (result.end !== 'lost' || look === LOOKS_MAX) return result;
       await this.options.supply.restore(task, result.digests);
     }
   }
 
-  private async ask(action: Action): Promise<WorkerResult> {
+  private async ask(action: Action, obsolete: AbortSignal): Promise<WorkerResult> {
     const { task, key } = action;
     const { plan, store, workers, listener, root, cache, supply, policies, halted } = this.options;
     const module = plan.stages.get(task.stage);
@@ -176,9 +187,12 @@ export class Builder {
     const files = await supply.files(task, progress);
     const inputs = await supply.inputs(task);
     // From here on the worker is told of a stop; one that came before must not be missed.
-    if (halted()) return { end: 'stopped' };
+    if (halted() || obsolete.aborted) return { end: 'stopped' };
     const timeout_ms = policies.get(task.stage)?.timeout_ms ?? null;
-    if (task.command) return this.command(action, task.command, inputs, timeout_ms);
+    if (task.command) {
+      const stopped = AbortSignal.any([this.options.stopped, obsolete]);
+      return this.command(action, task.command, inputs, { timeout_ms, stopped });
+    }
     return workers.run(
       {
         bundle: module.code.file,
@@ -198,6 +212,7 @@ export class Builder {
       {
         isolate: module.declaration.isolate ?? task.tools !== null,
         timeout_ms,
+        obsolete: { signal: obsolete, grace_ms: STOP_GRACE_MS },
       },
     );
   }
@@ -206,9 +221,9 @@ export class Builder {
     { task, key }: Action,
     command: Invocation,
     inputs: Named<InputBlobs>,
-    timeout_ms: number | null,
+    { timeout_ms, stopped }: { readonly timeout_ms: number | null; readonly stopped: AbortSignal },
   ): Promise<WorkerResult> {
-    const { root, scratch: folder, listener, stopped } = this.options;
+    const { root, scratch: folder, listener } = this.options;
     const late = timeout_ms === null ? undefined : AbortSignal.timeout(timeout_ms);
     const result = await runInScratch({
       task,

@@ -2,7 +2,8 @@
 import type { Listener } from './event.ts';
 import { goneFor, type Holder, type Identity, lifeOf } from './holder.ts';
 import type { Key, TaskId } from './key.ts';
-import { type Claim, type Store, StoreError } from './store.ts';
+import type { Claim } from './record.ts';
+import { type Store, StoreError } from './store.ts';
 
 /** A claim is renewed this often, well within its lease. */
 export const CLAIM_RENEW_MS = 1000;

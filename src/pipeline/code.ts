@@ -83,7 +83,7 @@ export async function bundleStages(
   requests: readonly ModuleRequest[],
   clock: () => number,
 ): Promise<Result<Bundles>> {
-  const index = join(cache, 'bundles', 'index.json');
+  const index = indexFile(cache);
   const remembered = await readIndex(index);
   const distinct = new Map(requests.map((request) => [request.run, request]));
   const records: Record<string, BundleRecord> = {};
@@ -144,12 +144,25 @@ function sourcesOf(root: string, records: readonly BundleRecord[]): Sources {
     for (const [path, stamp] of Object.entries(record.stamps)) {
       files.set(resolve(root, path), stamp);
     }
-    for (const [path, names] of Object.entries(record.folders)) {
+    for (const [path, names] of Object.entries(record.folders ?? {})) {
       folders.set(resolve(root, path), names);
     }
   }
   return { files, folders };
 }
+
+/** What modules were bundled from when they were bundled last, as far as that is known. */
+export async function rememberedSources(
+  root: string,
+  cache: string,
+  runs: readonly string[],
+): Promise<Sources> {
+  const remembered = await readIndex(indexFile(cache));
+  const records = runs.flatMap((run) => (Object.hasOwn(remembered, run) ? [remembered[run]] : []));
+  return sourcesOf(root, records);
+}
+
+const indexFile = (cache: string): string => join(cache, 'bundles', 'index.json');
 
 const bundleFile = (cache: string, digest: Digest): string =>
   resolve(cache, 'bundles', `${digest}.mjs`);

@@ -3,15 +3,8 @@ import { readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beginCompaction } from './compaction.ts';
 import type { Digest, Key } from './key.ts';
-import {
-  CLAIM_LEASE_MS,
-  type Claim,
-  type RunRecord,
-  type Store,
-  StoreError,
-  type Trace,
-  type Upkeep,
-} from './store.ts';
+import { CLAIM_LEASE_MS, type Claim, type RunRecord, type Trace } from './record.ts';
+import { type Store, StoreError, type Upkeep } from './store.ts';
 
 /** What must stay. */
 export interface Roots {

@@ -1,6 +1,7 @@
 // compare.ts — what differs between two runs: params, numbers in their outputs, outputs
 import { canonicalJson, type Digest, type Json, type Named, type TaskId } from './key.ts';
-import type { RunRecord, Store, Trace } from './store.ts';
+import type { RunRecord, Trace } from './record.ts';
+import type { Store } from './store.ts';
 
 /** A value that differs; undefined where one run lacks it. */
 export interface Difference {

@@ -2,7 +2,8 @@
 import type { Forecast } from './action.ts';
 import { canonicalJson, type Digest, type TaskId } from './key.ts';
 import type { Plan, Task } from './plan.ts';
-import type { Store, Trace } from './store.ts';
+import type { Trace } from './record.ts';
+import type { Store } from './store.ts';
 
 /** A guess at what a make would cost. */
 export interface Estimate {

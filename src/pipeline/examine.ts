@@ -1,6 +1,7 @@
 // examine.ts — reads everything in a store and tells what is wrong with it
 import { type Digest, digestOf, type Key, keyOf, type TaskId } from './key.ts';
-import { CLAIM_LEASE_MS, type Tables, type Trace, type Upkeep } from './store.ts';
+import { CLAIM_LEASE_MS, type Trace } from './record.ts';
+import type { Tables, Upkeep } from './store.ts';
 
 /** Something wrong in a store. */
 export type Defect =

@@ -2,7 +2,7 @@
 import { lackWords, standingOf } from './absence.ts';
 import { type Action, actionOf, decide } from './action.ts';
 import { openShelf, type Shelf } from './artifact.ts';
-import { Builder, type Tried } from './build.ts';
+import { Builder, STOP_GRACE_MS, type Tried } from './build.ts';
 import { CLAIM_RENEW_MS, Claims } from './claims.ts';
 import { Commits } from './commits.ts';
 import type { Listener, Outcome, Tally } from './event.ts';
@@ -11,9 +11,11 @@ import type { Key, TaskId } from './key.ts';
 import { Ledger } from './ledger.ts';
 import type { Plan, Task } from './plan.ts';
 import type { Policy } from './policy.ts';
+import type { Maker, Trace } from './record.ts';
+import { Retirement } from './retirement.ts';
 import { inOrder } from './schedule.ts';
-import { type Demand, Slots } from './slots.ts';
-import type { Maker, Store, Trace } from './store.ts';
+import type { Demand, Slots } from './slots.ts';
+import type { Store } from './store.ts';
 import { Supply } from './supply.ts';
 import { Turns } from './turns.ts';
 import type { Workers } from './workers.ts';
@@ -23,10 +25,8 @@ export interface ExecuteOptions {
   readonly store: Store;
   readonly workers: Workers;
   readonly listener: Listener;
-  /** Tasks that run at once. */
-  readonly slots: number;
-  /** How much there is of each named resource. */
-  readonly resources: ReadonlyMap<string, number>;
+  /** How many tasks run at once, and what they share. Runs beside each other in one process share it, too. */
+  readonly slots: Slots;
   /** How the tasks of each stage are run. */
   readonly policies: { get(stage: string): Policy | undefined };
   /** After a failure, go on with what does not need it. */
@@ -47,6 +47,8 @@ export interface ExecuteOptions {
   readonly clock: () => number;
   /** Aborted when the user asks to stop: running stages save a checkpoint and end. */
   readonly signal: AbortSignal;
+  /** Begun when a newer plan takes this one's place. Absent where none can. */
+  readonly retirement?: Retirement;
 }
 
 /** How a run ended, task by task. */
@@ -65,8 +67,6 @@ export interface RunResult {
 
 /** Checkpoints are at most this far apart. */
 const CHECKPOINT_EVERY_MS = 30_000;
-/** A stage that does not reach a checkpoint within this time after Ctrl-C is ended. */
-const STOP_GRACE_MS = 4000;
 
 /** Makes every task of a plan. Failures are outcomes, not exceptions; a broken store throws. */
 export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunResult> {
@@ -85,6 +85,7 @@ class Run {
   /** What is being made in this run, by key: a second task with the same key waits for the first. */
   private readonly making = new Map<Key, { readonly task: TaskId; readonly made: Promise<Made> }>();
   private readonly slots: Slots;
+  private readonly retirement: Retirement;
   private readonly claims: Claims;
   private readonly supply: Supply;
   private readonly builder: Builder;
@@ -101,7 +102,8 @@ class Run {
     const { store, listener, clock, identity, maker } = options;
     this.plan = plan;
     this.options = options;
-    this.slots = new Slots(options.slots, options.resources);
+    this.slots = options.slots;
+    this.retirement = options.retirement ?? new Retirement();
     this.shelf = openShelf(options.artifacts, clock);
     this.claims = new Claims({ store, owner: maker.run, identity, clock, listener });
     this.ledger = new Ledger(options);
@@ -110,12 +112,21 @@ class Run {
     this.supply = new Supply({ ...options, plan, traces, absent, remake });
     const commits = new Commits(store, () => this.slots.busy);
     const halted = (): boolean => this.halted;
-    const { supply, stop } = this;
+    const { supply, stop, retirement } = this;
     const stopped = stop.signal;
-    this.builder = new Builder({ ...options, plan, commits, supply, halted, stopped });
+    this.builder = new Builder({
+      ...options,
+      plan,
+      commits,
+      supply,
+      halted,
+      stopped,
+      retirement,
+    });
     const { slots, claims, builder } = this;
     const stopping = (): boolean => this.stopping;
-    this.turns = new Turns({ ...options, plan, slots, claims, builder, halted, stopping });
+    const ending = (): boolean => this.ending;
+    this.turns = new Turns({ ...options, plan, slots, claims, builder, ending, stopping });
   }
 
   async all(): Promise<RunResult> {
@@ -134,7 +145,8 @@ class Run {
     try {
       await inOrder(this.plan, (task) => this.visit(task).catch((error) => this.breakOff(error)));
       if (this.broken) throw this.broken.error;
-      store.setLatest(this.ledger.keys);
+      // What a newer plan has noted meanwhile is later than all of this.
+      if (!this.retirement.begun) store.setLatest(this.ledger.keys);
     } finally {
       clearInterval(renew);
       clearInterval(checkpoint);
@@ -160,14 +172,19 @@ class Run {
     return this.options.signal.aborted || this.broken !== undefined;
   }
 
+  /** Whether whatever does not run now is left. */
+  private get ending(): boolean {
+    return this.halted || this.retirement.begun;
+  }
+
   /** Whether nothing new may start. */
   private get stopping(): boolean {
-    return this.halted || (this.ledger.failed && !this.options.keepGoing);
+    return this.ending || (this.ledger.failed && !this.options.keepGoing);
   }
 
   private async visit(task: Task): Promise<void> {
     const { traces, absent } = this.ledger;
-    const withoutFailed = this.options.keepGoing && !this.halted;
+    const withoutFailed = this.options.keepGoing && !this.ending;
     const standing = standingOf(task, { made: traces, absent, withoutFailed });
     if (standing.kind === 'infeasible') return this.ledger.leaveOut(task, standing.absence, true);
     if (task.infeasible !== null) {
@@ -216,6 +233,8 @@ class Run {
     }
     this.ledger.traces.set(task.id, made.trace);
     const { listener } = this.options;
+    // Who took this run's place writes what people see.
+    if (this.retirement.begun) return;
     const message = lackWords(task, this.ledger.absent);
     if (message) listener({ event: 'warning', message, task: task.id });
     for (const [output, path] of Object.entries(task.artifacts)) {

@@ -3,7 +3,8 @@ import { type Action, changesBetween } from './action.ts';
 import { sourcesInBundle } from './code.ts';
 import type { Change } from './event.ts';
 import { byCodeUnit, type Digest, type Key, type TaskId } from './key.ts';
-import type { Store, Trace } from './store.ts';
+import type { Trace } from './record.ts';
+import type { Store } from './store.ts';
 
 /** An earlier action, and what changed from it to the one that is explained. */
 export interface Comparison {

@@ -1,7 +1,8 @@
 // history.ts — what a run leaves behind: a record of it, and what each of its tasks said
 import type { Event, Listener, Outcome, Tally } from './event.ts';
 import { type Json, type Key, type Named, shellTaskId, type TaskId } from './key.ts';
-import { type RunRecord, type Store, StoreError, type TaskLog, type Trace } from './store.ts';
+import type { RunRecord, TaskLog, Trace } from './record.ts';
+import { type Store, StoreError } from './store.ts';
 
 /** What is known of a run before it begins. */
 export interface RunFacts {

@@ -4,7 +4,7 @@ import type { Listener, Outcome, Tally, TaskError } from './event.ts';
 import type { Key, TaskId } from './key.ts';
 import type { Task } from './plan.ts';
 import type { Policy } from './policy.ts';
-import type { Trace } from './store.ts';
+import type { Trace } from './record.ts';
 
 /** What a ledger needs. */
 export interface LedgerOptions {

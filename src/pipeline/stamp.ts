@@ -65,4 +65,7 @@ export function namesIn(folder: string): Digest | null {
   }
 }
 
+/** Whether an import may mean a file of this name. */
+export const isSourceName = (name: string): boolean => SOURCE_NAME.test(name);
+
 const SOURCE_NAME = /\.([cm]?[jt]sx?|json|wasm)$|^node_modules$/;

@@ -6,8 +6,9 @@ import { type FetchOptions, fetchFiles } from './fetch.ts';
 import type { Digest, Named, TaskId } from './key.ts';
 import type { Plan, Task } from './plan.ts';
 import { readProjectFiles } from './project-file.ts';
+import type { Trace } from './record.ts';
 import { type Absent, StageError } from './stage.ts';
-import type { Store, Trace } from './store.ts';
+import type { Store } from './store.ts';
 
 /** What the supply draws on. */
 export interface SupplyOptions {

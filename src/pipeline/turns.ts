@@ -6,9 +6,10 @@ import type { Listener, Reason, TaskError } from './event.ts';
 import type { TaskId } from './key.ts';
 import type { Plan, Task } from './plan.ts';
 import type { Policy } from './policy.ts';
+import type { Claim, Trace } from './record.ts';
 import { urgencies } from './schedule.ts';
 import type { Demand, Slots } from './slots.ts';
-import type { Claim, Store, Trace } from './store.ts';
+import type { Store } from './store.ts';
 
 /** What turns need. */
 export interface TurnOptions {
@@ -20,8 +21,8 @@ export interface TurnOptions {
   readonly listener: Listener;
   readonly policies: { get(stage: string): Policy | undefined };
   readonly clock: () => number;
-  /** Whether everything ends, what is running too. */
-  readonly halted: () => boolean;
+  /** Whether whatever does not run now is left. */
+  readonly ending: () => boolean;
   /** Whether nothing new may start. */
   readonly stopping: () => boolean;
 }
@@ -54,7 +55,7 @@ export class Turns {
 
   /** Takes turns in a slot until there is a result, or an end to it. Between them it holds none. */
   async take(action: Action, reason: Reason): Promise<TurnsEnd> {
-    const { slots, claims, halted } = this.options;
+    const { slots, claims, ending } = this.options;
     const { task, key } = action;
     const demand = this.demandOf(task);
     let mayTake = reason.kind !== 'forced';
@@ -63,7 +64,7 @@ export class Turns {
       const turn = await slots.hold(demand, (slot) => this.turn(action, reason, mayTake, slot));
       if (turn.kind === 'held') {
         mayTake = true;
-        if (await claims.wait(key, task.id, turn.by, halted)) continue;
+        if (await claims.wait(key, task.id, turn.by, ending)) continue;
         return { kind: 'skipped' };
       }
       if (turn.kind === 'tried' && turn.tried.end === 'failed') {
@@ -96,18 +97,18 @@ export class Turns {
 
   /** Waits before another try, where the stage's policy has one left: each time twice as long. */
   private async pauseToRetry(task: Task, error: TaskError, failures: number): Promise<boolean> {
-    const { policies, listener, clock, halted } = this.options;
+    const { policies, listener, clock, ending } = this.options;
     const { times, delay_ms } = policies.get(task.stage)?.retries ?? { times: 0, delay_ms: 0 };
-    if (failures > times || halted()) return false;
+    if (failures > times || ending()) return false;
     const pause_ms = delay_ms * 2 ** (failures - 1);
     const after = { attempt: failures, of: times, pause: pause_ms / 1000 };
     listener({ event: 'retrying', task: task.id, error, ...after });
     const until = clock() + pause_ms;
-    while (!halted() && clock() < until) {
+    while (!ending() && clock() < until) {
       const look = Math.min(PAUSE_LOOK_MS, until - clock());
       await new Promise((resolve) => setTimeout(resolve, look));
     }
-    return !halted();
+    return !ending();
   }
 
   /** What a task takes while it runs, and how urgent it is. The store is asked only when there is a choice. */

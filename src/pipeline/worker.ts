@@ -200,7 +200,7 @@ async function contentsOf({ inputs, files, cache }: Assignment, blobs: Blobs): P
 const readers = new Map<string, ReadBlob>();
 
 async function readerOf(cache: string): Promise<ReadBlob> {
-  const reader = readers.get(cache) ?? (await import('./store.ts')).openBlobs(cache);
+  const reader = readers.get(cache) ?? (await import('./lmdb-store.ts')).openBlobs(cache);
   readers.set(cache, reader);
   return reader;
 }

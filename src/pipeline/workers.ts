@@ -30,6 +30,8 @@ export interface WorkerTerms {
   readonly isolate: boolean;
   /** It is ended after this time. */
   readonly timeout_ms: number | null;
+  /** Aborted when its result is wanted no more: it stops at its next checkpoint, or is ended `grace_ms` later. */
+  readonly obsolete?: { readonly signal: AbortSignal; readonly grace_ms: number };
 }
 
 /** A fixed number of processes. Each is started when first needed and used again. */
@@ -86,7 +88,7 @@ export function createWorkers(command: WorkerCommand): Workers {
     hand: Hand,
     work: Omit<Assignment, 'ask'>,
     ears: WorkerEars,
-    { isolate, timeout_ms }: WorkerTerms,
+    { isolate, timeout_ms, obsolete }: WorkerTerms,
   ): Promise<WorkerResult> =>
     new Promise((resolve) => {
       const late = (): void => {
@@ -95,11 +97,23 @@ export function createWorkers(command: WorkerCommand): Workers {
         hand.finish?.({ end: 'failed', message }, false);
       };
       const timer = timeout_ms === null ? undefined : setTimeout(late, timeout_ms);
+      let grace: NodeJS.Timeout | undefined;
+      const leave = (): void => {
+        hand.child.raise(FLAGS.stop);
+        grace = setTimeout(() => {
+          hand.begun = true;
+          hand.finish?.({ end: 'stopped' }, false);
+        }, obsolete?.grace_ms);
+      };
       hand.begun = false;
       hand.finish = (result, reusable) => {
         clearTimeout(timer);
+        clearTimeout(grace);
+        obsolete?.signal.removeEventListener('abort', leave);
         Object.assign(hand, { finish: undefined, hear: () => undefined });
-        if (reusable && !isolate && !stopped) idle.push(hand);
+        // A flag that was raised stays up: who was asked to stop is not asked anything else.
+        const asked = stopped || obsolete?.signal.aborted === true;
+        if (reusable && !isolate && !asked) idle.push(hand);
         else hand.child.kill();
         resolve(result);
       };
@@ -110,7 +124,9 @@ export function createWorkers(command: WorkerCommand): Workers {
         if (result) hand.finish?.(result, message.say !== 'died');
         else passOn(message, ears);
       };
+      obsolete?.signal.addEventListener('abort', leave, { once: true });
       hand.child.ask({ ...work, ask: 'run' });
+      if (obsolete?.signal.aborted) leave();
     });
 
   return {

@@ -1,0 +1,69 @@
+// lmdb-root.ts — one file of LMDB: how it is opened and written, its errors in words (the only file that imports lmdb)
+import { mkdirSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { lmdbFault } from './lmdb-file.ts';
+import { StoreError } from './store.ts';
+
+/** A file of LMDB: tables, and transactions over all of them. */
+export type LmdbRoot = RootDatabase;
+/** One table of it. */
+export type LmdbTable<V> = Database<V, string>;
+
+/** Opens a file of LMDB in a folder; both are made when missing. @throws StoreError */
+export function openRoot(
+  folder: string,
+  name: string,
+  options: { readonly noSync?: boolean } = {},
+): LmdbRoot {
+  const path = join(folder, name);
+  try {
+    mkdirSync(folder, { recursive: true });
+    checkFile(path);
+    return open({ path, noSubdir: true, maxDbs: 16, ...options });
+  } catch (error) {
+    throw error instanceof StoreError ? error : worded(error, folder);
+  }
+}
+
+/** Opens a file that is there, beside whoever writes it. It is never written. */
+export const openForReading = (path: string): LmdbRoot =>
+  open({ path, noSubdir: true, maxDbs: 16, readOnly: true });
+
+/** One transaction, flushed to disk before it returns. @throws StoreError worded for people */
+export function transact<T>(root: LmdbRoot, folder: string, action: () => T): T {
+  try {
+    return root.transactionSync(action);
+  } catch (error) {
+    throw worded(error, folder);
+  }
+}
+
+/** Refuses a file that LMDB could not survive. */
+function checkFile(path: string): void {
+  const fault = lmdbFault(path);
+  if (fault === undefined) return;
+  const what =
+    fault === 'foreign'
+      ? 'is no store, or its beginning is damaged'
+      : 'is cut short: it refers to pages beyond its end (a copy that broke off?)';
+  throw new StoreError(
+    `${path} ${what}: move it away and make again, or name another folder with --cache`,
+  );
+}
+
+/** LMDB says EIO for a full disk: say what a person can do. */
+export function worded(error: unknown, folder: string): StoreError {
+  const text = error instanceof Error ? error.message : String(error);
+  const full = /ENOSPC|No space left|MDB_MAP_FULL|EIO|Input\/output error/i.test(text);
+  const advice = full
+    ? 'the disk is full or failing: free some space and make again (nothing half-written was kept)'
+    : 'check that the folder can be written';
+  return new StoreError(`the store in ${folder} cannot be written (${text}): ${advice}`);
+}
+
+/** Whether a folder lies on a network file system, where LMDB's locks cannot be relied on. */
+export function isNetworkFolder(folder: string): boolean {
+  // NFS, SMB, CIFS, SMB2 (statfs(2), "f_type").
+  return [0x6969, 0x517b, 0xff534d42, 0xfe534d42].includes(statfsSync(folder).type >>> 0);
+}

@@ -1,0 +1,245 @@
+// lmdb-store.ts — the store in LMDB
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { openClaims } from './claims-file.ts';
+import { inodeOf, isCompacting } from './compaction.ts';
+import { type Digest, digestOf, type Key, type TaskId } from './key.ts';
+import { type LmdbRoot, openForReading, openRoot, transact, worded } from './lmdb-root.ts';
+import { STORE_FILE } from './memo.ts';
+import { CLAIM_LEASE_MS, type RunRecord, type TaskLog, type Trace } from './record.ts';
+import { type Store, StoreError, type Tables, type Upkeep } from './store.ts';
+import { checkFormat, STORE_FORMAT } from './store-format.ts';
+
+/** What to tell about damage that was found while reading. */
+export type OnDamage = (digest: Digest) => void;
+
+/**
+ * Opens the LMDB store in a folder, which is made when missing.
+ * @throws StoreError when the folder cannot be written, is full, or holds a store of another format.
+ */
+export function openStore(folder: string, onDamage: OnDamage): Store {
+  const before = inodeOf(join(folder, STORE_FILE));
+  const root = openRoot(folder, STORE_FILE);
+  const table = <V>(name: string) => root.openDB<V, string>({ name, encoding: 'json' });
+  const meta = table<number>('meta');
+  const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
+  const partials = root.openDB<Buffer, string>({ name: 'partial', encoding: 'binary' });
+  const traces = table<Trace>('traces');
+  const latest = table<Key>('latest');
+  const runs = table<RunRecord>('runs');
+  /** LMDB strikes this process off its readers whenever a table is opened, and enters it again when it reads. */
+  const enlist = (): unknown => meta.get('format');
+  const late = <V>(name: string) =>
+    lazy(() => {
+      const opened = table<V>(name);
+      enlist();
+      return opened;
+    });
+  // Opened when they are needed first: a make that says nothing never needs them.
+  const logs = late<TaskLog>('logs');
+  const pins = late<string>('pins');
+  try {
+    if (enlist() !== STORE_FORMAT) root.transactionSync(() => checkFormat(meta, folder));
+    enlist();
+    checkNotCompacting(folder, before);
+  } catch (error) {
+    void root.close();
+    throw error instanceof StoreError ? error : worded(error, folder);
+  }
+
+  /** Every write: one transaction, flushed to disk before it returns, an error worded for people. */
+  const write = <T>(action: () => T): T => transact(root, folder, action);
+  const claims = openClaims(folder);
+
+  return {
+    blob(digest) {
+      const bytes = blobs.get(digest);
+      if (bytes === undefined) return undefined;
+      if (digestOf(bytes) === digest) return bytes;
+      onDamage(digest);
+      write(() => blobs.removeSync(digest));
+      return undefined;
+    },
+    hasBlob: (digest) => blobs.doesExist(digest),
+    putBlob(bytes) {
+      const digest = digestOf(bytes);
+      if (!blobs.doesExist(digest)) write(() => blobs.putSync(digest, asBuffer(bytes)));
+      return digest;
+    },
+    trace: (key) => traces.get(key),
+    traces: () => traces.getRange().map(({ value }) => value),
+    latest: (task) => latest.get(task),
+    setLatest(entries) {
+      const changed = [...entries].filter(([task, key]) => latest.get(task) !== key);
+      if (changed.length > 0) {
+        write(() => {
+          for (const [task, key] of changed) latest.putSync(task, key);
+        });
+      }
+    },
+    commit(...commits) {
+      const named = commits.flatMap(({ blobs: parts }) =>
+        parts.map((bytes) => [digestOf(bytes), bytes] as const),
+      );
+      write(() => {
+        for (const [digest, bytes] of named) {
+          if (!blobs.doesExist(digest)) blobs.putSync(digest, asBuffer(bytes));
+        }
+        for (const { trace } of commits) {
+          traces.putSync(trace.key, trace);
+          latest.putSync(trace.task, trace.key);
+          partials.removeSync(trace.key);
+        }
+      });
+    },
+    partial(key) {
+      const kept = partials.get(key);
+      if (kept === undefined) return undefined;
+      const [digest, bytes] = [kept.toString('latin1', 0, 64), kept.subarray(64)];
+      if (digestOf(bytes) === digest) return bytes;
+      onDamage(digest as Digest);
+      write(() => partials.removeSync(key));
+      return undefined;
+    },
+    putPartial(key, bytes) {
+      // A checkpoint has no name that would verify it: its digest stands before it.
+      const digest = Buffer.from(digestOf(bytes), 'latin1');
+      write(() => partials.putSync(key, Buffer.concat([digest, bytes])));
+    },
+    dropPartial(key) {
+      if (partials.doesExist(key)) write(() => partials.removeSync(key));
+    },
+    claim: (key, owner, now, holder, isGone = () => false) =>
+      claims.write((table) => {
+        const held = table.get(key);
+        if (held && held.owner !== owner && now - held.renewed < CLAIM_LEASE_MS) {
+          if (held.holder === undefined || !isGone(held.holder)) return held;
+        }
+        table.putSync(key, { owner, renewed: now, ...(holder && { holder }) });
+        return undefined;
+      }),
+    renew: (keys, owner, now) =>
+      claims.write((table) => {
+        for (const key of keys) {
+          const held = table.get(key);
+          if (held?.owner === owner) table.putSync(key, { ...held, renewed: now });
+        }
+      }),
+    release: (key, owner) =>
+      claims.write((table) => {
+        if (table.get(key)?.owner === owner) table.removeSync(key);
+      }),
+    putRun(run, said = []) {
+      // A table cannot be opened within a transaction.
+      const kept = said.length > 0 ? logs() : undefined;
+      write(() => {
+        runs.putSync(run.id, run);
+        for (const log of said) kept?.putSync(logKey(log.run, log.task), log);
+      });
+    },
+    runs: (limit) =>
+      [...runs.getRange({ reverse: true, ...(limit !== undefined && { limit }) })].map(
+        ({ value }) => value,
+      ),
+    putLog(log) {
+      const kept = logs();
+      write(() => kept.putSync(logKey(log.run, log.task), log));
+    },
+    log: (run, task) => logs().get(logKey(run, task)),
+    get upkeep() {
+      const tables = { blobs, partials, traces, latest, runs, logs: logs(), pins: pins() };
+      return {
+        ...upkeepOf(root, join(folder, STORE_FILE), tables as unknown as Tables),
+        shared() {
+          enlist();
+          return isShared(root);
+        },
+        write,
+        claims: () => claims.all(),
+        dropClaims(keys: readonly Key[]) {
+          claims.write((table) => {
+            for (const key of keys) table.removeSync(key);
+          });
+        },
+      };
+    },
+    close: lazy(async () => {
+      await claims.close();
+      await root.close();
+    }),
+  };
+}
+
+/** Whether a folder holds a store. */
+export const hasStore = (folder: string): boolean => existsSync(join(folder, STORE_FILE));
+
+/** The key of a task's log. Tasks stand in it by digest: keys have a greatest length. */
+export const logKey = (run: string, task: TaskId): string => `${run}/${digestOf(task)}`;
+
+function lazy<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+/** Page counts of a table, as lmdb gives them. */
+interface PageStats {
+  readonly pageSize: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+function upkeepOf(
+  root: LmdbRoot,
+  file: string,
+  tables: Tables,
+): Omit<Upkeep, 'write' | 'shared' | 'claims' | 'dropClaims'> {
+  const bytesOf = (table: { getStats(): object }): number => {
+    const stats = table.getStats() as PageStats;
+    const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
+    return pages * stats.pageSize;
+  };
+  return {
+    file,
+    tables,
+    bytes: () =>
+      Object.values(tables).reduce((sum, table) => sum + bytesOf(table as unknown as LmdbRoot), 0),
+    copyCompact: (path) => root.backup(path, true),
+  };
+}
+
+/** Whether a file has other readers than this one. Those that died are struck off first. */
+function isShared(root: LmdbRoot): boolean {
+  root.readerCheck();
+  // A line for each, below a line of titles.
+  return root.readerList().trim().split('\n').length - 1 > 1;
+}
+
+/** Reads blobs of the store in a folder, verified, beside the process that has it open. It never writes. */
+export function openBlobs(folder: string): (digest: Digest) => Uint8Array | undefined {
+  const root = openForReading(join(folder, STORE_FILE));
+  const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
+  return (digest) => {
+    // What was committed since the last look belongs to it.
+    root.resetReadTxn();
+    const bytes = blobs.get(digest);
+    return bytes && digestOf(bytes) === digest ? new Uint8Array(bytes) : undefined;
+  };
+}
+
+/**
+ * Refuses a store that is being rewritten: what we wrote to the old file would be lost. Called when we are among its
+ * readers: who sets the mark after that finds us there, and leaves the store as it is.
+ */
+function checkNotCompacting(folder: string, before: number | undefined): void {
+  const path = join(folder, STORE_FILE);
+  const replaced = before !== undefined && before !== inodeOf(path);
+  if (!replaced && !isCompacting(path, Date.now())) return;
+  throw new StoreError(`the store in ${folder} is being compacted: try again when that is over`);
+}
+
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
