@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { HtmlValidate } from 'html-validate';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { fileSet } from '../src/file-set.ts';
+import { renderComparison } from '../src/report/comparison.ts';
 import { type Report, renderReport } from '../src/report/page.ts';
 import { type Hue, INK, PAPER, PROFILE_HUES, SOFT } from '../src/report/palette.ts';
 import { renderProvenance } from '../src/report/provenance.ts';
@@ -132,6 +133,22 @@ describe('the files beside it', () => {
     }
     expect(() => set.encode({ 'a.txt': '', 'A.txt': '' })).toThrow('two files');
     expect(set.decode(set.encode({ 'b/c.md': 'x', a: 'y' }))).toEqual({ a: 'y', 'b/c.md': 'x' });
+  });
+});
+
+describe('two reports', () => {
+  test('stand side by side: verdicts, accuracies, figures, and nothing that runs', async () => {
+    const other = await renderReport(wholeStudy({ seeds: 2, title: '<b>Another' }));
+    const hostile = { ...other.files, 'figures/accuracy-x.svg': '<svg onload="x"><script/></svg>' };
+    const page = renderComparison(
+      { name: 'r1', files: report.files },
+      { name: 'r2', files: hostile },
+    );
+    expect(page).not.toMatch(/<script|<b>Another|<svg onload/);
+    expect(page).toContain('Left: run r1. Right: run r2.');
+    expect(all(page, /<th scope="row">C\d /g)).toHaveLength(5);
+    expect(all(page, /<img class="drawing"/g).length).toBeGreaterThan(20);
+    expect(page).toContain('right less left');
   });
 });
 

@@ -114,6 +114,7 @@ function addHistory(root: Command, end: End): void {
     .addArgument(new Argument('[after]', 'another').default('last'))
     .description('what differs between two runs: params, numbers in JSON outputs, outputs')
     .option('--all', 'show every row')
+    .option('--html <file>', 'write a page with the reports of both, side by side')
     .addHelpText('after', examples('diff', 'diff last~3 last', 'diff 20260412T101502 3fa9 --json'))
     .action(async (before, after, options) =>
       end(await (await import('./diff.ts')).diff(before, after, withLists(options))),

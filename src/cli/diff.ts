@@ -1,6 +1,10 @@
 // diff.ts — pipeline diff RUN RUN: params, numbers and outputs that differ between two runs
+import { resolve } from 'node:path';
+import { type FileSet, fileSet } from '../file-set.ts';
 import { type Comparison, compareRuns, type Difference } from '../pipeline/compare.ts';
+import { writeAtomically } from '../pipeline/files.ts';
 import type { Json } from '../pipeline/key.ts';
+import type { RunRecord, Store } from '../pipeline/store.ts';
 import { oneRun } from './past.ts';
 import {
   type CommonOptions,
@@ -11,11 +15,14 @@ import {
   talk,
   tell,
   tellJson,
+  UsageError,
 } from './session.ts';
 import { brief, count } from './words.ts';
 
 interface DiffOptions extends CommonOptions {
   readonly all?: boolean;
+  /** Where a page goes that shows the reports of both runs side by side. */
+  readonly html?: string;
 }
 
 /** Without --all, so many rows of each table. */
@@ -26,6 +33,7 @@ export async function diff(before: string, after: string, options: DiffOptions):
   const store = storeAt(placesOf(options).cache, 'read');
   try {
     const [a, b] = [oneRun(store, before), oneRun(store, after)];
+    if (options.html !== undefined) return await writeComparison(store, [a, b], options.html);
     const found = compareRuns(store, a, b);
     if (options.json) tellJson({ before: a.id, after: b.id, ...found });
     else {
@@ -36,6 +44,32 @@ export async function diff(before: string, after: string, options: DiffOptions):
   } finally {
     await store.close();
   }
+}
+
+/** The reports of both runs on one page. */
+async function writeComparison(
+  store: Store,
+  runs: readonly [RunRecord, RunRecord],
+  file: string,
+): Promise<number> {
+  const [before, after] = runs.map((run) => ({ name: run.id, files: reportOf(store, run) }));
+  const { renderComparison } = await import('../report/comparison.ts');
+  await writeAtomically(resolve(file), renderComparison(before, after));
+  tell(file);
+  return EXIT.made;
+}
+
+/** The files of a run's report. @throws UsageError when it made none, or they are gone */
+function reportOf(store: Store, run: RunRecord): FileSet {
+  for (const key of Object.values(run.tasks)) {
+    const output = store.trace(key)?.outputs.files;
+    const bytes = output?.kind === 'files' ? store.blob(output.digest) : undefined;
+    const files = bytes && fileSet().decode(bytes);
+    if (files && 'metrics.json' in files) return files;
+  }
+  const message = `run ${run.id} holds no report`;
+  const hint = 'make one with `pipeline make report`; gc may have dropped an old one';
+  throw new UsageError([{ message, hint }]);
 }
 
 function tellComparison(found: Comparison, rows: number): void {

@@ -117,6 +117,7 @@ figcaption { max-width: 40rem; margin: 1rem auto 0; color: var(--soft); font-siz
 .chart { overflow-x: auto; } .full svg { min-width: 38rem; }
 .row-title { margin: 1.6rem 0 0.9rem; text-align: center; font: italic 1rem/1.3 var(--serif); color: var(--soft); }
 .legend + .row-title { margin-top: 0.4rem; }
+.drawing { display: block; max-width: 100%; background: ${PAPER.light}; }
 svg { display: block; max-width: 100%; height: auto; }
 svg text { font-family: var(--sans); font-variant-numeric: tabular-nums; }
 .legend { list-style: none; margin: 0 0 1.1rem; padding: 0; display: flex; flex-wrap: wrap; justify-content: center;
