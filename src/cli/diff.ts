@@ -4,7 +4,8 @@ import { type FileSet, fileSet } from '../file-set.ts';
 import { type Comparison, compareRuns, type Difference } from '../pipeline/compare.ts';
 import { writeAtomically } from '../pipeline/files.ts';
 import type { Json } from '../pipeline/key.ts';
-import type { RunRecord, Store } from '../pipeline/store.ts';
+import type { RunRecord } from '../pipeline/record.ts';
+import type { Store } from '../pipeline/store.ts';
 import { oneRun } from './past.ts';
 import {
   type CommonOptions,
