@@ -47,6 +47,9 @@ describe('the map in ARCHITECTURE.md', () => {
   });
 });
 
+/** What every room may use. */
+const FOUNDATION = ['src/tensor.ts', 'src/file-set.ts'];
+
 describe('the rooms', () => {
   const wrongImports = (room: string, allowed: (name: string) => boolean): readonly string[] =>
     files
@@ -58,23 +61,23 @@ describe('the rooms', () => {
   test.each(SCIENCE)('%s knows nothing of the pipeline', (room) => {
     const above = SCIENCE.slice(0, SCIENCE.indexOf(room));
     expect(
-      wrongImports(room, (name) => name === 'src/tensor.ts' || above.includes(roomOf(name))),
+      wrongImports(room, (name) => FOUNDATION.includes(name) || above.includes(roomOf(name))),
     ).toEqual([]);
   });
 
   test('the pipeline knows nothing of networks or pages', () => {
-    expect(wrongImports('src/pipeline', (name) => name === 'src/tensor.ts')).toEqual([]);
+    expect(wrongImports('src/pipeline', (name) => FOUNDATION.includes(name))).toEqual([]);
   });
 
   test('stages enter the pipeline by its door only', () => {
-    const doors = ['src/pipeline/stage.ts', 'src/tensor.ts'];
+    const doors = ['src/pipeline/stage.ts', ...FOUNDATION];
     const allowed = (name: string): boolean =>
       doors.includes(name) || SCIENCE.includes(roomOf(name));
     expect(wrongImports('stages', allowed)).toEqual([]);
   });
 
-  test('the command line talks to the pipeline, and draws one page', () => {
-    const pages = ['src/tensor.ts', 'src/report/provenance.ts'];
+  test('the command line talks to the pipeline, and draws the pages about runs', () => {
+    const pages = [...FOUNDATION, 'src/report/provenance.ts', 'src/report/comparison.ts'];
     const allowed = (name: string): boolean =>
       pages.includes(name) || roomOf(name) === 'src/pipeline';
     expect(wrongImports('src/cli', allowed)).toEqual([]);

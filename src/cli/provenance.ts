@@ -3,7 +3,13 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { RunResult } from '../pipeline/execute.ts';
 import { writeAtomically } from '../pipeline/files.ts';
-import { canonicalJson, type Digest, type InputDigest, type Named, type TaskId } from '../pipeline/key.ts';
+import {
+  canonicalJson,
+  type Digest,
+  type InputDigest,
+  type Named,
+  type TaskId,
+} from '../pipeline/key.ts';
 import type { Plan, Task } from '../pipeline/plan.ts';
 import type { Trace } from '../pipeline/store.ts';
 import { restrict } from '../pipeline/target.ts';

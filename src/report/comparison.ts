@@ -62,7 +62,10 @@ function verdicts(a: Metrics, b: Metrics): Content {
   const table = html`<table><thead><tr><th scope="col">Claim</th><th scope="col">left</th><th scope="col">right</th></tr></thead>
 <tbody>
 ${rows.map(
-  ([left, right]) => html`<tr><th scope="row">${text((left ?? right)?.claim)} ${text((left ?? right)?.title)}</th>
+  ([
+    left,
+    right,
+  ]) => html`<tr><th scope="row">${text((left ?? right)?.claim)} ${text((left ?? right)?.title)}</th>
 <td>${told(left)}</td><td>${told(right)}</td></tr>
 `,
 )}</tbody></table>`;
@@ -81,7 +84,10 @@ function accuracies(a: Metrics, b: Metrics): Content {
 <th scope="col">right</th><th scope="col">n</th><th scope="col">right less left</th></tr></thead>
 <tbody>
 ${rows.map(
-  ([left, right]) => html`<tr><th scope="row">${armName(left ?? right)}</th><td>${mean(left)}</td><td>${text(left?.n)}</td>
+  ([
+    left,
+    right,
+  ]) => html`<tr><th scope="row">${armName(left ?? right)}</th><td>${mean(left)}</td><td>${text(left?.n)}</td>
 <td>${mean(right)}</td><td>${text(right?.n)}</td><td>${difference(left, right)}</td></tr>
 `,
 )}</tbody></table>`;
