@@ -33,10 +33,7 @@ function png({ width, height, pixels, colors }: IndexedImage): Uint8Array {
   const chunks = [
     new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10]),
     chunk('IHDR', header),
-<<<<<<< HEAD
     // The opacities are a chunk of their own.
-=======
->>>>>>> h-6
     chunk('PLTE', Uint8Array.from(colors.flatMap((color) => color.slice(0, 3)))),
     chunk('tRNS', Uint8Array.from(colors.map(([, , , opacity]) => opacity))),
     chunk('IDAT', zlibSync(lines, { level: 9 })),
