@@ -271,7 +271,8 @@ class Watch {
     this.told = true;
     const files = [...(this.list?.files ?? [])].filter(([, stamp]) => stamp !== null).length;
     if (this.options.json) tell(JSON.stringify({ event: 'watching', files }));
-    else if (!this.options.quiet) talk(c.dim(`watching ${count(files, 'file')}; change something, or press Ctrl-C`));
+    else if (!this.options.quiet)
+      talk(c.dim(`watching ${count(files, 'file')}; change something, or press Ctrl-C`));
   }
 }
 
