@@ -155,6 +155,23 @@ describe('a make that has nothing to do', () => {
     expect((await make(rig, ['gret'])).code).toBe(2);
   });
 
+  test('has no memo of what gc, invalidate or fsck took away', async () => {
+    const rig = await madeRig();
+    const loud = ['--preset', 'loud'];
+    await make(rig, loud);
+    await make(rig, loud);
+    expect((await make(rig, loud)).recalled).toBe(true);
+    // The pipeline as it is reaches nothing of what the preset made.
+    expect((await rig.run('gc', '--keep-runs', '0')).code).toBe(0);
+    expect((await make(rig, loud)).stderr).toContain('3 built');
+    await make(rig);
+    await rig.run('invalidate', 'page');
+    expect((await make(rig)).stderr).toContain('built   page');
+    await dropBlobs(rig);
+    await rig.run('fsck', '--repair');
+    expect((await make(rig)).stderr).toMatch(/[1-9] built/);
+  });
+
   test('does after any edit what it would do without a memo', async () => {
     const rig = await madeRig();
     for (const [n, name] of Object.keys(EDITS).entries()) {

@@ -1,10 +1,12 @@
 // What keeps a store small and sound: gc, pins, the limit, fsck, du, invalidate, and files that no store survives.
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -69,12 +71,19 @@ describe('gc', () => {
     await rig.make('--set', 'size=2000');
     await rig.make('--set', 'size=3000');
     writeFileSync(join(rig.folder, `cache/bundles/${'0'.repeat(64)}.mjs`), 'of an older stage');
+    // What a command that failed, or was killed, left behind.
+    for (const name of ['old', 'fresh']) {
+      mkdirSync(join(rig.folder, 'cache/scratch', name, 'work'), { recursive: true });
+      writeFileSync(join(rig.folder, 'cache/scratch', name, 'work/plot.png'), 'half a picture');
+    }
+    utimesSync(join(rig.folder, 'cache/scratch/old'), 1, 1);
     const would = await jsonOf(rig, 'gc', '--keep-runs', '1', '--dry-run');
     const counts = (said: Record<string, unknown>) =>
       ['blobs', 'traces', 'runs', 'files'].map((what) => (said[what] as unknown[]).length);
     // The pipeline as it is reaches size=1000, the last run size=3000: what goes is size=2000.
-    expect(counts(would)).toEqual([3, 3, 2, 1]);
+    expect(counts(would)).toEqual([3, 3, 2, 2]);
     expect(await jsonOf(rig, 'gc', '--keep-runs', '1')).toEqual({ ...would, dryRun: false });
+    expect(readdirSync(join(rig.folder, 'cache/scratch'))).toEqual(['fresh']);
     const { events } = await rig.make('--set', 'size=3000');
     expect(tasksOf(events, 'reused')).toHaveLength(3);
   });

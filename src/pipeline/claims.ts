@@ -1,12 +1,14 @@
 // claims.ts — which actions this run has taken: no other process runs them, and it waits for none that is gone
 import type { Listener } from './event.ts';
-import { goneFor, type Holder, type Identity, lifeOf } from './holder.ts';
+import { type Holder, type Identity, lifeOf, sightFor } from './holder.ts';
 import type { Key, TaskId } from './key.ts';
-import type { Claim } from './record.ts';
+import { CLAIM_LEASE_ALIVE_MS, CLAIM_LEASE_MS, type Claim } from './record.ts';
 import { type Store, StoreError } from './store.ts';
 
 /** A claim is renewed this often, well within its lease. */
 export const CLAIM_RENEW_MS = 1000;
+/** After which a claim is taken over, by what can be seen of its holder. */
+const LEASES_MS = { gone: 0, alive: CLAIM_LEASE_ALIVE_MS, unseen: CLAIM_LEASE_MS } as const;
 /** How often to look whether another process has finished what we need. */
 const POLL_MS = 50;
 
@@ -22,7 +24,7 @@ export interface ClaimOptions {
 /** The claims of one run. */
 export class Claims {
   private readonly held = new Set<Key>();
-  private readonly isGone: (holder: Holder) => boolean;
+  private readonly leaseOf: (holder: Holder) => number;
   private readonly own: Omit<Holder, 'task'>;
   private readonly options: ClaimOptions;
 
@@ -31,14 +33,15 @@ export class Claims {
     const life = lifeOf(pid);
     this.options = options;
     this.own = { host, pid, ...(life && { life }) };
-    this.isGone = goneFor(options.identity);
+    const sight = sightFor(options.identity);
+    this.leaseOf = (holder) => LEASES_MS[sight(holder)];
   }
 
   /** Takes an action, or says who has it. */
   take(key: Key, task: TaskId): Claim | undefined {
     const { store, owner, clock } = this.options;
     const holder = { ...this.own, task };
-    const other = store.claim(key, owner, clock(), holder, this.isGone);
+    const other = store.claim(key, owner, clock(), holder, this.leaseOf);
     if (other === undefined) this.held.add(key);
     return other;
   }

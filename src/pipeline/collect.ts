@@ -105,7 +105,7 @@ export function dropGarbage({ tables, write }: Upkeep, garbage: Garbage): void {
   });
 }
 
-/** A file in the cache folder that may go. */
+/** A file in the cache folder that may go, or a folder with all that is in it. */
 export interface StrayFile {
   readonly path: string;
   readonly bytes: number;
@@ -114,7 +114,7 @@ export interface StrayFile {
 /** A draft that was not renamed within this time is of a process that died. */
 const DRAFT_SETTLES_MS = 3_600_000;
 
-/** Bundles of no use any more, and drafts of files whose writer died. */
+/** Bundles of no use any more, drafts of files whose writer died, scratch folders that commands left. */
 export async function strayFiles(
   cache: string,
   bundles: ReadonlySet<Digest>,
@@ -135,12 +135,29 @@ export async function strayFiles(
     const digest = /^([0-9a-f]{64})\.mjs(\.map)?$/.exec(name)?.[1];
     return digest === undefined ? isDraft(name, age_ms) : !bundles.has(digest as Digest);
   });
+  const scratch = join(cache, 'scratch');
+  for (const name of await readdir(scratch).catch(() => [])) {
+    const path = join(scratch, name);
+    const left = await stat(path).catch(() => undefined);
+    // A failed command's folder is kept for its user to look at: not for ever.
+    if (left === undefined || now - left.mtimeMs <= DRAFT_SETTLES_MS) continue;
+    found.push({ path, bytes: await bytesBelow(path) });
+  }
   return found;
+}
+
+async function bytesBelow(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const sizes = entries.map(async (entry) => {
+    if (!entry.isFile()) return 0;
+    return (await stat(join(entry.parentPath, entry.name)).catch(() => undefined))?.size ?? 0;
+  });
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
 /** Deletes stray files; one that is gone already is no error. */
 export async function dropFiles(files: readonly StrayFile[]): Promise<void> {
-  for (const { path } of files) await rm(path, { force: true });
+  for (const { path } of files) await rm(path, { recursive: true, force: true });
 }
 
 /**

@@ -58,18 +58,21 @@ function startOf(pid: number): string {
   return /[ZX]/.test(state) ? 'never' : fields[18];
 }
 
-/** Gives a function that knows whether a holder is surely gone. Who cannot be seen from here may live. */
-export function goneFor({ host, pid, exists }: Identity): (holder: Holder) => boolean {
+/** What can be seen of a holder from here. */
+export type Sight = 'gone' | 'alive' | 'unseen';
+
+/** Gives a function that looks for holders. Who is in another space cannot be seen from here, and may live. */
+export function sightFor({ host, pid, exists }: Identity): (holder: Holder) => Sight {
   const own = lifeOf(pid);
   return (holder) => {
     const { life } = holder;
-    if (life === undefined || own === undefined || holder.host !== host) return false;
-    if (life.boot !== own.boot || life.space !== own.space) return false;
-    if (!exists(holder.pid)) return true;
+    if (life === undefined || own === undefined || holder.host !== host) return 'unseen';
+    if (life.boot !== own.boot || life.space !== own.space) return 'unseen';
+    if (!exists(holder.pid)) return 'gone';
     try {
-      return startOf(holder.pid) !== life.started;
+      return startOf(holder.pid) === life.started ? 'alive' : 'gone';
     } catch {
-      return false;
+      return 'unseen';
     }
   };
 }

@@ -109,12 +109,11 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
     dropPartial(key) {
       if (partials.doesExist(key)) write(() => partials.removeSync(key));
     },
-    claim: (key, owner, now, holder, isGone = () => false) =>
+    claim: (key, owner, now, holder, leaseOf = () => CLAIM_LEASE_MS) =>
       claims.write((table) => {
         const held = table.get(key);
-        if (held && held.owner !== owner && now - held.renewed < CLAIM_LEASE_MS) {
-          if (held.holder === undefined || !isGone(held.holder)) return held;
-        }
+        const lease = held?.holder ? leaseOf(held.holder) : CLAIM_LEASE_MS;
+        if (held && held.owner !== owner && now - held.renewed < lease) return held;
         table.putSync(key, { owner, renewed: now, ...(holder && { holder }) });
         return undefined;
       }),

@@ -49,6 +49,8 @@ export interface Claim {
 
 /** A claim of a process that has not renewed it for this long is dead: pids lie across containers. */
 export const CLAIM_LEASE_MS = 5000;
+/** One that can be seen to live may be slow, on a machine with too much to do. One that is gone has no lease. */
+export const CLAIM_LEASE_ALIVE_MS = 120_000;
 
 /** One invocation, as the history keeps it. */
 export interface RunRecord {

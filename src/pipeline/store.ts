@@ -29,15 +29,15 @@ export interface Store {
   putPartial(key: Key, bytes: Uint8Array): void;
   dropPartial(key: Key): void;
   /**
-   * Takes the action for `owner`, or says who has it. A claim that was not renewed in time is taken over; one whose
-   * holder `isGone` knows to be gone, at once.
+   * Takes the action for `owner`, or says who has it. A claim that was not renewed within its lease is taken over.
+   * @param leaseOf in milliseconds, for a holder of whom more is known than that; `CLAIM_LEASE_MS` otherwise
    */
   claim(
     key: Key,
     owner: string,
     now: number,
     holder?: Holder,
-    isGone?: (holder: Holder) => boolean,
+    leaseOf?: (holder: Holder) => number,
   ): Claim | undefined;
   renew(keys: readonly Key[], owner: string, now: number): void;
   release(key: Key, owner: string): void;
