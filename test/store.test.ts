@@ -160,8 +160,7 @@ describe('claims', () => {
   test('one lasts for as long as is right for its holder: not at all when he is gone, longer when he lives', () => {
     const { store } = opened();
     const holder = { task: 'a' as TaskId, host: 'here', pid: 1 };
-    const you = (lease: number) =>
-      store.claim(key, 'you', 2 * CLAIM_LEASE_MS, holder, () => lease);
+    const you = (lease: number) => store.claim(key, 'you', 2 * CLAIM_LEASE_MS, holder, () => lease);
     store.claim(key, 'me', 0, holder);
     expect(you(3 * CLAIM_LEASE_MS)?.owner).toBe('me');
     expect(you(0)).toBeUndefined();
