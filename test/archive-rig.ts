@@ -8,7 +8,7 @@ import { tagFiles } from '../src/archive/bag.ts';
 import type { Verification } from '../src/archive/verdict.ts';
 import { verifyArchive } from '../src/archive/verify.ts';
 import { canonicalJson, digestOf } from '../src/pipeline/key.ts';
-import { DOOR, makeRig, type Rig } from './rig.ts';
+import { DOOR, makeRig, type Rig, repository } from './rig.ts';
 
 const CLAIMS = `${DOOR}
 const armOf = (runs) => {
@@ -49,7 +49,7 @@ stages:
     inputs: { numbers: numbers.numbers }
     params: { scale: $scale }
   claims: { run: claims.mjs, inputs: { runs: metrics.metrics }, params: { margin: $margin } }
-  model: { run: model.mjs, inputs: { runs: metrics.metrics }, artifacts: { model: model.safetensors } }
+  model: { run: model.mjs, inputs: { runs: metrics.metrics }, artifacts: { model: model.safetensors, tables: . } }
   report:
     run: report.mjs
     inputs: { runs: metrics.metrics, claims: claims.claims }
@@ -74,11 +74,12 @@ export default defineStage({
 `,
   'claims.mjs': CLAIMS,
   'model.mjs': `${DOOR}
+import { fileSet } from '${join(repository, 'src/file-set.ts')}';
 export default defineStage({
-  params: z.object({}), inputs: { runs: collect(json()) }, outputs: { model: tensors() },
+  params: z.object({}), inputs: { runs: collect(json()) }, outputs: { model: tensors(), tables: fileSet() },
   run({ inputs }) {
     const data = Float64Array.from(inputs.runs, ({ value }) => value.accuracy);
-    return { model: { metadata: {}, tensors: { weights: { shape: [data.length], data } } } };
+    return { model: { metadata: {}, tensors: { weights: { shape: [data.length], data } } }, tables: { 'tables/m.csv': String(data) } };
   },
 });
 `,

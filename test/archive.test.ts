@@ -220,10 +220,11 @@ describe('pipeline verify --rerun', () => {
 
   test('applies the tolerance of an engine that is not bit-exact, and says so', async () => {
     const inexact = `${DOOR}
+import { fileSet } from '${join(repository, 'src/file-set.ts')}';
 export default defineStage({
-  params: z.object({}), inputs: { runs: collect(json()) }, outputs: { model: tensors() },
+  params: z.object({}), inputs: { runs: collect(json()) }, outputs: { model: tensors(), tables: fileSet() },
   tools: () => () => ({ versions: { dice: '1.0.0' }, tolerance: 1e-3 }),
-  run: () => ({ model: { metadata: {}, tensors: { w: { shape: [1], data: Float64Array.of(1 + Math.random() * 1e-6) } } } }),
+  run: () => ({ model: { metadata: {}, tensors: { w: { shape: [1], data: Float64Array.of(1 + Math.random() * 1e-6) } } }, tables: {} }),
 });
 `;
     const rig = await archivedStudy({ ...STUDY, 'model.mjs': inexact });

@@ -246,6 +246,11 @@ describe('a forged study', () => {
     );
   });
 
+  test('with an edited file for people', async () => {
+    const findings = await told((forgery) => forgery.put('data/artifacts/model/tables/m.csv', '1'));
+    expect(findings).toEqual(['data/artifacts/model/tables/m.csv: is not model:tables']);
+  });
+
   test('with other code than it was keyed by', async () => {
     const findings = await told(({ files }) => {
       const name = [...files.keys()].find((one) => one.startsWith('data/bundles/')) as string;

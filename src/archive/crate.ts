@@ -305,6 +305,7 @@ function addTask(
 
 const FORMATS: Named<string> = {
   json: 'application/json',
+  files: 'application/json',
   text: 'text/plain',
   tensors: 'application/octet-stream',
   bytes: 'application/octet-stream',

@@ -22,7 +22,7 @@ export function differenceOf(
     const found =
       kind === 'tensors'
         ? tensorsDiffer(before, after)
-        : kind === 'json'
+        : kind === 'json' || kind === 'files'
           ? jsonDiffers(parseJson(before), parseJson(after))
           : undefined;
     if (found !== undefined) return found;

@@ -1,4 +1,5 @@
 // gather.ts — a plan that is made → the study that it was, and what each of its blobs is
+import { posix } from 'node:path';
 import type { Forecast } from '../pipeline/action.ts';
 import { byCodeUnit, canonicalJson, type Digest, type TaskId } from '../pipeline/key.ts';
 import type { Plan, Task } from '../pipeline/plan.ts';
@@ -102,7 +103,11 @@ export function gather(
     targets: [...targets],
     artifacts: [...plan.tasks.values()].flatMap(({ id, artifacts }) =>
       isMade.has(id)
-        ? Object.entries(artifacts).map(([output, path]) => ({ task: id as string, output, path }))
+        ? Object.entries(artifacts).map(([output, path]) => ({
+            task: id as string,
+            output,
+            path: posix.join(path, '.'),
+          }))
         : [],
     ),
     claims: claimsOf(tasks, store),

@@ -4,6 +4,7 @@ import { checkBag, type OnRead, PAYLOAD } from './bag.ts';
 import { checkCitations } from './cited.ts';
 import { type Findings, type Say, Unreadable } from './finding.ts';
 import { contentOf, type Opened } from './opened.ts';
+import { shownFiles } from './shown.ts';
 import {
   type ArchivedTrace,
   FORM_BYTES_MAX,
@@ -57,7 +58,7 @@ export async function checkIntegrity(
     checkNames(contents, known, say);
     checkCode(contents.study, digests, say);
     checkBlobs(contents, digests, say);
-    checkArtifacts(contents, known, digests, say);
+    await checkArtifacts(contents, known, digests, say);
     await checkClaims(contents, known, digests, say);
     return contents;
   } catch (error) {
@@ -222,21 +223,39 @@ function checkBlobs(
   }
 }
 
-function checkArtifacts(
-  { study }: Contents,
+/** The files for people are the outputs that they are said to be. */
+async function checkArtifacts(
+  { study, blob }: Contents,
   known: ReadonlyMap<string, StudyTask>,
   digests: ReadonlyMap<string, Digest>,
   say: Say,
-): void {
-  for (const { task, output, path } of study.artifacts) {
-    const name = `${PAYLOAD}${PLACES.artifacts}${path}`;
-    const made = known.get(task)?.outputs[output]?.digest;
-    const actual = digests.get(name);
-    if (actual === undefined) say(name, `is missing: it is ${task}:${output}`);
-    else if (made !== undefined && actual !== made) say(name, `is not ${task}:${output}`);
-  }
+): Promise<void> {
   const folder = `${PAYLOAD}${PLACES.artifacts}`;
-  const paths = new Set(study.artifacts.map(({ path }) => folder + path));
+  const paths = new Set<string>();
+  const check = (name: string, digest: string, what: string): void => {
+    paths.add(name);
+    const actual = digests.get(name);
+    if (actual === undefined) say(name, `is missing: it is ${what}`);
+    else if (actual !== digest) say(name, `is not ${what}`);
+  };
+  for (const { task, output, path } of study.artifacts) {
+    const made = known.get(task)?.outputs[output];
+    if (made === undefined) continue;
+    const what = `${task}:${output}`;
+    if (made.kind !== 'files') {
+      check(folder + path, made.digest, what);
+      continue;
+    }
+    const bytes = await blob(made.digest);
+    if (bytes === undefined) continue;
+    try {
+      for (const [name, content] of shownFiles(folder + path, made.kind, bytes)) {
+        check(name, digestOf(content), what);
+      }
+    } catch (error) {
+      say(`${PAYLOAD}${PLACES.blobs}${made.digest}`, `is no folder: ${(error as Error).message}`);
+    }
+  }
   for (const name of digests.keys()) {
     if (name.startsWith(folder) && !paths.has(name)) say(name, 'is an output of no task');
   }

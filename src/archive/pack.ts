@@ -8,6 +8,7 @@ import { crateText } from './crate.ts';
 import { type Hold, holdsIn, type Surroundings } from './gate.ts';
 import { type Gathered, tracesText } from './gather.ts';
 import { readmeText } from './readme.ts';
+import { shownFiles } from './shown.ts';
 import { PLACES, studyDigest, studyText } from './study.ts';
 import { createZip } from './zip-writer.ts';
 
@@ -157,13 +158,22 @@ function addBlobs(gathered: Gathered, store: Store, files: Map<string, Packed>):
     put(PLACES.blobs + digest, digest, bytes, of);
   const outputs = new Map(gathered.study.tasks.map(({ task, outputs: made }) => [task, made]));
   const { artifacts, claims } = gathered.study;
-  const shown = artifacts.map(({ path, ...one }) => ({ ...one, path: PLACES.artifacts + path }));
-  for (const { task, output, path } of claims
-    ? [...shown, { ...claims, path: PLACES.claims }]
-    : shown) {
+  for (const { task, output, path } of artifacts) {
     const made = outputs.get(task)?.[output];
-    if (made) put(path, made.digest as Digest, made.bytes, `${task}:${output}`);
+    if (made === undefined) continue;
+    const [what, digest] = [`${task}:${output}`, made.digest as Digest];
+    if (made.kind !== 'files') {
+      put(PLACES.artifacts + path, digest, made.bytes, what);
+      continue;
+    }
+    const folder = store.blob(digest);
+    if (folder === undefined) throw new Vanished(`${what} is lost: make again`);
+    for (const [name, bytes] of shownFiles(PLACES.artifacts + path, made.kind, folder)) {
+      files.set(name, { path: name, size: bytes.length, bytes: async () => bytes });
+    }
   }
+  const judged = claims && outputs.get(claims.task)?.[claims.output];
+  if (judged) put(PLACES.claims, judged.digest as Digest, judged.bytes, 'the claims');
   for (const { sha256, name, included } of gathered.sources) {
     if (!included) continue;
     const bytes = store.blob(sha256 as Digest);
@@ -196,8 +206,7 @@ async function holdsOf(
       ? blobs.get(path.slice(PLACES.blobs.length) as Digest)
       : undefined;
     // What a digest names is told by its task; the checker is our own, and the same in every archive.
-    const isText =
-      blob === undefined || blob.kind === 'json' || blob.kind === 'text' || blob.kind === 'file';
+    const isText = blob === undefined || !['tensors', 'bytes'].includes(blob.kind);
     if (!isText || path === PLACES.checker || path.startsWith(PLACES.data)) continue;
     holds.push(...holdsIn(path, Buffer.from(await bytes()).toString(), around));
   }
