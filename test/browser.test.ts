@@ -31,7 +31,7 @@ describe.skipIf(!there)('in Chromium, the report', () => {
     await writeFile(join(folder, 'report.html'), html);
     file = pathToFileURL(join(folder, 'report.html')).href;
     browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: ARGS });
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await browser?.close();
     await rm(folder, { recursive: true, force: true });

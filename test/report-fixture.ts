@@ -236,7 +236,15 @@ export function wholeStudy(options: FixtureOptions = {}): Study {
       };
       const { metrics } = fixtureRun(at, 'static', index);
       const { dataset, sparsity, rule } = at;
-      return { dataset, sparsity, rule, arm, pilot, metrics };
+      const task = `placed[synth-digits,0.9,erk,${arm},${pilot}]`;
+      return {
+        dataset,
+        sparsity,
+        rule,
+        arm,
+        pilot,
+        metrics: sourced(metrics.value, task, 'metrics'),
+      };
     }),
   );
   const gradients = study.runs.filter(({ method }) => method === 'static').map(fixtureGradient);

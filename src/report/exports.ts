@@ -201,7 +201,11 @@ function mdTable(heads: readonly string[], rows: readonly (readonly string[])[])
 
 /** Text in which Markdown finds nothing to do. */
 const mdText = (text: string): string =>
-  text.replace(/\s+/g, ' ').replace(/[\\`*_[\]<>|#]/g, (character) => `\\${character}`);
+  text
+    .replace(/\s+/g, ' ')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replace(/[\\`*_[\]>|#~]/g, (character) => `\\${character}`);
 
 const ENTITIES: Readonly<Record<string, string>> = {
   '&lt;': '<',
