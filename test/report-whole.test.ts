@@ -30,8 +30,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "7d72c9fb0c24d90a2fd8dcf24f167522226b3d6f2edbeb2ff3f9e9f4dd291e74",
-        "6aa01a1521e7082572a382448597c27edd456d52ca87bd60280360bc489d31ee",
+        "2acdd78074d065ff5f9307de337800281795e6e4e6d5747cb624489abd1f4175",
+        "14d4759d6097038c1c6ddb274ed02699b12ed1f244442b60b8dee666023d7a97",
       ]
     `);
   });
