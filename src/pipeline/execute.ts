@@ -260,9 +260,9 @@ class Run {
     try {
       const end = await this.turns.take(action, verdict.reason);
       if (end.kind === 'hit') return this.reuse(action, end.trace);
-      return end.kind === 'tried'
-        ? this.finish(action, end.tried)
-        : this.leave(action.task, 'skipped');
+      if (end.kind === 'skipped') return this.leave(action.task, 'skipped');
+      // The claim is held until the result is kept: whoever takes it next finds that.
+      return await this.finish(action, end.tried);
     } finally {
       this.claims.release(action.key);
     }

@@ -109,14 +109,18 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
     dropPartial(key) {
       if (partials.doesExist(key)) write(() => partials.removeSync(key));
     },
-    claim: (key, owner, now, holder, leaseOf = () => CLAIM_LEASE_MS) =>
-      claims.write((table) => {
+    claim(key, owner, now, holder, leaseOf = () => CLAIM_LEASE_MS) {
+      const other = claims.write((table) => {
         const held = table.get(key);
         const lease = held?.holder ? leaseOf(held.holder) : CLAIM_LEASE_MS;
         if (held && held.owner !== owner && now - held.renewed < lease) return held;
         table.putSync(key, { owner, renewed: now, ...(holder && { holder }) });
         return undefined;
-      }),
+      });
+      // Who had it before may have committed since we last looked: reads keep to one state of the store for a while.
+      if (other === undefined) root.resetReadTxn();
+      return other;
+    },
     renew: (keys, owner, now) =>
       claims.write((table) => {
         for (const key of keys) {
