@@ -145,7 +145,6 @@ describe('engine: tensorflow', () => {
     'datasets=[{ name: tiny, kind: synth-digits, train: 600, test: 200 }]',
     'seeds=[0]',
     'hidden=[32, 16]',
-    'profiles=[{ family: uniform }]',
     'training.epochs=2',
   ].flatMap((text) => ['--set', text]);
   const TASK = 'static[tiny,0.9,erk,uniform,0]';
@@ -163,8 +162,8 @@ describe('engine: tensorflow', () => {
   const inStatic = (rig: Rig, engine: string): void =>
     rig.edit(
       'pipeline.yaml',
-      'mask: { from: [mask.mask, matched-mask.mask] }\n    params: { training: $training }',
-      `mask: { from: [mask.mask, matched-mask.mask] }\n    params: { training: { epochs: 2, batch: 128, optimizer: adam, learningRate: 0.001, engine: ${engine} } }`,
+      'params: { training: $training, gradients: $gradients }\n  # ... over a grid',
+      `params: { training: { epochs: 2, batch: 128, optimizer: adam, learningRate: 0.001, engine: ${engine} } }\n  # ... over a grid`,
     );
 
   test('trains on WebAssembly with a word, and tfjs-node, once installed, never meets that', async () => {
