@@ -56,10 +56,10 @@ describe('files of the project', () => {
     expect(await startedAfter(rig)).toEqual([]);
     rig.write('tables/b.csv', '4');
     const why = await rig.run('why', 'sum/a');
-    expect(why.stdout).toContain('input tables changed (tables/b.csv)');
+    expect(why.stdout).toContain('input tables: tables/b.csv: ');
     expect(await startedAfter(rig)).toEqual(['sum[a]']);
     rig.write('tables/new.csv', '5');
-    expect((await rig.run('why', 'sum/a')).stdout).toContain('changed (tables/new.csv)');
+    expect((await rig.run('why', 'sum/a')).stdout).toContain('tables/new.csv is new');
     expect(await startedAfter(rig)).toEqual(['sum[a]']);
     expect(rig.read('artifacts/sum/a.json')).toContain('"tables/new.csv",5]');
   });
