@@ -10,6 +10,8 @@ import type { Claim } from './record.ts';
 export interface ClaimsFile {
   all(): ReadonlyMap<Key, Claim>;
   write<T>(action: (table: LmdbTable<Claim>) => T): T;
+  /** A write that takes something away: a full disk does not hinder it. */
+  remove<T>(action: (table: LmdbTable<Claim>) => T): T;
   close(): Promise<void>;
 }
 
@@ -28,6 +30,12 @@ export function openClaims(folder: string): ClaimsFile {
     const root = openRoot(folder, name, { noSync: boot !== undefined });
     return { root, table: root.openDB<Claim, string>({ name: 'claims', encoding: 'json' }) };
   };
+  const write = <T>(action: (table: LmdbTable<Claim>) => T, bytes?: number): T => {
+    // Commands that only read never get here, and make no file.
+    opened ??= openNow();
+    const { root, table } = opened;
+    return transact(root, folder, () => action(table), bytes);
+  };
   return {
     all() {
       if (opened === undefined && !existsSync(join(folder, name))) return new Map();
@@ -35,12 +43,8 @@ export function openClaims(folder: string): ClaimsFile {
       const { table } = opened;
       return new Map([...table.getRange()].map(({ key, value }) => [key as Key, value] as const));
     },
-    write(action) {
-      // Commands that only read never get here, and make no file.
-      opened ??= openNow();
-      const { root, table } = opened;
-      return transact(root, folder, () => action(table));
-    },
+    write: (action) => write(action),
+    remove: (action) => write(action, -1),
     close: async () => opened?.root.close(),
   };
 }

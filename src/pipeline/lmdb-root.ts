@@ -1,5 +1,5 @@
 // lmdb-root.ts — one file of LMDB: how it is opened and written, its errors in words (the only file that imports lmdb)
-import { mkdirSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { lmdbFault } from './lmdb-file.ts';
@@ -20,6 +20,8 @@ export function openRoot(
   try {
     mkdirSync(folder, { recursive: true });
     checkFile(path);
+    // Tables are made in transactions of their own.
+    if (!existsSync(path)) checkRoom(folder, ROOM);
     return open({ path, noSubdir: true, maxDbs: 16, ...options });
   } catch (error) {
     throw error instanceof StoreError ? error : worded(error, folder);
@@ -30,13 +32,30 @@ export function openRoot(
 export const openForReading = (path: string): LmdbRoot =>
   open({ path, noSubdir: true, maxDbs: 16, readOnly: true });
 
-/** One transaction, flushed to disk before it returns. @throws StoreError worded for people */
-export function transact<T>(root: LmdbRoot, folder: string, action: () => T): T {
+/** What a transaction may write beside its values: the pages of the trees that lead to them. */
+const ROOM = 128 * 1024;
+
+/**
+ * One transaction, flushed to disk before it returns. What has no room is refused beforehand: lmdb 3.5 writes its own
+ * words for a write that fails (ENOSPC) beyond the memory that it set aside for them, and the process may die of that.
+ * @param bytes of the values that it writes; below zero where it takes away more than that
+ * @throws StoreError worded for people
+ */
+export function transact<T>(root: LmdbRoot, folder: string, action: () => T, bytes = 0): T {
   try {
+    if (bytes >= 0) checkRoom(folder, bytes + ROOM);
     return root.transactionSync(action);
   } catch (error) {
     throw worded(error, folder);
   }
+}
+
+/** @throws Error worded as the system does, where a folder's disk has less room than that */
+function checkRoom(folder: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(folder);
+  if (bavail * bsize >= bytes) return;
+  const kib = (size: number): string => `${Math.ceil(size / 1024)} KiB`;
+  throw new Error(`no space left: ${kib(bytes)} are needed, ${kib(bavail * bsize)} are free`);
 }
 
 /** Refuses a file that LMDB could not survive. */

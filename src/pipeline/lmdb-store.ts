@@ -48,7 +48,8 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
   }
 
   /** Every write: one transaction, flushed to disk before it returns, an error worded for people. */
-  const write = <T>(action: () => T): T => transact(root, folder, action);
+  const write = <T>(action: () => T, bytes = 0): T => transact(root, folder, action, bytes);
+  const remove = <T>(action: () => T): T => write(action, -1);
   const claims = openClaims(folder);
 
   return {
@@ -57,13 +58,15 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
       if (bytes === undefined) return undefined;
       if (digestOf(bytes) === digest) return bytes;
       onDamage(digest);
-      write(() => blobs.removeSync(digest));
+      remove(() => blobs.removeSync(digest));
       return undefined;
     },
     hasBlob: (digest) => blobs.doesExist(digest),
     putBlob(bytes) {
       const digest = digestOf(bytes);
-      if (!blobs.doesExist(digest)) write(() => blobs.putSync(digest, asBuffer(bytes)));
+      if (!blobs.doesExist(digest)) {
+        write(() => blobs.putSync(digest, asBuffer(bytes)), bytes.length);
+      }
       return digest;
     },
     trace: (key) => traces.get(key),
@@ -90,7 +93,7 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
           latest.putSync(trace.task, trace.key);
           partials.removeSync(trace.key);
         }
-      });
+      }, bytesIn(named));
     },
     partial(key) {
       const kept = partials.get(key);
@@ -98,16 +101,16 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
       const [digest, bytes] = [kept.toString('latin1', 0, 64), kept.subarray(64)];
       if (digestOf(bytes) === digest) return bytes;
       onDamage(digest as Digest);
-      write(() => partials.removeSync(key));
+      remove(() => partials.removeSync(key));
       return undefined;
     },
     putPartial(key, bytes) {
       // A checkpoint has no name that would verify it: its digest stands before it.
       const digest = Buffer.from(digestOf(bytes), 'latin1');
-      write(() => partials.putSync(key, Buffer.concat([digest, bytes])));
+      write(() => partials.putSync(key, Buffer.concat([digest, bytes])), bytes.length);
     },
     dropPartial(key) {
-      if (partials.doesExist(key)) write(() => partials.removeSync(key));
+      if (partials.doesExist(key)) remove(() => partials.removeSync(key));
     },
     claim(key, owner, now, holder, leaseOf = () => CLAIM_LEASE_MS) {
       const other = claims.write((table) => {
@@ -129,7 +132,7 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
         }
       }),
     release: (key, owner) =>
-      claims.write((table) => {
+      claims.remove((table) => {
         if (table.get(key)?.owner === owner) table.removeSync(key);
       }),
     putRun(run, said = []) {
@@ -157,10 +160,10 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
           enlist();
           return isShared(root);
         },
-        write,
+        write: remove,
         claims: () => claims.all(),
         dropClaims(keys: readonly Key[]) {
-          claims.write((table) => {
+          claims.remove((table) => {
             for (const key of keys) table.removeSync(key);
           });
         },
@@ -243,6 +246,9 @@ function checkNotCompacting(folder: string, before: number | undefined): void {
   if (!replaced && !isCompacting(path, Date.now())) return;
   throw new StoreError(`the store in ${folder} is being compacted: try again when that is over`);
 }
+
+const bytesIn = (named: readonly (readonly [Digest, Uint8Array])[]): number =>
+  named.reduce((sum, [, bytes]) => sum + bytes.length, 0);
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
