@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
 import { readPipeline } from '../src/pipeline/config.ts';
+import { digestOf } from '../src/pipeline/key.ts';
 import { DOOR, digestsOf, makeRig, type Rig, type SaidEvent, tasksOf } from './rig.ts';
 
 const PIPELINE = `params:
@@ -436,6 +437,36 @@ describe('failures', () => {
       'c!',
     ]);
     expect((await rig.run('show', 'one:out', '--json')).stdout).toBe('[0,0]\n');
+  });
+
+  test('a stage sees names in one order, whatever pipeline.yaml has: the order is in no key', async () => {
+    const rig = makeRig({
+      'tell.ts': `${DOOR}
+export default defineStage({
+  params: z.object({ widths: z.record(z.string(), z.number()) }),
+  inputs: { all: collect(text()), one: text() },
+  outputs: { out: text() },
+  run: ({ params, inputs }) => ({
+    out: [params.widths, inputs, ...inputs.all.map(({ at }) => at)].map((map) => Object.keys(map)).join(' '),
+  }),
+});`,
+      'word.ts': `${DOOR}
+export default defineStage({
+  params: z.object({}), inputs: {}, outputs: { out: text() }, run: () => ({ out: 'word' }),
+});`,
+      'pipeline.yaml': `stages:
+  word: { run: word.ts, matrix: { b: [1], a: [2] } }
+  tell: { run: tell.ts, params: { widths: { z: 1, b: 2 } }, inputs: { one: { from: word.out, where: { a: 2, b: 1 } }, all: word.out } }
+`,
+    });
+    const first = await rig.make('tell');
+    expect(digestsOf(first.events)['tell:out']).toBe(digestOf('b,z all,one b,a'));
+    rig.edit('pipeline.yaml', '{ z: 1, b: 2 }', '{ b: 2, z: 1 }');
+    expect(tasksOf((await rig.make('tell')).events, 'built')).toEqual([]);
+    // The order of axes is that of the labels in a task's id, which is in the key.
+    rig.edit('pipeline.yaml', 'b: [1], a: [2]', 'a: [2], b: [1]');
+    const { events } = await rig.make('tell');
+    expect(digestsOf(events)).toEqual({ 'tell:out': digestOf('b,z all,one a,b') });
   });
 
   test('a worker serves one task after another without what the last one left', async () => {

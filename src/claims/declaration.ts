@@ -1,6 +1,7 @@
 // declaration.ts — claims as pipeline.yaml declares them: which runs, which test, which margin
 import { closest, distance } from 'fastest-levenshtein';
 import * as z from 'zod/mini';
+import { labelFrom } from '../label.ts';
 import { type Selector, STAGE_AXIS } from './selection.ts';
 
 /** A value of an axis: its label, or a map that is labelled as on the axis itself. */
@@ -202,13 +203,5 @@ function placesIn(labels: DeclaredLabels): readonly PlacedLabel[] {
 function labelOf(value: z.infer<typeof Label>): string {
   if (typeof value !== 'object') return String(value);
   if (typeof value.name === 'string') return value.name;
-  return Object.entries(value)
-    .map(([field, part]) => wordOf(field, part))
-    .join('-');
-}
-
-function wordOf(field: string, part: unknown): string {
-  if (typeof part === 'number') return `${field}${part}`;
-  if (typeof part === 'boolean') return part ? field : `no-${field}`;
-  return String(part);
+  return labelFrom(Object.entries(value)) ?? '';
 }

@@ -88,6 +88,14 @@ export function canonicalJson(value: unknown): string {
   throw new TypeError(`${path} is ${describe(unfit)}, which JSON cannot hold`);
 }
 
+/**
+ * A JSON value as its canonical text tells it: what a stage is given differs only where its key does, down to the order
+ * of names and the sign of zero.
+ */
+export function canonical<T>(value: T): T {
+  return JSON.parse(canonicalJson(value)) as T;
+}
+
 /** Undefined when something in it is unfit. Every key of every task comes through here: it keeps no account of where it is. */
 function canonicalText(value: unknown): string | undefined {
   if (value === null || typeof value === 'boolean') return String(value);
@@ -168,6 +176,18 @@ export function keyOf(parts: KeyParts): Key {
 /** The id of a stage at a point: the labels stand in the order in which the stage declares its axes. */
 export function taskId(stage: string, labels: readonly string[]): TaskId {
   return (labels.length === 0 ? stage : `${stage}[${labels.join(',')}]`) as TaskId;
+}
+
+/**
+ * Where a task stands, axes in the order in which its id has their labels, so that the order too is what the key says
+ * it is. Axes of one label stand by name.
+ */
+export function coordinatesAsNamed(task: TaskId, at: Coordinates): Coordinates {
+  const labels = task.slice(task.indexOf('[') + 1, -1).split(',');
+  const places = new Map(labels.map((label, place) => [label, place]));
+  const placeOf = ([, label]: readonly [string, string]): number => places.get(label) ?? -1;
+  const byName = Object.entries(at).sort(([a], [b]) => byCodeUnit(a, b));
+  return Object.fromEntries(byName.sort((a, b) => placeOf(a) - placeOf(b)));
 }
 
 /** The id that a person wrote: `rigl[a,b]`, or `rigl/a/b`, which no shell mangles. */

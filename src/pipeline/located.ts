@@ -13,6 +13,7 @@ import {
   type YAMLError,
   type YAMLMap,
 } from 'yaml';
+import { labelFrom } from '../label.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
 import type { Json } from './key.ts';
 
@@ -323,13 +324,5 @@ export function labelOf(located: Located): string | undefined {
   }
   const name = fields.get('name')?.value;
   if (name !== undefined) return typeof name === 'string' ? name : undefined;
-  const words = [...fields].map(([field, { value: part }]) => derivedWord(field, part));
-  return words.includes(undefined) || words.length === 0 ? undefined : words.join('-');
-}
-
-function derivedWord(field: string, value: Json): string | undefined {
-  if (typeof value === 'string') return value;
-  if (typeof value === 'number') return `${field}${value}`;
-  if (typeof value === 'boolean') return value ? field : `no-${field}`;
-  return undefined;
+  return labelFrom([...fields].map(([field, part]) => [field, part.value] as const));
 }

@@ -12,7 +12,15 @@ import {
   type WorkerRequest,
 } from './assignment.ts';
 import { type Blobs, keptBlobs, type ReadBlob } from './blobs.ts';
-import { canonicalJson, type Digest, digestOf, type Named } from './key.ts';
+import {
+  byCodeUnit,
+  canonical,
+  canonicalJson,
+  coordinatesAsNamed,
+  type Digest,
+  digestOf,
+  type Named,
+} from './key.ts';
 import {
   asPort,
   type Checkpoint,
@@ -134,17 +142,18 @@ async function loaderFor(stage: StageDeclaration, assignment: Assignment): Promi
 }
 
 async function run(
-  assignment: Assignment,
+  assigned: Assignment,
   own: Voice,
   flags: Int32Array,
   blobs: Blobs,
 ): Promise<WorkerMessage> {
   own.say({ say: 'begun' });
+  const assignment = { ...assigned, params: canonical(assigned.params) };
   Atomics.store(flags, FLAGS.checkpointDue, 0);
   const given = await contentsOf(assignment, blobs);
   if ('lost' in given) return { say: 'lost', digests: given.lost };
   const stage = await stageIn(assignment.bundle);
-  const contents = Object.keys(assignment.files).map((name) => [name, given.files[name].bytes]);
+  const contents = inOrder(given.files).map(([name, { bytes }]) => [name, bytes]);
   const outputs = await stage.run({
     params: assignment.params,
     inputs: decodeInputs(stage, given.inputs),
@@ -213,9 +222,13 @@ function refuseWritten(what: string, blobs: readonly HeldBlob[]): void {
   );
 }
 
+/** Names by code unit, as they stand in the key. */
+const inOrder = <V>(named: Named<V>): readonly (readonly [name: string, value: V])[] =>
+  Object.entries(named).sort(([a], [b]) => byCodeUnit(a, b));
+
 function decodeInputs(stage: StageDeclaration, inputs: Named<HeldInput>): Record<string, unknown> {
   const decoded: Record<string, unknown> = {};
-  for (const [port, given] of Object.entries(inputs)) {
+  for (const [port, given] of inOrder(inputs)) {
     const { codec } = asPort(stage.inputs[port]);
     const decode = (bytes: Uint8Array): unknown => {
       try {
@@ -225,8 +238,16 @@ function decodeInputs(stage: StageDeclaration, inputs: Named<HeldInput>): Record
         throw new StageError(`input ${port} does not hold what the stage expects: ${text}`);
       }
     };
-    const items = given.items.map(({ bytes, ...item }) => ({ ...item, value: decode(bytes) }));
-    if (given.arity === 'partial') decoded[port] = { items, missing: given.missing ?? [] };
+    const items = given.items.map(({ bytes, at, ...item }) => ({
+      ...item,
+      at: coordinatesAsNamed(item.task, at),
+      value: decode(bytes),
+    }));
+    const missing = (given.missing ?? []).map(({ at, ...absent }) => ({
+      ...canonical(absent),
+      at: coordinatesAsNamed(absent.task, at),
+    }));
+    if (given.arity === 'partial') decoded[port] = { items, missing };
     else decoded[port] = given.arity === 'many' ? items : (items[0]?.value ?? null);
   }
   return decoded;
