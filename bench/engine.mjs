@@ -44,7 +44,7 @@ function make(...words) {
   const start = performance.now();
   const { status, stderr } = spawnSync(
     process.execPath,
-    [join(repository, 'dist/cli.js'), 'make', '-q', ...words],
+    [join(repository, 'dist/cli.cjs'), 'make', '-q', ...words],
     { cwd: folder, encoding: 'utf8' },
   );
   if (status !== 0) throw new Error(stderr);

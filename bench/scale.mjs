@@ -35,7 +35,7 @@ A peer that is not there gets a line. What runs for over five minutes is given u
 }
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
-const cli = join(repository, 'dist', 'cli.js');
+const cli = join(repository, 'dist', 'cli.cjs');
 const LIMIT_MS = 300_000;
 const PER_SOURCE = 98;
 const rounds = Number(values.rounds);

@@ -1,4 +1,4 @@
-// build.mjs — dist/kernels.wasm (AssemblyScript), then dist/cli.js (esbuild). Run by `prepare`.
+// build.mjs — dist/kernels.wasm (AssemblyScript), then dist/cli.cjs and what it loads (esbuild). Run by `prepare`.
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
@@ -23,8 +23,12 @@ await $({
 })`${process.execPath} node_modules/assemblyscript/bin/asc.js ${kernels} ${options}`;
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+const define = {
+  VERSION: JSON.stringify(version),
+  ESBUILD_VERSION: JSON.stringify(esbuildVersion),
+};
 const { metafile } = await build({
-  entryPoints: { cli: 'src/cli/start.ts', worker: 'src/cli/worker.ts', leash: 'src/cli/leash.ts' },
+  entryPoints: { main: 'src/cli/main.ts', worker: 'src/cli/worker.ts', leash: 'src/cli/leash.ts' },
   outdir: 'dist',
   bundle: true,
   splitting: true,
@@ -34,13 +38,35 @@ const { metafile } = await build({
   minifySyntax: true,
   // Loaded from node_modules: native code, an own binary, an own worker thread.
   external: ['lmdb', 'esbuild', 'hasha'],
-  define: { VERSION: JSON.stringify(version), ESBUILD_VERSION: JSON.stringify(esbuildVersion) },
+  define,
   // CommonJS packages (commander) require Node's own modules.
   banner: {
     js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
   },
   chunkNames: 'chunk-[hash]',
   metafile: true,
+});
+await build({
+  entryPoints: ['src/cli/start.ts'],
+  outfile: 'dist/cli.cjs',
+  bundle: true,
+  format: 'cjs',
+  platform: 'node',
+  target: 'node20',
+  minifySyntax: true,
+  define: { ...define, 'import.meta.url': '__url' },
+  banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href;" },
+  plugins: [
+    {
+      name: 'main-apart',
+      setup(plugin) {
+        plugin.onResolve({ filter: /^\.\/main\.ts$/ }, () => ({
+          path: './main.js',
+          external: true,
+        }));
+      },
+    },
+  ],
 });
 // The door for studies in folders of their own: what they import, in one file, and its types.
 await build({
@@ -63,7 +89,7 @@ for (const name of readdirSync('dist').filter((file) => file.endsWith('.js'))) {
   if (name === 'stage.js') continue;
   if (!Object.hasOwn(metafile.outputs, `dist/${name}`)) rmSync(`dist/${name}`);
 }
-chmodSync('dist/cli.js', 0o755);
+chmodSync('dist/cli.cjs', 0o755);
 
 // One plain file that archives carry. The store and what comes with it have no place there: what its sandboxes read is
 // sent along. Archives are told by the SHA-256 of this file, so nothing in it may depend on where it was built.
@@ -103,5 +129,5 @@ console.log(`${checker}  verify.mjs ${version}`);
 const link = 'node_modules/.bin/pipeline';
 rmSync(link, { force: true });
 if (process.platform === 'win32') {
-  writeFileSync(`${link}.cmd`, '@node "%~dp0\\..\\..\\dist\\cli.js" %*\r\n');
-} else symlinkSync('../../dist/cli.js', link);
+  writeFileSync(`${link}.cmd`, '@node "%~dp0\\..\\..\\dist\\cli.cjs" %*\r\n');
+} else symlinkSync('../../dist/cli.cjs', link);

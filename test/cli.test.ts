@@ -385,7 +385,7 @@ describe('manners', () => {
         });
         shell.on('close', (code) => resolve({ code, stderr }));
       });
-    const binary = `'${process.execPath}' '${join(repository, 'dist/cli.js')}'`;
+    const binary = `'${process.execPath}' '${join(repository, 'dist/cli.cjs')}'`;
     const early = await ended(`${binary} graph --tasks --json | true; exit \${PIPESTATUS[0]}`);
     expect(early).toEqual({ code: 0, stderr: '' });
     // Nobody hears the talk: the work goes on.

@@ -144,7 +144,7 @@ describe('completion', () => {
     await rig.run('init', '.');
     const script = (await rig.run('completion', 'bash')).stdout;
     const ask = `${script}
-pipeline() { ${process.execPath} ${join(repository, 'dist/cli.js')} "$@"; }
+pipeline() { ${process.execPath} ${join(repository, 'dist/cli.cjs')} "$@"; }
 COMP_WORDS=(pipeline make --preset ''); COMP_CWORD=3; _pipeline; printf '%s\\n' "\${COMPREPLY[@]}"`;
     const said = await $({ cwd: rig.folder, nothrow: true })`bash -c ${ask}`;
     expect(said.stdout).toBe('long\n');

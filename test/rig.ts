@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
 export const repository = fileURLToPath(new URL('..', import.meta.url));
-const binary = join(repository, 'dist', 'cli.js');
+const binary = join(repository, 'dist', 'cli.cjs');
 
 /** How a command ended. */
 export interface Ended {

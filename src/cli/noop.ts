@@ -23,9 +23,9 @@ export interface Asked {
   readonly set: readonly string[];
 }
 
-/** Tells this program, and the Node under it, from any other: each build writes cli.js anew. */
+/** Tells this program, and the Node under it, from any other: each build writes cli.cjs anew. */
 const program = (): string => {
-  const path = fileURLToPath(new URL('./cli.js', import.meta.url));
+  const path = fileURLToPath(new URL('./cli.cjs', import.meta.url));
   return JSON.stringify([process.version, path, stampOf(path)]);
 };
 

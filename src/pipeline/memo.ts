@@ -122,20 +122,21 @@ export function storeState(cache: string): string | null {
 /** What a make would say that has nothing to do; undefined when it may have something to do. */
 export function recall(question: Question, program: string): Answer | undefined {
   try {
-    const text = readFileSync(memoFile(question), 'utf8');
-    const [digest, body] = headAndRest(text);
-    if (digestOf(body) !== digest) return undefined;
+    const [digest, body] = headAndRest(readFileSync(memoFile(question)));
+    if (digestOf(body) !== digest.toString()) return undefined;
     const [head, events] = headAndRest(body);
-    const memo = JSON.parse(head) as Memo;
-    return holds(memo, question, program) ? { ...memo.answer, events } : undefined;
+    const memo = JSON.parse(head.toString()) as Memo;
+    return holds(memo, question, program)
+      ? { ...memo.answer, events: events.toString() }
+      : undefined;
   } catch {
     return undefined; // Absent, damaged, or of files that cannot be read: the make says what is wrong.
   }
 }
 
-const headAndRest = (text: string): readonly [head: string, rest: string] => {
-  const end = text.indexOf('\n');
-  return [text.slice(0, end), text.slice(end + 1)];
+const headAndRest = (text: Buffer): readonly [head: Buffer, rest: Buffer] => {
+  const end = text.indexOf(10); // the end of a line
+  return [text.subarray(0, end), text.subarray(end + 1)];
 };
 
 function holds(memo: Memo, question: Question, program: string): boolean {
