@@ -141,14 +141,16 @@ function tellGarbage(
     });
     return;
   }
-  const parts = [
-    count(garbage.blobs.length, 'blob'),
-    count(garbage.traces.length, 'trace'),
-    count(garbage.partials.length, 'checkpoint'),
-    count(garbage.runs.length, 'run'),
-    count(files.length, 'file'),
+  const dropped: readonly (readonly [number, string])[] = [
+    [garbage.blobs.length, 'blob'],
+    [garbage.traces.length, 'trace'],
+    [garbage.partials.length, 'checkpoint'],
+    [garbage.runs.length, 'run'],
+    [files.length, 'file'],
   ];
-  tell(`${dryRun ? 'would drop' : 'dropped'} ${parts.join(', ')}: ${prettyBytes(bytes)}`);
+  const parts = dropped.flatMap(([n, noun]) => (n > 0 ? count(n, noun) : []));
+  const verb = dryRun ? 'would drop' : 'dropped';
+  tell(parts.length > 0 ? `${verb} ${parts.join(', ')}: ${prettyBytes(bytes)}` : 'nothing to drop');
   talk(`kept what the pipeline and ${count(kept, 'run')} reach`);
   if (freed > 0) talk(`compacted: ${prettyBytes(before)} → ${prettyBytes(before - freed)}`);
 }

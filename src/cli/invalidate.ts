@@ -45,8 +45,9 @@ export async function invalidate(
     if (options.json) tellJson(known);
     else {
       for (const { task } of known) tell(task);
+      const others = tasks.length - known.length;
       talk(
-        `${count(known.length, 'task')} forgotten, ${tasks.length - known.length} not made anyway`,
+        `${count(known.length, 'task')} forgotten${others > 0 ? `, ${others} not made anyway` : ''}`,
       );
     }
     return EXIT.made;
