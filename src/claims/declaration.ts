@@ -1,6 +1,6 @@
 // declaration.ts — claims as pipeline.yaml declares them: which runs, which test, which margin
-import { closest, distance } from 'fastest-levenshtein';
 import * as z from 'zod/mini';
+import { didYouMean } from '../hint.ts';
 import { labelFrom } from '../label.ts';
 import { type Selector, STAGE_AXIS } from './selection.ts';
 
@@ -145,12 +145,12 @@ function armFaults(
     const labels = known.get(axis);
     if (labels === undefined) {
       const message = `no contrast can name an axis \`${axis}\``;
-      return [{ path: [...path, axis], message, hint: suggestion(axis, [...known.keys()]) }];
+      return [{ path: [...path, axis], message, hint: didYouMean(axis, [...known.keys()]) }];
     }
     return placesIn(declared).flatMap(({ at, label }) => {
       if (labels.includes(label)) return [];
       const message = `the contrast names ${axisWords(axis)} \`${label}\`, which nobody has`;
-      return [{ path: [...path, axis, ...at], message, hint: suggestion(label, labels) }];
+      return [{ path: [...path, axis, ...at], message, hint: didYouMean(label, labels) }];
     });
   });
   return [...unstaged, ...unknown];
@@ -166,18 +166,11 @@ function datasetFaults(
     .map((name) => ({
       path: ['published', name],
       message: `the published value is of a data set \`${name}\`, which nobody has`,
-      hint: suggestion(name, datasets),
+      hint: didYouMean(name, datasets),
     }));
 }
 
 const axisWords = (axis: string): string => (/^[aeiou]/.test(axis) ? `an ${axis}` : `a ${axis}`);
-
-function suggestion(name: string, known: readonly string[]): string | undefined {
-  if (known.length === 0) return undefined;
-  const near = closest(name, [...known]);
-  if (distance(name, near) <= Math.max(2, name.length / 3)) return `did you mean \`${near}\`?`;
-  return `known: ${known.slice(0, 12).join(', ')}${known.length > 12 ? ', …' : ''}`;
-}
 
 type DeclaredLabels = z.infer<typeof Labels>;
 

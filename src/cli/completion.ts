@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Argument, Command, Option } from 'commander';
 import { byCodeUnit } from '../pipeline/key.ts';
-import { parseYaml } from '../pipeline/located.ts';
+import { parseYaml } from '../pipeline/yaml.ts';
 import { EXIT, placesOf, storeAt, tell } from './session.ts';
 
 /** Each script passes the words before the cursor, the last one unfinished, and takes a candidate from each line. */

@@ -1,7 +1,8 @@
 // log.ts — pipeline log TASK: what a task said when it ran, and the error that it ended with
+
+import { didYouMean } from '../hint.ts';
 import { lastRunOf, taskInRuns } from '../pipeline/history.ts';
 import type { TaskId } from '../pipeline/key.ts';
-import { didYouMean } from '../pipeline/located.ts';
 import type { RunRecord, TaskLog } from '../pipeline/record.ts';
 import type { Store } from '../pipeline/store.ts';
 import { oneRun } from './past.ts';

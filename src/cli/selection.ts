@@ -1,7 +1,8 @@
 // selection.ts — `TASK:output/tensor` on the command line → what is meant by it, with verified bytes
+
+import { didYouMean } from '../hint.ts';
 import { forecast } from '../pipeline/action.ts';
 import type { TaskId } from '../pipeline/key.ts';
-import { didYouMean } from '../pipeline/located.ts';
 import type { Output, Trace } from '../pipeline/record.ts';
 import { decodeSafetensors, type TensorFile } from '../tensor.ts';
 import { stdoutColors as c, oneTask, type Session, talk, UsageError } from './session.ts';

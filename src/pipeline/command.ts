@@ -1,7 +1,9 @@
 // command.ts — a program in place of a module, as pipeline.yaml declares it
+
+import { didYouMean } from '../hint.ts';
 import type { Place } from './event.ts';
 import { checkScratchPath, isWithin } from './input.ts';
-import { didYouMean, type Located } from './located.ts';
+import type { Located } from './located.ts';
 import { checkName } from './matrix.ts';
 import { kindOf, type Reader } from './reader.ts';
 import type { CodecKind } from './stage.ts';

@@ -1,11 +1,12 @@
 // config.ts — pipeline.yaml, presets and overrides → Pipeline, or everything that is wrong with them
 import { checkConnections } from './connections.ts';
 import { failure, inReadingOrder, type Result, success } from './event.ts';
-import { type Located, parseYaml } from './located.ts';
+import type { Located } from './located.ts';
 import { type PipelineSource, readParams } from './params.ts';
 import { checkResources, readAmounts } from './policy.ts';
 import { kindOf, Reader } from './reader.ts';
 import { readStages, type StageConfig } from './section.ts';
+import { parseYaml } from './yaml.ts';
 
 /** Everything that pipeline.yaml says, with presets and overrides laid over it. */
 export interface Pipeline {

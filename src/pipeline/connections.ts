@@ -1,7 +1,7 @@
 // connections.ts — what can be wrong between stages
 
+import { didYouMean } from '../hint.ts';
 import type { InputConfig } from './input.ts';
-import { didYouMean } from './located.ts';
 import type { Reader } from './reader.ts';
 import type { StageConfig } from './section.ts';
 

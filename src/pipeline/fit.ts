@@ -1,8 +1,9 @@
 // fit.ts — whether what pipeline.yaml says of a stage fits what its module declares
+
+import { didYouMean } from '../hint.ts';
 import type { StageModule } from './code.ts';
 import type { InputConfig } from './input.ts';
 import type { Say } from './join.ts';
-import { didYouMean } from './located.ts';
 import type { StageConfig } from './section.ts';
 import { asPort } from './stage.ts';
 

@@ -1,8 +1,9 @@
 // input.ts — where a stage's inputs come from, as pipeline.yaml connects them
 import type { Place } from './event.ts';
-import { type Located, labelOf, lookupIn, substitute } from './located.ts';
+import { type Located, labelOf } from './located.ts';
 import { checkName } from './matrix.ts';
 import type { Reader } from './reader.ts';
+import { lookupIn, substitute } from './reference.ts';
 
 /** One upstream output that an input may come from. */
 export interface InputSource {

@@ -1,6 +1,6 @@
 // issue.ts — what a schema finds wrong with params, in words
 import type * as z from 'zod/mini';
-import { didYouMean } from './located.ts';
+import { didYouMean } from '../hint.ts';
 
 /** What a schema found, at a path below `params`. */
 export interface SchemaProblem {

@@ -1,17 +1,11 @@
 // matrix.ts — the axes of a stage, and the points at which it has tasks
 
+import { didYouMean } from '../hint.ts';
 import type { Place } from './event.ts';
 import { UNFIT_IN_NAMES } from './key.ts';
-import {
-  didYouMean,
-  type Located,
-  labelOf,
-  locatedMap,
-  lookupIn,
-  referencePath,
-  substitute,
-} from './located.ts';
+import { type Located, labelOf, locatedMap } from './located.ts';
 import { kindOf, type Reader } from './reader.ts';
+import { lookupIn, referencePath, substitute } from './reference.ts';
 
 /** One value of an axis. */
 export interface AxisValue {

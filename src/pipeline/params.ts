@@ -1,20 +1,19 @@
 // params.ts — params < presets in the order given < --set
+
+import { didYouMean } from '../hint.ts';
 import { failure, type Place, type Result, success } from './event.ts';
 import {
   countParts,
-  didYouMean,
   type Located,
   labelOf,
   locatedList,
   locatedMap,
-  lookupIn,
   overlay,
   PARTS_MAX,
-  parseYaml,
-  referencePath,
-  substitute,
 } from './located.ts';
 import { kindOf, type Reader } from './reader.ts';
+import { lookupIn, referencePath, substitute } from './reference.ts';
+import { parseYaml } from './yaml.ts';
 
 /** What a pipeline is read from. */
 export interface PipelineSource {

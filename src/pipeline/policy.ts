@@ -1,6 +1,8 @@
 // policy.ts — how the tasks of a stage are run: never part of a key, since it changes no result
+
+import { didYouMean } from '../hint.ts';
 import type { Place } from './event.ts';
-import { didYouMean, type Located } from './located.ts';
+import type { Located } from './located.ts';
 import { kindOf, type Reader } from './reader.ts';
 
 /** How the tasks of a stage are run. */

@@ -1,6 +1,8 @@
 // reader.ts — takes values out of a located tree and collects what is wrong with them
+
+import { didYouMean } from '../hint.ts';
 import type { Diagnostic, Place, Result } from './event.ts';
-import { didYouMean, type Located } from './located.ts';
+import type { Located } from './located.ts';
 
 /** Collects what is wrong while values are taken out of a located tree. */
 export class Reader {

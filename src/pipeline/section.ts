@@ -1,12 +1,14 @@
 // section.ts — one stage of pipeline.yaml, read
 
+import { didYouMean } from '../hint.ts';
 import { COMMAND_KEYS, type CommandConfig, readCommand } from './command.ts';
 import { type Place, success } from './event.ts';
 import { type InputConfig, readInputs } from './input.ts';
-import { didYouMean, type Located, lookupIn, substitute } from './located.ts';
+import type { Located } from './located.ts';
 import { type AxisValue, checkName, type Matrix, readMatrix } from './matrix.ts';
 import { POLICY_KEYS, type Policy, readPolicy } from './policy.ts';
 import type { Reader } from './reader.ts';
+import { lookupIn, substitute } from './reference.ts';
 
 /** A stage as pipeline.yaml declares it. */
 export interface StageConfig extends Matrix {

@@ -1,7 +1,8 @@
 // target.ts — what a person names on the command line → tasks
+
+import { didYouMean } from '../hint.ts';
 import { type Diagnostic, failure, type Result, success } from './event.ts';
 import { type TaskId, taskIdFromText } from './key.ts';
-import { didYouMean } from './located.ts';
 import type { Plan, Task } from './plan.ts';
 
 /** A plan cut down to some targets and what they need, in the plan's order. */

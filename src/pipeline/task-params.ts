@@ -4,8 +4,9 @@ import { failure, type Place, type Result } from './event.ts';
 import { type SchemaProblem, wordIssue } from './issue.ts';
 import type { Say } from './join.ts';
 import { canonicalJson, type Json, type Named } from './key.ts';
-import { fillAxes, type Located, locatedMap, lookupIn, partAt } from './located.ts';
+import { type Located, locatedMap, partAt } from './located.ts';
 import type { Point } from './matrix.ts';
+import { fillAxes, lookupIn } from './reference.ts';
 import type { StageConfig } from './section.ts';
 import type { ParamProblem, SourceFile } from './stage.ts';
 
