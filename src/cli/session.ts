@@ -83,13 +83,31 @@ export function placesOf({ directory, cache }: Pick<CommonOptions, 'directory' |
   return { root, cache: cacheFolder(root, cache) };
 }
 
+/** Tells a person what keeps them waiting, for as long as it does; gives what ends it. */
+function sayIfLong({ json }: CommonOptions, words: string): () => void {
+  if (json || !process.stderr.isTTY) return () => undefined;
+  let isSaid = false;
+  const timer = setTimeout(() => {
+    isSaid = true;
+    process.stderr.write(stderrColors.dim(words));
+  }, PATIENCE_MS);
+  return () => {
+    clearTimeout(timer);
+    if (isSaid) process.stderr.write('\r\u001b[K');
+  };
+}
+
+/** A command may be silent for so long. */
+const PATIENCE_MS = 400;
+
 /** Loads the pipeline. @throws UsageError */
 export async function loadFor(options: CommonOptions): Promise<Loaded> {
   const { file, preset: presets, set: sets } = options;
   const places = { ...placesOf(options), file, worker: workerCommand, environment: process.env };
+  const done = sayIfLong(options, 'bundling stages, which is done once …');
   const loaded = await withoutExit(() =>
     loadPipeline({ ...places, presets, sets, clock: Date.now }),
-  );
+  ).finally(done);
   if (!loaded.ok) throw new UsageError(loaded.diagnostics);
   return loaded.value;
 }

@@ -1,15 +1,13 @@
 // code.ts — a stage's code: one bundle of the module and everything it imports, and its digest
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { isBuiltin } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Plugin } from 'esbuild';
+import { type Bundled, bundleModules, bundleProblems, optionsDigest } from './bundle.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
 import { fileStat, writeAtomically } from './files.ts';
 import { canonicalJson, type Digest, digestOf } from './key.ts';
 import type { Sources } from './memo.ts';
-import { ownPackages } from './own-packages.ts';
 import type { StageDeclaration } from './stage.ts';
 import { isSettled, namesIn, type Stamp, sameStamp, stampOf } from './stamp.ts';
 
@@ -53,23 +51,6 @@ export interface Bundles {
   readonly sources: Sources;
 }
 
-/** Options that decide what a bundle is. */
-const BUNDLE_OPTIONS = {
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20',
-  minifyWhitespace: true,
-  minifyIdentifiers: true,
-  minifySyntax: true,
-  legalComments: 'none',
-  treeShaking: true,
-  sourcemap: 'external',
-  sourcesContent: true,
-  loader: { '.wasm': 'binary' },
-  charset: 'utf8',
-} as const;
-
 /** Files beside the sources that change what a bundle holds. */
 const CONFIGURATION = ['package.json', 'package-lock.json', 'tsconfig.json'];
 
@@ -86,28 +67,112 @@ export async function bundleStages(
   const index = indexFile(cache);
   const remembered = await readIndex(index);
   const distinct = new Map(requests.map((request) => [request.run, request]));
-  const records: Record<string, BundleRecord> = {};
-  const codes = new Map<string, StageCode>();
-  let fresh = false;
   const looks = new Looks(root);
-  const found = await Promise.all(
-    [...distinct.values()].map(async (request): Promise<readonly Diagnostic[]> => {
+  const records: Record<string, BundleRecord> = {};
+  const stale: ModuleRequest[] = [];
+  await Promise.all(
+    [...distinct.values()].map(async (request) => {
       const { run } = request;
       const before = Object.hasOwn(remembered, run) ? remembered[run] : undefined;
-      const holds = before && (await recordHolds(cache, before, looks));
-      const bundled = holds ? success(before) : await bundle(root, cache, request, clock());
-      if (!bundled.ok) return bundled.diagnostics;
-      const record = bundled.value;
-      fresh ||= !holds;
-      records[run] = record;
-      codes.set(run, { digest: record.digest, file: bundleFile(cache, record.digest) });
-      return [];
+      if (before && (await recordHolds(cache, before, looks))) records[run] = before;
+      else stale.push(request);
     }),
   );
-  const problems = found.flat();
-  if (fresh) await writeAtomically(index, JSON.stringify({ ...remembered, ...records }));
-  if (problems.length > 0) return failure(...problems);
-  return success({ codes, sources: sourcesOf(root, Object.values(records)) });
+  if (stale.length > 0) {
+    const fresh = await bundle(root, cache, stale, clock());
+    for (const [run, record] of fresh.records) records[run] = record;
+    await writeAtomically(index, JSON.stringify({ ...remembered, ...records }));
+    if (fresh.problems.length > 0) return failure(...fresh.problems);
+  }
+  // As pipeline.yaml names them, whatever was read first.
+  const inOrder = [...distinct.keys()].map((run) => [run, records[run]] as const);
+  const codes = inOrder.map(
+    ([run, { digest }]) => [run, { digest, file: bundleFile(cache, digest) }] as const,
+  );
+  return success({
+    codes: new Map(codes),
+    sources: sourcesOf(
+      root,
+      inOrder.map(([, one]) => one),
+    ),
+  });
+}
+
+/** Bundles modules and keeps what they were made of. */
+async function bundle(
+  root: string,
+  cache: string,
+  requests: readonly ModuleRequest[],
+  since: number,
+): Promise<{
+  readonly records: ReadonlyMap<string, BundleRecord>;
+  readonly problems: readonly Diagnostic[];
+}> {
+  const records = new Map<string, BundleRecord>();
+  const problems: Diagnostic[] = [];
+  const there: ModuleRequest[] = [];
+  for (const request of requests) {
+    const { run, place } = request;
+    const hint = 'paths are relative to the folder of pipeline.yaml';
+    if (await fileStat(join(root, run))) there.push(request);
+    else problems.push({ message: `there is no file ${run}`, place, hint });
+  }
+  const bundles = await bundleModules(
+    root,
+    there.map(({ run }) => run),
+  );
+  const looks = new Looks(root);
+  const digests = new SourceDigests(root);
+  for (const { run, place } of there) {
+    const bundled = bundles.get(run);
+    if (bundled === undefined || bundled instanceof Error) {
+      problems.push(...(await bundleProblems(bundled, root, run, place)));
+      continue;
+    }
+    const kept = await keep(cache, bundled, digests);
+    const looked = lookAt(root, bundled.inputs, looks);
+    records.set(run, { ...kept, options: optionsDigest(), since, ...looked });
+  }
+  return { records, problems };
+}
+
+/** Writes a bundle, its map, and what it was made from. */
+async function keep(
+  cache: string,
+  { code, map, inputs }: Bundled,
+  digests: SourceDigests,
+): Promise<Pick<BundleRecord, 'digest' | 'file'>> {
+  // The empty map belongs to the form: nothing is left out of a bundle. What cannot be bundled is a tool.
+  const digest = digestOf(canonicalJson(['bundle/1', digestOf(code), {}]));
+  const file = bundleFile(cache, digest);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(`${file}.map`, map);
+  const text = `${Buffer.from(code).toString()}//# sourceMappingURL=${digest}.mjs.map\n`;
+  await writeAtomically(file, text);
+  // For `why`: the map knows only what tree shaking left of them.
+  const sources = await Promise.all(
+    inputs.filter(isFile).map(async (path) => [path, await digests.of(path)] as const),
+  );
+  await writeFile(sourcesFile(cache, digest), JSON.stringify(Object.fromEntries(sources)));
+  return { digest, file: digestOf(text) };
+}
+
+/** Digests of sources, each read once. */
+class SourceDigests {
+  private readonly known = new Map<string, Promise<Digest>>();
+  private readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  of(path: string): Promise<Digest> {
+    const read = async (): Promise<Digest> =>
+      digestOf(await readFile(resolve(this.root, path)).catch(() => ''));
+    const digest = this.known.get(path) ?? read();
+    this.known.set(path, digest);
+    return digest;
+  }
 }
 
 /** What files and folders look like now, each asked once: stages share most of what they import. */
@@ -183,26 +248,8 @@ export async function sourcesInBundle(
 const sourcesFile = (cache: string, digest: Digest): string =>
   resolve(cache, 'bundles', `${digest}.json`);
 
-/** Keeps for `why` what a bundle was made from: its map knows only what is left of that after tree shaking. */
-async function keepSources(
-  root: string,
-  cache: string,
-  digest: Digest,
-  inputs: readonly string[],
-): Promise<void> {
-  const digests = await Promise.all(
-    inputs.filter(isFile).map(async (path) => {
-      const bytes = await readFile(resolve(root, path)).catch(() => '');
-      return [path, digestOf(bytes)] as const;
-    }),
-  );
-  await writeFile(sourcesFile(cache, digest), JSON.stringify(Object.fromEntries(digests)));
-}
-
 /** Whether an input of a bundle is a file: a name with a colon is a plugin's. */
 const isFile = (path: string): boolean => !path.includes(':');
-
-const optionsDigest = (): Digest => digestOf(canonicalJson(BUNDLE_OPTIONS));
 
 async function readIndex(index: string): Promise<{ [run: string]: BundleRecord }> {
   try {
@@ -230,117 +277,12 @@ async function recordHolds(cache: string, record: BundleRecord, looks: Looks): P
   );
 }
 
-async function bundle(
-  root: string,
-  cache: string,
-  { run, place }: ModuleRequest,
-  since: number,
-): Promise<Result<BundleRecord>> {
-  if (!(await fileStat(join(root, run)))) {
-    const hint = 'paths are relative to the folder of pipeline.yaml';
-    return failure({ message: `there is no file ${run}`, place, hint });
-  }
-  const esbuild = await import('esbuild');
-  try {
-    const result = await esbuild.build({
-      ...BUNDLE_OPTIONS,
-      absWorkingDir: root,
-      entryPoints: [run],
-      outfile: 'stage.mjs',
-      // The map lies in the cache: its sources are to be found from the root. It is not hashed.
-      sourceRoot: `${pathToFileURL(root)}/`,
-      // CommonJS packages may require Node's own modules.
-      banner: {
-        js: "import{createRequire as __cr}from'node:module';var require=__cr(import.meta.url);",
-      },
-      plugins: [ownPackages, absentPackages],
-      metafile: true,
-      write: false,
-      logLevel: 'silent',
-      logOverride: { 'unsupported-require-call': 'error', 'unsupported-dynamic-import': 'error' },
-    });
-    const code = result.outputFiles.find(({ path }) => path.endsWith('.mjs'));
-    const map = result.outputFiles.find(({ path }) => path.endsWith('.map'));
-    if (code === undefined || map === undefined) throw new Error('esbuild wrote no bundle');
-    // The empty map belongs to the form: nothing is left out of a bundle. What cannot be bundled is a tool.
-    const digest = digestOf(canonicalJson(['bundle/1', digestOf(code.contents), {}]));
-    const file = bundleFile(cache, digest);
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(`${file}.map`, map.contents);
-    const text = `${code.text}//# sourceMappingURL=${digest}.mjs.map\n`;
-    await writeAtomically(file, text);
-    const inputs = Object.keys(result.metafile.inputs);
-    await keepSources(root, cache, digest, inputs);
-    const looked = lookAt(root, inputs);
-    const options = optionsDigest();
-    return success({ digest, file: digestOf(text), options, since, ...looked });
-  } catch (error) {
-    return failure(...(await bundleProblems(error, root, run, place)));
-  }
-}
-
-/**
- * A package that a dependency would load if it were there (`await import('canvas')`) must not be loaded when it
- * appears later: it would run without being in the bundle, and so in no key. It stays absent in the bundle.
- */
-const absentPackages: Plugin = {
-  name: 'absent-packages',
-  setup(build) {
-    const seen = {};
-    build.onResolve(
-      { filter: /^[^./]/ },
-      async ({ path, kind, importer, resolveDir, pluginData }) => {
-        const optional = kind === 'dynamic-import' || kind === 'require-call';
-        if (!optional || pluginData === seen || isBuiltin(path)) return undefined;
-        const found = await build.resolve(path, { kind, importer, resolveDir, pluginData: seen });
-        return found.errors.length > 0 ? { path, namespace: 'absent' } : found;
-      },
-    );
-    build.onLoad({ filter: /.*/, namespace: 'absent' }, ({ path }) => ({
-      contents: `throw new Error(${JSON.stringify(`package ${path} is not in this bundle`)})`,
-    }));
-  },
-};
-
-interface BuildMessage {
-  readonly text: string;
-  readonly location: {
-    readonly file: string;
-    readonly line: number;
-    /** In bytes of UTF-8. */
-    readonly column: number;
-    readonly length: number;
-    readonly lineText: string;
-  } | null;
-}
-
-/** esbuild's messages as diagnostics: they point into the stage's own source, where there is one. */
-async function bundleProblems(
-  error: unknown,
-  root: string,
-  run: string,
-  place: Place,
-): Promise<readonly Diagnostic[]> {
-  const messages = (error as { errors?: readonly BuildMessage[] }).errors;
-  if (messages === undefined) throw error;
-  return Promise.all(
-    messages.map(async ({ text, location }) => {
-      const message = `stage module ${run} cannot be bundled: ${text}`;
-      const source =
-        location && (await readFile(resolve(root, location.file), 'utf8').catch(() => null));
-      if (location === null || source === null) return { message, place };
-      const before = source.split('\n').slice(0, location.line - 1);
-      const column = Buffer.from(location.lineText).toString('utf8', 0, location.column).length;
-      const start = before.reduce((sum, line) => sum + line.length + 1, 0) + column;
-      const end = start + Math.max(1, location.length);
-      return { message, place: { file: location.file, text: source, start, end } };
-    }),
-  );
-}
-
 /** Stamps of the inputs, and of the files that decide how they are read; and what stands beside the inputs. */
-function lookAt(root: string, inputs: readonly string[]): Pick<BundleRecord, 'stamps' | 'folders'> {
-  const looks = new Looks(root);
+function lookAt(
+  root: string,
+  inputs: readonly string[],
+  looks: Looks,
+): Pick<BundleRecord, 'stamps' | 'folders'> {
   const files = inputs.filter(isFile);
   const paths = [...new Set([...files, ...CONFIGURATION])];
   const folders = new Set([...files.map((path) => dirname(path)), ...packageFolders(root)]);
