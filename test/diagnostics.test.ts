@@ -787,6 +787,8 @@ describe('inputs', () => {
         hint: an input names a stage and one of its outputs: mask: STAGE.OUTPUT
       "
     `);
+    // As the command line has it.
+    expect(edited(['mask: mask.out', 'mask: "mask:out"'])).toContain('did you mean `mask.out`?\n');
   });
 
   test('a missing input, an input of the wrong kind', () => {

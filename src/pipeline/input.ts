@@ -159,7 +159,10 @@ function readInputSource(reader: Reader, port: string, located: Located): InputS
   const text = reader.text(located, `input \`${port}\``);
   const match = /^([\w-]+)\.([\w-]+)$/.exec(text ?? '');
   if (text !== undefined && match === null) {
-    const hint = `an input names a stage and one of its outputs: ${port}: STAGE.OUTPUT`;
+    const [, stage, output] = /^([\w-]+)[:/ ]([\w-]+)$/.exec(text) ?? [];
+    const hint = stage
+      ? `did you mean \`${stage}.${output}\`?`
+      : `an input names a stage and one of its outputs: ${port}: STAGE.OUTPUT`;
     reader.say(`\`${text}\` is not \`stage.output\``, located.place, hint);
   }
   return match ? { stage: match[1], output: match[2], place: located.place } : undefined;
