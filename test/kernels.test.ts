@@ -269,6 +269,7 @@ describe('optimisers', () => {
     // A parameter whose weight, gradient and moments are all but nothing: it must become 0.
     for (const { view } of arrays) view()[5] = 1e-38;
     return {
+      memory,
       kernels: memory.kernels,
       arrays,
       twins: arrays.map(({ view }) => Float64Array.from(view())),
@@ -318,6 +319,19 @@ describe('optimisers', () => {
       });
       const expected = naive.sumSquares(y.view(), K);
       expect(kernels.sumSquares(y.at, K) / expected).toBeCloseTo(1, 12);
+    }
+  });
+
+  it('reaching, of either sign, and a NaN before all others', () => {
+    const { memory, kernels, arrays } = setup(0);
+    const [{ at, view }] = arrays;
+    view().set([0, -0, 1, -2, NaN, -Infinity, 0.5]);
+    const indices = memory.integers(K + 1);
+    const bits = new Int32Array(view().buffer, at, K);
+    for (const least of [0, 1, bits[2], bits[2] + 1, 0x7f800000, 0x7f800001, 0x7fffffff]) {
+      const count = kernels.reaching(at, K, least, indices.at);
+      const expected = naive.reaching(view(), K, least);
+      expect([...indices.view().subarray(0, count)]).toEqual(expected);
     }
   });
 

@@ -226,6 +226,12 @@ export function add(sum: Writable, x: Numbers, K: number): void {
   for (let k = 0; k < K; k++) sum[k] += x[k];
 }
 
+/** The indices of those of K numbers whose bits but the sign are at least `least`. */
+export function reaching(x: Float32Array, K: number, least: number): number[] {
+  const bits = new Int32Array(x.buffer, x.byteOffset, K);
+  return Array.from(bits.keys()).filter((k) => (bits[k] & 0x7fffffff) >= least);
+}
+
 /** db[o] = the sum of dY[o], or 0 without connections. */
 export function biasGradient(dY: Numbers, rows: Numbers, db: Writable, O: number, B: number): void {
   for (let o = 0; o < O; o++) {

@@ -225,13 +225,13 @@ describe('rewiring a network', () => {
       naive.denseWeightGradient(X, dY, dW, 4, 3, 16);
       naive.add(expected, dW, 12);
     }
-    const scores = summedScores(sums);
-    expect(scores(0)).toHaveLength(12);
-    scores(0).forEach((score, position) => {
+    const scores = summedScores(network, sums, room);
+    expect(scores(0).scores).toHaveLength(12);
+    scores(0).scores.forEach((score, position) => {
       expect(score).toBeCloseTo(expected[position], 4);
     });
     // The dense layer is never rewired: nothing is kept for it.
-    expect(scores(1)).toHaveLength(0);
+    expect(scores(1).scores).toHaveLength(0);
     const record = rewire(network, { ...rigl(network), scores });
     const byHandScores = Float32Array.from(expected);
     const { mask } = rewireLayer({ ...byHand, scores: byHandScores });

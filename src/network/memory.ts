@@ -27,6 +27,7 @@ export interface Kernels {
   weightGradient(X: P, dY: P, rows: P, sources: P, dW: P, room: P, I: number, O: number, B: number): void;
   denseWeightGradient(X: P, dY: P, dW: P, I: number, O: number, B: number): void;
   add(sum: P, x: P, K: number): void;
+  reaching(x: P, K: number, least: number, indices: P): number;
   biasGradient(dY: P, rows: P, db: P, O: number, B: number): void;
   rowNorms(dW: P, rows: P, l1: P, l2: P, O: number): void;
   sumSquares(x: P, K: number): number;

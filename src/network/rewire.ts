@@ -1,28 +1,52 @@
 // rewire.ts — RigL's and SET's change of topology, applied to a network
 import { coefficientOfVariation, fanInOf, withoutFanIn, withoutFanOut } from '../sparse/fan-in.ts';
 import { type Mask, sharedConnections } from '../sparse/mask.ts';
-import { carryOver, randomScores, rewireLayer } from '../sparse/rewiring.ts';
+import { carryOver, type LayerRewiring, randomScores, rewireLayer } from '../sparse/rewiring.ts';
 import { stream } from '../stats/stream.ts';
 import { connect, type Layer } from './layer.ts';
-import type { Floats } from './memory.ts';
+import type { Floats, Integers } from './memory.ts';
 import type { RewiringRecord } from './metrics.ts';
 import { denseGradient, type Network } from './network.ts';
 
-/** Room for the gradient at every position of the largest layer that can be rewired. */
-export function gradientRoom({ memory, layers }: Network): Floats {
+/** Room for what is known of every position of the largest layer that can be rewired. */
+export interface GradientRoom {
+  readonly gradient: Floats;
+  /** For `reaching`. */
+  readonly indices: Integers;
+}
+
+/** Such room for a network. */
+export function gradientRoom({ memory, layers }: Network): GradientRoom {
   const positions = layers.map(({ dense, inputs, outputs }) => (dense ? 0 : inputs * outputs));
-  return memory.floats(Math.max(...positions));
+  const most = Math.max(...positions);
+  return { gradient: memory.floats(most), indices: memory.integers(most + 1) };
 }
 
 /** Layer l's score of each possible connection, [O][I]: what `rewireLayer` grows by. */
-export type Scores = (l: number) => Float32Array;
+export type Scores = (l: number) => Pick<LayerRewiring, 'scores' | 'reach'>;
 
 /** RigL's: the gradients that `backward` left for a batch of padded size B. `room` is overwritten. */
-export function gradientScores(network: Network, B: number, room: Floats): Scores {
+export function gradientScores(network: Network, B: number, room: GradientRoom): Scores {
   return (l) => {
-    const { inputs, outputs } = network.layers[l];
-    denseGradient(network, l, B, room);
-    return room.view().subarray(0, inputs * outputs);
+    denseGradient(network, l, B, room.gradient);
+    return scoresIn(network, l, room.gradient, room);
+  };
+}
+
+/** Layer l's scores at the beginning of a block of the kernels' memory. */
+function scoresIn(
+  { memory, layers }: Network,
+  l: number,
+  { at, view }: Floats,
+  { indices }: GradientRoom,
+): ReturnType<Scores> {
+  const positions = layers[l].inputs * layers[l].outputs;
+  return {
+    scores: view().subarray(0, positions),
+    reach(least) {
+      const reaching = memory.kernels.reaching(at, positions, least, indices.at);
+      return indices.view().subarray(0, reaching);
+    },
   };
 }
 
@@ -40,27 +64,27 @@ export const gradientSums = ({ memory, layers }: Network): readonly Floats[] =>
 export function addGradients(
   network: Network,
   B: number,
-  room: Floats,
+  { gradient }: GradientRoom,
   sums: readonly Floats[],
 ): void {
   for (const [l, { dense }] of network.layers.entries()) {
     if (dense) continue;
-    denseGradient(network, l, B, room);
-    network.memory.kernels.add(sums[l].at, room.at, sums[l].length);
+    denseGradient(network, l, B, gradient);
+    network.memory.kernels.add(sums[l].at, gradient.at, sums[l].length);
   }
 }
 
 /** RigL's, when it averages: of the sums so far. */
 export const summedScores =
-  (sums: readonly Floats[]): Scores =>
+  (network: Network, sums: readonly Floats[], room: GradientRoom): Scores =>
   (l) =>
-    sums[l].view();
+    scoresIn(network, l, sums[l], room);
 
 /** SET's: random numbers, from `stream(seed, 'set', step, l)`. */
 export function setScores({ layers }: Network, seed: number, step: number): Scores {
   return (l) => {
     const { inputs, outputs } = layers[l];
-    return randomScores(inputs * outputs, stream(seed, 'set', step, l));
+    return { scores: randomScores(inputs * outputs, stream(seed, 'set', step, l)) };
   };
 }
 
@@ -96,9 +120,9 @@ export function rewire(network: Network, update: Update): RewiringRecord {
   };
 }
 
-function rewireOne(layer: Layer, scores: Float32Array, fraction: number) {
+function rewireOne(layer: Layer, scores: ReturnType<Scores>, fraction: number) {
   const weights = layer.weights.values.view();
-  const rewired = rewireLayer({ mask: layer.mask, weights, scores, fraction });
+  const rewired = rewireLayer({ mask: layer.mask, weights, fraction, ...scores });
   connect(layer, rewired.mask);
   for (const array of [layer.weights.values, ...layer.weights.moments]) {
     array.view().set(carryOver(array.view(), rewired.origin));

@@ -11,7 +11,7 @@ import { createMemory, type Floats } from './memory.ts';
 import type { EpochRecord, RewiringRecord } from './metrics.ts';
 import { createNetwork, type Network, paddedBatch } from './network.ts';
 import { createOptimizer, momentsOf, type Optimizer } from './optimizer.ts';
-import { gradientRoom, gradientSums } from './rewire.ts';
+import { type GradientRoom, gradientRoom, gradientSums } from './rewire.ts';
 import type { ScheduledRun } from './schedule.ts';
 
 /** Where a run stands. With the network's tensors this is its whole state; it is kept as JSON. */
@@ -38,7 +38,7 @@ export interface Run {
   /** The most samples at a time. */
   readonly capacity: number;
   /** For RigL, where dense gradients go. */
-  readonly room: Floats | undefined;
+  readonly room: GradientRoom | undefined;
   /** For RigL over several batches, their gradients so far. */
   readonly sums: readonly Floats[] | undefined;
 }

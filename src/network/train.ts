@@ -160,7 +160,7 @@ const updatesEnd = (job: TrainingJob): number =>
 /** What says where connections grow, after `backward`. */
 function scoresOf({ job, network, position, room, sums }: Run, B: number): Scores {
   if (room === undefined) return setScores(network, job.seed, position.step);
-  return sums === undefined ? gradientScores(network, B, room) : summedScores(sums);
+  return sums === undefined ? gradientScores(network, B, room) : summedScores(network, sums, room);
 }
 
 function changeTopology(run: Run, fraction: number, B: number) {

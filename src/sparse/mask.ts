@@ -26,13 +26,12 @@ export function isDense({ inputs, outputs, columns }: LayerMask): boolean {
 
 /** How many connections two layers of equal widths have in common. */
 export function sharedConnections(a: LayerMask, b: LayerMask): number {
+  // For each input the last row of b, counted from 1, that has it.
+  const seen = new Int32Array(a.inputs);
   let shared = 0;
   for (let o = 0; o < a.outputs; o++) {
-    let k = b.rows[o];
-    for (let c = a.rows[o]; c < a.rows[o + 1]; c++) {
-      while (k < b.rows[o + 1] && b.columns[k] < a.columns[c]) k++;
-      if (k < b.rows[o + 1] && b.columns[k] === a.columns[c]) shared++;
-    }
+    for (let c = b.rows[o]; c < b.rows[o + 1]; c++) seen[b.columns[c]] = o + 1;
+    for (let c = a.rows[o]; c < a.rows[o + 1]; c++) if (seen[a.columns[c]] === o + 1) shared++;
   }
   return shared;
 }

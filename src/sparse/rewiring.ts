@@ -42,7 +42,15 @@ export interface LayerRewiring {
   readonly scores: Float32Array;
   /** Fraction of connections to replace, in [0, 1], as `dropFraction` gives it. */
   readonly fraction: number;
+  /** Sweeps over the scores; only who has a faster way than `reachIn` gives one. */
+  readonly reach?: Reach | undefined;
 }
+
+/**
+ * The positions whose score's bits but the sign, as an integer, are at least `least`, ascending. They
+ * are looked at before the next call, which may overwrite them.
+ */
+export type Reach = (least: number) => Int32Array;
 
 /** A layer after a change of topology. */
 export interface RewiredLayer {
@@ -82,7 +90,8 @@ export function randomScores(length: number, random: Stream): Float32Array {
  * @throws RangeError when lengths do not fit the mask or the fraction is out of range.
  * Source: google-research/rigl, rigl/sparse_optimizers_base.py, generic_mask_update.
  */
-export function rewireLayer({ mask, weights, scores, fraction }: LayerRewiring): RewiredLayer {
+export function rewireLayer(rewiring: LayerRewiring): RewiredLayer {
+  const { mask, weights, scores, fraction, reach = reachIn(scores) } = rewiring;
   const { inputs, outputs, columns } = mask;
   if (weights.length !== columns.length || scores.length !== inputs * outputs) {
     throw new RangeError('weights and scores do not fit the mask');
@@ -94,7 +103,7 @@ export function rewireLayer({ mask, weights, scores, fraction }: LayerRewiring):
   const positions = flatPositions(mask);
   if (replaced === 0) return { mask, origin: positions.map((_, c) => c), replaced, new: 0 };
   const dropped = markWeakest(weights, replaced);
-  const grown = greatestNotKept(scores, positions, dropped, replaced);
+  const grown = greatestNotKept(scores, reach, positions, dropped, replaced);
   return merge(mask, positions, dropped, grown);
 }
 
@@ -124,65 +133,122 @@ function flatPositions({ inputs, outputs, rows, columns }: LayerMask): Int32Arra
 /** [K]: 1 for the `count` connections of least |weight|. */
 function markWeakest(weights: Float32Array, count: number): Uint8Array {
   const weakness = bitsOf(weights).slice();
-  for (let c = 0; c < weakness.length; c++) weakness[c] = MAGNITUDE - (weakness[c] & MAGNITUDE);
-  return markAll(selectGreatest(weakness, count, new Int32Array(0)), weights.length);
+  const all = new Int32Array(weakness.length);
+  for (let c = 0; c < weakness.length; c++) {
+    weakness[c] = MAGNITUDE - (weakness[c] & MAGNITUDE);
+    all[c] = c;
+  }
+  const marks = new Uint8Array(weakness.length);
+  const weakest = greatestOf(weakness, all, count);
+  for (let w = 0; w < count; w++) marks[weakest[w]] = 1;
+  return marks;
 }
 
 /**
  * [count]: the positions of greatest |score| among those without a connection that was kept,
  * ascending.
+ *
+ * Most positions have no chance: a look at few scores tells about where the K-th greatest lies, and
+ * what falls short of it is passed over in one sweep. Where the look misled, one looks lower.
  */
 function greatestNotKept(
   scores: Float32Array,
+  reach: Reach,
   positions: Int32Array,
   dropped: Uint8Array,
   count: number,
 ): Int32Array {
-  const kept = new Int32Array(positions.length - count);
+  const bits = bitsOf(scores);
+  // With K positions, at most K - count of them kept, there are enough.
+  let least = guessGreatest(bits, positions.length);
+  let reaching = reach(least);
+  while (reaching.length < positions.length) {
+    least = Math.max(0, least - OCTAVE);
+    reaching = reach(least);
+  }
+  const free = new Int32Array(reaching.length);
   let at = 0;
-  for (let c = 0; c < positions.length; c++) if (dropped[c] === 0) kept[at++] = positions[c];
-  return selectGreatest(bitsOf(scores), count, kept);
+  let c = 0;
+  for (let r = 0; r < reaching.length; r++) {
+    const position = reaching[r];
+    while (c < positions.length && positions[c] < position) c++;
+    const kept = c < positions.length && positions[c] === position && dropped[c] === 0;
+    if (!kept) free[at++] = position;
+  }
+  return greatestOf(bits, free.subarray(0, at), count);
 }
 
 /** The same memory as integers. */
 const bitsOf = (values: Float32Array): Int32Array =>
   new Int32Array(values.buffer, values.byteOffset, values.length);
 
-/** [length]: 1 at these indices, 0 elsewhere. */
-function markAll(indices: Int32Array, length: number): Uint8Array {
-  const marks = new Uint8Array(length);
-  for (let i = 0; i < indices.length; i++) marks[indices[i]] = 1;
-  return marks;
-}
-
 /** All bits of a float32 but its sign. As integers, magnitudes compare as they do as numbers. */
 const MAGNITUDE = 0x7fffffff;
+/** Half a magnitude is its integer less so much. */
+const OCTAVE = 1 << 23;
 /** A magnitude is taken apart from the top: 11 bits, then 10, then 10. */
 const TOP_BITS = 11;
 const DIGIT_BITS = 10;
 const TOP_SHIFT = 2 * DIGIT_BITS;
+/** Of how many numbers a guess is made. */
+const LOOKS = 4096;
+
+/** A magnitude that about `count` of the numbers reach, rather more than fewer. */
+function guessGreatest(bits: Int32Array, count: number): number {
+  const stride = Math.floor(bits.length / LOOKS) | 1;
+  const tops = new Int32Array(1 << TOP_BITS);
+  for (let i = 0; i < bits.length; i += stride) tops[(bits[i] & MAGNITUDE) >> TOP_SHIFT]++;
+  return lastBucket(tops, Math.ceil((1.1 * count) / stride)).bucket << TOP_SHIFT;
+}
+
+/** Sweeps over scores that lie anywhere. */
+function reachIn(scores: Float32Array): Reach {
+  const bits = bitsOf(scores);
+  const indices = new Int32Array(bits.length + 1);
+  return (least) => {
+    const short = least - 1;
+    let at = 0;
+    for (let i = 0; i < bits.length; i++) {
+      indices[at] = i;
+      // Who reaches cannot be foreseen, so there is no branch: where one does, this is negative.
+      at += (short - (bits[i] & MAGNITUDE)) >>> 31;
+    }
+    return indices.subarray(0, at);
+  };
+}
 
 /**
- * The indices of the `count` numbers of greatest magnitude, ascending; ties go to the lower index.
+ * [count]: which of the indices `among`, ascending, have the greatest magnitudes; ties go to the
+ * lower index.
  * A radix selection: counting by the top bits tells which bucket holds the last one selected, and
- * all further work is on the few that reach that bucket. Two passes over everything, and no copy.
- * bits: [n], of float32 numbers. excluded: indices not to be selected; at least `count` others are
- * left.
+ * counting that bucket's members by their next bits, twice, tells its magnitude.
+ * bits: of float32 numbers.
  */
-function selectGreatest(bits: Int32Array, count: number, excluded: Int32Array): Int32Array {
-  const tops = new Int32Array(1 << TOP_BITS);
-  for (let i = 0; i < bits.length; i++) tops[(bits[i] & MAGNITUDE) >> TOP_SHIFT]++;
-  for (let e = 0; e < excluded.length; e++) tops[(bits[excluded[e]] & MAGNITUDE) >> TOP_SHIFT]--;
-  const top = lastBucket(tops, count);
-
-  const base = top.bucket << TOP_SHIFT;
-  const barred = markAll(excluded, bits.length);
-  const reaching = new Int32Array(count - top.wanted + tops[top.bucket]);
-  let at = 0;
-  for (let i = 0; i < bits.length; i++) {
-    if ((bits[i] & MAGNITUDE) >= base && barred[i] === 0) reaching[at++] = i;
+function greatestOf(bits: Int32Array, among: Int32Array, count: number): Int32Array {
+  let last: LastBucket = { bucket: 0, wanted: count };
+  for (const shift of [TOP_SHIFT, DIGIT_BITS, 0]) {
+    const width = shift === TOP_SHIFT ? TOP_BITS : DIGIT_BITS;
+    const counts = countDigits(bits, among, last.bucket, shift, width);
+    const { bucket, wanted } = lastBucket(counts, last.wanted);
+    last = { bucket: (last.bucket << width) | bucket, wanted };
   }
-  return keepGreatest(bits, reaching, count, leastSelected(bits, reaching, top));
+  return keepGreatest(bits, among, count, last);
+}
+
+/** Of the magnitudes whose bits above a digit are `above`, how many have which digit. */
+function countDigits(
+  bits: Int32Array,
+  among: Int32Array,
+  above: number,
+  shift: number,
+  width: number,
+): Int32Array {
+  const counts = new Int32Array(1 << width);
+  for (let a = 0; a < among.length; a++) {
+    const digits = (bits[among[a]] & MAGNITUDE) >> shift;
+    if (digits >> width === above) counts[digits & (counts.length - 1)]++;
+  }
+  return counts;
 }
 
 /** A bucket in which a selection ends, and how many of its members are selected. */
@@ -200,37 +266,22 @@ function lastBucket(counts: Int32Array, count: number): LastBucket {
   return { bucket, wanted };
 }
 
-/** Narrows the last bucket of top bits, digit by digit, to the least magnitude that is selected. */
-function leastSelected(bits: Int32Array, reaching: Int32Array, top: LastBucket): LastBucket {
-  let last = top;
-  for (const shift of [DIGIT_BITS, 0]) {
-    const counts = new Int32Array(1 << DIGIT_BITS);
-    for (let r = 0; r < reaching.length; r++) {
-      const digits = (bits[reaching[r]] & MAGNITUDE) >> shift;
-      if (digits >> DIGIT_BITS === last.bucket) counts[digits & (counts.length - 1)]++;
-    }
-    const { bucket, wanted } = lastBucket(counts, last.wanted);
-    last = { bucket: (last.bucket << DIGIT_BITS) | bucket, wanted };
-  }
-  return last;
-}
-
 /**
- * [count]: of the indices `reaching`, those above the least magnitude selected, and the first of
- * those that equal it.
+ * [count]: of the indices `among`, those above the least magnitude selected, and the first of those
+ * that equal it.
  */
 function keepGreatest(
   bits: Int32Array,
-  reaching: Int32Array,
+  among: Int32Array,
   count: number,
   { bucket: least, wanted }: LastBucket,
 ): Int32Array {
   const selected = new Int32Array(count);
   let ties = wanted;
   let at = 0;
-  for (let r = 0; r < reaching.length; r++) {
-    const magnitude = bits[reaching[r]] & MAGNITUDE;
-    if (magnitude > least || (magnitude === least && ties-- > 0)) selected[at++] = reaching[r];
+  for (let a = 0; a < among.length; a++) {
+    const magnitude = bits[among[a]] & MAGNITUDE;
+    if (magnitude > least || (magnitude === least && ties-- > 0)) selected[at++] = among[a];
   }
   return selected;
 }

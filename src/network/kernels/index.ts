@@ -20,6 +20,7 @@ export { denseInputGradient } from './dense-input-gradient';
 export { weightGradient } from './weight-gradient';
 export { denseWeightGradient } from './dense-weight-gradient';
 export { add } from './add';
+export { reaching } from './reaching';
 export { biasGradient } from './bias-gradient';
 export { rowNorms } from './row-norms';
 export { sumSquares } from './sum-squares';
