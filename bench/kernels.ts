@@ -12,6 +12,7 @@ declare const WebAssembly: {
 
 interface Roofline {
   peak(turns: number, w: number): number;
+  fed(size: number, times: number, w: number): number;
   stream(size: number, times: number): number;
 }
 
@@ -62,7 +63,9 @@ export function kernelSpeeds(mask: Mask, B: number, roofline: string): Record<st
       (2 * B * I * O) / fastest(() => k.denseWeightGradient(X, dY, everywhere.at, I, O, B), 60),
     'Adam (10 per weight)':
       (10 * K) / fastest(() => k.adam(W, dW, m, v, K, 1e-3, 0.9, 0.999, 1, 1e-8, 0)),
-    'peak multiply and add': 8e5 / fastest(() => instance.peak(10_000, 0.999), 2000),
+    'peak multiply and add': 9.6e5 / fastest(() => instance.peak(10_000, 0.999), 2000),
+    'peak with a load for each':
+      (256 * 8 * kib) / fastest(() => instance.fed(16 * kib, 256, 0.999), 1000),
     'GB/s from 16 KiB': (64 * 16 * kib) / fastest(() => instance.stream(16 * kib, 64), 1000),
     'GB/s from 512 KiB': (4 * 512 * kib) / fastest(() => instance.stream(512 * kib, 4), 500),
     'GB/s from 32 MiB': (32 * kib * kib) / fastest(() => instance.stream(32 * kib * kib, 1), 30),

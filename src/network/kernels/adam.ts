@@ -1,5 +1,5 @@
 // adam.ts — one step of Adam
-import { flush } from './flush';
+import { flush, pinLeast, pinMagnitude } from './flush';
 import { pin } from './pin';
 
 /**
@@ -19,18 +19,21 @@ export function adam(
   const keep2 = pin(2, <f32>beta2), take2 = pin(3, <f32>(1 - beta2));
   const rates = pin(4, rate), unbiases = pin(5, unbias);
   const epsilons = pin(6, epsilon), decays = pin(7, decay);
+  const least = pinLeast(), magnitude = pinMagnitude();
   const size = <usize>K << 2;
   for (let k: usize = 0; k < size; k += 16) {
     const old = v128.load(w + k);
     const g = f32x4.add(v128.load(dw + k), f32x4.mul(decays, old));
     const g2 = f32x4.mul(g, g);
-    const first = flush(f32x4.add(f32x4.mul(keep1, v128.load(m + k)), f32x4.mul(take1, g)));
-    const second = flush(f32x4.add(f32x4.mul(keep2, v128.load(v + k)), f32x4.mul(take2, g2)));
+    const mean = f32x4.add(f32x4.mul(keep1, v128.load(m + k)), f32x4.mul(take1, g));
+    const square = f32x4.add(f32x4.mul(keep2, v128.load(v + k)), f32x4.mul(take2, g2));
+    const first = flush(mean, least, magnitude);
+    const second = flush(square, least, magnitude);
     const root = f32x4.sqrt(f32x4.mul(second, unbiases));
     const scale = f32x4.add(root, epsilons);
     const move = f32x4.div(f32x4.mul(rates, first), scale);
     v128.store(m + k, first);
     v128.store(v + k, second);
-    v128.store(w + k, flush(f32x4.sub(old, move)));
+    v128.store(w + k, flush(f32x4.sub(old, move), least, magnitude));
   }
 }

@@ -1,4 +1,5 @@
 // assemble.ts — a batch: samples as they are stored, into activations
+import { pin, pinBits } from './pin';
 
 /**
  * X[i][b] = S[chosen[b]][i]·scale + shift for the n samples of a batch, and 0 in the pad columns.
@@ -14,41 +15,57 @@ export function assemble(
   const stride = (<usize>I + 15) & ~15;
   let x = X;
   for (let b = 0; b < B; b += 16) {
-    const count = min(16, n - b);
+    const count = max(0, min(16, n - b));
     for (let s = 0; s < count; s++) {
       const from = S + <usize>load<u32>(chosen + (<usize>(b + s) << 2)) * <usize>I;
       const to = room + <usize>s * stride;
       for (let i: usize = 0; i < stride; i += 16) v128.store(to + i, v128.load(from + i));
     }
-    for (let s = 0; s < 16; s += 4) {
-      const real = i32x4.lt_s(i32x4.add(i32x4.splat(s), i32x4(0, 1, 2, 3)), i32x4.splat(count));
-      const from = room + <usize>s * stride;
-      transpose(from, stride, x + (<usize>s << 2), I, real, scale, shift);
-    }
+    transpose(room, stride, x, I, scale, shift);
+    if (count < 16) clearPad(x, I, count);
     x += <usize>I << 6;
   }
 }
 
-/** Four samples of a tile: their bytes as activations, or 0 where the sample is not real. */
+/** Writes 0 for the samples of a tile from `count` on. */
 // @ts-ignore: decorator
 @inline
-function transpose(
-  S: usize, stride: usize, X: usize, I: i32, real: v128, scale: f32, shift: f32,
-): void {
-  const scales = f32x4.splat(scale), shifts = f32x4.splat(shift);
+function clearPad(x: usize, I: i32, count: i32): void {
+  const least = i32x4.splat(count), lanes = i32x4(0, 1, 2, 3);
+  for (let s = count & ~3; s < 16; s += 4) {
+    const real = i32x4.lt_s(i32x4.add(i32x4.splat(s), lanes), least);
+    let at = x + (<usize>s << 2);
+    for (const end = at + (<usize>I << 6); at < end; at += 64) {
+      v128.store(at, v128.and(v128.load(at), real));
+    }
+  }
+}
+
+/** A tile: the bytes of its samples, `stride` apart, as activations. */
+// @ts-ignore: decorator
+@inline
+function transpose(S: usize, stride: usize, X: usize, I: i32, scale: f32, shift: f32): void {
+  const scales = pin(0, scale), shifts = pin(1, shift), low = pinBits(2, 255);
+  const four = stride << 2;
   let s = S, x = X;
   let i = 0;
-  for (; i + 4 <= I; i += 4, s += 4, x += 256) {
-    const bytes = fourByFour(s, stride);
-    v128.store(x, activation(bytes, scales, shifts, real));
-    v128.store(x, activation(i32x4.shr_u(bytes, 8), scales, shifts, real), 64);
-    v128.store(x, activation(i32x4.shr_u(bytes, 16), scales, shifts, real), 128);
-    v128.store(x, activation(i32x4.shr_u(bytes, 24), scales, shifts, real), 192);
+  for (; i + 4 <= I; i += 4, s += 4, x += 192) {
+    let from = s;
+    for (const end = x + 64; x < end; x += 16, from += four) {
+      const bytes = fourByFour(from, stride);
+      v128.store(x, activation(v128.and(bytes, low), scales, shifts));
+      v128.store(x, activation(v128.and(i32x4.shr_u(bytes, 8), low), scales, shifts), 64);
+      v128.store(x, activation(v128.and(i32x4.shr_u(bytes, 16), low), scales, shifts), 128);
+      v128.store(x, activation(i32x4.shr_u(bytes, 24), scales, shifts), 192);
+    }
   }
-  let rest = fourByFour(s, stride);
-  for (; i < I; i++, x += 64) {
-    v128.store(x, activation(rest, scales, shifts, real));
-    rest = i32x4.shr_u(rest, 8);
+  for (let b: usize = 0; b < 64; b += 16) {
+    let rest = fourByFour(s + (b >> 2) * stride, stride);
+    let at = x + b;
+    for (let left = I - i; left > 0; left--, at += 64) {
+      v128.store(at, activation(v128.and(rest, low), scales, shifts));
+      rest = i32x4.shr_u(rest, 8);
+    }
   }
 }
 
@@ -61,10 +78,9 @@ function fourByFour(s: usize, stride: usize): v128 {
   return v128.load32_lane(two + stride, v128.load32_lane(two, low, 2), 3);
 }
 
-/** The lowest byte of each lane as an activation, or 0 where the sample is not real. */
+/** Four bytes as activations. */
 // @ts-ignore: decorator
 @inline
-function activation(four: v128, scales: v128, shifts: v128, real: v128): v128 {
-  const byte = f32x4.convert_i32x4_s(v128.and(four, i32x4.splat(255)));
-  return v128.and(f32x4.add(f32x4.mul(byte, scales), shifts), real);
+function activation(bytes: v128, scales: v128, shifts: v128): v128 {
+  return f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(bytes), scales), shifts);
 }

@@ -1,5 +1,5 @@
 // nesterov.ts — one step of stochastic gradient descent with Nesterov's momentum
-import { flush } from './flush';
+import { flush, pinLeast, pinMagnitude } from './flush';
 
 /**
  * One step for K parameters w with gradient dw and velocity u. With g = dw + decay·w,
@@ -11,13 +11,14 @@ export function nesterov(
   w: usize, dw: usize, u: usize, K: i32, rate: f32, momentum: f32, decay: f32,
 ): void {
   const keep = f32x4.splat(momentum);
+  const least = pinLeast(), magnitude = pinMagnitude();
   const size = <usize>K << 2;
   for (let k: usize = 0; k < size; k += 16) {
     const old = v128.load(w + k);
     const g = f32x4.add(v128.load(dw + k), f32x4.mul(f32x4.splat(decay), old));
-    const velocity = flush(f32x4.add(f32x4.mul(keep, v128.load(u + k)), g));
+    const velocity = flush(f32x4.add(f32x4.mul(keep, v128.load(u + k)), g), least, magnitude);
     const ahead = f32x4.add(g, f32x4.mul(keep, velocity));
     v128.store(u + k, velocity);
-    v128.store(w + k, flush(f32x4.sub(old, f32x4.mul(f32x4.splat(rate), ahead))));
+    v128.store(w + k, flush(f32x4.sub(old, f32x4.mul(f32x4.splat(rate), ahead)), least, magnitude));
   }
 }
