@@ -16,9 +16,12 @@ export default defineConfig({
   plugins: [wasm],
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: 'test/setup.ts',
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // No test leaves anything behind in its process, and each process takes a second to load what they share.
+    isolate: false,
     // Tests spawn processes: more workers than this starve each other on two cores, fewer leave one idle.
     maxWorkers: 2,
   },

@@ -1,18 +1,21 @@
 // rig.ts — a pipeline in a folder of its own, driven by the real binary
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
+  cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
+import { stampOf } from '../src/pipeline/stamp.ts';
 
 export const repository = fileURLToPath(new URL('..', import.meta.url));
 const binary = join(repository, 'dist', 'cli.cjs');
@@ -54,9 +57,9 @@ export interface Rig {
   start(words: readonly string[], environment?: NodeJS.ProcessEnv): Started;
 }
 
-/** What a stage module in a rig begins with. */
+/** What a stage module in a rig begins with. `z` is `zod/mini`, as far as rigs use it (`setup.ts`). */
 export const DOOR = `import { bytes, collect, collectPartial, defineStage, InfeasibleError, json, optional, StageError, tensors, text } from '${join(repository, 'src/pipeline/stage.ts')}';
-import * as z from 'zod/mini';
+import * as z from '${inject('schemas')}';
 `;
 
 /**
@@ -66,10 +69,24 @@ import * as z from 'zod/mini';
 const SETTLED_s = 1_600_000_000;
 
 /** Makes a folder with some files, and removes it when the test is over. */
-export function makeRig(files: { readonly [path: string]: string }, parent = tmpdir()): Rig {
-  const folder = mkdtempSync(join(parent, 'pipeline-'));
+export function makeRig(
+  files: { readonly [path: string]: string },
+  parent = inject('folder'),
+): Rig {
+  const rig = rigIn(newFolder(parent));
+  symlinkSync(join(repository, 'node_modules'), join(rig.folder, 'node_modules'));
+  for (const [path, text] of Object.entries(files)) rig.write(path, text);
+  return rig;
+}
+
+/** Rigs lie side by side: what one of them has bundled of files outside, the others may take from it. */
+function newFolder(parent = inject('folder')): string {
+  const folder = mkdtempSync(join(parent, 'rig-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'));
+  return folder;
+}
+
+function rigIn(folder: string): Rig {
   let written = SETTLED_s;
   const rig: Rig = {
     folder,
@@ -94,7 +111,88 @@ export function makeRig(files: { readonly [path: string]: string }, parent = tmp
     },
     start: (words, environment = {}) => start(folder, words, environment),
   };
-  for (const [path, text] of Object.entries(files)) rig.write(path, text);
+  return rig;
+}
+
+/** A rig in which everything was made once. */
+export interface MadeRig extends Rig {
+  /** What that make said. */
+  readonly made: readonly SaidEvent[];
+}
+
+/** Rigs that were made, by what they were made of. */
+const models = new Map<string, Promise<MadeRig>>();
+
+/**
+ * A rig in which `make` ran. It runs once for all tests of a file that begin with the same files and words: each of them
+ * is given a copy of what it left, which knows nothing of the others.
+ */
+export async function madeRig(
+  files: { readonly [path: string]: string },
+  ...words: string[]
+): Promise<MadeRig> {
+  const of = JSON.stringify([files, words]);
+  const model = models.get(of) ?? makeModel(files, words);
+  models.set(of, model);
+  const { folder, made } = await model;
+  const copy = newFolder();
+  // Memos and claims are of that folder and of that process.
+  const own = /^(?:memos|.*-lock)$/;
+  cpSync(folder, copy, {
+    recursive: true,
+    preserveTimestamps: true,
+    verbatimSymlinks: true,
+    filter: (path) => !own.test(basename(path)),
+  });
+  trustBundles(copy);
+  return { ...rigIn(copy), made };
+}
+
+async function makeModel(
+  files: { readonly [path: string]: string },
+  words: readonly string[],
+): Promise<MadeRig> {
+  const rig = makeRig(files);
+  const { code, events } = await rig.make(...words);
+  if (code !== 0) throw new Error(JSON.stringify(events));
+  const folder = `${rig.folder}-model`;
+  renameSync(rig.folder, folder);
+  return { ...rigIn(folder), made: events };
+}
+
+/** A copied file has another inode and date of change: what was bundled of it is true of the copy all the same. */
+function trustBundles(folder: string): void {
+  const index = join(folder, 'cache/bundles/index.json');
+  if (!existsSync(index)) return;
+  const records = JSON.parse(readFileSync(index, 'utf8')) as Record<string, { stamps: object }>;
+  for (const record of Object.values(records)) {
+    const stamps = Object.keys(record.stamps).map((path) => [path, stampOf(resolve(folder, path))]);
+    Object.assign(record, { since: Date.now() + 1000, stamps: Object.fromEntries(stamps) });
+  }
+  writeFileSync(index, JSON.stringify(records));
+}
+
+/** A rig with the stages of the study itself, bundled already, and with its pipeline.yaml unless another is given. */
+export async function studyRig(pipeline?: string): Promise<Rig> {
+  const rig = unbundledStudy(pipeline);
+  const bundles = join(inject('folder'), 'bundles-of-the-study');
+  if (!existsSync(bundles)) {
+    const model = unbundledStudy();
+    const { code, stderr } = await model.run('check');
+    if (code !== 0) throw new Error(stderr);
+    // Another file of tests may be at it, too: who comes second has come for nothing.
+    try {
+      renameSync(join(model.folder, 'cache/bundles'), bundles);
+    } catch {}
+  }
+  cpSync(bundles, join(rig.folder, 'cache/bundles'), { recursive: true });
+  return rig;
+}
+
+function unbundledStudy(pipeline?: string): Rig {
+  const text = pipeline ?? readFileSync(join(repository, 'pipeline.yaml'), 'utf8');
+  const rig = makeRig({ 'pipeline.yaml': text });
+  symlinkSync(join(repository, 'stages'), join(rig.folder, 'stages'));
   return rig;
 }
 

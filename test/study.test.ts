@@ -1,16 +1,8 @@
-import { copyFileSync, existsSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ClaimsResult } from '../src/claims/result.ts';
-import { digestsOf, makeRig, type Rig, repository, tasksOf } from './rig.ts';
-
-/** The study's own pipeline.yaml and stages, in a folder of their own. */
-function studyRig(): Rig {
-  const rig = makeRig({});
-  copyFileSync(join(repository, 'pipeline.yaml'), join(rig.folder, 'pipeline.yaml'));
-  symlinkSync(join(repository, 'stages'), join(rig.folder, 'stages'));
-  return rig;
-}
+import { digestsOf, type Rig, repository, studyRig, tasksOf } from './rig.ts';
 
 const set = (...sets: readonly string[]): string[] => sets.flatMap((text) => ['--set', text]);
 
@@ -32,7 +24,7 @@ const TINY = set(
 
 describe('the study, in miniature', () => {
   test('makes a report, then nothing, then only what one profile reaches', async () => {
-    const rig = studyRig();
+    const rig = await studyRig();
     const first = await rig.make('report', ...TINY);
     expect(first.code).toBe(0);
     // Cells of the grid that are arms elsewhere, and starts that are profiles, are made once.
@@ -96,7 +88,7 @@ describe('the study, in miniature', () => {
   }
 
   test('gives the same bits in another folder, with one slot or two, on every Node', async () => {
-    const [one, two] = [studyRig(), studyRig()];
+    const [one, two] = [await studyRig(), await studyRig()];
     const alone = await one.make('report', '-j', '1', ...TINY);
     const together = await two.make('report', '-j', '2', ...TINY);
     expect(digestsOf(together.events)).toEqual(digestsOf(alone.events));
@@ -124,7 +116,7 @@ describe('the study, in miniature', () => {
 
   test('killed while RigL trains, it goes on from the checkpoint and ends in the same bits', async () => {
     const longer = [...TINY, ...set('training.epochs=40')];
-    const [killed, whole] = [studyRig(), studyRig()];
+    const [killed, whole] = [await studyRig(), await studyRig()];
     const target = 'rigl/tiny/0.8/erk/uniform/0';
     const run = killed.start(['make', target, '--json', ...longer]);
     const finished = 'start-mask[tiny,0.8,erk,uniform,0]';
@@ -145,7 +137,7 @@ describe('the study, in miniature', () => {
   });
 
   test('an infeasible CV is found before anything runs, where it was written', async () => {
-    const rig = studyRig();
+    const rig = await studyRig();
     rig.edit('pipeline.yaml', 'cv: 1.5', 'cv: 3.5');
     const { code, stderr } = await rig.run('make', 'report');
     expect(code).toBe(2);
@@ -159,7 +151,7 @@ describe('the study, in miniature', () => {
   });
 
   test('SET is an arm like RigL; schedules and gradients are params; metrics tell', async () => {
-    const rig = studyRig();
+    const rig = await studyRig();
     const options = 'optimizer: sgd, nesterov: true, schedule: { kind: cosine, warmup: 0.5 }';
     rig.edit('pipeline.yaml', 'optimizer: adam', `${options}, clipNorm: 1, labelSmoothing: 0.1`);
     rig.edit(
@@ -189,7 +181,7 @@ describe('the study, in miniature', () => {
   });
 
   test('options that contradict each other are found before anything runs', async () => {
-    const rig = studyRig();
+    const rig = await studyRig();
     rig.edit('pipeline.yaml', 'optimizer: adam', 'optimizer: adam, nesterov: true');
     const { code, stderr } = await rig.run('make', 'report');
     expect(code).toBe(2);
@@ -198,7 +190,7 @@ describe('the study, in miniature', () => {
   });
 
   test('training that diverges fails its task at once, and says what to try', async () => {
-    const rig = studyRig();
+    const rig = await studyRig();
     rig.edit('pipeline.yaml', 'optimizer: adam', 'optimizer: sgd');
     const absurd = set('training.learningRate=100');
     const { code, stderr } = await rig.run('make', 'dense', ...TINY, ...absurd);
@@ -211,7 +203,7 @@ describe('the study, in miniature', () => {
   });
 
   test('a CV that only the wiring finds infeasible fails its task with the attainable maximum', async () => {
-    const rig = studyRig();
+    const rig = await studyRig();
     const { code, stderr } = await rig.run(
       'make',
       'mask',
@@ -231,7 +223,7 @@ describe('a published data set', () => {
   test.skipIf(!present)(
     `comes from a mirror, verified, and is then in the store${needs}`,
     async () => {
-      const rig = studyRig();
+      const rig = await studyRig();
       const first = await rig.make('dataset', '--preset', 'mnist', '--mirror', mirror);
       expect(tasksOf(first.events, 'built')).toEqual(['dataset[mnist]']);
       // --force runs it again, and without a mirror: the files are in the store.
