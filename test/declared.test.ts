@@ -65,7 +65,7 @@ stages:
 
 /** A project whose data lies in `data/own`. */
 async function rigWith(text: string): Promise<Rig> {
-  const rig = await studyRig(text);
+  const rig = await studyRig({ pipeline: text });
   const put = (name: string, bytes: Uint8Array): void => {
     mkdirSync(dirname(join(rig.folder, name)), { recursive: true });
     writeFileSync(join(rig.folder, name), bytes);

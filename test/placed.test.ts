@@ -106,7 +106,7 @@ stages:
 
 describe('masks that come of finished runs', () => {
   test('are matched, placed, compared and trained, with equal connections per layer', async () => {
-    const rig = await studyRig(PIPELINE);
+    const rig = await studyRig({ pipeline: PIPELINE });
     const { code, events } = await rig.make();
     expect(events.filter(({ event }) => event === 'failed')).toEqual([]);
     expect(code).toBe(0);
@@ -184,7 +184,7 @@ function expectRewound(rig: Rig): void {
 
 describe('what cannot be', () => {
   test('is found before anything runs, with its place, where params tell', async () => {
-    const rig = await studyRig(PIPELINE);
+    const rig = await studyRig({ pipeline: PIPELINE });
     rig.edit('pipeline.yaml', 'pilots: [100, 101]', 'pilots: [100, 1]');
     rig.edit('pipeline.yaml', 'family: power', 'family: pwoer');
     rig.edit('pipeline.yaml', ', sourceSeed: 100', '');
@@ -196,7 +196,7 @@ describe('what cannot be', () => {
   });
 
   test('is said in words where only inputs tell', async () => {
-    const rig = await studyRig(PIPELINE);
+    const rig = await studyRig({ pipeline: PIPELINE });
     rig.edit('pipeline.yaml', '      score: score.score\n', '');
     rig.edit(
       'pipeline.yaml',

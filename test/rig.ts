@@ -1,5 +1,6 @@
 // rig.ts — a pipeline in a folder of its own, driven by the real binary
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   cpSync,
   existsSync,
@@ -9,6 +10,7 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -124,19 +126,25 @@ export interface MadeRig extends Rig {
 const models = new Map<string, Promise<MadeRig>>();
 
 /**
- * A rig in which `make` ran. It runs once for all tests of a file that begin with the same files and words: each of them
- * is given a copy of what it left, which knows nothing of the others.
+ * A rig in which `make` ran. It runs once for all tests of a process that begin with the same files and words: each of
+ * them is given a copy of what it left, which knows nothing of the others.
  */
-export async function madeRig(
+export const madeRig = (
   files: { readonly [path: string]: string },
   ...words: string[]
-): Promise<MadeRig> {
-  const of = JSON.stringify([files, words]);
-  const model = models.get(of) ?? makeModel(files, words);
-  models.set(of, model);
+): Promise<MadeRig> =>
+  copyOf(JSON.stringify([files, words]), async () => makeModel(makeRig(files), words));
+
+/** A rig of the study itself in which `make` ran, as `madeRig`. */
+export const madeStudy = (...words: string[]): Promise<MadeRig> =>
+  copyOf(JSON.stringify(words), async () => makeModel(await studyRig(), words));
+
+async function copyOf(name: string, make: () => Promise<MadeRig>): Promise<MadeRig> {
+  const model = models.get(name) ?? make();
+  models.set(name, model);
   const { folder, made } = await model;
   const copy = newFolder();
-  // Memos and claims are of that folder and of that process.
+  // Memos and locks are of that folder.
   const own = /^(?:memos|.*-lock)$/;
   cpSync(folder, copy, {
     recursive: true,
@@ -148,13 +156,10 @@ export async function madeRig(
   return { ...rigIn(copy), made };
 }
 
-async function makeModel(
-  files: { readonly [path: string]: string },
-  words: readonly string[],
-): Promise<MadeRig> {
-  const rig = makeRig(files);
+async function makeModel(rig: Rig, words: readonly string[]): Promise<MadeRig> {
   const { code, events } = await rig.make(...words);
   if (code !== 0) throw new Error(JSON.stringify(events));
+  // Not to be removed with what else the test leaves that came first.
   const folder = `${rig.folder}-model`;
   renameSync(rig.folder, folder);
   return { ...rigIn(folder), made: events };
@@ -172,28 +177,53 @@ function trustBundles(folder: string): void {
   writeFileSync(index, JSON.stringify(records));
 }
 
-/** A rig with the stages of the study itself, bundled already, and with its pipeline.yaml unless another is given. */
-export async function studyRig(pipeline?: string): Promise<Rig> {
-  const rig = unbundledStudy(pipeline);
-  const bundles = join(inject('folder'), 'bundles-of-the-study');
+/** What a rig of the study has that is not the study's. */
+interface Own {
+  /** In place of the study's pipeline.yaml. */
+  readonly pipeline?: string;
+  /** Packages that it links to, in a `node_modules` of its own. */
+  readonly packages?: readonly string[];
+}
+
+/** A rig with the stages of the study itself, which are bundled already. */
+export async function studyRig(own: Own = {}): Promise<Rig> {
+  const { packages } = own;
+  const rig = unbundledStudy(own);
+  const name = createHash('sha256')
+    .update(JSON.stringify(packages ?? null))
+    .digest('hex');
+  const bundles = join(inject('folder'), `bundles-${name}`);
   if (!existsSync(bundles)) {
-    const model = unbundledStudy();
+    const model = unbundledStudy(packages ? { packages } : {});
     const { code, stderr } = await model.run('check');
     if (code !== 0) throw new Error(stderr);
-    // Another file of tests may be at it, too: who comes second has come for nothing.
     try {
       renameSync(join(model.folder, 'cache/bundles'), bundles);
-    } catch {}
+    } catch (error) {
+      // The other process of tests was at it, too, and came first.
+      if (!existsSync(bundles)) throw error;
+    }
   }
   cpSync(bundles, join(rig.folder, 'cache/bundles'), { recursive: true });
   return rig;
 }
 
-function unbundledStudy(pipeline?: string): Rig {
+function unbundledStudy({ pipeline, packages }: Own): Rig {
   const text = pipeline ?? readFileSync(join(repository, 'pipeline.yaml'), 'utf8');
   const rig = makeRig({ 'pipeline.yaml': text });
+  if (packages) ownPackages(rig, packages);
   symlinkSync(join(repository, 'stages'), join(rig.folder, 'stages'));
   return rig;
+}
+
+/** Gives a rig a `node_modules` of its own, with links to some of ours, so that packages can come and go. */
+export function ownPackages(rig: Rig, names: readonly string[]): void {
+  unlinkSync(join(rig.folder, 'node_modules'));
+  for (const name of names) {
+    const place = join(rig.folder, 'node_modules', name);
+    mkdirSync(dirname(place), { recursive: true });
+    symlinkSync(join(repository, 'node_modules', name), place);
+  }
 }
 
 function start(folder: string, words: readonly string[], environment: NodeJS.ProcessEnv): Started {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ClaimsResult } from '../src/claims/result.ts';
-import { digestsOf, type Rig, repository, studyRig, tasksOf } from './rig.ts';
+import { digestsOf, madeStudy, type Rig, repository, studyRig, tasksOf } from './rig.ts';
 
 const set = (...sets: readonly string[]): string[] => sets.flatMap((text) => ['--set', text]);
 
@@ -24,11 +24,9 @@ const TINY = set(
 
 describe('the study, in miniature', () => {
   test('makes a report, then nothing, then only what one profile reaches', async () => {
-    const rig = await studyRig();
-    const first = await rig.make('report', ...TINY);
-    expect(first.code).toBe(0);
+    const rig = await madeStudy('report', '-j', '2', ...TINY);
     // Cells of the grid that are arms elsewhere, and starts that are profiles, are made once.
-    expect(first.events.at(-1)).toMatchObject({ tally: { built: 51, reused: 4, infeasible: 2 } });
+    expect(rig.made.at(-1)).toMatchObject({ tally: { built: 51, reused: 4, infeasible: 2 } });
     expect(rig.read('artifacts/report/report.html')).toContain('<!doctype html>');
     expect(rig.read('artifacts/report/provenance.html')).toContain('rigl[tiny,0.8,erk,uniform,0]');
 
@@ -88,16 +86,13 @@ describe('the study, in miniature', () => {
   }
 
   test('gives the same bits in another folder, with one slot or two, on every Node', async () => {
-    const [one, two] = [await studyRig(), await studyRig()];
-    const alone = await one.make('report', '-j', '1', ...TINY);
-    const together = await two.make('report', '-j', '2', ...TINY);
-    expect(digestsOf(together.events)).toEqual(digestsOf(alone.events));
-    const keys = (events: typeof alone.events) =>
+    const together = (await madeStudy('report', '-j', '2', ...TINY)).made;
+    const alone = (await (await studyRig()).make('report', '-j', '1', ...TINY)).events;
+    expect(digestsOf(together)).toEqual(digestsOf(alone));
+    const keys = (events: typeof alone) =>
       events.filter(({ event }) => event === 'built').map(({ task, key }) => [task, key]);
-    expect(Object.fromEntries(keys(together.events))).toEqual(
-      Object.fromEntries(keys(alone.events)),
-    );
-    const digests = digestsOf(alone.events);
+    expect(Object.fromEntries(keys(together))).toEqual(Object.fromEntries(keys(alone)));
+    const digests = digestsOf(alone);
     // Literals: equal on Node 20 and 24, and on every machine.
     expect({
       model: digests['rigl[tiny,0.8,erk,uniform,0]:model'],
