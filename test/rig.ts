@@ -88,8 +88,9 @@ function newFolder(parent = inject('folder')): string {
   return folder;
 }
 
-function rigIn(folder: string): Rig {
-  let written = SETTLED_s;
+/** @param since when its first file is written: what is written into a copy is younger than all that was copied */
+function rigIn(folder: string, since = SETTLED_s): Rig {
+  let written = since;
   const rig: Rig = {
     folder,
     write(path, text) {
@@ -142,6 +143,8 @@ export const madeStudy = (...words: string[]): Promise<MadeRig> =>
 async function copyOf(name: string, make: () => Promise<MadeRig>): Promise<MadeRig> {
   const model = models.get(name) ?? make();
   models.set(name, model);
+  // One that failed fails its own test, and is tried again by the next.
+  model.catch(() => models.delete(name));
   const { folder, made } = await model;
   const copy = newFolder();
   // Memos and locks are of that folder.
@@ -153,7 +156,7 @@ async function copyOf(name: string, make: () => Promise<MadeRig>): Promise<MadeR
     filter: (path) => !own.test(basename(path)),
   });
   trustBundles(copy);
-  return { ...rigIn(copy), made };
+  return { ...rigIn(copy, SETTLED_s + 1_000_000), made };
 }
 
 async function makeModel(rig: Rig, words: readonly string[]): Promise<MadeRig> {
