@@ -1,8 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { ClaimsResult } from '../src/claims/result.ts';
 import { digestsOf, madeStudy, type Rig, repository, studyRig, tasksOf } from './rig.ts';
+
+// Whole studies are made here: beside other work on two cores that takes its time.
+vi.setConfig({ testTimeout: 240_000 });
 
 const set = (...sets: readonly string[]): string[] => sets.flatMap((text) => ['--set', text]);
 
