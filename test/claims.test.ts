@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync, symlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
@@ -10,7 +10,7 @@ import type { GradientStatistics, TrainingMetrics } from '../src/network/metrics
 import type { Convergence } from '../src/sparse/convergence.ts';
 import { hierarchy } from '../src/sparse/hierarchy.ts';
 import { stream } from '../src/stats/stream.ts';
-import { makeRig, type Rig, repository } from './rig.ts';
+import { repository, studyRig } from './rig.ts';
 
 const seedsOf = (n: number): string[] => Array.from({ length: n }, (_, seed) => String(seed));
 
@@ -464,15 +464,8 @@ test('docs/claims.md tells every rule and every field of the result', () => {
 });
 
 describe("the study's claims, through the binary", () => {
-  function studyRig(): Rig {
-    const rig = makeRig({});
-    copyFileSync(join(repository, 'pipeline.yaml'), join(rig.folder, 'pipeline.yaml'));
-    symlinkSync(join(repository, 'stages'), join(rig.folder, 'stages'));
-    return rig;
-  }
-
   test('names that nobody has are shown where they were written, before anything runs', async () => {
-    const rig = studyRig();
+    const rig = await studyRig();
     rig.edit(
       'pipeline.yaml',
       'a: { stage: rigl, profile: equilibrium',

@@ -1,10 +1,10 @@
 // declared.test.ts — data sets as pipeline.yaml names and declares them, through the real binary
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { digestsOf, makeRig, type Rig, repository, tasksOf } from './rig.ts';
+import { digestsOf, type Rig, repository, studyRig, tasksOf } from './rig.ts';
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -64,9 +64,8 @@ stages:
 `;
 
 /** A project whose data lies in `data/own`. */
-function rigWith(text: string): Rig {
-  const rig = makeRig({ 'pipeline.yaml': text });
-  symlinkSync(join(repository, 'stages'), join(rig.folder, 'stages'));
+async function rigWith(text: string): Promise<Rig> {
+  const rig = await studyRig({ pipeline: text });
   const put = (name: string, bytes: Uint8Array): void => {
     mkdirSync(dirname(join(rig.folder, name)), { recursive: true });
     writeFileSync(join(rig.folder, name), bytes);
@@ -81,7 +80,7 @@ const shown = async (rig: Rig, what: string): Promise<Record<string, unknown>> =
 
 describe('a data set declared in pipeline.yaml', () => {
   test('is read, parted, told about and trained on; editing it makes it alone; mistakes are shown', async () => {
-    const rig = rigWith(yaml(irises(sha256(CSV)), letters()));
+    const rig = await rigWith(yaml(irises(sha256(CSV)), letters()));
     const { code, events } = await rig.make();
     expect([code, tasksOf(events, 'failed')]).toEqual([0, []]);
     expect(await shown(rig, 'dataset/irises:about')).toMatchObject({
@@ -147,9 +146,7 @@ describe('real data from a mirror', () => {
   test.skipIf(!present)(
     `emnist47 is declared in the study's own pipeline.yaml${needs}`,
     async () => {
-      const rig = makeRig({});
-      copyFileSync(join(repository, 'pipeline.yaml'), join(rig.folder, 'pipeline.yaml'));
-      symlinkSync(join(repository, 'stages'), join(rig.folder, 'stages'));
+      const rig = await studyRig();
       const words = ['--set', 'datasets=[$declared.emnist47]', '--mirror', mirror];
       const { code, events } = await rig.make('dataset', ...words);
       expect([code, tasksOf(events, 'built')]).toEqual([0, ['dataset[emnist47]']]);

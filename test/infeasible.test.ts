@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { DOOR, makeRig, type Rig, type SaidEvent, tasksOf } from './rig.ts';
+import { DOOR, madeRig, makeRig, type Rig, type SaidEvent, tasksOf } from './rig.ts';
 
 const PIPELINE = `params:
   cvs: [1, 2, 3]
@@ -72,9 +72,8 @@ const finished = (events: readonly SaidEvent[]): unknown => events.at(-1)?.tally
 
 describe('a stage that says `infeasible: skip`', () => {
   test('is left out with all that needs it, and a partial input tells of it', async () => {
-    const rig = makeRig(FILES);
-    const { code, events } = await rig.make();
-    expect(code).toBe(0);
+    const rig = await madeRig(FILES);
+    const events = rig.made;
     expect(events.filter(({ event }) => event === 'infeasible')).toEqual([
       {
         event: 'infeasible',
@@ -95,8 +94,7 @@ describe('a stage that says `infeasible: skip`', () => {
   });
 
   test('is remembered: nothing runs again, and every command says it', async () => {
-    const rig = makeRig(FILES);
-    await rig.make();
+    const rig = await madeRig(FILES);
     const again = await rig.make();
     expect(tasksOf(again.events, 'started')).toEqual([]);
     expect(finished(again.events)).toMatchObject({ reused: 5, infeasible: 2, built: 0 });
@@ -114,8 +112,7 @@ describe('a stage that says `infeasible: skip`', () => {
   });
 
   test('becomes feasible by its params, and the page with it', async () => {
-    const rig = makeRig(FILES);
-    await rig.make();
+    const rig = await madeRig(FILES);
     const { code, events } = await rig.make('--set', 'most=3');
     expect(code).toBe(0);
     expect(tasksOf(events, 'infeasible')).toEqual([]);
@@ -123,8 +120,7 @@ describe('a stage that says `infeasible: skip`', () => {
   });
 
   test('is an error again when it no longer says so', async () => {
-    const rig = makeRig(FILES);
-    await rig.make();
+    const rig = await madeRig(FILES);
     rig.edit('pipeline.yaml', '    infeasible: skip\n', '');
     const { code, events } = await rig.make();
     expect(code).toBe(1);

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
 import { readMake } from '../src/cli/noop.ts';
-import { DOOR, type Ended, makeRig, type Rig } from './rig.ts';
+import { DOOR, type Ended, madeRig, type Rig } from './rig.ts';
 
 const FULL = process.env.FULL === '1';
 
@@ -86,9 +86,8 @@ async function make(
 }
 
 /** A pipeline that was made, and whose memo is there. */
-async function madeRig(): Promise<Rig> {
-  const rig = makeRig(FILES);
-  await rig.run('make', '-q');
+async function remindedRig(): Promise<Rig> {
+  const rig = await madeRig(FILES);
   await rig.run('make', '-q');
   expect(memos(rig)).toHaveLength(1);
   return rig;
@@ -129,7 +128,7 @@ const EDITS: { readonly [name: string]: (rig: Rig, n: number) => void | Promise<
 
 describe('a make that has nothing to do', () => {
   test('says from its memo exactly what it says without', async () => {
-    const rig = await madeRig();
+    const rig = await remindedRig();
     for (const words of [['--json'], ['--quiet'], ['-C', rig.folder, '-k', '-j', '2']]) {
       const recalled = await make(rig, words);
       expect(recalled).toMatchObject(await say(rig, words, true));
@@ -145,7 +144,7 @@ describe('a make that has nothing to do', () => {
   });
 
   test('has a memo for each preset and target, and none for what it does not know', async () => {
-    const rig = await madeRig();
+    const rig = await remindedRig();
     expect((await make(rig, ['--preset', 'loud'])).stderr).toContain('built');
     await make(rig, ['greet']);
     expect((await make(rig, ['greet'])).stderr).toContain('nothing to do: 2 tasks');
@@ -155,7 +154,7 @@ describe('a make that has nothing to do', () => {
   });
 
   test('has no memo of what gc, invalidate or fsck took away', async () => {
-    const rig = await madeRig();
+    const rig = await remindedRig();
     const loud = ['--preset', 'loud'];
     await make(rig, loud);
     await make(rig, loud);
@@ -172,7 +171,7 @@ describe('a make that has nothing to do', () => {
   });
 
   test('does after any edit what it would do without a memo', async () => {
-    const rig = await madeRig();
+    const rig = await remindedRig();
     for (const [n, name] of Object.keys(EDITS).entries()) {
       const before = memos(rig);
       await EDITS[name](rig, n + 2);
@@ -196,7 +195,7 @@ describe('a make that has nothing to do', () => {
     const property = fc.asyncProperty(
       fc.array(edit, { minLength: 3, maxLength: 4 }),
       async (edits) => {
-        const rig = await madeRig();
+        const rig = await remindedRig();
         for (const { kind, n, words } of edits) {
           await Promise.resolve(EDITS[kind](rig, n)).catch(() => undefined);
           const { recalled, ...said } = await make(rig, words);

@@ -1,5 +1,5 @@
 // placed.test.ts — masks that come of finished runs, through the real binary
-import { readFileSync, symlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Convergence } from '../src/sparse/convergence.ts';
@@ -8,7 +8,7 @@ import { PLACEMENT_ARMS } from '../src/sparse/placement.ts';
 import { decodeSafetensors } from '../src/tensor.ts';
 import type { EquilibriumFits } from '../stages/equilibrium.ts';
 import type { Scores } from '../stages/score.ts';
-import { makeRig, type Rig, repository } from './rig.ts';
+import { type Rig, studyRig } from './rig.ts';
 
 const PIPELINE = `params:
   seeds: [0, 1]
@@ -104,15 +104,9 @@ stages:
     artifacts: { fanIn: '{placement}.json' }
 `;
 
-function placedRig(): Rig {
-  const rig = makeRig({ 'pipeline.yaml': PIPELINE });
-  symlinkSync(join(repository, 'stages'), join(rig.folder, 'stages'));
-  return rig;
-}
-
 describe('masks that come of finished runs', () => {
   test('are matched, placed, compared and trained, with equal connections per layer', async () => {
-    const rig = placedRig();
+    const rig = await studyRig({ pipeline: PIPELINE });
     const { code, events } = await rig.make();
     expect(events.filter(({ event }) => event === 'failed')).toEqual([]);
     expect(code).toBe(0);
@@ -190,7 +184,7 @@ function expectRewound(rig: Rig): void {
 
 describe('what cannot be', () => {
   test('is found before anything runs, with its place, where params tell', async () => {
-    const rig = placedRig();
+    const rig = await studyRig({ pipeline: PIPELINE });
     rig.edit('pipeline.yaml', 'pilots: [100, 101]', 'pilots: [100, 1]');
     rig.edit('pipeline.yaml', 'family: power', 'family: pwoer');
     rig.edit('pipeline.yaml', ', sourceSeed: 100', '');
@@ -202,7 +196,7 @@ describe('what cannot be', () => {
   });
 
   test('is said in words where only inputs tell', async () => {
-    const rig = placedRig();
+    const rig = await studyRig({ pipeline: PIPELINE });
     rig.edit('pipeline.yaml', '      score: score.score\n', '');
     rig.edit(
       'pipeline.yaml',

@@ -1,18 +1,23 @@
 // rig.ts — a pipeline in a folder of its own, driven by the real binary
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
+  cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
+  unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
+import { stampOf } from '../src/pipeline/stamp.ts';
 
 export const repository = fileURLToPath(new URL('..', import.meta.url));
 const binary = join(repository, 'dist', 'cli.cjs');
@@ -54,9 +59,9 @@ export interface Rig {
   start(words: readonly string[], environment?: NodeJS.ProcessEnv): Started;
 }
 
-/** What a stage module in a rig begins with. */
+/** What a stage module in a rig begins with. `z` is `zod/mini`, as far as rigs use it (`setup.ts`). */
 export const DOOR = `import { bytes, collect, collectPartial, defineStage, InfeasibleError, json, optional, StageError, tensors, text } from '${join(repository, 'src/pipeline/stage.ts')}';
-import * as z from 'zod/mini';
+import * as z from '${inject('schemas')}';
 `;
 
 /**
@@ -66,11 +71,26 @@ import * as z from 'zod/mini';
 const SETTLED_s = 1_600_000_000;
 
 /** Makes a folder with some files, and removes it when the test is over. */
-export function makeRig(files: { readonly [path: string]: string }, parent = tmpdir()): Rig {
-  const folder = mkdtempSync(join(parent, 'pipeline-'));
+export function makeRig(
+  files: { readonly [path: string]: string },
+  parent = inject('folder'),
+): Rig {
+  const rig = rigIn(newFolder(parent));
+  symlinkSync(join(repository, 'node_modules'), join(rig.folder, 'node_modules'));
+  for (const [path, text] of Object.entries(files)) rig.write(path, text);
+  return rig;
+}
+
+/** Rigs lie side by side: what one of them has bundled of files outside, the others may take from it. */
+function newFolder(parent = inject('folder')): string {
+  const folder = mkdtempSync(join(parent, 'rig-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'));
-  let written = SETTLED_s;
+  return folder;
+}
+
+/** @param since when its first file is written: what is written into a copy is younger than all that was copied */
+function rigIn(folder: string, since = SETTLED_s): Rig {
+  let written = since;
   const rig: Rig = {
     folder,
     write(path, text) {
@@ -94,8 +114,119 @@ export function makeRig(files: { readonly [path: string]: string }, parent = tmp
     },
     start: (words, environment = {}) => start(folder, words, environment),
   };
-  for (const [path, text] of Object.entries(files)) rig.write(path, text);
   return rig;
+}
+
+/** A rig in which everything was made once. */
+export interface MadeRig extends Rig {
+  /** What that make said. */
+  readonly made: readonly SaidEvent[];
+}
+
+/** Rigs that were made, by what they were made of. */
+const models = new Map<string, Promise<MadeRig>>();
+
+/**
+ * A rig in which `make` ran. It runs once for all tests of a process that begin with the same files and words: each of
+ * them is given a copy of what it left, which knows nothing of the others.
+ */
+export const madeRig = (
+  files: { readonly [path: string]: string },
+  ...words: string[]
+): Promise<MadeRig> =>
+  copyOf(JSON.stringify([files, words]), async () => makeModel(makeRig(files), words));
+
+/** A rig of the study itself in which `make` ran, as `madeRig`. */
+export const madeStudy = (...words: string[]): Promise<MadeRig> =>
+  copyOf(JSON.stringify(words), async () => makeModel(await studyRig(), words));
+
+async function copyOf(name: string, make: () => Promise<MadeRig>): Promise<MadeRig> {
+  const model = models.get(name) ?? make();
+  models.set(name, model);
+  // One that failed fails its own test, and is tried again by the next.
+  model.catch(() => models.delete(name));
+  const { folder, made } = await model;
+  const copy = newFolder();
+  // Memos and locks are of that folder.
+  const own = /^(?:memos|.*-lock)$/;
+  cpSync(folder, copy, {
+    recursive: true,
+    preserveTimestamps: true,
+    verbatimSymlinks: true,
+    filter: (path) => !own.test(basename(path)),
+  });
+  trustBundles(copy);
+  return { ...rigIn(copy, SETTLED_s + 1_000_000), made };
+}
+
+async function makeModel(rig: Rig, words: readonly string[]): Promise<MadeRig> {
+  const { code, events } = await rig.make(...words);
+  if (code !== 0) throw new Error(JSON.stringify(events));
+  // Not to be removed with what else the test leaves that came first.
+  const folder = `${rig.folder}-model`;
+  renameSync(rig.folder, folder);
+  return { ...rigIn(folder), made: events };
+}
+
+/** A copied file has another inode and date of change: what was bundled of it is true of the copy all the same. */
+function trustBundles(folder: string): void {
+  const index = join(folder, 'cache/bundles/index.json');
+  if (!existsSync(index)) return;
+  const records = JSON.parse(readFileSync(index, 'utf8')) as Record<string, { stamps: object }>;
+  for (const record of Object.values(records)) {
+    const stamps = Object.keys(record.stamps).map((path) => [path, stampOf(resolve(folder, path))]);
+    Object.assign(record, { since: Date.now() + 1000, stamps: Object.fromEntries(stamps) });
+  }
+  writeFileSync(index, JSON.stringify(records));
+}
+
+/** What a rig of the study has that is not the study's. */
+interface Own {
+  /** In place of the study's pipeline.yaml. */
+  readonly pipeline?: string;
+  /** Packages that it links to, in a `node_modules` of its own. */
+  readonly packages?: readonly string[];
+}
+
+/** A rig with the stages of the study itself, which are bundled already. */
+export async function studyRig(own: Own = {}): Promise<Rig> {
+  const { packages } = own;
+  const rig = unbundledStudy(own);
+  const name = createHash('sha256')
+    .update(JSON.stringify(packages ?? null))
+    .digest('hex');
+  const bundles = join(inject('folder'), `bundles-${name}`);
+  if (!existsSync(bundles)) {
+    const model = unbundledStudy(packages ? { packages } : {});
+    const { code, stderr } = await model.run('check');
+    if (code !== 0) throw new Error(stderr);
+    try {
+      renameSync(join(model.folder, 'cache/bundles'), bundles);
+    } catch (error) {
+      // The other process of tests was at it, too, and came first.
+      if (!existsSync(bundles)) throw error;
+    }
+  }
+  cpSync(bundles, join(rig.folder, 'cache/bundles'), { recursive: true });
+  return rig;
+}
+
+function unbundledStudy({ pipeline, packages }: Own): Rig {
+  const text = pipeline ?? readFileSync(join(repository, 'pipeline.yaml'), 'utf8');
+  const rig = makeRig({ 'pipeline.yaml': text });
+  if (packages) ownPackages(rig, packages);
+  symlinkSync(join(repository, 'stages'), join(rig.folder, 'stages'));
+  return rig;
+}
+
+/** Gives a rig a `node_modules` of its own, with links to some of ours, so that packages can come and go. */
+export function ownPackages(rig: Rig, names: readonly string[]): void {
+  unlinkSync(join(rig.folder, 'node_modules'));
+  for (const name of names) {
+    const place = join(rig.folder, 'node_modules', name);
+    mkdirSync(dirname(place), { recursive: true });
+    symlinkSync(join(repository, 'node_modules', name), place);
+  }
 }
 
 function start(folder: string, words: readonly string[], environment: NodeJS.ProcessEnv): Started {

@@ -1,16 +1,11 @@
-import { copyFileSync, existsSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { ClaimsResult } from '../src/claims/result.ts';
-import { digestsOf, makeRig, type Rig, repository, tasksOf } from './rig.ts';
+import { digestsOf, madeStudy, type Rig, repository, studyRig, tasksOf } from './rig.ts';
 
-/** The study's own pipeline.yaml and stages, in a folder of their own. */
-function studyRig(): Rig {
-  const rig = makeRig({});
-  copyFileSync(join(repository, 'pipeline.yaml'), join(rig.folder, 'pipeline.yaml'));
-  symlinkSync(join(repository, 'stages'), join(rig.folder, 'stages'));
-  return rig;
-}
+// Whole studies are made here: beside other work on two cores that takes its time.
+vi.setConfig({ testTimeout: 240_000 });
 
 const set = (...sets: readonly string[]): string[] => sets.flatMap((text) => ['--set', text]);
 
@@ -32,11 +27,9 @@ const TINY = set(
 
 describe('the study, in miniature', () => {
   test('makes a report, then nothing, then only what one profile reaches', async () => {
-    const rig = studyRig();
-    const first = await rig.make('report', ...TINY);
-    expect(first.code).toBe(0);
+    const rig = await madeStudy('report', '-j', '2', ...TINY);
     // Cells of the grid that are arms elsewhere, and starts that are profiles, are made once.
-    expect(first.events.at(-1)).toMatchObject({ tally: { built: 51, reused: 4, infeasible: 2 } });
+    expect(rig.made.at(-1)).toMatchObject({ tally: { built: 51, reused: 4, infeasible: 2 } });
     expect(rig.read('artifacts/report/report.html')).toContain('<!doctype html>');
     expect(rig.read('artifacts/report/provenance.html')).toContain('rigl[tiny,0.8,erk,uniform,0]');
 
@@ -96,16 +89,13 @@ describe('the study, in miniature', () => {
   }
 
   test('gives the same bits in another folder, with one slot or two, on every Node', async () => {
-    const [one, two] = [studyRig(), studyRig()];
-    const alone = await one.make('report', '-j', '1', ...TINY);
-    const together = await two.make('report', '-j', '2', ...TINY);
-    expect(digestsOf(together.events)).toEqual(digestsOf(alone.events));
-    const keys = (events: typeof alone.events) =>
+    const together = (await madeStudy('report', '-j', '2', ...TINY)).made;
+    const alone = (await (await studyRig()).make('report', '-j', '1', ...TINY)).events;
+    expect(digestsOf(together)).toEqual(digestsOf(alone));
+    const keys = (events: typeof alone) =>
       events.filter(({ event }) => event === 'built').map(({ task, key }) => [task, key]);
-    expect(Object.fromEntries(keys(together.events))).toEqual(
-      Object.fromEntries(keys(alone.events)),
-    );
-    const digests = digestsOf(alone.events);
+    expect(Object.fromEntries(keys(together))).toEqual(Object.fromEntries(keys(alone)));
+    const digests = digestsOf(alone);
     // Literals: equal on Node 20 and 24, and on every machine.
     expect({
       model: digests['rigl[tiny,0.8,erk,uniform,0]:model'],
@@ -124,7 +114,7 @@ describe('the study, in miniature', () => {
 
   test('killed while RigL trains, it goes on from the checkpoint and ends in the same bits', async () => {
     const longer = [...TINY, ...set('training.epochs=40')];
-    const [killed, whole] = [studyRig(), studyRig()];
+    const [killed, whole] = [await studyRig(), await studyRig()];
     const target = 'rigl/tiny/0.8/erk/uniform/0';
     const run = killed.start(['make', target, '--json', ...longer]);
     const finished = 'start-mask[tiny,0.8,erk,uniform,0]';
@@ -145,7 +135,7 @@ describe('the study, in miniature', () => {
   });
 
   test('an infeasible CV is found before anything runs, where it was written', async () => {
-    const rig = studyRig();
+    const rig = await studyRig();
     rig.edit('pipeline.yaml', 'cv: 1.5', 'cv: 3.5');
     const { code, stderr } = await rig.run('make', 'report');
     expect(code).toBe(2);
@@ -159,7 +149,7 @@ describe('the study, in miniature', () => {
   });
 
   test('SET is an arm like RigL; schedules and gradients are params; metrics tell', async () => {
-    const rig = studyRig();
+    const rig = await studyRig();
     const options = 'optimizer: sgd, nesterov: true, schedule: { kind: cosine, warmup: 0.5 }';
     rig.edit('pipeline.yaml', 'optimizer: adam', `${options}, clipNorm: 1, labelSmoothing: 0.1`);
     rig.edit(
@@ -189,7 +179,7 @@ describe('the study, in miniature', () => {
   });
 
   test('options that contradict each other are found before anything runs', async () => {
-    const rig = studyRig();
+    const rig = await studyRig();
     rig.edit('pipeline.yaml', 'optimizer: adam', 'optimizer: adam, nesterov: true');
     const { code, stderr } = await rig.run('make', 'report');
     expect(code).toBe(2);
@@ -198,7 +188,7 @@ describe('the study, in miniature', () => {
   });
 
   test('training that diverges fails its task at once, and says what to try', async () => {
-    const rig = studyRig();
+    const rig = await studyRig();
     rig.edit('pipeline.yaml', 'optimizer: adam', 'optimizer: sgd');
     const absurd = set('training.learningRate=100');
     const { code, stderr } = await rig.run('make', 'dense', ...TINY, ...absurd);
@@ -211,7 +201,7 @@ describe('the study, in miniature', () => {
   });
 
   test('a CV that only the wiring finds infeasible fails its task with the attainable maximum', async () => {
-    const rig = studyRig();
+    const rig = await studyRig();
     const { code, stderr } = await rig.run(
       'make',
       'mask',
@@ -231,7 +221,7 @@ describe('a published data set', () => {
   test.skipIf(!present)(
     `comes from a mirror, verified, and is then in the store${needs}`,
     async () => {
-      const rig = studyRig();
+      const rig = await studyRig();
       const first = await rig.make('dataset', '--preset', 'mnist', '--mirror', mirror);
       expect(tasksOf(first.events, 'built')).toEqual(['dataset[mnist]']);
       // --force runs it again, and without a mirror: the files are in the store.

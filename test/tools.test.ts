@@ -1,28 +1,10 @@
 // tools.test.ts — code that runs beside a bundle: found before keying, part of the key, its results marked
-import {
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-} from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Digest, keyOf } from '../src/pipeline/key.ts';
-import { DOOR, digestsOf, makeRig, type Rig, repository, tasksOf } from './rig.ts';
-
-/** Gives a rig a `node_modules` of its own, with links to some of ours, so that packages can come and go. */
-function ownPackages(rig: Rig, names: readonly string[]): void {
-  unlinkSync(join(rig.folder, 'node_modules'));
-  for (const name of names) {
-    const place = join(rig.folder, 'node_modules', name);
-    mkdirSync(join(place, '..'), { recursive: true });
-    symlinkSync(join(repository, 'node_modules', name), place);
-  }
-}
+import { DOOR, digestsOf, makeRig, ownPackages, type Rig, studyRig, tasksOf } from './rig.ts';
 
 const keysOf = (events: readonly { event: string; task?: string; key?: unknown }[]) =>
   Object.fromEntries(
@@ -150,14 +132,8 @@ describe('engine: tensorflow', () => {
   const TASK = 'static[tiny,0.9,erk,uniform,0]';
   const TARGET = 'static/tiny/0.9/erk/uniform/0';
 
-  /** The study, its static stage trained by TensorFlow.js. */
-  function studyRig(): Rig {
-    const rig = makeRig({});
-    copyFileSync(join(repository, 'pipeline.yaml'), join(rig.folder, 'pipeline.yaml'));
-    symlinkSync(join(repository, 'stages'), join(rig.folder, 'stages'));
-    ownPackages(rig, ['zod', ...WASM]);
-    return rig;
-  }
+  /** The study, with the packages that TensorFlow.js needs. */
+  const tensorRig = (): Promise<Rig> => studyRig({ packages: ['zod', ...WASM] });
 
   const inStatic = (rig: Rig, engine: string): void =>
     rig.edit(
@@ -167,7 +143,7 @@ describe('engine: tensorflow', () => {
     );
 
   test('trains on WebAssembly with a word, and tfjs-node, once installed, never meets that', async () => {
-    const rig = studyRig();
+    const rig = await tensorRig();
     inStatic(rig, 'tensorflow');
     const first = await rig.make(TARGET, ...SMALL);
     expect(first.code).toBe(0);
@@ -203,7 +179,7 @@ describe('engine: tensorflow', () => {
   });
 
   test('agrees with engine: sparse, whose key knows no tools', async () => {
-    const [ours, theirs] = [studyRig(), studyRig()];
+    const [ours, theirs] = [await tensorRig(), await tensorRig()];
     inStatic(theirs, 'tensorflow');
     const accuracy = async (rig: Rig) => {
       const made = await rig.make(TARGET, ...SMALL);
@@ -219,7 +195,7 @@ describe('engine: tensorflow', () => {
   });
 
   test('is refused by RigL when the pipeline is planned, where it was written', async () => {
-    const rig = studyRig();
+    const rig = await tensorRig();
     rig.edit('pipeline.yaml', 'learningRate: 0.001 }', 'learningRate: 0.001, engine: tensorflow }');
     const { code, stderr } = await rig.run('make', ...SMALL);
     expect(code).toBe(2);

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
-import { DOOR, makeRig, type Rig, tasksOf } from './rig.ts';
+import { DOOR, madeRig, makeRig, type Rig, tasksOf } from './rig.ts';
 
 const FILES = {
   'pipeline.yaml': `params: { seeds: [0, 1], size: 1000 }
@@ -66,8 +66,7 @@ async function behindTheBack(
 
 describe('gc', () => {
   test('drops what neither the pipeline nor the kept runs reach, and says first what that is', async () => {
-    const rig = makeRig(FILES);
-    await rig.make();
+    const rig = await madeRig(FILES);
     await rig.make('--set', 'size=2000');
     await rig.make('--set', 'size=3000');
     writeFileSync(join(rig.folder, `cache/bundles/${'0'.repeat(64)}.mjs`), 'of an older stage');
@@ -89,8 +88,7 @@ describe('gc', () => {
   });
 
   test('a pinned run keeps what it made until it is let go', async () => {
-    const rig = makeRig(FILES);
-    await rig.make('--set', 'size=2000');
+    const rig = await madeRig(FILES, '--set', 'size=2000');
     expect((await rig.run('pin', 'last')).stdout).toMatch(/^pinned \d{8}T\d{6}-[0-9a-f]{6}\n$/);
     await rig.make();
     expect(await jsonOf(rig, 'gc', '--keep-runs', '0')).toMatchObject({ blobs: [], traces: [] });
@@ -117,8 +115,7 @@ describe('gc', () => {
   });
 
   test('leaves a store alone that somebody else has open', async () => {
-    const rig = makeRig(FILES);
-    await rig.make();
+    const rig = await madeRig(FILES);
     const path = join(rig.folder, 'cache/store.lmdb');
     const other = open({ path, noSubdir: true, maxDbs: 16 });
     other.openDB({ name: 'meta', encoding: 'json' }).get('format');
@@ -160,8 +157,7 @@ describe('the limit of a store', () => {
 
 describe('fsck', () => {
   test('finds blobs that are damaged or missing, traces, checkpoints and claims; --repair and a make put all right', async () => {
-    const rig = makeRig(FILES);
-    await rig.make();
+    const rig = await madeRig(FILES);
     expect((await rig.run('fsck')).stderr).toBe('3 blobs read: nothing is wrong\n');
     const [damaged, missing] = await new Promise<string[]>((resolve) => {
       void behindTheBack(rig, 'blobs', 'binary', (blobs) => {
@@ -207,8 +203,7 @@ describe('fsck', () => {
   });
 
   test('make --verify reads everything, and makes again what is damaged', async () => {
-    const rig = makeRig(FILES);
-    await rig.make();
+    const rig = await madeRig(FILES);
     await behindTheBack(rig, 'blobs', 'binary', (blobs) => {
       for (const key of blobs.getKeys()) blobs.putSync(key, Buffer.from('bit rot'));
     });
@@ -255,8 +250,7 @@ describe('commands that look on', () => {
   });
 
   test('du tells sizes by stage and kind; invalidate forgets a task, and only that one runs', async () => {
-    const rig = makeRig(FILES);
-    await rig.make();
+    const rig = await madeRig(FILES);
     expect((await jsonOf(rig, 'du')).rows).toEqual([
       { stage: 'draw', kind: 'bytes', blobs: 2, bytes: 2000 },
       { stage: 'page', kind: 'json', blobs: 1, bytes: 11 },

@@ -1,6 +1,6 @@
 // Why a task would run, and who made one that is made.
 import { describe, expect, test } from 'vitest';
-import { DOOR, makeRig, type Rig } from './rig.ts';
+import { DOOR, madeRig, makeRig, type Rig } from './rig.ts';
 
 const FILES = {
   'pipeline.yaml': `params: { seeds: [0, 1], size: 3, title: Numbers }
@@ -52,8 +52,7 @@ async function why(rig: Rig, ...words: string[]): Promise<string> {
 
 describe('why', () => {
   test('a task would run: each change, and through which task an input changed', async () => {
-    const rig = makeRig(FILES);
-    await rig.run('make', '-q');
+    const rig = await madeRig(FILES);
     rig.edit('stages/scale.ts', 'scale = 1', 'scale = 2');
     expect(await why(rig, 'draw/0')).toMatchInlineSnapshot(`
       "
@@ -108,8 +107,7 @@ describe('why', () => {
   });
 
   test('a task that is made: by which run and command, and what had changed then', async () => {
-    const rig = makeRig(FILES);
-    await rig.run('make', '-q');
+    const rig = await madeRig(FILES);
     rig.edit('stages/scale.ts', 'scale = 1', 'scale = 3');
     rig.edit('pipeline.yaml', 'title: Numbers', 'title: Sums');
     await rig.run('make', '-q', '-j', '1');
@@ -141,8 +139,7 @@ describe('why', () => {
   });
 
   test('a dry run gives each task its reason, and says which may be cut off', async () => {
-    const rig = makeRig(FILES);
-    await rig.run('make', '-q');
+    const rig = await madeRig(FILES);
     rig.edit('pipeline.yaml', 'size: 3, title: Numbers', 'size: 4, title: Sums');
     const { stdout, stderr } = await rig.run('make', '--dry-run');
     // How long it would take depends on the machine.
