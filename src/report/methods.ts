@@ -15,7 +15,7 @@ export function methods(study: Study): Html {
 (arXiv 2604.10560) is known to it by its abstract only.</p>
 <dl class="terms">${TERMS.map(term)}</dl>
 <h3>Network and training</h3>
-<dl>${optionRows({ 'hidden layers': study.hidden, ...study.training })}</dl>
+<dl>${optionRows({ hidden: study.hidden, ...inUse(study.training) })}</dl>
 ${study.rigl ? html`<h3>RigL</h3><dl>${optionRows(study.rigl)}</dl>` : null}
 </section>
 `;
@@ -25,7 +25,7 @@ ${study.rigl ? html`<h3>RigL</h3><dl>${optionRows(study.rigl)}</dl>` : null}
 export function datasets(study: Study): Html {
   const origins = study.datasets.map(
     ({ name, title, split, citation, licence }) => html`<dt>${name}</dt>
-<dd>${title === name ? null : html`${title}. `}${citation}. Split: ${split}. Licence: ${licence}.</dd>
+<dd>${title === name ? null : html`${sentence(title)}. `}${sentence(citation)}. Split: ${split}. Licence: ${licence}.</dd>
 `,
   );
   return html`<section id="data" aria-labelledby="data-title">
@@ -174,15 +174,40 @@ ${datasets.map(({ name, features, classes, train, test, majority, synthetic }, i
   return html`<div class="wide">${tableFrame('Data sets', null, table)}</div>`;
 }
 
-function optionRows(options: Options): readonly Html[] {
-  return Object.entries(options).map(
-    ([
-      name,
-      value,
-    ]) => html`<dt>${spaced(name)}</dt><dd>${typeof value === 'object' ? value.join(', ') : String(value)}</dd>
-`,
-  );
+/** Momentum is of SGD: Adam has its own, which nobody can set. */
+function inUse({ momentum, ...options }: Options): Options {
+  return options.optimizer === 'sgd' && momentum !== undefined ? { ...options, momentum } : options;
 }
+
+/** Settings whose names are not plain, in words. */
+const SETTINGS: { readonly [name: string]: (value: string) => readonly [string, string] } = {
+  hidden: (value) => ['hidden layers', `${value} neurons`],
+  batch: (value) => ['batch', `${value} samples`],
+  optimizer: (value) => ['optimiser', OPTIMISERS[value] ?? value],
+  fraction: (value) => ['replaced at first', `${value} of the connections of a layer`],
+  every: (value) => ['rewired every', `${value} batches`],
+  stop: (value) => ['until', `${value} of the training`],
+  accumulate: (value) => ['gradients of', `${value} batches, averaged`],
+};
+
+const OPTIMISERS: { readonly [name: string]: string } = {
+  adam: 'Adam (β₁ 0.9, β₂ 0.999)',
+  adamw: 'AdamW (β₁ 0.9, β₂ 0.999)',
+  sgd: 'SGD with momentum',
+};
+
+function optionRows(options: Options): readonly Html[] {
+  return Object.entries(options).map(([name, value]) => {
+    const text = typeof value === 'object' ? value.join(', ') : String(value);
+    const known = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined;
+    const [title, words] = known?.(text) ?? [spaced(name), text];
+    return html`<dt>${title}</dt><dd>${words}</dd>
+`;
+  });
+}
+
+/** A sentence begins with a capital letter. */
+const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 
 /** `learningRate` as `learning rate`. */
 const spaced = (name: string): string =>

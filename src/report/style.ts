@@ -99,6 +99,7 @@ tbody + tbody tr:first-child > * { border-top: 0.05em solid var(--rule); }
 .numbers :where(td, thead th:not(:first-child):not([scope="colgroup"])) { text-align: right; }
 .numbers .words { text-align: left; }
 .numbers .first { padding-left: 1.6rem; }
+.numbers tbody th[scope="row"] { min-width: 6.5rem; }
 .mean { font-weight: 600; }
 
 figure { margin-block: 2.5rem; margin-inline: auto; }
@@ -145,6 +146,11 @@ code { font-family: var(--mono); font-size: 0.82em; overflow-wrap: anywhere; }
 code[title] { color: var(--soft); }
 .missing ul { margin-block: 0.3rem 0; padding-left: 1.1rem; font-size: 0.95rem; line-height: 1.45; }
 .missing > ul { margin-inline: auto; } .missing li { margin-block: 0.3rem; }
+.graph { margin-inline: auto; min-width: 38rem; }
+.stages { columns: 15rem 3; column-gap: 2rem; max-width: 62rem; font-size: 0.95rem; margin-bottom: 2.5rem; }
+.stages details[open] { column-span: all; margin-block: 0.4rem 0.8rem; }
+.stages ul { list-style: none; margin: 0; padding: 0; columns: 18rem; column-gap: 2rem; line-height: 1.4; }
+.stages p { margin: 0.2rem 0; color: var(--soft); } .stages small { color: var(--soft); }
 footer { margin-top: 4rem; }
 footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
 
@@ -181,15 +187,16 @@ ${darkCharts()}
   .scroll, .chart { overflow: visible; }
   details:not([open])::details-content { content-visibility: visible; block-size: auto; }
   summary { display: none; }
-  .sources details:not([open])::details-content { content-visibility: hidden; block-size: 0; }
-  .sources summary { display: block; list-style: none; }
+  .sources details:not([open])::details-content, .stages details:not([open])::details-content {
+    content-visibility: hidden; block-size: 0; }
+  .sources summary, .stages summary { display: block; list-style: none; }
   .numbers { font-size: 0.85em; } .numbers th, .numbers .words { white-space: normal; }
   th, td { padding-inline: 0.35rem; } .wide > .table { width: auto; }
   .numbers .first { padding-left: 0.7rem; }
   .numbers th[scope="row"] { position: static; }
   tr, .panels > *, .caveats, .claimed, svg { break-inside: avoid; }
   .row-title, .legend { break-after: avoid; } figcaption { break-before: avoid; }
-  section > .wide, section > * { max-width: none; } .full svg { min-width: 0; }
+  section > .wide, section > * { max-width: none; } .full svg, .graph { min-width: 0; }
   .panels { gap: 1rem; } svg { max-height: 22cm; }
   h2, h3, .caption, .row-title { break-after: avoid; }
   nav { display: none; }
