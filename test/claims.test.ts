@@ -64,6 +64,7 @@ function evidence(given: {
   readonly runs?: readonly Observation<TrainingMetrics>[];
   readonly missing?: readonly Absence[];
   readonly gradients?: readonly Observation<GradientStatistics>[];
+  readonly unmeasured?: readonly Absence[];
   readonly convergence?: readonly Observation<Convergence>[];
 }): Evidence {
   const { runs = [], missing = [] } = given;
@@ -74,7 +75,7 @@ function evidence(given: {
       ['drawn', true],
     ]),
     runs: { items: runs, missing },
-    gradients: { ...none, items: given.gradients ?? [] },
+    gradients: { items: given.gradients ?? [], missing: given.unmeasured ?? [] },
     convergence: { ...none, items: given.convergence ?? [] },
   };
 }
@@ -349,6 +350,23 @@ describe('claims about gradients', () => {
       'r over network means',
       'r, bootstrap over configurations',
     ]);
+    expect(contrast).not.toHaveProperty('without');
+
+    const gone = {
+      task: 'static[mnist,cv9,0]',
+      at: { ...at('cv9'), seed: '0' },
+      reason: 'too far',
+    };
+    const half = { ...gone, at: { ...at('cv1'), seed: '10' }, reason: 'it failed' };
+    const partial = judged(correlation, evidence({ gradients: measured, unmeasured: [gone, half] }))
+      .contrasts[0];
+    expect([partial.seeds, partial.a.n, partial.effect]).toEqual([10, 6, contrast.effect]);
+    expect(partial.without).toEqual([
+      expect.stringMatching(/cv1: 1 run missing: it failed$/),
+      expect.stringMatching(/cv9 is missing: too far$/),
+    ]);
+    expect(partial.reason).toContain('cv9 is missing: too far');
+
     const flat = ['a', 'b', 'c', 'd'].flatMap((name) => gradients(at(name), 0));
     const none = judged(correlation, evidence({ gradients: flat }));
     expect(none).toMatchObject({ verdict: 'not tested' });

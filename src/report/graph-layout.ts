@@ -85,7 +85,10 @@ function joined(way: Node[]): Node[] {
 }
 
 /** The longest way to each name, in steps. No way is longer than there are names. */
-function ranksOf(names: readonly string[], edges: readonly Edge[]): ReadonlyMap<string, number> {
+export function ranksOf(
+  names: readonly string[],
+  edges: readonly Edge[],
+): ReadonlyMap<string, number> {
   const ranks = new Map(names.map((name) => [name, 0]));
   for (let pass = 0; pass < names.length; pass++) {
     let moved = false;

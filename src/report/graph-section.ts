@@ -1,6 +1,7 @@
 // graph-section.ts — the graph of the study: stages drawn, each of which opens to its tasks
 import { count, counted, listed } from './format.ts';
 import { graphSvg, stageAnchor } from './graph-figure.ts';
+import { ranksOf } from './graph-layout.ts';
 import { type Html, html } from './html.ts';
 import { taskLink } from './sources.ts';
 import type { Missing, StudyStage } from './study.ts';
@@ -22,6 +23,11 @@ export function graphSection(
   const edges = graph.flatMap(({ stage, reads }) =>
     [...new Set(reads.map(stageOf))].map((from) => [from, stage] as const),
   );
+  const names = graph.map(({ stage }) => stage);
+  const ranks = ranksOf(names, edges);
+  const rank = ({ stage }: StudyStage): number => ranks.get(stage) ?? 0;
+  // As they are drawn: upstream ones first, and by name where neither is.
+  const ordered = [...graph].sort((a, b) => rank(a) - rank(b) || (a.stage < b.stage ? -1 : 1));
   const tasks = graph.reduce((sum, one) => sum + one.tasks.length, 0);
   const lost = missing.length > 0 ? `, of which ${count(missing.length)} gave nothing` : '';
   return html`<h3 id="graph">What is made from what</h3>
@@ -30,7 +36,7 @@ from a stage to one that reads its outputs; where a longer way leads there too, 
 link to its tasks.</p>
 <figure class="wide graph-figure" aria-labelledby="graph"><div class="chart">${graphSvg(nodes, edges)}</div></figure>
 <div class="stages">
-${graph.map((stage) => stageDetails(stage, kinds))}</div>
+${ordered.map((stage) => stageDetails(stage, kinds))}</div>
 `;
 }
 

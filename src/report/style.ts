@@ -198,7 +198,9 @@ ${darkCharts()}
   .row-title, .legend { break-after: avoid; } figcaption { break-before: avoid; }
   section > .wide, section > * { max-width: none; } .full svg, .graph { min-width: 0; }
   .panels { gap: 1rem; } svg { max-height: 22cm; }
-  h2, h3, .caption, .row-title { break-after: avoid; }
+  h2, h3, .caption, .row-title, .outcome { break-after: avoid; }
+  .table:has(.numbers) { break-inside: avoid; }
+  .missing ul ul { columns: 2; } .missing ul ul li { margin-block: 0; }
   nav { display: none; }
   .source { color: inherit; }
   @page { margin: 18mm 16mm; }

@@ -91,7 +91,7 @@ function contrastsTidy({ claims }: Study): TidyTable {
       column('d', '$d$', 2),
       column('d_ddof0', '$d$ (ddof 0)', 2),
       column('g', '$g$', 2),
-      column('seeds', 'seeds', 0),
+      column('seeds', '$n$', 0),
       column('synthetic'),
       column('finding'),
       column('verdict'),
