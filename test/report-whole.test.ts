@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { HtmlValidate } from 'html-validate';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { decimals } from '../src/claims/words.ts';
 import { fileSet } from '../src/file-set.ts';
 import { gather } from '../src/report/arms.ts';
 import { renderComparison } from '../src/report/comparison.ts';
+import { fixed, percent, signed } from '../src/report/format.ts';
 import { latexFiles, texText } from '../src/report/latex.ts';
 import { type Report, renderReport } from '../src/report/page.ts';
 import { type Hue, INK, PAPER, PROFILE_HUES, SOFT } from '../src/report/palette.ts';
@@ -35,8 +37,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "2acdd78074d065ff5f9307de337800281795e6e4e6d5747cb624489abd1f4175",
-        "14d4759d6097038c1c6ddb274ed02699b12ed1f244442b60b8dee666023d7a97",
+        "dfce5511afbfc60d247311388ebd8dfc675067727011d35fd3802998a4a0d7ae",
+        "61bf05d1e41d4b87ed3ca4b945302dec73389777a33c27e155b1248ebd8b0242",
       ]
     `);
   });
@@ -158,6 +160,17 @@ describe('the files beside it', () => {
     expect(rows).toHaveLength(1 + claim.contrasts.length);
     // C6 is of distances: nothing of it has a p or a d.
     expect(report.files['tables/contrasts-C6.tex']).not.toMatch(/\$p\$|\$d\$/);
+  });
+
+  test('print a mean alike wherever it stands, whatever the last bits of its sum', () => {
+    // The mean of 3 times 68.625 %: as a fraction, as percentages, and by thirds.
+    const mean = 68.62499999999999;
+    expect([fixed(mean, 2), percent(mean / 100), fixed(68.625, 2), decimals(mean)]).toEqual(
+      new Array(4).fill('68.63'),
+    );
+    expect([fixed(-0.004, 2), decimals(-0.004), signed(0.0049999, 2)]).toEqual([
+      ...['0.00', '0.00', '0.00'],
+    ]);
   });
 
   test('escape what TeX takes as its own, and lose no character', () => {

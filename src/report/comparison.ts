@@ -87,8 +87,8 @@ ${rows.map(
   ([
     left,
     right,
-  ]) => html`<tr><th scope="row">${armName(left ?? right)}</th><td>${mean(left)}</td><td>${text(left?.n)}</td>
-<td>${mean(right)}</td><td>${text(right?.n)}</td><td>${difference(left, right)}</td></tr>
+  ]) => html`<tr><th scope="row">${armName(left ?? right)}</th><td>${mean(left)}</td><td>${runsOf(left)}</td>
+<td>${mean(right)}</td><td>${runsOf(right)}</td><td>${difference(left, right)}</td></tr>
 `,
 )}</tbody></table>`;
   return html`<div class="wide">${tableFrame('Test accuracy of both runs', caption, table)}</div>`;
@@ -96,6 +96,12 @@ ${rows.map(
 
 const armName = (row: Row | undefined): string =>
   ['dataset', 'method', 'profile', 'sparsity', 'rule'].map((name) => text(row?.[name])).join(' ');
+
+/** How many runs, and of how many where some are missing. */
+const runsOf = (row: Row | undefined): string =>
+  row === undefined || row.n === row.n_expected
+    ? text(row?.n)
+    : `${text(row.n)} of ${text(row.n_expected)}`;
 
 const number = (value: Value | undefined): number | null =>
   typeof value === 'number' ? value : null;

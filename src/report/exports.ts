@@ -1,4 +1,5 @@
 // exports.ts — the report for papers and programs: report.md, metrics.json, tables as CSV and LaTeX, figures as SVG
+import { rounded } from '../claims/words.ts';
 import type { FileSet } from '../file-set.ts';
 import type { DatasetResults } from './arms.ts';
 import { effectOf } from './contrast-figure.ts';
@@ -121,7 +122,7 @@ function missingMarkdown({ missing }: Study): string {
 function accuracyMarkdown({ columns, rows }: TidyTable): string {
   const at = (row: readonly Cell[], name: string): Cell =>
     row[columns.findIndex((c) => c.name === name)];
-  const number = (cell: Cell): string => (typeof cell === 'number' ? cell.toFixed(2) : '–');
+  const number = (cell: Cell): string => (typeof cell === 'number' ? rounded(cell, 2) : '–');
   return mdTable(
     ['Data set', 'Sparsity', 'Method', 'Profile', 'n', 'Mean', 'SD', 'To dense'],
     rows.map((row) => {

@@ -1,4 +1,5 @@
 // format.ts — numbers as they are printed: fixed digits, a true minus sign, no locale
+import { rounded } from '../claims/words.ts';
 
 const NARROW_SPACE = '\u202f';
 const MINUS = '\u2212';
@@ -6,7 +7,7 @@ const DASH = '\u2013';
 
 /** A number of fixed digits, with a true minus sign, and no sign on a zero. */
 export function fixed(value: number, digits: number): string {
-  const text = Math.abs(value).toFixed(digits);
+  const text = rounded(Math.abs(value), digits);
   return value < 0 && /[1-9]/.test(text) ? `${MINUS}${text}` : text;
 }
 

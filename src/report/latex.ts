@@ -1,4 +1,5 @@
 // latex.ts — tables for a paper: booktabs, and text in which TeX finds nothing to do
+import { rounded } from '../claims/words.ts';
 import { group } from './arms.ts';
 import { fresh, slug } from './figure.ts';
 import type { Cell, Column, TidyTable } from './tidy.ts';
@@ -89,7 +90,7 @@ function latexCell(cell: Cell, { digits, name }: Column): string {
   if (typeof cell === 'boolean') return cell ? 'yes' : 'no';
   if (typeof cell === 'string') return texText(cell);
   if (name.startsWith('p') && digits === 3 && cell < 0.001) return '$<0.001$';
-  const text = digits === undefined ? String(cell) : Math.abs(cell).toFixed(digits);
+  const text = digits === undefined ? String(cell) : rounded(Math.abs(cell), digits);
   const negative = cell < 0 && /[1-9]/.test(text);
   return digits === undefined ? text : negative ? `$-${text}$` : `$${text}$`;
 }

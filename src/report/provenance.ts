@@ -163,7 +163,7 @@ function timelines(tasks: readonly TaskProvenance[]): Html {
   return html`${runs.map(
     (all) => html`<figure class="wide"><div class="chart">${timelineSvg(all, order)}</div>
 <figcaption>${counted(all.length, 'task')} made by run ${all[0].run}, ${all[0].madeAt.slice(0, 10)}, one bar each.
-Colours are stages.</figcaption></figure>
+Colours are stages; point at a bar to see its task.</figcaption></figure>
 `,
   )}`;
 }

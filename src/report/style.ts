@@ -99,7 +99,7 @@ tbody + tbody tr:first-child > * { border-top: 0.05em solid var(--rule); }
 .numbers :where(td, thead th:not(:first-child):not([scope="colgroup"])) { text-align: right; }
 .numbers .words { text-align: left; }
 .numbers .first { padding-left: 1.6rem; }
-.numbers tbody th[scope="row"] { min-width: 6.5rem; }
+.numbers tbody th[scope="row"] { min-width: 8rem; }
 .mean { font-weight: 600; }
 
 figure { margin-block: 2.5rem; margin-inline: auto; }
