@@ -362,10 +362,10 @@ describe('claims about gradients', () => {
       .contrasts[0];
     expect([partial.seeds, partial.a.n, partial.effect]).toEqual([10, 6, contrast.effect]);
     expect(partial.without).toEqual([
-      expect.stringMatching(/cv1: 1 run missing: it failed$/),
-      expect.stringMatching(/cv9 is missing: too far$/),
+      expect.stringMatching(/cv1 with 1 run missing \(it failed\)$/),
+      expect.stringMatching(/cv9 left out \(too far\)$/),
     ]);
-    expect(partial.reason).toContain('cv9 is missing: too far');
+    expect(partial.reason).toContain('cv9 left out (too far)');
 
     const flat = ['a', 'b', 'c', 'd'].flatMap((name) => gradients(at(name), 0));
     const none = judged(correlation, evidence({ gradients: flat }));
@@ -404,6 +404,27 @@ describe('a claim of convergence', () => {
       'distance 0.40 of 0.50 is left, noise floor 0.04\u20130.06',
     );
     expect(far.contrasts[1].also[0]).toMatchObject({ label: 'contraction', value: 0.8 });
+  });
+
+  test('tells of a setting that gave nothing, and judges the others', () => {
+    const at = { dataset: 'fashion', sparsity: '0.9', rule: 'erk' };
+    const lost = { task: 'convergence[fashion,0.9,erk]', at, reason: 'it failed' };
+    const { convergence: there, ...rest } = found(row('a', 0.05));
+    const { verdict, reason, contrasts } = judged(convergence, {
+      ...rest,
+      convergence: { ...there, missing: [lost] },
+    });
+    expect([verdict, reason]).toEqual([
+      'reproduced',
+      '1 of 1 contrast reproduced; 1 contrast could not be tested',
+    ]);
+    expect(contrasts[1]).toMatchObject({ dataset: 'fashion', label: '0.9 erk', effect: null });
+  });
+
+  test('does not count data of which nothing is known', () => {
+    const known = found(row('a', 0.05));
+    const { verdict } = judged(convergence, { ...known, synthetic: new Map() });
+    expect(verdict).toBe('illustrated');
   });
 });
 

@@ -126,7 +126,7 @@ export function absent(
 
 /** Runs that an arm lacks, in words; empty when it has them all. */
 export const withoutRuns = (missing: readonly Absence[]): readonly string[] =>
-  missing.length === 0 ? [] : [`${counted(missing.length, 'run')} missing: ${missing[0].reason}`];
+  missing.length === 0 ? [] : [`${counted(missing.length, 'run')} missing (${missing[0].reason})`];
 
 /** A measure that stands alone: no effect sizes. */
 export function measured(drawn: Omit<Drawn, 'd' | 'dCi' | 'dDdof0' | 'g'>): Drawn {

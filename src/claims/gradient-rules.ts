@@ -184,17 +184,25 @@ function drawCorrelation(
   });
 }
 
-/** Networks that are no point of the correlation, or whose points rest on fewer runs, and why. */
+/** Networks that are no point of the correlation, or whose points rest on fewer runs, and why; each reason once. */
 function withoutNetworks(
   networks: readonly {
     readonly group: Group<Gradients>;
     readonly layers: readonly LayerRatios[];
   }[],
 ): readonly string[] {
-  return networks.flatMap(({ group, layers }) => {
+  const names = new Map<string, string[]>();
+  const add = (name: string, why: string): void => {
+    names.set(why, [...(names.get(why) ?? []), name]);
+  };
+  for (const { group, layers } of networks) {
     const name = pointWords(group.at);
-    if (layers.length === 0) return [`${name} is missing: ${whyEmpty(group)}`];
-    return withoutRuns(group.missing).map((words) => `${name}: ${words}`);
+    if (layers.length === 0) add(name, `left out (${whyEmpty(group)})`);
+    else for (const words of withoutRuns(group.missing)) add(name, `with ${words}`);
+  }
+  return [...names].map(([why, [name, ...others]]) => {
+    const rest = others.length === 0 ? '' : ` and ${counted(others.length, 'other')}`;
+    return `${name}${rest} ${why}`;
   });
 }
 

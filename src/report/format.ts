@@ -78,6 +78,10 @@ export function cut(text: string, length: number): string {
   return characters.length <= length ? text : `${characters.slice(0, length - 1).join('')}…`;
 }
 
+/** A text that begins with a capital letter. */
+export const sentence = (text: string): string =>
+  `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+
 /** Seconds as people say them: `0.42 s`, `37 s`, `12 min 05 s`, `3 h 20 min`. */
 export function duration(seconds: number): string {
   if (seconds < 10) return `${fixed(seconds, 2)} s`;

@@ -2,7 +2,7 @@
 import { SEEDS_FOR_EVIDENCE } from './abstract.ts';
 import { datasetAnchor } from './anchors.ts';
 import { tableFrame } from './document.ts';
-import { count, percentage } from './format.ts';
+import { count, percentage, sentence } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Options, Study, StudyDataset } from './study.ts';
 import { sourced } from './tables.ts';
@@ -205,9 +205,6 @@ function optionRows(options: Options): readonly Html[] {
 `;
   });
 }
-
-/** A sentence begins with a capital letter. */
-const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 
 /** `learningRate` as `learning rate`. */
 const spaced = (name: string): string =>

@@ -103,6 +103,7 @@ tbody + tbody tr:first-child > * { border-top: 0.05em solid var(--rule); }
 .mean { font-weight: 600; }
 
 figure { margin-block: 2.5rem; margin-inline: auto; }
+figure > h3 { text-align: center; }
 figcaption { max-width: 40rem; margin: 1rem auto 0; color: var(--soft); font-size: 0.95rem; line-height: 1.45; }
 .panels { display: grid; gap: 1.6rem 1.75rem; justify-content: center; align-items: start; }
 .panels > * { margin: 0; min-width: 0; }
