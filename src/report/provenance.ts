@@ -179,9 +179,10 @@ function stageDetails(tasks: readonly TaskProvenance[]): Html {
 ${tasks.map(taskRow)}
 </tbody>
 </table>`;
-  return html`<details class="wide" id="${stageAnchor(stage)}">
+  // The anchor lies within what folds: a browser that is led to it unfolds it.
+  return html`<details class="wide">
 <summary><b>${stage}</b> ${counted(tasks.length, 'task')}, ${count(reused)} reused, ${duration(secondsOf(tasks))}</summary>
-${tableFrame(`Tasks of ${stage}`, null, table)}</details>
+<div id="${stageAnchor(stage)}">${tableFrame(`Tasks of ${stage}`, null, table)}</div></details>
 `;
 }
 

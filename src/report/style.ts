@@ -147,7 +147,7 @@ code { font-family: var(--mono); font-size: 0.82em; overflow-wrap: anywhere; }
 code[title] { color: var(--soft); }
 .missing ul { margin-block: 0.3rem 0; padding-left: 1.1rem; font-size: 0.95rem; line-height: 1.45; }
 .missing > ul { margin-inline: auto; } .missing li { margin-block: 0.3rem; }
-.graph { margin-inline: auto; min-width: 38rem; }
+.graph, .timeline { margin-inline: auto; min-width: 38rem; }
 .stages { columns: 15rem 3; column-gap: 2rem; max-width: 62rem; font-size: 0.95rem; margin-bottom: 2.5rem; }
 .stages details[open] { column-span: all; margin-block: 0.4rem 0.8rem; }
 .stages ul { list-style: none; margin: 0; padding: 0; columns: 18rem; column-gap: 2rem; line-height: 1.4; }
@@ -188,16 +188,15 @@ ${darkCharts()}
   .scroll, .chart { overflow: visible; }
   details:not([open])::details-content { content-visibility: visible; block-size: auto; }
   summary { display: none; }
-  .sources details:not([open])::details-content, .stages details:not([open])::details-content {
-    content-visibility: hidden; block-size: 0; }
-  .sources summary, .stages summary { display: block; list-style: none; }
+  :is(.sources, .stages, .tasks) details:not([open])::details-content { content-visibility: hidden; block-size: 0; }
+  :is(.sources, .stages) summary { display: block; list-style: none; }
   .numbers { font-size: 0.85em; } .numbers th, .numbers .words { white-space: normal; }
   th, td { padding-inline: 0.35rem; } .wide > .table { width: auto; }
   .numbers .first { padding-left: 0.7rem; }
   .numbers th[scope="row"] { position: static; }
   tr, .panels > *, .caveats, .claimed, svg { break-inside: avoid; }
   .row-title, .legend { break-after: avoid; } figcaption { break-before: avoid; }
-  section > .wide, section > * { max-width: none; } .full svg, .graph { min-width: 0; }
+  section > .wide, section > * { max-width: none; } .full svg, .graph, .timeline { min-width: 0; }
   .panels { gap: 1rem; } svg { max-height: 22cm; }
   h2, h3, .caption, .row-title, .outcome { break-after: avoid; }
   .table:has(.numbers) { break-inside: avoid; }
