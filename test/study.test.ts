@@ -117,7 +117,7 @@ describe('the study, in miniature', () => {
         "equilibrium": "0b9ed284cc9fe98fdcfc41f66b7b7b7253a1361ec2c788ebbbde78281720710b",
         "metrics": "abcfc094549177d9df6bd9821a5fbeeb705ec9480b9da88e56985e5bdce027b3",
         "model": "deea4dab70e11af8cf650d0e6bb182a57fafae470bcdbdbb13a97c947935f9cb",
-        "report": "fc6e151798477e98143865da6d46ec5e97f1a19f3a8853aec87b0a8662e608e9",
+        "report": "80059ebd4a7a199ba9eeca8bde399e71e8a616aeb9fa50563292299e22890716",
       }
     `);
   });

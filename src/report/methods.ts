@@ -196,11 +196,20 @@ const OPTIMISERS: { readonly [name: string]: string } = {
   sgd: 'SGD with momentum',
 };
 
+/** In this order; what is not among them comes last. */
+const ORDER = [
+  ...['hidden', 'epochs', 'batch', 'optimizer', 'learningRate', 'schedule', 'momentum'],
+  ...['weightDecay', 'fraction', 'every', 'stop'],
+];
+
 function optionRows(options: Options): readonly Html[] {
-  return Object.entries(options).map(([name, value]) => {
+  const known = ORDER.filter((name) => Object.hasOwn(options, name));
+  const others = Object.keys(options).filter((name) => !ORDER.includes(name));
+  const rows = [...known, ...others].map((name) => [name, options[name]] as const);
+  return rows.map(([name, value]) => {
     const text = typeof value === 'object' ? value.join(', ') : String(value);
-    const known = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined;
-    const [title, words] = known?.(text) ?? [spaced(name), text];
+    const setting = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined;
+    const [title, words] = setting?.(text) ?? [spaced(name), text];
     return html`<dt>${title}</dt><dd>${words}</dd>
 `;
   });
