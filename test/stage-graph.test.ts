@@ -1,6 +1,7 @@
 // What a task is made from, as stages that ask for it are told.
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
+import { changeWords } from '../src/cli/words.ts';
 import type { StageModule } from '../src/pipeline/code.ts';
 import { readPipeline } from '../src/pipeline/config.ts';
 import { digestOf } from '../src/pipeline/key.ts';
@@ -70,6 +71,21 @@ describe('a stage that asks for the graph', () => {
     expect(graphOf([report, aside, work, source])).toBe(graphOf(STAGES));
     expect(graphOf([source, work, report])).toBe(graphOf(STAGES));
     expect(graphOf([source, work.replace('10]', '10, 3]'), report])).not.toBe(graphOf(STAGES));
+  });
+
+  test('runs again for tasks that came or went, which are named however long the lists are', () => {
+    const ids = (...seeds: readonly number[]) =>
+      seeds.map((seed) => `static[mnist,uniform,${seed}]`);
+    const path = 'params.graph.static.tasks';
+    expect(changeWords({ path, before: ids(0, 1, 2), after: ids(0, 1, 2, 3, 4) })).toBe(
+      `${path}: with static[mnist,uniform,3] and 1 more`,
+    );
+    expect(changeWords({ path, before: ids(0, 1, 2), after: ids(0, 2, 3) })).toBe(
+      `${path}: without static[mnist,uniform,1], with static[mnist,uniform,3]`,
+    );
+    expect(changeWords({ path, before: ['a'], after: ['a', 'b'] })).toBe(
+      `${path}: ["a"] → ["a","b"]`,
+    );
   });
 
   test('of others the params are what they were', () => {
