@@ -5,13 +5,7 @@ import type { Measurements } from '../src/claims/evidence.ts';
 import { judge } from '../src/claims/judge.ts';
 import type { ClaimsResult } from '../src/claims/result.ts';
 import type { GradientStatistics, TrainingMetrics } from '../src/network/metrics.ts';
-import {
-  collect,
-  collectPartial,
-  defineStage,
-  type Gathered,
-  json,
-} from '../src/pipeline/stage.ts';
+import { collectPartial, defineStage, type Gathered, json } from '../src/pipeline/stage.ts';
 import type { Convergence } from '../src/sparse/convergence.ts';
 import type { DatasetAbout } from './dataset.ts';
 
@@ -22,7 +16,8 @@ export default defineStage({
     known: Known,
   }),
   inputs: {
-    datasets: collect(json<DatasetAbout>()),
+    /** A data set that cannot be had leaves the claims about the others. */
+    datasets: collectPartial(json<DatasetAbout>()),
     /** `metrics` of every stage that trains and that a claim may name. */
     runs: collectPartial(json<TrainingMetrics>()),
     gradients: collectPartial(json<GradientStatistics>()),
@@ -36,7 +31,7 @@ export default defineStage({
     })),
   run({ params, inputs }) {
     const synthetic = new Map(
-      inputs.datasets.map(({ at, value }) => [at.dataset, value.synthetic]),
+      inputs.datasets.items.map(({ at, value }) => [at.dataset, value.synthetic]),
     );
     const claims = judge(params.claims, {
       synthetic,

@@ -43,7 +43,7 @@ export interface ReportInputs {
   readonly pilots: Gathered<FanInSummary>;
 }
 
-type Results = Omit<Study, 'title' | 'hidden' | 'training' | 'rigl' | 'claims'>;
+type Results = Omit<Study, 'title' | 'hidden' | 'training' | 'rigl' | 'graph' | 'claims'>;
 
 /** Everything that was measured, joined by coordinates. Runs that two stages share are taken once. */
 export function resultsOf(inputs: ReportInputs): Results {

@@ -18,7 +18,18 @@ import { Hidden, Rigl, Training } from './schema.ts';
 type TrainingParams = z.infer<typeof Training>;
 
 export default defineStage({
-  params: z.object({ title: z.string(), hidden: Hidden, training: Training, rigl: Rigl }),
+  params: z.object({
+    title: z.string(),
+    hidden: Hidden,
+    training: Training,
+    rigl: Rigl,
+    graph: z.record(
+      z.string(),
+      z.object({ tasks: z.array(z.string()), reads: z.array(z.string()) }),
+    ),
+  }),
+  // What the report is made from is drawn in it.
+  graph: 'graph',
   inputs: {
     claims: collectPartial(json<ClaimsResult>()),
     datasets: collectPartial(json<DatasetAbout>()),
@@ -55,6 +66,7 @@ export default defineStage({
       hidden,
       training: optionsOf(training),
       rigl: { ...rewiring, ...(accumulate !== undefined && { accumulate }) },
+      graph: Object.entries(params.graph).map(([stage, told]) => ({ stage, ...told })),
       claims: claims.items[0]?.value ?? null,
       missing: [
         ...results.missing,

@@ -64,6 +64,7 @@ function evidence(given: {
   readonly runs?: readonly Observation<TrainingMetrics>[];
   readonly missing?: readonly Absence[];
   readonly gradients?: readonly Observation<GradientStatistics>[];
+  readonly unmeasured?: readonly Absence[];
   readonly convergence?: readonly Observation<Convergence>[];
 }): Evidence {
   const { runs = [], missing = [] } = given;
@@ -74,7 +75,7 @@ function evidence(given: {
       ['drawn', true],
     ]),
     runs: { items: runs, missing },
-    gradients: { ...none, items: given.gradients ?? [] },
+    gradients: { items: given.gradients ?? [], missing: given.unmeasured ?? [] },
     convergence: { ...none, items: given.convergence ?? [] },
   };
 }
@@ -349,6 +350,23 @@ describe('claims about gradients', () => {
       'r over network means',
       'r, bootstrap over configurations',
     ]);
+    expect(contrast).not.toHaveProperty('without');
+
+    const gone = {
+      task: 'static[mnist,cv9,0]',
+      at: { ...at('cv9'), seed: '0' },
+      reason: 'too far',
+    };
+    const half = { ...gone, at: { ...at('cv1'), seed: '10' }, reason: 'it failed' };
+    const partial = judged(correlation, evidence({ gradients: measured, unmeasured: [gone, half] }))
+      .contrasts[0];
+    expect([partial.seeds, partial.a.n, partial.effect]).toEqual([10, 6, contrast.effect]);
+    expect(partial.without).toEqual([
+      expect.stringMatching(/cv1 with 1 run missing \(it failed\)$/),
+      expect.stringMatching(/cv9 left out \(too far\)$/),
+    ]);
+    expect(partial.reason).toContain('cv9 left out (too far)');
+
     const flat = ['a', 'b', 'c', 'd'].flatMap((name) => gradients(at(name), 0));
     const none = judged(correlation, evidence({ gradients: flat }));
     expect(none).toMatchObject({ verdict: 'not tested' });
@@ -386,6 +404,27 @@ describe('a claim of convergence', () => {
       'distance 0.40 of 0.50 is left, noise floor 0.04\u20130.06',
     );
     expect(far.contrasts[1].also[0]).toMatchObject({ label: 'contraction', value: 0.8 });
+  });
+
+  test('tells of a setting that gave nothing, and judges the others', () => {
+    const at = { dataset: 'fashion', sparsity: '0.9', rule: 'erk' };
+    const lost = { task: 'convergence[fashion,0.9,erk]', at, reason: 'it failed' };
+    const { convergence: there, ...rest } = found(row('a', 0.05));
+    const { verdict, reason, contrasts } = judged(convergence, {
+      ...rest,
+      convergence: { ...there, missing: [lost] },
+    });
+    expect([verdict, reason]).toEqual([
+      'reproduced',
+      '1 of 1 contrast reproduced; 1 contrast could not be tested',
+    ]);
+    expect(contrasts[1]).toMatchObject({ dataset: 'fashion', label: '0.9 erk', effect: null });
+  });
+
+  test('does not count data of which nothing is known', () => {
+    const known = found(row('a', 0.05));
+    const { verdict } = judged(convergence, { ...known, synthetic: new Map() });
+    expect(verdict).toBe('illustrated');
   });
 });
 

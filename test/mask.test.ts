@@ -96,7 +96,7 @@ describe('a mask', () => {
     if (!('infeasible' in result)) throw new Error('feasible');
     expect(result.infeasible.layer).toBe(0);
     expect(describeInfeasible(result.infeasible)).toBe(
-      'CV 2.9 is infeasible for lognormal in layer 0 (784x512, 40141 connections): ' +
+      'CV 2.9 is infeasible for lognormal in hidden layer 1 (784x512, 40141 connections): ' +
         'at most CV 2.85',
     );
   });

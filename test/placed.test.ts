@@ -143,7 +143,7 @@ describe('masks that come of finished runs', () => {
       'run[power-cv2.1,1]',
     ]);
     expect(missing[0].reason).toMatch(
-      /CV 1\.9 is infeasible for power in layer 1 .*at most CV 0\.84/,
+      /CV 1\.9 is infeasible for power in hidden layer 2 .*at most CV 0\.84/,
     );
     expect(rows.map(({ start, layer, n, references }) => [start, layer, n, references])).toEqual([
       ['uniform', 0, 2, 2],

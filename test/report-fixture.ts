@@ -102,6 +102,7 @@ export function fixtureStudy(options: FixtureOptions = {}): Study {
     portraits: [],
     equilibria: rules.map(fixtureEquilibrium),
     missing: [],
+    graph: [],
     claims: null,
   };
 }
@@ -259,7 +260,28 @@ export function wholeStudy(options: FixtureOptions = {}): Study {
     histories: [{ from: way, rows: histories }],
     portraits,
   };
-  return { ...whole, claims: fixtureClaims(whole) };
+  return { ...whole, graph: fixtureGraph(whole), claims: fixtureClaims(whole) };
+}
+
+/** The graph of the runs' own tasks and the masks that they read. */
+function fixtureGraph({ runs, sweep, placed }: Study): Study['graph'] {
+  const stages = new Map<string, Set<string>>();
+  const add = (task: string): void => {
+    const stage = task.replace(/\[.*$/s, '');
+    stages.set(stage, (stages.get(stage) ?? new Set()).add(task));
+  };
+  for (const { metrics, fanInBefore } of [...runs, ...sweep]) {
+    if (fanInBefore) add(fanInBefore.from.task);
+    add(metrics.from.task);
+  }
+  for (const { metrics } of placed) add(metrics.from.task);
+  add('report');
+  const trained = [...stages.keys()].filter((stage) => !['mask', 'report'].includes(stage));
+  const reads = (stage: string): readonly string[] => {
+    if (stage === 'report') return trained.map((one) => `${one}.metrics`);
+    return stage === 'mask' || stage === 'dense' ? [] : ['mask.mask'];
+  };
+  return [...stages].map(([stage, tasks]) => ({ stage, tasks: [...tasks], reads: reads(stage) }));
 }
 
 function fixtureGradient(run: Run): GradientRun {

@@ -1,13 +1,18 @@
 import { createHash } from 'node:crypto';
 import { HtmlValidate } from 'html-validate';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { decimals } from '../src/claims/words.ts';
 import { fileSet } from '../src/file-set.ts';
+import { gather } from '../src/report/arms.ts';
 import { renderComparison } from '../src/report/comparison.ts';
+import { fixed, percent, signed } from '../src/report/format.ts';
+import { latexFiles, texText } from '../src/report/latex.ts';
 import { type Report, renderReport } from '../src/report/page.ts';
 import { type Hue, INK, PAPER, PROFILE_HUES, SOFT } from '../src/report/palette.ts';
 import { renderProvenance } from '../src/report/provenance.ts';
 import type { Study } from '../src/report/study.ts';
 import { STYLE } from '../src/report/style.ts';
+import { tidyTables } from '../src/report/tidy.ts';
 import { wholeStudy } from './report-fixture.ts';
 
 const FIGURES = [
@@ -21,17 +26,19 @@ const all = (text: string, pattern: RegExp): readonly string[] =>
 const sha256 = (text: string | Uint8Array): string =>
   createHash('sha256').update(text).digest('hex');
 
+let whole: Study;
 let report: Report;
 beforeAll(async () => {
-  report = await renderReport(wholeStudy());
+  whole = wholeStudy();
+  report = await renderReport(whole);
 }, 180_000);
 
 describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "2acdd78074d065ff5f9307de337800281795e6e4e6d5747cb624489abd1f4175",
-        "14d4759d6097038c1c6ddb274ed02699b12ed1f244442b60b8dee666023d7a97",
+        "f385682b5ce564eec636900e590c84538f23edd656af87651e277f6c7a95a5f2",
+        "61bf05d1e41d4b87ed3ca4b945302dec73389777a33c27e155b1248ebd8b0242",
       ]
     `);
   });
@@ -92,6 +99,18 @@ describe('a whole report', () => {
     }
   });
 
+  test('draws the graph that it is made from, each stage a link to its tasks', () => {
+    const graph = report.html.slice(report.html.indexOf('class="graph"'));
+    for (const { stage, tasks } of whole.graph) {
+      expect(graph).toContain(`<a href="#stage-${stage}">`);
+      const list = graph.slice(graph.indexOf(`<div id="stage-${stage}">`)).split('</ul>')[0];
+      expect(all(list, /<code>([^<]+)<\/code>/g)).toEqual(tasks);
+    }
+    expect(graph).toContain(
+      '<p>Reads dense.metrics, static.metrics, rigl.metrics and placed.metrics.',
+    );
+  });
+
   test('stays under 3 MB', () => {
     expect(report.html.length).toBeLessThan(3_000_000);
   });
@@ -111,10 +130,9 @@ describe('the files beside it', () => {
 
   test('hold a row for each run, with its task and digest', () => {
     const { tables, form } = JSON.parse(report.files['metrics.json']);
-    const study = wholeStudy();
     expect(form).toBe('metrics/1');
-    expect(tables.runs).toHaveLength(study.runs.length + study.sweep.length + study.placed.length);
-    const [run] = study.runs;
+    expect(tables.runs).toHaveLength(whole.runs.length + whole.sweep.length + whole.placed.length);
+    const [run] = whole.runs;
     expect(tables.runs[0]).toMatchObject({
       dataset: 'synth-digits',
       accuracy: run.metrics.value.accuracy * 100,
@@ -123,6 +141,50 @@ describe('the files beside it', () => {
     });
     const lines = report.files['tables/runs.csv'].trimEnd().split('\n');
     expect(lines).toHaveLength(tables.runs.length + 1);
+  });
+
+  test('say of every arm with fewer runs than the fullest how many it has', () => {
+    const [gone, ...sweep] = whole.sweep;
+    const partial = { ...whole, sweep, claims: null };
+    const tex = latexFiles(tidyTables(partial, gather(partial))).get('accuracy') ?? '';
+    const { sparsity, profile } = gone.coordinates;
+    expect(tex).toContain(`${sparsity} & erk & static & ${profile} & 2 of 3 &`);
+    expect(tex.match(/ of 3 /g)).toHaveLength(1);
+  });
+
+  test('are LaTeX that fits a page: long tables in parts, only what a paper shows', () => {
+    const part = report.files['tables/contrasts-C1.tex'];
+    expect(part).toMatch(/^% Every contrast behind the verdicts\. C1\n\\begin\{tabular\}\{ll/);
+    const rows = part.split('\n').filter((line) => line.endsWith('\\\\'));
+    const [claim] = whole.claims?.claims ?? [];
+    expect(rows).toHaveLength(1 + claim.contrasts.length);
+    // C6 is of distances: nothing of it has a p or a d.
+    expect(report.files['tables/contrasts-C6.tex']).not.toMatch(/\$p\$|\$d\$/);
+  });
+
+  test('print a mean alike wherever it stands, whatever the last bits of its sum', () => {
+    // The mean of 3 times 68.625 %: as a fraction, as percentages, and by thirds.
+    const mean = 68.62499999999999;
+    expect([fixed(mean, 2), percent(mean / 100), fixed(68.625, 2), decimals(mean)]).toEqual(
+      new Array(4).fill('68.63'),
+    );
+    expect([fixed(-0.004, 2), decimals(-0.004), signed(0.0049999, 2)]).toEqual([
+      ...['0.00', '0.00', '0.00'],
+    ]);
+  });
+
+  test('escape what TeX takes as its own, and lose no character', () => {
+    expect(texText('50 % of a_b & #1 {x} $5 \\cmd ~ ^')).toBe(
+      '50 \\% of a\\_b \\& \\#1 \\{x\\} \\$5 \\textbackslash{}cmd \\textasciitilde{} \\textasciicircum{}',
+    );
+    expect(texText('−0.2 ± 1 – σ √2 “a” ü 3 × 4')).toBe(
+      "$-$0.2 $\\pm$ 1 -- $\\sigma$ $\\surd$2 ``a'' ü 3 $\\times$ 4",
+    );
+    // After the end of a row TeX would take these as arguments.
+    expect(texText('[2ex] *')).toBe('{[}2ex{]} {*}');
+    expect(texText('a\nb\u202f✓ Ελ 😀')).toBe(
+      'a b {[}U+2713{]} {[}U+0395{]}{[}U+03BB{]} {[}U+1F600{]}',
+    );
   });
 
   test('cannot leave their folder', () => {

@@ -107,7 +107,7 @@ describe('the study, in miniature', () => {
         "equilibrium": "0b9ed284cc9fe98fdcfc41f66b7b7b7253a1361ec2c788ebbbde78281720710b",
         "metrics": "abcfc094549177d9df6bd9821a5fbeeb705ec9480b9da88e56985e5bdce027b3",
         "model": "deea4dab70e11af8cf650d0e6bb182a57fafae470bcdbdbb13a97c947935f9cb",
-        "report": "eab29eb7ef76e8cb2bcabec6587a8a438238cc5e55b4344ab3abb97acdeb68f9",
+        "report": "80059ebd4a7a199ba9eeca8bde399e71e8a616aeb9fa50563292299e22890716",
       }
     `);
   });
@@ -209,7 +209,9 @@ describe('the study, in miniature', () => {
       ...set('profiles.lognormal-cv0.5.cv=1.99'),
     );
     expect(code).toBe(1);
-    expect(stderr).toMatch(/CV 1\.99 is infeasible for lognormal in layer \d .*at most CV 1\.\d\d/);
+    expect(stderr).toMatch(
+      /CV 1\.99 is infeasible for lognormal in hidden layer \d .*at most CV 1\.\d\d/,
+    );
   });
 });
 

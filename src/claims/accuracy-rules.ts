@@ -2,7 +2,15 @@
 import { equivalence } from '../stats/equivalence.ts';
 import { mean } from '../stats/summary.ts';
 import { welch } from '../stats/t-test.ts';
-import { absent, compared, type Drawn, type Observed, type Tested, valuesOf } from './contrast.ts';
+import {
+  absent,
+  compared,
+  type Drawn,
+  type Observed,
+  type Tested,
+  valuesOf,
+  withoutRuns,
+} from './contrast.ts';
 import { type ClaimOf, selectorOf } from './declaration.ts';
 import type { Absence, Evidence, Labels, Observation } from './evidence.ts';
 import type { Finding } from './result.ts';
@@ -191,9 +199,10 @@ function drawPair(
     );
   }
   const tested = test(valuesOf(a.observed), valuesOf(b.observed));
-  const lost = missing.length > 0 ? `; ${missing.length} runs are missing: ${why}` : '';
-  const words = `${tested.words}${lost}`;
-  return compared({ claim, label, dataset }, a, b, { ...tested, words });
+  const without = withoutRuns(missing);
+  const words = [tested.words, ...without].join('; ');
+  const drawn = compared({ claim, label, dataset }, a, b, { ...tested, words });
+  return without.length > 0 ? { ...drawn, without } : drawn;
 }
 
 function sideOf(groups: readonly Group<Run>[]): Omit<Side, 'label'> {

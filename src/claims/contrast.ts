@@ -5,7 +5,9 @@ import type { Interval } from '../stats/interval.ts';
 import { stream } from '../stats/stream.ts';
 import { mean, sampleSd } from '../stats/summary.ts';
 import { paired, welch } from '../stats/t-test.ts';
+import type { Absence } from './evidence.ts';
 import type { Arm, Companion, Contrast, Finding, Source, Unit } from './result.ts';
+import { counted } from './words.ts';
 
 /** A number with the blobs that it was read from. */
 export interface Observed {
@@ -121,6 +123,10 @@ export function absent(
     words,
   };
 }
+
+/** Runs that an arm lacks, in words; empty when it has them all. */
+export const withoutRuns = (missing: readonly Absence[]): readonly string[] =>
+  missing.length === 0 ? [] : [`${counted(missing.length, 'run')} missing (${missing[0].reason})`];
 
 /** A measure that stands alone: no effect sizes. */
 export function measured(drawn: Omit<Drawn, 'd' | 'dCi' | 'dDdof0' | 'g'>): Drawn {

@@ -7,7 +7,7 @@ import { absent, armOf, type Drawn, measured } from './contrast.ts';
 import { type ClaimOf, selectorOf } from './declaration.ts';
 import type { Evidence } from './evidence.ts';
 import type { Arm, Finding, Source } from './result.ts';
-import type { Selector } from './selection.ts';
+import { pointWords, type Selector } from './selection.ts';
 import { decimals } from './words.ts';
 
 /**
@@ -20,20 +20,29 @@ export function convergenceContrasts(
   { convergence }: Evidence,
 ): readonly Drawn[] {
   const selector = selectorOf(claim.a);
-  return convergence.items.flatMap(({ value, task, digest }) => {
-    const rows = value.rows.filter((row) => chooses(selector, row));
+  const drawn = convergence.items.flatMap(({ value, task, digest }) => {
+    const rows = value.rows.filter((row) => chooses(selector, { ...row, profile: row.start }));
     return rows.map((row) => drawRow(row, claim.margin, { task, digest }));
   });
+  const lost = convergence.missing.filter(({ at }) => chooses(selector, at));
+  const untested = lost.map(({ at, reason }) =>
+    absent({ label: pointWords(at), dataset: at.dataset ?? '' }, 'W1', reason),
+  );
+  return [...drawn, ...untested];
 }
 
-/** The stage is that of the rewired runs: a convergence has rows of one stage only. */
-const chooses = (selector: Selector, row: ConvergenceRow): boolean =>
-  [...selector].every(([axis, labels]) => {
-    if (axis === 'profile') return labels.includes(row.start);
-    if (axis === 'dataset' || axis === 'sparsity' || axis === 'rule') {
-      return labels.includes(row[axis] ?? '');
-    }
-    return true;
+/**
+ * Whether a setting is one that the claim is about; an axis that it does not tell leaves it open. The stage is that of
+ * the rewired runs: a convergence has rows of one stage only.
+ */
+const chooses = (
+  selector: Selector,
+  at: { readonly [axis in 'dataset' | 'sparsity' | 'rule' | 'profile']?: string | null },
+): boolean =>
+  (['dataset', 'sparsity', 'rule', 'profile'] as const).every((axis) => {
+    const labels = selector.get(axis);
+    const label = at[axis];
+    return labels === undefined || label === undefined || labels.includes(label ?? '');
   });
 
 function drawRow(row: ConvergenceRow, margin: number, source: Source): Drawn {

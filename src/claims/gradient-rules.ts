@@ -6,7 +6,15 @@ import type { Interval } from '../stats/interval.ts';
 import { stream } from '../stats/stream.ts';
 import { mean } from '../stats/summary.ts';
 import { meanInterval } from '../stats/t-test.ts';
-import { absent, armOf, type Drawn, measured, type Observed, valuesOf } from './contrast.ts';
+import {
+  absent,
+  armOf,
+  type Drawn,
+  measured,
+  type Observed,
+  valuesOf,
+  withoutRuns,
+} from './contrast.ts';
 import { type ClaimOf, selectorOf } from './declaration.ts';
 import type { Evidence, Observation } from './evidence.ts';
 import type { Companion, Finding } from './result.ts';
@@ -64,12 +72,16 @@ function ratiosWithin(selector: Selector, evidence: Evidence, bounds: Bounds): r
     const words = pointWords(group.at);
     const layers = layersOf(group);
     if (layers.length === 0) {
-      const why = group.missing[0]?.reason ?? 'no gradients were measured';
-      return [absent({ label: words, dataset }, 'ratio', why)];
+      return [absent({ label: words, dataset }, 'ratio', whyEmpty(group))];
     }
     return layers.map((layer) => drawRatio(group, layer, bounds));
   });
 }
+
+const whyEmpty = ({ missing, runs }: Group<Gradients>): string => {
+  if (runs.length > 0) return 'hubs have no ratio in every run';
+  return missing[0]?.reason ?? 'no gradients were measured';
+};
 
 function drawRatio(
   group: Group<Gradients>,
@@ -85,6 +97,8 @@ function drawRatio(
   const bounds = `${decimals(low)}\u2013${decimals(high)}`;
   const alone = valuesOf(countOnly);
   const counting = alone.length > 0 ? `, counting alone gives ${decimals(mean(alone))}` : '';
+  const without = withoutRuns(group.missing);
+  const words = `ratio ${decimals(effect)}, asked for ${bounds}${counting}`;
   return measured({
     label: `${pointWords(group.at)} layer ${layer + 1}`,
     dataset: group.at.dataset ?? '',
@@ -101,7 +115,8 @@ function drawRatio(
       companion('gradient per connection', valuesOf(perConnection)),
     ],
     finding: ci === null ? null : finding,
-    words: `ratio ${decimals(effect)}, asked for ${bounds}${counting}`,
+    ...(without.length > 0 && { without }),
+    words: [words, ...without].join('; '),
   });
 }
 
@@ -133,12 +148,18 @@ function drawCorrelation(
   dataset: string,
   groups: readonly Group<Gradients>[],
 ): Drawn {
-  const byNetwork = groups.map(layersOf).filter((layers) => layers.length > 0);
+  const networks = groups.map((group) => ({ group, layers: layersOf(group) }));
+  const there = networks.filter(({ layers }) => layers.length > 0);
+  const byNetwork = there.map(({ layers }) => layers);
+  const without = withoutNetworks(networks);
   const label = 'CV of fan-in and hub ratio';
   const configurations = byNetwork.flatMap((layers) => layers.map(configurationOf));
   const { r, ci, level, p, reason } = pearsonOf(configurations);
-  if (r === null) return absent({ label, dataset }, 'r', reason ?? 'no correlation');
-  const networks = byNetwork.map((layers) => averageOf(layers.map(configurationOf)));
+  if (r === null) {
+    const why = [reason ?? 'no correlation', ...without].join('; ');
+    return absent({ label, dataset }, 'r', why);
+  }
+  const means = byNetwork.map((layers) => averageOf(layers.map(configurationOf)));
   const covers = ci !== null && ci[0] <= published && ci[1] >= published && ci[0] > 0;
   const close = Math.abs(r - published) <= margin;
   const finding: Finding = covers ? 'reproduced' : close ? 'within margin' : 'not reproduced';
@@ -152,13 +173,36 @@ function drawCorrelation(
     effect: r,
     unit: 'r',
     // n is of configurations; whether it counts is a matter of the seeds behind each.
-    seeds: Math.min(...groups.map(({ runs }) => runs.length)),
+    seeds: Math.min(...there.map(({ group: { runs } }) => runs.length)),
     ci,
     level,
     p,
-    also: correlationCompanions(id, dataset, configurations, networks),
+    also: correlationCompanions(id, dataset, configurations, means),
     finding: ci === null ? null : finding,
-    words: reason ?? words,
+    ...(without.length > 0 && { without }),
+    words: [reason ?? words, ...without].join('; '),
+  });
+}
+
+/** Networks that are no point of the correlation, or whose points rest on fewer runs, and why; each reason once. */
+function withoutNetworks(
+  networks: readonly {
+    readonly group: Group<Gradients>;
+    readonly layers: readonly LayerRatios[];
+  }[],
+): readonly string[] {
+  const names = new Map<string, string[]>();
+  const add = (name: string, why: string): void => {
+    names.set(why, [...(names.get(why) ?? []), name]);
+  };
+  for (const { group, layers } of networks) {
+    const name = pointWords(group.at);
+    if (layers.length === 0) add(name, `left out (${whyEmpty(group)})`);
+    else for (const words of withoutRuns(group.missing)) add(name, `with ${words}`);
+  }
+  return [...names].map(([why, [name, ...others]]) => {
+    const rest = others.length === 0 ? '' : ` and ${counted(others.length, 'other')}`;
+    return `${name}${rest} ${why}`;
   });
 }
 

@@ -58,6 +58,7 @@ function countsFor(
   { synthetic }: Evidence,
 ): string | null {
   if (synthetic.get(dataset) === true) return 'synthetic data';
+  if (!synthetic.has(dataset)) return 'nothing is known of this data set';
   if (claim.rule === 'superiority' && !isPublished(claim.published, dataset)) {
     return 'nothing is published of this data set';
   }

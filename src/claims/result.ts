@@ -82,6 +82,8 @@ export interface Contrast {
   /** Hedges' g. */
   readonly g: number | null;
   readonly also: readonly Companion[];
+  /** What should have been part of it and was not there, in words; absent when nothing is missing. */
+  readonly without?: readonly string[];
   /** What the rule says of these numbers, whether or not they count; null where it says nothing. */
   readonly finding: Finding | null;
   readonly verdict: Verdict;

@@ -39,6 +39,8 @@ export function brief(value: Json, width = 48): string {
 export function changeWords({ path, before, after, through }: Change): string {
   if (path === 'code') return `code changed (${brief(before)} → ${brief(after)})`;
   if (path === 'command.argv') return `command: ${argumentWords(before, after)}`;
+  const members = memberWords(before, after);
+  if (members !== null && path.startsWith('params.')) return `${path}: ${members}`;
   if (!path.startsWith('inputs.')) return `${path}: ${brief(before)} → ${brief(after)}`;
   const port = path.slice('inputs.'.length);
   const files = changedNames(before, after);
@@ -49,6 +51,28 @@ export function changeWords({ path, before, after, through }: Change): string {
   const from = through ?? [];
   const more = from.length > 1 ? ` and ${from.length - 1} more` : '';
   return `input ${port} changed${from.length > 0 ? ` (${from[0]}${more})` : ''}`;
+}
+
+/** Which texts came into a list and which left it, where it is too long to be shown; lists often begin alike. */
+function memberWords(before: Json, after: Json): string | null {
+  if (!Array.isArray(before) || !Array.isArray(after)) return null;
+  const [was, is] = [new Set<Json>(before), new Set<Json>(after)];
+  if ([...was, ...is].some((item) => typeof item !== 'string')) return null;
+  if ([before, after].every((list) => brief(list).endsWith(']'))) return null;
+  const some = (word: string, items: readonly Json[]): readonly string[] => {
+    const more = items.length > 1 ? ` and ${items.length - 1} more` : '';
+    return items.length === 0 ? [] : [`${word} ${items[0]}${more}`];
+  };
+  const gone = some(
+    'without',
+    before.filter((item) => !is.has(item)),
+  );
+  const come = some(
+    'with',
+    after.filter((item) => !was.has(item)),
+  );
+  const words = [...gone, ...come].join(', ');
+  return words === '' ? null : words;
 }
 
 /** What differs between two lists of arguments: from the first that does to the last. */

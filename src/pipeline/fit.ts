@@ -7,6 +7,8 @@ import type { Say } from './join.ts';
 import type { StageConfig } from './section.ts';
 import { asPort } from './stage.ts';
 
+const RENAME = 'give the axis another name';
+
 /** What can be said of a stage without looking at its tasks. */
 export function checkFit(
   stage: StageConfig,
@@ -17,9 +19,15 @@ export function checkFit(
   if (declaration === undefined) return;
   const who = stage.command ? `stage \`${stage.name}\`` : stage.run;
   const names = Object.keys(declaration.params.shape);
+  const { graph } = declaration;
+  if (graph !== undefined && stage.axes.has(graph)) {
+    say(`axis \`${graph}\` is a param that the engine fills in for ${who}`, stage.place, RENAME);
+  }
   for (const [name, located] of stage.params) {
     const place = located.named ?? located.place;
-    if (!names.includes(name)) {
+    if (name === graph) {
+      say(`\`${name}\` is a param that the engine fills in for ${who}`, place, 'leave it out');
+    } else if (!names.includes(name)) {
       say(`${who} has no param \`${name}\``, place, didYouMean(name, names));
     } else if (stage.axes.has(name) && !stage.command) {
       const message = `\`${name}\` is both an axis and a param of stage \`${stage.name}\``;

@@ -17,6 +17,7 @@ import { type Point, pointsOf } from './matrix.ts';
 import type { ProjectFile } from './project-file.ts';
 import type { StageConfig } from './section.ts';
 import { type Arity, asPort, type SourceFile, type Tools } from './stage.ts';
+import { stageGraphOf } from './stage-graph.ts';
 import { ParamsParser } from './task-params.ts';
 import { Upstream } from './upstream.ts';
 
@@ -172,7 +173,6 @@ class Planner {
   private makeTask(stage: StageConfig, module: StageModule, point: Point): Task {
     const labels = [...point.values()].map(({ label }) => label);
     const at = Object.fromEntries([...point].map(([axis, { label }]) => [axis, label]));
-    const parsed = this.params.parse(stage, module, point);
     const inputs: Record<string, Binding> = {};
     for (const [port, declared] of Object.entries(module.declaration.inputs)) {
       const config = stage.inputs.get(port);
@@ -181,11 +181,14 @@ class Planner {
         config && !config.files ? this.joiner.join(stage, point, port, config, arity) : [];
       inputs[port] = { arity, links };
     }
+    const id = taskId(stage.name, labels);
+    const filled = this.filledOf(module, { id, stage: stage.name, inputs });
+    const parsed = this.params.parse(stage, module, point, filled);
     const artifacts = [...stage.artifacts].map(
       ([output, path]) => [output, fillPath(`${stage.name}/${path.value}`, at)] as const,
     );
     return {
-      id: taskId(stage.name, labels),
+      id,
       stage: stage.name,
       at,
       inputs,
@@ -198,6 +201,15 @@ class Planner {
       ...(parsed ?? { params: {}, files: null, infeasible: null }),
       work: parsed ? this.workOf(stage, module, parsed.params, inputs) : null,
     };
+  }
+
+  /** Params that the engine gives: what is upstream of a task stands in the plan before it. */
+  private filledOf(
+    { declaration: { graph } }: StageModule,
+    task: Pick<Task, 'id' | 'stage' | 'inputs'>,
+  ): Named<Json> {
+    if (graph === undefined) return {};
+    return { [graph]: stageGraphOf(task, this.tasks) as unknown as Json };
   }
 
   private workOf(

@@ -156,6 +156,14 @@ export interface Tools {
   readonly note?: string | undefined;
 }
 
+/** A stage among those that a task is made from: which of its tasks, and which outputs they read. */
+export interface GraphStage {
+  /** Ids, in matrix order. */
+  readonly tasks: readonly string[];
+  /** As pipeline.yaml names them, `mask.fanIn`, by code unit. */
+  readonly reads: readonly string[];
+}
+
 /** Finds the tools that would be used here and now; `run` must come to the same ones. */
 export type FindTools = (load: Load) => Tools | Promise<Tools>;
 
@@ -214,6 +222,11 @@ export interface StageDeclaration<
    * and again before `run`: a task never runs with other tools than it is keyed by. Such a task has a worker of its own.
    */
   readonly tools?: (params: z.infer<P>) => FindTools | undefined;
+  /**
+   * The param that the engine fills with the graph of what the task is made from, itself included: a `GraphStage` by
+   * the name of each stage. Like every param it is in the key; pipeline.yaml may not give it.
+   */
+  readonly graph?: keyof z.infer<P> & string;
   /** Runs in a worker of its own: for modules that keep state between calls. */
   readonly isolate?: boolean;
   /** A pure function: same context, same outputs. */

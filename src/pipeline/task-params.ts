@@ -33,21 +33,31 @@ export class ParamsParser {
     this.say = say;
   }
 
-  /** An axis value becomes a param only if the stage's schema names the axis; otherwise it is a coordinate. */
-  parse(stage: StageConfig, module: StageModule, point: Point): ParsedParams | undefined {
+  /**
+   * An axis value becomes a param only if the stage's schema names the axis; otherwise it is a coordinate.
+   * @param filled params that the engine gives, whatever pipeline.yaml says
+   */
+  parse(
+    stage: StageConfig,
+    module: StageModule,
+    point: Point,
+    filled: Named<Json>,
+  ): ParsedParams | undefined {
     const fields = new Map<string, Located>();
     let unfilled = false;
     for (const name of Object.keys(module.declaration.params.shape)) {
       // A command declares nothing: its params are those that pipeline.yaml gives it.
       const axis = stage.command ? undefined : point.get(name);
       const given = stage.params.get(name);
-      if (axis) fields.set(name, axis.located);
+      if (Object.hasOwn(filled, name)) {
+        fields.set(name, { value: filled[name], place: stage.place });
+      } else if (axis) fields.set(name, axis.located);
       else if (given) {
-        const filled = fillAxes(given, (path, at) => valueAt(point, path, at));
-        if (filled.ok) fields.set(name, filled.value);
+        const known = fillAxes(given, (path, at) => valueAt(point, path, at));
+        if (known.ok) fields.set(name, known.value);
         else {
           unfilled = true;
-          for (const { message, place, hint } of filled.diagnostics) {
+          for (const { message, place, hint } of known.diagnostics) {
             if (place) this.say(message, place, hint);
           }
         }

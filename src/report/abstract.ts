@@ -48,9 +48,13 @@ function verdictSentence({ claims }: Study): Html | null {
   const all = claims.claims;
   const parts = order.flatMap((verdict) => {
     const ids = all.filter((claim) => claim.verdict === verdict).map(({ id }) => id);
-    return ids.length === 0 ? [] : [`${ids.length} ${verdict} (${ids.join(', ')})`];
+    return ids.length === 0 ? [] : [{ n: ids.length, words: `${verdict} (${ids.join(', ')})` }];
   });
-  return html`Of ${counted(all.length, 'claim')} of the paper, <a href="#claims">${listed(parts)}</a>.`;
+  // The verb stands once: 2 are reproduced (C1, C3), 1 not reproduced (C2) and 4 illustrated (...).
+  const told = parts.map(({ n, words }, i) =>
+    i === 0 ? `${n} ${n === 1 ? 'is' : 'are'} ${words}` : `${n} ${words}`,
+  );
+  return html`Of ${counted(all.length, 'claim')} of the paper, <a href="#claims">${listed(told)}</a>.`;
 }
 
 function methodSentence(results: readonly DatasetResults[]): Html | null {
@@ -148,7 +152,7 @@ function missingSentence({ missing }: Study): Html | null {
   const impossible = missing.length - lost;
   const parts = [
     ...(lost > 0 ? [`${counted(lost, 'result')} ${lost === 1 ? 'is' : 'are'} missing`] : []),
-    ...(impossible > 0 ? [`${counted(impossible, 'cell')} of the design cannot exist`] : []),
+    ...(impossible > 0 ? [`${counted(impossible, 'task')} of the design cannot be done`] : []),
   ];
   return html`<a href="#missing">${listed(parts)}</a>.`;
 }

@@ -1,4 +1,5 @@
 // anchors.ts — where in the report a number's source is told: task by task
+import type { ConvergenceRow } from '../sparse/convergence.ts';
 import { allArms, type DatasetResults, group, sourcesOf } from './arms.ts';
 import { sparsityName } from './format.ts';
 import type { Provenance, Run, Study } from './study.ts';
@@ -29,13 +30,14 @@ export function sourceRows(study: Study, results: readonly DatasetResults[]): re
     ...sweptRows(study.sweep),
     ...placedRows(study),
     ...gradientRows(study),
-    ...study.convergence.map(({ from }, i): SourceRow => {
+    ...study.convergence.map(({ from, rows }, i): SourceRow => {
       const history = study.histories.find((one) => one.from.task === from.task);
       const blobs = [
         { holds: 'convergence', from },
         ...(history ? [{ holds: 'fan-in', from: history.from }] : []),
       ];
-      return { anchor: `convergence-${i + 1}`, name: 'Convergence', detail: from.task, blobs };
+      const anchor = `convergence-${i + 1}`;
+      return { anchor, name: 'Convergence', detail: wayOf(rows[0], from), blobs };
     }),
     ...study.equilibria.map(
       ({ dataset, sparsity, rule, fit, families, pilots }, i): SourceRow => ({
@@ -74,6 +76,13 @@ const METHODS = { dense: 'Dense', static: 'Static', rigl: 'RigL' } as const;
 
 const placeOf = (dataset: string, sparsity: string, rule: string): string =>
   `${dataset}, ${sparsityName(sparsity)}, ${rule === 'erk' ? 'ERK' : rule}`;
+
+/** Where a convergence was looked at; its task where that is not told. */
+function wayOf(row: ConvergenceRow | undefined, { task }: Provenance): string {
+  const { dataset, sparsity, rule } = row ?? { dataset: null, sparsity: null, rule: null };
+  if (dataset === null || sparsity === null || rule === null) return task;
+  return placeOf(dataset, sparsity, rule);
+}
 
 function sweptRows(sweep: readonly Run[]): readonly SourceRow[] {
   const arms = group(sweep, ({ coordinates: at }) =>

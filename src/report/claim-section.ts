@@ -2,9 +2,10 @@
 import type { Arm, ClaimsResult, Contrast, JudgedClaim } from '../claims/result.ts';
 import { group } from './arms.ts';
 import { claimAnchor, verdictMark } from './claims-table.ts';
+import { DIGITS } from './contrast-figure.ts';
 import { tableFrame } from './document.ts';
 import type { Figure } from './figure.ts';
-import { counted, fixed, listed, NOTHING, probability, signed } from './format.ts';
+import { count, counted, fixed, listed, NOTHING, percent, probability, signed } from './format.ts';
 import { type Content, type Html, html } from './html.ts';
 import { sourced } from './tables.ts';
 
@@ -59,6 +60,9 @@ ${contrasts.map((contrast) => contrastRow(contrast, anchors, { pairs, tested, si
     : html`<details class="wide"><summary>All ${contrasts.length} contrasts of ${id}</summary>${frame}</details>`;
 }
 
+/** A contrast of which the rule says nothing: it stands beside others, or has no interval. */
+const ASIDE = 'decides nothing';
+
 const UNITS = {
   points: 'in percent',
   ratio: 'of the ratio',
@@ -66,22 +70,44 @@ const UNITS = {
   W1: 'of the distance',
 } as const;
 
+/** What contrasts were made without, each reason once. */
+function withoutWords(contrasts: readonly Contrast[]): readonly string[] {
+  const lacks = contrasts.flatMap(({ dataset, label, unit, without = [] }) =>
+    without.map((words) => ({ words, name: unit === 'r' ? dataset : `${dataset}, ${label}` })),
+  );
+  return group(lacks, ({ words }) => words).map((all) => {
+    const [{ words, name }] = all;
+    const others = all.length > 1 ? ` and ${counted(all.length - 1, 'other contrast')}` : '';
+    return `${name}${others}: ${words}.`;
+  });
+}
+
+/** How much of the ratios counting connections alone gives: a mean of b is what it would be. */
+function countingWords(contrasts: readonly Contrast[]): string | null {
+  const shares = contrasts.flatMap(({ a, b }) =>
+    a.mean === null || b === null || b.mean === null || a.mean === 0 ? [] : [b.mean / a.mean],
+  );
+  if (shares.length === 0) return null;
+  const [low, high] = [Math.min(...shares), Math.max(...shares)].map((one) => percent(one, 0));
+  const span = low === high ? `${low} %` : `${low} to ${high} %`;
+  return `Neurons with more connections have longer gradients whatever they learn: counting connections alone (“beside”) gives ${span} of these ratios.`;
+}
+
 function contrastRow(
   contrast: Contrast,
   anchors: ReadonlyMap<string, string>,
   { pairs, tested, sized }: { pairs: boolean; tested: boolean; sized: boolean },
 ): Html {
   const { dataset, label, a, b, p, pHolm, d, dCi, finding, reason } = contrast;
-  const digits = contrast.unit === 'W1' ? 3 : 2;
   const cell = (arm: Arm | null): Content =>
-    arm === null ? NOTHING : armCell(arm, digits, anchors);
+    arm === null ? NOTHING : armCell(arm, contrast.unit === 'W1' ? 3 : 2, anchors);
   const size =
     dCi === null ? 'no interval' : `95 % BCa interval ${fixed(dCi[0], 2)} to ${fixed(dCi[1], 2)}`;
   return html`<tr><th scope="row">${dataset}</th><td class="words">${label}</td><td>${cell(a)}</td>
 ${pairs ? html`<td>${cell(b)}</td>` : null}<td>${contrast.effect === null ? NOTHING : effectCell(contrast, anchors)}</td>
 <td>${contrast.unit === 'r' ? a.n : contrast.seeds}</td>${tested ? html`<td>${p === null ? NOTHING : probability(p)}</td><td>${pHolm === null ? NOTHING : probability(pHolm)}</td>` : null}
 ${sized ? html`<td title="${size}">${d === null ? NOTHING : fixed(d, 2)}</td>` : null}
-<td class="words" title="${reason}">${finding ?? 'not tested'}</td></tr>
+<td class="words" title="${reason}">${finding ?? (contrast.effect === null ? 'not tested' : ASIDE)}</td></tr>
 `;
 }
 
@@ -104,7 +130,7 @@ function linked(
 
 function effectCell(contrast: Contrast, anchors: ReadonlyMap<string, string>): Content {
   const { effect, ci, unit, a, b } = contrast;
-  const digits = unit === 'W1' ? 3 : 2;
+  const digits = DIGITS[unit];
   const show = unit === 'points' ? signed : fixed;
   const interval = ci ? ` [${show(ci[0], digits)}, ${show(ci[1], digits)}]` : '';
   return linked(
@@ -135,16 +161,19 @@ function caveats(claim: JudgedClaim, { needed }: ClaimsResult['design']): Html |
     synthetic.length > 0 &&
       `${listed(synthetic)} ${synthetic.length === 1 ? 'is' : 'are'} made by a generator of ours: shown, never counted.`,
     few.length > 0 &&
-      `${counted(few.length, 'contrast')} of ${measured.length} rest on as few as ${counted(fewest, 'seed')}; ${wanted} are wanted.`,
+      `${count(few.length)} of ${counted(measured.length, 'contrast')} ${few.length === 1 ? 'rests' : 'rest'} on as few as ${counted(fewest, 'seed')}; ${wanted} are wanted.`,
     single && 'A single seed has no SD, so its contrast has no test and no interval.',
     few.length > 0 &&
       effect !== undefined &&
       kind === 'superiority' &&
       `An effect of d = ${signed(effect.d, 2).slice(1)} needs ${effect.n} seeds per arm for a power of ${fixed(effect.power, 1)}.`,
-    lacking.length > 0 && `${counted(lacking.length, 'contrast')} compare arms of unequal n.`,
-    kind === 'correlation' || kind === 'ratio-range'
-      ? 'Most of the ratio is counting: neurons with more connections have longer gradients. The rings of the figure show how much.'
+    lacking.length > 0 &&
+      `${counted(lacking.length, 'contrast')} ${lacking.length === 1 ? 'compares' : 'compare'} arms of unequal n.`,
+    ...withoutWords(measured),
+    kind === 'correlation' && measured.length > 0
+      ? 'Neurons with more connections have longer gradients whatever they learn: the rings of the figure are what counting connections alone gives.'
       : null,
+    kind === 'ratio-range' ? countingWords(measured) : null,
     kind === 'equivalence' && measured.length > 0
       ? 'A difference that is not significant is no equivalence: the interval has to lie within the margin.'
       : null,

@@ -1,7 +1,7 @@
 // claims-table.ts — what the paper claims, and what became of it: the report opens with this
 import type { ClaimsResult, Contrast, JudgedClaim, Verdict } from '../claims/result.ts';
 import { group } from './arms.ts';
-import { effectOf } from './contrast-figure.ts';
+import { DIGITS, effectOf } from './contrast-figure.ts';
 import { tableFrame } from './document.ts';
 import { fixed, signed } from './format.ts';
 import { type Content, type Html, html } from './html.ts';
@@ -62,7 +62,7 @@ function lineOf(all: readonly Contrast[], anchors: ReadonlyMap<string, string>):
   const [first] = all;
   if (all.length === 1) return effectLink(first, anchors);
   const show = first.unit === 'points' ? signed : fixed;
-  const digits = first.unit === 'W1' ? 3 : 2;
+  const digits = DIGITS[first.unit];
   const sorted = [...all].sort((a, b) => (a.effect ?? 0) - (b.effect ?? 0));
   const size = ({ effect }: Contrast): number => Math.abs(effect ?? 0);
   const extreme = all.reduce((most, one) => (size(one) > size(most) ? one : most));

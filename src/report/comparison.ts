@@ -1,7 +1,7 @@
 // comparison.ts — two reports side by side: verdicts, accuracies and the same figures
 import type { FileSet } from '../file-set.ts';
 import { page, tableFrame } from './document.ts';
-import { fixed, NOTHING, signed } from './format.ts';
+import { fixed, NOTHING, ruleName, sentence, signed, sparsityName } from './format.ts';
 import { type Content, type Html, html } from './html.ts';
 
 /** One of the two: what its run is called, and the files of its report. */
@@ -30,7 +30,10 @@ export function renderComparison(before: ComparedReport, after: ComparedReport):
 <main>
 ${section('claims', 'Verdicts', verdicts(a, b))}
 ${section('accuracy', 'Test accuracy', accuracies(a, b))}
-${section('figures', 'Figures', figures([before, after], [a, b]))}
+${section('figures', 'Figures', [
+  html`<p class="note">What is equal in both is drawn once. Colours and marks are told in the report of each run.</p>`,
+  figures([before, after], [a, b]),
+])}
 </main>`;
   return page(`${before.name} and ${after.name}`, content);
 }
@@ -87,15 +90,26 @@ ${rows.map(
   ([
     left,
     right,
-  ]) => html`<tr><th scope="row">${armName(left ?? right)}</th><td>${mean(left)}</td><td>${text(left?.n)}</td>
-<td>${mean(right)}</td><td>${text(right?.n)}</td><td>${difference(left, right)}</td></tr>
+  ]) => html`<tr><th scope="row">${armName(left ?? right)}</th><td>${mean(left)}</td><td>${runsOf(left)}</td>
+<td>${mean(right)}</td><td>${runsOf(right)}</td><td>${difference(left, right)}</td></tr>
 `,
 )}</tbody></table>`;
   return html`<div class="wide">${tableFrame('Test accuracy of both runs', caption, table)}</div>`;
 }
 
-const armName = (row: Row | undefined): string =>
-  ['dataset', 'method', 'profile', 'sparsity', 'rule'].map((name) => text(row?.[name])).join(' ');
+function armName(row: Row | undefined): string {
+  const [dataset, method, profile, sparsity, rule] = [
+    ...['dataset', 'method', 'profile', 'sparsity', 'rule'].map((name) => text(row?.[name])),
+  ];
+  if (method === 'dense') return `${dataset}: dense`;
+  return `${dataset}, ${sparsityName(sparsity)}, ${ruleName(rule)}: ${method} ${profile}`;
+}
+
+/** How many runs, and of how many where some are missing. */
+const runsOf = (row: Row | undefined): string =>
+  row === undefined || row.n === row.n_expected
+    ? text(row?.n)
+    : `${text(row.n)} of ${text(row.n_expected)}`;
 
 const number = (value: Value | undefined): number | null =>
   typeof value === 'number' ? value : null;
@@ -131,7 +145,7 @@ function figures(
 <div class="panels large">${drawings}</div>
 `;
     });
-    return html`<figure class="wide"><h3>${title}</h3>${panels}</figure>
+    return html`<figure class="wide"><h3>${sentence(title)}</h3>${panels}</figure>
 `;
   });
 }

@@ -25,6 +25,9 @@ export const UNIT_NAMES = {
   W1: 'W1 of relative fan-in',
 } as const;
 
+/** Digits of an effect: as many as tell whether an interval holds what it is compared with. */
+export const DIGITS = { points: 2, ratio: 2, r: 3, W1: 3 } as const;
+
 /** Rows beyond these are left to the table. */
 const ROWS = 40;
 const ROW = 19;
@@ -81,7 +84,7 @@ function effectsPanel(
   const longest = names.reduce((length, name) => Math.max(length, [...name].length), 4);
   const rows = contrasts.length;
   const title = ({ label, effect, ci, seeds }: Contrast): string =>
-    `${label}: ${fixed(effect ?? 0, 2)}${ci ? ` [${fixed(ci[0], 2)}, ${fixed(ci[1], 2)}]` : ', no interval'}, n = ${seeds}`;
+    `${label}: ${fixed(effect ?? 0, DIGITS[unit])}${ci ? ` [${fixed(ci[0], DIGITS[unit])}, ${fixed(ci[1], DIGITS[unit])}]` : ', no interval'}, n = ${seeds}`;
   const dots = (won: boolean) =>
     contrasts.flatMap((contrast, row) =>
       (contrast.finding === 'reproduced') === won
@@ -294,7 +297,7 @@ function pairsPanel(contrast: Contrast, pairs: readonly Pair[]): Panel {
 /** An effect with its interval, in the digits of its unit. */
 export function effectOf({ effect, ci, unit, seeds, a }: Contrast): string {
   if (effect === null) return 'not measured';
-  const digits = unit === 'W1' ? 3 : 2;
+  const digits = DIGITS[unit];
   const show = unit === 'points' ? signed : fixed;
   const interval = ci ? ` [${show(ci[0], digits)}, ${show(ci[1], digits)}]` : ', no interval';
   // A correlation is over configurations; its seeds are behind each of them.

@@ -1,17 +1,16 @@
 // exports.ts — the report for papers and programs: report.md, metrics.json, tables as CSV and LaTeX, figures as SVG
+import { rounded } from '../claims/words.ts';
 import type { FileSet } from '../file-set.ts';
 import type { DatasetResults } from './arms.ts';
 import { effectOf } from './contrast-figure.ts';
 import type { Figure } from './figure.ts';
 import type { Html } from './html.ts';
+import { latexFiles } from './latex.ts';
 import type { Study } from './study.ts';
-import { type Cell, type Column, type TidyTable, tidyTables } from './tidy.ts';
+import { type Cell, type TidyTable, tidyTables } from './tidy.ts';
 
 /** The form of metrics.json, which docs/report.md describes. */
 export const METRICS_FORM = 'metrics/1';
-
-/** Tables that a paper has no room for: as data only. */
-const DATA_ONLY = ['runs', 'sources', 'missing'];
 
 /** Every file of the report but the page. */
 export function filesOf(
@@ -25,9 +24,10 @@ export function filesOf(
     ['report.md', markdown(study, tables, lead, figures)],
     ['metrics.json', `${JSON.stringify(metrics(study, tables, figures), null, 1)}\n`],
     ...tables.map((table): [string, string] => [`tables/${table.name}.csv`, csv(table)]),
-    ...tables
-      .filter(({ name }) => !DATA_ONLY.includes(name))
-      .map((table): [string, string] => [`tables/${table.name}.tex`, latex(table)]),
+    ...[...latexFiles(tables)].map(([name, text]): [string, string] => [
+      `tables/${name}.tex`,
+      text,
+    ]),
     ...figures.flatMap((figure) =>
       figure.files.map(({ name, svg }): [string, string] => [`figures/${name}.svg`, `${svg}\n`]),
     ),
@@ -70,52 +70,6 @@ function csvCell(cell: Cell): string {
   const text = /^[=+@\t\r-]/.test(cell) ? `'${cell}` : cell;
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
-
-/** A table of the package booktabs, alone: `\input` it into a table environment. */
-function latex({ caption, columns, rows }: TidyTable): string {
-  const shown = columns.filter(({ name }) => name !== 'reason');
-  const kinds = shown.map(({ digits }) => (digits === undefined ? 'l' : 'r')).join('');
-  const body = rows.map((row) =>
-    columns.flatMap((column, i) => (shown.includes(column) ? [latexCell(row[i], column)] : [])),
-  );
-  const headings = shown.map(({ heading }) => (heading.includes('$') ? heading : texText(heading)));
-  return `${[
-    `% ${caption}`,
-    `\\begin{tabular}{${kinds}}`,
-    '\\toprule',
-    `${headings.join(' & ')} \\\\`,
-    '\\midrule',
-    ...body.map((cells) => `${cells.join(' & ')} \\\\`),
-    '\\bottomrule',
-    '\\end{tabular}',
-  ].join('\n')}\n`;
-}
-
-function latexCell(cell: Cell, { digits, name }: Column): string {
-  if (cell === null) return '--';
-  if (typeof cell === 'boolean') return cell ? 'yes' : 'no';
-  if (typeof cell === 'string') return texText(cell);
-  if (name.startsWith('p') && digits === 3 && cell < 0.001) return '$<0.001$';
-  const text = digits === undefined ? String(cell) : Math.abs(cell).toFixed(digits);
-  const negative = cell < 0 && /[1-9]/.test(text);
-  return digits === undefined ? text : negative ? `$-${text}$` : `$${text}$`;
-}
-
-const TEX: Readonly<Record<string, string>> = {
-  '\\': '\\textbackslash{}',
-  '~': '\\textasciitilde{}',
-  '^': '\\textasciicircum{}',
-  '<': '\\textless{}',
-  '>': '\\textgreater{}',
-  '−': '$-$',
-  '±': '$\\pm$',
-  '’': "'",
-};
-
-const texText = (text: string): string =>
-  text
-    .replace(/\s+/g, ' ')
-    .replace(/[\\~^<>−±’]|[#$%&_{}]/g, (character) => TEX[character] ?? `\\${character}`);
 
 /** What a pull request shows: the abstract, the claims and the accuracies. */
 function markdown(
@@ -168,7 +122,7 @@ function missingMarkdown({ missing }: Study): string {
 function accuracyMarkdown({ columns, rows }: TidyTable): string {
   const at = (row: readonly Cell[], name: string): Cell =>
     row[columns.findIndex((c) => c.name === name)];
-  const number = (cell: Cell): string => (typeof cell === 'number' ? cell.toFixed(2) : '–');
+  const number = (cell: Cell): string => (typeof cell === 'number' ? rounded(cell, 2) : '–');
   return mdTable(
     ['Data set', 'Sparsity', 'Method', 'Profile', 'n', 'Mean', 'SD', 'To dense'],
     rows.map((row) => {

@@ -76,14 +76,15 @@ function panelOf({ title, detail = null }: Panel, svg: Html): Html {
 `;
 }
 
-const slug = (name: string): string =>
+/** A name as part of a file's. */
+export const slug = (name: string): string =>
   name
     .replace(/[^A-Za-z0-9.]+/g, '-')
     .replace(/^[-.]+|[-.]+$/g, '')
     .slice(0, 100) || 'panel';
 
 /** A name that no file has yet, whatever case it is written in. */
-function fresh(name: string, taken: ReadonlyMap<string, unknown>): string {
+export function fresh(name: string, taken: ReadonlyMap<string, unknown>): string {
   const used = new Set([...taken.keys()].map((key) => key.toLowerCase()));
   for (let n = 1; ; n++) {
     const free = n === 1 ? name : `${name}-${n}`;

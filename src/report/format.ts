@@ -1,4 +1,5 @@
 // format.ts — numbers as they are printed: fixed digits, a true minus sign, no locale
+import { rounded } from '../claims/words.ts';
 
 const NARROW_SPACE = '\u202f';
 const MINUS = '\u2212';
@@ -6,7 +7,7 @@ const DASH = '\u2013';
 
 /** A number of fixed digits, with a true minus sign, and no sign on a zero. */
 export function fixed(value: number, digits: number): string {
-  const text = Math.abs(value).toFixed(digits);
+  const text = rounded(Math.abs(value), digits);
   return value < 0 && /[1-9]/.test(text) ? `${MINUS}${text}` : text;
 }
 
@@ -76,6 +77,10 @@ export function cut(text: string, length: number): string {
   const characters = [...text];
   return characters.length <= length ? text : `${characters.slice(0, length - 1).join('')}…`;
 }
+
+/** A text that begins with a capital letter. */
+export const sentence = (text: string): string =>
+  `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 
 /** Seconds as people say them: `0.42 s`, `37 s`, `12 min 05 s`, `3 h 20 min`. */
 export function duration(seconds: number): string {

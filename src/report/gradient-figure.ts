@@ -156,6 +156,6 @@ const sparsities = (points: readonly GradientPoint[]): string =>
 export function rWords({ r, ci, n, reason }: Correlation): Html {
   if (r === null) return html`no correlation: ${reason ?? 'not defined'}`;
   const interval =
-    ci === null ? `, ${reason ?? 'no interval'}` : ` [${fixed(ci[0], 2)}, ${fixed(ci[1], 2)}]`;
-  return html`<i>r</i> = ${fixed(r, 2)}${interval}, ${n} configurations`;
+    ci === null ? `, ${reason ?? 'no interval'}` : ` [${fixed(ci[0], 3)}, ${fixed(ci[1], 3)}]`;
+  return html`<i>r</i> = ${fixed(r, 3)}${interval}, ${n} configurations`;
 }

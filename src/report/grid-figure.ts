@@ -70,7 +70,8 @@ export function sparsityDraft(study: Study, palette: Palette): FigureDraft | nul
     legend: profileLegend([...new Set(drawn)], palette, [denseItem()]),
     rows: [{ title: null, panels }],
     caption: html`Test accuracy of static networks over sparsity, means over seeds with 95 % confidence intervals. The
-axis is linear in the logarithm of the share of connections that exist. A cell that cannot exist is left out.`,
+axis is linear in the logarithm of the share of connections that exist. Drawn are the profiles that were
+trained at several sparsities; what cannot be done is left out.`,
   };
 }
 

@@ -2,7 +2,7 @@
 import { SEEDS_FOR_EVIDENCE } from './abstract.ts';
 import { datasetAnchor } from './anchors.ts';
 import { tableFrame } from './document.ts';
-import { count, percentage } from './format.ts';
+import { count, percentage, sentence } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Options, Study, StudyDataset } from './study.ts';
 import { sourced } from './tables.ts';
@@ -15,7 +15,7 @@ export function methods(study: Study): Html {
 (arXiv 2604.10560) is known to it by its abstract only.</p>
 <dl class="terms">${TERMS.map(term)}</dl>
 <h3>Network and training</h3>
-<dl>${optionRows({ 'hidden layers': study.hidden, ...study.training })}</dl>
+<dl>${optionRows({ hidden: study.hidden, ...inUse(study.training) })}</dl>
 ${study.rigl ? html`<h3>RigL</h3><dl>${optionRows(study.rigl)}</dl>` : null}
 </section>
 `;
@@ -25,7 +25,7 @@ ${study.rigl ? html`<h3>RigL</h3><dl>${optionRows(study.rigl)}</dl>` : null}
 export function datasets(study: Study): Html {
   const origins = study.datasets.map(
     ({ name, title, split, citation, licence }) => html`<dt>${name}</dt>
-<dd>${title === name ? null : html`${title}. `}${citation}. Split: ${split}. Licence: ${licence}.</dd>
+<dd>${title === name ? null : html`${sentence(title)}. `}${sentence(citation)}. Split: ${split}. Licence: ${licence}.</dd>
 `,
   );
   return html`<section id="data" aria-labelledby="data-title">
@@ -174,14 +174,45 @@ ${datasets.map(({ name, features, classes, train, test, majority, synthetic }, i
   return html`<div class="wide">${tableFrame('Data sets', null, table)}</div>`;
 }
 
+/** Momentum is of SGD: Adam has its own, which nobody can set. */
+function inUse({ momentum, ...options }: Options): Options {
+  return options.optimizer === 'sgd' && momentum !== undefined ? { ...options, momentum } : options;
+}
+
+/** Settings whose names are not plain, in words. */
+const SETTINGS: { readonly [name: string]: (value: string) => readonly [string, string] } = {
+  hidden: (value) => ['hidden layers', `${value} neurons`],
+  batch: (value) => ['batch', `${value} samples`],
+  optimizer: (value) => ['optimiser', OPTIMISERS[value] ?? value],
+  fraction: (value) => ['replaced at first', `${value} of the connections of a layer`],
+  every: (value) => ['rewired every', `${value} batches`],
+  stop: (value) => ['until', `${value} of the training`],
+  accumulate: (value) => ['gradients of', `${value} batches, averaged`],
+};
+
+const OPTIMISERS: { readonly [name: string]: string } = {
+  adam: 'Adam (β₁ 0.9, β₂ 0.999)',
+  adamw: 'AdamW (β₁ 0.9, β₂ 0.999)',
+  sgd: 'SGD with momentum',
+};
+
+/** In this order; what is not among them comes last. */
+const ORDER = [
+  ...['hidden', 'epochs', 'batch', 'optimizer', 'learningRate', 'schedule', 'momentum'],
+  ...['weightDecay', 'fraction', 'every', 'stop'],
+];
+
 function optionRows(options: Options): readonly Html[] {
-  return Object.entries(options).map(
-    ([
-      name,
-      value,
-    ]) => html`<dt>${spaced(name)}</dt><dd>${typeof value === 'object' ? value.join(', ') : String(value)}</dd>
-`,
-  );
+  const known = ORDER.filter((name) => Object.hasOwn(options, name));
+  const others = Object.keys(options).filter((name) => !ORDER.includes(name));
+  const rows = [...known, ...others].map((name) => [name, options[name]] as const);
+  return rows.map(([name, value]) => {
+    const text = typeof value === 'object' ? value.join(', ') : String(value);
+    const setting = Object.hasOwn(SETTINGS, name) ? SETTINGS[name] : undefined;
+    const [title, words] = setting?.(text) ?? [spaced(name), text];
+    return html`<dt>${title}</dt><dd>${words}</dd>
+`;
+  });
 }
 
 /** `learningRate` as `learning rate`. */

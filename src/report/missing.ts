@@ -18,7 +18,7 @@ export function missingNotice(missing: readonly Missing[]): Html | null {
   const lost = missing.filter(({ kind }) => kind !== 'infeasible').length;
   const words =
     lost === 0
-      ? 'Cells that cannot exist are left out.'
+      ? 'What cannot be done is left out, and so is what needs it.'
       : 'Means are over the runs that are there; where an arm lacks some, its n says so.';
   return html`<section id="missing" class="missing" aria-labelledby="missing-title">
 <h2 id="missing-title">What is missing</h2>

@@ -11,6 +11,7 @@ import { filesOf } from './exports.ts';
 import { drawFigure, type Figure, type FigureDraft } from './figure.ts';
 
 import { listed } from './format.ts';
+import { graphSection } from './graph-section.ts';
 import { type Content, type Html, html } from './html.ts';
 import { datasets, methods } from './methods.ts';
 import { missingNotice } from './missing.ts';
@@ -65,7 +66,7 @@ ${furtherFigures(catalogue, figures)}
 ${lost ? null : notice}
 ${datasets(study)}
 ${methods(study)}
-${sources(rows)}
+${sources(rows, graphSection(study.graph, study.missing))}
 </main>`,
   );
   return { html: markup, files: filesOf(study, results, lead, [...figures.values()]) };

@@ -163,7 +163,7 @@ function timelines(tasks: readonly TaskProvenance[]): Html {
   return html`${runs.map(
     (all) => html`<figure class="wide"><div class="chart">${timelineSvg(all, order)}</div>
 <figcaption>${counted(all.length, 'task')} made by run ${all[0].run}, ${all[0].madeAt.slice(0, 10)}, one bar each.
-Colours are stages.</figcaption></figure>
+Colours are stages; point at a bar to see its task.</figcaption></figure>
 `,
   )}`;
 }
@@ -179,9 +179,10 @@ function stageDetails(tasks: readonly TaskProvenance[]): Html {
 ${tasks.map(taskRow)}
 </tbody>
 </table>`;
-  return html`<details class="wide" id="${stageAnchor(stage)}">
+  // The anchor lies within what folds: a browser that is led to it unfolds it.
+  return html`<details class="wide">
 <summary><b>${stage}</b> ${counted(tasks.length, 'task')}, ${count(reused)} reused, ${duration(secondsOf(tasks))}</summary>
-${tableFrame(`Tasks of ${stage}`, null, table)}</details>
+<div id="${stageAnchor(stage)}">${tableFrame(`Tasks of ${stage}`, null, table)}</div></details>
 `;
 }
 

@@ -15,7 +15,7 @@ export const taskLink = (task: string): string =>
   `${PROVENANCE_PAGE}#${encodeURIComponent(taskAnchor(task))}`;
 
 /** The section that every linked number leads to. */
-export function sources(rows: readonly SourceRow[]): Html {
+export function sources(rows: readonly SourceRow[], graph: Html | null): Html {
   const table = html`<table class="sources">
 <thead><tr><th scope="col">Numbers about</th><th scope="col">where</th>
 <th scope="col">Made by, holding, with SHA-256</th></tr></thead>
@@ -28,8 +28,9 @@ ${rows.map(row)}
 <p>Every result in the abstract and in a table is a link to its row below, and figures draw the same values. A row opens
 to the tasks that made them and the SHA-256 of each blob that was read; point at a digest to see the whole of it. A task
 leads on to its params, the digests of its inputs, its key and its cost, on the page
-<a href="${PROVENANCE_PAGE}">${PROVENANCE_PAGE}</a> beside this one, where the graph of all tasks is drawn, too. That
-page may change while results do not.</p>
+<a href="${PROVENANCE_PAGE}">${PROVENANCE_PAGE}</a> beside this one. That page may change while results do not.</p>
+${graph}
+<h3>Where each number comes from</h3>
 <div class="wide">${tableFrame('Provenance', null, table)}</div>
 </section>
 `;

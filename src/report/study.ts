@@ -152,6 +152,15 @@ export interface Missing {
   readonly reason: string;
 }
 
+/** A stage of the pipeline that made the study, as far as the report is made from it. */
+export interface StudyStage {
+  readonly stage: string;
+  /** Ids, in matrix order. */
+  readonly tasks: readonly string[];
+  /** Outputs of other stages that they read: `mask.fanIn`. */
+  readonly reads: readonly string[];
+}
+
 /** Everything that a report says, with the source of every number in it. */
 export interface Study {
   readonly title: string;
@@ -173,6 +182,8 @@ export interface Study {
   readonly portraits: readonly PortraitResult[];
   readonly equilibria: readonly EquilibriumRow[];
   readonly missing: readonly Missing[];
+  /** What the report is made from, itself included, in any order; empty where that is not told. */
+  readonly graph: readonly StudyStage[];
   /** What the paper claims, judged; null when no claims are declared. */
   readonly claims: ClaimsResult | null;
 }

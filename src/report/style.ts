@@ -99,9 +99,11 @@ tbody + tbody tr:first-child > * { border-top: 0.05em solid var(--rule); }
 .numbers :where(td, thead th:not(:first-child):not([scope="colgroup"])) { text-align: right; }
 .numbers .words { text-align: left; }
 .numbers .first { padding-left: 1.6rem; }
+.numbers tbody th[scope="row"] { min-width: 8rem; }
 .mean { font-weight: 600; }
 
 figure { margin-block: 2.5rem; margin-inline: auto; }
+figure > h3 { text-align: center; }
 figcaption { max-width: 40rem; margin: 1rem auto 0; color: var(--soft); font-size: 0.95rem; line-height: 1.45; }
 .panels { display: grid; gap: 1.6rem 1.75rem; justify-content: center; align-items: start; }
 .panels > * { margin: 0; min-width: 0; }
@@ -145,6 +147,11 @@ code { font-family: var(--mono); font-size: 0.82em; overflow-wrap: anywhere; }
 code[title] { color: var(--soft); }
 .missing ul { margin-block: 0.3rem 0; padding-left: 1.1rem; font-size: 0.95rem; line-height: 1.45; }
 .missing > ul { margin-inline: auto; } .missing li { margin-block: 0.3rem; }
+.graph, .timeline { margin-inline: auto; min-width: 38rem; }
+.stages { columns: 15rem 3; column-gap: 2rem; max-width: 62rem; font-size: 0.95rem; margin-bottom: 2.5rem; }
+.stages details[open] { column-span: all; margin-block: 0.4rem 0.8rem; }
+.stages ul { list-style: none; margin: 0; padding: 0; columns: 18rem; column-gap: 2rem; line-height: 1.4; }
+.stages p { margin: 0.2rem 0; color: var(--soft); } .stages small { color: var(--soft); }
 footer { margin-top: 4rem; }
 footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
 
@@ -181,17 +188,19 @@ ${darkCharts()}
   .scroll, .chart { overflow: visible; }
   details:not([open])::details-content { content-visibility: visible; block-size: auto; }
   summary { display: none; }
-  .sources details:not([open])::details-content { content-visibility: hidden; block-size: 0; }
-  .sources summary { display: block; list-style: none; }
+  :is(.sources, .stages, .tasks) details:not([open])::details-content { content-visibility: hidden; block-size: 0; }
+  :is(.sources, .stages) summary { display: block; list-style: none; }
   .numbers { font-size: 0.85em; } .numbers th, .numbers .words { white-space: normal; }
   th, td { padding-inline: 0.35rem; } .wide > .table { width: auto; }
   .numbers .first { padding-left: 0.7rem; }
   .numbers th[scope="row"] { position: static; }
   tr, .panels > *, .caveats, .claimed, svg { break-inside: avoid; }
   .row-title, .legend { break-after: avoid; } figcaption { break-before: avoid; }
-  section > .wide, section > * { max-width: none; } .full svg { min-width: 0; }
+  section > .wide, section > * { max-width: none; } .full svg, .graph, .timeline { min-width: 0; }
   .panels { gap: 1rem; } svg { max-height: 22cm; }
-  h2, h3, .caption, .row-title { break-after: avoid; }
+  h2, h3, .caption, .row-title, .outcome { break-after: avoid; }
+  .table:has(.numbers) { break-inside: avoid; }
+  .missing ul ul { columns: 2; } .missing ul ul li { margin-block: 0; }
   nav { display: none; }
   .source { color: inherit; }
   @page { margin: 18mm 16mm; }

@@ -91,7 +91,7 @@ function contrastsTidy({ claims }: Study): TidyTable {
       column('d', '$d$', 2),
       column('d_ddof0', '$d$ (ddof 0)', 2),
       column('g', '$g$', 2),
-      column('seeds', 'seeds', 0),
+      column('seeds', '$n$', 0),
       column('synthetic'),
       column('finding'),
       column('verdict'),
@@ -126,23 +126,26 @@ function accuracyTidy(study: Study, results: readonly DatasetResults[]): TidyTab
     }),
   );
   const known = new Set(main.map(({ at }) => JSON.stringify(at)));
-  const swept = staticPoints(study)
+  const points = staticPoints(study);
+  const swept = points
     .map(
       ({ dataset, sparsity, rule, profile, runs }): Row => ({
         at: [dataset, sparsity, rule, 'static', profile],
         dataset,
-        expected: runs.length,
+        expected: mostOf(points),
         runs: runs.map(({ metrics }) => metrics.value.accuracy),
       }),
     )
     .filter(({ at }) => !known.has(JSON.stringify(at)));
-  const placed = group(study.placed, (run) =>
+  const arms = group(study.placed, (run) =>
     JSON.stringify([run.dataset, run.sparsity, run.rule, run.arm]),
-  ).map(
+  );
+  const most = mostOf(arms.map((runs) => ({ runs })));
+  const placed = arms.map(
     (runs): Row => ({
       at: [runs[0].dataset, runs[0].sparsity, runs[0].rule, 'placed', runs[0].arm],
       dataset: runs[0].dataset,
-      expected: runs.length,
+      expected: most,
       runs: runs.map(({ metrics }) => metrics.value.accuracy),
     }),
   );
@@ -171,6 +174,10 @@ function accuracyTidy(study: Study, results: readonly DatasetResults[]): TidyTab
     }),
   };
 }
+
+/** The runs of the fullest arm: what the others should have, too. */
+const mostOf = (arms: readonly { readonly runs: readonly unknown[] }[]): number =>
+  arms.reduce((most, { runs }) => Math.max(most, runs.length), 0);
 
 function sdOf(values: readonly number[], mean: number): number | null {
   if (values.length < 2) return null;

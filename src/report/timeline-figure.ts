@@ -51,7 +51,7 @@ export function timelineSvg(tasks: readonly TimedTask[], stages: readonly string
   });
   const height = base + 22;
   return rawHtml(
-    `<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="When each of ${tasks.length} tasks was made" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}">` +
+    `<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" aria-label="When each of ${tasks.length} tasks was made" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}">` +
       `<line x1="${EDGE}" x2="${WIDTH - EDGE}" y1="${base}" y2="${base}" stroke="${FAINT.light}"/>${rects.join('')}${marks.join('')}</svg>`,
   );
 }

@@ -139,10 +139,9 @@ function historyPanel(rows: readonly HistoryRow[], palette: Palette): Panel {
           : `${count(step)} batches`,
   }));
   const bottom = shown.length;
-  const feet = moments.flatMap((_, c) => [
-    { x: c, y: bottom, text: '0' },
-    { x: c + FILL, y: bottom, text: `${Math.round(edges[edges.length - 2] + 0.5)}+` },
-  ]);
+  const zeros = moments.map((_, c) => ({ x: c, y: bottom, text: '0' }));
+  const reach = `${Math.round(edges[edges.length - 2] + 0.5)}+`;
+  const ends = moments.map((_, c) => ({ x: c + FILL, y: bottom, text: reach }));
   const unit = { x: (columns - 1 + FILL) / 2, y: bottom, text: 'fan-in (connections per neuron)' };
   const seeds = [...new Set(rows.map(({ runs }) => runs))].join(' or ');
   const rest = rows.length > STARTS ? `; the first ${STARTS} of ${rows.length} starts` : '';
@@ -162,7 +161,8 @@ function historyPanel(rows: readonly HistoryRow[], palette: Palette): Panel {
         { kind: 'rule', marks: base, color: FAINT.light },
         { kind: 'text', marks: names, color: INK.light, size: 12, align: 'right', dx: -10 },
         { kind: 'text', marks: heads, color: SOFT.light, size: 11, align: 'center', dy: -10 },
-        { kind: 'text', marks: feet, color: SOFT.light, size: 10, align: 'center', dy: 9 },
+        { kind: 'text', marks: zeros, color: SOFT.light, size: 10, align: 'left', dy: 9 },
+        { kind: 'text', marks: ends, color: SOFT.light, size: 10, align: 'right', dy: 9 },
         { kind: 'text', marks: [unit], color: SOFT.light, size: 11, align: 'center', dy: 26 },
       ],
     },

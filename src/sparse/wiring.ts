@@ -65,7 +65,7 @@ export function makeMask(plan: MaskPlan & { readonly seed: number }): MaskResult
 /** One line about an infeasible layer, such as a diagnostic or a report shows. */
 export function describeInfeasible(infeasible: InfeasibleLayer): string {
   const { layer, family, cv, minimumCv, maximumCv, size } = infeasible;
-  const where = `layer ${layer} (${size.inputs}x${size.outputs}, ${size.connections} connections)`;
+  const where = `hidden layer ${layer + 1} (${size.inputs}x${size.outputs}, ${size.connections} connections)`;
   const reach =
     cv > maximumCv
       ? `at most CV ${maximumCv.toFixed(2)}`
