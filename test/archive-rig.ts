@@ -260,6 +260,7 @@ export async function verified(archive: Uint8Array): Promise<Verification> {
       path,
       version: '0',
       checker: null,
+      published: [],
       node: '',
       progress: () => undefined,
     });

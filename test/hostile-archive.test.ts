@@ -314,6 +314,7 @@ describe('a forged study', () => {
         path: folder,
         version: '0',
         checker: null,
+      published: [],
         node: '',
         progress: () => undefined,
       });

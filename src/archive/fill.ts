@@ -38,6 +38,8 @@ export async function fillStore(
   };
   const latest = new Map<TaskId, Key>();
   for (const trace of contents.traces.values()) {
+    // What failed there may do well here.
+    if (trace.failed !== undefined) continue;
     const kept: Uint8Array[] = [];
     let whole = true;
     for (const { digest } of Object.values(trace.outputs)) {
@@ -57,7 +59,10 @@ export async function fillStore(
     progress(done, contents.traces.size);
   }
   flush();
-  for (const { task, key } of contents.study.tasks) if (key) latest.set(task as TaskId, key as Key);
+  for (const { task, key, failed, skipped } of contents.study.tasks) {
+    if (key && failed === undefined && skipped === undefined)
+      latest.set(task as TaskId, key as Key);
+  }
   store.setLatest(latest);
   let files = 0;
   for (const { sha256, included } of contents.sources) {

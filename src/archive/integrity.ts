@@ -7,6 +7,7 @@ import { contentOf, type Opened } from './opened.ts';
 import { shownFiles } from './shown.ts';
 import {
   type ArchivedTrace,
+  absenceOf,
   FORM_BYTES_MAX,
   inputsOf,
   type LeftOut,
@@ -107,11 +108,14 @@ function checkTask(
     say(place, `${task.task} does not stand at its labels`);
   }
   if (!Object.hasOwn(study.stages, task.stage)) say(place, `has no stage ${task.stage}`);
-  if (task.infeasible !== undefined && Object.keys(task.outputs).length > 0) {
-    say(place, `${task.task} cannot be done, and has outputs`);
+  const absence = absenceOf(task);
+  if (absence && Object.keys(task.outputs).length > 0) {
+    say(place, `${task.task} ${ABSENT[absence.kind]}, and has outputs`);
   }
   if (task.key === null) {
-    if (task.infeasible === undefined) say(place, `${task.task} has no key`);
+    if (absence === undefined || absence.kind === 'failed') say(place, `${task.task} has no key`);
+    else if (absence.kind === 'skipped' && !isCutOff(task, known))
+      say(place, `${task.task} was skipped, and nothing that it needs failed`);
     return;
   }
   const trace = traces.get(task.key);
@@ -128,16 +132,38 @@ function checkTask(
   differs('params', task.params, parts.params);
   differs('outputs', task.outputs, trace.outputs);
   differs('reasons', task.infeasible ?? null, trace.infeasible ?? null);
+  // One that was skipped for another of the same key has the trace of that one.
+  const failed = task.skipped === undefined ? task.failed : trace.failed;
+  differs('failures', failed ?? null, trace.failed ?? null);
+  if (task.skipped !== undefined && trace.failed === undefined)
+    say(place, `${task.task} was skipped, and its action did not fail`);
   differs('tolerances', task.tolerance ?? null, trace.tolerance ?? null);
   if (parts.code !== study.stages[task.stage]) say(place, `${task.task} ran other code`);
   const inputs = inputsOf(task, (id) => known.get(id));
   if (typeof inputs === 'string') say(place, `${task.task}: ${inputs}`);
   else differs('inputs', inputs, parts.inputs);
-  if (task.infeasible === undefined) {
+  if (absence === undefined) {
     const kinds = Object.entries(task.outputs).map(([name, { kind }]) => [name, kind]);
     differs('kinds of outputs', Object.fromEntries(kinds), parts.outputs);
   }
 }
+
+const ABSENT = {
+  infeasible: 'cannot be done',
+  failed: 'failed',
+  skipped: 'was skipped',
+} as const;
+
+/** Whether a task needs one that failed or was skipped. */
+const isCutOff = ({ inputs }: StudyTask, known: ReadonlyMap<string, StudyTask>): boolean =>
+  Object.values(inputs).some(
+    (input) =>
+      'links' in input &&
+      input.links.some(([id]) => {
+        const kind = absenceOf(known.get(id) ?? ({} as StudyTask))?.kind;
+        return kind === 'failed' || kind === 'skipped';
+      }),
+  );
 
 /** Keys of traces, and the names that a study speaks of. */
 function checkNames(

@@ -116,7 +116,8 @@ async function addTexts(
   for (const [name, bytes] of Object.entries(beside.papers)) put(name, bytes);
   for (const code of new Set(Object.values(gathered.study.stages))) {
     const file = beside.bundles.get(code);
-    if (file !== undefined) put(`${PLACES.bundles}${code}.mjs`, await bundleText(file));
+    // Commands have no bundle: what they run is in their keys.
+    if (file) put(`${PLACES.bundles}${code}.mjs`, await bundleText(file));
   }
   const facts = { ...beside, digest, checker: digestOf(beside.checker) };
   put('README.md', readmeText(gathered, facts));

@@ -1,6 +1,7 @@
 // study.ts — the reproducible part of an archive: what was asked, what it is keyed by, what came out
 import * as z from 'zod/mini';
 import {
+  type AbsentReason,
   type CollectedDigest,
   type Digest,
   digestOf,
@@ -51,13 +52,17 @@ const Task = z.strictObject({
   at: labels,
   params: named(json),
   inputs: named(Input),
-  /** Null for a task that cannot be done, and of which that was known without running it. */
+  /** Null for a task that was not run: it cannot be done, or was skipped. */
   key: z.nullable(digest),
   outputs: named(z.strictObject({ digest, bytes: size, kind: z.string() })),
   /** Other runs may differ by so much, relatively. */
   tolerance: z.optional(z.number()),
   /** Why it cannot be done; then it has no outputs. */
   infeasible: z.optional(z.string()),
+  /** How it failed; then it has no outputs. */
+  failed: z.optional(z.string()),
+  /** For which failed task it was not run; then it has no outputs. */
+  skipped: z.optional(z.string()),
 });
 
 const StudyForm = z.strictObject({
@@ -73,6 +78,14 @@ const StudyForm = z.strictObject({
   claims: z.nullable(z.strictObject({ task: z.string(), output: z.string() })),
 });
 
+/** What a command runs. */
+const Command = z.strictObject({
+  argv: z.array(z.string()),
+  env: named(z.nullable(z.string())),
+  inputs: named(z.nullable(z.string())),
+  outputs: named(z.string()),
+});
+
 const TraceForm = z.object({
   key: digest,
   task: z.string(),
@@ -83,12 +96,20 @@ const TraceForm = z.object({
     outputs: named(z.string()),
     source: z.nullable(named(digest)),
     tools: z.optional(named(z.string())),
+    command: z.optional(Command),
   }),
   outputs: named(z.strictObject({ digest, bytes: size, kind: z.string() })),
   cost: z.object({ seconds: z.number(), work: z.nullable(z.number()) }),
-  made: z.object({ run: z.string(), at: z.string(), versions: named(z.string()) }),
+  made: z.object({
+    run: z.string(),
+    at: z.string(),
+    versions: named(z.string()),
+    machine: z.optional(named(z.string())),
+  }),
   tolerance: z.optional(z.number()),
   infeasible: z.optional(z.string()),
+  /** How the action failed: no outputs, and nothing for a store. */
+  failed: z.optional(z.string()),
 });
 
 const SourceForm = z.strictObject({
@@ -212,9 +233,8 @@ export function inputsOf(
       const made = Object.hasOwn(upstream.outputs, output) ? upstream.outputs[output] : undefined;
       const name = id as TaskId;
       if (made) items.push([name, upstream.at, made.digest as Digest]);
-      else if (upstream.infeasible !== undefined && input.arity === 'partial') {
-        const reason = { kind: 'infeasible', message: upstream.infeasible } as const;
-        items.push([name, upstream.at, null, reason]);
+      else if (absenceOf(upstream) && input.arity === 'partial') {
+        items.push([name, upstream.at, null, absenceOf(upstream) as AbsentReason]);
       } else return `input ${port} comes from ${id}:${output}, which was not made`;
     }
     const isList = input.arity === 'many' || input.arity === 'partial';
@@ -222,6 +242,13 @@ export function inputsOf(
     inputs[port] = isList ? items : (items[0]?.[2] ?? null);
   }
   return inputs;
+}
+
+/** Why a task has no outputs; undefined when it was made. */
+export function absenceOf({ infeasible, failed, skipped }: StudyTask): AbsentReason | undefined {
+  if (infeasible !== undefined) return { kind: 'infeasible', message: infeasible };
+  if (failed !== undefined) return { kind: 'failed', message: failed };
+  return skipped === undefined ? undefined : { kind: 'skipped', message: skipped };
 }
 
 /** The parts of a key, as the engine knows them. */
