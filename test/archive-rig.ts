@@ -76,7 +76,7 @@ export default defineStage({
   'model.mjs': `${DOOR}
 import { fileSet } from '${join(repository, 'src/file-set.ts')}';
 export default defineStage({
-  params: z.object({}), inputs: { runs: collect(json()) }, outputs: { model: tensors(), tables: fileSet() },
+  params: z.object({}), inputs: { runs: collect(json()) }, outputs: { tables: fileSet(), model: tensors() },
   run({ inputs }) {
     const data = Float64Array.from(inputs.runs, ({ value }) => value.accuracy);
     return { model: { metadata: {}, tensors: { weights: { shape: [data.length], data } } }, tables: { 'tables/m.csv': String(data) } };

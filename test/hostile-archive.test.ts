@@ -314,7 +314,7 @@ describe('a forged study', () => {
         path: folder,
         version: '0',
         checker: null,
-      published: [],
+        published: [],
         node: '',
         progress: () => undefined,
       });

@@ -1,7 +1,7 @@
 // comparison.ts — what a task gave this time beside what it gave then
 import { digestOf } from '../pipeline/key.ts';
+import type { Contents } from './contents.ts';
 import { differenceOf } from './difference.ts';
-import type { Contents } from './integrity.ts';
 import type { StudyTask } from './study.ts';
 import type { OutputVerdict, TaskVerdict } from './verdict.ts';
 

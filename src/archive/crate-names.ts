@@ -1,6 +1,6 @@
 // crate-names.ts — what a crate is made from, and how its entities are called
 import { canonicalJson, digestOf, type Json, type Named } from '../pipeline/key.ts';
-import { COMMAND_CODE } from './integrity.ts';
+import { COMMAND_CODE } from './contents.ts';
 import { type ArchivedTrace, PLACES, type Source, type Study, type StudyTask } from './study.ts';
 
 /** What a crate tells. */

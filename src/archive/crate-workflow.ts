@@ -1,4 +1,6 @@
 // crate-workflow.ts — the workflow of a crate: stages as steps, their code as tools, what goes in and out
+
+import { COMMAND_CODE } from './contents.ts';
 import {
   type Add,
   authorRef,
@@ -12,7 +14,6 @@ import {
   toolRef,
   WORKFLOW,
 } from './crate-names.ts';
-import { COMMAND_CODE } from './integrity.ts';
 import type { StudyTask } from './study.ts';
 
 const LANGUAGE = '#pipeline-yaml';

@@ -1,6 +1,12 @@
 // gather.ts — a plan that is made → the study that it was, and what each of its blobs is
 import { posix } from 'node:path';
-import { byCodeUnit, canonicalJson, type Digest, type TaskId } from '../pipeline/key.ts';
+import {
+  byCodeUnit,
+  canonicalJson,
+  type Digest,
+  type Named,
+  type TaskId,
+} from '../pipeline/key.ts';
 import type { Plan, Task } from '../pipeline/plan.ts';
 import type { Trace } from '../pipeline/record.ts';
 import type { SourceFile } from '../pipeline/stage.ts';
@@ -63,7 +69,7 @@ export function gather(
   for (const task of plan.tasks.values()) {
     const end = ends.get(task.id) as Settled;
     const trace = traceIn(end);
-    tasks.push(studyTask(task, end));
+    tasks.push(studyTask(task, end, Object.keys(outputsOf(task, plan))));
     if (trace) traces.set(trace.key, archived(trace));
     else if ('failure' in end && end.failure)
       traces.set(end.failure.trace.key, failedTrace(end.failure));
@@ -132,7 +138,12 @@ export function gather(
 const traceIn = (end: Settled): Trace | undefined =>
   end.end === 'made' || end.end === 'infeasible' ? end.trace : undefined;
 
-function studyTask(task: Task, end: Settled): StudyTask {
+/** The declared outputs of a task. */
+const outputsOf = (task: Task, plan: Plan): Named<unknown> =>
+  plan.stages.get(task.stage)?.declaration.outputs ?? {};
+
+/** @param outputs their names as declared: the order in a trace is that of whoever wrote it down */
+function studyTask(task: Task, end: Settled, outputs: readonly string[]): StudyTask {
   const inputs = Object.entries(task.inputs).map(([port, { arity, links, files }]) => [
     port,
     files
@@ -148,7 +159,14 @@ function studyTask(task: Task, end: Settled): StudyTask {
     params: { ...task.params },
     inputs: Object.fromEntries(inputs),
     key: (trace ?? failure?.trace)?.key ?? null,
-    outputs: { ...trace?.outputs },
+    outputs: Object.fromEntries(
+      outputs.flatMap((name) => {
+        const made = trace?.outputs[name];
+        if (made === undefined) return [];
+        const { digest, bytes, kind } = made;
+        return [[name, { digest, bytes, kind }]];
+      }),
+    ),
     ...(trace?.tolerance !== undefined && { tolerance: trace.tolerance }),
     ...(end.end === 'infeasible' && { infeasible: end.message }),
     ...(end.end === 'failed' && { failed: end.failure.message }),

@@ -14,7 +14,7 @@ import {
 import type { Absent } from '../pipeline/stage.ts';
 import type { Store } from '../pipeline/store.ts';
 import { PAYLOAD } from './bag.ts';
-import type { Contents } from './integrity.ts';
+import type { Contents } from './contents.ts';
 import { contentOf } from './opened.ts';
 import { type ArchivedTrace, PLACES, type Source, type StudyTask } from './study.ts';
 

@@ -11,7 +11,7 @@ import {
   type Named,
   type TaskId,
 } from '../pipeline/key.ts';
-import { type JsonError, parseJson } from './bounded-json.ts';
+import { type Allowance, type JsonError, parseJson } from './bounded-json.ts';
 import { type Say, Unreadable } from './finding.ts';
 
 /** Files of an archive, below its payload. */
@@ -31,6 +31,9 @@ export const PLACES = {
   artifacts: 'artifacts/',
   data: 'source-files/',
 } as const;
+
+/** Files for people that an archive holds beside those. */
+export const PAPERS = ['pipeline.yaml', 'README.md', 'LICENSE', 'CITATION.cff'] as const;
 
 const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/, '64 lower-case hex digits'));
 const size = z.int().check(z.nonnegative());
@@ -151,15 +154,23 @@ export const studyDigest = (study: Study): Digest => digestOf(studyText(study));
 
 const STUDY_BYTES_MAX = 512 * 2 ** 20;
 const LINE_BYTES_MAX = 32 * 2 ** 20;
+/** Values in all traces together. */
+const TRACE_VALUES_MAX = 20_000_000;
 /** What may be read of each form. */
 export const FORM_BYTES_MAX = { study: STUDY_BYTES_MAX, traces: 4 * STUDY_BYTES_MAX } as const;
 
-function parsed<T>(schema: z.ZodMiniType<T>, bytes: Uint8Array, place: string, say: Say): T {
+function parsed<T>(
+  schema: z.ZodMiniType<T>,
+  bytes: Uint8Array,
+  place: string,
+  say: Say,
+  allowance?: Allowance,
+): T {
   let value: Json;
   try {
-    value = parseJson(bytes);
+    value = parseJson(bytes, allowance);
   } catch (error) {
-    say(place, `is ${(error as JsonError).message}`);
+    say(place, (error as JsonError).message);
     throw new Unreadable(place);
   }
   const result = z.safeParse(schema, value);
@@ -192,6 +203,7 @@ export function readStudy(bytes: Uint8Array, say: Say): Study {
 /** Reads traces.jsonl: a trace a line. @throws Unreadable after saying what is wrong with their form */
 export function readTraces(bytes: Uint8Array, say: Say): Map<string, ArchivedTrace> {
   const traces = new Map<string, ArchivedTrace>();
+  const allowance = { values: TRACE_VALUES_MAX };
   let line = 1;
   for (let at = 0; at < bytes.length; line++) {
     const newline = bytes.indexOf(0x0a, at);
@@ -201,7 +213,7 @@ export function readTraces(bytes: Uint8Array, say: Say): Map<string, ArchivedTra
       say(place, `has ${end - at} bytes, and may have ${LINE_BYTES_MAX}`);
       throw new Unreadable(place);
     }
-    const trace = parsed(TraceForm, bytes.subarray(at, end), place, say);
+    const trace = parsed(TraceForm, bytes.subarray(at, end), place, say, allowance);
     if (traces.has(trace.key)) say(place, `is a second trace of key ${trace.key.slice(0, 12)}`);
     traces.set(trace.key, trace);
     at = end + 1;

@@ -1,11 +1,13 @@
 // verify.ts — an archive → what it comes to: its integrity, and what of it was run again
-import { stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Digest } from '../pipeline/key.ts';
 import { type OnRead, PAYLOAD } from './bag.ts';
 import { type CitedClaims, readClaims } from './cited.ts';
+import type { Contents } from './contents.ts';
 import { Findings, printable, Unreadable } from './finding.ts';
 import { openFolder } from './folder-reader.ts';
-import { type Contents, checkIntegrity } from './integrity.ts';
+import { checkIntegrity } from './integrity.ts';
 import { contentOf, LIMITS, type Opened } from './opened.ts';
 import { type Rerun, type RerunOptions, rerun } from './rerun.ts';
 import { absenceOf, PLACES, type StudyTask } from './study.ts';
@@ -34,7 +36,25 @@ export interface KnownChecker {
 /** Opens an archive: a zip file, or a folder that one was unpacked to. @throws Unreadable after saying why */
 export async function openArchive(path: string, { say }: Findings): Promise<Opened> {
   const found = await stat(path);
-  return found.isDirectory() ? openFolder(path, LIMITS, say) : openZip(path, LIMITS, say);
+  if (found.isDirectory()) return openFolder(await bagAt(path), LIMITS, say);
+  if (found.isFile()) return openZip(path, LIMITS, say);
+  say(path, 'is neither a file nor a folder');
+  throw new Unreadable(path);
+}
+
+/** The bag that somebody means who names the folder in which it was unpacked, or its payload. */
+async function bagAt(path: string): Promise<string> {
+  const isBag = (folder: string): Promise<boolean> =>
+    lstat(join(folder, 'bagit.txt')).then(
+      (file) => file.isFile(),
+      () => false,
+    );
+  if (await isBag(path)) return path;
+  const above = dirname(resolve(path));
+  if (`${basename(resolve(path))}/` === PAYLOAD && (await isBag(above))) return above;
+  const within = (await readdir(path, { withFileTypes: true })).filter((one) => one.isDirectory());
+  const [only] = within.map(({ name }) => join(path, name));
+  return within.length === 1 && (await isBag(only)) ? only : path;
 }
 
 /** Verifies an archive. */
