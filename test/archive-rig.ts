@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import { deflateSync, unzipSync } from 'fflate';
 import { tagFiles } from '../src/archive/bag.ts';
 import type { Verification } from '../src/archive/verdict.ts';
-import { verifyArchive } from '../src/archive/verify.ts';
+import { type VerifyOptions, verifyArchive } from '../src/archive/verify.ts';
 import { canonicalJson, digestOf } from '../src/pipeline/key.ts';
 import { DOOR, makeRig, type Rig, repository } from './rig.ts';
 
@@ -251,7 +251,10 @@ export class Forgery {
 let count = 0;
 
 /** Verifies the bytes of an archive; nothing of it is run. */
-export async function verified(archive: Uint8Array): Promise<Verification> {
+export async function verified(
+  archive: Uint8Array,
+  known: Pick<VerifyOptions, 'checker' | 'published'> = { checker: null, published: [] },
+): Promise<Verification> {
   count += 1;
   const path = join(tmpdir(), `forged-${process.pid}-${count}.zip`);
   writeFileSync(path, archive);
@@ -259,8 +262,7 @@ export async function verified(archive: Uint8Array): Promise<Verification> {
     return await verifyArchive({
       path,
       version: '0',
-      checker: null,
-      published: [],
+      ...known,
       node: '',
       progress: () => undefined,
     });

@@ -14,6 +14,7 @@ import {
   storeAt,
   talk,
   tell,
+  UsageError,
 } from './session.ts';
 import { count } from './words.ts';
 
@@ -43,6 +44,10 @@ export async function importArchive(
     return EXIT.made;
   } catch (error) {
     if (error instanceof Unreadable) return refuse(findings, options.json ?? false);
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && path === resolve(file)) {
+      throw new UsageError([{ message: `there is no ${file}` }]);
+    }
     throw error;
   } finally {
     opened?.close();

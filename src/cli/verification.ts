@@ -110,7 +110,8 @@ export async function verification(
     return found.holds ? EXIT.holds : EXIT.differs;
   } catch (error) {
     if (!MENDABLE.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    talk(`${c.red('error')}: ${(error as Error).message}`);
+    const { code, path, message } = error as NodeJS.ErrnoException;
+    talk(`${c.red('error')}: ${code === 'ENOENT' && path ? `there is no ${path}` : message}`);
     return EXIT.mend;
   } finally {
     line.clear();

@@ -58,7 +58,11 @@ function archiveAround(): string {
   if (existsSync(join(bag, 'bagit.txt'))) return bag;
   const here = readdirSync('.').filter((name) => name.endsWith('.zip'));
   if (here.length === 1) return here[0];
-  throw new Misuse(here.length === 0 ? 'name an archive' : `name one of them: ${here.join(', ')}`);
+  throw new Misuse(
+    here.length === 0
+      ? 'name an archive: there is no zip file here'
+      : `name one of them: ${here.join(', ')}`,
+  );
 }
 
 function whole(text: string | undefined, name: string): number | undefined {
