@@ -1,12 +1,6 @@
 // gather.ts — a plan that is made → the study that it was, and what each of its blobs is
 import { posix } from 'node:path';
-import {
-  byCodeUnit,
-  canonicalJson,
-  type Digest,
-  type Named,
-  type TaskId,
-} from '../pipeline/key.ts';
+import { byCodeUnit, canonicalJson, type Digest, type TaskId } from '../pipeline/key.ts';
 import type { Plan, Task } from '../pipeline/plan.ts';
 import type { Trace } from '../pipeline/record.ts';
 import type { SourceFile } from '../pipeline/stage.ts';
@@ -69,7 +63,7 @@ export function gather(
   for (const task of plan.tasks.values()) {
     const end = ends.get(task.id) as Settled;
     const trace = traceIn(end);
-    tasks.push(studyTask(task, end, Object.keys(outputsOf(task, plan))));
+    tasks.push(studyTask(task, end));
     if (trace) traces.set(trace.key, archived(trace));
     else if ('failure' in end && end.failure)
       traces.set(end.failure.trace.key, failedTrace(end.failure));
@@ -138,12 +132,7 @@ export function gather(
 const traceIn = (end: Settled): Trace | undefined =>
   end.end === 'made' || end.end === 'infeasible' ? end.trace : undefined;
 
-/** The declared outputs of a task. */
-const outputsOf = (task: Task, plan: Plan): Named<unknown> =>
-  plan.stages.get(task.stage)?.declaration.outputs ?? {};
-
-/** @param outputs their names as declared: the order in a trace is that of whoever wrote it down */
-function studyTask(task: Task, end: Settled, outputs: readonly string[]): StudyTask {
+function studyTask(task: Task, end: Settled): StudyTask {
   const inputs = Object.entries(task.inputs).map(([port, { arity, links, files }]) => [
     port,
     files
@@ -159,14 +148,7 @@ function studyTask(task: Task, end: Settled, outputs: readonly string[]): StudyT
     params: { ...task.params },
     inputs: Object.fromEntries(inputs),
     key: (trace ?? failure?.trace)?.key ?? null,
-    outputs: Object.fromEntries(
-      outputs.flatMap((name) => {
-        const made = trace?.outputs[name];
-        if (made === undefined) return [];
-        const { digest, bytes, kind } = made;
-        return [[name, { digest, bytes, kind }]];
-      }),
-    ),
+    outputs: outputsIn(trace),
     ...(trace?.tolerance !== undefined && { tolerance: trace.tolerance }),
     ...(end.end === 'infeasible' && { infeasible: end.message }),
     ...(end.end === 'failed' && { failed: end.failure.message }),
@@ -178,6 +160,14 @@ function studyTask(task: Task, end: Settled, outputs: readonly string[]): StudyT
 function archived({ made, ...trace }: Trace): ArchivedTrace {
   const { host: _, ...rest } = made;
   return { ...trace, made: rest } as unknown as ArchivedTrace;
+}
+
+/** By code unit of their names: in a trace they stand as whoever wrote it down had them. */
+function outputsIn(trace: Trace | undefined): StudyTask['outputs'] {
+  const outputs = Object.entries(trace?.outputs ?? {}).sort(([a], [b]) => byCodeUnit(a, b));
+  return Object.fromEntries(
+    outputs.map(([name, { digest, bytes, kind }]) => [name, { digest, bytes, kind }]),
+  );
 }
 
 const failedTrace = ({ trace, message }: Failure): ArchivedTrace => ({
