@@ -109,7 +109,7 @@ function say(text: string): number {
   return 0;
 }
 
-if (process.argv[2] === '--sandbox') sandbox();
+if (process.argv[2] === '--sandbox') await sandbox();
 else {
   try {
     process.exitCode = await main();
