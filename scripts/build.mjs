@@ -12,6 +12,7 @@ import {
 import { fileURLToPath } from 'node:url';
 import { build, version as esbuildVersion } from 'esbuild';
 import { $ } from 'zx';
+import { publishedCheckers } from './published-checkers.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
@@ -22,10 +23,13 @@ await $({
   stdio: 'inherit',
 })`${process.execPath} node_modules/assemblyscript/bin/asc.js ${kernels} ${options}`;
 
+const published = publishedCheckers(readFileSync('docs/verify-digests.md', 'utf8'));
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const define = {
   VERSION: JSON.stringify(version),
   ESBUILD_VERSION: JSON.stringify(esbuildVersion),
+  // verify.mjs itself cannot know its own digest; `pipeline verify` knows all that were published.
+  PUBLISHED_CHECKERS: JSON.stringify(published),
 };
 const { metafile } = await build({
   entryPoints: { main: 'src/cli/main.ts', worker: 'src/cli/worker.ts', leash: 'src/cli/leash.ts' },
@@ -91,8 +95,22 @@ for (const name of readdirSync('dist').filter((file) => file.endsWith('.js'))) {
 }
 chmodSync('dist/cli.cjs', 0o755);
 
+const standIns = {
+  'lmdb-store.ts': 'export const openBlobs = () => () => undefined;',
+  hasha: `import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+export async function hashFile(path, { algorithm }) {
+  const hash = createHash(algorithm);
+  for await (const chunk of createReadStream(path)) hash.update(chunk);
+  return hash.digest('hex');
+}`,
+  // Nothing that is left in reads pipeline.yaml.
+  yaml: 'module.exports = {};',
+  zx: `export const glob = () => { throw new Error('there are no globs here'); };`,
+};
 // One plain file that archives carry. The store and what comes with it have no place there: what its sandboxes read is
-// sent along. Archives are told by the SHA-256 of this file, so nothing in it may depend on where it was built.
+// sent along. Nor has what only a make needs: files are digested without a thread, nothing is looked for by globs or read as YAML.
+// Archives are told by the SHA-256 of this file, so nothing in it may depend on where it was built.
 await build({
   entryPoints: ['src/cli/verify-alone.ts'],
   outfile: 'dist/verify.mjs',
@@ -108,14 +126,14 @@ await build({
   },
   plugins: [
     {
-      name: 'without-store',
+      name: 'stand-ins',
       setup(plugin) {
-        plugin.onResolve({ filter: /\/lmdb-store\.ts$/ }, () => ({
-          path: 'store',
-          namespace: 'none',
+        plugin.onResolve({ filter: /\/lmdb-store\.ts$|^hasha$|^yaml$|^zx$/ }, ({ path }) => ({
+          path: path.split('/').at(-1),
+          namespace: 'stand-in',
         }));
-        plugin.onLoad({ filter: /.*/, namespace: 'none' }, () => ({
-          contents: 'export const openBlobs = () => () => undefined;',
+        plugin.onLoad({ filter: /.*/, namespace: 'stand-in' }, ({ path }) => ({
+          contents: standIns[path],
         }));
       },
     },

@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import { deflateSync, unzipSync } from 'fflate';
 import { tagFiles } from '../src/archive/bag.ts';
 import type { Verification } from '../src/archive/verdict.ts';
-import { verifyArchive } from '../src/archive/verify.ts';
+import { type VerifyOptions, verifyArchive } from '../src/archive/verify.ts';
 import { canonicalJson, digestOf } from '../src/pipeline/key.ts';
 import { DOOR, makeRig, type Rig, repository } from './rig.ts';
 
@@ -76,7 +76,7 @@ export default defineStage({
   'model.mjs': `${DOOR}
 import { fileSet } from '${join(repository, 'src/file-set.ts')}';
 export default defineStage({
-  params: z.object({}), inputs: { runs: collect(json()) }, outputs: { model: tensors(), tables: fileSet() },
+  params: z.object({}), inputs: { runs: collect(json()) }, outputs: { tables: fileSet(), model: tensors() },
   run({ inputs }) {
     const data = Float64Array.from(inputs.runs, ({ value }) => value.accuracy);
     return { model: { metadata: {}, tensors: { weights: { shape: [data.length], data } } }, tables: { 'tables/m.csv': String(data) } };
@@ -251,7 +251,10 @@ export class Forgery {
 let count = 0;
 
 /** Verifies the bytes of an archive; nothing of it is run. */
-export async function verified(archive: Uint8Array): Promise<Verification> {
+export async function verified(
+  archive: Uint8Array,
+  known: Pick<VerifyOptions, 'checker' | 'published'> = { checker: null, published: [] },
+): Promise<Verification> {
   count += 1;
   const path = join(tmpdir(), `forged-${process.pid}-${count}.zip`);
   writeFileSync(path, archive);
@@ -259,7 +262,7 @@ export async function verified(archive: Uint8Array): Promise<Verification> {
     return await verifyArchive({
       path,
       version: '0',
-      checker: null,
+      ...known,
       node: '',
       progress: () => undefined,
     });

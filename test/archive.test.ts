@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { digestOf } from '../src/pipeline/key.ts';
+import { type Digest, digestOf } from '../src/pipeline/key.ts';
 import {
   archivedStudy,
   bagged,
@@ -12,6 +12,7 @@ import {
   rigWithArchive,
   STUDY,
   unpacked,
+  verified,
   zipOf,
 } from './archive-rig.ts';
 import { DOOR, makeRig, type Rig, repository } from './rig.ts';
@@ -254,6 +255,93 @@ export default defineStage({
   });
 });
 
+describe('a study with commands, and with tasks that failed', () => {
+  const files = {
+    LICENSE: 'Do as you like.\n',
+    'pipeline.yaml': `params: { seeds: [0, 1] }
+stages:
+  half: { run: half.mjs, matrix: { seed: $seeds } }
+  twin: { run: half.mjs, matrix: { seed: $seeds } }
+  after: { run: after.mjs, matrix: { seed: $seeds }, inputs: { half: half.half } }
+  total:
+    command: [node, total.mjs, '{inputs.halves}', '{outputs.total}']
+    fingerprint: [node, --version]
+    inputs: { halves: { from: half.half, partial: true }, script: { file: total.mjs } }
+    outputs: { total: { file: out/total.json, kind: json } }
+    artifacts: { total: total.json }
+`,
+    'half.mjs': `${DOOR}
+export default defineStage({
+  params: z.object({ seed: z.int() }), inputs: {}, outputs: { half: json() },
+  run({ params }) {
+    if (params.seed === 1) throw new Error('the loss is NaN in epoch 3');
+    return { half: params.seed / 2 };
+  },
+});
+`,
+    'after.mjs': `${DOOR}
+export default defineStage({
+  params: z.object({}), inputs: { half: json() }, outputs: { more: json() },
+  run: ({ inputs }) => ({ more: inputs.half + 1 }),
+});
+`,
+    'total.mjs': `import { readFileSync, writeFileSync } from 'node:fs';
+const [, , folder, out] = process.argv;
+const index = JSON.parse(readFileSync(folder + '/index.json'));
+writeFileSync(out, JSON.stringify({ there: index.filter(({ file }) => file).length, of: index.length }));
+`,
+  };
+  const words = (verdicts: readonly { task: string; verdict: string; why?: string }[]): string[] =>
+    verdicts.map(({ task, verdict, why }) => `${task} ${verdict}${why ? `: ${why}` : ''}`);
+
+  test('is archived when that is meant, tells which failed and why, and runs commands again for who asks', async () => {
+    const rig = makeRig(files);
+    expect((await rig.run('make', '--keep-going', '-q')).code).toBe(1);
+    const targets = ['total', 'after', 'twin'].flatMap((target) => ['--target', target]);
+    const held = await rig.run('archive', 'study.zip', '--json', ...targets);
+    expect(held.code).toBe(2);
+    expect(JSON.parse(held.stdout).held).toEqual([
+      {
+        item: 'failed',
+        message:
+          '1 task failed, such as half[1]: the archive would say so, and lack what they should have given',
+      },
+    ]);
+    await archiveOf(rig, 'study.zip', '--allow', 'failed', ...targets);
+    const study = new Forgery(unpacked(join(rig.folder, 'study.zip'))).json('data/study.json');
+    const told = study.tasks.filter(({ outputs }: { outputs: object }) => !Object.keys(outputs)[0]);
+    expect(told).toMatchObject([
+      { task: 'half[1]', key: expect.any(String), failed: 'the loss is NaN in epoch 3' },
+      { task: 'twin[1]', key: expect.any(String), skipped: 'it needs half[1], which failed' },
+      { task: 'after[1]', key: null, skipped: 'it needs half[1], which failed' },
+    ]);
+
+    const verify = async (...more: string[]) => {
+      const { stdout } = await rig.run('verify', 'study.zip', '--json', '--yes', ...more);
+      return JSON.parse(stdout);
+    };
+    const found = await verify('--rerun');
+    expect(found).toMatchObject({ findings: [], absent: { failed: 1, skipped: 2 }, holds: true });
+    const command = 'node total.mjs {inputs.halves} {outputs.total}';
+    expect(words(found.taskVerdicts)).toEqual([
+      'half[0] identical',
+      'half[1] not tested: it failed in the study: the loss is NaN in epoch 3',
+      'twin[0] identical',
+      'twin[1] not tested: it was skipped in the study: it needs half[1], which failed',
+      'after[0] identical',
+      'after[1] not tested: it was skipped in the study: it needs half[1], which failed',
+      `total not tested: it is the command \`${command}\` (node --version: ${process.version}): --commands runs it, with all your rights`,
+    ]);
+    expect(words((await verify('--commands')).taskVerdicts)).toContain('total identical');
+
+    // What failed is no result: a store that is filled from the archive tries again.
+    await rig.run('import', 'study.zip', '--cache', 'other');
+    const { stderr } = await rig.run('make', '--keep-going', '--cache', 'other');
+    expect(stderr).toContain('failed  half[1]');
+    expect(stderr).toMatch(/7 tasks: 0 built, 4 reused, 1 failed, 2 not made/);
+  });
+});
+
 describe('verify.mjs', () => {
   test('is in the archive as it was built, and needs nothing but Node and the archive', async () => {
     const rig = await rigWithArchive();
@@ -279,7 +367,7 @@ describe('verify.mjs', () => {
       cwd: alone,
       encoding: 'utf8',
     });
-    expect(within.stdout).toContain('nothing differs');
+    expect(within.stdout).toContain('nothing is wrong; nothing was run again');
   });
 
   test('of another version is told, and never run', async () => {
@@ -287,9 +375,23 @@ describe('verify.mjs', () => {
     forgery.put('data/verify.mjs', 'process.exit(0)');
     const rig = makeRig({});
     writeFileSync(join(rig.folder, 'other.zip'), zipOf(bagged(forgery.files)));
-    const { code, stderr } = await rig.run('verify', 'other.zip');
-    expect(stderr).toContain('its verify.mjs is not that of pipeline');
+    const { code, stdout } = await rig.run('verify', 'other.zip');
+    expect(stdout).toMatch(/verify\.mjs {4}is unknown to pipeline .*: do not run it, unless/);
     expect(code).toBe(0);
+  });
+
+  test('is told by the list of those that were published', async () => {
+    const files = await honestFiles();
+    const sha256 = digestOf(files.get('data/verify.mjs') as Uint8Array);
+    const words = async (checker: Digest, version: string) => {
+      const published = [{ version, sha256: version === '0.0.9' ? sha256 : '0'.repeat(64) }];
+      return (await verified(zipOf(bagged(files)), { checker, published })).checker.words;
+    };
+    expect(await words(digestOf('another'), '0.0.9')).toBe(
+      'is that of pipeline 0.0.9, as published; it was not run',
+    );
+    expect(await words(sha256, '0.0.8')).toBe('is that of this pipeline 0; it was not run');
+    expect(await words(digestOf('another'), '0.0.8')).toContain('is unknown to pipeline 0: do not');
   });
 
   test('says how it is used', async () => {

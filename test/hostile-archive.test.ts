@@ -3,6 +3,8 @@ import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { Programs } from '../src/archive/programs.ts';
+import type { ArchivedTrace, StudyTask } from '../src/archive/study.ts';
 import { verifyArchive } from '../src/archive/verify.ts';
 import { keyOf } from '../src/pipeline/key.ts';
 import {
@@ -35,6 +37,7 @@ describe('a zip file of a stranger', () => {
     ['C:/evil.txt', 'an absolute path'],
     ['study\\..\\evil.txt', 'a backslash in its name'],
     ['study/data//evil.txt', 'a path with an empty part'],
+    ['study/data/\ufffd', 'a name that is not UTF-8'],
   ])('with an entry %s is refused', async (name, why) => {
     expect(await findingsOf(await withEntry({ name, bytes: text('x') }))).toContain(
       `${name}: is refused: ${why}`,
@@ -47,6 +50,11 @@ describe('a zip file of a stranger', () => {
       await withEntry({ name: 'study/\u001b[2J', bytes: text('x') }),
     );
     expect(finding).toBe('study/?[2J: is refused: a control character in its name');
+    for (const name of ['study/data/a\0b', 'study/data/\u202egpj.exe']) {
+      const [told] = await findingsOf(await withEntry({ name, bytes: text('x') }));
+      expect(told).toContain('?');
+      expect(told).toContain('is refused: a control character in its name');
+    }
   });
 
   test('with a symbolic link is refused', async () => {
@@ -55,9 +63,14 @@ describe('a zip file of a stranger', () => {
       bytes: text('/etc/passwd'),
       claims: { mode: 0o120777 },
     };
-    expect(await findingsOf(await withEntry(link))).toContain(
-      'study/data/link: is refused: a link or a special file',
-    );
+    const zip = await withEntry(link);
+    const told = ['study/data/link: is refused: a link or a special file'];
+    expect(await findingsOf(zip)).toEqual(told);
+    // Also when the entry says that another system than Unix made it.
+    for (const system of [0, 19]) {
+      zip[zip.lastIndexOf('PK\x01\x02') + 5] = system;
+      expect(await findingsOf(zip)).toEqual(told);
+    }
   });
 
   test('with two entries of one name is refused, also when case alone tells them apart', async () => {
@@ -86,8 +99,11 @@ describe('a zip file of a stranger', () => {
   });
 
   test('that unpacks to more than it says is told, and never held in memory', async () => {
-    const liar = { name: 'study/data/liar', bytes: new Uint8Array(2 ** 24), claims: { size: 100 } };
-    const findings = await findingsOf(await withEntry(liar));
+    const files = new Map(await honestFiles()).set('data/liar', new Uint8Array(2 ** 24));
+    const entries = bagged(files).map((entry) =>
+      entry.name === 'study/data/liar' ? { ...entry, claims: { size: 100 } } : entry,
+    );
+    const findings = await findingsOf(zipOf(entries));
     expect(findings).toContainEqual(
       expect.stringMatching(/^data\/liar: cannot be read: too many bytes/),
     );
@@ -109,6 +125,77 @@ describe('a zip file of a stranger', () => {
     }
   });
 
+  test('with something before its first entry, or after its end, is refused', async () => {
+    const whole = zipOf(await honest());
+    const junk = text('#!/bin/sh\n');
+    const moved = Buffer.concat([junk, whole]);
+    for (let at = moved.indexOf('PK\x01\x02'); at >= 0; at = moved.indexOf('PK\x01\x02', at + 4)) {
+      moved.writeUInt32LE(moved.readUInt32LE(at + 42) + junk.length, at + 42);
+    }
+    moved.writeUInt32LE(moved.readUInt32LE(moved.length - 6) + junk.length, moved.length - 6);
+    expect(await findingsOf(moved)).toEqual([
+      'study/bagit.txt: does not stand at the beginning: something else may hide there',
+    ]);
+    expect((await findingsOf(Buffer.concat([whole, junk])))[0]).toContain('is no zip file');
+    expect((await findingsOf(Buffer.concat([whole, zipOf([])])))[0]).toContain(
+      'must hold one folder',
+    );
+  });
+
+  test('whose directory lies in ZIP64 about how much there is, and where, is told', async () => {
+    const whole = zipOf(await honest());
+    const end = whole.length - 22;
+    const [bytes, offset] = [whole.readUInt32LE(end + 12), whole.readUInt32LE(end + 16)];
+    const far = (count: bigint, start: bigint): Buffer => {
+      const record = Buffer.alloc(56);
+      record.write('PK\x06\x06', 0, 'latin1');
+      record.writeBigUInt64LE(44n, 4);
+      for (const at of [24, 32]) record.writeBigUInt64LE(count, at);
+      record.writeBigUInt64LE(BigInt(bytes), 40);
+      record.writeBigUInt64LE(start, 48);
+      const locator = Buffer.alloc(20);
+      locator.write('PK\x06\x07', 0, 'latin1');
+      locator.writeBigUInt64LE(BigInt(end), 8);
+      const last = Buffer.from(whole.subarray(end));
+      last.fill(0xff, 8, 20);
+      return Buffer.concat([whole.subarray(0, end), record, locator, last]);
+    };
+    const entries = BigInt((await honest()).length);
+    expect((await verified(far(entries, BigInt(offset)))).findings).toEqual([]);
+    expect((await findingsOf(far(2n ** 53n - 1n, BigInt(offset))))[0]).toMatch(
+      /has 9007199254740991 entries, and may have 500000$/,
+    );
+    expect((await findingsOf(far(entries, 2n ** 60n)))[0]).toContain(
+      'its directory cannot be read',
+    );
+    expect((await findingsOf(far(entries, 2n ** 40n)))[0]).toContain(
+      'its directory cannot be read',
+    );
+  });
+
+  test('whose manifest ends its lines otherwise, or lists what lies elsewhere, is told', async () => {
+    const withManifest = async (change: (manifest: string) => string): Promise<Buffer> => {
+      const name = 'study/manifest-sha256.txt';
+      const entries = await honest();
+      const changed = entries.map((entry) =>
+        entry.name === name
+          ? { name, bytes: text(change(Buffer.from(entry.bytes).toString())) }
+          : entry,
+      );
+      return zipOf(changed);
+    };
+    expect((await findingsOf(await withManifest((all) => all.replaceAll('\n', '\r\n'))))[0]).toBe(
+      'manifest-sha256.txt:1: is no line of a manifest: it ends with a carriage return',
+    );
+    const outside = await withManifest((all) => `${all}${'0'.repeat(64)}  ../../etc/passwd\n`);
+    const told = await findingsOf(outside);
+    expect(told).toContain('manifest-sha256.txt: lists ../../etc/passwd, which is no payload');
+    expect(told).toContain('../../etc/passwd: is missing');
+    expect((await findingsOf(await withManifest(() => '\n'.repeat(2 ** 20)))).at(-1)).toBe(
+      'manifest-sha256.txt: is not read any further',
+    );
+  });
+
   test('that is encrypted or packed in an unknown way is refused', async () => {
     const strange = { name: 'study/data/x', bytes: text('x'), claims: { method: 99 } };
     expect(await findingsOf(await withEntry(strange))).toContain(
@@ -128,7 +215,15 @@ describe('a zip file of a stranger', () => {
     expect(await findingsOf(deep)).toEqual(['data/study.json: is nested more than 64 deep']);
     const sly = put('data/study.json', text('{"form":"study/1","__proto__":{"polluted":true}}'));
     expect(await findingsOf(sly)).toEqual([
-      'data/study.json: is $.__proto__ is a key that could reach a prototype',
+      'data/study.json: is unfit: $.__proto__ is a key that could reach a prototype',
+    ]);
+    const beyond = put('data/left-out.json', text('[{"digest":1e999}]'));
+    expect(await findingsOf(beyond)).toEqual([
+      'data/left-out.json: is unfit: $[0].digest is a number beyond all that JSON can hold',
+    ]);
+    const many = put('data/left-out.json', text(`[${'0,'.repeat(20_000_001)}0]`));
+    expect(await findingsOf(many)).toEqual([
+      'data/left-out.json: holds more values than any study',
     ]);
     const other = put(
       'data/study.json',
@@ -136,6 +231,13 @@ describe('a zip file of a stranger', () => {
     );
     expect((await findingsOf(other)).join()).toContain('data/study.json: ');
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  });
+
+  test('with a file that the study does not speak of is told', async () => {
+    const files = new Map(await honestFiles()).set('data/run-me.sh', text('#!/bin/sh'));
+    expect(await findingsOf(zipOf(bagged(files)))).toEqual([
+      'data/run-me.sh: is no part of the study',
+    ]);
   });
 
   test('with a file that no manifest lists, or without one that it lists, is told', async () => {
@@ -293,6 +395,31 @@ describe('a forged study', () => {
     ]);
   });
 
+  test('in which a task is said to have failed that did not, or to have been skipped for nothing', async () => {
+    const asIf = (name: 'failed' | 'skipped', key: boolean) =>
+      told((forgery) =>
+        forgery.edit((study) => {
+          const model = study.tasks.find((one: { task: string }) => one.task === 'model');
+          Object.assign(model, {
+            [name]: 'the loss is NaN',
+            outputs: {},
+            ...(key && { key: null }),
+          });
+          study.artifacts = study.artifacts.filter((one: { task: string }) => one.task !== 'model');
+        }),
+      );
+    expect(await asIf('failed', false)).toContainEqual(
+      expect.stringContaining('model: its failures are not those of its trace'),
+    );
+    expect(await asIf('failed', true)).toContainEqual(expect.stringContaining('model has no key'));
+    expect(await asIf('skipped', false)).toContainEqual(
+      expect.stringContaining('model was skipped, and its action did not fail'),
+    );
+    expect(await asIf('skipped', true)).toContainEqual(
+      expect.stringContaining('model was skipped, and nothing that it needs failed'),
+    );
+  });
+
   test('with a trace too many, and one whose key was made to fit', async () => {
     const findings = await told((forgery) =>
       forgery.edit((_study, traces) => {
@@ -314,6 +441,7 @@ describe('a forged study', () => {
         path: folder,
         version: '0',
         checker: null,
+        published: [],
         node: '',
         progress: () => undefined,
       });
@@ -322,6 +450,42 @@ describe('a forged study', () => {
       ]);
     } finally {
       rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe('commands of a stranger', () => {
+  test('whose files would lie outside their folder are not run', async () => {
+    const scratch = mkdtempSync(join(tmpdir(), 'forged-'));
+    try {
+      const programs = new Programs({
+        scratch,
+        path: process.env.PATH ?? '',
+        signal: new AbortController().signal,
+      });
+      const parts = { argv: ['true'], env: {}, inputs: {}, outputs: {} };
+      const told = (command: object, inputs: object = {}, tools?: object) =>
+        programs.obstacle(
+          { inputs } as StudyTask,
+          { parts: { command: { ...parts, ...command }, tools } } as unknown as ArchivedTrace,
+        );
+      expect(await told({})).toBeUndefined();
+      const files = [['/etc/../..', 'x']];
+      for (const unfit of [
+        told({ outputs: { x: '../evil' } }),
+        told({ outputs: { x: '/tmp/evil' } }),
+        told({ inputs: { x: '../evil.json' } }),
+        told({ inputs: { x: '../evil/*.json' } }),
+        told({ inputs: { '../x': null } }),
+        told({}, { x: { files } }),
+      ]) {
+        expect(await unfit).toMatch(/^it has .*, which is no name in its folder$/);
+      }
+      expect(await told({}, {}, { 'no-such-tool --version': '1.0' })).toBe(
+        'it needs `no-such-tool --version` to say "1.0", and here it says "that there is no such program"',
+      );
+    } finally {
+      rmSync(scratch, { recursive: true });
     }
   });
 });

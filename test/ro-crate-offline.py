@@ -8,7 +8,7 @@ import sys
 import urllib.request
 
 SCHEMA = """about actionStatus additionalType agent author ComputerLanguage ControlAction contentSize CreateAction
-CreativeWork Dataset datePublished description encodingFormat endTime exampleOfWork hasPart HowTo HowToStep identifier
+CreativeWork Dataset datePublished description encodingFormat endTime error exampleOfWork hasPart HowTo HowToStep identifier
 instrument license mainEntity mentions name object Organization OrganizeAction position programmingLanguage
 PropertyValue publisher result SoftwareApplication softwareVersion SoftwareSourceCode step url value version
 workExample""".split()

@@ -1,6 +1,6 @@
 // bag.ts — BagIt 1.0 (RFC 8493): manifests that `sha256sum -c` checks
 import { byCodeUnit, type Digest, digestOf, isDigest } from '../pipeline/key.ts';
-import type { Say } from './finding.ts';
+import { type Say, Unreadable } from './finding.ts';
 import { contentOf, digestOfFile, type Opened } from './opened.ts';
 
 /** The folder of a bag that holds what it is about. */
@@ -10,7 +10,11 @@ const INFO = 'bag-info.txt';
 const MANIFEST = 'manifest-sha256.txt';
 const TAG_MANIFEST = 'tagmanifest-sha256.txt';
 const DECLARED = 'BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n';
-const MANIFEST_BYTES_MAX = 256 * 2 ** 20;
+const MANIFEST_BYTES_MAX = 128 * 2 ** 20;
+const LINE_BYTES_MAX = 8192;
+
+/** A manifest with so many lines that are none is no manifest. */
+const FAULTS_MAX = 20;
 
 /** A file of the payload as its manifest tells it. */
 export interface Payload {
@@ -50,11 +54,12 @@ export async function checkBag(
   say: Say,
   progress: OnRead,
 ): Promise<ReadonlyMap<string, Digest>> {
-  const text = async (name: string): Promise<string> =>
-    Buffer.from(await contentOf(opened, name, MANIFEST_BYTES_MAX, say)).toString();
-  if ((await text(DECLARATION)) !== DECLARED) say(DECLARATION, 'is not that of BagIt 1.0');
-  const payload = readManifest(MANIFEST, await text(MANIFEST), say);
-  const tags = readManifest(TAG_MANIFEST, await text(TAG_MANIFEST), say);
+  const read = async (name: string, most: number): Promise<Buffer> =>
+    Buffer.from(await contentOf(opened, name, most, say));
+  const declared = await read(DECLARATION, LINE_BYTES_MAX);
+  if (declared.toString() !== DECLARED) say(DECLARATION, 'is not that of BagIt 1.0');
+  const payload = readManifest(MANIFEST, await read(MANIFEST, MANIFEST_BYTES_MAX), say);
+  const tags = readManifest(TAG_MANIFEST, await read(TAG_MANIFEST, MANIFEST_BYTES_MAX), say);
   for (const name of payload.keys()) {
     if (!name.startsWith(PAYLOAD)) say(MANIFEST, `lists ${name}, which is no payload`);
   }
@@ -65,11 +70,14 @@ export async function checkBag(
     progress(done, opened.files.size);
     if (name === TAG_MANIFEST) continue;
     const told = (name.startsWith(PAYLOAD) ? payload : tags).get(name);
-    if (told === undefined) say(name, 'is in no manifest');
+    if (told === undefined) {
+      say(name, 'is in no manifest');
+      continue;
+    }
     try {
       const digest = await digestOfFile(file);
       digests.set(name, digest);
-      if (told !== undefined && digest !== told) {
+      if (digest !== told) {
         say(name, `is not what its manifest says: SHA-256 ${digest}, expected ${told}`);
       }
     } catch (error) {
@@ -82,14 +90,33 @@ export async function checkBag(
   return digests;
 }
 
-function readManifest(file: string, text: string, say: Say): ReadonlyMap<string, string> {
+/** Line by line, from bytes: a manifest of a stranger may be nothing but ends of lines. */
+function readManifest(file: string, bytes: Buffer, say: Say): ReadonlyMap<string, string> {
   const digests = new Map<string, string>();
-  text.split('\n').forEach((line, index) => {
-    if (line === '') return;
+  let [number, faults] = [0, 0];
+  for (let at = 0; at < bytes.length && faults < FAULTS_MAX; ) {
+    const newline = bytes.indexOf(0x0a, at);
+    const end = newline < 0 ? bytes.length : newline;
+    const line = bytes.toString('utf8', at, Math.min(end, at + LINE_BYTES_MAX));
+    at = end + 1;
+    number += 1;
+    const place = `${file}:${number}`;
     const [, digest = '', name = ''] = /^(\S+) {2}(.+)$/.exec(line) ?? [];
-    if (!isDigest(digest)) say(`${file}:${index + 1}`, 'is no line of a manifest');
-    else if (digests.has(name)) say(`${file}:${index + 1}`, `lists ${name} twice`);
-    else digests.set(name, digest);
-  });
+    const fault =
+      !isDigest(digest) || line.endsWith('\r')
+        ? `is no line of a manifest${line.endsWith('\r') ? ': it ends with a carriage return' : ''}`
+        : digests.has(name)
+          ? `lists ${name} twice`
+          : undefined;
+    if (fault === undefined) digests.set(name, digest);
+    else {
+      faults += 1;
+      say(place, fault);
+    }
+  }
+  if (faults >= FAULTS_MAX) {
+    say(file, 'is not read any further');
+    throw new Unreadable(file);
+  }
   return digests;
 }

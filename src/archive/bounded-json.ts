@@ -4,6 +4,14 @@ import type { Json } from '../pipeline/key.ts';
 /** Deeper than anything that we write; recursion stays far from the end of the stack. */
 const DEPTH_MAX = 64;
 
+/** More values than the largest study that we know of has, and no more than fit into memory. */
+const VALUES_MAX = 20_000_000;
+
+/** How many values may still come, where several texts make up one file. */
+export interface Allowance {
+  values: number;
+}
+
 /** JSON that is not taken, and why. */
 export class JsonError extends Error {
   override readonly name = 'JsonError';
@@ -11,24 +19,25 @@ export class JsonError extends Error {
 
 /**
  * Parses bytes as JSON in UTF-8.
- * @throws JsonError when they are none, are nested too deeply, or have a key `__proto__`
+ * @throws JsonError when they are none, are nested too deeply or too many, have a number beyond all doubles, or a key
+ * `__proto__`
  */
-export function parseJson(bytes: Uint8Array): Json {
-  checkDepth(bytes);
+export function parseJson(bytes: Uint8Array, allowance: Allowance = { values: VALUES_MAX }): Json {
+  checkSize(bytes, allowance);
   let value: Json;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Json;
   } catch (error) {
-    throw new JsonError(`no JSON (${error instanceof Error ? error.message : String(error)})`);
+    throw new JsonError(`is no JSON (${error instanceof Error ? error.message : String(error)})`);
   }
-  const path = protoPath(value, '$');
-  if (path !== undefined) throw new JsonError(`${path} is a key that could reach a prototype`);
+  const fault = faultIn(value, '$');
+  if (fault !== undefined) throw new JsonError(`is unfit: ${fault}`);
   return value;
 }
 
-/** Counts brackets outside strings. What is no JSON is found by the parser. */
-function checkDepth(bytes: Uint8Array): void {
-  const [QUOTE, ESCAPE] = [0x22, 0x5c];
+/** Counts brackets and commas outside strings. What is no JSON is found by the parser. */
+function checkSize(bytes: Uint8Array, allowance: Allowance): void {
+  const [QUOTE, ESCAPE, COMMA] = [0x22, 0x5c, 0x2c];
   let depth = 0;
   let inString = false;
   for (let at = 0; at < bytes.length; at++) {
@@ -39,23 +48,32 @@ function checkDepth(bytes: Uint8Array): void {
     } else if (byte === QUOTE) inString = true;
     else if (byte === 0x7b || byte === 0x5b) {
       depth += 1;
-      if (depth > DEPTH_MAX) throw new JsonError(`nested more than ${DEPTH_MAX} deep`);
-    } else if (byte === 0x7d || byte === 0x5d) depth -= 1;
+      allowance.values -= 1;
+      if (depth > DEPTH_MAX) throw new JsonError(`is nested more than ${DEPTH_MAX} deep`);
+    } else if (byte === COMMA) allowance.values -= 1;
+    else if (byte === 0x7d || byte === 0x5d) depth -= 1;
+    if (allowance.values < 0) throw new JsonError('holds more values than any study');
   }
 }
 
-function protoPath(value: Json, path: string): string | undefined {
+/** What of a value we would not take, in words. */
+function faultIn(value: Json, path: string): string | undefined {
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    return `${path} is a number beyond all that JSON can hold`;
+  }
   if (typeof value !== 'object' || value === null) return undefined;
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) {
-      const found = protoPath(value[index], `${path}[${index}]`);
+      const item = value[index];
+      if (typeof item === 'string') continue;
+      const found = faultIn(item, `${path}[${index}]`);
       if (found) return found;
     }
     return undefined;
   }
   for (const name of Object.keys(value)) {
-    if (name === '__proto__') return `${path}.__proto__`;
-    const found = protoPath((value as { readonly [name: string]: Json })[name], `${path}.${name}`);
+    if (name === '__proto__') return `${path}.__proto__ is a key that could reach a prototype`;
+    const found = faultIn((value as { readonly [name: string]: Json })[name], `${path}.${name}`);
     if (found) return found;
   }
   return undefined;

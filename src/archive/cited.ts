@@ -74,7 +74,7 @@ export async function checkCitations(
   try {
     claims = readClaims(bytes);
   } catch (error) {
-    return say(file, `is ${(error as JsonError).message}`);
+    return say(file, (error as JsonError).message);
   }
   if (claims === undefined) return say(file, 'is not of the form claims/1');
   const accuracies = new Map<string, number | undefined>();

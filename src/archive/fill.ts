@@ -4,17 +4,19 @@ import type { Maker, Output, Trace } from '../pipeline/record.ts';
 import type { Commit, Store } from '../pipeline/store.ts';
 import type { OnRead } from './bag.ts';
 import { PAYLOAD } from './bag.ts';
-import type { Contents } from './integrity.ts';
+import type { Contents } from './contents.ts';
 import { contentOf } from './opened.ts';
 import { type ArchivedTrace, PLACES } from './study.ts';
 
 /** What was put into a store. */
 export interface Filled {
+  /** Traces that the archive has, and how many of them the store had not. */
   readonly traces: number;
+  readonly added: number;
   readonly blobs: number;
   readonly files: number;
-  /** Traces some of whose blobs are not in the archive: their tasks will run again. */
-  readonly incomplete: number;
+  /** Tasks some of whose outputs are neither in the archive nor in the store: they run again when those are needed. */
+  readonly incomplete: readonly string[];
 }
 
 /** Traces are committed together, up to so many and to so many bytes: each commit waits for the disk. */
@@ -30,7 +32,8 @@ export async function fillStore(
   store: Store,
   progress: OnRead,
 ): Promise<Filled> {
-  let [blobs, incomplete, done, held] = [0, 0, 0, 0];
+  let [traces, added, blobs, held] = [0, 0, 0, 0];
+  const incomplete: string[] = [];
   let commits: Commit[] = [];
   const flush = (): void => {
     if (commits.length > 0) store.commit(...commits);
@@ -38,6 +41,9 @@ export async function fillStore(
   };
   const latest = new Map<TaskId, Key>();
   for (const trace of contents.traces.values()) {
+    // What failed there may do well here.
+    if (trace.failed !== undefined) continue;
+    traces += 1;
     const kept: Uint8Array[] = [];
     let whole = true;
     for (const { digest } of Object.values(trace.outputs)) {
@@ -46,18 +52,22 @@ export async function fillStore(
       if (bytes) kept.push(bytes);
       else whole = false;
     }
-    if (!whole) incomplete += 1;
-    if (kept.length > 0 || store.trace(trace.key as Key) === undefined) {
+    if (!whole) incomplete.push(trace.task);
+    const known = store.trace(trace.key as Key) !== undefined;
+    if (!known) added += 1;
+    if (kept.length > 0 || !known) {
       commits.push({ trace: traceOf(trace), blobs: kept });
       held += kept.reduce((sum, bytes) => sum + bytes.length, 0);
       if (commits.length >= COMMITS_MAX || held > HELD_BYTES_MAX) flush();
     }
     blobs += kept.length;
-    done += 1;
-    progress(done, contents.traces.size);
+    progress(traces, contents.traces.size);
   }
   flush();
-  for (const { task, key } of contents.study.tasks) if (key) latest.set(task as TaskId, key as Key);
+  for (const { task, key, failed, skipped } of contents.study.tasks) {
+    if (key && failed === undefined && skipped === undefined)
+      latest.set(task as TaskId, key as Key);
+  }
   store.setLatest(latest);
   let files = 0;
   for (const { sha256, included } of contents.sources) {
@@ -66,7 +76,7 @@ export async function fillStore(
     store.putBlob(await contentOf(contents.opened, name, 2 ** 31 - 1, () => undefined));
     files += 1;
   }
-  return { traces: contents.traces.size, blobs, files, incomplete };
+  return { traces, added, blobs, files, incomplete };
 }
 
 function traceOf({

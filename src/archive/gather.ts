@@ -1,12 +1,19 @@
 // gather.ts — a plan that is made → the study that it was, and what each of its blobs is
 import { posix } from 'node:path';
-import type { Forecast } from '../pipeline/action.ts';
 import { byCodeUnit, canonicalJson, type Digest, type TaskId } from '../pipeline/key.ts';
 import type { Plan, Task } from '../pipeline/plan.ts';
 import type { Trace } from '../pipeline/record.ts';
 import type { SourceFile } from '../pipeline/stage.ts';
 import type { Store } from '../pipeline/store.ts';
-import type { ArchivedTrace, LeftOut, Source, Study, StudyTask } from './study.ts';
+import type { Failure, Settled } from './settled.ts';
+import {
+  type ArchivedTrace,
+  absenceOf,
+  type LeftOut,
+  type Source,
+  type Study,
+  type StudyTask,
+} from './study.ts';
 
 /** What of a study goes into its archive. */
 export interface Wanted {
@@ -38,10 +45,10 @@ const KEPT_IN_LIGHT = new Set(['metrics', 'mask', 'model', 'checkpoint', 'claims
 /** What tasks read from files from outside and gave on may be those files in another form, beyond this size. */
 const DERIVED_BYTES = 65_536;
 
-/** Gathers a study. Every task must be made or infeasible, as a forecast says it. */
+/** Gathers a study. Of every task it must be known what became of it. */
 export function gather(
   plan: Plan,
-  fates: ReadonlyMap<TaskId, Forecast>,
+  ends: ReadonlyMap<TaskId, Settled>,
   targets: readonly TaskId[],
   store: Store,
   wanted: Wanted,
@@ -54,11 +61,12 @@ export function gather(
   const tasks: StudyTask[] = [];
   const shown = new Set<string>();
   for (const task of plan.tasks.values()) {
-    const fate = fates.get(task.id) as Forecast;
-    const trace = 'trace' in fate ? fate.trace : undefined;
-    const told = studyTask(task, fate, trace);
-    tasks.push(told);
+    const end = ends.get(task.id) as Settled;
+    const trace = traceIn(end);
+    tasks.push(studyTask(task, end));
     if (trace) traces.set(trace.key, archived(trace));
+    else if ('failure' in end && end.failure)
+      traces.set(end.failure.trace.key, failedTrace(end.failure));
     for (const name of Object.keys(task.artifacts)) {
       const digest = trace?.outputs[name]?.digest;
       if (digest) shown.add(digest);
@@ -77,8 +85,7 @@ export function gather(
     }
   }
   for (const task of plan.tasks.values()) {
-    const fate = fates.get(task.id) as Forecast;
-    const outputs = 'trace' in fate ? (fate.trace?.outputs ?? {}) : {};
+    const outputs = traceIn(ends.get(task.id) as Settled)?.outputs ?? {};
     for (const [name, { digest, bytes, kind }] of Object.entries(outputs)) {
       if (blobs.has(digest)) continue;
       const why = shown.has(digest) ? undefined : whyLeftOut(task, name, { bytes, kind }, wanted);
@@ -89,7 +96,7 @@ export function gather(
     }
   }
   const isMade = new Set(
-    tasks.filter((one) => one.infeasible === undefined).map(({ task }) => task),
+    tasks.filter((one) => absenceOf(one) === undefined).map(({ task }) => task),
   );
   const study: Study = {
     form: 'study/1',
@@ -122,24 +129,30 @@ export function gather(
   };
 }
 
-function studyTask(task: Task, fate: Forecast, trace: Trace | undefined): StudyTask {
+const traceIn = (end: Settled): Trace | undefined =>
+  end.end === 'made' || end.end === 'infeasible' ? end.trace : undefined;
+
+function studyTask(task: Task, end: Settled): StudyTask {
   const inputs = Object.entries(task.inputs).map(([port, { arity, links, files }]) => [
     port,
     files
       ? { files: files.map(({ name, digest }) => [name, digest] as [string, string]) }
       : { arity, links: links.map(({ task: id, output }) => [id, output] as [string, string]) },
   ]);
-  const infeasible = fate.fate === 'infeasible' ? fate.absence.message : undefined;
+  const trace = traceIn(end);
+  const failure = 'failure' in end ? end.failure : undefined;
   return {
     task: task.id,
     stage: task.stage,
     at: { ...task.at },
     params: { ...task.params },
     inputs: Object.fromEntries(inputs),
-    key: trace?.key ?? null,
-    outputs: { ...trace?.outputs },
+    key: (trace ?? failure?.trace)?.key ?? null,
+    outputs: outputsIn(trace),
     ...(trace?.tolerance !== undefined && { tolerance: trace.tolerance }),
-    ...(infeasible !== undefined && { infeasible }),
+    ...(end.end === 'infeasible' && { infeasible: end.message }),
+    ...(end.end === 'failed' && { failed: end.failure.message }),
+    ...(end.end === 'skipped' && { skipped: end.message }),
   };
 }
 
@@ -148,6 +161,19 @@ function archived({ made, ...trace }: Trace): ArchivedTrace {
   const { host: _, ...rest } = made;
   return { ...trace, made: rest } as unknown as ArchivedTrace;
 }
+
+/** By code unit of their names: in a trace they stand as whoever wrote it down had them. */
+function outputsIn(trace: Trace | undefined): StudyTask['outputs'] {
+  const outputs = Object.entries(trace?.outputs ?? {}).sort(([a], [b]) => byCodeUnit(a, b));
+  return Object.fromEntries(
+    outputs.map(([name, { digest, bytes, kind }]) => [name, { digest, bytes, kind }]),
+  );
+}
+
+const failedTrace = ({ trace, message }: Failure): ArchivedTrace => ({
+  ...archived(trace),
+  failed: message,
+});
 
 function sourceOf(file: SourceFile, included: boolean): Source {
   const { name, urls, sha256, of, bytes } = file;

@@ -1,44 +1,19 @@
 // integrity.ts — whether an archive holds together: everything that can be told without running anything of it
-import { canonicalJson, type Digest, digestOf, keyOf, taskId } from '../pipeline/key.ts';
+import { type Digest, digestOf } from '../pipeline/key.ts';
 import { checkBag, type OnRead, PAYLOAD } from './bag.ts';
 import { checkCitations } from './cited.ts';
+import {
+  COMMAND_CODE,
+  type Contents,
+  codeDigest,
+  LIST_BYTES_MAX,
+  readContents,
+} from './contents.ts';
 import { type Findings, type Say, Unreadable } from './finding.ts';
+import { checkNames, checkTask } from './lineage.ts';
 import { contentOf, type Opened } from './opened.ts';
 import { shownFiles } from './shown.ts';
-import {
-  type ArchivedTrace,
-  FORM_BYTES_MAX,
-  inputsOf,
-  type LeftOut,
-  PLACES,
-  partsOf,
-  readLeftOut,
-  readSources,
-  readStudy,
-  readTraces,
-  type Source,
-  type Study,
-  type StudyTask,
-  studyDigest,
-} from './study.ts';
-
-/** An archive whose forms could be read. */
-export interface Contents {
-  readonly opened: Opened;
-  readonly study: Study;
-  readonly digest: Digest;
-  readonly traces: ReadonlyMap<string, ArchivedTrace>;
-  readonly sources: readonly Source[];
-  readonly leftOut: ReadonlyMap<string, LeftOut>;
-  /** Digest of its verify.mjs; undefined when it has none. */
-  readonly checker: Digest | undefined;
-  /** The bytes of a blob, verified; undefined when it is not in the archive. */
-  blob(digest: string): Promise<Uint8Array | undefined>;
-}
-
-/** A blob has no more bytes than this: it is held in memory whole. */
-const BLOB_BYTES_MAX = 2 ** 31 - 1;
-const LIST_BYTES_MAX = 64 * 2 ** 20;
+import { PAPERS, PLACES, type Study, type StudyTask } from './study.ts';
 
 /** Checks an archive, saying everything that is wrong. Undefined when its forms cannot be read. */
 export async function checkIntegrity(
@@ -57,6 +32,7 @@ export async function checkIntegrity(
     }
     checkNames(contents, known, say);
     checkCode(contents.study, digests, say);
+    checkStrangers(contents, digests, say);
     checkBlobs(contents, digests, say);
     await checkArtifacts(contents, known, digests, say);
     await checkClaims(contents, known, digests, say);
@@ -67,116 +43,6 @@ export async function checkIntegrity(
   }
 }
 
-async function readContents(
-  opened: Opened,
-  digests: ReadonlyMap<string, Digest>,
-  sayAt: Say,
-): Promise<Contents> {
-  const say: Say = (place, message) => sayAt(`${PAYLOAD}${place}`, message);
-  const bytes = (place: string, most: number): Promise<Uint8Array> =>
-    contentOf(opened, `${PAYLOAD}${place}`, most, sayAt);
-  const study = readStudy(await bytes(PLACES.study, FORM_BYTES_MAX.study), say);
-  const leftOut = readLeftOut(await bytes(PLACES.leftOut, LIST_BYTES_MAX), say);
-  return {
-    opened,
-    study,
-    digest: studyDigest(study),
-    traces: readTraces(await bytes(PLACES.traces, FORM_BYTES_MAX.traces), say),
-    sources: readSources(await bytes(PLACES.sources, LIST_BYTES_MAX), say),
-    leftOut: new Map(leftOut.map((one) => [one.digest, one])),
-    checker: digests.get(PAYLOAD + PLACES.checker),
-    async blob(digest) {
-      const name = `${PAYLOAD}${PLACES.blobs}${digest}`;
-      if (!opened.files.has(name)) return undefined;
-      const content = await contentOf(opened, name, BLOB_BYTES_MAX, sayAt);
-      return digestOf(content) === digest ? content : undefined;
-    },
-  };
-}
-
-/** A task against its trace, and its trace's key against its parts. */
-function checkTask(
-  task: StudyTask,
-  place: string,
-  { study, traces }: Contents,
-  known: ReadonlyMap<string, StudyTask>,
-  say: Say,
-): void {
-  if (known.has(task.task)) say(place, `is a second ${task.task}`);
-  if (taskId(task.stage, Object.values(task.at)) !== task.task) {
-    say(place, `${task.task} does not stand at its labels`);
-  }
-  if (!Object.hasOwn(study.stages, task.stage)) say(place, `has no stage ${task.stage}`);
-  if (task.infeasible !== undefined && Object.keys(task.outputs).length > 0) {
-    say(place, `${task.task} cannot be done, and has outputs`);
-  }
-  if (task.key === null) {
-    if (task.infeasible === undefined) say(place, `${task.task} has no key`);
-    return;
-  }
-  const trace = traces.get(task.key);
-  if (trace === undefined) {
-    say(place, `${task.task} has no trace of its key ${task.key.slice(0, 12)}`);
-    return;
-  }
-  const differs = (what: string, a: unknown, b: unknown): void => {
-    if (canonicalJson(a) !== canonicalJson(b)) {
-      say(place, `${task.task}: its ${what} are not those of its trace`);
-    }
-  };
-  const { parts } = trace;
-  differs('params', task.params, parts.params);
-  differs('outputs', task.outputs, trace.outputs);
-  differs('reasons', task.infeasible ?? null, trace.infeasible ?? null);
-  differs('tolerances', task.tolerance ?? null, trace.tolerance ?? null);
-  if (parts.code !== study.stages[task.stage]) say(place, `${task.task} ran other code`);
-  const inputs = inputsOf(task, (id) => known.get(id));
-  if (typeof inputs === 'string') say(place, `${task.task}: ${inputs}`);
-  else differs('inputs', inputs, parts.inputs);
-  if (task.infeasible === undefined) {
-    const kinds = Object.entries(task.outputs).map(([name, { kind }]) => [name, kind]);
-    differs('kinds of outputs', Object.fromEntries(kinds), parts.outputs);
-  }
-}
-
-/** Keys of traces, and the names that a study speaks of. */
-function checkNames(
-  { study, traces, sources }: Contents,
-  known: ReadonlyMap<string, StudyTask>,
-  say: Say,
-): void {
-  const used = new Set(study.tasks.map(({ key }) => key));
-  const files = new Set(sources.map(({ sha256 }) => sha256));
-  let line = 0;
-  for (const [key, trace] of traces) {
-    line += 1;
-    const place = `${PAYLOAD}${PLACES.traces}:${line}`;
-    const actual = keyOf(partsOf(trace));
-    if (actual !== key) say(place, `the key of ${trace.task} is not that of its parts (${actual})`);
-    if (!used.has(key)) say(place, `is a trace of ${trace.task} that no task has`);
-    for (const [name, digest] of Object.entries(trace.parts.source ?? {})) {
-      if (!files.has(digest))
-        say(place, `${trace.task} was made from ${name}, which is not listed`);
-    }
-  }
-  const place = `${PAYLOAD}${PLACES.study}`;
-  for (const id of study.targets)
-    if (!known.has(id)) say(place, `has a target ${id} and no such task`);
-  const cited = study.claims ? [...study.artifacts, study.claims] : study.artifacts;
-  for (const { task, output } of cited) {
-    const made = known.get(task);
-    if (!made || !Object.hasOwn(made.outputs, output))
-      say(place, `speaks of ${task}:${output}, which is not there`);
-  }
-}
-
-/** The digest of a bundle, as keys have it: as the engine takes it. */
-export const codeDigest = (bundle: Digest): Digest =>
-  digestOf(canonicalJson(['bundle/1', bundle, {}]));
-
-/** The code of commands: they have no bundle, and are not run again. */
-export const COMMAND_CODE = digestOf(canonicalJson(['command/1']));
-
 function checkCode(study: Study, digests: ReadonlyMap<string, Digest>, say: Say): void {
   for (const code of new Set(Object.values(study.stages))) {
     if (code === COMMAND_CODE) continue;
@@ -184,6 +50,26 @@ function checkCode(study: Study, digests: ReadonlyMap<string, Digest>, say: Say)
     const digest = digests.get(name);
     if (digest === undefined) say(name, 'is missing: a stage ran it');
     else if (codeDigest(digest) !== code) say(name, 'is not the code that was run');
+  }
+}
+
+/** Files that no list of the archive leads to: they would travel under its good name. */
+function checkStrangers(
+  { study, sources }: Contents,
+  digests: ReadonlyMap<string, Digest>,
+  say: Say,
+): void {
+  const known = new Set([
+    ...Object.values(PLACES),
+    ...PAPERS,
+    ...Object.values(study.stages).map((code) => `${PLACES.bundles}${code}.mjs`),
+    ...sources.map(({ sha256 }) => PLACES.data + sha256),
+  ]);
+  for (const name of digests.keys()) {
+    const place = name.slice(PAYLOAD.length);
+    // These are held against the outputs of tasks.
+    if (place.startsWith(PLACES.blobs) || place.startsWith(PLACES.artifacts)) continue;
+    if (name.startsWith(PAYLOAD) && !known.has(place)) say(name, 'is no part of the study');
   }
 }
 

@@ -33,7 +33,9 @@ export function nameFault(name: string): string | undefined {
   if (name === '' || name.length > 1000) return 'a name of no or of too many characters';
   if (name.startsWith('/') || /^[A-Za-z]:/.test(name)) return 'an absolute path';
   if (name.includes('\\')) return 'a backslash in its name';
-  if (/\p{Cc}/u.test(name)) return 'a control character in its name';
+  if (/[\p{Cc}\p{Bidi_Control}]/u.test(name)) return 'a control character in its name';
+  // What was no UTF-8 is read as this, and two names would become one.
+  if (name.includes('\ufffd')) return 'a name that is not UTF-8';
   const parts = name.split('/');
   if (parts.includes('..')) return 'a path that leaves its folder';
   if (parts.some((part) => part === '' || part === '.')) return 'a path with an empty part';

@@ -7,6 +7,7 @@ import { PAYLOAD, type Payload, tagFiles } from './bag.ts';
 import { crateText } from './crate.ts';
 import { type Hold, holdsIn, type Surroundings } from './gate.ts';
 import { type Gathered, tracesText } from './gather.ts';
+import { nameFault } from './opened.ts';
 import { readmeText } from './readme.ts';
 import { shownFiles } from './shown.ts';
 import { PLACES, studyDigest, studyText } from './study.ts';
@@ -116,7 +117,8 @@ async function addTexts(
   for (const [name, bytes] of Object.entries(beside.papers)) put(name, bytes);
   for (const code of new Set(Object.values(gathered.study.stages))) {
     const file = beside.bundles.get(code);
-    if (file !== undefined) put(`${PLACES.bundles}${code}.mjs`, await bundleText(file));
+    // Commands have no bundle: what they run is in their keys.
+    if (file) put(`${PLACES.bundles}${code}.mjs`, await bundleText(file));
   }
   const facts = { ...beside, digest, checker: digestOf(beside.checker) };
   put('README.md', readmeText(gathered, facts));
@@ -196,6 +198,9 @@ async function holdsOf(
     holds.push({ item: 'licence', message });
   }
   for (const { path, size, bytes } of files) {
+    const fault = nameFault(path);
+    if (fault)
+      holds.push({ item: `name:${path}`, message: `who verifies it would refuse ${fault}` });
     if (size > fileBytesMax) {
       holds.push({
         item: `size:${path}`,

@@ -1,5 +1,7 @@
 // readme.ts — what a reviewer reads first
+import { printable } from './finding.ts';
 import type { Gathered } from './gather.ts';
+import type { StudyTask } from './study.ts';
 
 /** What the text tells beside the study. */
 export interface ReadmeFacts {
@@ -15,6 +17,22 @@ export interface ReadmeFacts {
   };
 }
 
+const FAILED_SHOWN = 20;
+
+/** What a reader must know first of a study that is not whole. */
+function failedText(failed: readonly StudyTask[], skipped: number): string {
+  if (failed.length === 0) return '';
+  const lines = failed
+    .slice(0, FAILED_SHOWN)
+    .map((task) => `    ${task.task}: ${printable(task.failed?.split('\n')[0] ?? '', 160)}`);
+  if (failed.length > lines.length) lines.push(`    and ${failed.length - lines.length} more`);
+  return `
+**Not all of it was made**: of its tasks ${failed.length} failed, and ${skipped} were skipped as they need one that did.
+
+${lines.join('\n')}
+`;
+}
+
 /** The text of README.md in an archive. */
 export function readmeText(
   { study, leftOut, sources, blobs }: Gathered,
@@ -22,6 +40,8 @@ export function readmeText(
 ): string {
   const { title, digest, version, checker, invocation } = facts;
   const absent = sources.filter(({ included }) => !included);
+  const failed = study.tasks.filter((task) => task.failed !== undefined);
+  const skipped = study.tasks.filter((task) => task.skipped !== undefined);
   const words = [
     'pipeline make',
     ...invocation.targets,
@@ -40,7 +60,7 @@ to check that all of it belongs together.
 
 The study digest is the SHA-256 of \`study.json\`: of plan, keys, outputs, claims and report, and of no time, machine or
 cost. Whoever makes the same study, wherever, gets the same digest.
-
+${failedText(failed, skipped.length)}
 ## Check it
 
 Without any program of ours: every file is in a manifest (this folder is the \`data\` folder of a BagIt bag).
@@ -51,6 +71,7 @@ With Node 20 or later, and nothing to install:
 
     node verify.mjs STUDY.zip                 # runs nothing of the archive
     node verify.mjs STUDY.zip --rerun --yes   # runs its code again, and compares bit by bit
+    node verify.mjs --commands --yes          # stages that are commands, too: with all your rights
     node verify.mjs --help
 
 **Whom to trust.** \`verify.mjs\` came with the archive. A forged archive could bring a forged checker that finds everything

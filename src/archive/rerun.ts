@@ -1,28 +1,18 @@
 // rerun.ts — tasks of an archive, run again from its own code, and compared bit by bit
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { GivenBlob, InputBlobs } from '../pipeline/assignment.ts';
-import { fetchFiles } from '../pipeline/fetch.ts';
-import {
-  type AbsentReason,
-  type Coordinates,
-  type Digest,
-  digestOf,
-  type Json,
-  type Named,
-  type TaskId,
-} from '../pipeline/key.ts';
-import type { Absent, SourceFile } from '../pipeline/stage.ts';
-import type { Store } from '../pipeline/store.ts';
+import type { Json, Named } from '../pipeline/key.ts';
 import { PAYLOAD } from './bag.ts';
 import { type Choice, chooseTasks } from './choice.ts';
 import { type CitedClaims, citedTasks } from './cited.ts';
-import { differenceOf } from './difference.ts';
-import { COMMAND_CODE, type Contents } from './integrity.ts';
+import { compareOutputs, worstOf } from './comparison.ts';
+import { COMMAND_CODE, type Contents } from './contents.ts';
+import { Given } from './given.ts';
 import { contentOf } from './opened.ts';
+import { commandWords, Programs } from './programs.ts';
 import { type ErrandEnd, type Launcher, runErrand } from './runner.ts';
 import { type ArchivedTrace, PLACES, type StudyTask } from './study.ts';
-import type { OutputVerdict, TaskVerdict } from './verdict.ts';
+import type { TaskVerdict } from './verdict.ts';
 
 /** How tasks are to be run again. */
 export interface RerunOptions {
@@ -37,8 +27,12 @@ export interface RerunOptions {
   readonly mirrors: readonly string[];
   /** Folder with node_modules for stages that use packages; null when there is none. */
   readonly packages: string | null;
+  /** Where programs of commands are looked for; null when commands are not to be run. */
+  readonly programs: string | null;
   readonly clock: () => number;
   readonly hear: (said: RerunEvent) => void;
+  /** Aborted: nothing more is run, and what was found is told. */
+  readonly signal: AbortSignal;
 }
 
 /** What is told while tasks run. */
@@ -66,9 +60,14 @@ const OUTPUT_SLACK = 4;
 const OUTPUT_BYTES_MIN = 64 * 2 ** 20;
 /** Processes take a while to start, and machines differ: not all of the budget is planned for. */
 const BUDGET_SHARE = 0.8;
+const BUNDLE_BYTES_MAX = 2 ** 28;
 /** Why a task was not run again to its end. */
 export const BUDGET_SPENT = 'the budget was used up';
-const FETCH_PACE = { retryAfter_ms: 1000, stall_ms: 30_000 };
+/** The same, when somebody stopped it. */
+export const INTERRUPTED = 'it was interrupted';
+
+/** Why what failed is not run again. */
+const FAILED_THERE = 'it failed in the study';
 
 /** Runs tasks again, as many as the budget allows. */
 export async function rerun(options: RerunOptions): Promise<Rerun> {
@@ -86,25 +85,54 @@ class Work {
   private readonly tasks: ReadonlyMap<string, StudyTask>;
   private readonly running = new Map<string, Promise<void>>();
   private readonly stop = new AbortController();
+  private readonly given: Given;
+  private readonly programs: Programs | undefined;
+  /** Why commands cannot be run here, by key. */
+  private readonly unfit = new Map<string, string>();
   private readonly options: RerunOptions;
 
   constructor(options: RerunOptions) {
     this.options = options;
-    this.tasks = new Map(options.contents.study.tasks.map((task) => [task.task, task]));
+    const { contents, scratch, mirrors, hear, signal, programs } = options;
+    this.tasks = new Map(contents.study.tasks.map((task) => [task.task, task]));
+    const stopped = this.stop.signal;
+    signal.addEventListener('abort', () => this.stop.abort(), { once: true });
+    if (signal.aborted) this.stop.abort();
+    this.given = new Given({
+      contents,
+      tasks: this.tasks,
+      folder: join(scratch, 'blobs'),
+      mirrors,
+      signal: stopped,
+      warn: (message) => hear({ say: 'warning', message }),
+    });
+    if (programs !== null) {
+      this.programs = new Programs({ scratch, path: programs, signal: stopped });
+    }
   }
 
-  /** Bundles go into the scratch folder, as they were verified. */
+  /** Bundles go into the scratch folder, as they were verified; tools are asked for their versions. */
   async prepare(): Promise<void> {
     const { contents, scratch } = this.options;
-    await mkdir(join(scratch, 'bundles'), { recursive: true });
-    await mkdir(join(scratch, 'blobs'), { recursive: true });
-    await mkdir(join(scratch, 'work'), { recursive: true });
+    for (const folder of ['bundles', 'blobs', 'work']) {
+      await mkdir(join(scratch, folder), { recursive: true });
+    }
     for (const code of new Set(Object.values(contents.study.stages))) {
       const name = `${PAYLOAD}${PLACES.bundles}${code}.mjs`;
       if (!contents.opened.files.has(name)) continue;
-      const bytes = await contentOf(contents.opened, name, 2 ** 28, () => undefined);
+      const bytes = await contentOf(contents.opened, name, BUNDLE_BYTES_MAX, () => undefined);
       await writeFile(join(scratch, 'bundles', `${code}.mjs`), bytes);
     }
+    for (const task of contents.study.tasks) {
+      const trace = this.traceOf(task);
+      if (trace?.parts.code !== COMMAND_CODE) continue;
+      const why = await this.programs?.obstacle(task, trace);
+      if (why !== undefined) this.unfit.set(trace.key, why);
+    }
+  }
+
+  private traceOf({ key }: StudyTask): ArchivedTrace | undefined {
+    return key === null ? undefined : this.options.contents.traces.get(key);
   }
 
   choose(): Choice {
@@ -129,16 +157,18 @@ class Work {
   }
 
   /** Why a task cannot be run again, as far as that is known beforehand. */
-  obstacle(task: StudyTask): string | undefined {
-    const { contents, packages } = this.options;
-    const trace = task.key === null ? undefined : contents.traces.get(task.key);
-    if (trace === undefined) return 'it cannot be done, and was not run';
-    if (trace.parts.code === COMMAND_CODE) return 'it is a command: only modules are run again';
-    if (trace.parts.tools && packages === null) {
-      const tools = Object.entries(trace.parts.tools).map(
-        ([name, version]) => `${name} ${version}`,
-      );
-      return `it needs packages that are not in the archive (${tools.join(', ')}): name a folder that has them with --packages`;
+  private obstacle(task: StudyTask): string | undefined {
+    const trace = this.traceOf(task);
+    if (trace === undefined) return 'it was not run in the study';
+    if (trace.failed !== undefined) return FAILED_THERE;
+    const { code, tools } = trace.parts;
+    if (code === COMMAND_CODE) {
+      if (this.programs) return this.unfit.get(trace.key);
+      return `it is the command ${commandWords(trace)}: --commands runs it, with all your rights`;
+    }
+    if (tools && this.options.packages === null) {
+      const named = Object.entries(tools).map(([name, version]) => `${name} ${version}`);
+      return `it needs packages that are not in the archive (${named.join(', ')}): name a folder that has them with --packages`;
     }
     return undefined;
   }
@@ -184,39 +214,54 @@ class Work {
   }
 
   private async judge(task: StudyTask): Promise<TaskVerdict> {
-    const { clock } = this.options;
-    const trace = this.options.contents.traces.get(task.key as string) as ArchivedTrace;
+    const { clock, contents } = this.options;
+    const trace = this.traceOf(task) as ArchivedTrace;
     const common = { task: task.task, recorded_s: trace.cost.seconds };
     const untested = (why: string): TaskVerdict => ({ ...common, verdict: 'not tested', why });
-    if (this.stop.signal.aborted) return untested(BUDGET_SPENT);
+    if (this.stop.signal.aborted) return untested(this.whyStopped);
     const start = clock();
     let end: ErrandEnd;
     try {
-      end = await this.errand(task, trace);
+      end = await (this.programs && trace.parts.code === COMMAND_CODE
+        ? this.programs.run(task, trace, await this.given.inputs(task, trace))
+        : this.errand(task, trace));
     } catch (error) {
+      if (this.stop.signal.aborted) return untested(this.whyStopped);
       return untested(error instanceof Error ? error.message : String(error));
     }
     const timed = { ...common, seconds: (clock() - start) / 1000 };
-    if (end.end === 'stopped') return untested(BUDGET_SPENT);
+    if (end.end === 'stopped') return untested(this.whyStopped);
     if (end.end === 'failed') {
       if (end.infeasible && end.message === task.infeasible)
         return { ...timed, verdict: 'identical' };
       const why = `it fails: ${end.message}`;
-      return trace.parts.tools ? untested(why) : { ...timed, verdict: 'different', why };
+      // What runs beside the archive's own code may be another here.
+      const isOwn = !trace.parts.tools && trace.parts.code !== COMMAND_CODE;
+      return isOwn ? { ...timed, verdict: 'different', why } : untested(why);
     }
-    const outputs = await this.compare(task, end.outputs);
-    const worst = (verdict: OutputVerdict['verdict']): boolean =>
-      outputs.some((output) => output.verdict === verdict);
-    const verdict = worst('different')
-      ? 'different'
-      : worst('within tolerance')
-        ? 'within tolerance'
-        : 'identical';
-    return {
-      ...timed,
-      verdict,
-      outputs: outputs.filter((output) => output.verdict !== 'identical'),
-    };
+    const outputs = await compareOutputs(task, end.outputs, contents);
+    await this.keep(task, end.outputs, outputs);
+    const told = outputs.filter((output) => output.verdict !== 'identical');
+    return { ...timed, verdict: worstOf(outputs), outputs: told };
+  }
+
+  private get whyStopped(): string {
+    return this.options.signal.aborted ? INTERRUPTED : BUDGET_SPENT;
+  }
+
+  /** Keeps what was given again as it was for the tasks that read it, and the claims as they were judged now. */
+  private async keep(
+    task: StudyTask,
+    made: ReadonlyMap<string, Uint8Array>,
+    verdicts: Awaited<ReturnType<typeof compareOutputs>>,
+  ): Promise<void> {
+    const cited = this.options.contents.study.claims;
+    if (cited?.task === task.task) this.claims = made.get(cited.output);
+    for (const { output, verdict } of verdicts) {
+      const bytes = made.get(output);
+      if (verdict === 'identical' && bytes)
+        await this.given.keep(task.outputs[output].digest, bytes);
+    }
   }
 
   private async errand(task: StudyTask, trace: ArchivedTrace): Promise<ErrandEnd> {
@@ -231,8 +276,8 @@ class Work {
         root,
         params: task.params as Named<Json>,
         tools,
-        inputs: await this.inputs(task, trace),
-        files: await this.files(trace),
+        inputs: await this.given.inputs(task, trace),
+        files: await this.given.files(trace),
       },
       readable: tools ? [bundle, `${root}/*`] : [bundle],
       addons: tools !== null,
@@ -240,124 +285,6 @@ class Work {
       outputBytesMax: expected * OUTPUT_SLACK + OUTPUT_BYTES_MIN,
       signal: this.stop.signal,
     });
-  }
-
-  /** What a task reads, from the archive or as an earlier task made it again. */
-  private async inputs(task: StudyTask, trace: ArchivedTrace): Promise<Named<InputBlobs>> {
-    const inputs: Record<string, InputBlobs> = {};
-    const given = async (digest: string): Promise<GivenBlob> => ({
-      digest: digest as Digest,
-      bytes: await this.bytesOf(digest),
-    });
-    for (const [port, input] of Object.entries(task.inputs)) {
-      const items: InputBlobs['items'][number][] = [];
-      const missing: Absent[] = [];
-      if ('files' in input) {
-        for (const [name, digest] of input.files) {
-          items.push({ task: name as TaskId, at: { file: name }, ...(await given(digest)) });
-        }
-        inputs[port] = { arity: 'many', items };
-        continue;
-      }
-      const { arity, links } = input;
-      const reasons = trace.parts.inputs[port];
-      for (const [index, [id, output]] of links.entries()) {
-        const upstream = this.tasks.get(id) as StudyTask;
-        const at = upstream.at as Coordinates;
-        const made = upstream.outputs[output];
-        if (made) items.push({ task: id as TaskId, at, ...(await given(made.digest)) });
-        else {
-          const reason = (reasons as [string, Coordinates, null, AbsentReason][])[index][3];
-          missing.push({ task: id as TaskId, at, reason });
-        }
-      }
-      inputs[port] = { arity, items, ...(arity === 'partial' && { missing }) };
-    }
-    return inputs;
-  }
-
-  private async bytesOf(digest: string): Promise<Uint8Array> {
-    const kept = await this.options.contents.blob(digest);
-    if (kept) return kept;
-    const made = await readFile(join(this.options.scratch, 'blobs', digest)).catch(() => undefined);
-    if (made && digestOf(made) === digest) return made;
-    throw new Error(
-      `what it reads is neither in the archive nor could it be made again (${digest.slice(0, 12)})`,
-    );
-  }
-
-  /** Files from outside: from the archive, mirrors, or where they are published; always by digest. */
-  private async files(trace: ArchivedTrace): Promise<Named<GivenBlob>> {
-    const { contents } = this.options;
-    const files: Record<string, GivenBlob> = {};
-    for (const [name, sha256] of Object.entries(trace.parts.source ?? {})) {
-      const source = contents.sources.find((one) => one.sha256 === sha256);
-      if (source === undefined) throw new Error(`${name} is not listed in ${PLACES.sources}`);
-      files[name] = { digest: sha256 as Digest, bytes: await this.fetched({ ...source, name }) };
-    }
-    return files;
-  }
-
-  private async fetched(source: SourceFile & { readonly sha256: string }): Promise<Uint8Array> {
-    const { contents, mirrors, hear, scratch } = this.options;
-    const name = `${PAYLOAD}${PLACES.data}${source.sha256}`;
-    if (contents.opened.files.has(name)) {
-      const bytes = await contentOf(contents.opened, name, 2 ** 31 - 1, () => undefined);
-      if (digestOf(bytes) === source.sha256) return bytes;
-    }
-    const place = (digest: string): string => join(scratch, 'blobs', digest);
-    let content = await readFile(place(source.sha256)).catch(() => undefined);
-    const shelf = {
-      hasBlob: () => content !== undefined,
-      putBlob(bytes: Uint8Array) {
-        content = Buffer.from(bytes);
-        return digestOf(bytes);
-      },
-      blob: () => content,
-    };
-    await fetchFiles([source], {
-      store: shelf as unknown as Store,
-      mirrors,
-      progress: () => undefined,
-      warn: (message) => hear({ say: 'warning', message }),
-      signal: this.stop.signal,
-      ...FETCH_PACE,
-    });
-    if (content === undefined || digestOf(content) !== source.sha256)
-      throw new Error(`${source.name} cannot be had`);
-    await writeFile(place(source.sha256), content);
-    return content;
-  }
-
-  private async compare(
-    task: StudyTask,
-    outputs: ReadonlyMap<string, Uint8Array>,
-  ): Promise<readonly OutputVerdict[]> {
-    const { contents, scratch } = this.options;
-    const verdicts: OutputVerdict[] = [];
-    for (const [output, { digest, kind }] of Object.entries(task.outputs)) {
-      const made = outputs.get(output);
-      if (made === undefined) {
-        verdicts.push({ output, verdict: 'different', words: 'it was not given this time' });
-        continue;
-      }
-      const cited = contents.study.claims;
-      if (cited?.task === task.task && cited.output === output) this.claims = made;
-      if (digestOf(made) === digest) {
-        verdicts.push({ output, verdict: 'identical' });
-        const isHere = contents.opened.files.has(`${PAYLOAD}${PLACES.blobs}${digest}`);
-        if (!isHere) await writeFile(join(scratch, 'blobs', digest), made);
-        continue;
-      }
-      const before = await contents.blob(digest);
-      const difference = before && differenceOf(kind, before, made);
-      const words = difference?.words ?? 'other bytes (its own are not in the archive)';
-      const near =
-        task.tolerance !== undefined && (difference?.relative ?? Infinity) <= task.tolerance;
-      const verdict = near ? 'within tolerance' : 'different';
-      verdicts.push({ output, verdict, words, ...(near && { tolerance: task.tolerance }) });
-    }
-    return verdicts;
   }
 }
 

@@ -76,7 +76,7 @@ export async function runErrand(launcher: Launcher, errand: Errand): Promise<Err
     if (errand.signal.aborted) return { end: 'stopped' };
     if (typeof heard === 'object') return heard;
     const how = await died;
-    const last = words.trim().split('\n').at(-1) ?? '';
+    const last = lastWords(words);
     const message =
       heard ?? `the process ended (${how})${last === '' ? '' : `: ${printable(last)}`}`;
     return { end: 'failed', message, infeasible: false };
@@ -84,6 +84,12 @@ export async function runErrand(launcher: Launcher, errand: Errand): Promise<Err
     errand.signal.removeEventListener('abort', kill);
     kill();
   }
+}
+
+/** The line of an uncaught error, where there is one: Node says more after it. */
+function lastWords(text: string): string {
+  const lines = text.trim().split('\n');
+  return lines.findLast((line) => /^(\w*Error|node:|FATAL)\b/.test(line)) ?? lines.at(-1) ?? '';
 }
 
 function flagsOf({ permission, script }: Launcher, { readable, addons }: Errand): string[] {

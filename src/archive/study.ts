@@ -1,6 +1,7 @@
 // study.ts — the reproducible part of an archive: what was asked, what it is keyed by, what came out
 import * as z from 'zod/mini';
 import {
+  type AbsentReason,
   type CollectedDigest,
   type Digest,
   digestOf,
@@ -10,7 +11,7 @@ import {
   type Named,
   type TaskId,
 } from '../pipeline/key.ts';
-import { type JsonError, parseJson } from './bounded-json.ts';
+import { type Allowance, type JsonError, parseJson } from './bounded-json.ts';
 import { type Say, Unreadable } from './finding.ts';
 
 /** Files of an archive, below its payload. */
@@ -30,6 +31,9 @@ export const PLACES = {
   artifacts: 'artifacts/',
   data: 'source-files/',
 } as const;
+
+/** Files for people that an archive holds beside those. */
+export const PAPERS = ['pipeline.yaml', 'README.md', 'LICENSE', 'CITATION.cff'] as const;
 
 const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/, '64 lower-case hex digits'));
 const size = z.int().check(z.nonnegative());
@@ -51,13 +55,17 @@ const Task = z.strictObject({
   at: labels,
   params: named(json),
   inputs: named(Input),
-  /** Null for a task that cannot be done, and of which that was known without running it. */
+  /** Null for a task that was not run: it cannot be done, or was skipped. */
   key: z.nullable(digest),
   outputs: named(z.strictObject({ digest, bytes: size, kind: z.string() })),
   /** Other runs may differ by so much, relatively. */
   tolerance: z.optional(z.number()),
   /** Why it cannot be done; then it has no outputs. */
   infeasible: z.optional(z.string()),
+  /** How it failed; then it has no outputs. */
+  failed: z.optional(z.string()),
+  /** For which failed task it was not run; then it has no outputs. */
+  skipped: z.optional(z.string()),
 });
 
 const StudyForm = z.strictObject({
@@ -73,6 +81,14 @@ const StudyForm = z.strictObject({
   claims: z.nullable(z.strictObject({ task: z.string(), output: z.string() })),
 });
 
+/** What a command runs. */
+const Command = z.strictObject({
+  argv: z.array(z.string()),
+  env: named(z.nullable(z.string())),
+  inputs: named(z.nullable(z.string())),
+  outputs: named(z.string()),
+});
+
 const TraceForm = z.object({
   key: digest,
   task: z.string(),
@@ -83,12 +99,20 @@ const TraceForm = z.object({
     outputs: named(z.string()),
     source: z.nullable(named(digest)),
     tools: z.optional(named(z.string())),
+    command: z.optional(Command),
   }),
   outputs: named(z.strictObject({ digest, bytes: size, kind: z.string() })),
   cost: z.object({ seconds: z.number(), work: z.nullable(z.number()) }),
-  made: z.object({ run: z.string(), at: z.string(), versions: named(z.string()) }),
+  made: z.object({
+    run: z.string(),
+    at: z.string(),
+    versions: named(z.string()),
+    machine: z.optional(named(z.string())),
+  }),
   tolerance: z.optional(z.number()),
   infeasible: z.optional(z.string()),
+  /** How the action failed: no outputs, and nothing for a store. */
+  failed: z.optional(z.string()),
 });
 
 const SourceForm = z.strictObject({
@@ -130,15 +154,23 @@ export const studyDigest = (study: Study): Digest => digestOf(studyText(study));
 
 const STUDY_BYTES_MAX = 512 * 2 ** 20;
 const LINE_BYTES_MAX = 32 * 2 ** 20;
+/** Values in all traces together. */
+const TRACE_VALUES_MAX = 20_000_000;
 /** What may be read of each form. */
 export const FORM_BYTES_MAX = { study: STUDY_BYTES_MAX, traces: 4 * STUDY_BYTES_MAX } as const;
 
-function parsed<T>(schema: z.ZodMiniType<T>, bytes: Uint8Array, place: string, say: Say): T {
+function parsed<T>(
+  schema: z.ZodMiniType<T>,
+  bytes: Uint8Array,
+  place: string,
+  say: Say,
+  allowance?: Allowance,
+): T {
   let value: Json;
   try {
-    value = parseJson(bytes);
+    value = parseJson(bytes, allowance);
   } catch (error) {
-    say(place, `is ${(error as JsonError).message}`);
+    say(place, (error as JsonError).message);
     throw new Unreadable(place);
   }
   const result = z.safeParse(schema, value);
@@ -171,6 +203,7 @@ export function readStudy(bytes: Uint8Array, say: Say): Study {
 /** Reads traces.jsonl: a trace a line. @throws Unreadable after saying what is wrong with their form */
 export function readTraces(bytes: Uint8Array, say: Say): Map<string, ArchivedTrace> {
   const traces = new Map<string, ArchivedTrace>();
+  const allowance = { values: TRACE_VALUES_MAX };
   let line = 1;
   for (let at = 0; at < bytes.length; line++) {
     const newline = bytes.indexOf(0x0a, at);
@@ -180,7 +213,7 @@ export function readTraces(bytes: Uint8Array, say: Say): Map<string, ArchivedTra
       say(place, `has ${end - at} bytes, and may have ${LINE_BYTES_MAX}`);
       throw new Unreadable(place);
     }
-    const trace = parsed(TraceForm, bytes.subarray(at, end), place, say);
+    const trace = parsed(TraceForm, bytes.subarray(at, end), place, say, allowance);
     if (traces.has(trace.key)) say(place, `is a second trace of key ${trace.key.slice(0, 12)}`);
     traces.set(trace.key, trace);
     at = end + 1;
@@ -212,9 +245,8 @@ export function inputsOf(
       const made = Object.hasOwn(upstream.outputs, output) ? upstream.outputs[output] : undefined;
       const name = id as TaskId;
       if (made) items.push([name, upstream.at, made.digest as Digest]);
-      else if (upstream.infeasible !== undefined && input.arity === 'partial') {
-        const reason = { kind: 'infeasible', message: upstream.infeasible } as const;
-        items.push([name, upstream.at, null, reason]);
+      else if (absenceOf(upstream) && input.arity === 'partial') {
+        items.push([name, upstream.at, null, absenceOf(upstream) as AbsentReason]);
       } else return `input ${port} comes from ${id}:${output}, which was not made`;
     }
     const isList = input.arity === 'many' || input.arity === 'partial';
@@ -222,6 +254,13 @@ export function inputsOf(
     inputs[port] = isList ? items : (items[0]?.[2] ?? null);
   }
   return inputs;
+}
+
+/** Why a task has no outputs; undefined when it was made. */
+export function absenceOf({ infeasible, failed, skipped }: StudyTask): AbsentReason | undefined {
+  if (infeasible !== undefined) return { kind: 'infeasible', message: infeasible };
+  if (failed !== undefined) return { kind: 'failed', message: failed };
+  return skipped === undefined ? undefined : { kind: 'skipped', message: skipped };
 }
 
 /** The parts of a key, as the engine knows them. */

@@ -46,10 +46,17 @@ export interface Verification {
   /** Version of pipeline that verified. */
   readonly version: string;
   /** Its verify.mjs, beside the one of this version. */
-  readonly checker: { readonly archive: string | null; readonly own: string | null };
+  readonly checker: {
+    readonly archive: string | null;
+    readonly own: string | null;
+    /** Whose it is, as far as it is known; absent where this is a verify.mjs itself. */
+    readonly words?: string;
+  };
   readonly findings: readonly Finding[];
   readonly findingCount: number;
   readonly tasks: number;
+  /** How many of them gave nothing in the study, as they failed or needed one that did. */
+  readonly absent: { readonly failed: number; readonly skipped: number };
   readonly blobs: { readonly here: number; readonly leftOut: number };
   readonly rerun: {
     readonly seed: number;

@@ -30,11 +30,13 @@ ${meaning(found)}`,
   );
 }
 
-function integrity({ findings, findingCount, tasks, blobs, notes }: Verification): Html {
+function integrity({ findings, findingCount, tasks, absent, blobs, notes }: Verification): Html {
   const more = findingCount - findings.length;
   return html`<section>
 <h2>Integrity</h2>
-<p>${tasks} tasks; ${blobs.here} blobs in the archive, ${blobs.leftOut} listed and left out. Nothing of the archive was run
+<p>${tasks} tasks${
+    absent.failed > 0 ? `, of which ${absent.failed} failed and ${absent.skipped} were skipped` : ''
+  }; ${blobs.here} blobs in the archive, ${blobs.leftOut} listed and left out. Nothing of the archive was run
 for this: every digest was taken, every key computed from its parts, every input traced to the task that made it, every
 claim held against the measurements that it cites.</p>
 ${
@@ -115,7 +117,7 @@ Not that the code does what a paper says, and not that nothing else was tried.</
 <p class="note">Checked by pipeline ${version}. ${
     checker.own === null
       ? 'The checker was a verify.mjs: it is to be trusted only if its SHA-256 is the one that is published with this version.'
-      : 'The copy of the checker in the archive was not run.'
+      : `The verify.mjs in the archive ${checker.words ?? 'was not run'}.`
   }</p>
 </section>`;
 }

@@ -1,14 +1,16 @@
 // verify.ts — an archive → what it comes to: its integrity, and what of it was run again
-import { stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Digest } from '../pipeline/key.ts';
 import { type OnRead, PAYLOAD } from './bag.ts';
 import { type CitedClaims, readClaims } from './cited.ts';
-import { Findings, Unreadable } from './finding.ts';
+import type { Contents } from './contents.ts';
+import { Findings, printable, Unreadable } from './finding.ts';
 import { openFolder } from './folder-reader.ts';
-import { type Contents, checkIntegrity } from './integrity.ts';
+import { checkIntegrity } from './integrity.ts';
 import { contentOf, LIMITS, type Opened } from './opened.ts';
 import { type Rerun, type RerunOptions, rerun } from './rerun.ts';
-import { PLACES, type StudyTask } from './study.ts';
+import { absenceOf, PLACES, type StudyTask } from './study.ts';
 import { claimVerdicts, type TaskVerdict, type Verification } from './verdict.ts';
 import { openZip } from './zip-reader.ts';
 
@@ -18,16 +20,41 @@ export interface VerifyOptions {
   readonly version: string;
   /** SHA-256 of the verify.mjs of this version; null when this is it. */
   readonly checker: Digest | null;
+  readonly published: readonly KnownChecker[];
   readonly node: string;
   readonly progress: OnRead;
-  /** Absent when nothing is to be run. */
-  readonly rerun?: Omit<RerunOptions, 'contents' | 'claims'>;
+  /** Asked once it is known that the archive holds together. Absent when nothing is to be run. */
+  readonly rerun?: () => Promise<Omit<RerunOptions, 'contents' | 'claims'>>;
+}
+
+/** A verify.mjs that was published. */
+export interface KnownChecker {
+  readonly version: string;
+  readonly sha256: string;
 }
 
 /** Opens an archive: a zip file, or a folder that one was unpacked to. @throws Unreadable after saying why */
 export async function openArchive(path: string, { say }: Findings): Promise<Opened> {
   const found = await stat(path);
-  return found.isDirectory() ? openFolder(path, LIMITS, say) : openZip(path, LIMITS, say);
+  if (found.isDirectory()) return openFolder(await bagAt(path), LIMITS, say);
+  if (found.isFile()) return openZip(path, LIMITS, say);
+  say(path, 'is neither a file nor a folder');
+  throw new Unreadable(path);
+}
+
+/** The bag that somebody means who names the folder in which it was unpacked, or its payload. */
+async function bagAt(path: string): Promise<string> {
+  const isBag = (folder: string): Promise<boolean> =>
+    lstat(join(folder, 'bagit.txt')).then(
+      (file) => file.isFile(),
+      () => false,
+    );
+  if (await isBag(path)) return path;
+  const above = dirname(resolve(path));
+  if (`${basename(resolve(path))}/` === PAYLOAD && (await isBag(above))) return above;
+  const within = (await readdir(path, { withFileTypes: true })).filter((one) => one.isDirectory());
+  const [only] = within.map(({ name }) => join(path, name));
+  return within.length === 1 && (await isBag(only)) ? only : path;
 }
 
 /** Verifies an archive. */
@@ -53,13 +80,14 @@ async function conclude(
 ): Promise<Verification> {
   const claims = contents ? await claimsOf(contents) : undefined;
   const notes: string[] = [];
-  checkChecker(contents, options, notes);
   let again: Rerun | undefined;
+  let how: Omit<RerunOptions, 'contents' | 'claims'> | undefined;
   if (options.rerun && contents && findings.count === 0) {
-    again = await rerun({ ...options.rerun, contents, claims: claims?.claims ?? [] });
+    how = await options.rerun();
+    again = await rerun({ ...how, contents, claims: claims?.claims ?? [] });
   } else if (options.rerun)
     notes.push('nothing was run again: first, the archive must hold together');
-  const taskVerdicts = again && contents ? verdictsOf(contents, again, options) : [];
+  const taskVerdicts = again && how && contents ? verdictsOf(contents, again, how.budget_s) : [];
   const verdicts = new Map(taskVerdicts.map((one) => [one.task, one.verdict]));
   const tasks = new Map(contents?.study.tasks.map((task) => [task.task, task]));
   const judged =
@@ -81,21 +109,25 @@ async function conclude(
   const here = [...(contents?.opened.files.keys() ?? [])].filter((name) =>
     name.startsWith(PAYLOAD + PLACES.blobs),
   ).length;
+  const kinds = (kind: 'failed' | 'skipped'): number =>
+    [...tasks.values()].filter((task) => task[kind] !== undefined).length;
+  const known = contents && checkerWords(contents.checker, options);
   return {
     form: 'verification/1',
     archive: options.path,
     digest: contents?.digest ?? null,
     version: options.version,
-    checker: { archive: contents?.checker ?? null, own: options.checker },
+    checker: { archive: contents?.checker ?? null, own: options.checker, ...known },
     findings: findings.list,
     findingCount: findings.count,
     tasks: tasks.size,
+    absent: { failed: kinds('failed'), skipped: kinds('skipped') },
     blobs: { here, leftOut: contents?.leftOut.size ?? 0 },
     rerun:
-      again && options.rerun
+      again && how
         ? {
-            seed: options.rerun.seed,
-            budget_s: options.rerun.budget_s,
+            seed: how.seed,
+            budget_s: how.budget_s,
             chosen: again.choice.tasks.length,
             drawn: again.choice.drawn,
             node: options.node,
@@ -108,19 +140,18 @@ async function conclude(
   };
 }
 
-/** The archive's own checker is never run; whether it is ours is worth knowing. */
-function checkChecker(
-  contents: Contents | undefined,
-  { checker, version }: VerifyOptions,
-  notes: string[],
-): void {
-  if (contents === undefined || checker === null) return;
-  if (contents.checker === undefined) notes.push('the archive has no verify.mjs');
-  else if (contents.checker !== checker) {
-    notes.push(
-      `its verify.mjs is not that of pipeline ${version}: run it only if its SHA-256 (${contents.checker}) is published with the version that it says it is`,
-    );
-  }
+/** Whose verify.mjs is in the archive. It is never run, but somebody may run it. */
+function checkerWords(
+  archived: Digest | undefined,
+  { checker, version, published }: VerifyOptions,
+): { readonly words: string } | undefined {
+  if (checker === null) return undefined;
+  if (archived === undefined) return { words: 'there is none' };
+  const known = published.find(({ sha256 }) => sha256 === archived);
+  if (known) return { words: `is that of pipeline ${known.version}, as published; it was not run` };
+  if (archived === checker) return { words: `is that of this pipeline ${version}; it was not run` };
+  const words = `is unknown to pipeline ${version}: do not run it, unless its SHA-256 is published with the version that it says it is (${archived})`;
+  return { words };
 }
 
 async function claimsOf({
@@ -142,16 +173,21 @@ async function claimsOf({
 function verdictsOf(
   { study }: Contents,
   { verdicts }: Rerun,
-  { rerun: how }: VerifyOptions,
+  budget_s: number,
 ): readonly TaskVerdict[] {
+  const why = (task: StudyTask): string => {
+    const absence = absenceOf(task);
+    if (absence?.kind === 'failed') return `it failed in the study: ${firstLine(absence.message)}`;
+    if (absence?.kind === 'skipped') return `it was skipped in the study: ${absence.message}`;
+    if (absence && task.key === null) return 'it cannot be done, and was not run';
+    return `it was not among those chosen (budget ${budget_s} s)`;
+  };
   return study.tasks.map((task: StudyTask): TaskVerdict => {
     const found = task.key === null ? undefined : verdicts.get(task.key);
-    if (found) return { ...found, task: task.task };
-    const why = `it was not among those chosen (budget ${how?.budget_s ?? 0} s)`;
-    return {
-      task: task.task,
-      verdict: 'not tested',
-      why: task.key === null ? 'it cannot be done, and was not run' : why,
-    };
+    const isAbsent = task.failed !== undefined || task.skipped !== undefined;
+    if (found && !isAbsent) return { ...found, task: task.task };
+    return { task: task.task, verdict: 'not tested', why: why(task) };
   });
 }
+
+const firstLine = (text: string): string => printable(text.split('\n')[0]);

@@ -7,7 +7,6 @@ import { type Limits, nameFault, type Opened, type OpenedFile } from './opened.t
 const FILE_TYPE = 0o170000;
 const PLAIN_FILE = 0o100000;
 const FOLDER = 0o040000;
-const MADE_ON_UNIX = 3;
 /** Deflate cannot do better than 1032:1; what we write is far from it. */
 const RATIO_MAX = 1100;
 /** An entry with its name, which yauzl leaves to us: it would mend what is to be refused. */
@@ -91,8 +90,8 @@ function entryFault(entry: Entry, fileName: string, limits: Limits): string | un
   const unfit = nameFault(isFolder ? fileName.slice(0, -1) : fileName);
   if (unfit !== undefined) return `is refused: ${unfit}`;
   const type = (entry.externalFileAttributes >>> 16) & FILE_TYPE;
-  const isUnix = entry.versionMadeBy >>> 8 === MADE_ON_UNIX;
-  if (isUnix && type !== 0 && type !== (isFolder ? FOLDER : PLAIN_FILE)) {
+  // Systems other than Unix leave these bits empty; programs that unpack may go by them all the same.
+  if (type !== 0 && type !== (isFolder ? FOLDER : PLAIN_FILE)) {
     return 'is refused: a link or a special file';
   }
   if (entry.isEncrypted()) return 'is refused: it is encrypted';
@@ -163,6 +162,10 @@ function checkOverlap(
   const byOffset = [...entries].sort(
     (a, b) => a.entry.relativeOffsetOfLocalHeader - b.entry.relativeOffsetOfLocalHeader,
   );
+  const first = byOffset[0];
+  if (first && first.entry.relativeOffsetOfLocalHeader > 0) {
+    fault(first.name, 'does not stand at the beginning: something else may hide there');
+  }
   byOffset.forEach(({ entry, name }, index) => {
     const least = entry.relativeOffsetOfLocalHeader + HEADER_BYTES + entry.compressedSize;
     const next = byOffset[index + 1]?.entry.relativeOffsetOfLocalHeader ?? size;

@@ -6,9 +6,10 @@ import { homedir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
+import type { Hold } from '../archive/gate.ts';
 import { gather } from '../archive/gather.ts';
 import { type Beside, prepare, Vanished, writePackage } from '../archive/pack.ts';
-import { forecast } from '../pipeline/action.ts';
+import { type Settled, settle } from '../archive/settled.ts';
 import { byCodeUnit, type Named, type TaskId } from '../pipeline/key.ts';
 import type { Plan } from '../pipeline/plan.ts';
 import {
@@ -25,7 +26,7 @@ import {
   tell,
   UsageError,
 } from './session.ts';
-import { count } from './words.ts';
+import { count, quoted } from './words.ts';
 
 /** Filled in by the build. */
 declare const VERSION: string;
@@ -47,21 +48,18 @@ export async function archive(file: string | undefined, options: ArchiveOptions)
   try {
     const targets = targetsOf(session.plan, options.target);
     const plan = planFor(session.plan, targets);
-    const fates = forecast(plan, session.store, new Set());
-    const open = [...fates.values()].filter(
-      ({ fate }) => fate !== 'reuse' && fate !== 'infeasible',
+    const policies = new Map(
+      [...session.pipeline.stages].map(([name, { policy }]) => [name, policy]),
     );
-    if (open.length > 0) {
-      const message = `${count(open.length, 'task')} of ${plan.tasks.size} are not made, such as ${open[0].task}`;
-      throw new UsageError([{ message, hint: `pipeline make ${options.target.join(' ')}` }]);
-    }
+    const ends = settle(plan, session.store, policies);
+    refuseOpen(ends, options);
     const wanted = { light: options.light ?? false, withData: options.withData ?? false };
-    const gathered = gather(plan, fates, targets, session.store, wanted);
+    const gathered = gather(plan, ends, targets, session.store, wanted);
     const beside = await besideOf(session, plan, options);
     const around = { home: homedir(), root: session.root, user: userInfo().username, host };
     const made = await prepare(gathered, beside, session.store, around, options.maxFile);
     const allowed = new Set(options.allow);
-    const held = made.holds.filter(({ item }) => !allowed.has(item));
+    const held = [...failuresIn(ends), ...made.holds].filter(({ item }) => !allowed.has(item));
     if (held.length > 0) return refuse(held, options.json ?? false);
     const path = resolve(options.directory, file ?? `${made.name}.zip`);
     const bytes = await writePackage(made, path, () => undefined);
@@ -70,6 +68,7 @@ export async function archive(file: string | undefined, options: ArchiveOptions)
     if (options.json)
       tell(JSON.stringify({ file: path, digest: made.digest, bytes, sha256, leftOut: left }));
     else {
+      for (const line of absentWords(ends)) talk(line);
       talk(
         `${count(plan.tasks.size, 'task')}, ${count(gathered.blobs.size, 'blob')}${left > 0 ? c.dim(`; ${left} listed and left out`) : ''}`,
       );
@@ -83,6 +82,45 @@ export async function archive(file: string | undefined, options: ArchiveOptions)
   } finally {
     await session.store.close();
   }
+}
+
+/** Everything must be made, or it must be known why not. */
+function refuseOpen(
+  ends: ReadonlyMap<TaskId, Settled>,
+  { target, preset, set }: ArchiveOptions,
+): void {
+  const open = [...ends].filter(([, { end }]) => end === 'open').map(([task]) => task);
+  if (open.length === 0) return;
+  const message = `${count(open.length, 'task')} of ${ends.size} are not made, such as ${open[0]}`;
+  const words = [
+    'pipeline make',
+    ...target.map(quoted),
+    ...preset.map((name) => `--preset ${quoted(name)}`),
+    ...set.map((one) => `--set ${quoted(one)}`),
+  ];
+  throw new UsageError([{ message, hint: words.join(' ') }]);
+}
+
+const absentTasks = (ends: ReadonlyMap<TaskId, Settled>, kind: Settled['end']): TaskId[] =>
+  [...ends].filter(([, { end }]) => end === kind).map(([task]) => task);
+
+/** Tasks that failed and were not allowed to: an archive without them is to be meant. */
+function failuresIn(ends: ReadonlyMap<TaskId, Settled>): readonly Hold[] {
+  const failed = [...ends].flatMap(([task, end]) =>
+    end.end === 'failed' && !end.failure.allowed ? [task] : [],
+  );
+  if (failed.length === 0) return [];
+  const message = `${count(failed.length, 'task')} failed, such as ${failed[0]}: the archive would say so, and lack what they should have given`;
+  return [{ item: 'failed', message }];
+}
+
+/** What the archive tells of tasks that gave nothing. */
+function absentWords(ends: ReadonlyMap<TaskId, Settled>): readonly string[] {
+  const [failed, skipped] = [absentTasks(ends, 'failed'), absentTasks(ends, 'skipped')];
+  if (failed.length === 0) return [];
+  const without = skipped.length > 0 ? `, and ${skipped.length} were skipped for that` : '';
+  const words = `${count(failed.length, 'task')} failed (${failed.slice(0, 3).join(', ')}${failed.length > 3 ? ', …' : ''})${without}: the archive says which and why`;
+  return [`${c.yellow('warning')}: ${words}`];
 }
 
 /** What people look at: tasks with artifacts; all tasks, where nothing is an artifact. */
@@ -100,7 +138,7 @@ function refuse(
 ): number {
   if (json) tell(JSON.stringify({ event: 'held', held }));
   else {
-    talk(`${c.red('error')}: the archive would hold what should perhaps not leave this machine`);
+    talk(`${c.red('error')}: held back: look at this before the archive leaves this machine`);
     for (const { item, message } of held) talk(`  ${c.bold(item)}  ${message}`);
     const quoted = held.slice(0, 3).map(({ item }) => `--allow '${item}'`);
     talk(

@@ -1,7 +1,8 @@
 // import.ts — pipeline import: an archive as a cache
 import { resolve } from 'node:path';
-import { fillStore } from '../archive/fill.ts';
-import { Findings, Unreadable } from '../archive/finding.ts';
+import type { Contents } from '../archive/contents.ts';
+import { type Filled, fillStore } from '../archive/fill.ts';
+import { Findings, printable, Unreadable } from '../archive/finding.ts';
 import { checkIntegrity } from '../archive/integrity.ts';
 import type { Opened } from '../archive/opened.ts';
 import { openArchive } from '../archive/verify.ts';
@@ -13,6 +14,7 @@ import {
   storeAt,
   talk,
   tell,
+  UsageError,
 } from './session.ts';
 import { count } from './words.ts';
 
@@ -34,16 +36,7 @@ export async function importArchive(
       if (options.json) tell(JSON.stringify({ digest: contents.digest, ...filled }));
       else {
         tell(`study digest  ${contents.digest}`);
-        talk(
-          `${count(filled.traces, 'result')} and ${count(filled.blobs, 'blob')} are in the store`,
-        );
-        if (filled.incomplete > 0) {
-          talk(
-            c.yellow(
-              `${count(filled.incomplete, 'result')} lack outputs that the archive leaves out: make runs them again`,
-            ),
-          );
-        }
+        for (const line of filledWords(filled, contents.study)) talk(line);
       }
     } finally {
       await store.close();
@@ -51,10 +44,39 @@ export async function importArchive(
     return EXIT.made;
   } catch (error) {
     if (error instanceof Unreadable) return refuse(findings, options.json ?? false);
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && path === resolve(file)) {
+      throw new UsageError([{ message: `there is no ${file}` }]);
+    }
     throw error;
   } finally {
     opened?.close();
   }
+}
+
+const NAMED_MAX = 4;
+
+function filledWords(
+  { traces, added, blobs, files, incomplete }: Filled,
+  { tasks }: Contents['study'],
+): readonly string[] {
+  const there = traces > added ? `; ${traces - added} of its results were there` : '';
+  const data = files > 0 ? ` and ${count(files, 'file')} from outside` : '';
+  const lines = [
+    `${count(added, 'result')}, ${count(blobs, 'blob')}${data} put into the store${there}`,
+  ];
+  if (incomplete.length > 0) {
+    const named = incomplete.slice(0, NAMED_MAX).map((task) => printable(task));
+    const which = `${named.join(', ')}${incomplete.length > NAMED_MAX ? ', …' : ''}`;
+    lines.push(
+      c.yellow(
+        `${count(incomplete.length, 'task')} gave outputs that the archive leaves out (${which}): a make runs them again where it needs them`,
+      ),
+    );
+  }
+  const failed = tasks.filter((task) => task.failed !== undefined).length;
+  if (failed > 0) lines.push(c.yellow(`${count(failed, 'task')} failed there: a make tries again`));
+  return lines;
 }
 
 function refuse({ list, count: all }: Findings, json: boolean): number {

@@ -1,13 +1,16 @@
 // sandbox.ts — the far side of a process that runs one action and ends
-import { readFileSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { deserialize } from 'node:v8';
 import { ANSWERS, type Answer } from '../archive/runner.ts';
 import { FLAGS, type WorkerMessage, type WorkerRequest } from '../pipeline/assignment.ts';
 import { createWorker } from '../pipeline/worker.ts';
 
+/** Never woken: to wait for a moment without a turn of the loop. */
+const PAUSE = new Int32Array(new SharedArrayBuffer(4));
+
 /** Runs the action that stands on stdin, and says on a pipe what it gave. */
-export function sandbox(): void {
-  const frame = readFileSync(0);
+export async function sandbox(): Promise<void> {
+  const frame = await given();
   const request = deserialize(frame.subarray(4)) as WorkerRequest;
   const { hear, print } = createWorker({ say: answer, flags: new Int32Array(FLAGS.count) });
   // What a stage prints is nobody's business here.
@@ -22,6 +25,13 @@ export function sandbox(): void {
     process.exit(1);
   });
   hear(request);
+}
+
+/** All of stdin. Not read at once: a pipe that does not block may be empty for now. */
+async function given(): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
 }
 
 function answer(message: WorkerMessage): void {
@@ -50,5 +60,13 @@ function tell(said: Answer): void {
 }
 
 function write(bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(ANSWERS, bytes, at);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(ANSWERS, bytes, at);
+    } catch (error) {
+      // A pipe that does not block may be full for now.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(PAUSE, 0, 0, 1);
+    }
+  }
 }

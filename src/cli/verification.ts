@@ -1,23 +1,27 @@
 // verification.ts — verifies an archive for a person: progress, the question before code runs, words, files
 import { randomInt } from 'node:crypto';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { BUDGET_SPENT, type RerunEvent } from '../archive/rerun.ts';
+import { printable } from '../archive/finding.ts';
+import type { RerunEvent, RerunOptions } from '../archive/rerun.ts';
 import type { Launcher } from '../archive/runner.ts';
 import type { TaskVerdict, Verification } from '../archive/verdict.ts';
 import { verificationPage } from '../archive/verification-page.ts';
-import { verifyArchive } from '../archive/verify.ts';
+import { type KnownChecker, verifyArchive } from '../archive/verify.ts';
 import { digestOf } from '../pipeline/key.ts';
-import type { Colors } from './words.ts';
+import { runningGroups } from '../pipeline/shell.ts';
+import { type Colors, count } from './words.ts';
 
 /** What a person asks for. */
 export interface VerificationRequest {
   readonly file: string;
   readonly rerun: boolean;
   readonly yes: boolean;
+  /** Whether programs of command stages are run, too: nothing keeps them from anything. */
+  readonly commands: boolean;
   readonly budget_s: number;
   readonly seed: number | undefined;
   readonly jobs: number | undefined;
@@ -35,10 +39,12 @@ export interface VerificationSetting {
   readonly script: string;
   /** Path of the verify.mjs that this version publishes; null where this is it. */
   readonly checker: string | null;
+  /** Copies of verify.mjs that were published with versions up to this one. */
+  readonly published: readonly KnownChecker[];
   readonly colors: Colors;
 }
 
-const EXIT = { holds: 0, differs: 1, mend: 2 } as const;
+const EXIT = { holds: 0, differs: 1, mend: 2, interrupted: 130 } as const;
 const talk = (line: string): void => void process.stderr.write(`${line}\n`);
 const tell = (line: string): void => void process.stdout.write(`${line}\n`);
 
@@ -49,45 +55,63 @@ export function secondsOf(text: string): number | undefined {
   return Number(number) * { s: 1, m: 60, h: 3600 }[unit as 's' | 'm' | 'h'];
 }
 
+/** What a person can mend, rather than us. */
+const MENDABLE = new Set('ENOENT EACCES EPERM ENOSPC EISDIR ENOTDIR EROFS ENAMETOOLONG'.split(' '));
+
 /** Verifies and tells; gives the exit code. */
 export async function verification(
   request: VerificationRequest,
   setting: VerificationSetting,
 ): Promise<number> {
-  if (request.rerun && !request.yes && !(await agrees())) return EXIT.mend;
-  const { checker, version, colors: c } = setting;
+  const { checker, version, published, colors: c } = setting;
   const line = liveLine();
-  const scratch = request.rerun
-    ? realpathSync(mkdtempSync(join(tmpdir(), 'pipeline-verify-')))
-    : undefined;
+  const stop = new AbortController();
+  let scratch: string | undefined;
   const removeScratch = (): void => {
     if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true });
   };
-  const onSignal = (): void => {
+  const leave = (): void => {
+    line.clear();
+    for (const group of runningGroups()) killGroup(group);
     removeScratch();
-    process.exit(130);
+    process.exit(EXIT.interrupted);
+  };
+  // What was found until then is worth telling; before anything runs there is nothing to tell.
+  const onSignal = (): void => {
+    if (scratch === undefined || stop.signal.aborted) leave();
+    line.say('stopping; Ctrl-C again stops at once');
+    stop.abort();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   try {
+    await stat(request.file);
+    if (request.html !== undefined) await readdir(dirname(resolve(request.html)));
+    if (request.rerun && !request.yes && !(await agrees(request.commands))) return EXIT.mend;
+    const again = async (): Promise<RerunChosen> => {
+      scratch = realpathSync(mkdtempSync(join(tmpdir(), 'pipeline-verify-')));
+      return rerunOf(request, setting, scratch, line, stop.signal);
+    };
     const found = await verifyArchive({
       path: request.file,
       version,
       checker: checker === null ? null : digestOf(await readFile(checker)),
+      published,
       node: process.version,
       progress: (done, of) => line.show(`reading ${done} of ${of} files`),
-      ...(scratch !== undefined && { rerun: rerunOf(request, setting, scratch, line) }),
+      ...(request.rerun && { rerun: again }),
     });
     line.clear();
     if (request.html !== undefined) await writeFile(request.html, verificationPage(found));
     if (request.json) tell(JSON.stringify(found));
     else words(found, c);
     if (request.html !== undefined && !request.json) talk(`written: ${request.html}`);
+    if (stop.signal.aborted) return EXIT.interrupted;
     return found.holds ? EXIT.holds : EXIT.differs;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code !== 'ENOENT' && code !== 'EACCES' && code !== 'ENOSPC') throw error;
-    talk(`${c.red('error')}: ${(error as Error).message}`);
+    if (!MENDABLE.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    const { code, path, message } = error as NodeJS.ErrnoException;
+    talk(`${c.red('error')}: ${code === 'ENOENT' && path ? `there is no ${path}` : message}`);
     return EXIT.mend;
   } finally {
     line.clear();
@@ -97,18 +121,32 @@ export async function verification(
   }
 }
 
+function killGroup(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch {
+    // It has just ended.
+  }
+}
+
 const WARNING = `--rerun executes code from the archive, in processes with an empty environment that Node's permission model
 keeps from your files and from other programs. This does not keep them from the network: on a machine where that
 matters, take it away first (a container without one, \`unshare -n\`, the cable).`;
 
-async function agrees(): Promise<boolean> {
+const COMMANDS_WARNING = `--commands starts the programs that the archive names (such as python3), with all your rights: nothing keeps them
+from your files. Use a container or a machine that you can throw away, unless you trust whoever made the archive.`;
+
+async function agrees(commands: boolean): Promise<boolean> {
   talk(WARNING);
+  if (commands) talk(COMMANDS_WARNING);
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     talk('say --yes when that is all right');
     return false;
   }
   const ask = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await ask.question('Run it? [y/N] ');
+  // Ctrl-C and Ctrl-D close it without an answer.
+  const closed = new Promise<string>((resolve) => ask.once('close', () => resolve('')));
+  const answer = await Promise.race([ask.question('Run it? [y/N] '), closed]);
   ask.close();
   return /^y(es)?$/i.test(answer.trim());
 }
@@ -119,33 +157,22 @@ export function permissionFlag(): string {
   return flags.has('--permission') ? '--permission' : '--experimental-permission';
 }
 
+type RerunChosen = Omit<RerunOptions, 'contents' | 'claims'>;
+
 function rerunOf(
   request: VerificationRequest,
-  { script, colors: c }: VerificationSetting,
+  { script }: VerificationSetting,
   scratch: string,
   line: Line,
-) {
-  const { budget_s, mirrors, packages } = request;
+  signal: AbortSignal,
+): RerunChosen {
+  const { budget_s, mirrors, packages, commands } = request;
   const seed = request.seed ?? randomInt(2 ** 31);
   const launcher: Launcher = {
     node: process.execPath,
     script: realpathSync(script),
     permission: permissionFlag(),
     environment: process.platform === 'win32' ? { SystemRoot: process.env.SystemRoot ?? '' } : {},
-  };
-  const hear = (said: RerunEvent): void => {
-    if (said.say === 'warning') line.say(`${c.yellow('warning')}: ${said.message}`);
-    else if (said.say === 'chosen') {
-      const { tasks, seconds, drawn } = said.choice;
-      line.say(
-        `running ${tasks.length} tasks again (some ${seconds.toFixed(0)} s of work; ${drawn} drawn by lot, --seed ${seed})`,
-      );
-    } else {
-      const { verdict, done, of } = said;
-      if (verdict.verdict !== 'identical' && verdict.why !== BUDGET_SPENT)
-        line.say(taskLine(verdict, c));
-      line.show(`${done} of ${of} tasks run again`);
-    }
   };
   return {
     launcher,
@@ -155,8 +182,31 @@ function rerunOf(
     seed,
     mirrors,
     packages: packages === undefined ? null : realpathSync(resolve(packages)),
+    programs: commands ? (process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin') : null,
     clock: () => performance.now(),
-    hear,
+    hear: progressOn(line, seed, request.jobs ?? availableParallelism()),
+    signal,
+  };
+}
+
+/** Tells how far it is. What came out is told at the end, all of it. */
+function progressOn(line: Line, seed: number, jobs: number): (said: RerunEvent) => void {
+  let different = 0;
+  return (said) => {
+    if (said.say === 'warning') line.say(`warning: ${printable(said.message)}`);
+    else if (said.say === 'chosen') {
+      const { tasks, seconds, drawn } = said.choice;
+      const long = seconds < jobs ? 'a second or two' : `about ${(seconds / jobs).toFixed(0)} s`;
+      line.say(
+        `running ${count(tasks.length, 'task')} again, ${long} (${drawn} of them drawn by lot: --seed ${seed})`,
+      );
+    } else {
+      const { verdict, done, of } = said;
+      if (verdict.verdict === 'different') different += 1;
+      line.show(
+        `${done} of ${of} tasks run again${different > 0 ? `, ${different} different` : ''}`,
+      );
+    }
   };
 }
 
@@ -188,44 +238,78 @@ function liveLine(): Line {
   };
 }
 
+/** More tasks than this are counted: all of them are in the JSON and on the page. */
+const LINES_MAX = 25;
+
 function taskLine({ task, verdict, why, outputs = [] }: TaskVerdict, c: Colors): string {
-  const paint = verdict === 'different' ? c.red : verdict === 'identical' ? c.green : c.yellow;
+  const paint = verdict === 'different' ? c.red : c.yellow;
   const details = outputs.map(({ output, words: told, tolerance }) => {
     const within = tolerance === undefined ? '' : `, within its tolerance of ${tolerance}`;
     return `${output}: ${told ?? ''}${within}`;
   });
   const told = [why ?? [], ...details].flat().join('; ');
-  return `  ${paint(verdict.padEnd(16))} ${task}${told === '' ? '' : ` — ${told}`}`;
+  return `${paint(verdict.padEnd(14))}${printable(`${task}${told === '' ? '' : ` — ${told}`}`, 600)}`;
 }
 
 /** A verification in words, on stdout. */
 function words(found: Verification, c: Colors): void {
-  const { digest, findings, findingCount, tasks, blobs, claims, taskVerdicts, rerun, notes } =
-    found;
+  const { digest, findings, findingCount, tasks, blobs, claims, notes, checker } = found;
   for (const { place, message } of findings) tell(`${c.red('wrong')}  ${place}: ${message}`);
   if (findingCount > findings.length) tell(`and ${findingCount - findings.length} more`);
-  for (const note of notes) talk(`${c.yellow('note')}: ${note}`);
+  for (const note of notes) tell(`${c.yellow('note')}  ${note}`);
   if (digest !== null) {
     tell(`study digest  ${digest}`);
+    if (checker.words !== undefined) tell(`verify.mjs    ${checker.words}`);
+    const holds = findingCount === 0 ? c.green('holds') : c.red(count(findingCount, 'finding'));
+    const left = blobs.leftOut > 0 ? `, ${blobs.leftOut} left out` : '';
+    const absent = found.absent.failed + found.absent.skipped;
+    const without =
+      absent > 0 ? ` (${found.absent.failed} failed, ${found.absent.skipped} skipped)` : '';
     tell(
-      `integrity     ${findingCount === 0 ? c.green('holds') : c.red(`${findingCount} findings`)}: ${tasks} tasks, ${blobs.here} blobs${blobs.leftOut > 0 ? `, ${blobs.leftOut} left out` : ''}`,
+      `integrity     ${holds}: ${count(tasks, 'task')}${without}, ${count(blobs.here, 'blob')}${left}`,
     );
   }
-  if (rerun) {
-    const n = (verdict: string): number =>
-      taskVerdicts.filter((one) => one.verdict === verdict).length;
-    const within = n('within tolerance');
-    const parts = [
-      `${n('identical')} identical`,
-      ...(within > 0 ? [`${within} within tolerance`] : []),
-      ...(n('different') > 0 ? [c.red(`${n('different')} different`)] : []),
-      `${n('not tested')} not tested`,
-    ];
-    tell(`run again     ${parts.join(', ')}`);
-  }
+  rerunWords(found, c);
+  const width = Math.max(0, ...claims.map(({ id }) => id.length));
   for (const { id, says, verdict, why } of claims) {
     const paint = verdict === 'different' ? c.red : verdict === 'identical' ? c.green : c.dim;
-    tell(`claim ${id.padEnd(8)}${paint(verdict.padEnd(12))}says "${says}": ${why}`);
+    const name = printable(id, 60).padEnd(width);
+    tell(`claim ${name}  ${paint(verdict.padEnd(12))}${printable(`says "${says}": ${why}`)}`);
   }
-  tell(found.holds ? c.green('nothing differs') : c.red('it does not hold'));
+  tell(found.holds ? c.green(summaryOf(found)) : c.red('it does not hold'));
+}
+
+/** What it comes to, and how far that reaches. */
+function summaryOf({ rerun, taskVerdicts }: Verification): string {
+  if (rerun === null) return 'nothing is wrong; nothing was run again (--rerun does)';
+  const untested = taskVerdicts.some(({ verdict }) => verdict === 'not tested');
+  return untested ? 'nothing that was run again differs' : 'nothing differs';
+}
+
+function rerunWords({ rerun, taskVerdicts }: Verification, c: Colors): void {
+  if (rerun === null) return;
+  const by = (verdict: string): readonly TaskVerdict[] =>
+    taskVerdicts.filter((one) => one.verdict === verdict);
+  const [different, within, untested] = ['different', 'within tolerance', 'not tested'].map(by);
+  const parts = [
+    `${by('identical').length} identical`,
+    ...(within.length > 0 ? [`${within.length} within tolerance`] : []),
+    ...(different.length > 0 ? [c.red(`${different.length} different`)] : []),
+    ...(untested.length > 0 ? [`${untested.length} not tested`] : []),
+  ];
+  tell(`run again     ${parts.join(', ')}`);
+  const told = [...different, ...within];
+  for (const task of told.slice(0, LINES_MAX)) tell(taskLine(task, c));
+  if (told.length > LINES_MAX) tell(`and ${told.length - LINES_MAX} more`);
+  const reasons = new Map<string, TaskVerdict[]>();
+  for (const task of untested) {
+    const why = task.why ?? '';
+    reasons.set(why, [...(reasons.get(why) ?? []), task]);
+  }
+  const sorted = [...reasons].sort(([, a], [, b]) => b.length - a.length);
+  for (const [why, some] of sorted.slice(0, LINES_MAX)) {
+    const which =
+      some.length === 1 ? some[0].task : `${count(some.length, 'task')}, such as ${some[0].task}`;
+    tell(`${c.dim('not tested'.padEnd(14))}${printable(`${which}: ${why}`, 600)}`);
+  }
 }

@@ -18,6 +18,7 @@ const HELP = `verify.mjs of pipeline ${VERSION}: checks an archive of a study
   --rerun             run tasks again and compare bit by bit. This executes code from the archive,
                       kept from files and programs, not from the network
   --yes               do not ask before that
+  --commands          also run stages that are commands (python3, ...), with all your rights (means --rerun)
   --budget TIME       at most so long: 90s, 10m, 1h (default: 10m)
   --seed N            draws the random sample of tasks (default: random, and printed)
   -j, --jobs N        tasks at once (default: one per core)
@@ -27,7 +28,7 @@ const HELP = `verify.mjs of pipeline ${VERSION}: checks an archive of a study
   --json              print it as JSON
   --version
 
-Exit codes: 0 nothing differs, 1 something is wrong or differs, 2 something you can mend.
+Exit codes: 0 nothing differs, 1 something is wrong or differs, 2 something you can mend, 130 interrupted.
 
 A checker that came with an archive could vouch for itself: compare the SHA-256 of this file with the one that is
 published with its version of pipeline, or use \`pipeline verify\`.`;
@@ -35,6 +36,7 @@ published with its version of pipeline, or use \`pipeline verify\`.`;
 const OPTIONS = {
   rerun: { type: 'boolean' },
   yes: { type: 'boolean' },
+  commands: { type: 'boolean' },
   budget: { type: 'string', default: '10m' },
   seed: { type: 'string' },
   jobs: { type: 'string', short: 'j' },
@@ -56,7 +58,11 @@ function archiveAround(): string {
   if (existsSync(join(bag, 'bagit.txt'))) return bag;
   const here = readdirSync('.').filter((name) => name.endsWith('.zip'));
   if (here.length === 1) return here[0];
-  throw new Misuse(here.length === 0 ? 'name an archive' : `name one of them: ${here.join(', ')}`);
+  throw new Misuse(
+    here.length === 0
+      ? 'name an archive: there is no zip file here'
+      : `name one of them: ${here.join(', ')}`,
+  );
 }
 
 function whole(text: string | undefined, name: string): number | undefined {
@@ -82,7 +88,8 @@ async function main(): Promise<number> {
     throw new Misuse(`--budget must be a time such as 10m, not ${values.budget}`);
   const request = {
     file: positionals[0] ?? archiveAround(),
-    rerun: values.rerun ?? false,
+    rerun: (values.rerun || values.commands) ?? false,
+    commands: values.commands ?? false,
     yes: values.yes ?? false,
     budget_s,
     seed: whole(values.seed, 'seed'),
@@ -93,7 +100,8 @@ async function main(): Promise<number> {
     json: values.json ?? false,
   };
   const colors = colorsFor(process.stdout, process.env);
-  return verification(request, { version: VERSION, script: self, checker: null, colors });
+  const own = { version: VERSION, script: self, checker: null, published: [] };
+  return verification(request, { ...own, colors });
 }
 
 function say(text: string): number {
@@ -101,7 +109,7 @@ function say(text: string): number {
   return 0;
 }
 
-if (process.argv[2] === '--sandbox') sandbox();
+if (process.argv[2] === '--sandbox') await sandbox();
 else {
   try {
     process.exitCode = await main();

@@ -1,15 +1,19 @@
 // verify.ts — pipeline verify: whether an archive is true. Its own copy of the checker is never run
 import { resolve } from 'node:path';
+import type { KnownChecker } from '../archive/verify.ts';
 import { checkerFile } from './archive.ts';
 import { stdoutColors, UsageError } from './session.ts';
 import { secondsOf, verification } from './verification.ts';
 
 /** Filled in by the build. */
 declare const VERSION: string;
+/** Those of docs/verify-digests.md, as the build found them. */
+declare const PUBLISHED_CHECKERS: readonly KnownChecker[];
 
 interface VerifyOptions {
   readonly rerun?: boolean;
   readonly yes?: boolean;
+  readonly commands?: boolean;
   readonly budget: string;
   readonly seed?: number;
   readonly jobs?: number;
@@ -30,7 +34,8 @@ export async function verify(file: string, options: VerifyOptions): Promise<numb
   const fromEnvironment = process.env.PIPELINE_MIRROR ? [process.env.PIPELINE_MIRROR] : [];
   const request = {
     file: resolve(file),
-    rerun: options.rerun ?? false,
+    rerun: (options.rerun || options.commands) ?? false,
+    commands: options.commands ?? false,
     yes: options.yes ?? false,
     budget_s,
     seed: options.seed,
@@ -44,6 +49,7 @@ export async function verify(file: string, options: VerifyOptions): Promise<numb
     version: VERSION,
     script: checkerFile,
     checker: checkerFile,
+    published: PUBLISHED_CHECKERS,
     colors: stdoutColors,
   };
   return verification(request, setting);

@@ -45,6 +45,19 @@ export function standingOf(task: Task, { made, absent, withoutFailed }: Known): 
   return blocking.size > 0 ? { kind: 'blocked', by: [...blocking] } : { kind: 'ready' };
 }
 
+/** Why a task is skipped that needs tasks which failed or were skipped; undefined when none of them did. */
+export function skippedFor(
+  broken: readonly TaskId[],
+  absent: Known['absent'],
+): Absence | undefined {
+  const absences = broken.flatMap((id) => absent.get(id) ?? []);
+  if (absences.length === 0) return undefined;
+  const { because } = absences.find(({ allowed }) => !allowed) ?? absences[0];
+  const allowed = absences.length === broken.length && absences.every((one) => one.allowed);
+  const message = `it needs ${because}, which failed`;
+  return { kind: 'skipped', message, because, ...(allowed && { allowed }) };
+}
+
 /** What a partial input lacks on account of failures, in words; undefined when nothing. */
 export function lackWords(task: Task, absent: Known['absent']): string | undefined {
   const parts: string[] = [];

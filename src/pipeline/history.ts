@@ -77,7 +77,9 @@ export function recordRun(store: Store, facts: RunFacts, clock: () => number): R
       delete begun[event.task];
     } else if (event.event === 'failed') {
       outcomes[event.task] = 'failed';
-      const log = { ...logOf(event.task, 'failed'), error: event.error, params: event.params };
+      const { error, params } = event;
+      const key = begun[event.task] && { key: begun[event.task] };
+      const log = { ...logOf(event.task, 'failed'), error, params, ...key };
       delete begun[event.task];
       logs.delete(event.task);
       // A history that cannot be written loses no result: it is tried again with the rest.

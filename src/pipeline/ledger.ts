@@ -1,5 +1,5 @@
 // ledger.ts — what became of each task of a run, and what is said of it
-import type { Absence } from './absence.ts';
+import { type Absence, skippedFor } from './absence.ts';
 import type { Listener, Outcome, Tally, TaskError } from './event.ts';
 import type { Key, TaskId } from './key.ts';
 import type { Task } from './plan.ts';
@@ -47,13 +47,10 @@ export class Ledger {
   /** Skips a task for others that are not made; without a word when the run was stopped before its turn came. */
   skip(task: Task, broken: readonly TaskId[]): void {
     this.end(task, 'skipped');
-    const absences = broken.flatMap((id) => this.absent.get(id) ?? []);
-    if (absences.length === 0) return;
-    const { because } = absences.find(({ allowed }) => !allowed) ?? absences[0];
-    const allowed = absences.length === broken.length && absences.every((one) => one.allowed);
-    const message = `it needs ${because}, which failed`;
-    this.absent.set(task.id, { kind: 'skipped', message, because, ...(allowed && { allowed }) });
-    this.options.listener({ event: 'skipped', task: task.id, because });
+    const absence = skippedFor(broken, this.absent);
+    if (absence === undefined) return;
+    this.absent.set(task.id, absence);
+    this.options.listener({ event: 'skipped', task: task.id, because: absence.because });
   }
 
   /** Leaves out a task that cannot be done, by itself or for what it needs. @param known nothing ran to find it out */

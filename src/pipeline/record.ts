@@ -84,4 +84,6 @@ export interface TaskLog {
   readonly dropped?: number;
   readonly error?: TaskError;
   readonly params?: Named<Json>;
+  /** Of the action that failed. Absent for other outcomes, and in what older versions wrote. */
+  readonly key?: Key;
 }

@@ -29,7 +29,7 @@ import { type ProgramEnd, quotedWord, runProgram } from './shell.ts';
 import { type Absent, StageError } from './stage.ts';
 
 /** The blobs of one input port. */
-interface GivenBlobs {
+export interface GivenBlobs {
   readonly items: readonly {
     readonly task: TaskId;
     readonly at: Coordinates;

@@ -1,0 +1,190 @@
+// programs.ts — commands of an archive, run again: nothing keeps a program from anything, so only for who asks for it
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { InputBlobs } from '../pipeline/assignment.ts';
+import type {
+  CommandParts,
+  Coordinates,
+  Digest,
+  Json,
+  Key,
+  Named,
+  TaskId,
+} from '../pipeline/key.ts';
+import { environmentOf, scratchName } from '../pipeline/outside.ts';
+import type { Binding, Invocation, Task } from '../pipeline/plan.ts';
+import type { ProjectFile } from '../pipeline/project-file.ts';
+import { type GivenBlobs, runInScratch } from '../pipeline/scratch.ts';
+import { runProgram } from '../pipeline/shell.ts';
+import type { CodecKind } from '../pipeline/stage.ts';
+import { printable } from './finding.ts';
+import { nameFault } from './opened.ts';
+import type { ErrandEnd } from './runner.ts';
+import { type ArchivedTrace, partsOf, type StudyTask } from './study.ts';
+
+/** What commands run within. */
+export interface ProgramsOptions {
+  /** An empty folder of our own. */
+  readonly scratch: string;
+  /** Where programs are looked for. */
+  readonly path: string;
+  readonly signal: AbortSignal;
+}
+
+/** How long a command that tells a version may take. */
+const FINGERPRINT_MS = 30_000;
+const NAME = /^[\w-]+$/;
+
+/** A command in words, as a verdict tells it. */
+export function commandWords({ parts }: ArchivedTrace): string {
+  const tools = Object.entries(parts.tools ?? {}).map(([name, said]) => `${name}: ${said}`);
+  const told = tools.length > 0 ? ` (${tools.join('; ')})` : '';
+  return `\`${printable((parts.command?.argv ?? []).join(' '), 80)}\`${printable(told, 120)}`;
+}
+
+/** Runs commands, each in a folder of its own that is laid out as it was in the study. */
+export class Programs {
+  private readonly said = new Map<string, Promise<string>>();
+  private readonly options: ProgramsOptions;
+
+  constructor(options: ProgramsOptions) {
+    this.options = options;
+  }
+
+  /** Why a command cannot be run here: its tools tell other versions, or its paths leave its folder. */
+  async obstacle(task: StudyTask, trace: ArchivedTrace): Promise<string | undefined> {
+    const { command, tools = {} } = partsOf(trace);
+    if (command === undefined) return 'its trace does not tell what it runs';
+    const unfit = unfitPath(command, task);
+    if (unfit !== undefined) return `it has ${printable(unfit)}, which is no name in its folder`;
+    for (const [words, version] of Object.entries(tools)) {
+      const here = await this.version(words, command.env);
+      if (here === version) continue;
+      return printable(`it needs \`${words}\` to say "${version}", and here it says "${here}"`);
+    }
+    return undefined;
+  }
+
+  /** Runs a command that has no obstacle. */
+  async run(task: StudyTask, trace: ArchivedTrace, inputs: Named<InputBlobs>): Promise<ErrandEnd> {
+    const { scratch, signal } = this.options;
+    const kept = join(scratch, 'project-files');
+    await mkdir(kept, { recursive: true });
+    const given: Record<string, GivenBlobs> = {};
+    const bindings: Record<string, Binding> = {};
+    for (const [port, input] of Object.entries(task.inputs)) {
+      const { items, missing = [] } = inputs[port];
+      const held = items.map((item) => ({ ...item, bytes: item.bytes ?? new Uint8Array() }));
+      if ('files' in input) {
+        for (const { digest, bytes } of held) await writeFile(join(kept, digest), bytes);
+        const files = held.map(({ task: name, digest }) => fileOf(name, digest, kept));
+        bindings[port] = { arity: 'many', links: [], files };
+        continue;
+      }
+      given[port] = { items: held, missing };
+      const at = new Map([...held, ...missing].map((one) => [one.task as string, one.at]));
+      const links = input.links.map(([id, output]) => {
+        return { task: id as TaskId, output, at: at.get(id) as Coordinates };
+      });
+      bindings[port] = { arity: input.arity, links };
+    }
+    const parts = partsOf(trace);
+    const command = this.invocation(parts.command as CommandParts, parts.outputs);
+    const end = await runInScratch({
+      task: { ...NOBODY, params: task.params as Named<Json>, inputs: bindings, command },
+      command,
+      key: trace.key as Key,
+      inputs: given,
+      root: scratch,
+      folder: join(scratch, 'commands'),
+      signal,
+      log: () => undefined,
+      warn: () => undefined,
+    });
+    if (end.end === 'stopped') return end;
+    if (end.end === 'failed') {
+      return { end: 'failed', message: printable(end.message.split('\n')[0]), infeasible: false };
+    }
+    return { end: 'done', outputs: new Map(Object.entries(end.outputs)) };
+  }
+
+  /** The invocation that a key tells of. */
+  private invocation(
+    { argv, env, inputs, outputs }: CommandParts,
+    kinds: Named<string>,
+  ): Invocation {
+    const places: Record<string, string | null> = {};
+    const ends: Record<string, string> = {};
+    for (const [port, place] of Object.entries(inputs)) {
+      const [, folder, end] = /^(.*\/)\*(.*)$/s.exec(place ?? '') ?? [];
+      places[port] = folder ?? place;
+      if (end !== undefined) ends[port] = end;
+    }
+    const files = Object.entries(outputs).map(([name, file]) => [
+      name,
+      { file, kind: kinds[name] as CodecKind },
+    ]);
+    const { path } = this.options;
+    const rest = { outputs: Object.fromEntries(files), fingerprints: {}, notes: [] };
+    return { argv, env, path, inputs: places, ends, ...rest };
+  }
+
+  /** What a tool says of its version here; asked once. */
+  private version(words: string, env: CommandParts['env']): Promise<string> {
+    const memo = JSON.stringify([words, env]);
+    const known = this.said.get(memo) ?? this.ask(words, env);
+    this.said.set(memo, known);
+    return known;
+  }
+
+  private async ask(words: string, env: CommandParts['env']): Promise<string> {
+    const { scratch, path, signal } = this.options;
+    const home = join(scratch, 'asked');
+    await mkdir(home, { recursive: true });
+    const said: string[] = [];
+    const end = await runProgram({
+      argv: words.split(' '),
+      env: environmentOf({ env, path }, home, home),
+      folder: home,
+      line: (line) => said.push(line),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(FINGERPRINT_MS)]),
+    });
+    if (end.code === 127) return 'that there is no such program';
+    return said.join('\n').trim();
+  }
+}
+
+/** A path of a command that would lead out of its folder. A key may hold anything. */
+function unfitPath({ inputs, outputs }: CommandParts, task: StudyTask): string | undefined {
+  const ports = [...Object.keys(task.inputs), ...Object.keys(inputs)];
+  const unnamed = ports.find((port) => !NAME.test(port));
+  if (unnamed !== undefined) return unnamed;
+  const files = Object.entries(task.inputs).flatMap(([port, input]) =>
+    'files' in input ? input.files.map(([name]) => scratchName(port, name)) : [],
+  );
+  const places = Object.values(inputs).map((place) => place?.replace(/\/\*[\w.-]*$/, '') ?? 'x');
+  return [...files, ...places, ...Object.values(outputs)].find(
+    (path) => nameFault(path) !== undefined,
+  );
+}
+
+/** A file of the project, as it was taken from the archive. */
+const fileOf = (name: string, digest: Digest, folder: string): ProjectFile => ({
+  name,
+  digest,
+  path: join(folder, digest),
+  stamp: { size: 0, mtimeMs: 0, ctimeMs: 0, inode: 0 },
+});
+
+/** What a command does not ask of its task. Names of an archive do not become names of folders. */
+const NOBODY: Omit<Task, 'params' | 'inputs' | 'command'> = {
+  id: 'command' as TaskId,
+  stage: 'command',
+  at: {},
+  files: null,
+  work: null,
+  artifacts: {},
+  tools: null,
+  skipsInfeasible: false,
+  infeasible: null,
+};
