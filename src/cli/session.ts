@@ -188,7 +188,9 @@ export { shownPath } from './words.ts';
 /** A name for this run that sorts by time: 20260412T101502-3fa9c1. */
 export function newRunId(now: Date): string {
   const time = now.toISOString().replace(/[-:]|\.\d+Z$/g, '');
-  return `${time}-${randomBytes(3).toString('hex')}`;
+  // Runs of one second sort by when they began, too: milliseconds first, then chance.
+  const milliseconds = now.getUTCMilliseconds().toString(16).padStart(3, '0');
+  return `${time}-${milliseconds}${randomBytes(2).toString('hex').slice(1)}`;
 }
 
 export const host = hostname();
