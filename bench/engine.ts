@@ -2,8 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { createBatch, shuffled } from '../src/network/batch.ts';
+import { createMemory } from '../src/network/compile.ts';
 import { accuracy } from '../src/network/evaluate.ts';
-import { createMemory } from '../src/network/memory.ts';
 import { createNetwork } from '../src/network/network.ts';
 import { train } from '../src/network/train.ts';
 import { kernelSpeeds } from './kernels.ts';

@@ -1,6 +1,7 @@
 // kernels.ts — how fast each kernel is on the first layer, beside the most that the machine can do
+
+import { createMemory } from '../src/network/compile.ts';
 import { createLayer } from '../src/network/layer.ts';
-import { createMemory } from '../src/network/memory.ts';
 import { CHAINS } from '../src/network/network.ts';
 import type { Mask } from '../src/sparse/mask.ts';
 
@@ -36,7 +37,7 @@ export function kernelSpeeds(mask: Mask, B: number, roofline: string): Record<st
   const input = memory.floats(I * B);
   const inputGradient = memory.floats(I * B);
   const everywhere = memory.floats(I * O);
-  const chains = memory.floats(4 * Math.max(CHAINS, I)).at;
+  const chains = memory.floats(8 * Math.max(CHAINS, I)).at;
   for (const { view } of [input, gradient, weights.values]) view().fill(0.1);
   const [X, Y, dX, dY] = [input.at, activations.at, inputGradient.at, gradient.at];
   const [W, dW, b, room] = [weights.values.at, weights.gradient.at, bias.values.at, transposed.at];

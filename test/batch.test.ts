@@ -1,7 +1,7 @@
 // batch.test.ts — samples on their way into the kernels' memory
 import { expect, it } from 'vitest';
 import { createBatch } from '../src/network/batch.ts';
-import { createMemory } from '../src/network/memory.ts';
+import { createMemory } from '../src/network/compile.ts';
 import * as naive from './naive.ts';
 
 const N = 40;

@@ -1,8 +1,8 @@
 // cost.test.ts — what measuring costs, beside a training step (FULL=1: timings need a quiet minute)
 import { expect, test } from 'vitest';
+import { createMemory } from '../src/network/compile.ts';
 import { createGradientMeter } from '../src/network/gradients.ts';
 import { initialWeights } from '../src/network/init.ts';
-import { createMemory } from '../src/network/memory.ts';
 import { backward, createNetwork, forward, parameterGradients } from '../src/network/network.ts';
 import { createOptimizer } from '../src/network/optimizer.ts';
 import { layerFromFanIn } from '../src/sparse/wiring.ts';

@@ -1,7 +1,8 @@
 // kernels.test.ts — every kernel against its naive twin, and gradients against finite differences
 import { describe, expect, it } from 'vitest';
+import { createMemory } from '../src/network/compile.ts';
 import { createLayer } from '../src/network/layer.ts';
-import { createMemory, type Memory } from '../src/network/memory.ts';
+import type { Memory } from '../src/network/memory.ts';
 import {
   backward,
   CHAINS,
@@ -179,7 +180,7 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
     const dY = padded(random, O, n, B);
     const [x, dy] = [put(memory, X), put(memory, dY)];
     const { rows, sources, weights } = layer;
-    const room = memory.floats(4 * Math.max(CHAINS, I)).at;
+    const room = memory.floats(8 * Math.max(CHAINS, I)).at;
     kernels.weightGradient(x, dy, rows.at, sources.at, weights.gradient.at, room, I, O, B);
     const sparse = new Float64Array(K);
     naive.weightGradient(X, dY, mask.rows, mask.columns, sparse, I, O, B);

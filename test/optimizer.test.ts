@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Dataset } from '../src/data/dataset.ts';
 import { shuffled } from '../src/network/batch.ts';
+import { createMemory } from '../src/network/compile.ts';
 import { initialWeights } from '../src/network/init.ts';
 import { createLayer } from '../src/network/layer.ts';
-import { createMemory } from '../src/network/memory.ts';
 import { paddedBatch } from '../src/network/network.ts';
 import { clipGradients } from '../src/network/optimizer.ts';
 import { learningRateAt, type Schedule } from '../src/network/schedule.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { createMemory } from '../src/network/compile.ts';
 import { initialWeights } from '../src/network/init.ts';
-import { createMemory } from '../src/network/memory.ts';
 import { createNetwork, type Network } from '../src/network/network.ts';
 import {
   addGradients,
@@ -156,7 +156,7 @@ describe('rewiring a network', () => {
   const output = denseLayer(3, 2);
   /** The example by hand as the first layer, with moments that tell where they come from. */
   const byHandNetwork = (): Network => {
-    const network = createNetwork(createMemory(), [byHand.mask, output], 16, 2);
+    const network = createNetwork(createMemory(), [byHand.mask, output], 32, 2);
     const [{ weights, bias, gradient }] = network.layers;
     weights.values.view().set(byHand.weights);
     weights.moments.forEach((moment, m) => {
@@ -174,7 +174,7 @@ describe('rewiring a network', () => {
   const rigl = (network: Network, fraction = 0.5) => ({
     step: 4,
     fraction,
-    scores: gradientScores(network, 16, gradientRoom(network)),
+    scores: gradientScores(network, 32, gradientRoom(network)),
     initial: [byHand.mask, output],
   });
 
@@ -219,10 +219,10 @@ describe('rewiring a network', () => {
           array[at] = random.normal();
         });
       }
-      addGradients(network, 16, room, sums);
+      addGradients(network, 32, room, sums);
       const dW = new Float64Array(12);
       const [X, dY] = [network.input.view(), network.layers[0].gradient.view()];
-      naive.denseWeightGradient(X, dY, dW, 4, 3, 16);
+      naive.denseWeightGradient(X, dY, dW, 4, 3, 32);
       naive.add(expected, dW, 12);
     }
     const scores = summedScores(network, sums, room);
@@ -279,7 +279,7 @@ describe('rewiring a network', () => {
 
   test('counts neurons that nothing listens to', () => {
     const next = layer(3, [[1], [1]]);
-    const network = createNetwork(createMemory(), [byHand.mask, next], 16, 1);
+    const network = createNetwork(createMemory(), [byHand.mask, next], 32, 1);
     const scores = setScores(network, 1, 4);
     const initial = [byHand.mask, next];
     expect(rewire(network, { step: 4, fraction: 0, scores, initial })).toMatchObject({
@@ -292,7 +292,7 @@ describe('rewiring a network', () => {
     const mask = layerFromFanIn(new Array(64).fill(20), 200, stream(1, 'test'));
     const run = (seed: number, step: number) => {
       const initial = [mask, denseLayer(64, 3)];
-      const network = createNetwork(createMemory(), initial, 16, 1);
+      const network = createNetwork(createMemory(), initial, 32, 1);
       const [{ weights }] = network.layers;
       weights.values.view().set(initialWeights(mask, 3, 0));
       const scores = setScores(network, seed, step);

@@ -104,10 +104,10 @@ describe('the study, in miniature', () => {
       report: digests['report:html'],
     }).toMatchInlineSnapshot(`
       {
-        "equilibrium": "0b9ed284cc9fe98fdcfc41f66b7b7b7253a1361ec2c788ebbbde78281720710b",
-        "metrics": "abcfc094549177d9df6bd9821a5fbeeb705ec9480b9da88e56985e5bdce027b3",
-        "model": "deea4dab70e11af8cf650d0e6bb182a57fafae470bcdbdbb13a97c947935f9cb",
-        "report": "80059ebd4a7a199ba9eeca8bde399e71e8a616aeb9fa50563292299e22890716",
+        "equilibrium": "5ea60cd72f0f20a56f715c22b362b14fc2fa960b796f801e12d97388e465173d",
+        "metrics": "0cee9133a66bc8008dcdf0dccfbd3a9c59e4f48457114190ed4a3122cfac33c3",
+        "model": "4b2cd3080ffa155b2bbf80f375c7d37dd557ec5da54538186b65ca58c199b5f2",
+        "report": "e3d19c7dbdd0ac0f2eda84711b3d066c8c497b59b460a7e80b9556f1ce94fb8a",
       }
     `);
   });

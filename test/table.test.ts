@@ -13,7 +13,7 @@ import { limited, partsOf } from '../src/data/parts.ts';
 import { synthForest, synthForestDefaults, synthForestShape } from '../src/data/synth-forest.ts';
 import { samplesOf, tableDataset } from '../src/data/table.ts';
 import { createBatch, inOrder } from '../src/network/batch.ts';
-import { createMemory } from '../src/network/memory.ts';
+import { createMemory } from '../src/network/compile.ts';
 import { type TrainingOptions, train } from '../src/network/train.ts';
 import { makeMask } from '../src/sparse/wiring.ts';
 import { decodeSafetensors, encodeSafetensors } from '../src/tensor.ts';

@@ -1,6 +1,4 @@
 // memory.ts — the memory in which the kernels work, and the kernels themselves
-import bytes from '../../dist/kernels.wasm';
-
 /** A pointer: a byte offset in the kernels' memory. */
 type P = number;
 
@@ -63,13 +61,14 @@ export interface Memory {
   bytes(length: number): Bytes;
 }
 
-/** What is used of WebAssembly: neither TypeScript's es2023 nor Node's types declare it. */
+/** WebAssembly of a module, as far as it is used here: neither TypeScript's es2023 nor Node's types declare it. */
 declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object, imports: object) => { readonly exports: object };
 };
 
 interface Exports extends Kernels {
+  /** The same as `denseWeightGradient`, to the bit. */
+  readonly denseWeightGradientWide: Kernels['denseWeightGradient'];
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   heapBase(): P;
 }
@@ -78,15 +77,21 @@ const PAGE = 65536;
 const ALIGNMENT = 64;
 const aligned = (size: number): number => Math.ceil(size / ALIGNMENT) * ALIGNMENT;
 
-/** Compiled once a process, so that every run after the first starts with optimised code. */
-let compiled: object | undefined;
+export interface CompiledKernels {
+  /** A WebAssembly.Module. */
+  readonly module: object;
+  /** Compiled so that pairs of 128-bit operations are joined (compile.ts). */
+  readonly wide: boolean;
+}
 
-/** A fresh memory with its kernels. */
-export function createMemory(): Memory {
-  compiled ??= new WebAssembly.Module(bytes);
-  const kernels = new WebAssembly.Instance(compiled, {}).exports as Exports;
-  const { memory } = kernels;
-  let end = aligned(kernels.heapBase());
+/** A fresh memory with kernels compiled in this way. */
+export function memoryWith({ module, wide }: CompiledKernels): Memory {
+  const exports = new WebAssembly.Instance(module, {}).exports as Exports;
+  const kernels = wide
+    ? { ...exports, denseWeightGradient: exports.denseWeightGradientWide }
+    : exports;
+  const { memory, heapBase } = exports;
+  let end = aligned(heapBase());
 
   const allocate = (size: number): P => {
     const at = end;

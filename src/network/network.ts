@@ -3,14 +3,14 @@ import type { Mask } from '../sparse/mask.ts';
 import { createLayer, type Layer } from './layer.ts';
 import type { Floats, Memory } from './memory.ts';
 
-/** Kernels take the batch in tiles of this many samples. */
-const TILE = 16;
+/** Kernels take the batch in tiles of 16 samples, two at a time. */
+const TWO_TILES = 32;
 
 /** Sums that the weight gradient keeps at a time, or as many as one row has. */
 export const CHAINS = 4096;
 
-/** B for n samples: n padded to whole tiles. */
-export const paddedBatch = (n: number): number => Math.ceil(n / TILE) * TILE;
+/** B for n samples: n padded to an even number of tiles. */
+export const paddedBatch = (n: number): number => Math.ceil(n / TWO_TILES) * TWO_TILES;
 
 /** ReLU after every layer but the last, which gives the logits. */
 export interface Network {
@@ -20,11 +20,11 @@ export interface Network {
   readonly layers: readonly Layer[];
   /** The last of the layers. */
   readonly output: Layer;
-  /** Room for the weight gradient's unfinished sums, four lanes each. */
+  /** Room for the weight gradient's unfinished sums, eight lanes each. */
   readonly chains: Floats;
 }
 
-/** A network for batches of up to `batch` samples (a multiple of 16), its parameters all 0. */
+/** A network for batches of up to `batch` samples (a multiple of 32), its parameters all 0. */
 export function createNetwork(memory: Memory, mask: Mask, batch: number, moments: number): Network {
   const input = memory.floats(mask[0].inputs * batch);
   const layers = mask.map((layer) => createLayer(memory, layer, batch, moments));
@@ -34,7 +34,7 @@ export function createNetwork(memory: Memory, mask: Mask, batch: number, moments
     input,
     layers,
     output: layers[layers.length - 1],
-    chains: memory.floats(4 * widest),
+    chains: memory.floats(8 * widest),
   };
 }
 

@@ -166,14 +166,14 @@ function greatestNotKept(
     least = Math.max(0, least - OCTAVE);
     reaching = reach(least);
   }
+  const kept = new Uint8Array(scores.length);
+  for (let c = 0; c < positions.length; c++) kept[positions[c]] = 1 - dropped[c];
   const free = new Int32Array(reaching.length);
   let at = 0;
-  let c = 0;
   for (let r = 0; r < reaching.length; r++) {
-    const position = reaching[r];
-    while (c < positions.length && positions[c] < position) c++;
-    const kept = c < positions.length && positions[c] === position && dropped[c] === 0;
-    if (!kept) free[at++] = position;
+    // Who was kept cannot be foreseen, so there is no branch: what follows takes a kept one's place.
+    free[at] = reaching[r];
+    at += 1 - kept[reaching[r]];
   }
   return greatestOf(bits, free.subarray(0, at), count);
 }

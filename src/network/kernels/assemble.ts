@@ -46,17 +46,22 @@ function clearPad(x: usize, I: i32, count: i32): void {
 @inline
 function transpose(S: usize, stride: usize, X: usize, I: i32, scale: f32, shift: f32): void {
   const scales = pin(0, scale), shifts = pin(1, shift), low = pinBits(2, 255);
-  const four = stride << 2;
+  const four = stride << 2, eight = stride << 3;
   let s = S, x = X;
   let i = 0;
   for (; i + 4 <= I; i += 4, s += 4, x += 192) {
     let from = s;
-    for (const end = x + 64; x < end; x += 16, from += four) {
-      const bytes = fourByFour(from, stride);
-      v128.store(x, activation(v128.and(bytes, low), scales, shifts));
-      v128.store(x, activation(v128.and(i32x4.shr_u(bytes, 8), low), scales, shifts), 64);
-      v128.store(x, activation(v128.and(i32x4.shr_u(bytes, 16), low), scales, shifts), 128);
-      v128.store(x, activation(i32x4.shr_u(bytes, 24), scales, shifts), 192);
+    // Eight samples at a time, stored side by side, so that V8 can join them.
+    for (const end = x + 64; x < end; x += 32, from += eight) {
+      const b = fourByFour(from, stride), c = fourByFour(from + four, stride);
+      v128.store(x, activation(v128.and(b, low), scales, shifts));
+      v128.store(x, activation(v128.and(c, low), scales, shifts), 16);
+      v128.store(x, activation(v128.and(i32x4.shr_u(b, 8), low), scales, shifts), 64);
+      v128.store(x, activation(v128.and(i32x4.shr_u(c, 8), low), scales, shifts), 80);
+      v128.store(x, activation(v128.and(i32x4.shr_u(b, 16), low), scales, shifts), 128);
+      v128.store(x, activation(v128.and(i32x4.shr_u(c, 16), low), scales, shifts), 144);
+      v128.store(x, activation(i32x4.shr_u(b, 24), scales, shifts), 192);
+      v128.store(x, activation(i32x4.shr_u(c, 24), scales, shifts), 208);
     }
   }
   for (let b: usize = 0; b < 64; b += 16) {

@@ -1,4 +1,5 @@
 // dense-input-gradient.ts — the gradient that a dense layer hands down, through ReLU
+import { storeGated } from './gated';
 
 /** Inputs whose weights are copied out together: a cache line of each row of W. */
 const PANEL = 16;
@@ -43,12 +44,13 @@ function copyPanel(W: usize, room: usize, count: i32, I: i32, O: i32): void {
 // @ts-ignore: decorator
 @inline
 function panel(dY: usize, X: usize, dX: usize, room: usize, count: i32, O: i32): void {
+  const zero = f32x4.splat(0);
   const last = dY + (<usize>O << 6);
   for (let i = 0; i < count; i += 2) {
     const paired: usize = i + 1 < count ? 1 : 0;
     let w = room + (<usize>i << 2);
     const other = paired << 2;
-    let d0 = f32x4.splat(0), d1 = d0, d2 = d0, d3 = d0, e0 = d0, e1 = d0, e2 = d0, e3 = d0;
+    let d0 = zero, d1 = zero, d2 = zero, d3 = zero, e0 = zero, e1 = zero, e2 = zero, e3 = zero;
     for (let dy = dY; dy < last; dy += 64, w += 64) {
       const v = v128.load32_splat(w), u = v128.load32_splat(w + other);
       const y0 = v128.load(dy), y1 = v128.load(dy, 16);
@@ -63,18 +65,6 @@ function panel(dY: usize, X: usize, dX: usize, room: usize, count: i32, O: i32):
       e3 = f32x4.add(e3, f32x4.mul(u, y3));
     }
     const at = <usize>i << 6, next = at + (paired << 6);
-    storeGated(X + at, dX + at, d0, d1, d2, d3);
-    storeGated(X + next, dX + next, e0, e1, e2, e3);
+    storeGated(zero, X + at, dX + at, d0, d1, d2, d3, X + next, dX + next, e0, e1, e2, e3);
   }
-}
-
-/** Writes 16 numbers, or 0 where x is not above 0. */
-// @ts-ignore: decorator
-@inline
-function storeGated(x: usize, dx: usize, d0: v128, d1: v128, d2: v128, d3: v128): void {
-  const zero = f32x4.splat(0);
-  v128.store(dx, v128.and(d0, f32x4.gt(v128.load(x), zero)));
-  v128.store(dx, v128.and(d1, f32x4.gt(v128.load(x, 16), zero)), 16);
-  v128.store(dx, v128.and(d2, f32x4.gt(v128.load(x, 32), zero)), 32);
-  v128.store(dx, v128.and(d3, f32x4.gt(v128.load(x, 48), zero)), 48);
 }

@@ -1,8 +1,12 @@
 // dense-weight-gradient.ts — the gradient at every position, connected or not
-import { sumLanes, sumLanes4 } from './sum';
+import { NOWHERE } from './nowhere';
+import { folded, sumLanes, sumLanes4 } from './sum';
 
 /** Inputs whose activations stay in the first-level cache while all neurons pass by. */
 const BLOCK = 16;
+
+/** The chains of eight sums, eight lanes each. */
+const CHAINS = memory.data(8 * 32, 32);
 
 /**
  * dW[o][i] = dY[o]·X[i] for all O × I positions: RigL's updates ask for it, and so do dense layers.
@@ -11,13 +15,34 @@ const BLOCK = 16;
  * same.
  */
 export function denseWeightGradient(X: usize, dY: usize, dW: usize, I: i32, O: i32, B: i32): void {
+  everywhere(X, dY, dW, I, O, B, false);
+}
+
+/** The same, to the bit, for a V8 that joins pairs of 128-bit operations: all eight lanes at once. */
+export function denseWeightGradientWide(
+  X: usize, dY: usize, dW: usize, I: i32, O: i32, B: i32,
+): void {
+  everywhere(X, dY, dW, I, O, B, true);
+}
+
+// @ts-ignore: decorator
+@inline
+function everywhere(
+  X: usize, dY: usize, dW: usize, I: i32, O: i32, B: i32, wide: bool,
+): void {
   const T = B >> 4;
   for (let block = 0; block < I; block += BLOCK) {
     const end = min(block + BLOCK, I);
     let o = 0;
     for (; o + 2 <= O; o += 2) {
       let i = block;
-      for (; i + 4 <= end; i += 4) twoByFour(X, dY, dW, o, i, I, O, T);
+      for (; i + 4 <= end; i += 4) {
+        if (wide) twoByFourWide(X, dY, o, i, I, O, T);
+        else twoByFour(X, dY, o, i, I, O, T);
+        const at = dW + (<usize>(o * I + i) << 2);
+        v128.store(at, sumFolded(CHAINS));
+        v128.store(at + (<usize>I << 2), sumFolded(CHAINS + 128));
+      }
       for (; i < end; i++) {
         one(X, dY, dW, o, i, I, O, T);
         one(X, dY, dW, o + 1, i, I, O, T);
@@ -27,14 +52,17 @@ export function denseWeightGradient(X: usize, dY: usize, dW: usize, I: i32, O: i
   }
 }
 
-/** Neurons o and o + 1 by inputs i .. i + 3: they share their loads. */
+/**
+ * Neurons o and o + 1 by inputs i .. i + 3: they share their loads. The lower four lanes of all eight
+ * chains come first, then the upper four: both at once would not fit the registers.
+ */
 // @ts-ignore: decorator
 @inline
-function twoByFour(X: usize, dY: usize, dW: usize, o: i32, i: i32, I: i32, O: i32, T: i32): void {
-  let x = X + (<usize>i << 6), dy = dY + (<usize>o << 6);
-  let y0 = f32x4.splat(0), y1 = y0, y2 = y0, y3 = y0, z0 = y0, z1 = y0, z2 = y0, z3 = y0;
-  for (let t = 0; t < T; t++) {
-    for (const end = x + 64; x < end; x += 16, dy += 16) {
+function twoByFour(X: usize, dY: usize, o: i32, i: i32, I: i32, O: i32, T: i32): void {
+  for (let half: usize = 0; half < 32; half += 16) {
+    let x = X + (<usize>i << 6) + half, dy = dY + (<usize>o << 6) + half;
+    let y0 = f32x4.splat(0), y1 = y0, y2 = y0, y3 = y0, z0 = y0, z1 = y0, z2 = y0, z3 = y0;
+    for (let t = 0; t < T; t++) {
       const y = v128.load(dy), z = v128.load(dy, 64);
       const a0 = v128.load(x), a1 = v128.load(x, 64);
       const a2 = v128.load(x, 128), a3 = v128.load(x, 192);
@@ -46,13 +74,90 @@ function twoByFour(X: usize, dY: usize, dW: usize, o: i32, i: i32, I: i32, O: i3
       z1 = f32x4.add(z1, f32x4.mul(z, a1));
       z2 = f32x4.add(z2, f32x4.mul(z, a2));
       z3 = f32x4.add(z3, f32x4.mul(z, a3));
+      if (x == NOWHERE) break;
+      const v = v128.load(dy, 32), w = v128.load(dy, 96);
+      const b0 = v128.load(x, 32), b1 = v128.load(x, 96);
+      const b2 = v128.load(x, 160), b3 = v128.load(x, 224);
+      y0 = f32x4.add(y0, f32x4.mul(v, b0));
+      y1 = f32x4.add(y1, f32x4.mul(v, b1));
+      y2 = f32x4.add(y2, f32x4.mul(v, b2));
+      y3 = f32x4.add(y3, f32x4.mul(v, b3));
+      z0 = f32x4.add(z0, f32x4.mul(w, b0));
+      z1 = f32x4.add(z1, f32x4.mul(w, b1));
+      z2 = f32x4.add(z2, f32x4.mul(w, b2));
+      z3 = f32x4.add(z3, f32x4.mul(w, b3));
+      x += <usize>I << 6;
+      dy += <usize>O << 6;
+    }
+    const chains = CHAINS + half;
+    v128.store(chains, y0);
+    v128.store(chains, y1, 32);
+    v128.store(chains, y2, 64);
+    v128.store(chains, y3, 96);
+    v128.store(chains, z0, 128);
+    v128.store(chains, z1, 160);
+    v128.store(chains, z2, 192);
+    v128.store(chains, z3, 224);
+  }
+}
+
+/** Likewise, with all lanes at once: sixteen sums of four lanes, or eight of eight. */
+// @ts-ignore: decorator
+@inline
+function twoByFourWide(X: usize, dY: usize, o: i32, i: i32, I: i32, O: i32, T: i32): void {
+  let x = X + (<usize>i << 6), dy = dY + (<usize>o << 6);
+  let y0 = f32x4.splat(0), y1 = y0, y2 = y0, y3 = y0, z0 = y0, z1 = y0, z2 = y0, z3 = y0;
+  let v0 = y0, v1 = y0, v2 = y0, v3 = y0, w0 = y0, w1 = y0, w2 = y0, w3 = y0;
+  for (let t = 0; t < T; t++) {
+    for (const end = x + 64; x < end; x += 32, dy += 32) {
+      const y = v128.load(dy), v = v128.load(dy, 16), z = v128.load(dy, 64), w = v128.load(dy, 80);
+      const a0 = v128.load(x), b0 = v128.load(x, 16);
+      y0 = f32x4.add(y0, f32x4.mul(y, a0));
+      v0 = f32x4.add(v0, f32x4.mul(v, b0));
+      z0 = f32x4.add(z0, f32x4.mul(z, a0));
+      w0 = f32x4.add(w0, f32x4.mul(w, b0));
+      const a1 = v128.load(x, 64), b1 = v128.load(x, 80);
+      y1 = f32x4.add(y1, f32x4.mul(y, a1));
+      v1 = f32x4.add(v1, f32x4.mul(v, b1));
+      z1 = f32x4.add(z1, f32x4.mul(z, a1));
+      w1 = f32x4.add(w1, f32x4.mul(w, b1));
+      const a2 = v128.load(x, 128), b2 = v128.load(x, 144);
+      y2 = f32x4.add(y2, f32x4.mul(y, a2));
+      v2 = f32x4.add(v2, f32x4.mul(v, b2));
+      z2 = f32x4.add(z2, f32x4.mul(z, a2));
+      w2 = f32x4.add(w2, f32x4.mul(w, b2));
+      const a3 = v128.load(x, 192), b3 = v128.load(x, 208);
+      y3 = f32x4.add(y3, f32x4.mul(y, a3));
+      v3 = f32x4.add(v3, f32x4.mul(v, b3));
+      z3 = f32x4.add(z3, f32x4.mul(z, a3));
+      w3 = f32x4.add(w3, f32x4.mul(w, b3));
     }
     x += <usize>(I - 1) << 6;
     dy += <usize>(O - 1) << 6;
   }
-  const at = dW + (<usize>(o * I + i) << 2);
-  v128.store(at, sumLanes4(y0, y1, y2, y3));
-  v128.store(at + (<usize>I << 2), sumLanes4(z0, z1, z2, z3));
+  v128.store(CHAINS, y0);
+  v128.store(CHAINS, v0, 16);
+  v128.store(CHAINS, y1, 32);
+  v128.store(CHAINS, v1, 48);
+  v128.store(CHAINS, y2, 64);
+  v128.store(CHAINS, v2, 80);
+  v128.store(CHAINS, y3, 96);
+  v128.store(CHAINS, v3, 112);
+  v128.store(CHAINS, z0, 128);
+  v128.store(CHAINS, w0, 144);
+  v128.store(CHAINS, z1, 160);
+  v128.store(CHAINS, w1, 176);
+  v128.store(CHAINS, z2, 192);
+  v128.store(CHAINS, w2, 208);
+  v128.store(CHAINS, z3, 224);
+  v128.store(CHAINS, w3, 240);
+}
+
+/** Adds up the lanes of four chains. */
+// @ts-ignore: decorator
+@inline
+function sumFolded(at: usize): v128 {
+  return sumLanes4(folded(at), folded(at + 32), folded(at + 64), folded(at + 96));
 }
 
 /** Neuron o by input i. */
@@ -60,13 +165,14 @@ function twoByFour(X: usize, dY: usize, dW: usize, o: i32, i: i32, I: i32, O: i3
 @inline
 function one(X: usize, dY: usize, dW: usize, o: i32, i: i32, I: i32, O: i32, T: i32): void {
   let x = X + (<usize>i << 6), dy = dY + (<usize>o << 6);
-  let sum = f32x4.splat(0);
+  let s = f32x4.splat(0), r = s;
   for (let t = 0; t < T; t++) {
-    for (const end = x + 64; x < end; x += 16, dy += 16) {
-      sum = f32x4.add(sum, f32x4.mul(v128.load(dy), v128.load(x)));
+    for (const end = x + 64; x < end; x += 32, dy += 32) {
+      s = f32x4.add(s, f32x4.mul(v128.load(dy), v128.load(x)));
+      r = f32x4.add(r, f32x4.mul(v128.load(dy, 16), v128.load(x, 16)));
     }
     x += <usize>(I - 1) << 6;
     dy += <usize>(O - 1) << 6;
   }
-  store<f32>(dW + (<usize>(o * I + i) << 2), sumLanes(sum));
+  store<f32>(dW + (<usize>(o * I + i) << 2), sumLanes(f32x4.add(s, r)));
 }

@@ -18,7 +18,7 @@ export { smoothLabels } from './smooth-labels';
 export { inputGradient } from './input-gradient';
 export { denseInputGradient } from './dense-input-gradient';
 export { weightGradient } from './weight-gradient';
-export { denseWeightGradient } from './dense-weight-gradient';
+export { denseWeightGradient, denseWeightGradientWide } from './dense-weight-gradient';
 export { add } from './add';
 export { reaching } from './reaching';
 export { biasGradient } from './bias-gradient';

@@ -1,4 +1,6 @@
 // input-gradient.ts — the gradient that a sparse layer hands down, through ReLU
+import { storeGated } from './gated';
+import { NOWHERE } from './nowhere';
 
 /**
  * dX = Wᵀ·dY where X > 0, else 0: X is the ReLU output of the layer below.
@@ -21,42 +23,33 @@ export function inputGradient(
     store<f32>(room + j, load<f32>(values + (<usize>load<i32>(order + j) << 2)));
   }
   const zero = f32x4.splat(0);
+  const tileX = <usize>I << 6, tileY = <usize>O << 6;
   let dy = dY, x = X, dx = dX;
-  for (let t = 0; t < T; t++) {
+  for (let t = 0; t < T; t += 2) {
     let j: usize = 0;
     for (let i: usize = 0; i < <usize>I; i++) {
       const end = <usize>load<i32>(starts + (i << 2), 4) << 2;
-      let d0 = zero, d1 = zero, d2 = zero, d3 = zero;
-      for (; j + 8 <= end; j += 8) {
-        const w = v128.load32_splat(room + j);
-        const v = v128.load32_splat(room + j, 4);
-        const at = dy + load<u32>(targets + j);
-        const next = dy + load<u32>(targets + j, 4);
-        d0 = f32x4.add(d0, f32x4.mul(w, v128.load(at)));
-        d0 = f32x4.add(d0, f32x4.mul(v, v128.load(next)));
-        d1 = f32x4.add(d1, f32x4.mul(w, v128.load(at, 16)));
-        d1 = f32x4.add(d1, f32x4.mul(v, v128.load(next, 16)));
-        d2 = f32x4.add(d2, f32x4.mul(w, v128.load(at, 32)));
-        d2 = f32x4.add(d2, f32x4.mul(v, v128.load(next, 32)));
-        d3 = f32x4.add(d3, f32x4.mul(w, v128.load(at, 48)));
-        d3 = f32x4.add(d3, f32x4.mul(v, v128.load(next, 48)));
-      }
-      if (j < end) {
+      let d0 = zero, d1 = zero, d2 = zero, d3 = zero, e0 = zero, e1 = zero, e2 = zero, e3 = zero;
+      for (; j < end; j += 4) {
         const w = v128.load32_splat(room + j);
         const at = dy + load<u32>(targets + j);
+        const next = at + tileY;
         d0 = f32x4.add(d0, f32x4.mul(w, v128.load(at)));
         d1 = f32x4.add(d1, f32x4.mul(w, v128.load(at, 16)));
         d2 = f32x4.add(d2, f32x4.mul(w, v128.load(at, 32)));
         d3 = f32x4.add(d3, f32x4.mul(w, v128.load(at, 48)));
-        j += 4;
+        if (at == NOWHERE) break;
+        e0 = f32x4.add(e0, f32x4.mul(w, v128.load(next)));
+        e1 = f32x4.add(e1, f32x4.mul(w, v128.load(next, 16)));
+        e2 = f32x4.add(e2, f32x4.mul(w, v128.load(next, 32)));
+        e3 = f32x4.add(e3, f32x4.mul(w, v128.load(next, 48)));
       }
-      v128.store(dx, v128.and(d0, f32x4.gt(v128.load(x), zero)));
-      v128.store(dx, v128.and(d1, f32x4.gt(v128.load(x, 16), zero)), 16);
-      v128.store(dx, v128.and(d2, f32x4.gt(v128.load(x, 32), zero)), 32);
-      v128.store(dx, v128.and(d3, f32x4.gt(v128.load(x, 48), zero)), 48);
+      storeGated(zero, x, dx, d0, d1, d2, d3, x + tileX, dx + tileX, e0, e1, e2, e3);
       x += 64;
       dx += 64;
     }
-    dy += <usize>O << 6;
+    dy += tileY << 1;
+    x += tileX;
+    dx += tileX;
   }
 }

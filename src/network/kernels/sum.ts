@@ -1,5 +1,12 @@
 // sum.ts — sums across lanes, always in the same order
 
+/** The eight numbers at `at` as four: n plus n + 4. */
+// @ts-ignore: decorator
+@inline
+export function folded(at: usize): v128 {
+  return f32x4.add(v128.load(at), v128.load(at, 16));
+}
+
 /** (a0 + a1) + (a2 + a3) for each of four vectors: lane n of the result is the n-th one's sum. */
 // @ts-ignore: decorator
 @inline
