@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { createBatch, shuffled } from '../src/network/batch.ts';
-import { createMemory } from '../src/network/compile.ts';
+import { compiledKernels, createMemory } from '../src/network/compile.ts';
 import { accuracy } from '../src/network/evaluate.ts';
 import { createNetwork } from '../src/network/network.ts';
 import { train } from '../src/network/train.ts';
@@ -10,6 +10,7 @@ import { kernelSpeeds } from './kernels.ts';
 import { type Arm, BATCH, cpu, data, jobOf, maskOf, timeSteps } from './net.ts';
 
 type Request =
+  | { readonly ask: 'version' }
   | { readonly ask: 'steps'; readonly arm: Arm; readonly steps: number }
   | { readonly ask: 'epochs'; readonly arm: Arm; readonly epochs: number }
   | { readonly ask: 'shares'; readonly arm: Arm }
@@ -57,6 +58,8 @@ function writeData(folder: string) {
 
 function answer(request: Request): object {
   switch (request.ask) {
+    case 'version':
+      return { wide: compiledKernels().wide };
     case 'steps':
       return timeSteps(train, request.arm, request.steps);
     case 'epochs':

@@ -1,6 +1,6 @@
 // kernels.ts — how fast each kernel is on the first layer, beside the most that the machine can do
 
-import { createMemory } from '../src/network/compile.ts';
+import { compiledKernels, compileWide, createMemory } from '../src/network/compile.ts';
 import { createLayer } from '../src/network/layer.ts';
 import { CHAINS } from '../src/network/network.ts';
 import type { Mask } from '../src/sparse/mask.ts';
@@ -13,6 +13,7 @@ declare const WebAssembly: {
 
 interface Roofline {
   peak(turns: number, w: number): number;
+  peakWide(turns: number, w: number): number;
   fed(size: number, times: number, w: number): number;
   stream(size: number, times: number): number;
 }
@@ -55,8 +56,11 @@ export function kernelSpeeds(mask: Mask, B: number, roofline: string): Record<st
     'dense input gradient':
       flops / fastest(() => k.denseInputGradient(dY, X, dX, W, room, I, O, B)),
   });
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(roofline, 'base64')))
-    .exports as Roofline;
+  const code = Buffer.from(roofline, 'base64');
+  const { wide } = compiledKernels();
+  const module = wide ? compileWide(code) : new WebAssembly.Module(code);
+  const instance = new WebAssembly.Instance(module).exports as Roofline;
+  const peak = wide ? instance.peakWide : instance.peak;
   const kib = 1024;
   return {
     ...(dense ? everything() : sparse()),
@@ -64,7 +68,7 @@ export function kernelSpeeds(mask: Mask, B: number, roofline: string): Record<st
       (2 * B * I * O) / fastest(() => k.denseWeightGradient(X, dY, everywhere.at, I, O, B), 60),
     'Adam (10 per weight)':
       (10 * K) / fastest(() => k.adam(W, dW, m, v, K, 1e-3, 0.9, 0.999, 1, 1e-8, 0)),
-    'peak multiply and add': 9.6e5 / fastest(() => instance.peak(10_000, 0.999), 2000),
+    'peak multiply and add': ((wide ? 2 : 1) * 9.6e5) / fastest(() => peak(10_000, 0.999), 2000),
     'peak with a load for each':
       (256 * 8 * kib) / fastest(() => instance.fed(16 * kib, 256, 0.999), 1000),
     'GB/s from 16 KiB': (64 * 16 * kib) / fastest(() => instance.stream(16 * kib, 64), 1000),

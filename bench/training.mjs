@@ -62,12 +62,15 @@ async function bundle(name) {
 /** `--node` is a path, and perhaps flags after it. */
 async function startOurs() {
   const outfile = await bundle('engine');
-  return options.node.map((command) => {
+  const ours = options.node.map(async (command) => {
     const [node, ...flags] = command.split(' ');
     const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
-    const name = ['ours, Node', version.slice(1), ...flags].join(' ');
-    return startContestant(name, node, [...flags, outfile]);
+    const contestant = startContestant(command, node, [...flags, outfile]);
+    const { wide } = await contestant.ask({ ask: 'version' });
+    const name = ['ours, Node', version.slice(1), ...flags, ...(wide ? ['wide'] : [])].join(' ');
+    return { ...contestant, name };
   });
+  return Promise.all(ours);
 }
 
 /** SciPy where one of the Pythons has it, and TensorFlow.js on what is installed. */

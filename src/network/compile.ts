@@ -28,7 +28,7 @@ export function compiledKernels(): CompiledKernels {
 function compile(): CompiledKernels {
   const narrow: CompiledKernels = { module: new WebAssembly.Module(bytes), wide: false };
   if (!mayJoin()) return narrow;
-  const wide: CompiledKernels = { module: compileWide(), wide: true };
+  const wide: CompiledKernels = { module: compileWide(bytes), wide: true };
   if (sameBits(narrow, wide)) return wide;
   // biome-ignore lint/style/noRestrictedGlobals: a word to whoever waits, and nothing to what is computed
   process.emitWarning(
@@ -63,10 +63,11 @@ const FLAGS = [
 /** A custom section without content: V8 would find code that it has compiled from the same bytes. */
 const SECTION = [0, 5, 4, ...Buffer.from('wide')];
 
-function compileWide(): object {
+/** A module in which pairs of 128-bit operations are joined, if V8 knows how. */
+export function compileWide(code: Uint8Array): object {
   for (const [set] of FLAGS) setFlagsFromString(set);
   try {
-    return new WebAssembly.Module(Uint8Array.of(...bytes, ...SECTION));
+    return new WebAssembly.Module(Uint8Array.of(...code, ...SECTION));
   } finally {
     for (const [, reset] of FLAGS) setFlagsFromString(reset);
   }

@@ -7,8 +7,9 @@
 // d- is a gradient. A pointer is a byte offset into the memory.
 //
 // What holds of them all: V8 of Node 20 moves the loads of a loop's body before its arithmetic, so the
-// loads of a turn and the sums that it adds to must fit the 15 registers that V8 uses of x64. Node 24
-// does not, but kernels are written for both.
+// loads of a turn and the sums that it adds to must fit the 15 registers that V8 uses of x64; where
+// they do not, a fence (nowhere.ts) keeps them apart. Later versions join two vectors that are loaded,
+// computed and stored side by side (compile.ts), unless something is read between the two stores.
 export { assemble } from './assemble';
 export { forward } from './forward';
 export { denseForward } from './dense-forward';
