@@ -79,7 +79,7 @@ export function addArchives(root: Command, end: (code: number) => void): void {
 
   withStore(root.command('import <file>'))
     .description('fill the store from an archive, so that make runs only what differs')
-    .addHelpText('after', examples('import study.zip', 'import study.zip --cache /tmp/cache'))
+    .addHelpText('after', examples('import study.zip', 'import study.zip --cache other-cache'))
     .action(async (file, options) =>
       end(await (await import('./import.ts')).importArchive(file, options)),
     );
