@@ -351,6 +351,9 @@ describe('claims about gradients', () => {
       'r, bootstrap over configurations',
     ]);
     expect(contrast).not.toHaveProperty('without');
+    expect(contrast.reason).toMatch(/published 0\.93$/);
+    const modest = judged({ ...correlation, published: 0.5 }, evidence({ gradients: measured }));
+    expect(modest.contrasts[0].reason).toMatch(/published 0\.50, which is less$/);
 
     const gone = {
       task: 'static[mnist,cv9,0]',

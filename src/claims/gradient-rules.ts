@@ -164,7 +164,9 @@ function drawCorrelation(
   const close = Math.abs(r - published) <= margin;
   const finding: Finding = covers ? 'reproduced' : close ? 'within margin' : 'not reproduced';
   const observed = byNetwork.flatMap((layers) => layers.map(({ ratio }) => meanOf(ratio)));
-  const words = `r = ${decimals(r)} over ${counted(configurations.length, 'configuration')}, published ${decimals(published)}`;
+  const stronger = ci !== null && ci[0] > published ? ', which is less' : '';
+  const over = counted(configurations.length, 'configuration');
+  const words = `r = ${decimals(r)} over ${over}, published ${decimals(published)}${stronger}`;
   return measured({
     label,
     dataset,
