@@ -211,20 +211,22 @@ function printTargets(ours, peers, of) {
         if (target === undefined) return [];
         const [mine, other] = [of(who, label), of(peer, than)];
         const ratio = (by) => other[by] / mine[by];
-        const verdict = ratio('least') >= target ? 'met' : 'missed';
+        const judged = (by) => {
+          const times = ratio(by).toFixed(1);
+          return `${times} ${ratio(by) >= target ? 'met' : 'missed'}`;
+        };
         return [
           [
             `${who.name}, ${label}, beside ${peer.name} ${than}`,
             `${target}`,
-            ratio('least').toFixed(1),
-            ratio('median').toFixed(1),
-            verdict,
+            judged('least'),
+            judged('median'),
           ],
         ];
       }),
     ),
   );
-  print('How many times as fast', [['', 'target', 'by least', 'by median', ''], ...rows]);
+  print('How many times as fast', [['', 'target', 'by least', 'by median'], ...rows]);
 }
 
 /** Seconds of an epoch: the mean over epochs, each by the least that it took in any round. */

@@ -26,9 +26,11 @@ export function compiledKernels(): CompiledKernels {
 }
 
 function compile(): CompiledKernels {
-  const narrow: CompiledKernels = { module: new WebAssembly.Module(bytes), wide: false };
-  if (!mayJoin()) return narrow;
-  const wide: CompiledKernels = { module: compileWide(bytes), wide: true };
+  const module = new WebAssembly.Module(bytes);
+  const narrow: CompiledKernels = { module, wide: false, wideDense: false };
+  const version = joiningV8();
+  if (version === undefined) return narrow;
+  const wide = { module: compileWide(bytes), wide: true, wideDense: version >= 13 };
   if (sameBits(narrow, wide)) return wide;
   // biome-ignore lint/style/noRestrictedGlobals: a word to whoever waits, and nothing to what is computed
   process.emitWarning(
@@ -38,15 +40,15 @@ function compile(): CompiledKernels {
 }
 
 /**
- * Whether this V8 knows how, and was not told to leave it: that of Node 22 and later does, on x64. It joins
- * nothing on a CPU without AVX2.
+ * The major version of V8 if it knows how to join, and was not told to leave it: 12, that of Node 22, or
+ * later, on x64. It joins nothing on a CPU without AVX2.
  */
-function mayJoin(): boolean {
+function joiningV8(): number | undefined {
   // biome-ignore lint/style/noRestrictedGlobals: says how the kernels are compiled, never what they compute
   const { arch, env, versions } = process;
-  return (
-    arch === 'x64' && Number.parseInt(versions.v8, 10) >= 12 && (env.PIPELINE_NO_WIDE ?? '') === ''
-  );
+  const version = Number.parseInt(versions.v8, 10);
+  const told = (env.PIPELINE_NO_WIDE ?? '') !== '';
+  return arch === 'x64' && version >= 12 && !told ? version : undefined;
 }
 
 /**
