@@ -37,8 +37,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "f385682b5ce564eec636900e590c84538f23edd656af87651e277f6c7a95a5f2",
-        "61bf05d1e41d4b87ed3ca4b945302dec73389777a33c27e155b1248ebd8b0242",
+        "d773e6b04847c2263de0f79694cd38f93f6dda5d741196793eccf1f3aae0ba71",
+        "ad642fa30411577389f5b8d1773f5eeefc6402d5afb60cc00d8f633ab6cd8f45",
       ]
     `);
   });
