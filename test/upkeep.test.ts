@@ -1,17 +1,22 @@
 // What keeps a store small and sound: gc, pins, the limit, fsck, du, invalidate, and files that no store survives.
+import { spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
+import { lmdbFault } from '../src/pipeline/lmdb-file.ts';
 import { DOOR, madeRig, makeRig, type Rig, tasksOf } from './rig.ts';
 
 const FILES = {
@@ -229,6 +234,48 @@ describe('a file that LMDB would not survive', () => {
     expect((await rig.run('fsck', '--repair')).code).toBe(0);
     expect(existsSync(`${file}.damaged-1`)).toBe(true);
     expect((await rig.make()).code).toBe(0);
+  });
+});
+
+describe('a file that is being written', () => {
+  /** Fills one file of LMDB after the other. */
+  const WRITER = `
+    import { open } from 'lmdb';
+    const [folder, files] = process.argv.slice(1);
+    for (let f = 0; f < Number(files); f++) {
+      const root = open({ path: folder + '/' + f, noSubdir: true, maxDbs: 16, noSync: true });
+      const table = root.openDB({ name: 'table' });
+      for (let i = 0; i < 60; i++) {
+        root.transactionSync(() => {
+          table.putSync('key ' + i, 'x'.repeat((i % 7) * 3000));
+          if (i % 3 === 0) table.removeSync('key ' + (i - 5));
+        });
+      }
+      await root.close();
+    }`;
+
+  test('is sound whenever one looks', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'written-'));
+    const words = ['--input-type=module', '--eval', WRITER, folder, '20'];
+    const writer = spawn(process.execPath, words, { stdio: 'ignore' });
+    const ended = new Promise((resolve) => writer.once('close', resolve));
+    let code: unknown;
+    ended.then((status) => {
+      code = status;
+    });
+    const faults: unknown[] = [];
+    let looks = 0;
+    for (let file = 0; code === undefined; ) {
+      for (let look = 0; look < 100; look++, looks++) {
+        const fault = lmdbFault(join(folder, `${file}`));
+        if (fault !== undefined) faults.push(fault);
+      }
+      while (existsSync(join(folder, `${file + 1}`))) file++;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    rmSync(folder, { recursive: true });
+    expect([code, faults]).toEqual([0, []]);
+    expect(looks).toBeGreaterThan(1000);
   });
 });
 

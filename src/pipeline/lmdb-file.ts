@@ -20,15 +20,20 @@ export function lmdbFault(path: string): 'foreign' | 'truncated' | undefined {
   if (!existsSync(path)) return undefined;
   const file = openSync(path, 'r');
   try {
-    for (let attempt = 1; ; attempt++) {
-      const size = fstatSync(file).size;
-      if (size === 0) return undefined;
+    for (let attempt = 1; attempt <= TRIES; attempt++) {
       const meta = newestMeta(file);
-      if (meta === undefined) return 'foreign';
-      if (!endsEarly(file, meta, size)) return undefined;
-      if (attempt === TRIES || newestMeta(file)?.transaction === meta.transaction)
-        return 'truncated';
+      // In this order: what a description refers to was written before it.
+      const size = fstatSync(file).size;
+      if (meta === undefined) {
+        if (size === 0) return undefined;
+        if (attempt === TRIES) return 'foreign';
+      } else {
+        if (!endsEarly(file, meta, size)) return undefined;
+        if (newestMeta(file)?.transaction === meta.transaction) return 'truncated';
+      }
     }
+    // Somebody writes one transaction after the other, and so survives what the file is.
+    return undefined;
   } finally {
     closeSync(file);
   }
