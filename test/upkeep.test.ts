@@ -279,6 +279,15 @@ describe('a file that is being written', () => {
   });
 });
 
+test('a store whose maker died over it is made by who comes next', async () => {
+  const rig = makeRig(FILES);
+  const mark = join(rig.folder, 'cache/store.lmdb.new');
+  mkdirSync(join(rig.folder, 'cache'));
+  writeFileSync(mark, '');
+  expect((await rig.make()).code).toBe(0);
+  expect(existsSync(mark)).toBe(false);
+});
+
 describe('commands that look on', () => {
   test('make no store where there is none', async () => {
     const rig = makeRig(FILES);

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootId } from './holder.ts';
 import type { Key } from './key.ts';
-import { type LmdbRoot, type LmdbTable, openRoot, transact } from './lmdb-root.ts';
+import { type LmdbRoot, type LmdbTable, openAlone, openRoot, transact } from './lmdb-root.ts';
 import type { Claim } from './record.ts';
 
 /** The file of claims, opened when it is needed. */
@@ -27,8 +27,10 @@ export function openClaims(folder: string): ClaimsFile {
     for (const other of readdirSync(folder)) {
       if (/^claims.*\.lmdb/.test(other) && !other.startsWith(name)) rmSync(join(folder, other));
     }
-    const root = openRoot(folder, name, { noSync: boot !== undefined });
-    return { root, table: root.openDB<Claim, string>({ name: 'claims', encoding: 'json' }) };
+    return openAlone(folder, name, () => {
+      const root = openRoot(folder, name, { noSync: boot !== undefined });
+      return { root, table: root.openDB<Claim, string>({ name: 'claims', encoding: 'json' }) };
+    });
   };
   const write = <T>(action: (table: LmdbTable<Claim>) => T, bytes?: number): T => {
     // Commands that only read never get here, and make no file.

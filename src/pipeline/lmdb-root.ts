@@ -1,5 +1,5 @@
 // lmdb-root.ts — one file of LMDB: how it is opened and written, its errors in words (the only file that imports lmdb)
-import { existsSync, mkdirSync, statfsSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { lmdbFault } from './lmdb-file.ts';
@@ -25,6 +25,52 @@ export function openRoot(
     return open({ path, noSubdir: true, maxDbs: 16, ...options });
   } catch (error) {
     throw error instanceof StoreError ? error : worded(error, folder);
+  }
+}
+
+/** Milliseconds after which a file that is being made must be of a process that died over it. */
+const PATIENCE = 2000;
+
+/**
+ * Opens a file and its tables, alone among processes while the file is new: LMDB now and then gives up (MDB_PROBLEM), or
+ * goes round in circles, where several make the first tables of a file at once. Who makes it leaves a mark beside it
+ * meanwhile, for which others wait.
+ */
+export function openAlone<T>(folder: string, name: string, openAll: () => T): T {
+  const path = join(folder, name);
+  const mark = `${path}.new`;
+  for (;;) {
+    waitFor(mark);
+    if (existsSync(path)) return openAll();
+    const left = leaveMark(folder, mark);
+    if (left === 'another') continue;
+    try {
+      return openAll();
+    } finally {
+      if (left === 'ours') rmSync(mark, { force: true });
+    }
+  }
+}
+
+/** Returns when there is no mark; one that stays is taken away. */
+function waitFor(mark: string): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  for (let waited = 0; existsSync(mark); waited += 5) {
+    if (waited >= PATIENCE) rmSync(mark, { force: true });
+    else Atomics.wait(clock, 0, 0, 5);
+  }
+}
+
+/** Leaves a mark, unless another has; none where the folder cannot be written, which LMDB then tells. */
+function leaveMark(folder: string, mark: string): 'ours' | 'another' | 'none' {
+  try {
+    mkdirSync(folder, { recursive: true });
+    closeSync(openSync(mark, 'wx'));
+    return 'ours';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EEXIST' && existsSync(mark)
+      ? 'another'
+      : 'none';
   }
 }
 

@@ -4,11 +4,34 @@ import { join } from 'node:path';
 import { openClaims } from './claims-file.ts';
 import { inodeOf, isCompacting } from './compaction.ts';
 import { type Digest, digestOf, type Key, type TaskId } from './key.ts';
-import { type LmdbRoot, openForReading, openRoot, transact, worded } from './lmdb-root.ts';
+import {
+  type LmdbRoot,
+  openAlone,
+  openForReading,
+  openRoot,
+  transact,
+  worded,
+} from './lmdb-root.ts';
 import { STORE_FILE } from './memo.ts';
 import { CLAIM_LEASE_MS, type RunRecord, type TaskLog, type Trace } from './record.ts';
 import { type Store, StoreError, type Tables, type Upkeep } from './store.ts';
 import { checkFormat, STORE_FORMAT } from './store-format.ts';
+
+/** The file, and the tables that every store has. */
+function openTables(folder: string) {
+  const root = openRoot(folder, STORE_FILE);
+  const table = <V>(name: string) => root.openDB<V, string>({ name, encoding: 'json' });
+  return {
+    root,
+    table,
+    meta: table<number>('meta'),
+    blobs: root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' }),
+    partials: root.openDB<Buffer, string>({ name: 'partial', encoding: 'binary' }),
+    traces: table<Trace>('traces'),
+    latest: table<Key>('latest'),
+    runs: table<RunRecord>('runs'),
+  };
+}
 
 /** What to tell about damage that was found while reading. */
 export type OnDamage = (digest: Digest) => void;
@@ -19,14 +42,11 @@ export type OnDamage = (digest: Digest) => void;
  */
 export function openStore(folder: string, onDamage: OnDamage): Store {
   const before = inodeOf(join(folder, STORE_FILE));
-  const root = openRoot(folder, STORE_FILE);
-  const table = <V>(name: string) => root.openDB<V, string>({ name, encoding: 'json' });
-  const meta = table<number>('meta');
-  const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
-  const partials = root.openDB<Buffer, string>({ name: 'partial', encoding: 'binary' });
-  const traces = table<Trace>('traces');
-  const latest = table<Key>('latest');
-  const runs = table<RunRecord>('runs');
+  const { root, table, meta, blobs, partials, traces, latest, runs } = openAlone(
+    folder,
+    STORE_FILE,
+    () => openTables(folder),
+  );
   /** LMDB strikes this process off its readers whenever a table is opened, and enters it again when it reads. */
   const enlist = (): unknown => meta.get('format');
   const late = <V>(name: string) =>
