@@ -1,8 +1,7 @@
 // kernels.ts — how fast each kernel is on the first layer, beside the most that the machine can do
 
 import { compiledKernels, compileWide, createMemory } from '../src/network/compile.ts';
-import { createLayer } from '../src/network/layer.ts';
-import { CHAINS } from '../src/network/network.ts';
+import { CHAINS, createLayer } from '../src/network/layer.ts';
 import type { Mask } from '../src/sparse/mask.ts';
 
 /** What is used of WebAssembly: neither TypeScript's es2023 nor Node's types declare it. */

@@ -43,6 +43,7 @@ describe('the kernels, compiled', () => {
     const kernels = compiledKernels();
     expect(kernels.wide).toBe(process.arch === 'x64' && V8 >= 12);
     expect(sameBits(plain, kernels)).toBe(true);
+    expect(sameBits(plain, { ...plain, wideDense: true })).toBe(true);
     expect(compiledKernels()).toBe(kernels);
   });
 

@@ -1,11 +1,10 @@
 // kernels.test.ts — every kernel against its naive twin, and gradients against finite differences
 import { describe, expect, it } from 'vitest';
 import { createMemory } from '../src/network/compile.ts';
-import { createLayer } from '../src/network/layer.ts';
+import { CHAINS, createLayer } from '../src/network/layer.ts';
 import type { Memory } from '../src/network/memory.ts';
 import {
   backward,
-  CHAINS,
   createNetwork,
   forward,
   type Network,

@@ -86,6 +86,9 @@ export function createLayer(
   return layer;
 }
 
+/** Sums that the weight gradient keeps at a time, or as many as one row has. */
+export const CHAINS = 4096;
+
 /** Bytes of a neuron's 16 samples. */
 const LINE = 64;
 

@@ -1,13 +1,10 @@
 // network.ts — a multilayer perceptron over sparse layers: forward beside backward
 import type { Mask } from '../sparse/mask.ts';
-import { createLayer, type Layer } from './layer.ts';
+import { CHAINS, createLayer, type Layer } from './layer.ts';
 import type { Floats, Memory } from './memory.ts';
 
 /** Kernels take the batch in tiles of 16 samples, two at a time. */
 const TWO_TILES = 32;
-
-/** Sums that the weight gradient keeps at a time, or as many as one row has. */
-export const CHAINS = 4096;
 
 /** B for n samples: n padded to an even number of tiles. */
 export const paddedBatch = (n: number): number => Math.ceil(n / TWO_TILES) * TWO_TILES;

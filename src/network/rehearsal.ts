@@ -1,6 +1,6 @@
 // rehearsal.ts — every kernel once, over numbers that are all different
 import type { LayerMask } from '../sparse/mask.ts';
-import { createLayer } from './layer.ts';
+import { CHAINS, createLayer } from './layer.ts';
 import type { Memory } from './memory.ts';
 
 /** Sizes that no block of a kernel divides, and more than two tiles. */
@@ -51,7 +51,7 @@ export function rehearse(memory: Memory): Buffer {
   const [S, N, P] = [starts.at, targets.at, order.at];
   kernels.inputGradient(dY, X, inputs(), S, N, P, W, transposed.at, I, O, B);
   kernels.denseInputGradient(dY, X, inputs(), D, memory.floats(16 * O).at, I, O, B);
-  const chains = memory.floats(8 * Math.max(4096, I)).at;
+  const chains = memory.floats(8 * Math.max(CHAINS, I)).at;
   kernels.weightGradient(X, dY, R, C, weights.gradient.at, chains, I, O, B);
   const everywhere = memory.floats(I * O).at;
   kernels.denseWeightGradient(X, dY, everywhere, I, O, B);

@@ -56,8 +56,12 @@ export function openAlone<T>(folder: string, name: string, openAll: () => T): T 
 function waitFor(mark: string): void {
   const clock = new Int32Array(new SharedArrayBuffer(4));
   for (let waited = 0; existsSync(mark); waited += 5) {
-    if (waited >= PATIENCE) rmSync(mark, { force: true });
-    else Atomics.wait(clock, 0, 0, 5);
+    if (waited >= PATIENCE) {
+      rmSync(mark, { force: true });
+      // Not looked at again: the next one may already be of somebody who lives.
+      return;
+    }
+    Atomics.wait(clock, 0, 0, 5);
   }
 }
 
@@ -65,12 +69,14 @@ function waitFor(mark: string): void {
 function leaveMark(folder: string, mark: string): 'ours' | 'another' | 'none' {
   try {
     mkdirSync(folder, { recursive: true });
+  } catch {
+    return 'none';
+  }
+  try {
     closeSync(openSync(mark, 'wx'));
     return 'ours';
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EEXIST' && existsSync(mark)
-      ? 'another'
-      : 'none';
+    return (error as NodeJS.ErrnoException).code === 'EEXIST' ? 'another' : 'none';
   }
 }
 
