@@ -160,7 +160,7 @@ describe('a recorder', () => {
     const { kept, store } = memory();
     const recorder = recordRun(store, facts, () => 0);
     recorder.listener({ event: 'started', task, key, reason: { kind: 'new' }, slot: 0 });
-    recorder.listener({ event: 'interrupted', task });
+    recorder.listener({ event: 'interrupted', task, checkpoint: true });
     const ended = { tally, seconds: 1, infeasible: new Map() };
     recorder.close({ ...ended, ran: 0 });
     expect(kept.run).toBeUndefined();

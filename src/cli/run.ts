@@ -187,11 +187,19 @@ export async function keepWithin(session: Session, json: boolean): Promise<void>
   else talk(`${c.yellow('warning')} ${message}`);
 }
 
+/** How many tasks were stopped, and how many of them the next make continues. */
+function stoppedWords(stopped: number, resumable: number): readonly string[] {
+  if (stopped === 0) return [];
+  if (resumable === stopped) return [c.yellow(`${stopped} to be continued`)];
+  const some = resumable > 0 ? `, ${resumable} of them to be continued` : '';
+  return [c.yellow(`${stopped} stopped${some}`)];
+}
+
 /** One sentence about the run, then the artifacts on stdout. */
 function summarise(
   session: Session,
   plan: Plan,
-  { tally, seconds, traces, ran }: RunResult,
+  { tally, seconds, traces, ran, resumable }: RunResult,
   { quiet, keepGoing }: RunOptions,
 ): void {
   const parts = [
@@ -200,7 +208,7 @@ function summarise(
     ...(tally.infeasible > 0 ? [c.yellow(`${tally.infeasible} infeasible`)] : []),
     ...(tally.failed > 0 ? [c.red(`${tally.failed} failed`)] : []),
     ...(tally.skipped > 0 ? [c.yellow(`${tally.skipped} not made`)] : []),
-    ...(tally.interrupted > 0 ? [c.yellow(`${tally.interrupted} to be continued`)] : []),
+    ...stoppedWords(tally.interrupted, resumable.size),
   ];
   const nothing = ran === 0 && isIdle(tally, plan.tasks.size);
   const line = nothing

@@ -16,6 +16,7 @@ export function emptyStore(): Store {
     setLatest: refuse,
     commit: refuse,
     partial: () => undefined,
+    hasPartial: () => false,
     putPartial: refuse,
     dropPartial: refuse,
     claim: refuse,

@@ -124,6 +124,7 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
       remove(() => partials.removeSync(key));
       return undefined;
     },
+    hasPartial: (key) => partials.doesExist(key),
     putPartial(key, bytes) {
       // A checkpoint has no name that would verify it: its digest stands before it.
       const digest = Buffer.from(digestOf(bytes), 'latin1');

@@ -26,6 +26,7 @@ export interface Store {
   commit(...commits: readonly Commit[]): void;
   /** The checkpoint of an unfinished action, or undefined when it is absent or was damaged. */
   partial(key: Key): Uint8Array | undefined;
+  hasPartial(key: Key): boolean;
   putPartial(key: Key, bytes: Uint8Array): void;
   dropPartial(key: Key): void;
   /**
