@@ -13,7 +13,7 @@ import type { Slots } from '../pipeline/slots.ts';
 import { createWorkers } from '../pipeline/workers.ts';
 import { createDisplay, type Display } from './display.ts';
 import { isIdle, nothingToDo } from './noop.ts';
-import { writeProvenance } from './provenance.ts';
+import { provenanceWriter } from './provenance.ts';
 import {
   artifactsFolder,
   type CommonOptions,
@@ -105,6 +105,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
       scratch: join(session.cache, 'scratch'),
       cache,
       artifacts: artifactsFolder(root),
+      provenance: provenanceWriter({ plan: session.plan, store, run: start }),
       maker: { run: id, host, versions, machine: machine() },
       identity,
       clock: Date.now,
@@ -115,11 +116,6 @@ export async function run(request: RunRequest): Promise<RunResult> {
     history.close({ ...result, interrupted: signal.aborted });
     // What people see is left to the run that took this one's place.
     if (retirement?.begun) return result;
-    const command = `pipeline ${process.argv.slice(2).join(' ')}`;
-    const facts = { id, command, host, at: startedAt };
-    await writeProvenance(plan, result, artifactsFolder(root), facts, (digest) =>
-      store.blob(digest),
-    );
     if (!options.json) summarise(session, plan, result, options);
     return result;
   } catch (error) {
