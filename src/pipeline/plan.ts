@@ -1,7 +1,8 @@
 // plan.ts — a Pipeline and its stages' declarations → every task, in order, or everything that is wrong
-import type { StageModule } from './code.ts';
+
 import type { OutputFile } from './command.ts';
 import type { Pipeline } from './config.ts';
+import type { ParamsAnswer, StageAnswers, StageModule } from './declaration.ts';
 import {
   type Diagnostic,
   failure,
@@ -16,9 +17,9 @@ import { type Coordinates, type Json, type Named, type TaskId, taskId } from './
 import { type Point, pointsOf } from './matrix.ts';
 import type { ProjectFile } from './project-file.ts';
 import type { StageConfig } from './section.ts';
-import { type Arity, asPort, type SourceFile, type Tools } from './stage.ts';
+import type { Arity, SourceFile, Tools } from './stage.ts';
 import { stageGraphOf } from './stage-graph.ts';
-import { ParamsParser } from './task-params.ts';
+import { faultWords, type GivenParams, ParamsReader, type ParsedParams } from './task-params.ts';
 import { Upstream } from './upstream.ts';
 
 /** What an input port is connected to: as many links as its arity says. */
@@ -107,17 +108,29 @@ export function restsOnFiles({ tasks }: Plan): boolean {
   return true;
 }
 
-/** Expands every stage's matrix, joins inputs, checks params. Linear in tasks and links. */
-export function makePlan(
+/** A plan, and which of its tasks need code from outside their bundle that `withTools` is to find. */
+export interface PlanWithoutTools extends Plan {
+  readonly needTools: ReadonlySet<TaskId>;
+}
+
+/**
+ * Expands every stage's matrix, joins inputs, has the stages' modules check params. Linear in tasks and links; modules
+ * are asked in batches.
+ */
+export async function makePlan(
   pipeline: Pipeline,
   modules: ReadonlyMap<string, StageModule>,
-): Result<Plan> {
+  answers: StageAnswers,
+): Promise<Result<PlanWithoutTools>> {
   const planner = new Planner(pipeline, modules);
   for (const stage of topological(pipeline.stages)) planner.addStage(stage);
+  await planner.readParams(answers);
+  await planner.readWork(answers);
   planner.checkArtifacts();
   const problems = [...planner.problems.values()];
   if (problems.length > 0) return failure(...inReadingOrder(problems));
-  return success({ tasks: planner.tasks, stages: modules });
+  const { tasks, needTools } = planner;
+  return success({ tasks, stages: modules, needTools });
 }
 
 /** Stages, upstream ones first; among equals, in the order of pipeline.yaml. */
@@ -137,13 +150,28 @@ function topological(stages: ReadonlyMap<string, StageConfig>): readonly StageCo
   return [...order];
 }
 
+/** The tasks of one stage. */
+interface StageTasks {
+  readonly stage: StageConfig;
+  readonly module: StageModule;
+  /** By task; undefined where something is missing. */
+  readonly given: ReadonlyMap<TaskId, GivenParams | undefined>;
+}
+
+/** What a task has until its stage has seen its params, and for good when it refuses them. */
+const UNREAD: ParsedParams = { params: {}, files: null, infeasible: null };
+
 class Planner {
   /** By message and place: many tasks share one mistake. */
   readonly problems = new Map<string, Diagnostic>();
+  /** A task with wrong params still stands here, so that nothing downstream seems to be missing. */
   readonly tasks = new Map<TaskId, Task>();
-  private readonly upstream = new Upstream(this.tasks);
+  readonly needTools = new Set<TaskId>();
+  private readonly stages: StageTasks[] = [];
+  /** Tasks whose params their stage takes. */
+  private readonly sound = new Set<TaskId>();
   private readonly joiner: Joiner;
-  private readonly params: ParamsParser;
+  private readonly params: ParamsReader;
   private readonly pipeline: Pipeline;
   private readonly modules: ReadonlyMap<string, StageModule>;
 
@@ -151,7 +179,7 @@ class Planner {
     this.pipeline = pipeline;
     this.modules = modules;
     this.joiner = new Joiner(pipeline.stages, this.say);
-    this.params = new ParamsParser(this.say);
+    this.params = new ParamsReader(this.say);
   }
 
   private readonly say = (message: string, place: Place, hint?: string): void => {
@@ -162,33 +190,36 @@ class Planner {
     const module = this.modules.get(stage.name);
     if (module === undefined) return;
     checkFit(stage, this.modules, this.say);
-    const tasks = pointsOf(stage).map((point) => this.makeTask(stage, module, point));
+    const given = new Map<TaskId, GivenParams | undefined>();
+    const tasks = pointsOf(stage).map((point) => {
+      const task = this.makeTask(stage, module, point);
+      const filled = this.filledOf(module, task);
+      given.set(task.id, this.params.gather(stage, module, point, filled));
+      return task;
+    });
     this.joiner.close(stage, tasks);
     if (tasks.length === 0) {
       this.say(`stage \`${stage.name}\` has no tasks: everything is excluded`, stage.place);
     }
     for (const task of tasks) this.tasks.set(task.id, task);
+    this.stages.push({ stage, module, given });
   }
 
   private makeTask(stage: StageConfig, module: StageModule, point: Point): Task {
     const labels = [...point.values()].map(({ label }) => label);
     const at = Object.fromEntries([...point].map(([axis, { label }]) => [axis, label]));
     const inputs: Record<string, Binding> = {};
-    for (const [port, declared] of Object.entries(module.declaration.inputs)) {
+    for (const [port, { arity }] of Object.entries(module.declaration.inputs)) {
       const config = stage.inputs.get(port);
-      const { arity } = asPort(declared);
       const links =
         config && !config.files ? this.joiner.join(stage, point, port, config, arity) : [];
       inputs[port] = { arity, links };
     }
-    const id = taskId(stage.name, labels);
-    const filled = this.filledOf(module, { id, stage: stage.name, inputs });
-    const parsed = this.params.parse(stage, module, point, filled);
     const artifacts = [...stage.artifacts].map(
       ([output, path]) => [output, fillPath(`${stage.name}/${path.value}`, at)] as const,
     );
     return {
-      id,
+      id: taskId(stage.name, labels),
       stage: stage.name,
       at,
       inputs,
@@ -197,9 +228,8 @@ class Planner {
       tools: null,
       command: null,
       skipsInfeasible: stage.infeasible === 'skip',
-      // A task with wrong params still stands in the plan, so that nothing downstream seems to be missing.
-      ...(parsed ?? { params: {}, files: null, infeasible: null }),
-      work: parsed ? this.workOf(stage, module, parsed.params, inputs) : null,
+      ...UNREAD,
+      work: null,
     };
   }
 
@@ -212,19 +242,40 @@ class Planner {
     return { [graph]: stageGraphOf(task, this.tasks) as unknown as Json };
   }
 
-  private workOf(
-    stage: StageConfig,
-    { declaration }: StageModule,
-    params: Named<Json>,
-    inputs: Named<Binding>,
-  ): number | null {
-    try {
-      return declaration.work?.(params, this.upstream.of(inputs)) ?? null;
-    } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
-      const hint = `${stage.run} throws in its check, work or files for these params: mend it there`;
-      this.say(`stage \`${stage.name}\` cannot be planned: ${text}`, stage.place, hint);
-      return null;
+  /** Has every stage read the params of its tasks. */
+  async readParams(answers: StageAnswers): Promise<void> {
+    const answered = this.stages.map(async (one) => [one, await askOnce(one, answers)] as const);
+    for (const [{ stage, given }, said] of await Promise.all(answered)) {
+      for (const [id, params] of given) {
+        const answer = params && said.get(params.memo);
+        const parsed = params && answer && this.params.judge(stage, params, answer);
+        if (parsed === undefined) continue;
+        this.tasks.set(id, { ...(this.tasks.get(id) as Task), ...parsed });
+        this.sound.add(id);
+        if (answer?.usesTools) this.needTools.add(id);
+      }
+    }
+  }
+
+  /** Has every stage that predicts sizes tell those of its tasks. */
+  async readWork(answers: StageAnswers): Promise<void> {
+    const upstream = new Upstream(this.tasks);
+    const asking = this.stages.filter(({ module }) => module.declaration.hasWork);
+    const answered = asking.map(async ({ stage, module, given }) => {
+      const tasks = [...given.keys()].flatMap((id) => {
+        const task = this.sound.has(id) ? this.tasks.get(id) : undefined;
+        return task ? [task] : [];
+      });
+      const params = tasks.map((task) => task.params);
+      const lookup = (index: number, name: string): Json | undefined =>
+        upstream.of(tasks[index].inputs)(name);
+      return { stage, tasks, said: await answers.work(module, params, lookup) };
+    });
+    for (const { stage, tasks, said } of await Promise.all(answered)) {
+      for (const [at, { work, fault }] of said.entries()) {
+        if (fault) this.say(...faultWords(stage, fault));
+        else this.tasks.set(tasks[at].id, { ...tasks[at], work });
+      }
     }
   }
 
@@ -243,6 +294,27 @@ class Planner {
     }
   }
 }
+
+/** Asks a stage about all params that its tasks are given, about equal ones once. Answers are by `memo`. */
+async function askOnce(
+  { stage, module, given }: StageTasks,
+  answers: StageAnswers,
+): Promise<ReadonlyMap<string, ParamsAnswer>> {
+  const distinct = new Map<string, Named<Json>>();
+  for (const params of given.values()) if (params) distinct.set(params.memo, params.values);
+  const values = [...distinct.values()];
+  // A command takes its params as they are.
+  const said = stage.command ? values.map(taken) : await answers.params(module, values);
+  return new Map([...distinct.keys()].map((memo, at) => [memo, said[at]]));
+}
+
+const taken = (params: Named<Json>): ParamsAnswer => ({
+  params,
+  problems: [],
+  files: null,
+  usesTools: false,
+  fault: null,
+});
 
 /** A path with the task's labels in place of `{axis}`. */
 export const fillPath = (path: string, at: Coordinates): string =>
