@@ -19,8 +19,9 @@ export function liveModules(
     { code: { digest: digestOf(run), file: run }, declaration: describeStage(live(run)) },
   ]);
   const answers: StageAnswers = {
+    known: () => undefined,
     async params({ code }, given) {
-      return given.map((values) => answerParams(live(code.file), values));
+      return given.map(({ values }) => answerParams(live(code.file), values));
     },
     async work({ code }, params, upstream) {
       return params.map((values, index) => {

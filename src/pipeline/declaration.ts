@@ -54,6 +54,13 @@ export interface ParamsAnswer {
   readonly fault: StageFault | null;
 }
 
+/** Params as pipeline.yaml gives them to a task. */
+export interface GivenValues {
+  readonly values: Named<Json>;
+  /** Their canonical text: equal for equal values. */
+  readonly text: string;
+}
+
 /** Params of the tasks upstream, by the names that `work` asks for. A name without a value has none upstream. */
 export type UpstreamValues = readonly (readonly [name: string, value?: Json])[];
 
@@ -73,7 +80,9 @@ export interface WorkAnswer {
 
 /** Answers questions about params. Answers come in the order of the questions. */
 export interface StageAnswers {
-  params(module: StageModule, given: readonly Named<Json>[]): Promise<readonly ParamsAnswer[]>;
+  params(module: StageModule, given: readonly GivenValues[]): Promise<readonly ParamsAnswer[]>;
+  /** The answer to params with this text, if it is known already. */
+  known(module: StageModule, text: string): ParamsAnswer | undefined;
   /** @param upstream gives the nearest param of a name for the question at an index */
   work(
     module: StageModule,

@@ -2,7 +2,7 @@
 
 import type { OutputFile } from './command.ts';
 import type { Pipeline } from './config.ts';
-import type { ParamsAnswer, StageAnswers, StageModule } from './declaration.ts';
+import type { GivenValues, ParamsAnswer, StageAnswers, StageModule } from './declaration.ts';
 import {
   type Diagnostic,
   failure,
@@ -122,10 +122,10 @@ export async function makePlan(
   modules: ReadonlyMap<string, StageModule>,
   answers: StageAnswers,
 ): Promise<Result<PlanWithoutTools>> {
-  const planner = new Planner(pipeline, modules);
+  const planner = new Planner(pipeline, modules, answers);
   for (const stage of topological(pipeline.stages)) planner.addStage(stage);
-  await planner.readParams(answers);
-  await planner.readWork(answers);
+  await planner.readParams();
+  await planner.readWork();
   planner.checkArtifacts();
   const problems = [...planner.problems.values()];
   if (problems.length > 0) return failure(...inReadingOrder(problems));
@@ -150,12 +150,24 @@ function topological(stages: ReadonlyMap<string, StageConfig>): readonly StageCo
   return [...order];
 }
 
+/** A task that is not finished: its stage is still to be asked about its params. */
+type Draft = { -readonly [Field in keyof Task]: Task[Field] };
+
 /** The tasks of one stage. */
 interface StageTasks {
   readonly stage: StageConfig;
   readonly module: StageModule;
-  /** By task; undefined where something is missing. */
-  readonly given: ReadonlyMap<TaskId, GivenParams | undefined>;
+  readonly drafts: readonly Draft[];
+  /** Those about whose params the stage is to be asked. */
+  readonly open: readonly OpenTask[];
+}
+
+/** A task about whose params its stage is to be asked. Most tasks never become one: what they take up stays small. */
+interface OpenTask {
+  readonly draft: Draft;
+  readonly given: GivenValues;
+  /** Gathers its params again, to say where they were written. */
+  readonly gather: () => GivenParams | undefined;
 }
 
 /** What a task has until its stage has seen its params, and for good when it refuses them. */
@@ -168,14 +180,20 @@ class Planner {
   readonly tasks = new Map<TaskId, Task>();
   readonly needTools = new Set<TaskId>();
   private readonly stages: StageTasks[] = [];
-  /** Tasks whose params their stage takes. */
-  private readonly sound = new Set<TaskId>();
+  /** Tasks whose params their stage refuses. */
+  private readonly refused = new Set<Task>();
   private readonly joiner: Joiner;
   private readonly params: ParamsReader;
   private readonly pipeline: Pipeline;
   private readonly modules: ReadonlyMap<string, StageModule>;
+  private readonly answers: StageAnswers;
 
-  constructor(pipeline: Pipeline, modules: ReadonlyMap<string, StageModule>) {
+  constructor(
+    pipeline: Pipeline,
+    modules: ReadonlyMap<string, StageModule>,
+    answers: StageAnswers,
+  ) {
+    this.answers = answers;
     this.pipeline = pipeline;
     this.modules = modules;
     this.joiner = new Joiner(pipeline.stages, this.say);
@@ -190,22 +208,37 @@ class Planner {
     const module = this.modules.get(stage.name);
     if (module === undefined) return;
     checkFit(stage, this.modules, this.say);
-    const given = new Map<TaskId, GivenParams | undefined>();
-    const tasks = pointsOf(stage).map((point) => {
-      const task = this.makeTask(stage, module, point);
-      const filled = this.filledOf(module, task);
-      given.set(task.id, this.params.gather(stage, module, point, filled));
-      return task;
+    const open: OpenTask[] = [];
+    const drafts = pointsOf(stage).map((point) => {
+      const draft = this.makeTask(stage, module, point);
+      const gather = (): GivenParams | undefined =>
+        this.params.gather(stage, module, point, this.filledOf(module, draft));
+      const given = gather();
+      const known = given && this.known(stage, module, given);
+      if (given && known) this.take(stage, { draft, given, gather }, known);
+      else if (given)
+        open.push({ draft, given: { values: given.values, text: given.text }, gather });
+      else this.refused.add(draft);
+      return draft;
     });
-    this.joiner.close(stage, tasks);
-    if (tasks.length === 0) {
+    this.joiner.close(stage, drafts);
+    if (drafts.length === 0) {
       this.say(`stage \`${stage.name}\` has no tasks: everything is excluded`, stage.place);
     }
-    for (const task of tasks) this.tasks.set(task.id, task);
-    this.stages.push({ stage, module, given });
+    for (const draft of drafts) this.tasks.set(draft.id, draft);
+    this.stages.push({ stage, module, drafts, open });
   }
 
-  private makeTask(stage: StageConfig, module: StageModule, point: Point): Task {
+  /** A command takes its params as they are; a module may have been asked before. */
+  private known(
+    { command }: StageConfig,
+    module: StageModule,
+    { values, text }: GivenParams,
+  ): ParamsAnswer | undefined {
+    return command ? taken(values) : this.answers.known(module, text);
+  }
+
+  private makeTask(stage: StageConfig, module: StageModule, point: Point): Draft {
     const labels = [...point.values()].map(({ label }) => label);
     const at = Object.fromEntries([...point].map(([axis, { label }]) => [axis, label]));
     const inputs: Record<string, Binding> = {};
@@ -242,39 +275,46 @@ class Planner {
     return { [graph]: stageGraphOf(task, this.tasks) as unknown as Json };
   }
 
-  /** Has every stage read the params of its tasks. */
-  async readParams(answers: StageAnswers): Promise<void> {
-    const answered = this.stages.map(async (one) => [one, await askOnce(one, answers)] as const);
-    for (const [{ stage, given }, said] of await Promise.all(answered)) {
-      for (const [id, params] of given) {
-        const answer = params && said.get(params.memo);
-        const parsed = params && answer && this.params.judge(stage, params, answer);
-        if (parsed === undefined) continue;
-        this.tasks.set(id, { ...(this.tasks.get(id) as Task), ...parsed });
-        this.sound.add(id);
-        if (answer?.usesTools) this.needTools.add(id);
+  /** Has every stage read those params of its tasks that it has not seen before. */
+  async readParams(): Promise<void> {
+    const asking = this.stages.filter(({ open }) => open.length > 0);
+    const answered = asking.map(async (one) => [one, await askOnce(one, this.answers)] as const);
+    for (const [{ stage, open }, said] of await Promise.all(answered)) {
+      for (const task of open) {
+        const answer = said.get(task.given.text);
+        if (answer) this.take(stage, task, answer);
       }
     }
   }
 
+  /** Gives a task what its stage makes of its params. */
+  private take(stage: StageConfig, { draft, given, gather }: OpenTask, answer: ParamsAnswer): void {
+    const parsed = this.params.judge(stage, given.text, answer, () => gather()?.located);
+    if (parsed === undefined) {
+      this.refused.add(draft);
+      return;
+    }
+    draft.params = parsed.params;
+    draft.files = parsed.files;
+    draft.infeasible = parsed.infeasible;
+    if (answer.usesTools) this.needTools.add(draft.id);
+  }
+
   /** Has every stage that predicts sizes tell those of its tasks. */
-  async readWork(answers: StageAnswers): Promise<void> {
+  async readWork(): Promise<void> {
     const upstream = new Upstream(this.tasks);
     const asking = this.stages.filter(({ module }) => module.declaration.hasWork);
-    const answered = asking.map(async ({ stage, module, given }) => {
-      const tasks = [...given.keys()].flatMap((id) => {
-        const task = this.sound.has(id) ? this.tasks.get(id) : undefined;
-        return task ? [task] : [];
-      });
-      const params = tasks.map((task) => task.params);
+    const answered = asking.map(async ({ stage, module, drafts }) => {
+      const sound = drafts.filter((draft) => !this.refused.has(draft));
+      const params = sound.map((draft) => draft.params);
       const lookup = (index: number, name: string): Json | undefined =>
-        upstream.of(tasks[index].inputs)(name);
-      return { stage, tasks, said: await answers.work(module, params, lookup) };
+        upstream.of(sound[index].inputs)(name);
+      return { stage, sound, said: await this.answers.work(module, params, lookup) };
     });
-    for (const { stage, tasks, said } of await Promise.all(answered)) {
+    for (const { stage, sound, said } of await Promise.all(answered)) {
       for (const [at, { work, fault }] of said.entries()) {
         if (fault) this.say(...faultWords(stage, fault));
-        else this.tasks.set(tasks[at].id, { ...tasks[at], work });
+        else sound[at].work = work;
       }
     }
   }
@@ -295,17 +335,14 @@ class Planner {
   }
 }
 
-/** Asks a stage about all params that its tasks are given, about equal ones once. Answers are by `memo`. */
+/** Asks a stage about the params of its open tasks, about equal ones once. Answers are by text. */
 async function askOnce(
-  { stage, module, given }: StageTasks,
+  { module, open }: StageTasks,
   answers: StageAnswers,
 ): Promise<ReadonlyMap<string, ParamsAnswer>> {
-  const distinct = new Map<string, Named<Json>>();
-  for (const params of given.values()) if (params) distinct.set(params.memo, params.values);
-  const values = [...distinct.values()];
-  // A command takes its params as they are.
-  const said = stage.command ? values.map(taken) : await answers.params(module, values);
-  return new Map([...distinct.keys()].map((memo, at) => [memo, said[at]]));
+  const distinct = new Map(open.map(({ given }) => [given.text, given]));
+  const said = await answers.params(module, [...distinct.values()]);
+  return new Map([...distinct.keys()].map((text, at) => [text, said[at]]));
 }
 
 const taken = (params: Named<Json>): ParamsAnswer => ({

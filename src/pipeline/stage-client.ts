@@ -5,6 +5,7 @@ import { ModuleAnswers } from './answer-cache.ts';
 import type { StageAnswer, StageQuestion } from './assignment.ts';
 import type { ModuleRequest, StageCode } from './code.ts';
 import type {
+  GivenValues,
   ParamsAnswer,
   StageAnswers,
   StageFault,
@@ -14,7 +15,7 @@ import type {
   WorkQuestion,
 } from './declaration.ts';
 import { failure, type Result, success } from './event.ts';
-import { byCodeUnit, canonicalJson, type Digest, type Json, type Named } from './key.ts';
+import { byCodeUnit, type Digest, type Json, type Named } from './key.ts';
 import type { Tools } from './stage.ts';
 import { type HostOptions, type Reply, StageHost } from './stage-host.ts';
 
@@ -42,6 +43,8 @@ const FORM_HINT =
 /** Asks stage modules for a plan. To be closed. */
 export class StageClient implements StageAnswers {
   private readonly kept = new Map<Digest, Promise<ModuleAnswers>>();
+  /** Those of `kept` that are here. */
+  private readonly read = new Map<Digest, ModuleAnswers>();
   private readonly queues = new Map<Digest, Promise<unknown>>();
   private readonly idle = new Map<Digest, StageHost>();
   private readonly logs = new Map<Digest, readonly string[]>();
@@ -78,18 +81,22 @@ export class StageClient implements StageAnswers {
     });
   }
 
+  known({ code }: StageModule, text: string): ParamsAnswer | undefined {
+    return this.read.get(code.digest)?.paramsAnswer(ModuleAnswers.keyOfParams(text));
+  }
+
   async params(
     { code }: StageModule,
-    given: readonly Named<Json>[],
+    given: readonly GivenValues[],
   ): Promise<readonly ParamsAnswer[]> {
     const kept = await this.answersOf(code);
-    const keys = given.map((params) => ModuleAnswers.keyOfParams(canonicalJson(params)));
+    const keys = given.map(({ text }) => ModuleAnswers.keyOfParams(text));
     const answers = keys.map((key) => kept.paramsAnswer(key));
     const open = keys.flatMap((_, at) => (answers[at] === undefined ? [at] : []));
     if (open.length > 0) {
       const fresh = await this.batch<ParamsAnswer>(
         code,
-        { ask: 'params', bundle: code.file, given: open.map((at) => given[at]) },
+        { ask: 'params', bundle: code.file, given: open.map((at) => given[at].values) },
         open.length,
         (fault) => ({ params: null, problems: [], files: null, usesTools: false, fault }),
       );
@@ -169,9 +176,14 @@ export class StageClient implements StageAnswers {
 
   private answersOf({ digest }: StageCode): Promise<ModuleAnswers> {
     const { cache, program } = this.options;
-    const known = this.kept.get(digest) ?? ModuleAnswers.read(cache, digest, program);
-    this.kept.set(digest, known);
-    return known;
+    const known = this.kept.get(digest);
+    if (known) return known;
+    const reading = ModuleAnswers.read(cache, digest, program).then((answers) => {
+      this.read.set(digest, answers);
+      return answers;
+    });
+    this.kept.set(digest, reading);
+    return reading;
   }
 
   /** Answers to all items of a question; those that did not come are told why. */

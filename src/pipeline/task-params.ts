@@ -1,5 +1,5 @@
 // task-params.ts — the params of each task, as its stage's schema and its own check take them
-import type { ParamsAnswer, StageFault, StageModule } from './declaration.ts';
+import type { GivenValues, ParamsAnswer, StageFault, StageModule } from './declaration.ts';
 import { failure, type Place, type Result } from './event.ts';
 import type { SchemaProblem } from './issue.ts';
 import type { Say } from './join.ts';
@@ -25,17 +25,14 @@ const reasonOf = (problems: readonly ParamProblem[]): string =>
     .join('; ');
 
 /** The params of one task before its stage has seen them. */
-export interface GivenParams {
+export interface GivenParams extends GivenValues {
   readonly located: Located;
-  /** Their values. */
-  readonly values: Named<Json>;
-  /** Equal for tasks of a stage that are given the same. */
-  readonly memo: string;
 }
 
 /** Gathers the params of tasks, and says what their stages find wrong with them. */
 export class ParamsReader {
-  private readonly seen = new Map<string, ParsedParams | undefined>();
+  /** By stage and text of the params. */
+  private readonly seen = new Map<string, Map<string, ParsedParams | undefined>>();
   private readonly say: Say;
 
   constructor(say: Say) {
@@ -76,22 +73,28 @@ export class ParamsReader {
     if (unfilled) return undefined;
     const located = locatedMap(fields, { place: stage.place });
     const values = located.value as Named<Json>;
-    return { located, values, memo: canonicalJson([stage.name, values]) };
+    return { located, values, text: canonicalJson(values) };
   }
 
-  /** What a stage's answer makes of params; undefined when it refuses them, which is said, once for equal params. */
+  /**
+   * What a stage's answer makes of params; undefined when it refuses them, which is said, once for equal params.
+   * @param located where the params were written: asked only to say so
+   */
   judge(
     stage: StageConfig,
-    { located, memo }: GivenParams,
+    text: string,
     answer: ParamsAnswer,
+    located: () => Located | undefined,
   ): ParsedParams | undefined {
-    if (!this.seen.has(memo)) this.seen.set(memo, this.parsed(stage, located, answer));
-    return this.seen.get(memo);
+    const seen = this.seen.get(stage.name) ?? new Map<string, ParsedParams | undefined>();
+    this.seen.set(stage.name, seen);
+    if (!seen.has(text)) seen.set(text, this.parsed(stage, located, answer));
+    return seen.get(text);
   }
 
   private parsed(
     stage: StageConfig,
-    located: Located,
+    located: () => Located | undefined,
     { params, problems, files, fault }: ParamsAnswer,
   ): ParsedParams | undefined {
     if (fault !== null) {
@@ -103,7 +106,8 @@ export class ParamsReader {
       stage.infeasible === 'skip' &&
       problems.some(({ infeasible }) => infeasible);
     const wrong = isLeftOut ? problems.filter(({ infeasible }) => !infeasible) : problems;
-    for (const problem of wrong) this.sayOfParam(stage, located, problem);
+    const where = wrong.length > 0 ? located() : undefined;
+    if (where) for (const problem of wrong) this.sayOfParam(stage, where, problem);
     if (isLeftOut) return { params, files: null, infeasible: reasonOf(problems) };
     return params === null || problems.length > 0 ? undefined : { params, files, infeasible: null };
   }

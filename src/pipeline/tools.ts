@@ -12,6 +12,7 @@ export async function withTools(
   { needTools, ...plan }: PlanWithoutTools,
   client: StageClient,
 ): Promise<Result<Plan>> {
+  if (needTools.size === 0) return success(plan);
   const tasks = new Map(plan.tasks);
   for (const [stage, asking] of askingByStage(plan, needTools)) {
     const module = plan.stages.get(stage);
