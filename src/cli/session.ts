@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { emptyStore } from '../pipeline/empty-store.ts';
 import type { Diagnostic } from '../pipeline/event.ts';
+import type { Identity } from '../pipeline/holder.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import type { WorkerCommand } from '../pipeline/launch.ts';
 import { isNetworkFolder } from '../pipeline/lmdb-root.ts';
@@ -142,9 +143,12 @@ export async function loadFor(options: CommonOptions): Promise<Loaded> {
 export function storeAt(cache: string, access: 'read' | 'write'): Store {
   if (access === 'read' && !hasStore(cache)) return emptyStore();
   const warning = stderrColors.yellow('warning');
-  const store = openStore(cache, (digest) =>
-    talk(`${warning}: blob ${digest} was damaged: dropped, to be made again`),
+  const store = openStore(
+    cache,
+    (digest) => talk(`${warning}: blob ${digest} was damaged: dropped, to be made again`),
+    identity,
   );
+  if (access === 'write') store.settleRuns();
   if (isNetworkFolder(cache)) {
     talk(`${warning}: ${cache} is on a network file system: its locks may lie`);
   }
@@ -207,6 +211,21 @@ export function newRunId(now: Date): string {
 }
 
 export const host = hostname();
+
+/** This process, and how it tells others apart. */
+export const identity: Identity = {
+  host,
+  pid: process.pid,
+  exists(pid) {
+    try {
+      return process.kill(pid, 0);
+    } catch (error) {
+      // Somebody else's.
+      return (error as NodeJS.ErrnoException).code === 'EPERM';
+    }
+  },
+};
+
 /** On what tasks are made: nothing that names the machine. */
 export const machine = (): { readonly [fact: string]: string } => ({
   os: `${process.platform} ${release()}`,
