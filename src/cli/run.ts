@@ -17,6 +17,7 @@ import {
   type CommonOptions,
   stderrColors as c,
   host,
+  identity,
   machine,
   newRunId,
   type Session,
@@ -99,7 +100,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
       cache,
       artifacts: artifactsFolder(root),
       maker: { run: id, host, versions, machine: machine() },
-      identity: { host, pid: process.pid, exists: processExists },
+      identity,
       clock: Date.now,
       signal,
       ...(retirement && { retirement }),
@@ -133,15 +134,6 @@ export const planned = (plan: Plan, targets: readonly string[]): Event => ({
 });
 
 const monotonic = (): number => performance.now();
-
-function processExists(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    // Somebody else's.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
 
 /** Mirrors, nearest first: the command line, the environment, pipeline.yaml (relative to its folder). */
 function mirrorsOf(

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { emptyStore } from '../pipeline/empty-store.ts';
 import type { Diagnostic } from '../pipeline/event.ts';
+import type { Identity } from '../pipeline/holder.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import type { WorkerCommand } from '../pipeline/launch.ts';
 import { isNetworkFolder } from '../pipeline/lmdb-root.ts';
@@ -194,6 +195,18 @@ export function newRunId(now: Date): string {
 }
 
 export const host = hostname();
+/** How this process is told apart from others. */
+export const identity: Identity = { host, pid: process.pid, exists: processExists };
+
+function processExists(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
 /** On what tasks are made: nothing that names the machine. */
 export const machine = (): { readonly [fact: string]: string } => ({
   os: `${process.platform} ${release()}`,
