@@ -12,7 +12,7 @@ import type { TaskVerdict, Verification } from '../archive/verdict.ts';
 import { verificationPage } from '../archive/verification-page.ts';
 import { type KnownChecker, verifyArchive } from '../archive/verify.ts';
 import { digestOf } from '../pipeline/key.ts';
-import { runningGroups } from '../pipeline/shell.ts';
+import { killProgramsNow } from '../pipeline/shell.ts';
 import { type Colors, count } from './words.ts';
 
 /** What a person asks for. */
@@ -72,7 +72,7 @@ export async function verification(
   };
   const leave = (): void => {
     line.clear();
-    for (const group of runningGroups()) killGroup(group);
+    killProgramsNow();
     removeScratch();
     process.exit(EXIT.interrupted);
   };
@@ -84,6 +84,7 @@ export async function verification(
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  process.on('SIGHUP', onSignal);
   try {
     await stat(request.file);
     if (request.html !== undefined) await readdir(dirname(resolve(request.html)));
@@ -117,15 +118,8 @@ export async function verification(
     line.clear();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
+    process.off('SIGHUP', onSignal);
     removeScratch();
-  }
-}
-
-function killGroup(group: number): void {
-  try {
-    process.kill(-group, 'SIGKILL');
-  } catch {
-    // It has just ended.
   }
 }
 

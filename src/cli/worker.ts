@@ -9,7 +9,7 @@ import { answerQuestion } from '../pipeline/stage-questions.ts';
 import { createWorker, ownFrames } from '../pipeline/worker.ts';
 import type { LeashData } from './leash.ts';
 
-// Ctrl-C reaches every process of a terminal. Whether and when a worker stops is the engine's to say.
+// Whether and when a worker stops is the engine's to say, whoever signals a whole group of processes.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
 const memory = new SharedArrayBuffer(4 * FLAGS.count);
