@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openClaims } from './claims-file.ts';
 import { inodeOf, isCompacting } from './compaction.ts';
-import { type Digest, digestOf, type Key, type TaskId } from './key.ts';
+import { type Digest, digestOf, type Key } from './key.ts';
 import {
   type LmdbRoot,
   openAlone,
@@ -13,7 +13,7 @@ import {
   worded,
 } from './lmdb-root.ts';
 import { STORE_FILE } from './memo.ts';
-import { CLAIM_LEASE_MS, type RunRecord, type TaskLog, type Trace } from './record.ts';
+import { CLAIM_LEASE_MS, logKey, type RunRecord, type TaskLog, type Trace } from './record.ts';
 import { type Store, StoreError, type Tables, type Upkeep } from './store.ts';
 import { checkFormat, STORE_FORMAT } from './store-format.ts';
 
@@ -198,9 +198,6 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
 
 /** Whether a folder holds a store. */
 export const hasStore = (folder: string): boolean => existsSync(join(folder, STORE_FILE));
-
-/** The key of a task's log. Tasks stand in it by digest: keys have a greatest length. */
-export const logKey = (run: string, task: TaskId): string => `${run}/${digestOf(task)}`;
 
 function lazy<T>(make: () => T): () => T {
   let made: T | undefined;

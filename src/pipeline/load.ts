@@ -1,7 +1,7 @@
 // load.ts — from a folder with a pipeline.yaml to a plan, or everything that is wrong on the way
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bundleStages, loadStage, type StageModule } from './code.ts';
+import { loadStage, type StageModule } from './code.ts';
 import { commandModule } from './command-module.ts';
 import { type Pipeline, readPipeline } from './config.ts';
 import { type Diagnostic, failure, type Result, success } from './event.ts';
@@ -11,6 +11,7 @@ import type { Sources } from './memo.ts';
 import { withOutside } from './outside.ts';
 import { makePlan, type Plan } from './plan.ts';
 import type { StageConfig } from './section.ts';
+import { bundleAnywhere } from './spare-bundles.ts';
 import { withTools } from './tools.ts';
 
 /** What to load. */
@@ -27,6 +28,10 @@ export interface LoadOptions {
   readonly environment: NodeJS.ProcessEnv;
   /** Tools are looked for in a process of their own. */
   readonly worker: WorkerCommand;
+  /** Whether the plan is only looked at, and not made: what cannot be told of a task leaves it unknown. */
+  readonly looking?: boolean;
+  /** Makes an empty folder that goes when the process ends: for bundles, where the cache cannot be written. */
+  readonly newFolder: () => string;
 }
 
 /** A pipeline that is ready to be made. */
@@ -61,11 +66,11 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
 
 async function loadModules(
   { stages }: Pipeline,
-  { root, cache, clock }: LoadOptions,
+  { root, cache, clock, newFolder }: LoadOptions,
 ): Promise<Result<{ stages: ReadonlyMap<string, StageModule>; sources: Sources }>> {
   const requestOf = ({ run, runPlace }: StageConfig) => ({ run, place: runPlace });
   const bundled = [...stages.values()].filter(({ command }) => command === null);
-  const bundles = await bundleStages(root, cache, bundled.map(requestOf), clock);
+  const bundles = await bundleAnywhere(root, cache, bundled.map(requestOf), clock, newFolder);
   if (!bundles.ok) return bundles;
   const modules = new Map<string, StageModule>();
   const problems: Diagnostic[] = [];

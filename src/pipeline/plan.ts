@@ -69,6 +69,11 @@ export interface Task {
   readonly skipsInfeasible: boolean;
   /** Why it cannot be done, as far as its params alone tell; null when they do not. */
   readonly infeasible: string | null;
+  /**
+   * Why its key cannot be told here: a program, a package or a file that the key depends on could not be looked at. Only
+   * in plans that are looked at and not made.
+   */
+  readonly unknown?: string;
 }
 
 /** Every task of a pipeline, upstream ones first. */

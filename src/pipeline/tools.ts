@@ -11,13 +11,18 @@ export interface ToolsOptions {
   /** Folder of the project, whose packages are loaded. */
   readonly root: string;
   readonly worker: WorkerCommand;
+  /** Whether the plan is only looked at: tasks whose packages cannot be found stay in it, as unknown. */
+  readonly looking?: boolean;
 }
 
 /**
  * The plan, with the tools of every task that asks for some. They are loaded in a process of their own, so that a native
  * library stays out of this one; a plan that asks for nothing starts none.
  */
-export async function withTools(plan: Plan, { root, worker }: ToolsOptions): Promise<Result<Plan>> {
+export async function withTools(
+  plan: Plan,
+  { root, worker, looking }: ToolsOptions,
+): Promise<Result<Plan>> {
   const tasks = new Map(plan.tasks);
   for (const [stage, asking] of askingByStage(plan)) {
     const bundle = plan.stages.get(stage)?.code.file ?? '';
@@ -25,7 +30,10 @@ export async function withTools(plan: Plan, { root, worker }: ToolsOptions): Pro
     const said = await ask(worker, { ask: 'tools', bundle, root, params });
     if (said.say === 'failed') {
       const message = `stage \`${stage}\` cannot use the packages that its params ask for`;
-      return failure({ message, hint: said.message });
+      if (!looking) return failure({ message, hint: said.message });
+      const unknown = `${message}: ${said.message}`;
+      for (const task of asking) tasks.set(task.id, { ...task, unknown });
+      continue;
     }
     for (const [at, task] of asking.entries()) {
       tasks.set(task.id, { ...task, tools: said.tools[at] } satisfies Task);
