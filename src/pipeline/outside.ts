@@ -155,8 +155,10 @@ class Surroundings {
     ]);
     const invocation = { path, env: Object.fromEntries(env) as Named<string | null> };
     const fingerprints: Record<string, string> = {};
+    const fingerprintWords: Record<string, readonly string[]> = {};
     for (const words of command.fingerprints) {
       const name = words.map(({ text }) => text).join(' ');
+      fingerprintWords[name] = words.map(({ text }) => text);
       const said = await this.fingerprint(words, invocation);
       if (said !== undefined) fingerprints[name] = said;
     }
@@ -167,6 +169,7 @@ class Surroundings {
       ends: this.endsOf(stage, inputs),
       outputs: Object.fromEntries(command.outputs),
       fingerprints,
+      fingerprintWords,
       notes: await this.notesOn(stage, command, inputs),
     };
   }

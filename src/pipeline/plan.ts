@@ -42,8 +42,10 @@ export interface Invocation {
   /** For inputs that are lists: the end of the names of their files, such as `.json`. */
   readonly ends: Named<string>;
   readonly outputs: Named<OutputFile>;
-  /** What each fingerprint command said, by its words. */
+  /** What each fingerprint command said, by its words joined by blanks. */
   readonly fingerprints: Named<string>;
+  /** Those words, by the same names. */
+  readonly fingerprintWords: Named<readonly string[]>;
   /** What the user should know, such as a script that is no input. */
   readonly notes: readonly string[];
 }
