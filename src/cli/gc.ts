@@ -97,7 +97,7 @@ function rootsOf(plan: Plan, store: Store): Roots {
     if (fate.fate === 'reuse') traces.add(fate.action.key);
     else if (fate.fate === 'infeasible') {
       if (fate.trace) traces.add(fate.trace.key);
-    } else if (fate.fate === 'follow') {
+    } else if (fate.fate === 'follow' || fate.fate === 'unknown') {
       unknown = true;
       // It may come out as it was: what it gave last is kept for that.
       const latest = store.latest(fate.task);
