@@ -19,6 +19,7 @@ import type { Plan } from '../pipeline/plan.ts';
 import type { Store, Upkeep } from '../pipeline/store.ts';
 import {
   type CommonOptions,
+  stderrColors as c,
   EXIT,
   identity,
   loadFor,
@@ -60,10 +61,12 @@ export async function gc(options: GcOptions): Promise<number> {
     const runs = keptRuns(store, upkeep, options.keepRuns ?? KEPT_RUNS_DEFAULT);
     const roots = rootsOf(plan, store);
     const garbage = findGarbage(upkeep, roots, runs);
-    const files = await strayFiles(cache, roots.bundles, Date.now());
+    const files = await strayFiles(cache, roots.bundles, identity, Date.now());
     if (!options.dryRun) {
       dropGarbage(upkeep, garbage);
-      await dropFiles(files);
+      for (const obstacle of await dropFiles(files)) {
+        talk(`${c.yellow('warning')} not dropped: ${obstacle}`);
+      }
     }
     const before = statSync(upkeep.file).size;
     const compacted =
@@ -94,7 +97,7 @@ function rootsOf(plan: Plan, store: Store): Roots {
     if (fate.fate === 'reuse') traces.add(fate.action.key);
     else if (fate.fate === 'infeasible') {
       if (fate.trace) traces.add(fate.trace.key);
-    } else if (fate.fate === 'follow') {
+    } else if (fate.fate === 'follow' || fate.fate === 'unknown') {
       unknown = true;
       // It may come out as it was: what it gave last is kept for that.
       const latest = store.latest(fate.task);

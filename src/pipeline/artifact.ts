@@ -1,7 +1,7 @@
 // artifact.ts — outputs as files for people, with their provenance beside them; what a person edited is put aside
 import { readFileSync, statSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, extname, join } from 'node:path';
 import { fileSet } from '../file-set.ts';
 import { fileDigest, stampHolds, writeAtomically } from './files.ts';
 import { withFolderLock } from './folder-lock.ts';
@@ -184,6 +184,7 @@ class Writer {
     const pending = works.flatMap(({ changed, stale }) => [...changed, ...stale]);
     if (pending.length > 0) {
       for (const { path, digest } of pending) await this.intend(path, digest);
+      await this.dropDrafts(pending);
       // Known before it is done: what a process leaves that is killed meanwhile is no person's edit.
       await this.keepIndex();
     }
@@ -302,6 +303,20 @@ class Writer {
     this.index.files.delete(path);
   }
 
+  /** Drafts of files that are about to be written are of processes that were killed: nobody else writes now. */
+  private async dropDrafts(pending: readonly Wanted[]): Promise<void> {
+    const files = [INDEX, FOLDERS, ...pending.map(({ path }) => path)];
+    for (const place of new Set(files.map((path) => dirname(path)))) {
+      const own = new Set(
+        files.filter((path) => dirname(path) === place).map((path) => basename(path)),
+      );
+      for (const name of await readdir(join(this.folder, place)).catch(() => [])) {
+        if (own.has(DRAFT.exec(name)?.[1] ?? ''))
+          await rm(join(this.folder, place, name), { force: true });
+      }
+    }
+  }
+
   private async isThere({ path, digest }: Wanted): Promise<boolean> {
     const file = join(this.folder, path);
     const now = stampOf(file);
@@ -356,6 +371,9 @@ class Writer {
 
 /** A file of which nothing is known but what is about to be written. */
 const UNKNOWN: Written = { size: -1, mtimeMs: 0, ctimeMs: 0, inode: 0, digest: '' as Digest };
+
+/** How `writeAtomically` names what it has not finished. */
+const DRAFT = /^(.+)\.[0-9a-f]{8}\.tmp$/;
 
 const isOurs = (known: Written | undefined, digest: Digest): boolean =>
   digest === known?.digest || digest === known?.next;

@@ -3,6 +3,7 @@ import type { Action } from './action.ts';
 import type { InputBlobs } from './assignment.ts';
 import type { Commits } from './commits.ts';
 import type { Listener, Reason, TaskError } from './event.ts';
+import type { Identity } from './holder.ts';
 import { type Digest, digestOf, type Named } from './key.ts';
 import type { Invocation, Plan, Task } from './plan.ts';
 import type { Policy } from './policy.ts';
@@ -31,6 +32,7 @@ export interface BuildOptions {
   readonly clock: () => number;
   /** Folder in which commands get theirs. */
   readonly scratch: string;
+  readonly identity: Identity;
   /** Whether everything ends, what is running too. */
   readonly halted: () => boolean;
   /** Aborted when it does: the commands that run are ended. */
@@ -231,7 +233,7 @@ export class Builder {
     inputs: Named<InputBlobs>,
     { timeout_ms, stopped }: { readonly timeout_ms: number | null; readonly stopped: AbortSignal },
   ): Promise<WorkerResult> {
-    const { root, scratch: folder, listener } = this.options;
+    const { root, scratch: folder, identity, listener } = this.options;
     const late = timeout_ms === null ? undefined : AbortSignal.timeout(timeout_ms);
     const result = await runInScratch({
       task,
@@ -241,6 +243,7 @@ export class Builder {
       inputs: inputs as ScratchWork['inputs'],
       root,
       folder,
+      identity,
       signal: late ? AbortSignal.any([stopped, late]) : stopped,
       log: (line) => listener({ event: 'log', task: task.id, line }),
       warn: (message) => listener({ event: 'warning', task: task.id, message }),

@@ -87,8 +87,16 @@ class Ticket {
 
   /** The tickets of other processes that may live. */
   private others(): readonly string[] {
-    const names = readdirSync(this.folder).filter((name) => !name.endsWith('.tmp'));
-    return names.filter((name) => !name.endsWith(this.id) && this.counts(name));
+    return readdirSync(this.folder).filter((name) => {
+      if (name.endsWith('.tmp')) this.dropOldDraft(name);
+      return !name.endsWith('.tmp') && !name.endsWith(this.id) && this.counts(name);
+    });
+  }
+
+  /** What is not renamed by now is of a process that was killed. */
+  private dropOldDraft(name: string): void {
+    const found = statSync(join(this.folder, name), { throwIfNoEntry: false });
+    if (found && Date.now() - found.mtimeMs > UNSEEN_LEASE_MS) this.drop(name);
   }
 
   private counts(name: string): boolean {

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type { Outcome, Tally } from './event.ts';
-import { type Holder, type Identity, sightFor } from './holder.ts';
+import { type Identity, sightFor } from './holder.ts';
 import type { Key, Named, TaskId } from './key.ts';
 import { CLAIM_LEASE_ALIVE_MS, type RunRecord, type RunStart, type TaskLog } from './record.ts';
 
@@ -263,7 +263,7 @@ export function stateTeller(
   const sight = sightFor(identity);
   return ({ run: { process: self }, notes, seen }) => {
     if (notes.end) return notes.end.end;
-    const seenAs = sight({ ...self, task: '' as TaskId } satisfies Holder);
+    const seenAs = sight(self);
     if (seenAs === 'alive') return 'running';
     if (seenAs === 'gone') return 'killed';
     return now - seen > CLAIM_LEASE_ALIVE_MS ? 'killed' : 'unknown';

@@ -5,7 +5,7 @@ import { openClaims } from './claims-file.ts';
 import { inodeOf, isCompacting } from './compaction.ts';
 import type { Identity } from './holder.ts';
 import { openJournal } from './journal.ts';
-import { type Digest, digestOf, type Key, type TaskId } from './key.ts';
+import { type Digest, digestOf, type Key } from './key.ts';
 import {
   type LmdbRoot,
   openAlone,
@@ -15,7 +15,7 @@ import {
   worded,
 } from './lmdb-root.ts';
 import { STORE_FILE } from './memo.ts';
-import { CLAIM_LEASE_MS, type RunRecord, type TaskLog, type Trace } from './record.ts';
+import { CLAIM_LEASE_MS, logKey, type RunRecord, type TaskLog, type Trace } from './record.ts';
 import { openRunTable } from './run-table.ts';
 import { type Store, StoreError, type Tables, type Upkeep } from './store.ts';
 import { checkFormat, STORE_FORMAT } from './store-format.ts';
@@ -86,7 +86,14 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
   const history = openRunTable({
     folder,
     identity,
-    runs,
+    runs: {
+      get: (id) => runs.get(id),
+      doesExist: (id) => runs.doesExist(id),
+      newest(limit) {
+        const range = { reverse: true, ...(limit !== undefined && { limit }) };
+        return [...runs.getRange(range)].map(({ value }) => value);
+      },
+    },
     log: (run, task) => logs().get(logKey(run, task)),
     trace: (key) => traces.get(key),
     putRun,
@@ -212,9 +219,6 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
 
 /** Whether a folder holds a store. */
 export const hasStore = (folder: string): boolean => existsSync(join(folder, STORE_FILE));
-
-/** The key of a task's log. Tasks stand in it by digest: keys have a greatest length. */
-export const logKey = (run: string, task: TaskId): string => `${run}/${digestOf(task)}`;
 
 function lazy<T>(make: () => T): () => T {
   let made: T | undefined;

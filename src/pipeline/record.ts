@@ -1,7 +1,15 @@
 // record.ts — the forms of what the pipeline remembers: traces, claims, runs, logs
 import type { Outcome, TaskError } from './event.ts';
 import type { Holder } from './holder.ts';
-import type { Digest, Json, Key, KeyParts, Named, TaskId } from './key.ts';
+import {
+  type Digest,
+  digestOf,
+  type Json,
+  type Key,
+  type KeyParts,
+  type Named,
+  type TaskId,
+} from './key.ts';
 
 /** An output as a trace remembers it. */
 export interface Output {
@@ -109,3 +117,6 @@ export interface TaskLog {
   /** Of the action that failed. Absent for other outcomes, and in what older versions wrote. */
   readonly key?: Key;
 }
+
+/** The key of a task's log in the store. Tasks stand in it by digest: keys have a greatest length. */
+export const logKey = (run: string, task: TaskId): string => `${run}/${digestOf(task)}`;

@@ -9,7 +9,6 @@ import {
   type UnfinishedRun,
 } from './journal.ts';
 import { byCodeUnit, type Key, type TaskId } from './key.ts';
-import type { LmdbTable } from './lmdb-root.ts';
 import type { RunRecord, TaskLog, Trace } from './record.ts';
 
 /** What the runs of a store are read from. */
@@ -17,7 +16,12 @@ export interface RunSources {
   /** Folder of the store. */
   readonly folder: string;
   readonly identity: Identity | undefined;
-  readonly runs: LmdbTable<RunRecord>;
+  readonly runs: {
+    get(id: string): RunRecord | undefined;
+    doesExist(id: string): boolean;
+    /** Newest first; all, or so many. */
+    newest(limit?: number): readonly RunRecord[];
+  };
   log(run: string, task: TaskId): TaskLog | undefined;
   trace(key: Key): Trace | undefined;
   putRun(run: RunRecord, logs?: readonly TaskLog[]): void;
@@ -54,8 +58,7 @@ export function openRunTable(sources: RunSources): RunTable {
   return {
     one,
     all(limit) {
-      const range = { reverse: true, ...(limit !== undefined && { limit }) };
-      const known = [...runs.getRange(range)].map(({ value }) => value);
+      const known = runs.newest(limit);
       const open = unfinished().map(recordFrom);
       if (open.length === 0) return known;
       return [...known, ...open].sort((a, b) => byCodeUnit(b.id, a.id)).slice(0, limit);
