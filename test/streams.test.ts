@@ -17,11 +17,11 @@ stages:
 });`,
 };
 
-/** Runs a line of a shell, in which $P is the program. */
+/** Runs a line of a shell, in which %P is the program. */
 function shell(rig: Rig, line: string): Promise<Ended> {
   const program = `"${process.execPath}" "${join(repository, 'dist/cli.cjs')}"`;
   const env = { ...process.env, NO_COLOR: '1' };
-  const child = spawn('bash', ['-c', line.replaceAll('$P', program)], { cwd: rig.folder, env });
+  const child = spawn('bash', ['-c', line.replaceAll('%P', program)], { cwd: rig.folder, env });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
@@ -36,18 +36,18 @@ const FULL = 'error: stdout cannot be written: no space left on device\n';
 
 test('a make whose reader goes away makes everything, and its exit code says so', async () => {
   const rig = makeRig(FILES);
-  const { stdout } = await shell(rig, '$P make --json | head -1; echo "code $PIPESTATUS"');
+  const { stdout } = await shell(rig, '%P make --json | head -1; echo "code $PIPESTATUS"');
   expect(stdout).toMatch(/^\{"event":"planned".*\}\ncode 0\n$/);
   expect(existsSync(join(rig.folder, 'artifacts/second/out.txt'))).toBe(true);
   expect((await rig.run('make')).stderr).toContain('nothing to do');
-  const failing = await shell(rig, '$P make --set n=-1 --json | head -1; echo "code $PIPESTATUS"');
+  const failing = await shell(rig, '%P make --set n=-1 --json | head -1; echo "code $PIPESTATUS"');
   expect(failing.stdout).toContain('code 1\n');
 });
 
 describe.runIf(existsSync('/dev/full'))('a stream that is full', () => {
   test('is told in a sentence, with exit code 2, by every command; a make has done its work', async () => {
     const rig = makeRig(FILES);
-    expect(await shell(rig, '$P make --json > /dev/full')).toEqual({
+    expect(await shell(rig, '%P make --json > /dev/full')).toEqual({
       code: 2,
       stdout: '',
       stderr: FULL,
@@ -63,7 +63,7 @@ describe.runIf(existsSync('/dev/full'))('a stream that is full', () => {
       'schema',
       '--help',
     ];
-    const lines = commands.map((words) => `$P ${words} > /dev/full; echo "$? ${words}"`);
+    const lines = commands.map((words) => `%P ${words} > /dev/full; echo "$? ${words}"`);
     const { stdout, stderr } = await shell(rig, lines.join('\n'));
     expect(stdout).toBe(commands.map((words) => `2 ${words}\n`).join(''));
     expect(stderr.split('\n').filter((line) => line.startsWith('error: '))).toHaveLength(
@@ -75,15 +75,15 @@ describe.runIf(existsSync('/dev/full'))('a stream that is full', () => {
   test('of talk is left out: stderr that is full or closed ends nothing', async () => {
     const rig = makeRig(FILES);
     for (const where of ['2> /dev/full', '2>&-']) {
-      const { code, stdout } = await shell(rig, `$P make --force ${where}`);
+      const { code, stdout } = await shell(rig, `%P make --force ${where}`);
       expect([code, stdout]).toEqual([0, 'artifacts/second/out.txt\n']);
     }
-    expect((await shell(rig, '$P make --force > /dev/full 2> /dev/full')).code).toBe(2);
+    expect((await shell(rig, '%P make --force > /dev/full 2> /dev/full')).code).toBe(2);
   });
 });
 
 test('a result is whole, however slowly it is read', async () => {
   const rig = await madeRig(FILES);
-  const { stdout } = await shell(rig, '$P show second:out | (sleep 0.5; wc -c)');
+  const { stdout } = await shell(rig, '%P show second:out | (sleep 0.5; wc -c)');
   expect(stdout.trim()).toBe(String(11 * 400_000));
 });
