@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { forecast } from '../pipeline/action.ts';
-import { placedFiles, writtenDigests } from '../pipeline/artifact.ts';
+import { placedFiles, writtenDigests } from '../pipeline/artifact-index.ts';
 import { estimate } from '../pipeline/estimate.ts';
 import type { RunResult } from '../pipeline/execute.ts';
 import type { Digest, TaskId } from '../pipeline/key.ts';

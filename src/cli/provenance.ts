@@ -1,8 +1,8 @@
 // provenance.ts — keys, times, hosts and costs beside artifacts: they change while results do not
 import { basename, dirname } from 'node:path';
-import type { ProvenanceWriter, RunResult } from '../pipeline/execute.ts';
 import { canonicalJson, type InputDigest, type TaskId } from '../pipeline/key.ts';
 import type { Plan, Task } from '../pipeline/plan.ts';
+import type { KnownTasks, ProvenanceWriter } from '../pipeline/publisher.ts';
 import type { RunStart, Trace } from '../pipeline/record.ts';
 import type { Store } from '../pipeline/store.ts';
 import { restrict } from '../pipeline/target.ts';
@@ -22,9 +22,6 @@ export interface ProvenanceSources {
   /** The run that goes on. */
   readonly run: Pick<RunStart, 'id' | 'command' | 'started'>;
 }
-
-/** What is known of a run's tasks. */
-type Known = Pick<RunResult, 'outcomes' | 'traces' | 'infeasible'>;
 
 /** The run in which a task was made, as its page shows it. */
 interface RunFacts {
@@ -138,7 +135,11 @@ function edgesOf(tasks: Tasks): ProvenancePage['edges'] {
 }
 
 /** @param made the trace of the task whose provenance is told: what its run built was built for it */
-function taskRow(task: Task, { outcomes, traces, infeasible }: Known, made: Trace): TaskProvenance {
+function taskRow(
+  task: Task,
+  { outcomes, traces, infeasible }: KnownTasks,
+  made: Trace,
+): TaskProvenance {
   const trace = traces.get(task.id) ?? infeasible.get(task.id);
   const outcome = outcomes.get(task.id);
   const isBuilt = trace?.made.run === made.made.run && trace.task === task.id;
@@ -186,7 +187,7 @@ function portInputs(port: string, input: InputDigest, maker: string): readonly I
 function claimCosts(
   plan: Plan,
   tasks: Tasks,
-  result: Known & { readonly trace: Trace },
+  result: KnownTasks & { readonly trace: Trace },
   store: Store,
 ): ClaimCost[] {
   const found = [...tasks.keys()].flatMap((id) => {

@@ -1,13 +1,23 @@
 // artifact.ts — outputs as files for people, with their provenance beside them; what a person edited is put aside
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, dirname, extname, join, relative, sep } from 'node:path';
 import { fileSet } from '../file-set.ts';
+import {
+  FOLDERS,
+  INDEX,
+  type Index,
+  isOurs,
+  readIndex,
+  snapshots,
+  UNKNOWN,
+  type Written,
+} from './artifact-index.ts';
 import { fileDigest, stampHolds, writeAtomically } from './files.ts';
 import { withFolderLock } from './folder-lock.ts';
 import type { Identity } from './holder.ts';
 import { type Digest, digestOf, type Named } from './key.ts';
-import { type Stamp, sameStamp, stampOf } from './stamp.ts';
+import { stampOf } from './stamp.ts';
 import { StoreError } from './store.ts';
 
 /** What happened to an artifact. `kept`: where the edited file that stood in its place was put. */
@@ -49,31 +59,6 @@ export interface ArtifactFolder {
    * @throws StoreError when a file cannot be written
    */
   publish(publication: Publication): Promise<readonly ArtifactChange[]>;
-}
-
-/** What a blob of files was made into: the blob, and its files with their digests. */
-interface Folder {
-  readonly digest: Digest;
-  readonly files: readonly (readonly [name: string, digest: Digest])[];
-}
-
-/** A file as it was when it was written, so that an edit by a person is told from a result of last time. */
-interface Written extends Stamp {
-  readonly digest: Digest;
-  /** What was about to be written: who does so may be killed before the stamp is kept. */
-  readonly next?: Digest;
-  /** Of a companion: whose provenance it tells. */
-  readonly lineage?: Digest;
-}
-
-/** What was written into the folder. It lies there and not in the store: several stores may share a folder. */
-const INDEX = '.written.json';
-/** The same for folders, which are looked at as a whole. */
-const FOLDERS = '.folders.json';
-
-interface Index {
-  readonly files: Map<string, Written>;
-  readonly folders: Map<string, Folder>;
 }
 
 /** A file to be in the folder. */
@@ -161,6 +146,9 @@ function isInPlace(
     !obsolete.some((path) => files.has(path))
   );
 }
+
+/** How `writeAtomically` names what it has not finished. */
+const DRAFT = /^(.+)\.[0-9a-f]{8}\.tmp$/;
 
 /** Writes into the folder; whoever makes one holds its lock. */
 class Writer {
@@ -274,7 +262,12 @@ class Writer {
     return files.map(([name, own]) => ({
       path: join(path, name),
       digest: own,
-      content: () => texts()[name],
+      content: () => {
+        const text = Object.hasOwn(texts(), name) ? texts()[name] : undefined;
+        if (text === undefined)
+          throw new StoreError(`${FOLDERS} in ${this.folder} is damaged: delete it`);
+        return text;
+      },
       of: artifact,
     }));
   }
@@ -289,7 +282,9 @@ class Writer {
       for (const [name] of this.index.folders.get(path)?.files ?? []) {
         if (!names.has(join(path, name))) await this.drop(join(path, name));
       }
-      const files = own.map((one) => [one.path.slice(path.length + 1), one.digest] as const);
+      const files = own.map(
+        (one) => [relative(path, one.path).replaceAll(sep, '/'), one.digest] as const,
+      );
       this.index.folders.set(path, { digest, files });
     }
   }
@@ -366,60 +361,6 @@ class Writer {
     if (this.kept.get(name) === text) return;
     await writeAtomically(join(this.folder, name), text);
     this.kept.set(name, text);
-  }
-}
-
-/** A file of which nothing is known but what is about to be written. */
-const UNKNOWN: Written = { size: -1, mtimeMs: 0, ctimeMs: 0, inode: 0, digest: '' as Digest };
-
-/** How `writeAtomically` names what it has not finished. */
-const DRAFT = /^(.+)\.[0-9a-f]{8}\.tmp$/;
-
-const isOurs = (known: Written | undefined, digest: Digest): boolean =>
-  digest === known?.digest || digest === known?.next;
-
-/** The files that a blob of files was last made into, with their digests. */
-export function placedFiles(
-  folder: string,
-  path: string,
-): readonly (readonly [file: string, digest: Digest])[] {
-  const files = readIndex(folder).folders.get(path)?.files ?? [];
-  return files.map(([name, digest]) => [join(folder, path, name), digest] as const);
-}
-
-/** The digests of files as they were last written, by path; undefined where one was never written. */
-export function writtenDigests(
-  folder: string,
-  paths: readonly string[],
-): ReadonlyMap<string, Digest> | undefined {
-  const { files } = readIndex(folder);
-  const found = paths.flatMap((path) => {
-    const known = files.get(path);
-    return known && !known.next ? [[path, known.digest] as const] : [];
-  });
-  return found.length === paths.length ? new Map(found) : undefined;
-}
-
-/** Gives a function that reads the index, anew only when it has changed. */
-function snapshots(folder: string): () => Index {
-  let known: { readonly stamps: readonly (Stamp | null)[]; readonly index: Index } | undefined;
-  return () => {
-    const stamps = [INDEX, FOLDERS].map((name) => stampOf(join(folder, name)));
-    const holds = known?.stamps.every((stamp, at) => sameStamp(stamp, stamps[at]));
-    if (known === undefined || !holds) known = { stamps, index: readIndex(folder) };
-    return known.index;
-  };
-}
-
-function readIndex(folder: string): Index {
-  return { files: readMap(join(folder, INDEX)), folders: readMap(join(folder, FOLDERS)) };
-}
-
-function readMap<T>(file: string): Map<string, T> {
-  try {
-    return new Map(Object.entries(JSON.parse(readFileSync(file, 'utf8'))));
-  } catch {
-    return new Map(); // Absent or damaged: then what lies there counts as a person's, and is kept.
   }
 }
 

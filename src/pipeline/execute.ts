@@ -1,7 +1,6 @@
 // execute.ts — order × whether: runs what must run, as soon as it can, and takes the rest from the store
 import { lackWords, standingOf } from './absence.ts';
 import { type Action, actionOf, decide } from './action.ts';
-import { type ArtifactFolder, openArtifacts } from './artifact.ts';
 import { Builder, STOP_GRACE_MS, type Tried } from './build.ts';
 import { CLAIM_RENEW_MS, Claims } from './claims.ts';
 import { Commits } from './commits.ts';
@@ -10,9 +9,9 @@ import { Hits } from './hits.ts';
 import type { Identity } from './holder.ts';
 import type { Key, TaskId } from './key.ts';
 import { Ledger } from './ledger.ts';
-import { Lineages } from './lineage.ts';
 import type { Plan, Task } from './plan.ts';
 import type { Policy } from './policy.ts';
+import { type ProvenanceWriter, Publisher } from './publisher.ts';
 import type { Maker, Trace } from './record.ts';
 import { Retirement } from './retirement.ts';
 import { inOrder } from './schedule.ts';
@@ -53,17 +52,6 @@ export interface ExecuteOptions {
   readonly signal: AbortSignal;
   /** Begun when a newer plan takes this one's place. Absent where none can. */
   readonly retirement?: Retirement;
-}
-
-/** Tells where the artifacts of a task come from, in files beside them. */
-export interface ProvenanceWriter {
-  /** Paths within the folder for artifacts; `obsolete`: where another plan has them. */
-  pathsOf(task: Task): { readonly own: readonly string[]; readonly obsolete: readonly string[] };
-  /** The texts of these files, for a task that is made. */
-  render(
-    task: Task,
-    known: Pick<RunResult, 'outcomes' | 'traces' | 'infeasible'>,
-  ): ReadonlyMap<string, string>;
 }
 
 /** How a run ended, task by task. */
@@ -111,13 +99,11 @@ class Run {
   private readonly supply: Supply;
   private readonly builder: Builder;
   private readonly turns: Turns;
-  private readonly artifacts: ArtifactFolder;
-  private readonly lineages: Lineages;
+  private readonly publisher: Publisher;
   /** Ends the commands that run. */
   private readonly stop = new AbortController();
   private readonly backgrounds = new Set<Promise<void>>();
   private ran = 0;
-  private isRebuilt = false;
   private broken: { readonly error: unknown } | undefined;
   private readonly plan: Plan;
   private readonly options: ExecuteOptions;
@@ -128,10 +114,8 @@ class Run {
     this.options = options;
     this.slots = options.slots;
     this.retirement = options.retirement ?? new Retirement();
-    this.artifacts = openArtifacts(options.artifacts, identity, clock);
     this.claims = new Claims({ store, owner: maker.run, identity, clock, listener });
     this.ledger = new Ledger(options);
-    this.lineages = new Lineages(plan, this.ledger);
     const { traces, absent } = this.ledger;
     const rebuild = async (task: Task, lost: readonly string[]): Promise<boolean> =>
       (await this.rebuild(task, lost)).ok;
@@ -140,6 +124,7 @@ class Run {
       ...{ plan, store, listener, ledger: this.ledger },
       rebuild: (task, lost) => this.background(this.rebuild(task, lost)),
     });
+    this.publisher = new Publisher({ ...options, plan, ledger: this.ledger, supply: this.supply });
     const commits = new Commits(store, () => this.slots.busy);
     const halted = (): boolean => this.halted;
     const { supply, stop, retirement } = this;
@@ -178,7 +163,7 @@ class Run {
       await inOrder(this.plan, (task) => this.visit(task).catch((error) => this.breakOff(error)));
       this.hits.tell();
       await this.backgroundEnded();
-      await this.publishAgain();
+      if (!this.retirement.begun) await this.publisher.again();
       if (this.broken) throw this.broken.error;
       // What a newer plan has noted meanwhile is later than all of this.
       if (!this.retirement.begun) store.setLatest(this.ledger.keys);
@@ -287,36 +272,7 @@ class Run {
     if (this.retirement.begun) return;
     const message = lackWords(task, this.ledger.absent);
     if (message) listener({ event: 'warning', message, task: task.id });
-    this.background(this.publish(task));
-  }
-
-  /** Puts the artifacts of a task that is made where people look for them, and their provenance beside them. */
-  private async publish(task: Task): Promise<void> {
-    const { listener, store, provenance } = this.options;
-    const trace = this.ledger.traces.get(task.id);
-    if (trace === undefined || Object.keys(task.artifacts).length === 0) return;
-    const { own: companions, obsolete } = provenance.pathsOf(task);
-    const changes = await this.artifacts.publish({
-      artifacts: Object.entries(task.artifacts).map(([output, path]) => {
-        const { digest, kind } = trace.outputs[output];
-        return { path, digest, isFolder: kind === 'files' };
-      }),
-      lineage: this.lineages.of(task),
-      ...{ companions, obsolete },
-      render: () => provenance.render(task, this.ledger),
-      ensure: async (digest) => (await this.supply.bytesOf(task.id, digest)) !== undefined,
-      read: (digest) => store.blob(digest),
-    });
-    for (const change of changes) listener({ event: 'artifact', task: task.id, ...change });
-  }
-
-  /** What was made again on account of lost bytes has another provenance than when artifacts were put out. */
-  private async publishAgain(): Promise<void> {
-    if (!this.isRebuilt || this.retirement.begun) return;
-    for (const task of this.plan.tasks.values()) {
-      if (this.ledger.traces.has(task.id)) this.background(this.publish(task));
-    }
-    await this.backgroundEnded();
+    this.background(this.publisher.publish(task));
   }
 
   /** Whether, and if so: run. */
@@ -388,8 +344,7 @@ class Run {
     const made = await this.run(action, { kind: 'lost', outputs: lost });
     if (made.ok) {
       this.ledger.traces.set(task.id, made.trace);
-      this.lineages.forget();
-      this.isRebuilt = true;
+      this.publisher.rebuilt();
     }
     return made;
   }
