@@ -68,7 +68,13 @@ export async function run(request: RunRequest): Promise<RunResult> {
   const { id, session, plan, targets, options, slots, stop, display, retirement } = request;
   const { store, root, cache, pipeline } = session;
   const workers = createWorkers(workerCommand);
-  const trace = options.trace === undefined ? undefined : openTrace(options.trace, monotonic);
+  const trace =
+    options.trace === undefined
+      ? undefined
+      : openTrace(options.trace, monotonic, ({ message }) => {
+          const told = `the trace cannot be written, and ends here: ${message}`;
+          display.listener({ event: 'warning', message: told });
+        });
   const startedAt = new Date().toISOString();
   const versions = { node: process.version, pipeline: VERSION, esbuild: ESBUILD_VERSION };
   const start = { ...factsOf(session, id, versions, targets, options), started: startedAt };

@@ -161,8 +161,10 @@ class Run {
     signal.addEventListener('abort', stop, { once: true });
     try {
       await inOrder(this.plan, (task) => this.visit(task).catch((error) => this.breakOff(error)));
-      this.hits.tell();
-      await this.backgroundEnded();
+      do {
+        this.hits.tell();
+        await this.backgroundEnded();
+      } while (this.hits.isWaiting);
       if (!this.retirement.begun) await this.publisher.again();
       if (this.broken) throw this.broken.error;
       // What a newer plan has noted meanwhile is later than all of this.
