@@ -116,17 +116,20 @@ describe('a run with retries, twins, failures and what cannot be done', () => {
     expect(tally.built).toBe(5);
   });
 
-  test('that ends early tells each task once, those too whose turn never came', async () => {
-    const rig = makeRig({
-      ...FILES,
-      'pipeline.yaml': FILES['pipeline.yaml'].replace(', allow-failure: true', ''),
-    });
-    const { code, events } = await rig.make('-j', '1');
-    expect(code).toBe(1);
-    const { tally } = events.at(-1) as unknown as { tally: Record<string, number> };
-    expect(counted(events)).toEqual(tally);
-    expect(Object.values(tally).reduce((sum, n) => sum + n, 0)).toBe(9);
-    const run = await lastRun(rig);
-    expect(tallyOf(run.outcomes)).toEqual(tally);
-  });
+  test.runIf(process.env.FULL === '1')(
+    'that ends early tells each task once, those too whose turn never came',
+    async () => {
+      const rig = makeRig({
+        ...FILES,
+        'pipeline.yaml': FILES['pipeline.yaml'].replace(', allow-failure: true', ''),
+      });
+      const { code, events } = await rig.make('-j', '1');
+      expect(code).toBe(1);
+      const { tally } = events.at(-1) as unknown as { tally: Record<string, number> };
+      expect(counted(events)).toEqual(tally);
+      expect(Object.values(tally).reduce((sum, n) => sum + n, 0)).toBe(9);
+      const run = await lastRun(rig);
+      expect(tallyOf(run.outcomes)).toEqual(tally);
+    },
+  );
 });
