@@ -1,6 +1,7 @@
 // load.ts — from a folder with a pipeline.yaml to a plan, or everything that is wrong on the way
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { loadStage, type StageModule } from './code.ts';
 import { commandModule } from './command-module.ts';
 import { type Pipeline, readPipeline } from './config.ts';
@@ -12,6 +13,8 @@ import { withOutside } from './outside.ts';
 import { makePlan, type Plan } from './plan.ts';
 import type { StageConfig } from './section.ts';
 import { bundleAnywhere } from './spare-bundles.ts';
+import { stampOf } from './stamp.ts';
+import { isSystemError, systemHint, systemWords } from './system-error.ts';
 import { withTools } from './tools.ts';
 
 /** What to load. */
@@ -47,11 +50,11 @@ export interface Loaded {
 /** Reads, bundles and plans. Diagnostics of one step come all together. */
 export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>> {
   const { root, file, presets, sets } = options;
-  const text = await readFile(join(root, file), 'utf8').catch(() => undefined);
-  if (text === undefined) {
-    const hint = 'run this in the folder of a pipeline, or name it with -C DIR';
-    return failure({ message: `there is no ${file} in ${root}`, hint });
-  }
+  const text = await readFile(resolve(root, file), 'utf8').catch((error: unknown) => {
+    if (isSystemError(error)) return error;
+    throw error;
+  });
+  if (typeof text !== 'string') return failure(unreadable(text, root, file));
   const pipeline = readPipeline({ text, file, presets, sets });
   if (!pipeline.ok) return pipeline;
   const modules = await loadModules(pipeline.value, options);
@@ -62,6 +65,16 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
   const plan = tooled.ok ? await withOutside(tooled.value, pipeline.value.stages, options) : tooled;
   if (!plan.ok) return plan;
   return success({ pipeline: pipeline.value, plan: plan.value, text: digestOf(text), sources });
+}
+
+/** Why the pipeline file cannot be read. */
+function unreadable(error: NodeJS.ErrnoException, root: string, file: string): Diagnostic {
+  const hint = 'run this in the folder of a pipeline, or name it with -C DIR';
+  const folder = stampOf(root);
+  if (!existsSync(root)) return { message: `there is no folder ${root}`, hint };
+  if (folder !== null) return { message: `${root} is a file and not a folder`, hint };
+  if (error.code === 'ENOENT') return { message: `there is no ${file} in ${root}`, hint };
+  return { message: `${file} cannot be read: ${systemWords(error)}`, hint: systemHint(error) };
 }
 
 async function loadModules(
