@@ -114,6 +114,8 @@ export class Programs {
       inputs: given,
       root: scratch,
       folder: join(scratch, 'commands'),
+      // Nobody else looks into this folder.
+      identity: { host: '', pid: 0, exists: () => true },
       signal,
       log: () => undefined,
       warn: () => undefined,

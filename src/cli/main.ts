@@ -98,6 +98,8 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
 
 /** An option or argument without a value is a slip, such as a variable of a shell that is not set. */
 function refuseEmpty(command: Command): void {
+  // Shells ask what may stand in the place of an empty word.
+  if (command.name() === 'complete') return;
   const given = [
     ...command.options.map((option) => {
       const value: unknown = command.getOptionValue(option.attributeName());

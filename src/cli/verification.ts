@@ -12,7 +12,7 @@ import type { TaskVerdict, Verification } from '../archive/verdict.ts';
 import { verificationPage } from '../archive/verification-page.ts';
 import { type KnownChecker, verifyArchive } from '../archive/verify.ts';
 import { digestOf } from '../pipeline/key.ts';
-import { runningGroups } from '../pipeline/shell.ts';
+import { killProgramsNow } from '../pipeline/shell.ts';
 import { isSystemError, systemSentence } from '../pipeline/system-error.ts';
 import { type Colors, count } from './words.ts';
 
@@ -72,7 +72,7 @@ export async function verification(
   };
   const leave = (): void => {
     line.clear();
-    for (const group of runningGroups()) killGroup(group);
+    killProgramsNow();
     removeScratch();
     process.exit(EXIT.interrupted);
   };
@@ -84,6 +84,7 @@ export async function verification(
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  process.on('SIGHUP', onSignal);
   try {
     await stat(request.file);
     if (request.html !== undefined) await checkPage(request.html);
@@ -118,6 +119,7 @@ export async function verification(
     line.clear();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
+    process.off('SIGHUP', onSignal);
     removeScratch();
   }
 }
@@ -130,14 +132,6 @@ async function checkPage(file: string): Promise<void> {
     () => false,
   );
   if (isFolder) throw Object.assign(new Error(), { code: 'EISDIR', syscall: 'write', path: file });
-}
-
-function killGroup(group: number): void {
-  try {
-    process.kill(-group, 'SIGKILL');
-  } catch {
-    // It has just ended.
-  }
 }
 
 const WARNING = `--rerun executes code from the archive, in processes with an empty environment that Node's permission model

@@ -90,8 +90,7 @@ const latestTrace = ({ store }: Session, task: TaskId): Trace | undefined => {
   return key && store.trace(key);
 };
 
-const runOf = ({ store }: Session, { made }: Trace) =>
-  store.runs().find(({ id }) => id === made.run);
+const runOf = ({ store }: Session, { made }: Trace) => store.run(made.run);
 
 function commandJson(session: Session, trace: Trace): object {
   const run = runOf(session, trace);

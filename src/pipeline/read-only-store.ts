@@ -2,11 +2,13 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { emptyStore } from './empty-store.ts';
+import type { Identity } from './holder.ts';
 import { type Digest, digestOf, type Key } from './key.ts';
 import { lmdbFault } from './lmdb-file.ts';
 import { openPages, type PageTable } from './lmdb-reader.ts';
 import { STORE_FILE } from './memo.ts';
 import { logKey, type RunRecord, type TaskLog, type Trace } from './record.ts';
+import { openRunTable } from './run-table.ts';
 import { type Store, StoreError, type Table, type Tables, type Upkeep } from './store.ts';
 import { requireFormat } from './store-format.ts';
 
@@ -30,7 +32,11 @@ function isWritable(path: string): boolean {
 }
 
 /** Opens the store in a folder without a lock, beside whoever writes it. @throws StoreError when it cannot be read */
-export function openStoreReadOnly(folder: string, onDamage: (digest: Digest) => void): Store {
+export function openStoreReadOnly(
+  folder: string,
+  onDamage: (digest: Digest) => void,
+  identity?: Identity,
+): Store {
   const path = join(folder, STORE_FILE);
   // Somebody is making it right now.
   if (statSync(path).size === 0) return emptyStore();
@@ -61,6 +67,22 @@ export function openStoreReadOnly(folder: string, onDamage: (digest: Digest) => 
     file.close();
     throw error;
   }
+  const history = openRunTable({
+    folder,
+    identity,
+    runs: {
+      get: (id) => runs.get(id),
+      doesExist: (id) => runs.doesExist(id),
+      newest: (limit) =>
+        [...runs.getKeys()]
+          .reverse()
+          .slice(0, limit)
+          .flatMap((id) => runs.get(id) ?? []),
+    },
+    log: (run, task) => logs.get(logKey(run, task)),
+    trace: (key) => traces.get(key),
+    putRun: refuse,
+  });
   return {
     ...refusing,
     blob(digest) {
@@ -83,11 +105,12 @@ export function openStoreReadOnly(folder: string, onDamage: (digest: Digest) => 
       const kept = tables.partials.get(key);
       return kept && isPartial(Buffer.from(kept)) ? kept.subarray(DIGEST_LENGTH) : undefined;
     },
-    runs(limit) {
-      const ids = [...runs.getKeys()].reverse();
-      return ids.slice(0, limit).flatMap((id) => runs.get(id) ?? []);
-    },
-    log: (run, task) => logs.get(logKey(run, task)),
+    hasPartial: (key) => tables.partials.doesExist(key),
+    // Whoever may write the store does that.
+    settleRuns: () => undefined,
+    runs: history.all,
+    run: history.one,
+    log: history.log,
     upkeep: upkeepOf(path, tables, Object.values(tables)),
     close: async () => file.close(),
   };
@@ -121,6 +144,7 @@ const refusing = {
   claim: refuse,
   renew: refuse,
   release: refuse,
+  beginRun: refuse,
   putRun: refuse,
   putLog: refuse,
 };
