@@ -2,6 +2,7 @@
 import { checkConnections } from './connections.ts';
 import { failure, inReadingOrder, type Result, success } from './event.ts';
 import type { Located } from './located.ts';
+import { countPoints } from './matrix.ts';
 import { type PipelineSource, readParams } from './params.ts';
 import { checkResources, readAmounts } from './policy.ts';
 import { kindOf, Reader } from './reader.ts';
@@ -42,6 +43,7 @@ export function readPipeline(source: PipelineSource): Result<Pipeline> {
   }
   const read = stages ? readStages(reader, stages, params) : new Map<string, StageConfig>();
   checkConnections(reader, read, [...(stages?.fields?.keys() ?? [])]);
+  checkSizes(reader, read);
   const mirrors = readMirrors(reader, fields.get('mirrors'));
   const totals = readAmounts(reader, fields.get('resources'), '`resources`');
   checkResources(reader, read, totals);
@@ -51,6 +53,29 @@ export function readPipeline(source: PipelineSource): Result<Pipeline> {
     ? failure(...inReadingOrder(reader.problems))
     : success({ params, stages: read, mirrors, resources, storeLimit });
 }
+
+/** More tasks than this cannot be planned on any machine that is at hand. */
+const TASKS_MAX = 1_000_000n;
+
+/** Refuses matrices of too many tasks before anything is made of them. */
+function checkSizes(reader: Reader, stages: ReadonlyMap<string, StageConfig>): void {
+  const counted = [...stages.values()].map((stage) => ({ stage, tasks: countPoints(stage) }));
+  const hint = 'shorten an axis, or leave points out with `exclude`';
+  const most = `a pipeline may have ${grouped(TASKS_MAX)}`;
+  const large = counted.filter(({ tasks }) => tasks > TASKS_MAX);
+  for (const { stage, tasks } of large) {
+    const message = `the matrix of stage \`${stage.name}\` has ${grouped(tasks)} tasks: ${most}`;
+    reader.say(message, stage.place, hint);
+  }
+  const total = counted.reduce((sum, { tasks }) => sum + tasks, 0n);
+  if (large.length > 0 || total <= TASKS_MAX) return;
+  const largest = counted.reduce((a, b) => (b.tasks > a.tasks ? b : a));
+  const share = `\`${largest.stage.name}\` has ${grouped(largest.tasks)} of them`;
+  const message = `the stages have ${grouped(total)} tasks together (${share}): ${most}`;
+  reader.say(message, largest.stage.place, hint);
+}
+
+const grouped = (count: bigint): string => String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 
 function readMirrors(reader: Reader, located: Located | undefined): readonly string[] {
   if (located === undefined) return [];

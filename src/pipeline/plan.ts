@@ -12,6 +12,7 @@ import {
   success,
 } from './event.ts';
 import { checkFit } from './fit.ts';
+import { FILE_NAME_BYTES_MAX, longName } from './input.ts';
 import { Joiner, type Link } from './join.ts';
 import { type Coordinates, type Json, type Named, type TaskId, taskId } from './key.ts';
 import { type Point, pointsOf } from './matrix.ts';
@@ -157,6 +158,9 @@ function topological(stages: ReadonlyMap<string, StageConfig>): readonly StageCo
   return [...order];
 }
 
+/** A task's name is a key of the store, and those have a greatest length. */
+const TASK_ID_BYTES_MAX = 1900;
+
 /** A task that is not finished: its stage is still to be asked about its params. */
 type Draft = { -readonly [Field in keyof Task]: Task[Field] };
 
@@ -231,6 +235,11 @@ class Planner {
     this.joiner.close(stage, drafts);
     if (drafts.length === 0) {
       this.say(`stage \`${stage.name}\` has no tasks: everything is excluded`, stage.place);
+    }
+    const long = drafts.find(({ id }) => Buffer.byteLength(id) > TASK_ID_BYTES_MAX);
+    if (long) {
+      const message = `tasks of stage \`${stage.name}\` have names of more than ${TASK_ID_BYTES_MAX} bytes`;
+      this.say(message, stage.place, 'give values of the axes a short `name`');
     }
     for (const draft of drafts) this.tasks.set(draft.id, draft);
     this.stages.push({ stage, module, drafts, open });
@@ -326,13 +335,18 @@ class Planner {
     }
   }
 
-  /** Two tasks on one path would overwrite each other. */
+  /** Two tasks on one path would overwrite each other, and a name that is too long cannot be written at all. */
   checkArtifacts(): void {
     const owner = new Map<string, Task>();
     for (const task of this.tasks.values()) {
       for (const [output, path] of Object.entries(task.artifacts)) {
         const other = owner.get(path);
         const place = this.pipeline.stages.get(task.stage)?.artifacts.get(output)?.place;
+        const long = longName(path);
+        if (long !== undefined && place) {
+          const message = `an artifact of stage \`${task.stage}\` has a name of ${long} bytes: files may have ${FILE_NAME_BYTES_MAX}`;
+          this.say(message, place, 'labels fill it in: give values of the axes a short `name`');
+        }
         const writers =
           other === task ? `two outputs of ${task.id}` : `${other?.id} and ${task.id}`;
         if (other && place) this.say(`${writers} would both write ${path}`, place);
