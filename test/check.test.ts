@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Located, labelOf } from '../src/pipeline/located.ts';
 import { type AxisValue, countPoints, type Matrix, pointsOf } from '../src/pipeline/matrix.ts';
-import { makeRig, type Rig } from './rig.ts';
+import { DOOR, makeRig, type Rig } from './rig.ts';
 
 interface Told {
   readonly message: string;
@@ -199,5 +199,67 @@ describe('a name that is too long for a file', () => {
     expect((await findings(filled))[0].message).toBe(
       'an artifact of stage `s` has a name of 274 bytes: files may have 255',
     );
+  });
+});
+
+describe('mistakes of all kinds', () => {
+  const module = (params: string, more = ''): string => `${DOOR}
+export default defineStage({
+  params: z.object({ ${params} }), inputs: {}, outputs: { o: json() }, run: () => ({ o: 1 }), ${more}
+});
+`;
+
+  test('are told together, in the order of the file, and without what only follows from them', async () => {
+    const rig = makeRig({
+      'pipeline.yaml': `params: { n: 1, text: abc }
+stages:
+  config: { run: good.mjs, matrx: { a: [1] } }
+  syntax: { run: syntax.mjs }
+  gone: { run: gone.mjs }
+  throws: { run: throws.mjs }
+  params: { run: good.mjs, params: { n: $text } }
+  check: { run: check.mjs }
+  after-config: { command: [cp, "{inputs.i}", o.txt], inputs: { i: config.nothing }, outputs: { o: o.txt } }
+  after-params: { command: [cp, "{inputs.i}", o.txt], inputs: { i: params.o }, outputs: { o: o.txt } }
+  file: { command: [cp, none.csv, o.txt], inputs: { i: { file: none.csv } }, outputs: { o: o.txt } }
+  tool: { command: [sh], fingerprint: [no-such-tool, --version], outputs: { o: o.txt } }
+  good: { run: good.mjs, params: { n: $n } }
+`,
+      'good.mjs': module('n: z.int()'),
+      'syntax.mjs': 'export default {{;',
+      'throws.mjs': "throw new Error('no model');",
+      'check.mjs': module('', "check: () => ['it cannot be']"),
+    });
+    const told = await findings(rig);
+    expect(
+      told.map(({ line, message }) => `${line} ${message.split('\\n')[0]}`),
+    ).toMatchInlineSnapshot(`
+      [
+        "1 \`n\` must be a number (stage \`params\`)",
+        "3 unknown key \`matrx\` in stage \`config\`",
+        "1 stage module syntax.mjs cannot be bundled: Expected identifier but found "{"",
+        "5 there is no file gone.mjs",
+        "6 stage module throws.mjs throws when it is loaded: no model",
+        "8 stage \`check\` cannot be planned: its check returns a problem that is not { path: [name, …], message }: "it cannot be"",
+        "11 input \`i\` of stage \`file\`: there is no file none.csv",
+        "12 \`no-such-tool --version\` ended with exit code 127, so that the version of the tool is unknown",
+      ]
+    `);
+  });
+
+  test('in a param that stages share keep all of them from being judged', async () => {
+    const rig = makeRig({
+      'pipeline.yaml': `params: { n: $gone }
+stages:
+  a: { run: good.mjs, params: { n: $n } }
+  b: { run: syntax.mjs }
+`,
+      'good.mjs': module('n: z.int()'),
+      'syntax.mjs': 'export default {{;',
+    });
+    expect((await findings(rig)).map(({ message }) => message)).toEqual([
+      expect.stringContaining('gone'),
+      expect.stringContaining('syntax.mjs cannot be bundled'),
+    ]);
   });
 });

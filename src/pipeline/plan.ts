@@ -191,6 +191,8 @@ class Planner {
   readonly tasks = new Map<TaskId, Task>();
   readonly needTools = new Set<TaskId>();
   private readonly stages: StageTasks[] = [];
+  /** The stage that is judged now: what is wrong with it may stand elsewhere in the file. */
+  private judged: string | undefined;
   /** Tasks whose params their stage refuses. */
   private readonly refused = new Set<Task>();
   private readonly joiner: Joiner;
@@ -212,12 +214,19 @@ class Planner {
   }
 
   private readonly say = (message: string, place: Place, hint?: string): void => {
-    this.problems.set(`${place.file}:${place.start}:${message}`, { message, place, hint });
+    const stage = this.judged && { stage: this.judged };
+    this.problems.set(`${place.file}:${place.start}:${message}`, {
+      message,
+      place,
+      hint,
+      ...stage,
+    });
   };
 
   addStage(stage: StageConfig): void {
     const module = this.modules.get(stage.name);
     if (module === undefined) return;
+    this.judged = stage.name;
     checkFit(stage, this.modules, this.say);
     const open: OpenTask[] = [];
     const drafts = pointsOf(stage).map((point) => {
@@ -296,6 +305,7 @@ class Planner {
     const asking = this.stages.filter(({ open }) => open.length > 0);
     const answered = asking.map(async (one) => [one, await askOnce(one, this.answers)] as const);
     for (const [{ stage, open }, said] of await Promise.all(answered)) {
+      this.judged = stage.name;
       for (const task of open) {
         const answer = said.get(task.given.text);
         if (answer) this.take(stage, task, answer);
@@ -328,6 +338,7 @@ class Planner {
       return { stage, sound, said: await this.answers.work(module, params, lookup) };
     });
     for (const { stage, sound, said } of await Promise.all(answered)) {
+      this.judged = stage.name;
       for (const [at, { work, fault }] of said.entries()) {
         if (fault) this.say(...faultWords(stage, fault));
         else sound[at].work = work;
@@ -337,6 +348,7 @@ class Planner {
 
   /** Two tasks on one path would overwrite each other, and a name that is too long cannot be written at all. */
   checkArtifacts(): void {
+    this.judged = undefined;
     const owner = new Map<string, Task>();
     for (const task of this.tasks.values()) {
       for (const [output, path] of Object.entries(task.artifacts)) {
