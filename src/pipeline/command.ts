@@ -141,6 +141,8 @@ function readEnvironment(
   for (const [name, { value, place, named }] of located?.fields ?? []) {
     if (typeof value === 'object' && value !== null) {
       reader.say(`variable \`${name}\` must be text`, place);
+    } else if (String(value).includes('\0')) {
+      reader.say(`variable \`${name}\` cannot hold a zero byte`, place);
     } else add(name, value === null ? null : String(value), named ?? place);
   }
   if (located && !located.items && !located.fields) {
