@@ -145,6 +145,13 @@ describe.skipIf(!hasOther)('somebody who may read a study and not write it', () 
       2,
       expect.stringContaining('store.lmdb cannot be read: you lack the permission'),
     ]);
+    // Nor is a store that cannot even be seen taken for none.
+    chmodSync(join(rig.folder, 'cache'), 0o700);
+    const hidden = await asOther(rig, '/tmp', 'status');
+    expect([hidden.code, hidden.stderr]).toEqual([
+      2,
+      expect.stringContaining('store.lmdb cannot be looked at: you lack the permission'),
+    ]);
   });
 });
 

@@ -61,7 +61,8 @@ function checkProgram(
   const { text, place } = program;
   const complain = (message: string, hint: string): void => say({ message, place, hint });
   if (!text.includes('/')) {
-    if (invocation.path.split(':').some((folder) => isProgram(join(folder || '.', text)))) return;
+    const path = invocation.env.PATH ?? invocation.path;
+    if (path.split(':').some((folder) => isProgram(join(folder || '.', text)))) return;
     const hint = 'install it, or put its folder into PATH';
     complain(`there is no program \`${text}\` on PATH, which stage \`${stage.name}\` runs`, hint);
     return;

@@ -1,5 +1,5 @@
 // load.ts — from a folder with a pipeline.yaml to a plan, or everything that is wrong on the way
-import { existsSync } from 'node:fs';
+import { existsSync, type Stats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Bundles, ModuleRequest, StageCode } from './code.ts';
@@ -50,6 +50,8 @@ export interface Loaded {
  */
 export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>> {
   const { root, file, presets, sets } = options;
+  const unfit = unfitFile(resolve(root, file), file);
+  if (unfit !== undefined) return failure(unfit);
   const text = await readFile(resolve(root, file), 'utf8').catch((error: unknown) => {
     if (isSystemError(error)) return error;
     throw error;
@@ -88,6 +90,24 @@ async function planSoundStages(
   const plan = await withOutside(found, mistakes.sound().stages, options);
   if (!plan.ok) mistakes.add(plan.diagnostics);
   return plan.ok ? plan.value : undefined;
+}
+
+/** A pipeline file beyond this size was not written by a person, and would take minutes to read. */
+const PIPELINE_BYTES_MAX = 64 * 2 ** 20;
+
+/** What keeps something that is there from being a pipeline file. */
+function unfitFile(path: string, file: string): Diagnostic | undefined {
+  let found: Stats;
+  try {
+    found = statSync(path);
+  } catch {
+    return undefined; // Told when it is read.
+  }
+  if (found.isDirectory()) return undefined;
+  if (!found.isFile()) return { message: `${file} is no file, but a device or a pipe` };
+  if (found.size <= PIPELINE_BYTES_MAX) return undefined;
+  const most = `a pipeline file may have ${PIPELINE_BYTES_MAX}`;
+  return { message: `${file} has ${found.size} bytes: ${most}` };
 }
 
 /** Why the pipeline file cannot be read. */
