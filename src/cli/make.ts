@@ -20,6 +20,7 @@ import {
   stderrColors as c,
   EXIT,
   openSession,
+  placesOf,
   planFor,
   resolveTargets,
   type Session,
@@ -38,6 +39,8 @@ interface MakeOptions extends RunOptions {
 
 /** Makes targets and what they need. */
 export async function make(targets: readonly string[], options: MakeOptions): Promise<number> {
+  // A folder that cannot be one is told before anything looks into it.
+  placesOf(options);
   const witnessed = witness(options, targets);
   const session = await openSession(options, options.dryRun ? 'read' : 'write');
   let keep = (): void => undefined;

@@ -13,6 +13,7 @@ import type { Slots } from '../pipeline/slots.ts';
 import { createWorkers } from '../pipeline/workers.ts';
 import { createDisplay, type Display } from './display.ts';
 import { isIdle, nothingToDo } from './noop.ts';
+import { checkFolder } from './output.ts';
 import { provenanceWriter } from './provenance.ts';
 import {
   artifactsFolder,
@@ -154,6 +155,9 @@ function mirrorsOf(
   declared: readonly string[],
 ): readonly string[] {
   const fromEnvironment = process.env.PIPELINE_MIRROR ? [process.env.PIPELINE_MIRROR] : [];
+  for (const place of [...mirror, ...fromEnvironment]) {
+    if (!/^https?:\/\//.test(place)) checkFolder(place, '--mirror or PIPELINE_MIRROR');
+  }
   const relativeToRoot = declared.map((place) =>
     /^https?:\/\//.test(place) || place.startsWith('/') ? place : join(root, place),
   );

@@ -1,8 +1,8 @@
 // session.ts — what every command begins with: the folder, the plan, the store, and the ways to end
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, type Stats, statSync } from 'node:fs';
 import { availableParallelism, cpus, hostname, release, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { emptyStore } from '../pipeline/empty-store.ts';
 import type { Diagnostic } from '../pipeline/event.ts';
@@ -84,10 +84,38 @@ export interface Places {
   readonly cache: string;
 }
 
-/** Where the pipeline and its store are, by options and environment. */
-export function placesOf({ directory, cache }: Pick<CommonOptions, 'directory' | 'cache'>): Places {
-  const root = resolve(directory);
-  return { root, cache: cacheFolder(root, cache) };
+/** Where the pipeline and its store are, by options and environment. @throws UsageError where no folder can be */
+export function placesOf(options: Pick<CommonOptions, 'directory' | 'cache'>): Places {
+  const root = resolve(options.directory);
+  const cache = cacheFolder(root, options.cache);
+  const file = fileOnTheWay(root);
+  if (file !== undefined) {
+    const hint = 'name the folder of a pipeline with -C DIR';
+    throw new UsageError([{ message: `${file} is a file and not a folder`, hint }]);
+  }
+  const obstacle = fileOnTheWay(cache);
+  if (obstacle === undefined) return { root, cache };
+  const what = obstacle === cache ? 'it' : obstacle;
+  const message = `the store cannot be in ${cache}: ${what} is a file and not a folder`;
+  throw new UsageError([{ message, hint: 'name another folder with --cache' }]);
+}
+
+/** The first thing on the way to a folder that is none; undefined when nothing stands in its way. */
+function fileOnTheWay(folder: string): string | undefined {
+  for (let path = folder; ; path = dirname(path)) {
+    const found = lookedAt(path);
+    if (found !== undefined) return found.isDirectory() ? undefined : path;
+    if (dirname(path) === path) return undefined;
+  }
+}
+
+/** Undefined for what is not there, or below a file. */
+function lookedAt(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Tells a person what keeps them waiting, for as long as it does; gives what ends it. */

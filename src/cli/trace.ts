@@ -1,7 +1,8 @@
 // trace.ts — what ran when and in which slot, as a file that Perfetto and chrome://tracing open
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import type { Event, Listener } from '../pipeline/event.ts';
 import type { TaskId } from '../pipeline/key.ts';
+import { openOutput } from './output.ts';
 
 /** Writes while the run goes on. */
 export interface TraceFile {
@@ -32,7 +33,7 @@ export function openTrace(
   now: () => number,
   onError: (error: Error) => void,
 ): TraceFile {
-  const descriptor = openSync(file, 'w');
+  const descriptor = openOutput(file);
   const start = now();
   const running = new Map<TaskId, Slice>();
   const tracks = new Set<number>();

@@ -1,11 +1,12 @@
 // code.ts — a stage's code: one bundle of the module and everything it imports, and its digest
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { type Bundled, bundleModules, bundleProblems, optionsDigest } from './bundle.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
 import { fileStat, writeAtomically } from './files.ts';
 import { canonicalJson, type Digest, digestOf } from './key.ts';
+import { makeFolder } from './make-folder.ts';
 import type { Sources } from './memo.ts';
 import { isSettled, namesIn, type Stamp, sameStamp, stampOf } from './stamp.ts';
 
@@ -137,7 +138,7 @@ async function keep(
   // The empty map belongs to the form: nothing is left out of a bundle. What cannot be bundled is a tool.
   const digest = digestOf(canonicalJson(['bundle/1', digestOf(code), {}]));
   const file = bundleFile(cache, digest);
-  await mkdir(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   await writeFile(`${file}.map`, map);
   const text = `${Buffer.from(code).toString()}//# sourceMappingURL=${digest}.mjs.map\n`;
   await writeAtomically(file, text);

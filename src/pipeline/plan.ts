@@ -12,6 +12,7 @@ import {
   success,
 } from './event.ts';
 import { checkFit } from './fit.ts';
+import { FILE_NAME_BYTES_MAX, longName } from './input.ts';
 import { Joiner, type Link } from './join.ts';
 import { type Coordinates, type Json, type Named, type TaskId, taskId } from './key.ts';
 import { type Point, pointsOf } from './matrix.ts';
@@ -157,6 +158,9 @@ function topological(stages: ReadonlyMap<string, StageConfig>): readonly StageCo
   return [...order];
 }
 
+/** A task's name is a key of the store, and those have a greatest length. */
+const TASK_ID_BYTES_MAX = 1900;
+
 /** A task that is not finished: its stage is still to be asked about its params. */
 type Draft = { -readonly [Field in keyof Task]: Task[Field] };
 
@@ -187,6 +191,8 @@ class Planner {
   readonly tasks = new Map<TaskId, Task>();
   readonly needTools = new Set<TaskId>();
   private readonly stages: StageTasks[] = [];
+  /** The stage that is judged now: what is wrong with it may stand elsewhere in the file. */
+  private judged: string | undefined;
   /** Tasks whose params their stage refuses. */
   private readonly refused = new Set<Task>();
   private readonly joiner: Joiner;
@@ -208,12 +214,19 @@ class Planner {
   }
 
   private readonly say = (message: string, place: Place, hint?: string): void => {
-    this.problems.set(`${place.file}:${place.start}:${message}`, { message, place, hint });
+    const stage = this.judged && { stage: this.judged };
+    this.problems.set(`${place.file}:${place.start}:${message}`, {
+      message,
+      place,
+      hint,
+      ...stage,
+    });
   };
 
   addStage(stage: StageConfig): void {
     const module = this.modules.get(stage.name);
     if (module === undefined) return;
+    this.judged = stage.name;
     checkFit(stage, this.modules, this.say);
     const open: OpenTask[] = [];
     const drafts = pointsOf(stage).map((point) => {
@@ -231,6 +244,11 @@ class Planner {
     this.joiner.close(stage, drafts);
     if (drafts.length === 0) {
       this.say(`stage \`${stage.name}\` has no tasks: everything is excluded`, stage.place);
+    }
+    const long = drafts.find(({ id }) => Buffer.byteLength(id) > TASK_ID_BYTES_MAX);
+    if (long) {
+      const message = `tasks of stage \`${stage.name}\` have names of more than ${TASK_ID_BYTES_MAX} bytes`;
+      this.say(message, stage.place, 'give values of the axes a short `name`');
     }
     for (const draft of drafts) this.tasks.set(draft.id, draft);
     this.stages.push({ stage, module, drafts, open });
@@ -287,6 +305,7 @@ class Planner {
     const asking = this.stages.filter(({ open }) => open.length > 0);
     const answered = asking.map(async (one) => [one, await askOnce(one, this.answers)] as const);
     for (const [{ stage, open }, said] of await Promise.all(answered)) {
+      this.judged = stage.name;
       for (const task of open) {
         const answer = said.get(task.given.text);
         if (answer) this.take(stage, task, answer);
@@ -319,6 +338,7 @@ class Planner {
       return { stage, sound, said: await this.answers.work(module, params, lookup) };
     });
     for (const { stage, sound, said } of await Promise.all(answered)) {
+      this.judged = stage.name;
       for (const [at, { work, fault }] of said.entries()) {
         if (fault) this.say(...faultWords(stage, fault));
         else sound[at].work = work;
@@ -326,13 +346,19 @@ class Planner {
     }
   }
 
-  /** Two tasks on one path would overwrite each other. */
+  /** Two tasks on one path would overwrite each other, and a name that is too long cannot be written at all. */
   checkArtifacts(): void {
+    this.judged = undefined;
     const owner = new Map<string, Task>();
     for (const task of this.tasks.values()) {
       for (const [output, path] of Object.entries(task.artifacts)) {
         const other = owner.get(path);
         const place = this.pipeline.stages.get(task.stage)?.artifacts.get(output)?.place;
+        const long = longName(path);
+        if (long !== undefined && place) {
+          const message = `an artifact of stage \`${task.stage}\` has a name of ${long} bytes: files may have ${FILE_NAME_BYTES_MAX}`;
+          this.say(message, place, 'labels fill it in: give values of the axes a short `name`');
+        }
         const writers =
           other === task ? `two outputs of ${task.id}` : `${other?.id} and ${task.id}`;
         if (other && place) this.say(`${writers} would both write ${path}`, place);
