@@ -79,11 +79,11 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
 /** Keeps for the next make that there was nothing to do, unless that rests on more than files. */
 function keepWitness(
   witnessed: Witness,
-  { text, sources, root, cache }: Session,
+  { text, sources, readsOutside, root, cache }: Session,
   plan: Plan,
   traces: RunResult['traces'],
 ): void {
-  if (!restsOnFiles(plan) || isNetworkFolder(cache)) return;
+  if (!restsOnFiles(plan) || readsOutside || isNetworkFolder(cache)) return;
   const artifacts = new Map<string, Digest>();
   for (const task of plan.tasks.values()) {
     for (const [output, path] of Object.entries(task.artifacts)) {

@@ -105,7 +105,7 @@ function sayIfLong({ json }: CommonOptions, words: string): () => void {
 const PATIENCE_MS = 400;
 
 /** Tells this build, and the Node under it, from any other. */
-const PROGRAM = `${BUILD} ${process.version} ${process.arch}`;
+const PROGRAM = `${BUILD} ${process.version} ${process.platform} ${process.arch}`;
 
 /** A stage module may take so long to be loaded, in seconds: a hundred times what the largest ones need. */
 const LOAD_LIMIT_S = 20;

@@ -21,8 +21,6 @@ export interface LoadOptions extends ClientOptions {
   readonly presets: readonly string[];
   readonly sets: readonly string[];
   readonly clock: () => number;
-  /** The environment of this process: commands may name variables of it. */
-  readonly environment: NodeJS.ProcessEnv;
 }
 
 /** A pipeline that is ready to be made. */
@@ -33,6 +31,8 @@ export interface Loaded {
   readonly text: Digest;
   /** What the stages' bundles were made from. */
   readonly sources: Sources;
+  /** Whether a stage module looked at more than its bundle when it was planned, such as the environment or a clock. */
+  readonly readsOutside: boolean;
 }
 
 /** Reads, bundles and plans. Diagnostics of one step come all together. */
@@ -56,7 +56,13 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
       ? await withOutside(tooled.value, pipeline.value.stages, options)
       : tooled;
     if (!plan.ok) return plan;
-    return success({ pipeline: pipeline.value, plan: plan.value, text: digestOf(text), sources });
+    return success({
+      pipeline: pipeline.value,
+      plan: plan.value,
+      text: digestOf(text),
+      sources,
+      readsOutside: client.readsOutside,
+    });
   } finally {
     await client.close();
   }

@@ -1,5 +1,5 @@
 // stage-host.ts — the near side of a process that holds one stage module and answers for it
-import type { StageAnswer, StageQuestion, WorkerMessage } from './assignment.ts';
+import type { OutsideReads, StageAnswer, StageQuestion, WorkerMessage } from './assignment.ts';
 import type { Declaration, StageFault } from './declaration.ts';
 import { startWorker, type WorkerCommand, type WorkerProcess } from './launch.ts';
 
@@ -12,8 +12,12 @@ export interface HostOptions {
 
 /** How a question ended. */
 export type Reply =
-  | { readonly end: 'declared'; readonly declaration: Declaration | null }
-  | { readonly end: 'answered' }
+  | {
+      readonly end: 'declared';
+      readonly declaration: Declaration | null;
+      readonly reads: OutsideReads;
+    }
+  | { readonly end: 'answered'; readonly reads: OutsideReads }
   /** `threw`: it said why. `ended`: its process ended, or had to be ended. */
   | { readonly end: 'threw' | 'ended'; readonly fault: StageFault };
 
@@ -103,9 +107,9 @@ const UNSETTLED: StageFault = {
 function replyOf(message: WorkerMessage): Reply {
   switch (message.say) {
     case 'declared':
-      return { end: 'declared', declaration: message.declaration };
+      return { end: 'declared', declaration: message.declaration, reads: message.reads };
     case 'answered':
-      return { end: 'answered' };
+      return { end: 'answered', reads: message.reads };
     case 'unsettled':
       return { end: 'ended', fault: UNSETTLED };
     case 'failed':
