@@ -536,7 +536,7 @@ describe('params, presets and --set', () => {
     const sets = [
       'training.epochs',
       '=3',
-      'training.epoch=3',
+      'trainin.epochs=3',
       'profiles.lognormal-cv2.cv=3',
       'profiles.7=3',
       'training.epochs.more=3',
@@ -556,10 +556,10 @@ describe('params, presets and --set', () => {
             | ^^
         hint: for example --set training.epochs=3
 
-      --set training.epoch=3: error: there is no \`epoch\` in \`training\`
-            | training.epoch=3
-            |          ^^^^^
-        hint: did you mean \`epochs\`?
+      --set trainin.epochs=3: error: there is no \`trainin\` in params
+            | trainin.epochs=3
+            | ^^^^^^^
+        hint: did you mean \`training\`?
 
       --set profiles.lognormal-cv2.cv=3: error: there is no \`lognormal-cv2\` in \`profiles\`
             | profiles.lognormal-cv2.cv=3
@@ -588,6 +588,33 @@ describe('params, presets and --set', () => {
             |       ^^
       "
     `);
+  });
+
+  test('a --set of a key that only the schema of a stage has', async () => {
+    expect(await said(SOUND, { sets: ['training.layers=[3]'] })).toBe('');
+    expect(
+      await said(SOUND, { sets: ['training.layers=[]', 'training.epoch=3'] }),
+    ).toMatchInlineSnapshot(`
+      "
+      --set training.layers=[]: error: \`training.layers\` must have at least 1 item (stage \`train\`)
+            | training.layers=[]
+            |                 ^^
+
+      --set training.epoch=3: error: unknown param \`training.epoch\` (stage \`train\`)
+            | training.epoch=3
+            |          ^^^^^
+        hint: did you mean \`epochs\`?
+      "
+    `);
+    // Nobody takes this map whole, so no schema would see the key.
+    const parts = SOUND.replace(
+      '$training }',
+      '{ epochs: $training.epochs, rate: 1, optimizer: adam } }',
+    );
+    expect(await said(parts, { sets: ['training.layers=[3]'] })).toContain('there is no `layers`');
+    expect(await said(SOUND, { sets: ['training.__proto__.a=1'] })).toContain(
+      'there is no `__proto__`',
+    );
   });
 
   test('a --set whose value a stage refuses points at the option', async () => {

@@ -10,7 +10,7 @@ import { createWorker, ownFrames } from '../pipeline/worker.ts';
 import type { LeashData } from './leash.ts';
 import { type ReadsWatch, watchReads } from './reads.ts';
 
-// Ctrl-C reaches every process of a terminal. Whether and when a worker stops is the engine's to say.
+// Whether and when a worker stops is the engine's to say, whoever signals a whole group of processes.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
 const memory = new SharedArrayBuffer(4 * FLAGS.count);

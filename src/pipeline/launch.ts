@@ -3,6 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { PIPES, type WorkerMessage, type WorkerRequest } from './assignment.ts';
 import { frameOf, frameReader } from './frame.ts';
+import { killProgram } from './processes.ts';
+import { newNonce, ownEnvironment, supervise, unsupervise } from './supervisor.ts';
 
 /** How a worker process is started: a program, then its arguments. */
 export type WorkerCommand = readonly [program: string, ...words: string[]];
@@ -37,13 +39,22 @@ const CLOSE_GRACE_MS = 500;
 
 const DAMAGED = `what the worker says cannot be read: does the stage write to file descriptor ${PIPES.answers}?`;
 
-/** Starts a worker process. It ends by itself when this one does, however that ends. */
+/**
+ * Starts a worker process, in a session of its own. It ends by itself when this one does, however that ends, and what its
+ * stages started ends with it.
+ */
 export function startWorker(
   [program, ...words]: WorkerCommand,
   ears: WorkerProcessEars,
 ): WorkerProcess {
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
-  const child = spawn(program, words, { stdio: [...stdio] });
+  const nonce = newNonce();
+  const child = spawn(program, words, {
+    stdio: [...stdio],
+    env: ownEnvironment(nonce),
+    detached: true,
+  });
+  const mark = child.pid === undefined ? undefined : supervise(child.pid, nonce);
   const pipes: readonly unknown[] = child.stdio;
   const requests = pipes[PIPES.requests] as Writable;
   const leash = pipes[PIPES.leash] as Writable;
@@ -68,6 +79,7 @@ export function startWorker(
     };
     child.once('error', (error) => end(`the worker could not be started: ${error.message}`));
     child.once('exit', (code, signal) => {
+      if (mark) void killProgram(mark).then(() => unsupervise(mark));
       const told = (): void => {
         end(isDamaged ? DAMAGED : deathWords(code, signal, lastWords()));
         // A process that it left behind may hold the other ends: that must not keep this one alive.

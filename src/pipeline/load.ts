@@ -1,7 +1,6 @@
 // load.ts — from a folder with a pipeline.yaml to a plan, or everything that is wrong on the way
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bundleStages } from './code.ts';
 import { commandModule } from './command-module.ts';
 import { type Pipeline, readPipeline } from './config.ts';
 import type { StageModule } from './declaration.ts';
@@ -11,6 +10,7 @@ import type { Sources } from './memo.ts';
 import { withOutside } from './outside.ts';
 import { makePlan, type Plan } from './plan.ts';
 import type { StageConfig } from './section.ts';
+import { bundleAnywhere } from './spare-bundles.ts';
 import { type ClientOptions, StageClient } from './stage-client.ts';
 import { withTools } from './tools.ts';
 
@@ -21,6 +21,10 @@ export interface LoadOptions extends ClientOptions {
   readonly presets: readonly string[];
   readonly sets: readonly string[];
   readonly clock: () => number;
+  /** Whether the plan is only looked at, and not made: what cannot be told of a task leaves it unknown. */
+  readonly looking?: boolean;
+  /** Makes an empty folder that goes when the process ends: for bundles, where the cache cannot be written. */
+  readonly newFolder: () => string;
 }
 
 /** A pipeline that is ready to be made. */
@@ -51,7 +55,7 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
     if (!modules.ok) return modules;
     const { stages, sources } = modules.value;
     const made = await makePlan(pipeline.value, stages, client);
-    const tooled = made.ok ? await withTools(made.value, client) : made;
+    const tooled = made.ok ? await withTools(made.value, client, options.looking === true) : made;
     const plan = tooled.ok
       ? await withOutside(tooled.value, pipeline.value.stages, options)
       : tooled;
@@ -70,12 +74,12 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
 
 async function loadModules(
   { stages }: Pipeline,
-  { root, cache, clock }: LoadOptions,
+  { root, cache, clock, newFolder }: LoadOptions,
   client: StageClient,
 ): Promise<Result<{ stages: ReadonlyMap<string, StageModule>; sources: Sources }>> {
   const requestOf = ({ run, runPlace }: StageConfig) => ({ run, place: runPlace });
   const bundled = [...stages.values()].filter(({ command }) => command === null);
-  const bundles = await bundleStages(root, cache, bundled.map(requestOf), clock);
+  const bundles = await bundleAnywhere(root, cache, bundled.map(requestOf), clock, newFolder);
   if (!bundles.ok) return bundles;
   const modules = new Map<string, StageModule>();
   const problems: Diagnostic[] = [];

@@ -43,8 +43,10 @@ export interface Invocation {
   /** For inputs that are lists: the end of the names of their files, such as `.json`. */
   readonly ends: Named<string>;
   readonly outputs: Named<OutputFile>;
-  /** What each fingerprint command said, by its words. */
+  /** What each fingerprint command said, by its words joined by blanks. */
   readonly fingerprints: Named<string>;
+  /** Those words, by the same names. */
+  readonly fingerprintWords: Named<readonly string[]>;
   /** What the user should know, such as a script that is no input. */
   readonly notes: readonly string[];
 }
@@ -70,6 +72,11 @@ export interface Task {
   readonly skipsInfeasible: boolean;
   /** Why it cannot be done, as far as its params alone tell; null when they do not. */
   readonly infeasible: string | null;
+  /**
+   * Why its key cannot be told here: a program, a package or a file that the key depends on could not be looked at. Only
+   * in plans that are looked at and not made.
+   */
+  readonly unknown?: string;
 }
 
 /** Every task of a pipeline, upstream ones first. */

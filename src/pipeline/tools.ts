@@ -11,6 +11,7 @@ import type { StageClient } from './stage-client.ts';
 export async function withTools(
   { needTools, ...plan }: PlanWithoutTools,
   client: StageClient,
+  looking: boolean,
 ): Promise<Result<Plan>> {
   if (needTools.size === 0) return success(plan);
   const tasks = new Map(plan.tasks);
@@ -21,7 +22,10 @@ export async function withTools(
     const found = await client.tools(module, params);
     if ('message' in found) {
       const message = `stage \`${stage}\` cannot use the packages that its params ask for`;
-      return failure({ message, hint: found.message });
+      if (!looking) return failure({ message, hint: found.message });
+      const unknown = `${message}: ${found.message}`;
+      for (const task of asking) tasks.set(task.id, { ...task, unknown });
+      continue;
     }
     for (const [at, task] of asking.entries()) {
       tasks.set(task.id, { ...task, tools: found[at] } satisfies Task);
