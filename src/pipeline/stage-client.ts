@@ -69,7 +69,7 @@ export class StageClient implements StageAnswers {
     const what = `stage module ${run}`;
     const words =
       reply.end === 'ended' ? `${what} cannot be loaded` : `${what} throws when it is loaded`;
-    const printed = await this.whatWasPrinted(code);
+    const printed = this.whatWasPrinted(code);
     const hints = [hint, printed].filter((one) => one !== undefined);
     return failure({
       message: `${words}: ${message}`,
@@ -254,12 +254,9 @@ export class StageClient implements StageAnswers {
     await writeFile(file, `${lines.join('\n')}\n`).catch(() => undefined);
   }
 
-  private async whatWasPrinted({ digest }: StageCode): Promise<string | undefined> {
-    const lines = this.logs.get(digest);
-    return (
-      lines &&
-      `it printed: ${lines[lines.length - 1]} (all of it: ${logFile(this.options.cache, digest)})`
-    );
+  private whatWasPrinted({ digest }: StageCode): string | undefined {
+    if (!this.logs.has(digest)) return undefined;
+    return `what it printed is in ${logFile(this.options.cache, digest)}`;
   }
 }
 
