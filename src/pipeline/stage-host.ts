@@ -33,6 +33,7 @@ export class StageHost {
   private readonly child: WorkerProcess;
   private readonly limit_ms: number;
   private hear: (message: WorkerMessage) => void = () => undefined;
+  private hasAnswered = false;
   private died: string | undefined;
   private tellDeath: (message: string) => void = () => undefined;
 
@@ -59,6 +60,7 @@ export class StageHost {
       let timer: NodeJS.Timeout | undefined;
       const end = (reply: Reply): void => {
         clearTimeout(timer);
+        this.hasAnswered = true;
         this.hear = () => undefined;
         this.tellDeath = () => undefined;
         if (reply.end === 'ended') this.child.kill();
@@ -81,7 +83,8 @@ export class StageHost {
         this.tellDeath(this.died);
         return;
       }
-      wait(START_MS + limit_ms);
+      // Only the first question waits for the process to start.
+      wait(this.hasAnswered ? limit_ms : START_MS + limit_ms);
       this.child.ask(question);
     });
   }
