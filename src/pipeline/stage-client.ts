@@ -154,7 +154,7 @@ export class StageClient implements StageAnswers {
     const tools: (Tools | null)[] = [];
     const question: StageQuestion = { ask: 'tools', bundle: code.file, root, params };
     const reply = await this.ask(code, question, (answers) => {
-      tools.push(...(answers as readonly (Tools | null)[]));
+      for (const answer of answers) tools.push(answer as Tools | null);
     });
     return reply.end === 'answered' && tools.length === params.length ? tools : faultOf(reply);
   }
@@ -194,7 +194,7 @@ export class StageClient implements StageAnswers {
     if (count === 0) return [];
     const answers: Answer[] = [];
     const reply = await this.ask(code, question, (some) => {
-      answers.push(...(some as readonly Answer[]));
+      for (const answer of some) answers.push(answer as Answer);
     });
     const missing = count - answers.length;
     if (missing > 0) {
@@ -229,7 +229,8 @@ export class StageClient implements StageAnswers {
     this.idle.delete(digest);
     const reply = await host.ask(question, answered, patience);
     await this.log(digest, host.printed);
-    if ('reads' in reply) {
+    // Packages that tools load read much, and stay where they are: no answer depends on them.
+    if ('reads' in reply && question.ask !== 'tools') {
       this.read.get(digest)?.noteReads(reply.reads);
       this.rest(digest, host);
     } else host.close();

@@ -32,7 +32,7 @@ export class StageHost {
   readonly printed: string[] = [];
   private readonly child: WorkerProcess;
   private readonly limit_ms: number;
-  private hear: (message: WorkerMessage) => void = () => undefined;
+  private hear: (message: WorkerMessage) => void = (message) => this.hearUnasked(message);
   private hasAnswered = false;
   private died: string | undefined;
   private tellDeath: (message: string) => void = () => undefined;
@@ -43,8 +43,8 @@ export class StageHost {
       said: (message) => this.hear(message),
       printed: (line) => this.keep(line),
       died: (message) => {
-        this.died = message;
-        this.tellDeath(message);
+        this.died ??= message;
+        this.tellDeath(this.died);
       },
     });
   }
@@ -61,7 +61,7 @@ export class StageHost {
       const end = (reply: Reply): void => {
         clearTimeout(timer);
         this.hasAnswered = true;
-        this.hear = () => undefined;
+        this.hear = (message) => this.hearUnasked(message);
         this.tellDeath = () => undefined;
         if (reply.end === 'ended') this.child.kill();
         resolve(reply);
@@ -92,6 +92,11 @@ export class StageHost {
   /** Ends the process at once, whatever it does. */
   close(): void {
     this.child.kill();
+  }
+
+  /** What it died of between two questions is the answer to the next one. */
+  private hearUnasked(message: WorkerMessage): void {
+    if (message.say === 'died') this.died = message.message;
   }
 
   private keep(line: string): void {
