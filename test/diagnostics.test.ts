@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import { colorsFor, drawDiagnostic } from '../src/cli/words.ts';
 import { type Pipeline, readPipeline } from '../src/pipeline/config.ts';
-import { makePlan } from '../src/pipeline/plan.ts';
+import { makePlan } from '../src/pipeline/planner.ts';
 import { collect, defineStage, json, optional, tensors, text } from '../src/pipeline/stage.ts';
 import { liveModules } from './live-answers.ts';
 import { DOOR, makeRig } from './rig.ts';

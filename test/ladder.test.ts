@@ -111,6 +111,15 @@ describe('facts that the design rests on', () => {
     expect(using(/\bprocess\.|node:process/, ['src/cli/', compiler, ...programs])).toEqual([]);
   });
 
+  test('only one file loads the bundle of a stage, and the command line does not load that file', () => {
+    expect(using(/\bimport\(\s*[^'\s]/, [])).toEqual(['src/pipeline/stage-module.ts']);
+    const reached = new Set(['src/cli/start.ts']);
+    for (const path of reached)
+      for (const name of importsOf(path)) if (own(name)) reached.add(name);
+    expect(reached.has('src/pipeline/stage-client.ts')).toBe(true);
+    expect(reached.has('src/pipeline/stage-module.ts')).toBe(false);
+  });
+
   test('only one file imports lmdb', () => {
     expect(files.filter((path) => importsOf(path).includes('lmdb'))).toEqual([
       'src/pipeline/lmdb-root.ts',

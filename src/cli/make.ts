@@ -91,8 +91,8 @@ function keepWitness(
   plan: Plan,
   traces: RunResult['traces'],
 ): void {
-  const { text, sources, root, cache } = session;
-  if (!restsOnFiles(plan) || isNetworkFolder(cache)) return;
+  const { text, sources, readsOutside, root, cache } = session;
+  if (!restsOnFiles(plan) || readsOutside || isNetworkFolder(cache)) return;
   const folder = artifactsFolder(root);
   const artifacts = new Map<string, Digest>();
   const told: string[] = [];

@@ -78,6 +78,12 @@ export const workerCommand: WorkerCommand = [
   fileURLToPath(new URL('./worker.js', import.meta.url)),
 ];
 
+/** The same for a process that only answers questions of a plan: it shows no stacks, and source maps take time to load. */
+const askedCommand: WorkerCommand = [
+  process.execPath,
+  fileURLToPath(new URL('./worker.js', import.meta.url)),
+];
+
 /** Folder of the pipeline and of its store. */
 export interface Places {
   readonly root: string;
@@ -136,7 +142,7 @@ function sayIfLong({ json }: CommonOptions, words: string): () => void {
 const PATIENCE_MS = 400;
 
 /** Tells this build, and the Node under it, from any other. */
-const PROGRAM = `${BUILD} ${process.version} ${process.arch}`;
+const PROGRAM = `${BUILD} ${process.version} ${process.platform} ${process.arch}`;
 
 /** A stage module may take so long to be loaded, in seconds: a hundred times what the largest ones need. */
 const LOAD_LIMIT_S = 20;
@@ -167,7 +173,7 @@ export async function loadFor(options: CommonOptions, purpose: Purpose = 'make')
   const { file, preset: presets, set: sets } = options;
   const limits = { limit_ms: loadLimit_ms(), parallel: availableParallelism(), program: PROGRAM };
   const looking = purpose === 'look';
-  const around = { worker: workerCommand, environment: process.env, looking, newFolder };
+  const around = { worker: askedCommand, environment: process.env, looking, newFolder };
   const places = { ...placesOf(options), file, ...around };
   const done = sayIfLong(options, 'bundling stages, which is done once …');
   const loaded = await loadPipeline({

@@ -11,7 +11,8 @@ import { type Digest, digestOf } from './key.ts';
 import type { Sources } from './memo.ts';
 import { Mistakes } from './mistakes.ts';
 import { withOutside } from './outside.ts';
-import { makePlan, type Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
+import { makePlan } from './planner.ts';
 import type { StageConfig } from './section.ts';
 import { bundleAnywhere } from './spare-bundles.ts';
 import { type ClientOptions, StageClient } from './stage-client.ts';
@@ -26,8 +27,6 @@ export interface LoadOptions extends ClientOptions {
   readonly presets: readonly string[];
   readonly sets: readonly string[];
   readonly clock: () => number;
-  /** The environment of this process: commands may name variables of it. */
-  readonly environment: NodeJS.ProcessEnv;
   /** Whether the plan is only looked at, and not made: what cannot be told of a task leaves it unknown. */
   readonly looking?: boolean;
   /** Makes an empty folder that goes when the process ends: for bundles, where the cache cannot be written. */
@@ -42,6 +41,8 @@ export interface Loaded {
   readonly text: Digest;
   /** What the stages' bundles were made from. */
   readonly sources: Sources;
+  /** Whether a stage module looked at more than its bundle when it was planned, such as the environment or a clock. */
+  readonly readsOutside: boolean;
 }
 
 /**
@@ -66,7 +67,8 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
     const { stages, sources } = await loadModules(pipeline, options, client, mistakes);
     const plan = await planSoundStages(stages, options, client, mistakes);
     if (plan === undefined || mistakes.all.length > 0) return failure(...mistakes.all);
-    return success({ pipeline, plan, text: digestOf(text), sources });
+    const { readsOutside } = client;
+    return success({ pipeline, plan, text: digestOf(text), sources, readsOutside });
   } finally {
     await client.close();
   }
