@@ -61,11 +61,12 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
 
 async function loadModules(
   { stages }: Pipeline,
-  { root, cache, clock }: LoadOptions,
+  { root, cache, clock, environment }: LoadOptions,
 ): Promise<Result<{ stages: ReadonlyMap<string, StageModule>; sources: Sources }>> {
   const requestOf = ({ run, runPlace }: StageConfig) => ({ run, place: runPlace });
   const bundled = [...stages.values()].filter(({ command }) => command === null);
-  const bundles = await bundleStages(root, cache, bundled.map(requestOf), clock);
+  const { ESBUILD_BINARY_PATH: binary } = environment;
+  const bundles = await bundleStages(root, cache, bundled.map(requestOf), clock, binary);
   if (!bundles.ok) return bundles;
   const modules = new Map<string, StageModule>();
   const problems: Diagnostic[] = [];
