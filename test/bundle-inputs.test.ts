@@ -24,7 +24,7 @@ afterAll(() => rmSync(world, { recursive: true, force: true }));
 
 const PLACE = { file: 'pipeline.yaml', text: '', start: 0, end: 0 };
 /** As if long after the last edit: what is so fresh that nobody trusts it is another test's matter. */
-const later = (): number => Date.now() + 10_000;
+const later = { clock: () => Date.now() + 10_000 };
 
 /** What became of each module: its digest, or that it cannot be bundled. */
 async function digests(root: string, cache: string): Promise<Record<string, string>> {

@@ -39,13 +39,13 @@ const BUNDLE_OPTIONS = {
 
 /**
  * Of all that decides what a bundle is, beside its sources: the options, and which esbuild there is.
- * @param binary the program of esbuild, where the environment names one (`ESBUILD_BINARY_PATH`)
+ * @param esbuild the program of esbuild, where the environment names one (`ESBUILD_BINARY_PATH`)
  */
-export function optionsDigest(binary?: string): Digest {
+export function optionsDigest(esbuild?: string): Digest {
   const own = createRequire(import.meta.url);
   const description = own.resolve('esbuild/package.json');
   const name = `@esbuild/${platform()}-${arch()}/bin/esbuild`;
-  const program = [binary, resolvedFrom(description, name)].find((path) => path !== undefined);
+  const program = [esbuild, resolvedFrom(description, name)].find((path) => path !== undefined);
   const stamps = [description, program].map((path) => (path === undefined ? null : stampOf(path)));
   return digestOf(JSON.stringify([RULES, BUNDLE_OPTIONS, stamps]));
 }

@@ -1,27 +1,21 @@
 // code.ts — a stage's code: one bundle of the module and everything it imports, and its digest
 import { realpathSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+
 import { dirname, join, relative, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+
 import { type Bundled, bundleModules, bundleProblems, optionsDigest } from './bundle.ts';
 import { type BundleRecord, Looks, readIndex, writeIndex } from './bundle-index.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
 import { fileStat, writeAtomically } from './files.ts';
 import { canonicalJson, type Digest, digestOf } from './key.ts';
 import type { Sources } from './memo.ts';
-import type { StageDeclaration } from './stage.ts';
 
 /** A stage's module, bundled. The worker runs the very bundle that was hashed. */
 export interface StageCode {
   readonly digest: Digest;
   /** Where the bundle lies, absolute. */
   readonly file: string;
-}
-
-/** A stage's code and what it declares. */
-export interface StageModule {
-  readonly code: StageCode;
-  readonly declaration: StageDeclaration;
 }
 
 /** A module to bundle, and where pipeline.yaml names it. */
@@ -37,22 +31,27 @@ export interface Bundles {
   readonly sources: Sources;
 }
 
+/** How stages are bundled. */
+export interface BundleTerms {
+  readonly clock: () => number;
+  /** The program of esbuild, where the environment names one (`ESBUILD_BINARY_PATH`). */
+  readonly esbuild?: string | undefined;
+}
+
 /**
  * Bundles stage modules, taking from the cache what is surely unchanged.
  * @param folder of pipeline.yaml @param cache folder for bundles
- * @param binary the program of esbuild, where the environment names one
  */
 export async function bundleStages(
   folder: string,
   cache: string,
   requests: readonly ModuleRequest[],
-  clock: () => number,
-  binary?: string,
+  { clock, esbuild }: BundleTerms,
 ): Promise<Result<Bundles>> {
   const root = realpathSync(folder);
   const remembered = await readIndex(indexFile(cache));
   const distinct = new Map(requests.map((request) => [request.run, request]));
-  const options = optionsDigest(binary);
+  const options = optionsDigest(esbuild);
   const looks = new Looks(root);
   const records = new Map<string, BundleRecord>();
   await Promise.all(
@@ -230,40 +229,3 @@ export async function sourcesInBundle(
 
 const sourcesFile = (cache: string, digest: Digest): string =>
   resolve(cache, 'bundles', `${digest}.json`);
-
-/** Loads what a bundled stage declares. A module that throws or exports no stage is a diagnostic. */
-export async function loadStage(
-  code: StageCode,
-  { run, place }: ModuleRequest,
-): Promise<Result<StageModule>> {
-  let exported: { readonly default?: unknown };
-  try {
-    exported = await import(pathToFileURL(code.file).href);
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    return failure({ message: `stage module ${run} throws when it is loaded: ${text}`, place });
-  }
-  const declaration = exported.default;
-  if (!isDeclaration(declaration)) {
-    const hint =
-      'export default defineStage({ params: z.object({ … }), inputs: { … }, outputs: { NAME: json() }, run })';
-    return failure({ message: `${run} does not export a stage`, place, hint });
-  }
-  return success({ code, declaration });
-}
-
-function isDeclaration(value: unknown): value is StageDeclaration {
-  if (typeof value !== 'object' || value === null) return false;
-  const { params, inputs, outputs, run } = value as Record<string, unknown>;
-  const { shape, safeParse } = (params ?? {}) as Record<string, unknown>;
-  const isSchema = typeof shape === 'object' && typeof safeParse === 'function';
-  const ports = [inputs, outputs].flatMap((part) => (part ? Object.values(part) : [undefined]));
-  return isSchema && ports.every(isPort) && typeof run === 'function';
-}
-
-/** Whether something is a codec, or a port with one. */
-function isPort(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const codec = 'codec' in value ? value.codec : value;
-  return typeof codec === 'object' && codec !== null && 'encode' in codec;
-}
