@@ -10,6 +10,7 @@ import type { Diagnostic, Place } from './event.ts';
 import { type Digest, digestOf } from './key.ts';
 import { LookupRecorder } from './lookups.ts';
 import { ownPackages } from './own-packages.ts';
+import { isInPackage } from './resolver.ts';
 import { stampOf } from './stamp.ts';
 
 /** What esbuild made of one module. */
@@ -129,7 +130,7 @@ type Built = BuildResult<{ metafile: true; write: false }>;
 
 async function built(root: string, runs: readonly string[], plugins: Plugin[]): Promise<Built> {
   const esbuild = await import('esbuild');
-  return esbuild.build({
+  const all = await esbuild.build({
     ...BUNDLE_OPTIONS,
     absWorkingDir: root,
     // Side by side at the root, to which maps are relative.
@@ -146,9 +147,17 @@ async function built(root: string, runs: readonly string[], plugins: Plugin[]): 
     metafile: true,
     write: false,
     logLevel: 'silent',
-    logOverride: { 'unsupported-require-call': 'error', 'unsupported-dynamic-import': 'error' },
+    logOverride: Object.fromEntries(UNBUNDLED.map((id) => [id, 'warning' as const])),
   });
+  const errors = all.warnings.filter(({ id, location }) => {
+    return UNBUNDLED.includes(id) && !isInPackage(location?.file ?? '');
+  });
+  if (errors.length > 0) throw Object.assign(new Error('code that no bundle holds'), { errors });
+  return all;
 }
+
+/** Messages about code that stays outside: an error in a project, and refused by the worker when a package runs it. */
+const UNBUNDLED: readonly string[] = ['unsupported-require-call', 'unsupported-dynamic-import'];
 
 /** Everything that the output of one entry may hold, and which packages are not there. */
 function bundledIn(

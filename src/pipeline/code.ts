@@ -10,6 +10,7 @@ import { type Diagnostic, failure, type Place, type Result, success } from './ev
 import { fileStat, writeAtomically } from './files.ts';
 import { canonicalJson, type Digest, digestOf } from './key.ts';
 import type { Sources } from './memo.ts';
+import { UnbundledSearch } from './unbundled.ts';
 
 /** A stage's module, bundled. The worker runs the very bundle that was hashed. */
 export interface StageCode {
@@ -120,12 +121,16 @@ async function bundle(
   );
   const looks = new Looks(root);
   const digests = new SourceDigests();
+  const search = new UnbundledSearch(root);
   for (const { run, place } of there) {
     const bundled = bundles.get(run);
     if (bundled === undefined || bundled instanceof Error) {
       problems.push(...(await bundleProblems(bundled, root, run, place)));
       continue;
     }
+    const unbundled = await search.in(bundled.modules);
+    problems.push(...unbundled.found);
+    if (!unbundled.isClean) continue;
     const kept = await keep(root, cache, bundled, digests);
     const { doubt = null } = bundled;
     records.set(run, { ...kept, options, since, doubt, ...inputsOf(root, bundled, looks) });

@@ -12,11 +12,16 @@ export interface OwnImport {
   readonly specifier: string;
 }
 
+/** Where this program lies. */
+const HERE = dirname(fileURLToPath(import.meta.url));
+
+/** Whether a file is a part of this program. */
+export const isOwnFile = (path: string): boolean => dirname(path) === HERE;
+
 /** Where an import is looked for that the project does not resolve; undefined for what is no package of ours. */
 export function ownImport(specifier: string): OwnImport | undefined {
   if (!OWN.test(specifier)) return undefined;
-  const folder = dirname(fileURLToPath(import.meta.url));
-  return { folder, specifier: specifier === DOOR ? './stage.js' : specifier };
+  return { folder: HERE, specifier: specifier === DOOR ? './stage.js' : specifier };
 }
 
 /**

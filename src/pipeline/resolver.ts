@@ -83,7 +83,8 @@ const join = (...parts: readonly string[]): string =>
 const isOwnModule = (specifier: string): boolean =>
   BUILTIN.has(specifier) || specifier.startsWith('node:');
 const isPackagePath = (specifier: string): boolean => !/^\/|^\.{1,2}\/|^\.{1,2}$/.test(specifier);
-const isInPackage = (path: string): boolean => path.split(/[/\\]/).includes('node_modules');
+/** Whether a path lies in a package that was installed. */
+export const isInPackage = (path: string): boolean => path.split(/[/\\]/).includes('node_modules');
 const isCssKind = (kind: ImportKind): boolean =>
   kind === 'import-rule' || kind === 'composes-from' || kind === 'url-token';
 
