@@ -2,15 +2,15 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire, isBuiltin } from 'node:module';
 import { arch, platform } from 'node:os';
-import { basename, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildResult, Plugin, PluginBuild } from 'esbuild';
 import { type BundleInputs, InputFinder } from './bundle-inputs.ts';
 import type { Diagnostic, Place } from './event.ts';
 import { type Digest, digestOf } from './key.ts';
-import { LookupRecorder } from './lookups.ts';
+import { allOf, type Lookup, LookupRecorder } from './lookups.ts';
 import { ownPackages } from './own-packages.ts';
-import { isInPackage } from './resolver.ts';
+import { isInPackage, Resolver } from './resolver.ts';
 import { stampOf } from './stamp.ts';
 
 /** What esbuild made of one module. */
@@ -227,6 +227,24 @@ interface BuildMessage {
     readonly length: number;
     readonly lineText: string;
   } | null;
+}
+
+/** Where esbuild looked for what it did not find: whatever appears there may mend the bundle. */
+export function lookupsOfMissing(error: unknown, root: string): readonly Lookup[] {
+  const recorder = new LookupRecorder(root);
+  const resolver = new Resolver(recorder, root);
+  const { errors = [] } = error as { readonly errors?: readonly BuildMessage[] };
+  const recorded = recorder.record(() => {
+    for (const { text, location } of errors) {
+      const specifier = /^Could not resolve "(.*)"/.exec(text)?.[1];
+      if (specifier === undefined || location === null) continue;
+      const folder = dirname(resolve(root, location.file));
+      for (const kind of ['import-statement', 'require-call'] as const) {
+        resolver.resolve(folder, specifier, kind);
+      }
+    }
+  });
+  return [...allOf([recorded]).lookups];
 }
 
 /** esbuild's messages as diagnostics: they point into the stage's own source, where there is one. */

@@ -4,11 +4,18 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 
 import { dirname, join, relative, resolve } from 'node:path';
 
-import { type Bundled, bundleModules, bundleProblems, optionsDigest } from './bundle.ts';
+import {
+  type Bundled,
+  bundleModules,
+  bundleProblems,
+  lookupsOfMissing,
+  optionsDigest,
+} from './bundle.ts';
 import { type BundleRecord, Looks, readIndex, writeIndex } from './bundle-index.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
 import { fileStat, writeAtomically } from './files.ts';
 import { canonicalJson, type Digest, digestOf } from './key.ts';
+import type { Lookup } from './lookups.ts';
 import type { Sources } from './memo.ts';
 import { UnbundledSearch } from './unbundled.ts';
 
@@ -64,6 +71,9 @@ export async function bundleStages(
   );
   const stale = [...distinct.values()].filter(({ run }) => !records.has(run));
   const bundled = await bundle(root, cache, stale, clock(), options);
+  for (const [run, lookups] of bundled.wanted) {
+    records.set(run, { ...(remembered.get(run) ?? NO_RECORD), doubt: BROKEN, lookups });
+  }
   for (const [run, record] of bundled.records) records.set(run, record);
   if (stale.length > 0) await keepIndex(cache, new Map([...remembered, ...records]));
   if (bundled.problems.length > 0) return failure(...bundled.problems);
@@ -88,6 +98,11 @@ export async function bundleStages(
 const keepIndex = (cache: string, records: ReadonlyMap<string, BundleRecord>): Promise<void> =>
   writeIndex(indexFile(cache), records);
 
+/** Why a record is not used: it is of a module that cannot be bundled, and says what to watch. */
+const BROKEN = 'it cannot be bundled';
+const NONE = '' as Digest;
+const NO_RECORD = { digest: NONE, file: NONE, options: NONE, since: 0, files: [] };
+
 /** Whether the file of a bundle is what was written. */
 async function isWhole(cache: string, { digest, file }: BundleRecord): Promise<boolean> {
   const bytes = await readFile(bundleFile(cache, digest)).catch(() => undefined);
@@ -104,8 +119,11 @@ async function bundle(
 ): Promise<{
   readonly records: ReadonlyMap<string, BundleRecord>;
   readonly problems: readonly Diagnostic[];
+  /** Of modules that cannot be bundled: what was looked up, and not found. */
+  readonly wanted: ReadonlyMap<string, readonly Lookup[]>;
 }> {
   const records = new Map<string, BundleRecord>();
+  const wanted = new Map<string, readonly Lookup[]>();
   const problems: Diagnostic[] = [];
   const there: ModuleRequest[] = [];
   for (const request of requests) {
@@ -114,7 +132,7 @@ async function bundle(
     if (await fileStat(join(root, run))) there.push(request);
     else problems.push({ message: `there is no file ${run}`, place, hint });
   }
-  if (there.length === 0) return { records, problems };
+  if (there.length === 0) return { records, problems, wanted };
   const bundles = await bundleModules(
     root,
     there.map(({ run }) => run),
@@ -126,6 +144,7 @@ async function bundle(
     const bundled = bundles.get(run);
     if (bundled === undefined || bundled instanceof Error) {
       problems.push(...(await bundleProblems(bundled, root, run, place)));
+      wanted.set(run, lookupsOfMissing(bundled, root));
       continue;
     }
     const unbundled = await search.in(bundled.modules);
@@ -135,7 +154,7 @@ async function bundle(
     const { doubt = null } = bundled;
     records.set(run, { ...kept, options, since, doubt, ...inputsOf(root, bundled, looks) });
   }
-  return { records, problems };
+  return { records, problems, wanted };
 }
 
 /** What a bundle rests on, with paths relative to the project. */

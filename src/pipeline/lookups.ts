@@ -292,7 +292,3 @@ export class LookupRecorder {
 /** Whether a path is a folder, or leads into it. */
 export const isWithin = (folder: string, path: string): boolean =>
   path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
-
-/** Whether a name is among those that were looked up in its folder. */
-export const isNamed = (names: ReadonlyMap<string, string>, name: string): boolean =>
-  names.has(name) || names.has(name.toLowerCase()) || names.has(ALL);

@@ -1,7 +1,7 @@
 // watch.ts — which files a pipeline rests on, and what happens to them
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { existsSync, watch as watchFolder } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { type ChokidarOptions, type FSWatcher, watch } from 'chokidar';
 import { forecast } from './action.ts';
 import { rememberedSources } from './code.ts';
@@ -9,7 +9,7 @@ import type { Pipeline } from './config.ts';
 import type { Diagnostic } from './event.ts';
 import { canonicalJson, type Digest, digestOf, type Json, type Key } from './key.ts';
 import type { Loaded } from './load.ts';
-import { Folders, isNamed, isWithin } from './lookups.ts';
+import { Folders, isWithin } from './lookups.ts';
 import type { Sources } from './memo.ts';
 import type { Plan, Task } from './plan.ts';
 import { isGlob } from './project-file.ts';
@@ -181,14 +181,9 @@ export async function openWatcher(
       ignored: (path, stats) =>
         isOwn(path) || (stats?.isFile() === true && !files.has(path) && !isLikelySource(path)),
     }),
-    // Links count as links here: what matters is where they lead.
-    ...open(lookups.keys(), {
-      depth: 0,
-      followSymlinks: false,
-      ignored: (path) => isOwn(path) || !(lookups.has(path) || isLookedUp(lookups, path)),
-    }),
     ...open(trees, { ignored: (path) => isOwn(path) || isNeverMeant(root, path) }),
   ];
+  const closeLookups = watchLookups(lookups, isOwn, () => onChange('maybe'), onError);
   await Promise.all(watchers.map((watcher) => once(watcher, 'ready')));
   return {
     covers: (other) =>
@@ -197,6 +192,7 @@ export async function openWatcher(
       [...other.lookups].every(([path, names]) => isCovered(names, lookups.get(path))) &&
       [...other.trees].every((path) => trees.has(path)),
     async close() {
+      closeLookups();
       await Promise.all(watchers.map((watcher) => watcher.close()));
     },
   };
@@ -210,20 +206,40 @@ const isCovered = (
 function meaningOf(
   event: string,
   path: string,
-  { files, lookups }: Watchlist,
+  { files }: Watchlist,
   folders: ReadonlySet<string>,
 ): Change | undefined {
   if (files.has(path)) return 'sure';
   // A folder that went, or came back, with what is on the list.
   if (event.endsWith('Dir') && folders.has(path)) return 'sure';
-  if (isLookedUp(lookups, path)) return 'maybe';
   return event === 'add' || event === 'unlink' ? 'maybe' : undefined;
 }
 
-const isLookedUp = (lookups: Watchlist['lookups'], path: string): boolean => {
-  const names = lookups.get(dirname(path));
-  return names !== undefined && isNamed(names, basename(path));
-};
+/** Watches folders for names that were looked up in them: only where one is found now that was not, or not so, counts. */
+function watchLookups(
+  lookups: Watchlist['lookups'],
+  isOwn: (path: string) => boolean,
+  onChange: () => void,
+  onError: (error: unknown) => void,
+): () => void {
+  const watchers = [...lookups].flatMap(([folder, names]) => {
+    if (isOwn(folder) || !existsSync(folder)) return [];
+    const look = (): void => {
+      const folders = new Folders();
+      if ([...names].some(([name, found]) => folders.found(folder, name) !== found)) onChange();
+    };
+    try {
+      return [watchFolder(folder, { persistent: false }, look).on('error', onError)];
+    } catch (error) {
+      // One that went meanwhile is noticed by the folder that it was in; one that is closed shows nothing.
+      if (!/ENOENT|ENOTDIR|EACCES|EPERM/.test(String(error))) onError(error);
+      return [];
+    }
+  });
+  return () => {
+    for (const watcher of watchers) watcher.close();
+  };
+}
 
 /** The folders of all files, and the way to them, to lookups and to the trees, as far as it lies in the project. */
 function foldersOf(root: string, { files, lookups, trees }: Watchlist): ReadonlySet<string> {
