@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { FLAGS, PIPES, type WorkerMessage, type WorkerRequest } from '../pipeline/assignment.ts';
 import { frameOf, frameReader } from '../pipeline/frame.ts';
+import { installGuard } from '../pipeline/guard.ts';
 import { answerQuestion } from '../pipeline/stage-questions.ts';
 import { createWorker, ownFrames } from '../pipeline/worker.ts';
 import type { LeashData } from './leash.ts';
@@ -16,6 +17,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 const memory = new SharedArrayBuffer(4 * FLAGS.count);
 const leash: LeashData = { descriptor: PIPES.leash, flags: memory };
 new Worker(fileURLToPath(new URL('./leash.js', import.meta.url)), { workerData: leash }).unref();
+
+installGuard(process);
 
 /** Blocks until the engine has taken everything: what a busy stage said must not die with it. */
 function say(message: WorkerMessage): void {

@@ -150,18 +150,20 @@ const requestOf = ({ run, runPlace }: StageConfig): ModuleRequest => ({ run, pla
 /** Bundles stages; where one cannot be, each by itself, so that the others can be judged. */
 async function bundlesOf(
   stages: readonly StageConfig[],
-  { root, cache, clock, newFolder }: LoadOptions,
+  { root, cache, clock, newFolder, environment }: LoadOptions,
   mistakes: Mistakes,
 ): Promise<Bundles> {
-  const together = await bundleAnywhere(root, cache, stages.map(requestOf), clock, newFolder);
+  const { ESBUILD_BINARY_PATH: esbuild } = environment;
+  const around = { clock, esbuild, newFolder };
+  const together = await bundleAnywhere(root, cache, stages.map(requestOf), around);
   if (together.ok) return together.value;
   const codes = new Map<string, StageCode>();
   const distinct = new Map(stages.map((stage) => [stage.run, stage]));
   for (const stage of distinct.values()) {
-    const alone = await bundleAnywhere(root, cache, [requestOf(stage)], clock, newFolder);
+    const alone = await bundleAnywhere(root, cache, [requestOf(stage)], around);
     if (alone.ok) for (const [run, code] of alone.value.codes) codes.set(run, code);
     else mistakes.add(alone.diagnostics, stage);
   }
   for (const stage of stages) if (!codes.has(stage.run)) mistakes.spoil(stage.name);
-  return { codes, sources: { files: new Map(), folders: new Map() } };
+  return { codes, sources: { files: new Map(), lookups: new Map(), isWhole: false } };
 }
