@@ -31,7 +31,9 @@ const roomOf = (path: string): string => /^(stages|src\/[\w-]+)\//.exec(path)?.[
 const SCIENCE = ['src/stats', 'src/data', 'src/sparse', 'src/network', 'src/claims', 'src/report'];
 /** Forms that every room may use. */
 const isFoundation = (name: string): boolean =>
-  ['src/tensor.ts', 'src/file-set.ts', 'src/hint.ts', 'src/label.ts'].includes(name);
+  ['src/tensor.ts', 'src/file-set.ts', 'src/hint.ts', 'src/label.ts', 'src/plain-text.ts'].includes(
+    name,
+  );
 const own = (name: string): boolean => name.startsWith('src/') || name.startsWith('stages/');
 
 describe('the map in ARCHITECTURE.md', () => {

@@ -101,6 +101,7 @@ export class Programs {
       identity: { host: '', pid: 0, exists: () => true },
       signal,
       log: () => undefined,
+      state: () => undefined,
       warn: () => undefined,
     });
     if (end.end === 'stopped') return end;

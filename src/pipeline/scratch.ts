@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { copyFile, lstat, mkdir, readdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
+import { plainLog, plainName } from '../plain-text.ts';
 import { type Attempt, openAttempt } from './attempt.ts';
 import { PARAMS_FILE, REFERENCE } from './command.ts';
 import { codecOf } from './command-module.ts';
@@ -46,6 +47,8 @@ export interface ScratchWork {
   readonly identity: Identity;
   readonly signal: AbortSignal;
   log(line: string): void;
+  /** Hears, now and then, what a line says that is going to be overwritten: a progress bar. */
+  state(text: string): void;
   warn(message: string): void;
 }
 
@@ -96,7 +99,7 @@ async function runIn(
   { work: folder, home, temporary }: Attempt,
   work: ScratchWork,
 ): Promise<ScratchEnd> {
-  const { task, command, signal, log, warn } = work;
+  const { task, command, signal, log, state, warn } = work;
   const scratch = new Scratch(await realpath(folder), work);
   await scratch.fill().catch((error: unknown) => {
     if (error instanceof StageError || !(error instanceof Error)) throw error;
@@ -104,7 +107,7 @@ async function runIn(
   });
   const argv = argumentsOf(command, task.params, scratch.places);
   const env = environmentOf(command, home, temporary);
-  const end = await runProgram({ argv, env, folder, line: log, signal });
+  const end = await runProgram({ argv, env, folder, line: log, state, signal });
   if (signal.aborted) return { end: 'stopped' };
   if (end.code !== 0) throw new StageError(endWords(argv, end));
   if (end.left.length > 0) warn(leftWords(end.left));
@@ -273,18 +276,18 @@ function paramText(params: Named<Json>, path: readonly string[]): string {
 function endWords(argv: readonly string[], { code, signal, last }: ProgramEnd): string {
   const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
   const advice = code === 127 ? ` (is ${argv[0]} installed, and on PATH?)` : '';
-  const words = last.map((line) => `\n  ${line}`).join('');
+  const words = last.map((line) => `\n  ${plainLog(line)}`).join('');
   return `the command ${how}${advice}: ${argv.map(quotedWord).join(' ')}${words}`;
 }
 
 function leftWords(left: readonly string[]): string {
-  const shown = left.slice(0, EXTRA_SHOWN).join(', ');
+  const shown = left.slice(0, EXTRA_SHOWN).map(plainName).join(', ');
   const more = left.length > EXTRA_SHOWN ? ` and ${left.length - EXTRA_SHOWN} more` : '';
   return `the command ended and left ${shown}${more} running: what it starts ends with it`;
 }
 
 function extraWords(extra: readonly string[]): string {
-  const shown = extra.slice(0, EXTRA_SHOWN).join(', ');
+  const shown = extra.slice(0, EXTRA_SHOWN).map(plainName).join(', ');
   const more = extra.length > EXTRA_SHOWN ? ` and ${extra.length - EXTRA_SHOWN} more` : '';
   return `the command also wrote ${shown}${more}, which no output names: it is not kept`;
 }

@@ -21,6 +21,7 @@ import {
   digestOf,
   type Named,
 } from './key.ts';
+import { lineReader, progressOf, shortLine } from './lines.ts';
 import {
   asPort,
   type Checkpoint,
@@ -58,7 +59,7 @@ export interface WorkerSide {
 export interface WorkerCore {
   hear(request: WorkerRequest): void;
   /** What a stage prints is a line of its log: stdout belongs to results. */
-  print(text: string): void;
+  print(text: Uint8Array | string): void;
 }
 
 /** A worker reads and verifies each large blob once while it keeps it: up to so many bytes of them. */
@@ -69,12 +70,10 @@ export function createWorker(side: WorkerSide): WorkerCore {
   const blobs = keptBlobs(KEPT_BYTES_MAX);
   const mute: Voice = { say: () => undefined };
   let voice = mute;
-  let unfinished = '';
-  const print = (text: string): void => {
-    const lines = (unfinished + text).split('\n');
-    unfinished = lines.pop() ?? '';
-    for (const line of lines) voice.say({ say: 'log', line });
-  };
+  const printed = lineReader({
+    line: (line) => voice.say({ say: 'log', line }),
+    state: (note) => voice.say({ say: 'progress', ...progressOf(note) }),
+  });
   const hear = async (request: WorkerRequest): Promise<void> => {
     const own: Voice = { say: side.say };
     voice = own;
@@ -82,14 +81,14 @@ export function createWorker(side: WorkerSide): WorkerCore {
       ? run(request, own, side.flags, blobs)
       : answer(request)
     ).catch(lastWord);
-    if (unfinished !== '') print('\n');
+    printed.flush();
     voice = mute;
     own.say = mute.say;
     // It may have failed for writing into its inputs: the next task must not be given what it was given.
     if (last.say === 'failed') blobs.clear();
     side.say(last);
   };
-  return { hear: (request) => void hear(request), print };
+  return { hear: (request) => void hear(request), print: printed.push };
 }
 
 function lastWord(error: unknown): WorkerMessage {
@@ -159,7 +158,7 @@ async function run(
     inputs: decodeInputs(stage, given.inputs),
     files: Object.fromEntries(contents),
     progress: throttledProgress(own),
-    log: (line) => own.say({ say: 'log', line }),
+    log: (line) => own.say({ say: 'log', line: shortLine(line) }),
     checkpoint: checkpointOf(assignment.checkpoint, flags, own),
     load: await loaderFor(stage, assignment),
   });
