@@ -42,6 +42,8 @@ export interface VerificationSetting {
   /** Copies of verify.mjs that were published with versions up to this one. */
   readonly published: readonly KnownChecker[];
   readonly colors: Colors;
+  /** What archives of earlier versions tell of fingerprints in their pipeline.yaml; verify.mjs knows no YAML. */
+  readonly fingerprintsIn?: NonNullable<RerunOptions['fingerprintsIn']>;
 }
 
 const EXIT = { holds: 0, differs: 1, mend: 2, interrupted: 130 } as const;
@@ -155,7 +157,7 @@ type RerunChosen = Omit<RerunOptions, 'contents' | 'claims'>;
 
 function rerunOf(
   request: VerificationRequest,
-  { script }: VerificationSetting,
+  { script, fingerprintsIn }: VerificationSetting,
   scratch: string,
   line: Line,
   signal: AbortSignal,
@@ -177,6 +179,7 @@ function rerunOf(
     mirrors,
     packages: packages === undefined ? null : realpathSync(resolve(packages)),
     programs: commands ? (process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin') : null,
+    ...(fingerprintsIn && { fingerprintsIn }),
     clock: () => performance.now(),
     hear: progressOn(line, seed, request.jobs ?? availableParallelism()),
     signal,

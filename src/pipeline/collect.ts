@@ -3,7 +3,7 @@ import { readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { attemptsIn, removeTree } from './attempt.ts';
 import { beginCompaction } from './compaction.ts';
-import type { Identity } from './holder.ts';
+import { type Identity, sightFor } from './holder.ts';
 import type { Digest, Key } from './key.ts';
 import { CLAIM_LEASE_MS, type Claim, type RunRecord, type Trace } from './record.ts';
 import { type Store, StoreError, type Upkeep } from './store.ts';
@@ -31,16 +31,23 @@ export interface Garbage {
   readonly bytes: number;
 }
 
-/** The runs that stay: the newest, and those that are pinned. */
-export function keptRuns({ tables }: Upkeep, newest: number): readonly RunRecord[] {
-  const ids = [...tables.runs.getKeys()].reverse();
-  const kept = ids.filter((id, index) => index < newest || tables.pins.doesExist(id));
-  return kept.flatMap((id) => tables.runs.get(id) ?? []);
+/** The runs that stay: the newest, those that are pinned, and those that may go on. */
+export function keptRuns(store: Store, { tables }: Upkeep, newest: number): readonly RunRecord[] {
+  return store
+    .runs()
+    .filter(
+      ({ id, state }, index) =>
+        index < newest || tables.pins.doesExist(id) || state === 'running' || state === 'unknown',
+    );
 }
 
-/** Claims whose holder renewed them in time. */
-export function liveClaims(upkeep: Upkeep, now: number): readonly Claim[] {
-  return [...upkeep.claims().values()].filter(({ renewed }) => now - renewed < CLAIM_LEASE_MS);
+/** Claims whose holder renewed them in time, and is not known to be gone. */
+export function liveClaims(upkeep: Upkeep, now: number, identity: Identity): readonly Claim[] {
+  const sight = sightFor(identity);
+  return [...upkeep.claims().values()].filter(
+    ({ renewed, holder }) =>
+      now - renewed < CLAIM_LEASE_MS && !(holder && sight(holder) === 'gone'),
+  );
 }
 
 /** Finds what neither the pipeline nor the kept runs reach. Deletes nothing. */
@@ -53,13 +60,17 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
     for (const key of Object.values(run.begun ?? {})) unmade.add(key);
   }
   for (const key of upkeep.claims().keys()) unmade.add(key);
+  // What a run noted that was cut off may lack its last results: they say themselves whose they are.
+  const cut = new Set(
+    runs.flatMap(({ id, state = 'finished' }) => (state === 'finished' ? [] : [id])),
+  );
   const blobs = new Set<string>();
   const sizes = new Map<string, number>();
   const traces: Key[] = [];
   for (const key of tables.traces.getKeys()) {
     const trace = tables.traces.get(key) as Trace;
     for (const { digest, bytes } of Object.values(trace.outputs)) sizes.set(digest, bytes);
-    if (!keys.has(key)) traces.push(key as Key);
+    if (!keys.has(key) && !cut.has(trace.made.run)) traces.push(key as Key);
     else for (const digest of reachedBy(trace)) blobs.add(digest);
   }
   const ids = new Set(runs.map(({ id }) => id));

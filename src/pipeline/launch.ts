@@ -36,6 +36,8 @@ const LAST_WORDS_LINES = 8;
 /** What a dead process had printed may be held back by a child of its own, for no longer than this. */
 const CLOSE_GRACE_MS = 500;
 
+const DAMAGED = `what the worker says cannot be read: does the stage write to file descriptor ${PIPES.answers}?`;
+
 /**
  * Starts a worker process, in a session of its own. It ends by itself when this one does, however that ends, and what its
  * stages started ends with it.
@@ -57,19 +59,31 @@ export function startWorker(
   const leash = pipes[PIPES.leash] as Writable;
   // A pipe to a process that has just died breaks: that it died is told by other means.
   for (const pipe of [requests, leash]) pipe.on('error', () => undefined);
+  let isDamaged = false;
+  const damaged = (): void => {
+    isDamaged = true;
+    child.kill('SIGKILL');
+  };
   (pipes[PIPES.answers] as Readable)
-    .on('data', frameReader<WorkerMessage>(ears.said))
+    .on('data', frameReader<WorkerMessage>(ears.said, damaged))
     .on('error', () => undefined);
   const lastWords = collectWords(child, ears.printed);
   const gone = new Promise<void>((resolve) => {
+    let isOver = false;
     const end = (message: string): void => {
+      if (isOver) return;
+      isOver = true;
       ears.died(message);
       resolve();
     };
     child.once('error', (error) => end(`the worker could not be started: ${error.message}`));
     child.once('exit', (code, signal) => {
       if (mark) void killProgram(mark).then(() => unsupervise(mark));
-      const told = (): void => end(deathWords(code, signal, lastWords()));
+      const told = (): void => {
+        end(isDamaged ? DAMAGED : deathWords(code, signal, lastWords()));
+        // A process that it left behind may hold the other ends: that must not keep this one alive.
+        for (const pipe of child.stdio) pipe?.destroy();
+      };
       const late = setTimeout(told, CLOSE_GRACE_MS);
       child.once('close', () => {
         clearTimeout(late);
