@@ -38,6 +38,8 @@ export interface ProgramEnd {
   readonly last: readonly string[];
   /** What it had left running and what was ended then, in words. */
   readonly left: readonly string[];
+  /** Why the system did not start it, where it did not; `code` is 126 then. */
+  readonly refusal?: { readonly code: string | undefined; readonly message: string } | undefined;
 }
 
 /** After being told to end, a program has so long to do so. */
@@ -69,6 +71,10 @@ export async function runProgram(program: Program): Promise<ProgramEnd> {
   startSupervisor();
   const nonce = newNonce();
   const { child, closed } = await start(program, nonce);
+  const refusal = child?.pid === undefined ? await refusalOf(child, closed) : undefined;
+  if (child?.pid === undefined) {
+    return { code: 126, signal: null, last: [refusal?.message ?? ''], left: [], refusal };
+  }
   const readers = [child.stdout, child.stderr].map((stream) => {
     const reader = lineReader({ line: hear, ...(state && { state }) });
     stream?.on('data', (chunk: Buffer) => reader.push(chunk));
@@ -77,7 +83,6 @@ export async function runProgram(program: Program): Promise<ProgramEnd> {
   const exited = new Promise<void>((resolve) => {
     child.once('exit', () => resolve()).once('error', () => resolve());
   });
-  if (child.pid === undefined) throw new Error('bug: a shell has no process id');
   const mark = supervise(child.pid, nonce);
   // The program starts only now: whatever ends this process from here on, the supervisor knows of it.
   const gate = child.stdio[GATE] as Writable;
@@ -106,7 +111,7 @@ export async function runProgram(program: Program): Promise<ProgramEnd> {
 async function start(
   { argv, env, folder }: Program,
   nonce: string,
-): Promise<{ readonly child: ChildProcess; readonly closed: Promise<unknown> }> {
+): Promise<{ readonly child: ChildProcess | undefined; readonly closed: Promise<unknown> }> {
   const { $ } = await import('zx/core');
   let child: ChildProcess | undefined;
   const withArguments = (command: string, _: unknown, options: object): ChildProcess => {
@@ -131,8 +136,20 @@ async function start(
     preferLocal: false,
   });
   const closed = run`read -r pipeline_gate <&3 || exit 125; exec 3<&-; exec "$@"`;
-  if (child === undefined) throw (await closed).cause ?? new Error('bug: zx started nothing');
   return { child, closed };
+}
+
+/** Why the system did not start a shell: Node throws some errors of it, and tells of others later. zx catches both. */
+async function refusalOf(
+  child: ChildProcess | undefined,
+  closed: Promise<unknown>,
+): Promise<ProgramEnd['refusal']> {
+  // A process that did not start closes nothing.
+  const told = new Promise<unknown>((resolve) => child?.once('error', resolve));
+  const ended = closed.then((output) => (output as { cause?: unknown }).cause);
+  const error = await Promise.race([told, ended]);
+  const { code, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  return { code, message: message ?? 'the system does not start it' };
 }
 
 /** Tells a program to end when it is aborted, and ends it when it does not. Gives what lets go of it. */
