@@ -118,6 +118,7 @@ export class Programs {
       identity: { host: '', pid: 0, exists: () => true },
       signal,
       log: () => undefined,
+      state: () => undefined,
       warn: () => undefined,
     });
     if (end.end === 'stopped') return end;
@@ -129,7 +130,7 @@ export class Programs {
 
   /** The invocation that a key tells of. */
   private invocation(
-    { argv, env, inputs, outputs }: CommandParts,
+    { argv, env, inputs, outputs, lists = [] }: CommandParts,
     kinds: Named<string>,
   ): Invocation {
     const places: Record<string, string | null> = {};
@@ -150,7 +151,7 @@ export class Programs {
       fingerprintWords: {},
       notes: [],
     };
-    return { argv, env, path, inputs: places, ends, ...rest };
+    return { argv, env, path, inputs: places, ends, lists, ...rest };
   }
 
   /** What a tool says of its version here; asked once. */
@@ -179,10 +180,15 @@ export class Programs {
 }
 
 /** A path of a command that would lead out of its folder. A key may hold anything. */
-function unfitPath({ inputs, outputs }: CommandParts, task: StudyTask): string | undefined {
+function unfitPath(
+  { inputs, outputs, lists = [] }: CommandParts,
+  task: StudyTask,
+): string | undefined {
   const ports = [...Object.keys(task.inputs), ...Object.keys(inputs)];
   const unnamed = ports.find((port) => !NAME.test(port));
   if (unnamed !== undefined) return unnamed;
+  const unlisted = lists.find((port) => !Object.hasOwn(inputs, port));
+  if (unlisted !== undefined) return `{inputs.${unlisted}.list}`;
   const files = Object.entries(task.inputs).flatMap(([port, input]) =>
     'files' in input ? input.files.map(([name]) => scratchName(port, name)) : [],
   );

@@ -87,6 +87,7 @@ const Command = z.strictObject({
   env: named(z.nullable(z.string())),
   inputs: named(z.nullable(z.string())),
   outputs: named(z.string()),
+  lists: z.optional(z.array(z.string())),
 });
 
 const TraceForm = z.object({

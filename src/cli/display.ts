@@ -3,6 +3,7 @@ import { createLogUpdate } from 'log-update';
 import type { Event, Listener, Outcome, Reason } from '../pipeline/event.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import type { Plan } from '../pipeline/plan.ts';
+import { plainLog, plainName, plainText } from '../plain-text.ts';
 import { type Colors, count, duration, reasonWords, shownPath, taskWord } from './words.ts';
 
 /** A listener that draws, and a way to take the drawing away when the run is over. */
@@ -48,6 +49,7 @@ interface Progress {
 /** Without a terminal, a running task tells its progress this often. */
 const PLAIN_PROGRESS_MS = 15_000;
 const REDRAW_MS = 100;
+const WAITING_MAX = 1000;
 /** With fewer tasks built, the time left is anybody's guess. */
 const TASKS_BEFORE_GUESS = 5;
 
@@ -135,7 +137,9 @@ function plainDisplay(options: DisplayOptions, wanted: () => boolean): Display {
       if (event.event !== 'progress' || !running || !wanted()) return;
       if (now - running.told < PLAIN_PROGRESS_MS) return;
       running.told = now;
-      stream.write(`        ${event.task}: ${percent(running)} ${running.note}\n`);
+      stream.write(
+        `        ${plainName(event.task)}: ${percent(running)} ${plainName(running.note)}\n`,
+      );
     },
     close: () => undefined,
   };
@@ -144,22 +148,48 @@ function plainDisplay(options: DisplayOptions, wanted: () => boolean): Display {
 const percent = ({ done, of }: { done: number; of: number }): string =>
   of > 0 ? `${Math.floor((100 * done) / of)} %` : '';
 
-/** The line that stays, for events that leave one. */
+/** The line that stays, for events that leave one. What others said in it is harmless to show. */
 export function lineFor(
   event: Event,
   progress: Pick<Progress, 'running' | 'made'>,
   c: Colors,
 ): string | undefined {
+  if (event.event === 'log') {
+    return c.dim(`        ${plainName(event.task)}: ${plainLog(event.line)}`);
+  }
+  const { running, made } = progress;
+  const sameAs = event.event === 'reused' ? event.sameAs : undefined;
+  const around = {
+    reason: event.event === 'built' ? running.get(event.task)?.reason : undefined,
+    // Of a task that was up to date, twins are, too: only what was made just now is worth a line.
+    isTwin: sameAs !== undefined && made.has(sameAs),
+  };
+  return lineOf(harmless(event), around, c);
+}
+
+/** The same with every text in it harmless to show. */
+function harmless<T>(value: T): T {
+  if (typeof value === 'string') return plainText(value) as T;
+  if (Array.isArray(value)) return value.map(harmless) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [plainText(name), harmless(item)]),
+  ) as T;
+}
+
+function lineOf(
+  event: Event,
+  { reason, isTwin }: { readonly reason: Reason | undefined; readonly isTwin: boolean },
+  c: Colors,
+): string | undefined {
   switch (event.event) {
     case 'built': {
       const same = event.unchanged ? c.dim(' (came out the same)') : '';
-      const reason = progress.running.get(event.task)?.reason;
       const why = reason && reason.kind !== 'new' ? c.dim(` — ${reasonWords(reason)}`) : '';
       return `${c.green('built')}   ${event.task} ${c.dim(`in ${duration(event.seconds)}`)}${same}${why}`;
     }
     case 'reused':
-      // Of a task that was up to date, twins are, too: only what was made just now is worth a line.
-      return event.sameAs && progress.made.has(event.sameAs)
+      return isTwin
         ? `${c.cyan('reused')}  ${event.task} ${c.dim(`same as ${event.sameAs}`)}`
         : undefined;
     case 'failed':
@@ -180,8 +210,6 @@ export function lineFor(
     }
     case 'warning':
       return `${c.yellow('warning')} ${event.task ? `${event.task}: ` : ''}${event.message}`;
-    case 'log':
-      return `${c.dim(`        ${event.task}: ${event.line}`)}`;
     case 'artifact':
       return event.kept
         ? `${c.yellow('warning')} ${shownPath(event.path)} had been edited: the edited file is now ${shownPath(event.kept)}`
@@ -215,24 +243,29 @@ function liveDisplay(options: DisplayOptions): Display {
   const update = createLogUpdate(stream, { showCursor: true });
   const start = clock();
   let drawn = 0;
+  /** Lines that stay and are not written yet: drawing after each would take longer than what they tell of. */
+  let waiting: string[] = [];
   const draw = (): void => {
     drawn = clock();
+    if (waiting.length > 0) {
+      update.clear();
+      stream.write(`${waiting.join('\n')}\n`);
+      waiting = [];
+    }
     update(frame(progress, stream.columns ?? 80, clock() - start, clock(), colors));
   };
-  const timer = setInterval(draw, REDRAW_MS * 5);
+  const timer = setInterval(draw, REDRAW_MS);
   timer.unref();
   return {
     listener(event) {
       const line = lineFor(event, progress, colors);
       note(progress, plan, event, clock());
-      if (line !== undefined) {
-        update.clear();
-        stream.write(`${line}\n`);
-        draw();
-      } else if (clock() - drawn >= REDRAW_MS) draw();
+      if (line !== undefined) waiting.push(line);
+      if (clock() - drawn >= REDRAW_MS || waiting.length >= WAITING_MAX) draw();
     },
     close() {
       clearInterval(timer);
+      if (waiting.length > 0) draw();
       update.clear();
       update.done();
     },
@@ -267,7 +300,10 @@ function frame(
   ];
   const head = `${bar((ended + partial) / Math.max(1, total), 24, c)} ${words.join(c.dim(' · '))}`;
   const lines = [...running].map(([task, state]) => {
-    const text = `  ${task} ${state.note} ${percent(state)}`.slice(0, Math.max(20, columns - 16));
+    const text = plainName(`  ${task} ${state.note} ${percent(state)}`).slice(
+      0,
+      Math.max(20, columns - 16),
+    );
     return `${bar(state.of > 0 ? state.done / state.of : 0, 8, c)} ${text}`;
   });
   return [head, ...lines].join('\n');

@@ -17,7 +17,7 @@ export async function sandbox(): Promise<void> {
   const { hear, print } = createWorker({ say: answer, flags: new Int32Array(FLAGS.count) });
   // What a stage prints is nobody's business here.
   const swallow = (chunk: Uint8Array | string): boolean => {
-    print(String(chunk));
+    print(chunk);
     return true;
   };
   process.stdout.write = swallow;

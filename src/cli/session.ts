@@ -17,6 +17,7 @@ import { mayOpenStore, openStoreReadOnly } from '../pipeline/read-only-store.ts'
 import { LIMIT_VARIABLE } from '../pipeline/stage-host.ts';
 import type { Store } from '../pipeline/store.ts';
 import { restrict, selectTasks } from '../pipeline/target.ts';
+import { plainButColored } from '../plain-text.ts';
 import { cacheFolder } from './noop.ts';
 import { colorsFor, diagnosticJson, drawDiagnostic } from './words.ts';
 
@@ -59,12 +60,12 @@ export const stdoutColors = colorsFor(process.stdout, process.env);
 
 /** Talk: everything that is not a result. */
 export function talk(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${plainButColored(line, stderrColors.isColorSupported)}\n`);
 }
 
-/** A result. */
+/** A result. No terminal obeys what is in it; JSON means what it meant. */
 export function tell(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${plainButColored(line, stdoutColors.isColorSupported)}\n`);
 }
 
 export function tellJson(value: unknown): void {

@@ -73,11 +73,14 @@ process.on('exit', (code) => {
 
 type Written = (error?: Error | null) => void;
 const printed = (chunk: Uint8Array | string, encoding?: unknown, done?: unknown): boolean => {
-  print(typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString());
+  const isText = typeof chunk === 'string';
+  print(isText ? Buffer.from(chunk, encodingOf(encoding)) : chunk);
   const callback = typeof encoding === 'function' ? encoding : done;
   if (typeof callback === 'function') queueMicrotask(callback as Written);
   return true;
 };
+const encodingOf = (given: unknown): BufferEncoding =>
+  typeof given === 'string' && Buffer.isEncoding(given) ? given : 'utf8';
 process.stdout.write = printed;
 process.stderr.write = printed;
 

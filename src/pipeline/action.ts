@@ -61,13 +61,19 @@ function toolsOf({ tools, command }: Task): { readonly tools?: Named<string> } {
   return Object.keys(fingerprints).length > 0 ? { tools: fingerprints } : {};
 }
 
-function commandParts({ argv, env, inputs, ends, outputs }: Invocation): CommandParts {
+function commandParts({ argv, env, inputs, ends, outputs, lists }: Invocation): CommandParts {
   const places = Object.entries(inputs).map(([port, place]) => [
     port,
     place?.endsWith('/') ? `${place}*${ends[port] ?? ''}` : place,
   ]);
   const files = Object.entries(outputs).map(([name, { file }]) => [name, file]);
-  return { argv, env, inputs: Object.fromEntries(places), outputs: Object.fromEntries(files) };
+  return {
+    argv,
+    env,
+    inputs: Object.fromEntries(places),
+    outputs: Object.fromEntries(files),
+    ...(lists.length > 0 && { lists }),
+  };
 }
 
 function inputDigest({ arity, links, files }: Binding, { traces, absent }: Upstream): InputDigest {

@@ -5,6 +5,7 @@ import type { Commits } from './commits.ts';
 import type { Listener, Reason, TaskError } from './event.ts';
 import type { Identity } from './holder.ts';
 import { type Digest, digestOf, type Named } from './key.ts';
+import { progressOf } from './lines.ts';
 import type { Invocation, Plan, Task } from './plan.ts';
 import type { Policy } from './policy.ts';
 import { changedFiles } from './project-file.ts';
@@ -246,6 +247,7 @@ export class Builder {
       identity,
       signal: late ? AbortSignal.any([stopped, late]) : stopped,
       log: (line) => listener({ event: 'log', task: task.id, line }),
+      state: (text) => listener({ event: 'progress', task: task.id, ...progressOf(text) }),
       warn: (message) => listener({ event: 'warning', task: task.id, message }),
     });
     const isLate = result.end === 'stopped' && late?.aborted && !stopped.aborted;

@@ -37,7 +37,7 @@ export const OUTPUT_KEYS = ['file', 'kind'];
 /** Keys of a stage that only commands have. */
 export const COMMAND_KEYS = ['command', 'outputs', 'env', 'fingerprint'];
 
-/** A reference in an argument: `{params.dpi}`, `{inputs.data}`, `{outputs.plot}`. All other braces are text. */
+/** A reference in an argument: `{params.dpi}`, `{inputs.data}`, `{inputs.data.list}`, `{outputs.plot}`. All other braces are text. */
 export const REFERENCE = /\{(params|inputs|outputs)\.([\w-]+(?:\.[\w-]+)*)\}/g;
 
 /** Where the params lie in a scratch folder. */
@@ -63,10 +63,15 @@ export function readCommand(
   };
   for (const { text, place } of argv) {
     for (const [whole, room, path] of text.matchAll(REFERENCE)) {
-      const [name] = path.split('.');
+      const [name, ...within] = path.split('.');
       const there = known[room as keyof typeof known];
-      if (there.includes(name)) continue;
       const noun = room.slice(0, -1);
+      if (there.includes(name)) {
+        const isFit = room === 'params' || within.length === 0 || isList(room, within);
+        const hint = `{${room}.${name}}${room === 'inputs' ? `, or {inputs.${name}.list}: a file with one path a line` : ''}`;
+        if (!isFit) reader.say(`\`${whole}\` names nothing within the ${noun}`, place, hint);
+        continue;
+      }
       const message = `\`${whole}\` in this command is no ${noun} of the stage`;
       reader.say(message, place, didYouMean(name, there));
     }
@@ -78,6 +83,10 @@ export function readCommand(
     fingerprints: readFingerprints(reader, fields.get('fingerprint')),
   };
 }
+
+/** Whether a reference is `{inputs.x.list}`. */
+const isList = (room: string, within: readonly string[]): boolean =>
+  room === 'inputs' && within.length === 1 && within[0] === 'list';
 
 /** A list of words: no shell reads them, so each is one argument as it stands. */
 function readWords(reader: Reader, what: string, located: Located): readonly Word[] {

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { PIPES, type WorkerMessage, type WorkerRequest } from './assignment.ts';
 import { frameOf, frameReader } from './frame.ts';
+import { lineReader } from './lines.ts';
 import { killProgram } from './processes.ts';
 import { newNonce, ownEnvironment, supervise, unsupervise } from './supervisor.ts';
 
@@ -29,11 +30,9 @@ export interface WorkerProcessEars {
   died(message: string): void;
 }
 
-/** Of what a dying process printed, so much is kept. */
-const LAST_WORDS_CHARACTERS = 4000;
+/** Of what a dying process printed, so many lines are looked through, and told. */
+const LAST_WORDS_KEPT = 64;
 const LAST_WORDS_LINES = 8;
-/** A line that does not end is passed on in parts of so many characters. */
-const LINE_CHARACTERS_MAX = 2 ** 16;
 /** What a dead process had printed may be held back by a child of its own, for no longer than this. */
 const CLOSE_GRACE_MS = 500;
 
@@ -102,21 +101,23 @@ export function startWorker(
 
 /** Passes on, line by line, what the process prints, and keeps the end of it. */
 function collectWords(child: ChildProcess, printed: (line: string) => void): () => string {
-  let tail = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    let unfinished = '';
-    stream?.setEncoding('utf8').on('data', (text: string) => {
-      tail = (tail + text).slice(-LAST_WORDS_CHARACTERS);
-      const lines = (unfinished + text).split('\n');
-      unfinished = lines.pop() ?? '';
-      for (const line of lines) if (line.trim() !== '') printed(line);
-      if (unfinished.length > LINE_CHARACTERS_MAX) {
-        printed(unfinished);
-        unfinished = '';
-      }
+  const tail: string[] = [];
+  const readers = [child.stdout, child.stderr].map((stream) => {
+    const reader = lineReader({
+      line(line) {
+        if (line.trim() === '') return;
+        tail.push(line);
+        if (tail.length > LAST_WORDS_KEPT) tail.shift();
+        printed(line);
+      },
     });
-  }
-  return () => tail;
+    stream?.on('data', (chunk: Buffer) => reader.push(chunk));
+    return reader;
+  });
+  return () => {
+    for (const reader of readers) reader.flush();
+    return tail.join('\n');
+  };
 }
 
 /** How a process ended that nobody had ended, and the last that it printed. */

@@ -1,7 +1,9 @@
 // outside.ts — what tasks take from outside the pipeline: files of the project, the environment, versions of tools
 
 import { join } from 'node:path';
+import { plainName } from '../plain-text.ts';
 import { type CommandConfig, looksLikePath, type Word } from './command.ts';
+import { listFile, listsIn } from './command-line.ts';
 import { type Diagnostic, failure, inReadingOrder, type Result, success } from './event.ts';
 import { fileStat } from './files.ts';
 import type { InputConfig } from './input.ts';
@@ -98,6 +100,7 @@ class Surroundings {
     if (stage.command === null) return { ...task, inputs };
     const command = await this.invocation(stage, stage.command, inputs);
     this.checkLayout(stage, command, inputs);
+    this.checkLists(stage, command, inputs);
     return { ...task, inputs, command };
   }
 
@@ -168,6 +171,7 @@ class Surroundings {
       inputs: Object.fromEntries(layout) as Named<string | null>,
       ends: this.endsOf(stage, inputs),
       outputs: Object.fromEntries(command.outputs),
+      lists: listsIn(command.argv.map(({ text }) => text)),
       fingerprints,
       fingerprintWords,
       notes: await this.notesOn(stage, command, inputs),
@@ -205,7 +209,8 @@ class Surroundings {
         ? (inputs[port].files ?? []).map(({ name }) => ['input', port, scratchName(port, name)])
         : [['input', port, place.replace(/\/$/, '')]],
     );
-    for (const [noun, name, path] of [...given, ...outputs]) {
+    const lists = command.lists.map((port) => ['list of input', port, listFile(port)]);
+    for (const [noun, name, path] of [...given, ...lists, ...outputs]) {
       const owner = owners.get(path);
       const who = `${noun} \`${name}\``;
       if (owner !== undefined) {
@@ -214,6 +219,20 @@ class Surroundings {
         this.say({ message, place, hint: 'give one of them another `file`' });
       }
       owners.set(path, who);
+    }
+  }
+
+  /** A list has one path a line. */
+  private checkLists(stage: StageConfig, { lists }: Invocation, inputs: Named<Binding>): void {
+    for (const port of lists) {
+      const odd = inputs[port].files?.find(({ name }) => name.includes('\n'));
+      if (odd === undefined) continue;
+      const message = `\`${plainName(odd.name)}\` has a line break in its name, and cannot stand in the list of input \`${port}\` of stage \`${stage.name}\``;
+      this.say({
+        message,
+        place: stage.inputs.get(port)?.place,
+        hint: 'give the file another name',
+      });
     }
   }
 
@@ -257,7 +276,11 @@ class Surroundings {
   private isFile(name: string): Promise<boolean> {
     const known = this.there.get(name);
     if (known) return known;
-    const found = fileStat(join(this.options.root, name)).then((stamp) => stamp !== undefined);
+    const found = fileStat(join(this.options.root, name)).then(
+      (stamp) => stamp !== undefined,
+      // A word too long for a path, or below a folder that cannot be searched.
+      () => false,
+    );
     this.there.set(name, found);
     return found;
   }

@@ -27,6 +27,8 @@ export interface Invocation {
   /** For inputs that are lists: the end of the names of their files, such as `.json`. */
   readonly ends: Named<string>;
   readonly outputs: Named<OutputFile>;
+  /** Inputs whose paths are listed in a file, for `{inputs.x.list}`. */
+  readonly lists: readonly string[];
   /** What each fingerprint command said, by its words joined by blanks. */
   readonly fingerprints: Named<string>;
   /** Those words, by the same names. */

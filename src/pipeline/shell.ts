@@ -1,8 +1,9 @@
 // shell.ts — runs a program: the only file that starts one for a command stage
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Named } from './key.ts';
+import { lineReader } from './lines.ts';
 import { awaitEnd, killProgram, namesOf, type ProgramMark, signalProgram } from './processes.ts';
 import {
   ATTEMPT_VARIABLE,
@@ -22,6 +23,8 @@ export interface Program {
   readonly folder: string;
   /** Hears every line of stdout and stderr. */
   readonly line: (line: string) => void;
+  /** Hears, now and then, what a line says that is going to be overwritten. */
+  readonly state?: (text: string) => void;
   /** Aborted: the program and all that it started are told to end, and ended when they do not. */
   readonly signal: AbortSignal;
 }
@@ -35,6 +38,8 @@ export interface ProgramEnd {
   readonly last: readonly string[];
   /** What it had left running and what was ended then, in words. */
   readonly left: readonly string[];
+  /** Why the system did not start it, where it did not; `code` is 126 then. */
+  readonly refusal?: { readonly code: string | undefined; readonly message: string } | undefined;
 }
 
 /** After being told to end, a program has so long to do so. */
@@ -45,8 +50,6 @@ const AFTER_MS = 200;
 const CLOSE_MS = 500;
 /** Lines of a failed program that are told as its last words. */
 const LAST_LINES = 12;
-/** A line longer than this is cut: a program may write anything. */
-const LINE_LENGTH_MAX = 4000;
 
 /** File descriptor, in the shell that becomes the program, of the pipe that lets it start. */
 const GATE = 3;
@@ -58,7 +61,7 @@ export function killProgramsNow(): void {
 
 /** Runs a program in a session and process group of its own, without input. */
 export async function runProgram(program: Program): Promise<ProgramEnd> {
-  const { line, signal } = program;
+  const { line, state, signal } = program;
   const last: string[] = [];
   const hear = (text: string): void => {
     last.push(text);
@@ -68,11 +71,18 @@ export async function runProgram(program: Program): Promise<ProgramEnd> {
   startSupervisor();
   const nonce = newNonce();
   const { child, closed } = await start(program, nonce);
-  const streams = [child.stdout, child.stderr].map((stream) => lines(stream as Readable, hear));
+  const refusal = child?.pid === undefined ? await refusalOf(child, closed) : undefined;
+  if (child?.pid === undefined) {
+    return { code: 126, signal: null, last: [refusal?.message ?? ''], left: [], refusal };
+  }
+  const readers = [child.stdout, child.stderr].map((stream) => {
+    const reader = lineReader({ line: hear, ...(state && { state }) });
+    stream?.on('data', (chunk: Buffer) => reader.push(chunk));
+    return reader;
+  });
   const exited = new Promise<void>((resolve) => {
     child.once('exit', () => resolve()).once('error', () => resolve());
   });
-  if (child.pid === undefined) throw new Error('bug: a shell has no process id');
   const mark = supervise(child.pid, nonce);
   // The program starts only now: whatever ends this process from here on, the supervisor knows of it.
   const gate = child.stdio[GATE] as Writable;
@@ -85,7 +95,7 @@ export async function runProgram(program: Program): Promise<ProgramEnd> {
     await Promise.race([closed, pause(CLOSE_MS, undefined, { ref: false })]);
     for (const stream of [child.stdout, child.stderr]) stream?.destroy();
     await closed;
-    for (const flush of streams) flush();
+    for (const reader of readers) reader.flush();
     return { code: child.exitCode, signal: child.signalCode, last, left };
   } finally {
     stopping();
@@ -101,7 +111,7 @@ export async function runProgram(program: Program): Promise<ProgramEnd> {
 async function start(
   { argv, env, folder }: Program,
   nonce: string,
-): Promise<{ readonly child: ChildProcess; readonly closed: Promise<unknown> }> {
+): Promise<{ readonly child: ChildProcess | undefined; readonly closed: Promise<unknown> }> {
   const { $ } = await import('zx/core');
   let child: ChildProcess | undefined;
   const withArguments = (command: string, _: unknown, options: object): ChildProcess => {
@@ -126,8 +136,20 @@ async function start(
     preferLocal: false,
   });
   const closed = run`read -r pipeline_gate <&3 || exit 125; exec 3<&-; exec "$@"`;
-  if (child === undefined) throw (await closed).cause ?? new Error('bug: zx started nothing');
   return { child, closed };
+}
+
+/** Why the system did not start a shell: Node throws some errors of it, and tells of others later. zx catches both. */
+async function refusalOf(
+  child: ChildProcess | undefined,
+  closed: Promise<unknown>,
+): Promise<ProgramEnd['refusal']> {
+  // A process that did not start closes nothing.
+  const told = new Promise<unknown>((resolve) => child?.once('error', resolve));
+  const ended = closed.then((output) => (output as { cause?: unknown }).cause);
+  const error = await Promise.race([told, ended]);
+  const { code, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  return { code, message: message ?? 'the system does not start it' };
 }
 
 /** Tells a program to end when it is aborted, and ends it when it does not. Gives what lets go of it. */
@@ -165,22 +187,3 @@ const quoted = (argument: string): string => `'${argument.replaceAll("'", `'\\''
 /** An argument as a person would type it. */
 export const quotedWord = (argument: string): string =>
   /^[\w@%+=:,./-]+$/.test(argument) ? argument : quoted(argument);
-
-/** Splits a stream into lines. Gives a way to say the last one, which may lack its end. */
-function lines(stream: NodeJS.ReadableStream, hear: (line: string) => void): () => void {
-  let rest = '';
-  const say = (text: string): void => {
-    const line = text.replace(/\r$/, '');
-    hear(line.length > LINE_LENGTH_MAX ? `${line.slice(0, LINE_LENGTH_MAX)}…` : line);
-  };
-  stream.setEncoding('utf8');
-  stream.on('data', (chunk: string) => {
-    const parts = (rest + chunk).split('\n');
-    rest = parts.pop() ?? '';
-    for (const part of parts) say(part);
-  });
-  return () => {
-    if (rest !== '') say(rest);
-    rest = '';
-  };
-}

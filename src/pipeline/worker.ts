@@ -18,6 +18,7 @@ import {
   digestOf,
   type Named,
 } from './key.ts';
+import { lineReader, progressOf, shortLine } from './lines.ts';
 import {
   asPort,
   type Checkpoint,
@@ -67,7 +68,7 @@ export interface WorkerSide {
 export interface WorkerCore {
   hear(request: WorkerRequest): void;
   /** What a stage prints is a line of its log: stdout belongs to results. */
-  print(text: string): void;
+  print(text: Uint8Array | string): void;
 }
 
 /** A worker reads and verifies each large blob once while it keeps it: up to so many bytes of them. */
@@ -78,16 +79,19 @@ export function createWorker(side: WorkerSide, answer?: AnswerQuestion): WorkerC
   const blobs = keptBlobs(KEPT_BYTES_MAX);
   const mute: Voice = { say: () => undefined, room: 0 };
   let voice = mute;
-  let unfinished = '';
-  const write = (text: string): void => {
-    const lines = (unfinished + text).split('\n');
-    unfinished = lines.pop() ?? '';
-    for (const line of lines) voice.say({ say: 'log', line });
-  };
-  const print = (text: string): void => {
+  const printed = lineReader({
+    line: (line) => voice.say({ say: 'log', line }),
+    state(note) {
+      if (voice.room === Number.POSITIVE_INFINITY) {
+        voice.say({ say: 'progress', ...progressOf(note) });
+      }
+    },
+  });
+  const print = (text: Uint8Array | string): void => {
     if (voice.room <= 0) return;
     const fits = text.length <= voice.room;
-    write(fits ? text : text.slice(0, voice.room) + LEFT_OUT);
+    printed.push(fits ? text : text.slice(0, voice.room));
+    if (!fits) printed.push(LEFT_OUT);
     voice.room -= text.length;
   };
   const begin = (request: WorkerRequest, own: Voice): Promise<WorkerMessage> => {
@@ -101,7 +105,7 @@ export function createWorker(side: WorkerSide, answer?: AnswerQuestion): WorkerC
     voice = own;
     own.say({ say: 'begun' });
     const last = await begin(request, own).catch(lastWord);
-    if (unfinished !== '') write('\n');
+    printed.flush();
     voice = mute;
     own.say = mute.say;
     // It may have failed for writing into its inputs: the next task must not be given what it was given.
@@ -159,7 +163,7 @@ async function run(
     inputs: decodeInputs(stage, given.inputs),
     files: Object.fromEntries(contents),
     progress: throttledProgress(own),
-    log: (line) => own.say({ say: 'log', line }),
+    log: (line) => own.say({ say: 'log', line: shortLine(line) }),
     checkpoint: checkpointOf(assignment.checkpoint, flags, own),
     load: await loaderFor(stage, assignment),
   });
