@@ -1,5 +1,6 @@
 // main.ts — argv → command → exit code
 import { Command, CommanderError, Option } from 'commander';
+import { argumentFault } from './arguments.ts';
 import { examples, positive, several, withCommon, withLists } from './options.ts';
 import { EXIT, reportDiagnostics, stderrColors, talk, UsageError } from './session.ts';
 
@@ -96,6 +97,11 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
 async function main(argv: readonly string[]): Promise<number> {
   const ended = { code: EXIT.made as number };
   try {
+    const fault = argumentFault(argv.slice(2));
+    if (fault !== undefined) {
+      const hint = 'write it in UTF-8, or put the value into pipeline.yaml';
+      throw new UsageError([{ message: fault, hint }]);
+    }
     const root = await program(argv, (code) => {
       ended.code = code;
     });

@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import pc from 'picocolors';
 import prettyMs from 'pretty-ms';
 import type { Absence } from '../pipeline/absence.ts';
-import type { Change, Diagnostic, Reason } from '../pipeline/event.ts';
+import type { Change, Diagnostic, Event, Reason } from '../pipeline/event.ts';
 import { type Json, shellTaskId, type TaskId } from '../pipeline/key.ts';
 
 /** Colours, or none: picocolors honours NO_COLOR, FORCE_COLOR and whether stdout is a terminal. */
@@ -160,6 +160,12 @@ function positionOf(text: string, offset: number): { line: number; column: numbe
   return { line: before.length, column: (before.at(-1) ?? '').length + 1 };
 }
 
+/** A diagnostic that stops nothing, as an event. */
+export function warningOf({ message, place, hint }: Diagnostic): Event {
+  const at = place && { file: place.file, ...positionOf(place.text, place.start) };
+  return { event: 'warning', message, ...at, ...(hint && { hint }) };
+}
+
 /** A diagnostic for machines. */
 export function diagnosticJson({ message, place, hint }: Diagnostic): Record<string, Json> {
   const position = place ? { file: place.file, ...positionOf(place.text, place.start) } : {};
@@ -167,8 +173,12 @@ export function diagnosticJson({ message, place, hint }: Diagnostic): Record<str
 }
 
 /** A diagnostic for people: place, line, carets, hint. */
-export function drawDiagnostic({ message, place, hint }: Diagnostic, c: Colors): string {
-  const word = c.red(c.bold('error'));
+export function drawDiagnostic(
+  { message, place, hint }: Diagnostic,
+  c: Colors,
+  severity: 'error' | 'warning' = 'error',
+): string {
+  const word = severity === 'error' ? c.red(c.bold('error')) : c.yellow(c.bold('warning'));
   const advice = hint ? [`  ${c.cyan('hint:')} ${hint}`] : [];
   if (place === undefined) return [`${word}: ${message}`, ...advice].join('\n');
   const { line, column } = positionOf(place.text, place.start);

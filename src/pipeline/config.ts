@@ -1,6 +1,6 @@
 // config.ts — pipeline.yaml, presets and overrides → Pipeline, or everything that is wrong with them
 import { checkConnections } from './connections.ts';
-import { failure, inReadingOrder, type Result, success } from './event.ts';
+import { type Diagnostic, failure, inReadingOrder, type Result, success } from './event.ts';
 import type { Located } from './located.ts';
 import { type PipelineSource, readParams } from './params.ts';
 import { checkResources, readAmounts } from './policy.ts';
@@ -17,6 +17,8 @@ export interface Pipeline {
   readonly resources: ReadonlyMap<string, number>;
   /** A make keeps the store within so many bytes, if it can. */
   readonly storeLimit: number;
+  /** What other readers of YAML would take for something else. */
+  readonly warnings: readonly Diagnostic[];
 }
 
 /** The keys of a pipeline file. */
@@ -30,9 +32,11 @@ export const SIZE_PATTERN = /^(\d+(?:\.\d+)?) ?(B|[kKMGT]i?B)$/;
 
 /** Reads a pipeline, or gives every diagnostic at once. */
 export function readPipeline(source: PipelineSource): Result<Pipeline> {
-  const root = parseYaml(source.text, source.file);
-  if (!root.ok) return root;
   const reader = new Reader();
+  const root = parseYaml(source.text, source.file, ({ diagnostic }) => {
+    reader.warnings.push(diagnostic);
+  });
+  if (!root.ok) return root;
   const fields = reader.map(root.value, 'a pipeline', PIPELINE_KEYS);
   if (fields === undefined) return failure(...reader.problems);
   const params = readParams(reader, fields, source);
@@ -49,7 +53,7 @@ export function readPipeline(source: PipelineSource): Result<Pipeline> {
   const storeLimit = readStoreLimit(reader, fields.get('store'));
   return reader.problems.length > 0
     ? failure(...inReadingOrder(reader.problems))
-    : success({ params, stages: read, mirrors, resources, storeLimit });
+    : success({ params, stages: read, mirrors, resources, storeLimit, warnings: reader.warnings });
 }
 
 function readMirrors(reader: Reader, located: Located | undefined): readonly string[] {

@@ -1,6 +1,6 @@
 // load.ts — from a folder with a pipeline.yaml to a plan, or everything that is wrong on the way
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { bundleStages, loadStage, type StageModule } from './code.ts';
 import { commandModule } from './command-module.ts';
 import { type Pipeline, readPipeline } from './config.ts';
@@ -11,6 +11,7 @@ import type { Sources } from './memo.ts';
 import { withOutside } from './outside.ts';
 import { makePlan, type Plan } from './plan.ts';
 import type { StageConfig } from './section.ts';
+import { decodeSource } from './source-text.ts';
 import { withTools } from './tools.ts';
 
 /** What to load. */
@@ -42,12 +43,9 @@ export interface Loaded {
 /** Reads, bundles and plans. Diagnostics of one step come all together. */
 export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>> {
   const { root, file, presets, sets } = options;
-  const text = await readFile(join(root, file), 'utf8').catch(() => undefined);
-  if (text === undefined) {
-    const hint = 'run this in the folder of a pipeline, or name it with -C DIR';
-    return failure({ message: `there is no ${file} in ${root}`, hint });
-  }
-  const pipeline = readPipeline({ text, file, presets, sets });
+  const source = await readSource(root, file);
+  if (!source.ok) return source;
+  const pipeline = readPipeline({ text: source.value.text, file, presets, sets });
   if (!pipeline.ok) return pipeline;
   const modules = await loadModules(pipeline.value, options);
   if (!modules.ok) return modules;
@@ -56,7 +54,29 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
   const tooled = made.ok ? await withTools(made.value, options) : made;
   const plan = tooled.ok ? await withOutside(tooled.value, pipeline.value.stages, options) : tooled;
   if (!plan.ok) return plan;
-  return success({ pipeline: pipeline.value, plan: plan.value, text: digestOf(text), sources });
+  const text = source.value.digest;
+  return success({ pipeline: pipeline.value, plan: plan.value, text, sources });
+}
+
+async function readSource(
+  root: string,
+  file: string,
+): Promise<Result<{ readonly text: string; readonly digest: Digest }>> {
+  try {
+    const bytes = await readFile(resolve(root, file));
+    const text = decodeSource(bytes, file);
+    return text.ok ? success({ text: text.value, digest: digestOf(bytes) }) : text;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EISDIR') return failure({ message: `${file} in ${root} is a folder` });
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') {
+      const denied = code === 'EACCES' || code === 'EPERM';
+      const why = denied ? 'permission denied' : message;
+      return failure({ message: `${file} in ${root} cannot be read: ${why}` });
+    }
+    const hint = 'run this in the folder of a pipeline, or name it with -C DIR';
+    return failure({ message: `there is no ${file} in ${root}`, hint });
+  }
 }
 
 async function loadModules(

@@ -128,6 +128,12 @@ class Surroundings {
     const { environment } = this.options;
     const path = environment.PATH ?? '/usr/local/bin:/usr/bin:/bin';
     const env = [...command.env].map(([name, value]) => [name, value ?? environment[name] ?? null]);
+    for (const [name, value] of command.env) {
+      // Node has decoded it: what was not UTF-8 is lost.
+      if (value !== null || !environment[name]?.includes('\ufffd')) continue;
+      const message = `the variable ${name} around us is not UTF-8: it cannot be passed on as it is`;
+      this.say({ message, place: stage.place });
+    }
     const layout = [...stage.inputs].map(([port, config]) => [
       port,
       config.files ? null : this.placeOf(port, config, inputs[port]),
@@ -220,6 +226,11 @@ class Surroundings {
       signal: AbortSignal.timeout(FINGERPRINT_MS),
     });
     const text = said.join('\n').trim();
+    if (text.includes('\ufffd')) {
+      const message = `what \`${argv.join(' ')}\` prints is not UTF-8, so that the version of the tool is unknown`;
+      this.say({ message, place: words[0]?.place });
+      return undefined;
+    }
     if (end.code === 0 && text !== '') return text;
     const how =
       end.code === 0 ? 'said nothing' : `ended with ${end.signal ?? `exit code ${end.code}`}`;

@@ -1,6 +1,7 @@
 // params.ts — params < presets in the order given < --set
 
 import { didYouMean } from '../hint.ts';
+import { equalsIn, joinDotted, type QuotedStep, quotedStep, splitDotted } from './dotted.ts';
 import { failure, type Place, type Result, success } from './event.ts';
 import {
   countParts,
@@ -52,7 +53,11 @@ export function readParams(
 function checkPreset(reader: Reader, name: string, preset: Located, params: Located): void {
   for (const [param, value] of reader.map(preset, `preset \`${name}\``) ?? []) {
     if (params.fields?.has(param)) continue;
-    const hint = didYouMean(param, params.fields?.keys() ?? []);
+    const [first, ...rest] = splitDotted(param);
+    const nested = rest.length > 0 && params.fields?.get(first)?.fields !== undefined;
+    const hint = nested
+      ? `maps stand in maps here: ${first}: { ${rest.join(': { ')}: … ${'}'.repeat(rest.length)}`
+      : didYouMean(param, params.fields?.keys() ?? []);
     const place = value.named ?? value.place;
     reader.say(`preset \`${name}\` sets \`${param}\`, which is not in params`, place, hint);
   }
@@ -67,19 +72,28 @@ const argumentPlace = (option: string, text: string, start = 0): Place => ({
 });
 
 function applySet(reader: Reader, params: Located, set: string): Located {
-  const equals = set.indexOf('=');
+  const equals = equalsIn(set);
   if (equals < 1) {
     const hint = 'for example --set training.epochs=3';
     reader.say('this is not `path=value`', argumentPlace('--set', set), hint);
     return params;
   }
-  const parsed = parseYaml(set.slice(equals + 1) || 'null', '--set');
+  const place = argumentPlace('--set', set, equals + 1);
+  const parsed = parseYaml(set.slice(equals + 1) || 'null', '--set', (found) => {
+    // Nobody means a text by --set rate=1e-3.
+    if (!found.isNumberHere) reader.warnings.push({ ...found.diagnostic, place });
+  });
   if (!parsed.ok) {
-    reader.say('this value is not YAML', argumentPlace('--set', set, equals + 1));
+    for (const { message, hint } of parsed.diagnostics) {
+      const isSyntax = message.startsWith('this is not YAML');
+      if (isSyntax) reader.say('this value is not YAML', place);
+      else reader.say(message, place, hint);
+    }
     return params;
   }
-  const value = moved(parsed.value, argumentPlace('--set', set, equals + 1));
-  return setAt(reader, params, set.slice(0, equals), value, set) ?? params;
+  const value = moved(parsed.value, place);
+  const path = set.slice(0, equals);
+  return setAt(reader, params, { path, start: 0, set }, value) ?? params;
 }
 
 /** The same value, said to stand elsewhere. */
@@ -97,15 +111,20 @@ function moved(located: Located, place: Place): Located {
   return { value: located.value, place };
 }
 
-/** Replaces the part at a dotted path. In a list, a step is a label (which may hold dots) or an index. */
-function setAt(
-  reader: Reader,
-  part: Located,
-  path: string,
-  value: Located,
-  set: string,
-): Located | undefined {
-  if (path === '') {
+/** What is left of the path of a `--set`, and where in it that begins. */
+interface SetPath {
+  readonly path: string;
+  readonly start: number;
+  readonly set: string;
+}
+
+/**
+ * Replaces the part at a dotted path. In a list, a step is a label (which may hold dots) or an index. A step in quotes
+ * is one name, whatever is in it.
+ */
+function setAt(reader: Reader, part: Located, at: SetPath, value: Located): Located | undefined {
+  const { path, start, set } = at;
+  if (path === '' && start > 0) {
     // What a reference will stand for is not known yet: then the stage's schema decides.
     const open = [part, value].some(({ value: text }) => referencePath(text) !== null);
     const before = kindOf(part);
@@ -115,38 +134,65 @@ function setAt(
     }
     return { ...value, named: part.named };
   }
-  const [step, rest] = splitPath(part, path);
-  if (part.fields) {
-    const below = part.fields.get(step);
-    if (below) {
-      const next = setAt(reader, below, rest, value, set);
-      return next && locatedMap(new Map(part.fields).set(step, next), part);
-    }
-  } else if (part.items) {
-    const labels = part.items.map(labelOf);
-    const index = labels.includes(step) ? labels.indexOf(step) : /^\d+$/.test(step) ? +step : -1;
-    const below = part.items[index];
-    if (below) {
-      const next = setAt(reader, below, rest, value, set);
-      return next && locatedList(part.items.with(index, next), part);
-    }
+  const first = firstStep(part, path);
+  if (first === null) {
+    const place = { ...argumentPlace('--set', set, start), end: start + path.length };
+    reader.say('these quotes do not close before a `.` or `=`', place, QUOTES_HINT);
+    return undefined;
   }
-  const names = part.fields?.keys() ?? part.items?.flatMap((item) => labelOf(item) ?? []) ?? [];
-  const start = set.indexOf('=') - path.length;
-  const above = set.slice(0, Math.max(0, start - 1));
-  const within = above === '' ? 'params' : `\`${above}\``;
-  const at = { ...argumentPlace('--set', set, start), end: start + Math.max(1, step.length) };
-  reader.say(`there is no \`${step}\` in ${within}`, at, didYouMean(step, names));
+  const { step, rest } = first;
+  const below = { path: rest, start: start + path.length - rest.length, set };
+  const index = part.items ? indexOf(part.items, step) : -1;
+  const found = part.fields?.get(step) ?? part.items?.[index];
+  const next = found && setAt(reader, found, below, value);
+  if (next && part.fields) return locatedMap(new Map(part.fields).set(step, next), part);
+  if (next && part.items) return locatedList(part.items.with(index, next), part);
+  if (found === undefined) sayMissing(reader, part, at, step);
   return undefined;
 }
 
-/** The first step of a path and the rest; the longest label of a list that fits wins. */
-function splitPath(part: Located, path: string): [step: string, rest: string] {
+const indexOf = (items: readonly Located[], step: string): number => {
+  const labels = items.map(labelOf);
+  return labels.includes(step) ? labels.indexOf(step) : /^\d+$/.test(step) ? +step : -1;
+};
+
+const QUOTES_HINT = `for example --set 'rates."fc1.weight"=0.2'`;
+
+function sayMissing(
+  reader: Reader,
+  part: Located,
+  { path, start, set }: SetPath,
+  step: string,
+): void {
+  const names = [
+    ...(part.fields?.keys() ?? part.items?.flatMap((item) => labelOf(item) ?? []) ?? []),
+  ];
+  const before = set.slice(0, Math.max(0, start - 1));
+  const within = before === '' ? 'params' : `\`${before}\``;
+  const length = /^["']/.test(path) ? path.length : step.length;
+  const place = { ...argumentPlace('--set', set, start), end: start + Math.max(1, length) };
+  const hint = dottedHint(names, { path, start, set }) ?? didYouMean(step, names);
+  reader.say(`there is no \`${step}\` in ${within}`, place, hint);
+}
+
+/** How a name with dots in it is written, where a path without quotes goes by one. */
+function dottedHint(names: readonly string[], { path, start, set }: SetPath): string | undefined {
+  const fits = (name: string): boolean => path === name || path.startsWith(`${name}.`);
+  const name = names.filter(fits).sort((a, b) => b.length - a.length)[0];
+  if (name === undefined) return undefined;
+  const mended = `${set.slice(0, start)}${JSON.stringify(name)}${set.slice(start + name.length)}`;
+  return `a name with dots stands in quotes: --set '${mended.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The first step of a path and the rest; null when its quotes do not close. The longest label of a list wins. */
+function firstStep(part: Located, path: string): QuotedStep | null {
+  const quoted = quotedStep(path);
+  if (quoted !== undefined) return quoted;
   const labels = (part.items ?? []).flatMap((item) => labelOf(item) ?? []);
   const fitting = labels.filter((label) => path === label || path.startsWith(`${label}.`));
   const longest = fitting.sort((a, b) => b.length - a.length)[0];
   const end = longest?.length ?? (path.includes('.') ? path.indexOf('.') : path.length);
-  return [path.slice(0, end), path.slice(end + 1)];
+  return { step: path.slice(0, end), rest: path.slice(end + 1) };
 }
 
 /** Resolves references between params. A param that needs itself is a problem. */
@@ -156,7 +202,7 @@ function resolveWithin(params: Located): Result<Located> {
   let parts = 0;
   const resolve = (part: Located): Result<Located> =>
     substitute(part, (path, place) => {
-      const name = path.join('.');
+      const name = joinDotted(path);
       if (open.includes(name)) {
         const cycle = open.slice(open.indexOf(name));
         // A cycle is met once from each of its members, and told once.

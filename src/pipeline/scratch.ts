@@ -13,6 +13,7 @@ import {
 import { dirname, join, relative, sep } from 'node:path';
 import { PARAMS_FILE, REFERENCE } from './command.ts';
 import { codecOf } from './command-module.ts';
+import { joinDotted, splitDotted } from './dotted.ts';
 import { fileDigest } from './files.ts';
 import {
   byCodeUnit,
@@ -217,7 +218,7 @@ function argumentsOf(
   places: Named<readonly string[]>,
 ): readonly string[] {
   const values = (room: string, path: string): readonly string[] => {
-    const [name, ...rest] = path.split('.');
+    const [name, ...rest] = splitDotted(path);
     if (room === 'inputs') return places[name];
     if (room === 'outputs') return [outputs[name].file];
     return [paramText(params, [name, ...rest])];
@@ -243,7 +244,7 @@ function paramText(params: Named<Json>, path: readonly string[]): string {
       typeof value === 'object' && value !== null && Object.hasOwn(value, step);
     value = within ? (value as Named<Json>)[step] : undefined;
   }
-  if (value === undefined) throw new StageError(`there is no param \`${path.join('.')}\``);
+  if (value === undefined) throw new StageError(`there is no param \`${joinDotted(path)}\``);
   return typeof value === 'string' ? value : canonicalJson(value);
 }
 
