@@ -28,7 +28,7 @@ export function lookAlike(source: string, value: unknown, isName: boolean): Look
   const here = isName || typeof value === 'string' ? `the text \`${source}\`` : String(value);
   const theirs = there.kind === 'text' ? `the text \`${source}\`` : there.value;
   return {
-    message: `\`${source}\` is ${here} here, and ${theirs} to readers of YAML 1.1 (Python's PyYAML)`,
+    message: `\`${source}\` is ${here} here, and ${theirs} to readers of YAML 1.1${/^\w$/.test(source) ? '' : " (Python's PyYAML)"}`,
     hint: hintFor(source, { value, isName, there }),
     isNumberHere: typeof value === 'number' && there.kind === 'text',
   };

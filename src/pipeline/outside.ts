@@ -6,7 +6,7 @@ import { type Diagnostic, failure, inReadingOrder, type Result, success } from '
 import { fileStat } from './files.ts';
 import type { InputConfig } from './input.ts';
 import type { Named, TaskId } from './key.ts';
-import { type Binding, fillPath, type Invocation, type Plan, type Task } from './plan.ts';
+import { type Binding, fillPattern, type Invocation, type Plan, type Task } from './plan.ts';
 import { type ProjectFile, ProjectFiles } from './project-file.ts';
 import type { StageConfig } from './section.ts';
 import { runProgram } from './shell.ts';
@@ -101,7 +101,7 @@ class Surroundings {
     { files }: InputConfig,
   ): Promise<readonly ProjectFile[]> {
     if (files === null) return [];
-    const pattern = fillPath(files.pattern, task.at);
+    const pattern = fillPattern(files.pattern, task.at);
     const found = await this.files.find(pattern, files.outside);
     if ('message' in found) {
       const message = `input \`${port}\` of stage \`${stage.name}\`: ${found.message}`;

@@ -11,6 +11,7 @@ import {
   success,
 } from './event.ts';
 import { checkFit } from './fit.ts';
+import { escapeGlob } from './glob.ts';
 import { Joiner, type Link } from './join.ts';
 import { type Coordinates, type Json, type Named, type TaskId, taskId } from './key.ts';
 import { type Point, pointsOf } from './matrix.ts';
@@ -245,5 +246,11 @@ class Planner {
 }
 
 /** A path with the task's labels in place of `{axis}`. */
+/** Fills the labels of a task into a pattern; what is special in a label is meant as it stands. */
+export const fillPattern = (pattern: string, at: Coordinates): string =>
+  pattern.replace(/(?<!\\)\{([\w-]+)\}/g, (whole, axis: string) =>
+    Object.hasOwn(at, axis) ? escapeGlob(at[axis]) : whole,
+  );
+
 export const fillPath = (path: string, at: Coordinates): string =>
   path.replace(/\{([\w-]+)\}/g, (whole, axis: string) => at[axis] ?? whole);
