@@ -14,7 +14,7 @@ const parsed = (text: string): { result: Result<Located>; suspects: Diagnostic[]
   const result = parseYaml(text, 'p.yaml', ({ diagnostic }) => suspects.push(diagnostic));
   return { result, suspects };
 };
-const valueOf = (text: string): unknown => {
+const scalarOf = (text: string): unknown => {
   const { result } = parsed(text);
   return result.ok ? result.value.value : result.diagnostics[0].message;
 };
@@ -37,7 +37,7 @@ describe('numbers', () => {
     ['.inf', 'Infinity is not a number that can be kept'],
     ['"\\ud800"', 'half of a surrogate pair is no character: no UTF-8 can hold it'],
     ['{ 1e3: 1, 010: 2 }', { '1e3': 1, '010': 2 }],
-  ])('%s is %j', (text, value) => expect(valueOf(text)).toEqual(value));
+  ])('%s is %j', (text, value) => expect(scalarOf(text)).toEqual(value));
 });
 
 describe('a scalar that readers of YAML 1.1 take for something else', () => {
