@@ -175,6 +175,7 @@ test('Ctrl-C during a run stops it at its checkpoints', async () => {
   const watching = startWatch(rig);
   await watching.until(({ event }) => event === 'log');
   expect(await stop(watching)).toBe(130);
-  const [last] = JSON.parse((await rig.run('runs', '--json')).stdout.trim() || '[]').slice(-1);
-  expect(last ?? null).toBeNull();
+  expect(JSON.parse((await rig.run('runs', '--json')).stdout)).toMatchObject([
+    { state: 'interrupted', tally: { interrupted: 1 } },
+  ]);
 });

@@ -8,7 +8,7 @@ import { elementType, encodeSafetensors, type Tensor, type TensorFile } from '..
 import { jsonCsv, npyOf, tensorCsv, tensorsJson } from './forms.ts';
 import { writeOutput } from './output.ts';
 import { bytesOf, select, tensorsOf } from './selection.ts';
-import { type CommonOptions, EXIT, openSession, talk, tellJson, UsageError } from './session.ts';
+import { type CommonOptions, EXIT, openToShow, talk, tellJson, UsageError } from './session.ts';
 
 type Form = 'json' | 'csv' | 'npy' | 'safetensors' | 'raw';
 
@@ -30,7 +30,7 @@ export async function exportOutput(
   file: string,
   options: ExportOptions,
 ): Promise<number> {
-  const session = await openSession(options);
+  const session = await openToShow(options);
   try {
     const { trace, name, output, part } = select(session, target);
     if (name === undefined || output === undefined) {

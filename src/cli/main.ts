@@ -1,5 +1,6 @@
 // main.ts — argv → command → exit code
 import { Command, CommanderError, Option } from 'commander';
+import { isSystemError, systemHint, systemSentence } from '../pipeline/system-error.ts';
 import { argumentFault } from './arguments.ts';
 import { examples, positive, several, withCommon, withLists } from './options.ts';
 import { EXIT, reportDiagnostics, stderrColors, talk, UsageError } from './session.ts';
@@ -115,7 +116,7 @@ async function main(argv: readonly string[]): Promise<number> {
       reportDiagnostics([{ message: error.message }], json);
     } else if (isSystemError(error)) {
       // A full disk, a folder without permission: nothing that is wrong with us.
-      reportDiagnostics([{ message: error.message, hint: systemHint(error.code) }], json);
+      reportDiagnostics([{ message: systemSentence(error), hint: systemHint(error) }], json);
     } else {
       talk(`${stderrColors.red('bug')}: this is a mistake in pipeline itself; please report it`);
       talk(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -123,17 +124,6 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     return EXIT.mend;
   }
-}
-
-/** An error of the operating system, such as ENOSPC on a write. */
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error && 'code' in error;
-}
-
-function systemHint(code: string | undefined): string | undefined {
-  if (code === 'ENOSPC' || code === 'EDQUOT') return 'free some space and try again';
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'check the permissions';
-  return undefined;
 }
 
 process.exitCode = await main(process.argv);

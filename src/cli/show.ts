@@ -8,7 +8,7 @@ import {
   type CommonOptions,
   stdoutColors as c,
   EXIT,
-  openSession,
+  openToShow,
   talk,
   tell,
   tellJson,
@@ -21,7 +21,7 @@ interface ShowOptions extends CommonOptions {
 
 /** Lists a task's outputs, or shows one of them. */
 export async function show(target: string, options: ShowOptions): Promise<number> {
-  const session = await openSession(options);
+  const session = await openToShow(options);
   try {
     const { trace, name, output, part } = select(session, target);
     if (name === undefined || output === undefined) {

@@ -4,15 +4,9 @@
 import nodeModule from 'node:module';
 import { mayBeAltered } from './arguments.ts';
 import { sayNothingToDo } from './noop.ts';
+import { guardStreams } from './streams.ts';
 
-// A pipe that closes early (`| head`) is no error. Without results to tell we are done; without talk we go on.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
-process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
+guardStreams();
 
 const words = process.argv.slice(2);
 if (mayBeAltered(words) || !sayNothingToDo(words)) {

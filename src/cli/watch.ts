@@ -91,6 +91,9 @@ class Watch {
   async all(): Promise<number> {
     const { signal } = this.stop;
     signal.addEventListener('abort', this.wake, { once: true });
+    // Who reads its lines is gone: nobody would ever end it.
+    const endWithReader = (): void => void process.kill(process.pid, 'SIGTERM');
+    if (this.options.json) process.stdout.once('error', endWithReader);
     try {
       for (let settle = false; !signal.aborted && !this.broken; settle = true) {
         if (this.change === undefined) {
@@ -288,7 +291,7 @@ const TOLD_BY_THE_RETIRED: ReadonlySet<string> = new Set([
 
 function noteRunning({ running }: Cycle, event: Event): void {
   if (event.event === 'started') running.set(event.key, event);
-  else if (['built', 'failed', 'interrupted', 'infeasible'].includes(event.event)) {
+  else if (['built', 'failed', 'interrupted', 'infeasible', 'waiting'].includes(event.event)) {
     for (const [key, { task }] of running) {
       if ('task' in event && task === event.task) running.delete(key);
     }

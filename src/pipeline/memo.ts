@@ -63,8 +63,8 @@ export interface Grounds {
   readonly sources: Sources;
   /** Digest of each artifact, by absolute path. */
   readonly artifacts: ReadonlyMap<string, Digest>;
-  /** Files that a make would write again if they were gone, absolute. */
-  readonly companions: readonly string[];
+  /** Digests of the files beside the artifacts that tell their provenance, by absolute path. */
+  readonly companions: ReadonlyMap<string, Digest>;
 }
 
 /** The form of a memo: one of another form is as good as none. */
@@ -90,7 +90,6 @@ interface Memo {
   readonly folders: Named<Folder>;
   /** Files whose stamps prove nothing yet, by their bytes. */
   readonly fresh: Named<Digest>;
-  readonly companions: readonly string[];
   readonly answer: Omit<Answer, 'events'>;
 }
 
@@ -150,8 +149,7 @@ function holds(memo: Memo, question: Question, program: string): boolean {
     memo.store === storeState(question.cache) &&
     Object.entries(memo.stamps).every(([path, stamp]) => sameStamp(stamp, stampOf(path))) &&
     Object.entries(memo.folders).every(([path, folder]) => folderHolds(path, folder)) &&
-    Object.entries(memo.fresh).every(([path, digest]) => digestOf(readFileSync(path)) === digest) &&
-    memo.companions.every((path) => stampOf(path) !== null)
+    Object.entries(memo.fresh).every(([path, digest]) => digestOf(readFileSync(path)) === digest)
   );
 }
 
@@ -179,7 +177,7 @@ export function remember(question: Question, grounds: Grounds, answer: Answer): 
   const stamps: Record<string, Stamp | null> = Object.fromEntries(sources.files);
   const fresh: Record<string, Digest> = {};
   let freshBytes = 0;
-  for (const [path, digest] of grounds.artifacts) {
+  for (const [path, digest] of [...grounds.artifacts, ...companions]) {
     const stamp = stampOf(path);
     if (stamp === null) return;
     if (isSettled(stamp, since)) stamps[path] = stamp;
@@ -195,7 +193,7 @@ export function remember(question: Question, grounds: Grounds, answer: Answer): 
     folders[path] = { names, stamp: stamp && isSettled(stamp, since) ? stamp : null };
   }
   const { events, ...said } = answer;
-  const facts = { program, text, store, stamps, folders, fresh, companions };
+  const facts = { program, text, store, stamps, folders, fresh };
   const head = JSON.stringify({ form: FORM, question, ...facts, answer: said } satisfies Memo);
   const body = `${head}\n${events}`;
   write(question, `${digestOf(body)}\n${body}`);

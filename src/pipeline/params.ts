@@ -46,7 +46,8 @@ export function readParams(
       reader.say(`there is no preset \`${name}\``, place, didYouMean(name, known?.keys() ?? []));
     }
   }
-  for (const set of source.sets) params = applySet(reader, params, set);
+  const passed = referencesIn(fields.get('stages'));
+  for (const set of source.sets) params = applySet(reader, params, set, passed);
   return reader.take(resolveWithin(params)) ?? params;
 }
 
@@ -71,7 +72,25 @@ const argumentPlace = (option: string, text: string, start = 0): Place => ({
   end: Math.max(text.length, start + 1),
 });
 
-function applySet(reader: Reader, params: Located, set: string): Located {
+/** Everything that stages refer to: `training` of `$training`. */
+function referencesIn(part: Located | undefined): ReadonlySet<string> {
+  const paths = new Set<string>();
+  const visit = (at: Located): void => {
+    const path = referencePath(at.value);
+    if (path) paths.add(joinDotted(path));
+    for (const below of at.fields?.values() ?? []) visit(below);
+    for (const below of at.items ?? []) visit(below);
+  };
+  if (part) visit(part);
+  return paths;
+}
+
+function applySet(
+  reader: Reader,
+  params: Located,
+  set: string,
+  passed: ReadonlySet<string>,
+): Located {
   const equals = equalsIn(set);
   if (equals < 1) {
     const hint = 'for example --set training.epochs=3';
@@ -93,7 +112,7 @@ function applySet(reader: Reader, params: Located, set: string): Located {
   }
   const value = moved(parsed.value, place);
   const path = set.slice(0, equals);
-  return setAt(reader, params, { path, start: 0, set }, value) ?? params;
+  return setAt(reader, params, { path, start: 0, set, walked: [], passed }, value) ?? params;
 }
 
 /** The same value, said to stand elsewhere. */
@@ -116,11 +135,16 @@ interface SetPath {
   readonly path: string;
   readonly start: number;
   readonly set: string;
+  /** The steps that were gone so far. */
+  readonly walked: readonly string[];
+  /** The paths that stages take whole. */
+  readonly passed: ReadonlySet<string>;
 }
 
 /**
  * Replaces the part at a dotted path. In a list, a step is a label (which may hold dots) or an index. A step in quotes
- * is one name, whatever is in it.
+ * is one name, whatever is in it. A map that a stage takes whole may get a key that it lacks, since the stage's schema says
+ * which keys there are.
  */
 function setAt(reader: Reader, part: Located, at: SetPath, value: Located): Located | undefined {
   const { path, start, set } = at;
@@ -141,14 +165,53 @@ function setAt(reader: Reader, part: Located, at: SetPath, value: Located): Loca
     return undefined;
   }
   const { step, rest } = first;
-  const below = { path: rest, start: start + path.length - rest.length, set };
+  const walked = [...at.walked, step];
+  const below = { ...at, path: rest, start: start + path.length - rest.length, walked };
   const index = part.items ? indexOf(part.items, step) : -1;
   const found = part.fields?.get(step) ?? part.items?.[index];
   const next = found && setAt(reader, found, below, value);
   if (next && part.fields) return locatedMap(new Map(part.fields).set(step, next), part);
   if (next && part.items) return locatedList(part.items.with(index, next), part);
-  if (found === undefined) sayMissing(reader, part, at, step);
+  if (found !== undefined) return undefined;
+  const added = part.fields && canAdd(part, at) ? mapAt(below, value) : undefined;
+  if (added && part.fields) {
+    const named = stepPlace(at, step);
+    return locatedMap(new Map(part.fields).set(step, { ...added, named }), part);
+  }
+  sayMissing(reader, part, at, step);
   return undefined;
+}
+
+/** Whether a map may get a key that it lacks. Not where a path without quotes goes by a name with dots. */
+function canAdd(part: Located, at: SetPath): boolean {
+  const isOrdinary = !at.path.includes('__proto__');
+  return (
+    isOrdinary && isPassed(at) && dottedHint([...(part.fields?.keys() ?? [])], at) === undefined
+  );
+}
+
+/** Whether a stage takes this map whole, or one that it is in: `training` and `training.schedule` of `$training`. */
+const isPassed = ({ walked, passed }: SetPath): boolean =>
+  walked.some((_, end) => passed.has(joinDotted(walked.slice(0, end + 1))));
+
+/** Where one step of a path stands. */
+const stepPlace = ({ path, start, set }: SetPath, step: string): Place => {
+  const length = /^["']/.test(path) ? step.length + 2 : step.length;
+  return { ...argumentPlace('--set', set, start), end: start + Math.max(1, length) };
+};
+
+/** A value below maps that are not there yet. Undefined when quotes in the path do not close. */
+function mapAt(at: SetPath, value: Located): Located | undefined {
+  const { path, start } = at;
+  if (path === '') return value;
+  const place = argumentPlace('--set', at.set, start);
+  const first = firstStep({ value: null, place }, path);
+  if (first === null) return undefined;
+  const { step, rest } = first;
+  const below = mapAt({ ...at, path: rest, start: start + path.length - rest.length }, value);
+  return (
+    below && locatedMap(new Map([[step, { ...below, named: stepPlace(at, step) }]]), { place })
+  );
 }
 
 const indexOf = (items: readonly Located[], step: string): number => {
@@ -176,7 +239,10 @@ function sayMissing(
 }
 
 /** How a name with dots in it is written, where a path without quotes goes by one. */
-function dottedHint(names: readonly string[], { path, start, set }: SetPath): string | undefined {
+function dottedHint(
+  names: readonly string[],
+  { path, start, set }: Pick<SetPath, 'path' | 'start' | 'set'>,
+): string | undefined {
   const fits = (name: string): boolean => path === name || path.startsWith(`${name}.`);
   const name = names.filter(fits).sort((a, b) => b.length - a.length)[0];
   if (name === undefined) return undefined;
