@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { checkCommands } from '../pipeline/command-check.ts';
 import type { Pipeline } from '../pipeline/config.ts';
+import { inReadingOrder } from '../pipeline/event.ts';
 import type { Plan } from '../pipeline/plan.ts';
 import { logFile } from '../pipeline/stage-client.ts';
 import {
@@ -10,29 +11,40 @@ import {
   loadFor,
   placesOf,
   shownPath,
+  stderrColors,
   talk,
   tell,
   UsageError,
 } from './session.ts';
-import { count } from './words.ts';
+import { count, diagnosticJson, drawDiagnostic } from './words.ts';
+
+interface CheckOptions extends CommonOptions {
+  /** Whether a warning counts as an error. */
+  readonly strict?: boolean;
+}
 
 /** Reads, bundles and plans, and looks at what commands will find. What is wrong ends with 2. */
-export async function check(options: CommonOptions): Promise<number> {
+export async function check(options: CheckOptions): Promise<number> {
   const { pipeline, plan } = await loadFor(options);
   const { root, cache } = placesOf(options);
   const problems = checkCommands(pipeline.stages, plan, root);
-  if (problems.length > 0) throw new UsageError(problems);
+  const { warnings } = pipeline;
+  const wrong = options.strict ? [...problems, ...warnings] : problems;
+  if (wrong.length > 0) throw new UsageError(inReadingOrder(wrong));
   const printed = printedBy(pipeline, plan, cache);
   if (options.json) {
     const notes = printed.length > 0 ? { printed } : {};
-    tell(JSON.stringify({ event: 'diagnostics', diagnostics: [], ...notes }));
-  } else {
-    for (const { run, log } of printed) {
-      talk(`note: ${run} prints when it is loaded: see ${shownPath(log)}`);
-    }
-    const stages = count(pipeline.stages.size, 'stage');
-    talk(`${options.file}: ${stages}, ${count(plan.tasks.size, 'task')}, nothing wrong`);
+    const said = { diagnostics: [], warnings: warnings.map(diagnosticJson), ...notes };
+    tell(JSON.stringify({ event: 'diagnostics', ...said }));
+    return EXIT.made;
   }
+  for (const { run, log } of printed) {
+    talk(`note: ${run} prints when it is loaded: see ${shownPath(log)}`);
+  }
+  for (const warning of warnings) talk(`${drawDiagnostic(warning, stderrColors, 'warning')}\n`);
+  const stages = count(pipeline.stages.size, 'stage');
+  const verdict = warnings.length > 0 ? `${count(warnings.length, 'warning')}` : 'nothing wrong';
+  talk(`${options.file}: ${stages}, ${count(plan.tasks.size, 'task')}, ${verdict}`);
   return EXIT.made;
 }
 

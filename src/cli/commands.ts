@@ -183,7 +183,8 @@ function addUpkeep(root: Command, end: End): void {
 function addBeginnings(root: Command, end: End): void {
   withCommon(root.command('check'))
     .description('tell everything that is wrong with the pipeline, and run nothing')
-    .addHelpText('after', examples('check', 'check --preset mnist', 'check --json'))
+    .option('--strict', 'treat warnings as errors')
+    .addHelpText('after', examples('check', 'check --strict', 'check --json'))
     .action(async (options) => end(await (await import('./check.ts')).check(withLists(options))));
 
   root

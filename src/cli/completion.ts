@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Argument, Command, Option } from 'commander';
 import { byCodeUnit } from '../pipeline/key.ts';
+import { decodeSource } from '../pipeline/source-text.ts';
 import { parseYaml } from '../pipeline/yaml.ts';
 import { EXIT, placesOf, storeAt, tell } from './session.ts';
 
@@ -103,7 +104,8 @@ function valueAfter(words: readonly string[], options: readonly string[]): strin
 /** Names of one section of the pipeline file; none when it cannot be read. */
 function namesIn(folder: string, file: string, section: string): readonly string[] {
   try {
-    const parsed = parseYaml(readFileSync(join(folder, file), 'utf8'), file);
+    const text = decodeSource(readFileSync(join(folder, file)), file);
+    const parsed = text.ok ? parseYaml(text.value, file) : text;
     const names = parsed.ok ? parsed.value.fields?.get(section)?.fields?.keys() : undefined;
     return [...(names ?? [])].sort(byCodeUnit);
   } catch {

@@ -209,7 +209,7 @@ function lineOf(
       return `${c.yellow('failed')}  ${event.task} ${c.dim(words)}`;
     }
     case 'warning':
-      return `${c.yellow('warning')} ${event.task ? `${event.task}: ` : ''}${event.message}`;
+      return `${c.yellow('warning')} ${warningPlace(event)}${event.message}${event.hint ? ` (${event.hint})` : ''}`;
     case 'artifact':
       return event.kept
         ? `${c.yellow('warning')} ${shownPath(event.path)} had been edited: the edited file is now ${shownPath(event.kept)}`
@@ -307,4 +307,9 @@ function frame(
     return `${bar(state.of > 0 ? state.done / state.of : 0, 8, c)} ${text}`;
   });
   return [head, ...lines].join('\n');
+}
+
+function warningPlace({ task, file, line, column }: Extract<Event, { event: 'warning' }>): string {
+  if (file !== undefined) return `${file}${line === undefined ? '' : `:${line}:${column}`}: `;
+  return task === undefined ? '' : `${task}: `;
 }

@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { StoreError } from '../pipeline/store.ts';
 import { isSystemError, systemHint, systemSentence } from '../pipeline/system-error.ts';
+import { argumentFault } from './arguments.ts';
 import { examples, jobs, several, withCommon, withLists } from './options.ts';
 import { EXIT, reportDiagnostics, stderrColors, talk, UsageError } from './session.ts';
 
@@ -120,6 +121,11 @@ function refuseEmpty(command: Command): void {
 async function main(argv: readonly string[]): Promise<number> {
   const ended = { code: EXIT.made as number };
   try {
+    const fault = argumentFault(argv.slice(2));
+    if (fault !== undefined) {
+      const hint = 'write it in UTF-8, or put the value into pipeline.yaml';
+      throw new UsageError([{ message: fault, hint }]);
+    }
     const root = await program(argv, (code) => {
       ended.code = code;
     });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { forecast } from '../pipeline/action.ts';
 import { placedFiles, writtenDigests } from '../pipeline/artifact-index.ts';
 import { estimate } from '../pipeline/estimate.ts';
+import type { Diagnostic, Event } from '../pipeline/event.ts';
 import type { RunResult } from '../pipeline/execute.ts';
 import type { Digest, TaskId } from '../pipeline/key.ts';
 import { isNetworkFolder } from '../pipeline/lmdb-root.ts';
@@ -28,7 +29,7 @@ import {
   tell,
 } from './session.ts';
 import { hearStop } from './stop.ts';
-import { count } from './words.ts';
+import { count, drawDiagnostic, warningOf } from './words.ts';
 
 interface MakeOptions extends RunOptions {
   readonly dryRun?: boolean;
@@ -49,7 +50,7 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
     if (options.verify) await verifyStore(session.store);
     const forced = new Set(options.force.flatMap((task) => resolveForced(plan, task, targets)));
     if (options.dryRun) {
-      if (options.json) tell(JSON.stringify(planned(plan, targets)));
+      tellWarnings(session.pipeline.warnings, options.json ? planned(plan, targets) : undefined);
       const fates = forecast(plan, session.store, forced);
       const slots = options.jobs ?? availableParallelism();
       const { resources, stages } = session.pipeline;
@@ -116,6 +117,12 @@ function keepWitness(
     companions: new Map([...companions].map(([path, digest]) => [join(folder, path), digest])),
     lineFor: (event, colors) => lineFor(event, { running: new Map(), made: new Set() }, colors),
   });
+}
+
+/** What a dry run says before all else. @param first the event before warnings; undefined when people are told */
+function tellWarnings(warnings: readonly Diagnostic[], first: Event | undefined): void {
+  if (first) for (const event of [first, ...warnings.map(warningOf)]) tell(JSON.stringify(event));
+  else for (const warning of warnings) talk(drawDiagnostic(warning, c, 'warning'));
 }
 
 /** What `--force` names; without a name, the targets, or everything when there are none. */

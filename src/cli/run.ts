@@ -30,7 +30,7 @@ import {
 } from './session.ts';
 import type { Stop } from './stop.ts';
 import { openTrace } from './trace.ts';
-import { count, duration, shownPath } from './words.ts';
+import { count, duration, shownPath, warningOf } from './words.ts';
 
 /** Filled in by the build. */
 declare const VERSION: string;
@@ -99,6 +99,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
   signal.addEventListener('abort', announce, { once: true });
   try {
     listener(planned(plan, targets));
+    for (const warning of pipeline.warnings) listener(warningOf(warning));
     const result = await execute(plan, {
       store,
       workers,

@@ -10,6 +10,7 @@ import type { Loaded } from '../pipeline/load.ts';
 import type { Plan } from '../pipeline/plan.ts';
 import { Retirement } from '../pipeline/retirement.ts';
 import { Slots } from '../pipeline/slots.ts';
+import { decodeSource } from '../pipeline/source-text.ts';
 import type { Store } from '../pipeline/store.ts';
 import {
   type Change,
@@ -180,8 +181,9 @@ class Watch {
       const message = ['what runs goes on, as the pipeline is broken:', ...drawn].join('\n');
       this.current?.display.listener({ event: 'warning', message });
     } else reportDiagnostics(diagnostics, json);
-    const text = await readFile(join(this.place.root, file), 'utf8').catch(() => '');
-    const read = readPipeline({ text, file, presets, sets });
+    const bytes = await readFile(join(this.place.root, file)).catch(() => Buffer.of());
+    const text = decodeSource(bytes, file);
+    const read = text.ok ? readPipeline({ text: text.value, file, presets, sets }) : text;
     const pipeline = read.ok ? read.value : undefined;
     await this.look(await watchlistOfBroken(this.place, pipeline, diagnostics, this.list));
   }

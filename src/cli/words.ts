@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import pc from 'picocolors';
 import prettyMs from 'pretty-ms';
 import type { Absence } from '../pipeline/absence.ts';
-import type { Change, Diagnostic, Reason } from '../pipeline/event.ts';
+import type { Change, Diagnostic, Event, Reason } from '../pipeline/event.ts';
 import { type Json, shellTaskId, type TaskId } from '../pipeline/key.ts';
 import { plainName, plainSource, plainText } from '../plain-text.ts';
 
@@ -162,6 +162,12 @@ function positionOf(text: string, offset: number): { line: number; column: numbe
   return { line: before.length, column: (before.at(-1) ?? '').length + 1 };
 }
 
+/** A diagnostic that stops nothing, as an event. */
+export function warningOf({ message, place, hint }: Diagnostic): Event {
+  const at = place && { file: place.file, ...positionOf(place.text, place.start) };
+  return { event: 'warning', message, ...at, ...(hint && { hint }) };
+}
+
 /** A diagnostic for machines. */
 export function diagnosticJson({ message, place, hint }: Diagnostic): Record<string, Json> {
   const position = place ? { file: place.file, ...positionOf(place.text, place.start) } : {};
@@ -182,11 +188,15 @@ function windowOf(source: string, at: number): { readonly shown: string; readonl
 }
 
 /** A diagnostic for people: place, line, carets, hint. */
-export function drawDiagnostic(said: Diagnostic, c: Colors): string {
+export function drawDiagnostic(
+  said: Diagnostic,
+  c: Colors,
+  severity: 'error' | 'warning' = 'error',
+): string {
   const { place } = said;
   const message = plainText(said.message);
   const hint = said.hint && plainText(said.hint);
-  const word = c.red(c.bold('error'));
+  const word = severity === 'error' ? c.red(c.bold('error')) : c.yellow(c.bold('warning'));
   const advice = hint ? [`  ${c.cyan('hint:')} ${hint}`] : [];
   if (place === undefined) return [`${word}: ${message}`, ...advice].join('\n');
   const { line, column } = positionOf(place.text, place.start);

@@ -1,6 +1,7 @@
 // command-line.ts — the arguments of a command, filled in, and what to say where they are more than the system takes
 import { plainName } from '../plain-text.ts';
 import { REFERENCE } from './command.ts';
+import { joinDotted, splitDotted } from './dotted.ts';
 import { canonicalJson, type Json, type Named } from './key.ts';
 import type { Invocation } from './plan.ts';
 import { StageError } from './stage.ts';
@@ -42,7 +43,7 @@ export function argumentsOf(
   { params, places, lists }: Fillings,
 ): readonly Argument[] {
   const values = (room: string, path: string): readonly string[] => {
-    const [name, ...rest] = path.split('.');
+    const [name, ...rest] = splitDotted(path);
     if (room === 'outputs') return [outputs[name].file];
     if (room === 'params') return [paramText(params, [name, ...rest])];
     // In commands of earlier versions `list` meant nothing.
@@ -74,7 +75,7 @@ function paramText(params: Named<Json>, path: readonly string[]): string {
       typeof value === 'object' && value !== null && Object.hasOwn(value, step);
     value = within ? (value as Named<Json>)[step] : undefined;
   }
-  if (value === undefined) throw new StageError(`there is no param \`${path.join('.')}\``);
+  if (value === undefined) throw new StageError(`there is no param \`${joinDotted(path)}\``);
   return typeof value === 'string' ? value : canonicalJson(value);
 }
 

@@ -1,6 +1,7 @@
 // command.ts — a program in place of a module, as pipeline.yaml declares it
 
 import { didYouMean } from '../hint.ts';
+import { dottedStep, STEP, splitDotted } from './dotted.ts';
 import type { Place } from './event.ts';
 import { checkScratchPath, isWithin } from './input.ts';
 import type { Located } from './located.ts';
@@ -37,8 +38,14 @@ export const OUTPUT_KEYS = ['file', 'kind'];
 /** Keys of a stage that only commands have. */
 export const COMMAND_KEYS = ['command', 'outputs', 'env', 'fingerprint'];
 
-/** A reference in an argument: `{params.dpi}`, `{inputs.data}`, `{inputs.data.list}`, `{outputs.plot}`. All other braces are text. */
-export const REFERENCE = /\{(params|inputs|outputs)\.([\w-]+(?:\.[\w-]+)*)\}/g;
+/**
+ * A reference in an argument: `{params.dpi}`, `{params."fc1.weight"}`, `{inputs.data}`, `{inputs.data.list}`,
+ * `{outputs.plot}`. All other braces are text.
+ */
+export const REFERENCE = new RegExp(
+  `\\{(params|inputs|outputs)\\.(${STEP}(?:\\.${STEP})*)\\}`,
+  'g',
+);
 
 /** Where the params lie in a scratch folder. */
 export const PARAMS_FILE = 'params.json';
@@ -63,7 +70,7 @@ export function readCommand(
   };
   for (const { text, place } of argv) {
     for (const [whole, room, path] of text.matchAll(REFERENCE)) {
-      const [name, ...within] = path.split('.');
+      const [name, ...within] = splitDotted(path);
       const there = known[room as keyof typeof known];
       const noun = room.slice(0, -1);
       if (there.includes(name)) {
@@ -73,7 +80,9 @@ export function readCommand(
         continue;
       }
       const message = `\`${whole}\` in this command is no ${noun} of the stage`;
-      reader.say(message, place, didYouMean(name, there));
+      const dotted = there.filter((known) => path === known || path.startsWith(`${known}.`))[0];
+      const hint = dotted && `a name with dots stands in quotes: {${room}.${dottedStep(dotted)}}`;
+      reader.say(message, place, hint ?? didYouMean(name, there));
     }
   }
   return {

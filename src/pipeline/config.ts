@@ -25,6 +25,8 @@ export interface Pipeline {
   readonly resources: ReadonlyMap<string, number>;
   /** A make keeps the store within so many bytes, if it can. */
   readonly storeLimit: number;
+  /** What other readers of YAML would take for something else. */
+  readonly warnings: readonly Diagnostic[];
 }
 
 /** The keys of a pipeline file. */
@@ -56,9 +58,11 @@ export function readPipeline(source: PipelineSource): Result<Pipeline> {
 
 /** Reads of a pipeline what can be read; nothing where it is not even a map. */
 export function readPipelineParts(source: PipelineSource): Result<PipelineParts> {
-  const root = parseYaml(source.text, source.file);
-  if (!root.ok) return root;
   const reader = new Reader();
+  const root = parseYaml(source.text, source.file, ({ diagnostic }) => {
+    reader.warnings.push(diagnostic);
+  });
+  if (!root.ok) return root;
   const fields = reader.map(root.value, 'a pipeline', PIPELINE_KEYS);
   if (fields === undefined) return failure(...reader.problems);
   const params = readParams(reader, fields, source);
@@ -78,7 +82,7 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
     return [name, { ...place, start: named?.start ?? place.start }] as const;
   });
   return success({
-    pipeline: { params, stages: read, mirrors, resources, storeLimit },
+    pipeline: { params, stages: read, mirrors, resources, storeLimit, warnings: reader.warnings },
     problems: inReadingOrder(reader.problems),
     stages: new Map(places),
   });

@@ -177,7 +177,16 @@ export type Event =
       readonly kept?: string;
     }
   /** Something worth knowing that stops nothing. */
-  | { readonly event: 'warning'; readonly message: string; readonly task?: TaskId }
+  | {
+      readonly event: 'warning';
+      readonly message: string;
+      readonly task?: TaskId;
+      /** What it is of, where it is of a text that a person wrote. */
+      readonly file?: string;
+      readonly line?: number;
+      readonly column?: number;
+      readonly hint?: string;
+    }
   /** The run is over. */
   | { readonly event: 'finished'; readonly tally: Tally; readonly seconds: number };
 

@@ -108,7 +108,7 @@ function readFilePattern(
   const pattern = reader.text(file, `\`file\` of input \`${port}\``);
   if (pattern === undefined) return null;
   const allowed = outside?.value === true;
-  if (pattern === '' || (!allowed && !isWithin(pattern))) {
+  if (pattern === '' || (!allowed && !isWithin(pattern.replace(/\\(?=[*?[\]{}])/g, '')))) {
     const hint =
       'it is relative to the folder of pipeline.yaml, without ..; else add `outside: true`';
     const message = `\`file\` of input \`${port}\` leads out of the project`;

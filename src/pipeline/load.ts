@@ -14,6 +14,7 @@ import { withOutside } from './outside.ts';
 import type { Plan } from './plan.ts';
 import { makePlan } from './planner.ts';
 import type { StageConfig } from './section.ts';
+import { decodeSource } from './source-text.ts';
 import { bundleAnywhere } from './spare-bundles.ts';
 import { type ClientOptions, StageClient } from './stage-client.ts';
 import { stampOf } from './stamp.ts';
@@ -53,12 +54,14 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
   const { root, file, presets, sets } = options;
   const unfit = unfitFile(resolve(root, file), file);
   if (unfit !== undefined) return failure(unfit);
-  const text = await readFile(resolve(root, file), 'utf8').catch((error: unknown) => {
+  const bytes = await readFile(resolve(root, file)).catch((error: unknown) => {
     if (isSystemError(error)) return error;
     throw error;
   });
-  if (typeof text !== 'string') return failure(unreadable(text, root, file));
-  const parts = readPipelineParts({ text, file, presets, sets });
+  if (bytes instanceof Error) return failure(unreadable(bytes, root, file));
+  const text = decodeSource(bytes, file);
+  if (!text.ok) return text;
+  const parts = readPipelineParts({ text: text.value, file, presets, sets });
   if (!parts.ok) return parts;
   const { pipeline } = parts.value;
   const client = new StageClient(options);
@@ -68,7 +71,7 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
     const plan = await planSoundStages(stages, options, client, mistakes);
     if (plan === undefined || mistakes.all.length > 0) return failure(...mistakes.all);
     const { readsOutside } = client;
-    return success({ pipeline, plan, text: digestOf(text), sources, readsOutside });
+    return success({ pipeline, plan, text: digestOf(bytes), sources, readsOutside });
   } finally {
     await client.close();
   }

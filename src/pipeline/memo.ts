@@ -33,6 +33,8 @@ export interface Question {
 export interface Answer {
   /** Lines for people, coloured, but for the last one, which tells the time. */
   readonly talk: readonly string[];
+  /** Those of these lines that are said even to who wants quiet. */
+  readonly warnings?: readonly string[];
   /** Artifacts, absolute. */
   readonly results: readonly string[];
   /** The last event; its seconds are another time's. */
@@ -145,7 +147,7 @@ function holds(memo: Memo, question: Question, program: string): boolean {
     memo.form === FORM &&
     canonicalJson(memo.question) === canonicalJson(question) &&
     memo.program === program &&
-    memo.text === digestOf(readFileSync(resolve(question.root, question.file), 'utf8')) &&
+    memo.text === digestOf(readFileSync(resolve(question.root, question.file))) &&
     memo.store === storeState(question.cache) &&
     Object.entries(memo.stamps).every(([path, stamp]) => sameStamp(stamp, stampOf(path))) &&
     memo.folders.every(([path, folder]) => folderHolds(path, folder)) &&

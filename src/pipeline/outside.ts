@@ -8,7 +8,7 @@ import { type Diagnostic, failure, inReadingOrder, type Result, success } from '
 import { fileStat } from './files.ts';
 import type { InputConfig } from './input.ts';
 import type { Named, TaskId } from './key.ts';
-import { type Binding, fillPath, type Invocation, type Plan, type Task } from './plan.ts';
+import { type Binding, fillPattern, type Invocation, type Plan, type Task } from './plan.ts';
 import { type ProjectFile, ProjectFiles } from './project-file.ts';
 import type { StageConfig } from './section.ts';
 import { runProgram } from './shell.ts';
@@ -122,7 +122,7 @@ class Surroundings {
     { files }: InputConfig,
   ): Promise<readonly ProjectFile[]> {
     if (files === null) return [];
-    const pattern = fillPath(files.pattern, task.at);
+    const pattern = fillPattern(files.pattern, task.at);
     const found = await this.files.find(pattern, files.outside).catch((error: unknown) => {
       if (!isSystemError(error)) throw error;
       return { message: systemSentence(error), hint: systemHint(error) };
@@ -152,6 +152,12 @@ class Surroundings {
     const { environment } = this.options;
     const path = environment.PATH ?? '/usr/local/bin:/usr/bin:/bin';
     const env = [...command.env].map(([name, value]) => [name, value ?? environment[name] ?? null]);
+    for (const [name, value] of command.env) {
+      // Node has decoded it: what was not UTF-8 is lost.
+      if (value !== null || !environment[name]?.includes('\ufffd')) continue;
+      const message = `the variable ${name} around us is not UTF-8: it cannot be passed on as it is`;
+      this.say({ message, place: stage.place });
+    }
     const layout = [...stage.inputs].map(([port, config]) => [
       port,
       config.files ? null : this.placeOf(port, config, inputs[port]),
@@ -266,6 +272,10 @@ class Surroundings {
       signal: AbortSignal.timeout(FINGERPRINT_MS),
     });
     const text = said.join('\n').trim();
+    if (text.includes('\ufffd')) {
+      const message = `what \`${argv.join(' ')}\` prints is not UTF-8, so that the version of the tool is unknown`;
+      return { message, place: words[0]?.place };
+    }
     if (end.code === 0 && text !== '') return text;
     const how =
       end.code === 0 ? 'said nothing' : `ended with ${end.signal ?? `exit code ${end.code}`}`;

@@ -1,6 +1,7 @@
 // plan.ts — every task of a pipeline, in order
 import type { OutputFile } from './command.ts';
 import type { StageModule } from './declaration.ts';
+import { escapeGlob } from './glob.ts';
 import type { Link } from './join.ts';
 import type { Coordinates, Json, Named, TaskId } from './key.ts';
 import type { ProjectFile } from './project-file.ts';
@@ -108,4 +109,12 @@ export interface PlanWithoutTools extends Plan {
 
 /** A path with the task's labels in place of `{axis}`. */
 export const fillPath = (path: string, at: Coordinates): string =>
-  path.replace(/\{([\w-]+)\}/g, (whole, axis: string) => at[axis] ?? whole);
+  path.replace(/\{([\w-]+)\}/g, (whole, axis: string) =>
+    Object.hasOwn(at, axis) ? at[axis] : whole,
+  );
+
+/** A pattern with the task's labels in place of `{axis}`. They are names: nothing in them is a wildcard. */
+export const fillPattern = (pattern: string, at: Coordinates): string =>
+  pattern.replace(/(?<!\\)\{([\w-]+)\}/g, (whole, axis: string) =>
+    Object.hasOwn(at, axis) ? escapeGlob(at[axis]) : whole,
+  );

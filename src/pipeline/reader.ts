@@ -7,6 +7,8 @@ import type { Located } from './located.ts';
 /** Collects what is wrong while values are taken out of a located tree. */
 export class Reader {
   readonly problems: Diagnostic[] = [];
+  /** What stops nothing, but should be known. */
+  readonly warnings: Diagnostic[] = [];
 
   /** Says what is wrong; the same thing of the same place (a param that two stages use) only once. */
   say(message: string, place: Place, hint?: string): void {

@@ -7,12 +7,12 @@ import { forecast } from './action.ts';
 import { rememberedSources } from './code.ts';
 import type { Pipeline } from './config.ts';
 import type { Diagnostic } from './event.ts';
+import { isGlob, unescapeGlob } from './glob.ts';
 import { canonicalJson, type Digest, digestOf, type Json, type Key } from './key.ts';
 import type { Loaded } from './load.ts';
 import { Folders, isWithin } from './lookups.ts';
 import type { Sources } from './memo.ts';
 import type { Plan, Task } from './plan.ts';
-import { isGlob } from './project-file.ts';
 import { isSourceName, type Stamp, sameStamp, stampOf } from './stamp.ts';
 import type { Store } from './store.ts';
 
@@ -92,11 +92,11 @@ function patternsOf(
   for (const { inputs } of stages.values()) {
     for (const { files } of inputs.values()) {
       if (files === null) continue;
-      if (!isGlob(files.pattern)) named.push(resolve(root, files.pattern));
+      if (!isGlob(files.pattern)) named.push(resolve(root, unescapeGlob(files.pattern)));
       else {
         // `{axis}` counts as a wildcard, too: what is before the first is the same for every task.
         const steps = files.pattern.split('/');
-        const fixed = steps.slice(0, steps.findIndex(isGlob));
+        const fixed = steps.slice(0, steps.findIndex(isGlob)).map(unescapeGlob);
         trees.add(resolve(root, fixed.join('/') || (files.pattern.startsWith('/') ? '/' : '.')));
       }
     }
@@ -181,7 +181,7 @@ export async function openWatcher(
       ignored: (path, stats) =>
         isOwn(path) || (stats?.isFile() === true && !files.has(path) && !isLikelySource(path)),
     }),
-    ...open(trees, { ignored: (path) => isOwn(path) || isNeverMeant(root, path) }),
+    ...open(trees, { ignored: (path) => isOwn(path) || isNeverMeant(trees, path) }),
   ];
   const closeLookups = watchLookups(lookups, isOwn, () => onChange('maybe'), onError);
   await Promise.all(watchers.map((watcher) => once(watcher, 'ready')));
@@ -262,7 +262,11 @@ const PACKAGES = `${sep}node_modules${sep}`;
 const isLikelySource = (path: string): boolean => isSourceName(path) && !path.includes(PACKAGES);
 
 /** What no pattern fits: packages, and hidden files and folders. */
-const isNeverMeant = (root: string, path: string): boolean =>
-  relative(root, path)
-    .split(sep)
-    .some((step) => step === 'node_modules' || /^\.[^.]/.test(step));
+const isNeverMeant = (trees: ReadonlySet<string>, path: string): boolean =>
+  [...trees]
+    .filter((tree) => isWithin(tree, path))
+    .every((tree) =>
+      relative(tree, path)
+        .split(sep)
+        .some((step) => step === 'node_modules' || /^\.[^.]/.test(step)),
+    );
