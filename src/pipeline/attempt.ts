@@ -1,5 +1,4 @@
 // attempt.ts — the scratch folder of one attempt at a command: used once, removed by whoever comes later if need be
-import { randomBytes } from 'node:crypto';
 import type { Dirent } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -34,6 +33,8 @@ export interface AttemptOptions {
   readonly parent: string;
   /** What its name begins with: the same for all attempts at one action. */
   readonly name: string;
+  /** What it ends with: a text that no other attempt has. */
+  readonly unique: string;
   readonly identity: Identity;
 }
 
@@ -57,35 +58,20 @@ const UNSEEN_MS = 24 * 3_600_000;
 const MARK = '.json';
 const OWNER_ALL = 0o700;
 
-/** Makes a folder that no attempt has had and none will have. */
-export async function openAttempt({ parent, name, identity }: AttemptOptions): Promise<Attempt> {
+/** Makes a folder that no attempt has had and none will have. @throws when there is one of its name */
+export async function openAttempt(options: AttemptOptions): Promise<Attempt> {
+  const { parent, name, unique, identity } = options;
   await mkdir(parent, { recursive: true });
   await removeOld(parent, name, identity);
   const { host, pid } = identity;
   const life = lifeOf(pid);
   const mark: Mark = { host, pid, ...(life && { life }) };
-  for (;;) {
-    const folder = join(parent, `${name}-${randomBytes(6).toString('hex')}`);
-    // The mark comes first: a folder without one would belong to nobody.
-    if (!(await isNew(writeFile(folder + MARK, JSON.stringify(mark), { flag: 'wx' })))) continue;
-    if (!(await isNew(mkdir(folder)))) {
-      await rm(folder + MARK, { force: true });
-      continue;
-    }
-    for (const part of ['work', 'home', 'tmp']) await mkdir(join(folder, part));
-    return attemptIn(folder, mark);
-  }
-}
-
-/** Whether something could be made that was not there. */
-async function isNew(making: Promise<unknown>): Promise<boolean> {
-  try {
-    await making;
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
+  const folder = join(parent, `${name}-${unique}`);
+  // The mark comes first: a folder without one would belong to nobody.
+  await writeFile(folder + MARK, JSON.stringify(mark), { flag: 'wx' });
+  await mkdir(folder);
+  for (const part of ['work', 'home', 'tmp']) await mkdir(join(folder, part));
+  return attemptIn(folder, mark);
 }
 
 function attemptIn(folder: string, mark: Mark): Attempt {

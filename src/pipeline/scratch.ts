@@ -32,6 +32,7 @@ import { environmentOf, scratchName } from './outside.ts';
 import type { Invocation, Task } from './plan.ts';
 import { type ProgramEnd, quotedWord, runProgram } from './shell.ts';
 import { type Absent, StageError } from './stage.ts';
+import { newNonce } from './supervisor.ts';
 
 /** The blobs of one input port. */
 export interface GivenBlobs {
@@ -80,7 +81,9 @@ const STAGE_NAME_SHOWN = 48;
 export async function runInScratch(work: ScratchWork): Promise<ScratchEnd> {
   const { task, key, folder: parent, identity, root, warn } = work;
   const name = `${task.stage.slice(0, STAGE_NAME_SHOWN)}-${key.slice(0, 16)}`;
-  const attempt = await openAttempt({ parent, name, identity }).catch((error: unknown) => {
+  const nonce = newNonce();
+  const unique = nonce.slice(0, -1);
+  const attempt = await openAttempt({ parent, name, unique, identity }).catch((error: unknown) => {
     throw new StageError(`its scratch folder cannot be made: ${textOf(error)}`);
   });
   const discard = async (): Promise<void> => {
@@ -89,7 +92,7 @@ export async function runInScratch(work: ScratchWork): Promise<ScratchEnd> {
     warn(`the scratch folder could not be removed, and will be tried again: ${obstacle}`);
   };
   try {
-    const end = await runIn(attempt, work);
+    const end = await runIn(attempt, nonce, work);
     await discard();
     return end;
   } catch (error) {
@@ -108,6 +111,7 @@ export async function runInScratch(work: ScratchWork): Promise<ScratchEnd> {
 
 async function runIn(
   { work: folder, home, temporary }: Attempt,
+  nonce: string,
   work: ScratchWork,
 ): Promise<ScratchEnd> {
   const { task, command, signal, log, state, warn } = work;
@@ -120,7 +124,7 @@ async function runIn(
   const filled = argumentsOf(command, { params: task.params, places, lists });
   const argv = filled.map(({ text }) => text);
   const env = environmentOf(command, home, temporary);
-  const end = await runProgram({ argv, env, folder, line: log, state, signal });
+  const end = await runProgram({ argv, env, nonce, folder, line: log, state, signal });
   if (signal.aborted) return { end: 'stopped' };
   if (isTooLong(end)) throw new StageError(tooLongWords(filled, env));
   if (end.refusal) throw new StageError(`the command could not be started: ${end.refusal.message}`);

@@ -18,8 +18,10 @@ import {
 /** A program to run. No shell reads its arguments. */
 export interface Program {
   readonly argv: readonly string[];
-  /** The whole environment. `PIPELINE_ATTEMPT` is added to it. */
+  /** The whole environment. `PIPELINE_ATTEMPT` is added to it where no variable holds `nonce`. */
   readonly env: Named<string>;
+  /** By which its processes are found; a new one where there is none. */
+  readonly nonce?: string;
   readonly folder: string;
   /** Hears every line of stdout and stderr. */
   readonly line: (line: string) => void;
@@ -61,7 +63,7 @@ export function killProgramsNow(): void {
 
 /** Runs a program in a session and process group of its own, without input. */
 export async function runProgram(program: Program): Promise<ProgramEnd> {
-  const { line, state, signal } = program;
+  const { line, state, signal, nonce = newNonce() } = program;
   const last: string[] = [];
   const hear = (text: string): void => {
     last.push(text);
@@ -69,7 +71,6 @@ export async function runProgram(program: Program): Promise<ProgramEnd> {
     line(text);
   };
   startSupervisor();
-  const nonce = newNonce();
   const { child, closed } = await start(program, nonce);
   const refusal = child?.pid === undefined ? await refusalOf(child, closed) : undefined;
   if (child?.pid === undefined) {
@@ -113,6 +114,7 @@ async function start(
   nonce: string,
 ): Promise<{ readonly child: ChildProcess | undefined; readonly closed: Promise<unknown> }> {
   const { $ } = await import('zx/core');
+  const isNamed = Object.values(env).some((value) => value.includes(nonce));
   let child: ChildProcess | undefined;
   const withArguments = (command: string, _: unknown, options: object): ChildProcess => {
     child = spawn('/bin/sh', ['-c', command, 'sh', ...argv], { ...options, shell: false });
@@ -121,7 +123,7 @@ async function start(
   const nothing = { push: () => 0, length: 0 } as unknown as string[];
   const run = $({
     cwd: folder,
-    env: { ...env, [ATTEMPT_VARIABLE]: attemptValue(nonce) },
+    env: isNamed ? { ...env } : { ...env, [ATTEMPT_VARIABLE]: attemptValue(nonce) },
     spawn: withArguments as unknown as typeof spawn,
     store: { stdout: nothing, stderr: nothing, stdall: nothing },
     shell: '/bin/sh',

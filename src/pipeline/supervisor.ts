@@ -4,17 +4,20 @@ import { randomBytes } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import { liveProcess, type ProgramMark } from './processes.ts';
 
-/** The variable by which processes of a program are found that have left its session (Linux). */
+/**
+ * The variable by which processes of a program are found that have left its session (Linux), where no other variable
+ * holds the program's nonce: those of a command do, as the folder of its attempt is named by it.
+ */
 export const ATTEMPT_VARIABLE = 'PIPELINE_ATTEMPT';
 
 /** Names this process among all that supervise; programs within a program carry the names of both. */
-const own = randomBytes(12).toString('hex');
+const own = randomBytes(8).toString('hex');
 let attempts = 0;
 
-/** A value of `PIPELINE_ATTEMPT` that no other program has. */
+/** A text that the environment of no other program holds. Without its last character it can name a folder. */
 export function newNonce(): string {
   attempts += 1;
-  return `${own}-${attempts}-`;
+  return `${own}.${attempts}/`;
 }
 
 /** The value of `PIPELINE_ATTEMPT` for a program: its nonce, after those of the programs that this process is part of. */
@@ -90,7 +93,7 @@ function pipe(): Writable | undefined {
   if (supervisor?.exitCode === null && supervisor.signalCode === null) {
     return supervisor.stdin ?? undefined;
   }
-  const child = spawn('/bin/sh', ['-c', SCRIPT, 'pipeline-supervisor', `${own}-`], {
+  const child = spawn('/bin/sh', ['-c', SCRIPT, 'pipeline-supervisor', `${own}.`], {
     // A session of its own: no signal of this terminal reaches it. An environment without nonces: nobody ends it.
     detached: true,
     cwd: '/',
