@@ -338,6 +338,8 @@ test('what is wrong with a command is said before anything runs', async () => {
     pipeline.yaml:5:101: error: there is no kind \`jsn\`
       hint: did you mean \`json\`?
     pipeline.yaml:5:111: error: params.json is where the params lie
+    pipeline.yaml:6:13: error: there is no file e.ts
+      hint: paths are relative to the folder of pipeline.yaml
     pipeline.yaml:6:19: error: \`outputs\` is for commands
       hint: a module says so itself, in its code
     pipeline.yaml:6:38: error: \`env\` is for commands
