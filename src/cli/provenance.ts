@@ -143,7 +143,7 @@ function claimCosts(plan: Plan, tasks: Tasks, result: RunResult, blob: ReadBlob)
     return bytes ? [JSON.parse(new TextDecoder().decode(bytes)) as Judged] : [];
   });
   return found
-    .filter(({ form }) => form === 'claims/1')
+    .filter(({ form }) => form === 'claims/1' || form === 'claims/2')
     .flatMap(({ claims }) =>
       claims.map(({ id, title, contrasts }): ClaimCost => {
         const behind = contrasts.flatMap(({ a, b }) => [...a.tasks, ...(b?.tasks ?? [])]);
@@ -166,7 +166,7 @@ function claimCosts(plan: Plan, tasks: Tasks, result: RunResult, blob: ReadBlob)
     );
 }
 
-/** What is read of the form claims/1. */
+/** What is read of the forms claims/1 and claims/2. */
 interface Judged {
   readonly form: string;
   readonly claims: readonly {
