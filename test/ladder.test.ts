@@ -31,7 +31,9 @@ const roomOf = (path: string): string => /^(stages|src\/[\w-]+)\//.exec(path)?.[
 const SCIENCE = ['src/stats', 'src/data', 'src/sparse', 'src/network', 'src/claims', 'src/report'];
 /** Forms that every room may use. */
 const isFoundation = (name: string): boolean =>
-  ['src/tensor.ts', 'src/file-set.ts', 'src/hint.ts', 'src/label.ts'].includes(name);
+  ['dtype', 'exact-json', 'file-set', 'hint', 'label', 'plain-text', 'tensor', 'utf8'].some(
+    (file) => name === `src/${file}.ts`,
+  );
 const own = (name: string): boolean => name.startsWith('src/') || name.startsWith('stages/');
 
 describe('the map in ARCHITECTURE.md', () => {
@@ -104,7 +106,21 @@ describe('facts that the design rests on', () => {
   test('only the command line touches the process, and who compiles kernels asks it which V8 it has', () => {
     // How the kernels are compiled depends on which V8 there is; what they compute does not.
     const compiler = 'src/network/compile.ts';
-    expect(using(/\bprocess\.|node:process/, ['src/cli/', compiler])).toEqual([]);
+    // Programs are ended where they are started, and know their parent's environment.
+    const programs = ['src/pipeline/processes.ts', 'src/pipeline/supervisor.ts'];
+    // Both say in words what stages may not do with it.
+    const words = ['src/pipeline/guard.ts', 'src/pipeline/unbundled.ts'];
+    const allowed = ['src/cli/', compiler, ...programs, ...words];
+    expect(using(/\bprocess\.|node:process/, allowed)).toEqual([]);
+  });
+
+  test('only one file loads the bundle of a stage, and the command line does not load that file', () => {
+    expect(using(/\bimport\(\s*[^'\s]/, [])).toEqual(['src/pipeline/stage-module.ts']);
+    const reached = new Set(['src/cli/start.ts']);
+    for (const path of reached)
+      for (const name of importsOf(path)) if (own(name)) reached.add(name);
+    expect(reached.has('src/pipeline/stage-client.ts')).toBe(true);
+    expect(reached.has('src/pipeline/stage-module.ts')).toBe(false);
   });
 
   test('only one file imports lmdb', () => {

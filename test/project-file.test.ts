@@ -115,6 +115,6 @@ describe('files of the project', () => {
     mkdirSync(join(rig.folder, 'folder'));
     writeFileSync(join(rig.folder, 'folder', 'x'), '');
     rig.edit('pipeline.yaml', '"tables/**/*.csv"', 'folder');
-    expect((await rig.run('status')).stderr).toContain('there is no file folder');
+    expect((await rig.run('status')).stderr).toContain('folder is a folder');
   });
 });

@@ -12,6 +12,9 @@ import { type Beside, prepare, Vanished, writePackage } from '../archive/pack.ts
 import { type Settled, settle } from '../archive/settled.ts';
 import { byCodeUnit, type Named, type TaskId } from '../pipeline/key.ts';
 import type { Plan } from '../pipeline/plan.ts';
+import { decodeSource } from '../pipeline/source-text.ts';
+import { decodeUtf8 } from '../utf8.ts';
+import { checkOutput, unwritten } from './output.ts';
 import {
   type CommonOptions,
   stderrColors as c,
@@ -44,6 +47,8 @@ interface ArchiveOptions extends CommonOptions {
 
 /** Writes an archive of what is made. */
 export async function archive(file: string | undefined, options: ArchiveOptions): Promise<number> {
+  const named = file === undefined ? undefined : resolve(options.directory, file);
+  if (named !== undefined) checkOutput(named);
   const session = await openSession(options);
   try {
     const targets = targetsOf(session.plan, options.target);
@@ -61,8 +66,10 @@ export async function archive(file: string | undefined, options: ArchiveOptions)
     const allowed = new Set(options.allow);
     const held = [...failuresIn(ends), ...made.holds].filter(({ item }) => !allowed.has(item));
     if (held.length > 0) return refuse(held, options.json ?? false);
-    const path = resolve(options.directory, file ?? `${made.name}.zip`);
-    const bytes = await writePackage(made, path, () => undefined);
+    const path = named ?? resolve(options.directory, `${made.name}.zip`);
+    const bytes = await writePackage(made, path, () => undefined).catch((error: unknown) => {
+      throw unwritten(path, error);
+    });
     const sha256 = await digestOfPath(path);
     const left = gathered.leftOut.length;
     if (options.json)
@@ -150,14 +157,14 @@ function refuse(
 
 async function besideOf(session: Session, plan: Plan, options: ArchiveOptions): Promise<Beside> {
   const { root, cache, pipeline } = session;
-  const text = await readFile(join(root, options.file), 'utf8');
+  const text = decodeUtf8(await readFile(join(root, options.file)));
   const papers: Record<string, Uint8Array> = {};
   for (const name of ['LICENSE', 'CITATION.cff']) {
     const bytes = await paper(root, name);
     if (bytes) papers[name] = bytes;
   }
   const citation =
-    papers['CITATION.cff'] && (parse(Buffer.from(papers['CITATION.cff']).toString()) as unknown);
+    papers['CITATION.cff'] && (parse(paperText('CITATION.cff', papers['CITATION.cff'])) as unknown);
   const written = parse(text) as { readonly params?: { readonly title?: unknown } } | null;
   const title = written?.params?.title;
   const modules = [...pipeline.stages.values()].map(({ name, run }) => [name, run]);
@@ -174,6 +181,13 @@ async function besideOf(session: Session, plan: Plan, options: ArchiveOptions): 
     authors: authorsOf(citation),
     version: VERSION,
   };
+}
+
+/** @throws UsageError when it is not UTF-8 */
+function paperText(name: string, bytes: Uint8Array): string {
+  const text = decodeSource(bytes, name);
+  if (!text.ok) throw new UsageError(text.diagnostics);
+  return text.value;
 }
 
 /** Licences go by two spellings. */

@@ -3,6 +3,7 @@ import { Argument, type Command, Option } from 'commander';
 import { addArchives } from './archives.ts';
 import {
   examples,
+  jobs,
   notNegative,
   positive,
   several,
@@ -27,7 +28,7 @@ function addWatch(root: Command, end: End): void {
   withCommon(root.command('watch [targets...]'))
     .description('make targets, and again whenever something changes that they rest on')
     .addOption(
-      new Option('-j, --jobs <n>', 'tasks at once (default: one per core)').argParser(positive),
+      new Option('-j, --jobs <n>', 'tasks at once (default: one per core)').argParser(jobs),
     )
     .option('-k, --keep-going', 'after a failure, go on with what does not need it')
     .option('--mirror <dir|url>', 'look here first for data files (repeatable)', several)
@@ -182,7 +183,8 @@ function addUpkeep(root: Command, end: End): void {
 function addBeginnings(root: Command, end: End): void {
   withCommon(root.command('check'))
     .description('tell everything that is wrong with the pipeline, and run nothing')
-    .addHelpText('after', examples('check', 'check --preset mnist', 'check --json'))
+    .option('--strict', 'treat warnings as errors')
+    .addHelpText('after', examples('check', 'check --strict', 'check --json'))
     .action(async (options) => end(await (await import('./check.ts')).check(withLists(options))));
 
   root

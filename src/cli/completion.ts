@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Argument, Command, Option } from 'commander';
 import { byCodeUnit } from '../pipeline/key.ts';
+import { decodeSource } from '../pipeline/source-text.ts';
 import { parseYaml } from '../pipeline/yaml.ts';
 import { EXIT, placesOf, storeAt, tell } from './session.ts';
 
@@ -103,7 +104,8 @@ function valueAfter(words: readonly string[], options: readonly string[]): strin
 /** Names of one section of the pipeline file; none when it cannot be read. */
 function namesIn(folder: string, file: string, section: string): readonly string[] {
   try {
-    const parsed = parseYaml(readFileSync(join(folder, file), 'utf8'), file);
+    const text = decodeSource(readFileSync(join(folder, file)), file);
+    const parsed = text.ok ? parseYaml(text.value, file) : text;
     const names = parsed.ok ? parsed.value.fields?.get(section)?.fields?.keys() : undefined;
     return [...(names ?? [])].sort(byCodeUnit);
   } catch {
@@ -112,11 +114,13 @@ function namesIn(folder: string, file: string, section: string): readonly string
 }
 
 function runIds(folder: string, cache: string | undefined): readonly string[] {
-  const places = placesOf({ directory: folder, ...(cache !== undefined && { cache }) });
-  const store = storeAt(places.cache, 'read');
   try {
-    return ['last', ...store.runs(20).map(({ id }) => id)];
-  } finally {
+    const places = placesOf({ directory: folder, ...(cache !== undefined && { cache }) });
+    const store = storeAt(places.cache, 'read');
+    const ids = store.runs(20).map(({ id }) => id);
     void store.close();
+    return ['last', ...ids];
+  } catch {
+    return []; // A shell that completes a word is no place for errors.
   }
 }

@@ -1,8 +1,9 @@
 // display.ts — events → what a person sees while a run goes on: live on a terminal, plain lines elsewhere
 import { createLogUpdate } from 'log-update';
-import type { Event, Listener, Reason } from '../pipeline/event.ts';
+import type { Event, Listener, Outcome, Reason } from '../pipeline/event.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import type { Plan } from '../pipeline/plan.ts';
+import { plainLog, plainName, plainText } from '../plain-text.ts';
 import { type Colors, count, duration, reasonWords, shownPath, taskWord } from './words.ts';
 
 /** A listener that draws, and a way to take the drawing away when the run is over. */
@@ -33,22 +34,22 @@ interface Running {
 /** What is known of the run so far. */
 interface Progress {
   readonly total: number;
-  built: number;
-  reused: number;
-  failed: number;
-  skipped: number;
-  infeasible: number;
+  /** How each task ended that has: the last word counts, as a task that was reused may lose its bytes and run after all. */
+  readonly ended: Map<TaskId, Outcome>;
   readonly running: Map<TaskId, Running>;
   /** Tasks built in this run. */
   readonly made: Set<TaskId>;
   /** Seconds per unit of work, or per task, by stage: what the time left is guessed from. */
   readonly seconds: Map<string, { tasks: number; seconds: number }>;
+  /** By stage, how many tasks have not ended. */
   readonly remaining: Map<string, number>;
+  failed: number;
 }
 
 /** Without a terminal, a running task tells its progress this often. */
 const PLAIN_PROGRESS_MS = 15_000;
 const REDRAW_MS = 100;
+const WAITING_MAX = 1000;
 /** With fewer tasks built, the time left is anybody's guess. */
 const TASKS_BEFORE_GUESS = 5;
 
@@ -58,11 +59,8 @@ function newProgress(plan: Plan): Progress {
     remaining.set(stage, (remaining.get(stage) ?? 0) + 1);
   return {
     total: plan.tasks.size,
-    built: 0,
-    reused: 0,
+    ended: new Map(),
     failed: 0,
-    skipped: 0,
-    infeasible: 0,
     running: new Map(),
     made: new Set(),
     seconds: new Map(),
@@ -77,31 +75,29 @@ function note(progress: Progress, plan: Plan, event: Event, now: number): void {
   } else if (event.event === 'progress') {
     const running = progress.running.get(event.task);
     if (running) Object.assign(running, { done: event.done, of: event.of, note: event.note });
-  } else if (event.event === 'built' || event.event === 'reused') {
-    progress[event.event] += 1;
+  } else if (event.event === 'retrying' || event.event === 'waiting') {
+    progress.running.delete(event.task);
+  } else if (isEnd(event)) {
     const stage = plan.tasks.get(event.task)?.stage ?? '';
-    progress.remaining.set(stage, (progress.remaining.get(stage) ?? 1) - 1);
-    progress.running.delete(event.task);
-    if (event.event === 'built') {
-      progress.made.add(event.task);
-      const known = progress.seconds.get(stage) ?? { tasks: 0, seconds: 0 };
-      known.tasks += 1;
-      known.seconds += event.seconds;
-      progress.seconds.set(stage, known);
+    if (!progress.ended.has(event.task)) {
+      progress.remaining.set(stage, (progress.remaining.get(stage) ?? 1) - 1);
     }
-  } else if (isLoss(event)) {
-    progress[event.event] += 1;
+    progress.ended.set(event.task, event.event);
     progress.running.delete(event.task);
-  } else if (event.event === 'interrupted' || event.event === 'retrying') {
-    progress.running.delete(event.task);
+    if (event.event === 'failed') progress.failed += 1;
+    if (event.event !== 'built') return;
+    progress.made.add(event.task);
+    const known = progress.seconds.get(stage) ?? { tasks: 0, seconds: 0 };
+    known.tasks += 1;
+    known.seconds += event.seconds;
+    progress.seconds.set(stage, known);
   }
 }
 
-const isLoss = (event: Event): event is Extract<Event, { event: Loss }> =>
-  event.event === 'failed' || event.event === 'skipped' || event.event === 'infeasible';
-
-/** How a task can end without outputs, beside being stopped. */
-type Loss = 'failed' | 'skipped' | 'infeasible';
+const ENDS: ReadonlySet<string> = new Set<Outcome>([
+  ...(['built', 'reused', 'failed', 'skipped', 'interrupted', 'infeasible'] as const),
+]);
+const isEnd = (event: Event): event is Extract<Event, { event: Outcome }> => ENDS.has(event.event);
 
 /** A guess at the seconds left, from what tasks of each stage took; a stage not seen yet counts as the average. */
 function secondsLeft({ seconds, remaining, running }: Progress, now: number): number | undefined {
@@ -141,7 +137,9 @@ function plainDisplay(options: DisplayOptions, wanted: () => boolean): Display {
       if (event.event !== 'progress' || !running || !wanted()) return;
       if (now - running.told < PLAIN_PROGRESS_MS) return;
       running.told = now;
-      stream.write(`        ${event.task}: ${percent(running)} ${running.note}\n`);
+      stream.write(
+        `        ${plainName(event.task)}: ${percent(running)} ${plainName(running.note)}\n`,
+      );
     },
     close: () => undefined,
   };
@@ -150,22 +148,48 @@ function plainDisplay(options: DisplayOptions, wanted: () => boolean): Display {
 const percent = ({ done, of }: { done: number; of: number }): string =>
   of > 0 ? `${Math.floor((100 * done) / of)} %` : '';
 
-/** The line that stays, for events that leave one. */
+/** The line that stays, for events that leave one. What others said in it is harmless to show. */
 export function lineFor(
   event: Event,
   progress: Pick<Progress, 'running' | 'made'>,
   c: Colors,
 ): string | undefined {
+  if (event.event === 'log') {
+    return c.dim(`        ${plainName(event.task)}: ${plainLog(event.line)}`);
+  }
+  const { running, made } = progress;
+  const sameAs = event.event === 'reused' ? event.sameAs : undefined;
+  const around = {
+    reason: event.event === 'built' ? running.get(event.task)?.reason : undefined,
+    // Of a task that was up to date, twins are, too: only what was made just now is worth a line.
+    isTwin: sameAs !== undefined && made.has(sameAs),
+  };
+  return lineOf(harmless(event), around, c);
+}
+
+/** The same with every text in it harmless to show. */
+function harmless<T>(value: T): T {
+  if (typeof value === 'string') return plainText(value) as T;
+  if (Array.isArray(value)) return value.map(harmless) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [plainText(name), harmless(item)]),
+  ) as T;
+}
+
+function lineOf(
+  event: Event,
+  { reason, isTwin }: { readonly reason: Reason | undefined; readonly isTwin: boolean },
+  c: Colors,
+): string | undefined {
   switch (event.event) {
     case 'built': {
       const same = event.unchanged ? c.dim(' (came out the same)') : '';
-      const reason = progress.running.get(event.task)?.reason;
       const why = reason && reason.kind !== 'new' ? c.dim(` — ${reasonWords(reason)}`) : '';
       return `${c.green('built')}   ${event.task} ${c.dim(`in ${duration(event.seconds)}`)}${same}${why}`;
     }
     case 'reused':
-      // Of a task that was up to date, twins are, too: only what was made just now is worth a line.
-      return event.sameAs && progress.made.has(event.sameAs)
+      return isTwin
         ? `${c.cyan('reused')}  ${event.task} ${c.dim(`same as ${event.sameAs}`)}`
         : undefined;
     case 'failed':
@@ -176,7 +200,7 @@ export function lineFor(
         ? undefined
         : `${c.yellow('left out')} ${event.task} ${c.dim(`— infeasible: ${event.message}`)}`;
     case 'interrupted':
-      return `${c.yellow('stopped')} ${event.task} ${c.dim('the next make continues it')}`;
+      return `${c.yellow('stopped')} ${event.task}${event.checkpoint ? c.dim(' the next make continues it') : ''}`;
     case 'waiting':
       return `${c.yellow('waiting')} ${event.task} ${c.dim(waitingWords(event))}`;
     case 'retrying': {
@@ -185,9 +209,7 @@ export function lineFor(
       return `${c.yellow('failed')}  ${event.task} ${c.dim(words)}`;
     }
     case 'warning':
-      return `${c.yellow('warning')} ${event.task ? `${event.task}: ` : ''}${event.message}`;
-    case 'log':
-      return `${c.dim(`        ${event.task}: ${event.line}`)}`;
+      return `${c.yellow('warning')} ${warningPlace(event)}${event.message}${event.hint ? ` (${event.hint})` : ''}`;
     case 'artifact':
       return event.kept
         ? `${c.yellow('warning')} ${shownPath(event.path)} had been edited: the edited file is now ${shownPath(event.kept)}`
@@ -221,24 +243,29 @@ function liveDisplay(options: DisplayOptions): Display {
   const update = createLogUpdate(stream, { showCursor: true });
   const start = clock();
   let drawn = 0;
+  /** Lines that stay and are not written yet: drawing after each would take longer than what they tell of. */
+  let waiting: string[] = [];
   const draw = (): void => {
     drawn = clock();
+    if (waiting.length > 0) {
+      update.clear();
+      stream.write(`${waiting.join('\n')}\n`);
+      waiting = [];
+    }
     update(frame(progress, stream.columns ?? 80, clock() - start, clock(), colors));
   };
-  const timer = setInterval(draw, REDRAW_MS * 5);
+  const timer = setInterval(draw, REDRAW_MS);
   timer.unref();
   return {
     listener(event) {
       const line = lineFor(event, progress, colors);
       note(progress, plan, event, clock());
-      if (line !== undefined) {
-        update.clear();
-        stream.write(`${line}\n`);
-        draw();
-      } else if (clock() - drawn >= REDRAW_MS) draw();
+      if (line !== undefined) waiting.push(line);
+      if (clock() - drawn >= REDRAW_MS || waiting.length >= WAITING_MAX) draw();
     },
     close() {
       clearInterval(timer);
+      if (waiting.length > 0) draw();
       update.clear();
       update.done();
     },
@@ -258,12 +285,12 @@ function frame(
   now: number,
   c: Colors,
 ): string {
-  const { total, built, reused, failed, skipped, infeasible, running } = progress;
+  const { total, failed, running } = progress;
   const partial = [...running.values()].reduce(
     (sum, { done, of }) => sum + (of > 0 ? done / of : 0),
     0,
   );
-  const ended = built + reused + failed + skipped + infeasible;
+  const ended = progress.ended.size;
   const left = secondsLeft(progress, now);
   const words = [
     `${ended}/${count(total, 'task')}`,
@@ -273,8 +300,16 @@ function frame(
   ];
   const head = `${bar((ended + partial) / Math.max(1, total), 24, c)} ${words.join(c.dim(' · '))}`;
   const lines = [...running].map(([task, state]) => {
-    const text = `  ${task} ${state.note} ${percent(state)}`.slice(0, Math.max(20, columns - 16));
+    const text = plainName(`  ${task} ${state.note} ${percent(state)}`).slice(
+      0,
+      Math.max(20, columns - 16),
+    );
     return `${bar(state.of > 0 ? state.done / state.of : 0, 8, c)} ${text}`;
   });
   return [head, ...lines].join('\n');
+}
+
+function warningPlace({ task, file, line, column }: Extract<Event, { event: 'warning' }>): string {
+  if (file !== undefined) return `${file}${line === undefined ? '' : `:${line}:${column}`}: `;
+  return task === undefined ? '' : `${task}: `;
 }

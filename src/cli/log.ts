@@ -5,6 +5,7 @@ import { lastRunOf, taskInRuns } from '../pipeline/history.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import type { RunRecord, TaskLog } from '../pipeline/record.ts';
 import type { Store } from '../pipeline/store.ts';
+import { plainLog, plainName, plainText } from '../plain-text.ts';
 import { oneRun } from './past.ts';
 import {
   type CommonOptions,
@@ -56,12 +57,14 @@ function logIn(store: Store, { id, at, outcomes = {} }: RunRecord, task: TaskId)
 
 function tellLog({ task, run, at, outcome, lines, dropped, error, params }: TaskLog): void {
   const c = stderrColors;
-  talk(c.dim(`${task}: ${outcome} in run ${run}, ${at}`));
+  talk(c.dim(`${plainName(task)}: ${outcome} in run ${run}, ${at}`));
   const head = dropped ? Math.ceil(lines.length / 2) : lines.length;
-  for (const line of lines.slice(0, head)) tell(line);
+  for (const line of lines.slice(0, head)) tell(plainLog(line));
   if (dropped) talk(c.dim(`… ${dropped} lines were not kept …`));
-  for (const line of lines.slice(head)) tell(line);
-  if (error) tell(error.stack?.includes(error.message) ? error.stack : error.message);
+  for (const line of lines.slice(head)) tell(plainLog(line));
+  if (error) {
+    tell(plainText(error.stack?.includes(error.message) ? error.stack : error.message));
+  }
   if (params) talk(c.dim(`params: ${JSON.stringify(params)}`));
   if (lines.length === 0 && error === undefined) talk('it said nothing');
 }

@@ -1,6 +1,9 @@
 // main.ts — argv → command → exit code
 import { Command, CommanderError, Option } from 'commander';
-import { examples, positive, several, withCommon, withLists } from './options.ts';
+import { StoreError } from '../pipeline/store.ts';
+import { isSystemError, systemHint, systemSentence } from '../pipeline/system-error.ts';
+import { argumentFault } from './arguments.ts';
+import { examples, jobs, several, withCommon, withLists } from './options.ts';
 import { EXIT, reportDiagnostics, stderrColors, talk, UsageError } from './session.ts';
 
 /** Filled in by the build. */
@@ -37,10 +40,12 @@ async function program(argv: readonly string[], end: (code: number) => void): Pr
 Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`,
     );
 
+  root.hook('preAction', (_, command) => refuseEmpty(command));
+
   withCommon(root.command('make [targets...]'))
     .description('make targets (stages or tasks; all when none is named) and what they need')
     .addOption(
-      new Option('-j, --jobs <n>', 'tasks at once (default: one per core)').argParser(positive),
+      new Option('-j, --jobs <n>', 'tasks at once (default: one per core)').argParser(jobs),
     )
     .option('-n, --dry-run', 'say what would run and why, and run nothing')
     .option('-k, --keep-going', 'after a failure, go on with what does not need it')
@@ -92,10 +97,35 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
   return root;
 }
 
+/** An option or argument without a value is a slip, such as a variable of a shell that is not set. */
+function refuseEmpty(command: Command): void {
+  // Shells ask what may stand in the place of an empty word.
+  if (command.name() === 'complete') return;
+  const given = [
+    ...command.options.map((option) => {
+      const value: unknown = command.getOptionValue(option.attributeName());
+      return [option.long ?? option.flags, value] as const;
+    }),
+    ...command.registeredArguments.map(
+      (argument, n) => [argument.name(), command.processedArgs[n]] as const,
+    ),
+  ];
+  const empty = given.filter(
+    ([, value]) => value === '' || (Array.isArray(value) && value.includes('')),
+  );
+  if (empty.length > 0)
+    throw new UsageError(empty.map(([name]) => ({ message: `${name} is empty` })));
+}
+
 /** Runs a command. What a user can mend is worded; anything else is a bug of ours, and shows its stack. */
 async function main(argv: readonly string[]): Promise<number> {
   const ended = { code: EXIT.made as number };
   try {
+    const fault = argumentFault(argv.slice(2));
+    if (fault !== undefined) {
+      const hint = 'write it in UTF-8, or put the value into pipeline.yaml';
+      throw new UsageError([{ message: fault, hint }]);
+    }
     const root = await program(argv, (code) => {
       ended.code = code;
     });
@@ -105,11 +135,11 @@ async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.made : EXIT.mend;
     const json = argv.includes('--json');
     if (error instanceof UsageError) reportDiagnostics(error.diagnostics, json);
-    else if (error instanceof Error && error.name === 'StoreError') {
-      reportDiagnostics([{ message: error.message }], json);
+    else if (error instanceof StoreError) {
+      reportDiagnostics([{ message: error.message, hint: error.hint }], json);
     } else if (isSystemError(error)) {
       // A full disk, a folder without permission: nothing that is wrong with us.
-      reportDiagnostics([{ message: error.message, hint: systemHint(error.code) }], json);
+      reportDiagnostics([{ message: systemSentence(error), hint: systemHint(error) }], json);
     } else {
       talk(`${stderrColors.red('bug')}: this is a mistake in pipeline itself; please report it`);
       talk(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -117,17 +147,6 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     return EXIT.mend;
   }
-}
-
-/** An error of the operating system, such as ENOSPC on a write. */
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error && 'code' in error;
-}
-
-function systemHint(code: string | undefined): string | undefined {
-  if (code === 'ENOSPC' || code === 'EDQUOT') return 'free some space and try again';
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'check the permissions';
-  return undefined;
 }
 
 process.exitCode = await main(process.argv);

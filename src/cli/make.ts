@@ -2,8 +2,9 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { forecast } from '../pipeline/action.ts';
-import { placedFiles } from '../pipeline/artifact.ts';
+import { placedFiles, writtenDigests } from '../pipeline/artifact-index.ts';
 import { estimate } from '../pipeline/estimate.ts';
+import type { Diagnostic, Event } from '../pipeline/event.ts';
 import type { RunResult } from '../pipeline/execute.ts';
 import type { Digest, TaskId } from '../pipeline/key.ts';
 import { isNetworkFolder } from '../pipeline/lmdb-root.ts';
@@ -13,13 +14,14 @@ import type { Store } from '../pipeline/store.ts';
 import { lineFor } from './display.ts';
 import { tellForecast } from './forecast.ts';
 import { type Witness, witness } from './noop.ts';
-import { companionsOf } from './provenance.ts';
+import { companionNames } from './provenance.ts';
 import { keepWithin, nextRunId, openDisplay, planned, type RunOptions, run } from './run.ts';
 import {
   artifactsFolder,
   stderrColors as c,
   EXIT,
   openSession,
+  placesOf,
   planFor,
   resolveTargets,
   type Session,
@@ -27,7 +29,7 @@ import {
   tell,
 } from './session.ts';
 import { hearStop } from './stop.ts';
-import { count } from './words.ts';
+import { count, drawDiagnostic, warningOf } from './words.ts';
 
 interface MakeOptions extends RunOptions {
   readonly dryRun?: boolean;
@@ -38,6 +40,8 @@ interface MakeOptions extends RunOptions {
 
 /** Makes targets and what they need. */
 export async function make(targets: readonly string[], options: MakeOptions): Promise<number> {
+  // A folder that cannot be one is told before anything looks into it.
+  placesOf(options);
   const witnessed = witness(options, targets);
   const session = await openSession(options, options.dryRun ? 'read' : 'write');
   let keep = (): void => undefined;
@@ -46,10 +50,15 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
     if (options.verify) await verifyStore(session.store);
     const forced = new Set(options.force.flatMap((task) => resolveForced(plan, task, targets)));
     if (options.dryRun) {
-      if (options.json) tell(JSON.stringify(planned(plan, targets)));
+      tellWarnings(session.pipeline.warnings, options.json ? planned(plan, targets) : undefined);
       const fates = forecast(plan, session.store, forced);
       const slots = options.jobs ?? availableParallelism();
-      const cost = estimate(plan, fates, session.store);
+      const { resources, stages } = session.pipeline;
+      const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));
+      const cost = estimate(plan, fates, session.store, {
+        capacity: { slots, resources },
+        policies,
+      });
       tellForecast(fates, cost, { slots, json: options.json ?? false });
       return EXIT.made;
     }
@@ -79,29 +88,41 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
 /** Keeps for the next make that there was nothing to do, unless that rests on more than files. */
 function keepWitness(
   witnessed: Witness,
-  { text, sources, root, cache }: Session,
+  session: Session,
   plan: Plan,
   traces: RunResult['traces'],
 ): void {
-  if (!restsOnFiles(plan) || isNetworkFolder(cache)) return;
+  const { text, sources, readsOutside, root, cache } = session;
+  if (!restsOnFiles(plan) || readsOutside || isNetworkFolder(cache)) return;
+  const folder = artifactsFolder(root);
   const artifacts = new Map<string, Digest>();
+  const told: string[] = [];
+  const pathsOf = companionNames(session.plan);
   for (const task of plan.tasks.values()) {
+    if (traces.has(task.id)) told.push(...pathsOf(task).own);
     for (const [output, path] of Object.entries(task.artifacts)) {
       const made = traces.get(task.id)?.outputs[output];
       if (made === undefined) continue;
-      const folder = artifactsFolder(root);
       if (made.kind !== 'files') artifacts.set(join(folder, path), made.digest);
       else for (const [file, digest] of placedFiles(folder, path)) artifacts.set(file, digest);
     }
   }
+  const companions = writtenDigests(folder, told);
+  if (companions === undefined) return;
   witnessed.keep({
     text,
     sources,
     tasks: plan.tasks.size,
     artifacts,
-    companions: companionsOf(plan, artifactsFolder(root)),
+    companions: new Map([...companions].map(([path, digest]) => [join(folder, path), digest])),
     lineFor: (event, colors) => lineFor(event, { running: new Map(), made: new Set() }, colors),
   });
+}
+
+/** What a dry run says before all else. @param first the event before warnings; undefined when people are told */
+function tellWarnings(warnings: readonly Diagnostic[], first: Event | undefined): void {
+  if (first) for (const event of [first, ...warnings.map(warningOf)]) tell(JSON.stringify(event));
+  else for (const warning of warnings) talk(drawDiagnostic(warning, c, 'warning'));
 }
 
 /** What `--force` names; without a name, the targets, or everything when there are none. */

@@ -104,16 +104,18 @@ export function sayNothingToDo(words: readonly string[]): boolean {
     process.stdout.write(`${answer.events}${finished}\n`);
     return true;
   }
-  if (!wish.quiet) {
-    const colors = colorsFor(process.stderr, process.env);
-    const talk = [...answer.talk, nothingToDo(answer.finished.tally as Tally, seconds, paint)];
-    const lines = talk.map((line) => `${line}\n`).join('');
-    process.stderr.write(colors.isColorSupported ? lines : withoutColors(lines));
-  }
+  const colors = colorsFor(process.stderr, process.env);
+  if (wish.quiet) write(answer.warnings ?? [], colors);
+  else write([...answer.talk, nothingToDo(answer.finished.tally as Tally, seconds, paint)], colors);
   if (answer.results.length > 0) {
     process.stdout.write(answer.results.map((path) => `${shownPath(path)}\n`).join(''));
   }
   return true;
+}
+
+function write(talk: readonly string[], colors: Colors): void {
+  const lines = talk.map((line) => `${line}\n`).join('');
+  process.stderr.write(colors.isColorSupported ? lines : withoutColors(lines));
 }
 
 const paint = colorsFor({ isTTY: true }, {});
@@ -147,7 +149,8 @@ export interface MadeFacts {
   readonly sources: Sources;
   readonly tasks: number;
   readonly artifacts: ReadonlyMap<string, Digest>;
-  readonly companions: readonly string[];
+  /** Files beside the artifacts that tell their provenance. */
+  readonly companions: ReadonlyMap<string, Digest>;
   /** The lines that an event leaves for people, coloured. */
   readonly lineFor: (event: Event, colors: Colors) => string | undefined;
 }
@@ -155,6 +158,8 @@ export interface MadeFacts {
 /** Whether a make that did nothing may say this. */
 const isIdleEvent = (event: Event): boolean =>
   ['planned', 'reused', 'finished'].includes(event.event) ||
+  // Of pipeline.yaml, and so as true the next time.
+  (event.event === 'warning' && event.file !== undefined) ||
   (event.event === 'infeasible' && event.known);
 
 /** To be called before the store is opened and the plan is made. */
@@ -175,6 +180,9 @@ export function witness(asked: Asked, targets: readonly string[]): Witness {
       const others = heard.slice(0, -1);
       const answer: Answer = {
         talk: others.flatMap((event) => lineFor(event, paint) ?? []),
+        warnings: others.flatMap((event) =>
+          event.event === 'warning' ? (lineFor(event, paint) ?? []) : [],
+        ),
         results: [...artifacts.keys()],
         finished,
         events: others.map((event) => `${JSON.stringify(event)}\n`).join(''),

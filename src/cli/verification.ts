@@ -12,7 +12,8 @@ import type { TaskVerdict, Verification } from '../archive/verdict.ts';
 import { verificationPage } from '../archive/verification-page.ts';
 import { type KnownChecker, verifyArchive } from '../archive/verify.ts';
 import { digestOf } from '../pipeline/key.ts';
-import { runningGroups } from '../pipeline/shell.ts';
+import { killProgramsNow } from '../pipeline/shell.ts';
+import { isSystemError, systemSentence } from '../pipeline/system-error.ts';
 import { type Colors, count } from './words.ts';
 
 /** What a person asks for. */
@@ -42,6 +43,8 @@ export interface VerificationSetting {
   /** Copies of verify.mjs that were published with versions up to this one. */
   readonly published: readonly KnownChecker[];
   readonly colors: Colors;
+  /** What archives of earlier versions tell of fingerprints in their pipeline.yaml; verify.mjs knows no YAML. */
+  readonly fingerprintsIn?: NonNullable<RerunOptions['fingerprintsIn']>;
 }
 
 const EXIT = { holds: 0, differs: 1, mend: 2, interrupted: 130 } as const;
@@ -54,9 +57,6 @@ export function secondsOf(text: string): number | undefined {
   if (number === undefined) return undefined;
   return Number(number) * { s: 1, m: 60, h: 3600 }[unit as 's' | 'm' | 'h'];
 }
-
-/** What a person can mend, rather than us. */
-const MENDABLE = new Set('ENOENT EACCES EPERM ENOSPC EISDIR ENOTDIR EROFS ENAMETOOLONG'.split(' '));
 
 /** Verifies and tells; gives the exit code. */
 export async function verification(
@@ -72,7 +72,7 @@ export async function verification(
   };
   const leave = (): void => {
     line.clear();
-    for (const group of runningGroups()) killGroup(group);
+    killProgramsNow();
     removeScratch();
     process.exit(EXIT.interrupted);
   };
@@ -84,9 +84,10 @@ export async function verification(
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  process.on('SIGHUP', onSignal);
   try {
     await stat(request.file);
-    if (request.html !== undefined) await readdir(dirname(resolve(request.html)));
+    if (request.html !== undefined) await checkPage(request.html);
     if (request.rerun && !request.yes && !(await agrees(request.commands))) return EXIT.mend;
     const again = async (): Promise<RerunChosen> => {
       scratch = realpathSync(mkdtempSync(join(tmpdir(), 'pipeline-verify-')));
@@ -109,24 +110,28 @@ export async function verification(
     if (stop.signal.aborted) return EXIT.interrupted;
     return found.holds ? EXIT.holds : EXIT.differs;
   } catch (error) {
-    if (!MENDABLE.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    const { code, path, message } = error as NodeJS.ErrnoException;
-    talk(`${c.red('error')}: ${code === 'ENOENT' && path ? `there is no ${path}` : message}`);
+    if (!isSystemError(error)) throw error;
+    const { code, path } = error;
+    const gone = code === 'ENOENT' && path !== undefined;
+    talk(`${c.red('error')}: ${gone ? `there is no ${path}` : systemSentence(error)}`);
     return EXIT.mend;
   } finally {
     line.clear();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
+    process.off('SIGHUP', onSignal);
     removeScratch();
   }
 }
 
-function killGroup(group: number): void {
-  try {
-    process.kill(-group, 'SIGKILL');
-  } catch {
-    // It has just ended.
-  }
+/** @throws where the page cannot be written: before anything is verified for it */
+async function checkPage(file: string): Promise<void> {
+  await readdir(dirname(resolve(file)));
+  const isFolder = await stat(file).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (isFolder) throw Object.assign(new Error(), { code: 'EISDIR', syscall: 'write', path: file });
 }
 
 const WARNING = `--rerun executes code from the archive, in processes with an empty environment that Node's permission model
@@ -161,7 +166,7 @@ type RerunChosen = Omit<RerunOptions, 'contents' | 'claims'>;
 
 function rerunOf(
   request: VerificationRequest,
-  { script }: VerificationSetting,
+  { script, fingerprintsIn }: VerificationSetting,
   scratch: string,
   line: Line,
   signal: AbortSignal,
@@ -183,6 +188,7 @@ function rerunOf(
     mirrors,
     packages: packages === undefined ? null : realpathSync(resolve(packages)),
     programs: commands ? (process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin') : null,
+    ...(fingerprintsIn && { fingerprintsIn }),
     clock: () => performance.now(),
     hear: progressOn(line, seed, request.jobs ?? availableParallelism()),
     signal,

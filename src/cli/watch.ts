@@ -10,6 +10,7 @@ import type { Loaded } from '../pipeline/load.ts';
 import type { Plan } from '../pipeline/plan.ts';
 import { Retirement } from '../pipeline/retirement.ts';
 import { Slots } from '../pipeline/slots.ts';
+import { decodeSource } from '../pipeline/source-text.ts';
 import type { Store } from '../pipeline/store.ts';
 import {
   type Change,
@@ -90,6 +91,9 @@ class Watch {
   async all(): Promise<number> {
     const { signal } = this.stop;
     signal.addEventListener('abort', this.wake, { once: true });
+    // Who reads its lines is gone: nobody would ever end it.
+    const endWithReader = (): void => void process.kill(process.pid, 'SIGTERM');
+    if (this.options.json) process.stdout.once('error', endWithReader);
     try {
       for (let settle = false; !signal.aborted && !this.broken; settle = true) {
         if (this.change === undefined) {
@@ -177,8 +181,9 @@ class Watch {
       const message = ['what runs goes on, as the pipeline is broken:', ...drawn].join('\n');
       this.current?.display.listener({ event: 'warning', message });
     } else reportDiagnostics(diagnostics, json);
-    const text = await readFile(join(this.place.root, file), 'utf8').catch(() => '');
-    const read = readPipeline({ text, file, presets, sets });
+    const bytes = await readFile(join(this.place.root, file)).catch(() => Buffer.of());
+    const text = decodeSource(bytes, file);
+    const read = text.ok ? readPipeline({ text: text.value, file, presets, sets }) : text;
     const pipeline = read.ok ? read.value : undefined;
     await this.look(await watchlistOfBroken(this.place, pipeline, diagnostics, this.list));
   }
@@ -286,7 +291,7 @@ const TOLD_BY_THE_RETIRED: ReadonlySet<string> = new Set([
 
 function noteRunning({ running }: Cycle, event: Event): void {
   if (event.event === 'started') running.set(event.key, event);
-  else if (['built', 'failed', 'interrupted', 'infeasible'].includes(event.event)) {
+  else if (['built', 'failed', 'interrupted', 'infeasible', 'waiting'].includes(event.event)) {
     for (const [key, { task }] of running) {
       if ('task' in event && task === event.task) running.delete(key);
     }

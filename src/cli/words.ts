@@ -3,8 +3,9 @@ import { relative } from 'node:path';
 import pc from 'picocolors';
 import prettyMs from 'pretty-ms';
 import type { Absence } from '../pipeline/absence.ts';
-import type { Change, Diagnostic, Reason } from '../pipeline/event.ts';
+import type { Change, Diagnostic, Event, Reason } from '../pipeline/event.ts';
 import { type Json, shellTaskId, type TaskId } from '../pipeline/key.ts';
+import { plainName, plainSource, plainText } from '../plain-text.ts';
 
 /** Colours, or none: picocolors honours NO_COLOR, FORCE_COLOR and whether stdout is a terminal. */
 export type Colors = ReturnType<typeof pc.createColors>;
@@ -31,7 +32,7 @@ export function duration(seconds: number): string {
 /** A value short enough for one line. */
 export function brief(value: Json, width = 48): string {
   if (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)) return value.slice(0, 8);
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  const text = plainName(typeof value === 'string' ? value : JSON.stringify(value));
   return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }
 
@@ -137,13 +138,14 @@ export function changesWords(changes: readonly Change[]): string {
 
 /** Why a task gives nothing: `infeasible: …`, with the task on whose account. */
 export function absenceWords(task: TaskId, { kind, message, because }: Absence): string {
-  return because === task ? `${kind}: ${message}` : `${kind}, as ${because} is: ${message}`;
+  const words = plainText(message);
+  return because === task ? `${kind}: ${words}` : `${kind}, as ${plainName(because)} is: ${words}`;
 }
 
 /** A path as a person would write it here. */
 export function shownPath(path: string): string {
   const short = relative(process.cwd(), path);
-  return short === '' || short.startsWith('..') ? path : short;
+  return plainName(short === '' || short.startsWith('..') ? path : short);
 }
 
 /** A word that a shell takes as it is. */
@@ -152,12 +154,18 @@ export function quoted(word: string): string {
 }
 
 /** How a person says a task on the command line. */
-export const taskWord = (task: TaskId): string => quoted(shellTaskId(task));
+export const taskWord = (task: TaskId): string => plainName(quoted(shellTaskId(task)));
 
 /** Line and column of an offset, from 1. */
 function positionOf(text: string, offset: number): { line: number; column: number } {
   const before = text.slice(0, offset).split('\n');
   return { line: before.length, column: (before.at(-1) ?? '').length + 1 };
+}
+
+/** A diagnostic that stops nothing, as an event. */
+export function warningOf({ message, place, hint }: Diagnostic): Event {
+  const at = place && { file: place.file, ...positionOf(place.text, place.start) };
+  return { event: 'warning', message, ...at, ...(hint && { hint }) };
 }
 
 /** A diagnostic for machines. */
@@ -166,22 +174,45 @@ export function diagnosticJson({ message, place, hint }: Diagnostic): Record<str
   return { ...position, message, ...(hint ? { hint } : {}) };
 }
 
+/** A line is shown whole up to so many characters; of a longer one, what stands around the place. */
+const LINE_SHOWN_MAX = 200;
+const SHOWN_BEFORE = 60;
+
+/** The part of a line that is shown, and how much of it stands before the place. */
+function windowOf(source: string, at: number): { readonly shown: string; readonly before: number } {
+  if (source.length <= LINE_SHOWN_MAX) return { shown: source, before: at };
+  const start = Math.max(0, Math.min(at - SHOWN_BEFORE, source.length - LINE_SHOWN_MAX));
+  const [head, tail] = [start > 0 ? '…' : '', start + LINE_SHOWN_MAX < source.length ? '…' : ''];
+  const shown = `${head}${source.slice(start, start + LINE_SHOWN_MAX)}${tail}`;
+  return { shown, before: at - start + head.length };
+}
+
 /** A diagnostic for people: place, line, carets, hint. */
-export function drawDiagnostic({ message, place, hint }: Diagnostic, c: Colors): string {
-  const word = c.red(c.bold('error'));
+export function drawDiagnostic(
+  said: Diagnostic,
+  c: Colors,
+  severity: 'error' | 'warning' = 'error',
+): string {
+  const { place } = said;
+  const message = plainText(said.message);
+  const hint = said.hint && plainText(said.hint);
+  const word = severity === 'error' ? c.red(c.bold('error')) : c.yellow(c.bold('warning'));
   const advice = hint ? [`  ${c.cyan('hint:')} ${hint}`] : [];
   if (place === undefined) return [`${word}: ${message}`, ...advice].join('\n');
   const { line, column } = positionOf(place.text, place.start);
-  const source = (place.text.split('\n')[line - 1] ?? '').replace(/\r$/, '');
-  const length = Math.max(1, Math.min(place.end - place.start, source.length - column + 1));
+  const source = plainSource((place.text.split('\n')[line - 1] ?? '').replace(/\r$/, ''));
+  const { shown, before } = windowOf(source, column - 1);
+  const length = Math.max(1, Math.min(place.end - place.start, shown.length - before));
   // An option has no lines to count: `--set gain=x` is the place.
   const option = place.file.startsWith('--');
-  const where = option ? `${place.file} ${place.text}` : `${place.file}:${line}:${column}`;
+  const where = option
+    ? `${place.file} ${plainName(place.text)}`
+    : `${plainName(place.file)}:${line}:${column}`;
   const gutter = option ? '     ' : String(line).padStart(5);
-  const indent = source.slice(0, column - 1).replace(/[^\t]/g, ' ');
+  const indent = shown.slice(0, before).replace(/[^\t]/g, ' ');
   return [
     `${c.bold(where)}: ${word}: ${message}`,
-    `${c.dim(`${gutter} |`)} ${source}`,
+    `${c.dim(`${gutter} |`)} ${shown}`,
     `${c.dim('      |')} ${indent}${c.red('^'.repeat(length))}`,
     ...advice,
   ].join('\n');

@@ -1,5 +1,6 @@
 // csv.ts — comma-separated numbers with a label in each row, and words for the row that is wrong
 import { CsvError, parse } from 'csv-parse/sync';
+import { invalidAt, otherEncoding } from '../utf8.ts';
 
 /** How a CSV file is to be read. */
 export interface CsvForm {
@@ -48,6 +49,7 @@ export function readCsv(
   form: CsvForm,
   progress: (done: number, of: number) => void = () => undefined,
 ): Table {
+  checkEncoding(bytes, name);
   const rows = startRows(bytes, name, form);
   try {
     parse(bytes, {
@@ -69,6 +71,18 @@ export function readCsv(
     throw new RangeError(`${name}, ${wordCsvError(error)}`, { cause: error });
   }
   return rows.table();
+}
+
+/** Labels are words: none may be changed by how it is decoded. */
+function checkEncoding(bytes: Uint8Array, name: string): void {
+  const other = otherEncoding(bytes);
+  if (other !== undefined) throw new RangeError(`${name}: the text is ${other}, not UTF-8`);
+  const offset = invalidAt(bytes);
+  if (offset === undefined) return;
+  const before = bytes.subarray(0, offset);
+  const line = countLines(before);
+  const byte = bytes[offset].toString(16).padStart(2, '0');
+  throw new RangeError(`${name}, line ${line}: 0x${byte} at byte offset ${offset} is not UTF-8`);
 }
 
 function wordCsvError(error: CsvError): string {
@@ -138,7 +152,7 @@ function startRows(bytes: Uint8Array, name: string, form: CsvForm): Rows {
           continue;
         }
         // Rounded first: what float32 cannot hold is as bad as what is no number.
-        const value = text === '' ? Number.NaN : Math.fround(Number(text));
+        const value = DECIMAL.test(text) ? Math.fround(Number(text)) : Number.NaN;
         if (!Number.isFinite(value)) fail(line, column, `${quoted(text)} is not a number`);
         values[at++] = value;
       }
@@ -165,10 +179,13 @@ function labelOf(text: string, { classes, firstLabel }: CsvForm): number | strin
       ? label
       : `${quoted(text)} is no class, only ${classes.slice(0, 12).join(', ')}`;
   }
-  const label = text === '' ? Number.NaN : Number(text) - firstLabel;
+  const label = DECIMAL.test(text) ? Number(text) - firstLabel : Number.NaN;
   if (Number.isInteger(label) && label >= 0 && label < classes) return label;
   return `label ${quoted(text)} is not a whole number in ${firstLabel}..${firstLabel + classes - 1}`;
 }
+
+/** Decimal digits, as docs/data.md has them: nothing like 0x10, 1_000 or Infinity. */
+const DECIMAL = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/;
 
 const SHOWN_CHARACTERS_MAX = 40;
 const quoted = (text: string): string =>

@@ -1,6 +1,7 @@
 // command.ts — a program in place of a module, as pipeline.yaml declares it
 
 import { didYouMean } from '../hint.ts';
+import { dottedStep, STEP, splitDotted } from './dotted.ts';
 import type { Place } from './event.ts';
 import { checkScratchPath, isWithin } from './input.ts';
 import type { Located } from './located.ts';
@@ -37,8 +38,14 @@ export const OUTPUT_KEYS = ['file', 'kind'];
 /** Keys of a stage that only commands have. */
 export const COMMAND_KEYS = ['command', 'outputs', 'env', 'fingerprint'];
 
-/** A reference in an argument: `{params.dpi}`, `{inputs.data}`, `{outputs.plot}`. All other braces are text. */
-export const REFERENCE = /\{(params|inputs|outputs)\.([\w-]+(?:\.[\w-]+)*)\}/g;
+/**
+ * A reference in an argument: `{params.dpi}`, `{params."fc1.weight"}`, `{inputs.data}`, `{inputs.data.list}`,
+ * `{outputs.plot}`. All other braces are text.
+ */
+export const REFERENCE = new RegExp(
+  `\\{(params|inputs|outputs)\\.(${STEP}(?:\\.${STEP})*)\\}`,
+  'g',
+);
 
 /** Where the params lie in a scratch folder. */
 export const PARAMS_FILE = 'params.json';
@@ -63,12 +70,19 @@ export function readCommand(
   };
   for (const { text, place } of argv) {
     for (const [whole, room, path] of text.matchAll(REFERENCE)) {
-      const [name] = path.split('.');
+      const [name, ...within] = splitDotted(path);
       const there = known[room as keyof typeof known];
-      if (there.includes(name)) continue;
       const noun = room.slice(0, -1);
+      if (there.includes(name)) {
+        const isFit = room === 'params' || within.length === 0 || isList(room, within);
+        const hint = `{${room}.${name}}${room === 'inputs' ? `, or {inputs.${name}.list}: a file with one path a line` : ''}`;
+        if (!isFit) reader.say(`\`${whole}\` names nothing within the ${noun}`, place, hint);
+        continue;
+      }
       const message = `\`${whole}\` in this command is no ${noun} of the stage`;
-      reader.say(message, place, didYouMean(name, there));
+      const dotted = there.filter((known) => path === known || path.startsWith(`${known}.`))[0];
+      const hint = dotted && `a name with dots stands in quotes: {${room}.${dottedStep(dotted)}}`;
+      reader.say(message, place, hint ?? didYouMean(name, there));
     }
   }
   return {
@@ -78,6 +92,10 @@ export function readCommand(
     fingerprints: readFingerprints(reader, fields.get('fingerprint')),
   };
 }
+
+/** Whether a reference is `{inputs.x.list}`. */
+const isList = (room: string, within: readonly string[]): boolean =>
+  room === 'inputs' && within.length === 1 && within[0] === 'list';
 
 /** A list of words: no shell reads them, so each is one argument as it stands. */
 function readWords(reader: Reader, what: string, located: Located): readonly Word[] {
@@ -90,6 +108,10 @@ function readWords(reader: Reader, what: string, located: Located): readonly Wor
     const plain = ['string', 'number', 'boolean'].includes(typeof value);
     const text = String(value);
     if (plain && !text.includes('\0')) return [{ text, place }];
+    if (plain) {
+      reader.say(`an argument of ${what} cannot hold a zero byte`, place);
+      return [];
+    }
     const message = `an argument of ${what} must be text, not ${kindOf({ value, place, ...rest })}`;
     reader.say(message, place);
     return [];
@@ -103,7 +125,20 @@ function readFingerprints(
   if (located === undefined) return [];
   const several = located.items?.[0]?.items !== undefined;
   const lists = several ? (located.items ?? []) : [located];
-  return lists.map((list) => readWords(reader, '`fingerprint`', list));
+  const read = lists.map((list) => readWords(reader, '`fingerprint`', list));
+  const known = new Map<string, string>();
+  for (const [at, words] of read.entries()) {
+    // Keys hold them so.
+    const name = words.map(({ text }) => text).join(' ');
+    const exact = JSON.stringify(words.map(({ text }) => text));
+    const other = known.get(name);
+    if (other !== undefined && other !== exact) {
+      const hint = 'they differ only in where words end, and a key could not tell them apart';
+      reader.say(`two fingerprints read \`${name}\``, lists[at].place, hint);
+    }
+    known.set(name, exact);
+  }
+  return read;
 }
 
 /** `env: [NAME, …]` passes variables on; `env: { NAME: value }` sets them, or passes on those without a value. */
@@ -124,6 +159,8 @@ function readEnvironment(
   for (const [name, { value, place, named }] of located?.fields ?? []) {
     if (typeof value === 'object' && value !== null) {
       reader.say(`variable \`${name}\` must be text`, place);
+    } else if (String(value).includes('\0')) {
+      reader.say(`variable \`${name}\` cannot hold a zero byte`, place);
     } else add(name, value === null ? null : String(value), named ?? place);
   }
   if (located && !located.items && !located.fields) {

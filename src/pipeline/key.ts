@@ -52,6 +52,8 @@ export type CommandParts = {
   readonly inputs: Named<string | null>;
   /** Where each output is looked for. */
   readonly outputs: Named<string>;
+  /** Inputs whose paths are listed in a file. Absent, not empty, when there is none. */
+  readonly lists?: readonly string[];
 };
 
 /** What a key is made of, kept part by part so that `why` can say which part changed. */

@@ -1,16 +1,19 @@
 // outside.ts — what tasks take from outside the pipeline: files of the project, the environment, versions of tools
 
 import { join } from 'node:path';
+import { plainName } from '../plain-text.ts';
 import { type CommandConfig, looksLikePath, type Word } from './command.ts';
+import { listFile, listsIn } from './command-line.ts';
 import { type Diagnostic, failure, inReadingOrder, type Result, success } from './event.ts';
 import { fileStat } from './files.ts';
 import type { InputConfig } from './input.ts';
 import type { Named, TaskId } from './key.ts';
-import { type Binding, fillPath, type Invocation, type Plan, type Task } from './plan.ts';
+import { type Binding, fillPattern, type Invocation, type Plan, type Task } from './plan.ts';
 import { type ProjectFile, ProjectFiles } from './project-file.ts';
 import type { StageConfig } from './section.ts';
 import { runProgram } from './shell.ts';
 import type { Arity, CodecKind } from './stage.ts';
+import { isSystemError, systemHint, systemSentence } from './system-error.ts';
 
 /** Where to look around. */
 export interface OutsideOptions {
@@ -19,6 +22,8 @@ export interface OutsideOptions {
   readonly clock: () => number;
   /** The environment of this process. */
   readonly environment: NodeJS.ProcessEnv;
+  /** Whether the plan is only looked at: a task whose surroundings cannot be told stays in it, as unknown. */
+  readonly looking?: boolean;
 }
 
 /** Whether a plan rests on more than pipeline.yaml, its stages' code and the store. */
@@ -60,7 +65,9 @@ class Surroundings {
   readonly files: ProjectFiles;
   /** By message and place: many tasks share one mistake. */
   readonly problems = new Map<string, Diagnostic>();
-  private readonly said = new Map<string, Promise<string | undefined>>();
+  /** What the task that is looked at lacks. */
+  private lacking: string | undefined;
+  private readonly said = new Map<string, Promise<string | Diagnostic>>();
   private readonly there = new Map<string, Promise<boolean>>();
   private readonly plan: Plan;
   private readonly stages: ReadonlyMap<string, StageConfig>;
@@ -74,6 +81,13 @@ class Surroundings {
   }
 
   async look(task: Task): Promise<Task> {
+    this.lacking = undefined;
+    const looked = await this.lookAround(task);
+    const unknown = this.lacking;
+    return unknown === undefined ? looked : { ...looked, unknown };
+  }
+
+  private async lookAround(task: Task): Promise<Task> {
     const stage = this.stages.get(task.stage);
     if (stage === undefined) return task;
     const inputs: Record<string, Binding> = { ...task.inputs };
@@ -86,12 +100,19 @@ class Surroundings {
     if (stage.command === null) return { ...task, inputs };
     const command = await this.invocation(stage, stage.command, inputs);
     this.checkLayout(stage, command, inputs);
+    this.checkLists(stage, command, inputs);
     return { ...task, inputs, command };
   }
 
   private say(diagnostic: Diagnostic): void {
     const { place, message } = diagnostic;
     this.problems.set(`${place?.file}:${place?.start}:${message}`, diagnostic);
+  }
+
+  /** Says what is not as it should be around us. Who only looks at the plan leaves the task unknown for it. */
+  private lack(diagnostic: Diagnostic): void {
+    if (this.options.looking) this.lacking ??= diagnostic.message;
+    else this.say(diagnostic);
   }
 
   private async find(
@@ -101,11 +122,14 @@ class Surroundings {
     { files }: InputConfig,
   ): Promise<readonly ProjectFile[]> {
     if (files === null) return [];
-    const pattern = fillPath(files.pattern, task.at);
-    const found = await this.files.find(pattern, files.outside);
+    const pattern = fillPattern(files.pattern, task.at);
+    const found = await this.files.find(pattern, files.outside).catch((error: unknown) => {
+      if (!isSystemError(error)) throw error;
+      return { message: systemSentence(error), hint: systemHint(error) };
+    });
     if ('message' in found) {
       const message = `input \`${port}\` of stage \`${stage.name}\`: ${found.message}`;
-      this.say({ message, place: files.place, hint: found.hint });
+      this.lack({ message, place: files.place, hint: found.hint });
       return [];
     }
     const single = ['one', 'optional'].includes(task.inputs[port].arity);
@@ -128,14 +152,22 @@ class Surroundings {
     const { environment } = this.options;
     const path = environment.PATH ?? '/usr/local/bin:/usr/bin:/bin';
     const env = [...command.env].map(([name, value]) => [name, value ?? environment[name] ?? null]);
+    for (const [name, value] of command.env) {
+      // Node has decoded it: what was not UTF-8 is lost.
+      if (value !== null || !environment[name]?.includes('\ufffd')) continue;
+      const message = `the variable ${name} around us is not UTF-8: it cannot be passed on as it is`;
+      this.say({ message, place: stage.place });
+    }
     const layout = [...stage.inputs].map(([port, config]) => [
       port,
       config.files ? null : this.placeOf(port, config, inputs[port]),
     ]);
     const invocation = { path, env: Object.fromEntries(env) as Named<string | null> };
     const fingerprints: Record<string, string> = {};
+    const fingerprintWords: Record<string, readonly string[]> = {};
     for (const words of command.fingerprints) {
       const name = words.map(({ text }) => text).join(' ');
+      fingerprintWords[name] = words.map(({ text }) => text);
       const said = await this.fingerprint(words, invocation);
       if (said !== undefined) fingerprints[name] = said;
     }
@@ -145,7 +177,9 @@ class Surroundings {
       inputs: Object.fromEntries(layout) as Named<string | null>,
       ends: this.endsOf(stage, inputs),
       outputs: Object.fromEntries(command.outputs),
+      lists: listsIn(command.argv.map(({ text }) => text)),
       fingerprints,
+      fingerprintWords,
       notes: await this.notesOn(stage, command, inputs),
     };
   }
@@ -181,7 +215,8 @@ class Surroundings {
         ? (inputs[port].files ?? []).map(({ name }) => ['input', port, scratchName(port, name)])
         : [['input', port, place.replace(/\/$/, '')]],
     );
-    for (const [noun, name, path] of [...given, ...outputs]) {
+    const lists = command.lists.map((port) => ['list of input', port, listFile(port)]);
+    for (const [noun, name, path] of [...given, ...lists, ...outputs]) {
       const owner = owners.get(path);
       const who = `${noun} \`${name}\``;
       if (owner !== undefined) {
@@ -190,6 +225,20 @@ class Surroundings {
         this.say({ message, place, hint: 'give one of them another `file`' });
       }
       owners.set(path, who);
+    }
+  }
+
+  /** A list has one path a line. */
+  private checkLists(stage: StageConfig, { lists }: Invocation, inputs: Named<Binding>): void {
+    for (const port of lists) {
+      const odd = inputs[port].files?.find(({ name }) => name.includes('\n'));
+      if (odd === undefined) continue;
+      const message = `\`${plainName(odd.name)}\` has a line break in its name, and cannot stand in the list of input \`${port}\` of stage \`${stage.name}\``;
+      this.say({
+        message,
+        place: stage.inputs.get(port)?.place,
+        hint: 'give the file another name',
+      });
     }
   }
 
@@ -202,14 +251,17 @@ class Surroundings {
     const memo = JSON.stringify([argv, env]);
     const known = this.said.get(memo) ?? this.ask(words, argv, { env, path });
     this.said.set(memo, known);
-    return known;
+    const said = await known;
+    if (typeof said === 'string') return said;
+    this.lack(said);
+    return undefined;
   }
 
   private async ask(
     words: readonly Word[],
     argv: readonly string[],
     given: Pick<Invocation, 'env' | 'path'>,
-  ): Promise<string | undefined> {
+  ): Promise<string | Diagnostic> {
     const { root, cache } = this.options;
     const said: string[] = [];
     const end = await runProgram({
@@ -220,18 +272,25 @@ class Surroundings {
       signal: AbortSignal.timeout(FINGERPRINT_MS),
     });
     const text = said.join('\n').trim();
+    if (text.includes('\ufffd')) {
+      const message = `what \`${argv.join(' ')}\` prints is not UTF-8, so that the version of the tool is unknown`;
+      return { message, place: words[0]?.place };
+    }
     if (end.code === 0 && text !== '') return text;
     const how =
       end.code === 0 ? 'said nothing' : `ended with ${end.signal ?? `exit code ${end.code}`}`;
     const message = `\`${argv.join(' ')}\` ${how}, so that the version of the tool is unknown`;
-    this.say({ message, place: words[0]?.place, hint: end.last.at(-1) });
-    return undefined;
+    return { message, place: words[0]?.place, hint: end.last.at(-1) };
   }
 
   private isFile(name: string): Promise<boolean> {
     const known = this.there.get(name);
     if (known) return known;
-    const found = fileStat(join(this.options.root, name)).then((stamp) => stamp !== undefined);
+    const found = fileStat(join(this.options.root, name)).then(
+      (stamp) => stamp !== undefined,
+      // A word too long for a path, or below a folder that cannot be searched.
+      () => false,
+    );
     this.there.set(name, found);
     return found;
   }

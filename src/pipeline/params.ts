@@ -1,6 +1,7 @@
 // params.ts — params < presets in the order given < --set
 
 import { didYouMean } from '../hint.ts';
+import { equalsIn, joinDotted, type QuotedStep, quotedStep, splitDotted } from './dotted.ts';
 import { failure, type Place, type Result, success } from './event.ts';
 import {
   countParts,
@@ -53,7 +54,11 @@ export function readParams(
 function checkPreset(reader: Reader, name: string, preset: Located, params: Located): void {
   for (const [param, value] of reader.map(preset, `preset \`${name}\``) ?? []) {
     if (params.fields?.has(param)) continue;
-    const hint = didYouMean(param, params.fields?.keys() ?? []);
+    const [first, ...rest] = splitDotted(param);
+    const nested = rest.length > 0 && params.fields?.get(first)?.fields !== undefined;
+    const hint = nested
+      ? `maps stand in maps here: ${first}: { ${rest.join(': { ')}: … ${'}'.repeat(rest.length)}`
+      : didYouMean(param, params.fields?.keys() ?? []);
     const place = value.named ?? value.place;
     reader.say(`preset \`${name}\` sets \`${param}\`, which is not in params`, place, hint);
   }
@@ -72,7 +77,7 @@ function referencesIn(part: Located | undefined): ReadonlySet<string> {
   const paths = new Set<string>();
   const visit = (at: Located): void => {
     const path = referencePath(at.value);
-    if (path) paths.add(path.join('.'));
+    if (path) paths.add(joinDotted(path));
     for (const below of at.fields?.values() ?? []) visit(below);
     for (const below of at.items ?? []) visit(below);
   };
@@ -86,19 +91,28 @@ function applySet(
   set: string,
   passed: ReadonlySet<string>,
 ): Located {
-  const equals = set.indexOf('=');
+  const equals = equalsIn(set);
   if (equals < 1) {
     const hint = 'for example --set training.epochs=3';
     reader.say('this is not `path=value`', argumentPlace('--set', set), hint);
     return params;
   }
-  const parsed = parseYaml(set.slice(equals + 1) || 'null', '--set');
+  const place = argumentPlace('--set', set, equals + 1);
+  const parsed = parseYaml(set.slice(equals + 1) || 'null', '--set', (found) => {
+    // Nobody means a text by --set rate=1e-3.
+    if (!found.isNumberHere) reader.warnings.push({ ...found.diagnostic, place });
+  });
   if (!parsed.ok) {
-    reader.say('this value is not YAML', argumentPlace('--set', set, equals + 1));
+    for (const { message, hint } of parsed.diagnostics) {
+      const isSyntax = message.startsWith('this is not YAML');
+      if (isSyntax) reader.say('this value is not YAML', place);
+      else reader.say(message, place, hint);
+    }
     return params;
   }
-  const value = moved(parsed.value, argumentPlace('--set', set, equals + 1));
-  return setAt(reader, params, set.slice(0, equals), value, { set, passed }) ?? params;
+  const value = moved(parsed.value, place);
+  const path = set.slice(0, equals);
+  return setAt(reader, params, { path, start: 0, set, walked: [], passed }, value) ?? params;
 }
 
 /** The same value, said to stand elsewhere. */
@@ -116,24 +130,25 @@ function moved(located: Located, place: Place): Located {
   return { value: located.value, place };
 }
 
-/** What an override was given as, and the paths that stages take whole. */
-interface Override {
+/** What is left of the path of a `--set`, and where in it that begins. */
+interface SetPath {
+  readonly path: string;
+  readonly start: number;
   readonly set: string;
+  /** The steps that were gone so far. */
+  readonly walked: readonly string[];
+  /** The paths that stages take whole. */
   readonly passed: ReadonlySet<string>;
 }
 
 /**
- * Replaces the part at a dotted path. In a list, a step is a label (which may hold dots) or an index. A map that a stage
- * takes whole may get a key that it lacks, since the stage's schema says which keys there are.
+ * Replaces the part at a dotted path. In a list, a step is a label (which may hold dots) or an index. A step in quotes
+ * is one name, whatever is in it. A map that a stage takes whole may get a key that it lacks, since the stage's schema says
+ * which keys there are.
  */
-function setAt(
-  reader: Reader,
-  part: Located,
-  path: string,
-  value: Located,
-  { set, passed }: Override,
-): Located | undefined {
-  if (path === '') {
+function setAt(reader: Reader, part: Located, at: SetPath, value: Located): Located | undefined {
+  const { path, start, set } = at;
+  if (path === '' && start > 0) {
     // What a reference will stand for is not known yet: then the stage's schema decides.
     const open = [part, value].some(({ value: text }) => referencePath(text) !== null);
     const before = kindOf(part);
@@ -143,57 +158,107 @@ function setAt(
     }
     return { ...value, named: part.named };
   }
-  const [step, rest] = splitPath(part, path);
-  if (part.fields) {
-    const below = part.fields.get(step);
-    if (below) {
-      const next = setAt(reader, below, rest, value, { set, passed });
-      return next && locatedMap(new Map(part.fields).set(step, next), part);
-    }
-  } else if (part.items) {
-    const labels = part.items.map(labelOf);
-    const index = labels.includes(step) ? labels.indexOf(step) : /^\d+$/.test(step) ? +step : -1;
-    const below = part.items[index];
-    if (below) {
-      const next = setAt(reader, below, rest, value, { set, passed });
-      return next && locatedList(part.items.with(index, next), part);
-    }
+  const first = firstStep(part, path);
+  if (first === null) {
+    const place = { ...argumentPlace('--set', set, start), end: start + path.length };
+    reader.say('these quotes do not close before a `.` or `=`', place, QUOTES_HINT);
+    return undefined;
   }
-  const names = part.fields?.keys() ?? part.items?.flatMap((item) => labelOf(item) ?? []) ?? [];
-  const start = set.indexOf('=') - path.length;
-  const above = set.slice(0, Math.max(0, start - 1));
-  const within = above === '' ? 'params' : `\`${above}\``;
-  const at = { ...argumentPlace('--set', set, start), end: start + Math.max(1, step.length) };
-  const ordinary = !path.split('.').includes('__proto__');
-  if (part.fields && ordinary && isPassed(above, passed)) {
-    const added = { ...mapAt(rest, value, at), named: at };
-    return locatedMap(new Map(part.fields).set(step, added), part);
+  const { step, rest } = first;
+  const walked = [...at.walked, step];
+  const below = { ...at, path: rest, start: start + path.length - rest.length, walked };
+  const index = part.items ? indexOf(part.items, step) : -1;
+  const found = part.fields?.get(step) ?? part.items?.[index];
+  const next = found && setAt(reader, found, below, value);
+  if (next && part.fields) return locatedMap(new Map(part.fields).set(step, next), part);
+  if (next && part.items) return locatedList(part.items.with(index, next), part);
+  if (found !== undefined) return undefined;
+  const added = part.fields && canAdd(part, at) ? mapAt(below, value) : undefined;
+  if (added && part.fields) {
+    const named = stepPlace(at, step);
+    return locatedMap(new Map(part.fields).set(step, { ...added, named }), part);
   }
-  reader.say(`there is no \`${step}\` in ${within}`, at, didYouMean(step, names));
+  sayMissing(reader, part, at, step);
   return undefined;
 }
 
-/** Whether a stage takes this map whole, or one that it is in: `training` and `training.schedule` of `$training`. */
-const isPassed = (path: string, passed: ReadonlySet<string>): boolean =>
-  path !== '' &&
-  path.split('.').some((_, end, steps) => passed.has(steps.slice(0, end + 1).join('.')));
-
-/** A value below maps that are not there yet. */
-function mapAt(path: string, value: Located, place: Place): Located {
-  if (path === '') return value;
-  const dot = path.indexOf('.');
-  const [step, rest] = dot < 0 ? [path, ''] : [path.slice(0, dot), path.slice(dot + 1)];
-  const below = { ...mapAt(rest, value, place), named: place };
-  return locatedMap(new Map([[step, below]]), { place });
+/** Whether a map may get a key that it lacks. Not where a path without quotes goes by a name with dots. */
+function canAdd(part: Located, at: SetPath): boolean {
+  const isOrdinary = !at.path.includes('__proto__');
+  return (
+    isOrdinary && isPassed(at) && dottedHint([...(part.fields?.keys() ?? [])], at) === undefined
+  );
 }
 
-/** The first step of a path and the rest; the longest label of a list that fits wins. */
-function splitPath(part: Located, path: string): [step: string, rest: string] {
+/** Whether a stage takes this map whole, or one that it is in: `training` and `training.schedule` of `$training`. */
+const isPassed = ({ walked, passed }: SetPath): boolean =>
+  walked.some((_, end) => passed.has(joinDotted(walked.slice(0, end + 1))));
+
+/** Where one step of a path stands. */
+const stepPlace = ({ path, start, set }: SetPath, step: string): Place => {
+  const length = /^["']/.test(path) ? step.length + 2 : step.length;
+  return { ...argumentPlace('--set', set, start), end: start + Math.max(1, length) };
+};
+
+/** A value below maps that are not there yet. Undefined when quotes in the path do not close. */
+function mapAt(at: SetPath, value: Located): Located | undefined {
+  const { path, start } = at;
+  if (path === '') return value;
+  const place = argumentPlace('--set', at.set, start);
+  const first = firstStep({ value: null, place }, path);
+  if (first === null) return undefined;
+  const { step, rest } = first;
+  const below = mapAt({ ...at, path: rest, start: start + path.length - rest.length }, value);
+  return (
+    below && locatedMap(new Map([[step, { ...below, named: stepPlace(at, step) }]]), { place })
+  );
+}
+
+const indexOf = (items: readonly Located[], step: string): number => {
+  const labels = items.map(labelOf);
+  return labels.includes(step) ? labels.indexOf(step) : /^\d+$/.test(step) ? +step : -1;
+};
+
+const QUOTES_HINT = `for example --set 'rates."fc1.weight"=0.2'`;
+
+function sayMissing(
+  reader: Reader,
+  part: Located,
+  { path, start, set }: SetPath,
+  step: string,
+): void {
+  const names = [
+    ...(part.fields?.keys() ?? part.items?.flatMap((item) => labelOf(item) ?? []) ?? []),
+  ];
+  const before = set.slice(0, Math.max(0, start - 1));
+  const within = before === '' ? 'params' : `\`${before}\``;
+  const length = /^["']/.test(path) ? path.length : step.length;
+  const place = { ...argumentPlace('--set', set, start), end: start + Math.max(1, length) };
+  const hint = dottedHint(names, { path, start, set }) ?? didYouMean(step, names);
+  reader.say(`there is no \`${step}\` in ${within}`, place, hint);
+}
+
+/** How a name with dots in it is written, where a path without quotes goes by one. */
+function dottedHint(
+  names: readonly string[],
+  { path, start, set }: Pick<SetPath, 'path' | 'start' | 'set'>,
+): string | undefined {
+  const fits = (name: string): boolean => path === name || path.startsWith(`${name}.`);
+  const name = names.filter(fits).sort((a, b) => b.length - a.length)[0];
+  if (name === undefined) return undefined;
+  const mended = `${set.slice(0, start)}${JSON.stringify(name)}${set.slice(start + name.length)}`;
+  return `a name with dots stands in quotes: --set '${mended.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The first step of a path and the rest; null when its quotes do not close. The longest label of a list wins. */
+function firstStep(part: Located, path: string): QuotedStep | null {
+  const quoted = quotedStep(path);
+  if (quoted !== undefined) return quoted;
   const labels = (part.items ?? []).flatMap((item) => labelOf(item) ?? []);
   const fitting = labels.filter((label) => path === label || path.startsWith(`${label}.`));
   const longest = fitting.sort((a, b) => b.length - a.length)[0];
   const end = longest?.length ?? (path.includes('.') ? path.indexOf('.') : path.length);
-  return [path.slice(0, end), path.slice(end + 1)];
+  return { step: path.slice(0, end), rest: path.slice(end + 1) };
 }
 
 /** Resolves references between params. A param that needs itself is a problem. */
@@ -203,7 +268,7 @@ function resolveWithin(params: Located): Result<Located> {
   let parts = 0;
   const resolve = (part: Located): Result<Located> =>
     substitute(part, (path, place) => {
-      const name = path.join('.');
+      const name = joinDotted(path);
       if (open.includes(name)) {
         const cycle = open.slice(open.indexOf(name));
         // A cycle is met once from each of its members, and told once.

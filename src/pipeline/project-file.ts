@@ -2,9 +2,11 @@
 import { readFile, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { fileDigest, fileStat, stampHolds, writeAtomically } from './files.ts';
+import { FileFinder, type FoundFile, UnfitFile, whyOf } from './find-files.ts';
+import { escapeGlob, isGlob, unescapeGlob } from './glob.ts';
 import { byCodeUnit, type Coordinates, type Digest, digestOf, type TaskId } from './key.ts';
 import { StageError } from './stage.ts';
-import type { Stamp } from './stamp.ts';
+import { folderStamp, type Stamp } from './stamp.ts';
 
 /** A file of the project, as it was when the pipeline was planned. */
 export interface ProjectFile {
@@ -29,6 +31,7 @@ export class ProjectFiles {
   private readonly clock: () => number;
   private remembered: Map<string, Remembered> | undefined;
   private readonly found = new Map<string, Promise<readonly ProjectFile[] | PatternProblem>>();
+  private readonly finder: FileFinder;
   private fresh = false;
 
   /** @param root folder of pipeline.yaml @param cache where digests are remembered */
@@ -36,6 +39,7 @@ export class ProjectFiles {
     this.root = root;
     this.index = join(cache, 'files.json');
     this.clock = clock;
+    this.finder = new FileFinder(root, cache);
   }
 
   /** The files that fit a pattern, by code unit of their names. At least one. */
@@ -57,40 +61,70 @@ export class ProjectFiles {
     pattern: string,
     outside: boolean,
   ): Promise<readonly ProjectFile[] | PatternProblem> {
-    const names = isGlob(pattern) ? await this.expand(pattern) : [pattern];
-    const files: ProjectFile[] = [];
-    const home = await realpath(this.root);
-    for (const name of [...names].sort(byCodeUnit)) {
-      const path = resolve(this.root, name);
-      const stamp = await fileStat(path);
-      if (stamp === undefined) continue;
-      if (!outside && !isBelow(home, await realpath(path))) {
-        const hint = 'a link that leads out of the project counts as outside: `outside: true`';
-        return { message: `${name} lies outside the project`, hint };
+    try {
+      const found = this.fitting(pattern);
+      if ('message' in found) return found;
+      const home = await realpath(this.root);
+      const files: ProjectFile[] = [];
+      for (const file of [...found].sort((a, b) => byCodeUnit(a.name, b.name))) {
+        const read = await this.read(file, outside ? undefined : home);
+        if ('message' in read) return read;
+        files.push(read);
       }
-      files.push({
-        name: nameOf(this.root, name),
-        path,
-        stamp,
-        digest: await this.digest(path, stamp),
-      });
+      return files;
+    } catch (error) {
+      if (!(error instanceof UnfitFile || error instanceof RangeError)) throw error;
+      const hint = 'mend or remove it, or name the files more narrowly';
+      return { message: error.message, hint };
     }
-    if (files.length > 0) return files;
-    const hint =
-      'paths are relative to the folder of pipeline.yaml; * and ** do not fit hidden files';
-    return isGlob(pattern)
-      ? { message: `no file fits \`${pattern}\``, hint }
-      : {
-          message: `there is no file ${pattern}`,
-          hint: 'paths are relative to the folder of pipeline.yaml',
-        };
   }
 
-  private async expand(pattern: string): Promise<readonly string[]> {
-    const { glob } = await import('zx');
-    // Packages and the store are never meant, and huge.
-    const ignore = ['**/node_modules/**', `${relative(this.root, join(this.index, '..'))}/**`];
-    return glob(pattern, { cwd: this.root, onlyFiles: true, ignore, unique: true });
+  /** The files that a pattern means. One that is the very name of a file means that file. */
+  private fitting(pattern: string): readonly FoundFile[] | PatternProblem {
+    const name = unescapeGlob(pattern);
+    const found = this.finder.find(pattern);
+    const isPattern = isGlob(pattern);
+    const itself =
+      isPattern && name === pattern && !found.some((file) => file.name === name)
+        ? this.finder.find(escapeGlob(name))
+        : [];
+    if (itself.length > 0 && found.length > 0) {
+      const hint = `\`${escapeGlob(name)}\` is the file alone`;
+      return { message: `\`${name}\` is a file and a pattern that fits ${found[0].name}`, hint };
+    }
+    if (found.length + itself.length > 0) return [...found, ...itself];
+    const relativeTo = 'paths are relative to the folder of pipeline.yaml';
+    if (isPattern) {
+      const hint = `${relativeTo}; * and ** do not fit hidden files`;
+      return { message: `no file fits \`${pattern}\``, hint };
+    }
+    if (folderStamp(resolve(this.root, name)) !== null) {
+      return {
+        message: `${name} is a folder`,
+        hint: `${name.replace(/\/$/, '')}/** is every file in it`,
+      };
+    }
+    return { message: `there is no file ${name}`, hint: relativeTo };
+  }
+
+  /** @param home the folder in which it must lie */
+  private async read(
+    { name, isLinked }: FoundFile,
+    home: string | undefined,
+  ): Promise<ProjectFile | PatternProblem> {
+    const path = resolve(this.root, name);
+    if (home !== undefined && isLinked && !isBelow(home, await realpath(path))) {
+      const hint = 'a link that leads out of the project counts as outside: `outside: true`';
+      return { message: `${name} lies outside the project`, hint };
+    }
+    const stamp = await fileStat(path);
+    if (stamp === undefined) throw new UnfitFile(`${name} has just gone: try again`);
+    try {
+      const digest = await this.digest(path, stamp);
+      return { name: nameOf(this.root, name), path, stamp, digest };
+    } catch (error) {
+      throw new UnfitFile(`${name} cannot be read: ${whyOf(error)}`);
+    }
   }
 
   private async digest(path: string, stamp: Stamp): Promise<Digest> {
@@ -119,9 +153,6 @@ async function readIndex(index: string): Promise<Map<string, Remembered>> {
     return new Map(); // Absent or damaged: everything is digested anew.
   }
 }
-
-/** Whether a pattern may fit several files. */
-export const isGlob = (pattern: string): boolean => /[*?[\]{}]/.test(pattern);
 
 const nameOf = (root: string, name: string): string =>
   isAbsolute(name) ? name : relative(root, resolve(root, name)).split(sep).join('/');

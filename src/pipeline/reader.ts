@@ -7,6 +7,8 @@ import type { Located } from './located.ts';
 /** Collects what is wrong while values are taken out of a located tree. */
 export class Reader {
   readonly problems: Diagnostic[] = [];
+  /** What stops nothing, but should be known. */
+  readonly warnings: Diagnostic[] = [];
 
   /** Says what is wrong; the same thing of the same place (a param that two stages use) only once. */
   say(message: string, place: Place, hint?: string): void {
@@ -47,8 +49,10 @@ export class Reader {
   }
 
   text(located: Located, what: string): string | undefined {
-    if (typeof located.value === 'string') return located.value;
-    this.say(`${what} must be text, not ${kindOf(located)}`, located.place);
+    const { value, place } = located;
+    if (typeof value === 'string' && !value.includes('\0')) return value;
+    if (typeof value === 'string') this.say(`${what} cannot hold a zero byte`, place);
+    else this.say(`${what} must be text, not ${kindOf(located)}`, place);
     return undefined;
   }
 }

@@ -1,17 +1,18 @@
 // reference.ts — `$name.part`: what references within values stand for
 
 import { didYouMean } from '../hint.ts';
+import { joinDotted, STEP, splitDotted } from './dotted.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
 import type { Json } from './key.ts';
 import { type Located, locatedList, locatedMap } from './located.ts';
 
-/** What a reference looks like: `$training`, `$network.hidden`, `$profiles.0`. */
-const REFERENCE = /^\$([A-Za-z_][\w-]*(?:\.[\w-]+)*)$/;
+/** What a reference looks like: `$training`, `$network.hidden`, `$profiles.0`, `$rates."fc1.weight"`. */
+const REFERENCE = new RegExp(`^\\$([A-Za-z_][\\w-]*(?:\\.${STEP})*)$`);
 
 /** The path that a text refers to; null for text that is not a reference. `$$` begins a literal dollar. */
 export function referencePath(value: Json): readonly string[] | null {
   const match = typeof value === 'string' ? REFERENCE.exec(value) : null;
-  return match ? match[1].split('.') : null;
+  return match ? splitDotted(match[1]) : null;
 }
 
 /** Finds what a reference stands for, or says what is wrong with it. */
@@ -73,18 +74,36 @@ export function lookupIn(
   for (const step of path) {
     const next = part.fields?.get(step) ?? part.items?.[/^\d+$/.test(step) ? Number(step) : -1];
     if (next === undefined) {
-      const within = walked.length === 0 ? 'params' : `\`${walked.join('.')}\``;
+      const within = walked.length === 0 ? 'params' : `\`${joinDotted(walked)}\``;
       const lacks = part.items
         ? `${within} has ${part.items.length} items, counted from 0`
         : `there is no \`${step}\` in ${within}`;
       return failure({
-        message: `\`$${[...above, ...path].join('.')}\` refers to nothing: ${lacks}`,
+        message: `\`$${joinDotted([...above, ...path])}\` refers to nothing: ${lacks}`,
         place: at,
-        hint: didYouMean(step, part.fields?.keys() ?? []),
+        hint:
+          dottedHint(part, path, walked.length - above.length, above) ??
+          didYouMean(step, part.fields?.keys() ?? []),
       });
     }
     part = next;
     walked.push(step);
   }
   return success(part);
+}
+
+/** How a reference goes by a name with dots in it: in quotes. */
+function dottedHint(
+  { fields }: Located,
+  path: readonly string[],
+  walked: number,
+  above: readonly string[],
+): string | undefined {
+  for (let end = path.length; end > walked + 1; end--) {
+    const name = path.slice(walked, end).join('.');
+    if (!fields?.has(name)) continue;
+    const mended = joinDotted([...above, ...path.slice(0, walked), name, ...path.slice(end)]);
+    return `a name with dots stands in quotes: '$${mended}'`;
+  }
+  return undefined;
 }

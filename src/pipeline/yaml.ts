@@ -9,15 +9,31 @@ import {
   type Node,
   type Pair,
   parseDocument,
+  type Scalar,
   type YAMLError,
   type YAMLMap,
 } from 'yaml';
 import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
 import type { Json } from './key.ts';
 import { type Located, locatedList, locatedMap, PARTS_MAX } from './located.ts';
+import { lookAlike } from './look-alike.ts';
 
-/** Reads YAML 1.2 (with merge keys), refusing what cannot be kept: see the messages below. */
-export function parseYaml(text: string, file: string): Result<Located> {
+/** A scalar that other readers of YAML take for something else. */
+export interface Suspect {
+  readonly diagnostic: Diagnostic;
+  /** A number here, and a text to others. */
+  readonly isNumberHere: boolean;
+}
+
+/**
+ * Reads YAML 1.2 (with merge keys), refusing what cannot be kept: see the messages below.
+ * @param suspect is told of each scalar without quotes that a reader of YAML 1.1 would read otherwise, once for its place
+ */
+export function parseYaml(
+  text: string,
+  file: string,
+  suspect: (found: Suspect) => void = () => undefined,
+): Result<Located> {
   const lines = new LineCounter();
   const document = parseDocument(text, {
     lineCounter: lines,
@@ -29,7 +45,7 @@ export function parseYaml(text: string, file: string): Result<Located> {
   if (problems.length > 0) {
     return failure(...problems.map((error) => yamlProblem(error, text, placeAt)));
   }
-  const reader = yamlReader(placeAt, (alias) => alias.resolve(document));
+  const reader = yamlReader(placeAt, (alias) => alias.resolve(document), suspect);
   const root = document.contents;
   const located = root === null ? undefined : reader.read(root as Node, undefined);
   if (located === undefined) {
@@ -63,8 +79,11 @@ function yamlProblem(
 function yamlReader(
   placeAt: (start: number, end: number) => Place,
   resolve: (alias: Alias) => Node | undefined,
+  suspect: (found: Suspect) => void,
 ) {
   const problems: Diagnostic[] = [];
+  /** Scalars that were looked at: an anchor is read once for each alias. */
+  const seen = new Set<Node>();
   const open = new Set<Node>();
   let parts = 0;
   let tooMany = false;
@@ -104,14 +123,22 @@ function yamlReader(
     }
   };
 
+  /** Says so when others would read a scalar differently. */
+  const compare = (node: Node, isName: boolean): void => {
+    if (!isScalar(node) || node.type !== 'PLAIN' || node.tag !== undefined || seen.has(node))
+      return;
+    seen.add(node);
+    const found = lookAlike(node.source ?? '', node.value, isName);
+    if (found === undefined) return;
+    const { message, hint, isNumberHere } = found;
+    suspect({ diagnostic: { message, hint, place: placeOf(node) }, isNumberHere });
+  };
+
   const readScalar = (node: Node, named: Place | undefined): Located => {
     const value: unknown = isScalar(node) ? node.value : undefined;
-    if (typeof value === 'number' && !Number.isFinite(value)) {
-      return refuse(node, `${value} is not a number that can be kept`);
-    }
-    if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
-      return refuse(node, 'an integer beyond 2^53 loses digits', 'quote it to keep it as text');
-    }
+    const fault = isScalar(node) ? scalarFault(node) : undefined;
+    if (fault) return refuse(node, fault.message, fault.hint);
+    compare(node, false);
     if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) {
       return { value: value as Json, place: placeOf(node), named };
     }
@@ -130,8 +157,10 @@ function yamlReader(
       if (typeof name === 'symbol' || name === '<<') mergeInto(fields, pair);
       else if (name === '__proto__') refuse(pair.key, '`__proto__` cannot be a name');
       else if (typeof name === 'string' || typeof name === 'number') {
+        if (isHalved(name)) refuse(pair.key, HALVED);
+        compare(pair.key, true);
         const empty: Located = { value: null, place: at, named: at };
-        fields.set(String(name), pair.value === null ? empty : read(pair.value, at));
+        fields.set(nameOf(pair.key, name), pair.value === null ? empty : read(pair.value, at));
       } else refuse(pair.key, 'a name must be text');
     }
     return fields;
@@ -149,4 +178,35 @@ function yamlReader(
   };
 
   return { read, problems };
+}
+
+const HALVED = 'half of a surrogate pair is no character: no UTF-8 can hold it';
+const isHalved = (value: unknown): boolean =>
+  typeof value === 'string' && /\p{Surrogate}/u.test(value);
+
+/** A name is text: `1e3` and `010` are what they look like, and no numbers. */
+const nameOf = (key: Node, name: string | number): string => {
+  const isPlain = isScalar(key) && key.type === 'PLAIN' && key.source !== undefined;
+  return isPlain && typeof name === 'number' ? String(key.source) : String(name);
+};
+
+/** What would be lost of a scalar. */
+function scalarFault({ value, source = '' }: Scalar): Omit<Diagnostic, 'place'> | undefined {
+  if (isHalved(value)) return { message: HALVED };
+  if (typeof value !== 'number') return undefined;
+  const hint = 'quote it to keep it as text';
+  if (Number.isNaN(value) || /inf/i.test(source)) {
+    return { message: `${value} is not a number that can be kept` };
+  }
+  if (!Number.isFinite(value)) {
+    return { message: 'this number is beyond the range of doubles (about 1.8e308)', hint };
+  }
+  const isInteger = /^[-+]?\d+$|^0[xo]/.test(source);
+  if (isInteger && !Number.isSafeInteger(value)) {
+    return { message: 'an integer beyond 2^53 loses digits', hint };
+  }
+  if (value === 0 && !isInteger && /[1-9]/.test(source.replace(/[eE].*/, ''))) {
+    return { message: 'this number is smaller than every double, and would become 0', hint };
+  }
+  return undefined;
 }

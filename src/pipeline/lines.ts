@@ -1,0 +1,175 @@
+// lines.ts — what a program prints, as lines: in linear time and bounded memory, whatever it prints
+
+/** Who hears the lines. */
+export interface LineListener {
+  /** A line, without its end. One that was overwritten by way of `\r` comes as its last state. */
+  line(text: string): void;
+  /** A state of a line that is going to be overwritten: a progress bar. Told now and then. */
+  state?(text: string): void;
+}
+
+/** Takes what comes, in chunks of any size. */
+export interface LineReader {
+  /** Text is taken as UTF-8. */
+  push(chunk: Uint8Array | string): void;
+  /** Says what there is of a last line that has no end. */
+  flush(): void;
+}
+
+/** Of a line, so many bytes are kept; the rest is counted. */
+const LINE_BYTES_MAX = 4000;
+/** States of a line are told no more often than this. */
+const STATE_EVERY_MS = 100;
+const [NEWLINE, RETURN] = [10, 13];
+
+/** Splits bytes into lines. `\n` and `\r\n` end a line; a `\r` before other text takes it back to its beginning. */
+export function lineReader({ line, state }: LineListener): LineReader {
+  let current = new Kept();
+  /** What the line held before its last `\r`. */
+  let before = new Kept();
+  /** The last byte was `\r`: what follows tells what it means. */
+  let returned = false;
+  let next_ms = 0;
+  const overwrite = (): void => {
+    returned = false;
+    if (current.isEmpty) return;
+    const now = performance.now();
+    if (state && now >= next_ms) {
+      next_ms = now + STATE_EVERY_MS;
+      state(current.text());
+    }
+    [before, current] = [current, before];
+    current.clear();
+  };
+  const end = (): void => {
+    line((current.isEmpty ? before : current).text());
+    current.clear();
+    before.clear();
+    returned = false;
+  };
+  /** The place of a byte from `from` on, or the end. Kept until it is passed, so that each byte is looked at once. */
+  const finder = (chunk: Uint8Array, byte: number): ((from: number) => number) => {
+    let at = -1;
+    return (from) => {
+      if (at >= from) return at;
+      const found = chunk.indexOf(byte, from);
+      at = found < 0 ? chunk.length : found;
+      return at;
+    };
+  };
+  return {
+    push(given) {
+      const chunk = typeof given === 'string' ? Buffer.from(given) : given;
+      const [newlineFrom, returnFrom] = [finder(chunk, NEWLINE), finder(chunk, RETURN)];
+      for (let at = 0; at < chunk.length; ) {
+        if (returned && chunk[at] !== NEWLINE && chunk[at] !== RETURN) overwrite();
+        const stop = Math.min(newlineFrom(at), returnFrom(at));
+        current.add(chunk.subarray(at, stop));
+        if (chunk[stop] === NEWLINE) end();
+        else if (stop < chunk.length) returned = true;
+        at = stop + 1;
+      }
+    },
+    flush() {
+      if (!current.isEmpty || !before.isEmpty) end();
+    },
+  };
+}
+
+/** The beginning of a line, and how much more there was. */
+class Kept {
+  private readonly bytes = Buffer.allocUnsafe(LINE_BYTES_MAX);
+  private length = 0;
+  private dropped = 0;
+
+  get isEmpty(): boolean {
+    return this.length === 0;
+  }
+
+  add(part: Uint8Array): void {
+    const fits = part.subarray(0, LINE_BYTES_MAX - this.length);
+    this.bytes.set(fits, this.length);
+    this.length += fits.length;
+    this.dropped += part.length - fits.length;
+  }
+
+  clear(): void {
+    this.length = 0;
+    this.dropped = 0;
+  }
+
+  text(): string {
+    if (this.dropped === 0) return textOf(this.bytes.subarray(0, this.length));
+    const whole = wholeLength(this.bytes.subarray(0, this.length));
+    const more = this.dropped + this.length - whole;
+    return `${textOf(this.bytes.subarray(0, whole))}… (${more} more bytes)`;
+  }
+}
+
+/** A line that came as text, cut as others are. */
+export function shortLine(text: string): string {
+  if (text.length <= LINE_BYTES_MAX) return text;
+  const kept = new Kept();
+  kept.add(Buffer.from(text));
+  return kept.text();
+}
+
+/** A progress bar as progress: by its percentage, where it has one. `of` is 0 where it has none. */
+export function progressOf(state: string): { done: number; of: number; note: string } {
+  const percent = Number(/(\d{1,3}(?:\.\d+)?) ?%/.exec(state)?.[1]);
+  const note = state.trim();
+  return percent <= 100 ? { done: percent, of: 100, note } : { done: 0, of: 0, note };
+}
+
+/** How much of some bytes is left when a character that the end cuts in two goes. */
+function wholeLength(bytes: Uint8Array): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
+    const byte = bytes[bytes.length - back];
+    if (byte < 0x80) break;
+    if (byte < 0xc0) continue;
+    const wants = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+    return wants > back ? bytes.length - back : bytes.length;
+  }
+  return bytes.length;
+}
+
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Bytes as text. What is not UTF-8 stands as `\xff`: nothing is taken for what it is not. */
+function textOf(bytes: Uint8Array): string {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return lenient(bytes);
+  }
+}
+
+function lenient(bytes: Uint8Array): string {
+  let text = '';
+  let from = 0;
+  for (let at = 0; at < bytes.length; ) {
+    const length = sequenceLength(bytes, at);
+    if (length > 0) {
+      at += length;
+      continue;
+    }
+    text += `${strict.decode(bytes.subarray(from, at))}\\x${bytes[at].toString(16)}`;
+    at += 1;
+    from = at;
+  }
+  return text + strict.decode(bytes.subarray(from));
+}
+
+/** Length of the UTF-8 sequence at a place; 0 where there is none. */
+function sequenceLength(bytes: Uint8Array, at: number): number {
+  const first = bytes[at];
+  if (first < 0x80) return 1;
+  const length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 0;
+  if (length === 0 || at + length > bytes.length) return 0;
+  try {
+    strict.decode(bytes.subarray(at, at + length));
+    return length;
+  } catch {
+    return 0;
+  }
+}
