@@ -92,12 +92,12 @@ describe('a mask', () => {
   });
 
   test('that cannot be is a value that names the layer and its maximum', () => {
-    const result = makeMask({ ...plan, profile: { family: 'lognormal', cv: 2.9 }, seed: 0 });
+    const result = makeMask({ ...plan, profile: { family: 'lognormal', cv: 3.2 }, seed: 0 });
     if (!('infeasible' in result)) throw new Error('feasible');
     expect(result.infeasible.layer).toBe(0);
     expect(describeInfeasible(result.infeasible)).toBe(
-      'CV 2.9 is infeasible for lognormal in hidden layer 1 (784x512, 40141 connections): ' +
-        'at most CV 2.85',
+      'CV 3.2 is infeasible for lognormal in hidden layer 1 (784x512, 40141 connections): ' +
+        'at most CV 2.97',
     );
   });
 

@@ -352,10 +352,11 @@ function fixtureClaims({ runs, gradients, convergence, placed }: Study): ClaimsR
       ...about,
       id: 'C1',
       title: 'Close to dense',
-      rule: 'equivalence',
+      rule: 'non-inferiority',
       a: { stage: 'static' },
       b: { stage: 'dense' },
-      margin: 0.6,
+      deficit: 0.6,
+      margin: 0.2,
     },
     {
       ...about,
@@ -374,7 +375,6 @@ function fixtureClaims({ runs, gradients, convergence, placed }: Study): ClaimsR
       a: { stage: 'rigl' },
       b: { stage: 'static' },
       published: {},
-      margin: 0.1,
     },
     {
       ...about,
@@ -382,6 +382,7 @@ function fixtureClaims({ runs, gradients, convergence, placed }: Study): ClaimsR
       title: 'RigL forgets',
       rule: 'convergence',
       a: { stage: 'rigl' },
+      b: { stage: 'rigl', profile: 'none' },
       margin: 0.05,
     },
     {
@@ -395,7 +396,6 @@ function fixtureClaims({ runs, gradients, convergence, placed }: Study): ClaimsR
         a: { stage: 'placed', arm: 'fan-in-kept' },
         b: { stage: 'placed', arm: 'exact' },
       },
-      margin: 0.1,
     },
   ].map((claim) => Claim.parse(claim));
   const observed = <T>(

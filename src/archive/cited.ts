@@ -1,4 +1,4 @@
-// cited.ts — whether claims (form `claims/1`) say what the measurements say that they cite
+// cited.ts — whether claims (forms `claims/1` and `claims/2`) say what the measurements say that they cite
 import * as z from 'zod/mini';
 import { mean, sampleSd } from '../stats/summary.ts';
 import { type JsonError, parseJson } from './bounded-json.ts';
@@ -19,12 +19,15 @@ const Contrast = z.object({
   effect: z.nullable(z.number()),
   unit: z.string(),
   seeds: z.number(),
-  finding: z.nullable(z.string()),
+  /** Of claims/1. */
+  finding: z.optional(z.nullable(z.string())),
+  /** Of claims/2. */
+  decides: z.optional(z.boolean()),
   verdict: z.string(),
 });
 
 const Claims = z.object({
-  form: z.literal('claims/1'),
+  form: z.enum(['claims/1', 'claims/2']),
   claims: z.array(
     z.object({
       id: z.string(),
@@ -45,8 +48,12 @@ const SLACK = 1e-9;
 
 /** Reads claims; undefined when they are of another form. @throws JsonError */
 export function readClaims(bytes: Uint8Array): CitedClaims | undefined {
-  const read = z.safeParse(Claims, parseJson(bytes));
-  return read.success ? read.data.claims : undefined;
+  return read(bytes)?.claims;
+}
+
+function read(bytes: Uint8Array): z.infer<typeof Claims> | undefined {
+  const parsed = z.safeParse(Claims, parseJson(bytes));
+  return parsed.success ? parsed.data : undefined;
 }
 
 /** The tasks whose measurements a claim cites. */
@@ -70,13 +77,15 @@ export async function checkCitations(
   known: ReadonlyMap<string, StudyTask>,
   say: Say,
 ): Promise<void> {
-  let claims: CitedClaims | undefined;
+  let stored: z.infer<typeof Claims> | undefined;
   try {
-    claims = readClaims(bytes);
+    stored = read(bytes);
   } catch (error) {
     return say(file, (error as JsonError).message);
   }
-  if (claims === undefined) return say(file, 'is not of the form claims/1');
+  if (stored === undefined) return say(file, 'is not of the form claims/1 or claims/2');
+  const { form, claims } = stored;
+  const { verdictOf, checkVerdict } = RULES[form];
   const accuracies = new Map<string, number | undefined>();
   for (const claim of claims) {
     for (const [index, contrast] of claim.contrasts.entries()) {
@@ -91,7 +100,8 @@ export async function checkCitations(
           checkNumbers(arm, place, accuracies, say);
         }
       }
-      checkContrast(contrast, place, claim.seeds, say);
+      checkContrast(contrast, place, say);
+      checkVerdict(contrast, place, claim.seeds, say);
     }
     const verdict = verdictOf(claim.contrasts);
     if (claim.verdict !== verdict) {
@@ -153,8 +163,7 @@ const near = (told: number | null, actual: number | null): boolean =>
     Math.abs(told - actual) <= SLACK * Math.max(1, Math.abs(actual)));
 
 /** What a contrast says of itself must hold together. */
-function checkContrast(contrast: ContrastOf, place: string, seeds: number, say: Say): void {
-  const { a, b, effect, unit, verdict, finding, synthetic } = contrast;
+function checkContrast({ a, b, effect, unit, verdict }: ContrastOf, place: string, say: Say): void {
   if (unit === 'points' && effect !== null && a.mean !== null && b !== null && b.mean !== null) {
     if (!near(effect, a.mean - b.mean)) {
       say(place, `says an effect of ${effect}, and its means differ by ${a.mean - b.mean}`);
@@ -162,6 +171,17 @@ function checkContrast(contrast: ContrastOf, place: string, seeds: number, say: 
   }
   if (effect === null && verdict !== 'not tested')
     say(place, `has no effect, and says "${verdict}"`);
+}
+
+/** What the two forms understand by a verdict. */
+const RULES = {
+  'claims/1': { verdictOf: firstOf, checkVerdict: checkFound },
+  'claims/2': { verdictOf: concluded, checkVerdict: checkAssessed },
+} as const;
+
+/** claims/1: a verdict that counts is what was found. */
+function checkFound(contrast: ContrastOf, place: string, seeds: number, say: Say): void {
+  const { effect, verdict, finding, synthetic } = contrast;
   if (effect === null || verdict === 'illustrated') return;
   if (verdict !== finding) say(place, `says "${verdict}", and found "${finding}"`);
   if (synthetic || contrast.seeds < seeds) {
@@ -169,8 +189,33 @@ function checkContrast(contrast: ContrastOf, place: string, seeds: number, say: 
   }
 }
 
-/** A claim is as good as the worst of its contrasts that count. */
-function verdictOf(contrasts: readonly ContrastOf[]): string {
+/** claims/2: synthetic data and too few seeds have no verdict. */
+function checkAssessed(contrast: ContrastOf, place: string, seeds: number, say: Say): void {
+  const { verdict, synthetic } = contrast;
+  if (!VERDICTS.includes(verdict)) say(place, `has a verdict "${verdict}"`);
+  if (verdict === 'not assessed' || verdict === 'not tested') return;
+  if (synthetic || contrast.seeds < seeds) {
+    say(place, `says "${verdict}" of ${synthetic ? 'synthetic data' : 'too few seeds'}`);
+  }
+}
+
+/** As a claim of claims/2 is concluded from the contrasts that decide: the first that one of them has. */
+const VERDICTS: readonly string[] = [
+  'refuted',
+  'inconclusive',
+  'reproduced',
+  'not assessed',
+  'not tested',
+];
+
+function concluded(contrasts: readonly ContrastOf[]): string {
+  const deciding = contrasts.filter(({ decides }) => decides !== false);
+  const has = (verdict: string): boolean => deciding.some((one) => one.verdict === verdict);
+  return VERDICTS.find(has) ?? 'not tested';
+}
+
+/** claims/1: a claim is as good as the worst of its contrasts that count. */
+function firstOf(contrasts: readonly ContrastOf[]): string {
   const has = (verdict: string): boolean => contrasts.some((one) => one.verdict === verdict);
   const order = ['not reproduced', 'within margin', 'reproduced', 'illustrated'];
   return order.find(has) ?? 'not tested';

@@ -209,7 +209,7 @@ function whyLeftOut(
   return kind === 'text' ? undefined : 'left out of a light archive';
 }
 
-/** The output of the form claims/1, when there is exactly one. */
+/** The output of the form claims/1 or claims/2, when there is exactly one. */
 function claimsOf(tasks: readonly StudyTask[], store: Store): Study['claims'] {
   const found = tasks.flatMap(({ task, outputs }) =>
     Object.entries(outputs)
@@ -226,7 +226,7 @@ function isClaims(digest: string, store: Store): boolean {
   const bytes = store.blob(digest as Digest);
   if (bytes === undefined) return false;
   const value = JSON.parse(new TextDecoder().decode(bytes)) as { readonly form?: unknown } | null;
-  return value?.form === 'claims/1';
+  return value?.form === 'claims/1' || value?.form === 'claims/2';
 }
 
 /** The text of traces.jsonl: a trace a line, by key. */

@@ -1,252 +1,171 @@
-// accuracy-rules.ts — claims about test accuracy: equivalence, superiority, placement
-import { equivalence } from '../stats/equivalence.ts';
+// accuracy-rules.ts — claims about test accuracy: not worse, equivalent, better, and the more so the harder the task
+import {
+  boundsOf,
+  eitherOf,
+  greater,
+  linearEstimate,
+  ONE_SIDED_LEVEL,
+  pAbove,
+  pBelow,
+  welchEstimate,
+} from '../stats/one-sided.ts';
 import { mean } from '../stats/summary.ts';
 import { welch } from '../stats/t-test.ts';
-import {
-  absent,
-  compared,
-  type Drawn,
-  type Observed,
-  type Tested,
-  valuesOf,
-  withoutRuns,
-} from './contrast.ts';
+import { isAssessed } from './assessed.ts';
+import { absent, type Drawn, type Observed, valuesOf } from './contrast.ts';
 import { type ClaimOf, selectorOf } from './declaration.ts';
-import type { Absence, Evidence, Labels, Observation } from './evidence.ts';
-import type { Finding } from './result.ts';
-import {
-  counterpartOf,
-  type Group,
-  groupsOf,
-  pointWords,
-  repetitionOf,
-  type Selector,
-  wordsOf,
-} from './selection.ts';
-import { decimals, pWords, signed } from './words.ts';
+import type { Evidence } from './evidence.ts';
+import { drawPair, type Pair, runPairs, sidesOf, testedAt } from './run-pairs.ts';
+import { decimals, signed } from './words.ts';
 
-type Runs = Evidence['runs'];
-type Run = Runs['items'][number]['value'];
+type Observations = readonly Observed[];
+const differenceOf = (a: Observations, b: Observations): number =>
+  mean(valuesOf(a)) - mean(valuesOf(b));
+const estimateOf = (a: Observations, b: Observations) => welchEstimate(valuesOf(a), valuesOf(b));
 
-/** The error of every test that decides. */
-export const ALPHA = 0.05;
+/** Whether `a` ends at most `deficit` below `b`, of which a slack of `margin` is told beforehand. Better is no failure. */
+export function nonInferiorityContrasts(
+  claim: ClaimOf<'non-inferiority'>,
+  { runs }: Evidence,
+): readonly Drawn[] {
+  const { deficit, margin } = claim;
+  return runPairs(claim, runs).map((pair) =>
+    drawPair(pair, (a, b) => {
+      const difference = differenceOf(a, b);
+      const tested = testedAt(estimateOf(a, b), difference, (estimate) => ({
+        pFor: pAbove(estimate, -(deficit + margin)),
+        pAgainst: pBelow(estimate, -deficit),
+      }));
+      const words = `${signed(difference)} points; at most ${decimals(deficit)} below, with a slack of ${decimals(margin)}`;
+      return { ...tested, words, both: 'by more than published' };
+    }),
+  );
+}
 
-/** Whether `a` and `b` end within the margin: two one-sided tests, contrast by contrast. */
+/** Whether `a` and `b` end within the margin, either way. */
 export function equivalenceContrasts(
   claim: ClaimOf<'equivalence'>,
   { runs }: Evidence,
 ): readonly Drawn[] {
   const { margin } = claim;
-  return pairsOf(claim, runs).map((pair) =>
-    drawPair(claim.id, pair, (a, b) => {
-      const { difference, ci, level, p, equivalent, reason } = equivalence(a, b, {
-        margin,
-        alpha: ALPHA,
-      });
-      const near = Math.abs(difference) <= margin;
-      const finding = equivalent ? 'reproduced' : near ? 'within margin' : 'not reproduced';
-      const bounds = `\u00b1${decimals(margin)} points`;
-      const found = {
-        reproduced: `${signed(difference)} points, within ${bounds} with confidence`,
-        'within margin': `${signed(difference)} points lie within ${bounds}, the interval does not`,
-        'not reproduced': `${signed(difference)} points lie outside ${bounds}`,
-      }[finding];
-      const words = reason === null || ci !== null ? found : reason;
-      return { effect: difference, ci, level, p, finding: ci && finding, words };
+  return runPairs(claim, runs).map((pair) =>
+    drawPair(pair, (a, b) => {
+      const difference = differenceOf(a, b);
+      const tested = testedAt(estimateOf(a, b), difference, (estimate) => ({
+        pFor: greater(pAbove(estimate, -margin), pBelow(estimate, margin)),
+        // Either side refutes, so each has half of the error.
+        pAgainst: eitherOf(pAbove(estimate, margin), pBelow(estimate, -margin)),
+      }));
+      return {
+        ...tested,
+        words: `${signed(difference)} points, asked for \u00b1${decimals(margin)}`,
+      };
     }),
   );
 }
 
-/** Whether `a` beats `b`: Welch, adjusted by Holm over the family where verdicts are given. */
+/**
+ * Whether `a` beats `b`: Welch, two-sided, after Holm. Refuted where the effect is below the published one; where nothing
+ * at all is published, below 0. Beside it, whether the effect grows with the difficulty of the task.
+ */
 export function superiorityContrasts(
   claim: ClaimOf<'superiority'>,
-  { runs }: Evidence,
+  evidence: Evidence,
 ): readonly Drawn[] {
-  return pairsOf(claim, runs).map((pair) => {
-    const published = claim.published[pair.a.at.dataset];
-    return drawPair(claim.id, pair, (a, b) => {
-      const test = welch(a, b);
-      const close =
-        published !== undefined && Math.abs(test.difference - published) <= claim.margin;
-      return superiorityOf(test, close, published);
+  const pairs = runPairs(claim, evidence.runs);
+  const drawn = pairs.map((pair) => drawSuperiority(claim, pair));
+  return claim.difficulty === undefined ? drawn : [...drawn, ...growths(claim, pairs, evidence)];
+}
+
+function drawSuperiority({ published }: ClaimOf<'superiority'>, pair: Pair): Drawn {
+  const { dataset = '' } = pair.a.at;
+  const known = Object.hasOwn(published, dataset) ? published[dataset] : undefined;
+  const any = Object.keys(published).length === 0;
+  return drawPair(pair, (a, b) => {
+    const difference = differenceOf(a, b);
+    const tested = testedAt(estimateOf(a, b), difference, (estimate) => {
+      const { p } = welch(valuesOf(a), valuesOf(b));
+      return {
+        pFor: p === null || difference > 0 ? p : 1,
+        pAgainst: pBelow(estimate, known ?? 0),
+      };
     });
-  });
-}
-
-function superiorityOf(
-  { difference, ci, level, p, reason }: ReturnType<typeof welch>,
-  close: boolean,
-  published: number | undefined,
-): Tested {
-  const common = { effect: difference, ci, level, p };
-  if (p === null) return { ...common, finding: null, words: reason ?? 'no test exists' };
-  const beside = published === undefined ? '' : `, published ${signed(published)}`;
-  const words = `${signed(difference)} points, ${pWords(p)}${beside}`;
-  const otherwise: Finding = close ? 'within margin' : 'not reproduced';
-  const wins = p < ALPHA && difference > 0;
-  return { ...common, finding: wins ? 'reproduced' : otherwise, words, otherwise };
-}
-
-/**
- * Whether it matters which neurons become hubs, and more so than how unequal fan-in is: arms that keep an optimiser's
- * placement against arms that do not, each the mean of its runs per seed; and beside it, what variance alone does.
- */
-export function placementContrasts(
-  claim: ClaimOf<'placement'>,
-  { runs }: Evidence,
-): readonly Drawn[] {
-  const sides = (arm: ClaimOf<'placement'>['a']) => sidesOf(runs, selectorOf(arm));
-  const [a, b] = [sides(claim.a), sides(claim.b)];
-  const [random, even] = [sides(claim.variance.a), sides(claim.variance.b)];
-  return [...a].flatMap(([point, kept]) => {
-    const words = pointWords(kept.at);
-    const variance = {
-      label: `${words} variance`.trim(),
-      a: random.get(point),
-      b: even.get(point),
+    const beside = known === undefined ? '' : `, published ${signed(known)}`;
+    const untested = known === undefined && !any && 'nothing is published of this data set';
+    return {
+      ...tested,
+      words: `${signed(difference)} points${beside}`,
+      both: 'smaller than published',
+      ...(untested && { untested }),
     };
-    const varied = drawPair(
-      claim.id,
-      { ...variance, a: variance.a ?? emptySide(kept.at) },
-      varianceTest,
-    );
-    const placement = { label: `${words} placement`.trim(), a: kept, b: b.get(point) };
-    const placed = drawPair(claim.id, placement, (x, y) =>
-      placementTest(x, y, varied.effect, claim.margin),
-    );
-    return [placed, varied];
   });
 }
 
-/** Shown beside the placement effect; it decides through it and has no finding of its own. */
-function varianceTest(a: readonly number[], b: readonly number[]): Tested {
-  const { difference, ci, level, p } = welch(a, b);
-  const words = `unequal fan-in with hubs at random: ${signed(difference)} points`;
-  return { effect: difference, ci, level, p, finding: null, words };
-}
-
-function placementTest(
-  a: readonly number[],
-  b: readonly number[],
-  variance: number | null,
-  margin: number,
-): Tested {
-  const { difference, ci, level, p, reason } = welch(a, b);
-  const common = { effect: difference, ci, level, p };
-  if (p === null) return { ...common, finding: null, words: reason ?? 'no test exists' };
-  if (variance === null) {
-    return { ...common, finding: null, words: 'the effect of variance was not measured' };
-  }
-  const size = Math.abs(variance);
-  const otherwise: Finding = difference > size - margin ? 'within margin' : 'not reproduced';
-  const finding = p < ALPHA && difference > size ? 'reproduced' : otherwise;
-  const apart = `variance alone ${signed(variance)}`;
-  const words = `placement ${signed(difference)} points, ${pWords(p)}; ${apart}`;
-  return { ...common, finding, words, otherwise };
-}
-
-// ---- pairs of arms ----
-
-/** An arm of runs, and those that are missing from it. */
-interface Side {
-  readonly label: string;
-  readonly observed: readonly Observed[];
-  readonly missing: readonly Absence[];
-}
-
-interface Pair {
-  readonly label: string;
-  readonly a: PlacedSide;
-  readonly b: Side | undefined;
-}
-
-/** A side with the labels that tell it from others of its arm. */
-type PlacedSide = Side & { readonly at: Labels };
-
-/** Every group that `a` chooses beside its counterpart in `b`, itself left out. */
-function pairsOf(
-  { a, b }: { readonly a: ClaimOf<'equivalence'>['a']; readonly b: ClaimOf<'equivalence'>['b'] },
-  runs: Runs,
-): readonly Pair[] {
-  const [chosen, against]: [Selector, Selector] = [selectorOf(a), selectorOf(b)];
-  const candidates = groupsOf(runs, against);
-  return groupsOf(runs, chosen).flatMap((group): readonly Pair[] => {
-    const counterpart = counterpartOf(group, candidates, against);
-    if (counterpart && wordsOf(counterpart) === wordsOf(group)) return [];
-    const other = counterpart && { ...sideOf([counterpart]), label: wordsOf(counterpart) };
-    const own = { ...sideOf([group]), label: wordsOf(group), at: group.at };
-    return [{ label: pointWords(group.at), a: own, b: other }];
+/** For each point of the axes beside the data set: the linear contrast of effects over data sets, by their dense error. */
+function growths(
+  claim: ClaimOf<'superiority'>,
+  pairs: readonly Pair[],
+  evidence: Evidence,
+): readonly Drawn[] {
+  const errors = new Map(
+    [...sidesOf(evidence.runs, selectorOf(claim.difficulty ?? {})).values()]
+      .filter(({ observed }) => observed.length > 0)
+      .map(({ at, observed }) => [at.dataset ?? '', 100 - mean(valuesOf(observed))]),
+  );
+  const points = new Map<string, Pair[]>();
+  for (const pair of pairs) points.set(pair.label, [...(points.get(pair.label) ?? []), pair]);
+  return [...points].map(([label, all]) => {
+    const there = all.flatMap(({ a, b }) => {
+      const dataset = a.at.dataset ?? '';
+      const error = errors.get(dataset);
+      const seeds = Math.min(a.observed.length, b?.observed.length ?? 0);
+      if (b === undefined || error === undefined) return [];
+      return isAssessed({ datasets: [dataset], seeds }, claim, evidence)
+        ? [{ dataset, error, a: a.observed, b: b.observed }]
+        : [];
+    });
+    return drawGrowth(`${label} growth with difficulty`.trim(), there);
   });
 }
 
-/** Draws a pair that both sides of which have runs. */
-function drawPair(
-  claim: string,
-  { label, a, b }: Pair,
-  test: (a: readonly number[], b: readonly number[]) => Tested,
-): Drawn {
-  const dataset = a.at.dataset ?? '';
-  const missing = [...a.missing, ...(b?.missing ?? [])];
-  const why = missing.length > 0 ? missing[0].reason : undefined;
-  if (a.observed.length === 0) {
-    return absent({ label, dataset }, 'points', why ?? 'nothing ran for this arm');
-  }
-  if (b === undefined || b.observed.length === 0) {
-    return absent(
-      { label, dataset },
-      'points',
-      why ?? 'nothing ran that it could be compared with',
-    );
-  }
-  const tested = test(valuesOf(a.observed), valuesOf(b.observed));
-  const without = withoutRuns(missing);
-  const words = [tested.words, ...without].join('; ');
-  const drawn = compared({ claim, label, dataset }, a, b, { ...tested, words });
-  return without.length > 0 ? { ...drawn, without } : drawn;
+interface Effect {
+  readonly dataset: string;
+  readonly error: number;
+  readonly a: Observations;
+  readonly b: Observations;
 }
 
-function sideOf(groups: readonly Group<Run>[]): Omit<Side, 'label'> {
+function drawGrowth(label: string, effects: readonly Effect[]): Drawn {
+  const name = { label, dataset: 'all', beside: true, unless: 'growth with difficulty not shown' };
+  if (effects.length < 2) {
+    return absent(name, 'points', 'growth needs two data sets that are assessed');
+  }
+  const ordered = [...effects].sort((a, b) => a.error - b.error);
+  // Equal steps from the easiest to the hardest: the estimate is the rise over the whole way, by least squares.
+  const middle = (ordered.length - 1) / 2;
+  const squares = ordered.reduce((sum, _, i) => sum + (i - middle) * (i - middle), 0);
+  const weights = ordered.map((_, i) => ((i - middle) / squares) * (ordered.length - 1));
+  const estimate = linearEstimate(
+    ordered.flatMap(({ a, b }, i) => [
+      { values: valuesOf(a), weight: weights[i] },
+      { values: valuesOf(b), weight: -weights[i] },
+    ]),
+  );
+  const none = { a: { label: 'effects, hardest above easiest', observed: [] }, b: null };
+  const way = ordered.map(({ dataset }) => dataset).join(', ');
   return {
-    observed: groups.flatMap(({ runs }) => runs.map(observe)),
-    missing: groups.flatMap(({ missing }) => missing),
+    ...name,
+    ...none,
+    datasets: ordered.map(({ dataset }) => dataset),
+    unit: 'points',
+    seeds: Math.min(...ordered.flatMap(({ a, b }) => [a.length, b.length])),
+    effect: estimate?.value ?? null,
+    ci: () => estimate && boundsOf(estimate),
+    level: ONE_SIDED_LEVEL,
+    pFor: estimate && pAbove(estimate, 0),
+    pAgainst: estimate && pBelow(estimate, 0),
+    sized: false,
+    also: () => [],
+    words: `${signed(estimate?.value ?? 0)} points from the easiest to the hardest (${way})`,
   };
 }
-
-/** Test accuracy in percent. */
-const observe = (run: Observation<Run>): Observed => ({
-  value: 100 * run.value.accuracy,
-  from: [{ task: run.task, digest: run.digest }],
-  repetition: repetitionOf(run),
-});
-
-/**
- * A side of several arms for each point of the axes that the selector leaves open: a seed's value is the mean over the
- * arms that it chooses.
- */
-function sidesOf(runs: Runs, selector: Selector): ReadonlyMap<string, PlacedSide> {
-  const points = new Map<string, { at: Labels; groups: Group<Run>[] }>();
-  for (const group of groupsOf(runs, selector)) {
-    const open = Object.entries(group.at).filter(([axis]) => !selector.has(axis));
-    const name = JSON.stringify(open);
-    const point = points.get(name) ?? { at: Object.fromEntries(open), groups: [] };
-    point.groups.push(group);
-    points.set(name, point);
-  }
-  return new Map([...points].map(([name, { at, groups }]) => [name, averagedSide(at, groups)]));
-}
-
-function averagedSide(at: Labels, groups: readonly Group<Run>[]): PlacedSide {
-  const { observed, missing } = sideOf(groups);
-  const seeds = new Map<string, Observed[]>();
-  for (const one of observed) {
-    seeds.set(one.repetition, [...(seeds.get(one.repetition) ?? []), one]);
-  }
-  const averaged = [...seeds].map(([repetition, ofSeed]) => ({
-    value: mean(valuesOf(ofSeed)),
-    from: ofSeed.flatMap(({ from }) => from),
-    repetition,
-  }));
-  return { label: groups.map(wordsOf).join(' and '), at, observed: averaged, missing };
-}
-
-const emptySide = (at: Labels): PlacedSide => ({ label: '', at, observed: [], missing: [] });

@@ -1,13 +1,16 @@
 // contrast.ts — two arms beside each other: what every rule tells of them, whatever it decides
 import { bootstrapInterval } from '../stats/bootstrap.ts';
-import { type EffectSizes, effectSizes, pairedEffectSizes } from '../stats/effect-size.ts';
+import { effectSizes, pairedEffectSizes } from '../stats/effect-size.ts';
 import type { Interval } from '../stats/interval.ts';
 import { stream } from '../stats/stream.ts';
 import { mean, sampleSd } from '../stats/summary.ts';
 import { paired, welch } from '../stats/t-test.ts';
 import type { Absence } from './evidence.ts';
-import type { Arm, Companion, Contrast, Finding, Source, Unit } from './result.ts';
+import type { Arm, Companion, Contrast, Source, Unit } from './result.ts';
 import { counted } from './words.ts';
+
+/** The error of every test that decides. */
+export const ALPHA = 0.05;
 
 /** A number with the blobs that it was read from. */
 export interface Observed {
@@ -17,17 +20,55 @@ export interface Observed {
   readonly repetition: string;
 }
 
-/** A contrast before anybody asks whether it counts. */
-export type Drawn = Omit<Contrast, 'verdict' | 'reason' | 'pHolm' | 'synthetic'> & {
-  /** What the rule found, in words; of a contrast without a finding, why there is none. */
+/** Observations by the name of their arm. */
+export interface Side {
+  readonly label: string;
+  readonly observed: readonly Observed[];
+}
+
+/** What a rule tells of one comparison, before anybody asks whether it is assessed. */
+export interface Drawn {
+  readonly label: string;
+  readonly dataset: string;
+  /** The data sets behind it; where absent, `dataset` alone. */
+  readonly datasets?: readonly string[];
+  readonly a: Side;
+  readonly b: Side | null;
+  readonly unit: Unit;
+  readonly seeds: number;
+  readonly effect: number | null;
+  /** Computed where it is told: it decides nothing by itself. */
+  readonly ci: () => Interval | null;
+  readonly level: number;
+  /** p of the test for the claim, and of the one against it; null where there is none. */
+  readonly pFor: number | null;
+  readonly pAgainst: number | null;
+  /** What else must hold for it to be reproduced. */
+  readonly provided?: boolean;
+  /** What reproduced is called where both tests decide; absent where the refutation then counts. */
+  readonly both?: string;
+  /** What qualifies it when it is reproduced. */
+  readonly qualifiers?: readonly string[];
+  /** A ratio over what counting connections alone gives: it stands in the verdict on the claim. */
+  readonly beyondCount?: number;
+  /** It stands beside the contrasts that decide. */
+  readonly beside?: boolean;
+  /** What qualifies the claim unless this contrast, which stands beside, is reproduced. */
+  readonly unless?: string;
+  /** Why it is not tested, whatever was measured. */
+  readonly untested?: string;
+  /** Effect sizes and companions of two arms of runs are told. */
+  readonly sized: boolean;
+  /** As `ci`. */
+  readonly also: () => readonly Companion[];
+  readonly without?: readonly string[];
+  /** What was found, in words; of a contrast without an effect, why there is none. */
   readonly words: string;
-  /** What a finding of `reproduced` becomes where Holm's adjustment takes its significance. */
-  readonly otherwise?: Finding;
-};
+}
 
 /** An arm of some observations. */
-export function armOf(label: string, observed: readonly Observed[]): Arm {
-  const values = observed.map(({ value }) => value);
+export function armOf({ label, observed }: Side): Arm {
+  const values = valuesOf(observed);
   return {
     label,
     n: values.length,
@@ -37,43 +78,23 @@ export function armOf(label: string, observed: readonly Observed[]): Arm {
   };
 }
 
-/** What a test of two arms says. */
-export interface Tested {
-  readonly effect: number;
-  readonly ci: Interval | null;
-  readonly level: number;
-  readonly p: number | null;
-  readonly finding: Finding | null;
-  readonly words: string;
-  readonly otherwise?: Finding;
-}
-
 /** Of fewer seeds the interval of d covers far less often than it says: 0.75 of 0.95 at 3 seeds. */
 const SEEDS_FOR_INTERVAL_OF_D = 5;
 
-/** Two arms of seeds, with their effect sizes beside what the test says. */
-export function compared(
-  name: { readonly claim: string; readonly label: string; readonly dataset: string },
-  a: { readonly label: string; readonly observed: readonly Observed[] },
-  b: { readonly label: string; readonly observed: readonly Observed[] },
-  tested: Tested,
-): Drawn {
+type Sizes = Pick<Contrast, 'd' | 'dCi' | 'dDdof0' | 'g' | 'also'>;
+
+/** Effect sizes and secondary analyses of a contrast. */
+export function sizesOf(claim: string, { a, b, sized, dataset, label, also }: Drawn): Sizes {
+  if (!sized || b === null) return { d: null, dCi: null, dDdof0: null, g: null, also: also() };
   const [x, y] = [valuesOf(a.observed), valuesOf(b.observed)];
+  const sizes = effectSizes(x, y);
   const d = (samples: readonly (readonly number[])[]) => effectSizes(samples[0], samples[1]).d;
-  const random = stream(0, 'claims', name.claim, name.dataset, name.label);
-  const sizes: EffectSizes = effectSizes(x, y);
+  const random = stream(0, 'claims', claim, dataset, label);
   const hasInterval = sizes.d !== null && Math.min(x.length, y.length) >= SEEDS_FOR_INTERVAL_OF_D;
   return {
-    label: name.label,
-    dataset: name.dataset,
-    a: armOf(a.label, a.observed),
-    b: armOf(b.label, b.observed),
-    unit: 'points',
-    seeds: Math.min(x.length, y.length),
-    ...tested,
     ...sizes,
     dCi: hasInterval ? bootstrapInterval([x, y], d, { random, resamples: 1000 }) : null,
-    also: companions(a.observed, b.observed),
+    also: [...companions(a.observed, b.observed), ...also()],
   };
 }
 
@@ -84,13 +105,9 @@ function companions(a: readonly Observed[], b: readonly Observed[]): readonly Co
     { label: 'difference, Welch 95 %', value: plain.difference, ci: plain.ci },
     { label: 'p, Welch', value: plain.p, ci: null },
   ];
-  const partner = new Map(b.map(({ repetition, value }) => [repetition, value]));
-  const pairs = a.flatMap(({ repetition, value }) => {
-    const other = partner.get(repetition);
-    return other === undefined ? [] : [[value, other] as const];
-  });
-  if (pairs.length < 2 || pairs.length < a.length || pairs.length < b.length) return primary;
-  const [x, y] = [pairs.map(([value]) => value), pairs.map(([, value]) => value)];
+  const pairs = pairsOf(a, b);
+  if (pairs === null) return primary;
+  const { x, y } = pairs;
   const byPair = paired(x, y);
   const { dz, dav } = pairedEffectSizes(x, y);
   return [
@@ -102,28 +119,39 @@ function companions(a: readonly Observed[], b: readonly Observed[]): readonly Co
   ];
 }
 
+/** The values of both arms in one order of seeds; null unless every seed has both, and there are two. */
+export function pairsOf(
+  a: readonly Observed[],
+  b: readonly Observed[],
+): { readonly x: readonly number[]; readonly y: readonly number[] } | null {
+  const partner = new Map(b.map(({ repetition, value }) => [repetition, value]));
+  const pairs = a.flatMap(({ repetition, value }) => {
+    const other = partner.get(repetition);
+    return other === undefined ? [] : [[value, other] as const];
+  });
+  if (pairs.length < 2 || pairs.length < a.length || pairs.length < b.length) return null;
+  return { x: pairs.map(([value]) => value), y: pairs.map(([, value]) => value) };
+}
+
 /** A contrast that cannot be drawn: nothing ran, or nothing is there to compare it with. */
 export function absent(
-  name: { readonly label: string; readonly dataset: string },
+  name: Pick<Drawn, 'label' | 'dataset' | 'beside' | 'unless'>,
   unit: Unit,
   words: string,
 ): Drawn {
   return {
     ...name,
-    a: armOf(name.label, []),
+    a: { label: name.label, observed: [] },
     b: null,
     unit,
     seeds: 0,
     effect: null,
-    ci: null,
+    ci: () => null,
     level: 0.95,
-    p: null,
-    d: null,
-    dCi: null,
-    dDdof0: null,
-    g: null,
-    also: [],
-    finding: null,
+    pFor: null,
+    pAgainst: null,
+    sized: false,
+    also: () => [],
     words,
   };
 }
@@ -131,11 +159,6 @@ export function absent(
 /** Runs that an arm lacks, in words; empty when it has them all. */
 export const withoutRuns = (missing: readonly Absence[]): readonly string[] =>
   missing.length === 0 ? [] : [`${counted(missing.length, 'run')} missing (${missing[0].reason})`];
-
-/** A measure that stands alone: no effect sizes. */
-export function measured(drawn: Omit<Drawn, 'd' | 'dCi' | 'dDdof0' | 'g'>): Drawn {
-  return { ...drawn, d: null, dCi: null, dDdof0: null, g: null };
-}
 
 /** The numbers of some observations. */
 export const valuesOf = (observed: readonly Observed[]): number[] =>

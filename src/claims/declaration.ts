@@ -28,14 +28,34 @@ const common = {
 
 /** A claim: what is said, and the test that decides it. docs/claims.md tells what each rule demands. */
 export const Claim = z.discriminatedUnion('rule', [
+  z.strictObject({
+    ...common,
+    rule: z.literal('non-inferiority'),
+    a: Arm,
+    b: Arm,
+    /** Published: how far below `b` at most. */
+    deficit: z.number().check(z.minimum(0)),
+    margin: Margin,
+  }),
   z.strictObject({ ...common, rule: z.literal('equivalence'), a: Arm, b: Arm, margin: Margin }),
+  z.strictObject({
+    ...common,
+    rule: z.literal('no-advantage'),
+    a: Arm,
+    b: Arm,
+    /** Of means over profiles or settings, at least one seed SD. */
+    margin: Margin,
+    /** Of a single cell, at least two seed SDs. */
+    single: Margin,
+  }),
   z.strictObject({
     ...common,
     rule: z.literal('superiority'),
     a: Arm,
     b: Arm,
-    margin: Margin,
     published: z._default(z.record(z.string(), z.number()), {}),
+    /** The runs whose error orders data sets by difficulty. */
+    difficulty: z.optional(Arm),
   }),
   z.strictObject({
     ...common,
@@ -43,7 +63,6 @@ export const Claim = z.discriminatedUnion('rule', [
     a: Arm,
     range: z.tuple([z.number(), z.number()]),
     baseline: Arm,
-    near: z.number(),
     margin: Margin,
   }),
   z.strictObject({
@@ -53,14 +72,24 @@ export const Claim = z.discriminatedUnion('rule', [
     published: z.number().check(z.minimum(-1), z.maximum(1)),
     margin: Margin,
   }),
-  z.strictObject({ ...common, rule: z.literal('convergence'), a: Arm, margin: Margin }),
+  z.strictObject({
+    ...common,
+    rule: z.literal('convergence'),
+    a: Arm,
+    /** The start that others are compared with. */
+    b: Arm,
+    /** Starts at the fitted equilibrium, which have to stay there. */
+    fixed: z.optional(Arm),
+    margin: Margin,
+  }),
   z.strictObject({
     ...common,
     rule: z.literal('placement'),
     a: Arm,
     b: Arm,
     variance: z.strictObject({ a: Arm, b: Arm }),
-    margin: Margin,
+    /** What else is shown. */
+    beside: z._default(z.array(z.strictObject({ label: Text, a: Arm, b: Arm })), []),
   }),
 ]);
 
@@ -81,7 +110,8 @@ export interface ClaimFault {
   readonly hint?: string | undefined;
 }
 
-type DeclaredArm = z.infer<typeof Arm>;
+/** An arm as it is declared. */
+export type DeclaredArm = z.infer<typeof Arm>;
 
 /** An arm as a selector. */
 export function selectorOf(arm: DeclaredArm): Selector {
@@ -109,34 +139,43 @@ export function claimFaults(
 }
 
 interface PlacedArm {
-  readonly path: readonly string[];
+  readonly path: readonly (string | number)[];
   readonly arm: DeclaredArm;
 }
 
 function armsOf(claim: ClaimDeclaration): readonly PlacedArm[] {
   const a = { path: ['a'], arm: claim.a };
+  const named = (path: readonly string[], arm: DeclaredArm | undefined): readonly PlacedArm[] =>
+    arm === undefined ? [] : [{ path, arm }];
   switch (claim.rule) {
-    case 'equivalence':
     case 'superiority':
-      return [a, { path: ['b'], arm: claim.b }];
+      return [a, ...named(['b'], claim.b), ...named(['difficulty'], claim.difficulty)];
     case 'placement':
       return [
         a,
-        { path: ['b'], arm: claim.b },
-        { path: ['variance', 'a'], arm: claim.variance.a },
-        { path: ['variance', 'b'], arm: claim.variance.b },
+        ...named(['b'], claim.b),
+        ...named(['variance', 'a'], claim.variance.a),
+        ...named(['variance', 'b'], claim.variance.b),
+        ...claim.beside.flatMap((one, i) => [
+          { path: ['beside', i, 'a'], arm: one.a },
+          { path: ['beside', i, 'b'], arm: one.b },
+        ]),
       ];
     case 'ratio-range':
-      return [a, { path: ['baseline'], arm: claim.baseline }];
-    default:
+      return [a, ...named(['baseline'], claim.baseline)];
+    case 'convergence':
+      return [a, ...named(['b'], claim.b), ...named(['fixed'], claim.fixed)];
+    case 'correlation':
       return [a];
+    default:
+      return [a, ...named(['b'], claim.b)];
   }
 }
 
 function armFaults(
   arm: DeclaredArm,
   known: Selector,
-  path: readonly string[],
+  path: readonly (string | number)[],
 ): readonly ClaimFault[] {
   const unstaged = Object.hasOwn(arm, STAGE_AXIS)
     ? []

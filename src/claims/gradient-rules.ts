@@ -1,29 +1,29 @@
 // gradient-rules.ts — claims about the gradient hierarchy: how large it is, and whether fan-in predicts it
 import { coefficientOfVariation } from '../sparse/fan-in.ts';
 import { bootstrapInterval } from '../stats/bootstrap.ts';
-import { pearson, pearsonR, spearman } from '../stats/correlation.ts';
-import type { Interval } from '../stats/interval.ts';
+import { fisherBounds, fisherPAbove, pearson, pearsonR, spearman } from '../stats/correlation.ts';
+import {
+  boundsOf,
+  greater,
+  linearEstimate,
+  ONE_SIDED_LEVEL,
+  pAbove,
+  pBelow,
+  welchEstimate,
+} from '../stats/one-sided.ts';
 import { stream } from '../stats/stream.ts';
 import { mean } from '../stats/summary.ts';
 import { meanInterval } from '../stats/t-test.ts';
-import {
-  absent,
-  armOf,
-  type Drawn,
-  measured,
-  type Observed,
-  valuesOf,
-  withoutRuns,
-} from './contrast.ts';
+import { ALPHA, absent, type Drawn, type Observed, valuesOf, withoutRuns } from './contrast.ts';
 import { type ClaimOf, selectorOf } from './declaration.ts';
 import type { Evidence, Observation } from './evidence.ts';
-import type { Companion, Finding } from './result.ts';
+import type { Companion } from './result.ts';
 import {
+  counterpartOf,
   type Group,
   groupsOf,
   pointWords,
   repetitionOf,
-  type Selector,
   wordsOf,
 } from './selection.ts';
 import { counted, decimals } from './words.ts';
@@ -46,35 +46,34 @@ interface LayerRatios {
 }
 
 /**
- * Whether the hubs' share of the gradient lies in a range, layer by layer, and near 1 in a baseline without hubs. The
- * interval is the t interval of the mean over seeds; the count-only ratio stands beside it.
+ * Whether hubs see larger gradients than in a baseline without hubs, layer by layer, and by a factor in the range, of
+ * which a slack of `margin` is told beforehand. What counting connections alone would give stands beside it.
  */
 export function ratioContrasts(
   claim: ClaimOf<'ratio-range'>,
-  evidence: Evidence,
+  { gradients }: Evidence,
 ): readonly Drawn[] {
-  const { range, near, margin } = claim;
-  const baseline: Interval = [near - margin, near + margin];
-  return [
-    ...ratiosWithin(selectorOf(claim.a), evidence, { range, margin }),
-    ...ratiosWithin(selectorOf(claim.baseline), evidence, { range: baseline, margin }),
-  ];
-}
-
-interface Bounds {
-  readonly range: Interval;
-  readonly margin: number;
-}
-
-function ratiosWithin(selector: Selector, evidence: Evidence, bounds: Bounds): readonly Drawn[] {
-  return groupsOf(evidence.gradients, selector).flatMap((group): readonly Drawn[] => {
+  const against = selectorOf(claim.baseline);
+  const candidates = groupsOf(gradients, against);
+  return groupsOf(gradients, selectorOf(claim.a)).flatMap((group): readonly Drawn[] => {
     const dataset = group.at.dataset ?? '';
-    const words = pointWords(group.at);
+    const label = pointWords(group.at);
     const layers = layersOf(group);
-    if (layers.length === 0) {
-      return [absent({ label: words, dataset }, 'ratio', whyEmpty(group))];
-    }
-    return layers.map((layer) => drawRatio(group, layer, bounds));
+    if (layers.length === 0) return [absent({ label, dataset }, 'ratio', whyEmpty(group))];
+    const baseline = counterpartOf(group, candidates, against);
+    const others = baseline ? layersOf(baseline) : [];
+    return layers.map((layer) => {
+      const other = others.find((one) => one.layer === layer.layer);
+      const name = `${label} layer ${layer.layer + 1}`;
+      if (baseline === undefined || other === undefined) {
+        return absent(
+          { label: name, dataset },
+          'ratio',
+          'no random network is there to compare with',
+        );
+      }
+      return drawRatio(claim, { group, layer }, { group: baseline, layer: other }, name);
+    });
   });
 }
 
@@ -83,41 +82,54 @@ const whyEmpty = ({ missing, runs }: Group<Gradients>): string => {
   return missing[0]?.reason ?? 'no gradients were measured';
 };
 
+interface GroupLayer {
+  readonly group: Group<Gradients>;
+  readonly layer: LayerRatios;
+}
+
 function drawRatio(
-  group: Group<Gradients>,
-  { layer, ratio, countOnly, beyondCount, perConnection }: LayerRatios,
-  { range: [low, high], margin }: Bounds,
+  { range, margin }: ClaimOf<'ratio-range'>,
+  own: GroupLayer,
+  baseline: GroupLayer,
+  label: string,
 ): Drawn {
-  const values = valuesOf(ratio);
+  const { ratio, countOnly, beyondCount, perConnection } = own.layer;
+  const [low, high] = [range[0] - margin, range[1] + margin];
+  const [values, others] = [valuesOf(ratio), valuesOf(baseline.layer.ratio)];
   const effect = mean(values);
-  const { ci, level } = meanInterval(values);
-  const inside = ci !== null && ci[0] >= low && ci[1] <= high;
-  const close = effect >= low - margin && effect <= high + margin;
-  const finding: Finding = inside ? 'reproduced' : close ? 'within margin' : 'not reproduced';
-  const bounds = `${decimals(low)}\u2013${decimals(high)}`;
+  const estimate = linearEstimate([{ values, weight: 1 }]);
+  const over = welchEstimate(values, others);
+  const inside = estimate && greater(pAbove(estimate, low), pBelow(estimate, high));
   const alone = valuesOf(countOnly);
-  const counting = alone.length > 0 ? `, counting alone gives ${decimals(mean(alone))}` : '';
-  const without = withoutRuns(group.missing);
-  const words = `ratio ${decimals(effect)}, asked for ${bounds}${counting}`;
-  return measured({
-    label: `${pointWords(group.at)} layer ${layer + 1}`,
-    dataset: group.at.dataset ?? '',
-    a: armOf(wordsOf(group), ratio),
-    b: alone.length > 0 ? armOf('sqrt(fan-in) alone', countOnly) : null,
+  const beyond = valuesOf(beyondCount);
+  const counting =
+    alone.length > 0 ? `, counting connections alone gives ${decimals(mean(alone))}` : '';
+  const without = withoutRuns([...own.group.missing, ...baseline.group.missing]);
+  const words = `ratio ${decimals(effect)}, ${decimals(mean(others))} in random networks${counting}`;
+  return {
+    label,
+    dataset: own.group.at.dataset ?? '',
+    a: { label: wordsOf(own.group), observed: ratio },
+    b: { label: wordsOf(baseline.group), observed: baseline.layer.ratio },
     effect,
     unit: 'ratio',
-    seeds: values.length,
-    ci,
-    level,
-    p: null,
-    also: [
-      companion('ratio over count-only', valuesOf(beyondCount)),
+    seeds: Math.min(values.length, others.length),
+    ci: () => estimate && boundsOf(estimate),
+    level: ONE_SIDED_LEVEL,
+    pFor: over && pAbove(over, 0),
+    // Both one-sided bounds: means that lie in the range for certain.
+    provided: inside !== null && inside < ALPHA,
+    pAgainst: estimate && pBelow(estimate, low),
+    ...(beyond.length > 0 && { beyondCount: mean(beyond) }),
+    sized: false,
+    also: () => [
+      companion('counting connections alone', alone),
+      companion('ratio over count-only', beyond),
       companion('gradient per connection', valuesOf(perConnection)),
     ],
-    finding: ci === null ? null : finding,
     ...(without.length > 0 && { without }),
     words: [words, ...without].join('; '),
-  });
+  };
 }
 
 /**
@@ -129,62 +141,90 @@ export function correlationContrasts(
   claim: ClaimOf<'correlation'>,
   { gradients }: Evidence,
 ): readonly Drawn[] {
-  const datasets = new Map<string, Group<Gradients>[]>();
+  const settings = new Map<string, Group<Gradients>[]>();
   for (const group of groupsOf(gradients, selectorOf(claim.a))) {
-    const dataset = group.at.dataset ?? '';
-    datasets.set(dataset, [...(datasets.get(dataset) ?? []), group]);
+    const open = Object.entries(group.at).filter(([axis]) => !CONFIGURED.has(axis));
+    const setting = JSON.stringify(open);
+    settings.set(setting, [...(settings.get(setting) ?? []), group]);
   }
-  return [...datasets].map(([dataset, groups]) => drawCorrelation(claim, dataset, groups));
+  return [...settings.values()].map((groups) => drawCorrelation(claim, groups));
 }
+
+/** The axes over which configurations of one setting differ. */
+const CONFIGURED: ReadonlySet<string> = new Set(['sparsity', 'rule', 'profile']);
 
 /** A configuration: CV and ratio, means over seeds. */
 interface Configuration {
   readonly cv: number;
   readonly ratio: number;
+  /** The ratio over what counting connections alone gives; null where that is not defined. */
+  readonly beyond: number | null;
 }
 
 function drawCorrelation(
   { id, published, margin }: ClaimOf<'correlation'>,
-  dataset: string,
   groups: readonly Group<Gradients>[],
 ): Drawn {
+  const { dataset = '', ...open } = groups[0].at;
+  const setting = Object.entries(open).flatMap(([axis, label]) =>
+    CONFIGURED.has(axis) ? [] : [label],
+  );
   const networks = groups.map((group) => ({ group, layers: layersOf(group) }));
   const there = networks.filter(({ layers }) => layers.length > 0);
   const byNetwork = there.map(({ layers }) => layers);
   const without = withoutNetworks(networks);
-  const label = 'CV of fan-in and hub ratio';
+  const label = [...setting, 'CV of fan-in and hub ratio'].join(' ');
   const configurations = byNetwork.flatMap((layers) => layers.map(configurationOf));
-  const { r, ci, level, p, reason } = pearsonOf(configurations);
+  const { r, reason } = pearsonOf(configurations);
   if (r === null) {
     const why = [reason ?? 'no correlation', ...without].join('; ');
     return absent({ label, dataset }, 'r', why);
   }
   const means = byNetwork.map((layers) => averageOf(layers.map(configurationOf)));
-  const covers = ci !== null && ci[0] <= published && ci[1] >= published && ci[0] > 0;
-  const close = Math.abs(r - published) <= margin;
-  const finding: Finding = covers ? 'reproduced' : close ? 'within margin' : 'not reproduced';
-  const observed = byNetwork.flatMap((layers) => layers.map(({ ratio }) => meanOf(ratio)));
-  const stronger = ci !== null && ci[0] > published ? ', which is less' : '';
+  const least = published - margin;
+  const known = byNetwork.length >= 4;
+  const beyond = beyondOf(configurations);
+  const corrected =
+    beyond.length === configurations.length ? pearsonR(cvsOf(configurations), beyond) : null;
+  const isBeyond =
+    corrected !== null && known && fisherPAbove(corrected, byNetwork.length, 0) < ALPHA;
   const over = counted(configurations.length, 'configuration');
-  const words = `r = ${decimals(r)} over ${over}, published ${decimals(published)}${stronger}`;
-  return measured({
+  const told = corrected === null ? '' : `, ${decimals(corrected)} once counting is taken out`;
+  const words = `r = ${decimals(r)} over ${over} of ${counted(byNetwork.length, 'network')}, published ${decimals(published)}${told}`;
+  return {
     label,
     dataset,
-    a: armOf('hub ratio', observed),
+    a: {
+      label: 'hub ratio',
+      observed: byNetwork.flatMap((layers) => layers.map(({ ratio }) => meanOf(ratio))),
+    },
     b: null,
     effect: r,
     unit: 'r',
-    // n is of configurations; whether it counts is a matter of the seeds behind each.
+    // n is of configurations; whether it is assessed is a matter of the seeds behind each.
     seeds: Math.min(...there.map(({ group: { runs } }) => runs.length)),
-    ci,
-    level,
-    p,
-    also: correlationCompanions(id, dataset, configurations, means),
-    finding: ci === null ? null : finding,
+    ci: () => fisherBounds(r, byNetwork.length, ONE_SIDED_LEVEL),
+    level: ONE_SIDED_LEVEL,
+    pFor: known ? fisherPAbove(r, byNetwork.length, least) : null,
+    pAgainst: known ? fisherPAbove(-r, byNetwork.length, -least) : null,
+    ...(!known && { untested: 'fewer than four networks have no interval' }),
+    qualifiers: isBeyond ? [] : ['by counting alone'],
+    sized: false,
+    also: () => [
+      ...correlationCompanions(id, dataset, configurations, means),
+      {
+        label: 'r of the ratio over count-only',
+        value: corrected,
+        ci: corrected === null ? null : fisherBounds(corrected, byNetwork.length, ONE_SIDED_LEVEL),
+      },
+    ],
     ...(without.length > 0 && { without }),
-    words: [reason ?? words, ...without].join('; '),
-  });
+    words: [words, ...without].join('; '),
+  };
 }
+
+const beyondOf = (all: readonly Configuration[]): number[] =>
+  all.flatMap(({ beyond }) => beyond ?? []);
 
 /** Networks that are no point of the correlation, or whose points rest on fewer runs, and why; each reason once. */
 function withoutNetworks(
@@ -234,14 +274,16 @@ const cvsOf = (all: readonly Configuration[]): number[] => all.map(({ cv }) => c
 const ratiosOf = (all: readonly Configuration[]): number[] => all.map(({ ratio }) => ratio);
 const pearsonOf = (all: readonly Configuration[]) => pearson(cvsOf(all), ratiosOf(all));
 
-const configurationOf = ({ cv, ratio }: LayerRatios): Configuration => ({
+const configurationOf = ({ cv, ratio, beyondCount }: LayerRatios): Configuration => ({
   cv: mean(valuesOf(cv)),
   ratio: mean(valuesOf(ratio)),
+  beyond: beyondCount.length === 0 ? null : mean(valuesOf(beyondCount)),
 });
 
 const averageOf = (all: readonly Configuration[]): Configuration => ({
   cv: mean(cvsOf(all)),
   ratio: mean(ratiosOf(all)),
+  beyond: null,
 });
 
 /** The mean of some observations as one, of all their sources. */

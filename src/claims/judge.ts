@@ -2,42 +2,80 @@
 import { holm } from '../stats/holm.ts';
 import { powerOfTwoSamples, sampleSizeFor } from '../stats/power.ts';
 import {
-  ALPHA,
   equivalenceContrasts,
-  placementContrasts,
+  nonInferiorityContrasts,
   superiorityContrasts,
 } from './accuracy-rules.ts';
-import type { Drawn } from './contrast.ts';
+import { advantageContrasts } from './advantage-rule.ts';
+import { whyNotAssessed } from './assessed.ts';
+import { ALPHA, armOf, type Drawn, sizesOf } from './contrast.ts';
 import { convergenceContrasts } from './convergence-rule.ts';
 import type { ClaimDeclaration } from './declaration.ts';
 import type { Evidence } from './evidence.ts';
 import { correlationContrasts, ratioContrasts } from './gradient-rules.ts';
-import type { ClaimsResult, Contrast, Design, Finding, JudgedClaim, Verdict } from './result.ts';
+import { placementContrasts } from './placement-rule.ts';
+import {
+  type ClaimsResult,
+  type Contrast,
+  type Design,
+  type JudgedClaim,
+  VERDICTS,
+  type Verdict,
+} from './result.ts';
 import { ruleWords } from './rule-words.ts';
-import { counted, pWords } from './words.ts';
+import { counted, decimals, pWords } from './words.ts';
 
 /** Judges every claim on the same evidence. */
 export function judge(claims: readonly ClaimDeclaration[], evidence: Evidence): ClaimsResult {
   const judged = claims.map((claim) => judgeClaim(claim, evidence));
-  return { form: 'claims/1', claims: judged, design: designOf(judged) };
+  return { form: 'claims/2', claims: judged, design: designOf(judged) };
 }
 
 function judgeClaim(claim: ClaimDeclaration, evidence: Evidence): JudgedClaim {
-  const { id, title, statement, paper, seeds, margin } = claim;
-  const drawn = draw(claim, evidence);
-  const counts = drawn.map((contrast) => countsFor(contrast, claim, evidence));
-  const adjusted = adjust(claim, drawn, counts);
-  const contrasts = drawn.map((contrast, i) =>
-    settle(contrast, evidence, counts[i], adjusted?.[i] ?? null),
-  );
+  const { id, title, statement, paper, seeds } = claim;
+  const { contrasts, ...outcome } = decide(claim, evidence);
   const common = { id, title, statement, paper, kind: claim.rule, rule: ruleWords(claim) };
-  return { ...common, margin, seeds, ...conclude(contrasts), contrasts };
+  const margin = 'margin' in claim ? claim.margin : null;
+  const told = contrasts.map((one) => describe(id, one, evidence));
+  return { ...common, margin, seeds, ...outcome, contrasts: told };
+}
+
+/** A verdict, what qualifies it, and why. */
+type Outcome = Pick<JudgedClaim, 'verdict' | 'qualifiers' | 'reason'>;
+
+type Ps = Pick<Contrast, 'pForHolm' | 'pAgainstHolm'>;
+
+/** A contrast with its verdict, before anything is told that decides nothing. */
+type Decided = { readonly drawn: Drawn } & Outcome & Ps;
+
+/** The verdict on a claim and on its contrasts: all that `judge` tells but for effect sizes and words about arms. */
+export function decide(
+  claim: ClaimDeclaration,
+  evidence: Evidence,
+): Outcome & { readonly contrasts: readonly Decided[] } {
+  const drawn = draw(claim, evidence);
+  const why = drawn.map((contrast) => whyNot(contrast, claim, evidence));
+  const assessed = (p: number | null, i: number): number | null => (why[i] === null ? p : null);
+  const isAdjusted = claim.rule === 'superiority' || claim.rule === 'ratio-range';
+  const forHolm = isAdjusted
+    ? holm(drawn.map(({ pFor, beside = false }, i) => (beside ? null : assessed(pFor, i))))
+    : drawn.map(() => null);
+  const againstHolm = holm(drawn.map(({ pAgainst }, i) => assessed(pAgainst, i)));
+  const contrasts = drawn.map((contrast, i): Decided => {
+    const ps = { pForHolm: forHolm[i], pAgainstHolm: againstHolm[i] };
+    return { drawn: contrast, ...ps, ...settle(contrast, why[i], ps) };
+  });
+  return { ...conclude(contrasts), contrasts };
 }
 
 function draw(claim: ClaimDeclaration, evidence: Evidence): readonly Drawn[] {
   switch (claim.rule) {
+    case 'non-inferiority':
+      return nonInferiorityContrasts(claim, evidence);
     case 'equivalence':
       return equivalenceContrasts(claim, evidence);
+    case 'no-advantage':
+      return advantageContrasts(claim, evidence);
     case 'superiority':
       return superiorityContrasts(claim, evidence);
     case 'placement':
@@ -51,89 +89,117 @@ function draw(claim: ClaimDeclaration, evidence: Evidence): readonly Drawn[] {
   }
 }
 
-/** Why a contrast is shown and not counted; null when it counts. */
-function countsFor(
-  { dataset, seeds }: Drawn,
-  claim: ClaimDeclaration,
-  { synthetic }: Evidence,
-): string | null {
-  if (synthetic.get(dataset) === true) return 'synthetic data';
-  if (!synthetic.has(dataset)) return 'nothing is known of this data set';
-  if (claim.rule === 'superiority' && !isPublished(claim.published, dataset)) {
-    return 'nothing is published of this data set';
-  }
-  if (seeds < claim.seeds) return `${counted(seeds, 'seed')} of at least ${claim.seeds}`;
-  return null;
+/** Why a contrast is not assessed or not tested; null where tests decide. */
+interface WhyNot {
+  readonly verdict: 'not assessed' | 'not tested';
+  readonly reason: string;
 }
 
-/** A claim that tells its data sets is about them and no others. */
-const isPublished = (published: Readonly<Record<string, number>>, dataset: string): boolean =>
-  Object.keys(published).length === 0 || Object.hasOwn(published, dataset);
-
-/**
- * Holm's adjustment over the tests of a claim that must find a difference: those that count are one family, those that
- * only illustrate another. Equivalence needs none: all of its contrasts must hold at once.
- */
-function adjust(
-  { rule }: ClaimDeclaration,
-  drawn: readonly Drawn[],
-  counts: readonly (string | null)[],
-): readonly (number | null)[] | null {
-  if (rule !== 'superiority' && rule !== 'placement') return null;
-  const family = (counted: boolean) =>
-    holm(
-      drawn.map(({ p, finding }, i) =>
-        finding !== null && (counts[i] === null) === counted ? p : null,
-      ),
-    );
-  const [counting, shown] = [family(true), family(false)];
-  return drawn.map((_, i) => counting[i] ?? shown[i]);
+function whyNot(contrast: Drawn, claim: ClaimDeclaration, evidence: Evidence): WhyNot | null {
+  const { effect, untested, words, seeds, dataset, datasets = [dataset] } = contrast;
+  if (effect === null) return { verdict: 'not tested', reason: words };
+  const reason = whyNotAssessed({ datasets, seeds }, claim, evidence);
+  // What is not part of the claim is not tested on real data, and on synthetic ones neither.
+  if (untested === undefined) {
+    return reason === null ? null : { verdict: 'not assessed', reason: `${reason}: ${words}` };
+  }
+  const because = contrast.beside || reason === null ? untested : reason;
+  const verdict = because === untested ? 'not tested' : 'not assessed';
+  return { verdict, reason: `${because}: ${words}` };
 }
 
 function settle(
-  { words, otherwise, ...contrast }: Drawn,
-  { synthetic }: Evidence,
-  discounted: string | null,
-  pHolm: number | null,
-): Contrast {
-  const common = { ...contrast, synthetic: synthetic.get(contrast.dataset) ?? false, pHolm };
-  if (contrast.effect === null) return { ...common, verdict: 'not tested', reason: words };
-  const told = pHolm === null ? words : `${words}, after Holm ${pWords(pHolm)}`;
-  // What was significant alone may not be in its family.
-  const lost = contrast.finding === 'reproduced' && pHolm !== null && pHolm >= ALPHA;
-  const finding: Finding | null = lost ? (otherwise ?? 'not reproduced') : contrast.finding;
-  if (discounted !== null) {
-    return { ...common, finding, verdict: 'illustrated', reason: `${discounted}: ${told}` };
+  { pFor, provided = true, both, qualifiers = [], words }: Drawn,
+  why: WhyNot | null,
+  { pForHolm, pAgainstHolm }: Ps,
+): Outcome {
+  if (why !== null) return { ...why, qualifiers: [] };
+  const decisive = pForHolm ?? pFor;
+  const supported = provided && decisive !== null && decisive < ALPHA;
+  const opposed = pAgainstHolm !== null && pAgainstHolm < ALPHA;
+  const forWords = decisive === null ? '' : `; for it ${pWords(decisive)}`;
+  const againstWords = pAgainstHolm === null ? '' : `; against it ${pWords(pAgainstHolm)}`;
+  const reason = `${words}${forWords}${againstWords}`;
+  if (supported && (!opposed || both !== undefined)) {
+    const also = opposed && both !== undefined ? [both] : [];
+    return { verdict: 'reproduced', qualifiers: [...also, ...qualifiers], reason };
   }
-  // A contrast without a finding stands beside another one that decides, or has no test.
-  const verdict: Verdict = finding ?? 'illustrated';
-  return { ...common, finding, verdict, reason: told };
+  return { verdict: opposed ? 'refuted' : 'inconclusive', qualifiers: [], reason };
 }
 
-/** A claim is as good as the worst of its contrasts that count. */
-function conclude(contrasts: readonly Contrast[]): Pick<JudgedClaim, 'verdict' | 'reason'> {
-  const counting = contrasts.filter(
-    ({ verdict }) => verdict !== 'illustrated' && verdict !== 'not tested',
+/** Reproduced where every contrast that decides is, refuted where one of them is; in between, inconclusive. */
+function conclude(contrasts: readonly Decided[]): Outcome {
+  const deciding = contrasts.filter(({ drawn }) => drawn.beside !== true);
+  const of = (verdict: Verdict) => deciding.filter((one) => one.verdict === verdict);
+  const tested = [...of('reproduced'), ...of('refuted'), ...of('inconclusive')];
+  const untested = of('not tested').length;
+  const beside = untested > 0 ? `; ${counted(untested, 'contrast')} not tested` : '';
+  if (tested.length > 0) {
+    const verdict = (['refuted', 'inconclusive', 'reproduced'] as const).find(
+      (word) => of(word).length > 0,
+    );
+    const counts = VERDICTS.slice(0, 3).flatMap((word) => {
+      const { length } = of(word);
+      return length > 0 ? [`${length} ${word}`] : [];
+    });
+    const reason = `${counts.join(', ')} of ${counted(tested.length, 'contrast')}${beside}`;
+    const qualifiers = verdict === 'reproduced' ? qualifiersOf(contrasts) : [];
+    return { verdict: verdict ?? 'inconclusive', qualifiers, reason };
+  }
+  const [first] = of('not assessed');
+  if (first) {
+    const share = counted(of('not assessed').length, 'contrast');
+    const why = first.reason.slice(0, first.reason.indexOf(':'));
+    return { verdict: 'not assessed', qualifiers: [], reason: `${why}: ${share} shown${beside}` };
+  }
+  const reason = of('not tested')[0]?.reason ?? 'nothing ran that it is about';
+  return { verdict: 'not tested', qualifiers: [], reason };
+}
+
+/** Each qualifier once, and what a contrast beside the others takes from the claim. */
+function qualifiersOf(contrasts: readonly Decided[]): readonly string[] {
+  const own = contrasts.flatMap(({ drawn, qualifiers }) => (drawn.beside ? [] : qualifiers));
+  const without = contrasts.flatMap(({ drawn: { unless }, verdict }) =>
+    unless === undefined || verdict === 'reproduced' ? [] : [unless],
   );
-  const untested = contrasts.filter(({ verdict }) => verdict === 'not tested');
-  const beside =
-    untested.length > 0 ? `; ${counted(untested.length, 'contrast')} could not be tested` : '';
-  for (const verdict of ['not reproduced', 'within margin', 'reproduced'] as const) {
-    const those = counting.filter((contrast) => contrast.verdict === verdict);
-    if (those.length === 0) continue;
-    const share = `${those.length} of ${counted(counting.length, 'contrast')} ${verdict}`;
-    return { verdict, reason: `${share}${beside}` };
-  }
-  const shown = contrasts.filter(({ verdict }) => verdict === 'illustrated');
-  if (shown.length > 0) {
-    const found = shown.filter(({ finding }) => finding === 'reproduced').length;
-    const decided = shown.filter(({ finding }) => finding !== null).length;
-    const why = shown.every(({ synthetic }) => synthetic) ? 'synthetic data' : 'none counts';
-    const words = `${why}: ${found} of ${counted(decided, 'contrast')} would be reproduced`;
-    return { verdict: 'illustrated', reason: `${words}${beside}` };
-  }
-  const [first] = untested;
-  return { verdict: 'not tested', reason: first?.reason ?? 'nothing ran that it is about' };
+  return [...new Set([...own, ...without, ...countingWords(contrasts)])];
+}
+
+/** How the ratios that are claimed compare with what counting connections alone gives. */
+function countingWords(contrasts: readonly Decided[]): readonly string[] {
+  const ratios = contrasts
+    .filter(({ verdict }) => verdict === 'reproduced')
+    .flatMap(({ drawn: { beyondCount } }) => beyondCount ?? []);
+  if (ratios.length === 0) return [];
+  const [low, high] = [Math.min(...ratios), Math.max(...ratios)].map((ratio) => decimals(ratio));
+  return [`${low === high ? low : `${low} to ${high}`} times what counting connections gives`];
+}
+
+function describe(claim: string, decided: Decided, { synthetic }: Evidence): Contrast {
+  const { drawn, verdict, qualifiers, reason, pForHolm, pAgainstHolm } = decided;
+  const { label, dataset, datasets = [dataset], a, b, effect, unit, seeds, ci, level } = drawn;
+  return {
+    label,
+    dataset,
+    synthetic: datasets.some((name) => synthetic.get(name) === true),
+    a: armOf(a),
+    b: b && armOf(b),
+    effect,
+    unit,
+    seeds,
+    ci: ci(),
+    level,
+    pFor: drawn.pFor,
+    pForHolm,
+    pAgainst: drawn.pAgainst,
+    pAgainstHolm,
+    ...sizesOf(claim, drawn),
+    ...(drawn.without && { without: drawn.without }),
+    decides: drawn.beside !== true,
+    verdict,
+    qualifiers,
+    reason,
+  };
 }
 
 /** Effects that the table of power is given for; 1.07 is the one that the paper reports. */

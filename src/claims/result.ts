@@ -1,23 +1,30 @@
-// result.ts — what judging the claims gives: the form `claims/1`, documented in docs/claims.md
+// result.ts — what judging the claims gives: the form `claims/2`, documented in docs/claims.md
 import type { Interval } from '../stats/interval.ts';
 
 /**
- * What became of a claim or of one of its contrasts.
- * - `reproduced`: the test that was declared for it decides for it.
- * - `within margin`: the test does not decide, but the estimate lies within the declared margin.
- * - `not reproduced`: neither.
- * - `illustrated`: shown and never counted, as the data are synthetic or the seeds too few.
- * - `not tested`: there is nothing to test, and the reason says why.
+ * What became of a claim or of one of its contrasts. The words exclude each other.
+ * - `reproduced`: confidence for the claim, by the test that was declared for it.
+ * - `refuted`: confidence against it, after Holm's adjustment.
+ * - `inconclusive`: neither.
+ * - `not assessed`: the data are synthetic or the seeds too few: no verdict at all.
+ * - `not tested`: there is no test; the reason says why.
  */
-export type Verdict =
-  | 'reproduced'
-  | 'within margin'
-  | 'not reproduced'
-  | 'illustrated'
-  | 'not tested';
+export type Verdict = (typeof VERDICTS)[number];
 
-/** What a test says when it can be held: the first three verdicts. */
-export type Finding = 'reproduced' | 'within margin' | 'not reproduced';
+/** In the order in which they are told. */
+export const VERDICTS = [
+  'reproduced',
+  'refuted',
+  'inconclusive',
+  'not assessed',
+  'not tested',
+] as const;
+
+/** A verdict with what qualifies it: `reproduced, smaller than published`. */
+export const verdictWords = ({
+  verdict,
+  qualifiers,
+}: Pick<JudgedClaim, 'verdict' | 'qualifiers'>): string => [verdict, ...qualifiers].join(', ');
 
 /** A blob behind a number, and the task that made it. */
 export interface Source {
@@ -60,22 +67,25 @@ export interface Contrast {
   readonly a: Arm;
   /** What `a` is compared with; null where a measure stands alone. */
   readonly b: Arm | null;
-  /** a less b, a ratio, a correlation, or a distance; null where it is not tested. */
+  /** a less b, a ratio, a correlation, or a distance; null where nothing was measured. */
   readonly effect: number | null;
   readonly unit: Unit;
   /** Repetitions behind the arm that has fewest: what is held against the claim's `seeds`. */
   readonly seeds: number;
   /** Of the effect, at `level`; null where no interval exists. */
   readonly ci: Interval | null;
-  /** Confidence of `ci`: 0.9 for equivalence (two one-sided tests at 0.05), else 0.95. */
+  /** Confidence of `ci`: 0.9 where one-sided 95 % bounds decide, else 0.95. */
   readonly level: number;
-  /** Of the deciding test; null where it has none. */
-  readonly p: number | null;
-  /** The same after Holm's adjustment over the claim's family; null where no family is adjusted. */
-  readonly pHolm: number | null;
+  /** Of the test for the claim; null where it has none. */
+  readonly pFor: number | null;
+  /** The same after Holm's adjustment over the claim's contrasts; null where it is not adjusted. */
+  readonly pForHolm: number | null;
+  /** Of the test against the claim, and after Holm's adjustment; null where it has none, or is not assessed. */
+  readonly pAgainst: number | null;
+  readonly pAgainstHolm: number | null;
   /** Cohen's d, pooled SD; null unless two arms of seeds are compared. */
   readonly d: number | null;
-  /** BCa bootstrap interval of `d`, at 0.95. */
+  /** BCa bootstrap interval of `d`, at 0.95; from 5 seeds on. */
   readonly dCi: Interval | null;
   /** Cohen's d over the population SD (ddof 0). */
   readonly dDdof0: number | null;
@@ -84,9 +94,11 @@ export interface Contrast {
   readonly also: readonly Companion[];
   /** What should have been part of it and was not there, in words; absent when nothing is missing. */
   readonly without?: readonly string[];
-  /** What the rule says of these numbers, whether or not they count; null where it says nothing. */
-  readonly finding: Finding | null;
+  /** Whether the claim's verdict rests on it; what stands beside may have a verdict of its own. */
+  readonly decides: boolean;
   readonly verdict: Verdict;
+  /** What qualifies `reproduced`: `smaller than published`. */
+  readonly qualifiers: readonly string[];
   /** Why this verdict, in generated words. */
   readonly reason: string;
 }
@@ -106,9 +118,10 @@ export interface JudgedClaim {
   readonly rule: string;
   /** In the unit of the contrasts; null for rules without one. */
   readonly margin: number | null;
-  /** Seeds per arm from which a contrast counts. */
+  /** Seeds per arm from which a contrast is assessed. */
   readonly seeds: number;
   readonly verdict: Verdict;
+  readonly qualifiers: readonly string[];
   readonly reason: string;
   /** In matrix order; those without any run come last. */
   readonly contrasts: readonly Contrast[];
@@ -128,7 +141,7 @@ export interface Design {
 
 /** Every claim, judged. */
 export interface ClaimsResult {
-  readonly form: 'claims/1';
+  readonly form: 'claims/2';
   /** In the order of their declaration. */
   readonly claims: readonly JudgedClaim[];
   readonly design: Design;

@@ -2,44 +2,60 @@
 import type { ClaimDeclaration } from './declaration.ts';
 import { decimals } from './words.ts';
 
-/** What decides, and what the margin is for. */
+/** What reproduces a claim, and what refutes it. Bounds are one-sided, at 95 %; refutations are after Holm. */
 export function ruleWords(claim: ClaimDeclaration): string {
-  const { margin } = claim;
   switch (claim.rule) {
+    case 'non-inferiority':
+      return (
+        `Reproduced: every upper 95 % bound of how far arms end below what they are compared with is under ` +
+        `${decimals(claim.deficit + claim.margin)} points, the published ${decimals(claim.deficit)} and a slack of ` +
+        `${decimals(claim.margin)}. Refuted: one is above ${decimals(claim.deficit)}, one-sided after Holm. Ending higher is no failure.`
+      );
     case 'equivalence':
       return (
-        `Each arm ends within \u00b1${decimals(margin)} points of what it is compared with: two one-sided ` +
-        'Welch tests at 0.05 (the 90 % interval lies within the margin). Within margin: only the estimate does.'
+        `Reproduced: each arm ends within \u00b1${decimals(claim.margin)} points of what it is compared with, by two ` +
+        'one-sided tests. Refuted: one is outside, after Holm.'
+      );
+    case 'no-advantage':
+      return (
+        'Refuted: a profile ends above uniform, one-sided after Holm over all cells. Reproduced: the upper 95 % bounds ' +
+        `of the mean over all profiles of a setting, and of the mean over all settings of a profile, are under ` +
+        `${decimals(claim.margin)} points or one seed SD, and of every single cell under ${decimals(claim.single)} points ` +
+        'or two seed SDs. Ending lower is told, and not counted.'
       );
     case 'superiority':
       return (
-        'The arm ends higher: two-sided Welch test at 0.05 after Holm over the data sets. Within margin: not so, but ' +
-        `the estimate lies within ${decimals(margin)} points of the published one.`
+        'Reproduced: the arm ends higher, by a two-sided Welch test at 0.05 after Holm over the data sets. Refuted: its ' +
+        'effect is below the published one, one-sided after Holm. Both may hold: smaller than published. Whether the effect ' +
+        'grows with difficulty is a linear contrast over data sets, from the least error of the dense network to the greatest.'
       );
     case 'placement':
       return (
-        'Arms that keep where an optimiser put hubs end higher than arms that do not (two-sided Welch test at 0.05 ' +
-        'after Holm over the data sets), by more than unequal fan-in alone moves accuracy. Within margin: the estimate ' +
-        `exceeds that movement less ${decimals(margin)} points.`
+        'One contrast: what placement is worth less the size of what unequal fan-in alone is worth, paired by pilot. ' +
+        'Reproduced: it is above 0, whatever the sign of the latter. Refuted: it is below 0, after Holm.'
       );
     case 'ratio-range': {
       const [low, high] = claim.range;
+      const [from, to] = [decimals(low - claim.margin), decimals(high + claim.margin)];
       return (
-        `The 95 % interval of the hubs' gradient over the mean lies within ${decimals(low, 1)}\u2013${decimals(high, 1)}, ` +
-        `and in the baseline within ${decimals(claim.near, 1)} \u00b1 ${decimals(margin)}. Within margin: the estimate ` +
-        `lies within these bounds \u00b1 ${decimals(margin)}.`
+        "Reproduced: the hubs' gradient over the mean is above that of random networks, one-sided after Holm, and its 95 % " +
+        `bounds lie in ${from}\u2013${to}, the published ${decimals(low, 0)} to ${decimals(high, 0)} and a slack of ` +
+        `${decimals(claim.margin)}. Refuted: it is below ${from}, after Holm.`
       );
     }
     case 'correlation':
       return (
-        `Fisher's 95 % interval of Pearson's r over configurations holds ${decimals(claim.published)} and lies above 0. ` +
-        `Within margin: r lies within ${decimals(margin)} of it.`
+        `Reproduced: the lower 95 % bound of Pearson's r over configurations is at least ` +
+        `${decimals(claim.published - claim.margin)}; a higher r is no failure. Refuted: the upper bound is below it, after ` +
+        "Holm. Fisher's z counts networks, as their layers are not independent. By counting alone: unless the ratio over " +
+        'what counting connections gives correlates, too.'
       );
     case 'convergence':
       return (
-        'The 95 % interval of the distance at the end (W1 of relative fan-in to runs from a uniformly random start) ' +
-        'overlaps the noise floor, the distances between such runs. Within margin: the estimate is within ' +
-        `${decimals(margin)} of it.`
+        'Reproduced: the upper 95 % bound of the distance at the end to runs from the reference start (W1 of relative ' +
+        `fan-in), less the mean distance between two of those, is under ${decimals(claim.margin)} for every other start` +
+        `${claim.fixed ? ', and runs that start at the fitted equilibrium move no farther than that' : ''}. Refuted: one ` +
+        'is above it, after Holm.'
       );
   }
 }

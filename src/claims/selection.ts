@@ -41,19 +41,18 @@ export function groupsOf<T>(
   >();
   const seen = new Set<string>();
   const groupOf = ({ task, at }: { task: string; at: Labels }) => {
-    const fixed = Object.fromEntries(Object.entries(at).filter(([axis]) => !REPEATED.has(axis)));
-    const name = nameOf(fixed);
-    const known = groups.get(name);
+    const { fixed, experiment } = pointOf(at);
+    const known = groups.get(experiment);
     if (known) return known;
     const group = { at: fixed, stage: stageOf(task), runs: [], missing: [] };
-    groups.set(name, group);
+    groups.set(experiment, group);
     return group;
   };
   for (const item of items) {
     if (!chooses(selector, item)) continue;
-    const point = nameOf(item.at);
-    if (seen.has(point)) continue;
-    seen.add(point);
+    const { name } = pointOf(item.at);
+    if (seen.has(name)) continue;
+    seen.add(name);
     groupOf(item).runs.push(item);
   }
   for (const absence of missing) {
@@ -79,11 +78,31 @@ export function counterpartOf<T>(
 }
 
 /** The label of a repetition: what makes two runs of different arms a pair. */
-export const repetitionOf = ({ at }: Observation<unknown>): string =>
-  Object.entries(at)
-    .filter(([axis]) => REPEATED.has(axis))
-    .map(([, label]) => label)
-    .join(' ');
+export const repetitionOf = ({ at }: Observation<unknown>): string => pointOf(at).repetition;
+
+/** A point of the matrix, as it is grouped. */
+interface Point {
+  readonly name: string;
+  /** Its labels without those over which an experiment is repeated, and the name of that. */
+  readonly fixed: Labels;
+  readonly experiment: string;
+  readonly repetition: string;
+}
+
+/** Every claim asks for the points of all runs again. */
+const points = new WeakMap<Labels, Point>();
+
+function pointOf(at: Labels): Point {
+  const known = points.get(at);
+  if (known) return known;
+  const entries = Object.entries(at);
+  const fixed = Object.fromEntries(entries.filter(([axis]) => !REPEATED.has(axis)));
+  const repeated = entries.filter(([axis]) => REPEATED.has(axis));
+  const repetition = repeated.map(([, label]) => label).join(' ');
+  const point = { name: nameOf(at), fixed, experiment: nameOf(fixed), repetition };
+  points.set(at, point);
+  return point;
+}
 
 /** A group in words: its stage and its labels but for the data set. */
 export function wordsOf({ at, stage }: Pick<Group<unknown>, 'at' | 'stage'>): string {

@@ -196,7 +196,7 @@ function claimCosts(
     return bytes ? [JSON.parse(new TextDecoder().decode(bytes)) as Judged] : [];
   });
   return found
-    .filter(({ form }) => form === 'claims/1')
+    .filter(({ form }) => form === 'claims/1' || form === 'claims/2')
     .flatMap(({ claims }) =>
       claims.map(({ id, title, contrasts }): ClaimCost => {
         const behind = contrasts.flatMap(({ a, b }) => [...a.tasks, ...(b?.tasks ?? [])]);
@@ -219,7 +219,7 @@ function claimCosts(
     );
 }
 
-/** What is read of the form claims/1. */
+/** What is read of the forms claims/1 and claims/2. */
 interface Judged {
   readonly form: string;
   readonly claims: readonly {

@@ -1,4 +1,6 @@
 // abstract.ts — what was found, in a paragraph: every clause follows from the numbers, none from an opinion
+
+import { VERDICTS } from '../claims/result.ts';
 import {
   type Arm,
   advantage,
@@ -38,19 +40,13 @@ export function abstract(study: Study, results: readonly DatasetResults[]): Html
 /** How many claims came to which verdict. */
 function verdictSentence({ claims }: Study): Html | null {
   if (claims === null || claims.claims.length === 0) return null;
-  const order = [
-    'reproduced',
-    'within margin',
-    'not reproduced',
-    'illustrated',
-    'not tested',
-  ] as const;
   const all = claims.claims;
-  const parts = order.flatMap((verdict) => {
-    const ids = all.filter((claim) => claim.verdict === verdict).map(({ id }) => id);
-    return ids.length === 0 ? [] : [{ n: ids.length, words: `${verdict} (${ids.join(', ')})` }];
+  const parts = VERDICTS.flatMap((verdict) => {
+    const those = all.filter((claim) => claim.verdict === verdict);
+    const ids = those.map(({ id, qualifiers }) => [id, ...qualifiers].join(', '));
+    return ids.length === 0 ? [] : [{ n: ids.length, words: `${verdict} (${ids.join('; ')})` }];
   });
-  // The verb stands once: 2 are reproduced (C1, C3), 1 not reproduced (C2) and 4 illustrated (...).
+  // The verb stands once: 2 are reproduced (C1, C3), 1 refuted (C2) and 4 not assessed (...).
   const told = parts.map(({ n, words }, i) =>
     i === 0 ? `${n} ${n === 1 ? 'is' : 'are'} ${words}` : `${n} ${words}`,
   );

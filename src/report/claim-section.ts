@@ -1,5 +1,11 @@
 // claim-section.ts — one claim: what is claimed, the figure, the numbers, and what speaks against trusting them
-import type { Arm, ClaimsResult, Contrast, JudgedClaim } from '../claims/result.ts';
+import {
+  type Arm,
+  type ClaimsResult,
+  type Contrast,
+  type JudgedClaim,
+  verdictWords,
+} from '../claims/result.ts';
 import { group } from './arms.ts';
 import { claimAnchor, verdictMark } from './claims-table.ts';
 import { DIGITS } from './contrast-figure.ts';
@@ -19,15 +25,15 @@ export function claimSection(
   anchors: ReadonlyMap<string, string>,
   design: ClaimsResult['design'],
 ): Html {
-  const { id, title, statement, paper, rule, verdict, reason } = claim;
+  const { id, title, statement, paper, rule, reason } = claim;
   const anchor = claimAnchor(id);
   return html`<section id="${anchor}" class="claim" aria-labelledby="${anchor}-title">
 <h2 id="${anchor}-title"><span class="number">${id}</span> ${title}</h2>
-<p class="outcome">${verdictMark(verdict)} ${reason}.</p>
+<p class="outcome">${verdictMark(claim)} ${reason}.</p>
 <dl class="claimed">
 <dt>Claimed</dt><dd>${statement}</dd>
 <dt>The paper</dt><dd>${paper.value} <span class="where">(${paper.where})</span></dd>
-<dt>The test</dt><dd>${rule} Arms of fewer than ${claim.seeds} seeds are not counted.</dd>
+<dt>The test</dt><dd>${rule} Arms of fewer than ${claim.seeds} seeds are not assessed.</dd>
 </dl>
 ${figures.map(({ html: figure }) => figure)}
 ${contrastsTable(claim, anchors)}
@@ -41,16 +47,18 @@ function contrastsTable(claim: JudgedClaim, anchors: ReadonlyMap<string, string>
   if (contrasts.length === 0) return null;
   const unit = contrasts.find(({ effect }) => effect !== null)?.unit ?? 'points';
   const pairs = contrasts.some(({ b }) => b !== null);
-  const tested = contrasts.some(({ p }) => p !== null);
+  const tested = contrasts.some(({ pFor, pAgainst }) => pFor !== null || pAgainst !== null);
   const sized = contrasts.some(({ d }) => d !== null);
   const caption = html`The contrasts of ${id}: arms as mean (SD) ${UNITS[unit]}, the effect with its interval, ${
-    tested ? html`<i>p</i> of the test with Holm’s adjustment where a family is adjusted, ` : null
-  }and what the rule says of these numbers.`;
+    tested
+      ? html`<i>p</i> of the test for the claim (Holm’s where it is adjusted) and against it (always Holm’s, of what is assessed), `
+      : null
+  }and the verdict.`;
   const table = html`<table class="numbers contrasts">
 <thead><tr><th scope="col">Data set</th><th scope="col" class="words">contrast</th><th scope="col">arm</th>
 ${pairs ? html`<th scope="col">beside</th>` : null}<th scope="col">effect</th><th scope="col">n</th>
-${tested ? html`<th scope="col">p</th><th scope="col">p, Holm</th>` : null}
-${sized ? html`<th scope="col">d</th>` : null}<th scope="col" class="words">finding</th></tr></thead>
+${tested ? html`<th scope="col">p, for</th><th scope="col">p, against</th>` : null}
+${sized ? html`<th scope="col">d</th>` : null}<th scope="col" class="words">verdict</th></tr></thead>
 <tbody>
 ${contrasts.map((contrast) => contrastRow(contrast, anchors, { pairs, tested, sized }))}</tbody>
 </table>`;
@@ -59,9 +67,6 @@ ${contrasts.map((contrast) => contrastRow(contrast, anchors, { pairs, tested, si
     ? frame
     : html`<details class="wide"><summary>All ${contrasts.length} contrasts of ${id}</summary>${frame}</details>`;
 }
-
-/** A contrast of which the rule says nothing: it stands beside others, or has no interval. */
-const ASIDE = 'decides nothing';
 
 const UNITS = {
   points: 'in percent',
@@ -82,15 +87,16 @@ function withoutWords(contrasts: readonly Contrast[]): readonly string[] {
   });
 }
 
-/** How much of the ratios counting connections alone gives: a mean of b is what it would be. */
+/** How much of the ratios counting connections alone gives. */
 function countingWords(contrasts: readonly Contrast[]): string | null {
-  const shares = contrasts.flatMap(({ a, b }) =>
-    a.mean === null || b === null || b.mean === null || a.mean === 0 ? [] : [b.mean / a.mean],
-  );
+  const shares = contrasts.flatMap(({ effect, also }) => {
+    const alone = also.find(({ label }) => label === 'counting connections alone')?.value ?? null;
+    return alone === null || effect === null || effect === 0 ? [] : [alone / effect];
+  });
   if (shares.length === 0) return null;
   const [low, high] = [Math.min(...shares), Math.max(...shares)].map((one) => percent(one, 0));
   const span = low === high ? `${low} %` : `${low} to ${high} %`;
-  return `Neurons with more connections have longer gradients whatever they learn: counting connections alone (“beside”) gives ${span} of these ratios.`;
+  return `Neurons with more connections have longer gradients whatever they learn: counting connections alone gives ${span} of these ratios.`;
 }
 
 function contrastRow(
@@ -98,16 +104,17 @@ function contrastRow(
   anchors: ReadonlyMap<string, string>,
   { pairs, tested, sized }: { pairs: boolean; tested: boolean; sized: boolean },
 ): Html {
-  const { dataset, label, a, b, p, pHolm, d, dCi, finding, reason } = contrast;
+  const { dataset, label, a, b, d, dCi, reason } = contrast;
+  const [p, against] = [contrast.pForHolm ?? contrast.pFor, contrast.pAgainstHolm];
   const cell = (arm: Arm | null): Content =>
     arm === null ? NOTHING : armCell(arm, contrast.unit === 'W1' ? 3 : 2, anchors);
   const size =
     dCi === null ? 'no interval' : `95 % BCa interval ${fixed(dCi[0], 2)} to ${fixed(dCi[1], 2)}`;
   return html`<tr><th scope="row">${dataset}</th><td class="words">${label}</td><td>${cell(a)}</td>
 ${pairs ? html`<td>${cell(b)}</td>` : null}<td>${contrast.effect === null ? NOTHING : effectCell(contrast, anchors)}</td>
-<td>${contrast.unit === 'r' ? a.n : contrast.seeds}</td>${tested ? html`<td>${p === null ? NOTHING : probability(p)}</td><td>${pHolm === null ? NOTHING : probability(pHolm)}</td>` : null}
+<td>${contrast.unit === 'r' ? a.n : contrast.seeds}</td>${tested ? html`<td>${p === null ? NOTHING : probability(p)}</td><td>${against === null ? NOTHING : probability(against)}</td>` : null}
 ${sized ? html`<td title="${size}">${d === null ? NOTHING : fixed(d, 2)}</td>` : null}
-<td class="words" title="${reason}">${finding ?? (contrast.effect === null ? 'not tested' : ASIDE)}</td></tr>
+<td class="words" title="${reason}">${verdictWords(contrast)}${contrast.decides ? null : ' (beside)'}</td></tr>
 `;
 }
 
@@ -146,7 +153,7 @@ function caveats(claim: JudgedClaim, { needed }: ClaimsResult['design']): Html |
   const { contrasts, seeds: wanted, kind } = claim;
   const measured = contrasts.filter(({ effect }) => effect !== null);
   const synthetic = [...new Set(measured.filter((c) => c.synthetic).map(({ dataset }) => dataset))];
-  const few = measured.filter(({ seeds }) => seeds < wanted);
+  const few = measured.filter(({ seeds, decides }) => decides && seeds < wanted);
   const fewest = few.reduce((least, { seeds }) => Math.min(least, seeds), wanted);
   const single = measured.some(({ seeds }) => seeds === 1);
   const untested = group(
@@ -159,7 +166,7 @@ function caveats(claim: JudgedClaim, { needed }: ClaimsResult['design']): Html |
   const effect = needed.find(({ d, power }) => d > 1 && power >= 0.9);
   const items: Content[] = [
     synthetic.length > 0 &&
-      `${listed(synthetic)} ${synthetic.length === 1 ? 'is' : 'are'} made by a generator of ours: shown, never counted.`,
+      `${listed(synthetic)} ${synthetic.length === 1 ? 'is' : 'are'} made by a generator of ours: shown, never assessed.`,
     few.length > 0 &&
       `${count(few.length)} of ${counted(measured.length, 'contrast')} ${few.length === 1 ? 'rests' : 'rest'} on as few as ${counted(fewest, 'seed')}; ${wanted} are wanted.`,
     single && 'A single seed has no SD, so its contrast has no test and no interval.',

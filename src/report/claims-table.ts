@@ -1,5 +1,11 @@
 // claims-table.ts — what the paper claims, and what became of it: the report opens with this
-import type { ClaimsResult, Contrast, JudgedClaim, Verdict } from '../claims/result.ts';
+import {
+  type ClaimsResult,
+  type Contrast,
+  type JudgedClaim,
+  type Verdict,
+  verdictWords,
+} from '../claims/result.ts';
 import { group } from './arms.ts';
 import { DIGITS, effectOf } from './contrast-figure.ts';
 import { tableFrame } from './document.ts';
@@ -11,15 +17,16 @@ import { sourced } from './tables.ts';
 export const claimAnchor = (id: string): string => `claim-${id.replace(/[^A-Za-z0-9-]+/g, '-')}`;
 
 /** A verdict as a word with a sign: colour is never all that tells it. */
-export function verdictMark(verdict: Verdict): Html {
-  return html`<span class="verdict ${verdict.replaceAll(' ', '-')}">${SIGNS[verdict]} ${verdict}</span>`;
+export function verdictMark(claim: Pick<JudgedClaim, 'verdict' | 'qualifiers'>): Html {
+  const { verdict } = claim;
+  return html`<span class="verdict ${verdict.replaceAll(' ', '-')}">${SIGNS[verdict]} ${verdictWords(claim)}</span>`;
 }
 
 const SIGNS: { readonly [V in Verdict]: string } = {
   reproduced: '●',
-  'within margin': '◐',
-  'not reproduced': '○',
-  illustrated: '◇',
+  refuted: '✕',
+  inconclusive: '○',
+  'not assessed': '◇',
   'not tested': '–',
 };
 
@@ -28,8 +35,9 @@ const UNITS = { points: ' points', ratio: '', r: '', W1: '' } as const;
 /** A row for each claim: the paper's value, ours, and the verdict. */
 export function claimsTable({ claims }: ClaimsResult, anchors: ReadonlyMap<string, string>): Html {
   const caption = html`What the paper claims, what was found, and the verdict of the test that was declared for each
-claim before anything ran. Intervals are in brackets: 90 % for equivalence, else 95 %. <i>d</i> is Cohen’s, over the
-pooled SD. <i>Illustrated</i> is shown and never counted, since the data are synthetic or the seeds too few.`;
+claim before anything ran. Intervals in brackets are of 90 %: both ends are one-sided 95 % bounds. <i>d</i> is Cohen’s,
+over the pooled SD. <i>Refuted</i> is confidence against a claim, <i>inconclusive</i> neither for nor against it. <i>Not
+assessed</i> has no verdict, since the data are synthetic or the seeds too few.`;
   const table = html`<table class="claims">
 <thead><tr><th scope="col">Claim</th><th scope="col">The paper</th><th scope="col">Here</th>
 <th scope="col">Verdict</th></tr></thead>
@@ -40,11 +48,11 @@ ${claims.map((claim) => claimRow(claim, anchors))}</tbody>
 }
 
 function claimRow(claim: JudgedClaim, anchors: ReadonlyMap<string, string>): Html {
-  const { id, title, paper, verdict, reason } = claim;
+  const { id, title, paper, reason } = claim;
   return html`<tr><th scope="row"><a href="#${claimAnchor(id)}"><b>${id}</b> ${title}</a></th>
 <td data-label="The paper">${paper.value}</td>
 <td data-label="Here">${oursOf(claim, anchors)}</td>
-<td data-label="Verdict">${verdictMark(verdict)}<small>${reason}</small></td></tr>
+<td data-label="Verdict">${verdictMark(claim)}<small>${reason}</small></td></tr>
 `;
 }
 

@@ -78,7 +78,9 @@ ${rows.map(
 const text = (value: Value | undefined): string => (value === undefined ? '' : String(value));
 
 const told = (row: Row | undefined): Content =>
-  row === undefined ? NOTHING : html`<b>${text(row.verdict)}</b>: ${text(row.reason)}`;
+  row === undefined
+    ? NOTHING
+    : html`<b>${text(row.verdict)}${row.qualifiers ? `, ${text(row.qualifiers)}` : ''}</b>: ${text(row.reason)}`;
 
 function accuracies(a: Metrics, b: Metrics): Content {
   const rows = paired('accuracy', [a, b], ['dataset', 'sparsity', 'rule', 'method', 'profile']);

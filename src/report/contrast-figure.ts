@@ -53,8 +53,8 @@ export function effectsDraft(claim: JudgedClaim): FigureDraft | null {
     title: `effects of ${claim.id}`,
     size: 'large',
     legend: legendOf([
-      html`${dotSwatch(INK.light)} the declared test decides for the claim`,
-      html`${ringSwatch(INK.light)} it does not`,
+      html`${dotSwatch(INK.light)} reproduced: the declared test supports the claim`,
+      html`${ringSwatch(INK.light)} refuted, inconclusive or without a verdict`,
       ...(banded ? [html`${barSwatch(FAINT.light)} the margin`] : []),
     ]),
     rows: [
@@ -87,7 +87,7 @@ function effectsPanel(
     `${label}: ${fixed(effect ?? 0, DIGITS[unit])}${ci ? ` [${fixed(ci[0], DIGITS[unit])}, ${fixed(ci[1], DIGITS[unit])}]` : ', no interval'}, n = ${seeds}`;
   const dots = (won: boolean) =>
     contrasts.flatMap((contrast, row) =>
-      (contrast.finding === 'reproduced') === won
+      (contrast.verdict === 'reproduced') === won
         ? [{ x: contrast.effect ?? 0, y: row + 0.5, title: title(contrast) }]
         : [],
     );
@@ -218,6 +218,7 @@ function pairsOf({ a, b }: Contrast, { runs, sweep }: Study): readonly Pair[] {
 }
 
 function pairsPanel(contrast: Contrast, pairs: readonly Pair[]): Panel {
+  const p = contrast.pForHolm ?? contrast.pFor;
   const names = [contrast.a.label, contrast.b?.label ?? ''];
   const shared = sharedWords(names);
   const sides = (['b', 'a'] as const).map((side) => {
@@ -275,7 +276,7 @@ function pairsPanel(contrast: Contrast, pairs: readonly Pair[]): Panel {
   return {
     name: contrast.dataset + contrast.label,
     title: contrast.dataset,
-    detail: html`${shared.trim()}; ${effectOf(contrast)}${contrast.p === null ? null : html`, <i>p</i> = ${probability(contrast.p)}`}`,
+    detail: html`${shared.trim()}; ${effectOf(contrast)}${p === null ? null : html`, <i>p</i> = ${probability(p)}`}`,
     chart: {
       label: `Test accuracy by seed, ${contrast.a.label} beside ${contrast.b?.label ?? ''}, ${contrast.dataset}`,
       width: 240,

@@ -1,4 +1,5 @@
 // exports.ts — the report for papers and programs: report.md, metrics.json, tables as CSV and LaTeX, figures as SVG
+import { verdictWords } from '../claims/result.ts';
 import { rounded } from '../claims/words.ts';
 import type { FileSet } from '../file-set.ts';
 import type { DatasetResults } from './arms.ts';
@@ -93,7 +94,8 @@ function markdown(
 }
 
 function claimsMarkdown({ claims }: Study): string {
-  const rows = (claims?.claims ?? []).map(({ id, title, paper, contrasts, verdict, reason }) => {
+  const rows = (claims?.claims ?? []).map((claim) => {
+    const { id, title, paper, contrasts, reason } = claim;
     const measured = contrasts.filter(({ effect }) => effect !== null);
     const ours =
       measured.length > 0 && measured.length <= 4
@@ -103,7 +105,7 @@ function claimsMarkdown({ claims }: Study): string {
       `**${mdText(id)}** ${mdText(title)}`,
       mdText(paper.value),
       mdText(ours),
-      `${verdict}: ${mdText(reason)}`,
+      `${verdictWords(claim)}: ${mdText(reason)}`,
     ];
   });
   return mdTable(['Claim', 'The paper', 'Here', 'Verdict'], rows);

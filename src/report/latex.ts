@@ -9,10 +9,21 @@ const LEFT_OUT = ['runs', 'sources', 'missing'];
 
 /** The columns that fit a page, where that is not all of them; the others are in the CSV file. */
 const SHOWN: { readonly [table: string]: readonly string[] } = {
-  claims: ['claim', 'title', 'paper', 'verdict'],
+  claims: ['claim', 'title', 'paper', 'verdict', 'qualifiers'],
   contrasts: [
-    ...['claim', 'dataset', 'contrast', 'seeds', 'effect', 'ci_low', 'ci_high', 'p', 'p_holm', 'd'],
-    'finding',
+    ...[
+      'claim',
+      'dataset',
+      'contrast',
+      'seeds',
+      'effect',
+      'ci_low',
+      'ci_high',
+      'p_for',
+      'p_against_holm',
+      'd',
+    ],
+    'verdict',
   ],
   accuracy: [
     ...['dataset', 'sparsity', 'rule', 'method', 'profile', 'n', 'mean', 'sd', 'ci_low', 'ci_high'],

@@ -97,15 +97,15 @@ const TERMS: readonly Term[] = [
     meaning:
       'Over seeds. SD is the sample SD (n\u00a0−\u00a01); a single seed has none. Differences ' +
       'in tables are of means, in percentage points, without a test; claims are tested. Arms ' +
-      `of fewer than ${SEEDS_FOR_EVIDENCE} seeds and synthetic data illustrate (our choice).`,
+      `of fewer than ${SEEDS_FOR_EVIDENCE} seeds and synthetic data are not assessed (our choice).`,
   },
   {
     name: 'Tests',
     ours: false,
     meaning:
-      'Welch’s two-sample t, two-sided at 0.05, with Holm’s adjustment over the contrasts of a ' +
-      'claim that count; equivalence by two one-sided tests (the 90\u00a0% interval within the ' +
-      'margin); correlations with Fisher’s interval. Cohen’s d is over the pooled SD, its ' +
+      'A claim is reproduced by confidence for it and refuted by confidence against it, each at ' +
+      '0.05: Welch’s two-sample t, one-sided bounds at 95\u00a0%, Fisher’s z for correlations. ' +
+      'Refutations are after Holm’s adjustment over the contrasts of a claim that are assessed. Cohen’s d is over the pooled SD, its ' +
       'interval a BCa bootstrap. Which test decides a claim was declared before anything ran.',
   },
   {

@@ -38,8 +38,8 @@ a { color: var(--link); text-decoration-thickness: 0.06em; text-underline-offset
 .outcome { font-size: 1.0625rem; }
 .verdict { white-space: nowrap; font-variant-caps: all-small-caps; letter-spacing: 0.045em; font-weight: 600;
   font-size: 1.06em; margin-right: 0.35em; }
-.reproduced { color: var(--good); } .within-margin { color: var(--near); } .not-reproduced { color: var(--bad); }
-.illustrated, .not-tested { color: var(--soft); }
+.reproduced { color: var(--good); } .refuted { color: var(--bad); }
+.inconclusive { color: var(--near); } .not-assessed, .not-tested { color: var(--soft); }
 .claims { width: 100%; }
 .claims th, .claims td { padding-block: 0.65rem; vertical-align: top; font-variant-numeric: tabular-nums lining-nums; }
 .claims tbody tr + tr > * { border-top: 0.05em solid var(--rule); }

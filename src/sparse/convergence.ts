@@ -26,6 +26,10 @@ export interface RunConvergence {
   /** Before the first rewiring, and at the end. */
   readonly w1Start: number;
   readonly w1End: number;
+  /** At the end, to each reference run, in their order; null for the run itself. w1End is the mean of the others. */
+  readonly toReferences: readonly (number | null)[];
+  /** W1 between the run's own start and end: how far its fan-in moved. */
+  readonly moved: number;
   /** w1End / w1Start: 0 when the start is forgotten, 1 when nothing moved. Null when w1Start is 0. */
   readonly contraction: number | null;
   readonly cvStart: number;
@@ -139,6 +143,8 @@ interface Way {
   /** [U + 1]. */
   readonly cv: readonly number[];
   readonly ks: number;
+  readonly toReferences: readonly (number | null)[];
+  readonly moved: number;
 }
 
 function layerConvergence(
@@ -194,16 +200,22 @@ function wayOf(run: RewiredRun, ends: readonly End[], layer: number): Way {
     w1: records.map(distance),
     cv: records.map((fanIn) => coefficientOfVariation(fanIn)),
     ks: mean(others.map((other) => kolmogorovSmirnov(end, other))),
+    toReferences: ends.map(({ task, shape }) =>
+      task === run.task ? null : shapeDistance(end, shape),
+    ),
+    moved: shapeDistance(fanInShape(records[0]), end),
   };
 }
 
-function tellRun({ run, w1, cv }: Way, layer: number): RunConvergence {
+function tellRun({ run, w1, cv, toReferences, moved }: Way, layer: number): RunConvergence {
   const shared = run.overlap[layer];
   return {
     task: run.task,
     seed: run.seed,
     w1Start: w1[0],
     w1End: last(w1),
+    toReferences,
+    moved,
     contraction: contractionOf(last(w1), w1[0]),
     cvStart: cv[0],
     cvEnd: last(cv),

@@ -1,6 +1,7 @@
 // correlation.ts — how closely two measures follow each other
 import atanh from '@stdlib/math-base-special-atanh';
 import tanh from '@stdlib/math-base-special-tanh';
+import normalCdf from '@stdlib/stats-base-dists-normal-cdf';
 import normalQuantile from '@stdlib/stats-base-dists-normal-quantile';
 import tCdf from '@stdlib/stats-base-dists-t-cdf';
 import type { Interval } from './interval.ts';
@@ -100,6 +101,21 @@ export function ranks(values: readonly number[]): readonly number[] {
     from = to;
   }
   return result;
+}
+
+/**
+ * Fisher's interval of a correlation whose points count as `n` independent ones; null below four. Points of one network
+ * are not independent: their number is that of networks.
+ */
+export const fisherBounds = (r: number, n: number, level: number): Interval | null =>
+  fisherInterval(r, n, level);
+
+/** The p value of "the true correlation is not above `bound`", by Fisher's z. `n` from 4. */
+export function fisherPAbove(r: number, n: number, bound: number): number {
+  if (!(n >= 4)) throw new RangeError(`Fisher's z needs four points, not ${n}`);
+  checkFinite([r, bound]);
+  if (Math.abs(r) === 1) return r > bound ? 0 : 1;
+  return normalCdf(-(atanh(r) - atanh(bound)) * Math.sqrt(n - 3), 0, 1);
 }
 
 function fisherInterval(r: number, n: number, level: number): Interval | null {

@@ -67,7 +67,7 @@ export function pairSd(a: readonly number[], b: readonly number[]): number | nul
 }
 
 /** Difference of means; equal means may differ in their last bits, by the order of summation. */
-const differenceOf = (a: readonly number[], b: readonly number[]): number =>
+export const differenceOf = (a: readonly number[], b: readonly number[]): number =>
   withoutRounding(mean(a) - mean(b), sizeOf(a, b));
 
 const sizeOf = (a: readonly number[], b: readonly number[]): number =>
