@@ -15,8 +15,17 @@ import { type ReadsWatch, watchReads } from './reads.ts';
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
 const memory = new SharedArrayBuffer(4 * FLAGS.count);
-const leash: LeashData = { descriptor: PIPES.leash, flags: memory };
-new Worker(fileURLToPath(new URL('./leash.js', import.meta.url)), { workerData: leash }).unref();
+// As it is before the guard takes its place.
+const Thread = Worker;
+let isLeashed = false;
+
+/** Starts the thread that hears the engine while a stage computes. Planning needs none: it saves no checkpoint. */
+function startLeash(): void {
+  if (isLeashed) return;
+  isLeashed = true;
+  const workerData: LeashData = { descriptor: PIPES.leash, flags: memory };
+  new Thread(fileURLToPath(new URL('./leash.js', import.meta.url)), { workerData }).unref();
+}
 
 installGuard(process);
 
@@ -91,4 +100,8 @@ process.on('uncaughtException', (error: unknown) => {
   process.exit(1);
 });
 
-requests.on('data', frameReader<WorkerRequest>(hear)).on('close', () => process.exit(0));
+const hearRequest = (request: WorkerRequest): void => {
+  if (request.ask === 'run') startLeash();
+  hear(request);
+};
+requests.on('data', frameReader<WorkerRequest>(hearRequest)).on('close', () => process.exit(0));
