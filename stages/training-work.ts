@@ -2,6 +2,7 @@
 import { imageDatasets, isImageDatasetName } from '../src/data/catalog.ts';
 import { synthDigitsDefaults } from '../src/data/synth-digits.ts';
 import { synthForestDefaults } from '../src/data/synth-forest.ts';
+import { Hidden, widthsOf } from './schema.ts';
 
 /** How many samples there are to train on, and of what shape, as far as a declaration tells. */
 interface Size {
@@ -28,7 +29,7 @@ export function trainingWork(
   upstream: Upstream,
 ): number {
   const { train, features, classes } = sizeOf(upstream('dataset'));
-  const hidden = numbersOf(upstream('hidden'));
+  const hidden = widthsIn(upstream('hidden'));
   const density = 1 - numberOr(upstream('sparsity'), 0);
   const widths = [features, ...hidden];
   const possible = hidden.reduce((sum, width, layer) => sum + widths[layer] * width, 0);
@@ -67,5 +68,7 @@ const fieldsOf = (value: unknown): Fields =>
 const numberOr = (value: unknown, otherwise: number): number =>
   typeof value === 'number' ? value : otherwise;
 
-const numbersOf = (value: unknown): readonly number[] =>
-  Array.isArray(value) ? value.filter((item) => typeof item === 'number') : [];
+function widthsIn(value: unknown): readonly number[] {
+  const hidden = Hidden.safeParse(value);
+  return hidden.success ? widthsOf(hidden.data) : [];
+}

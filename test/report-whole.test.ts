@@ -37,8 +37,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "d773e6b04847c2263de0f79694cd38f93f6dda5d741196793eccf1f3aae0ba71",
-        "ad642fa30411577389f5b8d1773f5eeefc6402d5afb60cc00d8f633ab6cd8f45",
+        "6af265712570ea9983ba2d7246b08e5f48deb94b2c9889ce19d14c77b4573444",
+        "30d2922170eb1207b20b23792fd2bb57b2c5e0642d98c0bba3e2ec291e182245",
       ]
     `);
   });

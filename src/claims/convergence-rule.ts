@@ -37,9 +37,9 @@ export function convergenceContrasts(
  */
 const chooses = (
   selector: Selector,
-  at: { readonly [axis in 'dataset' | 'sparsity' | 'rule' | 'profile']?: string | null },
+  at: { readonly [axis in 'dataset' | 'hidden' | 'sparsity' | 'rule' | 'profile']?: string | null },
 ): boolean =>
-  (['dataset', 'sparsity', 'rule', 'profile'] as const).every((axis) => {
+  (['dataset', 'hidden', 'sparsity', 'rule', 'profile'] as const).every((axis) => {
     const labels = selector.get(axis);
     const label = at[axis];
     return labels === undefined || label === undefined || labels.includes(label ?? '');
@@ -89,5 +89,7 @@ function sideOf(label: string, values: readonly number[], source: Source): Arm {
   return { ...armOf(label, observed), tasks: [source] };
 }
 
-const labelOf = ({ sparsity, rule, start, layer }: ConvergenceRow): string =>
-  [sparsity, rule, start, `layer ${layer + 1}`].filter((word) => word !== null).join(' ');
+const labelOf = ({ hidden, sparsity, rule, start, layer }: ConvergenceRow): string =>
+  [hidden, sparsity, rule, start, `layer ${layer + 1}`]
+    .filter((word) => word !== null && word !== undefined)
+    .join(' ');

@@ -164,7 +164,9 @@ class Planner {
     checkFit(stage, this.modules, this.say);
     const tasks = pointsOf(stage).map((point) => this.makeTask(stage, module, point));
     this.joiner.close(stage, tasks);
-    if (tasks.length === 0) {
+    // A param that is an empty list turns a stage off.
+    const turnedOff = [...stage.axes.values()].some(({ length }) => length === 0);
+    if (tasks.length === 0 && !turnedOff) {
       this.say(`stage \`${stage.name}\` has no tasks: everything is excluded`, stage.place);
     }
     for (const task of tasks) this.tasks.set(task.id, task);
