@@ -12,10 +12,14 @@ import {
 import { fileURLToPath } from 'node:url';
 import { build, version as esbuildVersion } from 'esbuild';
 import { $ } from 'zx';
+import { inputsDigest, recordBuild } from './build-inputs.mjs';
 import { publishedCheckers } from './published-checkers.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
+// An interrupted build is none. Sources that change while it runs make the next look find it stale.
+rmSync('dist/build.json', { force: true });
+const inputs = inputsDigest('.');
 
 const kernels = ['src/network/kernels/index.ts', '--outFile', 'dist/kernels.wasm'];
 const options = ['--enable', 'simd', '--runtime', 'stub', '-O3', '--noAssert', '--converge'];
@@ -28,6 +32,7 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const define = {
   VERSION: JSON.stringify(version),
   ESBUILD_VERSION: JSON.stringify(esbuildVersion),
+  BUILD: JSON.stringify(inputs),
   // verify.mjs itself cannot know its own digest; `pipeline verify` knows all that were published.
   PUBLISHED_CHECKERS: JSON.stringify(published),
 };
@@ -139,6 +144,7 @@ await build({
     },
   ],
 });
+recordBuild('.', inputs);
 const checker = createHash('sha256').update(readFileSync('dist/verify.mjs')).digest('hex');
 console.log(`${checker}  verify.mjs ${version}`);
 

@@ -1,4 +1,5 @@
 // file-set.ts — several text files in one blob: a folder, as a stage gives it
+import { parseExactJson } from './exact-json.ts';
 
 /** Contents by path, such as `tables/claims.csv`. */
 export interface FileSet {
@@ -11,8 +12,7 @@ export function fileSet() {
     kind: 'files' as const,
     encode: (value: FileSet): Uint8Array =>
       new TextEncoder().encode(JSON.stringify(inOrder(checkedFiles(value)))),
-    decode: (bytes: Uint8Array): FileSet =>
-      checkedFiles(JSON.parse(new TextDecoder().decode(bytes))),
+    decode: (bytes: Uint8Array): FileSet => checkedFiles(parseExactJson(bytes)),
   };
 }
 
@@ -23,6 +23,9 @@ function checkedFiles(value: unknown): FileSet {
     const plain = /^(?!.*\.\.)[A-Za-z0-9][\w.-]*(?:\/[A-Za-z0-9][\w.-]*)*$/.test(path);
     if (!plain || path.endsWith('.') || path.length > 200) {
       throw new RangeError(`\`${path}\` is no path of a file: letters, digits, . _ - and /`);
+    }
+    if (typeof text === 'string' && /\p{Surrogate}/u.test(text)) {
+      throw new RangeError(`\`${path}\` holds half of a surrogate pair, which no UTF-8 can hold`);
     }
     if (typeof text !== 'string') throw new RangeError(`\`${path}\` holds no text`);
     if (seen.has(path.toLowerCase())) throw new RangeError(`two files are called \`${path}\``);

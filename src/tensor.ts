@@ -1,6 +1,15 @@
 // tensor.ts — typed arrays with a shape, and the file form in which they are kept: safetensors
+import {
+  aligned,
+  FOREIGN_BITS,
+  type ForeignType,
+  numbersIn,
+  type TensorData,
+  wordsIn,
+} from './dtype.ts';
+import { parseExactJson } from './exact-json.ts';
 
-/** The element types that are kept, by their safetensors names. */
+/** The element types that have a typed array, by their safetensors names. */
 const ELEMENTS = {
   U8: Uint8Array,
   I8: Int8Array,
@@ -12,18 +21,11 @@ const ELEMENTS = {
   F64: Float64Array,
 } as const;
 
+type OwnType = keyof typeof ELEMENTS;
 /** A safetensors element type, such as `F32`. */
-export type ElementType = keyof typeof ELEMENTS;
-/** The arrays that a tensor may hold; the class decides the element type. */
-export type TensorData =
-  | Uint8Array
-  | Int8Array
-  | Uint16Array
-  | Int16Array
-  | Uint32Array
-  | Int32Array
-  | Float32Array
-  | Float64Array;
+export type ElementType = OwnType | ForeignType;
+
+export type { TensorData };
 
 /** An array with a shape, row-major: data.length is the product of shape. */
 export interface Tensor {
@@ -37,21 +39,97 @@ export interface TensorFile {
   readonly metadata: { readonly [name: string]: string };
 }
 
-/** The safetensors name of an array's element type. */
-export function elementType(data: TensorData): ElementType {
-  const found = (Object.keys(ELEMENTS) as ElementType[]).find(
-    (type) => data instanceof ELEMENTS[type],
-  );
-  if (found === undefined) throw new TypeError(`${data.constructor.name} has no safetensors type`);
-  return found;
+/** Thrown where a stage reads a tensor that it cannot use. By this name the engine knows that no stack is wanted. */
+class TensorTypeError extends RangeError {
+  override readonly name = 'StageError';
 }
+
+/**
+ * A tensor of a type without a typed array (BF16, F16, F8, I64, BOOL, …). It is kept and passed on byte for byte. Its
+ * `data` are the same values as numbers, made when they are first read.
+ */
+export class ForeignTensor implements Tensor {
+  readonly shape: readonly number[];
+  readonly #type: ForeignType;
+  readonly #bytes: Uint8Array;
+  readonly #name: string;
+  #data: TensorData | undefined;
+
+  /** @param name what errors call it @throws RangeError when the shape is not that of so many bytes */
+  constructor(type: ForeignType, shape: readonly number[], bytes: Uint8Array, name = '') {
+    const bits = FOREIGN_BITS[type] * countOf(shape);
+    if (bits !== 8 * bytes.length) {
+      throw new RangeError(`tensor ${name}: ${bytes.length} bytes are not ${type} [${shape}]`);
+    }
+    this.shape = shape;
+    this.#type = type;
+    this.#bytes = bytes;
+    this.#name = name;
+  }
+
+  get dtype(): ForeignType {
+    return this.#type;
+  }
+
+  /** As they stand in the file. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /**
+   * The values, exactly: floats as Float32Array, I64 as Int32Array, U64 as Uint32Array, BOOL as 0 and 1.
+   * @throws an error that names tensor and type where numbers of these classes cannot hold them
+   */
+  get data(): TensorData {
+    try {
+      this.#data ??= numbersIn(this.#type, this.#bytes);
+      return this.#data;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const what = `tensor \`${this.#name}\` is ${this.#type} and cannot be used here: ${why}`;
+      throw new TensorTypeError(what, { cause: error });
+    }
+  }
+}
+
+/** The safetensors name of a tensor's element type. */
+export function elementType(tensor: Tensor): ElementType {
+  if (tensor instanceof ForeignTensor) return tensor.dtype;
+  const types = Object.keys(ELEMENTS) as OwnType[];
+  const found = types.find((type) => tensor.data instanceof ELEMENTS[type]);
+  if (found !== undefined) return found;
+  const name = tensor.data?.constructor.name ?? 'nothing';
+  throw new TypeError(`${name} has no safetensors type`);
+}
+
+/**
+ * The values of a tensor, exactly: I64 and U64 as big integers, all else as numbers. Undefined where there are none:
+ * complex numbers, and elements that are packed in a way that safetensors leaves open.
+ */
+export function exactValues(
+  tensor: Tensor,
+): TensorData | BigInt64Array | BigUint64Array | undefined {
+  if (!(tensor instanceof ForeignTensor)) return tensor.data;
+  const { dtype, bytes } = tensor;
+  if (dtype === 'I64' || dtype === 'U64') return wordsIn(bytes, dtype);
+  return dtype === 'C64' || dtype.startsWith('F6') ? undefined : tensor.data;
+}
+
+/** The bytes of a tensor as they stand in a file, without a copy. */
+export function tensorBytes(tensor: Tensor): Uint8Array {
+  if (tensor instanceof ForeignTensor) return tensor.bytes;
+  const { buffer, byteOffset, byteLength } = tensor.data;
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+const countOf = (shape: readonly number[]): number =>
+  shape.reduce((product, size) => product * size, 1);
+
+const bitsOf = (tensor: Tensor): number =>
+  tensor instanceof ForeignTensor ? FOREIGN_BITS[tensor.dtype] : 8 * tensor.data.BYTES_PER_ELEMENT;
 
 /** The name in a header under which the words stand. */
 const METADATA = '__metadata__';
-
-/** Bytes of `data`, without a copy. */
-const bytesOf = (data: TensorData): Uint8Array =>
-  new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
 const byCodeUnit = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
@@ -62,9 +140,7 @@ const byCodeUnit = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0
  */
 export function encodeSafetensors(file: TensorFile): Uint8Array {
   const names = Object.keys(file.tensors).sort(
-    (a, b) =>
-      file.tensors[b].data.BYTES_PER_ELEMENT - file.tensors[a].data.BYTES_PER_ELEMENT ||
-      byCodeUnit(a, b),
+    (a, b) => bitsOf(file.tensors[b]) - bitsOf(file.tensors[a]) || byCodeUnit(a, b),
   );
   // No prototype: a tensor may be called anything, `__proto__` too.
   const header: Record<string, unknown> = Object.create(null);
@@ -77,16 +153,16 @@ export function encodeSafetensors(file: TensorFile): Uint8Array {
   }
   let end = 0;
   for (const name of names) {
-    const { shape, data } = file.tensors[name];
-    const count = shape.reduce((product, size) => product * size, 1);
-    if (count !== data.length) {
+    const tensor = file.tensors[name];
+    const { shape } = tensor;
+    if (!(tensor instanceof ForeignTensor) && countOf(shape) !== tensor.data.length) {
       throw new RangeError(
-        `tensor ${name}: shape [${shape}] does not hold ${data.length} elements`,
+        `tensor ${name}: shape [${shape}] does not hold ${tensor.data.length} elements`,
       );
     }
     const start = end;
-    end += data.byteLength;
-    header[name] = { dtype: elementType(data), shape, data_offsets: [start, end] };
+    end += tensorBytes(tensor).length;
+    header[name] = { dtype: elementType(tensor), shape, data_offsets: [start, end] };
   }
   const text = new TextEncoder().encode(JSON.stringify(header));
   const headerLength = Math.ceil(text.length / 8) * 8;
@@ -95,7 +171,7 @@ export function encodeSafetensors(file: TensorFile): Uint8Array {
   bytes.set(text, 8);
   let at = 8 + headerLength;
   for (const name of names) {
-    const part = bytesOf(file.tensors[name].data);
+    const part = tensorBytes(file.tensors[name]);
     bytes.set(part, at);
     at += part.length;
   }
@@ -139,13 +215,14 @@ interface HeaderEntry {
 }
 
 function parseHeader(bytes: Uint8Array, wrong: (what: string) => never): object {
+  let header: unknown;
   try {
-    const header: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    if (typeof header === 'object' && header !== null && !Array.isArray(header)) return header;
-  } catch {
-    // Falls through to the one message for a header that cannot be read.
+    header = parseExactJson(bytes);
+  } catch (error) {
+    wrong(`its header is not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
-  return wrong('its header is not a JSON object');
+  const isMap = typeof header === 'object' && header !== null && !Array.isArray(header);
+  return isMap ? (header as object) : wrong('its header is not a JSON object');
 }
 
 function readTensor(
@@ -154,9 +231,12 @@ function readTensor(
   body: Uint8Array,
   wrong: (what: string) => never,
 ): Tensor {
-  const element = Object.hasOwn(ELEMENTS, entry?.dtype)
-    ? ELEMENTS[entry.dtype]
-    : wrong(`type of ${name}`);
+  const { dtype } = entry ?? {};
+  const element = Object.hasOwn(ELEMENTS, dtype) ? ELEMENTS[dtype as OwnType] : undefined;
+  const foreign = Object.hasOwn(FOREIGN_BITS, dtype) ? (dtype as ForeignType) : undefined;
+  if (element === undefined && foreign === undefined) {
+    wrong(`tensor ${name} is of type ${JSON.stringify(dtype)}, which safetensors does not have`);
+  }
   const offsets = Array.isArray(entry.data_offsets)
     ? entry.data_offsets
     : wrong(`offsets of ${name}`);
@@ -169,14 +249,12 @@ function readTensor(
     wrong(`sizes of ${name}`);
   }
   const [start, end] = offsets;
-  const count = entry.shape.reduce((product, size) => product * size, 1);
-  if (end > body.length || end - start !== count * element.BYTES_PER_ELEMENT)
-    wrong(`extent of ${name}`);
+  const bits = foreign ? FOREIGN_BITS[foreign] : 8 * (element?.BYTES_PER_ELEMENT ?? 1);
+  if (end > body.length || 8 * (end - start) !== bits * countOf(shape)) wrong(`extent of ${name}`);
   const part = body.subarray(start, end);
-  // Not `slice`: a Buffer's shares memory, as far from alignment as before.
-  const aligned = part.byteOffset % element.BYTES_PER_ELEMENT === 0 ? part : new Uint8Array(part);
-  return {
-    shape: entry.shape,
-    data: new element(aligned.buffer as ArrayBuffer, aligned.byteOffset, count),
-  };
+  if (element === undefined) {
+    return new ForeignTensor(foreign as ForeignType, shape, part, name);
+  }
+  const { buffer, byteOffset } = aligned(part, element.BYTES_PER_ELEMENT);
+  return { shape, data: new element(buffer, byteOffset, countOf(shape)) };
 }

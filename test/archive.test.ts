@@ -291,6 +291,43 @@ const index = JSON.parse(readFileSync(folder + '/index.json'));
 writeFileSync(out, JSON.stringify({ there: index.filter(({ file }) => file).length, of: index.length }));
 `,
   };
+  test('runs commands again whose fingerprints have blanks in their words, also of archives that do not tell those', async () => {
+    const script =
+      "\"const [v] = process.versions.node.split('.'); console.log('node  ' + v, process.argv[1])\"";
+    const rig = makeRig({
+      LICENSE: 'Do as you like.\n',
+      'pipeline.yaml': `stages:
+  t:
+    command: [cp, t.in, t.txt]
+    fingerprint:
+      - [node, -e, ${script}, "c  d"]
+      - [node, -p, "1 + 1"]
+    inputs: { script: { file: t.in } }
+    outputs: { t: t.txt }
+`,
+      't.in': 'as it is',
+    });
+    expect((await rig.run('make', '-q')).code).toBe(0);
+    await archiveOf(rig, 'study.zip');
+    const verdicts = async (file: string): Promise<string[]> => {
+      const { stdout } = await rig.run('verify', file, '--json', '--yes', '--commands');
+      return words(JSON.parse(stdout).taskVerdicts);
+    };
+    expect(await verdicts('study.zip')).toEqual(['t identical']);
+    // As an earlier version wrote it: pipeline.yaml and invocation.json tell the words.
+    const old = new Forgery(unpacked(join(rig.folder, 'study.zip')));
+    old.edit((_, traces) => {
+      for (const trace of traces) delete trace.fingerprints;
+    });
+    writeFileSync(join(rig.folder, 'old.zip'), zipOf(bagged(old.files)));
+    expect(await verdicts('old.zip')).toEqual(['t identical']);
+    old.put('data/pipeline.yaml', 'stages: [');
+    writeFileSync(join(rig.folder, 'older.zip'), zipOf(bagged(old.files)));
+    expect(await verdicts('older.zip')).toEqual([
+      expect.stringContaining('this archive does not tell where its words end'),
+    ]);
+  });
+
   const words = (verdicts: readonly { task: string; verdict: string; why?: string }[]): string[] =>
     verdicts.map(({ task, verdict, why }) => `${task} ${verdict}${why ? `: ${why}` : ''}`);
 

@@ -258,7 +258,8 @@ describe('before and after a make', () => {
 
 
       $ pipeline show draw/0:raw -o no/such/folder/raw.bin
-      (2) error: ENOENT: no such file or directory, stat 'DIR/no/such/folder'
+      (2) error: DIR/no/such/folder cannot be looked at: it is not there, or a folder on the way to it is not
+        hint: check the spelling, or make the folder
 
       "
     `);

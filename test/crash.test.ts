@@ -43,7 +43,10 @@ export default defineStage({
   },
 });`,
     'load.ts': `${DOOR}
-if (process.argv[1].endsWith('worker.js')) process.exit(7);
+import { existsSync, writeFileSync } from 'node:fs';
+// It is loaded once when it is planned, and then by the worker.
+if (existsSync('planned')) process.exit(7);
+writeFileSync('planned', '');
 export default defineStage({
   params: z.object({}), inputs: {}, outputs: { out: json() }, run: () => ({ out: 1 }),
 });`,

@@ -2,19 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import { colorsFor, drawDiagnostic } from '../src/cli/words.ts';
-import type { StageModule } from '../src/pipeline/code.ts';
-import { readPipeline } from '../src/pipeline/config.ts';
-import { digestOf } from '../src/pipeline/key.ts';
+import { type Pipeline, readPipeline } from '../src/pipeline/config.ts';
 import { makePlan } from '../src/pipeline/plan.ts';
-import {
-  collect,
-  defineStage,
-  json,
-  optional,
-  type StageDeclaration,
-  tensors,
-  text,
-} from '../src/pipeline/stage.ts';
+import { collect, defineStage, json, optional, tensors, text } from '../src/pipeline/stage.ts';
+import { liveModules } from './live-answers.ts';
 import { DOOR, makeRig } from './rig.ts';
 
 const plain = colorsFor({}, { NO_COLOR: '1' });
@@ -78,20 +69,16 @@ interface Source {
 }
 
 /** Everything that is said of a pipeline.yaml; empty when nothing is wrong with it. */
-function said(yaml: string, { presets = [], sets = [] }: Source = {}): string {
+async function said(yaml: string, { presets = [], sets = [] }: Source = {}): Promise<string> {
   const pipeline = readPipeline({ text: yaml, file: 'pipeline.yaml', presets, sets });
-  const result = pipeline.ok ? makePlan(pipeline.value, modulesOf(pipeline.value)) : pipeline;
+  const result = pipeline.ok ? await planned(pipeline.value) : pipeline;
   if (result.ok) return '';
   return `\n${result.diagnostics.map((one) => drawDiagnostic(one, plain)).join('\n\n')}\n`;
 }
 
-function modulesOf({ stages }: { stages: ReadonlyMap<string, { name: string; run: string }> }) {
-  const modules = [...stages.values()].map(({ name, run }): [string, StageModule] => {
-    const declaration = declarations[run] as StageDeclaration | undefined;
-    if (declaration === undefined) throw new Error(`the test knows no module ${run}`);
-    return [name, { code: { digest: digestOf(run), file: run }, declaration }];
-  });
-  return new Map(modules);
+function planned(pipeline: Pipeline): ReturnType<typeof makePlan> {
+  const { modules, answers } = liveModules(pipeline.stages, declarations);
+  return makePlan(pipeline, modules, answers);
 }
 
 /** A pipeline with nothing wrong, as the others are with one thing changed. */
@@ -120,7 +107,7 @@ stages:
 `;
 
 /** What is said of the sound pipeline after some edits. */
-function edited(...edits: readonly (readonly [before: string, after: string])[]): string {
+function edited(...edits: readonly (readonly [before: string, after: string])[]): Promise<string> {
   let yaml = SOUND;
   for (const [before, after] of edits) {
     if (!yaml.includes(before)) throw new Error(`the sound pipeline does not hold ${before}`);
@@ -129,14 +116,16 @@ function edited(...edits: readonly (readonly [before: string, after: string])[])
   return said(yaml);
 }
 
-test('nothing is said of a sound pipeline', () => {
-  expect(said(SOUND)).toBe('');
-  expect(said(SOUND, { presets: ['long'], sets: ['seeds=[3]', 'training.rate=0.5'] })).toBe('');
+test('nothing is said of a sound pipeline', async () => {
+  expect(await said(SOUND)).toBe('');
+  expect(await said(SOUND, { presets: ['long'], sets: ['seeds=[3]', 'training.rate=0.5'] })).toBe(
+    '',
+  );
 });
 
 describe('a text that is not a pipeline', () => {
-  test('YAML that does not parse', () => {
-    expect(edited(['seeds: [0, 1]', 'seeds: [0, 1'])).toMatchInlineSnapshot(`
+  test('YAML that does not parse', async () => {
+    expect(await edited(['seeds: [0, 1]', 'seeds: [0, 1'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:7:3: error: this is not YAML: Flow sequence in block collection must be sufficiently indented and end with a ]
           7 |   training: { epochs: 10, optimizer: adam, rate: 0.1 }
@@ -144,7 +133,7 @@ describe('a text that is not a pipeline', () => {
         hint: quotes and brackets must close, and what belongs together is indented alike
       "
     `);
-    expect(said('params: {}\n\tstages: {}\n')).toMatchInlineSnapshot(`
+    expect(await said('params: {}\n\tstages: {}\n')).toMatchInlineSnapshot(`
       "
       pipeline.yaml:2:1: error: this is not YAML: Tabs are not allowed as indentation
           2 | 	stages: {}
@@ -152,7 +141,7 @@ describe('a text that is not a pipeline', () => {
         hint: quotes and brackets must close, and what belongs together is indented alike
       "
     `);
-    expect(said('a: "unclosed\n')).toMatchInlineSnapshot(`
+    expect(await said('a: "unclosed\n')).toMatchInlineSnapshot(`
       "
       pipeline.yaml:1:12: error: this is not YAML: Missing closing "quote
           1 | a: "unclosed
@@ -162,8 +151,8 @@ describe('a text that is not a pipeline', () => {
     `);
   });
 
-  test('duplicate keys', () => {
-    expect(edited(['seeds: [0, 1]', 'seeds: [0, 1]\n  seeds: [2]'])).toMatchInlineSnapshot(`
+  test('duplicate keys', async () => {
+    expect(await edited(['seeds: [0, 1]', 'seeds: [0, 1]\n  seeds: [2]'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:7:3: error: \`seeds\` is given twice in one map
           7 |   seeds: [2]
@@ -172,21 +161,21 @@ describe('a text that is not a pipeline', () => {
     `);
   });
 
-  test('an empty file, a list, two documents', () => {
-    expect(said('')).toMatchInlineSnapshot(`
+  test('an empty file, a list, two documents', async () => {
+    expect(await said('')).toMatchInlineSnapshot(`
       "
       error: pipeline.yaml is empty
         hint: a pipeline has \`params\` and \`stages\`
       "
     `);
-    expect(said('- a\n- b\n')).toMatchInlineSnapshot(`
+    expect(await said('- a\n- b\n')).toMatchInlineSnapshot(`
       "
       pipeline.yaml:1:1: error: a pipeline must be a map, not a list
           1 | - a
             | ^^^
       "
     `);
-    expect(said('stages: {}\n---\nstages: {}\n')).toMatchInlineSnapshot(`
+    expect(await said('stages: {}\n---\nstages: {}\n')).toMatchInlineSnapshot(`
       "
       pipeline.yaml:2:1: error: a second document begins here, and a pipeline is one
           2 | ---
@@ -195,9 +184,9 @@ describe('a text that is not a pipeline', () => {
     `);
   });
 
-  test('what YAML can say and a pipeline cannot keep', () => {
+  test('what YAML can say and a pipeline cannot keep', async () => {
     expect(
-      said(`params:
+      await said(`params:
   __proto__: { polluted: true }
   big: 9007199254740993
   none: .nan
@@ -243,12 +232,12 @@ stages: {}
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
   });
 
-  test('an alias bomb is refused once', () => {
+  test('an alias bomb is refused once', async () => {
     const bomb = ['a: &a [x, x, x, x, x, x, x, x, x, x]'];
     for (const [from, to] of ['ab', 'bc', 'cd', 'de', 'ef', 'fg', 'gh', 'hi']) {
       bomb.push(`${to}: &${to} [${Array(10).fill(`*${from}`).join(', ')}]`);
     }
-    expect(said(`params:\n  ${bomb.join('\n  ')}\nstages: {}\n`)).toMatchInlineSnapshot(`
+    expect(await said(`params:\n  ${bomb.join('\n  ')}\nstages: {}\n`)).toMatchInlineSnapshot(`
       "
       pipeline.yaml:2:16: error: aliases expand to more than 300000 values
           2 |   a: &a [x, x, x, x, x, x, x, x, x, x]
@@ -256,7 +245,9 @@ stages: {}
       "
     `);
     const references = bomb.map((line) => line.replace(/&\w /, '').replaceAll('*', '$'));
-    expect(said(`params:\n  ${references.join('\n  ')}\nstages: {}\n`)).toMatchInlineSnapshot(`
+    expect(
+      await said(`params:\n  ${references.join('\n  ')}\nstages: {}\n`),
+    ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:3:35: error: references expand to more than 300000 values
           3 |   b: [$a, $a, $a, $a, $a, $a, $a, $a, $a, $a]
@@ -270,17 +261,17 @@ stages: {}
     `);
   });
 
-  test('a file with Windows line ends is drawn like any other', () => {
-    expect(said(SOUND.replace('seed: $seeds', 'seed: $seed').replaceAll('\n', '\r\n'))).toBe(
-      edited(['seed: $seeds', 'seed: $seed']),
+  test('a file with Windows line ends is drawn like any other', async () => {
+    expect(await said(SOUND.replace('seed: $seeds', 'seed: $seed').replaceAll('\n', '\r\n'))).toBe(
+      await edited(['seed: $seeds', 'seed: $seed']),
     );
   });
 });
 
 describe('keys and types', () => {
-  test('unknown keys at every level', () => {
+  test('unknown keys at every level', async () => {
     expect(
-      edited(
+      await edited(
         ['presets:', 'preset:'],
         ['    run: mask.ts', '    runs: mask.ts\n    run: mask.ts'],
         ['inputs: { mask: mask.out }', 'inputs: { mask: { form: mask.out, from: mask.out } }'],
@@ -305,8 +296,10 @@ describe('keys and types', () => {
     `);
   });
 
-  test('the wrong type at every level', () => {
-    expect(said('params: 3\npresets: [a]\nstages: text\nmirrors: there\n')).toMatchInlineSnapshot(`
+  test('the wrong type at every level', async () => {
+    expect(
+      await said('params: 3\npresets: [a]\nstages: text\nmirrors: there\n'),
+    ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:1:9: error: \`params\` must be a map, not a number
           1 | params: 3
@@ -327,7 +320,7 @@ describe('keys and types', () => {
       "
     `);
     expect(
-      said(`params: { seeds: 3 }
+      await said(`params: { seeds: 3 }
 presets: { quick: 1 }
 mirrors: [1, { a: b }]
 stages:
@@ -430,8 +423,8 @@ stages:
     `);
   });
 
-  test('a stage without run, no stages, an empty map of stages', () => {
-    expect(edited(['    run: mask.ts\n', ''])).toMatchInlineSnapshot(`
+  test('a stage without run, no stages, an empty map of stages', async () => {
+    expect(await edited(['    run: mask.ts\n', ''])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:11:3: error: stage \`mask\` has no \`run\`
          11 |   mask:
@@ -439,7 +432,7 @@ stages:
         hint: run: stages/NAME.ts, or command: [PROGRAM, ARGUMENT, …]
       "
     `);
-    expect(said('params: {}\n')).toMatchInlineSnapshot(`
+    expect(await said('params: {}\n')).toMatchInlineSnapshot(`
       "
       pipeline.yaml:1:1: error: there are no \`stages\`
           1 | params: {}
@@ -447,7 +440,7 @@ stages:
         hint: add \`stages:\` with at least one stage
       "
     `);
-    expect(said('stages: {}\n')).toMatchInlineSnapshot(`
+    expect(await said('stages: {}\n')).toMatchInlineSnapshot(`
       "
       pipeline.yaml:1:9: error: there are no stages
           1 | stages: {}
@@ -455,7 +448,7 @@ stages:
         hint: add a stage: NAME: { run: stages/NAME.ts }
       "
     `);
-    expect(said('stages:\n')).toMatchInlineSnapshot(`
+    expect(await said('stages:\n')).toMatchInlineSnapshot(`
       "
       pipeline.yaml:1:8: error: \`stages\` must be a map, not nothing
           1 | stages:
@@ -464,9 +457,9 @@ stages:
     `);
   });
 
-  test('names that would blur ids and shell words', () => {
+  test('names that would blur ids and shell words', async () => {
     expect(
-      said(`stages:
+      await said(`stages:
   "my stage": { run: load.ts }
   2nd: { run: load.ts }
   load: { run: load.ts, matrix: { "a,b": [1], x: [a/b, "..", "", 'a b', $$HOME] } }
@@ -518,8 +511,8 @@ stages:
 });
 
 describe('params, presets and --set', () => {
-  test('an unknown preset, a preset of an unknown param', () => {
-    expect(said(SOUND, { presets: ['lang'] })).toMatchInlineSnapshot(`
+  test('an unknown preset, a preset of an unknown param', async () => {
+    expect(await said(SOUND, { presets: ['lang'] })).toMatchInlineSnapshot(`
       "
       --preset lang: error: there is no preset \`lang\`
             | lang
@@ -527,7 +520,9 @@ describe('params, presets and --set', () => {
         hint: did you mean \`long\`?
       "
     `);
-    expect(edited(['long: { training', 'long: { trainin: 3, training'])).toMatchInlineSnapshot(`
+    expect(
+      await edited(['long: { training', 'long: { trainin: 3, training']),
+    ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:9:11: error: preset \`long\` sets \`trainin\`, which is not in params
           9 |   long: { trainin: 3, training: { epochs: 100 } }
@@ -537,11 +532,11 @@ describe('params, presets and --set', () => {
     `);
   });
 
-  test('a --set that is none, goes nowhere or has the wrong type', () => {
+  test('a --set that is none, goes nowhere or has the wrong type', async () => {
     const sets = [
       'training.epochs',
       '=3',
-      'training.epoch=3',
+      'trainin.epochs=3',
       'profiles.lognormal-cv2.cv=3',
       'profiles.7=3',
       'training.epochs.more=3',
@@ -549,7 +544,7 @@ describe('params, presets and --set', () => {
       'training.epochs=many',
       'seeds=[1',
     ];
-    expect(said(SOUND, { sets })).toMatchInlineSnapshot(`
+    expect(await said(SOUND, { sets })).toMatchInlineSnapshot(`
       "
       --set training.epochs: error: this is not \`path=value\`
             | training.epochs
@@ -561,10 +556,10 @@ describe('params, presets and --set', () => {
             | ^^
         hint: for example --set training.epochs=3
 
-      --set training.epoch=3: error: there is no \`epoch\` in \`training\`
-            | training.epoch=3
-            |          ^^^^^
-        hint: did you mean \`epochs\`?
+      --set trainin.epochs=3: error: there is no \`trainin\` in params
+            | trainin.epochs=3
+            | ^^^^^^^
+        hint: did you mean \`training\`?
 
       --set profiles.lognormal-cv2.cv=3: error: there is no \`lognormal-cv2\` in \`profiles\`
             | profiles.lognormal-cv2.cv=3
@@ -595,8 +590,35 @@ describe('params, presets and --set', () => {
     `);
   });
 
-  test('a --set whose value a stage refuses points at the option', () => {
-    expect(said(SOUND, { sets: ['training.epochs=0'] })).toMatchInlineSnapshot(`
+  test('a --set of a key that only the schema of a stage has', async () => {
+    expect(await said(SOUND, { sets: ['training.layers=[3]'] })).toBe('');
+    expect(
+      await said(SOUND, { sets: ['training.layers=[]', 'training.epoch=3'] }),
+    ).toMatchInlineSnapshot(`
+      "
+      --set training.layers=[]: error: \`training.layers\` must have at least 1 item (stage \`train\`)
+            | training.layers=[]
+            |                 ^^
+
+      --set training.epoch=3: error: unknown param \`training.epoch\` (stage \`train\`)
+            | training.epoch=3
+            |          ^^^^^
+        hint: did you mean \`epochs\`?
+      "
+    `);
+    // Nobody takes this map whole, so no schema would see the key.
+    const parts = SOUND.replace(
+      '$training }',
+      '{ epochs: $training.epochs, rate: 1, optimizer: adam } }',
+    );
+    expect(await said(parts, { sets: ['training.layers=[3]'] })).toContain('there is no `layers`');
+    expect(await said(SOUND, { sets: ['training.__proto__.a=1'] })).toContain(
+      'there is no `__proto__`',
+    );
+  });
+
+  test('a --set whose value a stage refuses points at the option', async () => {
+    expect(await said(SOUND, { sets: ['training.epochs=0'] })).toMatchInlineSnapshot(`
       "
       --set training.epochs=0: error: \`training.epochs\` must be at least 1 (stage \`train\`)
             | training.epochs=0
@@ -605,9 +627,9 @@ describe('params, presets and --set', () => {
     `);
   });
 
-  test('a reference to nothing, with the likeliest name', () => {
+  test('a reference to nothing, with the likeliest name', async () => {
     expect(
-      edited(
+      await edited(
         ['profile: $profiles }\n  train', 'profile: $profile }\n  train'],
         ['$training }', '$training.epoch }'],
       ),
@@ -625,7 +647,7 @@ describe('params, presets and --set', () => {
       "
     `);
     expect(
-      edited(['$training }', '"$training epochs" }'], ['seed: $seeds', 'seed: $seeds.9']),
+      await edited(['$training }', '"$training epochs" }'], ['seed: $seeds', 'seed: $seeds.9']),
     ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:16:64: error: \`$seeds.9\` refers to nothing: \`seeds\` has 2 items, counted from 0
@@ -640,9 +662,9 @@ describe('params, presets and --set', () => {
     `);
   });
 
-  test('params that refer to themselves', () => {
+  test('params that refer to themselves', async () => {
     expect(
-      edited(['seeds: [0, 1]', 'seeds: $more\n  more: { list: $again }\n  again: $seeds']),
+      await edited(['seeds: [0, 1]', 'seeds: $more\n  more: { list: $again }\n  again: $seeds']),
     ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:6:10: error: \`$more\` refers to itself: more → again → seeds → more
@@ -654,8 +676,8 @@ describe('params, presets and --set', () => {
 });
 
 describe('the matrix', () => {
-  test('an empty axis, a reference to something that is no list', () => {
-    expect(edited(['seeds: [0, 1]', 'seeds: []'])).toMatchInlineSnapshot(`
+  test('an empty axis, a reference to something that is no list', async () => {
+    expect(await edited(['seeds: [0, 1]', 'seeds: []'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:6:10: error: axis \`seed\` has no values
           6 |   seeds: []
@@ -663,7 +685,7 @@ describe('the matrix', () => {
         hint: a stage with none makes no task
       "
     `);
-    expect(edited(['seed: $seeds', 'seed: $training'])).toMatchInlineSnapshot(`
+    expect(await edited(['seed: $seeds', 'seed: $training'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:16:64: error: axis \`seed\` must be a list, not a map
          16 |     matrix: { sparsity: $sparsities, profile: $profiles, seed: $training }
@@ -673,9 +695,9 @@ describe('the matrix', () => {
     `);
   });
 
-  test('labels: twice the same, none, unfit', () => {
+  test('labels: twice the same, none, unfit', async () => {
     expect(
-      edited(['seeds: [0, 1]', 'seeds: [0, 0, [1], { deep: { a: 1 } }, "1,2"]']),
+      await edited(['seeds: [0, 1]', 'seeds: [0, 0, [1], { deep: { a: 1 } }, "1,2"]']),
     ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:6:14: error: two values of axis \`seed\` are called \`0\`
@@ -699,10 +721,10 @@ describe('the matrix', () => {
         hint: a label holds no space, comma, bracket, colon, quote, = / \\ $, and is not empty, . or ..
       "
     `);
-    expect(edited(['seeds: [0, 1]', `seeds: [${'x'.repeat(101)}]`])).toContain(
+    expect(await edited(['seeds: [0, 1]', `seeds: [${'x'.repeat(101)}]`])).toContain(
       'a label on axis `seed` has more than 100 characters',
     );
-    expect(edited(['cv: 1.0 }', 'cv: 1.0, name: uniform }'])).toMatchInlineSnapshot(`
+    expect(await edited(['cv: 1.0 }', 'cv: 1.0, name: uniform }'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:5:7: error: two values of axis \`profile\` are called \`uniform\`
           5 |     - { family: lognormal, cv: 1.0, name: uniform }
@@ -712,9 +734,9 @@ describe('the matrix', () => {
     `);
   });
 
-  test('include and exclude: unknown axis, unknown label, everything excluded', () => {
+  test('include and exclude: unknown axis, unknown label, everything excluded', async () => {
     expect(
-      edited([
+      await edited([
         '$profiles }\n  train',
         '$profiles, exclude: [{ sparsty: 0.5 }, { profile: uniforn }], include: [{ sparsity: 0.7 }] }\n  train',
       ]),
@@ -737,20 +759,28 @@ describe('the matrix', () => {
       "
     `);
     expect(
-      edited(['seed: $seeds }', 'seed: $seeds, exclude: [{ sparsity: 0.5 }, { sparsity: 0.9 }] }']),
+      await edited([
+        'seed: $seeds }',
+        'seed: $seeds, exclude: [{ sparsity: 0.5 }, { sparsity: 0.9 }] }',
+      ]),
     ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:14:3: error: stage \`train\` has no tasks: everything is excluded
          14 |   train:
             |   ^^^^^
+
+      pipeline.yaml:21:21: error: input \`runs\` of report finds no task of train.out
+         21 |     inputs: { runs: train.out }
+            |                     ^^^^^^^^^
+        hint: on the axes that both stages have, the labels must be equal; \`where\` narrows further
       "
     `);
   });
 });
 
 describe('inputs', () => {
-  test('an unknown stage, output, port; something that is no output', () => {
-    expect(edited(['mask: mask.out', 'mask: masks.out'])).toMatchInlineSnapshot(`
+  test('an unknown stage, output, port; something that is no output', async () => {
+    expect(await edited(['mask: mask.out', 'mask: masks.out'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:17:21: error: there is no stage \`masks\`
          17 |     inputs: { mask: masks.out }
@@ -758,7 +788,7 @@ describe('inputs', () => {
         hint: did you mean \`mask\`?
       "
     `);
-    expect(edited(['mask: mask.out', 'mask: mask.output'])).toMatchInlineSnapshot(`
+    expect(await edited(['mask: mask.out', 'mask: mask.output'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:17:21: error: stage \`mask\` has no output \`output\`
          17 |     inputs: { mask: mask.output }
@@ -766,7 +796,7 @@ describe('inputs', () => {
         hint: known: out, page
       "
     `);
-    expect(edited(['mask: mask.out', 'msk: mask.out'])).toMatchInlineSnapshot(`
+    expect(await edited(['mask: mask.out', 'msk: mask.out'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:14:3: error: stage \`train\` needs an input \`mask\`
          14 |   train:
@@ -779,7 +809,7 @@ describe('inputs', () => {
         hint: did you mean \`mask\`?
       "
     `);
-    expect(edited(['mask: mask.out', 'mask: mask'])).toMatchInlineSnapshot(`
+    expect(await edited(['mask: mask.out', 'mask: mask'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:17:21: error: \`mask\` is not \`stage.output\`
          17 |     inputs: { mask: mask }
@@ -788,11 +818,13 @@ describe('inputs', () => {
       "
     `);
     // As the command line has it.
-    expect(edited(['mask: mask.out', 'mask: "mask:out"'])).toContain('did you mean `mask.out`?\n');
+    expect(await edited(['mask: mask.out', 'mask: "mask:out"'])).toContain(
+      'did you mean `mask.out`?\n',
+    );
   });
 
-  test('a missing input, an input of the wrong kind', () => {
-    expect(edited(['    inputs: { mask: mask.out }\n', ''])).toMatchInlineSnapshot(`
+  test('a missing input, an input of the wrong kind', async () => {
+    expect(await edited(['    inputs: { mask: mask.out }\n', ''])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:14:3: error: stage \`train\` needs an input \`mask\`
          14 |   train:
@@ -800,7 +832,7 @@ describe('inputs', () => {
         hint: inputs: { mask: stage.output }
       "
     `);
-    expect(edited(['mask: mask.out', 'mask: mask.page'])).toMatchInlineSnapshot(`
+    expect(await edited(['mask: mask.out', 'mask: mask.page'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:17:21: error: input \`mask\` of stage \`train\` takes json, not text
          17 |     inputs: { mask: mask.page }
@@ -809,9 +841,9 @@ describe('inputs', () => {
     `);
   });
 
-  test('where: an unknown axis, an unknown label', () => {
+  test('where: an unknown axis, an unknown label', async () => {
     expect(
-      edited([
+      await edited([
         'runs: train.out',
         'runs: { from: train.out, where: { sed: 0, sparsity: 0.8, profile: [uniform, lognormal] } }',
       ]),
@@ -835,9 +867,9 @@ describe('inputs', () => {
     `);
   });
 
-  test('several tasks for a port that takes one', () => {
+  test('several tasks for a port that takes one', async () => {
     expect(
-      edited(['{ sparsity: $sparsities, profile: $profiles, seed', '{ seed']),
+      await edited(['{ sparsity: $sparsities, profile: $profiles, seed', '{ seed']),
     ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:17:21: error: input \`mask\` of stage \`train\` takes one blob, but 4 tasks of mask.out fit
@@ -848,8 +880,10 @@ describe('inputs', () => {
     `);
   });
 
-  test('a join that finds nothing', () => {
-    expect(edited(['profile: $profiles, seed', 'profile: [other], seed'])).toMatchInlineSnapshot(`
+  test('a join that finds nothing', async () => {
+    expect(
+      await edited(['profile: $profiles, seed', 'profile: [other], seed']),
+    ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:17:21: error: input \`mask\` of train[0.5,other,0] and of 3 other tasks finds no task of mask.out
          17 |     inputs: { mask: mask.out }
@@ -858,7 +892,7 @@ describe('inputs', () => {
       "
     `);
     expect(
-      edited(['runs: train.out', 'runs: { from: [], where: { seed: 1 } }']),
+      await edited(['runs: train.out', 'runs: { from: [], where: { seed: 1 } }']),
     ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:21:29: error: input \`runs\` comes from nowhere
@@ -869,9 +903,12 @@ describe('inputs', () => {
     `);
   });
 
-  test('a cycle of stages', () => {
+  test('a cycle of stages', async () => {
     expect(
-      edited(['$profiles }\n  train', '$profiles }\n    inputs: { shape: report.out }\n  train']),
+      await edited([
+        '$profiles }\n  train',
+        '$profiles }\n    inputs: { shape: report.out }\n  train',
+      ]),
     ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:18:21: error: the stages form a cycle: train → report → mask → train
@@ -880,7 +917,7 @@ describe('inputs', () => {
         hint: a stage cannot need its own output, not even by way of others
       "
     `);
-    expect(edited(['mask: mask.out', 'mask: train.out'])).toMatchInlineSnapshot(`
+    expect(await edited(['mask: mask.out', 'mask: train.out'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:17:21: error: the stages form a cycle: train → train
          17 |     inputs: { mask: train.out }
@@ -892,9 +929,9 @@ describe('inputs', () => {
 });
 
 describe('params against the schema of their stage', () => {
-  test('every kind of misfit, at the place where the value was written', () => {
+  test('every kind of misfit, at the place where the value was written', async () => {
     expect(
-      edited([
+      await edited([
         'training: { epochs: 10, optimizer: adam, rate: 0.1 }',
         'training: { epochs: 10.5, optimizer: adams, rate: 0, layers: [] }',
       ]),
@@ -918,7 +955,7 @@ describe('params against the schema of their stage', () => {
       "
     `);
     expect(
-      edited([
+      await edited([
         'training: { epochs: 10, optimizer: adam, rate: 0.1 }',
         'training: { epochs: 5000, optimiser: adam, rate: fast, layers: [1, two] }',
       ]),
@@ -949,8 +986,8 @@ describe('params against the schema of their stage', () => {
     `);
   });
 
-  test('a missing param, an unknown one, a whole one of the wrong type', () => {
-    expect(edited(['    params: { training: $training }\n', ''])).toMatchInlineSnapshot(`
+  test('a missing param, an unknown one, a whole one of the wrong type', async () => {
+    expect(await edited(['    params: { training: $training }\n', ''])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:14:3: error: stage \`train\` needs a param \`training\`
          14 |   train:
@@ -959,7 +996,10 @@ describe('params against the schema of their stage', () => {
       "
     `);
     expect(
-      edited(['params: { training: $training }', 'params: { training: $training, trianing: 3 }']),
+      await edited([
+        'params: { training: $training }',
+        'params: { training: $training, trianing: 3 }',
+      ]),
     ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:18:36: error: train.ts has no param \`trianing\`
@@ -968,7 +1008,7 @@ describe('params against the schema of their stage', () => {
         hint: did you mean \`training\`?
       "
     `);
-    expect(edited(['$training }', '$seeds }'])).toMatchInlineSnapshot(`
+    expect(await edited(['$training }', '$seeds }'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:6:10: error: \`training\` must be a map (stage \`train\`)
           6 |   seeds: [0, 1]
@@ -977,8 +1017,8 @@ describe('params against the schema of their stage', () => {
     `);
   });
 
-  test('kinds of a union', () => {
-    expect(edited(['family: lognormal', 'family: lognorml'])).toMatchInlineSnapshot(`
+  test('kinds of a union', async () => {
+    expect(await edited(['family: lognormal', 'family: lognorml'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:5:17: error: \`profile.family\` must be one of uniform, lognormal (stage \`mask\`)
           5 |     - { family: lognorml, cv: 1.0 }
@@ -986,7 +1026,7 @@ describe('params against the schema of their stage', () => {
       "
     `);
     expect(
-      edited(['{ family: lognormal, cv: 1.0 }', '{ family: lognormal }']),
+      await edited(['{ family: lognormal, cv: 1.0 }', '{ family: lognormal }']),
     ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:5:7: error: \`profile.cv\` is missing (stage \`mask\`)
@@ -995,14 +1035,16 @@ describe('params against the schema of their stage', () => {
         hint: it must be a number
       "
     `);
-    expect(edited(['{ family: uniform }', '{ family: uniform, cv: 1 }'])).toMatchInlineSnapshot(`
+    expect(
+      await edited(['{ family: uniform }', '{ family: uniform, cv: 1 }']),
+    ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:4:26: error: unknown param \`profile.cv\` (stage \`mask\`)
           4 |     - { family: uniform, cv: 1 }
             |                          ^^
       "
     `);
-    expect(edited(['{ family: uniform }', 'uniform'])).toMatchInlineSnapshot(`
+    expect(await edited(['{ family: uniform }', 'uniform'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:4:7: error: \`profile\` must be a map (stage \`mask\`)
           4 |     - uniform
@@ -1011,8 +1053,8 @@ describe('params against the schema of their stage', () => {
     `);
   });
 
-  test('an axis value out of range, at the number', () => {
-    expect(edited(['[0.5, 0.9]', '[0.5, 1.5]'])).toMatchInlineSnapshot(`
+  test('an axis value out of range, at the number', async () => {
+    expect(await edited(['[0.5, 0.9]', '[0.5, 1.5]'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:2:21: error: \`sparsity\` must be less than 1 (stage \`mask\`)
           2 |   sparsities: [0.5, 1.5]
@@ -1021,8 +1063,8 @@ describe('params against the schema of their stage', () => {
     `);
   });
 
-  test('a CV out of reach, found by the stage’s own check, at the number', () => {
-    expect(edited(['cv: 1.0', 'cv: 2.5'])).toMatchInlineSnapshot(`
+  test('a CV out of reach, found by the stage’s own check, at the number', async () => {
+    expect(await edited(['cv: 1.0', 'cv: 2.5'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:5:32: error: at sparsity 0.5 a CV of 2.5 is out of reach (stage \`mask\`)
           5 |     - { family: lognormal, cv: 2.5 }
@@ -1037,9 +1079,9 @@ describe('params against the schema of their stage', () => {
     `);
   });
 
-  test('a name that is both an axis and a param', () => {
+  test('a name that is both an axis and a param', async () => {
     expect(
-      edited(['params: { training: $training }', 'params: { training: $training, seed: 3 }']),
+      await edited(['params: { training: $training }', 'params: { training: $training, seed: 3 }']),
     ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:18:36: error: \`seed\` is both an axis and a param of stage \`train\`
@@ -1050,9 +1092,12 @@ describe('params against the schema of their stage', () => {
     `);
   });
 
-  test('a reference into an axis value that lacks the part', () => {
+  test('a reference into an axis value that lacks the part', async () => {
     expect(
-      edited(['params: { training: $training }', 'params: { training: { epochs: $profile.cv } }']),
+      await edited([
+        'params: { training: $training }',
+        'params: { training: { epochs: $profile.cv } }',
+      ]),
     ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:18:25: error: \`training.optimizer\` is missing (stage \`train\`)
@@ -1075,8 +1120,8 @@ describe('params against the schema of their stage', () => {
 });
 
 describe('artifacts', () => {
-  test('an unknown output', () => {
-    expect(edited(['{ html: report.html }', '{ htm: report.html }'])).toMatchInlineSnapshot(`
+  test('an unknown output', async () => {
+    expect(await edited(['{ html: report.html }', '{ htm: report.html }'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:22:18: error: report.ts has no output \`htm\`
          22 |     artifacts: { htm: report.html }
@@ -1086,13 +1131,13 @@ describe('artifacts', () => {
     `);
   });
 
-  test('paths that leave the folder', () => {
+  test('paths that leave the folder', async () => {
     for (const path of ['../report.html', '/etc/report.html', 'a/../../b', 'C:report', '""']) {
-      expect(edited(['report.html', path])).toContain(
+      expect(await edited(['report.html', path])).toContain(
         'an artifact is a relative path within artifacts/',
       );
     }
-    expect(edited(['report.html', '../report.html'])).toMatchInlineSnapshot(`
+    expect(await edited(['report.html', '../report.html'])).toMatchInlineSnapshot(`
       "
       pipeline.yaml:22:24: error: an artifact is a relative path within artifacts/
          22 |     artifacts: { html: ../report.html }
@@ -1102,9 +1147,9 @@ describe('artifacts', () => {
     `);
   });
 
-  test('two tasks on one path, an unknown axis in a path', () => {
+  test('two tasks on one path, an unknown axis in a path', async () => {
     expect(
-      edited([
+      await edited([
         '    params: { training',
         '    artifacts: { out: run.json }\n    params: { training',
       ]),
@@ -1117,7 +1162,7 @@ describe('artifacts', () => {
       "
     `);
     expect(
-      edited([
+      await edited([
         '    params: { training',
         '    artifacts: { out: "{sparsity}-{profile}-{sed}-{seed}.json" }\n    params: { training',
       ]),
@@ -1130,7 +1175,7 @@ describe('artifacts', () => {
       "
     `);
     expect(
-      edited(['{ html: report.html }', '{ html: report.html, out: report.html }']),
+      await edited(['{ html: report.html }', '{ html: report.html, out: report.html }']),
     ).toMatchInlineSnapshot(`
       "
       pipeline.yaml:22:42: error: two outputs of report would both write report/report.html
@@ -1141,9 +1186,9 @@ describe('artifacts', () => {
   });
 });
 
-test('several mistakes are told at once', () => {
+test('several mistakes are told at once', async () => {
   expect(
-    edited(
+    await edited(
       ['seed: $seeds', 'seed: $sedes'],
       ['mask: mask.out', 'mask: mas.out'],
       ['html: report.html', 'html: ../report.html'],
@@ -1167,7 +1212,7 @@ test('several mistakes are told at once', () => {
     "
   `);
   expect(
-    edited(
+    await edited(
       ['epochs: 10,', 'epochs: 0,'],
       ['cv: 1.0', 'cv: -1'],
       ['{ html: report.html }', '{ htlm: report.html }'],

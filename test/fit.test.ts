@@ -104,6 +104,46 @@ describe('a fit of few connections', () => {
     expect(found?.logLikelihood).toBeCloseTo(likelihood, 5);
   });
 
+  test('compares and plots the distribution that the likelihood is of', () => {
+    // Whole numbers of a Pareto distribution, mostly 1: half of a lognormal fitted to them lies below 1/2.
+    const random = stream(5, 'pareto');
+    const fanIn = Array.from({ length: 4000 }, () =>
+      Math.min(512, Math.floor((1 - random.uniform()) ** (-1 / 1.5))),
+    );
+    const fit = fitFanIn(fanIn, 512);
+    expect(fit.discrete).toBe(true);
+    const { mu, sigma } = parametersOf(fit, 'lognormal');
+    const cdf = (x: number): number => normalCdf((Math.log(x) - mu) / sigma);
+    const given = (k: number): number => (cdf(k + 0.5) - cdf(0.5)) / (1 - cdf(0.5));
+    const gaps = Array.from({ length: 511 }, (_, i) => {
+      const below = fanIn.filter((k) => k <= i + 1).length / fanIn.length;
+      return Math.abs(below - given(i + 1));
+    });
+    const lognormal = fit.families.find(({ family }) => family === 'lognormal');
+    expect(lognormal?.ks).toBeCloseTo(Math.max(...gaps), 6);
+    expect(lognormal?.ks).toBeLessThan(0.05);
+    // Without the condition that a neuron has a connection it would be many times that.
+    expect(Math.abs(fanIn.filter((k) => k <= 1).length / fanIn.length - cdf(1.5))).toBeGreaterThan(
+      0.2,
+    );
+    for (const { p, fitted } of fit.quantiles) {
+      expect(fitted.lognormal).toBeGreaterThan(0.5);
+      expect(fitted.lognormal).toBeLessThanOrEqual(512);
+      if (fitted.lognormal < 511) expect(given(fitted.lognormal - 0.5)).toBeCloseTo(p, 6);
+    }
+  });
+
+  test('takes nothing but whole numbers that a neuron can have', () => {
+    for (const fanIn of [
+      [1, Number.NaN, 2],
+      [1, -1],
+      [0.5, 2],
+      [3, 10],
+    ]) {
+      expect(() => fitFanIn(fanIn, 9)).toThrow(RangeError);
+    }
+  });
+
   test('of one value only, or of none, has nothing to fit', () => {
     for (const fanIn of [[3, 3, 3, 0], [0, 0], []]) {
       expect(fitFanIn(fanIn, 9)).toMatchObject({ families: [], best: null, quantiles: [] });

@@ -124,6 +124,7 @@ describe('a recorder', () => {
   const memory = () => {
     const kept: { run?: RunRecord; logs: TaskLog[] } = { logs: [] };
     const store = {
+      beginRun: () => ({ note() {}, noteNow() {}, close() {} }),
       putLog: (log: TaskLog) => void kept.logs.push(log),
       putRun(run: RunRecord, logs: readonly TaskLog[] = []) {
         kept.run = run;
@@ -134,7 +135,8 @@ describe('a recorder', () => {
   };
   const facts = {
     ...{ id: 'r', host: 'h', command: 'make', targets: [], presets: [], sets: [] },
-    ...{ params: {}, versions: {} },
+    ...{ params: {}, versions: {}, started: '2026-04-12T10:15:02.000Z' },
+    process: { host: 'h', pid: 1 },
   };
   const task = 'draw[0]' as TaskId;
   const ends = { built: 0, reused: 0, failed: 0, skipped: 0, interrupted: 0 };
@@ -149,7 +151,7 @@ describe('a recorder', () => {
     }
     const outputs = {};
     recorder.listener({ event: 'built', task, key, seconds: 1, outputs, unchanged: false });
-    recorder.close({ tally, seconds: 1, ran: 1, infeasible: new Map() });
+    recorder.close({ tally, seconds: 1, ran: 1, infeasible: new Map(), interrupted: false });
     const [{ lines, dropped = 0 }] = kept.logs;
     expect([lines[0], lines.at(-1)]).toEqual(['line 0', 'line 9999']);
     expect(lines.length).toBeLessThanOrEqual(3000);
@@ -159,13 +161,18 @@ describe('a recorder', () => {
   test('remembers what was begun and not ended, and nothing of a run that did nothing', () => {
     const { kept, store } = memory();
     const recorder = recordRun(store, facts, () => 0);
-    recorder.listener({ event: 'started', task, key, reason: { kind: 'new' }, slot: 0 });
-    recorder.listener({ event: 'interrupted', task });
-    const ended = { tally, seconds: 1, infeasible: new Map() };
-    recorder.close({ ...ended, ran: 0 });
+    const ended = { tally, seconds: 1, ran: 0, infeasible: new Map() };
+    recorder.listener({ event: 'reused', task, key });
+    recorder.close({ ...ended, interrupted: false });
     expect(kept.run).toBeUndefined();
-    recorder.close({ ...ended, ran: 1 });
-    expect(kept.run).toMatchObject({ begun: { [task]: key }, outcomes: { [task]: 'interrupted' } });
+    recorder.listener({ event: 'started', task, key, reason: { kind: 'new' }, slot: 0 });
+    recorder.listener({ event: 'interrupted', task, checkpoint: true });
+    recorder.close({ ...ended, interrupted: true });
+    expect(kept.run).toMatchObject({
+      begun: { [task]: key },
+      outcomes: { [task]: 'interrupted' },
+      state: 'interrupted',
+    });
   });
 });
 

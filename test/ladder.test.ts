@@ -31,7 +31,9 @@ const roomOf = (path: string): string => /^(stages|src\/[\w-]+)\//.exec(path)?.[
 const SCIENCE = ['src/stats', 'src/data', 'src/sparse', 'src/network', 'src/claims', 'src/report'];
 /** Forms that every room may use. */
 const isFoundation = (name: string): boolean =>
-  ['src/tensor.ts', 'src/file-set.ts', 'src/hint.ts', 'src/label.ts'].includes(name);
+  ['dtype', 'exact-json', 'file-set', 'hint', 'label', 'tensor', 'utf8'].some(
+    (file) => name === `src/${file}.ts`,
+  );
 const own = (name: string): boolean => name.startsWith('src/') || name.startsWith('stages/');
 
 describe('the map in ARCHITECTURE.md', () => {
@@ -104,7 +106,9 @@ describe('facts that the design rests on', () => {
   test('only the command line touches the process, and who compiles kernels asks it which V8 it has', () => {
     // How the kernels are compiled depends on which V8 there is; what they compute does not.
     const compiler = 'src/network/compile.ts';
-    expect(using(/\bprocess\.|node:process/, ['src/cli/', compiler])).toEqual([]);
+    // Programs are ended where they are started, and know their parent's environment.
+    const programs = ['src/pipeline/processes.ts', 'src/pipeline/supervisor.ts'];
+    expect(using(/\bprocess\.|node:process/, ['src/cli/', compiler, ...programs])).toEqual([]);
   });
 
   test('only one file imports lmdb', () => {

@@ -37,8 +37,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "6af265712570ea9983ba2d7246b08e5f48deb94b2c9889ce19d14c77b4573444",
-        "30d2922170eb1207b20b23792fd2bb57b2c5e0642d98c0bba3e2ec291e182245",
+        "3a3ace6fc182d9a876ea690e1ea5c4ed3920a7461e7b6f89b90a6f87ca737a0c",
+        "9ebb531e5e825e5ffb53d6fcb5b5a542c4c76284d30231011faccf4cd3e4b2bc",
       ]
     `);
   });

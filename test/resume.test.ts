@@ -110,7 +110,7 @@ test('Ctrl-C stops at a checkpoint with exit code 130, and the next make goes on
   const { code, stdout } = await stopped.ended;
   expect(code).toBe(130);
   expect(stdout).toContain('stopping at the next checkpoint');
-  expect(stdout).toContain('{"event":"interrupted","task":"steps"}');
+  expect(stdout).toContain('{"event":"interrupted","task":"steps","checkpoint":true}');
   writeFileSync(gate, '');
   const next = await rig.make();
   expect(next.code).toBe(0);

@@ -2,11 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import { changeWords } from '../src/cli/words.ts';
-import type { StageModule } from '../src/pipeline/code.ts';
 import { readPipeline } from '../src/pipeline/config.ts';
-import { digestOf } from '../src/pipeline/key.ts';
 import { makePlan, type Task } from '../src/pipeline/plan.ts';
-import { collect, defineStage, json, type StageDeclaration } from '../src/pipeline/stage.ts';
+import { collect, defineStage, json } from '../src/pipeline/stage.ts';
+import { liveModules } from './live-answers.ts';
 
 const out = { out: json() };
 const run = () => ({ out: null });
@@ -39,22 +38,19 @@ const STAGES = [
   'report: { run: report.ts, inputs: { runs: work.out, more: work.more }, params: { title: x } }',
 ];
 
-function planned(stages: readonly string[]): ReadonlyMap<string, Task> {
+async function planned(stages: readonly string[]): Promise<ReadonlyMap<string, Task>> {
   const text = `stages:\n${stages.map((stage) => `  ${stage}\n`).join('')}`;
   const pipeline = readPipeline({ text, file: 'pipeline.yaml', presets: [], sets: [] });
   if (!pipeline.ok) throw new Error(JSON.stringify(pipeline.diagnostics));
-  const modules = [...pipeline.value.stages.values()].map(({ name, run: file }) => {
-    const declaration = declarations[file] as StageDeclaration;
-    return [name, { code: { digest: digestOf(file), file }, declaration }] as [string, StageModule];
-  });
-  const plan = makePlan(pipeline.value, new Map(modules));
+  const { modules, answers } = liveModules(pipeline.value.stages, declarations);
+  const plan = await makePlan(pipeline.value, modules, answers);
   if (!plan.ok) throw new Error(plan.diagnostics.map(({ message }) => message).join('\n'));
   return plan.value.tasks;
 }
 
 describe('a stage that asks for the graph', () => {
-  test('is told which tasks it is made from, and what they read: as a param, so it is in the key', () => {
-    expect(planned(STAGES).get('report')?.params).toEqual({
+  test('is told which tasks it is made from, and what they read: as a param, so it is in the key', async () => {
+    expect((await planned(STAGES)).get('report')?.params).toEqual({
       title: 'x',
       graph: {
         report: { tasks: ['report'], reads: ['work.more', 'work.out'] },
@@ -64,16 +60,18 @@ describe('a stage that asks for the graph', () => {
     });
   });
 
-  test('is told the same whatever the order of stages, and nothing of what is beside it', () => {
+  test('is told the same whatever the order of stages, and nothing of what is beside it', async () => {
     const [source, work, aside, report] = STAGES;
-    const graphOf = (stages: readonly string[]): string =>
-      JSON.stringify(planned(stages).get('report')?.params);
-    expect(graphOf([report, aside, work, source])).toBe(graphOf(STAGES));
-    expect(graphOf([source, work, report])).toBe(graphOf(STAGES));
-    expect(graphOf([source, work.replace('10]', '10, 3]'), report])).not.toBe(graphOf(STAGES));
+    const graphOf = async (stages: readonly string[]): Promise<string> =>
+      JSON.stringify((await planned(stages)).get('report')?.params);
+    expect(await graphOf([report, aside, work, source])).toBe(await graphOf(STAGES));
+    expect(await graphOf([source, work, report])).toBe(await graphOf(STAGES));
+    expect(await graphOf([source, work.replace('10]', '10, 3]'), report])).not.toBe(
+      await graphOf(STAGES),
+    );
   });
 
-  test('runs again for tasks that came or went, which are named however long the lists are', () => {
+  test('runs again for tasks that came or went, which are named however long the lists are', async () => {
     const ids = (...seeds: readonly number[]) =>
       seeds.map((seed) => `static[mnist,uniform,${seed}]`);
     const path = 'params.graph.static.tasks';
@@ -88,20 +86,20 @@ describe('a stage that asks for the graph', () => {
     );
   });
 
-  test('of others the params are what they were', () => {
-    const tasks = planned(STAGES);
+  test('of others the params are what they were', async () => {
+    const tasks = await planned(STAGES);
     expect(tasks.get('source')?.params).toEqual({});
     expect(tasks.get('work[2]')?.params).toEqual({ seed: 2 });
   });
 
-  test('may not be given it, as a param or by an axis', () => {
+  test('may not be given it, as a param or by an axis', async () => {
     const [source, work, , report] = STAGES;
     const given = report.replace('title: x', 'title: x, graph: {}');
-    expect(() => planned([source, work, given])).toThrow(
+    await expect(planned([source, work, given])).rejects.toThrow(
       '`graph` is a param that the engine fills in for report.ts',
     );
     const swept = report.replace('report.ts,', 'report.ts, matrix: { graph: [1] },');
-    expect(() => planned([source, work, swept])).toThrow(
+    await expect(planned([source, work, swept])).rejects.toThrow(
       'axis `graph` is a param that the engine fills in for report.ts',
     );
   });

@@ -4,6 +4,8 @@ import ttest from '@stdlib/stats-ttest';
 import ttest2 from '@stdlib/stats-ttest2';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { fanInShape, kolmogorovSmirnov, shapeDistance } from '../src/sparse/distance.ts';
+import { fitFanIn } from '../src/sparse/fit.ts';
 import { bootstrapInterval } from '../src/stats/bootstrap.ts';
 import { pearson, pearsonR, ranks, spearman } from '../src/stats/correlation.ts';
 import { effectSizes, pairedEffectSizes } from '../src/stats/effect-size.ts';
@@ -11,8 +13,8 @@ import { equivalence } from '../src/stats/equivalence.ts';
 import { holm } from '../src/stats/holm.ts';
 import { noncentralTCdf, powerOfTwoSamples, sampleSizeFor } from '../src/stats/power.ts';
 import { stream } from '../src/stats/stream.ts';
-import { mean } from '../src/stats/summary.ts';
-import { paired, student, welch } from '../src/stats/t-test.ts';
+import { mean, quantile, sampleSd, summarise } from '../src/stats/summary.ts';
+import { meanInterval, paired, student, welch } from '../src/stats/t-test.ts';
 
 /** The oracle pair of samples: accuracies in percent. */
 const a = [89.31, 89.02, 89.44, 89.27, 89.18, 89.36, 89.22, 89.4, 89.1, 89.29];
@@ -74,6 +76,85 @@ describe('t tests', () => {
     // One arm that varies is enough.
     expect(welch([1, 1, 1], [1, 2, 3]).df).toBeCloseTo(2, 12);
   });
+});
+
+describe('numbers that are equal but for rounding', () => {
+  const third = Array.from({ length: 7 }, () => 0.1 * 3);
+  // Summed in another order, 0.1 * 3 is 0.3 less its last bit.
+  const equal = third.map((x, i) => (i % 2 === 0 ? x : 0.3));
+
+  test('have no SD', () => {
+    for (const values of [third, equal, [1e9, 1e9], [-89.31, -89.31, -89.31], [0, 0]]) {
+      expect(sampleSd(values)).toBe(0);
+    }
+    // A spread that is small and real stays.
+    expect(sampleSd([1, 1 + 1e-9])).toBeCloseTo(7.07e-10, 11);
+    expect(sampleSd([0, 1e-100])).toBeGreaterThan(0);
+  });
+
+  test('are no evidence, and have no effect size and no correlation', () => {
+    const shifted = equal.map((x) => x + 0.1);
+    expect(welch(equal, third)).toMatchObject({ difference: 0, p: 1, ci: [0, 0] });
+    expect(welch(shifted, equal)).toMatchObject({ p: null, statistic: null });
+    expect(paired(shifted, equal)).toMatchObject({ p: null, statistic: null });
+    expect(paired(equal, third)).toMatchObject({ difference: 0, p: 1 });
+    expect(effectSizes(shifted, equal)).toEqual({ d: null, dDdof0: null, g: null });
+    expect(pairedEffectSizes(shifted, equal).dz).toBeNull();
+    expect(pearson([1, 2, 3, 4, 5, 6, 7], equal)).toMatchObject({ r: null, p: null });
+    expect(meanInterval(equal).ci?.[0]).toBeCloseTo(0.3, 12);
+  });
+
+  test('never give a t above 1e9, whatever the numbers', () => {
+    const number = fc.double({ min: -1e3, max: 1e3, noNaN: true });
+    fc.assert(
+      fc.property(number, number, fc.integer({ min: 2, max: 12 }), (x, step, n) => {
+        const a = Array.from({ length: n }, () => x);
+        const b = a.map((value) => value + step - step);
+        for (const { statistic, p } of [welch(a, b), paired(a, b), student(a, b)]) {
+          expect(Math.abs(statistic ?? 0)).toBeLessThan(1e9);
+          expect(p ?? 1).toBeGreaterThan(1e-30);
+        }
+      }),
+    );
+  });
+});
+
+test('NaN and Infinity are an error in every test, not a result', () => {
+  const good = [1, 2, 3, 4];
+  const calls: readonly ((bad: readonly number[]) => unknown)[] = [
+    (bad) => mean(bad),
+    (bad) => sampleSd(bad),
+    (bad) => quantile(bad, 0.5),
+    (bad) => summarise(bad),
+    (bad) => welch(bad, good),
+    (bad) => welch(good, bad),
+    (bad) => student(bad, good),
+    (bad) => paired(bad, good),
+    (bad) => paired(good, bad),
+    (bad) => meanInterval(bad),
+    (bad) => equivalence(bad, good, { margin: 1 }),
+    (bad) => effectSizes(good, bad),
+    (bad) => pairedEffectSizes(bad, good),
+    (bad) => pearson(bad, good),
+    (bad) => pearsonR(good, bad),
+    (bad) => spearman(bad, good),
+    (bad) => spearman(good, bad),
+    (bad) => ranks(bad),
+    (bad) => bootstrapInterval([bad], ([x]) => x.reduce((a, b) => a + b), { random: stream(1) }),
+    (bad) => holm(bad.map((p) => p / 5)),
+    (bad) => bad.map((d) => powerOfTwoSamples(d, 10)),
+    (bad) => fanInShape(bad),
+    (bad) => kolmogorovSmirnov(Float64Array.from(bad), Float64Array.from(good)),
+    (bad) => shapeDistance(Float64Array.from(bad), Float64Array.from(good)),
+    (bad) => fitFanIn(bad, 9),
+  ];
+  for (const call of calls) {
+    call(good);
+    for (const i of [0, 3]) expect(() => call(good.with(i, Number.NaN))).toThrow(RangeError);
+  }
+  expect(() => pearson([1], [Number.NaN])).toThrow(RangeError);
+  expect(() => welch([1, Number.POSITIVE_INFINITY], good)).toThrow(RangeError);
+  expect(() => holm([1.5])).toThrow(RangeError);
 });
 
 describe('effect sizes', () => {
@@ -189,6 +270,35 @@ describe('correlation', () => {
     expect(r).toBeCloseTo(0.93, 12);
     expect(ci?.[0]).toBeCloseTo(0.72, 2);
     expect(ci?.[1]).toBeCloseTo(0.98, 2);
+  });
+
+  test('tells p near |r| = 1, where 1 - r * r is rounding', () => {
+    // SciPy 1.17 on exact fractions: 2 * t.sf(sqrt(4 r^2 / (1 - r^2)), 4), r by Python's fractions.
+    const expected: readonly (readonly [number, number])[] = [
+      [1e-4, 2.559226914854875e-18],
+      [1e-7, 2.558934070042254e-30],
+      [1e-8, 2.558933806837627e-34],
+    ];
+    const x = [1, 2, 3, 4, 5, 6];
+    for (const [size, p] of expected) {
+      const y = x.map((value, i) => value + size * [1, -1, 1, 1, -1, -1][i]);
+      for (const found of [
+        pearson(x, y),
+        pearson(
+          x,
+          y.map((value) => -value),
+        ),
+        pearson(y, x),
+      ]) {
+        expect(Math.abs((found.p ?? 0) / p - 1)).toBeLessThan(1e-5);
+      }
+    }
+    expect(
+      pearson(
+        x,
+        x.map((value) => 3 * value - 7),
+      ).p,
+    ).toBe(0);
   });
 
   test("Spearman's ranks share ties, and any rising curve has rho 1", () => {

@@ -36,7 +36,7 @@ const files = fc
 /** A tensor as plain numbers, so that two can be compared bit by bit. */
 const plain = ({ shape, data: values }: Tensor) => ({
   shape,
-  type: elementType(values),
+  type: elementType({ shape, data: values }),
   bytes: [...new Uint8Array(values.buffer, values.byteOffset, values.byteLength)],
 });
 

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Action } from '../pipeline/action.ts';
 import type { InputBlobs } from '../pipeline/assignment.ts';
-import type { StageModule } from '../pipeline/code.ts';
+import type { StageModule } from '../pipeline/declaration.ts';
 import type { Digest, Named } from '../pipeline/key.ts';
 import { readProjectFiles } from '../pipeline/project-file.ts';
 import type { Trace } from '../pipeline/record.ts';

@@ -1,6 +1,12 @@
 // difference.ts — how two outputs of one name differ: which tensor, which number, how far
 import type { Json } from '../pipeline/key.ts';
-import { decodeSafetensors, type Tensor } from '../tensor.ts';
+import {
+  decodeSafetensors,
+  elementType,
+  exactValues,
+  type Tensor,
+  tensorBytes,
+} from '../tensor.ts';
 import { parseJson } from './bounded-json.ts';
 
 /** A difference in words, and how large it is. */
@@ -73,11 +79,17 @@ function tensorDiffers(was: Tensor, is: Tensor): Difference | undefined {
   if (was.shape.join() !== is.shape.join()) {
     return { words: `has shape [${was.shape}] → [${is.shape}]`, relative: Infinity };
   }
-  const [length, otherLength] = [was.data.length, is.data.length];
-  if (length !== otherLength) return { words: 'has another type', relative: Infinity };
+  const types = [elementType(was), elementType(is)];
+  const [before, after] = [exactValues(was), exactValues(is)];
+  if (types[0] !== types[1]) return { words: `is ${types.join(' → ')}`, relative: Infinity };
+  if (before === undefined || after === undefined) {
+    const isSame = Buffer.compare(tensorBytes(was), tensorBytes(is)) === 0;
+    return isSame ? undefined : { words: `of ${types[0]} differs`, relative: Infinity };
+  }
+  const { length } = before;
   let [count, most, relative] = [0, 0, 0];
   for (let i = 0; i < length; i++) {
-    const [x, y] = [Number(was.data[i]), Number(is.data[i])];
+    const [x, y] = [Number(before[i]), Number(after[i])];
     const by = relativeOf(x, y);
     if (by === 0) continue;
     count += 1;

@@ -64,9 +64,9 @@ export function gather(
     const end = ends.get(task.id) as Settled;
     const trace = traceIn(end);
     tasks.push(studyTask(task, end));
-    if (trace) traces.set(trace.key, archived(trace));
+    if (trace) traces.set(trace.key, { ...archived(trace), ...wordsOf(task) });
     else if ('failure' in end && end.failure)
-      traces.set(end.failure.trace.key, failedTrace(end.failure));
+      traces.set(end.failure.trace.key, { ...failedTrace(end.failure), ...wordsOf(task) });
     for (const name of Object.keys(task.artifacts)) {
       const digest = trace?.outputs[name]?.digest;
       if (digest) shown.add(digest);
@@ -160,6 +160,13 @@ function studyTask(task: Task, end: Settled): StudyTask {
 function archived({ made, ...trace }: Trace): ArchivedTrace {
   const { host: _, ...rest } = made;
   return { ...trace, made: rest } as unknown as ArchivedTrace;
+}
+
+/** The words of fingerprints: the names that they have in a key do not tell where a word ends. */
+function wordsOf({ command }: Task): Pick<ArchivedTrace, 'fingerprints'> {
+  const words = Object.entries(command?.fingerprintWords ?? {});
+  if (words.length === 0) return {};
+  return { fingerprints: Object.fromEntries(words.map(([name, list]) => [name, [...list]])) };
 }
 
 /** By code unit of their names: in a trace they stand as whoever wrote it down had them. */

@@ -29,6 +29,8 @@ export interface ProgramsOptions {
   /** Where programs are looked for. */
   readonly path: string;
   readonly signal: AbortSignal;
+  /** The words of fingerprints, by those words joined by blanks, for archives whose traces do not tell them. */
+  readonly words?: ReadonlyMap<string, readonly string[]>;
 }
 
 /** How long a command that tells a version may take. */
@@ -57,12 +59,27 @@ export class Programs {
     if (command === undefined) return 'its trace does not tell what it runs';
     const unfit = unfitPath(command, task);
     if (unfit !== undefined) return `it has ${printable(unfit)}, which is no name in its folder`;
-    for (const [words, version] of Object.entries(tools)) {
+    for (const [name, version] of Object.entries(tools)) {
+      const told = this.wordsOf(name, trace);
+      const words = told ?? name.split(' ');
       const here = await this.version(words, command.env);
       if (here === version) continue;
-      return printable(`it needs \`${words}\` to say "${version}", and here it says "${here}"`);
+      const unsure =
+        told || words.length <= 2 ? '' : ' (this archive does not tell where its words end)';
+      const said = `to say "${version}", and here it says "${here}"`;
+      return printable(`it needs \`${name}\`${unsure} ${said}`);
     }
     return undefined;
+  }
+
+  /** The words of a fingerprint, which its name joins by blanks; undefined when nobody tells them. */
+  private wordsOf(
+    name: string,
+    { fingerprints = {} }: ArchivedTrace,
+  ): readonly string[] | undefined {
+    const told = Object.hasOwn(fingerprints, name) ? fingerprints[name] : undefined;
+    const words = told ?? this.options.words?.get(name);
+    return words?.join(' ') === name ? words : undefined;
   }
 
   /** Runs a command that has no obstacle. */
@@ -97,6 +114,8 @@ export class Programs {
       inputs: given,
       root: scratch,
       folder: join(scratch, 'commands'),
+      // Nobody else looks into this folder.
+      identity: { host: '', pid: 0, exists: () => true },
       signal,
       log: () => undefined,
       warn: () => undefined,
@@ -125,25 +144,30 @@ export class Programs {
       { file, kind: kinds[name] as CodecKind },
     ]);
     const { path } = this.options;
-    const rest = { outputs: Object.fromEntries(files), fingerprints: {}, notes: [] };
+    const rest = {
+      outputs: Object.fromEntries(files),
+      fingerprints: {},
+      fingerprintWords: {},
+      notes: [],
+    };
     return { argv, env, path, inputs: places, ends, ...rest };
   }
 
   /** What a tool says of its version here; asked once. */
-  private version(words: string, env: CommandParts['env']): Promise<string> {
+  private version(words: readonly string[], env: CommandParts['env']): Promise<string> {
     const memo = JSON.stringify([words, env]);
     const known = this.said.get(memo) ?? this.ask(words, env);
     this.said.set(memo, known);
     return known;
   }
 
-  private async ask(words: string, env: CommandParts['env']): Promise<string> {
+  private async ask(words: readonly string[], env: CommandParts['env']): Promise<string> {
     const { scratch, path, signal } = this.options;
     const home = join(scratch, 'asked');
     await mkdir(home, { recursive: true });
     const said: string[] = [];
     const end = await runProgram({
-      argv: words.split(' '),
+      argv: words,
       env: environmentOf({ env, path }, home, home),
       folder: home,
       line: (line) => said.push(line),

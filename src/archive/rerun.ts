@@ -29,11 +29,16 @@ export interface RerunOptions {
   readonly packages: string | null;
   /** Where programs of commands are looked for; null when commands are not to be run. */
   readonly programs: string | null;
+  /** Reads the words of fingerprints from pipeline.yaml and invocation.json, which archives without them have. */
+  readonly fingerprintsIn?: (pipeline: string, invocation: string) => FingerprintWords;
   readonly clock: () => number;
   readonly hear: (said: RerunEvent) => void;
   /** Aborted: nothing more is run, and what was found is told. */
   readonly signal: AbortSignal;
 }
+
+/** The words of fingerprint commands, by those words joined by blanks. */
+export type FingerprintWords = ReadonlyMap<string, readonly string[]>;
 
 /** What is told while tasks run. */
 export type RerunEvent =
@@ -61,6 +66,7 @@ const OUTPUT_BYTES_MIN = 64 * 2 ** 20;
 /** Processes take a while to start, and machines differ: not all of the budget is planned for. */
 const BUDGET_SHARE = 0.8;
 const BUNDLE_BYTES_MAX = 2 ** 28;
+const TEXT_BYTES_MAX = 2 ** 24;
 /** Why a task was not run again to its end. */
 export const BUDGET_SPENT = 'the budget was used up';
 /** The same, when somebody stopped it. */
@@ -86,14 +92,14 @@ class Work {
   private readonly running = new Map<string, Promise<void>>();
   private readonly stop = new AbortController();
   private readonly given: Given;
-  private readonly programs: Programs | undefined;
+  private programs: Programs | undefined;
   /** Why commands cannot be run here, by key. */
   private readonly unfit = new Map<string, string>();
   private readonly options: RerunOptions;
 
   constructor(options: RerunOptions) {
     this.options = options;
-    const { contents, scratch, mirrors, hear, signal, programs } = options;
+    const { contents, scratch, mirrors, hear, signal } = options;
     this.tasks = new Map(contents.study.tasks.map((task) => [task.task, task]));
     const stopped = this.stop.signal;
     signal.addEventListener('abort', () => this.stop.abort(), { once: true });
@@ -106,14 +112,15 @@ class Work {
       signal: stopped,
       warn: (message) => hear({ say: 'warning', message }),
     });
-    if (programs !== null) {
-      this.programs = new Programs({ scratch, path: programs, signal: stopped });
-    }
   }
 
   /** Bundles go into the scratch folder, as they were verified; tools are asked for their versions. */
   async prepare(): Promise<void> {
-    const { contents, scratch } = this.options;
+    const { contents, scratch, programs } = this.options;
+    if (programs !== null) {
+      const words = await this.fingerprintWords();
+      this.programs = new Programs({ scratch, path: programs, signal: this.stop.signal, words });
+    }
     for (const folder of ['bundles', 'blobs', 'work']) {
       await mkdir(join(scratch, folder), { recursive: true });
     }
@@ -128,6 +135,24 @@ class Work {
       if (trace?.parts.code !== COMMAND_CODE) continue;
       const why = await this.programs?.obstacle(task, trace);
       if (why !== undefined) this.unfit.set(trace.key, why);
+    }
+  }
+
+  /** What the archive's pipeline.yaml tells of fingerprints, where it is needed and can be read. */
+  private async fingerprintWords(): Promise<FingerprintWords> {
+    const { contents, fingerprintsIn } = this.options;
+    const asked = [...contents.traces.values()].some(
+      ({ parts, fingerprints }) => parts.code === COMMAND_CODE && parts.tools && !fingerprints,
+    );
+    if (!asked || fingerprintsIn === undefined) return new Map();
+    const text = async (place: string): Promise<string> => {
+      const bytes = await contentOf(contents.opened, PAYLOAD + place, TEXT_BYTES_MAX, () => {});
+      return new TextDecoder().decode(bytes);
+    };
+    try {
+      return fingerprintsIn(await text('pipeline.yaml'), await text(PLACES.invocation));
+    } catch {
+      return new Map();
     }
   }
 

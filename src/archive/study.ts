@@ -111,6 +111,8 @@ const TraceForm = z.object({
   }),
   tolerance: z.optional(z.number()),
   infeasible: z.optional(z.string()),
+  /** The words of each fingerprint command, by its name in `tools`: that is its words joined by blanks. */
+  fingerprints: z.optional(named(z.array(z.string()))),
   /** How the action failed: no outputs, and nothing for a store. */
   failed: z.optional(z.string()),
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AuditError, auditAction, SURROUNDINGS } from '../archive/audit.ts';
 import { forecast } from '../pipeline/action.ts';
-import type { StageModule } from '../pipeline/code.ts';
+import type { StageModule } from '../pipeline/declaration.ts';
 import { writeAtomically } from '../pipeline/files.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import type { Trace } from '../pipeline/record.ts';

@@ -1,6 +1,6 @@
 // display.ts — events → what a person sees while a run goes on: live on a terminal, plain lines elsewhere
 import { createLogUpdate } from 'log-update';
-import type { Event, Listener, Reason } from '../pipeline/event.ts';
+import type { Event, Listener, Outcome, Reason } from '../pipeline/event.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import type { Plan } from '../pipeline/plan.ts';
 import { type Colors, count, duration, reasonWords, shownPath, taskWord } from './words.ts';
@@ -33,17 +33,16 @@ interface Running {
 /** What is known of the run so far. */
 interface Progress {
   readonly total: number;
-  built: number;
-  reused: number;
-  failed: number;
-  skipped: number;
-  infeasible: number;
+  /** How each task ended that has: the last word counts, as a task that was reused may lose its bytes and run after all. */
+  readonly ended: Map<TaskId, Outcome>;
   readonly running: Map<TaskId, Running>;
   /** Tasks built in this run. */
   readonly made: Set<TaskId>;
   /** Seconds per unit of work, or per task, by stage: what the time left is guessed from. */
   readonly seconds: Map<string, { tasks: number; seconds: number }>;
+  /** By stage, how many tasks have not ended. */
   readonly remaining: Map<string, number>;
+  failed: number;
 }
 
 /** Without a terminal, a running task tells its progress this often. */
@@ -58,11 +57,8 @@ function newProgress(plan: Plan): Progress {
     remaining.set(stage, (remaining.get(stage) ?? 0) + 1);
   return {
     total: plan.tasks.size,
-    built: 0,
-    reused: 0,
+    ended: new Map(),
     failed: 0,
-    skipped: 0,
-    infeasible: 0,
     running: new Map(),
     made: new Set(),
     seconds: new Map(),
@@ -77,31 +73,29 @@ function note(progress: Progress, plan: Plan, event: Event, now: number): void {
   } else if (event.event === 'progress') {
     const running = progress.running.get(event.task);
     if (running) Object.assign(running, { done: event.done, of: event.of, note: event.note });
-  } else if (event.event === 'built' || event.event === 'reused') {
-    progress[event.event] += 1;
+  } else if (event.event === 'retrying' || event.event === 'waiting') {
+    progress.running.delete(event.task);
+  } else if (isEnd(event)) {
     const stage = plan.tasks.get(event.task)?.stage ?? '';
-    progress.remaining.set(stage, (progress.remaining.get(stage) ?? 1) - 1);
-    progress.running.delete(event.task);
-    if (event.event === 'built') {
-      progress.made.add(event.task);
-      const known = progress.seconds.get(stage) ?? { tasks: 0, seconds: 0 };
-      known.tasks += 1;
-      known.seconds += event.seconds;
-      progress.seconds.set(stage, known);
+    if (!progress.ended.has(event.task)) {
+      progress.remaining.set(stage, (progress.remaining.get(stage) ?? 1) - 1);
     }
-  } else if (isLoss(event)) {
-    progress[event.event] += 1;
+    progress.ended.set(event.task, event.event);
     progress.running.delete(event.task);
-  } else if (event.event === 'interrupted' || event.event === 'retrying') {
-    progress.running.delete(event.task);
+    if (event.event === 'failed') progress.failed += 1;
+    if (event.event !== 'built') return;
+    progress.made.add(event.task);
+    const known = progress.seconds.get(stage) ?? { tasks: 0, seconds: 0 };
+    known.tasks += 1;
+    known.seconds += event.seconds;
+    progress.seconds.set(stage, known);
   }
 }
 
-const isLoss = (event: Event): event is Extract<Event, { event: Loss }> =>
-  event.event === 'failed' || event.event === 'skipped' || event.event === 'infeasible';
-
-/** How a task can end without outputs, beside being stopped. */
-type Loss = 'failed' | 'skipped' | 'infeasible';
+const ENDS: ReadonlySet<string> = new Set<Outcome>([
+  ...(['built', 'reused', 'failed', 'skipped', 'interrupted', 'infeasible'] as const),
+]);
+const isEnd = (event: Event): event is Extract<Event, { event: Outcome }> => ENDS.has(event.event);
 
 /** A guess at the seconds left, from what tasks of each stage took; a stage not seen yet counts as the average. */
 function secondsLeft({ seconds, remaining, running }: Progress, now: number): number | undefined {
@@ -176,7 +170,7 @@ export function lineFor(
         ? undefined
         : `${c.yellow('left out')} ${event.task} ${c.dim(`— infeasible: ${event.message}`)}`;
     case 'interrupted':
-      return `${c.yellow('stopped')} ${event.task} ${c.dim('the next make continues it')}`;
+      return `${c.yellow('stopped')} ${event.task}${event.checkpoint ? c.dim(' the next make continues it') : ''}`;
     case 'waiting':
       return `${c.yellow('waiting')} ${event.task} ${c.dim(waitingWords(event))}`;
     case 'retrying': {
@@ -258,12 +252,12 @@ function frame(
   now: number,
   c: Colors,
 ): string {
-  const { total, built, reused, failed, skipped, infeasible, running } = progress;
+  const { total, failed, running } = progress;
   const partial = [...running.values()].reduce(
     (sum, { done, of }) => sum + (of > 0 ? done / of : 0),
     0,
   );
-  const ended = built + reused + failed + skipped + infeasible;
+  const ended = progress.ended.size;
   const left = secondsLeft(progress, now);
   const words = [
     `${ended}/${count(total, 'task')}`,

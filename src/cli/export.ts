@@ -4,11 +4,11 @@ import { extname } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import type { Json } from '../pipeline/key.ts';
 import type { Output } from '../pipeline/record.ts';
-import { encodeSafetensors, type Tensor, type TensorFile } from '../tensor.ts';
+import { elementType, encodeSafetensors, type Tensor, type TensorFile } from '../tensor.ts';
 import { jsonCsv, npyOf, tensorCsv, tensorsJson } from './forms.ts';
 import { writeOutput } from './output.ts';
 import { bytesOf, select, tensorsOf } from './selection.ts';
-import { type CommonOptions, EXIT, openSession, talk, tellJson, UsageError } from './session.ts';
+import { type CommonOptions, EXIT, openToShow, talk, tellJson, UsageError } from './session.ts';
 
 type Form = 'json' | 'csv' | 'npy' | 'safetensors' | 'raw';
 
@@ -30,7 +30,7 @@ export async function exportOutput(
   file: string,
   options: ExportOptions,
 ): Promise<number> {
-  const session = await openSession(options);
+  const session = await openToShow(options);
   try {
     const { trace, name, output, part } = select(session, target);
     if (name === undefined || output === undefined) {
@@ -79,13 +79,26 @@ function inForm(
 
 function tensorsInForm(form: Form, file: TensorFile): Uint8Array {
   if (form === 'safetensors' || form === 'raw') return encodeSafetensors(file);
-  if (form === 'json') return pretty(tensorsJson(file));
+  if (form === 'json') {
+    const json = tensorsJson(file);
+    if (json !== undefined) return pretty(json);
+    const types = [...new Set(Object.values(file.tensors).map(elementType))].join(', ');
+    return refuse(`JSON cannot tell the elements of these tensors (${types})`, 'safetensors');
+  }
   const tensor = onlyTensor(file, form);
-  if (form === 'npy') return npyOf(tensor);
+  const type = elementType(tensor);
+  if (form === 'npy') {
+    return npyOf(tensor) ?? refuse(`NPY has no type for ${type}`, 'safetensors, json or csv');
+  }
   const csv = tensorCsv(tensor);
   if (csv !== undefined) return utf8(csv);
-  const message = `CSV has two dimensions, and this tensor has ${tensor.shape.length}`;
-  throw new UsageError([{ message, hint: 'write it as npy or safetensors' }]);
+  if (tensor.shape.length <= 2) return refuse(`CSV cannot tell elements of ${type}`, 'safetensors');
+  const dimensions = tensor.shape.length;
+  return refuse(`CSV has two dimensions, and this tensor has ${dimensions}`, 'npy or safetensors');
+}
+
+function refuse(message: string, forms: string): never {
+  throw new UsageError([{ message, hint: `write it as ${forms}` }]);
 }
 
 function onlyTensor({ tensors }: TensorFile, form: Form): Tensor {

@@ -22,6 +22,10 @@ export function forecastJson(forecast: Forecast): object {
       const inherited = because === forecast.task ? {} : { because };
       return { task: forecast.task, fate: 'infeasible', message, ...inherited };
     }
+    case 'unknown': {
+      const { task, message, because } = forecast;
+      return { task, fate: 'unknown', message, ...(because !== task && { because }) };
+    }
     case 'same':
       return { task: forecast.task, fate: 'same', key: forecast.action.key, as: forecast.as };
     case 'follow':
@@ -42,6 +46,7 @@ export function forecastWords(forecast: Forecast): string {
   if (forecast.fate === 'run') return reasonWords(forecast.reason);
   if (forecast.fate === 'reuse') return 'up to date';
   if (forecast.fate === 'infeasible') return absenceWords(forecast.task, forecast.absence);
+  if (forecast.fate === 'unknown') return unknownWords(forecast);
   if (forecast.fate === 'same') return `takes the result of ${forecast.as}, which has the same key`;
   const [first, ...rest] = forecast.after;
   const others = rest.length > 0 ? ` and ${rest.length} more` : '';
@@ -49,6 +54,15 @@ export function forecastWords(forecast: Forecast): string {
   if (forecast.sure) return `never made before, ${after}`;
   if (forecast.changes.length > 0) return `${changesWords(forecast.changes)}; ${after}`;
   return `${after}, unless what it needs comes out the same`;
+}
+
+/** Why it is not known whether a task would run. */
+export function unknownWords({
+  task,
+  message,
+  because,
+}: Extract<Forecast, { fate: 'unknown' }>): string {
+  return task === because ? message : `it needs ${because}, which is unknown: ${message}`;
 }
 
 /** Says what would run and why; tasks that are up to date are only counted. */

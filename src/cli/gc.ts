@@ -19,7 +19,9 @@ import type { Plan } from '../pipeline/plan.ts';
 import type { Store, Upkeep } from '../pipeline/store.ts';
 import {
   type CommonOptions,
+  stderrColors as c,
   EXIT,
+  identity,
   loadFor,
   placesOf,
   type Session,
@@ -55,13 +57,16 @@ export async function gc(options: GcOptions): Promise<number> {
   }
   try {
     refuseWhileShared(upkeep);
-    const runs = keptRuns(upkeep, options.keepRuns ?? KEPT_RUNS_DEFAULT);
+    if (!options.dryRun) store.settleRuns();
+    const runs = keptRuns(store, upkeep, options.keepRuns ?? KEPT_RUNS_DEFAULT);
     const roots = rootsOf(plan, store);
     const garbage = findGarbage(upkeep, roots, runs);
-    const files = await strayFiles(cache, roots.bundles, Date.now());
+    const files = await strayFiles(cache, roots.bundles, identity, Date.now());
     if (!options.dryRun) {
       dropGarbage(upkeep, garbage);
-      await dropFiles(files);
+      for (const obstacle of await dropFiles(files)) {
+        talk(`${c.yellow('warning')} not dropped: ${obstacle}`);
+      }
     }
     const before = statSync(upkeep.file).size;
     const compacted =
@@ -76,7 +81,7 @@ export async function gc(options: GcOptions): Promise<number> {
 
 /** What another process has in hand would look like garbage. */
 function refuseWhileShared(upkeep: Upkeep): void {
-  const [claim] = liveClaims(upkeep, Date.now());
+  const [claim] = liveClaims(upkeep, Date.now(), identity);
   if (claim === undefined && !upkeep.shared()) return;
   const who = claim ? `run ${claim.owner} is making something` : 'another process has it open';
   throw new UsageError([
@@ -92,7 +97,7 @@ function rootsOf(plan: Plan, store: Store): Roots {
     if (fate.fate === 'reuse') traces.add(fate.action.key);
     else if (fate.fate === 'infeasible') {
       if (fate.trace) traces.add(fate.trace.key);
-    } else if (fate.fate === 'follow') {
+    } else if (fate.fate === 'follow' || fate.fate === 'unknown') {
       unknown = true;
       // It may come out as it was: what it gave last is kept for that.
       const latest = store.latest(fate.task);
@@ -165,11 +170,11 @@ export async function collectToLimit(
 ): Promise<string | undefined> {
   const limit = prettyBytes(pipeline.storeLimit);
   // Another process tries it when it is done itself.
-  if (upkeep.shared() || liveClaims(upkeep, Date.now()).length > 0) return undefined;
+  if (upkeep.shared() || liveClaims(upkeep, Date.now(), identity).length > 0) return undefined;
   const before = upkeep.bytes();
   const roots = rootsOf(plan, store);
   for (const newest of RUNS_KEPT_IN_TURN) {
-    dropGarbage(upkeep, findGarbage(upkeep, roots, keptRuns(upkeep, newest)));
+    dropGarbage(upkeep, findGarbage(upkeep, roots, keptRuns(store, upkeep, newest)));
     if (upkeep.bytes() > pipeline.storeLimit) continue;
     const freed = prettyBytes(before - upkeep.bytes());
     return `the store had outgrown its limit of ${limit}: ${freed} of older results were dropped`;

@@ -2,6 +2,7 @@
 import { extname } from 'node:path';
 import pc from 'picocolors';
 import type { Pipeline } from '../pipeline/config.ts';
+import type { TaskId } from '../pipeline/key.ts';
 import type { Plan } from '../pipeline/plan.ts';
 import { type Graph, graphSvg } from './layout.ts';
 import { writeOutput } from './output.ts';
@@ -37,7 +38,7 @@ const BY_ENDING: { readonly [ending: string]: Form } = {
 
 /** Draws the plan of some targets, or of everything. */
 export async function graph(targets: readonly string[], options: GraphOptions): Promise<number> {
-  const { pipeline, plan: whole } = await loadFor(options);
+  const { pipeline, plan: whole } = await loadFor(options, 'look');
   const plan = planFor(whole, targets);
   const drawn = options.tasks ? taskGraph(plan) : stageGraph(plan, pipeline);
   const { output, formatGiven } = options;
@@ -70,18 +71,41 @@ function inForm(form: Form, drawn: Graph, colors: Colors): string {
 }
 
 function taskGraph(plan: Plan): Graph {
+  const unknown = unknownIn(plan);
   const edges = [...plan.tasks.values()].flatMap(({ id, inputs }) =>
     Object.entries(inputs).flatMap(([port, { links }]) =>
       links.map((link) => [link.task as string, id as string, port] as const),
     ),
   );
-  return { nodes: new Map([...plan.tasks.keys()].map((id) => [id, id])), edges };
+  const nodes = [...plan.tasks.keys()].map(
+    (id) => [id, unknown.has(id) ? `${id} (unknown)` : id] as const,
+  );
+  return { nodes: new Map(nodes), edges };
+}
+
+/** Tasks whose keys cannot be told here: of themselves, or as they need such a task. */
+function unknownIn({ tasks }: Plan): ReadonlySet<string> {
+  const unknown = new Set<string>();
+  for (const { id, unknown: why, inputs } of tasks.values()) {
+    const links = Object.values(inputs).flatMap((input) => input.links);
+    if (why !== undefined || links.some(({ task }) => unknown.has(task))) unknown.add(id);
+  }
+  return unknown;
 }
 
 function stageGraph(plan: Plan, { stages }: Pipeline): Graph {
   const sizes = new Map<string, number>();
   for (const { stage } of plan.tasks.values()) sizes.set(stage, (sizes.get(stage) ?? 0) + 1);
-  const nodes = [...sizes].map(([stage, n]) => [stage, `${stage} (${count(n, 'task')})`] as const);
+  const unclear = new Map<string, number>();
+  for (const id of unknownIn(plan)) {
+    const stage = plan.tasks.get(id as TaskId)?.stage ?? '';
+    unclear.set(stage, (unclear.get(stage) ?? 0) + 1);
+  }
+  const nodes = [...sizes].map(([stage, n]) => {
+    const unknown = unclear.get(stage);
+    const without = unknown === undefined ? '' : `, ${unknown} unknown`;
+    return [stage, `${stage} (${count(n, 'task')}${without})`] as const;
+  });
   const edges = [...sizes.keys()].flatMap((name) =>
     [...(stages.get(name)?.inputs ?? [])].flatMap(([port, { from }]) =>
       from

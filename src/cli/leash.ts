@@ -12,7 +12,14 @@ export interface LeashData {
 const { descriptor, flags: memory } = workerData as LeashData;
 const flags = new Int32Array(memory);
 // Whatever the stage is doing: nobody is there any more to hear of it. No other signal ends a busy process at once.
-const end = (): void => void process.kill(process.pid, 'SIGKILL');
+function end(): void {
+  try {
+    // It leads a group of its own: what its stages started ends, too.
+    process.kill(-process.pid, 'SIGKILL');
+  } catch {
+    process.kill(process.pid, 'SIGKILL');
+  }
+}
 
 new Socket({ fd: descriptor, readable: true, writable: false })
   .on('data', (raised: Buffer) => {

@@ -1,5 +1,6 @@
 // main.ts — argv → command → exit code
 import { Command, CommanderError, Option } from 'commander';
+import { isSystemError, systemHint, systemSentence } from '../pipeline/system-error.ts';
 import { examples, positive, several, withCommon, withLists } from './options.ts';
 import { EXIT, reportDiagnostics, stderrColors, talk, UsageError } from './session.ts';
 
@@ -67,7 +68,7 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
         'make report',
         'make report --dry-run --set profiles.lognormal-cv1.cv=1.5',
         "make 'rigl[profile=uniform]' -j 1",
-        'make rigl/synth-digits/0.9/erk/uniform/0',
+        'make rigl/synth-digits/128-64/0.9/erk/uniform/0',
       ),
     )
     .action(async (targets, options) =>
@@ -83,7 +84,7 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
 
   withCommon(root.command('why <task>'))
     .description('why a task would run, or who made it, when and at what cost')
-    .addHelpText('after', examples('why report', 'why rigl/synth-digits/0.9/erk/uniform/0'))
+    .addHelpText('after', examples('why report', 'why rigl/synth-digits/128-64/0.9/erk/uniform/0'))
     .action(async (task, options) =>
       end(await (await import('./why.ts')).why(task, withLists(options))),
     );
@@ -109,7 +110,7 @@ async function main(argv: readonly string[]): Promise<number> {
       reportDiagnostics([{ message: error.message }], json);
     } else if (isSystemError(error)) {
       // A full disk, a folder without permission: nothing that is wrong with us.
-      reportDiagnostics([{ message: error.message, hint: systemHint(error.code) }], json);
+      reportDiagnostics([{ message: systemSentence(error), hint: systemHint(error) }], json);
     } else {
       talk(`${stderrColors.red('bug')}: this is a mistake in pipeline itself; please report it`);
       talk(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -117,17 +118,6 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     return EXIT.mend;
   }
-}
-
-/** An error of the operating system, such as ENOSPC on a write. */
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error && 'code' in error;
-}
-
-function systemHint(code: string | undefined): string | undefined {
-  if (code === 'ENOSPC' || code === 'EDQUOT') return 'free some space and try again';
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'check the permissions';
-  return undefined;
 }
 
 process.exitCode = await main(process.argv);

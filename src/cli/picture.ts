@@ -1,6 +1,6 @@
 // picture.ts — tensors → pixels: connections as bitmaps, images as contact sheets, matrices as heat maps
 import { PNG } from 'pngjs';
-import type { Tensor, TensorFile } from '../tensor.ts';
+import { exactValues, ForeignTensor, type Tensor, type TensorFile } from '../tensor.ts';
 
 /** An image of opaque pixels: `rgb` is [height][width][3]. */
 interface Picture {
@@ -40,8 +40,20 @@ const SHEET = { columns: 20, rows: 12, scale: 2 };
 
 /** Draws tensors as one PNG, or says why not: nothing in them has two dimensions. */
 export function drawTensors(file: TensorFile): Uint8Array | undefined {
-  const pictures = picturesOf(file);
+  const pictures = picturesOf({ ...file, tensors: drawable(file.tensors) });
   return pictures.length > 0 ? encode(stacked(pictures)) : undefined;
+}
+
+/** Tensors of types without a typed array as doubles, near enough to be looked at; not those without numbers. */
+function drawable(tensors: TensorFile['tensors']): TensorFile['tensors'] {
+  const plain = Object.entries(tensors).flatMap(([name, tensor]): [string, Tensor][] => {
+    if (!(tensor instanceof ForeignTensor)) return [[name, tensor]];
+    const values = exactValues(tensor);
+    if (values === undefined) return [];
+    const data = Float64Array.from(values as Iterable<number | bigint>, Number);
+    return [[name, { shape: tensor.shape, data }]];
+  });
+  return Object.fromEntries(plain);
 }
 
 /** Connections before images before matrices before vectors: the first kind that is there is drawn. */

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import type { Event, Listener } from '../pipeline/event.ts';
 import { EVENTS_VERSION } from '../pipeline/event.ts';
 import { execute, type RunResult } from '../pipeline/execute.ts';
-import { type RunFacts, recordRun } from '../pipeline/history.ts';
+import { recordRun } from '../pipeline/history.ts';
+import { lifeOf } from '../pipeline/holder.ts';
 import type { Json, Named, TaskId } from '../pipeline/key.ts';
 import type { Plan } from '../pipeline/plan.ts';
+import type { RunStart } from '../pipeline/record.ts';
 import type { Retirement } from '../pipeline/retirement.ts';
 import type { Slots } from '../pipeline/slots.ts';
 import { createWorkers } from '../pipeline/workers.ts';
@@ -17,6 +19,7 @@ import {
   type CommonOptions,
   stderrColors as c,
   host,
+  identity,
   machine,
   newRunId,
   type Session,
@@ -68,7 +71,8 @@ export async function run(request: RunRequest): Promise<RunResult> {
   const trace = options.trace === undefined ? undefined : openTrace(options.trace, monotonic);
   const startedAt = new Date().toISOString();
   const versions = { node: process.version, pipeline: VERSION, esbuild: ESBUILD_VERSION };
-  const history = recordRun(store, factsOf(session, id, versions, targets, options), Date.now);
+  const start = { ...factsOf(session, id, versions, targets, options), started: startedAt };
+  const history = recordRun(store, start, Date.now);
   const listener: Listener = (event) => {
     request.hear(event);
     history.listener(event);
@@ -76,12 +80,15 @@ export async function run(request: RunRequest): Promise<RunResult> {
     trace?.listener(event);
   };
   const { signal, atEnd } = stop;
-  const closeTrace = (): void => trace?.close();
+  const endAtOnce = (): void => {
+    history.cut({ state: 'interrupted' });
+    trace?.close();
+  };
   const announce = (): void => {
     const message = 'stopping at the next checkpoint; Ctrl-C again stops at once';
     listener({ event: 'warning', message });
   };
-  atEnd.add(closeTrace);
+  atEnd.add(endAtOnce);
   signal.addEventListener('abort', announce, { once: true });
   try {
     listener(planned(plan, targets));
@@ -99,13 +106,13 @@ export async function run(request: RunRequest): Promise<RunResult> {
       cache,
       artifacts: artifactsFolder(root),
       maker: { run: id, host, versions, machine: machine() },
-      identity: { host, pid: process.pid, exists: processExists },
+      identity,
       clock: Date.now,
       signal,
       ...(retirement && { retirement }),
     });
     display.close();
-    history.close(result);
+    history.close({ ...result, interrupted: signal.aborted });
     // What people see is left to the run that took this one's place.
     if (retirement?.begun) return result;
     const command = `pipeline ${process.argv.slice(2).join(' ')}`;
@@ -115,10 +122,14 @@ export async function run(request: RunRequest): Promise<RunResult> {
     );
     if (!options.json) summarise(session, plan, result, options);
     return result;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    history.cut({ state: signal.aborted ? 'interrupted' : 'aborted', error: message });
+    throw error;
   } finally {
     display.close();
     trace?.close();
-    atEnd.delete(closeTrace);
+    atEnd.delete(endAtOnce);
     signal.removeEventListener('abort', announce);
     await workers.close();
   }
@@ -133,15 +144,6 @@ export const planned = (plan: Plan, targets: readonly string[]): Event => ({
 });
 
 const monotonic = (): number => performance.now();
-
-function processExists(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    // Somebody else's.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
 
 /** Mirrors, nearest first: the command line, the environment, pipeline.yaml (relative to its folder). */
 function mirrorsOf(
@@ -170,10 +172,14 @@ function factsOf(
   versions: Named<string>,
   targets: readonly string[],
   { preset, set }: RunOptions,
-): RunFacts {
+): Omit<RunStart, 'started'> {
   const command = process.argv.slice(2).join(' ');
   const params = pipeline.params.value as Named<Json>;
-  return { id, host, command, targets, presets: preset, sets: set, params, versions };
+  const { pid } = process;
+  const life = lifeOf(pid);
+  const self = { host, pid, ...(life && { life }) };
+  const asked = { command, targets, presets: preset, sets: set, params };
+  return { id, host, ...asked, versions, process: self };
 }
 
 /** Keeps the store within its limit. */
@@ -187,11 +193,19 @@ export async function keepWithin(session: Session, json: boolean): Promise<void>
   else talk(`${c.yellow('warning')} ${message}`);
 }
 
+/** How many tasks were stopped, and how many of them the next make continues. */
+function stoppedWords(stopped: number, resumable: number): readonly string[] {
+  if (stopped === 0) return [];
+  if (resumable === stopped) return [c.yellow(`${stopped} to be continued`)];
+  const some = resumable > 0 ? `, ${resumable} of them to be continued` : '';
+  return [c.yellow(`${stopped} stopped${some}`)];
+}
+
 /** One sentence about the run, then the artifacts on stdout. */
 function summarise(
   session: Session,
   plan: Plan,
-  { tally, seconds, traces, ran }: RunResult,
+  { tally, seconds, traces, ran, resumable }: RunResult,
   { quiet, keepGoing }: RunOptions,
 ): void {
   const parts = [
@@ -200,7 +214,7 @@ function summarise(
     ...(tally.infeasible > 0 ? [c.yellow(`${tally.infeasible} infeasible`)] : []),
     ...(tally.failed > 0 ? [c.red(`${tally.failed} failed`)] : []),
     ...(tally.skipped > 0 ? [c.yellow(`${tally.skipped} not made`)] : []),
-    ...(tally.interrupted > 0 ? [c.yellow(`${tally.interrupted} to be continued`)] : []),
+    ...stoppedWords(tally.interrupted, resumable.size),
   ];
   const nothing = ran === 0 && isIdle(tally, plan.tasks.size);
   const line = nothing

@@ -39,6 +39,7 @@ export async function runs(options: RunsOptions): Promise<number> {
 
 function runLine(run: RunRecord, pinned: boolean): string {
   const { id, at, seconds, tally, targets = [], presets = [], sets = [] } = run;
+  const state = stateWords(run);
   const ends = Object.entries(tally).flatMap(([outcome, n]) =>
     n > 0 ? [outcome === 'failed' ? c.red(`${n} failed`) : `${n} ${outcome}`] : [],
   );
@@ -51,7 +52,24 @@ function runLine(run: RunRecord, pinned: boolean): string {
   const when = at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
   const took = duration(seconds).padStart(7);
   const mark = pinned ? c.cyan(' pinned') : '';
-  return `${c.bold(id)}  ${when}  ${took}  ${ends.join(', ')}  ${c.dim(what)}${mark}`;
+  const how = [...state, ...ends].join(', ');
+  return `${c.bold(id)}  ${when}  ${took}  ${how}  ${c.dim(what)}${mark}`;
+}
+
+/** How far a run is, where that is not an orderly end. */
+function stateWords({ state = 'finished', host, error }: RunRecord): readonly string[] {
+  switch (state) {
+    case 'finished':
+      return [];
+    case 'running':
+      return [c.cyan('running')];
+    case 'unknown':
+      return [c.yellow(`unknown: its process is on ${host}`)];
+    case 'aborted':
+      return [c.red(`aborted${error ? ` (${error})` : ''}`)];
+    default:
+      return [c.yellow(state)];
+  }
 }
 
 /** Pins runs, so that gc keeps what they made, or lets go of them. */

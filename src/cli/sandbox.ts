@@ -1,8 +1,8 @@
 // sandbox.ts — the far side of a process that runs one action and ends
 import { writeSync } from 'node:fs';
-import { deserialize } from 'node:v8';
 import { ANSWERS, type Answer } from '../archive/runner.ts';
 import { FLAGS, type WorkerMessage, type WorkerRequest } from '../pipeline/assignment.ts';
+import { messageOf } from '../pipeline/frame.ts';
 import { createWorker } from '../pipeline/worker.ts';
 
 /** Never woken: to wait for a moment without a turn of the loop. */
@@ -11,7 +11,7 @@ const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 /** Runs the action that stands on stdin, and says on a pipe what it gave. */
 export async function sandbox(): Promise<void> {
   const frame = await given();
-  const request = deserialize(frame.subarray(4)) as WorkerRequest;
+  const request = messageOf(frame) as WorkerRequest;
   const { hear, print } = createWorker({ say: answer, flags: new Int32Array(FLAGS.count) });
   // What a stage prints is nobody's business here.
   const swallow = (chunk: Uint8Array | string): boolean => {

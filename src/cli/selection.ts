@@ -2,10 +2,14 @@
 
 import { didYouMean } from '../hint.ts';
 import { forecast } from '../pipeline/action.ts';
+import { taskInRuns } from '../pipeline/history.ts';
 import type { TaskId } from '../pipeline/key.ts';
+import type { Plan } from '../pipeline/plan.ts';
 import type { Output, Trace } from '../pipeline/record.ts';
+import type { Store } from '../pipeline/store.ts';
 import { decodeSafetensors, type TensorFile } from '../tensor.ts';
-import { stdoutColors as c, oneTask, type Session, talk, UsageError } from './session.ts';
+import { unknownWords } from './forecast.ts';
+import { stderrColors as c, oneTask, type Remains, talk, UsageError } from './session.ts';
 import { absenceWords, taskWord } from './words.ts';
 
 /** A task and, where they were named, one of its outputs and a part of that. */
@@ -18,11 +22,11 @@ export interface Selection {
 }
 
 /** Finds what a word selects. @throws UsageError */
-export function select(session: Session, target: string): Selection {
+export function select(remains: Remains, target: string): Selection {
   const colon = target.indexOf(':');
   const [word, rest] =
     colon < 0 ? [target, undefined] : [target.slice(0, colon), target.slice(colon + 1)];
-  const trace = traceOf(session, word);
+  const trace = traceOf(remains, word);
   if (rest === undefined) return { trace };
   if (Object.hasOwn(trace.outputs, rest)) return { trace, name: rest, output: trace.outputs[rest] };
   const slash = rest.indexOf('/');
@@ -42,7 +46,7 @@ export function select(session: Session, target: string): Selection {
 
 /** The bytes of an output, verified. @throws UsageError when the store has lost them */
 export function bytesOf(
-  { store }: Session,
+  { store }: Remains,
   task: TaskId,
   name: string,
   output: Output,
@@ -71,21 +75,55 @@ export function tensorsOf(bytes: Uint8Array, part: string | undefined): TensorFi
   };
 }
 
-/** The trace of a task as it is now; of its last making when that is out of date, with a word saying so. */
-function traceOf({ plan, store }: Session, word: string): Trace {
-  const task = oneTask(plan, word);
+/** The trace of a task as it is now; of its last making where that is another, with a word saying so. */
+function traceOf(remains: Remains, word: string): Trace {
+  const { plan, store } = remains;
+  const task = plan && taskIn(plan, remains, word);
+  if (plan === undefined || task === undefined) return pastTrace(remains, word);
   const fate = forecast(plan, store, new Set()).get(task);
   if (fate?.fate === 'reuse') return fate.trace;
   if (fate?.fate === 'infeasible') {
     const message = `${task} has no outputs: ${absenceWords(task, fate.absence)}`;
     throw new UsageError([{ message, hint: 'change its params, or leave it out of the matrix' }]);
   }
-  const latest = store.latest(task);
-  const trace = latest && store.trace(latest);
-  if (trace === undefined || trace.infeasible !== undefined) {
+  const trace = latestTrace(store, task);
+  if (trace === undefined) {
     const hint = `pipeline make ${taskWord(task)}`;
     throw new UsageError([{ message: `${task} has not been made`, hint }]);
   }
-  talk(`${c.yellow('out of date')}: this is what ${task} gave when it was last made`);
+  const isUnknown = fate?.fate === 'unknown';
+  const state = isUnknown ? `unknown (${unknownWords(fate)})` : 'out of date';
+  talk(`${c.yellow(state)}: this is what ${task} gave when it was last made`);
+  return trace;
+}
+
+function latestTrace(store: Store, task: TaskId): Trace | undefined {
+  const key = store.latest(task);
+  const trace = key && store.trace(key);
+  return trace?.infeasible === undefined ? trace : undefined;
+}
+
+/** The task of a plan that a word names; undefined when it names none, and one of an earlier run. @throws UsageError */
+function taskIn(plan: Plan, { store }: Remains, word: string): TaskId | undefined {
+  try {
+    return oneTask(plan, word);
+  } catch (error) {
+    if (error instanceof UsageError && taskInRuns(store.runs(), word)) return undefined;
+    throw error;
+  }
+}
+
+/** What a task gave that is in no plan now: there is none, or not with this task. @throws UsageError */
+function pastTrace({ plan, store, problems }: Remains, word: string): Trace {
+  const task = taskInRuns(store.runs(), word);
+  const trace = task && latestTrace(store, task);
+  if (trace === undefined) {
+    const message = `no run that is kept made a task \`${word}\``;
+    throw new UsageError(plan ? [{ message }] : problems);
+  }
+  const why = plan
+    ? `${task} is no longer in the pipeline`
+    : `the pipeline cannot be loaded (${problems[0]?.message})`;
+  talk(`${c.yellow(why)}: this is what ${task} gave when it was last made`);
   return trace;
 }

@@ -1,20 +1,27 @@
 // session.ts — what every command begins with: the folder, the plan, the store, and the ways to end
 import { randomBytes } from 'node:crypto';
-import { cpus, hostname, release } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, cpus, hostname, release, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { emptyStore } from '../pipeline/empty-store.ts';
 import type { Diagnostic } from '../pipeline/event.ts';
+import type { Identity } from '../pipeline/holder.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import type { WorkerCommand } from '../pipeline/launch.ts';
 import { isNetworkFolder } from '../pipeline/lmdb-root.ts';
 import { hasStore, openStore } from '../pipeline/lmdb-store.ts';
 import { type Loaded, loadPipeline } from '../pipeline/load.ts';
 import type { Plan } from '../pipeline/plan.ts';
+import { mayOpenStore, openStoreReadOnly } from '../pipeline/read-only-store.ts';
+import { LIMIT_VARIABLE } from '../pipeline/stage-host.ts';
 import type { Store } from '../pipeline/store.ts';
 import { restrict, selectTasks } from '../pipeline/target.ts';
 import { cacheFolder } from './noop.ts';
 import { colorsFor, diagnosticJson, drawDiagnostic } from './words.ts';
+
+/** Digest of what this program was built from: filled in by the build. */
+declare const BUILD: string;
 
 /** How a command ends: 0 made, 1 a task failed, 2 something the user can mend, 130 interrupted. */
 export const EXIT = { made: 0, failed: 1, mend: 2, interrupted: 130 } as const;
@@ -100,29 +107,104 @@ function sayIfLong({ json }: CommonOptions, words: string): () => void {
 /** A command may be silent for so long. */
 const PATIENCE_MS = 400;
 
+/** Tells this build, and the Node under it, from any other. */
+const PROGRAM = `${BUILD} ${process.version} ${process.arch}`;
+
+/** A stage module may take so long to be loaded, in seconds: a hundred times what the largest ones need. */
+const LOAD_LIMIT_S = 20;
+
+/** How long a stage module may be silent when it is planned. @throws UsageError */
+function loadLimit_ms(): number {
+  const given = process.env[LIMIT_VARIABLE] ?? '';
+  if (given === '') return 1000 * LOAD_LIMIT_S;
+  const seconds = Number(given);
+  if (seconds > 0 && seconds < 1_000_000) return 1000 * seconds;
+  throw new UsageError([
+    { message: `${LIMIT_VARIABLE} must be a number of seconds, such as 60, not \`${given}\`` },
+  ]);
+}
+
+/** A folder of this process alone, which goes when it ends. */
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'pipeline-look-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** What a command does with a plan: make it, or look at it. Looking needs no tools of the tasks. */
+export type Purpose = 'make' | 'look';
+
 /** Loads the pipeline. @throws UsageError */
-export async function loadFor(options: CommonOptions): Promise<Loaded> {
+export async function loadFor(options: CommonOptions, purpose: Purpose = 'make'): Promise<Loaded> {
   const { file, preset: presets, set: sets } = options;
-  const places = { ...placesOf(options), file, worker: workerCommand, environment: process.env };
+  const limits = { limit_ms: loadLimit_ms(), parallel: availableParallelism(), program: PROGRAM };
+  const looking = purpose === 'look';
+  const around = { worker: workerCommand, environment: process.env, looking, newFolder };
+  const places = { ...placesOf(options), file, ...around };
   const done = sayIfLong(options, 'bundling stages, which is done once …');
-  const loaded = await withoutExit(() =>
-    loadPipeline({ ...places, presets, sets, clock: Date.now }),
-  ).finally(done);
+  const loaded = await loadPipeline({
+    ...places,
+    ...limits,
+    presets,
+    sets,
+    clock: Date.now,
+  }).finally(done);
   if (!loaded.ok) throw new UsageError(loaded.diagnostics);
   return loaded.value;
 }
 
-/** Opens the store of a folder. One who only reads makes none: where there is none, it is empty. */
+/**
+ * Opens the store of a folder. One who only reads makes none: where there is none, it is empty; one who may not write
+ * reads without a lock.
+ */
 export function storeAt(cache: string, access: 'read' | 'write'): Store {
   if (access === 'read' && !hasStore(cache)) return emptyStore();
   const warning = stderrColors.yellow('warning');
-  const store = openStore(cache, (digest) =>
-    talk(`${warning}: blob ${digest} was damaged: dropped, to be made again`),
-  );
+  const store =
+    access === 'read' && !mayOpenStore(cache)
+      ? openStoreReadOnly(
+          cache,
+          (digest) => talk(`${warning}: blob ${digest} is damaged`),
+          identity,
+        )
+      : openStore(
+          cache,
+          (digest) => talk(`${warning}: blob ${digest} was damaged: dropped, to be made again`),
+          identity,
+        );
+  if (access === 'write') store.settleRuns();
   if (isNetworkFolder(cache)) {
     talk(`${warning}: ${cache} is on a network file system: its locks may lie`);
   }
   return store;
+}
+
+/** Loads the pipeline to look at it, and opens its store, which need not be writable. @throws UsageError */
+export async function openToLook(options: CommonOptions): Promise<Session> {
+  const places = placesOf(options);
+  const loaded = await loadFor(options, 'look');
+  return { ...loaded, ...places, store: storeAt(places.cache, 'read') };
+}
+
+/** The store, and the plan if there is one: what was made can be shown without. */
+export interface Remains {
+  readonly store: Store;
+  readonly plan: Plan | undefined;
+  /** What is wrong with the pipeline, where there is no plan. */
+  readonly problems: readonly Diagnostic[];
+}
+
+/** Opens the store of a pipeline to show what is in it, whether or not the pipeline can be loaded. */
+export async function openToShow(options: CommonOptions): Promise<Remains> {
+  const store = storeAt(placesOf(options).cache, 'read');
+  try {
+    const { plan } = await loadFor(options, 'look');
+    return { store, plan, problems: [] };
+  } catch (error) {
+    if (error instanceof UsageError) return { store, plan: undefined, problems: error.diagnostics };
+    await store.close();
+    throw error;
+  }
 }
 
 /** Loads the pipeline and opens its store. @throws UsageError */
@@ -133,19 +215,6 @@ export async function openSession(
   const places = placesOf(options);
   const loaded = await loadFor(options);
   return { ...loaded, ...places, store: storeAt(places.cache, access) };
-}
-
-/** Stage modules are loaded for what they declare: one that ends its process must not end ours without a word. */
-async function withoutExit<T>(work: () => Promise<T>): Promise<T> {
-  const { exit } = process;
-  process.exit = (code) => {
-    throw new Error(`it exits the process (code ${code ?? 0})`);
-  };
-  try {
-    return await work();
-  } finally {
-    process.exit = exit;
-  }
 }
 
 /** The tasks that some targets name; all tasks when none is named. @throws UsageError */
@@ -194,6 +263,21 @@ export function newRunId(now: Date): string {
 }
 
 export const host = hostname();
+
+/** This process, and how it tells others apart. */
+export const identity: Identity = {
+  host,
+  pid: process.pid,
+  exists(pid) {
+    try {
+      return process.kill(pid, 0);
+    } catch (error) {
+      // Somebody else's.
+      return (error as NodeJS.ErrnoException).code === 'EPERM';
+    }
+  },
+};
+
 /** On what tasks are made: nothing that names the machine. */
 export const machine = (): { readonly [fact: string]: string } => ({
   os: `${process.platform} ${release()}`,

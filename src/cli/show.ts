@@ -1,14 +1,14 @@
 // show.ts — pipeline show TASK[:output]: what a task made
 import prettyBytes from 'pretty-bytes';
 import type { Output, Trace } from '../pipeline/record.ts';
-import { elementType, type Tensor, type TensorFile } from '../tensor.ts';
+import { elementType, exactValues, type Tensor, type TensorFile } from '../tensor.ts';
 import { writeOutput } from './output.ts';
 import { bytesOf, select, tensorsOf } from './selection.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
   EXIT,
-  openSession,
+  openToShow,
   talk,
   tell,
   tellJson,
@@ -21,7 +21,7 @@ interface ShowOptions extends CommonOptions {
 
 /** Lists a task's outputs, or shows one of them. */
 export async function show(target: string, options: ShowOptions): Promise<number> {
-  const session = await openSession(options);
+  const session = await openToShow(options);
   try {
     const { trace, name, output, part } = select(session, target);
     if (name === undefined || output === undefined) {
@@ -89,39 +89,63 @@ const VALUES_SHOWN = 5;
 function tellTensors({ tensors, metadata }: TensorFile, json: boolean): void {
   const rows = Object.entries(tensors).map(([name, tensor]) => ({
     name,
-    type: elementType(tensor.data),
+    type: elementType(tensor),
     shape: tensor.shape,
     ...rangeOf(tensor),
-    first: Array.from(tensor.data.subarray(0, VALUES_SHOWN)),
   }));
   if (json) {
-    tellJson({ tensors: rows, metadata });
+    tellJson({ tensors: rows.map(({ more: _, ...row }) => row), metadata });
     return;
   }
   const width = Math.max(4, ...rows.map(({ name }) => name.length));
-  for (const { name, type, shape, min, mean, max, first } of rows) {
+  const typeWidth = Math.max(3, ...rows.map(({ type }) => type.length));
+  for (const { name, type, shape, min, mean, max, first, more } of rows) {
     const range = `min ${short(min)}  mean ${short(mean)}  max ${short(max)}`;
     const values = first.map(short).join(', ');
-    const more = tensors[name].data.length > first.length ? ', …' : '';
-    const shown = first.length > 0 ? `  ${values}${more}` : '';
-    tell(`${name.padEnd(width)}  ${type.padEnd(3)} [${shape.join(', ')}]  ${c.dim(range + shown)}`);
+    const shown = first.length > 0 ? `  ${values}${more ? ', …' : ''}` : '';
+    const what = `${type.padEnd(typeWidth)} [${shape.join(', ')}]`;
+    tell(`${name.padEnd(width)}  ${what}  ${c.dim(range + shown)}`);
   }
 }
 
-const short = (value: number | null): string =>
-  value === null ? '–' : String(Number(value.toPrecision(5)));
+/** A number of a tensor; a text for an integer that a double cannot hold. */
+type Shown = number | string | null;
 
-function rangeOf({ data }: Tensor): {
-  min: number | null;
-  mean: number | null;
-  max: number | null;
-} {
-  if (data.length === 0) return { min: null, mean: null, max: null };
-  let [min, max, sum] = [data[0], data[0], 0];
-  for (const value of data) {
+const short = (value: Shown): string =>
+  value === null ? '–' : typeof value === 'string' ? value : shortNumber(value);
+
+const shortNumber = (value: number): string =>
+  Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(5)));
+
+interface Range {
+  readonly min: Shown;
+  readonly mean: number | null;
+  readonly max: Shown;
+  readonly first: readonly Shown[];
+  /** Whether there are more values than the first ones. */
+  readonly more: boolean;
+}
+
+function rangeOf(tensor: Tensor): Range {
+  const values = exactValues(tensor);
+  if (values === undefined || values.length === 0) {
+    return { min: null, mean: null, max: null, first: [], more: false };
+  }
+  let [min, max]: (number | bigint)[] = [values[0], values[0]];
+  let sum = 0;
+  for (const value of values) {
     if (value < min) min = value;
     if (value > max) max = value;
-    sum += value;
+    sum += Number(value);
   }
-  return { min, mean: sum / data.length, max };
+  return {
+    min: shownValue(min),
+    mean: sum / values.length,
+    max: shownValue(max),
+    first: Array.from(values.subarray(0, VALUES_SHOWN) as Iterable<number | bigint>, shownValue),
+    more: values.length > VALUES_SHOWN,
+  };
 }
+
+const shownValue = (value: number | bigint): Shown =>
+  typeof value === 'number' || Number.isSafeInteger(Number(value)) ? Number(value) : String(value);

@@ -1,5 +1,8 @@
-// stop.ts — Ctrl-C: once to stop at the next checkpoints, twice to stop now
-import { runningGroups } from '../pipeline/shell.ts';
+// stop.ts — Ctrl-C: once to stop at the next checkpoints, twice to stop now; a closed terminal; Ctrl-Z
+import { isatty } from 'node:tty';
+import { signalProgram } from '../pipeline/processes.ts';
+import { killProgramsNow } from '../pipeline/shell.ts';
+import { supervisedPrograms } from '../pipeline/supervisor.ts';
 import { EXIT } from './session.ts';
 
 /** While a pipeline is loaded, `process.exit` is another: a stage that ends the process must not end ours. */
@@ -14,22 +17,20 @@ export interface Stop {
   release(): void;
 }
 
-/** Ends this process, and the programs that commands run: they are in groups of their own, which Ctrl-C spares. */
+/** Ends this process, and the programs that commands run: they are in sessions of their own, which Ctrl-C spares. */
 function endNow(): never {
-  for (const group of runningGroups()) {
-    try {
-      process.kill(-group, 'SIGKILL');
-    } catch {
-      // It has just ended by itself.
-    }
-  }
+  killProgramsNow();
   exit(EXIT.interrupted);
 }
 
-/** Hears SIGINT and SIGTERM. */
+/**
+ * Hears SIGINT and SIGTERM, and SIGHUP, which a terminal sends when it is closed. A shell may send that once more: it never
+ * asks to stop at once. SIGQUIT is not heard: it ends this process, and the supervisor ends the programs.
+ */
 export function hearStop(): Stop {
   const stop = new AbortController();
   const atEnd = new Set<() => void>();
+  const onHangUp = (): void => stop.abort();
   const onSignal = (): void => {
     if (stop.signal.aborted) {
       for (const end of atEnd) end();
@@ -37,14 +38,43 @@ export function hearStop(): Stop {
     }
     stop.abort();
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  const heard: readonly (readonly [NodeJS.Signals, () => void])[] = [
+    ['SIGINT', onSignal],
+    ['SIGTERM', onSignal],
+    ['SIGHUP', onHangUp],
+    ['SIGTSTP', suspend],
+    ['SIGCONT', resume],
+  ];
+  for (const [signal, hear] of heard) process.on(signal, hear);
+  endQuietlyWithTerminal();
   return {
     signal: stop.signal,
     atEnd,
     release() {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
+      for (const [signal, hear] of heard) process.off(signal, hear);
     },
   };
+}
+
+/**
+ * Node aborts, with a core dump, when it ends and cannot restore the modes of its terminal. Where that was closed
+ * meanwhile, this process ends as SIGHUP would have ended it; there is nobody to see the exit code.
+ */
+function endQuietlyWithTerminal(): void {
+  const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor));
+  process.once('exit', () => {
+    if (terminals.every((descriptor) => isatty(descriptor))) return;
+    process.removeAllListeners('SIGHUP');
+    process.kill(process.pid, 'SIGHUP');
+  });
+}
+
+/** Ctrl-Z: programs and workers are in sessions of their own, which the terminal does not suspend. */
+function suspend(): void {
+  for (const mark of supervisedPrograms()) signalProgram(mark, 'SIGSTOP');
+  process.kill(process.pid, 'SIGSTOP');
+}
+
+function resume(): void {
+  for (const mark of supervisedPrograms()) signalProgram(mark, 'SIGCONT');
 }

@@ -73,6 +73,7 @@ export function openTrace(file: string, now: () => number): TraceFile {
       end(slice, 'built', { outputs: event.outputs }, Math.round(event.seconds * 1e6));
     } else if (event.event === 'failed') end(slice, 'failed', { error: event.error.message });
     else if (event.event === 'retrying') end(slice, 'failed', { error: event.error.message });
+    else if (event.event === 'waiting') end(slice, 'waiting', { for: event.by?.task });
     else if (event.event === 'infeasible') end(slice, 'infeasible', { message: event.message });
     else if (event.event === 'interrupted') end(slice, 'interrupted', {});
     else if (event.event === 'log' || event.event === 'warning') {

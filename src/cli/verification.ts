@@ -12,7 +12,7 @@ import type { TaskVerdict, Verification } from '../archive/verdict.ts';
 import { verificationPage } from '../archive/verification-page.ts';
 import { type KnownChecker, verifyArchive } from '../archive/verify.ts';
 import { digestOf } from '../pipeline/key.ts';
-import { runningGroups } from '../pipeline/shell.ts';
+import { killProgramsNow } from '../pipeline/shell.ts';
 import { type Colors, count } from './words.ts';
 
 /** What a person asks for. */
@@ -42,6 +42,8 @@ export interface VerificationSetting {
   /** Copies of verify.mjs that were published with versions up to this one. */
   readonly published: readonly KnownChecker[];
   readonly colors: Colors;
+  /** What archives of earlier versions tell of fingerprints in their pipeline.yaml; verify.mjs knows no YAML. */
+  readonly fingerprintsIn?: NonNullable<RerunOptions['fingerprintsIn']>;
 }
 
 const EXIT = { holds: 0, differs: 1, mend: 2, interrupted: 130 } as const;
@@ -72,7 +74,7 @@ export async function verification(
   };
   const leave = (): void => {
     line.clear();
-    for (const group of runningGroups()) killGroup(group);
+    killProgramsNow();
     removeScratch();
     process.exit(EXIT.interrupted);
   };
@@ -84,6 +86,7 @@ export async function verification(
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  process.on('SIGHUP', onSignal);
   try {
     await stat(request.file);
     if (request.html !== undefined) await readdir(dirname(resolve(request.html)));
@@ -117,15 +120,8 @@ export async function verification(
     line.clear();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
+    process.off('SIGHUP', onSignal);
     removeScratch();
-  }
-}
-
-function killGroup(group: number): void {
-  try {
-    process.kill(-group, 'SIGKILL');
-  } catch {
-    // It has just ended.
   }
 }
 
@@ -161,7 +157,7 @@ type RerunChosen = Omit<RerunOptions, 'contents' | 'claims'>;
 
 function rerunOf(
   request: VerificationRequest,
-  { script }: VerificationSetting,
+  { script, fingerprintsIn }: VerificationSetting,
   scratch: string,
   line: Line,
   signal: AbortSignal,
@@ -183,6 +179,7 @@ function rerunOf(
     mirrors,
     packages: packages === undefined ? null : realpathSync(resolve(packages)),
     programs: commands ? (process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin') : null,
+    ...(fingerprintsIn && { fingerprintsIn }),
     clock: () => performance.now(),
     hear: progressOn(line, seed, request.jobs ?? availableParallelism()),
     signal,

@@ -1,5 +1,6 @@
 // verify.ts — pipeline verify: whether an archive is true. Its own copy of the checker is never run
 import { resolve } from 'node:path';
+import { fingerprintsIn } from '../archive/fingerprints.ts';
 import type { KnownChecker } from '../archive/verify.ts';
 import { checkerFile } from './archive.ts';
 import { stdoutColors, UsageError } from './session.ts';
@@ -51,6 +52,7 @@ export async function verify(file: string, options: VerifyOptions): Promise<numb
     checker: checkerFile,
     published: PUBLISHED_CHECKERS,
     colors: stdoutColors,
+    fingerprintsIn,
   };
   return verification(request, setting);
 }

@@ -286,7 +286,7 @@ const TOLD_BY_THE_RETIRED: ReadonlySet<string> = new Set([
 
 function noteRunning({ running }: Cycle, event: Event): void {
   if (event.event === 'started') running.set(event.key, event);
-  else if (['built', 'failed', 'interrupted', 'infeasible'].includes(event.event)) {
+  else if (['built', 'failed', 'interrupted', 'infeasible', 'waiting'].includes(event.event)) {
     for (const [key, { task }] of running) {
       if ('task' in event && task === event.task) running.delete(key);
     }

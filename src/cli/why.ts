@@ -5,13 +5,13 @@ import type { Change } from '../pipeline/event.ts';
 import { type Comparison, nearestTrace, predecessor, sourceChanges } from '../pipeline/explain.ts';
 import type { Digest, Json, TaskId } from '../pipeline/key.ts';
 import type { Trace } from '../pipeline/record.ts';
-import { forecastJson } from './forecast.ts';
+import { forecastJson, unknownWords } from './forecast.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
   EXIT,
   oneTask,
-  openSession,
+  openToLook,
   type Session,
   tell,
   tellJson,
@@ -25,7 +25,7 @@ type Hit = Extract<Forecast, { fate: 'reuse' }>;
 
 /** Explains one task. */
 export async function why(word: string, options: CommonOptions): Promise<number> {
-  const session = await openSession(options);
+  const session = await openToLook(options);
   try {
     const task = oneTask(session.plan, word);
     const fates = forecast(session.plan, session.store, new Set());
@@ -33,6 +33,7 @@ export async function why(word: string, options: CommonOptions): Promise<number>
     if (options.json) tellJson(await explainJson(session, fate));
     else if (fate.fate === 'reuse') await tellHit(session, fate);
     else if (fate.fate === 'infeasible') tellInfeasible(fate);
+    else if (fate.fate === 'unknown') tellUnknown(session, fate);
     else await tellMiss({ session, fates, told: new Set() }, fate, '');
     return EXIT.made;
   } finally {
@@ -44,6 +45,11 @@ export async function why(word: string, options: CommonOptions): Promise<number>
 
 async function explainJson(session: Session, fate: Forecast): Promise<object> {
   if (fate.fate === 'follow') return forecastJson(fate);
+  if (fate.fate === 'unknown') {
+    const last = latestTrace(session, fate.task);
+    const { key, made, cost } = last ?? {};
+    return { ...forecastJson(fate), ...(last && { last: { key, made, cost } }) };
+  }
   if (fate.fate === 'infeasible') {
     const { parts, made, cost } = fate.trace ?? {};
     return { ...forecastJson(fate), ...(fate.trace && { parts, made, cost }) };
@@ -84,8 +90,7 @@ const latestTrace = ({ store }: Session, task: TaskId): Trace | undefined => {
   return key && store.trace(key);
 };
 
-const runOf = ({ store }: Session, { made }: Trace) =>
-  store.runs().find(({ id }) => id === made.run);
+const runOf = ({ store }: Session, { made }: Trace) => store.run(made.run);
 
 function commandJson(session: Session, trace: Trace): object {
   const run = runOf(session, trace);
@@ -124,6 +129,17 @@ function tellInfeasible({ task, absence, trace }: Extract<Forecast, { fate: 'inf
   if (trace) tell(`  found    ${trace.made.at} on ${trace.made.host}, run ${trace.made.run}`);
   else if (absence.because === task)
     tell('  found    when the pipeline was planned, by its params');
+}
+
+function tellUnknown(session: Session, fate: Extract<Forecast, { fate: 'unknown' }>): void {
+  tell(`${c.bold(fate.task)} is unknown here: whether it would run cannot be told`);
+  tell(`  because  ${unknownWords(fate)}`);
+  const last = latestTrace(session, fate.task);
+  if (last === undefined) return;
+  tell(`  made     last ${last.made.at} on ${last.made.host}, run ${last.made.run}`);
+  for (const [name, { digest, bytes, kind }] of Object.entries(last.outputs)) {
+    tell(`  output   ${name}: ${kind}, ${prettyBytes(bytes)}, ${digest.slice(0, 12)}`);
+  }
 }
 
 // ---- for people: a task that would run ----

@@ -5,10 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { FLAGS, PIPES, type WorkerMessage, type WorkerRequest } from '../pipeline/assignment.ts';
 import { frameOf, frameReader } from '../pipeline/frame.ts';
+import { answerQuestion } from '../pipeline/stage-questions.ts';
 import { createWorker, ownFrames } from '../pipeline/worker.ts';
 import type { LeashData } from './leash.ts';
 
-// Ctrl-C reaches every process of a terminal. Whether and when a worker stops is the engine's to say.
+// Whether and when a worker stops is the engine's to say, whoever signals a whole group of processes.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
 const memory = new SharedArrayBuffer(4 * FLAGS.count);
@@ -21,7 +22,38 @@ function say(message: WorkerMessage): void {
   for (let at = 0; at < frame.length; ) at += writeSync(PIPES.answers, frame, at);
 }
 
-const { hear, print } = createWorker({ say, flags: new Int32Array(memory) });
+const requests = new Socket({ fd: PIPES.requests, readable: true, writable: false });
+
+/** What a stage module is being asked, if anything: then its end is told as its own doing. */
+let asked: 'load' | 'answer' | undefined;
+const { hear, print } = createWorker({ say, flags: new Int32Array(memory) }, (question, sayOn) =>
+  answerQuestion(question, sayOn, {
+    begin() {
+      asked = 'load';
+      // From now on nothing but the module keeps this process alive.
+      requests.unref();
+    },
+    loaded() {
+      asked = 'answer';
+      requests.ref();
+    },
+  }).finally(() => {
+    asked = undefined;
+    requests.ref();
+  }),
+);
+
+// Nothing is left to do, and the module is still not loaded: it waits for what will never happen.
+process.on('beforeExit', () => {
+  if (asked !== 'load') return;
+  asked = undefined;
+  say({ say: 'unsettled' });
+  process.exit(1);
+});
+
+process.on('exit', (code) => {
+  if (asked !== undefined) say({ say: 'failed', message: `it exits the process (code ${code})` });
+});
 
 type Written = (error?: Error | null) => void;
 const printed = (chunk: Uint8Array | string, encoding?: unknown, done?: unknown): boolean => {
@@ -40,6 +72,4 @@ process.on('uncaughtException', (error: unknown) => {
   process.exit(1);
 });
 
-new Socket({ fd: PIPES.requests, readable: true, writable: false })
-  .on('data', frameReader<WorkerRequest>(hear))
-  .on('close', () => process.exit(0));
+requests.on('data', frameReader<WorkerRequest>(hear)).on('close', () => process.exit(0));

@@ -111,14 +111,15 @@ function tensor<Data>(
 ): Data {
   if (!Object.hasOwn(tensors, name))
     throw new RangeError(`the tensor ${name} of a data set is missing`);
-  const { shape, data } = tensors[name];
+  const found = tensors[name];
+  const { shape, data } = found;
   const fits =
     shape.length === sizes.length &&
     sizes.every((size, axis) => size === undefined || size === shape[axis]);
   if (!(data instanceof type && fits)) {
     const wanted = `${type.name} [${sizes.map((size) => size ?? 'N')}]`;
-    const found = `${elementType(data)} [${shape}]`;
-    throw new RangeError(`tensor ${name}: expected ${wanted}, found ${found}`);
+    const given = `${elementType(found)} [${shape}]`;
+    throw new RangeError(`tensor ${name}: expected ${wanted}, found ${given}`);
   }
   return data;
 }

@@ -1,5 +1,5 @@
 // action.ts — a task whose inputs are known: its key, and whether it must run
-import { type Absence, standingOf } from './absence.ts';
+import { type Absence, type Standing, standingOf } from './absence.ts';
 import type { Change, Reason } from './event.ts';
 import type { Digest } from './key.ts';
 import {
@@ -176,6 +176,13 @@ export type Forecast =
       /** There when the stage itself found it; not when its params told, or when it is another task's doing. */
       readonly trace?: Trace;
     }
+  /** Its key cannot be told here: of itself, or as it needs `because`. What the store holds of it can be shown. */
+  | {
+      readonly task: TaskId;
+      readonly fate: 'unknown';
+      readonly message: string;
+      readonly because: TaskId;
+    }
   /** An earlier task of the plan has the same key: it takes that one's result. */
   | { readonly task: TaskId; readonly fate: 'same'; readonly as: TaskId; readonly action: Action }
   /**
@@ -209,6 +216,21 @@ function ownChanges(plan: Plan, task: Task, before: Trace | undefined): readonly
   return changesBetween(before.parts, { task, key, parts: { ...parts, inputs } });
 }
 
+/** The fate of a task that is unknown here, or that needs one. */
+function unknownOf(
+  { id, unknown }: Task,
+  standing: Standing,
+  fates: ReadonlyMap<TaskId, Forecast>,
+): Forecast | undefined {
+  if (unknown !== undefined) return { task: id, fate: 'unknown', message: unknown, because: id };
+  if (standing.kind !== 'blocked') return undefined;
+  for (const upstream of standing.by) {
+    const fate = fates.get(upstream);
+    if (fate?.fate === 'unknown') return { ...fate, task: id };
+  }
+  return undefined;
+}
+
 /** Foresees every task of a plan, in the plan's order. */
 export function forecast(
   plan: Plan,
@@ -231,6 +253,11 @@ export function forecast(
     }
     if (task.infeasible !== null) {
       rule(task, { kind: 'infeasible', message: task.infeasible, because: task.id });
+      continue;
+    }
+    const unknown = unknownOf(task, standing, fates);
+    if (unknown) {
+      fates.set(task.id, unknown);
       continue;
     }
     if (standing.kind === 'blocked') {

@@ -1,4 +1,5 @@
 // assignment.ts — what the engine and a worker say to each other
+import type { Declaration, ParamsAnswer, WorkAnswer, WorkQuestion } from './declaration.ts';
 import type { Coordinates, Digest, Json, Named, TaskId } from './key.ts';
 import type { Absent, Arity, Tools } from './stage.ts';
 
@@ -26,6 +27,13 @@ export interface ToolsQuestion {
   readonly params: readonly Named<Json>[];
 }
 
+/** What a stage module is asked when a pipeline is planned. `bundle` is the path of its bundle. */
+export type StageQuestion =
+  | { readonly ask: 'declaration'; readonly bundle: string }
+  | { readonly ask: 'params'; readonly bundle: string; readonly given: readonly Named<Json>[] }
+  | { readonly ask: 'work'; readonly bundle: string; readonly questions: readonly WorkQuestion[] }
+  | ToolsQuestion;
+
 /** One action to run. */
 export interface Assignment {
   readonly ask: 'run';
@@ -44,11 +52,23 @@ export interface Assignment {
 }
 
 /** What a worker is asked. */
-export type WorkerRequest = Assignment | ToolsQuestion;
+export type WorkerRequest = Assignment | StageQuestion;
 
-/** What a worker says back. All but begun, progress, log and checkpoint are its last word on what it was asked. */
+/** An answer to one item of a question. */
+export type StageAnswer = ParamsAnswer | WorkAnswer | Tools | null;
+
+/**
+ * What a worker says back. All but begun, progress, log, checkpoint and answers are its last word on what it was asked.
+ */
 export type WorkerMessage =
-  | { readonly say: 'tools'; readonly tools: readonly (Tools | null)[] }
+  /** What the module declares; null when it exports no stage. */
+  | { readonly say: 'declared'; readonly declaration: Declaration | null }
+  /** Some answers to a question of many items, in their order. */
+  | { readonly say: 'answers'; readonly answers: readonly StageAnswer[] }
+  /** There are no more answers. */
+  | { readonly say: 'answered' }
+  /** The module's top-level `await` never settles: nothing is left to do. The process ends. */
+  | { readonly say: 'unsettled' }
   /** It has taken up the action: what kills it from now on is this action's doing. */
   | { readonly say: 'begun' }
   | { readonly say: 'progress'; readonly done: number; readonly of: number; readonly note: string }

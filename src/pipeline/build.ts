@@ -3,7 +3,8 @@ import type { Action } from './action.ts';
 import type { InputBlobs } from './assignment.ts';
 import type { Commits } from './commits.ts';
 import type { Listener, Reason, TaskError } from './event.ts';
-import { digestOf, type Named } from './key.ts';
+import type { Identity } from './holder.ts';
+import { type Digest, digestOf, type Named } from './key.ts';
 import type { Invocation, Plan, Task } from './plan.ts';
 import type { Policy } from './policy.ts';
 import { changedFiles } from './project-file.ts';
@@ -31,6 +32,7 @@ export interface BuildOptions {
   readonly clock: () => number;
   /** Folder in which commands get theirs. */
   readonly scratch: string;
+  readonly identity: Identity;
   /** Whether everything ends, what is running too. */
   readonly halted: () => boolean;
   /** Aborted when it does: the commands that run are ended. */
@@ -43,10 +45,11 @@ export type Tried =
   | { readonly end: 'done'; readonly outputs: Named<Uint8Array>; readonly seconds: number }
   | { readonly end: 'infeasible'; readonly message: string; readonly seconds: number }
   | { readonly end: 'failed'; readonly error: TaskError }
-  | { readonly end: 'interrupted' };
+  /** It could not begin: the store has lost blobs that it reads. */
+  | { readonly end: 'lost'; readonly digests: readonly Digest[] }
+  /** `checkpoint`: the store has one, from which the next make goes on. */
+  | { readonly end: 'interrupted'; readonly checkpoint: boolean };
 
-/** A worker that does not find blobs which are there is asked no more often than this. */
-const LOOKS_MAX = 3;
 /** A stage that does not reach a checkpoint within this time after it was asked to stop is ended. */
 export const STOP_GRACE_MS = 4000;
 
@@ -61,38 +64,43 @@ export class Builder {
 
   /** One try. @param slot its number, for whoever draws what ran where */
   async try(action: Action, reason: Reason, slot: number): Promise<Tried> {
-    const { listener, clock, store, retirement } = this.options;
+    const { listener, clock, store, retirement, supply } = this.options;
     const { task, key } = action;
     // What there is to know of tools and commands is said once a run.
     for (const note of [task.tools?.note ?? [], task.command?.notes ?? []].flat()) {
       this.warnOnce({ message: note }, note);
     }
+    // A task whose inputs were lost has not started: it waits until they are made again.
+    const staged = await this.guarded(() => supply.inputs(task));
+    if (staged.end === 'lost') return staged;
     listener({ event: 'started', task: task.id, key, reason, slot });
     const start = clock();
     if (reason.kind === 'forced') store.dropPartial(key);
-    const result = await retirement.during(key, (obsolete) => this.result(action, obsolete));
+    const result =
+      staged.end === 'staged'
+        ? await retirement.during(key, (obsolete) =>
+            this.guarded(() => this.attempt(action, staged.inputs, obsolete), obsolete),
+          )
+        : staged;
     const seconds = (clock() - start) / 1000;
     if (result.end === 'done') return { end: 'done', outputs: result.outputs, seconds };
-    if (result.end === 'stopped') {
-      listener({ event: 'interrupted', task: task.id });
-      return { end: 'interrupted' };
-    }
-    if (result.end === 'lost') {
-      const which = result.digests.map((digest) => digest.slice(0, 12)).join(', ');
-      const message = `blobs that it reads cannot be read back from the store: ${which}`;
-      return { end: 'failed', error: { message } };
-    }
+    if (result.end === 'stopped') return { end: 'interrupted', checkpoint: store.hasPartial(key) };
+    if (result.end === 'lost') return result;
     const { message, stack, infeasible } = result;
     if (infeasible && task.skipsInfeasible) return { end: 'infeasible', message, seconds };
     return { end: 'failed', error: { message, stack } };
   }
 
-  private async result(action: Action, obsolete: AbortSignal): Promise<WorkerResult> {
+  /** What a step came to, or how its error ends the try. Only a broken store throws. */
+  private async guarded<T>(
+    step: () => Promise<T>,
+    obsolete?: AbortSignal,
+  ): Promise<T | Extract<WorkerResult, { end: 'stopped' | 'failed' }>> {
     try {
-      return await this.attempt(action, obsolete);
+      return await step();
     } catch (error) {
       if (error instanceof StoreError) throw error;
-      if (this.options.halted() || obsolete.aborted) return { end: 'stopped' };
+      if (this.options.halted() || obsolete?.aborted) return { end: 'stopped' };
       const message = error instanceof Error ? error.message : String(error);
       const stack = errorKind(error) === 'bug' ? (error as Error).stack : undefined;
       return { end: 'failed', message, stack };
@@ -167,17 +175,20 @@ export class Builder {
     };
   }
 
-  private async attempt(action: Action, obsolete: AbortSignal): Promise<WorkerResult> {
-    const { task } = action;
-    for (let look = 1; ; look++) {
-      const result = await this.ask(action, obsolete);
-      if (result.end === 'done') return unlessChanged(task, result);
-      if (result.end !== 'lost' || look === LOOKS_MAX) return result;
-      await this.options.supply.restore(task, result.digests);
-    }
+  private async attempt(
+    action: Action,
+    inputs: Named<InputBlobs>,
+    obsolete: AbortSignal,
+  ): Promise<WorkerResult> {
+    const result = await this.ask(action, inputs, obsolete);
+    return result.end === 'done' ? unlessChanged(action.task, result) : result;
   }
 
-  private async ask(action: Action, obsolete: AbortSignal): Promise<WorkerResult> {
+  private async ask(
+    action: Action,
+    inputs: Named<InputBlobs>,
+    obsolete: AbortSignal,
+  ): Promise<WorkerResult> {
     const { task, key } = action;
     const { plan, store, workers, listener, root, cache, supply, policies, halted } = this.options;
     const module = plan.stages.get(task.stage);
@@ -185,7 +196,6 @@ export class Builder {
     const progress = (done: number, of: number, note: string): void =>
       listener({ event: 'progress', task: task.id, done, of, note });
     const files = await supply.files(task, progress);
-    const inputs = await supply.inputs(task);
     // From here on the worker is told of a stop; one that came before must not be missed.
     if (halted() || obsolete.aborted) return { end: 'stopped' };
     const timeout_ms = policies.get(task.stage)?.timeout_ms ?? null;
@@ -223,7 +233,7 @@ export class Builder {
     inputs: Named<InputBlobs>,
     { timeout_ms, stopped }: { readonly timeout_ms: number | null; readonly stopped: AbortSignal },
   ): Promise<WorkerResult> {
-    const { root, scratch: folder, listener } = this.options;
+    const { root, scratch: folder, identity, listener } = this.options;
     const late = timeout_ms === null ? undefined : AbortSignal.timeout(timeout_ms);
     const result = await runInScratch({
       task,
@@ -233,6 +243,7 @@ export class Builder {
       inputs: inputs as ScratchWork['inputs'],
       root,
       folder,
+      identity,
       signal: late ? AbortSignal.any([stopped, late]) : stopped,
       log: (line) => listener({ event: 'log', task: task.id, line }),
       warn: (message) => listener({ event: 'warning', task: task.id, message }),

@@ -2,13 +2,11 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { type Bundled, bundleModules, bundleProblems, optionsDigest } from './bundle.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
 import { fileStat, writeAtomically } from './files.ts';
 import { canonicalJson, type Digest, digestOf } from './key.ts';
 import type { Sources } from './memo.ts';
-import type { StageDeclaration } from './stage.ts';
 import { isSettled, namesIn, type Stamp, sameStamp, stampOf } from './stamp.ts';
 
 /** A stage's module, bundled. The worker runs the very bundle that was hashed. */
@@ -16,12 +14,6 @@ export interface StageCode {
   readonly digest: Digest;
   /** Where the bundle lies, absolute. */
   readonly file: string;
-}
-
-/** A stage's code and what it declares. */
-export interface StageModule {
-  readonly code: StageCode;
-  readonly declaration: StageDeclaration;
 }
 
 /** A module to bundle, and where pipeline.yaml names it. */
@@ -298,41 +290,4 @@ function packageFolders(root: string): readonly string[] {
   if (!existsSync(join(root, folder))) return [folder];
   const scopes = readdirSync(join(root, folder)).filter((name) => name.startsWith('@'));
   return [folder, ...scopes.map((scope) => `${folder}/${scope}`)];
-}
-
-/** Loads what a bundled stage declares. A module that throws or exports no stage is a diagnostic. */
-export async function loadStage(
-  code: StageCode,
-  { run, place }: ModuleRequest,
-): Promise<Result<StageModule>> {
-  let exported: { readonly default?: unknown };
-  try {
-    exported = await import(pathToFileURL(code.file).href);
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    return failure({ message: `stage module ${run} throws when it is loaded: ${text}`, place });
-  }
-  const declaration = exported.default;
-  if (!isDeclaration(declaration)) {
-    const hint =
-      'export default defineStage({ params: z.object({ … }), inputs: { … }, outputs: { NAME: json() }, run })';
-    return failure({ message: `${run} does not export a stage`, place, hint });
-  }
-  return success({ code, declaration });
-}
-
-function isDeclaration(value: unknown): value is StageDeclaration {
-  if (typeof value !== 'object' || value === null) return false;
-  const { params, inputs, outputs, run } = value as Record<string, unknown>;
-  const { shape, safeParse } = (params ?? {}) as Record<string, unknown>;
-  const isSchema = typeof shape === 'object' && typeof safeParse === 'function';
-  const ports = [inputs, outputs].flatMap((part) => (part ? Object.values(part) : [undefined]));
-  return isSchema && ports.every(isPort) && typeof run === 'function';
-}
-
-/** Whether something is a codec, or a port with one. */
-function isPort(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const codec = 'codec' in value ? value.codec : value;
-  return typeof codec === 'object' && codec !== null && 'encode' in codec;
 }

@@ -1,7 +1,9 @@
 // collect.ts — what may go: blobs and traces that nothing reaches, bundles, drafts of files
 import { readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { attemptsIn, removeTree } from './attempt.ts';
 import { beginCompaction } from './compaction.ts';
+import { type Identity, sightFor } from './holder.ts';
 import type { Digest, Key } from './key.ts';
 import { CLAIM_LEASE_MS, type Claim, type RunRecord, type Trace } from './record.ts';
 import { type Store, StoreError, type Upkeep } from './store.ts';
@@ -29,16 +31,23 @@ export interface Garbage {
   readonly bytes: number;
 }
 
-/** The runs that stay: the newest, and those that are pinned. */
-export function keptRuns({ tables }: Upkeep, newest: number): readonly RunRecord[] {
-  const ids = [...tables.runs.getKeys()].reverse();
-  const kept = ids.filter((id, index) => index < newest || tables.pins.doesExist(id));
-  return kept.flatMap((id) => tables.runs.get(id) ?? []);
+/** The runs that stay: the newest, those that are pinned, and those that may go on. */
+export function keptRuns(store: Store, { tables }: Upkeep, newest: number): readonly RunRecord[] {
+  return store
+    .runs()
+    .filter(
+      ({ id, state }, index) =>
+        index < newest || tables.pins.doesExist(id) || state === 'running' || state === 'unknown',
+    );
 }
 
-/** Claims whose holder renewed them in time. */
-export function liveClaims(upkeep: Upkeep, now: number): readonly Claim[] {
-  return [...upkeep.claims().values()].filter(({ renewed }) => now - renewed < CLAIM_LEASE_MS);
+/** Claims whose holder renewed them in time, and is not known to be gone. */
+export function liveClaims(upkeep: Upkeep, now: number, identity: Identity): readonly Claim[] {
+  const sight = sightFor(identity);
+  return [...upkeep.claims().values()].filter(
+    ({ renewed, holder }) =>
+      now - renewed < CLAIM_LEASE_MS && !(holder && sight(holder) === 'gone'),
+  );
 }
 
 /** Finds what neither the pipeline nor the kept runs reach. Deletes nothing. */
@@ -51,13 +60,17 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
     for (const key of Object.values(run.begun ?? {})) unmade.add(key);
   }
   for (const key of upkeep.claims().keys()) unmade.add(key);
+  // What a run noted that was cut off may lack its last results: they say themselves whose they are.
+  const cut = new Set(
+    runs.flatMap(({ id, state = 'finished' }) => (state === 'finished' ? [] : [id])),
+  );
   const blobs = new Set<string>();
   const sizes = new Map<string, number>();
   const traces: Key[] = [];
   for (const key of tables.traces.getKeys()) {
     const trace = tables.traces.get(key) as Trace;
     for (const { digest, bytes } of Object.values(trace.outputs)) sizes.set(digest, bytes);
-    if (!keys.has(key)) traces.push(key as Key);
+    if (!keys.has(key) && !cut.has(trace.made.run)) traces.push(key as Key);
     else for (const digest of reachedBy(trace)) blobs.add(digest);
   }
   const ids = new Set(runs.map(({ id }) => id));
@@ -109,6 +122,8 @@ export function dropGarbage({ tables, write }: Upkeep, garbage: Garbage): void {
 export interface StrayFile {
   readonly path: string;
   readonly bytes: number;
+  /** A file that goes when this has gone. */
+  readonly mark?: string;
 }
 
 /** A draft that was not renamed within this time is of a process that died. */
@@ -118,6 +133,7 @@ const DRAFT_SETTLES_MS = 3_600_000;
 export async function strayFiles(
   cache: string,
   bundles: ReadonlySet<Digest>,
+  identity: Identity,
   now: number,
 ): Promise<readonly StrayFile[]> {
   const found: StrayFile[] = [];
@@ -135,13 +151,32 @@ export async function strayFiles(
     const digest = /^([0-9a-f]{64})\.mjs(\.map)?$/.exec(name)?.[1];
     return digest === undefined ? isDraft(name, age_ms) : !bundles.has(digest as Digest);
   });
-  const scratch = join(cache, 'scratch');
+  found.push(...(await strayAttempts(join(cache, 'scratch'), identity, now)));
+  return found;
+}
+
+/** Scratch folders of makes that are dead, at once; those of failures, and what has no mark, after a while. */
+async function strayAttempts(
+  scratch: string,
+  identity: Identity,
+  now: number,
+): Promise<readonly StrayFile[]> {
+  const found: StrayFile[] = [];
+  const add = async (path: string, mark?: string): Promise<void> => {
+    found.push({ path, bytes: await bytesBelow(path), ...(mark && { mark }) });
+  };
+  const known = await attemptsIn(scratch, identity);
+  for (const { folder, mark, state, at_ms } of known) {
+    // A failed command's folder is kept for its user to look at: not for ever.
+    const isOld = state === 'failed' && now - at_ms > DRAFT_SETTLES_MS;
+    if (state === 'dead' || isOld) await add(folder, mark);
+  }
+  // Earlier versions left folders without marks.
+  const marked = new Set(known.flatMap(({ folder, mark }) => [folder, mark]));
   for (const name of await readdir(scratch).catch(() => [])) {
     const path = join(scratch, name);
-    const left = await stat(path).catch(() => undefined);
-    // A failed command's folder is kept for its user to look at: not for ever.
-    if (left === undefined || now - left.mtimeMs <= DRAFT_SETTLES_MS) continue;
-    found.push({ path, bytes: await bytesBelow(path) });
+    const left = marked.has(path) ? undefined : await stat(path).catch(() => undefined);
+    if (left !== undefined && now - left.mtimeMs > DRAFT_SETTLES_MS) await add(path);
   }
   return found;
 }
@@ -155,9 +190,18 @@ async function bytesBelow(folder: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
-/** Deletes stray files; one that is gone already is no error. */
-export async function dropFiles(files: readonly StrayFile[]): Promise<void> {
-  for (const { path } of files) await rm(path, { recursive: true, force: true });
+/** Deletes stray files; one that is gone already is no error. Gives words for those that cannot be deleted. */
+export async function dropFiles(files: readonly StrayFile[]): Promise<readonly string[]> {
+  const obstacles: string[] = [];
+  for (const { path, mark } of files) {
+    try {
+      await removeTree(path);
+      if (mark !== undefined) await rm(mark, { force: true });
+    } catch (error) {
+      obstacles.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  return obstacles;
 }
 
 /**

@@ -1,19 +1,10 @@
 // command-module.ts — a command, declared as if it were a module: so that plans need not know the difference
 import { fileSet } from '../file-set.ts';
-import type { StageModule } from './code.ts';
 import type { CommandConfig } from './command.ts';
+import type { DeclaredInput, StageModule } from './declaration.ts';
 import { canonicalJson, digestOf } from './key.ts';
 import type { StageConfig } from './section.ts';
-import {
-  bytes,
-  type Codec,
-  type CodecKind,
-  json,
-  type Port,
-  type StageDeclaration,
-  tensors,
-  text,
-} from './stage.ts';
+import { type Arity, bytes, type Codec, type CodecKind, json, tensors, text } from './stage.ts';
 
 /** The code of every command: how its scratch folder is laid out. What it runs has a part of the key to itself. */
 const CODE = digestOf(canonicalJson(['command/1']));
@@ -36,27 +27,21 @@ export function commandModule(
   stages: ReadonlyMap<string, StageConfig>,
 ): StageModule {
   const ports = [...stage.inputs].map(
-    ([port, { from, files, where, partial }]): [string, Port<unknown>] => {
+    ([port, { from, files, where, partial }]): [string, DeclaredInput] => {
       const open = from.some(({ stage: name }) =>
         [...(stages.get(name)?.axes.keys() ?? [])].some(
           (axis) => !stage.axes.has(axis) && !where.get(axis)?.single,
         ),
       );
-      return [
-        port,
-        { codec: CODECS.bytes, arity: partial ? 'partial' : open || files ? 'many' : 'one' },
-      ];
+      const arity: Arity = partial ? 'partial' : open || files ? 'many' : 'one';
+      return [port, { kind: 'bytes', arity }];
     },
   );
-  const shape = Object.fromEntries([...stage.params.keys()].map((name) => [name, true]));
   const declaration = {
-    // What a schema is asked for: which params there are, and whether they are right. A command takes them as they are.
-    params: { shape, safeParse: (data: unknown) => ({ success: true, data }) },
+    params: [...stage.params.keys()],
     inputs: Object.fromEntries(ports),
-    outputs: Object.fromEntries([...outputs].map(([name, { kind }]) => [name, CODECS[kind]])),
-    run: () => {
-      throw new Error('bug: a command has no module to run');
-    },
-  } as unknown as StageDeclaration;
+    outputs: Object.fromEntries([...outputs].map(([name, { kind }]) => [name, { kind }])),
+    hasWork: false,
+  };
   return { code: { digest: CODE, file: '' }, declaration };
 }

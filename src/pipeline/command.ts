@@ -103,7 +103,20 @@ function readFingerprints(
   if (located === undefined) return [];
   const several = located.items?.[0]?.items !== undefined;
   const lists = several ? (located.items ?? []) : [located];
-  return lists.map((list) => readWords(reader, '`fingerprint`', list));
+  const read = lists.map((list) => readWords(reader, '`fingerprint`', list));
+  const known = new Map<string, string>();
+  for (const [at, words] of read.entries()) {
+    // Keys hold them so.
+    const name = words.map(({ text }) => text).join(' ');
+    const exact = JSON.stringify(words.map(({ text }) => text));
+    const other = known.get(name);
+    if (other !== undefined && other !== exact) {
+      const hint = 'they differ only in where words end, and a key could not tell them apart';
+      reader.say(`two fingerprints read \`${name}\``, lists[at].place, hint);
+    }
+    known.set(name, exact);
+  }
+  return read;
 }
 
 /** `env: [NAME, …]` passes variables on; `env: { NAME: value }` sets them, or passes on those without a value. */

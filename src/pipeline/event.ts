@@ -97,7 +97,10 @@ export type Event =
       /** Number of the slot in which it runs, from 0. */
       readonly slot: number;
     }
-  /** A task waits for another process, which is running the same action. `for`: its run. */
+  /**
+   * A task waits for an action that is running: its own, in another process, or that of an input whose bytes were lost.
+   * `for`: the run.
+   */
   | {
       readonly event: 'waiting';
       readonly task: TaskId;
@@ -146,8 +149,11 @@ export type Event =
       /** Its stage says `allow-failure`: the run does not fail for it. */
       readonly allowed?: boolean;
     }
-  /** A task was not run because one that it needs, directly or by way of others, failed. */
-  | { readonly event: 'skipped'; readonly task: TaskId; readonly because: TaskId }
+  /**
+   * A task was not run. `because`: the task that failed, which it needs directly or by way of others. Absent when the run
+   * ended before its turn came.
+   */
+  | { readonly event: 'skipped'; readonly task: TaskId; readonly because?: TaskId }
   /**
    * What a task asks for cannot be done, and its stage says `infeasible: skip`. `because`: it needs the output of that
    * task, which is infeasible. `known`: that was found before, and nothing ran.
@@ -159,8 +165,8 @@ export type Event =
       readonly known: boolean;
       readonly because?: TaskId;
     }
-  /** A task stopped at a checkpoint because the user asked for it. */
-  | { readonly event: 'interrupted'; readonly task: TaskId }
+  /** A task was stopped because the user asked for it. `checkpoint`: the store has one, from which the next make goes on. */
+  | { readonly event: 'interrupted'; readonly task: TaskId; readonly checkpoint: boolean }
   /** An output was written for people. `kept`: where a file that a person had edited was put aside. */
   | {
       readonly event: 'artifact';

@@ -5,7 +5,8 @@ import { openShelf, type Shelf } from './artifact.ts';
 import { Builder, STOP_GRACE_MS, type Tried } from './build.ts';
 import { CLAIM_RENEW_MS, Claims } from './claims.ts';
 import { Commits } from './commits.ts';
-import type { Listener, Outcome, Tally } from './event.ts';
+import type { Listener, Outcome, Reason, Tally } from './event.ts';
+import { Hits } from './hits.ts';
 import type { Identity } from './holder.ts';
 import type { Key, TaskId } from './key.ts';
 import { Ledger } from './ledger.ts';
@@ -14,7 +15,8 @@ import type { Policy } from './policy.ts';
 import type { Maker, Trace } from './record.ts';
 import { Retirement } from './retirement.ts';
 import { inOrder } from './schedule.ts';
-import type { Demand, Slots } from './slots.ts';
+import type { Slots } from './slots.ts';
+import { StageError } from './stage.ts';
 import type { Store } from './store.ts';
 import { Supply } from './supply.ts';
 import { Turns } from './turns.ts';
@@ -57,6 +59,8 @@ export interface RunResult {
   readonly traces: ReadonlyMap<TaskId, Trace>;
   /** Traces of actions that were found infeasible. */
   readonly infeasible: ReadonlyMap<TaskId, Trace>;
+  /** Tasks that were stopped, and that the next make continues from a checkpoint. */
+  readonly resumable: ReadonlySet<TaskId>;
   /** How many tasks ran, whatever came of it. */
   readonly ran: number;
   /** Whether nothing failed or was skipped, but for what `allow-failure` allows. */
@@ -77,13 +81,17 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunR
 /** How one task ended, for those that have the same key. */
 type Made =
   | { readonly ok: true; readonly trace: Trace }
-  | { readonly ok: false; readonly outcome: 'failed' | 'interrupted' | 'skipped' }
+  | { readonly ok: false; readonly outcome: 'failed' | 'skipped' }
+  | { readonly ok: false; readonly outcome: 'interrupted'; readonly checkpoint: boolean }
   | { readonly ok: false; readonly outcome: 'infeasible'; readonly trace: Trace };
 
 class Run {
   private readonly ledger: Ledger;
   /** What is being made in this run, by key: a second task with the same key waits for the first. */
   private readonly making = new Map<Key, { readonly task: TaskId; readonly made: Promise<Made> }>();
+  /** What is being made again, as its bytes were lost, by key. */
+  private readonly rebuilding = new Map<Key, Promise<Made>>();
+  private readonly hits: Hits;
   private readonly slots: Slots;
   private readonly retirement: Retirement;
   private readonly claims: Claims;
@@ -93,6 +101,7 @@ class Run {
   private readonly shelf: Promise<Shelf>;
   /** Ends the commands that run. */
   private readonly stop = new AbortController();
+  private readonly backgrounds = new Set<Promise<void>>();
   private ran = 0;
   private broken: { readonly error: unknown } | undefined;
   private readonly plan: Plan;
@@ -108,8 +117,13 @@ class Run {
     this.claims = new Claims({ store, owner: maker.run, identity, clock, listener });
     this.ledger = new Ledger(options);
     const { traces, absent } = this.ledger;
-    const remake: Supply['options']['remake'] = (task, lost) => this.remake(task, lost);
-    this.supply = new Supply({ ...options, plan, traces, absent, remake });
+    const rebuild = async (task: Task, lost: readonly string[]): Promise<boolean> =>
+      (await this.rebuild(task, lost)).ok;
+    this.supply = new Supply({ ...options, plan, traces, absent, rebuild });
+    this.hits = new Hits({
+      ...{ plan, store, listener, ledger: this.ledger },
+      rebuild: (task, lost) => this.background(this.rebuild(task, lost)),
+    });
     const commits = new Commits(store, () => this.slots.busy);
     const halted = (): boolean => this.halted;
     const { supply, stop, retirement } = this;
@@ -126,7 +140,9 @@ class Run {
     const { slots, claims, builder } = this;
     const stopping = (): boolean => this.stopping;
     const ending = (): boolean => this.ending;
-    this.turns = new Turns({ ...options, plan, slots, claims, builder, ending, stopping });
+    const self = { run: maker.run, host: identity.host, pid: identity.pid };
+    const parts = { plan, slots, claims, builder, supply, self, ending, stopping };
+    this.turns = new Turns({ ...options, ...parts });
   }
 
   async all(): Promise<RunResult> {
@@ -144,6 +160,8 @@ class Run {
     signal.addEventListener('abort', stop, { once: true });
     try {
       await inOrder(this.plan, (task) => this.visit(task).catch((error) => this.breakOff(error)));
+      this.hits.tell();
+      await this.backgroundEnded();
       if (this.broken) throw this.broken.error;
       // What a newer plan has noted meanwhile is later than all of this.
       if (!this.retirement.begun) store.setLatest(this.ledger.keys);
@@ -154,9 +172,23 @@ class Run {
     }
     const seconds = (clock() - start) / 1000;
     const { ledger, ran } = this;
-    const { outcomes, traces, infeasible, ok, tally } = ledger;
+    const { outcomes, traces, infeasible, resumable, ok, tally } = ledger;
     listener({ event: 'finished', tally, seconds });
-    return { outcomes, traces, infeasible, ran, ok, tally, seconds };
+    return { outcomes, traces, infeasible, resumable, ran, ok, tally, seconds };
+  }
+
+  /** Work that no task waits for, and that the run does. */
+  private background(work: Promise<unknown>): void {
+    const ended = work.then(
+      () => undefined,
+      (error: unknown) => this.breakOff(error),
+    );
+    this.backgrounds.add(ended);
+    void ended.then(() => this.backgrounds.delete(ended));
+  }
+
+  private async backgroundEnded(): Promise<void> {
+    while (this.backgrounds.size > 0) await Promise.all(this.backgrounds);
   }
 
   /** Ends the run for an error that is no task's own: what runs is stopped first, so that nothing outlives the store. */
@@ -208,6 +240,7 @@ class Run {
   ): Promise<void> {
     const made = await first.made;
     if (made.ok) {
+      this.hits.share(first.task, task.id);
       this.options.listener({
         event: 'reused',
         task: task.id,
@@ -220,7 +253,7 @@ class Run {
       if (task.skipsInfeasible) {
         this.ledger.leaveOut(task, { kind: 'infeasible', message, because: task.id }, true);
       } else this.ledger.fail(task, { message });
-    } else if (made.outcome === 'interrupted') this.ledger.end(task, 'interrupted');
+    } else if (made.outcome === 'interrupted') this.ledger.interrupt(task, made.checkpoint);
     else this.ledger.skip(task, [first.task]);
     await this.conclude(task, made);
   }
@@ -239,8 +272,11 @@ class Run {
     if (message) listener({ event: 'warning', message, task: task.id });
     for (const [output, path] of Object.entries(task.artifacts)) {
       const { digest, kind } = made.trace.outputs[output];
-      const bytes = (): Promise<Uint8Array> =>
-        this.slots.hold(AT_ONCE, () => this.supply.bytesOf(task.id, digest));
+      const bytes = async (): Promise<Uint8Array> => {
+        const found = await this.supply.bytesOf(task.id, digest);
+        if (found === undefined) throw new StageError(`${task.id} could not be made again`);
+        return found;
+      };
       const shelf = await this.shelf;
       const changes =
         kind === 'files'
@@ -256,11 +292,15 @@ class Run {
   private async make(action: Action): Promise<Made> {
     const { store, forced } = this.options;
     const verdict = decide(action, store, forced.has(action.task.id));
-    if (verdict.hit) return this.reuse(action, verdict.trace);
+    return verdict.hit ? this.reuse(action, verdict.trace) : this.run(action, verdict.reason);
+  }
+
+  private async run(action: Action, reason: Reason): Promise<Made> {
     try {
-      const end = await this.turns.take(action, verdict.reason);
+      const end = await this.turns.take(action, reason);
       if (end.kind === 'hit') return this.reuse(action, end.trace);
-      if (end.kind === 'skipped') return this.leave(action.task, 'skipped');
+      if (end.kind === 'skipped') return this.skip(action.task, []);
+      if (end.kind === 'blocked') return this.skip(action.task, end.by);
       // The claim is held until the result is kept: whoever takes it next finds that.
       return await this.finish(action, end.tried);
     } finally {
@@ -268,9 +308,13 @@ class Run {
     }
   }
 
-  private async finish(action: Action, tried: Tried): Promise<Made> {
+  private async finish(action: Action, tried: Exclude<Tried, { end: 'lost' }>): Promise<Made> {
     const { task } = action;
-    if (tried.end === 'interrupted') return this.leave(task, 'interrupted');
+    if (tried.end === 'interrupted') {
+      const { checkpoint } = tried;
+      this.ledger.interrupt(task, checkpoint);
+      return { ok: false, outcome: 'interrupted', checkpoint };
+    }
     this.ran += 1;
     if (tried.end === 'failed') {
       this.ledger.fail(task, tried.error);
@@ -285,22 +329,39 @@ class Run {
     return { ok: true, trace };
   }
 
-  private leave(task: Task, outcome: 'skipped' | 'interrupted'): Made {
-    this.ledger.end(task, outcome);
-    return { ok: false, outcome };
+  private skip(task: Task, broken: readonly TaskId[]): Made {
+    this.ledger.skip(task, broken);
+    return { ok: false, outcome: 'skipped' };
   }
 
-  /** Runs a task again whose blob is lost, in the slot of the task that needs it. */
-  private async remake(task: Task, lost: readonly string[]): Promise<void> {
-    const action = actionOf(this.plan, task, this.ledger);
-    const tried = await this.builder.try(action, { kind: 'lost', outputs: lost }, 0);
-    await this.finish(action, tried);
+  /**
+   * Runs an action again whose bytes were lost: in a turn of its own, as any other. Tasks that share its key, or miss
+   * several of its outputs, wait for the same turn.
+   */
+  private rebuild(task: Task, lost: readonly string[]): Promise<Made> {
+    const { key } = actionOf(this.plan, task, this.ledger);
+    const known = this.rebuilding.get(key);
+    if (known) return known;
+    // It is told as the task that stands for the key in this run.
+    const first = this.plan.tasks.get(this.making.get(key)?.task ?? task.id) ?? task;
+    const made = this.rebuildNow(actionOf(this.plan, first, this.ledger), lost).finally(() =>
+      this.rebuilding.delete(key),
+    );
+    this.rebuilding.set(key, made);
+    return made;
+  }
+
+  private async rebuildNow(action: Action, lost: readonly string[]): Promise<Made> {
+    const { task } = action;
+    this.hits.withdraw(task);
+    const made = await this.run(action, { kind: 'lost', outputs: lost });
+    if (made.ok) this.ledger.traces.set(task.id, made.trace);
+    return made;
   }
 
   private reuse(action: Action, trace: Trace): Made {
     if (trace.infeasible !== undefined) return this.found(action.task, trace, true);
-    this.options.listener({ event: 'reused', task: action.task.id, key: action.key });
-    this.ledger.end(action.task, 'reused');
+    this.hits.add(action.task, trace);
     return { ok: true, trace };
   }
 
@@ -313,5 +374,3 @@ class Run {
 }
 
 const FAILED: Made = { ok: false, outcome: 'failed' };
-/** Work that is short and needs nothing but a slot. */
-const AT_ONCE: Demand = { resources: {}, urgency: () => Number.POSITIVE_INFINITY };

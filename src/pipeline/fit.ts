@@ -1,11 +1,10 @@
 // fit.ts — whether what pipeline.yaml says of a stage fits what its module declares
 
 import { didYouMean } from '../hint.ts';
-import type { StageModule } from './code.ts';
+import type { DeclaredInput, StageModule } from './declaration.ts';
 import type { InputConfig } from './input.ts';
 import type { Say } from './join.ts';
 import type { StageConfig } from './section.ts';
-import { asPort } from './stage.ts';
 
 const RENAME = 'give the axis another name';
 
@@ -18,7 +17,7 @@ export function checkFit(
   const declaration = modules.get(stage.name)?.declaration;
   if (declaration === undefined) return;
   const who = stage.command ? `stage \`${stage.name}\`` : stage.run;
-  const names = Object.keys(declaration.params.shape);
+  const names = declaration.params;
   const { graph } = declaration;
   if (graph !== undefined && stage.axes.has(graph)) {
     say(`axis \`${graph}\` is a param that the engine fills in for ${who}`, stage.place, RENAME);
@@ -41,7 +40,7 @@ export function checkFit(
     else say(`${who} has no input \`${port}\``, input.named, didYouMean(port, known));
   }
   for (const [port, declared] of Object.entries(declaration.inputs)) {
-    if (stage.inputs.has(port) || asPort(declared).arity === 'optional') continue;
+    if (stage.inputs.has(port) || declared.arity === 'optional') continue;
     const message = `stage \`${stage.name}\` needs an input \`${port}\``;
     say(message, stage.place, `inputs: { ${port}: stage.output }`);
   }
@@ -57,11 +56,10 @@ function checkKinds(
   stage: StageConfig,
   port: string,
   input: InputConfig,
-  declared: Parameters<typeof asPort>[0],
+  { kind: wanted }: DeclaredInput,
   modules: ReadonlyMap<string, StageModule>,
   say: Say,
 ): void {
-  const wanted = asPort(declared).codec.kind;
   for (const source of input.from) {
     const outputs = modules.get(source.stage)?.declaration.outputs;
     if (outputs === undefined) continue;

@@ -1,21 +1,9 @@
 // history.ts — what a run leaves behind: a record of it, and what each of its tasks said
 import type { Event, Listener, Outcome, Tally } from './event.ts';
-import { type Json, type Key, type Named, shellTaskId, type TaskId } from './key.ts';
-import type { RunRecord, TaskLog, Trace } from './record.ts';
+import { type Journal, type JournalEntry, RunNotes } from './journal.ts';
+import { shellTaskId, type TaskId } from './key.ts';
+import type { RunRecord, RunStart, TaskLog, Trace } from './record.ts';
 import { type Store, StoreError } from './store.ts';
-
-/** What is known of a run before it begins. */
-export interface RunFacts {
-  readonly id: string;
-  readonly host: string;
-  readonly command: string;
-  readonly targets: readonly string[];
-  readonly presets: readonly string[];
-  readonly sets: readonly string[];
-  /** All params of the pipeline, after presets and `--set`. */
-  readonly params: Named<Json>;
-  readonly versions: Named<string>;
-}
 
 /** How a run ended. */
 interface Ended {
@@ -25,6 +13,8 @@ interface Ended {
   readonly ran: number;
   /** Traces of tasks that were found infeasible. */
   readonly infeasible: ReadonlyMap<TaskId, Trace>;
+  /** Whether its user stopped it. */
+  readonly interrupted: boolean;
 }
 
 /** Hears a run, and writes it down. */
@@ -32,80 +22,84 @@ export interface Recorder {
   readonly listener: Listener;
   /** Keeps the run, unless nothing ran in it. One write. @throws StoreError */
   close(result: Ended): void;
+  /** Notes at once that the run ends without a result. Never throws; after `close` it does nothing. */
+  cut(end: { readonly state: 'interrupted' | 'aborted'; readonly error?: string }): void;
 }
 
-/** The first and the last lines of a task that says very much are kept, each so many, and each line so long. */
-const LINES_MAX = 1000;
-const LINE_LENGTH_MAX = 2000;
-
-interface Said {
-  readonly head: string[];
-  readonly tail: string[];
-  dropped: number;
-}
-
-/** Writes down what is heard of a run: failures at once, the rest when it is over. */
-export function recordRun(store: Store, facts: RunFacts, clock: () => number): Recorder {
-  const outcomes: Record<string, Outcome> = Object.create(null);
-  const keys: Record<string, Key> = Object.create(null);
-  const begun: Record<string, Key> = Object.create(null);
-  const said = new Map<TaskId, Said>();
-  const logs = new Map<TaskId, TaskLog>();
-  const logOf = (task: TaskId, outcome: Outcome): TaskLog => {
-    const { head, tail, dropped } = said.get(task) ?? { head: [], tail: [], dropped: 0 };
-    said.delete(task);
-    return {
-      task,
-      run: facts.id,
-      at: new Date(clock()).toISOString(),
-      outcome,
-      lines: [...head, ...tail],
-      ...(dropped > 0 && { dropped }),
-    };
+/**
+ * Writes down what is heard of a run: from its first task on in its journal, which is there whatever ends the process,
+ * and as one record when it is over. Failures have their log in the store at once.
+ */
+export function recordRun(store: Store, run: RunStart, clock: () => number): Recorder {
+  const notes = new RunNotes();
+  const failed = new Map<TaskId, TaskLog>();
+  let journal: Journal | undefined;
+  let isOver = false;
+  const note = (entry: JournalEntry): void => {
+    notes.apply(entry);
+    if (journal) journal.note(entry);
+    else if ('begun' in entry) journal = store.beginRun(run, notes);
   };
-  const ended = (task: TaskId, outcome: Outcome): void => {
-    outcomes[task] = outcome;
-    if (said.has(task)) logs.set(task, logOf(task, outcome));
+  const logOf = (task: TaskId, outcome: Outcome): TaskLog => {
+    const at = new Date(clock()).toISOString();
+    return { task, run: run.id, at, outcome, ...notes.linesOf(task) };
+  };
+  const noteFailure = ({ task, error, params }: Extract<Event, { event: 'failed' }>): void => {
+    const key = notes.begun[task] && { key: notes.begun[task] };
+    const log = { ...logOf(task, 'failed'), error, params, ...key };
+    note({ ended: task, outcome: 'failed' });
+    notes.said.delete(task);
+    // A history that cannot be written loses no result: it is tried again with the rest.
+    if (!written(() => store.putLog(log))) failed.set(task, log);
   };
   const listener = (event: Event): void => {
-    if (event.event === 'started') begun[event.task] = event.key;
-    else if (event.event === 'log') note(said, event.task, event.line);
+    if (event.event === 'started') note({ begun: event.task, key: event.key });
+    else if (event.event === 'log') note({ log: event.task, line: event.line });
     else if (event.event === 'built' || event.event === 'reused') {
       // A task that was reused and then lost its bytes is built after all.
-      ended(event.task, event.event);
-      keys[event.task] = event.key;
-      delete begun[event.task];
-    } else if (event.event === 'failed') {
-      outcomes[event.task] = 'failed';
-      const { error, params } = event;
-      const key = begun[event.task] && { key: begun[event.task] };
-      const log = { ...logOf(event.task, 'failed'), error, params, ...key };
-      delete begun[event.task];
-      logs.delete(event.task);
-      // A history that cannot be written loses no result: it is tried again with the rest.
-      if (!written(() => store.putLog(log))) logs.set(event.task, log);
-    } else if (event.event === 'skipped' || event.event === 'interrupted') {
-      ended(event.task, event.event);
-    } else if (event.event === 'infeasible') {
-      ended(event.task, 'infeasible');
-      delete begun[event.task];
+      note({ ended: event.task, outcome: event.event, key: event.key });
+    } else if (event.event === 'failed') noteFailure(event);
+    else if (['skipped', 'interrupted', 'infeasible'].includes(event.event)) {
+      const { task, event: outcome } = event as Extract<Event, { event: Outcome }>;
+      note({ ended: task, outcome });
     }
   };
   return {
     listener,
-    close({ tally, seconds, ran, infeasible }) {
-      if (ran === 0) return;
-      for (const [task, { key }] of infeasible) keys[task] = key;
-      const record: RunRecord = {
-        ...facts,
-        at: new Date(clock()).toISOString(),
-        seconds,
-        tally: { ...tally },
-        tasks: { ...keys },
-        begun: { ...begun },
-        outcomes: { ...outcomes },
-      };
-      store.putRun(record, [...logs.values()]);
+    close({ tally, seconds, ran, infeasible, interrupted }) {
+      isOver = true;
+      if (ran > 0 || journal) {
+        const { keys, begun, outcomes, said } = notes;
+        for (const [task, { key }] of infeasible) keys[task] = key;
+        const record: RunRecord = {
+          ...run,
+          at: new Date(clock()).toISOString(),
+          seconds,
+          tally: { ...tally },
+          tasks: { ...keys },
+          begun: { ...begun },
+          outcomes: { ...outcomes },
+          state: interrupted ? 'interrupted' : 'finished',
+        };
+        const logs = [...said.keys()].flatMap((task) =>
+          task in outcomes ? [logOf(task, outcomes[task])] : [],
+        );
+        try {
+          store.putRun(record, [...logs, ...failed.values()]);
+        } catch (error) {
+          // The journal stays, and tells of the run until its record can be written.
+          journal?.noteNow({ end: interrupted ? 'interrupted' : 'aborted', error: String(error) });
+          journal?.close({ keep: true });
+          throw error;
+        }
+      }
+      journal?.close({ keep: false });
+    },
+    cut({ state, error }) {
+      if (isOver) return;
+      isOver = true;
+      journal?.noteNow({ end: state, ...(error !== undefined && { error }) });
+      journal?.close({ keep: true });
     },
   };
 }
@@ -118,21 +112,6 @@ function written(action: () => void): boolean {
     if (error instanceof StoreError) return false;
     throw error;
   }
-}
-
-function note(said: Map<TaskId, Said>, task: TaskId, line: string): void {
-  const known = said.get(task) ?? { head: [], tail: [], dropped: 0 };
-  said.set(task, known);
-  const short = line.length > LINE_LENGTH_MAX ? `${line.slice(0, LINE_LENGTH_MAX)}…` : line;
-  if (known.head.length < LINES_MAX) {
-    known.head.push(short);
-    return;
-  }
-  known.tail.push(short);
-  // Cut by halves: shifting a line at a time would be quadratic.
-  if (known.tail.length < 2 * LINES_MAX) return;
-  known.tail.splice(0, LINES_MAX);
-  known.dropped += LINES_MAX;
 }
 
 /** The runs that a word names: an id, the beginning of one or of its random end, `last`, or `last~1`. */

@@ -62,7 +62,7 @@ function startOf(pid: number): string {
 export type Sight = 'gone' | 'alive' | 'unseen';
 
 /** Gives a function that looks for holders. Who is in another space cannot be seen from here, and may live. */
-export function sightFor({ host, pid, exists }: Identity): (holder: Holder) => Sight {
+export function sightFor({ host, pid, exists }: Identity): (holder: Omit<Holder, 'task'>) => Sight {
   const own = lifeOf(pid);
   return (holder) => {
     const { life } = holder;

@@ -3,6 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { PIPES, type WorkerMessage, type WorkerRequest } from './assignment.ts';
 import { frameOf, frameReader } from './frame.ts';
+import { killProgram } from './processes.ts';
+import { newNonce, ownEnvironment, supervise, unsupervise } from './supervisor.ts';
 
 /** How a worker process is started: a program, then its arguments. */
 export type WorkerCommand = readonly [program: string, ...words: string[]];
@@ -30,33 +32,59 @@ export interface WorkerProcessEars {
 /** Of what a dying process printed, so much is kept. */
 const LAST_WORDS_CHARACTERS = 4000;
 const LAST_WORDS_LINES = 8;
+/** A line that does not end is passed on in parts of so many characters. */
+const LINE_CHARACTERS_MAX = 2 ** 16;
 /** What a dead process had printed may be held back by a child of its own, for no longer than this. */
 const CLOSE_GRACE_MS = 500;
 
-/** Starts a worker process. It ends by itself when this one does, however that ends. */
+const DAMAGED = `what the worker says cannot be read: does the stage write to file descriptor ${PIPES.answers}?`;
+
+/**
+ * Starts a worker process, in a session of its own. It ends by itself when this one does, however that ends, and what its
+ * stages started ends with it.
+ */
 export function startWorker(
   [program, ...words]: WorkerCommand,
   ears: WorkerProcessEars,
 ): WorkerProcess {
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
-  const child = spawn(program, words, { stdio: [...stdio] });
+  const nonce = newNonce();
+  const child = spawn(program, words, {
+    stdio: [...stdio],
+    env: ownEnvironment(nonce),
+    detached: true,
+  });
+  const mark = child.pid === undefined ? undefined : supervise(child.pid, nonce);
   const pipes: readonly unknown[] = child.stdio;
   const requests = pipes[PIPES.requests] as Writable;
   const leash = pipes[PIPES.leash] as Writable;
   // A pipe to a process that has just died breaks: that it died is told by other means.
   for (const pipe of [requests, leash]) pipe.on('error', () => undefined);
+  let isDamaged = false;
+  const damaged = (): void => {
+    isDamaged = true;
+    child.kill('SIGKILL');
+  };
   (pipes[PIPES.answers] as Readable)
-    .on('data', frameReader<WorkerMessage>(ears.said))
+    .on('data', frameReader<WorkerMessage>(ears.said, damaged))
     .on('error', () => undefined);
   const lastWords = collectWords(child, ears.printed);
   const gone = new Promise<void>((resolve) => {
+    let isOver = false;
     const end = (message: string): void => {
+      if (isOver) return;
+      isOver = true;
       ears.died(message);
       resolve();
     };
     child.once('error', (error) => end(`the worker could not be started: ${error.message}`));
     child.once('exit', (code, signal) => {
-      const told = (): void => end(deathWords(code, signal, lastWords()));
+      if (mark) void killProgram(mark).then(() => unsupervise(mark));
+      const told = (): void => {
+        end(isDamaged ? DAMAGED : deathWords(code, signal, lastWords()));
+        // A process that it left behind may hold the other ends: that must not keep this one alive.
+        for (const pipe of child.stdio) pipe?.destroy();
+      };
       const late = setTimeout(told, CLOSE_GRACE_MS);
       child.once('close', () => {
         clearTimeout(late);
@@ -82,6 +110,10 @@ function collectWords(child: ChildProcess, printed: (line: string) => void): () 
       const lines = (unfinished + text).split('\n');
       unfinished = lines.pop() ?? '';
       for (const line of lines) if (line.trim() !== '') printed(line);
+      if (unfinished.length > LINE_CHARACTERS_MAX) {
+        printed(unfinished);
+        unfinished = '';
+      }
     });
   }
   return () => tail;

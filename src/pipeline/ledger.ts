@@ -20,6 +20,8 @@ export class Ledger {
   readonly infeasible = new Map<TaskId, Trace>();
   /** Tasks that gave nothing, and on whose account; not those that the user stopped. */
   readonly absent = new Map<TaskId, Absence>();
+  /** Tasks that were stopped, and that the next make continues from a checkpoint. */
+  readonly resumable = new Set<TaskId>();
   /** Whether a task failed that must not. */
   failed = false;
   private readonly options: LedgerOptions;
@@ -44,13 +46,20 @@ export class Ledger {
     this.end(task, 'failed');
   }
 
-  /** Skips a task for others that are not made; without a word when the run was stopped before its turn came. */
+  /** Says that a task was stopped. @param checkpoint whether the store has a checkpoint of it */
+  interrupt(task: Task, checkpoint: boolean): void {
+    if (checkpoint) this.resumable.add(task.id);
+    this.options.listener({ event: 'interrupted', task: task.id, checkpoint });
+    this.end(task, 'interrupted');
+  }
+
+  /** Skips a task for others that are not made, or because the run ended before its turn came. */
   skip(task: Task, broken: readonly TaskId[]): void {
     this.end(task, 'skipped');
     const absence = skippedFor(broken, this.absent);
-    if (absence === undefined) return;
-    this.absent.set(task.id, absence);
-    this.options.listener({ event: 'skipped', task: task.id, because: absence.because });
+    if (absence) this.absent.set(task.id, absence);
+    const because = absence && { because: absence.because };
+    this.options.listener({ event: 'skipped', task: task.id, ...because });
   }
 
   /** Leaves out a task that cannot be done, by itself or for what it needs. @param known nothing ran to find it out */

@@ -4,14 +4,14 @@ import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 /** LMDB's own mark, after the header of its first two pages. */
 const MAGIC = 0xbeefc0de;
 /** Bytes before what a page holds: number, transaction, pad, flags, and the bounds of its free space. */
-const PAGE_HEADER = 24;
+export const PAGE_HEADER = 24;
 const META_BYTES = 160;
 /** From the start of a meta page: page size, root of the main table, last page, transaction. */
 const META = { magic: 24, pageSize: 48, mainRoot: 136, lastPage: 144, transaction: 152 } as const;
-const FLAGS = { page: { branch: 1, leaf: 2 }, node: { big: 1, table: 2 } } as const;
+export const FLAGS = { page: { branch: 1, leaf: 2 }, node: { big: 1, table: 2 } } as const;
 /** Where a table's description, as a leaf holds it, names its root. */
-const TABLE_ROOT = 40;
-const NO_PAGE = 0xffff_ffff_ffff_ffffn;
+export const TABLE_ROOT = 40;
+export const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 /** A writer may change pages while we read them: then look again, so often. */
 const TRIES = 5;
 
@@ -39,15 +39,16 @@ export function lmdbFault(path: string): 'foreign' | 'truncated' | undefined {
   }
 }
 
-interface Meta {
+/** What an LMDB file says of itself. */
+export interface Meta {
   readonly pageSize: number;
   readonly root: bigint;
   readonly pages: number;
   readonly transaction: bigint;
 }
 
-/** The description that counts: there are two, written in turn. */
-function newestMeta(file: number): Meta | undefined {
+/** The description that counts: there are two, written in turn. Undefined when the file is not LMDB's. */
+export function newestMeta(file: number): Meta | undefined {
   const first = metaAt(file, 0);
   if (first === undefined) return undefined;
   const second = metaAt(file, first.pageSize);

@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openClaims } from './claims-file.ts';
 import { inodeOf, isCompacting } from './compaction.ts';
-import { type Digest, digestOf, type Key, type TaskId } from './key.ts';
+import type { Identity } from './holder.ts';
+import { openJournal } from './journal.ts';
+import { type Digest, digestOf, type Key } from './key.ts';
 import {
   type LmdbRoot,
   openAlone,
@@ -13,7 +15,8 @@ import {
   worded,
 } from './lmdb-root.ts';
 import { STORE_FILE } from './memo.ts';
-import { CLAIM_LEASE_MS, type RunRecord, type TaskLog, type Trace } from './record.ts';
+import { CLAIM_LEASE_MS, logKey, type RunRecord, type TaskLog, type Trace } from './record.ts';
+import { openRunTable } from './run-table.ts';
 import { type Store, StoreError, type Tables, type Upkeep } from './store.ts';
 import { checkFormat, STORE_FORMAT } from './store-format.ts';
 
@@ -38,9 +41,10 @@ export type OnDamage = (digest: Digest) => void;
 
 /**
  * Opens the LMDB store in a folder, which is made when missing.
+ * @param identity of this process: without it, nothing is known of the processes of runs that have no record
  * @throws StoreError when the folder cannot be written, is full, or holds a store of another format.
  */
-export function openStore(folder: string, onDamage: OnDamage): Store {
+export function openStore(folder: string, onDamage: OnDamage, identity?: Identity): Store {
   const before = inodeOf(join(folder, STORE_FILE));
   const { root, table, meta, blobs, partials, traces, latest, runs } = openAlone(
     folder,
@@ -71,6 +75,29 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
   const write = <T>(action: () => T, bytes = 0): T => transact(root, folder, action, bytes);
   const remove = <T>(action: () => T): T => write(action, -1);
   const claims = openClaims(folder);
+  const putRun: Store['putRun'] = (run, said = []) => {
+    // A table cannot be opened within a transaction.
+    const kept = said.length > 0 ? logs() : undefined;
+    write(() => {
+      runs.putSync(run.id, run);
+      for (const log of said) kept?.putSync(logKey(log.run, log.task), log);
+    });
+  };
+  const history = openRunTable({
+    folder,
+    identity,
+    runs: {
+      get: (id) => runs.get(id),
+      doesExist: (id) => runs.doesExist(id),
+      newest(limit) {
+        const range = { reverse: true, ...(limit !== undefined && { limit }) };
+        return [...runs.getRange(range)].map(({ value }) => value);
+      },
+    },
+    log: (run, task) => logs().get(logKey(run, task)),
+    trace: (key) => traces.get(key),
+    putRun,
+  });
 
   return {
     blob(digest) {
@@ -124,6 +151,7 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
       remove(() => partials.removeSync(key));
       return undefined;
     },
+    hasPartial: (key) => partials.doesExist(key),
     putPartial(key, bytes) {
       // A checkpoint has no name that would verify it: its digest stands before it.
       const digest = Buffer.from(digestOf(bytes), 'latin1');
@@ -155,23 +183,16 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
       claims.remove((table) => {
         if (table.get(key)?.owner === owner) table.removeSync(key);
       }),
-    putRun(run, said = []) {
-      // A table cannot be opened within a transaction.
-      const kept = said.length > 0 ? logs() : undefined;
-      write(() => {
-        runs.putSync(run.id, run);
-        for (const log of said) kept?.putSync(logKey(log.run, log.task), log);
-      });
-    },
-    runs: (limit) =>
-      [...runs.getRange({ reverse: true, ...(limit !== undefined && { limit }) })].map(
-        ({ value }) => value,
-      ),
+    beginRun: (run, notes) => openJournal(folder, run, notes),
+    settleRuns: history.settle,
+    putRun,
+    runs: history.all,
+    run: history.one,
     putLog(log) {
       const kept = logs();
       write(() => kept.putSync(logKey(log.run, log.task), log));
     },
-    log: (run, task) => logs().get(logKey(run, task)),
+    log: history.log,
     get upkeep() {
       const tables = { blobs, partials, traces, latest, runs, logs: logs(), pins: pins() };
       return {
@@ -198,9 +219,6 @@ export function openStore(folder: string, onDamage: OnDamage): Store {
 
 /** Whether a folder holds a store. */
 export const hasStore = (folder: string): boolean => existsSync(join(folder, STORE_FILE));
-
-/** The key of a task's log. Tasks stand in it by digest: keys have a greatest length. */
-export const logKey = (run: string, task: TaskId): string => `${run}/${digestOf(task)}`;
 
 function lazy<T>(make: () => T): () => T {
   let made: T | undefined;

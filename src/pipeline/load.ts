@@ -1,32 +1,32 @@
 // load.ts — from a folder with a pipeline.yaml to a plan, or everything that is wrong on the way
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bundleStages, loadStage, type StageModule } from './code.ts';
 import { commandModule } from './command-module.ts';
 import { type Pipeline, readPipeline } from './config.ts';
+import type { StageModule } from './declaration.ts';
 import { type Diagnostic, failure, type Result, success } from './event.ts';
 import { type Digest, digestOf } from './key.ts';
-import type { WorkerCommand } from './launch.ts';
 import type { Sources } from './memo.ts';
 import { withOutside } from './outside.ts';
 import { makePlan, type Plan } from './plan.ts';
 import type { StageConfig } from './section.ts';
+import { bundleAnywhere } from './spare-bundles.ts';
+import { type ClientOptions, StageClient } from './stage-client.ts';
 import { withTools } from './tools.ts';
 
 /** What to load. */
-export interface LoadOptions {
-  /** Folder of the pipeline file: stage modules are relative to it. */
-  readonly root: string;
+export interface LoadOptions extends ClientOptions {
   /** Name of the pipeline file within `root`. */
   readonly file: string;
-  readonly cache: string;
   readonly presets: readonly string[];
   readonly sets: readonly string[];
   readonly clock: () => number;
   /** The environment of this process: commands may name variables of it. */
   readonly environment: NodeJS.ProcessEnv;
-  /** Tools are looked for in a process of their own. */
-  readonly worker: WorkerCommand;
+  /** Whether the plan is only looked at, and not made: what cannot be told of a task leaves it unknown. */
+  readonly looking?: boolean;
+  /** Makes an empty folder that goes when the process ends: for bundles, where the cache cannot be written. */
+  readonly newFolder: () => string;
 }
 
 /** A pipeline that is ready to be made. */
@@ -49,33 +49,43 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
   }
   const pipeline = readPipeline({ text, file, presets, sets });
   if (!pipeline.ok) return pipeline;
-  const modules = await loadModules(pipeline.value, options);
-  if (!modules.ok) return modules;
-  const { stages, sources } = modules.value;
-  const made = makePlan(pipeline.value, stages);
-  const tooled = made.ok ? await withTools(made.value, options) : made;
-  const plan = tooled.ok ? await withOutside(tooled.value, pipeline.value.stages, options) : tooled;
-  if (!plan.ok) return plan;
-  return success({ pipeline: pipeline.value, plan: plan.value, text: digestOf(text), sources });
+  const client = new StageClient(options);
+  try {
+    const modules = await loadModules(pipeline.value, options, client);
+    if (!modules.ok) return modules;
+    const { stages, sources } = modules.value;
+    const made = await makePlan(pipeline.value, stages, client);
+    const tooled = made.ok ? await withTools(made.value, client, options.looking === true) : made;
+    const plan = tooled.ok
+      ? await withOutside(tooled.value, pipeline.value.stages, options)
+      : tooled;
+    if (!plan.ok) return plan;
+    return success({ pipeline: pipeline.value, plan: plan.value, text: digestOf(text), sources });
+  } finally {
+    await client.close();
+  }
 }
 
 async function loadModules(
   { stages }: Pipeline,
-  { root, cache, clock }: LoadOptions,
+  { root, cache, clock, newFolder }: LoadOptions,
+  client: StageClient,
 ): Promise<Result<{ stages: ReadonlyMap<string, StageModule>; sources: Sources }>> {
   const requestOf = ({ run, runPlace }: StageConfig) => ({ run, place: runPlace });
   const bundled = [...stages.values()].filter(({ command }) => command === null);
-  const bundles = await bundleStages(root, cache, bundled.map(requestOf), clock);
+  const bundles = await bundleAnywhere(root, cache, bundled.map(requestOf), clock, newFolder);
   if (!bundles.ok) return bundles;
   const modules = new Map<string, StageModule>();
   const problems: Diagnostic[] = [];
-  for (const stage of stages.values()) {
-    if (stage.command) modules.set(stage.name, commandModule(stage, stage.command, stages));
+  const declared = [...stages.values()].map(async (stage) => {
     const code = bundles.value.codes.get(stage.run);
-    if (code === undefined) continue;
-    const module = await loadStage(code, requestOf(stage));
-    if (module.ok) modules.set(stage.name, module.value);
-    else problems.push(...module.diagnostics);
+    if (stage.command) return success(commandModule(stage, stage.command, stages));
+    return code && (await client.declaration(code, requestOf(stage)));
+  });
+  const names = [...stages.keys()];
+  for (const [at, module] of (await Promise.all(declared)).entries()) {
+    if (module?.ok) modules.set(names[at], module.value);
+    else problems.push(...(module?.diagnostics ?? []));
   }
   if (problems.length > 0) return failure(...problems);
   return success({ stages: modules, sources: bundles.value.sources });

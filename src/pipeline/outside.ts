@@ -11,6 +11,7 @@ import { type ProjectFile, ProjectFiles } from './project-file.ts';
 import type { StageConfig } from './section.ts';
 import { runProgram } from './shell.ts';
 import type { Arity, CodecKind } from './stage.ts';
+import { isSystemError, systemHint, systemSentence } from './system-error.ts';
 
 /** Where to look around. */
 export interface OutsideOptions {
@@ -19,6 +20,8 @@ export interface OutsideOptions {
   readonly clock: () => number;
   /** The environment of this process. */
   readonly environment: NodeJS.ProcessEnv;
+  /** Whether the plan is only looked at: a task whose surroundings cannot be told stays in it, as unknown. */
+  readonly looking?: boolean;
 }
 
 /** Whether a plan rests on more than pipeline.yaml, its stages' code and the store. */
@@ -60,7 +63,9 @@ class Surroundings {
   readonly files: ProjectFiles;
   /** By message and place: many tasks share one mistake. */
   readonly problems = new Map<string, Diagnostic>();
-  private readonly said = new Map<string, Promise<string | undefined>>();
+  /** What the task that is looked at lacks. */
+  private lacking: string | undefined;
+  private readonly said = new Map<string, Promise<string | Diagnostic>>();
   private readonly there = new Map<string, Promise<boolean>>();
   private readonly plan: Plan;
   private readonly stages: ReadonlyMap<string, StageConfig>;
@@ -74,6 +79,13 @@ class Surroundings {
   }
 
   async look(task: Task): Promise<Task> {
+    this.lacking = undefined;
+    const looked = await this.lookAround(task);
+    const unknown = this.lacking;
+    return unknown === undefined ? looked : { ...looked, unknown };
+  }
+
+  private async lookAround(task: Task): Promise<Task> {
     const stage = this.stages.get(task.stage);
     if (stage === undefined) return task;
     const inputs: Record<string, Binding> = { ...task.inputs };
@@ -94,6 +106,12 @@ class Surroundings {
     this.problems.set(`${place?.file}:${place?.start}:${message}`, diagnostic);
   }
 
+  /** Says what is not as it should be around us. Who only looks at the plan leaves the task unknown for it. */
+  private lack(diagnostic: Diagnostic): void {
+    if (this.options.looking) this.lacking ??= diagnostic.message;
+    else this.say(diagnostic);
+  }
+
   private async find(
     task: Task,
     stage: StageConfig,
@@ -102,10 +120,13 @@ class Surroundings {
   ): Promise<readonly ProjectFile[]> {
     if (files === null) return [];
     const pattern = fillPath(files.pattern, task.at);
-    const found = await this.files.find(pattern, files.outside);
+    const found = await this.files.find(pattern, files.outside).catch((error: unknown) => {
+      if (!isSystemError(error)) throw error;
+      return { message: systemSentence(error), hint: systemHint(error) };
+    });
     if ('message' in found) {
       const message = `input \`${port}\` of stage \`${stage.name}\`: ${found.message}`;
-      this.say({ message, place: files.place, hint: found.hint });
+      this.lack({ message, place: files.place, hint: found.hint });
       return [];
     }
     const single = ['one', 'optional'].includes(task.inputs[port].arity);
@@ -134,8 +155,10 @@ class Surroundings {
     ]);
     const invocation = { path, env: Object.fromEntries(env) as Named<string | null> };
     const fingerprints: Record<string, string> = {};
+    const fingerprintWords: Record<string, readonly string[]> = {};
     for (const words of command.fingerprints) {
       const name = words.map(({ text }) => text).join(' ');
+      fingerprintWords[name] = words.map(({ text }) => text);
       const said = await this.fingerprint(words, invocation);
       if (said !== undefined) fingerprints[name] = said;
     }
@@ -146,6 +169,7 @@ class Surroundings {
       ends: this.endsOf(stage, inputs),
       outputs: Object.fromEntries(command.outputs),
       fingerprints,
+      fingerprintWords,
       notes: await this.notesOn(stage, command, inputs),
     };
   }
@@ -202,14 +226,17 @@ class Surroundings {
     const memo = JSON.stringify([argv, env]);
     const known = this.said.get(memo) ?? this.ask(words, argv, { env, path });
     this.said.set(memo, known);
-    return known;
+    const said = await known;
+    if (typeof said === 'string') return said;
+    this.lack(said);
+    return undefined;
   }
 
   private async ask(
     words: readonly Word[],
     argv: readonly string[],
     given: Pick<Invocation, 'env' | 'path'>,
-  ): Promise<string | undefined> {
+  ): Promise<string | Diagnostic> {
     const { root, cache } = this.options;
     const said: string[] = [];
     const end = await runProgram({
@@ -224,8 +251,7 @@ class Surroundings {
     const how =
       end.code === 0 ? 'said nothing' : `ended with ${end.signal ?? `exit code ${end.code}`}`;
     const message = `\`${argv.join(' ')}\` ${how}, so that the version of the tool is unknown`;
-    this.say({ message, place: words[0]?.place, hint: end.last.at(-1) });
-    return undefined;
+    return { message, place: words[0]?.place, hint: end.last.at(-1) };
   }
 
   private isFile(name: string): Promise<boolean> {

@@ -45,7 +45,8 @@ export function readParams(
       reader.say(`there is no preset \`${name}\``, place, didYouMean(name, known?.keys() ?? []));
     }
   }
-  for (const set of source.sets) params = applySet(reader, params, set);
+  const passed = referencesIn(fields.get('stages'));
+  for (const set of source.sets) params = applySet(reader, params, set, passed);
   return reader.take(resolveWithin(params)) ?? params;
 }
 
@@ -66,7 +67,25 @@ const argumentPlace = (option: string, text: string, start = 0): Place => ({
   end: Math.max(text.length, start + 1),
 });
 
-function applySet(reader: Reader, params: Located, set: string): Located {
+/** Everything that stages refer to: `training` of `$training`. */
+function referencesIn(part: Located | undefined): ReadonlySet<string> {
+  const paths = new Set<string>();
+  const visit = (at: Located): void => {
+    const path = referencePath(at.value);
+    if (path) paths.add(path.join('.'));
+    for (const below of at.fields?.values() ?? []) visit(below);
+    for (const below of at.items ?? []) visit(below);
+  };
+  if (part) visit(part);
+  return paths;
+}
+
+function applySet(
+  reader: Reader,
+  params: Located,
+  set: string,
+  passed: ReadonlySet<string>,
+): Located {
   const equals = set.indexOf('=');
   if (equals < 1) {
     const hint = 'for example --set training.epochs=3';
@@ -79,7 +98,7 @@ function applySet(reader: Reader, params: Located, set: string): Located {
     return params;
   }
   const value = moved(parsed.value, argumentPlace('--set', set, equals + 1));
-  return setAt(reader, params, set.slice(0, equals), value, set) ?? params;
+  return setAt(reader, params, set.slice(0, equals), value, { set, passed }) ?? params;
 }
 
 /** The same value, said to stand elsewhere. */
@@ -97,13 +116,22 @@ function moved(located: Located, place: Place): Located {
   return { value: located.value, place };
 }
 
-/** Replaces the part at a dotted path. In a list, a step is a label (which may hold dots) or an index. */
+/** What an override was given as, and the paths that stages take whole. */
+interface Override {
+  readonly set: string;
+  readonly passed: ReadonlySet<string>;
+}
+
+/**
+ * Replaces the part at a dotted path. In a list, a step is a label (which may hold dots) or an index. A map that a stage
+ * takes whole may get a key that it lacks, since the stage's schema says which keys there are.
+ */
 function setAt(
   reader: Reader,
   part: Located,
   path: string,
   value: Located,
-  set: string,
+  { set, passed }: Override,
 ): Located | undefined {
   if (path === '') {
     // What a reference will stand for is not known yet: then the stage's schema decides.
@@ -119,7 +147,7 @@ function setAt(
   if (part.fields) {
     const below = part.fields.get(step);
     if (below) {
-      const next = setAt(reader, below, rest, value, set);
+      const next = setAt(reader, below, rest, value, { set, passed });
       return next && locatedMap(new Map(part.fields).set(step, next), part);
     }
   } else if (part.items) {
@@ -127,7 +155,7 @@ function setAt(
     const index = labels.includes(step) ? labels.indexOf(step) : /^\d+$/.test(step) ? +step : -1;
     const below = part.items[index];
     if (below) {
-      const next = setAt(reader, below, rest, value, set);
+      const next = setAt(reader, below, rest, value, { set, passed });
       return next && locatedList(part.items.with(index, next), part);
     }
   }
@@ -136,8 +164,27 @@ function setAt(
   const above = set.slice(0, Math.max(0, start - 1));
   const within = above === '' ? 'params' : `\`${above}\``;
   const at = { ...argumentPlace('--set', set, start), end: start + Math.max(1, step.length) };
+  const ordinary = !path.split('.').includes('__proto__');
+  if (part.fields && ordinary && isPassed(above, passed)) {
+    const added = { ...mapAt(rest, value, at), named: at };
+    return locatedMap(new Map(part.fields).set(step, added), part);
+  }
   reader.say(`there is no \`${step}\` in ${within}`, at, didYouMean(step, names));
   return undefined;
+}
+
+/** Whether a stage takes this map whole, or one that it is in: `training` and `training.schedule` of `$training`. */
+const isPassed = (path: string, passed: ReadonlySet<string>): boolean =>
+  path !== '' &&
+  path.split('.').some((_, end, steps) => passed.has(steps.slice(0, end + 1).join('.')));
+
+/** A value below maps that are not there yet. */
+function mapAt(path: string, value: Located, place: Place): Located {
+  if (path === '') return value;
+  const dot = path.indexOf('.');
+  const [step, rest] = dot < 0 ? [path, ''] : [path.slice(0, dot), path.slice(dot + 1)];
+  const below = { ...mapAt(rest, value, place), named: place };
+  return locatedMap(new Map([[step, below]]), { place });
 }
 
 /** The first step of a path and the rest; the longest label of a list that fits wins. */

@@ -1,7 +1,15 @@
 // record.ts — the forms of what the pipeline remembers: traces, claims, runs, logs
 import type { Outcome, TaskError } from './event.ts';
 import type { Holder } from './holder.ts';
-import type { Digest, Json, Key, KeyParts, Named, TaskId } from './key.ts';
+import {
+  type Digest,
+  digestOf,
+  type Json,
+  type Key,
+  type KeyParts,
+  type Named,
+  type TaskId,
+} from './key.ts';
 
 /** An output as a trace remembers it. */
 export interface Output {
@@ -52,10 +60,25 @@ export const CLAIM_LEASE_MS = 5000;
 /** One that can be seen to live may be slow, on a machine with too much to do. One that is gone has no lease. */
 export const CLAIM_LEASE_ALIVE_MS = 120_000;
 
+/**
+ * How far a run is. `interrupted`: its user stopped it. `aborted`: an error ended it that was no task's own, such as a full
+ * disk. `killed`: its process is gone and left no record. `unknown`: its process cannot be seen from here.
+ */
+export type RunState = 'running' | 'finished' | 'interrupted' | 'aborted' | 'killed' | 'unknown';
+
 /** One invocation, as the history keeps it. */
 export interface RunRecord {
   readonly id: string;
+  /** When it ended, or was seen last. */
   readonly at: string;
+  /** When it began. Absent in what older versions wrote. */
+  readonly started?: string;
+  /** Absent in what older versions wrote, which was written only at an orderly end. */
+  readonly state?: RunState;
+  /** The process that it ran in. Absent in what older versions wrote. */
+  readonly process?: Omit<Holder, 'task'>;
+  /** What ended an aborted run. */
+  readonly error?: string;
   readonly host: string;
   readonly command: string;
   readonly seconds: number;
@@ -64,7 +87,8 @@ export interface RunRecord {
   readonly tasks: Named<Key>;
   /** Key of every task that was begun and not ended: its checkpoint is kept for as long as the run is. */
   readonly begun?: Named<Key>;
-  readonly outcomes?: Named<Outcome>;
+  /** `running` only while the run is. */
+  readonly outcomes?: Named<Outcome | 'running'>;
   readonly targets?: readonly string[];
   readonly presets?: readonly string[];
   readonly sets?: readonly string[];
@@ -73,12 +97,18 @@ export interface RunRecord {
   readonly versions?: Named<string>;
 }
 
+/** What is known of a run when it begins. */
+export type RunStart = Required<
+  Pick<RunRecord, 'id' | 'host' | 'command' | 'targets' | 'presets' | 'sets' | 'params'>
+> &
+  Required<Pick<RunRecord, 'versions' | 'started' | 'process'>>;
+
 /** What a task said in a run, and how it ended there. */
 export interface TaskLog {
   readonly task: TaskId;
   readonly run: string;
   readonly at: string;
-  readonly outcome: Outcome;
+  readonly outcome: Outcome | 'running';
   readonly lines: readonly string[];
   /** Lines that were left out from the middle, because there were too many. */
   readonly dropped?: number;
@@ -87,3 +117,6 @@ export interface TaskLog {
   /** Of the action that failed. Absent for other outcomes, and in what older versions wrote. */
   readonly key?: Key;
 }
+
+/** The key of a task's log in the store. Tasks stand in it by digest: keys have a greatest length. */
+export const logKey = (run: string, task: TaskId): string => `${run}/${digestOf(task)}`;

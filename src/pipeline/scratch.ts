@@ -1,19 +1,12 @@
 // scratch.ts — runs a command in a fresh folder: inputs become files, files become outputs
 import { constants } from 'node:fs';
-import {
-  copyFile,
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  realpath,
-  rm,
-  writeFile,
-} from 'node:fs/promises';
+import { copyFile, lstat, mkdir, readdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
+import { type Attempt, openAttempt } from './attempt.ts';
 import { PARAMS_FILE, REFERENCE } from './command.ts';
 import { codecOf } from './command-module.ts';
 import { fileDigest } from './files.ts';
+import type { Identity } from './holder.ts';
 import {
   byCodeUnit,
   type Coordinates,
@@ -47,8 +40,10 @@ export interface ScratchWork {
   readonly inputs: Named<GivenBlobs>;
   /** Folder of the project. */
   readonly root: string;
-  /** Folder in which scratch folders are made. */
+  /** Folder in which scratch folders are made, one for each attempt. */
   readonly folder: string;
+  /** Who runs it: a folder of a living process is nobody else's. */
+  readonly identity: Identity;
   readonly signal: AbortSignal;
   log(line: string): void;
   warn(message: string): void;
@@ -62,41 +57,64 @@ export type ScratchEnd =
 
 /** An output file larger than this is refused: blobs are read as a whole. */
 const OUTPUT_BYTES_MAX = 2 ** 30;
-/** Undeclared files that are named; the rest are counted. */
+/** Undeclared files and processes that are named; the rest are counted. */
 const EXTRA_SHOWN = 8;
+/** So much of a stage's name begins the name of its scratch folders. */
+const STAGE_NAME_SHOWN = 48;
 
 /** Runs the command of a task. Its scratch folder is removed, but for a failure, which tells where it is. */
 export async function runInScratch(work: ScratchWork): Promise<ScratchEnd> {
-  const { task, command, key, folder, root, signal, log, warn } = work;
-  const base = join(folder, `${task.stage}-${key.slice(0, 16)}`);
-  const scratch = new Scratch(join(base, 'work'), work);
+  const { task, key, folder: parent, identity, root, warn } = work;
+  const name = `${task.stage.slice(0, STAGE_NAME_SHOWN)}-${key.slice(0, 16)}`;
+  const attempt = await openAttempt({ parent, name, identity }).catch((error: unknown) => {
+    throw new StageError(`its scratch folder cannot be made: ${textOf(error)}`);
+  });
+  const discard = async (): Promise<void> => {
+    const obstacle = await attempt.discard();
+    if (obstacle === undefined) return;
+    warn(`the scratch folder could not be removed, and will be tried again: ${obstacle}`);
+  };
   try {
-    await rm(base, { recursive: true, force: true });
-    for (const name of ['work', 'home', 'tmp']) await mkdir(join(base, name), { recursive: true });
-    await scratch.fill().catch((error: unknown) => {
-      if (error instanceof StageError || !(error instanceof Error)) throw error;
-      throw new StageError(`its scratch folder cannot be filled: ${error.message}`);
-    });
-    const argv = argumentsOf(command, task.params, scratch.places);
-    const env = environmentOf(command, join(base, 'home'), join(base, 'tmp'));
-    const end = await runProgram({ argv, env, folder: scratch.folder, line: log, signal });
-    if (signal.aborted) {
-      await rm(base, { recursive: true, force: true });
-      return { end: 'stopped' };
-    }
-    if (end.code !== 0) throw new StageError(endWords(argv, end));
-    const outputs = await scratch.outputs();
-    const extra = await scratch.extra();
-    if (extra.length > 0) warn(extraWords(extra));
-    await rm(base, { recursive: true, force: true });
-    return { end: 'done', outputs };
+    const end = await runIn(attempt, work);
+    await discard();
+    return end;
   } catch (error) {
     if (!(error instanceof StageError)) throw error;
-    const kept = relative(root, scratch.folder).split(sep).join('/');
-    const notes = command.notes.map((note) => `\n${note}`).join('');
+    const notes = work.command.notes.map((note) => `\n${note}`).join('');
+    const there = await lstat(attempt.work).catch(() => undefined);
+    if (there === undefined) {
+      await discard();
+      return { end: 'failed', message: `${error.message}${notes}` };
+    }
+    await attempt.keep();
+    const kept = relative(root, attempt.work).split(sep).join('/');
     return { end: 'failed', message: `${error.message}${notes}\nits folder is kept: ${kept}` };
   }
 }
+
+async function runIn(
+  { work: folder, home, temporary }: Attempt,
+  work: ScratchWork,
+): Promise<ScratchEnd> {
+  const { task, command, signal, log, warn } = work;
+  const scratch = new Scratch(await realpath(folder), work);
+  await scratch.fill().catch((error: unknown) => {
+    if (error instanceof StageError || !(error instanceof Error)) throw error;
+    throw new StageError(`its scratch folder cannot be filled: ${error.message}`);
+  });
+  const argv = argumentsOf(command, task.params, scratch.places);
+  const env = environmentOf(command, home, temporary);
+  const end = await runProgram({ argv, env, folder, line: log, signal });
+  if (signal.aborted) return { end: 'stopped' };
+  if (end.code !== 0) throw new StageError(endWords(argv, end));
+  if (end.left.length > 0) warn(leftWords(end.left));
+  const outputs = await scratch.outputs();
+  const extra = await scratch.extra();
+  if (extra.length > 0) warn(extraWords(extra));
+  return { end: 'done', outputs };
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 class Scratch {
   readonly folder: string;
@@ -173,14 +191,19 @@ class Scratch {
 
   /** The declared outputs, as their codecs keep them: equal values give equal bytes. */
   async outputs(): Promise<Named<Uint8Array>> {
-    const home = await realpath(this.folder);
+    const there = await lstat(this.folder).catch(() => undefined);
+    if (!there?.isDirectory()) {
+      throw new StageError(
+        'the command removed the folder that it ran in, and its outputs with it',
+      );
+    }
     const outputs: Record<string, Uint8Array> = {};
     for (const [name, { file, kind }] of Object.entries(this.work.command.outputs)) {
       const path = join(this.folder, file);
       const found = await lstat(path).catch(() => undefined);
       if (found === undefined)
         throw new StageError(`the command gave no output ${name}: it wrote no ${file}`);
-      if (!found.isFile() || (await realpath(path)) !== join(home, file)) {
+      if (!found.isFile() || (await realpath(path)) !== path) {
         throw new StageError(`output ${name} is no plain file: ${file}`);
       }
       if (found.size > OUTPUT_BYTES_MAX) {
@@ -252,6 +275,12 @@ function endWords(argv: readonly string[], { code, signal, last }: ProgramEnd): 
   const advice = code === 127 ? ` (is ${argv[0]} installed, and on PATH?)` : '';
   const words = last.map((line) => `\n  ${line}`).join('');
   return `the command ${how}${advice}: ${argv.map(quotedWord).join(' ')}${words}`;
+}
+
+function leftWords(left: readonly string[]): string {
+  const shown = left.slice(0, EXTRA_SHOWN).join(', ');
+  const more = left.length > EXTRA_SHOWN ? ` and ${left.length - EXTRA_SHOWN} more` : '';
+  return `the command ended and left ${shown}${more} running: what it starts ends with it`;
 }
 
 function extraWords(extra: readonly string[]): string {

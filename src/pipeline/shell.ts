@@ -1,10 +1,23 @@
 // shell.ts — runs a program: the only file that starts one for a command stage
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Named } from './key.ts';
+import { awaitEnd, killProgram, namesOf, type ProgramMark, signalProgram } from './processes.ts';
+import {
+  ATTEMPT_VARIABLE,
+  attemptValue,
+  newNonce,
+  startSupervisor,
+  supervise,
+  supervisedPrograms,
+  unsupervise,
+} from './supervisor.ts';
 
 /** A program to run. No shell reads its arguments. */
 export interface Program {
   readonly argv: readonly string[];
-  /** The whole environment. */
+  /** The whole environment. `PIPELINE_ATTEMPT` is added to it. */
   readonly env: Named<string>;
   readonly folder: string;
   /** Hears every line of stdout and stderr. */
@@ -13,72 +26,137 @@ export interface Program {
   readonly signal: AbortSignal;
 }
 
-/** How a program ended. */
+/** How a program ended. Nothing that it started runs any more, as far as that can be found. */
 export interface ProgramEnd {
   /** Null when a signal ended it. */
   readonly code: number | null;
   readonly signal: string | null;
   /** Its last lines. */
   readonly last: readonly string[];
+  /** What it had left running and what was ended then, in words. */
+  readonly left: readonly string[];
 }
 
 /** After being told to end, a program has so long to do so. */
 const GRACE_MS = 2000;
+/** What a program started may end this much later by itself: helpers that notice its end. */
+const AFTER_MS = 200;
+/** Output may be held back by a process that was not found, for no longer than this. */
+const CLOSE_MS = 500;
 /** Lines of a failed program that are told as its last words. */
 const LAST_LINES = 12;
 /** A line longer than this is cut: a program may write anything. */
 const LINE_LENGTH_MAX = 4000;
 
-const groups = new Set<number>();
+/** File descriptor, in the shell that becomes the program, of the pipe that lets it start. */
+const GATE = 3;
 
-/** The process groups of all programs that run now: whoever ends this process at once ends these first. */
-export const runningGroups = (): readonly number[] => [...groups];
+/** Ends all programs that run now, for who ends this process at once. The supervisor does the same a moment later. */
+export function killProgramsNow(): void {
+  for (const mark of supervisedPrograms()) signalProgram(mark, 'SIGKILL');
+}
 
-/** Runs a program in a process group of its own, without input. */
+/** Runs a program in a session and process group of its own, without input. */
 export async function runProgram(program: Program): Promise<ProgramEnd> {
-  const { argv, env, folder, line, signal } = program;
-  const { $ } = await import('zx/core');
+  const { line, signal } = program;
   const last: string[] = [];
   const hear = (text: string): void => {
     last.push(text);
     if (last.length > LAST_LINES) last.shift();
     line(text);
   };
+  startSupervisor();
+  const nonce = newNonce();
+  const { child, closed } = await start(program, nonce);
+  const streams = [child.stdout, child.stderr].map((stream) => lines(stream as Readable, hear));
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve()).once('error', () => resolve());
+  });
+  if (child.pid === undefined) throw new Error('bug: a shell has no process id');
+  const mark = supervise(child.pid, nonce);
+  // The program starts only now: whatever ends this process from here on, the supervisor knows of it.
+  const gate = child.stdio[GATE] as Writable;
+  gate.on('error', () => undefined);
+  gate.end('go\n');
+  const stopping = stopWhenAborted(mark, signal);
+  try {
+    await exited;
+    const left = await endRest(mark, { stopped: signal.aborted });
+    await Promise.race([closed, pause(CLOSE_MS, undefined, { ref: false })]);
+    for (const stream of [child.stdout, child.stderr]) stream?.destroy();
+    await closed;
+    for (const flush of streams) flush();
+    return { code: child.exitCode, signal: child.signalCode, last, left };
+  } finally {
+    stopping();
+    unsupervise(mark);
+  }
+}
+
+/**
+ * Starts a shell that waits for a line on `GATE` and then becomes the program: signals and exit code are the program's.
+ * zx runs it, with two changes. Its command is fixed, and the arguments come after it, each as one argument of the
+ * system: within the command they would all have to fit into 128 KiB. And it keeps no output: it would keep all of it.
+ */
+async function start(
+  { argv, env, folder }: Program,
+  nonce: string,
+): Promise<{ readonly child: ChildProcess; readonly closed: Promise<unknown> }> {
+  const { $ } = await import('zx/core');
+  let child: ChildProcess | undefined;
+  const withArguments = (command: string, _: unknown, options: object): ChildProcess => {
+    child = spawn('/bin/sh', ['-c', command, 'sh', ...argv], { ...options, shell: false });
+    return child;
+  };
+  const nothing = { push: () => 0, length: 0 } as unknown as string[];
   const run = $({
     cwd: folder,
-    env,
-    // `exec` makes the shell that zx starts become the program itself: its signals and exit code are the program's.
+    env: { ...env, [ATTEMPT_VARIABLE]: attemptValue(nonce) },
+    spawn: withArguments as unknown as typeof spawn,
+    store: { stdout: nothing, stderr: nothing, stdall: nothing },
     shell: '/bin/sh',
-    prefix: 'exec ',
+    prefix: '',
     postfix: '',
     quote: quoted,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     detached: true,
     nothrow: true,
     quiet: true,
     verbose: false,
     preferLocal: false,
   });
-  const running = run`${[...argv]}`;
-  const group = running.pid;
-  if (group !== undefined) groups.add(group);
-  const streams = [lines(running.stdout, hear), lines(running.stderr, hear)];
+  const closed = run`read -r pipeline_gate <&3 || exit 125; exec 3<&-; exec "$@"`;
+  if (child === undefined) throw (await closed).cause ?? new Error('bug: zx started nothing');
+  return { child, closed };
+}
+
+/** Tells a program to end when it is aborted, and ends it when it does not. Gives what lets go of it. */
+function stopWhenAborted(mark: ProgramMark, signal: AbortSignal): () => void {
   let late: NodeJS.Timeout | undefined;
   const stop = (): void => {
-    void running.kill('SIGTERM').catch(() => undefined);
-    late = setTimeout(() => void running.kill('SIGKILL').catch(() => undefined), GRACE_MS);
+    signalProgram(mark, 'SIGTERM');
+    // One that is suspended hears it only when it goes on.
+    signalProgram(mark, 'SIGCONT');
+    late = setTimeout(() => void killProgram(mark), GRACE_MS);
   };
   if (signal.aborted) stop();
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    const { exitCode, signal: ended } = await running;
-    for (const flush of streams) flush();
-    return { code: exitCode, signal: ended, last };
-  } finally {
+  else signal.addEventListener('abort', stop, { once: true });
+  return () => {
     clearTimeout(late);
-    if (group !== undefined) groups.delete(group);
     signal.removeEventListener('abort', stop);
-  }
+  };
+}
+
+/** Ends what a program left running when it ended. Gives what that was. */
+async function endRest(
+  mark: ProgramMark,
+  { stopped }: { readonly stopped: boolean },
+): Promise<readonly string[]> {
+  const left = await awaitEnd(mark, stopped ? GRACE_MS : AFTER_MS);
+  if (left === undefined) return [];
+  const names = left === 'unknown' ? ['a process'] : namesOf(left);
+  await killProgram(mark);
+  return names;
 }
 
 /** An argument as a POSIX shell takes it without reading it. */

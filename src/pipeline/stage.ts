@@ -1,6 +1,8 @@
 // stage.ts — the door: what a stage module declares and what it is given. Bundled into every stage, so keep it small
 import type * as z from 'zod/mini';
+import { parseExactJson } from '../exact-json.ts';
 import { decodeSafetensors, encodeSafetensors, type TensorFile } from '../tensor.ts';
+import { decodeUtf8 } from '../utf8.ts';
 import {
   type AbsentReason,
   type Coordinates,
@@ -10,6 +12,8 @@ import {
   type Named,
   type TaskId,
 } from './key.ts';
+
+export { ForeignTensor } from '../tensor.ts';
 
 /** The names of the codecs, as traces and `show` tell them. */
 export type CodecKind = 'json' | 'tensors' | 'text' | 'bytes' | 'files';
@@ -22,13 +26,20 @@ export interface Codec<T> {
   decode(bytes: Uint8Array): T;
 }
 
-/** Canonical JSON. With a schema, what is read is checked against it. */
+/**
+ * Canonical JSON. With a schema, what is read is checked against it. What JavaScript cannot hold exactly is refused, not
+ * rounded: integers beyond 2^53, names that a map has twice, halves of surrogate pairs.
+ */
 export function json<T>(schema?: z.ZodMiniType<T>): Codec<T> {
   return {
     kind: 'json',
-    encode: (value) => new TextEncoder().encode(canonicalJson(value)),
+    encode(value) {
+      const canonical = canonicalJson(value);
+      checkSurrogates(canonical);
+      return new TextEncoder().encode(canonical);
+    },
     decode(bytes) {
-      const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+      const value = parseExactJson(bytes);
       return schema ? schema.parse(value) : (value as T);
     },
   };
@@ -39,13 +50,26 @@ export function tensors(): Codec<TensorFile> {
   return { kind: 'tensors', encode: encodeSafetensors, decode: decodeSafetensors };
 }
 
-/** UTF-8 text. */
+/** UTF-8 text, exactly: a byte order mark and line ends of any kind are part of it. */
 export function text(): Codec<string> {
   return {
     kind: 'text',
-    encode: (value) => new TextEncoder().encode(value),
-    decode: (bytes) => new TextDecoder('utf-8', { fatal: true }).decode(bytes),
+    encode(value) {
+      if (/\p{Surrogate}/u.test(value)) throw new RangeError(HALF_CHARACTER);
+      return new TextEncoder().encode(value);
+    },
+    decode: decodeUtf8,
   };
+}
+
+const HALF_CHARACTER = 'it holds half of a surrogate pair, which no UTF-8 can hold';
+
+/** Canonical JSON escapes a surrogate only where its other half is missing. */
+function checkSurrogates(canonical: string): void {
+  const found = /(?<!\\)(?:\\\\)*\\ud[89a-f]/.exec(canonical);
+  if (found === null) return;
+  const near = canonical.slice(Math.max(0, found.index - 30), found.index + 30);
+  throw new RangeError(`${HALF_CHARACTER}, at \`${near}\``);
 }
 
 /** Bytes as they are. */

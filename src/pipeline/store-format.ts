@@ -33,11 +33,36 @@ export function checkFormat(
     reached += 1;
   }
   if (reached !== current) {
-    const writer = reached > current ? 'a newer' : 'another';
-    throw new StoreError(
-      `the store in ${folder} was written by ${writer} version of pipeline (format ${format}; this version ` +
-        `reads ${current}): update pipeline, or name another folder with --cache`,
-    );
+    throw otherFormat(folder, { format, reached, current });
   }
   meta.putSync('format', current);
+}
+
+/**
+ * Makes sure that a store which cannot be written has the form that this version reads. One without any is being made.
+ * @throws StoreError when it has another
+ */
+export function requireFormat(
+  meta: Pick<MetaTable, 'get'>,
+  folder: string,
+  current = STORE_FORMAT,
+): void {
+  const format = meta.get('format');
+  if (format === undefined || format === current) return;
+  if (format > current) throw otherFormat(folder, { format, reached: format, current });
+  throw new StoreError(
+    `the store in ${folder} was written by an earlier version of pipeline (format ${format}; this version reads ` +
+      `${current}), and you lack the permission to bring it up to date: whoever may write it runs \`pipeline status\` once`,
+  );
+}
+
+function otherFormat(
+  folder: string,
+  is: { readonly format: number | undefined; readonly reached: number; readonly current: number },
+): StoreError {
+  const writer = is.reached > is.current ? 'a newer' : 'another';
+  return new StoreError(
+    `the store in ${folder} was written by ${writer} version of pipeline (format ${is.format}; this version ` +
+      `reads ${is.current}): update pipeline, or name another folder with --cache`,
+  );
 }

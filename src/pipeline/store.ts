@@ -1,7 +1,8 @@
 // store.ts — the seam between the engine and its memory
 import type { Holder } from './holder.ts';
+import type { Journal, RunNotes } from './journal.ts';
 import type { Digest, Key, TaskId } from './key.ts';
-import type { Claim, RunRecord, TaskLog, Trace } from './record.ts';
+import type { Claim, RunRecord, RunStart, TaskLog, Trace } from './record.ts';
 
 /** A commit: a trace, and every blob that it names. */
 export interface Commit {
@@ -26,6 +27,7 @@ export interface Store {
   commit(...commits: readonly Commit[]): void;
   /** The checkpoint of an unfinished action, or undefined when it is absent or was damaged. */
   partial(key: Key): Uint8Array | undefined;
+  hasPartial(key: Key): boolean;
   putPartial(key: Key, bytes: Uint8Array): void;
   dropPartial(key: Key): void;
   /**
@@ -41,10 +43,15 @@ export interface Store {
   ): Claim | undefined;
   renew(keys: readonly Key[], owner: string, now: number): void;
   release(key: Key, owner: string): void;
+  /** Makes a run known that begins now. @param notes what has happened in it so far */
+  beginRun(run: RunStart, notes: RunNotes): Journal;
+  /** Writes the record of every run whose process ended before it could. */
+  settleRuns(): void;
   /** Keeps a run with what its tasks said, in one transaction. */
   putRun(run: RunRecord, logs?: readonly TaskLog[]): void;
-  /** Newest first; all, or so many. */
+  /** Newest first, those that go on included; all, or so many. */
   runs(limit?: number): readonly RunRecord[];
+  run(id: string): RunRecord | undefined;
   /** Keeps what a task said before its run is over: a failure is told even when the run is killed. */
   putLog(log: TaskLog): void;
   log(run: string, task: TaskId): TaskLog | undefined;

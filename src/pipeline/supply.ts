@@ -1,10 +1,10 @@
-// supply.ts — what a task reads, gathered for its worker
+// supply.ts — what a task reads, gathered for its worker; blobs that were lost are made again
 import type { Absence } from './absence.ts';
 import type { GivenBlob, InputBlobs } from './assignment.ts';
 import type { Listener } from './event.ts';
 import { type FetchOptions, fetchFiles } from './fetch.ts';
 import type { Digest, Named, TaskId } from './key.ts';
-import type { Plan, Task } from './plan.ts';
+import type { Binding, Plan, Task } from './plan.ts';
 import { readProjectFiles } from './project-file.ts';
 import type { Trace } from './record.ts';
 import { type Absent, StageError } from './stage.ts';
@@ -21,18 +21,22 @@ export interface SupplyOptions {
   readonly traces: { get(task: TaskId): Trace | undefined };
   /** Tasks that gave nothing. */
   readonly absent: { get(task: TaskId): Absence | undefined };
-  /** Runs a task again whose blob is lost. */
-  remake(task: Task, lost: readonly string[]): Promise<void>;
+  /** Runs a task again whose outputs are lost. False when it was not made: it failed, or the run ends. */
+  rebuild(task: Task, lost: readonly string[]): Promise<boolean>;
 }
+
+/** The inputs of a task, or those blobs among them that the store has lost. */
+export type StagedInputs =
+  | { readonly end: 'staged'; readonly inputs: Named<InputBlobs> }
+  | { readonly end: 'lost'; readonly digests: readonly Digest[] };
 
 /** A download that says nothing for this long is given up and tried again, after pauses that double. */
 const FETCH_PACE = { retryAfter_ms: 1000, stall_ms: 30_000 };
 /** Blobs up to this size are sent to a worker; it reads larger ones from the store, once for all its tasks. */
 const SENT_BYTES_MAX = 16_384;
 
-/** Gathers files and inputs. A blob that turns out damaged or lost is made again by its task. */
+/** Gathers files and inputs. */
 export class Supply {
-  private readonly remaking = new Map<Digest, Promise<void>>();
   private readonly options: SupplyOptions;
 
   constructor(options: SupplyOptions) {
@@ -50,69 +54,85 @@ export class Supply {
   }
 
   /** The inputs of a task; those of a command with all their bytes. */
-  async inputs(task: Task): Promise<Named<InputBlobs>> {
-    const { traces, absent } = this.options;
+  async inputs(task: Task): Promise<StagedInputs> {
     const inputs: Record<string, InputBlobs> = {};
-    for (const [port, { arity, links, files }] of Object.entries(task.inputs)) {
+    const lost: Digest[] = [];
+    for (const [port, binding] of Object.entries(task.inputs)) {
+      const { arity, files } = binding;
       if (files) {
         if (task.command === null) inputs[port] = { arity, items: await readProjectFiles(files) };
-        continue;
-      }
-      const items = [];
-      const missing: Absent[] = [];
-      for (const { task: id, at, output } of links) {
-        const trace = traces.get(id);
-        if (trace === undefined) {
-          const { kind, message } = absent.get(id) as Absence;
-          missing.push({ task: id, at, reason: { kind, message } });
-          continue;
-        }
-        const { digest, bytes: size } = trace.outputs[output];
-        const isSent = size <= SENT_BYTES_MAX || task.command !== null;
-        const sent = isSent && { bytes: await this.bytesOf(id, digest) };
-        items.push({ task: id, at, digest, ...sent });
-      }
-      inputs[port] = { arity, items, ...(arity === 'partial' && { missing }) };
+      } else inputs[port] = this.blobsOf(binding, task.command !== null, lost);
     }
-    return inputs;
+    return lost.length > 0 ? { end: 'lost', digests: lost } : { end: 'staged', inputs };
   }
 
-  /** A blob that a task made, verified. */
-  async bytesOf(maker: TaskId, digest: Digest): Promise<Uint8Array> {
+  /** @param lost is given the blobs that the store lacks */
+  private blobsOf({ arity, links }: Binding, sendAll: boolean, lost: Digest[]): InputBlobs {
+    const { store, traces, absent } = this.options;
+    const items: InputBlobs['items'][number][] = [];
+    const missing: Absent[] = [];
+    for (const { task: id, at, output } of links) {
+      const trace = traces.get(id);
+      if (trace === undefined) {
+        const { kind, message } = absent.get(id) as Absence;
+        missing.push({ task: id, at, reason: { kind, message } });
+        continue;
+      }
+      const { digest, bytes: size } = trace.outputs[output];
+      const isSent = size <= SENT_BYTES_MAX || sendAll;
+      const bytes = isSent ? store.blob(digest) : undefined;
+      if (isSent ? bytes === undefined : !store.hasBlob(digest)) lost.push(digest);
+      items.push({ task: id, at, digest, ...(bytes && { bytes }) });
+    }
+    return { arity, items, ...(arity === 'partial' && { missing }) };
+  }
+
+  /**
+   * A blob that a task made, verified; it is made again where it was lost. Undefined when that could not be.
+   * @throws StageError when the task gave other bytes than before
+   */
+  async bytesOf(maker: TaskId, digest: Digest): Promise<Uint8Array | undefined> {
     const { store } = this.options;
     const known = store.blob(digest);
     if (known) return known;
-    await this.remake(maker, digest);
-    const bytes = store.blob(digest);
-    if (bytes === undefined) throw new StageError(this.whyLost(maker, digest));
-    return bytes;
+    return (await this.rebuild(maker, digest)) ? store.blob(digest) : undefined;
   }
 
-  /** Sees to it that what a task reads is in the store again: the worker did not find these blobs there. */
-  async restore(task: Task, digests: readonly Digest[]): Promise<void> {
-    const lost = new Set(digests);
+  /** The tasks that made some blobs which a task reads. */
+  makersOf(task: Task, digests: readonly Digest[]): ReadonlyMap<TaskId, Digest> {
+    const wanted = new Set(digests);
+    const makers = new Map<TaskId, Digest>();
     for (const { links } of Object.values(task.inputs)) {
       for (const { task: id, output } of links) {
         const digest = this.options.traces.get(id)?.outputs[output].digest;
-        if (digest !== undefined && lost.delete(digest)) await this.bytesOf(id, digest);
+        if (digest !== undefined && wanted.delete(digest)) makers.set(id, digest);
       }
     }
-    // A file whose copy is damaged is dropped by this look, and fetched again.
-    for (const digest of lost) this.options.store.blob(digest);
+    return makers;
   }
 
-  private remake(maker: TaskId, digest: Digest): Promise<void> {
-    const known = this.remaking.get(digest);
-    if (known) return known;
-    const { plan, traces, remake } = this.options;
+  /**
+   * Sees to it that what a task reads is in the store again. Gives the tasks that could not be made again.
+   * @throws StageError when one of them gave other bytes than before
+   */
+  async restore(task: Task, digests: readonly Digest[]): Promise<readonly TaskId[]> {
+    // This look verifies: what is damaged is dropped, and a file from outside is fetched again.
+    const lost = digests.filter((digest) => this.options.store.blob(digest) === undefined);
+    const rebuilt = [...this.makersOf(task, lost)].map(async ([id, digest]) =>
+      (await this.rebuild(id, digest)) ? [] : [id],
+    );
+    return (await Promise.all(rebuilt)).flat();
+  }
+
+  /** @throws StageError */
+  private async rebuild(maker: TaskId, digest: Digest): Promise<boolean> {
+    const { plan, traces, store, rebuild } = this.options;
     const lost = Object.entries(traces.get(maker)?.outputs ?? {})
       .filter(([, output]) => output.digest === digest)
       .map(([name]) => name);
-    const made = remake(plan.tasks.get(maker) as Task, lost).finally(() =>
-      this.remaking.delete(digest),
-    );
-    this.remaking.set(digest, made);
-    return made;
+    if (!(await rebuild(plan.tasks.get(maker) as Task, lost))) return false;
+    if (!store.hasBlob(digest)) throw new StageError(this.whyLost(maker, digest));
+    return true;
   }
 
   private whyLost(maker: TaskId, digest: Digest): string {

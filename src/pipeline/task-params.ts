@@ -1,7 +1,7 @@
 // task-params.ts — the params of each task, as its stage's schema and its own check take them
-import type { StageModule } from './code.ts';
+import type { GivenValues, ParamsAnswer, StageFault, StageModule } from './declaration.ts';
 import { failure, type Place, type Result } from './event.ts';
-import { type SchemaProblem, wordIssue } from './issue.ts';
+import type { SchemaProblem } from './issue.ts';
 import type { Say } from './join.ts';
 import { canonicalJson, type Json, type Named } from './key.ts';
 import { type Located, locatedMap, partAt } from './located.ts';
@@ -24,9 +24,15 @@ const reasonOf = (problems: readonly ParamProblem[]): string =>
     .map(({ message, hint }) => (hint ? `${message}: ${hint}` : message))
     .join('; ');
 
-/** Parses params, those that several tasks share only once. */
-export class ParamsParser {
-  private readonly seen = new Map<string, ParsedParams | undefined>();
+/** The params of one task before its stage has seen them. */
+export interface GivenParams extends GivenValues {
+  readonly located: Located;
+}
+
+/** Gathers the params of tasks, and says what their stages find wrong with them. */
+export class ParamsReader {
+  /** By stage and text of the params. */
+  private readonly seen = new Map<string, Map<string, ParsedParams | undefined>>();
   private readonly say: Say;
 
   constructor(say: Say) {
@@ -34,18 +40,19 @@ export class ParamsParser {
   }
 
   /**
-   * An axis value becomes a param only if the stage's schema names the axis; otherwise it is a coordinate.
+   * What a task is given; undefined where something is missing, which is said. An axis value becomes a param only if the
+   * stage's schema names the axis; otherwise it is a coordinate.
    * @param filled params that the engine gives, whatever pipeline.yaml says
    */
-  parse(
+  gather(
     stage: StageConfig,
-    module: StageModule,
+    { declaration }: StageModule,
     point: Point,
     filled: Named<Json>,
-  ): ParsedParams | undefined {
+  ): GivenParams | undefined {
     const fields = new Map<string, Located>();
     let unfilled = false;
-    for (const name of Object.keys(module.declaration.params.shape)) {
+    for (const name of declaration.params) {
       // A command declares nothing: its params are those that pipeline.yaml gives it.
       const axis = stage.command ? undefined : point.get(name);
       const given = stage.params.get(name);
@@ -65,42 +72,44 @@ export class ParamsParser {
     }
     if (unfilled) return undefined;
     const located = locatedMap(fields, { place: stage.place });
-    const memo = canonicalJson([stage.name, located.value]);
-    if (!this.seen.has(memo)) {
-      this.seen.set(memo, this.validateParams(stage, module, located));
-    }
-    return this.seen.get(memo);
+    const values = located.value as Named<Json>;
+    return { located, values, text: canonicalJson(values) };
   }
 
-  private validateParams(
+  /**
+   * What a stage's answer makes of params; undefined when it refuses them, which is said, once for equal params.
+   * @param located where the params were written: asked only to say so
+   */
+  judge(
     stage: StageConfig,
-    { declaration }: StageModule,
-    located: Located,
+    text: string,
+    answer: ParamsAnswer,
+    located: () => Located | undefined,
   ): ParsedParams | undefined {
-    const sayAt = (problem: SchemaProblem): void => this.sayOfParam(stage, located, problem);
-    const result = declaration.params.safeParse(located.value);
-    if (!result.success) {
-      const worded = result.error.issues.flatMap((issue) => wordIssue(issue, declaration.params));
-      for (const problem of worded) sayAt(problem);
+    const seen = this.seen.get(stage.name) ?? new Map<string, ParsedParams | undefined>();
+    this.seen.set(stage.name, seen);
+    if (!seen.has(text)) seen.set(text, this.parsed(stage, located, answer));
+    return seen.get(text);
+  }
+
+  private parsed(
+    stage: StageConfig,
+    located: () => Located | undefined,
+    { params, problems, files, fault }: ParamsAnswer,
+  ): ParsedParams | undefined {
+    if (fault !== null) {
+      this.say(...faultWords(stage, fault));
       return undefined;
     }
-    const params = result.data as Named<Json>;
-    try {
-      const problems = declaration.check?.(params) ?? [];
-      if (stage.infeasible === 'skip' && problems.some(({ infeasible }) => infeasible)) {
-        const rest = problems.filter(({ infeasible }) => !infeasible);
-        for (const problem of rest) sayAt(problem);
-        return { params, files: null, infeasible: reasonOf(problems) };
-      }
-      for (const problem of problems) sayAt(problem);
-      if (problems.length > 0) return undefined;
-      return { params, files: declaration.files?.(params) ?? null, infeasible: null };
-    } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
-      const hint = `${stage.run} throws in its check, work or files for these params: mend it there`;
-      this.say(`stage \`${stage.name}\` cannot be planned: ${text}`, stage.place, hint);
-      return undefined;
-    }
+    const isLeftOut =
+      params !== null &&
+      stage.infeasible === 'skip' &&
+      problems.some(({ infeasible }) => infeasible);
+    const wrong = isLeftOut ? problems.filter(({ infeasible }) => !infeasible) : problems;
+    const where = wrong.length > 0 ? located() : undefined;
+    if (where) for (const problem of wrong) this.sayOfParam(stage, where, problem);
+    if (isLeftOut) return { params, files: null, infeasible: reasonOf(problems) };
+    return params === null || problems.length > 0 ? undefined : { params, files, infeasible: null };
   }
 
   /** Says what is wrong with a param where it was written; of one that is missing, where it should stand. */
@@ -122,6 +131,15 @@ export class ParamsParser {
       this.say(`\`${name}\` is missing (stage \`${stage}\`)`, part.place, hint ?? must);
     }
   }
+}
+
+/** What is said of a stage whose module throws, or does not answer. */
+export function faultWords(
+  { name, run, place }: StageConfig,
+  { message, hint }: StageFault,
+): Parameters<Say> {
+  const blame = `${run} throws in its check, work or files for these params: mend it there`;
+  return [`stage \`${name}\` cannot be planned: ${message}`, place, hint ?? blame];
 }
 
 function lookupPath(located: Located, path: readonly (string | number)[]): Located | undefined {

@@ -3,13 +3,15 @@ import { type Action, decide } from './action.ts';
 import type { Builder, Tried } from './build.ts';
 import type { Claims } from './claims.ts';
 import type { Listener, Reason, TaskError } from './event.ts';
-import type { TaskId } from './key.ts';
+import type { Digest, TaskId } from './key.ts';
 import type { Plan, Task } from './plan.ts';
 import type { Policy } from './policy.ts';
 import type { Claim, Trace } from './record.ts';
 import { urgencies } from './schedule.ts';
 import type { Demand, Slots } from './slots.ts';
+import { StageError } from './stage.ts';
 import type { Store } from './store.ts';
+import type { Supply } from './supply.ts';
 
 /** What turns need. */
 export interface TurnOptions {
@@ -18,6 +20,9 @@ export interface TurnOptions {
   readonly slots: Slots;
   readonly claims: Claims;
   readonly builder: Builder;
+  readonly supply: Supply;
+  /** This run, as those are told that wait for something in it. */
+  readonly self: { readonly run: string; readonly host: string; readonly pid: number };
   readonly listener: Listener;
   readonly policies: { get(stage: string): Policy | undefined };
   readonly clock: () => number;
@@ -29,7 +34,9 @@ export interface TurnOptions {
 
 /** What came of an action's turns. */
 export type TurnsEnd =
-  | { readonly kind: 'tried'; readonly tried: Tried }
+  | { readonly kind: 'tried'; readonly tried: Exclude<Tried, { end: 'lost' }> }
+  /** It cannot run: what it reads was lost, and these tasks could not be made again. */
+  | { readonly kind: 'blocked'; readonly by: readonly TaskId[] }
   /** It did not run: the run ends. */
   | { readonly kind: 'skipped' }
   /** Another process has made it. */
@@ -39,8 +46,12 @@ export type TurnsEnd =
 type Turn =
   | TurnsEnd
   /** Another process is making the action. */
-  | { readonly kind: 'held'; readonly by: Claim };
+  | { readonly kind: 'held'; readonly by: Claim }
+  /** The store has lost blobs that the action reads. */
+  | { readonly kind: 'lost'; readonly digests: readonly Digest[] };
 
+/** An action whose inputs are there, and are not found, is given up after so many turns. */
+const LOOKS_MAX = 3;
 /** How often a pause before a retry looks whether the run was stopped. */
 const PAUSE_LOOK_MS = 100;
 
@@ -60,12 +71,19 @@ export class Turns {
     const demand = this.demandOf(task);
     let mayTake = reason.kind !== 'forced';
     let failed: TurnsEnd | undefined;
+    let looks = 0;
     for (let failures = 0; ; ) {
       const turn = await slots.hold(demand, (slot) => this.turn(action, reason, mayTake, slot));
       if (turn.kind === 'held') {
         mayTake = true;
         if (await claims.wait(key, task.id, turn.by, ending)) continue;
         return { kind: 'skipped' };
+      }
+      if (turn.kind === 'lost') {
+        looks += 1;
+        const end = await this.restore(task, turn.digests, looks);
+        if (end) return end;
+        continue;
       }
       if (turn.kind === 'tried' && turn.tried.end === 'failed') {
         failures += 1;
@@ -92,7 +110,41 @@ export class Turns {
     const verdict = decide(action, store, !mayTake);
     if (verdict.hit) return { kind: 'hit', trace: verdict.trace };
     const now = mayTake ? verdict.reason : reason;
-    return { kind: 'tried', tried: await builder.try(action, now, slot) };
+    const tried = await builder.try(action, now, slot);
+    if (tried.end === 'lost') return { kind: 'lost', digests: tried.digests };
+    return { kind: 'tried', tried };
+  }
+
+  /**
+   * Waits, in no slot and with no resource, until what the task reads is made again. Gives the end of its turns where that
+   * cannot be.
+   */
+  private async restore(
+    task: Task,
+    digests: readonly Digest[],
+    looks: number,
+  ): Promise<TurnsEnd | undefined> {
+    const { supply, listener, self } = this.options;
+    const fail = (message: string): TurnsEnd => ({
+      kind: 'tried',
+      tried: { end: 'failed', error: { message } },
+    });
+    if (looks > LOOKS_MAX) {
+      const which = digests.map((digest) => digest.slice(0, 12)).join(', ');
+      return fail(`blobs that it reads cannot be read back from the store: ${which}`);
+    }
+    const { run, host, pid } = self;
+    for (const maker of supply.makersOf(task, digests).keys()) {
+      const by = { task: maker, host, pid };
+      listener({ event: 'waiting', task: task.id, for: run, by });
+    }
+    try {
+      const by = await supply.restore(task, digests);
+      return by.length > 0 ? { kind: 'blocked', by } : undefined;
+    } catch (error) {
+      if (error instanceof StageError) return fail(error.message);
+      throw error;
+    }
   }
 
   /** Waits before another try, where the stage's policy has one left: each time twice as long. */

@@ -1,13 +1,10 @@
 // worker.ts — the far side of a worker process: runs one action at a time, from the very bundle that was hashed
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import {
   type Assignment,
   FLAGS,
   type GivenBlob,
   type InputBlobs,
-  type ToolsQuestion,
+  type StageQuestion,
   type WorkerMessage,
   type WorkerRequest,
 } from './assignment.ts';
@@ -29,9 +26,9 @@ import {
   type Load,
   type StageDeclaration,
   StageError,
-  type Tools,
   tensors,
 } from './stage.ts';
+import { importStage, loadFrom } from './stage-module.ts';
 
 /** Progress is told no more often than this. */
 const PROGRESS_EVERY_MS = 100;
@@ -44,7 +41,19 @@ class Stopped extends Error {
 /** What a stage may still say. Cut when it ends: what it left running must not speak for the next one. */
 interface Voice {
   say(message: WorkerMessage): void;
+  /** So many characters may still be printed; what is more is left out. */
+  room: number;
 }
+
+/** Of what a module prints while it is planned, so much is kept: nobody waits for it. */
+const PRINTED_CHARACTERS_MAX = 2 ** 16;
+const LEFT_OUT = '\n… the rest of what it printed is left out\n';
+
+/** Answers what a stage module is asked when a pipeline is planned. */
+export type AnswerQuestion = (
+  question: StageQuestion,
+  say: (message: WorkerMessage) => void,
+) => Promise<WorkerMessage>;
 
 /** What a worker is joined to: the process around it. */
 export interface WorkerSide {
@@ -64,25 +73,35 @@ export interface WorkerCore {
 /** A worker reads and verifies each large blob once while it keeps it: up to so many bytes of them. */
 const KEPT_BYTES_MAX = 768 * 2 ** 20;
 
-/** Makes a worker that speaks through `side`. */
-export function createWorker(side: WorkerSide): WorkerCore {
+/** Makes a worker that speaks through `side`. One without `answer` runs actions only. */
+export function createWorker(side: WorkerSide, answer?: AnswerQuestion): WorkerCore {
   const blobs = keptBlobs(KEPT_BYTES_MAX);
-  const mute: Voice = { say: () => undefined };
+  const mute: Voice = { say: () => undefined, room: 0 };
   let voice = mute;
   let unfinished = '';
-  const print = (text: string): void => {
+  const write = (text: string): void => {
     const lines = (unfinished + text).split('\n');
     unfinished = lines.pop() ?? '';
     for (const line of lines) voice.say({ say: 'log', line });
   };
+  const print = (text: string): void => {
+    if (voice.room <= 0) return;
+    const fits = text.length <= voice.room;
+    write(fits ? text : text.slice(0, voice.room) + LEFT_OUT);
+    voice.room -= text.length;
+  };
+  const begin = (request: WorkerRequest, own: Voice): Promise<WorkerMessage> => {
+    if (request.ask === 'run') return run(request, own, side.flags, blobs);
+    if (answer === undefined) throw new Error('bug: this worker answers no questions');
+    return answer(request, own.say);
+  };
   const hear = async (request: WorkerRequest): Promise<void> => {
-    const own: Voice = { say: side.say };
+    const room = request.ask === 'run' ? Number.POSITIVE_INFINITY : PRINTED_CHARACTERS_MAX;
+    const own: Voice = { say: side.say, room };
     voice = own;
-    const last = await (request.ask === 'run'
-      ? run(request, own, side.flags, blobs)
-      : answer(request)
-    ).catch(lastWord);
-    if (unfinished !== '') print('\n');
+    own.say({ say: 'begun' });
+    const last = await begin(request, own).catch(lastWord);
+    if (unfinished !== '') write('\n');
     voice = mute;
     own.say = mute.say;
     // It may have failed for writing into its inputs: the next task must not be given what it was given.
@@ -107,24 +126,6 @@ export function ownFrames(stack: string | undefined): string | undefined {
   return lines?.join('\n');
 }
 
-async function stageIn(bundle: string): Promise<StageDeclaration> {
-  const module = (await import(pathToFileURL(bundle).href)) as {
-    readonly default: StageDeclaration;
-  };
-  return module.default;
-}
-
-/** Packages come from the project: the bundle may lie anywhere. */
-const loadFrom = (root: string): Load => createRequire(join(root, 'package.json'));
-
-async function answer({ bundle, root, params }: ToolsQuestion): Promise<WorkerMessage> {
-  const stage = await stageIn(bundle);
-  const load = loadFrom(root);
-  const tools: (Tools | null)[] = [];
-  for (const one of params) tools.push((await stage.tools?.(one)?.(load)) ?? null);
-  return { say: 'tools', tools };
-}
-
 /** The loader of an action: it gives something only while the tools are those that are in the key. */
 async function loaderFor(stage: StageDeclaration, assignment: Assignment): Promise<Load> {
   const { root, params, tools } = assignment;
@@ -147,12 +148,11 @@ async function run(
   flags: Int32Array,
   blobs: Blobs,
 ): Promise<WorkerMessage> {
-  own.say({ say: 'begun' });
   const assignment = { ...assigned, params: canonical(assigned.params) };
   Atomics.store(flags, FLAGS.checkpointDue, 0);
   const given = await contentsOf(assignment, blobs);
   if ('lost' in given) return { say: 'lost', digests: given.lost };
-  const stage = await stageIn(assignment.bundle);
+  const stage = await importStage(assignment.bundle);
   const contents = inOrder(given.files).map(([name, { bytes }]) => [name, bytes]);
   const outputs = await stage.run({
     params: assignment.params,

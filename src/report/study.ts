@@ -10,7 +10,7 @@ import type { LayerPortrait } from '../sparse/portrait.ts';
 
 /** Where a value came from: the task that made it and the blob that held it. */
 export interface Provenance {
-  /** Such as `rigl[synth-digits,0.9,erk,lognormal-cv1,0]`. */
+  /** Such as `rigl[synth-digits,128-64,0.9,erk,lognormal-cv1,0]`. */
   readonly task: string;
   /** SHA-256 of the blob, 64 hex digits. */
   readonly digest: string;

@@ -20,6 +20,7 @@ export function shapeDistance(a: Float64Array, b: Float64Array): number {
   }
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += Math.abs(a[i] - b[i]);
+  if (Number.isNaN(sum)) throw new RangeError('fan-in to be compared holds NaN');
   return sum / a.length;
 }
 
@@ -27,8 +28,14 @@ export function shapeDistance(a: Float64Array, b: Float64Array): number {
  * The two-sample Kolmogorov-Smirnov statistic of two shapes, as `fanInShape` gives them: the greatest
  * difference between their empirical distribution functions, in [0, 1]. Lengths may differ. It has no
  * p-value here: the fan-ins of one layer's neurons are not independent.
+ * @throws RangeError on an empty shape and on NaN.
  */
 export function kolmogorovSmirnov(a: Float64Array, b: Float64Array): number {
+  if (a.length === 0 || b.length === 0) throw new RangeError('an empty sample has no distribution');
+  for (const shape of [a, b]) {
+    if (shape.some((value) => Number.isNaN(value)))
+      throw new RangeError('a fan-in shape holds NaN');
+  }
   let greatest = 0;
   let [i, j] = [0, 0];
   while (i < a.length && j < b.length) {
@@ -60,6 +67,7 @@ export function fanInShape(fanIn: ArrayLike<number>): Float64Array {
   let sum = 0;
   for (let i = 0; i < fanIn.length; i++) sum += fanIn[i];
   const average = sum / fanIn.length;
+  if (Number.isNaN(sum)) throw new RangeError('fan-in holds NaN');
   if (!(average > 0)) throw new RangeError('a layer without connections has no fan-in shape');
   return Float64Array.from(fanIn, (count) => count / average).sort();
 }

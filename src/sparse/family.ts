@@ -16,8 +16,8 @@ export interface Shape {
   /** The theta at which all neurons are equal. */
   readonly constant: number;
   /**
-   * Ascending, beyond `constant`: where a CV is searched. The last one bounds the CV that the family
-   * can attain.
+   * Ascending, beyond `constant`: where a CV is searched first. Steeper shapes are tried only where none of these has
+   * it, so that the thetas of profiles stay what they were.
    */
   readonly thetas: readonly number[];
 }
@@ -87,7 +87,6 @@ export const SHAPES = {
   /** e^(k tanh(4 (u - 1/2))), which saturates at both ends. */
   'tanh-exponential': exponential((u) => tanh(TANH_SLOPE * (u - 0.5)), 0.01, 30),
   /** exp(sigma Phi^-1(u)), the quantile of a lognormal distribution. */
-  // At sigma 12 nine neurons in ten sit at a clamp: a two-level profile, no longer a lognormal.
   lognormal: exponential((u) => normalQuantile(u, 0, 1), 0.01, 12),
   /** (1-u)^(-s), a power law of size by rank: a Pareto distribution of exponent 1/s. */
   'power-law': exponential((u) => -ln(1 - u), 0.01, 6),

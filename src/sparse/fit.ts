@@ -21,8 +21,9 @@ export interface FamilyFit {
   /** 2 * parameters - 2 * logLikelihood: the smaller, the better. */
   readonly aic: number;
   /**
-   * Greatest difference between the empirical distribution function and the fitted one. It has no
-   * p-value here: the parameters were fitted to the same numbers.
+   * Greatest difference between the empirical distribution function and the fitted one, of the distribution that the
+   * likelihood is of: where that is conditioned on a connection, so is this. It has no p-value here: the parameters
+   * were fitted to the same numbers.
    */
   readonly ks: number;
   /** aic less that of the best family. */
@@ -35,7 +36,7 @@ export interface FitQuantile {
   readonly p: number;
   /** The fan-in at which this fraction of neurons is reached. */
   readonly observed: number;
-  /** What each family says of it. */
+  /** What each family says of it, conditioned as its likelihood is. */
   readonly fitted: { readonly [F in FitFamily]: number };
 }
 
@@ -72,8 +73,12 @@ const FAINT = 1e-300;
  * Neurons of one layer share a budget and runs share a start, so likelihoods take more for
  * independent than is: AIC ranks families and is no test.
  * @param fanIn whole numbers from 0 to `inputs`.
+ * @throws RangeError on anything else.
  */
 export function fitFanIn(fanIn: readonly number[], inputs: number): FanInFit {
+  const odd = fanIn.find((k) => !(Number.isInteger(k) && k >= 0 && k <= inputs));
+  if (odd !== undefined)
+    throw new RangeError(`fan-in is a whole number up to ${inputs}, not ${odd}`);
   const positive = Float64Array.from(fanIn.filter((k) => k > 0)).sort();
   const counts = countsOf(positive);
   const moments = momentsOf(counts);
@@ -88,9 +93,9 @@ export function fitFanIn(fanIn: readonly number[], inputs: number): FanInFit {
     zeroFraction: fanIn.length === 0 ? 0 : 1 - positive.length / fanIn.length,
     mean: moments?.mean ?? null,
     discrete,
-    families: ranked.map(({ family, distribution, logLikelihood, aic }) => {
+    families: ranked.map(({ family, distribution, observable, logLikelihood, aic }) => {
       const { parameters } = distribution;
-      const ks = distanceTo(distribution, positive);
+      const ks = distanceTo(observable, positive);
       return { family, parameters, logLikelihood, aic, ks, deltaAic: aic - ranked[0].aic };
     }),
     best: ranked[0]?.family ?? null,
@@ -105,6 +110,8 @@ type Counts = ReadonlyMap<number, number>;
 interface Fitted {
   readonly family: FitFamily;
   readonly distribution: Distribution;
+  /** The distribution that the likelihood is of. */
+  readonly observable: Observable;
   readonly logLikelihood: number;
   readonly aic: number;
 }
@@ -121,9 +128,12 @@ function fitFamily(family: Family, counts: Counts, moments: Moments, limit?: num
   const closed = family.closed && limit === undefined;
   const free = closed ? start : minimise((at) => -likelihoodAt(at), start);
   const logLikelihood = likelihoodAt(free);
+  const distribution = family.at(free, moments);
+  const conditioned = limit !== undefined && !family.bounded;
   return {
     family: family.name,
-    distribution: family.at(free, moments),
+    distribution,
+    observable: conditioned ? conditionedOn(distribution, limit) : distribution,
     logLikelihood,
     aic: 2 * family.size - 2 * logLikelihood,
   };
@@ -146,12 +156,35 @@ function wholeLikelihood({ cdf }: Distribution, counts: Counts, limit?: number):
   return Number.isNaN(sum) ? Number.NEGATIVE_INFINITY : sum;
 }
 
-/** Whole numbers stand for the half unit on either side. @param sorted ascending. */
-function distanceTo({ cdf }: Distribution, sorted: Float64Array): number {
+/** What can be seen of a distribution. */
+type Observable = Pick<Distribution, 'cdf' | 'quantile'>;
+
+/** Given at least one connection, as in `wholeLikelihood`: above 1/2, and all beyond limit - 1/2 counted to `limit`. */
+function conditionedOn({ cdf, quantile }: Distribution, limit: number): Observable {
+  const none = cdf(0.5);
+  const some = Math.max(1 - none, FAINT);
+  return {
+    cdf: (x) => (x <= 0.5 ? 0 : x >= limit ? 1 : (cdf(x) - none) / some),
+    quantile: (p) => Math.min(limit, quantile(Math.min(none + p * some, BELOW_ONE))),
+  };
+}
+
+/** The greatest double below 1: quantiles at 1 are infinite. */
+const BELOW_ONE = 1 - Number.EPSILON / 2;
+
+/**
+ * Whole numbers stand for the half unit on either side, and both distribution functions are compared at every whole
+ * number: between two that occur they are farthest apart just before the second one. @param sorted ascending.
+ */
+function distanceTo({ cdf }: Observable, sorted: Float64Array): number {
   let greatest = 0;
   for (let i = 0; i < sorted.length; i++) {
-    if (sorted[i] === sorted[i + 1]) continue;
-    greatest = Math.max(greatest, Math.abs((i + 1) / sorted.length - cdf(sorted[i] + 0.5)));
+    if (sorted[i] !== sorted[i - 1]) {
+      greatest = Math.max(greatest, Math.abs(i / sorted.length - cdf(sorted[i] - 0.5)));
+    }
+    if (sorted[i] !== sorted[i + 1]) {
+      greatest = Math.max(greatest, Math.abs((i + 1) / sorted.length - cdf(sorted[i] + 0.5)));
+    }
   }
   return greatest;
 }
@@ -194,7 +227,7 @@ function quantilesOf(sorted: Float64Array, found: readonly Fitted[]): FitQuantil
   const points = found.length === 0 ? 0 : Math.min(sorted.length, QUANTILES);
   return Array.from({ length: points }, (_, i) => {
     const p = (i + 0.5) / points;
-    const said = found.map(({ family, distribution }) => [family, distribution.quantile(p)]);
+    const said = found.map(({ family, observable }) => [family, observable.quantile(p)]);
     return {
       p,
       observed: sorted[Math.floor(p * sorted.length)],

@@ -1,5 +1,5 @@
 // mask.ts — which connections exist, and the tensors in which they are kept
-import type { Tensor, TensorFile } from '../tensor.ts';
+import { elementType, type Tensor, type TensorFile } from '../tensor.ts';
 
 /**
  * The connections of one layer as CSR by output neuron: row `o` lists the fan-in of neuron `o`.
@@ -89,7 +89,8 @@ function readWords({ tensors }: TensorFile, name: string): Int32Array {
   const tensor = Object.hasOwn(tensors, name) ? tensors[name] : undefined;
   if (tensor === undefined) throw new RangeError(`not a mask: no tensor ${name}`);
   if (!(tensor.data instanceof Int32Array) || tensor.shape.length !== 1) {
-    throw new RangeError(`not a mask: ${name} is not a vector of I32`);
+    const given = `${elementType(tensor)} [${tensor.shape}]`;
+    throw new RangeError(`not a mask: ${name} is not a vector of I32, but ${given}`);
   }
   return tensor.data;
 }

@@ -84,7 +84,7 @@ export function fanInByCv(
     throw new RangeError(`a CV is a number from 0 up, not ${cv}`);
   }
   const profileAt = profiler(family, size);
-  const constant = profileAt(SHAPES[family].constant);
+  const constant = constantOf(SHAPES[family], profileAt);
   if (cv === 0) return constant;
   const nearest = cv <= constant.cv ? constant : firstCrossing(SHAPES[family], profileAt, cv);
   if (Math.abs(nearest.cv - cv) <= CV_TOLERANCE) return nearest;
@@ -92,7 +92,8 @@ export function fanInByCv(
   return { infeasible: { family, cv, minimumCv: constant.cv, maximumCv, size } };
 }
 
-const MOST_SIGMA = SHAPES.lognormal.thetas[SHAPES.lognormal.thetas.length - 1];
+/** A fitted sigma beyond this is a mistake: nine neurons in ten would sit at a clamp. */
+const MOST_SIGMA = 12;
 
 /**
  * The fan-in of a lognormal quantile profile with this sigma, as fitted to an equilibrium:
@@ -104,17 +105,23 @@ export function fanInBySigma(sigma: number, size: LayerSize): Int32Array {
   if (!(sigma >= 0 && sigma <= MOST_SIGMA)) {
     throw new RangeError(`sigma is in [0, ${MOST_SIGMA}], not ${sigma}`);
   }
-  return profiler('lognormal', size)(sigma).fanIn;
+  return profileBy(sigma, size).fanIn;
 }
 
 /** [outputs], ascending: the same fan-in for every neuron, or one more where it does not divide. */
 export function constantFanIn(size: LayerSize): Int32Array {
-  return profiler('lognormal', size)(SHAPES.lognormal.constant).fanIn;
+  return profileBy(SHAPES.lognormal.constant, size).fanIn;
+}
+
+function profileBy(sigma: number, size: LayerSize): FanInProfile {
+  const profile = profiler('lognormal', size)(sigma);
+  if (profile === undefined) throw new RangeError(`a lognormal of sigma ${sigma} overflows`);
+  return profile;
 }
 
 /**
- * The greatest CV that a family attains in a layer (within a percent: the maximum over a grid of
- * theta). Takes some milliseconds; `cvBound` is the closed form that holds for every family.
+ * The greatest CV that a family attains in a layer, at whatever theta: within 0.5 %, as theta is searched in steps.
+ * Takes some milliseconds; `cvBound` is the closed form that holds for every family.
  */
 export function maximumCv(family: ShapedFamily, size: LayerSize): number {
   return maximumCvOf(SHAPES[family], profiler(family, size));
@@ -130,7 +137,8 @@ export function cvBound(density: number): number {
   return Math.sqrt(1 / density - 1);
 }
 
-type Profiler = (theta: number) => FanInProfile;
+/** Undefined where the shape is so steep that it overflows. */
+type Profiler = (theta: number) => FanInProfile | undefined;
 
 /** The profiles of a family in a layer, by theta. Budget first, CV after. */
 function profiler(family: ShapedFamily, size: LayerSize): Profiler {
@@ -142,6 +150,8 @@ function profiler(family: ShapedFamily, size: LayerSize): Profiler {
   return (theta) => {
     const heights = new Float64Array(outputs);
     for (let i = 0; i < outputs; i++) heights[i] = curves[i](theta);
+    const highest = heights[outputs - 1];
+    if (!(highest > 0 && highest < Number.POSITIVE_INFINITY)) return undefined;
     const fanIn = apportion(waterFill(heights, size), capacities, connections);
     // Ties of the fractional parts may leave neighbours one apart in the wrong order.
     fanIn.sort();
@@ -226,15 +236,49 @@ function firstAtLeast(values: Float64Array, bound: number): number {
  * scan, and a bisection in one cell.
  */
 function firstCrossing(shape: Shape, profileAt: Profiler, cv: number): FanInProfile {
-  let below = profileAt(shape.constant);
-  let greatest = below;
-  for (const theta of shape.thetas) {
-    const profile = profileAt(theta);
-    if (profile.cv >= cv) return bisectCell(profileAt, below, profile, cv);
-    if (profile.cv > greatest.cv) greatest = profile;
+  let greatest: FanInProfile | undefined;
+  let below: FanInProfile | undefined;
+  for (const profile of scan(shape, profileAt)) {
+    if (below && profile.cv >= cv) return bisectCell(profileAt, below, profile, cv);
+    if (greatest === undefined || profile.cv > greatest.cv) greatest = profile;
     below = profile;
   }
-  return greatest;
+  return greatest ?? constantOf(shape, profileAt);
+}
+
+/** How much steeper each step beyond the grid of theta is, and how many there are. */
+const STEEPER = 1.1;
+const STEPS_BEYOND = 160;
+
+/**
+ * Profiles from the constant one upward: over the family's grid, and beyond it for as long as the shape grows steeper
+ * and CV does not fall far, until the greatest CV is certain.
+ */
+function* scan(shape: Shape, profileAt: Profiler): Generator<FanInProfile> {
+  const constant = constantOf(shape, profileAt);
+  yield constant;
+  let greatest = constant.cv;
+  for (const theta of shape.thetas) {
+    const profile = profileAt(theta);
+    if (profile === undefined) return;
+    yield profile;
+    greatest = Math.max(greatest, profile.cv);
+  }
+  let theta = shape.thetas[shape.thetas.length - 1];
+  for (let step = 0; step < STEPS_BEYOND; step++) {
+    theta *= STEEPER;
+    const profile = profileAt(theta);
+    // A shape that underflows everywhere but at its top loses its form, and its CV.
+    if (profile === undefined || profile.cv < greatest / 2) return;
+    yield profile;
+    greatest = Math.max(greatest, profile.cv);
+  }
+}
+
+function constantOf(shape: Shape, profileAt: Profiler): FanInProfile {
+  const constant = profileAt(shape.constant);
+  if (constant === undefined) throw new RangeError('a constant shape is flat and cannot overflow');
+  return constant;
 }
 
 function bisectCell(
@@ -246,6 +290,7 @@ function bisectCell(
   let [low, high] = [below, above];
   for (let halving = 0; halving < CELL_HALVINGS; halving++) {
     const middle = profileAt((low.theta + high.theta) / 2);
+    if (middle === undefined) break;
     if (middle.cv < cv) low = middle;
     else high = middle;
   }
@@ -253,8 +298,7 @@ function bisectCell(
 }
 
 function maximumCvOf(shape: Shape, profileAt: Profiler): number {
-  return shape.thetas.reduce(
-    (most, theta) => Math.max(most, profileAt(theta).cv),
-    profileAt(shape.constant).cv,
-  );
+  let most = 0;
+  for (const { cv } of scan(shape, profileAt)) most = Math.max(most, cv);
+  return most;
 }

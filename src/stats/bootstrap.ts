@@ -3,7 +3,7 @@ import normalCdf from '@stdlib/stats-base-dists-normal-cdf';
 import normalQuantile from '@stdlib/stats-base-dists-normal-quantile';
 import type { Interval } from './interval.ts';
 import type { Stream } from './stream.ts';
-import { mean, quantile } from './summary.ts';
+import { checkFinite, mean, quantile } from './summary.ts';
 
 /** A statistic of some samples; null where it is not defined. */
 export type Statistic<T> = (samples: readonly (readonly T[])[]) => number | null;
@@ -33,10 +33,13 @@ export function bootstrapInterval<T>(
 ): Interval | null {
   const observed = statistic(samples);
   if (observed === null || samples.some(({ length }) => length < 2)) return null;
+  checkFinite([observed]);
   const drawn: number[] = [];
   for (let i = 0; i < resamples; i++) {
     const value = statistic(samples.map((sample) => resample(sample, random)));
-    if (value !== null) drawn.push(value);
+    if (value === null) continue;
+    checkFinite([value]);
+    drawn.push(value);
   }
   if (drawn.length < RESAMPLES_LEAST) return null;
   const below = drawn.filter((value) => value < observed).length;

@@ -1,6 +1,6 @@
 // effect-size.ts — how large a difference is beside the spread of its samples
 import { mean, sampleSd } from './summary.ts';
-import { pairDifferences } from './t-test.ts';
+import { pairDifferences, pairSd } from './t-test.ts';
 
 /** Standardised differences of a less b; null where the spread is not known or is 0. */
 export interface EffectSizes {
@@ -40,7 +40,7 @@ export function pairedEffectSizes(a: readonly number[], b: readonly number[]): P
     spread === null || spread === 0 ? null : mean(differences) / spread;
   const [s, t] = [sampleSd(a), sampleSd(b)];
   return {
-    dz: over(sampleSd(differences)),
+    dz: over(pairSd(a, b)),
     dav: over(s === null || t === null ? null : (s + t) / 2),
   };
 }

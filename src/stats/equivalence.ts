@@ -30,7 +30,8 @@ export function equivalence(
   b: readonly number[],
   { margin, alpha = 0.05 }: { readonly margin: number; readonly alpha?: number },
 ): Equivalence {
-  if (!(margin > 0)) throw new RangeError(`a margin is above 0, not ${margin}`);
+  if (!(margin > 0 && margin < Number.POSITIVE_INFINITY))
+    throw new RangeError(`a margin is above 0, not ${margin}`);
   const difference = mean(a) - mean(b);
   const level = 1 - 2 * alpha;
   const error = welchError(a, b);

@@ -13,6 +13,7 @@ import tQuantile from '@stdlib/stats-base-dists-t-quantile';
 export function powerOfTwoSamples(d: number, n: number, alpha = 0.05): number {
   if (!(Number.isInteger(n) && n >= 2)) throw new RangeError(`power needs n from 2, not ${n}`);
   if (!(alpha > 0 && alpha < 1)) throw new RangeError(`alpha is in (0, 1), not ${alpha}`);
+  if (!Number.isFinite(d)) throw new RangeError(`an effect size is a finite number, not ${d}`);
   const df = 2 * n - 2;
   const critical = tQuantile(1 - alpha / 2, df);
   const shift = Math.abs(d) * Math.sqrt(n / 2);

@@ -2,7 +2,7 @@
 import tCdf from '@stdlib/stats-base-dists-t-cdf';
 import tQuantile from '@stdlib/stats-base-dists-t-quantile';
 import type { Interval } from './interval.ts';
-import { mean, sampleSd } from './summary.ts';
+import { checkFinite, mean, sampleSd, withoutRounding } from './summary.ts';
 
 /**
  * The difference of two means, a less b, and what can be said of it. Where a test does not exist its
@@ -35,17 +35,17 @@ interface Estimate {
 
 /** Two independent samples whose variances may differ (Welch 1947). At least one value each. */
 export function welch(a: readonly number[], b: readonly number[], level = 0.95): MeanDifference {
-  return test(mean(a) - mean(b), welchError(a, b), level);
+  return test(differenceOf(a, b), welchError(a, b), level);
 }
 
 /** Two independent samples of equal variance (Student, pooled). At least one value each. */
 export function student(a: readonly number[], b: readonly number[], level = 0.95): MeanDifference {
   const df = a.length + b.length - 2;
   const [s, t] = [sampleSd(a), sampleSd(b)];
-  if (s === null || t === null) return untested(mean(a) - mean(b), level);
+  if (s === null || t === null) return untested(differenceOf(a, b), level);
   const pooled = ((a.length - 1) * s * s + (b.length - 1) * t * t) / df;
   const se = Math.sqrt(pooled * (1 / a.length + 1 / b.length));
-  return test(mean(a) - mean(b), { se, df }, level);
+  return test(differenceOf(a, b), { se, df }, level);
 }
 
 /**
@@ -54,16 +54,32 @@ export function student(a: readonly number[], b: readonly number[], level = 0.95
  */
 export function paired(a: readonly number[], b: readonly number[], level = 0.95): MeanDifference {
   const differences = pairDifferences(a, b);
-  const sd = sampleSd(differences);
+  const sd = pairSd(a, b);
   const n = differences.length;
-  return test(mean(differences), sd === null ? null : { se: sd / Math.sqrt(n), df: n - 1 }, level);
+  const difference = withoutRounding(mean(differences), sizeOf(a, b));
+  return test(difference, sd === null ? null : { se: sd / Math.sqrt(n), df: n - 1 }, level);
 }
 
-/** a less b, pair by pair. @throws RangeError when lengths differ. */
+/** The SD of the differences of pairs, null of a single one; rounding is held against the values and not their difference. */
+export function pairSd(a: readonly number[], b: readonly number[]): number | null {
+  const sd = sampleSd(pairDifferences(a, b));
+  return sd === null ? null : withoutRounding(sd, sizeOf(a, b));
+}
+
+/** Difference of means; equal means may differ in their last bits, by the order of summation. */
+const differenceOf = (a: readonly number[], b: readonly number[]): number =>
+  withoutRounding(mean(a) - mean(b), sizeOf(a, b));
+
+const sizeOf = (a: readonly number[], b: readonly number[]): number =>
+  Math.max(Math.abs(mean(a)), Math.abs(mean(b)));
+
+/** a less b, pair by pair. @throws RangeError when lengths differ, and on a value that is not finite. */
 export function pairDifferences(a: readonly number[], b: readonly number[]): readonly number[] {
   if (a.length !== b.length) {
     throw new RangeError(`${a.length} observations cannot be paired with ${b.length}`);
   }
+  checkFinite(a);
+  checkFinite(b);
   return a.map((value, i) => value - b[i]);
 }
 
