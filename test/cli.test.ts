@@ -96,8 +96,8 @@ describe('help', () => {
     const cases: readonly (readonly [words: readonly string[], said: string])[] = [
       [['maek'], '(Did you mean make?)'],
       [['make', '--forse', 'draw'], '(Did you mean --force?)'],
-      [['make', '-j', 'zero'], 'It must be a whole number of at least 1.'],
-      [['make', '-j', '0'], 'It must be a whole number of at least 1.'],
+      [['make', '-j', 'zero'], 'It must be a whole number from 1 to 4096.'],
+      [['make', '-j', '0'], 'It must be a whole number from 1 to 4096.'],
       [['why'], "missing required argument 'task'"],
       [['graph', '--format', 'png'], 'Allowed choices are text, mermaid, dot, svg, json.'],
       [[], 'Usage: pipeline'],
@@ -258,8 +258,8 @@ describe('before and after a make', () => {
 
 
       $ pipeline show draw/0:raw -o no/such/folder/raw.bin
-      (2) error: DIR/no/such/folder cannot be looked at: it is not there, or a folder on the way to it is not
-        hint: check the spelling, or make the folder
+      (2) error: no/such/folder/raw.bin cannot be written: there is no folder no/such/folder
+        hint: make it first
 
       "
     `);

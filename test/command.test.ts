@@ -184,7 +184,7 @@ if (words[0] === 'link') symlinkSync('/etc/passwd', 'x.json');`;
     });
     expect(words('plot')).toEqual(message('the command gave no output x: it wrote no x.json'));
     expect(words('text')).toEqual(message('output x (x.json) does not hold json'));
-    expect(words('link')).toEqual(message('output x is no plain file'));
+    expect(words('link')).toEqual(message('output x (x.json) is no plain file'));
     expect(words('absent')).toEqual(
       message('exit code 127 (is no-such-program installed, and on PATH?)'),
     );

@@ -108,7 +108,19 @@ describe('facts that the design rests on', () => {
     const compiler = 'src/network/compile.ts';
     // Programs are ended where they are started, and know their parent's environment.
     const programs = ['src/pipeline/processes.ts', 'src/pipeline/supervisor.ts'];
-    expect(using(/\bprocess\.|node:process/, ['src/cli/', compiler, ...programs])).toEqual([]);
+    // Both say in words what stages may not do with it.
+    const words = ['src/pipeline/guard.ts', 'src/pipeline/unbundled.ts'];
+    const allowed = ['src/cli/', compiler, ...programs, ...words];
+    expect(using(/\bprocess\.|node:process/, allowed)).toEqual([]);
+  });
+
+  test('only one file loads the bundle of a stage, and the command line does not load that file', () => {
+    expect(using(/\bimport\(\s*[^'\s]/, [])).toEqual(['src/pipeline/stage-module.ts']);
+    const reached = new Set(['src/cli/start.ts']);
+    for (const path of reached)
+      for (const name of importsOf(path)) if (own(name)) reached.add(name);
+    expect(reached.has('src/pipeline/stage-client.ts')).toBe(true);
+    expect(reached.has('src/pipeline/stage-module.ts')).toBe(false);
   });
 
   test('only one file imports lmdb', () => {

@@ -409,6 +409,8 @@ describe('failures', () => {
       'run: () => ({ out: [, 1] })',
       'run: () => ({ out: new Date(0) })',
       "run: () => ({ out: 'text' }) as never",
+      'run() { const out: any = { list: [1] }; out.list.push({ again: out }); return { out }; }',
+      'run() { let out: any = 0; for (let n = 0; n < 50_000; n++) out = [out]; return { out }; }',
     ];
     const rig = makeRig({});
     bodies.forEach((body, index) => {
@@ -428,6 +430,8 @@ describe('failures', () => {
         "s4": "output out cannot be kept as json: $[0] is undefined, which JSON cannot hold",
         "s5": "output out cannot be kept as json: $ is a Date, which JSON cannot hold",
         "s6": "output out cannot be kept as bytes: string is no Uint8Array",
+        "s7": "output out cannot be kept as json: $.list[1].again is $ again: a value cannot contain itself",
+        "s8": "output out cannot be kept as json: it is nested too deeply: flatten it",
       }
     `);
   });

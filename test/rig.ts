@@ -172,12 +172,14 @@ async function makeModel(rig: Rig, words: readonly string[]): Promise<MadeRig> {
 function trustBundles(folder: string): void {
   const index = join(folder, 'cache/bundles/index.json');
   if (!existsSync(index)) return;
-  const records = JSON.parse(readFileSync(index, 'utf8')) as Record<string, { stamps: object }>;
-  for (const record of Object.values(records)) {
-    const stamps = Object.keys(record.stamps).map((path) => [path, stampOf(resolve(folder, path))]);
-    Object.assign(record, { since: Date.now() + 1000, stamps: Object.fromEntries(stamps) });
-  }
-  writeFileSync(index, JSON.stringify(records));
+  const read = JSON.parse(readFileSync(index, 'utf8')) as {
+    readonly files: readonly (readonly [path: string, stamp: unknown])[];
+    readonly records: readonly (readonly [run: string, record: object])[];
+  };
+  const files = read.files.map(([path]) => [path, stampOf(resolve(folder, path))]);
+  const since = Date.now() + 1000;
+  const records = read.records.map(([run, record]) => [run, { ...record, since }]);
+  writeFileSync(index, JSON.stringify({ ...read, files, records }));
 }
 
 /** What a rig of the study has that is not the study's. */

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import { changeWords } from '../src/cli/words.ts';
 import { readPipeline } from '../src/pipeline/config.ts';
-import { makePlan, type Task } from '../src/pipeline/plan.ts';
+import type { Task } from '../src/pipeline/plan.ts';
+import { makePlan } from '../src/pipeline/planner.ts';
 import { collect, defineStage, json } from '../src/pipeline/stage.ts';
 import { liveModules } from './live-answers.ts';
 

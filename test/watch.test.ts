@@ -1,5 +1,5 @@
 // What `pipeline watch` does when files change while it rests and while it runs. Tests wait for what it says, never for time.
-import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, test, vi } from 'vitest';
@@ -175,6 +175,65 @@ test('Ctrl-C during a run stops it at its checkpoints', async () => {
   const watching = startWatch(rig);
   await watching.until(({ event }) => event === 'log');
   expect(await stop(watching)).toBe(130);
-  const [last] = JSON.parse((await rig.run('runs', '--json')).stdout.trim() || '[]').slice(-1);
-  expect(last ?? null).toBeNull();
+  expect(JSON.parse((await rig.run('runs', '--json')).stdout)).toMatchObject([
+    { state: 'interrupted', tally: { interrupted: 1 } },
+  ]);
+});
+
+test('makes again when an import means something else: links, configuration, what appears where something was looked for', async () => {
+  const rig = makeRig({
+    'pipeline.yaml': PIPELINE,
+    'stages/joined.ts': JOINED.replace("'./mark'", "'mark'"),
+    'tsconfig.json': '{ "extends": "./config/base" }',
+    'config/base.json': '{ "compilerOptions": { "paths": { "mark": ["../one/mark"] } } }',
+    'one/mark.ts': "export const mark = '1';\n",
+    'two/mark.ts': "export const mark = '2';\n",
+    'data/a.txt': 'A',
+    'data/b.txt': 'B',
+  });
+  const out = (): string => rig.read('artifacts/joined/out.txt');
+  const watching = startWatch(rig);
+  await watching.rest();
+  expect(out()).toBe('A1B.');
+  const link = (target: string): void => {
+    rmSync(join(rig.folder, 'two'), { recursive: true });
+    symlinkSync(target, join(rig.folder, 'two'));
+  };
+  rig.write('three/mark.ts', "export const mark = '3';\n");
+  rig.write('four/mark.ts', "export const mark = '4';\n");
+  const edits: readonly (readonly [string, () => void, string])[] = [
+    [
+      'a configuration that another extends',
+      () => rig.edit('config/base.json', 'one', 'two'),
+      'A2B.',
+    ],
+    ['a folder that becomes a link', () => link('three'), 'A3B.'],
+    ['a link that leads elsewhere', () => link('four'), 'A4B.'],
+    [
+      'a file that is found first',
+      () => rig.write('four/mark.tsx', "export const mark = '5';\n"),
+      'A5B.',
+    ],
+    [
+      'a configuration that is found first',
+      () => rig.write('stages/tsconfig.json', '{ "extends": "./far/base" }'),
+      '',
+    ],
+  ];
+  for (const [name, edit, result] of edits) {
+    edit();
+    const said = await watching.rest();
+    if (result !== '')
+      expect([name, tasksOf(said, 'built'), out()]).toEqual([name, ['joined'], result]);
+    else
+      expect([name, JSON.stringify(said)]).toEqual([
+        name,
+        expect.stringContaining('Could not resolve'),
+      ]);
+  }
+  // Neither its folder nor the one around it was there.
+  rig.write('stages/node_modules/mark/index.js', "export const mark = '6';\n");
+  expect(tasksOf(await watching.rest(), 'built')).toEqual(['joined']);
+  expect(out()).toBe('A6B.');
+  expect(await stop(watching)).toBe(0);
 });

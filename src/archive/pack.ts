@@ -1,6 +1,7 @@
 // pack.ts — a gathered study → one file whose bytes depend on nothing else
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { byCodeUnit, canonicalJson, type Digest, digestOf, type Named } from '../pipeline/key.ts';
 import type { Store } from '../pipeline/store.ts';
 import { PAYLOAD, type Payload, tagFiles } from './bag.ts';
@@ -224,7 +225,7 @@ export async function writePackage(
   path: string,
   progress: (done: number, of: number) => void,
 ): Promise<number> {
-  const draft = `${path}.${randomUUID().slice(0, 8)}.tmp`;
+  const draft = join(dirname(path), `.${randomUUID()}.tmp`);
   const zip = await createZip(draft);
   try {
     const payload: Payload[] = [];

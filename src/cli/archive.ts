@@ -12,6 +12,7 @@ import { type Beside, prepare, Vanished, writePackage } from '../archive/pack.ts
 import { type Settled, settle } from '../archive/settled.ts';
 import { byCodeUnit, type Named, type TaskId } from '../pipeline/key.ts';
 import type { Plan } from '../pipeline/plan.ts';
+import { checkOutput, unwritten } from './output.ts';
 import {
   type CommonOptions,
   stderrColors as c,
@@ -44,6 +45,8 @@ interface ArchiveOptions extends CommonOptions {
 
 /** Writes an archive of what is made. */
 export async function archive(file: string | undefined, options: ArchiveOptions): Promise<number> {
+  const named = file === undefined ? undefined : resolve(options.directory, file);
+  if (named !== undefined) checkOutput(named);
   const session = await openSession(options);
   try {
     const targets = targetsOf(session.plan, options.target);
@@ -61,8 +64,10 @@ export async function archive(file: string | undefined, options: ArchiveOptions)
     const allowed = new Set(options.allow);
     const held = [...failuresIn(ends), ...made.holds].filter(({ item }) => !allowed.has(item));
     if (held.length > 0) return refuse(held, options.json ?? false);
-    const path = resolve(options.directory, file ?? `${made.name}.zip`);
-    const bytes = await writePackage(made, path, () => undefined);
+    const path = named ?? resolve(options.directory, `${made.name}.zip`);
+    const bytes = await writePackage(made, path, () => undefined).catch((error: unknown) => {
+      throw unwritten(path, error);
+    });
     const sha256 = await digestOfPath(path);
     const left = gathered.leftOut.length;
     if (options.json)

@@ -1,6 +1,6 @@
 // archives.ts — the commands about archives, declared
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { examples, positive, several, withCommon, withStore } from './options.ts';
+import { examples, jobs, several, withCommon, withStore } from './options.ts';
 
 const UNITS: { readonly [unit: string]: number } = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
@@ -55,7 +55,7 @@ export function addArchives(root: Command, end: (code: number) => void): void {
     .option('--budget <time>', 'at most so long: 90s, 10m, 1h', '10m')
     .addOption(new Option('--seed <n>', 'draws the random sample of tasks').argParser(seedOf))
     .addOption(
-      new Option('-j, --jobs <n>', 'tasks at once (default: one per core)').argParser(positive),
+      new Option('-j, --jobs <n>', 'tasks at once (default: one per core)').argParser(jobs),
     )
     .option(
       '--mirror <dir|url>',

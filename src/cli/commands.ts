@@ -3,6 +3,7 @@ import { Argument, type Command, Option } from 'commander';
 import { addArchives } from './archives.ts';
 import {
   examples,
+  jobs,
   notNegative,
   positive,
   several,
@@ -27,7 +28,7 @@ function addWatch(root: Command, end: End): void {
   withCommon(root.command('watch [targets...]'))
     .description('make targets, and again whenever something changes that they rest on')
     .addOption(
-      new Option('-j, --jobs <n>', 'tasks at once (default: one per core)').argParser(positive),
+      new Option('-j, --jobs <n>', 'tasks at once (default: one per core)').argParser(jobs),
     )
     .option('-k, --keep-going', 'after a failure, go on with what does not need it')
     .option('--mirror <dir|url>', 'look here first for data files (repeatable)', several)

@@ -112,11 +112,13 @@ function namesIn(folder: string, file: string, section: string): readonly string
 }
 
 function runIds(folder: string, cache: string | undefined): readonly string[] {
-  const places = placesOf({ directory: folder, ...(cache !== undefined && { cache }) });
-  const store = storeAt(places.cache, 'read');
   try {
-    return ['last', ...store.runs(20).map(({ id }) => id)];
-  } finally {
+    const places = placesOf({ directory: folder, ...(cache !== undefined && { cache }) });
+    const store = storeAt(places.cache, 'read');
+    const ids = store.runs(20).map(({ id }) => id);
     void store.close();
+    return ['last', ...ids];
+  } catch {
+    return []; // A shell that completes a word is no place for errors.
   }
 }

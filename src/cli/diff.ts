@@ -1,11 +1,10 @@
 // diff.ts — pipeline diff RUN RUN: params, numbers and outputs that differ between two runs
-import { resolve } from 'node:path';
 import { type FileSet, fileSet } from '../file-set.ts';
 import { type Comparison, compareRuns, type Difference } from '../pipeline/compare.ts';
-import { writeAtomically } from '../pipeline/files.ts';
 import type { Json } from '../pipeline/key.ts';
 import type { RunRecord } from '../pipeline/record.ts';
 import type { Store } from '../pipeline/store.ts';
+import { checkOutput, writeOutput } from './output.ts';
 import { oneRun } from './past.ts';
 import {
   type CommonOptions,
@@ -31,6 +30,7 @@ const ROWS_SHOWN = 40;
 
 /** Compares two runs. */
 export async function diff(before: string, after: string, options: DiffOptions): Promise<number> {
+  if (options.html !== undefined) checkOutput(options.html);
   const store = storeAt(placesOf(options).cache, 'read');
   try {
     const [a, b] = [oneRun(store, before), oneRun(store, after)];
@@ -55,7 +55,7 @@ async function writeComparison(
 ): Promise<number> {
   const [before, after] = runs.map((run) => ({ name: run.id, files: reportOf(store, run) }));
   const { renderComparison } = await import('../report/comparison.ts');
-  await writeAtomically(resolve(file), renderComparison(before, after));
+  await writeOutput(file, renderComparison(before, after));
   tell(file);
   return EXIT.made;
 }
@@ -68,8 +68,9 @@ function reportOf(store: Store, run: RunRecord): FileSet {
     const files = bytes && fileSet().decode(bytes);
     if (files && 'metrics.json' in files) return files;
   }
-  const message = `run ${run.id} holds no report`;
-  const hint = 'make one with `pipeline make report`; gc may have dropped an old one';
+  const message = `run ${run.id} made no report: --html shows two reports side by side`;
+  const hint =
+    'a report is an output of files with a metrics.json; without --html, diff tells what differs';
   throw new UsageError([{ message, hint }]);
 }
 

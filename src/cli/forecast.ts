@@ -96,15 +96,11 @@ export function tellForecast(
   }
 }
 
-/** The wall time on so many slots: never less than the longest task. */
-const wallSeconds = ({ seconds, longest }: Estimate, slots: number): number =>
-  Math.max(seconds / slots, longest);
-
 /** An estimate for machines. */
 function estimateJson(cost: Estimate, slots: number): object {
-  const { tasks, seconds, recorded, unknown } = cost;
-  const wall = recorded === 0 ? null : wallSeconds(cost, slots);
-  return { tasks, seconds, slots, wall, recorded, unknown: Object.fromEntries(unknown) };
+  const { tasks, seconds, limitedBy, recorded, unknown } = cost;
+  const wall = recorded === 0 ? null : cost.wall;
+  return { tasks, seconds, slots, wall, limitedBy, recorded, unknown: Object.fromEntries(unknown) };
 }
 
 /** Stages without a recorded cost that are named. */
@@ -112,18 +108,18 @@ const STAGES_NAMED = 4;
 
 /** How long it would take, what the guess rests on, and what it leaves out. */
 function estimateWords(cost: Estimate, slots: number): string {
-  const { tasks, recorded, unknown } = cost;
+  const { tasks, wall: seconds, limitedBy, recorded, unknown } = cost;
   const distinct = `${count(tasks, 'task')} with keys of their own`;
   if (recorded === 0)
     return `${distinct}; no estimate of the time: nothing like it is recorded yet`;
-  const seconds = wallSeconds(cost, slots);
   const time = seconds < 60 ? duration(Math.ceil(seconds)).replace('.0', '') : rough(seconds);
   const basis = `from the costs of ${count(recorded, 'recorded task')}`;
   const left = [...unknown.values()].reduce((sum, n) => sum + n, 0);
   const named = [...unknown.keys()].slice(0, STAGES_NAMED).join(', ');
   const more = unknown.size > STAGES_NAMED ? ', …' : '';
   const without = left > 0 ? `; without ${count(left, 'task')} of ${named}${more}` : '';
-  return `${distinct}; about ${time} on ${count(slots, 'slot')}, ${basis}${without}`;
+  const limits = limitedBy.length > 0 ? ` (limited by ${limitedBy.join(', ')})` : '';
+  return `${distinct}; about ${time} on ${count(slots, 'slot')}${limits}, ${basis}${without}`;
 }
 
 /** To the minute: a guess has no seconds. */

@@ -5,7 +5,7 @@ import type { Pipeline } from '../pipeline/config.ts';
 import type { TaskId } from '../pipeline/key.ts';
 import type { Plan } from '../pipeline/plan.ts';
 import { type Graph, graphSvg } from './layout.ts';
-import { writeOutput } from './output.ts';
+import { checkOutput, writeOutput } from './output.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
@@ -14,6 +14,7 @@ import {
   planFor,
   talk,
   tell,
+  UsageError,
 } from './session.ts';
 import { type Colors, count } from './words.ts';
 
@@ -28,6 +29,7 @@ interface GraphOptions extends CommonOptions {
 type Form = 'text' | 'mermaid' | 'dot' | 'svg' | 'json';
 
 const BY_ENDING: { readonly [ending: string]: Form } = {
+  '.txt': 'text',
   '.mmd': 'mermaid',
   '.mermaid': 'mermaid',
   '.dot': 'dot',
@@ -38,18 +40,29 @@ const BY_ENDING: { readonly [ending: string]: Form } = {
 
 /** Draws the plan of some targets, or of everything. */
 export async function graph(targets: readonly string[], options: GraphOptions): Promise<number> {
+  const form = formFor(options);
+  if (options.output !== undefined) checkOutput(options.output);
   const { pipeline, plan: whole } = await loadFor(options, 'look');
   const plan = planFor(whole, targets);
   const drawn = options.tasks ? taskGraph(plan) : stageGraph(plan, pipeline);
-  const { output, formatGiven } = options;
-  const byEnding = output === undefined ? undefined : BY_ENDING[extname(output).toLowerCase()];
-  const form = options.json ? 'json' : formatGiven ? options.format : (byEnding ?? options.format);
+  const { output } = options;
   if (output === undefined) tell(inForm(form, drawn, c));
   else {
     await writeOutput(output, `${inForm(form, drawn, pc.createColors(false))}\n`);
     talk(`written to ${output}`);
   }
   return EXIT.made;
+}
+
+/** The form that is asked for: by its name, or by the ending of the file. @throws UsageError for an unknown ending */
+function formFor({ output, formatGiven, format, json }: GraphOptions): Form {
+  if (json) return 'json';
+  const ending = output === undefined ? '' : extname(output).toLowerCase();
+  if (formatGiven || ending === '') return format;
+  if (Object.hasOwn(BY_ENDING, ending)) return BY_ENDING[ending];
+  const message = `a graph cannot be written as ${ending}`;
+  const hint = `${Object.keys(BY_ENDING).join(', ')} can; or name a form with --format`;
+  throw new UsageError([{ message, hint }]);
 }
 
 function inForm(form: Form, drawn: Graph, colors: Colors): string {

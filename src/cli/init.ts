@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { writeAtomically } from '../pipeline/files.ts';
+import { checkFolder } from './output.ts';
 import { EXIT, shownPath, talk, tell, tellJson, UsageError } from './session.ts';
 import { quoted } from './words.ts';
 
@@ -94,6 +95,7 @@ artifacts/
 /** Writes the files, or nothing when one of them is there. */
 export async function init(folder: string, options: { readonly json?: boolean }): Promise<number> {
   const root = resolve(folder);
+  if (existsSync(root)) checkFolder(root, 'init DIR');
   const there = Object.keys(FILES).filter((path) => existsSync(join(root, path)));
   // A README and a .gitignore of one's own are welcome.
   const inTheWay = there.filter((path) => path === 'pipeline.yaml' || path.startsWith('stages/'));

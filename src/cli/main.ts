@@ -1,7 +1,8 @@
 // main.ts — argv → command → exit code
 import { Command, CommanderError, Option } from 'commander';
+import { StoreError } from '../pipeline/store.ts';
 import { isSystemError, systemHint, systemSentence } from '../pipeline/system-error.ts';
-import { examples, positive, several, withCommon, withLists } from './options.ts';
+import { examples, jobs, several, withCommon, withLists } from './options.ts';
 import { EXIT, reportDiagnostics, stderrColors, talk, UsageError } from './session.ts';
 
 /** Filled in by the build. */
@@ -38,10 +39,12 @@ async function program(argv: readonly string[], end: (code: number) => void): Pr
 Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`,
     );
 
+  root.hook('preAction', (_, command) => refuseEmpty(command));
+
   withCommon(root.command('make [targets...]'))
     .description('make targets (stages or tasks; all when none is named) and what they need')
     .addOption(
-      new Option('-j, --jobs <n>', 'tasks at once (default: one per core)').argParser(positive),
+      new Option('-j, --jobs <n>', 'tasks at once (default: one per core)').argParser(jobs),
     )
     .option('-n, --dry-run', 'say what would run and why, and run nothing')
     .option('-k, --keep-going', 'after a failure, go on with what does not need it')
@@ -93,6 +96,26 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
   return root;
 }
 
+/** An option or argument without a value is a slip, such as a variable of a shell that is not set. */
+function refuseEmpty(command: Command): void {
+  // Shells ask what may stand in the place of an empty word.
+  if (command.name() === 'complete') return;
+  const given = [
+    ...command.options.map((option) => {
+      const value: unknown = command.getOptionValue(option.attributeName());
+      return [option.long ?? option.flags, value] as const;
+    }),
+    ...command.registeredArguments.map(
+      (argument, n) => [argument.name(), command.processedArgs[n]] as const,
+    ),
+  ];
+  const empty = given.filter(
+    ([, value]) => value === '' || (Array.isArray(value) && value.includes('')),
+  );
+  if (empty.length > 0)
+    throw new UsageError(empty.map(([name]) => ({ message: `${name} is empty` })));
+}
+
 /** Runs a command. What a user can mend is worded; anything else is a bug of ours, and shows its stack. */
 async function main(argv: readonly string[]): Promise<number> {
   const ended = { code: EXIT.made as number };
@@ -106,8 +129,8 @@ async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.made : EXIT.mend;
     const json = argv.includes('--json');
     if (error instanceof UsageError) reportDiagnostics(error.diagnostics, json);
-    else if (error instanceof Error && error.name === 'StoreError') {
-      reportDiagnostics([{ message: error.message }], json);
+    else if (error instanceof StoreError) {
+      reportDiagnostics([{ message: error.message, hint: error.hint }], json);
     } else if (isSystemError(error)) {
       // A full disk, a folder without permission: nothing that is wrong with us.
       reportDiagnostics([{ message: systemSentence(error), hint: systemHint(error) }], json);

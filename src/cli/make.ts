@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { forecast } from '../pipeline/action.ts';
-import { placedFiles } from '../pipeline/artifact.ts';
+import { placedFiles, writtenDigests } from '../pipeline/artifact-index.ts';
 import { estimate } from '../pipeline/estimate.ts';
 import type { RunResult } from '../pipeline/execute.ts';
 import type { Digest, TaskId } from '../pipeline/key.ts';
@@ -13,13 +13,14 @@ import type { Store } from '../pipeline/store.ts';
 import { lineFor } from './display.ts';
 import { tellForecast } from './forecast.ts';
 import { type Witness, witness } from './noop.ts';
-import { companionsOf } from './provenance.ts';
+import { companionNames } from './provenance.ts';
 import { keepWithin, nextRunId, openDisplay, planned, type RunOptions, run } from './run.ts';
 import {
   artifactsFolder,
   stderrColors as c,
   EXIT,
   openSession,
+  placesOf,
   planFor,
   resolveTargets,
   type Session,
@@ -38,6 +39,8 @@ interface MakeOptions extends RunOptions {
 
 /** Makes targets and what they need. */
 export async function make(targets: readonly string[], options: MakeOptions): Promise<number> {
+  // A folder that cannot be one is told before anything looks into it.
+  placesOf(options);
   const witnessed = witness(options, targets);
   const session = await openSession(options, options.dryRun ? 'read' : 'write');
   let keep = (): void => undefined;
@@ -49,7 +52,12 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
       if (options.json) tell(JSON.stringify(planned(plan, targets)));
       const fates = forecast(plan, session.store, forced);
       const slots = options.jobs ?? availableParallelism();
-      const cost = estimate(plan, fates, session.store);
+      const { resources, stages } = session.pipeline;
+      const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));
+      const cost = estimate(plan, fates, session.store, {
+        capacity: { slots, resources },
+        policies,
+      });
       tellForecast(fates, cost, { slots, json: options.json ?? false });
       return EXIT.made;
     }
@@ -79,27 +87,33 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
 /** Keeps for the next make that there was nothing to do, unless that rests on more than files. */
 function keepWitness(
   witnessed: Witness,
-  { text, sources, root, cache }: Session,
+  session: Session,
   plan: Plan,
   traces: RunResult['traces'],
 ): void {
-  if (!restsOnFiles(plan) || isNetworkFolder(cache)) return;
+  const { text, sources, readsOutside, root, cache } = session;
+  if (!restsOnFiles(plan) || readsOutside || isNetworkFolder(cache)) return;
+  const folder = artifactsFolder(root);
   const artifacts = new Map<string, Digest>();
+  const told: string[] = [];
+  const pathsOf = companionNames(session.plan);
   for (const task of plan.tasks.values()) {
+    if (traces.has(task.id)) told.push(...pathsOf(task).own);
     for (const [output, path] of Object.entries(task.artifacts)) {
       const made = traces.get(task.id)?.outputs[output];
       if (made === undefined) continue;
-      const folder = artifactsFolder(root);
       if (made.kind !== 'files') artifacts.set(join(folder, path), made.digest);
       else for (const [file, digest] of placedFiles(folder, path)) artifacts.set(file, digest);
     }
   }
+  const companions = writtenDigests(folder, told);
+  if (companions === undefined) return;
   witnessed.keep({
     text,
     sources,
     tasks: plan.tasks.size,
     artifacts,
-    companions: companionsOf(plan, artifactsFolder(root)),
+    companions: new Map([...companions].map(([path, digest]) => [join(folder, path), digest])),
     lineFor: (event, colors) => lineFor(event, { running: new Map(), made: new Set() }, colors),
   });
 }

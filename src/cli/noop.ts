@@ -147,7 +147,8 @@ export interface MadeFacts {
   readonly sources: Sources;
   readonly tasks: number;
   readonly artifacts: ReadonlyMap<string, Digest>;
-  readonly companions: readonly string[];
+  /** Files beside the artifacts that tell their provenance. */
+  readonly companions: ReadonlyMap<string, Digest>;
   /** The lines that an event leaves for people, coloured. */
   readonly lineFor: (event: Event, colors: Colors) => string | undefined;
 }

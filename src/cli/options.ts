@@ -14,15 +14,20 @@ export const withLists = <Options extends object>(options: Options) => ({
 });
 
 const wholeNumber =
-  (least: number) =>
+  (least: number, most = Number.MAX_SAFE_INTEGER) =>
   (value: string): number => {
     const number = Number(value);
-    if (Number.isInteger(number) && number >= least) return number;
-    throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`);
+    const plain = /^\d+(?:e\d+)?$/i.test(value);
+    if (plain && Number.isInteger(number) && number >= least && number <= most) return number;
+    const bounds =
+      most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `of at least ${least}`;
+    throw new InvalidArgumentError(`It must be a whole number ${bounds}.`);
   };
 
 export const positive = wholeNumber(1);
 export const notNegative = wholeNumber(0);
+/** More tasks at once than this no machine runs. */
+export const jobs = wholeNumber(1, 4096);
 
 /** Adds what every command takes. */
 export function withCommon(command: Command): Command {

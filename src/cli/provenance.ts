@@ -1,17 +1,10 @@
-// provenance.ts — keys, times, hosts and costs beside an HTML artifact: they change while results do not
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import type { RunResult } from '../pipeline/execute.ts';
-import { writeAtomically } from '../pipeline/files.ts';
-import {
-  canonicalJson,
-  type Digest,
-  type InputDigest,
-  type Named,
-  type TaskId,
-} from '../pipeline/key.ts';
+// provenance.ts — keys, times, hosts and costs beside artifacts: they change while results do not
+import { basename, dirname } from 'node:path';
+import { canonicalJson, type InputDigest, type TaskId } from '../pipeline/key.ts';
 import type { Plan, Task } from '../pipeline/plan.ts';
-import type { Trace } from '../pipeline/record.ts';
+import type { KnownTasks, ProvenanceWriter } from '../pipeline/publisher.ts';
+import type { RunStart, Trace } from '../pipeline/record.ts';
+import type { Store } from '../pipeline/store.ts';
 import { restrict } from '../pipeline/target.ts';
 import {
   type ClaimCost,
@@ -21,63 +14,109 @@ import {
   type TaskProvenance,
 } from '../report/provenance.ts';
 
-/** Facts about a run, as its page shows them. */
-export interface RunFacts {
+/** What provenance is told from. */
+export interface ProvenanceSources {
+  /** The whole plan: which files stand beside each other does not depend on the targets. */
+  readonly plan: Plan;
+  readonly store: Store;
+  /** The run that goes on. */
+  readonly run: Pick<RunStart, 'id' | 'command' | 'started'>;
+}
+
+/** The run in which a task was made, as its page shows it. */
+interface RunFacts {
   readonly id: string;
   readonly command: string;
   readonly host: string;
   readonly at: string;
 }
 
-/** Reads a blob of the store, if it is there. */
-type ReadBlob = (digest: Digest) => Uint8Array | undefined;
+/**
+ * Tells of each task with artifacts how they came to be: what made them, whenever that was. So the same results have the
+ * same provenance, whichever make writes it.
+ */
+export function provenanceWriter({ plan, store, run }: ProvenanceSources): ProvenanceWriter {
+  const factsOf = ({ made }: Trace): RunFacts => {
+    const known = made.run === run.id ? run : store.run(made.run);
+    const command = known ? `pipeline ${known.command}` : '–';
+    return { id: made.run, command, host: made.host, at: known?.started ?? made.at };
+  };
+  const naming = companionNames(plan);
+  return {
+    pathsOf: (task) => naming(task),
+    render(task, known) {
+      const trace = known.traces.get(task.id);
+      if (trace === undefined) throw new Error(`bug: ${task.id} is not made`);
+      const needed = restrict(plan, [task.id]).tasks;
+      const facts = factsOf(trace);
+      const claims = claimCosts(plan, needed, { ...known, trace }, store);
+      const edges = edgesOf(needed);
+      const rows = [...needed.values()].map((one) => taskRow(one, known, trace));
+      const shown = { Run: facts.id, Command: facts.command, Started: facts.at, Host: facts.host };
+      const artifacts = Object.entries(task.artifacts).map(([output, path]) => [
+        path,
+        trace.outputs[output].digest,
+      ]);
+      const json = {
+        run: facts,
+        artifacts: Object.fromEntries(artifacts),
+        claims,
+        edges,
+        tasks: [...needed.keys()].map((id) => known.traces.get(id) ?? known.infeasible.get(id)),
+      };
+      const { own } = naming(task);
+      return new Map(
+        own.map((path) => {
+          if (path.endsWith('.json')) return [path, `${JSON.stringify(json, null, 1)}\n`];
+          const data = basename(path).replace(/html$/, 'json');
+          const page = { title: task.id, run: shown, tasks: rows, edges, claims };
+          return [path, renderProvenance({ ...page, data, artifact: pageIn(task, dirname(path)) })];
+        }),
+      );
+    },
+  };
+}
+
+/** The page of a task in a folder, or what else it has there. */
+function pageIn({ artifacts }: Task, folder: string): string {
+  const paths = Object.values(artifacts).filter((path) => dirname(path) === folder);
+  return basename(paths.find((path) => path.endsWith('.html')) ?? paths[0] ?? '');
+}
 
 /**
- * Writes provenance.html and provenance.json into the folder of each HTML artifact that was made.
- * A run that built nothing leaves those that are there as they are.
+ * Where the provenance of each task stands: `provenance.json` (and `.html` beside a page) in a folder that no other task
+ * puts anything into; else a file of its own for each artifact.
  */
-export async function writeProvenance(
-  plan: Plan,
-  result: RunResult,
-  folder: string,
-  facts: RunFacts,
-  blob: ReadBlob,
-): Promise<void> {
-  for (const task of plan.tasks.values()) {
-    const page = pageOf(task.artifacts);
-    if (page === undefined || !result.traces.has(task.id)) continue;
-    const beside = join(folder, dirname(page));
-    const file = join(beside, 'provenance.html');
-    if (result.tally.built === 0 && existsSync(file)) continue;
-    const needed = restrict(plan, [task.id]).tasks;
-    const told: ProvenancePage = {
-      title: task.id,
-      run: { Run: facts.id, Command: facts.command, Started: facts.at, Host: facts.host },
-      tasks: [...needed.values()].map((one) => taskRow(one, result)),
-      edges: edgesOf(needed),
-      claims: claimCosts(plan, needed, result, blob),
-    };
-    await writeAtomically(file, renderProvenance(told));
-    const json = {
-      run: facts,
-      claims: told.claims,
-      edges: told.edges,
-      tasks: [...needed.keys()].map((id) => result.traces.get(id) ?? result.infeasible.get(id)),
-    };
-    await writeAtomically(join(beside, 'provenance.json'), `${JSON.stringify(json, null, 1)}\n`);
+export function companionNames(plan: Plan): ProvenanceWriter['pathsOf'] {
+  const owners = new Map<string, Set<TaskId>>();
+  const taken = new Set<string>();
+  for (const { id, artifacts } of plan.tasks.values()) {
+    for (const path of Object.values(artifacts)) {
+      taken.add(path);
+      const known = owners.get(dirname(path));
+      if (known) known.add(id);
+      else owners.set(dirname(path), new Set([id]));
+    }
   }
+  return ({ artifacts }) => {
+    const own = new Set<string>();
+    const others = new Set<string>();
+    for (const path of Object.values(artifacts)) {
+      const folder = dirname(path);
+      const isPage = path.endsWith('.html');
+      const shared = namesFor(`${folder}/provenance`, isPage);
+      const single = namesFor(`${isPage ? path.slice(0, -5) : path}.provenance`, isPage);
+      const isAlone = owners.get(folder)?.size === 1 && !shared.some((name) => taken.has(name));
+      for (const name of isAlone ? shared : single) own.add(name);
+      for (const name of isAlone ? single : shared) others.add(name);
+    }
+    const obsolete = [...others].filter((name) => !own.has(name) && !taken.has(name));
+    return { own: [...own].filter((name) => !taken.has(name)), obsolete };
+  };
 }
 
-/** The pages that a make would write again if they were gone. */
-export function companionsOf(plan: Plan, folder: string): readonly string[] {
-  return [...plan.tasks.values()].flatMap(({ artifacts }) => {
-    const page = pageOf(artifacts);
-    return page === undefined ? [] : [join(folder, dirname(page), 'provenance.html')];
-  });
-}
-
-const pageOf = (artifacts: Named<string>): string | undefined =>
-  Object.values(artifacts).find((path) => path.endsWith('.html'));
+const namesFor = (stem: string, isPage: boolean): readonly string[] =>
+  isPage ? [`${stem}.html`, `${stem}.json`] : [`${stem}.json`];
 
 type Tasks = ReadonlyMap<TaskId, Task>;
 
@@ -95,15 +134,24 @@ function edgesOf(tasks: Tasks): ProvenancePage['edges'] {
   return [...edges.values()];
 }
 
-function taskRow(task: Task, { outcomes, traces, infeasible }: RunResult): TaskProvenance {
+/** @param made the trace of the task whose provenance is told: what its run built was built for it */
+function taskRow(
+  task: Task,
+  { outcomes, traces, infeasible }: KnownTasks,
+  made: Trace,
+): TaskProvenance {
   const trace = traces.get(task.id) ?? infeasible.get(task.id);
   const outcome = outcomes.get(task.id);
-  const shown =
-    outcome === 'built' || outcome === 'infeasible' || outcome === 'failed'
-      ? outcome
-      : trace === undefined
-        ? 'skipped'
-        : 'reused';
+  const isBuilt = trace?.made.run === made.made.run && trace.task === task.id;
+  const shown = infeasible.has(task.id)
+    ? 'infeasible'
+    : trace
+      ? isBuilt
+        ? 'built'
+        : 'reused'
+      : outcome === 'infeasible' || outcome === 'failed'
+        ? outcome
+        : 'skipped';
   return {
     task: task.id,
     stage: task.stage,
@@ -136,10 +184,15 @@ function portInputs(port: string, input: InputDigest, maker: string): readonly I
 }
 
 /** What each claim rests on: the tasks behind its contrasts, and all that these need. */
-function claimCosts(plan: Plan, tasks: Tasks, result: RunResult, blob: ReadBlob): ClaimCost[] {
+function claimCosts(
+  plan: Plan,
+  tasks: Tasks,
+  result: KnownTasks & { readonly trace: Trace },
+  store: Store,
+): ClaimCost[] {
   const found = [...tasks.keys()].flatMap((id) => {
     const output = result.traces.get(id)?.outputs.claims;
-    const bytes = output?.kind === 'json' ? blob(output.digest) : undefined;
+    const bytes = output?.kind === 'json' ? store.blob(output.digest) : undefined;
     return bytes ? [JSON.parse(new TextDecoder().decode(bytes)) as Judged] : [];
   });
   return found
@@ -151,7 +204,7 @@ function claimCosts(plan: Plan, tasks: Tasks, result: RunResult, blob: ReadBlob)
         const keys = new Map<string, { readonly seconds: number; readonly built: boolean }>();
         for (const needed of known.length > 0 ? restrict(plan, known).tasks.keys() : []) {
           const trace = result.traces.get(needed);
-          const built = result.outcomes.get(needed) === 'built';
+          const built = trace?.made.run === result.trace.made.run;
           if (trace) keys.set(trace.key, { seconds: trace.cost.seconds, built });
         }
         const all = [...keys.values()];

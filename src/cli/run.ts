@@ -13,7 +13,8 @@ import type { Slots } from '../pipeline/slots.ts';
 import { createWorkers } from '../pipeline/workers.ts';
 import { createDisplay, type Display } from './display.ts';
 import { isIdle, nothingToDo } from './noop.ts';
-import { writeProvenance } from './provenance.ts';
+import { checkFolder } from './output.ts';
+import { provenanceWriter } from './provenance.ts';
 import {
   artifactsFolder,
   type CommonOptions,
@@ -68,7 +69,13 @@ export async function run(request: RunRequest): Promise<RunResult> {
   const { id, session, plan, targets, options, slots, stop, display, retirement } = request;
   const { store, root, cache, pipeline } = session;
   const workers = createWorkers(workerCommand);
-  const trace = options.trace === undefined ? undefined : openTrace(options.trace, monotonic);
+  const trace =
+    options.trace === undefined
+      ? undefined
+      : openTrace(options.trace, monotonic, ({ message }) => {
+          const told = `the trace cannot be written, and ends here: ${message}`;
+          display.listener({ event: 'warning', message: told });
+        });
   const startedAt = new Date().toISOString();
   const versions = { node: process.version, pipeline: VERSION, esbuild: ESBUILD_VERSION };
   const start = { ...factsOf(session, id, versions, targets, options), started: startedAt };
@@ -105,6 +112,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
       scratch: join(session.cache, 'scratch'),
       cache,
       artifacts: artifactsFolder(root),
+      provenance: provenanceWriter({ plan: session.plan, store, run: start }),
       maker: { run: id, host, versions, machine: machine() },
       identity,
       clock: Date.now,
@@ -115,11 +123,6 @@ export async function run(request: RunRequest): Promise<RunResult> {
     history.close({ ...result, interrupted: signal.aborted });
     // What people see is left to the run that took this one's place.
     if (retirement?.begun) return result;
-    const command = `pipeline ${process.argv.slice(2).join(' ')}`;
-    const facts = { id, command, host, at: startedAt };
-    await writeProvenance(plan, result, artifactsFolder(root), facts, (digest) =>
-      store.blob(digest),
-    );
     if (!options.json) summarise(session, plan, result, options);
     return result;
   } catch (error) {
@@ -152,6 +155,9 @@ function mirrorsOf(
   declared: readonly string[],
 ): readonly string[] {
   const fromEnvironment = process.env.PIPELINE_MIRROR ? [process.env.PIPELINE_MIRROR] : [];
+  for (const place of [...mirror, ...fromEnvironment]) {
+    if (!/^https?:\/\//.test(place)) checkFolder(place, '--mirror or PIPELINE_MIRROR');
+  }
   const relativeToRoot = declared.map((place) =>
     /^https?:\/\//.test(place) || place.startsWith('/') ? place : join(root, place),
   );

@@ -3,6 +3,7 @@ import { writeSync } from 'node:fs';
 import { ANSWERS, type Answer } from '../archive/runner.ts';
 import { FLAGS, type WorkerMessage, type WorkerRequest } from '../pipeline/assignment.ts';
 import { messageOf } from '../pipeline/frame.ts';
+import { installGuard } from '../pipeline/guard.ts';
 import { createWorker } from '../pipeline/worker.ts';
 
 /** Never woken: to wait for a moment without a turn of the loop. */
@@ -10,6 +11,7 @@ const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 
 /** Runs the action that stands on stdin, and says on a pipe what it gave. */
 export async function sandbox(): Promise<void> {
+  installGuard(process);
   const frame = await given();
   const request = messageOf(frame) as WorkerRequest;
   const { hear, print } = createWorker({ say: answer, flags: new Int32Array(FLAGS.count) });

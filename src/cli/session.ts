@@ -1,8 +1,8 @@
 // session.ts — what every command begins with: the folder, the plan, the store, and the ways to end
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, type Stats, statSync } from 'node:fs';
 import { availableParallelism, cpus, hostname, release, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { emptyStore } from '../pipeline/empty-store.ts';
 import type { Diagnostic } from '../pipeline/event.ts';
@@ -78,16 +78,50 @@ export const workerCommand: WorkerCommand = [
   fileURLToPath(new URL('./worker.js', import.meta.url)),
 ];
 
+/** The same for a process that only answers questions of a plan: it shows no stacks, and source maps take time to load. */
+const askedCommand: WorkerCommand = [
+  process.execPath,
+  fileURLToPath(new URL('./worker.js', import.meta.url)),
+];
+
 /** Folder of the pipeline and of its store. */
 export interface Places {
   readonly root: string;
   readonly cache: string;
 }
 
-/** Where the pipeline and its store are, by options and environment. */
-export function placesOf({ directory, cache }: Pick<CommonOptions, 'directory' | 'cache'>): Places {
-  const root = resolve(directory);
-  return { root, cache: cacheFolder(root, cache) };
+/** Where the pipeline and its store are, by options and environment. @throws UsageError where no folder can be */
+export function placesOf(options: Pick<CommonOptions, 'directory' | 'cache'>): Places {
+  const root = resolve(options.directory);
+  const cache = cacheFolder(root, options.cache);
+  const file = fileOnTheWay(root);
+  if (file !== undefined) {
+    const hint = 'name the folder of a pipeline with -C DIR';
+    throw new UsageError([{ message: `${file} is a file and not a folder`, hint }]);
+  }
+  const obstacle = fileOnTheWay(cache);
+  if (obstacle === undefined) return { root, cache };
+  const what = obstacle === cache ? 'it' : obstacle;
+  const message = `the store cannot be in ${cache}: ${what} is a file and not a folder`;
+  throw new UsageError([{ message, hint: 'name another folder with --cache' }]);
+}
+
+/** The first thing on the way to a folder that is none; undefined when nothing stands in its way. */
+function fileOnTheWay(folder: string): string | undefined {
+  for (let path = folder; ; path = dirname(path)) {
+    const found = lookedAt(path);
+    if (found !== undefined) return found.isDirectory() ? undefined : path;
+    if (dirname(path) === path) return undefined;
+  }
+}
+
+/** Undefined for what is not there, or below a file. */
+function lookedAt(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Tells a person what keeps them waiting, for as long as it does; gives what ends it. */
@@ -108,7 +142,7 @@ function sayIfLong({ json }: CommonOptions, words: string): () => void {
 const PATIENCE_MS = 400;
 
 /** Tells this build, and the Node under it, from any other. */
-const PROGRAM = `${BUILD} ${process.version} ${process.arch}`;
+const PROGRAM = `${BUILD} ${process.version} ${process.platform} ${process.arch}`;
 
 /** A stage module may take so long to be loaded, in seconds: a hundred times what the largest ones need. */
 const LOAD_LIMIT_S = 20;
@@ -139,7 +173,7 @@ export async function loadFor(options: CommonOptions, purpose: Purpose = 'make')
   const { file, preset: presets, set: sets } = options;
   const limits = { limit_ms: loadLimit_ms(), parallel: availableParallelism(), program: PROGRAM };
   const looking = purpose === 'look';
-  const around = { worker: workerCommand, environment: process.env, looking, newFolder };
+  const around = { worker: askedCommand, environment: process.env, looking, newFolder };
   const places = { ...placesOf(options), file, ...around };
   const done = sayIfLong(options, 'bundling stages, which is done once …');
   const loaded = await loadPipeline({

@@ -1,4 +1,5 @@
 // show.ts — pipeline show TASK[:output]: what a task made
+import { extname } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import type { Output, Trace } from '../pipeline/record.ts';
 import { elementType, exactValues, type Tensor, type TensorFile } from '../tensor.ts';
@@ -41,6 +42,13 @@ export async function show(target: string, options: ShowOptions): Promise<number
   }
 }
 
+/** Endings that promise what an output of a kind is not. */
+const MISFIT: { readonly [kind: string]: readonly string[] } = {
+  json: ['.csv', '.npy', '.safetensors', '.png', '.svg', '.pdf', '.jpg'],
+  tensors: ['.csv', '.npy', '.json', '.svg', '.pdf', '.jpg'],
+  text: ['.npy', '.safetensors', '.png', '.pdf', '.jpg'],
+};
+
 /** What goes to a file: a picture of tensors where a PNG is wanted, otherwise the bytes as they are. */
 async function pictureOrBytes(
   file: string,
@@ -55,7 +63,14 @@ async function pictureOrBytes(
     const hint = 'name a tensor: show TASK:output/TENSOR -o FILE.png';
     throw new UsageError([{ message: 'there is nothing to draw in these tensors', hint }]);
   }
-  if (part === undefined) return bytes;
+  const ending = extname(file).toLowerCase();
+  if (part === undefined && !MISFIT[kind]?.includes(ending)) return bytes;
+  if (part === undefined) {
+    const message = `this output is ${kind}, and \`show -o\` writes it as it is: not as ${ending}`;
+    const hint =
+      'pipeline export writes other forms; name a file without an ending for these bytes';
+    throw new UsageError([{ message, hint }]);
+  }
   const hint = `pipeline export writes one tensor to ${file}`;
   throw new UsageError([{ message: '`show -o` writes a whole output, or a PNG', hint }]);
 }

@@ -1,7 +1,8 @@
 // trace.ts — what ran when and in which slot, as a file that Perfetto and chrome://tracing open
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import type { Event, Listener } from '../pipeline/event.ts';
 import type { TaskId } from '../pipeline/key.ts';
+import { openOutput } from './output.ts';
 
 /** Writes while the run goes on. */
 export interface TraceFile {
@@ -25,17 +26,31 @@ const PROCESS = 1;
  * Opens a trace in Chrome's format: a track for each slot, a slice for each time a task ran, with its reason, end and
  * outputs. Other events of a task are marks on its track.
  * @param now milliseconds, from a clock that never goes back
+ * @param onError hears, once, that nothing more can be written: the run goes on
  */
-export function openTrace(file: string, now: () => number): TraceFile {
-  const descriptor = openSync(file, 'w');
+export function openTrace(
+  file: string,
+  now: () => number,
+  onError: (error: Error) => void,
+): TraceFile {
+  const descriptor = openOutput(file);
   const start = now();
   const running = new Map<TaskId, Slice>();
   const tracks = new Set<number>();
   let open = true;
   let first = true;
+  const writeText = (text: string): void => {
+    try {
+      writeSync(descriptor, text);
+    } catch (error) {
+      open = false;
+      closeSync(descriptor);
+      onError(error as Error);
+    }
+  };
   const write = (entry: Record<string, unknown>): void => {
     if (!open) return;
-    writeSync(descriptor, `${first ? '[\n' : ',\n'}${JSON.stringify({ pid: PROCESS, ...entry })}`);
+    writeText(`${first ? '[\n' : ',\n'}${JSON.stringify({ pid: PROCESS, ...entry })}`);
     first = false;
   };
   const time = (): number => Math.round((now() - start) * 1000);
@@ -87,8 +102,8 @@ export function openTrace(file: string, now: () => number): TraceFile {
     close() {
       for (const slice of [...running.values()]) end(slice, 'cut off', {});
       if (!open) return;
-      writeSync(descriptor, '\n]\n');
-      closeSync(descriptor);
+      writeText('\n]\n');
+      if (open) closeSync(descriptor);
       open = false;
     },
   };

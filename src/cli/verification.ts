@@ -13,6 +13,7 @@ import { verificationPage } from '../archive/verification-page.ts';
 import { type KnownChecker, verifyArchive } from '../archive/verify.ts';
 import { digestOf } from '../pipeline/key.ts';
 import { killProgramsNow } from '../pipeline/shell.ts';
+import { isSystemError, systemSentence } from '../pipeline/system-error.ts';
 import { type Colors, count } from './words.ts';
 
 /** What a person asks for. */
@@ -57,9 +58,6 @@ export function secondsOf(text: string): number | undefined {
   return Number(number) * { s: 1, m: 60, h: 3600 }[unit as 's' | 'm' | 'h'];
 }
 
-/** What a person can mend, rather than us. */
-const MENDABLE = new Set('ENOENT EACCES EPERM ENOSPC EISDIR ENOTDIR EROFS ENAMETOOLONG'.split(' '));
-
 /** Verifies and tells; gives the exit code. */
 export async function verification(
   request: VerificationRequest,
@@ -89,7 +87,7 @@ export async function verification(
   process.on('SIGHUP', onSignal);
   try {
     await stat(request.file);
-    if (request.html !== undefined) await readdir(dirname(resolve(request.html)));
+    if (request.html !== undefined) await checkPage(request.html);
     if (request.rerun && !request.yes && !(await agrees(request.commands))) return EXIT.mend;
     const again = async (): Promise<RerunChosen> => {
       scratch = realpathSync(mkdtempSync(join(tmpdir(), 'pipeline-verify-')));
@@ -112,9 +110,10 @@ export async function verification(
     if (stop.signal.aborted) return EXIT.interrupted;
     return found.holds ? EXIT.holds : EXIT.differs;
   } catch (error) {
-    if (!MENDABLE.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    const { code, path, message } = error as NodeJS.ErrnoException;
-    talk(`${c.red('error')}: ${code === 'ENOENT' && path ? `there is no ${path}` : message}`);
+    if (!isSystemError(error)) throw error;
+    const { code, path } = error;
+    const gone = code === 'ENOENT' && path !== undefined;
+    talk(`${c.red('error')}: ${gone ? `there is no ${path}` : systemSentence(error)}`);
     return EXIT.mend;
   } finally {
     line.clear();
@@ -123,6 +122,16 @@ export async function verification(
     process.off('SIGHUP', onSignal);
     removeScratch();
   }
+}
+
+/** @throws where the page cannot be written: before anything is verified for it */
+async function checkPage(file: string): Promise<void> {
+  await readdir(dirname(resolve(file)));
+  const isFolder = await stat(file).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (isFolder) throw Object.assign(new Error(), { code: 'EISDIR', syscall: 'write', path: file });
 }
 
 const WARNING = `--rerun executes code from the archive, in processes with an empty environment that Node's permission model

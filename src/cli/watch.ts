@@ -90,6 +90,9 @@ class Watch {
   async all(): Promise<number> {
     const { signal } = this.stop;
     signal.addEventListener('abort', this.wake, { once: true });
+    // Who reads its lines is gone: nobody would ever end it.
+    const endWithReader = (): void => void process.kill(process.pid, 'SIGTERM');
+    if (this.options.json) process.stdout.once('error', endWithReader);
     try {
       for (let settle = false; !signal.aborted && !this.broken; settle = true) {
         if (this.change === undefined) {

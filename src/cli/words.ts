@@ -166,6 +166,19 @@ export function diagnosticJson({ message, place, hint }: Diagnostic): Record<str
   return { ...position, message, ...(hint ? { hint } : {}) };
 }
 
+/** A line is shown whole up to so many characters; of a longer one, what stands around the place. */
+const LINE_SHOWN_MAX = 200;
+const SHOWN_BEFORE = 60;
+
+/** The part of a line that is shown, and how much of it stands before the place. */
+function windowOf(source: string, at: number): { readonly shown: string; readonly before: number } {
+  if (source.length <= LINE_SHOWN_MAX) return { shown: source, before: at };
+  const start = Math.max(0, Math.min(at - SHOWN_BEFORE, source.length - LINE_SHOWN_MAX));
+  const [head, tail] = [start > 0 ? '…' : '', start + LINE_SHOWN_MAX < source.length ? '…' : ''];
+  const shown = `${head}${source.slice(start, start + LINE_SHOWN_MAX)}${tail}`;
+  return { shown, before: at - start + head.length };
+}
+
 /** A diagnostic for people: place, line, carets, hint. */
 export function drawDiagnostic({ message, place, hint }: Diagnostic, c: Colors): string {
   const word = c.red(c.bold('error'));
@@ -173,15 +186,16 @@ export function drawDiagnostic({ message, place, hint }: Diagnostic, c: Colors):
   if (place === undefined) return [`${word}: ${message}`, ...advice].join('\n');
   const { line, column } = positionOf(place.text, place.start);
   const source = (place.text.split('\n')[line - 1] ?? '').replace(/\r$/, '');
-  const length = Math.max(1, Math.min(place.end - place.start, source.length - column + 1));
+  const { shown, before } = windowOf(source, column - 1);
+  const length = Math.max(1, Math.min(place.end - place.start, shown.length - before));
   // An option has no lines to count: `--set gain=x` is the place.
   const option = place.file.startsWith('--');
   const where = option ? `${place.file} ${place.text}` : `${place.file}:${line}:${column}`;
   const gutter = option ? '     ' : String(line).padStart(5);
-  const indent = source.slice(0, column - 1).replace(/[^\t]/g, ' ');
+  const indent = shown.slice(0, before).replace(/[^\t]/g, ' ');
   return [
     `${c.bold(where)}: ${word}: ${message}`,
-    `${c.dim(`${gutter} |`)} ${source}`,
+    `${c.dim(`${gutter} |`)} ${shown}`,
     `${c.dim('      |')} ${indent}${c.red('^'.repeat(length))}`,
     ...advice,
   ].join('\n');

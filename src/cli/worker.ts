@@ -5,9 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { FLAGS, PIPES, type WorkerMessage, type WorkerRequest } from '../pipeline/assignment.ts';
 import { frameOf, frameReader } from '../pipeline/frame.ts';
+import { installGuard } from '../pipeline/guard.ts';
 import { answerQuestion } from '../pipeline/stage-questions.ts';
 import { createWorker, ownFrames } from '../pipeline/worker.ts';
 import type { LeashData } from './leash.ts';
+import { type ReadsWatch, watchReads } from './reads.ts';
 
 // Whether and when a worker stops is the engine's to say, whoever signals a whole group of processes.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
@@ -15,6 +17,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 const memory = new SharedArrayBuffer(4 * FLAGS.count);
 const leash: LeashData = { descriptor: PIPES.leash, flags: memory };
 new Worker(fileURLToPath(new URL('./leash.js', import.meta.url)), { workerData: leash }).unref();
+
+installGuard(process);
 
 /** Blocks until the engine has taken everything: what a busy stage said must not die with it. */
 function say(message: WorkerMessage): void {
@@ -24,12 +28,23 @@ function say(message: WorkerMessage): void {
 
 const requests = new Socket({ fd: PIPES.requests, readable: true, writable: false });
 
+// A stage that ends its parent, or the whole group, would end the run without a word.
+const { kill, ppid } = process;
+process.kill = (pid: number, signal?: string | number): true => {
+  if (signal !== 0 && (pid === 0 || Math.abs(pid) === ppid)) {
+    throw new Error('a stage may not end the pipeline that runs it');
+  }
+  return kill.call(process, pid, signal);
+};
+
 /** What a stage module is being asked, if anything: then its end is told as its own doing. */
 let asked: 'load' | 'answer' | undefined;
+let watch: ReadsWatch | undefined;
 const { hear, print } = createWorker({ say, flags: new Int32Array(memory) }, (question, sayOn) =>
   answerQuestion(question, sayOn, {
     begin() {
       asked = 'load';
+      watch ??= watchReads();
       // From now on nothing but the module keeps this process alive.
       requests.unref();
     },
@@ -37,6 +52,7 @@ const { hear, print } = createWorker({ say, flags: new Int32Array(memory) }, (qu
       asked = 'answer';
       requests.ref();
     },
+    reads: () => watch?.reads() ?? { environment: [], other: [] },
   }).finally(() => {
     asked = undefined;
     requests.ref();

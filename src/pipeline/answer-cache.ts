@@ -1,6 +1,7 @@
 // answer-cache.ts — what stage modules declared and answered, by the digest of their bundle: planning asks only what is new
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { OutsideReads } from './assignment.ts';
 import type { Declaration, ParamsAnswer, WorkQuestion } from './declaration.ts';
 import { writeAtomically } from './files.ts';
 import { canonicalJson, type Digest, digestOf, type Json, type Named } from './key.ts';
@@ -27,6 +28,8 @@ interface AnswersFile {
   /** Tells the program and the Node that asked. */
   readonly program: string;
   readonly declaration: Declaration;
+  /** Variables of the environment that the module looked at, and what tells their values from others. */
+  readonly environment: readonly (readonly [name: string, mark: string])[];
   /** Names that `work` asked for. */
   readonly upstream: readonly string[];
   readonly values: readonly Json[];
@@ -34,7 +37,18 @@ interface AnswersFile {
   readonly work: readonly (readonly [key: string, work: number | null])[];
 }
 
-/** What one module said. Every answer is a pure function of the bundle and the question. */
+/** Where answers are kept, and what they depend on beside the bundle. */
+export interface AnswersPlace {
+  readonly cache: string;
+  /** Tells the program and the Node that ask. */
+  readonly program: string;
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+/**
+ * What one module said. An answer is a function of the bundle, the question and the variables that the module looked at.
+ * One that looked at anything else is not kept.
+ */
 export class ModuleAnswers {
   declaration: Declaration | undefined;
   /** Names that `work` asks for. */
@@ -43,6 +57,9 @@ export class ModuleAnswers {
   private readonly work = new Map<string, number | null>();
   /** Of this plan. */
   private readonly used = new Set<string>();
+  /** Variables that the module looked at. */
+  private readonly variables = new Set<string>();
+  private looksAround = false;
   private isChanged = false;
 
   static keyOfParams(canonicalText: string): string {
@@ -51,6 +68,16 @@ export class ModuleAnswers {
 
   static keyOfWork({ params, upstream }: WorkQuestion): string {
     return short(canonicalJson([params, upstream.filter(hasValue)]));
+  }
+
+  /** Whether the module looked at anything beside its bundle. */
+  get readsOutside(): boolean {
+    return this.looksAround || this.variables.size > 0;
+  }
+
+  noteReads({ environment, other }: OutsideReads): void {
+    for (const name of environment) this.variables.add(name);
+    this.looksAround ||= other.length > 0;
   }
 
   declare(declaration: Declaration): void {
@@ -84,21 +111,23 @@ export class ModuleAnswers {
   }
 
   /** Reads what an earlier plan left. A file that is absent, damaged or of another program holds nothing. */
-  static async read(cache: string, bundle: Digest, program: string): Promise<ModuleAnswers> {
+  static async read(place: AnswersPlace, bundle: Digest): Promise<ModuleAnswers> {
     const answers = new ModuleAnswers();
     try {
-      const text = await readFile(fileOf(cache, bundle), 'utf8');
+      const text = await readFile(fileOf(place.cache, bundle), 'utf8');
       const end = text.indexOf('\n');
       const body = text.slice(end + 1);
-      if (text.slice(0, end) === digestOf(body)) answers.fill(JSON.parse(body), program);
+      if (text.slice(0, end) === digestOf(body)) answers.fill(JSON.parse(body), place);
       return answers;
     } catch {
       return new ModuleAnswers();
     }
   }
 
-  private fill(file: AnswersFile, program: string): void {
+  private fill(file: AnswersFile, { program, environment }: AnswersPlace): void {
     if (file.form !== FORM || file.program !== program) return;
+    if (file.environment.some(([name, mark]) => markOf(name, environment) !== mark)) return;
+    for (const [name] of file.environment) this.variables.add(name);
     const { declaration, values } = file;
     for (const [key, stored] of file.params) {
       this.params.set(key, restored(stored, declaration.params, values));
@@ -109,15 +138,15 @@ export class ModuleAnswers {
   }
 
   /** Keeps everything for the next plan. A file that cannot be written costs time, and nothing else. */
-  async write(cache: string, bundle: Digest, program: string): Promise<void> {
-    if (!this.isChanged || this.declaration === undefined) return;
-    const body = this.body(program, this.declaration);
-    await writeAtomically(fileOf(cache, bundle), `${digestOf(body)}\n${body}`).catch(
+  async write(place: AnswersPlace, bundle: Digest): Promise<void> {
+    if (!this.isChanged || this.looksAround || this.declaration === undefined) return;
+    const body = this.body(place, this.declaration);
+    await writeAtomically(fileOf(place.cache, bundle), `${digestOf(body)}\n${body}`).catch(
       () => undefined,
     );
   }
 
-  private body(program: string, declaration: Declaration): string {
+  private body({ program, environment }: AnswersPlace, declaration: Declaration): string {
     const values = new Values();
     const params: [string, StoredAnswer][] = [];
     for (const [key, answer] of this.ofThisPlanFirst(this.params)) {
@@ -126,7 +155,8 @@ export class ModuleAnswers {
     }
     const work = this.ofThisPlanFirst(this.work).slice(0, ANSWERS_MAX);
     const upstream = [...this.upstream];
-    const rest = { form: FORM, program, declaration, upstream, params, work };
+    const marks = [...this.variables].map((name) => [name, markOf(name, environment)]);
+    const rest = { form: FORM, program, declaration, environment: marks, upstream, params, work };
     // Values are texts already.
     return `${JSON.stringify(rest).slice(0, -1)},"values":[${values.texts.join(',')}]}`;
   }
@@ -140,6 +170,10 @@ export class ModuleAnswers {
 
 const fileOf = (cache: string, bundle: Digest): string =>
   join(cache, 'bundles', `${bundle}.answers.json`);
+
+/** Tells the value of a variable from others without holding it. */
+const markOf = (name: string, environment: NodeJS.ProcessEnv): string =>
+  digestOf(canonicalJson([name, environment[name] ?? null])).slice(0, 32);
 
 const short = (text: string): string => (text.length <= KEY_CHARACTERS_MAX ? text : digestOf(text));
 

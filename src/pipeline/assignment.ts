@@ -54,6 +54,14 @@ export interface Assignment {
 /** What a worker is asked. */
 export type WorkerRequest = Assignment | StageQuestion;
 
+/** What a module looked at beside its bundle since it was loaded. */
+export interface OutsideReads {
+  /** Variables of the environment. */
+  readonly environment: readonly string[];
+  /** Anything else, in words, such as `files` or `a clock`. */
+  readonly other: readonly string[];
+}
+
 /** An answer to one item of a question. */
 export type StageAnswer = ParamsAnswer | WorkAnswer | Tools | null;
 
@@ -62,11 +70,15 @@ export type StageAnswer = ParamsAnswer | WorkAnswer | Tools | null;
  */
 export type WorkerMessage =
   /** What the module declares; null when it exports no stage. */
-  | { readonly say: 'declared'; readonly declaration: Declaration | null }
+  | {
+      readonly say: 'declared';
+      readonly declaration: Declaration | null;
+      readonly reads: OutsideReads;
+    }
   /** Some answers to a question of many items, in their order. */
   | { readonly say: 'answers'; readonly answers: readonly StageAnswer[] }
   /** There are no more answers. */
-  | { readonly say: 'answered' }
+  | { readonly say: 'answered'; readonly reads: OutsideReads }
   /** The module's top-level `await` never settles: nothing is left to do. The process ends. */
   | { readonly say: 'unsettled' }
   /** It has taken up the action: what kills it from now on is this action's doing. */

@@ -1,19 +1,24 @@
 // bundle.ts — stage modules and everything they import, by esbuild
 import { readFile } from 'node:fs/promises';
-import { isBuiltin } from 'node:module';
-import { basename, resolve } from 'node:path';
+import { createRequire, isBuiltin } from 'node:module';
+import { arch, platform } from 'node:os';
+import { basename, dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildResult, Plugin, PluginBuild } from 'esbuild';
+import { type BundleInputs, InputFinder } from './bundle-inputs.ts';
 import type { Diagnostic, Place } from './event.ts';
-import { canonicalJson, type Digest, digestOf } from './key.ts';
+import { type Digest, digestOf } from './key.ts';
+import { allOf, type Lookup, LookupRecorder } from './lookups.ts';
 import { ownPackages } from './own-packages.ts';
+import { isInPackage, Resolver } from './resolver.ts';
+import { stampOf } from './stamp.ts';
 
 /** What esbuild made of one module. */
-export interface Bundled {
+export interface Bundled extends BundleInputs {
   readonly code: Uint8Array;
   readonly map: Uint8Array;
-  /** What it was made from, relative to the root; a name with a colon is a plugin's. */
-  readonly inputs: readonly string[];
+  /** Why the inputs may not be all that the bundle rests on; undefined when they surely are. */
+  readonly doubt: string | undefined;
 }
 
 /** Options that decide what a bundle is. */
@@ -33,11 +38,33 @@ const BUNDLE_OPTIONS = {
   charset: 'utf8',
 } as const;
 
-/** Of all that decides what a bundle is, beside its sources. */
-export const optionsDigest = (): Digest => digestOf(canonicalJson(BUNDLE_OPTIONS));
+/**
+ * Of all that decides what a bundle is, beside its sources: the options, and which esbuild there is.
+ * @param esbuild the program of esbuild, where the environment names one (`ESBUILD_BINARY_PATH`)
+ */
+export function optionsDigest(esbuild?: string): Digest {
+  const own = createRequire(import.meta.url);
+  const description = own.resolve('esbuild/package.json');
+  const name = `@esbuild/${platform()}-${arch()}/bin/esbuild`;
+  const program = [esbuild, resolvedFrom(description, name)].find((path) => path !== undefined);
+  const stamps = [description, program].map((path) => (path === undefined ? null : stampOf(path)));
+  return digestOf(JSON.stringify([RULES, BUNDLE_OPTIONS, stamps]));
+}
+
+/** Changed with what this program makes of its own of the imports that it is asked for. */
+const RULES = 'bundle-rules/2';
+
+function resolvedFrom(file: string, name: string): string | undefined {
+  try {
+    return createRequire(file).resolve(name);
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * Bundles modules, paths relative to the root, each by itself. What they share is read once.
+ * @param root folder of the project, real
  * @returns by module what was made of it, or what esbuild threw
  */
 export async function bundleModules(
@@ -45,38 +72,65 @@ export async function bundleModules(
   runs: readonly string[],
 ): Promise<ReadonlyMap<string, Bundled | Error>> {
   const bundles = new Map<string, Bundled | Error>();
-  try {
-    const all = await built(root, runs, [ownPackages]);
-    for (const [n, run] of runs.entries()) {
-      const { absent, ...bundled } = bundledIn(all, n);
-      if (absent.length === 0) bundles.set(run, bundled);
-      else bundles.set(run, await bundledAlone(root, run, keptAbsent(absent)));
-    }
-  } catch {
-    // One that cannot be bundled spoils all: each tells by itself what is wrong with it.
-  }
-  const rest = runs.filter((run) => !bundles.has(run));
+  const together = await bundledTogether(root, runs).catch(() => new Map<string, never>());
   await Promise.all(
-    rest.map(async (run) => {
-      try {
-        bundles.set(run, await bundledAlone(root, run, absentPackages));
-      } catch (error) {
-        bundles.set(run, error as Error);
-      }
+    runs.map(async (run) => {
+      const bundled = together.get(run) ?? (await bundledAlone(root, run));
+      bundles.set(run, bundled);
     }),
   );
   return bundles;
 }
 
-async function bundledAlone(root: string, run: string, plugin: Plugin): Promise<Bundled> {
-  return bundledIn(await built(root, [run], [ownPackages, plugin]), 0);
+/**
+ * Those modules of which it makes no difference that they were bundled with others.
+ * @throws when one of them cannot be bundled, which spoils all: each tells by itself what is wrong with it
+ */
+async function bundledTogether(
+  root: string,
+  runs: readonly string[],
+): Promise<ReadonlyMap<string, Bundled>> {
+  const all = await built(root, runs, [ownPackages]);
+  const finder = finderFor(all, root);
+  const found = runs.map((run, n) => [run, bundledIn(all, finder, run, n)] as const);
+  // Whoever requires a package decides for all others in the same build which of its files they import.
+  if (finder.inputs.hasAlternatives) return new Map();
+  return new Map(found.filter(([, { absent }]) => absent.length === 0));
+}
+
+async function bundledAlone(root: string, run: string): Promise<Bundled | Error> {
+  const bundled = async (...plugins: Plugin[]): Promise<Bundled & Absent> => {
+    const one = await built(root, [run], [ownPackages, ...plugins]);
+    return bundledIn(one, finderFor(one, root), run, 0);
+  };
+  try {
+    const plain = await bundled().catch(() => bundled(absentPackages));
+    return plain.absent.length === 0 ? plain : await bundled(keptAbsent(plain.absent));
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+interface Absent {
+  /** Packages that are not there, and are only imported where that is caught. */
+  readonly absent: readonly string[];
+}
+
+interface Finder {
+  readonly inputs: InputFinder;
+  readonly recorder: LookupRecorder;
+}
+
+function finderFor({ metafile }: Built, root: string): Finder {
+  const recorder = new LookupRecorder(root);
+  return { inputs: new InputFinder(metafile, root, recorder), recorder };
 }
 
 type Built = BuildResult<{ metafile: true; write: false }>;
 
 async function built(root: string, runs: readonly string[], plugins: Plugin[]): Promise<Built> {
   const esbuild = await import('esbuild');
-  return esbuild.build({
+  const all = await esbuild.build({
     ...BUNDLE_OPTIONS,
     absWorkingDir: root,
     // Side by side at the root, to which maps are relative.
@@ -93,30 +147,35 @@ async function built(root: string, runs: readonly string[], plugins: Plugin[]): 
     metafile: true,
     write: false,
     logLevel: 'silent',
-    logOverride: { 'unsupported-require-call': 'error', 'unsupported-dynamic-import': 'error' },
+    logOverride: Object.fromEntries(UNBUNDLED.map((id) => [id, 'warning' as const])),
   });
+  const errors = all.warnings.filter(({ id, location }) => {
+    return UNBUNDLED.includes(id) && !isInPackage(location?.file ?? '');
+  });
+  if (errors.length > 0) throw Object.assign(new Error('code that no bundle holds'), { errors });
+  return all;
 }
+
+/** Messages about code that stays outside: an error in a project, and refused by the worker when a package runs it. */
+const UNBUNDLED: readonly string[] = ['unsupported-require-call', 'unsupported-dynamic-import'];
 
 /** Everything that the output of one entry may hold, and which packages are not there. */
 function bundledIn(
   { outputFiles, metafile }: Built,
+  { inputs, recorder }: Finder,
+  run: string,
   n: number,
-): Bundled & { readonly absent: readonly string[] } {
+): Bundled & Absent {
   const name = `stage-${n}.mjs`;
   const code = outputFiles.find(({ path }) => basename(path) === name);
   const map = outputFiles.find(({ path }) => basename(path) === `${name}.map`);
   const { entryPoint, imports } = metafile.outputs[name] ?? {};
   if (!code || !map || !entryPoint || !imports) throw new Error('esbuild wrote no bundle');
-  const inputs = new Set([entryPoint]);
-  for (const path of inputs) {
-    for (const next of metafile.inputs[path]?.imports ?? []) {
-      if (!next.external) inputs.add(next.path);
-    }
-  }
   return {
     code: code.contents,
     map: map.contents,
-    inputs: [...inputs].filter((path) => Object.hasOwn(metafile.inputs, path)),
+    ...inputs.inputsOf(run, entryPoint),
+    doubt: recorder.doubt,
     // esbuild leaves out what it does not find where the failure is caught.
     absent: imports.flatMap(({ path, external }) => (external && !isBuiltin(path) ? path : [])),
   };
@@ -130,31 +189,27 @@ const keptAbsent = (packages: readonly string[]): Plugin => ({
   name: 'kept-absent',
   setup(build) {
     const words = packages.map((name) => name.replace(/[^\w/@-]/g, '\\$&'));
-    build.onResolve({ filter: new RegExp(`^(${words.join('|')})$`) }, ({ path }) => ({
-      path,
-      namespace: 'absent',
-    }));
-    throwWhenLoaded(build);
+    resolveOrAbsent(build, new RegExp(`^(${words.join('|')})$`));
   },
 });
 
 /** The same, of every package that is not there. Asked at each import, which takes longer than to bundle. */
 const absentPackages: Plugin = {
   name: 'absent-packages',
-  setup(build) {
-    const seen = {};
-    build.onResolve(
-      { filter: /^[^./]/ },
-      async ({ path, kind, importer, resolveDir, pluginData }) => {
-        const optional = kind === 'dynamic-import' || kind === 'require-call';
-        if (!optional || pluginData === seen || isBuiltin(path)) return undefined;
-        const found = await build.resolve(path, { kind, importer, resolveDir, pluginData: seen });
-        return found.errors.length > 0 ? { path, namespace: 'absent' } : found;
-      },
-    );
-    throwWhenLoaded(build);
-  },
+  setup: (build) => resolveOrAbsent(build, /.*/),
 };
+
+/** A package may be there for one module and not for another. */
+function resolveOrAbsent(build: PluginBuild, filter: RegExp): void {
+  const seen = {};
+  build.onResolve({ filter }, async ({ path, kind, importer, resolveDir, pluginData }) => {
+    const optional = kind === 'dynamic-import' || kind === 'require-call';
+    if (!optional || pluginData === seen || isBuiltin(path)) return undefined;
+    const found = await build.resolve(path, { kind, importer, resolveDir, pluginData: seen });
+    return found.errors.length > 0 ? { path, namespace: 'absent' } : found;
+  });
+  throwWhenLoaded(build);
+}
 
 function throwWhenLoaded(build: PluginBuild): void {
   build.onLoad({ filter: /.*/, namespace: 'absent' }, ({ path }) => ({
@@ -172,6 +227,24 @@ interface BuildMessage {
     readonly length: number;
     readonly lineText: string;
   } | null;
+}
+
+/** Where esbuild looked for what it did not find: whatever appears there may mend the bundle. */
+export function lookupsOfMissing(error: unknown, root: string): readonly Lookup[] {
+  const recorder = new LookupRecorder(root);
+  const resolver = new Resolver(recorder, root);
+  const { errors = [] } = error as { readonly errors?: readonly BuildMessage[] };
+  const recorded = recorder.record(() => {
+    for (const { text, location } of errors) {
+      const specifier = /^Could not resolve "(.*)"/.exec(text)?.[1];
+      if (specifier === undefined || location === null) continue;
+      const folder = dirname(resolve(root, location.file));
+      for (const kind of ['import-statement', 'require-call'] as const) {
+        resolver.resolve(folder, specifier, kind);
+      }
+    }
+  });
+  return [...allOf([recorded]).lookups];
 }
 
 /** esbuild's messages as diagnostics: they point into the stage's own source, where there is one. */

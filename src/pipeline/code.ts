@@ -1,13 +1,24 @@
 // code.ts — a stage's code: one bundle of the module and everything it imports, and its digest
-import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { type Bundled, bundleModules, bundleProblems, optionsDigest } from './bundle.ts';
+import { realpathSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+
+import { dirname, join, relative, resolve } from 'node:path';
+
+import {
+  type Bundled,
+  bundleModules,
+  bundleProblems,
+  lookupsOfMissing,
+  optionsDigest,
+} from './bundle.ts';
+import { type BundleRecord, Looks, readIndex, writeIndex } from './bundle-index.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from './event.ts';
 import { fileStat, writeAtomically } from './files.ts';
 import { canonicalJson, type Digest, digestOf } from './key.ts';
+import type { Lookup } from './lookups.ts';
+import { makeFolder } from './make-folder.ts';
 import type { Sources } from './memo.ts';
-import { isSettled, namesIn, type Stamp, sameStamp, stampOf } from './stamp.ts';
+import { UnbundledSearch } from './unbundled.ts';
 
 /** A stage's module, bundled. The worker runs the very bundle that was hashed. */
 export interface StageCode {
@@ -22,20 +33,6 @@ export interface ModuleRequest {
   readonly place: Place;
 }
 
-/** What was bundled before, and what its files and their folders looked like then. */
-interface BundleRecord {
-  readonly digest: Digest;
-  /** Of the bundle's file, which is verified before it runs. */
-  readonly file: Digest;
-  /** Of the options with which it was bundled. */
-  readonly options: Digest;
-  /** Milliseconds since 1970 when bundling began: a file that was touched since may not be what was bundled. */
-  readonly since: number;
-  readonly stamps: { readonly [path: string]: Stamp | null };
-  /** Names of the files beside the inputs: a new one may take the place of an input. */
-  readonly folders: { readonly [path: string]: Digest | null };
-}
-
 /** Bundled stages, and what they were made from. */
 export interface Bundles {
   /** By the path of their module, as pipeline.yaml names it. */
@@ -43,41 +40,49 @@ export interface Bundles {
   readonly sources: Sources;
 }
 
-/** Files beside the sources that change what a bundle holds. */
-const CONFIGURATION = ['package.json', 'package-lock.json', 'tsconfig.json'];
+/** How stages are bundled. */
+export interface BundleTerms {
+  readonly clock: () => number;
+  /** The program of esbuild, where the environment names one (`ESBUILD_BINARY_PATH`). */
+  readonly esbuild?: string | undefined;
+}
 
 /**
  * Bundles stage modules, taking from the cache what is surely unchanged.
- * @param root folder of pipeline.yaml @param cache folder for bundles
+ * @param folder of pipeline.yaml @param cache folder for bundles
  */
 export async function bundleStages(
-  root: string,
+  folder: string,
   cache: string,
   requests: readonly ModuleRequest[],
-  clock: () => number,
+  { clock, esbuild }: BundleTerms,
 ): Promise<Result<Bundles>> {
-  const index = indexFile(cache);
-  const remembered = await readIndex(index);
+  const root = realpathSync(folder);
+  const remembered = await readIndex(indexFile(cache));
   const distinct = new Map(requests.map((request) => [request.run, request]));
+  const options = optionsDigest(esbuild);
   const looks = new Looks(root);
-  const records: Record<string, BundleRecord> = {};
-  const stale: ModuleRequest[] = [];
+  const records = new Map<string, BundleRecord>();
   await Promise.all(
-    [...distinct.values()].map(async (request) => {
-      const { run } = request;
-      const before = Object.hasOwn(remembered, run) ? remembered[run] : undefined;
-      if (before && (await recordHolds(cache, before, looks))) records[run] = before;
-      else stale.push(request);
+    [...distinct.keys()].map(async (run) => {
+      const before = remembered.get(run);
+      if (before?.options !== options || !looks.hold(before)) return;
+      if (await isWhole(cache, before)) records.set(run, before);
     }),
   );
-  if (stale.length > 0) {
-    const fresh = await bundle(root, cache, stale, clock());
-    for (const [run, record] of fresh.records) records[run] = record;
-    await writeAtomically(index, JSON.stringify({ ...remembered, ...records }));
-    if (fresh.problems.length > 0) return failure(...fresh.problems);
+  const stale = [...distinct.values()].filter(({ run }) => !records.has(run));
+  const bundled = await bundle(root, cache, stale, clock(), options);
+  for (const [run, lookups] of bundled.wanted) {
+    records.set(run, { ...(remembered.get(run) ?? NO_RECORD), doubt: BROKEN, lookups });
   }
+  for (const [run, record] of bundled.records) records.set(run, record);
+  if (stale.length > 0) await keepIndex(cache, new Map([...remembered, ...records]));
+  if (bundled.problems.length > 0) return failure(...bundled.problems);
   // As pipeline.yaml names them, whatever was read first.
-  const inOrder = [...distinct.keys()].map((run) => [run, records[run]] as const);
+  const inOrder = [...distinct.keys()].flatMap((run) => {
+    const record = records.get(run);
+    return record ? [[run, record] as const] : [];
+  });
   const codes = inOrder.map(
     ([run, { digest }]) => [run, { digest, file: bundleFile(cache, digest) }] as const,
   );
@@ -90,17 +95,36 @@ export async function bundleStages(
   });
 }
 
+/** Keeps the index for the next command. */
+const keepIndex = (cache: string, records: ReadonlyMap<string, BundleRecord>): Promise<void> =>
+  writeIndex(indexFile(cache), records);
+
+/** Why a record is not used: it is of a module that cannot be bundled, and says what to watch. */
+const BROKEN = 'it cannot be bundled';
+const NONE = '' as Digest;
+const NO_RECORD = { digest: NONE, file: NONE, options: NONE, since: 0, files: [] };
+
+/** Whether the file of a bundle is what was written. */
+async function isWhole(cache: string, { digest, file }: BundleRecord): Promise<boolean> {
+  const bytes = await readFile(bundleFile(cache, digest)).catch(() => undefined);
+  return bytes !== undefined && digestOf(bytes) === file;
+}
+
 /** Bundles modules and keeps what they were made of. */
 async function bundle(
   root: string,
   cache: string,
   requests: readonly ModuleRequest[],
   since: number,
+  options: Digest,
 ): Promise<{
   readonly records: ReadonlyMap<string, BundleRecord>;
   readonly problems: readonly Diagnostic[];
+  /** Of modules that cannot be bundled: what was looked up, and not found. */
+  readonly wanted: ReadonlyMap<string, readonly Lookup[]>;
 }> {
   const records = new Map<string, BundleRecord>();
+  const wanted = new Map<string, readonly Lookup[]>();
   const problems: Diagnostic[] = [];
   const there: ModuleRequest[] = [];
   for (const request of requests) {
@@ -109,41 +133,58 @@ async function bundle(
     if (await fileStat(join(root, run))) there.push(request);
     else problems.push({ message: `there is no file ${run}`, place, hint });
   }
+  if (there.length === 0) return { records, problems, wanted };
   const bundles = await bundleModules(
     root,
     there.map(({ run }) => run),
   );
   const looks = new Looks(root);
-  const digests = new SourceDigests(root);
+  const digests = new SourceDigests();
+  const search = new UnbundledSearch(root);
   for (const { run, place } of there) {
     const bundled = bundles.get(run);
     if (bundled === undefined || bundled instanceof Error) {
       problems.push(...(await bundleProblems(bundled, root, run, place)));
+      wanted.set(run, lookupsOfMissing(bundled, root));
       continue;
     }
-    const kept = await keep(cache, bundled, digests);
-    const looked = lookAt(root, bundled.inputs, looks);
-    records.set(run, { ...kept, options: optionsDigest(), since, ...looked });
+    const unbundled = await search.in(bundled.modules);
+    problems.push(...unbundled.found);
+    if (!unbundled.isClean) continue;
+    const kept = await keep(root, cache, bundled, digests);
+    const { doubt = null } = bundled;
+    records.set(run, { ...kept, options, since, doubt, ...inputsOf(root, bundled, looks) });
   }
-  return { records, problems };
+  return { records, problems, wanted };
+}
+
+/** What a bundle rests on, with paths relative to the project. */
+function inputsOf(
+  root: string,
+  { modules, configuration, lookups }: Bundled,
+  looks: Looks,
+): Pick<BundleRecord, 'files' | 'lookups'> {
+  const files = [...new Set([...modules, ...configuration])].map((path) => relative(root, path));
+  return { files: files.map((path) => looks.file(path)), lookups: [...lookups] };
 }
 
 /** Writes a bundle, its map, and what it was made from. */
 async function keep(
+  root: string,
   cache: string,
-  { code, map, inputs }: Bundled,
+  { code, map, modules }: Bundled,
   digests: SourceDigests,
 ): Promise<Pick<BundleRecord, 'digest' | 'file'>> {
   // The empty map belongs to the form: nothing is left out of a bundle. What cannot be bundled is a tool.
   const digest = digestOf(canonicalJson(['bundle/1', digestOf(code), {}]));
   const file = bundleFile(cache, digest);
-  await mkdir(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   await writeFile(`${file}.map`, map);
   const text = `${Buffer.from(code).toString()}//# sourceMappingURL=${digest}.mjs.map\n`;
   await writeAtomically(file, text);
   // For `why`: the map knows only what tree shaking left of them.
   const sources = await Promise.all(
-    inputs.filter(isFile).map(async (path) => [path, await digests.of(path)] as const),
+    [...modules].map(async (path) => [relative(root, path), await digests.of(path)] as const),
   );
   await writeFile(sourcesFile(cache, digest), JSON.stringify(Object.fromEntries(sources)));
   return { digest, file: digestOf(text) };
@@ -152,60 +193,32 @@ async function keep(
 /** Digests of sources, each read once. */
 class SourceDigests {
   private readonly known = new Map<string, Promise<Digest>>();
-  private readonly root: string;
-
-  constructor(root: string) {
-    this.root = root;
-  }
 
   of(path: string): Promise<Digest> {
-    const read = async (): Promise<Digest> =>
-      digestOf(await readFile(resolve(this.root, path)).catch(() => ''));
+    const read = async (): Promise<Digest> => digestOf(await readFile(path).catch(() => ''));
     const digest = this.known.get(path) ?? read();
     this.known.set(path, digest);
     return digest;
   }
 }
 
-/** What files and folders look like now, each asked once: stages share most of what they import. */
-class Looks {
-  private readonly stamps = new Map<string, Stamp | null>();
-  private readonly names = new Map<string, Digest | null>();
-  private readonly root: string;
-
-  constructor(root: string) {
-    this.root = root;
-  }
-
-  stamp(path: string): Stamp | null {
-    const known = this.stamps.get(path);
-    if (known !== undefined) return known;
-    const stamp = stampOf(resolve(this.root, path));
-    this.stamps.set(path, stamp);
-    return stamp;
-  }
-
-  namesIn(path: string): Digest | null {
-    const known = this.names.get(path);
-    if (known !== undefined) return known;
-    const names = namesIn(resolve(this.root, path));
-    this.names.set(path, names);
-    return names;
-  }
-}
-
 function sourcesOf(root: string, records: readonly BundleRecord[]): Sources {
-  const files = new Map<string, Stamp | null>();
-  const folders = new Map<string, Digest | null>();
-  for (const record of records) {
-    for (const [path, stamp] of Object.entries(record.stamps)) {
-      files.set(resolve(root, path), stamp);
-    }
-    for (const [path, names] of Object.entries(record.folders ?? {})) {
-      folders.set(resolve(root, path), names);
-    }
+  // Records share most of what they rest on.
+  const files = new Set(records.flatMap((record) => record.files));
+  const lookups = new Map<string, Map<string, string>>();
+  for (const { folder, name, found } of new Set(records.flatMap((record) => record.lookups))) {
+    const names = lookups.get(folder) ?? new Map<string, string>();
+    names.set(name, found);
+    lookups.set(folder, names);
   }
-  return { files, folders };
+  const isWhole = records.every(({ doubt, files: all }) => {
+    return doubt === null && all.every(([, stamp]) => stamp !== null);
+  });
+  return {
+    files: new Map([...files].map(([path, stamp]) => [resolve(root, path), stamp])),
+    lookups: new Map([...lookups].map(([folder, names]) => [resolve(root, folder), names])),
+    isWhole,
+  };
 }
 
 /** What modules were bundled from when they were bundled last, as far as that is known. */
@@ -215,8 +228,10 @@ export async function rememberedSources(
   runs: readonly string[],
 ): Promise<Sources> {
   const remembered = await readIndex(indexFile(cache));
-  const records = runs.flatMap((run) => (Object.hasOwn(remembered, run) ? [remembered[run]] : []));
-  return sourcesOf(root, records);
+  return sourcesOf(
+    realpathSync(root),
+    runs.flatMap((run) => remembered.get(run) ?? []),
+  );
 }
 
 const indexFile = (cache: string): string => join(cache, 'bundles', 'index.json');
@@ -239,55 +254,3 @@ export async function sourcesInBundle(
 
 const sourcesFile = (cache: string, digest: Digest): string =>
   resolve(cache, 'bundles', `${digest}.json`);
-
-/** Whether an input of a bundle is a file: a name with a colon is a plugin's. */
-const isFile = (path: string): boolean => !path.includes(':');
-
-async function readIndex(index: string): Promise<{ [run: string]: BundleRecord }> {
-  try {
-    const read: unknown = JSON.parse(await readFile(index, 'utf8'));
-    return typeof read === 'object' && read !== null
-      ? (read as { [run: string]: BundleRecord })
-      : {};
-  } catch {
-    return {}; // Absent or damaged: everything is bundled anew, which costs time and nothing else.
-  }
-}
-
-async function recordHolds(cache: string, record: BundleRecord, looks: Looks): Promise<boolean> {
-  const file = await readFile(bundleFile(cache, record.digest)).catch(() => undefined);
-  if (file === undefined || digestOf(file) !== record.file) return false;
-  if (record.options !== optionsDigest()) return false;
-  const { stamps, folders, since } = record;
-  // A record of an earlier version of pipeline has no folders.
-  if (folders === undefined) return false;
-  const unchanged = Object.entries(stamps).every(([path, stamp]) => {
-    return sameStamp(stamp, looks.stamp(path)) && (stamp === null || isSettled(stamp, since));
-  });
-  return (
-    unchanged && Object.entries(folders).every(([path, names]) => looks.namesIn(path) === names)
-  );
-}
-
-/** Stamps of the inputs, and of the files that decide how they are read; and what stands beside the inputs. */
-function lookAt(
-  root: string,
-  inputs: readonly string[],
-  looks: Looks,
-): Pick<BundleRecord, 'stamps' | 'folders'> {
-  const files = inputs.filter(isFile);
-  const paths = [...new Set([...files, ...CONFIGURATION])];
-  const folders = new Set([...files.map((path) => dirname(path)), ...packageFolders(root)]);
-  return {
-    stamps: Object.fromEntries(paths.map((path) => [path, looks.stamp(path)])),
-    folders: Object.fromEntries([...folders].map((path) => [path, looks.namesIn(path)])),
-  };
-}
-
-/** Where packages lie: esbuild tells where links lead (`npm link`), and not that there were any. */
-function packageFolders(root: string): readonly string[] {
-  const folder = 'node_modules';
-  if (!existsSync(join(root, folder))) return [folder];
-  const scopes = readdirSync(join(root, folder)).filter((name) => name.startsWith('@'));
-  return [folder, ...scopes.map((scope) => `${folder}/${scope}`)];
-}

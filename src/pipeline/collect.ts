@@ -148,7 +148,7 @@ export async function strayFiles(
     name.endsWith('.tmp') && age_ms > DRAFT_SETTLES_MS;
   await look(cache, isDraft);
   await look(join(cache, 'bundles'), (name, age_ms) => {
-    const digest = /^([0-9a-f]{64})\.mjs(\.map)?$/.exec(name)?.[1];
+    const digest = /^([0-9a-f]{64})\.(?:mjs|mjs\.map|json|answers\.json|log)$/.exec(name)?.[1];
     return digest === undefined ? isDraft(name, age_ms) : !bundles.has(digest as Digest);
   });
   found.push(...(await strayAttempts(join(cache, 'scratch'), identity, now)));

@@ -90,6 +90,10 @@ function readWords(reader: Reader, what: string, located: Located): readonly Wor
     const plain = ['string', 'number', 'boolean'].includes(typeof value);
     const text = String(value);
     if (plain && !text.includes('\0')) return [{ text, place }];
+    if (plain) {
+      reader.say(`an argument of ${what} cannot hold a zero byte`, place);
+      return [];
+    }
     const message = `an argument of ${what} must be text, not ${kindOf({ value, place, ...rest })}`;
     reader.say(message, place);
     return [];
@@ -137,6 +141,8 @@ function readEnvironment(
   for (const [name, { value, place, named }] of located?.fields ?? []) {
     if (typeof value === 'object' && value !== null) {
       reader.say(`variable \`${name}\` must be text`, place);
+    } else if (String(value).includes('\0')) {
+      reader.say(`variable \`${name}\` cannot hold a zero byte`, place);
     } else add(name, value === null ? null : String(value), named ?? place);
   }
   if (located && !located.items && !located.fields) {

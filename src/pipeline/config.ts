@@ -1,7 +1,15 @@
 // config.ts — pipeline.yaml, presets and overrides → Pipeline, or everything that is wrong with them
 import { checkConnections } from './connections.ts';
-import { failure, inReadingOrder, type Result, success } from './event.ts';
+import {
+  type Diagnostic,
+  failure,
+  inReadingOrder,
+  type Place,
+  type Result,
+  success,
+} from './event.ts';
 import type { Located } from './located.ts';
+import { countPoints } from './matrix.ts';
 import { type PipelineSource, readParams } from './params.ts';
 import { checkResources, readAmounts } from './policy.ts';
 import { kindOf, Reader } from './reader.ts';
@@ -28,8 +36,26 @@ export const STORE_LIMIT_DEFAULT = 20e9;
 /** How a size is written: a number of bytes, or 500MB, 20GB, 1.5GiB. */
 export const SIZE_PATTERN = /^(\d+(?:\.\d+)?) ?(B|[kKMGT]i?B)$/;
 
+/** A pipeline as far as it can be read, and what is wrong with it. */
+export interface PipelineParts {
+  /** Without the stages that cannot be read. */
+  readonly pipeline: Pipeline;
+  /** In reading order. */
+  readonly problems: readonly Diagnostic[];
+  /** Where each stage is written, those with mistakes too. */
+  readonly stages: ReadonlyMap<string, Place>;
+}
+
 /** Reads a pipeline, or gives every diagnostic at once. */
 export function readPipeline(source: PipelineSource): Result<Pipeline> {
+  const parts = readPipelineParts(source);
+  if (!parts.ok) return parts;
+  const { pipeline, problems } = parts.value;
+  return problems.length > 0 ? failure(...problems) : success(pipeline);
+}
+
+/** Reads of a pipeline what can be read; nothing where it is not even a map. */
+export function readPipelineParts(source: PipelineSource): Result<PipelineParts> {
   const root = parseYaml(source.text, source.file);
   if (!root.ok) return root;
   const reader = new Reader();
@@ -42,15 +68,44 @@ export function readPipeline(source: PipelineSource): Result<Pipeline> {
   }
   const read = stages ? readStages(reader, stages, params) : new Map<string, StageConfig>();
   checkConnections(reader, read, [...(stages?.fields?.keys() ?? [])]);
+  checkSizes(reader, read);
   const mirrors = readMirrors(reader, fields.get('mirrors'));
   const totals = readAmounts(reader, fields.get('resources'), '`resources`');
   checkResources(reader, read, totals);
   const resources = new Map([...totals].map(([name, { amount }]) => [name, amount]));
   const storeLimit = readStoreLimit(reader, fields.get('store'));
-  return reader.problems.length > 0
-    ? failure(...inReadingOrder(reader.problems))
-    : success({ params, stages: read, mirrors, resources, storeLimit });
+  const places = [...(stages?.fields ?? [])].map(([name, { place, named }]) => {
+    return [name, { ...place, start: named?.start ?? place.start }] as const;
+  });
+  return success({
+    pipeline: { params, stages: read, mirrors, resources, storeLimit },
+    problems: inReadingOrder(reader.problems),
+    stages: new Map(places),
+  });
 }
+
+/** More tasks than this cannot be planned on any machine that is at hand. */
+const TASKS_MAX = 1_000_000n;
+
+/** Refuses matrices of too many tasks before anything is made of them. */
+function checkSizes(reader: Reader, stages: ReadonlyMap<string, StageConfig>): void {
+  const counted = [...stages.values()].map((stage) => ({ stage, tasks: countPoints(stage) }));
+  const hint = 'shorten an axis, or leave points out with `exclude`';
+  const most = `a pipeline may have ${grouped(TASKS_MAX)}`;
+  const large = counted.filter(({ tasks }) => tasks > TASKS_MAX);
+  for (const { stage, tasks } of large) {
+    const message = `the matrix of stage \`${stage.name}\` has ${grouped(tasks)} tasks: ${most}`;
+    reader.say(message, stage.place, hint);
+  }
+  const total = counted.reduce((sum, { tasks }) => sum + tasks, 0n);
+  if (large.length > 0 || total <= TASKS_MAX) return;
+  const largest = counted.reduce((a, b) => (b.tasks > a.tasks ? b : a));
+  const share = `\`${largest.stage.name}\` has ${grouped(largest.tasks)} of them`;
+  const message = `the stages have ${grouped(total)} tasks together (${share}): ${most}`;
+  reader.say(message, largest.stage.place, hint);
+}
+
+const grouped = (count: bigint): string => String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 
 function readMirrors(reader: Reader, located: Located | undefined): readonly string[] {
   if (located === undefined) return [];

@@ -29,8 +29,6 @@ export interface Declaration {
 export interface StageModule {
   readonly code: StageCode;
   readonly declaration: Declaration;
-  /** It reads more than its bundle when it is loaded or asked (the environment, files, a clock): it may answer differently next time. */
-  readonly isImpure?: boolean;
 }
 
 /** Something wrong with params: in the words of the schema, or of the stage's own check. */

@@ -2,7 +2,10 @@
 import type { Forecast } from './action.ts';
 import { canonicalJson, type Digest, type TaskId } from './key.ts';
 import type { Plan, Task } from './plan.ts';
+import type { Policy } from './policy.ts';
 import type { Trace } from './record.ts';
+import { upstreamOf } from './schedule.ts';
+import { type Capacity, type ScheduledTask, simulatedSeconds } from './simulate.ts';
 import type { Store } from './store.ts';
 
 /** A guess at what a make would cost. */
@@ -11,12 +14,20 @@ export interface Estimate {
   readonly tasks: number;
   /** Of one slot: that the tasks of which something is recorded take together. */
   readonly seconds: number;
-  /** The longest of them: no number of slots makes it shorter. */
-  readonly longest: number;
+  /** Seconds from the first to the last of them, on the slots and with the resources that there are. */
+  readonly wall: number;
+  /** Named resources without whose limits it would be less. */
+  readonly limitedBy: readonly string[];
   /** Recorded tasks that the guess rests on. */
   readonly recorded: number;
   /** Stages of which nothing is recorded, with their tasks: they are not in `seconds`. */
   readonly unknown: ReadonlyMap<string, number>;
+}
+
+/** What an estimate needs to know of how tasks are run. */
+export interface EstimateOptions {
+  readonly capacity: Capacity;
+  readonly policies: { get(stage: string): Policy | undefined };
 }
 
 /** Runs of the history that are looked through, the newest first. */
@@ -33,25 +44,49 @@ export function estimate(
   plan: Plan,
   forecasts: ReadonlyMap<TaskId, Forecast>,
   store: Store,
+  { capacity, policies }: EstimateOptions,
 ): Estimate {
   const costs = recordedCosts(plan, store);
   const identities = new Identities(plan);
-  const counted = new Set<number>();
+  /** Places in the schedule, by identity. */
+  const counted = new Map<number, number>();
+  const schedule: ScheduledTask[] = [];
   const unknown = new Map<string, number>();
-  let [seconds, longest] = [0, 0];
   for (const { task: id, fate } of forecasts.values()) {
     const task = plan.tasks.get(id);
     if (task === undefined || (fate !== 'run' && fate !== 'follow')) continue;
     const identity = identities.of(task);
     if (counted.has(identity)) continue;
-    counted.add(identity);
     const predicted = costs.predict(task);
     if (predicted === undefined) unknown.set(task.stage, (unknown.get(task.stage) ?? 0) + 1);
-    seconds += predicted ?? 0;
-    longest = Math.max(longest, predicted ?? 0);
+    const upstream = [...upstreamOf(task)].flatMap((one) => plan.tasks.get(one) ?? []);
+    const after = new Set(upstream.flatMap((one) => counted.get(identities.of(one)) ?? []));
+    const amounts = [...(policies.get(task.stage)?.resources ?? [])];
+    const resources = new Map(amounts.map(([name, { amount }]) => [name, amount]));
+    counted.set(identity, schedule.length);
+    schedule.push({ seconds: predicted ?? 0, resources, after: [...after] });
   }
-  return { tasks: counted.size, seconds, longest, recorded: costs.recorded, unknown };
+  const seconds = schedule.reduce((sum, one) => sum + one.seconds, 0);
+  const wall = simulatedSeconds(schedule, capacity);
+  const limitedBy = limitsOf(schedule, capacity, wall);
+  return { tasks: counted.size, seconds, wall, limitedBy, recorded: costs.recorded, unknown };
 }
+
+/** The named resources that keep a schedule from being shorter. */
+function limitsOf(
+  schedule: readonly ScheduledTask[],
+  { slots, resources }: Capacity,
+  wall: number,
+): readonly string[] {
+  const named = new Set(schedule.flatMap((one) => [...one.resources.keys()]));
+  return [...named].filter((name) => {
+    const enough = new Map([...resources, [name, Number.POSITIVE_INFINITY]]);
+    return simulatedSeconds(schedule, { slots, resources: enough }) < wall * LIMIT_SHARE;
+  });
+}
+
+/** A resource is told as a limit from this share of the time on. */
+const LIMIT_SHARE = 0.95;
 
 /** What is recorded of some tasks, summed. */
 interface Sum {

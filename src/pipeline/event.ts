@@ -17,6 +17,8 @@ export interface Diagnostic {
   readonly place?: Place | undefined;
   /** What to do about it, such as `did you mean lognormal?`. */
   readonly hint?: string | undefined;
+  /** The stage with which it is wrong, where the place alone does not tell. */
+  readonly stage?: string;
 }
 
 /** A value, or everything that stands in its way. */

@@ -1,7 +1,6 @@
 // execute.ts — order × whether: runs what must run, as soon as it can, and takes the rest from the store
 import { lackWords, standingOf } from './absence.ts';
 import { type Action, actionOf, decide } from './action.ts';
-import { openShelf, type Shelf } from './artifact.ts';
 import { Builder, STOP_GRACE_MS, type Tried } from './build.ts';
 import { CLAIM_RENEW_MS, Claims } from './claims.ts';
 import { Commits } from './commits.ts';
@@ -12,11 +11,11 @@ import type { Key, TaskId } from './key.ts';
 import { Ledger } from './ledger.ts';
 import type { Plan, Task } from './plan.ts';
 import type { Policy } from './policy.ts';
+import { type ProvenanceWriter, Publisher } from './publisher.ts';
 import type { Maker, Trace } from './record.ts';
 import { Retirement } from './retirement.ts';
 import { inOrder } from './schedule.ts';
 import type { Slots } from './slots.ts';
-import { StageError } from './stage.ts';
 import type { Store } from './store.ts';
 import { Supply } from './supply.ts';
 import { Turns } from './turns.ts';
@@ -43,6 +42,8 @@ export interface ExecuteOptions {
   readonly scratch: string;
   /** Folder for artifacts. */
   readonly artifacts: string;
+  /** Tells where artifacts come from. */
+  readonly provenance: ProvenanceWriter;
   readonly maker: Omit<Maker, 'at'>;
   readonly identity: Identity;
   /** Milliseconds since 1970. */
@@ -98,7 +99,7 @@ class Run {
   private readonly supply: Supply;
   private readonly builder: Builder;
   private readonly turns: Turns;
-  private readonly shelf: Promise<Shelf>;
+  private readonly publisher: Publisher;
   /** Ends the commands that run. */
   private readonly stop = new AbortController();
   private readonly backgrounds = new Set<Promise<void>>();
@@ -113,7 +114,6 @@ class Run {
     this.options = options;
     this.slots = options.slots;
     this.retirement = options.retirement ?? new Retirement();
-    this.shelf = openShelf(options.artifacts, clock);
     this.claims = new Claims({ store, owner: maker.run, identity, clock, listener });
     this.ledger = new Ledger(options);
     const { traces, absent } = this.ledger;
@@ -124,6 +124,7 @@ class Run {
       ...{ plan, store, listener, ledger: this.ledger },
       rebuild: (task, lost) => this.background(this.rebuild(task, lost)),
     });
+    this.publisher = new Publisher({ ...options, plan, ledger: this.ledger, supply: this.supply });
     const commits = new Commits(store, () => this.slots.busy);
     const halted = (): boolean => this.halted;
     const { supply, stop, retirement } = this;
@@ -160,8 +161,11 @@ class Run {
     signal.addEventListener('abort', stop, { once: true });
     try {
       await inOrder(this.plan, (task) => this.visit(task).catch((error) => this.breakOff(error)));
-      this.hits.tell();
-      await this.backgroundEnded();
+      do {
+        this.hits.tell();
+        await this.backgroundEnded();
+      } while (this.hits.isWaiting);
+      if (!this.retirement.begun) await this.publisher.again();
       if (this.broken) throw this.broken.error;
       // What a newer plan has noted meanwhile is later than all of this.
       if (!this.retirement.begun) store.setLatest(this.ledger.keys);
@@ -270,22 +274,7 @@ class Run {
     if (this.retirement.begun) return;
     const message = lackWords(task, this.ledger.absent);
     if (message) listener({ event: 'warning', message, task: task.id });
-    for (const [output, path] of Object.entries(task.artifacts)) {
-      const { digest, kind } = made.trace.outputs[output];
-      const bytes = async (): Promise<Uint8Array> => {
-        const found = await this.supply.bytesOf(task.id, digest);
-        if (found === undefined) throw new StageError(`${task.id} could not be made again`);
-        return found;
-      };
-      const shelf = await this.shelf;
-      const changes =
-        kind === 'files'
-          ? await shelf.placeAll(path, digest, bytes)
-          : [await shelf.place(path, digest, bytes)];
-      for (const change of changes) {
-        if (change) listener({ event: 'artifact', task: task.id, ...change });
-      }
-    }
+    this.background(this.publisher.publish(task));
   }
 
   /** Whether, and if so: run. */
@@ -355,7 +344,10 @@ class Run {
     const { task } = action;
     this.hits.withdraw(task);
     const made = await this.run(action, { kind: 'lost', outputs: lost });
-    if (made.ok) this.ledger.traces.set(task.id, made.trace);
+    if (made.ok) {
+      this.ledger.traces.set(task.id, made.trace);
+      this.publisher.rebuilt();
+    }
     return made;
   }
 

@@ -1,9 +1,10 @@
 // files.ts — files that people see: digests, stamps, atomic writes
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { hashFile } from 'hasha';
 import type { Digest } from './key.ts';
+import { makeFolder } from './make-folder.ts';
 import { type Stamp, sameStamp, stampOf } from './stamp.ts';
 
 /** A stamp younger than this is not trusted: the file may change again within the clock's grain. */
@@ -26,8 +27,9 @@ export function stampHolds(stamp: Stamp, now: Stamp, clock: number): boolean {
 
 /** Writes a file so that it is there whole or not at all. Folders are made. */
 export async function writeAtomically(path: string, bytes: Uint8Array | string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const draft = `${path}.${randomUUID().slice(0, 8)}.tmp`;
+  makeFolder(dirname(path));
+  // A name of its own: with an ending, a long name might be too long.
+  const draft = join(dirname(path), `.${randomUUID()}.tmp`);
   try {
     const file = await open(draft, 'wx');
     try {
@@ -39,6 +41,7 @@ export async function writeAtomically(path: string, bytes: Uint8Array | string):
     await rename(draft, path);
   } catch (error) {
     await rm(draft, { force: true });
-    throw error;
+    // Of the draft nobody knows.
+    throw Object.assign(error as Error, { path, dest: undefined });
   }
 }

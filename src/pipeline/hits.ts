@@ -45,6 +45,11 @@ export class Hits {
     this.options = options;
   }
 
+  /** Whether some have not been told. */
+  get isWaiting(): boolean {
+    return this.pending.size > 0;
+  }
+
   add(task: Task, trace: Trace): void {
     this.pending.set(task.id, { task, trace });
     if (this.due) return;

@@ -151,8 +151,29 @@ export const isWithin = (path: string): boolean =>
 export function checkScratchPath(reader: Reader, file: Located): void {
   const fit =
     typeof file.value === 'string' && isWithin(file.value) && !/(^|\/)\.?(\/|$)/.test(file.value);
-  const hint = 'it has / between folders, no .., and is not empty';
+  const isFolder = typeof file.value === 'string' && /[^/]\/$/.test(file.value);
+  const hint = isFolder
+    ? 'a path names one file and does not end in /: name a file in that folder, or pack the folder into one (tar)'
+    : 'it has / between folders, no .., and is not empty';
   if (!fit) reader.say('this must be a relative path within the scratch folder', file.place, hint);
+  else sayIfLong(reader, file);
+}
+
+/** What file systems allow for the name of one file or folder, in bytes. */
+export const FILE_NAME_BYTES_MAX = 255;
+
+/** The bytes of the first name in a path that has too many; undefined when none has. */
+export const longName = (path: string): number | undefined =>
+  path
+    .split('/')
+    .map((name) => Buffer.byteLength(name))
+    .find((bytes) => bytes > FILE_NAME_BYTES_MAX);
+
+function sayIfLong(reader: Reader, { value, place }: Located): void {
+  const bytes = longName(String(value));
+  if (bytes === undefined) return;
+  const message = `a name in this path has ${bytes} bytes: file systems allow ${FILE_NAME_BYTES_MAX}`;
+  reader.say(message, place, 'use a shorter name');
 }
 
 function readInputSource(reader: Reader, port: string, located: Located): InputSource | undefined {

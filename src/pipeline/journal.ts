@@ -110,7 +110,7 @@ export class RunNotes {
 
 /** The journal of a run that goes on. Nothing here throws: a journal that cannot be written costs no result. */
 export interface Journal {
-  /** Keeps an entry; it is in the file by the end of this turn of the event loop. */
+  /** Keeps an entry. It is in the file by the end of this turn of the event loop, or within `GATHER_MS` where many come. */
   note(entry: JournalEntry): void;
   /** Keeps an entry now: the process may end at once. */
   noteNow(entry: JournalEntry): void;
@@ -118,6 +118,8 @@ export interface Journal {
   close(options: { readonly keep: boolean }): void;
 }
 
+/** Entries that follow each other sooner than this are written together. */
+const GATHER_MS = 10;
 /** A sign of life in this interval: the file's date tells when the run was last seen. */
 const BEAT_MS = 1000;
 /** A journal that has grown by so much is written anew, without the lines that a log does not keep. */
@@ -133,6 +135,7 @@ export function openJournal(cache: string, run: RunStart, notes: RunNotes): Jour
   let file: number | undefined;
   let waiting: string[] = [];
   let written = 0;
+  let flushed = Number.NEGATIVE_INFINITY;
   const quietly = (action: () => void): void => {
     try {
       action();
@@ -151,6 +154,7 @@ export function openJournal(cache: string, run: RunStart, notes: RunNotes): Jour
   const flush = (): void => {
     const text = waiting.join('');
     waiting = [];
+    flushed = performance.now();
     if (file === undefined || text === '') return;
     written += writeSync(file, text);
     if (written < REWRITE_BYTES) return;
@@ -170,7 +174,10 @@ export function openJournal(cache: string, run: RunStart, notes: RunNotes): Jour
   beat.unref();
   return {
     note(entry) {
-      if (waiting.push(`${JSON.stringify(entry)}\n`) === 1) queueMicrotask(() => quietly(flush));
+      if (waiting.push(`${JSON.stringify(entry)}\n`) > 1) return;
+      const pause = flushed + GATHER_MS - performance.now();
+      if (pause <= 0) queueMicrotask(() => quietly(flush));
+      else setTimeout(() => quietly(flush), pause);
     },
     noteNow(entry) {
       waiting.push(`${JSON.stringify(entry)}\n`);

@@ -1,9 +1,11 @@
 // lmdb-root.ts — one file of LMDB: how it is opened and written, its errors in words (the only file that imports lmdb)
-import { closeSync, existsSync, mkdirSync, openSync, rmSync, statfsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { lmdbFault } from './lmdb-file.ts';
+import { makeFolder } from './make-folder.ts';
 import { StoreError } from './store.ts';
+import { isSystemError, systemHint, systemSentence } from './system-error.ts';
 
 /** A file of LMDB: tables, and transactions over all of them. */
 export type LmdbRoot = RootDatabase;
@@ -18,7 +20,7 @@ export function openRoot(
 ): LmdbRoot {
   const path = join(folder, name);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     checkFile(path);
     // Tables are made in transactions of their own.
     if (!existsSync(path)) checkRoom(folder, ROOM);
@@ -68,7 +70,7 @@ function waitFor(mark: string): void {
 /** Leaves a mark, unless another has; none where the folder cannot be written, which LMDB then tells. */
 function leaveMark(folder: string, mark: string): 'ours' | 'another' | 'none' {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
   } catch {
     return 'none';
   }
@@ -125,6 +127,12 @@ function checkFile(path: string): void {
 
 /** LMDB says EIO for a full disk: say what a person can do. */
 export function worded(error: unknown, folder: string): StoreError {
+  if (isSystemError(error) && error.code !== 'ENOSPC') {
+    return new StoreError(
+      `the store in ${folder} cannot be opened: ${systemSentence(error)}`,
+      systemHint(error),
+    );
+  }
   const text = error instanceof Error ? error.message : String(error);
   const full = /ENOSPC|No space left|MDB_MAP_FULL|EIO|Input\/output error/i.test(text);
   const advice = full

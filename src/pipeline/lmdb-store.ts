@@ -1,5 +1,5 @@
 // lmdb-store.ts — the store in LMDB
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openClaims } from './claims-file.ts';
 import { inodeOf, isCompacting } from './compaction.ts';
@@ -19,6 +19,7 @@ import { CLAIM_LEASE_MS, logKey, type RunRecord, type TaskLog, type Trace } from
 import { openRunTable } from './run-table.ts';
 import { type Store, StoreError, type Tables, type Upkeep } from './store.ts';
 import { checkFormat, STORE_FORMAT } from './store-format.ts';
+import { isSystemError, systemHint, systemWords } from './system-error.ts';
 
 /** The file, and the tables that every store has. */
 function openTables(folder: string) {
@@ -217,8 +218,18 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
   };
 }
 
-/** Whether a folder holds a store. */
-export const hasStore = (folder: string): boolean => existsSync(join(folder, STORE_FILE));
+/** Whether a folder holds a store. @throws StoreError where that cannot be told, as for a folder that cannot be entered */
+export function hasStore(folder: string): boolean {
+  const path = join(folder, STORE_FILE);
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || !isSystemError(error)) return false;
+    throw new StoreError(`${path} cannot be looked at: ${systemWords(error)}`, systemHint(error));
+  }
+}
 
 function lazy<T>(make: () => T): () => T {
   let made: T | undefined;

@@ -1,17 +1,23 @@
 // load.ts — from a folder with a pipeline.yaml to a plan, or everything that is wrong on the way
+import { existsSync, type Stats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
+import type { Bundles, ModuleRequest, StageCode } from './code.ts';
 import { commandModule } from './command-module.ts';
-import { type Pipeline, readPipeline } from './config.ts';
+import { type Pipeline, readPipelineParts } from './config.ts';
 import type { StageModule } from './declaration.ts';
 import { type Diagnostic, failure, type Result, success } from './event.ts';
 import { type Digest, digestOf } from './key.ts';
 import type { Sources } from './memo.ts';
+import { Mistakes } from './mistakes.ts';
 import { withOutside } from './outside.ts';
-import { makePlan, type Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
+import { makePlan } from './planner.ts';
 import type { StageConfig } from './section.ts';
 import { bundleAnywhere } from './spare-bundles.ts';
 import { type ClientOptions, StageClient } from './stage-client.ts';
+import { stampOf } from './stamp.ts';
+import { isSystemError, systemHint, systemWords } from './system-error.ts';
 import { withTools } from './tools.ts';
 
 /** What to load. */
@@ -21,8 +27,6 @@ export interface LoadOptions extends ClientOptions {
   readonly presets: readonly string[];
   readonly sets: readonly string[];
   readonly clock: () => number;
-  /** The environment of this process: commands may name variables of it. */
-  readonly environment: NodeJS.ProcessEnv;
   /** Whether the plan is only looked at, and not made: what cannot be told of a task leaves it unknown. */
   readonly looking?: boolean;
   /** Makes an empty folder that goes when the process ends: for bundles, where the cache cannot be written. */
@@ -37,56 +41,129 @@ export interface Loaded {
   readonly text: Digest;
   /** What the stages' bundles were made from. */
   readonly sources: Sources;
+  /** Whether a stage module looked at more than its bundle when it was planned, such as the environment or a clock. */
+  readonly readsOutside: boolean;
 }
 
-/** Reads, bundles and plans. Diagnostics of one step come all together. */
+/**
+ * Reads, bundles and plans. What is wrong is told all together: a stage with a mistake does not keep others from being
+ * judged, as far as they do not need it.
+ */
 export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>> {
   const { root, file, presets, sets } = options;
-  const text = await readFile(join(root, file), 'utf8').catch(() => undefined);
-  if (text === undefined) {
-    const hint = 'run this in the folder of a pipeline, or name it with -C DIR';
-    return failure({ message: `there is no ${file} in ${root}`, hint });
-  }
-  const pipeline = readPipeline({ text, file, presets, sets });
-  if (!pipeline.ok) return pipeline;
+  const unfit = unfitFile(resolve(root, file), file);
+  if (unfit !== undefined) return failure(unfit);
+  const text = await readFile(resolve(root, file), 'utf8').catch((error: unknown) => {
+    if (isSystemError(error)) return error;
+    throw error;
+  });
+  if (typeof text !== 'string') return failure(unreadable(text, root, file));
+  const parts = readPipelineParts({ text, file, presets, sets });
+  if (!parts.ok) return parts;
+  const { pipeline } = parts.value;
   const client = new StageClient(options);
   try {
-    const modules = await loadModules(pipeline.value, options, client);
-    if (!modules.ok) return modules;
-    const { stages, sources } = modules.value;
-    const made = await makePlan(pipeline.value, stages, client);
-    const tooled = made.ok ? await withTools(made.value, client, options.looking === true) : made;
-    const plan = tooled.ok
-      ? await withOutside(tooled.value, pipeline.value.stages, options)
-      : tooled;
-    if (!plan.ok) return plan;
-    return success({ pipeline: pipeline.value, plan: plan.value, text: digestOf(text), sources });
+    const mistakes = new Mistakes(pipeline, parts.value);
+    const { stages, sources } = await loadModules(pipeline, options, client, mistakes);
+    const plan = await planSoundStages(stages, options, client, mistakes);
+    if (plan === undefined || mistakes.all.length > 0) return failure(...mistakes.all);
+    const { readsOutside } = client;
+    return success({ pipeline, plan, text: digestOf(text), sources, readsOutside });
   } finally {
     await client.close();
   }
 }
 
+/** Plans the stages in which nothing is wrong yet. Undefined when there are none, or when one of them has mistakes. */
+async function planSoundStages(
+  modules: ReadonlyMap<string, StageModule>,
+  options: LoadOptions,
+  client: StageClient,
+  mistakes: Mistakes,
+): Promise<Plan | undefined> {
+  const made = await makePlan(mistakes.sound(), modules, client);
+  if (!made.ok) mistakes.add(made.diagnostics);
+  // What is left once more, to look at what it takes from outside.
+  const rest = made.ok ? made : await makePlan(mistakes.sound(), modules, client);
+  if (!rest.ok) return undefined;
+  const tooled = await withTools(rest.value, client, options.looking === true);
+  if (!tooled.ok) mistakes.add(tooled.diagnostics);
+  const found = tooled.ok ? tooled.value : rest.value;
+  const plan = await withOutside(found, mistakes.sound().stages, options);
+  if (!plan.ok) mistakes.add(plan.diagnostics);
+  return plan.ok ? plan.value : undefined;
+}
+
+/** A pipeline file beyond this size was not written by a person, and would take minutes to read. */
+const PIPELINE_BYTES_MAX = 64 * 2 ** 20;
+
+/** What keeps something that is there from being a pipeline file. */
+function unfitFile(path: string, file: string): Diagnostic | undefined {
+  let found: Stats;
+  try {
+    found = statSync(path);
+  } catch {
+    return undefined; // Told when it is read.
+  }
+  if (found.isDirectory()) return undefined;
+  if (!found.isFile()) return { message: `${file} is no file, but a device or a pipe` };
+  if (found.size <= PIPELINE_BYTES_MAX) return undefined;
+  const most = `a pipeline file may have ${PIPELINE_BYTES_MAX}`;
+  return { message: `${file} has ${found.size} bytes: ${most}` };
+}
+
+/** Why the pipeline file cannot be read. */
+function unreadable(error: NodeJS.ErrnoException, root: string, file: string): Diagnostic {
+  const hint = 'run this in the folder of a pipeline, or name it with -C DIR';
+  const folder = stampOf(root);
+  if (!existsSync(root)) return { message: `there is no folder ${root}`, hint };
+  if (folder !== null) return { message: `${root} is a file and not a folder`, hint };
+  if (error.code === 'ENOENT') return { message: `there is no ${file} in ${root}`, hint };
+  return { message: `${file} cannot be read: ${systemWords(error)}`, hint: systemHint(error) };
+}
+
+/** The modules of all stages whose mistakes, if they have some, are not in their code. */
 async function loadModules(
   { stages }: Pipeline,
-  { root, cache, clock, newFolder }: LoadOptions,
+  options: LoadOptions,
   client: StageClient,
-): Promise<Result<{ stages: ReadonlyMap<string, StageModule>; sources: Sources }>> {
-  const requestOf = ({ run, runPlace }: StageConfig) => ({ run, place: runPlace });
-  const bundled = [...stages.values()].filter(({ command }) => command === null);
-  const bundles = await bundleAnywhere(root, cache, bundled.map(requestOf), clock, newFolder);
-  if (!bundles.ok) return bundles;
+  mistakes: Mistakes,
+): Promise<{ stages: ReadonlyMap<string, StageModule>; sources: Sources }> {
+  const bundled = [...stages.values()].filter(({ command, run }) => command === null && run !== '');
+  const { codes, sources } = await bundlesOf(bundled, options, mistakes);
   const modules = new Map<string, StageModule>();
-  const problems: Diagnostic[] = [];
   const declared = [...stages.values()].map(async (stage) => {
-    const code = bundles.value.codes.get(stage.run);
     if (stage.command) return success(commandModule(stage, stage.command, stages));
+    const code = codes.get(stage.run);
     return code && (await client.declaration(code, requestOf(stage)));
   });
   const names = [...stages.keys()];
   for (const [at, module] of (await Promise.all(declared)).entries()) {
     if (module?.ok) modules.set(names[at], module.value);
-    else problems.push(...(module?.diagnostics ?? []));
+    else mistakes.add(module?.diagnostics ?? [], stages.get(names[at]));
   }
-  if (problems.length > 0) return failure(...problems);
-  return success({ stages: modules, sources: bundles.value.sources });
+  return { stages: modules, sources };
+}
+
+const requestOf = ({ run, runPlace }: StageConfig): ModuleRequest => ({ run, place: runPlace });
+
+/** Bundles stages; where one cannot be, each by itself, so that the others can be judged. */
+async function bundlesOf(
+  stages: readonly StageConfig[],
+  { root, cache, clock, newFolder, environment }: LoadOptions,
+  mistakes: Mistakes,
+): Promise<Bundles> {
+  const { ESBUILD_BINARY_PATH: esbuild } = environment;
+  const around = { clock, esbuild, newFolder };
+  const together = await bundleAnywhere(root, cache, stages.map(requestOf), around);
+  if (together.ok) return together.value;
+  const codes = new Map<string, StageCode>();
+  const distinct = new Map(stages.map((stage) => [stage.run, stage]));
+  for (const stage of distinct.values()) {
+    const alone = await bundleAnywhere(root, cache, [requestOf(stage)], around);
+    if (alone.ok) for (const [run, code] of alone.value.codes) codes.set(run, code);
+    else mistakes.add(alone.diagnostics, stage);
+  }
+  for (const stage of stages) if (!codes.has(stage.run)) mistakes.spoil(stage.name);
+  return { codes, sources: { files: new Map(), lookups: new Map(), isWhole: false } };
 }

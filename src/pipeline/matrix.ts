@@ -32,6 +32,8 @@ export interface Matrix {
 
 /** Labels make up task ids, file names and keys of the store, which all have their limits. */
 const LABEL_LENGTH_MAX = 100;
+/** So do names of stages. */
+const NAME_LENGTH_MAX = 100;
 
 /** Reads the matrix of a stage; without one it has a single task. @param what the stage, in words */
 export function readMatrix(
@@ -170,22 +172,83 @@ function readPatterns(
 
 /** The points of a matrix in declaration order (the last axis fastest), less exclude, plus include. */
 export function pointsOf(stage: Matrix): readonly Point[] {
-  let points: readonly Point[] = [new Map()];
+  const left = (point: Point): boolean => !isExcluded(stage, point);
+  let points: readonly Point[] = [new Map()].filter(left);
   for (const [axis, values] of stage.axes) {
-    points = points.flatMap((point) => values.map((value) => new Map(point).set(axis, value)));
+    const next = points.flatMap((point) => values.map((value) => new Map(point).set(axis, value)));
+    points = next.filter(left);
   }
-  const matches = (point: Point, labels: ReadonlyMap<string, string>): boolean =>
-    [...labels].every(([axis, label]) => point.get(axis)?.label === label);
-  const excluded = (point: Point): boolean =>
-    stage.exclude.some(({ labels }) => matches(point, labels)) &&
-    !stage.include.some(({ labels }) => matches(point, labels));
-  return points.filter((point) => !excluded(point));
+  return points;
+}
+
+/** Whether a point, and every one that it may become when it has its other axes, too, is excluded. */
+function isExcluded({ exclude, include }: Matrix, point: Point): boolean {
+  if (exclude.length === 0) return false;
+  const agrees = ({ labels }: PointPattern, isOpen: boolean): boolean =>
+    [...labels].every(([axis, label]) => {
+      const value = point.get(axis);
+      return value === undefined ? isOpen : value.label === label;
+    });
+  return (
+    exclude.some((pattern) => agrees(pattern, false)) &&
+    !include.some((pattern) => agrees(pattern, true))
+  );
+}
+
+/** How many points a matrix has, counted without listing them. */
+export function countPoints({ axes, include, exclude }: Matrix): bigint {
+  const list = [...axes];
+  const rest = list.map((_, from) =>
+    list.slice(from).reduce((product, [, values]) => product * BigInt(values.length), 1n),
+  );
+  const known = new Map<string, bigint>();
+  const names = list.map(([axis]) => axis);
+  /** The axis with which it is known whether a point fits a pattern. */
+  const lastOf = new Map(
+    exclude.map((pattern) => [
+      pattern,
+      Math.max(-1, ...[...pattern.labels.keys()].map((axis) => names.indexOf(axis))),
+    ]),
+  );
+  const indexOf = new Map([...exclude, ...include].map((pattern, at) => [pattern, at]));
+  const count = (
+    from: number,
+    out: readonly PointPattern[],
+    back: readonly PointPattern[],
+  ): bigint => {
+    if (out.length === 0) return rest[from] ?? 1n;
+    if (back.length === 0 && out.some((pattern) => (lastOf.get(pattern) ?? 0) < from)) return 0n;
+    if (from === list.length) return back.length > 0 ? 1n : 0n;
+    const name = [from, ...[...out, ...back].map((pattern) => indexOf.get(pattern))].join();
+    const before = known.get(name);
+    if (before !== undefined) return before;
+    const [axis, values] = list[from];
+    const named = new Set([...out, ...back].flatMap(({ labels }) => labels.get(axis) ?? []));
+    const of = (label: string | undefined) => (pattern: PointPattern) => {
+      const wanted = pattern.labels.get(axis);
+      return wanted === undefined || wanted === label;
+    };
+    const below = (label: string | undefined): bigint =>
+      count(from + 1, out.filter(of(label)), back.filter(of(label)));
+    // Values that no pattern names are all alike.
+    const alike = values.filter(({ label }) => !named.has(label)).length;
+    let sum = alike > 0 ? BigInt(alike) * below(undefined) : 0n;
+    for (const { label } of values) if (named.has(label)) sum += below(label);
+    known.set(name, sum);
+    return sum;
+  };
+  return count(0, exclude, include);
 }
 
 /** Whether a text can name a stage, an axis, an output; said when not. */
 export function checkName(reader: Reader, what: string, name: string, located: Located): boolean {
   const fit = /^[A-Za-z][\w-]*$/.test(name);
   const place = located.named ?? located.place;
+  if (fit && name.length > NAME_LENGTH_MAX) {
+    const message = `the name of ${what} has ${name.length} characters, and may have ${NAME_LENGTH_MAX}`;
+    reader.say(message, place, 'names become names of files');
+    return false;
+  }
   const hint = 'a name is a letter, then letters, digits, - and _';
   if (!fit) reader.say(`\`${name}\` cannot name ${what}`, place, hint);
   return fit;

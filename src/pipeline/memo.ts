@@ -14,7 +14,8 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { canonicalJson, type Digest, digestOf, type Named } from './key.ts';
-import { folderStamp, isSettled, namesIn, type Stamp, sameStamp, stampOf } from './stamp.ts';
+import { Folders } from './lookups.ts';
+import { folderStamp, isSettled, type Stamp, sameStamp, stampOf } from './stamp.ts';
 
 /** What a make was asked for: everything on its command line that decides whether there is something to do. */
 export interface Question {
@@ -40,12 +41,13 @@ export interface Answer {
   readonly events: string;
 }
 
-/** The files from which bundles were made, as they were then, by absolute path. */
+/** What bundles were made from, as it was then. Paths are absolute. */
 export interface Sources {
-  /** Null for one that would count if it were there. */
   readonly files: ReadonlyMap<string, Stamp | null>;
-  /** What `namesIn` said of their folders. */
-  readonly folders: ReadonlyMap<string, Digest | null>;
+  /** What was looked up, by folder: names, and what was found. */
+  readonly lookups: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** Whether this is surely all: otherwise nothing may be concluded from it. */
+  readonly isWhole: boolean;
 }
 
 /** Everything that an answer rests on. */
@@ -61,20 +63,20 @@ export interface Grounds {
   readonly sources: Sources;
   /** Digest of each artifact, by absolute path. */
   readonly artifacts: ReadonlyMap<string, Digest>;
-  /** Files that a make would write again if they were gone, absolute. */
-  readonly companions: readonly string[];
+  /** Digests of the files beside the artifacts that tell their provenance, by absolute path. */
+  readonly companions: ReadonlyMap<string, Digest>;
 }
 
 /** The form of a memo: one of another form is as good as none. */
-const FORM = 'memo/1';
+const FORM = 'memo/2';
 /** Artifacts that are too fresh for stamps are known by their bytes, up to so many of them. */
 const FRESH_BYTES_MAX = 4_000_000;
 /** One memo for each way to ask; the oldest go. */
 const MEMOS_MAX = 64;
 
-/** What `namesIn` says of a folder; it need not be asked while the folder has this stamp. */
+/** What was found in a folder; it need not be looked up while the folder has this stamp. */
 interface Folder {
-  readonly names: Digest | null;
+  readonly found: readonly (readonly [name: string, found: string])[];
   readonly stamp: Stamp | null;
 }
 
@@ -85,10 +87,9 @@ interface Memo {
   readonly text: Digest;
   readonly store: string;
   readonly stamps: Named<Stamp | null>;
-  readonly folders: Named<Folder>;
+  readonly folders: readonly (readonly [path: string, folder: Folder])[];
   /** Files whose stamps prove nothing yet, by their bytes. */
   readonly fresh: Named<Digest>;
-  readonly companions: readonly string[];
   readonly answer: Omit<Answer, 'events'>;
 }
 
@@ -147,14 +148,16 @@ function holds(memo: Memo, question: Question, program: string): boolean {
     memo.text === digestOf(readFileSync(resolve(question.root, question.file), 'utf8')) &&
     memo.store === storeState(question.cache) &&
     Object.entries(memo.stamps).every(([path, stamp]) => sameStamp(stamp, stampOf(path))) &&
-    Object.entries(memo.folders).every(([path, folder]) => folderHolds(path, folder)) &&
-    Object.entries(memo.fresh).every(([path, digest]) => digestOf(readFileSync(path)) === digest) &&
-    memo.companions.every((path) => stampOf(path) !== null)
+    memo.folders.every(([path, folder]) => folderHolds(path, folder)) &&
+    Object.entries(memo.fresh).every(([path, digest]) => digestOf(readFileSync(path)) === digest)
   );
 }
 
-const folderHolds = (path: string, { names, stamp }: Folder): boolean =>
-  (stamp !== null && sameStamp(stamp, folderStamp(path))) || namesIn(path) === names;
+function folderHolds(path: string, { found, stamp }: Folder): boolean {
+  if (stamp !== null && sameStamp(stamp, folderStamp(path))) return true;
+  const folders = new Folders();
+  return found.every(([name, before]) => folders.found(path, name) === before);
+}
 
 const memosFolder = (cache: string): string => join(cache, 'memos');
 
@@ -171,13 +174,14 @@ export function remember(question: Question, grounds: Grounds, answer: Answer): 
   const { since, program, text, store, sources, companions } = grounds;
   // Whoever wrote into the store meanwhile may have taken away what was found in it.
   if (store === null || store !== storeState(question.cache)) return;
+  if (!sources.isWhole) return;
   for (const stamp of sources.files.values()) {
     if (stamp !== null && !isSettled(stamp, since)) return;
   }
   const stamps: Record<string, Stamp | null> = Object.fromEntries(sources.files);
   const fresh: Record<string, Digest> = {};
   let freshBytes = 0;
-  for (const [path, digest] of grounds.artifacts) {
+  for (const [path, digest] of [...grounds.artifacts, ...companions]) {
     const stamp = stampOf(path);
     if (stamp === null) return;
     if (isSettled(stamp, since)) stamps[path] = stamp;
@@ -187,13 +191,12 @@ export function remember(question: Question, grounds: Grounds, answer: Answer): 
     }
   }
   if (freshBytes > FRESH_BYTES_MAX) return;
-  const folders: Record<string, Folder> = {};
-  for (const [path, names] of sources.folders) {
+  const folders = [...sources.lookups].map(([path, found]): [string, Folder] => {
     const stamp = folderStamp(path);
-    folders[path] = { names, stamp: stamp && isSettled(stamp, since) ? stamp : null };
-  }
+    return [path, { found: [...found], stamp: stamp && isSettled(stamp, since) ? stamp : null }];
+  });
   const { events, ...said } = answer;
-  const facts = { program, text, store, stamps, folders, fresh, companions };
+  const facts = { program, text, store, stamps, folders, fresh };
   const head = JSON.stringify({ form: FORM, question, ...facts, answer: said } satisfies Memo);
   const body = `${head}\n${events}`;
   write(question, `${digestOf(body)}\n${body}`);

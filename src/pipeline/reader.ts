@@ -47,8 +47,10 @@ export class Reader {
   }
 
   text(located: Located, what: string): string | undefined {
-    if (typeof located.value === 'string') return located.value;
-    this.say(`${what} must be text, not ${kindOf(located)}`, located.place);
+    const { value, place } = located;
+    if (typeof value === 'string' && !value.includes('\0')) return value;
+    if (typeof value === 'string') this.say(`${what} cannot hold a zero byte`, place);
+    else this.say(`${what} must be text, not ${kindOf(located)}`, place);
     return undefined;
   }
 }

@@ -204,7 +204,9 @@ class Scratch {
       if (found === undefined)
         throw new StageError(`the command gave no output ${name}: it wrote no ${file}`);
       if (!found.isFile() || (await realpath(path)) !== path) {
-        throw new StageError(`output ${name} is no plain file: ${file}`);
+        const what = found.isDirectory() ? 'a folder, and an output is one file' : 'no plain file';
+        const advice = found.isDirectory() ? ': name a file in it, or pack it into one (tar)' : '';
+        throw new StageError(`output ${name} (${file}) is ${what}${advice}`);
       }
       if (found.size > OUTPUT_BYTES_MAX) {
         throw new StageError(`output ${name} is larger than 1 GiB: ${file}`);

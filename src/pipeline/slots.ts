@@ -1,4 +1,5 @@
 // slots.ts — how many tasks at once, and which of those that wait comes first
+import { Heap } from './heap.ts';
 import type { Named } from './key.ts';
 
 /** What a piece of work takes while it runs, besides a slot, and how urgent it is. */
@@ -24,7 +25,10 @@ export class Slots {
   /** What has asked since slots were given last. */
   private asking: Waiting[] = [];
   /** Those that had to wait: one heap for each set of resources, so that one look tells whether any of it fits. */
-  private readonly waiting = new Map<string, { readonly demand: Demand; readonly heap: Heap }>();
+  private readonly waiting = new Map<
+    string,
+    { readonly demand: Demand; readonly heap: Heap<Waiting> }
+  >();
   private asked = 0;
   private due = false;
 
@@ -74,7 +78,7 @@ export class Slots {
       else this.line(one);
     }
     while (this.free.length > 0) {
-      let first: Heap | undefined;
+      let first: Heap<Waiting> | undefined;
       for (const [name, { demand, heap }] of this.waiting) {
         if (heap.size === 0) this.waiting.delete(name);
         else if (this.fits(demand) && (!first || before(heap.first, first.first))) first = heap;
@@ -94,7 +98,7 @@ export class Slots {
     }
     const name = JSON.stringify(Object.entries(demand.resources).sort());
     const known = this.waiting.get(name);
-    const { heap } = known ?? { heap: new Heap() };
+    const { heap } = known ?? { heap: new Heap(before) };
     heap.add(one);
     if (!known) this.waiting.set(name, { demand, heap });
   }
@@ -118,43 +122,3 @@ export class Slots {
 /** Whether one comes before another: by urgency, then in the order in which they asked. */
 const before = (a: Waiting, b: Waiting): boolean =>
   a.urgency > b.urgency || (a.urgency === b.urgency && a.order < b.order);
-
-/** A binary heap: the first is at the root. */
-class Heap {
-  private readonly items: Waiting[] = [];
-
-  get size(): number {
-    return this.items.length;
-  }
-
-  get first(): Waiting {
-    return this.items[0];
-  }
-
-  add(one: Waiting): void {
-    const { items } = this;
-    let at = items.push(one) - 1;
-    for (let up = (at - 1) >> 1; at > 0 && before(one, items[up]); up = (at - 1) >> 1) {
-      items[at] = items[up];
-      at = up;
-    }
-    items[at] = one;
-  }
-
-  take(): Waiting {
-    const { items } = this;
-    const first = items[0];
-    const last = items.pop() as Waiting;
-    if (items.length === 0) return first;
-    let at = 0;
-    for (;;) {
-      let down = 2 * at + 1;
-      if (down + 1 < items.length && before(items[down + 1], items[down])) down += 1;
-      if (down >= items.length || !before(items[down], last)) break;
-      items[at] = items[down];
-      at = down;
-    }
-    items[at] = last;
-    return first;
-  }
-}

@@ -1,7 +1,7 @@
 // spare-bundles.ts — bundles for somebody who may not write into the cache
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Bundles, bundleStages, type ModuleRequest } from './code.ts';
+import { type Bundles, type BundleTerms, bundleStages, type ModuleRequest } from './code.ts';
 import type { Result } from './event.ts';
 
 /** How a system says that a place may not be written. */
@@ -10,21 +10,20 @@ const FORBIDDEN = ['EACCES', 'EPERM', 'EROFS'];
 /**
  * Bundles stage modules in the cache or, where that cannot be written, in a folder of this process alone. What
  * the cache holds and is still true is used either way.
- * @param newFolder makes an empty folder that goes when the process ends
+ * `newFolder` makes an empty folder that goes when the process ends
  */
 export async function bundleAnywhere(
   root: string,
   cache: string,
   requests: readonly ModuleRequest[],
-  clock: () => number,
-  newFolder: () => string,
+  { newFolder, ...terms }: BundleTerms & { readonly newFolder: () => string },
 ): Promise<Result<Bundles>> {
   try {
-    return await bundleStages(root, cache, requests, clock);
+    return await bundleStages(root, cache, requests, terms);
   } catch (error) {
     if (!FORBIDDEN.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
-  return bundleStages(root, spareCache(cache, newFolder()), requests, clock);
+  return bundleStages(root, spareCache(cache, newFolder()), requests, terms);
 }
 
 /** A cache of our own, which begins with the bundles of another. */

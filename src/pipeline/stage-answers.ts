@@ -11,7 +11,13 @@ import type {
 } from './declaration.ts';
 import { type SchemaProblem, wordIssue } from './issue.ts';
 import { canonicalJson, type Json, type Named } from './key.ts';
-import { asPort, type CodecKind, type SourceFile, type StageDeclaration } from './stage.ts';
+import {
+  type Arity,
+  asPort,
+  type CodecKind,
+  type SourceFile,
+  type StageDeclaration,
+} from './stage.ts';
 
 /** Whether a module's default export is a stage. @throws what its getters throw */
 export function isStage(value: unknown): value is StageDeclaration {
@@ -23,9 +29,12 @@ export function isStage(value: unknown): value is StageDeclaration {
   return isSchema && ports.every(isPort) && typeof run === 'function';
 }
 
+const ARITIES: readonly unknown[] = ['one', 'optional', 'many', 'partial'] satisfies Arity[];
+
 /** Whether something is a codec, or a port with one. */
 function isPort(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
+  if ('arity' in value && !ARITIES.includes(value.arity)) return false;
   const codec = 'codec' in value ? value.codec : value;
   return typeof codec === 'object' && codec !== null && 'encode' in codec && 'kind' in codec;
 }

@@ -1,7 +1,7 @@
 // stage-client.ts — declarations and answers of stage modules: from the cache, or from processes that load them
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ModuleAnswers } from './answer-cache.ts';
+import { type AnswersPlace, ModuleAnswers } from './answer-cache.ts';
 import type { StageAnswer, StageQuestion } from './assignment.ts';
 import type { ModuleRequest, StageCode } from './code.ts';
 import type {
@@ -20,12 +20,9 @@ import type { Tools } from './stage.ts';
 import { type HostOptions, type Reply, StageHost } from './stage-host.ts';
 
 /** What a client needs. */
-export interface ClientOptions extends HostOptions {
+export interface ClientOptions extends HostOptions, AnswersPlace {
   /** Folder of the project, whose packages are loaded. */
   readonly root: string;
-  readonly cache: string;
-  /** Tells this program, and the Node under it, from any other: answers of another are not used. */
-  readonly program: string;
   /** How many modules are loaded at once. */
   readonly parallel: number;
 }
@@ -72,7 +69,7 @@ export class StageClient implements StageAnswers {
     const what = `stage module ${run}`;
     const words =
       reply.end === 'ended' ? `${what} cannot be loaded` : `${what} throws when it is loaded`;
-    const printed = await this.whatWasPrinted(code);
+    const printed = this.whatWasPrinted(code);
     const hints = [hint, printed].filter((one) => one !== undefined);
     return failure({
       message: `${words}: ${message}`,
@@ -157,28 +154,29 @@ export class StageClient implements StageAnswers {
     const tools: (Tools | null)[] = [];
     const question: StageQuestion = { ask: 'tools', bundle: code.file, root, params };
     const reply = await this.ask(code, question, (answers) => {
-      tools.push(...(answers as readonly (Tools | null)[]));
+      for (const answer of answers) tools.push(answer as Tools | null);
     });
     return reply.end === 'answered' && tools.length === params.length ? tools : faultOf(reply);
+  }
+
+  /** Whether a module looked at anything beside its bundle: then it may say something else next time. */
+  get readsOutside(): boolean {
+    return [...this.read.values()].some((answers) => answers.readsOutside);
   }
 
   /** Ends every process, and keeps what was learnt. */
   async close(): Promise<void> {
     for (const host of this.idle.values()) host.close();
     this.idle.clear();
-    const { cache, program } = this.options;
     await Promise.all(
-      [...this.kept].map(async ([bundle, answers]) =>
-        (await answers).write(cache, bundle, program),
-      ),
+      [...this.read].map(([bundle, answers]) => answers.write(this.options, bundle)),
     );
   }
 
   private answersOf({ digest }: StageCode): Promise<ModuleAnswers> {
-    const { cache, program } = this.options;
     const known = this.kept.get(digest);
     if (known) return known;
-    const reading = ModuleAnswers.read(cache, digest, program).then((answers) => {
+    const reading = ModuleAnswers.read(this.options, digest).then((answers) => {
       this.read.set(digest, answers);
       return answers;
     });
@@ -196,7 +194,7 @@ export class StageClient implements StageAnswers {
     if (count === 0) return [];
     const answers: Answer[] = [];
     const reply = await this.ask(code, question, (some) => {
-      answers.push(...(some as readonly Answer[]));
+      for (const answer of some) answers.push(answer as Answer);
     });
     const missing = count - answers.length;
     if (missing > 0) {
@@ -231,8 +229,11 @@ export class StageClient implements StageAnswers {
     this.idle.delete(digest);
     const reply = await host.ask(question, answered, patience);
     await this.log(digest, host.printed);
-    if (reply.end === 'declared' || reply.end === 'answered') this.rest(digest, host);
-    else host.close();
+    // Packages that tools load read much, and stay where they are: no answer depends on them.
+    if ('reads' in reply && question.ask !== 'tools') {
+      this.read.get(digest)?.noteReads(reply.reads);
+      this.rest(digest, host);
+    } else host.close();
     return reply;
   }
 
@@ -254,12 +255,9 @@ export class StageClient implements StageAnswers {
     await writeFile(file, `${lines.join('\n')}\n`).catch(() => undefined);
   }
 
-  private async whatWasPrinted({ digest }: StageCode): Promise<string | undefined> {
-    const lines = this.logs.get(digest);
-    return (
-      lines &&
-      `it printed: ${lines[lines.length - 1]} (all of it: ${logFile(this.options.cache, digest)})`
-    );
+  private whatWasPrinted({ digest }: StageCode): string | undefined {
+    if (!this.logs.has(digest)) return undefined;
+    return `what it printed is in ${logFile(this.options.cache, digest)}`;
   }
 }
 

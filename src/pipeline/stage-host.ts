@@ -1,5 +1,5 @@
 // stage-host.ts — the near side of a process that holds one stage module and answers for it
-import type { StageAnswer, StageQuestion, WorkerMessage } from './assignment.ts';
+import type { OutsideReads, StageAnswer, StageQuestion, WorkerMessage } from './assignment.ts';
 import type { Declaration, StageFault } from './declaration.ts';
 import { startWorker, type WorkerCommand, type WorkerProcess } from './launch.ts';
 
@@ -12,8 +12,12 @@ export interface HostOptions {
 
 /** How a question ended. */
 export type Reply =
-  | { readonly end: 'declared'; readonly declaration: Declaration | null }
-  | { readonly end: 'answered' }
+  | {
+      readonly end: 'declared';
+      readonly declaration: Declaration | null;
+      readonly reads: OutsideReads;
+    }
+  | { readonly end: 'answered'; readonly reads: OutsideReads }
   /** `threw`: it said why. `ended`: its process ended, or had to be ended. */
   | { readonly end: 'threw' | 'ended'; readonly fault: StageFault };
 
@@ -28,7 +32,8 @@ export class StageHost {
   readonly printed: string[] = [];
   private readonly child: WorkerProcess;
   private readonly limit_ms: number;
-  private hear: (message: WorkerMessage) => void = () => undefined;
+  private hear: (message: WorkerMessage) => void = (message) => this.hearUnasked(message);
+  private hasAnswered = false;
   private died: string | undefined;
   private tellDeath: (message: string) => void = () => undefined;
 
@@ -38,8 +43,8 @@ export class StageHost {
       said: (message) => this.hear(message),
       printed: (line) => this.keep(line),
       died: (message) => {
-        this.died = message;
-        this.tellDeath(message);
+        this.died ??= message;
+        this.tellDeath(this.died);
       },
     });
   }
@@ -55,7 +60,8 @@ export class StageHost {
       let timer: NodeJS.Timeout | undefined;
       const end = (reply: Reply): void => {
         clearTimeout(timer);
-        this.hear = () => undefined;
+        this.hasAnswered = true;
+        this.hear = (message) => this.hearUnasked(message);
         this.tellDeath = () => undefined;
         if (reply.end === 'ended') this.child.kill();
         resolve(reply);
@@ -77,7 +83,8 @@ export class StageHost {
         this.tellDeath(this.died);
         return;
       }
-      wait(START_MS + limit_ms);
+      // Only the first question waits for the process to start.
+      wait(this.hasAnswered ? limit_ms : START_MS + limit_ms);
       this.child.ask(question);
     });
   }
@@ -85,6 +92,11 @@ export class StageHost {
   /** Ends the process at once, whatever it does. */
   close(): void {
     this.child.kill();
+  }
+
+  /** What it died of between two questions is the answer to the next one. */
+  private hearUnasked(message: WorkerMessage): void {
+    if (message.say === 'died') this.died = message.message;
   }
 
   private keep(line: string): void {
@@ -103,9 +115,9 @@ const UNSETTLED: StageFault = {
 function replyOf(message: WorkerMessage): Reply {
   switch (message.say) {
     case 'declared':
-      return { end: 'declared', declaration: message.declaration };
+      return { end: 'declared', declaration: message.declaration, reads: message.reads };
     case 'answered':
-      return { end: 'answered' };
+      return { end: 'answered', reads: message.reads };
     case 'unsettled':
       return { end: 'ended', fault: UNSETTLED };
     case 'failed':

@@ -2,15 +2,20 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { guardImports } from './guard.ts';
 import type { Load, StageDeclaration } from './stage.ts';
 
 /** What a bundle exports as its default. @throws whatever it throws when it is loaded */
 export async function importStage(bundle: string): Promise<StageDeclaration> {
+  guardImports(bundle);
   const module = (await import(pathToFileURL(bundle).href)) as {
     readonly default: StageDeclaration;
   };
   return module.default;
 }
 
-/** Packages come from the project: the bundle may lie anywhere. */
-export const loadFrom = (root: string): Load => createRequire(join(root, 'package.json'));
+/** Packages come from the project: the bundle may lie anywhere. It is this program that loads them, not the stage. */
+export function loadFrom(root: string): Load {
+  const require = createRequire(join(root, 'package.json'));
+  return (name) => require(name);
+}

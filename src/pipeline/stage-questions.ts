@@ -1,5 +1,5 @@
 // stage-questions.ts — the far side of planning: loads a stage module and answers questions in batches
-import type { StageAnswer, StageQuestion, WorkerMessage } from './assignment.ts';
+import type { OutsideReads, StageAnswer, StageQuestion, WorkerMessage } from './assignment.ts';
 import type { StageDeclaration } from './stage.ts';
 import { answerParams, answerWork, describeStage, isStage } from './stage-answers.ts';
 import { importStage, loadFrom } from './stage-module.ts';
@@ -8,10 +8,14 @@ import { importStage, loadFrom } from './stage-module.ts';
 export interface LoadHooks {
   begin(): void;
   loaded(): void;
+  /** What the module has looked at beside its bundle. */
+  reads(): OutsideReads;
 }
 
 /** Answers are sent on at least so often: whoever waits hears that there is progress. */
 const SEND_EVERY_MS = 200;
+/** Not one that a module may have changed. */
+const now = performance.now.bind(performance);
 
 /** Answers one question. @throws what the module throws when it is loaded */
 export async function answerQuestion(
@@ -21,12 +25,16 @@ export async function answerQuestion(
 ): Promise<WorkerMessage> {
   const stage = await load(question.bundle, hooks);
   if (question.ask === 'declaration') {
-    return { say: 'declared', declaration: isStage(stage) ? describeStage(stage) : null };
+    return {
+      say: 'declared',
+      declaration: isStage(stage) ? describeStage(stage) : null,
+      reads: hooks.reads(),
+    };
   }
   const batch = new Batch(say);
   for (const answer of answersTo(question, stage)) batch.add(await answer);
   batch.send();
-  return { say: 'answered' };
+  return { say: 'answered', reads: hooks.reads() };
 }
 
 function* answersTo(
@@ -57,7 +65,7 @@ async function load(bundle: string, hooks: LoadHooks): Promise<StageDeclaration>
 /** Answers on their way. */
 class Batch {
   private answers: StageAnswer[] = [];
-  private sent = performance.now();
+  private sent = now();
   private readonly say: (message: WorkerMessage) => void;
 
   constructor(say: (message: WorkerMessage) => void) {
@@ -66,12 +74,12 @@ class Batch {
 
   add(answer: StageAnswer): void {
     this.answers.push(answer);
-    if (performance.now() - this.sent > SEND_EVERY_MS) this.send();
+    if (now() - this.sent > SEND_EVERY_MS) this.send();
   }
 
   send(): void {
     this.say({ say: 'answers', answers: this.answers });
     this.answers = [];
-    this.sent = performance.now();
+    this.sent = now();
   }
 }

@@ -1,7 +1,5 @@
 // stamp.ts — what files look like without their content: how a change is noticed without reading
-import { lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Digest, digestOf } from './key.ts';
+import { type Stats, statSync } from 'node:fs';
 
 /** What a file looks like, without its content. */
 export interface Stamp {
@@ -19,9 +17,18 @@ const TICK_MS = 20;
 
 /** What a file looks like now; null when there is none. */
 export function stampOf(path: string): Stamp | null {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined || !found.isFile()) return null;
+  const found = statOf(path);
+  if (!found?.isFile()) return null;
   return { size: found.size, mtimeMs: found.mtimeMs, ctimeMs: found.ctimeMs, inode: found.ino };
+}
+
+/** What nobody can reach is not there: below a file, behind links that lead in a circle, in a closed folder. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether two stamps are of the same content, as far as stamps can tell. */
@@ -41,28 +48,9 @@ export function isSettled({ mtimeMs, ctimeMs }: Stamp, since: number): boolean {
 
 /** What a folder looks like: whatever comes into it, goes or is renamed there changes it. Null when there is none. */
 export function folderStamp(path: string): Stamp | null {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined || !found.isDirectory()) return null;
+  const found = statOf(path);
+  if (!found?.isDirectory()) return null;
   return { size: found.size, mtimeMs: found.mtimeMs, ctimeMs: found.ctimeMs, inode: found.ino };
-}
-
-/**
- * What of a folder can decide which file an import means: the names of sources, and where links lead. Null when there is
- * no such folder.
- */
-export function namesIn(folder: string): Digest | null {
-  try {
-    const entries = readdirSync(folder, { withFileTypes: true });
-    const names = entries.flatMap((entry) => {
-      if (entry.isSymbolicLink())
-        return `${entry.name} → ${readlinkSync(join(folder, entry.name))}`;
-      return SOURCE_NAME.test(entry.name) ? entry.name : [];
-    });
-    const self = lstatSync(folder).isSymbolicLink() ? readlinkSync(folder) : '';
-    return digestOf([self, ...names.sort()].join('\n'));
-  } catch {
-    return null;
-  }
 }
 
 /** Whether an import may mean a file of this name. */

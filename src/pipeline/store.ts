@@ -102,4 +102,10 @@ export interface Table<V> {
 /** A store that could not be opened or written, said so that a person can act on it. */
 export class StoreError extends Error {
   override readonly name = 'StoreError';
+  readonly hint: string | undefined;
+
+  constructor(message: string, hint?: string) {
+    super(message);
+    this.hint = hint;
+  }
 }

@@ -1,6 +1,6 @@
 // watch.ts — which files a pipeline rests on, and what happens to them
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, watch as watchFolder } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { type ChokidarOptions, type FSWatcher, watch } from 'chokidar';
 import { forecast } from './action.ts';
@@ -9,6 +9,8 @@ import type { Pipeline } from './config.ts';
 import type { Diagnostic } from './event.ts';
 import { canonicalJson, type Digest, digestOf, type Json, type Key } from './key.ts';
 import type { Loaded } from './load.ts';
+import { Folders, isWithin } from './lookups.ts';
+import type { Sources } from './memo.ts';
 import type { Plan, Task } from './plan.ts';
 import { isGlob } from './project-file.ts';
 import { isSourceName, type Stamp, sameStamp, stampOf } from './stamp.ts';
@@ -28,6 +30,8 @@ export interface WatchedPlace {
 export interface Watchlist {
   /** Files that decide something, and what they looked like; undefined when nobody looked. */
   readonly files: ReadonlyMap<string, Stamp | null | undefined>;
+  /** Names that decide which files imports mean, by folder, and what was found there. */
+  readonly lookups: Sources['lookups'];
   /** Folders in which new files may fit a pattern, at any depth. */
   readonly trees: ReadonlySet<string>;
 }
@@ -46,7 +50,7 @@ export function watchlistOf(
   files.set(join(root, file), undefined);
   const { named, trees } = patternsOf(root, pipeline);
   for (const path of named) if (!files.has(path)) files.set(path, undefined);
-  return { files, trees };
+  return { files, lookups: sources.lookups, trees };
 }
 
 /**
@@ -69,8 +73,13 @@ export async function watchlistOfBroken(
     command === null ? [run] : [],
   );
   for (const run of runs) files.add(resolve(root, run));
-  for (const path of (await rememberedSources(root, cache, runs)).files.keys()) files.add(path);
-  return { files: new Map([...files].map((path) => [path, undefined])), trees: new Set(trees) };
+  const remembered = await rememberedSources(root, cache, runs);
+  for (const path of remembered.files.keys()) files.add(path);
+  return {
+    files: new Map([...files].map((path) => [path, undefined])),
+    lookups: new Map([...(before?.lookups ?? []), ...remembered.lookups]),
+    trees: new Set(trees),
+  };
 }
 
 /** Files that inputs name, and folders in which patterns look. */
@@ -95,9 +104,16 @@ function patternsOf(
   return { named, trees };
 }
 
-/** Whether a file is no longer what it was when the list was made. */
-export const isOutdated = ({ files }: Watchlist): boolean =>
-  [...files].some(([path, stamp]) => stamp !== undefined && !sameStamp(stamp, stampOf(path)));
+/** Whether anything is no longer what it was when the list was made. */
+export function isOutdated({ files, lookups }: Watchlist): boolean {
+  const folders = new Folders();
+  return (
+    [...files].some(([path, stamp]) => stamp !== undefined && !sameStamp(stamp, stampOf(path))) ||
+    [...lookups].some(([folder, names]) =>
+      [...names].some(([name, found]) => folders.found(folder, name) !== found),
+    )
+  );
+}
 
 /** Everything that decides what a make of a plan would do, beside the store. */
 export function planPrint({ tasks, stages }: Plan): Digest {
@@ -141,17 +157,17 @@ export async function openWatcher(
   onError: (error: unknown) => void,
 ): Promise<Watcher> {
   const { root, cache, artifacts } = place;
-  const { files, trees } = list;
+  const { files, lookups, trees } = list;
   const folders = foldersOf(root, list);
   const own = [cache, artifacts];
   const isOwn = (path: string): boolean => own.some((folder) => isWithin(folder, path));
   let moved = false;
   const hear = (event: string, path: string): void => {
-    const change = meaningOf(event, path, files, folders);
+    const change = meaningOf(event, path, list, folders);
     if (event.endsWith('Dir')) moved ||= change === 'sure';
     if (change) onChange(change);
   };
-  const open = (paths: ReadonlySet<string>, options: ChokidarOptions): FSWatcher[] => {
+  const open = (paths: Iterable<string>, options: ChokidarOptions): FSWatcher[] => {
     const there = [...paths].filter((path) => existsSync(path));
     if (there.length === 0) return [];
     // Hearing is enough: what a file holds is looked at when the pipeline is loaded.
@@ -167,32 +183,66 @@ export async function openWatcher(
     }),
     ...open(trees, { ignored: (path) => isOwn(path) || isNeverMeant(root, path) }),
   ];
+  const closeLookups = watchLookups(lookups, isOwn, () => onChange('maybe'), onError);
   await Promise.all(watchers.map((watcher) => once(watcher, 'ready')));
   return {
     covers: (other) =>
       !moved &&
       [...other.files.keys()].every((path) => files.has(path)) &&
+      [...other.lookups].every(([path, names]) => isCovered(names, lookups.get(path))) &&
       [...other.trees].every((path) => trees.has(path)),
     async close() {
+      closeLookups();
       await Promise.all(watchers.map((watcher) => watcher.close()));
     },
   };
 }
 
+const isCovered = (
+  names: ReadonlyMap<string, string>,
+  watched: ReadonlyMap<string, string> | undefined,
+): boolean => watched !== undefined && [...names.keys()].every((name) => watched.has(name));
+
 function meaningOf(
   event: string,
   path: string,
-  files: Watchlist['files'],
+  { files }: Watchlist,
   folders: ReadonlySet<string>,
 ): Change | undefined {
   if (files.has(path)) return 'sure';
   // A folder that went, or came back, with what is on the list.
-  if (event.endsWith('Dir')) return folders.has(path) ? 'sure' : undefined;
+  if (event.endsWith('Dir') && folders.has(path)) return 'sure';
   return event === 'add' || event === 'unlink' ? 'maybe' : undefined;
 }
 
-/** The folders of all files, and the way to them and to the trees, as far as it lies in the project. */
-function foldersOf(root: string, { files, trees }: Watchlist): ReadonlySet<string> {
+/** Watches folders for names that were looked up in them: only where one is found now that was not, or not so, counts. */
+function watchLookups(
+  lookups: Watchlist['lookups'],
+  isOwn: (path: string) => boolean,
+  onChange: () => void,
+  onError: (error: unknown) => void,
+): () => void {
+  const watchers = [...lookups].flatMap(([folder, names]) => {
+    if (isOwn(folder) || !existsSync(folder)) return [];
+    const look = (): void => {
+      const folders = new Folders();
+      if ([...names].some(([name, found]) => folders.found(folder, name) !== found)) onChange();
+    };
+    try {
+      return [watchFolder(folder, { persistent: false }, look).on('error', onError)];
+    } catch (error) {
+      // One that went meanwhile is noticed by the folder that it was in; one that is closed shows nothing.
+      if (!/ENOENT|ENOTDIR|EACCES|EPERM/.test(String(error))) onError(error);
+      return [];
+    }
+  });
+  return () => {
+    for (const watcher of watchers) watcher.close();
+  };
+}
+
+/** The folders of all files, and the way to them, to lookups and to the trees, as far as it lies in the project. */
+function foldersOf(root: string, { files, lookups, trees }: Watchlist): ReadonlySet<string> {
   const folders = new Set<string>([root]);
   const add = (folder: string): void => {
     if (folders.has(folder)) return;
@@ -200,12 +250,11 @@ function foldersOf(root: string, { files, trees }: Watchlist): ReadonlySet<strin
     if (isWithin(root, folder)) add(dirname(folder));
   };
   for (const path of files.keys()) add(dirname(path));
+  // One that is not there yet is heard of by the folder that it would be in.
+  for (const path of lookups.keys()) if (isWithin(root, path) && !existsSync(path)) add(path);
   for (const path of trees) add(path);
   return folders;
 }
-
-const isWithin = (folder: string, path: string): boolean =>
-  path === folder || path.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`);
 
 const PACKAGES = `${sep}node_modules${sep}`;
 

@@ -275,10 +275,53 @@ function encodeOutput(name: string, codec: Codec<unknown>, value: unknown): Uint
     if (!(bytes instanceof Uint8Array)) throw new TypeError(`${typeof value} is no Uint8Array`);
     return bytes;
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = unkeptWords(value, error);
     throw new StageError(`output ${name} cannot be kept as ${codec.kind}: ${text}`);
   }
 }
+
+/** Why a value cannot be encoded. One that goes on for ever, or nearly so, exhausts the stack. */
+function unkeptWords(value: unknown, error: unknown): string {
+  if (!(error instanceof RangeError && error.message.includes('call stack'))) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  const cycle = cycleIn(value);
+  if (cycle === undefined) return 'it is nested too deeply: flatten it';
+  return `${cycle.path} is ${cycle.whole} again: a value cannot contain itself`;
+}
+
+/** A place where a value contains itself, and the part that stands there again. */
+function cycleIn(root: unknown): { readonly path: string; readonly whole: string } | undefined {
+  const open = new Map<object, string>();
+  // Each object is entered, and left when all that it holds has been looked at.
+  const todo: { readonly value: unknown; readonly path: string; readonly leave?: boolean }[] = [
+    { value: root, path: '$' },
+  ];
+  const done = new Set<object>();
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    const { value, path, leave } = next;
+    if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) continue;
+    if (leave) {
+      open.delete(value);
+      done.add(value);
+      continue;
+    }
+    const above = open.get(value);
+    if (above !== undefined) return { path: shortPath(path), whole: shortPath(above) };
+    if (done.has(value)) continue;
+    open.set(value, path);
+    todo.push({ value, path, leave: true });
+    for (const [name, part] of Object.entries(value)) {
+      const step = Array.isArray(value) ? `[${name}]` : `.${name}`;
+      todo.push({ value: part, path: path.length > PATH_LENGTH_MAX ? path : path + step });
+    }
+  }
+  return undefined;
+}
+
+const PATH_LENGTH_MAX = 200;
+const shortPath = (path: string): string =>
+  path.length > PATH_LENGTH_MAX ? `${path.slice(0, PATH_LENGTH_MAX)}…` : path;
 
 function throttledProgress(own: Voice): (done: number, of: number, note?: string) => void {
   let next = 0;

@@ -58,11 +58,15 @@ export interface ProvenancePage {
   /** Which stage reads from which. */
   readonly edges: readonly (readonly [from: string, to: string])[];
   readonly claims: readonly ClaimCost[];
+  /** Names of the file that the page is about, and of the one that tells the same as data, in the same folder. */
+  readonly artifact?: string;
+  readonly data?: string;
 }
 
 /** The page `provenance.html`, which stands beside `report.html`. */
 export function renderProvenance(told: ProvenancePage): string {
   const { title, run, tasks, edges, claims } = told;
+  const { artifact = 'report.html', data = 'provenance.json' } = told;
   const facts = Object.entries(run).map(
     ([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>
 `,
@@ -71,8 +75,8 @@ export function renderProvenance(told: ProvenancePage): string {
   const content = html`<header>
 <h1>${title}: provenance</h1>
 <p class="abstract">${summary(tasks)}</p>
-<p class="note">Costs and times say how the results of <a href="report.html">report.html</a> came to be. They
-differ from run to run while results do not, and are in no digest. The same as data: <a href="provenance.json">provenance.json</a>.</p>
+<p class="note">Costs and times say how the results of <a href="${artifact}">${artifact}</a> came to be. They
+differ from run to run while results do not, and are in no digest. The same as data: <a href="${data}">${data}</a>.</p>
 </header>
 <main>
 ${section('run', 'Run', html`<dl>${facts}</dl>`)}
