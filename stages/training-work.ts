@@ -34,8 +34,8 @@ const EVALUATION = 0.35;
 const REWIRING = 0.7;
 /** For each connection and epoch, and once more: a state is saved, a network is made. */
 const STATE = 300;
-/** For each feature of each sample, once: data are read. */
-const LOADING = 8;
+/** For each feature of each sample, once: data are read, which later tasks of a worker need not. */
+const LOADING = 40;
 /** A task: it is started, checked, and what it leaves is stored. */
 const TASK = 3e8;
 
