@@ -49,10 +49,7 @@ export default defineStage({
       if (references.length === 0) throw new StageError(`no reference run for ${group[0].task}`);
       // With a single seed the reference has nothing to be compared with, and no row.
       if (references.length === 1 && references[0].task === group[0].task) return [];
-      const { dataset = null, sparsity = null, rule = null, profile = '' } = at;
-      return convergenceOf(runs, references).map((layer) => {
-        return { dataset, sparsity, rule, start: profile, ...layer };
-      });
+      return convergenceOf(runs, references).map((layer) => ({ ...placeOf(at), ...layer }));
     });
     const missing = inputs.topology.missing.map(({ task, reason }) => {
       return { task, reason: reason.message };
@@ -63,9 +60,20 @@ export default defineStage({
 
 type At = Collected<unknown>['at'];
 
+/** The labels of an arm, as rows tell them. */
+function placeOf({ dataset, hidden, sparsity, rule, profile }: At) {
+  return {
+    dataset: dataset ?? null,
+    ...(hidden !== undefined && { hidden }),
+    ...{ sparsity: sparsity ?? null, rule: rule ?? null, start: profile ?? '' },
+  };
+}
+
 /** Runs of one arm differ in their seed only. */
 const armOf = (at: At, ...more: readonly string[]): string =>
-  JSON.stringify(['dataset', 'sparsity', 'rule', ...more].map((axis) => at[axis] ?? null));
+  JSON.stringify(
+    ['dataset', 'hidden', 'sparsity', 'rule', ...more].map((axis) => at[axis] ?? null),
+  );
 
 function armsOf<T>(items: readonly Collected<T>[]): readonly (readonly Collected<T>[])[] {
   const arms = new Map<string, Collected<T>[]>();
@@ -101,12 +109,11 @@ function runOf(
 
 /** The layers of one start, with the labels that it goes by. */
 function historyOf(group: readonly Collected<TensorFile>[]): readonly HistoryRow[] {
-  const { dataset = null, sparsity = null, rule = null, profile = '' } = group[0].at;
   const runs = group.map((topology) => ({
     ...referenceOf(topology),
     steps: topology.value.tensors.steps.data,
   }));
-  return fanInHistory(runs).map((layer) => ({ dataset, sparsity, rule, start: profile, ...layer }));
+  return fanInHistory(runs).map((layer) => ({ ...placeOf(group[0].at), ...layer }));
 }
 
 function referenceOf({ task, value: { tensors } }: Collected<TensorFile>): RewiredReference {

@@ -15,7 +15,7 @@ export default defineStage({
   params: z.object({
     /** The pilots' seeds and those that are evaluated: that none is both is checked before anything runs. */
     pilots: z.optional(z.array(Seed)),
-    seeds: z.optional(z.array(Seed)),
+    seeds: z.optional(z.array(z.union([Seed, z.array(Seed)]))),
   }),
   inputs: { start: collect(json<FanInSummary>()), end: collect(json<FanInSummary>()) },
   outputs: {
@@ -25,7 +25,7 @@ export default defineStage({
   },
   check({ pilots = [], seeds = [] }) {
     return pilots.flatMap((pilot, i) => {
-      if (!seeds.includes(pilot)) return [];
+      if (!seeds.flat().includes(pilot)) return [];
       const message = `pilot seed ${pilot} is also a seed that is evaluated`;
       const hint = 'a fit from the runs that it is tested on would flatter itself: choose another';
       return [{ path: ['pilots', i], message, hint }];

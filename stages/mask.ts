@@ -9,7 +9,7 @@ import { cvBound } from '../src/sparse/profile.ts';
 import { type HubScores, type MaskPlan, makeMask, ruleOf } from '../src/sparse/wiring.ts';
 import type { TensorFile } from '../src/tensor.ts';
 import { madeOrSay, mendable, outputsOfMask } from './made-mask.ts';
-import { Hidden, Placement, Profile, Rule, Seed, Sparsity } from './schema.ts';
+import { Hidden, Placement, Profile, Rule, Seed, Sparsity, widthsOf } from './schema.ts';
 import type { Scores } from './score.ts';
 
 export default defineStage({
@@ -40,7 +40,7 @@ export default defineStage({
   run({ params, inputs }) {
     const { features, classes } = inputs.shape;
     const { placement = 'random', seed, ...rest } = params;
-    const widths = [features, ...rest.hidden, classes];
+    const widths = [features, ...widthsOf(rest.hidden), classes];
     const plan: MaskPlan = { ...rest, rule: ruleOf(rest), widths };
     const source = (): Mask => maskFromTensors(given(placement, 'source', inputs.source));
     return mendable(() => {

@@ -8,7 +8,7 @@ import { type Mask, maskFromTensors } from '../src/sparse/mask.ts';
 import { copyMask } from '../src/sparse/placement.ts';
 import type { TensorFile } from '../src/tensor.ts';
 import { mendable, outputsOfMask } from './made-mask.ts';
-import { Hidden, Rule, Seed, Sparsity } from './schema.ts';
+import { Hidden, Rule, Seed, Sparsity, widthsOf } from './schema.ts';
 
 export default defineStage({
   params: z.object({
@@ -29,7 +29,7 @@ export default defineStage({
   run({ params, inputs }) {
     const { control = 'equilibrium', ...rest } = params;
     const { features, classes } = inputs.shape;
-    const plan = { ...rest, widths: [features, ...rest.hidden, classes] };
+    const plan = { ...rest, widths: [features, ...widthsOf(rest.hidden), classes] };
     const { equilibrium } = inputs;
     const pilot = (): Mask => pilotFor(params.seed, inputs.pilots);
     return mendable(() => {

@@ -45,8 +45,12 @@ export interface ReportInputs {
 
 type Results = Omit<Study, 'title' | 'hidden' | 'training' | 'rigl' | 'graph' | 'claims'>;
 
-/** Everything that was measured, joined by coordinates. Runs that two stages share are taken once. */
-export function resultsOf(inputs: ReportInputs): Results {
+/**
+ * Everything that was measured, joined by coordinates. Runs that two stages share are taken once.
+ * @param network the label of the study's first network
+ */
+export function resultsOf(given: ReportInputs, network: string): Results {
+  const inputs = inPlaces(given, network);
   const masks = byPoint(inputs.masks.items);
   const rewired = byPoint(inputs.rewired.items);
   const fixed = runsOf('static', inputs.static.items, masks, new Map());
@@ -57,22 +61,49 @@ export function resultsOf(inputs: ReportInputs): Results {
     runs: [
       ...inputs.dense.items.map((metrics) => runOf('dense', metrics, null, null)),
       ...fixed,
-      ...runsOf('rigl', inputs.rigl.items, masks, rewired),
+      ...onePerPoint(runsOf('rigl', inputs.rigl.items, masks, rewired)),
     ],
     sweep: swept.filter(({ coordinates }) => !known.has(pointOf(coordinates))),
     placed: inputs.placed.items.map(placedOf),
     gradients: gradientsOf(inputs.gradients.items),
     convergence: inputs.convergence.items.map(
-      (found): ConvergenceResult => ({ from: sourceOf(found), rows: found.value.rows }),
+      (found): ConvergenceResult => ({
+        from: sourceOf(found),
+        rows: rowsAt(found, found.value.rows),
+      }),
     ),
     histories: inputs.history.items.map(
-      (found): HistoryResult => ({ from: sourceOf(found), rows: found.value }),
+      (found): HistoryResult => ({ from: sourceOf(found), rows: rowsAt(found, found.value) }),
     ),
     portraits: inputs.portraits.items.map(portraitResult),
     equilibria: inputs.equilibria.items.map((fit) => equilibriumOf(fit, inputs)),
     missing: missingOf(Object.values(inputs).flatMap(({ missing }) => missing)),
   };
 }
+
+/** The same inputs, with the network in the place of every result: see `Coordinates`. */
+function inPlaces(inputs: ReportInputs, first: string): ReportInputs {
+  const placeOf = (dataset: string, hidden: string | undefined): string =>
+    hidden === undefined || hidden === first ? dataset : `${dataset} ${hidden}`;
+  const moved = ([port, gathered]: [string, Gathered<unknown>]) => {
+    const items = gathered.items.map(({ at, ...item }) => {
+      const { hidden, dataset = '', ...others } = at;
+      return { ...item, at: { ...others, dataset: placeOf(dataset, hidden) } };
+    });
+    return [port, { ...gathered, items }];
+  };
+  return Object.fromEntries(Object.entries(inputs).map(moved)) as unknown as ReportInputs;
+}
+
+const onePerPoint = (runs: readonly Run[]): readonly Run[] => [
+  ...new Map(runs.map((run) => [pointOf(run.coordinates), run])).values(),
+];
+
+/** Rows of one setting, under the place of their task. */
+const rowsAt = <Row extends { readonly dataset: string | null }>(
+  { at }: Collected<unknown>,
+  rows: readonly Row[],
+): readonly Row[] => rows.map((row) => ({ ...row, dataset: at.dataset ?? row.dataset }));
 
 const sourceOf = ({ task, digest }: Collected<unknown>) => ({ task, digest });
 

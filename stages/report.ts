@@ -13,14 +13,14 @@ import type { DatasetAbout } from './dataset.ts';
 import type { EquilibriumFits } from './equilibrium.ts';
 import type { Portrait } from './portrait.ts';
 import { resultsOf } from './report-study.ts';
-import { Hidden, Rigl, Training } from './schema.ts';
+import { Networks, Rigl, Training } from './schema.ts';
 
 type TrainingParams = z.infer<typeof Training>;
 
 export default defineStage({
   params: z.object({
     title: z.string(),
-    hidden: Hidden,
+    hidden: Networks,
     training: Training,
     rigl: Rigl,
     graph: z.record(
@@ -56,10 +56,11 @@ export default defineStage({
   // Vega counts ids in module state.
   isolate: true,
   async run({ params, inputs, progress }) {
-    const { title, hidden, training } = params;
+    const { title, training } = params;
+    const hidden = params.hidden.flat().map(String);
     const { accumulate, ...rewiring } = params.rigl;
     const { claims, ...measured } = inputs;
-    const results = resultsOf(measured);
+    const results = resultsOf(measured, hidden[0]);
     const study = {
       ...results,
       title,

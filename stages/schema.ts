@@ -3,8 +3,31 @@ import * as z from 'zod/mini';
 import { accumulateFaults, optionFaults } from '../src/network/job.ts';
 import { shapedFamilies } from '../src/sparse/family.ts';
 
-/** Widths of the hidden layers, first to last. */
-export const Hidden = z.array(z.int().check(z.minimum(1), z.maximum(65_536))).check(z.minLength(1));
+const Width = z.int().check(z.minimum(1), z.maximum(65_536));
+
+/** Widths of the hidden layers, first to last: `512-256`, as an axis labels it, `512` or `[512, 256]`. */
+export const Hidden = z.union([
+  Width,
+  z.array(Width).check(z.minLength(1)),
+  z.string().check(
+    z.regex(/^\d{1,5}(?:-\d{1,5})*$/),
+    z.refine((text) => widthsIn(text).every((width) => Width.safeParse(width).success)),
+  ),
+]);
+
+/** One value of an axis of networks. */
+const Network = z.union([z.string(), z.number()]);
+
+/** The widths that `Hidden` tells. */
+export function widthsOf(hidden: z.infer<typeof Hidden>): readonly number[] {
+  if (typeof hidden === 'number') return [hidden];
+  return typeof hidden === 'string' ? widthsIn(hidden) : hidden;
+}
+
+/** The networks of a study, by their labels: the first is the one whose results stand for the study. */
+export const Networks = z.array(z.union([Network, z.array(Network)])).check(z.minLength(1));
+
+const widthsIn = (text: string): readonly number[] => text.split('-').map(Number);
 
 /** 1 - density over the hidden layers, in [0, 1). */
 export const Sparsity = z.number().check(z.minimum(0), z.lt(1));

@@ -816,7 +816,7 @@ describe("the study's claims, through the binary", () => {
     const rig = await studyRig();
     rig.edit(
       'pipeline.yaml',
-      'a: { stage: rigl, profile: equilibrium',
+      'a: { stage: [headline, rigl], hidden: $hidden, profile: equilibrium',
       'a: { stage: rigle, profile: equilibrum',
     );
     rig.edit(

@@ -768,6 +768,11 @@ describe('the matrix', () => {
       pipeline.yaml:14:3: error: stage \`train\` has no tasks: everything is excluded
          14 |   train:
             |   ^^^^^
+
+      pipeline.yaml:21:21: error: input \`runs\` of report finds no task of train.out
+         21 |     inputs: { runs: train.out }
+            |                     ^^^^^^^^^
+        hint: on the axes that both stages have, the labels must be equal; \`where\` narrows further
       "
     `);
   });

@@ -90,7 +90,7 @@ export function fixtureStudy(options: FixtureOptions = {}): Study {
         from: sourced(null, 'dataset[synth-digits]', 'shape').from,
       },
     ],
-    hidden: HIDDEN,
+    hidden: [HIDDEN.join('-')],
     training: { epochs: EPOCHS, batch: 128, optimizer: 'adam', learningRate: 0.001 },
     rigl: { fraction: 0.3, interval: 100, stop: 0.75 },
     runs: [...dense, ...sparse],

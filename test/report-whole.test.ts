@@ -37,8 +37,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "e57a4ed42be8f72fc5f5f9fb359e8ebe7d71d2104c4bc2f31a75f8c23c4720f6",
-        "feec83940244b5743b1bc641b3a27f66073eccf22407f630c0f984a5a0179f41",
+        "2559f065bc330f30a3a086c617fb2d8a2ae28a446859e9927985517a521324dc",
+        "1eb94c1f90825476625f483b335cc59333276b36ddea6bf7b8cf2f70536c6189",
       ]
     `);
   });

@@ -146,7 +146,9 @@ describe('the report', () => {
 
   test('labels what is monitored, and gives each chart a name', async () => {
     const page = await renderReport(fixtureStudy({ seeds: 1, rules: ['erk'] }));
-    expect(page).toMatch(/Test\s+accuracy\s+is\s+monitored; the last epoch \(dot\) is\s+reported/);
+    expect(page).toMatch(
+      /Test\s+accuracy\s+is\s+monitored; what is reported \(dot\) is\s+the accuracy after the last epoch,/,
+    );
     const charts = all(page, /<svg xmlns[^>]*>/g);
     expect(charts.length).toBeGreaterThanOrEqual(10);
     for (const chart of charts) expect(chart).toMatch(/role="img" aria-label="[^"]+"/);

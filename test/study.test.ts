@@ -14,7 +14,8 @@ const TINY = set(
   'datasets=[{ name: tiny, kind: synth-digits, train: 600, test: 200 }]',
   'seeds=[0]',
   'pilots=[100, 101]',
-  'hidden=[32, 16]',
+  'hidden=[32-16]',
+  'sensitivity.hidden=[]',
   'baselines=[{ family: uniform }]',
   'profiles=[{ family: lognormal, cv: 0.5 }]',
   'sweep.sparsities=[0.8]',
@@ -22,16 +23,19 @@ const TINY = set(
   'starts=[{ family: uniform }, { family: lognormal, cv: 0.5 }]',
   'sparsities=[0.8]',
   'training.epochs=2',
+  'training.batch=128',
   'rigl.every=2',
 );
 
 describe('the study, in miniature', () => {
   test('makes a report, then nothing, then only what one profile reaches', async () => {
     const rig = await madeStudy('report', '-j', '2', ...TINY);
-    // Cells of the grid that are arms elsewhere, and starts that are profiles, are made once.
-    expect(rig.made.at(-1)).toMatchObject({ tally: { built: 51, reused: 4, infeasible: 2 } });
+    // Cells of the grid that are arms elsewhere, starts that are profiles, and headline runs are made once.
+    expect(rig.made.at(-1)).toMatchObject({ tally: { built: 51, reused: 8, infeasible: 2 } });
     expect(rig.read('artifacts/report/report.html')).toContain('<!doctype html>');
-    expect(rig.read('artifacts/report/provenance.html')).toContain('rigl[tiny,0.8,erk,uniform,0]');
+    expect(rig.read('artifacts/report/provenance.html')).toContain(
+      'rigl[tiny,32-16,0.8,erk,uniform,0]',
+    );
 
     const second = await rig.make('report', ...TINY);
     expect(tasksOf(second.events, 'built')).toEqual([]);
@@ -43,9 +47,9 @@ describe('the study, in miniature', () => {
     const third = await rig.make('report', ...TINY, ...changed);
     const expected = [
       'claims',
-      'mask[tiny,0.8,erk,lognormal-cv0.7,0]',
+      'mask[tiny,32-16,0.8,erk,lognormal-cv0.7,0]',
       'report',
-      'static[tiny,0.8,erk,lognormal-cv0.7,0]',
+      'static[tiny,32-16,0.8,erk,lognormal-cv0.7,0]',
     ];
     expect(tasksOf(third.events, 'built')).toEqual(expected);
     expect(foreseen.map(({ task }) => task).sort()).toEqual(expected);
@@ -68,9 +72,12 @@ describe('the study, in miniature', () => {
       'C5 not assessed',
       'C6 not tested',
       'C7 not assessed',
+      // Nothing was trained but the one network.
+      'C1-networks not tested',
+      'C5-networks not tested',
     ]);
     const impossible = claims[1].contrasts.find(({ verdict }) => verdict === 'not tested');
-    expect(impossible).toMatchObject({ label: '0.8 erk lognormal-cv2.5' });
+    expect(impossible).toMatchObject({ label: '32-16 0.8 erk lognormal-cv2.5' });
     expect(impossible?.reason).toContain('= 2.00 there');
     expect(rig.read('artifacts/report/report.html')).toContain('Which neurons become hubs');
   }
@@ -98,16 +105,16 @@ describe('the study, in miniature', () => {
     const digests = digestsOf(alone);
     // Literals: equal on Node 20 and 24, and on every machine.
     expect({
-      model: digests['rigl[tiny,0.8,erk,uniform,0]:model'],
-      metrics: digests['static[tiny,0.8,erk,equilibrium,0]:metrics'],
-      equilibrium: digests['equilibrium[tiny,0.8,erk]:equilibrium'],
+      model: digests['rigl[tiny,32-16,0.8,erk,uniform,0]:model'],
+      metrics: digests['static[tiny,32-16,0.8,erk,equilibrium,0]:metrics'],
+      equilibrium: digests['equilibrium[tiny,32-16,0.8,erk]:equilibrium'],
       report: digests['report:html'],
     }).toMatchInlineSnapshot(`
       {
-        "equilibrium": "5ea60cd72f0f20a56f715c22b362b14fc2fa960b796f801e12d97388e465173d",
-        "metrics": "0cee9133a66bc8008dcdf0dccfbd3a9c59e4f48457114190ed4a3122cfac33c3",
-        "model": "4b2cd3080ffa155b2bbf80f375c7d37dd557ec5da54538186b65ca58c199b5f2",
-        "report": "b6469232799efba35cb2d90d5e6c0e965e4e2b4fbe45cf85d0e3263aba965637",
+        "equilibrium": "226b2514c698ce6fde6b3e7610e5c126074408a09139d47c4dc0b60574f373d2",
+        "metrics": "46617306a91a7fafd961b4d3658398356764ca8aa8e1ed0b6f5f494c117b37c0",
+        "model": "6532ba6aaf87f1939a181b0d4d0b4f647cc41bb8656143daba96d88b9f831c99",
+        "report": "843c5f71012e085993cedabf624baae21c5bf9e0b6a8a4b8e09486124ccecbff",
       }
     `);
   });
@@ -115,22 +122,22 @@ describe('the study, in miniature', () => {
   test('killed while RigL trains, it goes on from the checkpoint and ends in the same bits', async () => {
     const longer = [...TINY, ...set('training.epochs=40')];
     const [killed, whole] = [await studyRig(), await studyRig()];
-    const target = 'rigl/tiny/0.8/erk/uniform/0';
+    const target = 'rigl/tiny/32-16/0.8/erk/uniform/0';
     const run = killed.start(['make', target, '--json', ...longer]);
-    const finished = 'start-mask[tiny,0.8,erk,uniform,0]';
+    const finished = 'start-mask[tiny,32-16,0.8,erk,uniform,0]';
     await run.line((line) => /"progress","task":"rigl\[.*epoch ([5-9]|[1-3]\d) of/.test(line));
     run.process.kill('SIGKILL');
     await run.ended;
     const resumed = await killed.make(target, ...longer);
     const started = resumed.events.find(({ event }) => event === 'started');
     expect(started).toMatchObject({
-      task: 'rigl[tiny,0.8,erk,uniform,0]',
+      task: 'rigl[tiny,32-16,0.8,erk,uniform,0]',
       reason: { kind: 'resumed' },
     });
     expect(tasksOf(resumed.events, 'reused')).toContain(finished);
-    expect(tasksOf(resumed.events, 'built')).toEqual(['rigl[tiny,0.8,erk,uniform,0]']);
+    expect(tasksOf(resumed.events, 'built')).toEqual(['rigl[tiny,32-16,0.8,erk,uniform,0]']);
     const uninterrupted = await whole.make(target, ...longer);
-    const model = 'rigl[tiny,0.8,erk,uniform,0]:model';
+    const model = 'rigl[tiny,32-16,0.8,erk,uniform,0]:model';
     expect(digestsOf(resumed.events)[model]).toBe(digestsOf(uninterrupted.events)[model]);
   });
 
@@ -157,13 +164,14 @@ describe('the study, in miniature', () => {
       '  report:\n',
       `  set:
     run: stages/set.ts
-    matrix: { dataset: $datasets, sparsity: $sparsities, rule: $rules, profile: $starts, seed: $seeds }
+    matrix:
+      { dataset: $datasets, hidden: $hidden, sparsity: $sparsities, rule: $rules, profile: $starts, seed: $seeds }
     inputs: { data: dataset.data, shape: dataset.shape, mask: start-mask.mask }
     params: { training: $training, set: $rigl, gradients: { lastEpochs: 0 } }
 
   report:\n`,
     );
-    const target = 'set/tiny/0.8/erk/uniform/0';
+    const target = 'set/tiny/32-16/0.8/erk/uniform/0';
     const { code } = await rig.make(target, ...TINY);
     expect(code).toBe(0);
     const show = async (output: string) =>
@@ -189,7 +197,7 @@ describe('the study, in miniature', () => {
 
   test('training that diverges fails its task at once, and says what to try', async () => {
     const rig = await studyRig();
-    rig.edit('pipeline.yaml', 'optimizer: adam', 'optimizer: sgd');
+    rig.edit('pipeline.yaml', 'optimizer: adam', 'optimizer: sgd, weightDecay: 1');
     const absurd = set('training.learningRate=100');
     const { code, stderr } = await rig.run('make', 'dense', ...TINY, ...absurd);
     expect(code).toBe(1);

@@ -244,7 +244,7 @@ describe('synth-forest', () => {
       numeric as Int16Array,
     ]);
     expect(sha256(...arrays)).toBe(
-      'ec3544c8c958f2258ca4ae588aa0153bb2a28687aef42e550ab4a1c1e936aab0',
+      '15cd5f838856babf38917e992e37b24bf7716138f720c9646220f3996d2c0ea3',
     );
   });
 
@@ -290,12 +290,12 @@ describe('synth-forest', () => {
       };
       const hooks = { due: () => false, save: () => undefined, progress: () => undefined };
       const { metrics } = train({ dataset, mask: made.mask, options, seed: 0 }, hooks);
-      expect(metrics.validationAccuracy).toBe(metrics.epochs.at(-1)?.validationAccuracy);
+      expect(metrics.lastEpoch?.validationAccuracy).toBe(metrics.epochs.at(-1)?.validationAccuracy);
       return { accuracy: metrics.accuracy, validation: metrics.validationAccuracy ?? 0 };
     };
     const line = accuracyOf();
     const network = accuracyOf(64, 32);
-    expect(line.accuracy).toBeGreaterThan(0.7);
+    expect(line.accuracy).toBeGreaterThan(0.6);
     expect(network.accuracy).toBeGreaterThan(line.accuracy + 0.04);
     expect(network.accuracy).toBeLessThan(0.95);
     expect(Math.abs(network.validation - network.accuracy)).toBeLessThan(0.04);

@@ -126,11 +126,13 @@ describe('engine: tensorflow', () => {
   const SMALL = [
     'datasets=[{ name: tiny, kind: synth-digits, train: 600, test: 200 }]',
     'seeds=[0]',
-    'hidden=[32, 16]',
+    'hidden=[32-16]',
     'training.epochs=2',
+    'training.batch=128',
+    'training.learningRate=0.001',
   ].flatMap((text) => ['--set', text]);
-  const TASK = 'static[tiny,0.9,erk,uniform,0]';
-  const TARGET = 'static/tiny/0.9/erk/uniform/0';
+  const TASK = 'static[tiny,32-16,0.9,erk,uniform,0]';
+  const TARGET = 'static/tiny/32-16/0.9/erk/uniform/0';
 
   /** The study, with the packages that TensorFlow.js needs. */
   const tensorRig = (): Promise<Rig> => studyRig({ packages: ['zod', ...WASM] });
@@ -196,7 +198,7 @@ describe('engine: tensorflow', () => {
 
   test('is refused by RigL when the pipeline is planned, where it was written', async () => {
     const rig = await tensorRig();
-    rig.edit('pipeline.yaml', 'learningRate: 0.001 }', 'learningRate: 0.001, engine: tensorflow }');
+    rig.edit('pipeline.yaml', 'learningRate: 0.002 }', 'learningRate: 0.002, engine: tensorflow }');
     const { code, stderr } = await rig.run('make', ...SMALL);
     expect(code).toBe(2);
     expect(stderr).toContain(

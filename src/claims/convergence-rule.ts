@@ -53,9 +53,9 @@ export function convergenceContrasts(
  */
 const chooses = (
   selector: Selector,
-  at: { readonly [axis in 'dataset' | 'sparsity' | 'rule' | 'profile']?: string | null },
+  at: { readonly [axis in 'dataset' | 'hidden' | 'sparsity' | 'rule' | 'profile']?: string | null },
 ): boolean =>
-  (['dataset', 'sparsity', 'rule', 'profile'] as const).every((axis) => {
+  (['dataset', 'hidden', 'sparsity', 'rule', 'profile'] as const).every((axis) => {
     const labels = selector.get(axis);
     const label = at[axis];
     return labels === undefined || label === undefined || labels.includes(label ?? '');
@@ -160,5 +160,7 @@ const sideOf = (label: string, values: readonly number[], source: Source): Side 
   observed: values.map((value, i) => ({ value, from: i === 0 ? [source] : [], repetition: '' })),
 });
 
-const labelOf = ({ sparsity, rule, start, layer }: ConvergenceRow): string =>
-  [sparsity, rule, start, `layer ${layer + 1}`].filter((word) => word !== null).join(' ');
+const labelOf = ({ hidden, sparsity, rule, start, layer }: ConvergenceRow): string =>
+  [hidden, sparsity, rule, start, `layer ${layer + 1}`]
+    .filter((word) => word !== null && word !== undefined)
+    .join(' ');

@@ -88,7 +88,10 @@ export function addArchives(root: Command, end: (code: number) => void): void {
     .description(
       'run a task twice, in different surroundings, and tell whether its bits are the same',
     )
-    .addHelpText('after', examples('audit report', 'audit static/synth-digits/0.9/erk/uniform/0'))
+    .addHelpText(
+      'after',
+      examples('audit report', 'audit static/synth-digits/128-64/0.9/erk/uniform/0'),
+    )
     .action(async (task, options) =>
       end(await (await import('./audit.ts')).audit(task, { ...lists, ...options })),
     );

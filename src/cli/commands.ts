@@ -69,8 +69,8 @@ function addViews(root: Command, end: End): void {
       'after',
       examples(
         'show report',
-        'show rigl/synth-digits/0.9/erk/uniform/0:metrics',
-        'show mask/synth-digits/0.9/erk/uniform/0:mask/layers.0 -o mask.png',
+        'show rigl/synth-digits/128-64/0.9/erk/uniform/0:metrics',
+        'show mask/synth-digits/128-64/0.9/erk/uniform/0:mask/layers.0 -o mask.png',
         'show report:html -o r.html',
       ),
     )
@@ -93,9 +93,9 @@ function addViews(root: Command, end: End): void {
     .addHelpText(
       'after',
       examples(
-        'export rigl/synth-digits/0.9/erk/uniform/0:metrics metrics.json',
-        'export rigl/synth-digits/0.9/erk/uniform/0:model/layers.0.values values.npy',
-        'export rigl/synth-digits/0.9/erk/uniform/0:model model.safetensors --force',
+        'export rigl/synth-digits/128-64/0.9/erk/uniform/0:metrics metrics.json',
+        'export rigl/synth-digits/128-64/0.9/erk/uniform/0:model/layers.0.values values.npy',
+        'export rigl/synth-digits/128-64/0.9/erk/uniform/0:model model.safetensors --force',
       ),
     )
     .action(async (target, file, options) =>
@@ -126,7 +126,7 @@ function addHistory(root: Command, end: End): void {
     .option('--run <run>', 'in this run (default: the last in which it ran)')
     .addHelpText(
       'after',
-      examples('log report', 'log rigl/synth-digits/0.9/erk/uniform/0 --run last~1'),
+      examples('log report', 'log rigl/synth-digits/128-64/0.9/erk/uniform/0 --run last~1'),
     )
     .action(async (task, options) =>
       end(await (await import('./log.ts')).log(task, withLists(options))),

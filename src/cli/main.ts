@@ -72,7 +72,7 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
         'make report',
         'make report --dry-run --set profiles.lognormal-cv1.cv=1.5',
         "make 'rigl[profile=uniform]' -j 1",
-        'make rigl/synth-digits/0.9/erk/uniform/0',
+        'make rigl/synth-digits/128-64/0.9/erk/uniform/0',
       ),
     )
     .action(async (targets, options) =>
@@ -88,7 +88,7 @@ Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`
 
   withCommon(root.command('why <task>'))
     .description('why a task would run, or who made it, when and at what cost')
-    .addHelpText('after', examples('why report', 'why rigl/synth-digits/0.9/erk/uniform/0'))
+    .addHelpText('after', examples('why report', 'why rigl/synth-digits/128-64/0.9/erk/uniform/0'))
     .action(async (task, options) =>
       end(await (await import('./why.ts')).why(task, withLists(options))),
     );

@@ -17,8 +17,8 @@ export interface SynthForestParams {
 /** The table that a fresh clone trains on. */
 export const synthForestDefaults: SynthForestParams = {
   seed: 0,
-  train: 12_000,
-  validation: 2_000,
+  train: 8_000,
+  validation: 1_000,
   test: 4_000,
 };
 
@@ -63,7 +63,7 @@ export function synthForest({ seed, train, validation, test }: SynthForestParams
 
 const SAMPLES_MAX = 1_000_000;
 
-/** What lies under the trees: how much water it holds and how it feeds, both about -1.5 to 1.5. */
+/** What lies under the trees: how much water it holds and how it feeds, both -0.45 to 0.45. */
 interface Soil {
   readonly wet: number;
   readonly rich: number;
@@ -71,8 +71,8 @@ interface Soil {
 
 const drawSoils = (random: Stream): readonly Soil[] =>
   Array.from({ length: SOILS }, () => ({
-    wet: between(random, -1.5, 1.5),
-    rich: between(random, -1.5, 1.5),
+    wet: between(random, -0.45, 0.45),
+    rich: between(random, -0.45, 0.45),
   }));
 
 const between = (random: Stream, low: number, high: number): number =>
@@ -178,49 +178,49 @@ const KINDS: readonly { readonly niches: readonly Niche[]; readonly spread: numb
   {
     niches: [
       [0.9, 0.4, -0.4, 0.3],
-      [0.3, -1.4, 0.4, 0.9],
+      [0.6, -0.5, 0.0, 0.6],
     ],
     spread: 5.2,
   },
   {
     niches: [
       [0.1, -0.3, 0.3, -0.3],
-      [0.7, 1.2, -0.6, -1.0],
+      [0.4, 0.45, -0.15, -0.65],
     ],
     spread: 5.8,
   },
   {
     niches: [
       [-1.7, -0.4, 0.8, 0.2],
-      [-1.2, 0.9, 0.6, 1.0],
+      [-1.45, 0.25, 0.7, 0.6],
     ],
     spread: 2.2,
   },
   {
     niches: [
       [-2.2, 1.2, 0.9, -0.6],
-      [-1.9, 1.6, 0.2, 0.8],
+      [-2.05, 1.4, 0.55, 0.1],
     ],
     spread: 0.2,
   },
   {
     niches: [
       [-0.4, 0.9, 0.9, 1.1],
-      [-0.1, -1.7, 0.7, -1.1],
+      [-0.25, -0.4, 0.8, 0.0],
     ],
     spread: 0.2,
   },
   {
     niches: [
       [-1.6, -1.0, -0.3, -1.0],
-      [-1.0, 0.5, -0.5, -1.2],
+      [-1.3, -0.25, -0.4, -1.1],
     ],
     spread: 2.6,
   },
   {
     niches: [
       [1.9, -0.4, -1.2, -0.2],
-      [1.5, 1.3, -0.9, 1.0],
+      [1.7, 0.45, -1.05, 0.4],
     ],
     spread: 1.6,
   },
@@ -228,7 +228,7 @@ const KINDS: readonly { readonly niches: readonly Niche[]; readonly spread: numb
 
 /** How sharply niches are bounded, and how much chance has to say. */
 const SHARPNESS = 2.4;
-const CHANCE = 0.35;
+const CHANCE = 1;
 
 /** Who grows there: the kind whose niche fits best, give or take. */
 function kindOf(niche: Niche, random: Stream): number {

@@ -3,7 +3,7 @@ import type { Dataset, Split } from '../data/dataset.ts';
 import { type Mask, maskFromTensors, maskToTensors } from '../sparse/mask.ts';
 import type { GradientWindows } from './gradients.ts';
 import type { Rewind } from './init.ts';
-import type { Schedule } from './schedule.ts';
+import type { Schedule, ScheduledRun } from './schedule.ts';
 
 /**
  * Training that cannot begin, or not go on, for a reason that a person can mend. The engine, which
@@ -86,6 +86,12 @@ export interface TrainingJob {
 /** Batches in an epoch. */
 export const stepsPerEpoch = ({ dataset, options }: TrainingJob): number =>
   Math.ceil(dataset.train.labels.length / options.batch);
+
+/** A job, as its schedule sees it. */
+export function scheduledRun(job: TrainingJob): ScheduledRun {
+  const { learningRate, schedule = { kind: 'constant' }, epochs } = job.options;
+  return { learningRate, schedule, epochs, stepsPerEpoch: stepsPerEpoch(job) };
+}
 
 /** @throws TrainingError that says what is wrong: a job that passes cannot lead a kernel astray. */
 export function checkJob({ dataset, mask, options, ...job }: TrainingJob): void {

@@ -1,7 +1,7 @@
 // metrics.ts — what a training run tells
 import type { Hierarchy } from '../sparse/hierarchy.ts';
 
-/** One epoch, as monitored. The test accuracy is looked at, never selected on: the last epoch is reported. */
+/** One epoch, as monitored. The test accuracy is looked at, never selected on: the end of a run is reported. */
 export interface EpochRecord {
   /** From 1. */
   readonly epoch: number;
@@ -34,13 +34,28 @@ export interface RewiringRecord {
   readonly overlap: readonly number[];
 }
 
-/** The reproducible story of one training run. */
-export interface TrainingMetrics {
-  readonly method: 'static' | 'rigl' | 'set';
-  /** Test accuracy after the last epoch, in [0, 1]. */
+/** Fractions of samples classified rightly, in [0, 1]. */
+export interface MeasuredAccuracy {
+  /** Of the test samples. */
   readonly accuracy: number;
-  /** Validation accuracy after the last epoch, when the data set holds validation samples. */
+  /** Of the validation samples, when the data set holds some. */
   readonly validationAccuracy?: number;
+}
+
+/** How the final accuracy is taken from the epochs: `finalAccuracy` has the rule. */
+export type FinalRule = 'last-epoch' | 'last-three-epochs';
+
+/** The reproducible story of one training run. Its `accuracy` is the final one: what is judged and reported. */
+export interface TrainingMetrics extends MeasuredAccuracy {
+  readonly method: 'static' | 'rigl' | 'set';
+  /**
+   * What `accuracy` and `validationAccuracy` are: those of `lastEpoch` or those of `lastThreeEpochs`. Runs stored before
+   * there was a choice lack these three; theirs is the last epoch.
+   */
+  readonly final?: FinalRule;
+  readonly lastEpoch?: MeasuredAccuracy;
+  /** The means over the last three epochs; null where there are fewer. */
+  readonly lastThreeEpochs?: MeasuredAccuracy | null;
   /** Mean training loss of the last epoch, in nats. */
   readonly loss: number;
   readonly epochs: readonly EpochRecord[];
@@ -55,15 +70,6 @@ export interface TrainingMetrics {
   /** Empty for static training. */
   readonly rewirings: readonly RewiringRecord[];
 }
-
-/** What of a run's last epoch its metrics tell. */
-export const accuracyOf = ({
-  testAccuracy,
-  validationAccuracy,
-}: EpochRecord): Pick<TrainingMetrics, 'accuracy' | 'validationAccuracy'> => ({
-  accuracy: testAccuracy,
-  ...(validationAccuracy === undefined ? {} : { validationAccuracy }),
-});
 
 /** The gradients that were measured, window by window. */
 export interface GradientStatistics {

@@ -6,7 +6,7 @@ import { type Batch, createBatch } from './batch.ts';
 import { createMemory } from './compile.ts';
 import { createGradientMeter, type GradientMeter } from './gradients.ts';
 import { startingWeights } from './init.ts';
-import { stepsPerEpoch, type TrainingJob } from './job.ts';
+import { scheduledRun, stepsPerEpoch, type TrainingJob } from './job.ts';
 import type { Parameter } from './layer.ts';
 import type { Floats } from './memory.ts';
 import type { EpochRecord, RewiringRecord } from './metrics.ts';
@@ -65,7 +65,6 @@ function createRun(
 ): Run {
   const { epochs, batch, optimizer, momentum = 0.9, nesterov = false } = job.options;
   const { weightDecay = 0, clipNorm = Infinity } = job.options;
-  const { learningRate, schedule = { kind: 'constant' } } = job.options;
   const capacity = paddedBatch(Math.max(batch, EVALUATION_BATCH));
   const memory = createMemory();
   const network = createNetwork(memory, mask, capacity, momentsOf(optimizer));
@@ -79,7 +78,7 @@ function createRun(
     meter: createGradientMeter(network, windows, { epochs, stepsPerEpoch: stepsPerEpoch(job) }),
     fanIns: mask.map(() => []),
     position,
-    scheduled: { learningRate, schedule, epochs, stepsPerEpoch: stepsPerEpoch(job) },
+    scheduled: scheduledRun(job),
     capacity,
     room: growsByGradient(job) ? gradientRoom(network) : undefined,
     sums: (job.rewiring?.accumulate ?? 1) > 1 ? gradientSums(network) : undefined,

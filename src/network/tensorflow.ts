@@ -5,9 +5,10 @@ import { withoutFanIn, withoutFanOut } from '../sparse/fan-in.ts';
 import { type LayerMask, maskToTensors } from '../sparse/mask.ts';
 import type { Tensor, TensorFile } from '../tensor.ts';
 import { inOrder, shuffled, standardise } from './batch.ts';
+import { finalAccuracy } from './final-accuracy.ts';
 import { startingWeights } from './init.ts';
-import { checkJob, type TrainingJob, type TrainingOptions } from './job.ts';
-import { accuracyOf, type EpochRecord } from './metrics.ts';
+import { checkJob, scheduledRun, type TrainingJob, type TrainingOptions } from './job.ts';
+import type { EpochRecord } from './metrics.ts';
 import type { Tensorflow } from './tensorflow-backend.ts';
 import type { TrainingHooks, TrainingResult } from './train.ts';
 
@@ -400,7 +401,6 @@ function result(run: Run): TensorflowResult {
   const { job, layers, position } = run;
   const { mask } = job;
   const { epochs, step } = position;
-  const last = epochs[epochs.length - 1];
   const tensors: Record<string, Tensor> = { ...maskToTensors(mask).tensors };
   layers.forEach(({ weights, bias }, l) => {
     tensors[`layers.${l}.values`] = take(weights.values, weights.places);
@@ -409,8 +409,8 @@ function result(run: Run): TensorflowResult {
   return {
     metrics: {
       method: 'static',
-      ...accuracyOf(last),
-      loss: last.loss,
+      ...finalAccuracy(epochs, scheduledRun(job)),
+      loss: epochs[epochs.length - 1].loss,
       epochs,
       steps: step,
       connections: mask.map(({ columns }) => columns.length),

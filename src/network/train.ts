@@ -6,8 +6,9 @@ import { dropFraction } from '../sparse/rewiring.ts';
 import type { Tensor, TensorFile } from '../tensor.ts';
 import { shuffled } from './batch.ts';
 import { accuracy } from './evaluate.ts';
+import { finalAccuracy } from './final-accuracy.ts';
 import { checkJob, stepsPerEpoch, TrainingError, type TrainingJob } from './job.ts';
-import { accuracyOf, type GradientStatistics, type TrainingMetrics } from './metrics.ts';
+import type { GradientStatistics, TrainingMetrics } from './metrics.ts';
 import { backward, forward, type Network, paddedBatch, parameterGradients } from './network.ts';
 import {
   addGradients,
@@ -215,7 +216,6 @@ function diverged(run: Run, what: string, step: number, B: number): TrainingErro
 function result(run: Run): TrainingResult {
   const { job, network, position } = run;
   const { epochs, rewirings, step } = position;
-  const last = epochs[epochs.length - 1];
   const mask = network.layers.map((layer) => layer.mask);
   const tensors: Record<string, Tensor> = { ...maskToTensors(mask).tensors };
   network.layers.forEach(({ weights, bias, connections, outputs }, l) => {
@@ -225,8 +225,8 @@ function result(run: Run): TrainingResult {
   return {
     metrics: {
       method: job.rewiring === undefined ? 'static' : (job.rewiring.rule ?? 'rigl'),
-      ...accuracyOf(last),
-      loss: last.loss,
+      ...finalAccuracy(epochs, run.scheduled),
+      loss: epochs[epochs.length - 1].loss,
       epochs,
       steps: step,
       connections: network.layers.map(({ connections }) => connections),

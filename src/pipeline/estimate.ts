@@ -37,7 +37,8 @@ const TRACES_READ = 24;
 
 /**
  * Predicts from recorded costs: of the same stage or, where it has none, of any that runs the same module; per unit of
- * work where the module tells its work, else per task.
+ * work where the module tells its work, else per task. A module that tells its work and has no record takes the rate of
+ * the others that tell theirs: a first short task calibrates a machine.
  */
 export function estimate(
   plan: Plan,
@@ -105,11 +106,13 @@ function recordedCosts(plan: Plan, store: Store): Costs {
   const traces = sampleTraces(plan, store);
   const byStage = sumBy(traces, ({ task }) => stageOf(task));
   const byModule = sumBy(traces, ({ parts }) => parts.code);
+  const byWork = sumBy(traces, ({ cost }) => cost.work !== null).get(true);
   return {
     recorded: traces.length,
     predict(task) {
       const code = plan.stages.get(task.stage)?.code.digest;
-      const known = byStage.get(task.stage) ?? (code && byModule.get(code));
+      const alike = task.work === null ? undefined : byWork;
+      const known = byStage.get(task.stage) ?? (code && byModule.get(code)) ?? alike;
       if (known === undefined) return undefined;
       if (task.work === null) return known.seconds / known.tasks;
       return known.work > 0 ? (known.measured / known.work) * task.work : undefined;

@@ -58,7 +58,7 @@ export class Joiner {
     arity: Arity,
   ): readonly Link[] {
     const links = config.from.flatMap((source) => this.linksFrom(point, config, source));
-    const upstreamMissing = config.from.some(({ stage: name }) => !this.byStage.get(name)?.length);
+    const upstreamMissing = config.from.some(({ stage: name }) => !this.byStage.has(name));
     if (links.length === 0 && arity !== 'optional' && !upstreamMissing) {
       const points = this.emptyJoins.get(port);
       if (points) points.push(point);

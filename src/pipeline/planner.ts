@@ -141,7 +141,9 @@ class Planner {
       return draft;
     });
     this.joiner.close(stage, drafts);
-    if (drafts.length === 0) {
+    // A param that is an empty list turns a stage off.
+    const turnedOff = [...stage.axes.values()].some(({ length }) => length === 0);
+    if (drafts.length === 0 && !turnedOff) {
       this.say(`stage \`${stage.name}\` has no tasks: everything is excluded`, stage.place);
     }
     const long = drafts.find(({ id }) => Buffer.byteLength(id) > TASK_ID_BYTES_MAX);

@@ -11,7 +11,7 @@ import {
 } from './arms.ts';
 import { count, counted, fixed, listed, percent, percentage, points } from './format.ts';
 import { type Html, html } from './html.ts';
-import type { Study } from './study.ts';
+import { datasetAt, type Study } from './study.ts';
 import { settingName, sourced } from './tables.ts';
 
 /** With fewer seeds in an arm, differences are shown and not counted as evidence (our choice). */
@@ -136,7 +136,7 @@ function caveat(study: Study, results: readonly DatasetResults[]): Html | null {
   ];
   if (reasons.length === 0) return null;
   const solid = arms.some(
-    (arm) => !synthetic.includes(arm.dataset) && arm.runs.length >= SEEDS_FOR_EVIDENCE,
+    (arm) => !synthetic.includes(datasetAt(arm.dataset)) && arm.runs.length >= SEEDS_FOR_EVIDENCE,
   );
   const scope = solid ? 'In part this' : 'This';
   return html`<strong>${scope} is an illustration and not evidence:</strong> ${listed(reasons)}.`;

@@ -1,7 +1,9 @@
 // accuracy-figure.ts — every seed as a dot: static above RigL, profile by profile, beside the dense network
 import {
   type Arm,
+  allArms,
   type DatasetResults,
+  finalWords,
   findArm,
   group,
   ran,
@@ -43,6 +45,7 @@ export function accuracyDraft(
     .reduce((a, b) => Math.max(a, b), 0);
   const rest =
     most > ROWS ? html` The first ${ROWS} of ${most} profiles; the table has all.` : null;
+  const final = finalWords(allArms(results).flatMap(({ runs }) => runs));
   return {
     id: 'accuracy',
     title: 'accuracy by profile',
@@ -53,7 +56,7 @@ export function accuracyDraft(
       ...(dense ? [denseItem()] : []),
     ]),
     rows: [{ title: null, panels: rows.flatMap(({ panels }) => panels) }],
-    caption: html`Test accuracy after the last epoch, by profile. A dot is one seed, the upright stroke the mean of
+    caption: html`Test accuracy ${final}, by profile. A dot is one seed, the upright stroke the mean of
 the seeds, the bar its 95 % confidence interval (t; none for one seed). Panels of one data set share their axis.${rest}`,
   };
 }

@@ -13,7 +13,7 @@ export interface Arm {
   readonly method: Method;
   /** At least one. */
   readonly runs: readonly Run[];
-  /** Test accuracy after the last epoch, as fractions. */
+  /** Final test accuracy, as fractions. */
   readonly accuracy: Summary;
   /** Runs that fuller arms of the study have: more than there are where some are missing. */
   readonly expected: number;
@@ -180,6 +180,14 @@ function settingOf(arms: readonly Arm[], dense: Arm | null, order: readonly stri
   const profiles = order.filter((profile) => byProfile.has(profile));
   const inOrder = profiles.flatMap((profile) => byProfile.get(profile) ?? []);
   return { dataset, sparsity, rule, profiles, arms: inOrder, dense };
+}
+
+/** What the final accuracy of these runs is, in words that follow `test accuracy`. */
+export function finalWords(runs: readonly { readonly metrics: Run['metrics'] }[]): string {
+  const rules = new Set(runs.map(({ metrics }) => metrics.value.final ?? 'last-epoch'));
+  if (!rules.has('last-three-epochs')) return 'after the last epoch';
+  if (!rules.has('last-epoch')) return 'as the mean over the last three epochs';
+  return 'as the mean over the last three epochs, or after the last epoch where the learning rate moves';
 }
 
 /** How many runs arms have: `3`, or `2 to 3` where some are missing. */

@@ -1,5 +1,5 @@
 // curves-figure.ts — what was monitored while the networks learned
-import { type Arm, type Curves, curvesOf, rangeOf, type Setting } from './arms.ts';
+import { type Arm, type Curves, curvesOf, finalWords, rangeOf, type Setting } from './arms.ts';
 import type { Axis, Chart, Layer } from './chart.ts';
 import { denseItem, type FigureDraft, profileLegend } from './figure.ts';
 import { ruleName, sparsityName } from './format.ts';
@@ -17,6 +17,8 @@ interface MethodCurves {
 interface Drawn {
   readonly arm: Arm;
   readonly curves: Curves;
+  /** What is reported of the arm. */
+  readonly end: number;
 }
 
 /** More arms than these are not told apart. */
@@ -29,6 +31,11 @@ export function curvesDraft(settings: readonly Setting[], palette: Palette): Fig
   if (settings.length === 0) return null;
   const profiles = [...new Set(settings.flatMap((setting) => setting.profiles))];
   const dense = settings.some((setting) => setting.dense !== null);
+  const arms = settings.flatMap((setting) => [
+    ...setting.arms,
+    ...(setting.dense ? [setting.dense] : []),
+  ]);
+  const final = finalWords(arms.flatMap(({ runs }) => runs));
   return {
     id: 'curves',
     title: 'learning curves',
@@ -57,8 +64,8 @@ export function curvesDraft(settings: readonly Setting[], palette: Palette): Fig
         ];
       }),
     })),
-    caption: html`${profiles.length > ARMS ? `The first ${ARMS} of ${profiles.length} profiles. ` : null}Learning, means over seeds, single seeds faint. Test accuracy is monitored; the last epoch (dot) is
-reported, never the best. Loss is the mean over the epoch’s training samples.`,
+    caption: html`${profiles.length > ARMS ? `The first ${ARMS} of ${profiles.length} profiles. ` : null}Learning, means over seeds, single seeds faint. Test accuracy is monitored; what is reported (dot) is
+the accuracy ${final}, never the best. Loss is the mean over the epoch’s training samples.`,
   };
 }
 
@@ -80,7 +87,10 @@ function curveCharts(setting: Setting, palette: Palette): readonly MethodCurves[
 function drawnOf(arm: Arm, quantity: 'testAccuracy' | 'loss', factor: number): Drawn {
   const { runs, mean } = curvesOf(arm, quantity);
   const scaled = (curve: Curves['mean']) => curve.map(([epoch, v]) => [epoch, v * factor] as const);
-  return { arm, curves: { runs: runs.map(scaled), mean: scaled(mean) } };
+  const curves = { runs: runs.map(scaled), mean: scaled(mean) };
+  const end =
+    quantity === 'loss' ? curves.mean[curves.mean.length - 1][1] : arm.accuracy.mean * 100;
+  return { arm, curves, end };
 }
 
 function curveChart(
@@ -99,7 +109,7 @@ function curveChart(
     margin: { top: 8, right: 12, bottom: 38, left: 44 },
     x: epochAxis(all),
     y: valueAxis(all, logarithmic),
-    layers: shown.flatMap(({ arm, curves }) => curveLayers(arm, curves, palette)),
+    layers: shown.flatMap((drawn) => curveLayers(drawn, palette)),
   };
 }
 
@@ -123,8 +133,11 @@ function valueAxis(all: readonly Drawn[], logarithmic: boolean): Axis {
   return { domain, ticks: marks, digits: tickDigits(marks), grid: true };
 }
 
-/** Each seed as a faint line, the mean as a strong one, and a dot on the epoch that is reported. */
-function curveLayers(arm: Arm, { runs, mean }: Curves, palette: Palette): readonly Layer[] {
+/** Each seed as a faint line, the mean as a strong one, and a dot at the end, on what is reported. */
+function curveLayers(
+  { arm, curves: { runs, mean }, end }: Drawn,
+  palette: Palette,
+): readonly Layer[] {
   const dense = arm.method === 'dense';
   const { color, dash } = dense
     ? { color: INK.light, dash: [4, 3] }
@@ -132,7 +145,7 @@ function curveLayers(arm: Arm, { runs, mean }: Curves, palette: Palette): readon
   const title = `${arm.profile}, mean of ${runs.length}`;
   const seeds = runs.flatMap((curve, series) => curve.map(([x, y]) => ({ x, y, series })));
   const line = mean.map(([x, y]) => ({ x, y, title }));
-  const last = line.slice(-1);
+  const last = line.slice(-1).map((point) => ({ ...point, y: end }));
   return [
     { kind: 'line', marks: seeds, color, size: 0.7, opacity: 0.3 },
     { kind: 'line', marks: line, color, size: 1.6, dash },

@@ -15,7 +15,7 @@ export function methods(study: Study): Html {
 (arXiv 2604.10560) is known to it by its abstract only.</p>
 <dl class="terms">${TERMS.map(term)}</dl>
 <h3>Network and training</h3>
-<dl>${optionRows({ hidden: study.hidden, ...inUse(study.training) })}</dl>
+<dl>${optionRows({ hidden: study.hidden.join(', '), ...inUse(study.training) })}</dl>
 ${study.rigl ? html`<h3>RigL</h3><dl>${optionRows(study.rigl)}</dl>` : null}
 </section>
 `;
@@ -87,8 +87,9 @@ const TERMS: readonly Term[] = [
     name: 'Accuracy',
     ours: false,
     meaning:
-      'Share of test samples classified rightly after the last epoch, never after the best ' +
-      'one. Accuracies of earlier epochs are monitored on the same test set and select ' +
+      'Share of test samples classified rightly: the mean over the last three epochs where ' +
+      'the learning rate is constant over them, else after the last epoch; never after the ' +
+      'best one. Accuracies of earlier epochs are monitored on the same test set and select ' +
       'nothing.',
   },
   {

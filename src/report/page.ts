@@ -100,7 +100,7 @@ const drawn = (
 
 function dataLine({ datasets: all, hidden }: Study): Html {
   const names = all.map(({ name, synthetic }) => (synthetic ? `${name} (synthetic)` : name));
-  const widths = hidden.join('–');
+  const widths = listed(hidden.map((one) => one.replaceAll('-', '–')));
   return html`${listed(names)}${all.length > 0 ? '; ' : ''}hidden layers of ${widths} neurons`;
 }
 

@@ -10,7 +10,7 @@ import type { LayerPortrait } from '../sparse/portrait.ts';
 
 /** Where a value came from: the task that made it and the blob that held it. */
 export interface Provenance {
-  /** Such as `rigl[synth-digits,0.9,erk,lognormal-cv1,0]`. */
+  /** Such as `rigl[synth-digits,128-64,0.9,erk,lognormal-cv1,0]`. */
   readonly task: string;
   /** SHA-256 of the blob, 64 hex digits. */
   readonly digest: string;
@@ -27,6 +27,10 @@ export type Method = 'dense' | 'static' | 'rigl';
 
 /** The point of the study's matrix at which a network was trained, as the task's name prints it. */
 export interface Coordinates {
+  /**
+   * Its name. Results of different networks stand apart, like those of different data sets: behind the name are the widths
+   * of the hidden layers, `mnist 1024-512`, unless they are those of the study's first network.
+   */
   readonly dataset: string;
   /** A fraction over the hidden layers, such as `0.9`; `0` when dense. */
   readonly sparsity: string;
@@ -161,12 +165,15 @@ export interface StudyStage {
   readonly reads: readonly string[];
 }
 
+/** The name of the data set whose results stand under `place`: see `Coordinates`. */
+export const datasetAt = (place: string): string => place.split(' ', 1)[0];
+
 /** Everything that a report says, with the source of every number in it. */
 export interface Study {
   readonly title: string;
   readonly datasets: readonly StudyDataset[];
-  /** Widths of the hidden layers, first to last. */
-  readonly hidden: readonly number[];
+  /** The networks, by the widths of their hidden layers: `512-256`. The first is that of most results. */
+  readonly hidden: readonly string[];
   /** Epochs, batch, optimiser and the like. */
   readonly training: Options;
   /** Null when nothing was rewired. */

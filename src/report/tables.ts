@@ -2,7 +2,9 @@
 import {
   type Arm,
   advantage,
+  allArms,
   type DatasetResults,
+  finalWords,
   findArm,
   layerChanges,
   ran,
@@ -40,7 +42,8 @@ export function settingName({ sparsity, rule }: { sparsity: string; rule: string
 export function accuracyTable(results: DatasetResults): Html {
   const { dataset, dense, settings } = results;
   const rigl = ran(results, 'rigl');
-  const caption = html`Test accuracy on <b>${dataset}</b> after the last epoch: mean and sample SD over seeds in
+  const final = finalWords(allArms([results]).flatMap(({ runs }) => runs));
+  const caption = html`Test accuracy on <b>${dataset}</b> ${final}: mean and sample SD over seeds in
 percent, number of seeds <i>n</i>, and differences of means in percentage points.`;
   const table = html`<table class="numbers">
 <thead>

@@ -1,6 +1,6 @@
 // tidy.ts — the numbers of a report as plain tables: one row an observation, one column a variable
 import { anchorsOf, sourceRows } from './anchors.ts';
-import { allArms, type DatasetResults, group, layerChanges } from './arms.ts';
+import { allArms, type DatasetResults, finalWords, group, layerChanges } from './arms.ts';
 import { correlationOf, gradientPoints } from './gradient-figure.ts';
 import { staticPoints } from './grid-figure.ts';
 import { meanOf } from './rows-chart.ts';
@@ -158,7 +158,7 @@ function accuracyTidy(study: Study, results: readonly DatasetResults[]): TidyTab
   );
   return {
     name: 'accuracy',
-    caption: 'Test accuracy after the last epoch, in percent.',
+    caption: `Test accuracy ${finalWords([...study.runs, ...study.sweep, ...study.placed])}, in percent.`,
     columns: [
       ...PLACE,
       column('method'),

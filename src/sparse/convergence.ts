@@ -93,6 +93,8 @@ export interface LayerConvergence {
 /** A row of the stage `convergence`: one data set, sparsity, layer rule, start and layer. */
 export interface ConvergenceRow extends LayerConvergence {
   readonly dataset: string | null;
+  /** The label of the network; absent where the study has one and does not say. */
+  readonly hidden?: string;
   readonly sparsity: string | null;
   readonly rule: string | null;
   /** The profile that the runs started from, by its label. */

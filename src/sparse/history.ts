@@ -22,6 +22,8 @@ export interface LayerHistory {
 /** A row of the stage `convergence`: one start of one setting, layer by layer. */
 export interface HistoryRow extends LayerHistory {
   readonly dataset: string | null;
+  /** As in `ConvergenceRow`. */
+  readonly hidden?: string;
   readonly sparsity: string | null;
   readonly rule: string | null;
   /** The profile that the runs started from, by its label. */
