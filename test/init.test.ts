@@ -62,7 +62,7 @@ describe('check', () => {
     await rig.run('init', '.');
     expect(await rig.run('check', '--json')).toEqual({
       code: 0,
-      stdout: '{"event":"diagnostics","diagnostics":[]}\n',
+      stdout: '{"event":"diagnostics","diagnostics":[],"warnings":[]}\n',
       stderr: '',
     });
     rig.edit('pipeline.yaml', 'walks: walk.track', 'walks: wlak.track');

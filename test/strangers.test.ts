@@ -162,7 +162,7 @@ globalThis.Promise.all = () => { throw new Error('gone'); };`;
     );
     const printed = [{ run: 'loud.ts', log: join(rig.folder, 'cache/bundles', log) }];
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toEqual({ event: 'diagnostics', diagnostics: [], printed });
+    expect(JSON.parse(stdout)).toEqual({ event: 'diagnostics', diagnostics: [], warnings: [], printed });
     const kept = rig.read(`cache/bundles/${log}`);
     expect(kept.length).toBeLessThan(100_000);
     expect(kept).toContain('the rest of what it printed is left out');

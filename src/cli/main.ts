@@ -37,7 +37,7 @@ async function program(argv: readonly string[], end: (code: number) => void): Pr
       'after',
       `${examples('make report', 'make report --preset mnist --mirror DIR', 'why report')}
 
-Exit codes: 0 made, 1 a task failed, 2 something you can mend, 130 interrupted.`,
+Exit codes: 0 success, 1 a task failed, 2 usage or configuration error, 130 interrupted.`,
     );
 
   root.hook('preAction', (_, command) => refuseEmpty(command));

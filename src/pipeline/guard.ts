@@ -242,6 +242,8 @@ export function guardImports(bundle: string): void {
   if (isHooked || registerHooks || !/\bimport\b[^;]{0,40}\(/.test(readFileSync(bundle, 'utf8')))
     return;
   isHooked = true;
+  // A sandbox allows no thread for hooks, and no file beside the bundle to be imported.
+  if (process.permission?.has('worker') === false) return;
   Object.assign(globalThis, {
     [Symbol.for('pipeline.refused')]: ([parent, specifier]: readonly [string, string]) =>
       refuse(importersIn(parent), `imports \`${specifier}\``),
