@@ -1,8 +1,11 @@
 // What is decoded is decoded exactly: UTF-8 and JSON are kept as they are, or refused with the place.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { checkBag } from '../src/archive/bag.ts';
+import { parseJson } from '../src/archive/bounded-json.ts';
 import { parseExactJson } from '../src/exact-json.ts';
 import { fileSet } from '../src/file-set.ts';
 import { canonicalJson } from '../src/pipeline/key.ts';
@@ -234,4 +237,60 @@ export default defineStage({
     ]);
     expect(utf8(read('artifacts/table/out.csv'))).toEqual(csv);
   });
+
+  test('is no stage either when it is not UTF-8: the bundler would not say so', async () => {
+    const made = rig({ 'x.data': utf8('1') });
+    const source = Buffer.from("export const town = 'K\xf6ln';\n", 'latin1');
+    writeFileSync(join(made.folder, 'town.ts'), source);
+    made.edit('s.ts', 'export default', "import { town } from './town.ts';\nexport default");
+    made.edit('s.ts', 'params: z.object({})', 'params: z.object({ t: z.literal(town) })');
+    const { code, stderr } = await made.run('check');
+    expect([code, stderr.split('\n').slice(0, 3)]).toEqual([
+      2,
+      [
+        'town.ts:1:23: error: the text is not UTF-8: 0xf6 at byte offset 22 (line 1, column 23)',
+        "    1 | export const town = 'K\\xf6ln';",
+        '      |                       ^^^^',
+      ],
+    ]);
+  });
+});
+
+describe('JSON of an archive', () => {
+  test.each([
+    [
+      '{"a":1,"b":{"c":1,"c":2}}',
+      'line 1, column 19 ($.b.c): the name "c" stands in this map twice',
+    ],
+    ['[{"a":1,"\\u0061":2}]', 'stands in this map twice'],
+    ['{"a":"\\":","a":2}', 'stands in this map twice'],
+  ])('has no name twice: %s', (written, message) => {
+    expect(failure(() => parseJson(utf8(written)))).toContain(message);
+  });
+
+  test('is otherwise what JSON.parse gives', () => {
+    const written = fc.jsonValue().map((value) => JSON.stringify(value));
+    fc.assert(
+      fc.property(written, (one) => {
+        fc.pre(!one.includes('"__proto__"'));
+        expect(parseJson(utf8(one))).toEqual(JSON.parse(one));
+      }),
+    );
+  });
+});
+
+test('the manifest of an archive is told where it is not UTF-8', async () => {
+  const files = new Map(
+    ['bagit.txt', 'manifest-sha256.txt', 'tagmanifest-sha256.txt'].map((name) => {
+      const bytes = latin1(`${'0'.repeat(64)}  data/caf\xe9\n`);
+      return [name, { bytes: bytes.length, stream: async () => Readable.from([bytes]) }];
+    }),
+  );
+  const said: string[] = [];
+  await checkBag(
+    { files, close: () => undefined },
+    (place, message) => void said.push(`${place}: ${message}`),
+    () => undefined,
+  );
+  expect(said).toContain('manifest-sha256.txt:1: is not UTF-8: 0xe9 at byte 75 of the line');
 });

@@ -1,9 +1,10 @@
 // Patterns of file names are exact: what they fit is found once, and nothing that fits is left out without a word.
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FileFinder } from '../src/pipeline/find-files.ts';
-import { escapeGlob, isGlob } from '../src/pipeline/glob.ts';
+import { escapeGlob, isGlob, parseGlob } from '../src/pipeline/glob.ts';
 import { makeRig } from './rig.ts';
 
 /** Finds in a folder with these files. */
@@ -41,6 +42,33 @@ describe('a pattern', () => {
     expect(at('d/.*')).toEqual(['d/.h.csv']);
     expect(at('p{08..10}')).toEqual(['p08', 'p10']);
     expect(() => at('d/[z-a]')).toThrow('is not a pattern');
+  });
+
+  test.each([
+    [`${'*a'.repeat(30)}*b`, `${'a'.repeat(200)}c`],
+    [`${'?*'.repeat(60)}b`, 'a'.repeat(200)],
+    [`${'**/*/'.repeat(12)}b`, `${'a/'.repeat(24)}c`],
+  ])('of many stars is answered at once: %s', (pattern, name) => {
+    expect(find(pattern, name)).toEqual([]);
+  });
+
+  test('of many stars fits what an expression of them fits', () => {
+    const letters = (...of: string[]) => fc.string({ unit: fc.constantFrom(...of), maxLength: 7 });
+    const steps = letters('*', '?', 'a', 'b', 'é', '[ab]', '[!a]').filter((text) => text !== '**');
+    const fitting = fc.property(steps, letters('a', 'b', 'é'), (pattern, name) => {
+      fc.pre(pattern !== '' && name !== '');
+      const expression = pattern
+        .replaceAll('!', '^')
+        .replaceAll('*', '.*')
+        .replace(/\?(?!\])/g, '.');
+      const [[step]] = parseGlob(pattern);
+      const fits =
+        step.kind === 'fits' ? step.fits(name) : step.kind === 'name' && step.name === name;
+      expect(fits || step.kind === 'folders').toBe(
+        step.kind === 'folders' || new RegExp(`^${expression}$`, 'u').test(name),
+      );
+    });
+    fc.assert(fitting, { numRuns: 1000 });
   });
 
   test('is literal where it is escaped', () => {

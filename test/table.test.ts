@@ -46,6 +46,16 @@ describe('readCsv', () => {
     expect([...readCsv(text('a,kind\n1,ash\n2,oak\n'), 'f', named).labels]).toEqual([1, 0]);
   });
 
+  test('decodes nothing approximately', () => {
+    const read = (bytes: Uint8Array) => () => readCsv(bytes, 'f.csv', form);
+    expect(read(Buffer.from('a,kind\n1,2\n\xf6,1\n', 'latin1'))).toThrow(
+      'f.csv, line 3: 0xf6 at byte offset 11 is not UTF-8',
+    );
+    expect(read(Buffer.from('\ufeffa,kind\n1,2\n', 'utf16le'))).toThrow(
+      'f.csv: the text is UTF-16 (little-endian), not UTF-8',
+    );
+  });
+
   test.each<[string, string, Partial<CsvForm>, string]>([
     ['a word', 'a,kind\n1,2\nx,1\n', {}, 'f.csv, line 3, column 1 (a): `x` is not a number'],
     ['nothing', 'a,kind\n,2\n', {}, 'f.csv, line 2, column 1 (a): nothing is not a number'],
@@ -88,6 +98,20 @@ describe('readCsv', () => {
       'f.csv, line 1: there is no column 3: rows have 2',
     ],
     ['an open quote', 'a,kind\n"1,2\n', {}, 'f.csv, line 2: a quote is opened and never closed'],
+    ...['0x10', '1_000', 'Infinity', 'NaN', '1e', '1,5'.replace(',', ' ')].map(
+      (digits): [string, string, Partial<CsvForm>, string] => [
+        `${digits} as digits`,
+        `a,kind\n${digits},2\n`,
+        {},
+        `f.csv, line 2, column 1 (a): \`${digits}\` is not a number`,
+      ],
+    ),
+    [
+      'a label like 0x2',
+      'a,kind\n1,0x2\n',
+      {},
+      'f.csv, line 2, column 2 (kind): label `0x2` is not a whole number in 1..3',
+    ],
     ['no rows', 'a,kind\n', {}, 'f.csv: no rows'],
   ])('refuses %s, and says where', (_, words, change, message) => {
     expect(() => readCsv(text(words), 'f.csv', { ...form, ...change })).toThrow(

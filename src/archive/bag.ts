@@ -1,5 +1,7 @@
 // bag.ts — BagIt 1.0 (RFC 8493): manifests that `sha256sum -c` checks
+
 import { byCodeUnit, type Digest, digestOf, isDigest } from '../pipeline/key.ts';
+import { invalidAt } from '../utf8.ts';
 import { type Say, Unreadable } from './finding.ts';
 import { contentOf, digestOfFile, type Opened } from './opened.ts';
 
@@ -97,17 +99,21 @@ function readManifest(file: string, bytes: Buffer, say: Say): ReadonlyMap<string
   for (let at = 0; at < bytes.length && faults < FAULTS_MAX; ) {
     const newline = bytes.indexOf(0x0a, at);
     const end = newline < 0 ? bytes.length : newline;
-    const line = bytes.toString('utf8', at, Math.min(end, at + LINE_BYTES_MAX));
+    const raw = bytes.subarray(at, Math.min(end, at + LINE_BYTES_MAX));
+    const line = raw.toString();
     at = end + 1;
     number += 1;
     const place = `${file}:${number}`;
     const [, digest = '', name = ''] = /^(\S+) {2}(.+)$/.exec(line) ?? [];
+    const wrong = invalidAt(raw);
     const fault =
-      !isDigest(digest) || line.endsWith('\r')
-        ? `is no line of a manifest${line.endsWith('\r') ? ': it ends with a carriage return' : ''}`
-        : digests.has(name)
-          ? `lists ${name} twice`
-          : undefined;
+      wrong !== undefined
+        ? `is not UTF-8: 0x${raw[wrong].toString(16)} at byte ${wrong + 1} of the line`
+        : !isDigest(digest) || line.endsWith('\r')
+          ? `is no line of a manifest${line.endsWith('\r') ? ': it ends with a carriage return' : ''}`
+          : digests.has(name)
+            ? `lists ${name} twice`
+            : undefined;
     if (fault === undefined) digests.set(name, digest);
     else {
       faults += 1;

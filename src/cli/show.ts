@@ -2,6 +2,7 @@
 import { extname } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import type { Output, Trace } from '../pipeline/record.ts';
+import { plainText } from '../plain-text.ts';
 import { elementType, exactValues, type Tensor, type TensorFile } from '../tensor.ts';
 import { writeOutput } from './output.ts';
 import { bytesOf, select, tensorsOf } from './selection.ts';
@@ -94,7 +95,9 @@ function tellOutput({ kind, digest, bytes: size }: Output, bytes: Uint8Array, js
     tell(json ? text : JSON.stringify(JSON.parse(text), null, 2));
   } else if (kind === 'tensors') tellTensors(tensorsOf(bytes, undefined), json);
   else if (json) tellJson({ kind, bytes: size, digest });
-  else if (kind === 'text' || !process.stdout.isTTY) process.stdout.write(bytes);
+  else if (!process.stdout.isTTY) process.stdout.write(bytes);
+  // A file gets the bytes as they are; a terminal would obey some of them.
+  else if (kind === 'text') process.stdout.write(plainText(new TextDecoder().decode(bytes)));
   else tell(`${prettyBytes(size)} of ${kind}; write them with -o FILE`);
 }
 

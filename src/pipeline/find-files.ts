@@ -55,6 +55,8 @@ export class FileFinder {
   private found = new Map<string, FoundFile>();
   private folders = 0;
   private unfit = new Set<string>();
+  /** Folders, each with how many steps were left: `**` leads to some of them in many ways. */
+  private visited = new Set<string>();
 
   /** @param root what patterns are relative to @param without a folder that is never looked into */
   constructor(root: string, without: string) {
@@ -68,6 +70,7 @@ export class FileFinder {
     this.folders = 0;
     this.unfit = new Set();
     for (const steps of parseGlob(pattern)) {
+      this.visited = new Set();
       const isAbsolute = steps.length > 1 && steps[0].kind === 'name' && steps[0].name === '';
       const path = isAbsolute ? '/' : this.root;
       const real = realpathSync(path);
@@ -88,7 +91,11 @@ export class FileFinder {
     }
   }
 
-  private visit(place: Place, [step, ...rest]: readonly Step[]): void {
+  private visit(place: Place, steps: readonly Step[]): void {
+    const visit = `${steps.length} ${place.name}`;
+    if (this.visited.has(visit)) return;
+    this.visited.add(visit);
+    const [step, ...rest] = steps;
     if (step.kind === 'name') {
       const entry = entryOf(place, step.name);
       if (entry === undefined) return;

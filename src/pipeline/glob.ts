@@ -36,43 +36,59 @@ export function parseGlob(pattern: string): readonly (readonly Step[])[] {
 function stepOf(text: string): Step {
   if (text === '**') return { kind: 'folders' };
   if (!/[*?[]/.test(text.replace(/\\./g, ''))) return { kind: 'name', name: unescapeGlob(text) };
-  const expression = compiled(text);
+  const fits = compiled(text);
   const isHidden = text.startsWith('.') || text.startsWith('\\.');
-  return {
-    kind: 'fits',
-    fits: (name) => (isHidden || !name.startsWith('.')) && expression.test(name),
-  };
+  return { kind: 'fits', fits: (name) => (isHidden || !name.startsWith('.')) && fits(name) };
 }
 
-function compiled(text: string): RegExp {
+/**
+ * What lies between stars takes a fixed number of characters: where it fits first is as good as any later place, and
+ * nothing is tried twice.
+ */
+function compiled(text: string): (name: string) => boolean {
+  const between = expressionsOf(text);
+  const last = between.length - 1;
+  let parts: readonly RegExp[];
   try {
-    return new RegExp(`^${expressionOf(text)}$`, 'su');
+    parts = between.map(
+      (part, at) => new RegExp(`${at === 0 ? '^' : ''}${part}${at === last ? '$' : ''}`, 'gsu'),
+    );
   } catch {
     throw new RangeError(`\`${text}\` is not a pattern`);
   }
+  return (name) => {
+    let end = 0;
+    return parts.every((part) => {
+      part.lastIndex = end;
+      const isFound = part.test(name);
+      end = part.lastIndex;
+      return isFound;
+    });
+  };
 }
 
 /** One part of a step: an escaped character, stars, a question mark, a class, or a character. */
 const PART = /\\([\\*?[\]{}])|(\*+)|(\?)|\[([!^]?)(\]?(?:\\.|[^\]\\])+)\]|(.)/gsu;
 
-const expressionOf = (text: string): string =>
-  text.replace(
-    PART,
-    (
-      _part,
-      escaped?: string,
-      stars?: string,
-      one?: string,
-      not?: string,
-      members?: string,
-      character?: string,
-    ) => {
-      if (stars !== undefined) return '.*';
-      if (one !== undefined) return '.';
-      if (members !== undefined) return `[${not ? '^' : ''}${membersOf(members)}]`;
-      return quoted(escaped ?? character ?? '');
-    },
-  );
+/** The expressions of what stands before, between and after the stars of a step. */
+function expressionsOf(text: string): readonly string[] {
+  const between = [''];
+  for (const [, escaped, stars, one, not, members, character] of text.matchAll(PART)) {
+    if (stars !== undefined) between.push('');
+    else between[between.length - 1] += expressionOf({ one, not, members }, escaped ?? character);
+  }
+  return between;
+}
+
+/** An expression that takes one character. */
+function expressionOf(
+  { one, not, members }: { readonly [kind in 'one' | 'not' | 'members']: string | undefined },
+  character: string | undefined,
+): string {
+  if (one !== undefined) return '.';
+  if (members !== undefined) return `[${not ? '^' : ''}${membersOf(members)}]`;
+  return quoted(character ?? '');
+}
 
 const quoted = (character: string): string => character.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 

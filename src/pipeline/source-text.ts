@@ -1,5 +1,5 @@
 // source-text.ts — the bytes of a file that a person wrote → text, or what is wrong with its encoding
-import { decodeUtf8, EncodingError, withoutBom } from '../utf8.ts';
+import { decodeUtf8, EncodingError, invalidAt, withoutBom } from '../utf8.ts';
 import { failure, type Place, type Result, success } from './event.ts';
 
 /** A longer line is no line of text, and is not shown. */
@@ -29,7 +29,23 @@ function placeOf(bytes: Uint8Array, offset: number, file: string): Place | undef
   ) {
     return undefined;
   }
-  const lenient = new TextDecoder('utf-8', { ignoreBOM: true });
-  const start = lenient.decode(bytes.subarray(0, offset)).length;
-  return { file, text: lenient.decode(bytes), start, end: start + 1 };
+  const text = escapedText(bytes);
+  const start = escapedText(bytes.subarray(0, offset)).length;
+  return { file, text, start, end: start + ESCAPED_LENGTH };
+}
+
+/** As long as a byte is that stands as \xff. */
+const ESCAPED_LENGTH = 4;
+
+/** A text with the bytes that are not UTF-8 as \xff: it is shown, and never taken for the text itself. */
+function escapedText(bytes: Uint8Array): string {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  const parts: string[] = [];
+  for (let rest = bytes; ; ) {
+    const wrong = invalidAt(rest);
+    if (wrong === undefined) return [...parts, decoder.decode(rest)].join('');
+    const byte = rest[wrong].toString(16).padStart(2, '0');
+    parts.push(decoder.decode(rest.subarray(0, wrong)), `\\x${byte}`);
+    rest = rest.subarray(wrong + 1);
+  }
 }

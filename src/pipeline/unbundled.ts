@@ -1,4 +1,4 @@
-// unbundled.ts — finds code in a project that loads other code past the bundler
+// unbundled.ts — finds what a bundle of a project cannot hold: code that is loaded past the bundler, text that is not UTF-8
 import { readFile } from 'node:fs/promises';
 import { SourceMap } from 'node:module';
 import { extname, relative } from 'node:path';
@@ -7,6 +7,7 @@ import type { Loader } from 'esbuild';
 import type { Diagnostic } from './event.ts';
 import { isOwnFile } from './own-packages.ts';
 import { isInPackage } from './resolver.ts';
+import { decodeSource } from './source-text.ts';
 
 /** Where a name is imported from: `import { Worker as W } from 'node:worker_threads'` → W. */
 interface Imported {
@@ -27,6 +28,9 @@ const LOADERS: Readonly<Record<string, Loader>> = {
   '.mjs': 'js',
   '.cjs': 'js',
 };
+
+/** Others that are bundled as text. */
+const TEXTS: ReadonlySet<string> = new Set(['.json', '.txt', '.css']);
 
 /** Parsing takes longer than looking for these: whatever is refused names one of them. */
 const SUSPICIOUS = /\b(?:createRequire|dlopen|Worker|fork|_load|register|registerHooks)\b/;
@@ -64,12 +68,18 @@ export class UnbundledSearch {
 
 async function findIn(root: string, path: string): Promise<readonly Diagnostic[]> {
   const loader = LOADERS[extname(path)];
-  const text = loader && (await readFile(path, 'utf8').catch(() => undefined));
-  if (text === undefined || !SUSPICIOUS.test(text)) return [];
+  if (loader === undefined && !TEXTS.has(extname(path))) return [];
+  const bytes = await readFile(path).catch(() => undefined);
+  if (bytes === undefined) return [];
+  const file = relative(root, path);
+  // The bundler would take U+FFFD for each wrong byte.
+  const decoded = decodeSource(bytes, file);
+  if (!decoded.ok) return decoded.diagnostics;
+  const text = decoded.value;
+  if (loader === undefined || !SUSPICIOUS.test(text)) return [];
   const parsed = await parsedAs(text, loader, path);
   if (parsed === undefined) return [];
   const { program, map } = parsed;
-  const file = relative(root, path);
   return new Search(program).all().map(({ node, message }) => {
     const start = offsetOf(map, text, node);
     const word = /^[\w$.]+/.exec(text.slice(start))?.[0] ?? ' ';
