@@ -147,6 +147,30 @@ describe('pipeline archive', () => {
   });
 });
 
+/** Waits until there is something. */
+async function until<T>(look: () => T | undefined | false): Promise<T> {
+  for (;;) {
+    const found = look();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+const childrenOf = (pid: number): readonly number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1')
+    .split(' ')
+    .filter(Boolean)
+    .map(Number);
+
+/** Whether a process runs that runs a task of an archive again; a dead one has no command line. */
+function isSandbox(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('--sandbox');
+  } catch {
+    return false;
+  }
+}
+
 describe('pipeline verify --rerun', () => {
   test('runs everything again, gives a verdict to each task and claim, and writes a page', async () => {
     const rig = await rigWithArchive();
@@ -176,6 +200,30 @@ describe('pipeline verify --rerun', () => {
     ]);
     expect(rig.read('v.html')).toContain('nothing that was run again came out differently');
   });
+
+  test.runIf(existsSync('/proc/self/stat'))(
+    'ends what it runs when it is killed itself',
+    async () => {
+      // The study may read its folder; what is run again may not, and goes on for ever.
+      const spins = `${DOOR}import { readFileSync } from 'node:fs';
+export default defineStage({
+  params: z.object({}), inputs: {}, outputs: { out: json() },
+  run() {
+    try { readFileSync('pipeline.yaml'); } catch { for (;;); }
+    return { out: 1 };
+  },
+});
+`;
+      const yaml = 'stages:\n  spin: { run: spin.mjs, artifacts: { out: out.json } }\n';
+      const rig = await archivedStudy({ ...STUDY, 'pipeline.yaml': yaml, 'spin.mjs': spins });
+      const verify = rig.start(['verify', 'study.zip', '--rerun', '--yes', '-j', '1']);
+      const pid = verify.process.pid ?? 0;
+      const sandbox = await until(() => childrenOf(pid).find(isSandbox));
+      verify.process.kill('SIGKILL');
+      await verify.ended;
+      await until(() => !isSandbox(sandbox));
+    },
+  );
 
   test('tells which tensor of a forged model differs, and how far', async () => {
     const forgery = new Forgery(await honestFiles());

@@ -145,6 +145,25 @@ echo pids $!`,
   expect((await rig.run('show', 'one:out')).stdout).toBe('1\n');
 });
 
+test.runIf(linux)(
+  'a command that gives its own values to the variables by which it is found keeps them, and is found',
+  async () => {
+    const rig = makeRig({
+      'pipeline.yaml': `stages:
+  own:
+    command: [sh, -c, "(cd / && exec setsid sleep 300) & echo $PIPELINE_ATTEMPT $HOME > o.txt; sleep 0.1"]
+    env: { PIPELINE_ATTEMPT: mine, HOME: /, TMPDIR: /tmp }
+    outputs: { o: o.txt }
+    artifacts: { o: o.txt }
+`,
+    });
+    const { code, events } = await rig.make();
+    expect(code).toBe(0);
+    expect(rig.read('artifacts/own/o.txt')).toBe('mine /\n');
+    expect(warnings(events)).toMatch(/left `sleep 300` \(process \d+\) running/);
+  },
+);
+
 test('a helper that ends by itself is not told', async () => {
   const rig = makeRig({
     'pipeline.yaml': `stages:

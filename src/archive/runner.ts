@@ -3,6 +3,15 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { Assignment } from '../pipeline/assignment.ts';
 import { frameOf } from '../pipeline/frame.ts';
+import { killProgram } from '../pipeline/processes.ts';
+import {
+  ATTEMPT_VARIABLE,
+  attemptValue,
+  newNonce,
+  startSupervisor,
+  supervise,
+  unsupervise,
+} from '../pipeline/supervisor.ts';
 import { printable } from './finding.ts';
 
 /** How such a process is started. */
@@ -48,13 +57,17 @@ export const ANSWERS = 3;
 const HEADER_BYTES_MAX = 2 ** 20;
 const WORDS_MAX = 4000;
 
-/** Runs an action in a process of its own. */
+/** Runs an action in a process and session of its own. It ends when this process does, however that ends. */
 export async function runErrand(launcher: Launcher, errand: Errand): Promise<ErrandEnd> {
+  const nonce = newNonce();
+  startSupervisor();
   const child = spawn(launcher.node, [...flagsOf(launcher, errand), launcher.script, '--sandbox'], {
     cwd: errand.cwd,
-    env: { ...launcher.environment },
+    env: { ...launcher.environment, [ATTEMPT_VARIABLE]: attemptValue(nonce) },
     stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
+    detached: true,
   });
+  const mark = child.pid === undefined ? undefined : supervise(child.pid, nonce);
   const kill = (): void => void child.kill('SIGKILL');
   errand.signal.addEventListener('abort', kill);
   if (errand.signal.aborted) kill();
@@ -82,7 +95,10 @@ export async function runErrand(launcher: Launcher, errand: Errand): Promise<Err
     return { end: 'failed', message, infeasible: false };
   } finally {
     errand.signal.removeEventListener('abort', kill);
-    kill();
+    if (mark) {
+      await killProgram(mark);
+      unsupervise(mark);
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 // display.ts — events → what a person sees while a run goes on: live on a terminal, plain lines elsewhere
+import { hostname } from 'node:os';
 import { createLogUpdate } from 'log-update';
 import type { Event, Listener, Outcome, Reason } from '../pipeline/event.ts';
 import type { TaskId } from '../pipeline/key.ts';
@@ -221,6 +222,9 @@ function lineOf(
 
 function waitingWords({ for: run, by }: Extract<Event, { event: 'waiting' }>): string {
   if (by === undefined) return `for run ${run}, which is making it`;
+  if (by.pid === process.pid && by.host === hostname()) {
+    return `for ${by.task}, which is made again: the store lacks what it gave`;
+  }
   return `for ${by.task}, which process ${by.pid} on ${by.host} is making (run ${run})`;
 }
 

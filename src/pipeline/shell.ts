@@ -114,7 +114,6 @@ async function start(
   nonce: string,
 ): Promise<{ readonly child: ChildProcess | undefined; readonly closed: Promise<unknown> }> {
   const { $ } = await import('zx/core');
-  const isNamed = Object.values(env).some((value) => value.includes(nonce));
   let child: ChildProcess | undefined;
   const withArguments = (command: string, _: unknown, options: object): ChildProcess => {
     child = spawn('/bin/sh', ['-c', command, 'sh', ...argv], { ...options, shell: false });
@@ -123,7 +122,7 @@ async function start(
   const nothing = { push: () => 0, length: 0 } as unknown as string[];
   const run = $({
     cwd: folder,
-    env: isNamed ? { ...env } : { ...env, [ATTEMPT_VARIABLE]: attemptValue(nonce) },
+    env: withNonce(env, nonce),
     spawn: withArguments as unknown as typeof spawn,
     store: { stdout: nothing, stderr: nothing, stdall: nothing },
     shell: '/bin/sh',
@@ -139,6 +138,16 @@ async function start(
   });
   const closed = run`read -r pipeline_gate <&3 || exit 125; exec 3<&-; exec "$@"`;
   return { child, closed };
+}
+
+/** An environment by which a program is found. What it holds already stays as it is. */
+function withNonce(env: Named<string>, nonce: string): Record<string, string> {
+  if (Object.values(env).some((value) => value.includes(nonce))) return { ...env };
+  const isTaken = Object.hasOwn(env, ATTEMPT_VARIABLE);
+  return {
+    [isTaken ? `${ATTEMPT_VARIABLE}_NONCE` : ATTEMPT_VARIABLE]: attemptValue(nonce),
+    ...env,
+  };
 }
 
 /** Why the system did not start a shell: Node throws some errors of it, and tells of others later. zx catches both. */
