@@ -83,6 +83,9 @@ exports.ways = {
   created: () => createRequire(here)('other'),
   computed: () => require(['oth', 'er'].join('')),
   asked: () => require('module')._load('other', null, false),
+  loaded: () => new (require('module'))('m').load(other + 'index.js'),
+  extended: () => require('module')._extensions['.js'](new (require('module'))('m'), other + 'index.js'),
+  hooked: () => require('module').register('data:text/javascript,'),
   mapped: () => ['other'].map(createRequire(here)),
   later: () => new Promise((told, no) => setTimeout(() => {
     try { told(createRequire(here)('other')); } catch (error) { no(error); }
@@ -121,7 +124,7 @@ test('in a package it is refused when it runs, with its place; modules of Node s
       lines.findIndex((one) => one.startsWith(`  ${name}:`)) + 1 + (name === 'later' ? 1 : 0);
     if (name !== 'textual') expect(message).toContain(`node_modules/dep/index.js:${line}:`);
   }
-  expect(Object.keys(said).length).toBe(15);
+  expect(Object.keys(said).length).toBe(18);
   expect(said).toMatchObject({ 'free required': '/', 'free imported': '/', 'free started': 0 });
 });
 

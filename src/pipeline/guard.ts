@@ -17,6 +17,9 @@ interface Loader {
     parent: { readonly filename?: string } | undefined,
     isMain: boolean,
   ): unknown;
+  readonly prototype: { load(file: string): unknown };
+  readonly _extensions: Record<string, (module: unknown, file: string) => unknown>;
+  register(...given: unknown[]): unknown;
   /** Since Node 22.15: hooks in this very thread. */
   registerHooks?(hooks: { readonly resolve: Resolve }): void;
 }
@@ -55,6 +58,7 @@ export function installGuard(host: Host): void {
   guardProcesses(host);
   const { registerHooks } = nodeModule as unknown as Loader;
   registerHooks?.({ resolve: resolveGuarded });
+  guardHooks(nodeModule as unknown as Loader);
   nodeModule.syncBuiltinESMExports();
 }
 
@@ -130,6 +134,32 @@ function guardRequire(loader: Loader): void {
     }
     return _load.call(this, request, parent, isMain);
   };
+  const { load } = loader.prototype;
+  loader.prototype.load = function guarded(this: unknown, file) {
+    const caller = stageCaller(guarded);
+    if (caller !== undefined) throw refuse(caller, `loads \`${file}\``);
+    return load.call(this, file);
+  };
+  const extension = loader._extensions['.js'];
+  loader._extensions['.js'] = function guarded(module, file) {
+    const caller = stageCaller(guarded);
+    if (caller !== undefined) throw refuse(caller, `loads \`${file}\``);
+    return extension(module, file);
+  };
+}
+
+/** Hooks that a stage registers would come before those that guard it. */
+function guardHooks(loader: Loader): void {
+  for (const name of ['register', 'registerHooks'] as const) {
+    const register = loader[name] as ((...given: unknown[]) => unknown) | undefined;
+    if (register === undefined) continue;
+    const guarded = (...given: unknown[]): unknown => {
+      const caller = stageCaller(guarded);
+      if (caller !== undefined) throw refuse(caller, 'changes what imports mean');
+      return register.apply(loader, given);
+    };
+    Object.assign(loader, { [name]: guarded });
+  }
 }
 
 function guardAddons(host: Host): void {
