@@ -92,10 +92,11 @@ function keepWitness(
   plan: Plan,
   traces: RunResult['traces'],
 ): void {
-  const { text, sources, readsOutside, root, cache } = session;
+  const { text, sources, environment, readsOutside, root, cache } = session;
   if (!restsOnFiles(plan) || readsOutside || isNetworkFolder(cache)) return;
   const folder = artifactsFolder(root);
   const artifacts = new Map<string, Digest>();
+  const results: string[] = [];
   const told: string[] = [];
   const pathsOf = companionNames(session.plan);
   for (const task of plan.tasks.values()) {
@@ -103,6 +104,7 @@ function keepWitness(
     for (const [output, path] of Object.entries(task.artifacts)) {
       const made = traces.get(task.id)?.outputs[output];
       if (made === undefined) continue;
+      results.push(join(folder, path));
       if (made.kind !== 'files') artifacts.set(join(folder, path), made.digest);
       else for (const [file, digest] of placedFiles(folder, path)) artifacts.set(file, digest);
     }
@@ -112,8 +114,10 @@ function keepWitness(
   witnessed.keep({
     text,
     sources,
+    environment,
     tasks: plan.tasks.size,
     artifacts,
+    results,
     companions: new Map([...companions].map(([path, digest]) => [join(folder, path), digest])),
     lineFor: (event, colors) => lineFor(event, { running: new Map(), made: new Set() }, colors),
   });

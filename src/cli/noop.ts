@@ -1,6 +1,7 @@
 // noop.ts — a make that has nothing to do, told from its memo: neither the plan, the store nor their libraries are loaded
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { EnvironmentMark } from '../pipeline/environment-mark.ts';
 import type { Event, Tally } from '../pipeline/event.ts';
 import type { Digest } from '../pipeline/key.ts';
 import {
@@ -96,7 +97,7 @@ export function readMake(words: readonly string[]): Wish | undefined {
 export function sayNothingToDo(words: readonly string[]): boolean {
   const start = performance.now();
   const wish = isOff() ? undefined : readMake(words);
-  const answer = wish && recall(questionOf(wish, wish.targets), program());
+  const answer = wish && recall(questionOf(wish, wish.targets), program(), process.env);
   if (wish === undefined || answer === undefined) return false;
   const seconds = (performance.now() - start) / 1000;
   if (wish.json) {
@@ -147,8 +148,11 @@ export interface Witness {
 export interface MadeFacts {
   readonly text: Digest;
   readonly sources: Sources;
+  readonly environment: readonly EnvironmentMark[];
   readonly tasks: number;
   readonly artifacts: ReadonlyMap<string, Digest>;
+  /** What is told as made: artifacts, absolute; a folder of files once. */
+  readonly results: readonly string[];
   /** Files beside the artifacts that tell their provenance. */
   readonly companions: ReadonlyMap<string, Digest>;
   /** The lines that an event leaves for people, coloured. */
@@ -174,7 +178,7 @@ export function witness(asked: Asked, targets: readonly string[]): Witness {
       idle &&= isIdleEvent(event);
       if (idle) heard.push(event);
     },
-    keep({ text, sources, tasks, artifacts, companions, lineFor }) {
+    keep({ text, sources, environment, tasks, artifacts, results, companions, lineFor }) {
       const finished = heard.at(-1);
       if (!idle || finished?.event !== 'finished' || !isIdle(finished.tally, tasks)) return;
       const others = heard.slice(0, -1);
@@ -183,11 +187,12 @@ export function witness(asked: Asked, targets: readonly string[]): Witness {
         warnings: others.flatMap((event) =>
           event.event === 'warning' ? (lineFor(event, paint) ?? []) : [],
         ),
-        results: [...artifacts.keys()],
+        results,
         finished,
         events: others.map((event) => `${JSON.stringify(event)}\n`).join(''),
       };
-      const grounds = { since, program: program(), text, store, sources, artifacts, companions };
+      const known = { text, store, sources, environment, artifacts, companions };
+      const grounds = { since, program: program(), ...known };
       remember(question, grounds, answer);
     },
   };

@@ -9,6 +9,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import os from 'node:os';
 import type { OutsideReads } from '../pipeline/assignment.ts';
+import { ALL_NAMES } from '../pipeline/environment-mark.ts';
 
 /** Notes reads from now on. */
 export interface ReadsWatch {
@@ -52,7 +53,9 @@ export function watchReads(): ReadsWatch {
   watchAll(host, /^cwd$/, noteOfStage('the working directory'));
   watchAll(globalThis as unknown as Functions, /^fetch$/, note('other programs or the network'));
   watchClock(note('a clock'));
-  process.env = watchedEnvironment(process.env, environment, noteOfStage('the whole environment'));
+  process.env = watchedEnvironment(process.env, environment, () => {
+    if (!environment.has(ALL_NAMES) && isStageCalling()) environment.add(ALL_NAMES);
+  });
   syncBuiltinESMExports();
   return { reads: () => ({ environment: [...environment], other: [...other] }) };
 }
@@ -142,6 +145,7 @@ function watchedEnvironment(
     // Node reads variables, too, such as FORCE_COLOR when something is printed.
     if (typeof name === 'string' && !names.has(name) && isStageAsking()) names.add(name);
   };
+  const listed = new Set<string | symbol>();
   return new Proxy(own, {
     get(target, name) {
       note(name);
@@ -152,12 +156,16 @@ function watchedEnvironment(
       return Reflect.has(target, name);
     },
     getOwnPropertyDescriptor(target, name) {
-      note(name);
+      // `Object.keys` asks for each that it lists, and takes nothing but whether it is there.
+      if (!listed.delete(name)) note(name);
       return Reflect.getOwnPropertyDescriptor(target, name);
     },
     ownKeys(target) {
       all();
-      return Reflect.ownKeys(target);
+      const keys = Reflect.ownKeys(target);
+      for (const key of keys) listed.add(key);
+      queueMicrotask(() => listed.clear());
+      return keys;
     },
     set: (target, name, value) => Reflect.set(target, name, value),
   });

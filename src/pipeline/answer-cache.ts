@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OutsideReads } from './assignment.ts';
 import type { Declaration, ParamsAnswer, WorkQuestion } from './declaration.ts';
+import { type EnvironmentMark, markOf, marksHold } from './environment-mark.ts';
 import { writeAtomically } from './files.ts';
 import { canonicalJson, type Digest, digestOf, type Json, type Named } from './key.ts';
 
@@ -29,7 +30,7 @@ interface AnswersFile {
   readonly program: string;
   readonly declaration: Declaration;
   /** Variables of the environment that the module looked at, and what tells their values from others. */
-  readonly environment: readonly (readonly [name: string, mark: string])[];
+  readonly environment: readonly EnvironmentMark[];
   /** Names that `work` asked for. */
   readonly upstream: readonly string[];
   readonly values: readonly Json[];
@@ -70,9 +71,14 @@ export class ModuleAnswers {
     return short(canonicalJson([params, upstream.filter(hasValue)]));
   }
 
-  /** Whether the module looked at anything beside its bundle. */
+  /** Whether the module looked at anything beside its bundle and variables of the environment. */
   get readsOutside(): boolean {
-    return this.looksAround || this.variables.size > 0;
+    return this.looksAround;
+  }
+
+  /** The variables that the module looked at. */
+  marks({ environment }: Pick<AnswersPlace, 'environment'>): readonly EnvironmentMark[] {
+    return [...this.variables].map((name) => [name, markOf(name, environment)]);
   }
 
   noteReads({ environment, other }: OutsideReads): void {
@@ -126,7 +132,7 @@ export class ModuleAnswers {
 
   private fill(file: AnswersFile, { program, environment }: AnswersPlace): void {
     if (file.form !== FORM || file.program !== program) return;
-    if (file.environment.some(([name, mark]) => markOf(name, environment) !== mark)) return;
+    if (!marksHold(file.environment, environment)) return;
     for (const [name] of file.environment) this.variables.add(name);
     const { declaration, values } = file;
     for (const [key, stored] of file.params) {
@@ -155,7 +161,7 @@ export class ModuleAnswers {
     }
     const work = this.ofThisPlanFirst(this.work).slice(0, ANSWERS_MAX);
     const upstream = [...this.upstream];
-    const marks = [...this.variables].map((name) => [name, markOf(name, environment)]);
+    const marks = this.marks({ environment });
     const rest = { form: FORM, program, declaration, environment: marks, upstream, params, work };
     // Values are texts already.
     return `${JSON.stringify(rest).slice(0, -1)},"values":[${values.texts.join(',')}]}`;
@@ -170,10 +176,6 @@ export class ModuleAnswers {
 
 const fileOf = (cache: string, bundle: Digest): string =>
   join(cache, 'bundles', `${bundle}.answers.json`);
-
-/** Tells the value of a variable from others without holding it. */
-const markOf = (name: string, environment: NodeJS.ProcessEnv): string =>
-  digestOf(canonicalJson([name, environment[name] ?? null])).slice(0, 32);
 
 const short = (text: string): string => (text.length <= KEY_CHARACTERS_MAX ? text : digestOf(text));
 

@@ -6,6 +6,7 @@ import type { Bundles, ModuleRequest, StageCode } from './code.ts';
 import { commandModule } from './command-module.ts';
 import { type Pipeline, readPipelineParts } from './config.ts';
 import type { StageModule } from './declaration.ts';
+import type { EnvironmentMark } from './environment-mark.ts';
 import { type Diagnostic, failure, type Result, success } from './event.ts';
 import { type Digest, digestOf } from './key.ts';
 import type { Sources } from './memo.ts';
@@ -42,8 +43,10 @@ export interface Loaded {
   readonly text: Digest;
   /** What the stages' bundles were made from. */
   readonly sources: Sources;
-  /** Whether a stage module looked at more than its bundle when it was planned, such as the environment or a clock. */
+  /** Whether a stage module looked at more than its bundle when it was planned, such as files or a clock. */
   readonly readsOutside: boolean;
+  /** The variables of the environment that stage modules looked at. */
+  readonly environment: readonly EnvironmentMark[];
 }
 
 /**
@@ -70,8 +73,9 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
     const { stages, sources } = await loadModules(pipeline, options, client, mistakes);
     const plan = await planSoundStages(stages, options, client, mistakes);
     if (plan === undefined || mistakes.all.length > 0) return failure(...mistakes.all);
-    const { readsOutside } = client;
-    return success({ pipeline, plan, text: digestOf(bytes), sources, readsOutside });
+    const { readsOutside, environment } = client;
+    const seen = { sources, environment, readsOutside };
+    return success({ pipeline, plan, text: digestOf(bytes), ...seen });
   } finally {
     await client.close();
   }

@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { type EnvironmentMark, marksHold } from './environment-mark.ts';
 import { canonicalJson, type Digest, digestOf, type Named } from './key.ts';
 import { Folders } from './lookups.ts';
 import { folderStamp, isSettled, type Stamp, sameStamp, stampOf } from './stamp.ts';
@@ -63,6 +64,8 @@ export interface Grounds {
   /** `storeState` before anything was looked up in the store. */
   readonly store: string | null;
   readonly sources: Sources;
+  /** Variables of the environment that stage modules looked at. */
+  readonly environment: readonly EnvironmentMark[];
   /** Digest of each artifact, by absolute path. */
   readonly artifacts: ReadonlyMap<string, Digest>;
   /** Digests of the files beside the artifacts that tell their provenance, by absolute path. */
@@ -70,7 +73,7 @@ export interface Grounds {
 }
 
 /** The form of a memo: one of another form is as good as none. */
-const FORM = 'memo/2';
+const FORM = 'memo/3';
 /** Artifacts that are too fresh for stamps are known by their bytes, up to so many of them. */
 const FRESH_BYTES_MAX = 4_000_000;
 /** One memo for each way to ask; the oldest go. */
@@ -93,6 +96,7 @@ interface Memo {
   /** Files whose stamps prove nothing yet, by their bytes. */
   readonly fresh: Named<Digest>;
   readonly answer: Omit<Answer, 'events'>;
+  readonly environment: readonly EnvironmentMark[];
 }
 
 /** The store's file within its folder. */
@@ -123,13 +127,17 @@ export function storeState(cache: string): string | null {
 // ---- recalling ----
 
 /** What a make would say that has nothing to do; undefined when it may have something to do. */
-export function recall(question: Question, program: string): Answer | undefined {
+export function recall(
+  question: Question,
+  program: string,
+  environment: NodeJS.ProcessEnv,
+): Answer | undefined {
   try {
     const [digest, body] = headAndRest(readFileSync(memoFile(question)));
     if (digestOf(body) !== digest.toString()) return undefined;
     const [head, events] = headAndRest(body);
     const memo = JSON.parse(head.toString()) as Memo;
-    return holds(memo, question, program)
+    return holds(memo, question, program) && marksHold(memo.environment, environment)
       ? { ...memo.answer, events: events.toString() }
       : undefined;
   } catch {
@@ -198,7 +206,8 @@ export function remember(question: Question, grounds: Grounds, answer: Answer): 
     return [path, { found: [...found], stamp: stamp && isSettled(stamp, since) ? stamp : null }];
   });
   const { events, ...said } = answer;
-  const facts = { program, text, store, stamps, folders, fresh };
+  const { environment } = grounds;
+  const facts = { program, text, store, stamps, folders, fresh, environment };
   const head = JSON.stringify({ form: FORM, question, ...facts, answer: said } satisfies Memo);
   const body = `${head}\n${events}`;
   write(question, `${digestOf(body)}\n${body}`);

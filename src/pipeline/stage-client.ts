@@ -14,6 +14,7 @@ import type {
   WorkAnswer,
   WorkQuestion,
 } from './declaration.ts';
+import type { EnvironmentMark } from './environment-mark.ts';
 import { failure, type Result, success } from './event.ts';
 import { byCodeUnit, type Digest, type Json, type Named } from './key.ts';
 import type { Tools } from './stage.ts';
@@ -159,7 +160,13 @@ export class StageClient implements StageAnswers {
     return reply.end === 'answered' && tools.length === params.length ? tools : faultOf(reply);
   }
 
-  /** Whether a module looked at anything beside its bundle: then it may say something else next time. */
+  /** The variables of the environment that modules looked at. */
+  get environment(): readonly EnvironmentMark[] {
+    const marks = [...this.read.values()].flatMap((answers) => answers.marks(this.options));
+    return [...new Map(marks)];
+  }
+
+  /** Whether a module looked at anything else beside its bundle: then it may say something else next time. */
   get readsOutside(): boolean {
     return [...this.read.values()].some((answers) => answers.readsOutside);
   }
