@@ -674,7 +674,7 @@ describe('every verdict', () => {
         ]);
         if (given.dataset === 'drawn' || given.n < 10) expect(verdict).toBe('not assessed');
       }),
-      { numRuns: 40 },
+      { numRuns: process.env.FULL ? 40 : 12 },
     );
   });
 
@@ -694,7 +694,7 @@ describe('every verdict', () => {
           expect(high).toBeGreaterThanOrEqual(low);
         }
       }),
-      { numRuns: 25 },
+      { numRuns: process.env.FULL ? 25 : 6 },
     );
   });
 });

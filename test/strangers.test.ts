@@ -162,7 +162,12 @@ globalThis.Promise.all = () => { throw new Error('gone'); };`;
     );
     const printed = [{ run: 'loud.ts', log: join(rig.folder, 'cache/bundles', log) }];
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toEqual({ event: 'diagnostics', diagnostics: [], warnings: [], printed });
+    expect(JSON.parse(stdout)).toEqual({
+      event: 'diagnostics',
+      diagnostics: [],
+      warnings: [],
+      printed,
+    });
     const kept = rig.read(`cache/bundles/${log}`);
     expect(kept.length).toBeLessThan(100_000);
     expect(kept).toContain('the rest of what it printed is left out');
@@ -264,6 +269,22 @@ describe('what a module says of params', () => {
       }
     }
     expect((await withoutLoading(rig, 'check')).code).toBe(0);
+  });
+
+  test('may list the environment, as libraries do: that there is nothing to do is still remembered', async () => {
+    const rig = rigOf({
+      one: stage(
+        'const n = Object.keys(process.env).filter((name) => name.startsWith("N_OF_")).length;',
+      ).replace('z.int(), 1', 'z.int(), n'),
+    });
+    const makeWith = (environment: NodeJS.ProcessEnv) => rig.start(['make'], environment).ended;
+    const memos = (): number => readdirSync(join(rig.folder, 'cache/memos')).length;
+    expect((await makeWith({})).stderr).toContain('1 built');
+    expect((await makeWith({})).stderr).toContain('nothing to do');
+    expect(memos()).toBe(1);
+    // A value that nobody read changes nothing, and another name may.
+    expect((await makeWith({ HOME: '/' })).stderr).toContain('nothing to do');
+    expect((await makeWith({ N_OF_ONE: 'x' })).stderr).toContain('1 built');
   });
 
   test('may depend on the environment: it is asked again when that is another', async () => {

@@ -144,41 +144,45 @@ describe('engine: tensorflow', () => {
       `params: { training: { epochs: 2, batch: 128, optimizer: adam, learningRate: 0.001, engine: ${engine} } }\n  # ... over a grid`,
     );
 
-  test('trains on WebAssembly with a word, and tfjs-node, once installed, never meets that', async () => {
-    const rig = await tensorRig();
-    inStatic(rig, 'tensorflow');
-    const first = await rig.make(TARGET, ...SMALL);
-    expect(first.code).toBe(0);
-    expect(first.events.filter(({ event }) => event === 'warning')).toMatchObject([
-      {
-        message:
-          'TensorFlow.js trains on its WebAssembly backend: @tensorflow/tfjs-node is not installed',
-      },
-    ]);
-    const why = JSON.parse((await rig.run('why', TARGET, '--json', ...SMALL)).stdout);
-    expect(why).toMatchObject({
-      fate: 'reuse',
-      tolerance: 0.01,
-      parts: { tools: { [CORE]: '4.22.0', [WASM[0]]: '4.22.0' } },
-    });
+  // Two trainings by TensorFlow.js and two bundlings of the whole study: for `npm run test:full`.
+  test.runIf(process.env.FULL)(
+    'trains on WebAssembly with a word, and tfjs-node, once installed, never meets that',
+    async () => {
+      const rig = await tensorRig();
+      inStatic(rig, 'tensorflow');
+      const first = await rig.make(TARGET, ...SMALL);
+      expect(first.code).toBe(0);
+      expect(first.events.filter(({ event }) => event === 'warning')).toMatchObject([
+        {
+          message:
+            'TensorFlow.js trains on its WebAssembly backend: @tensorflow/tfjs-node is not installed',
+        },
+      ]);
+      const why = JSON.parse((await rig.run('why', TARGET, '--json', ...SMALL)).stdout);
+      expect(why).toMatchObject({
+        fate: 'reuse',
+        tolerance: 0.01,
+        parts: { tools: { [CORE]: '4.22.0', [WASM[0]]: '4.22.0' } },
+      });
 
-    // Its JavaScript without its native library: the same backend, so the same key.
-    rig.write(NATIVE, `throw new Error('no native library\\nat all');`);
-    expect(tasksOf((await rig.make(TARGET, ...SMALL)).events, 'built')).toEqual([]);
+      // Its JavaScript without its native library: the same backend, so the same key.
+      rig.write(NATIVE, `throw new Error('no native library\\nat all');`);
+      expect(tasksOf((await rig.make(TARGET, ...SMALL)).events, 'built')).toEqual([]);
 
-    // A stand-in that works.
-    rig.write(
-      NATIVE,
-      `const core = require('${CORE}');
+      // A stand-in that works.
+      rig.write(
+        NATIVE,
+        `const core = require('${CORE}');
        require('@tensorflow/tfjs-backend-wasm');
        const setBackend = () => core.setBackend('wasm');
        module.exports = { ...core, setBackend, version: { 'tfjs-node': '9.9.9' } };`,
-    );
-    const second = await rig.make(TARGET, ...SMALL);
-    expect(tasksOf(second.events, 'built')).toEqual([TASK]);
-    expect(keysOf(second.events)[TASK]).not.toBe(keysOf(first.events)[TASK]);
-    expect(second.events.filter(({ event }) => event === 'warning')).toEqual([]);
-  });
+      );
+      const second = await rig.make(TARGET, ...SMALL);
+      expect(tasksOf(second.events, 'built')).toEqual([TASK]);
+      expect(keysOf(second.events)[TASK]).not.toBe(keysOf(first.events)[TASK]);
+      expect(second.events.filter(({ event }) => event === 'warning')).toEqual([]);
+    },
+  );
 
   test('agrees with engine: sparse, whose key knows no tools', async () => {
     const [ours, theirs] = [await tensorRig(), await tensorRig()];
