@@ -88,7 +88,9 @@ describe('help', () => {
       expect(stdout).toContain(`Examples:\n  $ pipeline ${command}`);
       expect([command, optionsIn(stdout)]).toEqual([command, optionsOf(command, stdout)]);
     }
-    expect(root.stdout).toContain('Exit codes: 0 success, 1 a task failed, 2 usage or configuration error');
+    expect(root.stdout).toContain(
+      'Exit codes: 0 success, 1 a task failed, 2 usage or configuration error',
+    );
   });
 
   test('a wrong command, option or argument ends with 2 and says what was likely meant', async () => {
