@@ -110,7 +110,7 @@ export class RunNotes {
 
 /** The journal of a run that goes on. Nothing here throws: a journal that cannot be written costs no result. */
 export interface Journal {
-  /** Keeps an entry. It is in the file by the end of this turn of the event loop, or within `GATHER_MS` where many come. */
+  /** Keeps an entry. It is in the file when this returns, or within `GATHER_MS` where many come. */
   note(entry: JournalEntry): void;
   /** Keeps an entry now: the process may end at once. */
   noteNow(entry: JournalEntry): void;
@@ -120,6 +120,8 @@ export interface Journal {
 
 /** Entries that follow each other sooner than this are written together. */
 const GATHER_MS = 10;
+/** Entries that are written one by one within that time. */
+const WRITES_MAX = 64;
 /** A sign of life in this interval: the file's date tells when the run was last seen. */
 const BEAT_MS = 1000;
 /** A journal that has grown by so much is written anew, without the lines that a log does not keep. */
@@ -135,7 +137,9 @@ export function openJournal(cache: string, run: RunStart, notes: RunNotes): Jour
   let file: number | undefined;
   let waiting: string[] = [];
   let written = 0;
-  let flushed = Number.NEGATIVE_INFINITY;
+  /** When the span of `GATHER_MS` began in which writes are counted, and how many there were. */
+  let began = Number.NEGATIVE_INFINITY;
+  let writes = 0;
   const quietly = (action: () => void): void => {
     try {
       action();
@@ -154,7 +158,6 @@ export function openJournal(cache: string, run: RunStart, notes: RunNotes): Jour
   const flush = (): void => {
     const text = waiting.join('');
     waiting = [];
-    flushed = performance.now();
     if (file === undefined || text === '') return;
     written += writeSync(file, text);
     if (written < REWRITE_BYTES) return;
@@ -175,9 +178,12 @@ export function openJournal(cache: string, run: RunStart, notes: RunNotes): Jour
   return {
     note(entry) {
       if (waiting.push(`${JSON.stringify(entry)}\n`) > 1) return;
-      const pause = flushed + GATHER_MS - performance.now();
-      if (pause <= 0) queueMicrotask(() => quietly(flush));
-      else setTimeout(() => quietly(flush), pause);
+      const pause = began + GATHER_MS - performance.now();
+      if (pause <= 0) [began, writes] = [performance.now(), 0];
+      writes += 1;
+      // Before anybody is told of it, unless very many come at once.
+      if (writes <= WRITES_MAX) quietly(flush);
+      else setTimeout(() => quietly(flush), Math.max(0, pause));
     },
     noteNow(entry) {
       waiting.push(`${JSON.stringify(entry)}\n`);
