@@ -68,7 +68,7 @@ describe('files of the project', () => {
     const rig = makeRig(FILES);
     rig.edit('pipeline.yaml', '**/*.csv', '*.tsv');
     rig.edit('pipeline.yaml', 'scale-{set}', '*-[ab]');
-    const { code, stderr } = await rig.run('status');
+    const { code, stderr } = await rig.run('check');
     expect(code).toBe(2);
     expect(stderr).toContain('input `tables` of stage `sum`: no file fits `tables/*.tsv`');
     expect(stderr).toContain(
@@ -80,7 +80,7 @@ describe('files of the project', () => {
     const elsewhere = makeRig({ 'x.csv': '7' }).folder;
     const rig = makeRig(FILES);
     symlinkSync(join(elsewhere, 'x.csv'), join(rig.folder, 'tables/link.csv'));
-    const refused = await rig.run('status');
+    const refused = await rig.run('check');
     expect(refused.code).toBe(2);
     expect(refused.stderr).toContain('tables/link.csv lies outside the project');
     rig.edit('pipeline.yaml', '*.csv" }', '*.csv", outside: true }');
@@ -89,7 +89,7 @@ describe('files of the project', () => {
     rig.edit('pipeline.yaml', '"tables/**/*.csv"', join(elsewhere, 'x.csv'));
     expect((await rig.make('sum/a')).code).toBe(0);
     rig.edit('pipeline.yaml', ', outside: true', '');
-    const absolute = await rig.run('status');
+    const absolute = await rig.run('check');
     expect(absolute.stderr).toContain('`file` of input `tables` leads out of the project');
   });
 
