@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), 'pipeline-bench-'));
 symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'));
 writeFileSync(
   join(folder, 'one.ts'),
-  `import { defineStage, json } from '${join(repository, 'src/pipeline/stage.ts')}';
+  `import { defineStage, json } from '${join(repository, 'src/engine/stage.ts')}';
 import * as z from 'zod/mini';
 export default defineStage({
   params: z.object({ n: z.int() }), inputs: {}, outputs: { out: json() },
@@ -22,7 +22,7 @@ export default defineStage({
 );
 writeFileSync(
   join(folder, 'chain.ts'),
-  `import { defineStage, json } from '${join(repository, 'src/pipeline/stage.ts')}';
+  `import { defineStage, json } from '${join(repository, 'src/engine/stage.ts')}';
 import * as z from 'zod/mini';
 export default defineStage({
   params: z.object({ n: z.int() }), inputs: { before: json() }, outputs: { out: json() },

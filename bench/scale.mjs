@@ -89,7 +89,7 @@ const count = (n) => Array.from({ length: n }, (_, i) => i);
 
 // ---- ours ----
 
-const DOOR = `import { collect, defineStage, json } from '${join(repository, 'src/pipeline/stage.ts')}';
+const DOOR = `import { collect, defineStage, json } from '${join(repository, 'src/engine/stage.ts')}';
 import * as z from 'zod/mini';
 `;
 

@@ -37,7 +37,11 @@ const define = {
   PUBLISHED_CHECKERS: JSON.stringify(published),
 };
 const { metafile } = await build({
-  entryPoints: { main: 'src/cli/main.ts', worker: 'src/cli/worker.ts', leash: 'src/cli/leash.ts' },
+  entryPoints: {
+    main: 'src/cli/main.ts',
+    worker: 'src/cli/processes/worker.ts',
+    leash: 'src/cli/processes/control-thread.ts',
+  },
   outdir: 'dist',
   bundle: true,
   splitting: true,
@@ -79,7 +83,7 @@ await build({
 });
 // The door for studies in folders of their own: what they import, in one file, and its types.
 await build({
-  entryPoints: ['src/pipeline/stage.ts'],
+  entryPoints: ['src/engine/stage.ts'],
   outfile: 'dist/stage.js',
   bundle: true,
   format: 'esm',
@@ -91,7 +95,7 @@ const like = ['--target', 'es2023', '--module', 'preserve', '--moduleResolution'
 const strict = ['--strict', '--skipLibCheck', '--allowImportingTsExtensions', '--types', 'node'];
 await $({
   stdio: 'inherit',
-})`${process.execPath} node_modules/typescript/bin/tsc src/pipeline/stage.ts --ignoreConfig ${types} ${like} ${strict}`;
+})`${process.execPath} node_modules/typescript/bin/tsc src/engine/stage.ts --ignoreConfig ${types} ${like} ${strict}`;
 
 // Chunks of an earlier build go only now, so that a command that is starting still finds its own.
 for (const name of readdirSync('dist').filter((file) => file.endsWith('.js'))) {
@@ -117,7 +121,7 @@ export async function hashFile(path, { algorithm }) {
 // sent along. Nor has what only a make needs: files are digested without a thread, nothing is looked for by globs or read as YAML.
 // Archives are told by the SHA-256 of this file, so nothing in it may depend on where it was built.
 await build({
-  entryPoints: ['src/cli/verify-alone.ts'],
+  entryPoints: ['src/cli/processes/verify-alone.ts'],
   outfile: 'dist/verify.mjs',
   bundle: true,
   format: 'esm',

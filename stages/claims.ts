@@ -5,7 +5,7 @@ import type { Measurements } from '../src/claims/evidence.ts';
 import { judge } from '../src/claims/judge.ts';
 import type { ClaimsResult } from '../src/claims/result.ts';
 import type { GradientStatistics, TrainingMetrics } from '../src/network/metrics.ts';
-import { collectPartial, defineStage, type Gathered, json } from '../src/pipeline/stage.ts';
+import { collectPartial, defineStage, type Gathered, json } from '../src/engine/stage.ts';
 import type { Convergence } from '../src/sparse/convergence.ts';
 import type { DatasetAbout } from './dataset.ts';
 

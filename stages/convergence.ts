@@ -9,7 +9,7 @@ import {
   json,
   StageError,
   tensors,
-} from '../src/pipeline/stage.ts';
+} from '../src/engine/stage.ts';
 import {
   type Convergence,
   convergenceOf,

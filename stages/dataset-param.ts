@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { imageDatasetNames } from '../src/data/catalog.ts';
 import { synthDigitsDefaults } from '../src/data/synth-digits.ts';
 import { synthForestDefaults } from '../src/data/synth-forest.ts';
-import type { ParamProblem } from '../src/pipeline/stage.ts';
+import type { ParamProblem } from '../src/engine/stage.ts';
 
 const Samples = z.int().check(z.minimum(10), z.maximum(1_000_000));
 const Share = z.number().check(z.minimum(0), z.lt(1));

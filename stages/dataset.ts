@@ -33,7 +33,7 @@ import {
   type StageContext,
   StageError,
   tensors,
-} from '../src/pipeline/stage.ts';
+} from '../src/engine/stage.ts';
 import {
   type CsvDataset,
   checkDataset,

@@ -1,6 +1,6 @@
 // equilibrium.ts — the fan-in distribution at which RigL's pilot runs settle
 import * as z from 'zod/mini';
-import { type Collected, collect, defineStage, json, StageError } from '../src/pipeline/stage.ts';
+import { type Collected, collect, defineStage, json, StageError } from '../src/engine/stage.ts';
 import { type Equilibrium, fitEquilibrium } from '../src/sparse/equilibrium.ts';
 import type { FanInSummary } from '../src/sparse/fan-in.ts';
 import { type FanInFit, fitFanIn } from '../src/sparse/fit.ts';

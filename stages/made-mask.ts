@@ -1,5 +1,5 @@
 // made-mask.ts — what the stages that make masks have in common: outputs, and words for what cannot be
-import { InfeasibleError, StageError } from '../src/pipeline/stage.ts';
+import { InfeasibleError, StageError } from '../src/engine/stage.ts';
 import { fanInSummary } from '../src/sparse/fan-in.ts';
 import { type Mask, maskToTensors } from '../src/sparse/mask.ts';
 import { describeInfeasible, type MaskResult } from '../src/sparse/wiring.ts';

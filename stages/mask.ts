@@ -1,7 +1,7 @@
 // mask.ts — which connections exist before training, by layer rule, fan-in profile and placement
 import * as z from 'zod/mini';
 import type { DatasetShape } from '../src/data/dataset.ts';
-import { defineStage, json, optional, StageError, tensors } from '../src/pipeline/stage.ts';
+import { defineStage, json, optional, StageError, tensors } from '../src/engine/stage.ts';
 import { type FanInSummary, fanInOf } from '../src/sparse/fan-in.ts';
 import { type Mask, maskFromTensors } from '../src/sparse/mask.ts';
 import { copyMask } from '../src/sparse/placement.ts';

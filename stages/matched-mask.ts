@@ -1,7 +1,7 @@
 // matched-mask.ts — masks with the fan-in that RigL's pilots settled at, and its controls, same budget per layer
 import * as z from 'zod/mini';
 import type { DatasetShape } from '../src/data/dataset.ts';
-import { type Collected, collect, defineStage, json, tensors } from '../src/pipeline/stage.ts';
+import { type Collected, collect, defineStage, json, tensors } from '../src/engine/stage.ts';
 import { type Equilibrium, makeMatchedMask } from '../src/sparse/equilibrium.ts';
 import { type FanInSummary, fanInOf } from '../src/sparse/fan-in.ts';
 import { type Mask, maskFromTensors } from '../src/sparse/mask.ts';

@@ -1,7 +1,7 @@
 // placed-mask.ts — a mask that keeps some of what a finished run arrived at: hubs, inputs, or all of it
 import * as z from 'zod/mini';
 import { initialModel } from '../src/network/init.ts';
-import { defineStage, json, optional, StageError, tensors } from '../src/pipeline/stage.ts';
+import { defineStage, json, optional, StageError, tensors } from '../src/engine/stage.ts';
 import type { FanInSummary } from '../src/sparse/fan-in.ts';
 import { maskFromTensors } from '../src/sparse/mask.ts';
 import { PLACEMENT_ARMS, placeLike } from '../src/sparse/placement.ts';

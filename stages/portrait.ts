@@ -1,7 +1,7 @@
 // portrait.ts — what rewiring makes of a mask, as a picture: the first layer of one run, before and after
 import * as z from 'zod/mini';
 import type { DatasetShape } from '../src/data/dataset.ts';
-import { collect, defineStage, json, tensors } from '../src/pipeline/stage.ts';
+import { collect, defineStage, json, tensors } from '../src/engine/stage.ts';
 import { maskFromTensors } from '../src/sparse/mask.ts';
 import { type LayerPortrait, portraitOf } from '../src/sparse/portrait.ts';
 

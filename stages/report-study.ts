@@ -1,6 +1,6 @@
 // report-study.ts — what the report's inputs hold, as the study that it tells of
 import type { GradientStatistics, TrainingMetrics } from '../src/network/metrics.ts';
-import type { Absent, Collected, Gathered } from '../src/pipeline/stage.ts';
+import type { Absent, Collected, Gathered } from '../src/engine/stage.ts';
 import type {
   ConvergenceResult,
   Coordinates,
@@ -15,7 +15,7 @@ import type {
   Sourced,
   Study,
   StudyDataset,
-} from '../src/report/study.ts';
+} from '../src/report/data/study.ts';
 import type { Convergence } from '../src/sparse/convergence.ts';
 import type { Equilibrium } from '../src/sparse/equilibrium.ts';
 import { coefficientOfVariation, type FanInSummary } from '../src/sparse/fan-in.ts';

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import type { ClaimsResult } from '../src/claims/result.ts';
 import { fileSet } from '../src/file-set.ts';
 import type { GradientStatistics, TrainingMetrics } from '../src/network/metrics.ts';
-import { collectPartial, defineStage, json, text } from '../src/pipeline/stage.ts';
+import { collectPartial, defineStage, json, text } from '../src/engine/stage.ts';
 import { renderReport } from '../src/report/page.ts';
 import type { Convergence } from '../src/sparse/convergence.ts';
 import type { Equilibrium } from '../src/sparse/equilibrium.ts';

@@ -1,7 +1,7 @@
 // score.ts — how much each hidden neuron of a run matters, for masks whose hubs are placed by it
 import * as z from 'zod/mini';
 import type { GradientStatistics } from '../src/network/metrics.ts';
-import { defineStage, json, optional, StageError } from '../src/pipeline/stage.ts';
+import { defineStage, json, optional, StageError } from '../src/engine/stage.ts';
 import type { FanInSummary } from '../src/sparse/fan-in.ts';
 
 /** For each hidden layer, a number for each neuron; only their order matters. Plain JSON. */

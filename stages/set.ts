@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import type { DatasetShape } from '../src/data/dataset.ts';
 import type { GradientStatistics, TrainingMetrics } from '../src/network/metrics.ts';
 import { train } from '../src/network/train.ts';
-import { defineStage, json, tensors } from '../src/pipeline/stage.ts';
+import { defineStage, json, tensors } from '../src/engine/stage.ts';
 import { type FanInSummary, fanInSummary } from '../src/sparse/fan-in.ts';
 import { maskToTensors } from '../src/sparse/mask.ts';
 import { checkRewired, Gradients, Rewiring, Seed, Training } from './schema.ts';

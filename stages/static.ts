@@ -16,7 +16,7 @@ import {
   type Load,
   optional,
   tensors,
-} from '../src/pipeline/stage.ts';
+} from '../src/engine/stage.ts';
 import { checkTraining, Gradients, Seed, Training } from './schema.ts';
 import { trainNetwork } from './training.ts';
 import { trainingWork } from './training-work.ts';

@@ -10,7 +10,7 @@ import type {
   TrainingJob,
   TrainingOptions,
 } from '../src/network/train.ts';
-import type { StageContext } from '../src/pipeline/stage.ts';
+import type { StageContext } from '../src/engine/stage.ts';
 import { maskFromTensors } from '../src/sparse/mask.ts';
 import type { TensorFile } from '../src/tensor.ts';
 

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { deflateSync, unzipSync } from 'fflate';
-import { tagFiles } from '../src/archive/bag.ts';
-import type { Verification } from '../src/archive/verdict.ts';
+import type { Verification } from '../src/archive/checking/verdict.ts';
+import { tagFiles } from '../src/archive/form/bag.ts';
 import { type VerifyOptions, verifyArchive } from '../src/archive/verify.ts';
-import { canonicalJson, digestOf } from '../src/pipeline/key.ts';
+import { canonicalJson, digestOf } from '../src/engine/model/key.ts';
 import { DOOR, makeRig, type Rig, repository } from './rig.ts';
 
 const CLAIMS = `${DOOR}

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type Digest, digestOf } from '../src/pipeline/key.ts';
+import { type Digest, digestOf } from '../src/engine/model/key.ts';
 import {
   archivedStudy,
   bagged,

@@ -3,9 +3,9 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { openArtifacts, type Publication } from '../src/pipeline/artifact.ts';
-import { withFolderLock } from '../src/pipeline/folder-lock.ts';
-import { digestOf } from '../src/pipeline/key.ts';
+import { openArtifacts, type Publication } from '../src/engine/artifacts/artifact.ts';
+import { withFolderLock } from '../src/engine/files/folder-lock.ts';
+import { digestOf } from '../src/engine/model/key.ts';
 import { DOOR, madeRig, makeRig, type Rig } from './rig.ts';
 
 const FILES = {

@@ -11,8 +11,8 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { afterAll, expect, inject, test, vi } from 'vitest';
-import { type BundleRecord, readIndex } from '../src/pipeline/bundle-index.ts';
-import { bundleStages } from '../src/pipeline/code.ts';
+import { type BundleRecord, readIndex } from '../src/engine/bundler/bundle-index.ts';
+import { bundleStages } from '../src/engine/bundler/code.ts';
 import { RandomProject, RUNS } from './bundle-project.ts';
 import { repository } from './rig.ts';
 

@@ -3,8 +3,8 @@ import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Located, labelOf } from '../src/pipeline/located.ts';
-import { type AxisValue, countPoints, type Matrix, pointsOf } from '../src/pipeline/matrix.ts';
+import { type Located, labelOf } from '../src/engine/config/located.ts';
+import { type AxisValue, countPoints, type Matrix, pointsOf } from '../src/engine/config/matrix.ts';
 import { DOOR, makeRig, type Rig } from './rig.ts';
 
 interface Told {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
-import { checkCitations } from '../src/archive/cited.ts';
+import { checkCitations } from '../src/archive/checking/cited.ts';
 import { Claim, type ClaimDeclaration, claimFaults } from '../src/claims/declaration.ts';
 import type { Absence, Evidence, Labels, Observation } from '../src/claims/evidence.ts';
 import { judge } from '../src/claims/judge.ts';

@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { tooLongWords } from '../src/pipeline/command-line.ts';
+import { tooLongWords } from '../src/engine/planning/command-line.ts';
 import { canRunAsUser, giveToUser, runAsUser } from './as-user.ts';
 import { DOOR, makeRig, type Rig } from './rig.ts';
 

@@ -1,10 +1,10 @@
 // What is said of every mistake that one can make in a pipeline.yaml, whole: place, line, carets, hint.
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
-import { colorsFor, drawDiagnostic } from '../src/cli/words.ts';
-import { type Pipeline, readPipeline } from '../src/pipeline/config.ts';
-import { makePlan } from '../src/pipeline/planner.ts';
-import { collect, defineStage, json, optional, tensors, text } from '../src/pipeline/stage.ts';
+import { colorsFor, drawDiagnostic } from '../src/cli/terminal/format.ts';
+import { type Pipeline, readPipeline } from '../src/engine/config/config.ts';
+import { makePlan } from '../src/engine/planning/planner.ts';
+import { collect, defineStage, json, optional, tensors, text } from '../src/engine/stage.ts';
 import { liveModules } from './live-answers.ts';
 import { DOOR, makeRig } from './rig.ts';
 

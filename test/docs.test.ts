@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
-import { EVENTS_VERSION } from '../src/pipeline/event.ts';
+import { EVENTS_VERSION } from '../src/engine/model/event.ts';
 import { shapedFamilies } from '../src/sparse/family.ts';
 import { hierarchy } from '../src/sparse/hierarchy.ts';
 import { PLACEMENT_ARMS } from '../src/sparse/placement.ts';
@@ -99,7 +99,7 @@ describe('docs/data.md', () => {
 });
 
 describe('docs/events.md', () => {
-  const events = readFileSync(join(repository, 'src/pipeline/event.ts'), 'utf8');
+  const events = readFileSync(join(repository, 'src/engine/model/event.ts'), 'utf8');
   const union = events.slice(events.indexOf('export type Event ='), events.indexOf('Listener ='));
   const fields = new Map(
     union

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { open } from 'lmdb';
 import { expect, test } from 'vitest';
-import type { Trace } from '../src/pipeline/record.ts';
-import { type ScheduledTask, simulatedSeconds } from '../src/pipeline/simulate.ts';
+import type { Trace } from '../src/engine/model/record.ts';
+import { type ScheduledTask, simulatedSeconds } from '../src/engine/rebuilder/simulate.ts';
 import { DOOR, madeRig } from './rig.ts';
 
 const task = (seconds: number, gpu = 0, ...after: number[]): ScheduledTask => ({

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { checkBag } from '../src/archive/bag.ts';
-import { parseJson } from '../src/archive/bounded-json.ts';
+import { checkBag } from '../src/archive/form/bag.ts';
+import { parseJson } from '../src/archive/form/bounded-json.ts';
+import { canonicalJson } from '../src/engine/model/key.ts';
+import { json, text } from '../src/engine/stage.ts';
 import { parseExactJson } from '../src/exact-json.ts';
 import { fileSet } from '../src/file-set.ts';
-import { canonicalJson } from '../src/pipeline/key.ts';
-import { json, text } from '../src/pipeline/stage.ts';
 import { decodeUtf8, invalidAt } from '../src/utf8.ts';
 import { DOOR, makeRig, type Rig } from './rig.ts';
 

@@ -3,9 +3,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import { describe, expect, test } from 'vitest';
-import { jsonCsv, npyOf, tensorCsv } from '../src/cli/forms.ts';
-import { graphSvg } from '../src/cli/layout.ts';
-import { drawTensors } from '../src/cli/picture.ts';
+import { jsonCsv, npyOf, tensorCsv } from '../src/cli/terminal/forms.ts';
+import { graphSvg } from '../src/cli/terminal/layout.ts';
+import { drawTensors } from '../src/cli/terminal/picture.ts';
 import { decodeSafetensors, type Tensor } from '../src/tensor.ts';
 import { DOOR, makeRig } from './rig.ts';
 

@@ -3,9 +3,9 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { fetchFiles } from '../src/pipeline/fetch.ts';
-import { digestOf } from '../src/pipeline/key.ts';
-import type { SourceFile } from '../src/pipeline/stage.ts';
+import { fetchFiles } from '../src/engine/fetch/fetch.ts';
+import { digestOf } from '../src/engine/model/key.ts';
+import type { SourceFile } from '../src/engine/stage.ts';
 import { DOOR, makeRig, tasksOf } from './rig.ts';
 import { type Answer, fetched, folder, server, steady, store } from './serving.ts';
 

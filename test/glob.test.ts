@@ -3,8 +3,8 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FileFinder } from '../src/pipeline/find-files.ts';
-import { escapeGlob, isGlob, parseGlob } from '../src/pipeline/glob.ts';
+import { FileFinder } from '../src/engine/files/find-files.ts';
+import { escapeGlob, isGlob, parseGlob } from '../src/engine/files/glob.ts';
 import { makeRig } from './rig.ts';
 
 /** Finds in a folder with these files. */

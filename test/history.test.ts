@@ -1,10 +1,10 @@
 // What a run leaves behind: runs, log, diff, and how runs are named.
 import { describe, expect, test } from 'vitest';
-import { differences } from '../src/pipeline/compare.ts';
-import { findRuns, recordRun } from '../src/pipeline/history.ts';
-import type { Key, TaskId } from '../src/pipeline/key.ts';
-import type { RunRecord, TaskLog } from '../src/pipeline/record.ts';
-import type { Store } from '../src/pipeline/store.ts';
+import type { Key, TaskId } from '../src/engine/model/key.ts';
+import type { RunRecord, TaskLog } from '../src/engine/model/record.ts';
+import { differences } from '../src/engine/store/compare.ts';
+import { findRuns, recordRun } from '../src/engine/store/history.ts';
+import type { Store } from '../src/engine/store/store.ts';
 import { DOOR, makeRig, type Rig } from './rig.ts';
 
 const FILES = {

@@ -3,10 +3,10 @@ import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Programs } from '../src/archive/programs.ts';
-import type { ArchivedTrace, StudyTask } from '../src/archive/study.ts';
+import type { ArchivedTrace, StudyTask } from '../src/archive/form/study.ts';
+import { Programs } from '../src/archive/rerun/programs.ts';
 import { verifyArchive } from '../src/archive/verify.ts';
-import { keyOf } from '../src/pipeline/key.ts';
+import { keyOf } from '../src/engine/model/key.ts';
 import {
   archivedStudy,
   bagged,

@@ -13,7 +13,7 @@ import {
   taskId,
   taskIdFromText,
   UNFIT_IN_NAMES,
-} from '../src/pipeline/key.ts';
+} from '../src/engine/model/key.ts';
 
 /** JSON values with names of all sorts, -0 and small numbers included. */
 const json = fc.jsonValue({ maxDepth: 4 });

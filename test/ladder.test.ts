@@ -1,31 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { mapOf, problems, readRooms, sourceFiles, withMap } from '../scripts/rooms.mjs';
 import { repository } from './rig.ts';
 
-/** The files of the map, in its order: lines such as "- `src/tensor.ts` …". */
-const ladder = [
-  ...readFileSync(join(repository, 'ARCHITECTURE.md'), 'utf8').matchAll(/^- `([\w./-]+\.ts)`/gm),
-].map(([, path]) => path);
+const all = sourceFiles();
+const files = all.map(({ path }) => path);
+const sources = new Map(all.map(({ path, text }) => [path, text]));
+const importsOf = (path: string): readonly string[] =>
+  all.find((file) => file.path === path)?.imports ?? [];
 
-/** Kernels are compiled by AssemblyScript, which has its own rules. */
-const isKernel = (path: string): boolean => path.startsWith('src/network/kernels/');
-
-const files = ['src', 'stages'].flatMap((room) =>
-  readdirSync(join(repository, room), { recursive: true, encoding: 'utf8' })
-    .map((path) => `${room}/${path}`)
-    .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts') && !isKernel(path)),
-);
-
-const sources = new Map(files.map((path) => [path, readFileSync(join(repository, path), 'utf8')]));
-
-/** The imports of a file: paths within the repository, or package names. */
-function importsOf(path: string): readonly string[] {
-  const text = sources.get(path) ?? '';
-  const found = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, name]) => name);
-  return found.map((name) => (name.startsWith('.') ? normalize(join(dirname(path), name)) : name));
-}
-
+/** The wing that a file is in: rooms of one wing share what they may know of the others. */
 const roomOf = (path: string): string => /^(stages|src\/[\w-]+)\//.exec(path)?.[1] ?? path;
 
 const SCIENCE = ['src/stats', 'src/data', 'src/sparse', 'src/network', 'src/claims', 'src/report'];
@@ -36,19 +21,39 @@ const isFoundation = (name: string): boolean =>
   );
 const own = (name: string): boolean => name.startsWith('src/') || name.startsWith('stages/');
 
-describe('the map in ARCHITECTURE.md', () => {
-  test('names every file once', () => {
-    expect([...ladder].sort()).toEqual([...files].sort());
+describe('the order of rooms', () => {
+  const rooms = readRooms();
+
+  test('holds: no import of a later room, no cycle, no hall', () => {
+    expect(problems(all, rooms)).toEqual([]);
   });
 
-  test('is a ladder: a file imports only what stands above it', () => {
-    const wrong = ladder.flatMap((path, rung) =>
-      importsOf(path)
-        .filter((name) => own(name) && name.endsWith('.ts') && !isKernel(name))
-        .filter((name) => !ladder.slice(0, rung).includes(name))
-        .map((name) => `${path} imports ${name}`),
-    );
-    expect(wrong).toEqual([]);
+  test('is what ARCHITECTURE.md shows (node scripts/rooms.mjs writes it)', () => {
+    const text = readFileSync(join(repository, 'ARCHITECTURE.md'), 'utf8');
+    expect(withMap(text, mapOf(all, rooms))).toBe(text);
+  });
+
+  test('is checked: a file in a wrong room, a cycle and a missing header are found', () => {
+    const file = (path: string, imports: string[], name = path.split('/').at(-1)) => {
+      const room = path.slice(0, path.lastIndexOf('/'));
+      return { path, room, text: '', name, about: '', imports };
+    };
+    const [low, high] = [
+      { room: 'src/low', about: '' },
+      { room: 'src/high', about: '' },
+    ];
+    const wrong = [
+      file('src/low/a.ts', ['src/low/b.ts']),
+      file('src/low/b.ts', ['src/low/a.ts', 'src/high/c.ts']),
+      file('src/high/c.ts', [], 'd.ts'),
+      file('src/lost/e.ts', []),
+    ];
+    expect(problems(wrong, [low, high])).toEqual([
+      'src/low/b.ts imports src/high/c.ts, of a later room',
+      'src/high/c.ts: its first line is not "// c.ts — ..."',
+      'src/lost/e.ts: src/rooms.json has no room src/lost',
+      'files import each other: src/low/a.ts → src/low/b.ts → src/low/a.ts',
+    ]);
   });
 });
 
@@ -68,17 +73,17 @@ describe('the rooms', () => {
   });
 
   test('the pipeline knows nothing of networks or pages', () => {
-    expect(wrongImports('src/pipeline', (name) => isFoundation(name))).toEqual([]);
+    expect(wrongImports('src/engine', (name) => isFoundation(name))).toEqual([]);
   });
 
   test('archives draw one page and know no science but statistics', () => {
     const allowed = (name: string): boolean =>
-      isFoundation(name) || ['src/pipeline', 'src/report', 'src/stats'].includes(roomOf(name));
+      isFoundation(name) || ['src/engine', 'src/report', 'src/stats'].includes(roomOf(name));
     expect(wrongImports('src/archive', allowed)).toEqual([]);
   });
 
   test('stages enter the pipeline by its door only', () => {
-    const doors = ['src/pipeline/stage.ts'];
+    const doors = ['src/engine/stage.ts'];
     const allowed = (name: string): boolean =>
       doors.includes(name) || isFoundation(name) || SCIENCE.includes(roomOf(name));
     expect(wrongImports('stages', allowed)).toEqual([]);
@@ -89,7 +94,7 @@ describe('the rooms', () => {
     const allowed = (name: string): boolean =>
       isFoundation(name) ||
       pages.includes(name) ||
-      ['src/pipeline', 'src/archive'].includes(roomOf(name));
+      ['src/engine', 'src/archive'].includes(roomOf(name));
     expect(wrongImports('src/cli', allowed)).toEqual([]);
   });
 });
@@ -107,36 +112,36 @@ describe('facts that the design rests on', () => {
     // How the kernels are compiled depends on which V8 there is; what they compute does not.
     const compiler = 'src/network/compile.ts';
     // Programs are ended where they are started, and know their parent's environment.
-    const programs = ['src/pipeline/processes.ts', 'src/pipeline/supervisor.ts'];
+    const programs = ['src/engine/process/processes.ts', 'src/engine/process/supervisor.ts'];
     // Both say in words what stages may not do with it.
-    const words = ['src/pipeline/guard.ts', 'src/pipeline/unbundled.ts'];
+    const words = ['src/engine/worker/guard.ts', 'src/engine/bundler/unbundled.ts'];
     const allowed = ['src/cli/', compiler, ...programs, ...words];
     expect(using(/\bprocess\.|node:process/, allowed)).toEqual([]);
   });
 
   test('only one file loads the bundle of a stage, and the command line does not load that file', () => {
-    expect(using(/\bimport\(\s*[^'\s]/, [])).toEqual(['src/pipeline/stage-module.ts']);
+    expect(using(/\bimport\(\s*[^'\s]/, [])).toEqual(['src/engine/worker/stage-module.ts']);
     const reached = new Set(['src/cli/start.ts']);
     for (const path of reached)
       for (const name of importsOf(path)) if (own(name)) reached.add(name);
-    expect(reached.has('src/pipeline/stage-client.ts')).toBe(true);
-    expect(reached.has('src/pipeline/stage-module.ts')).toBe(false);
+    expect(reached.has('src/engine/modules/stage-client.ts')).toBe(true);
+    expect(reached.has('src/engine/worker/stage-module.ts')).toBe(false);
   });
 
   test('only one file imports lmdb', () => {
     expect(files.filter((path) => importsOf(path).includes('lmdb'))).toEqual([
-      'src/pipeline/lmdb-root.ts',
+      'src/engine/store/lmdb/lmdb-root.ts',
     ]);
   });
 
   test('only the shell starts programs for commands', () => {
     expect(files.filter((path) => importsOf(path).includes('zx/core'))).toEqual([
-      'src/pipeline/shell.ts',
+      'src/engine/process/shell.ts',
     ]);
   });
 
   test('science and stages reach neither the disk nor the network', () => {
     const outside = /'node:(fs|net|http|https|dgram|child_process|worker_threads|os)[/']|\bfetch\(/;
-    expect(using(outside, ['src/pipeline/', 'src/archive/', 'src/cli/'])).toEqual([]);
+    expect(using(outside, ['src/engine/', 'src/archive/', 'src/cli/'])).toEqual([]);
   });
 });

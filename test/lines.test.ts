@@ -1,7 +1,7 @@
 // What programs print: split into lines in linear time, progress bars by their last state, and harmless to show.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { lineReader, progressOf, shortLine } from '../src/pipeline/lines.ts';
+import { lineReader, progressOf, shortLine } from '../src/engine/process/lines.ts';
 import { plainButColored, plainLog, plainName, plainText } from '../src/plain-text.ts';
 import { DOOR, makeRig, type SaidEvent } from './rig.ts';
 

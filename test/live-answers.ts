@@ -1,8 +1,9 @@
 // live-answers.ts — stage modules that tests declare in place: described and asked in this process, as workers do it
-import type { StageAnswers, StageModule } from '../src/pipeline/declaration.ts';
-import { digestOf, type Json } from '../src/pipeline/key.ts';
-import type { StageDeclaration } from '../src/pipeline/stage.ts';
-import { answerParams, answerWork, describeStage } from '../src/pipeline/stage-answers.ts';
+
+import { digestOf, type Json } from '../src/engine/model/key.ts';
+import { answerParams, answerWork, describeStage } from '../src/engine/modules/stage-answers.ts';
+import type { StageDeclaration } from '../src/engine/stage.ts';
+import type { StageAnswers, StageModule } from '../src/engine/worker/declaration.ts';
 
 /** The modules of a pipeline's stages, by stage, and who answers for them. @param declarations by the path in `run:` */
 export function liveModules(

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { open } from 'lmdb';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
-import { openPages } from '../src/pipeline/lmdb-reader.ts';
+import { openPages } from '../src/engine/store/lmdb/lmdb-reader.ts';
 import { DOOR, type Ended, makeRig, type Rig, repository } from './rig.ts';
 
 const NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups'];

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
-import { readPipeline } from '../src/pipeline/config.ts';
-import { digestOf } from '../src/pipeline/key.ts';
+import { readPipeline } from '../src/engine/config/config.ts';
+import { digestOf } from '../src/engine/model/key.ts';
 import {
   DOOR,
   digestsOf,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
-import { readMake } from '../src/cli/noop.ts';
+import { readMake } from '../src/cli/session/up-to-date-shortcut.ts';
 import { DOOR, type Ended, madeRig, type Rig } from './rig.ts';
 
 const FULL = process.env.FULL === '1';

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
-import type { Trace } from '../src/pipeline/record.ts';
+import type { Trace } from '../src/engine/model/record.ts';
 import { DOOR, makeRig, type Rig, type SaidEvent, tasksOf } from './rig.ts';
 
 const stage = (run: string, inputs = '{}'): string => `${DOOR}

@@ -16,7 +16,7 @@ import type {
   Run,
   Sourced,
   Study,
-} from '../src/report/study.ts';
+} from '../src/report/data/study.ts';
 import { type ConvergenceRow, convergenceOf } from '../src/sparse/convergence.ts';
 import { fitEquilibrium } from '../src/sparse/equilibrium.ts';
 import { coefficientOfVariation, type FanInSummary } from '../src/sparse/fan-in.ts';

@@ -3,16 +3,16 @@ import { HtmlValidate } from 'html-validate';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { decimals } from '../src/claims/words.ts';
 import { fileSet } from '../src/file-set.ts';
-import { gather } from '../src/report/arms.ts';
 import { renderComparison } from '../src/report/comparison.ts';
-import { fixed, percent, signed } from '../src/report/format.ts';
-import { latexFiles, texText } from '../src/report/latex.ts';
+import { gather } from '../src/report/data/arms.ts';
+import type { Study } from '../src/report/data/study.ts';
+import { latexFiles, texText } from '../src/report/exports/latex.ts';
+import { tidyTables } from '../src/report/exports/tidy.ts';
+import { fixed, percent, signed } from '../src/report/markup/format.ts';
+import { type Hue, INK, PAPER, PROFILE_HUES, SOFT } from '../src/report/markup/palette.ts';
+import { STYLE } from '../src/report/markup/style.ts';
 import { type Report, renderReport } from '../src/report/page.ts';
-import { type Hue, INK, PAPER, PROFILE_HUES, SOFT } from '../src/report/palette.ts';
 import { renderProvenance } from '../src/report/provenance.ts';
-import type { Study } from '../src/report/study.ts';
-import { STYLE } from '../src/report/style.ts';
-import { tidyTables } from '../src/report/tidy.ts';
 import { wholeStudy } from './report-fixture.ts';
 
 const FIGURES = [

@@ -1,13 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { gather, profilesOf } from '../src/report/arms.ts';
-import { count, duration, fixed, listed, points, sparsityName } from '../src/report/format.ts';
-import { escapeHtml, html } from '../src/report/html.ts';
+import { countBins, extent, logTicks, shares, ticks } from '../src/report/charts/scale.ts';
+import { gather, profilesOf } from '../src/report/data/arms.ts';
+import type { Study } from '../src/report/data/study.ts';
+import {
+  count,
+  duration,
+  fixed,
+  listed,
+  points,
+  sparsityName,
+} from '../src/report/markup/format.ts';
+import { escapeHtml, html } from '../src/report/markup/html.ts';
+import { paletteOf } from '../src/report/markup/palette.ts';
 import { renderReport as render } from '../src/report/page.ts';
-import { paletteOf } from '../src/report/palette.ts';
 import { renderProvenance } from '../src/report/provenance.ts';
-import { countBins, extent, logTicks, shares, ticks } from '../src/report/scale.ts';
-import type { Study } from '../src/report/study.ts';
 import { mean, quantile, sampleSd, summarise } from '../src/stats/summary.ts';
 import { fixtureStudy } from './report-fixture.ts';
 

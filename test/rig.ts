@@ -17,7 +17,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inject, onTestFinished } from 'vitest';
-import { stampOf } from '../src/pipeline/stamp.ts';
+import { stampOf } from '../src/engine/files/stamp.ts';
 
 export const repository = fileURLToPath(new URL('..', import.meta.url));
 const binary = join(repository, 'dist', 'cli.cjs');
@@ -60,7 +60,7 @@ export interface Rig {
 }
 
 /** What a stage module in a rig begins with. `z` is `zod/mini`, as far as rigs use it (`setup.ts`). */
-export const DOOR = `import { bytes, collect, collectPartial, defineStage, InfeasibleError, json, optional, StageError, tensors, text } from '${join(repository, 'src/pipeline/stage.ts')}';
+export const DOOR = `import { bytes, collect, collectPartial, defineStage, InfeasibleError, json, optional, StageError, tensors, text } from '${join(repository, 'src/engine/stage.ts')}';
 import * as z from '${inject('schemas')}';
 `;
 

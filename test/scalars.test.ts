@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Diagnostic, Result } from '../src/pipeline/event.ts';
-import type { Located } from '../src/pipeline/located.ts';
-import { lookAlike } from '../src/pipeline/look-alike.ts';
-import { parseYaml } from '../src/pipeline/yaml.ts';
+import type { Located } from '../src/engine/config/located.ts';
+import { lookAlike } from '../src/engine/config/look-alike.ts';
+import { parseYaml } from '../src/engine/config/yaml.ts';
+import type { Diagnostic, Result } from '../src/engine/model/event.ts';
 import { makeRig, repository } from './rig.ts';
 
 const parsed = (text: string): { result: Result<Located>; suspects: Diagnostic[] } => {

@@ -5,10 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import { FetchError, type FetchOptions, fetchFiles } from '../src/pipeline/fetch.ts';
-import { openStore } from '../src/pipeline/lmdb-store.ts';
-import type { SourceFile } from '../src/pipeline/stage.ts';
-import type { Store } from '../src/pipeline/store.ts';
+import { FetchError, type FetchOptions, fetchFiles } from '../src/engine/fetch/fetch.ts';
+import type { SourceFile } from '../src/engine/stage.ts';
+import { openStore } from '../src/engine/store/lmdb/lmdb-store.ts';
+import type { Store } from '../src/engine/store/store.ts';
 
 /** A folder that goes when the test is over. */
 export function folder(files: Readonly<Record<string, Uint8Array | string>> = {}): string {

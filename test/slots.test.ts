@@ -1,10 +1,10 @@
 // In what order work gets slots, and that resources are never exceeded.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { TaskId } from '../src/pipeline/key.ts';
-import type { Plan, Task } from '../src/pipeline/plan.ts';
-import { urgencies } from '../src/pipeline/schedule.ts';
-import { Slots } from '../src/pipeline/slots.ts';
+import type { TaskId } from '../src/engine/model/key.ts';
+import type { Plan, Task } from '../src/engine/planning/plan.ts';
+import { urgencies } from '../src/engine/planning/visit-order.ts';
+import { Slots } from '../src/engine/scheduler/resource-pool.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

@@ -1,11 +1,11 @@
 // What a task is made from, as stages that ask for it are told.
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
-import { changeWords } from '../src/cli/words.ts';
-import { readPipeline } from '../src/pipeline/config.ts';
-import type { Task } from '../src/pipeline/plan.ts';
-import { makePlan } from '../src/pipeline/planner.ts';
-import { collect, defineStage, json } from '../src/pipeline/stage.ts';
+import { changeWords } from '../src/cli/terminal/format.ts';
+import { readPipeline } from '../src/engine/config/config.ts';
+import type { Task } from '../src/engine/planning/plan.ts';
+import { makePlan } from '../src/engine/planning/planner.ts';
+import { collect, defineStage, json } from '../src/engine/stage.ts';
 import { liveModules } from './live-answers.ts';
 
 const out = { out: json() };

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Digest, digestOf, type Key, type TaskId } from '../src/pipeline/key.ts';
-import { openStore } from '../src/pipeline/lmdb-store.ts';
-import { CLAIM_LEASE_MS, type Trace } from '../src/pipeline/record.ts';
-import type { Store } from '../src/pipeline/store.ts';
-import { checkFormat } from '../src/pipeline/store-format.ts';
+import { type Digest, digestOf, type Key, type TaskId } from '../src/engine/model/key.ts';
+import { CLAIM_LEASE_MS, type Trace } from '../src/engine/model/record.ts';
+import { openStore } from '../src/engine/store/lmdb/lmdb-store.ts';
+import type { Store } from '../src/engine/store/store.ts';
+import { checkFormat } from '../src/engine/store/store-format.ts';
 
 const newFolder = (): string => {
   const folder = mkdtempSync(join(tmpdir(), 'pipeline-store-'));

@@ -1,7 +1,7 @@
 // Tensors as safetensors files: what goes in comes out, in one form only, and hostile files are refused.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { digestOf } from '../src/pipeline/key.ts';
+import { digestOf } from '../src/engine/model/key.ts';
 import {
   decodeSafetensors,
   elementType,

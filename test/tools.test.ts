@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Digest, keyOf } from '../src/pipeline/key.ts';
+import { type Digest, keyOf } from '../src/engine/model/key.ts';
 import { DOOR, digestsOf, makeRig, ownPackages, type Rig, studyRig, tasksOf } from './rig.ts';
 
 const keysOf = (events: readonly { event: string; task?: string; key?: unknown }[]) =>

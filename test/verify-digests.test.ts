@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { digestOf } from '../src/pipeline/key.ts';
+import { digestOf } from '../src/engine/model/key.ts';
 import { repository } from './rig.ts';
 
 type Published = readonly { readonly version: string; readonly sha256: string }[];

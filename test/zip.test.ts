@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { strToU8, zipSync } from 'fflate';
 import { describe, expect, test } from 'vitest';
-import { fetchFiles } from '../src/pipeline/fetch.ts';
-import { digestOf } from '../src/pipeline/key.ts';
-import type { SourceFile } from '../src/pipeline/stage.ts';
+import { fetchFiles } from '../src/engine/fetch/fetch.ts';
+import { digestOf } from '../src/engine/model/key.ts';
+import type { SourceFile } from '../src/engine/stage.ts';
 import { stream } from '../src/stats/stream.ts';
 import { type Answer, fetched, folder, server, steady, store } from './serving.ts';
 

@@ -1,8 +1,8 @@
 // verification-page.ts — a verification as a page, to attach to a review
 
-import { page } from '../report/document.ts';
-import { type Html, html } from '../report/html.ts';
-import type { TaskVerdict, Verification } from './verdict.ts';
+import { page } from '../report/markup/document.ts';
+import { type Html, html } from '../report/markup/html.ts';
+import type { TaskVerdict, Verification } from './checking/verdict.ts';
 
 /** Rows of a table beyond this are counted and left to the JSON. */
 const ROWS_MAX = 2000;

@@ -1,18 +1,18 @@
 // verify.ts — an archive → what it comes to: its integrity, and what of it was run again
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { Digest } from '../pipeline/key.ts';
-import { type OnRead, PAYLOAD } from './bag.ts';
-import { type CitedClaims, readClaims } from './cited.ts';
-import type { Contents } from './contents.ts';
-import { Findings, printable, Unreadable } from './finding.ts';
-import { openFolder } from './folder-reader.ts';
-import { checkIntegrity } from './integrity.ts';
-import { contentOf, LIMITS, type Opened } from './opened.ts';
-import { type Rerun, type RerunOptions, rerun } from './rerun.ts';
-import { absenceOf, PLACES, type StudyTask } from './study.ts';
-import { claimVerdicts, type TaskVerdict, type Verification } from './verdict.ts';
-import { openZip } from './zip-reader.ts';
+import type { Digest } from '../engine/model/key.ts';
+import { type CitedClaims, readClaims } from './checking/cited.ts';
+import { checkIntegrity } from './checking/integrity.ts';
+import { claimVerdicts, type TaskVerdict, type Verification } from './checking/verdict.ts';
+import { type OnRead, PAYLOAD } from './form/bag.ts';
+import type { Contents } from './form/contents.ts';
+import { Findings, printable, Unreadable } from './form/finding.ts';
+import { openFolder } from './form/folder-reader.ts';
+import { contentOf, LIMITS, type Opened } from './form/opened.ts';
+import { absenceOf, PLACES, type StudyTask } from './form/study.ts';
+import { openZip } from './form/zip-reader.ts';
+import { type Rerun, type RerunOptions, rerun } from './rerun/rerun.ts';
 
 /** What to verify, and how far. */
 export interface VerifyOptions {

@@ -1,10 +1,10 @@
 // main.ts — argv → command → exit code
 import { Command, CommanderError, Option } from 'commander';
-import { StoreError } from '../pipeline/store.ts';
-import { isSystemError, systemHint, systemSentence } from '../pipeline/system-error.ts';
-import { argumentFault } from './arguments.ts';
-import { examples, jobs, several, withCommon, withLists } from './options.ts';
-import { EXIT, reportDiagnostics, stderrColors, talk, UsageError } from './session.ts';
+import { isSystemError, systemHint, systemSentence } from '../engine/files/system-error.ts';
+import { StoreError } from '../engine/store/store.ts';
+import { EXIT, reportDiagnostics, stderrColors, talk, UsageError } from './session/session.ts';
+import { argumentFault } from './terminal/arguments.ts';
+import { examples, jobs, several, withCommon, withLists } from './terminal/options.ts';
 
 /** Filled in by the build. */
 declare const VERSION: string;
@@ -76,24 +76,24 @@ Exit codes: 0 success, 1 a task failed, 2 usage or configuration error, 130 inte
       ),
     )
     .action(async (targets, options) =>
-      end(await (await import('./make.ts')).make(targets, withForced(withLists(options)))),
+      end(await (await import('./commands/make.ts')).make(targets, withForced(withLists(options)))),
     );
 
   withCommon(root.command('status [targets...]'))
     .description('what is made and what a make would run')
     .addHelpText('after', examples('status', 'status rigl --json'))
     .action(async (targets, options) =>
-      end(await (await import('./status.ts')).status(targets, withLists(options))),
+      end(await (await import('./commands/status.ts')).status(targets, withLists(options))),
     );
 
   withCommon(root.command('why <task>'))
     .description('why a task would run, or who made it, when and at what cost')
     .addHelpText('after', examples('why report', 'why rigl/synth-digits/128-64/0.9/erk/uniform/0'))
     .action(async (task, options) =>
-      end(await (await import('./why.ts')).why(task, withLists(options))),
+      end(await (await import('./commands/why.ts')).why(task, withLists(options))),
     );
 
-  if (!FREQUENT.has(argv[2])) (await import('./commands.ts')).addCommands(root, end);
+  if (!FREQUENT.has(argv[2])) (await import('./registry.ts')).addCommands(root, end);
   return root;
 }
 

@@ -2,9 +2,9 @@
 // start.ts — where the command begins: nothing is loaded to say that there is nothing to do
 // It is built as one CommonJS file, which Node starts sooner than modules.
 import nodeModule from 'node:module';
-import { mayBeAltered } from './arguments.ts';
-import { sayNothingToDo } from './noop.ts';
-import { guardStreams } from './streams.ts';
+import { sayNothingToDo } from './session/up-to-date-shortcut.ts';
+import { mayBeAltered } from './terminal/arguments.ts';
+import { guardStreams } from './terminal/streams.ts';
 
 guardStreams();
 

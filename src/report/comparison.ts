@@ -1,8 +1,8 @@
 // comparison.ts — two reports side by side: verdicts, accuracies and the same figures
 import type { FileSet } from '../file-set.ts';
-import { page, tableFrame } from './document.ts';
-import { fixed, NOTHING, ruleName, sentence, signed, sparsityName } from './format.ts';
-import { type Content, type Html, html } from './html.ts';
+import { page, tableFrame } from './markup/document.ts';
+import { fixed, NOTHING, ruleName, sentence, signed, sparsityName } from './markup/format.ts';
+import { type Content, type Html, html } from './markup/html.ts';
 
 /** One of the two: what its run is called, and the files of its report. */
 export interface ComparedReport {

@@ -1,24 +1,24 @@
 // page.ts — a study as a report: one HTML file, and files for papers and programs
 import type { FileSet } from '../file-set.ts';
-import { abstract } from './abstract.ts';
-import { anchorsOf, equilibriumAnchor, sourceRows } from './anchors.ts';
-import { type DatasetResults, gather, profilesOf } from './arms.ts';
-import { type Catalogue, catalogueOf } from './catalogue.ts';
-import { claimSection } from './claim-section.ts';
-import { claimAnchor, claimsTable } from './claims-table.ts';
-import { page } from './document.ts';
-import { filesOf } from './exports.ts';
-import { drawFigure, type Figure, type FigureDraft } from './figure.ts';
+import { abstract } from './sections/abstract.ts';
+import { anchorsOf, equilibriumAnchor, sourceRows } from './data/anchors.ts';
+import { type DatasetResults, gather, profilesOf } from './data/arms.ts';
+import { type Catalogue, catalogueOf } from './figures/catalogue.ts';
+import { claimSection } from './sections/claim-section.ts';
+import { claimAnchor, claimsTable } from './sections/claims-table.ts';
+import { page } from './markup/document.ts';
+import { filesOf } from './exports/exports.ts';
+import { drawFigure, type Figure, type FigureDraft } from './charts/figure.ts';
 
-import { listed } from './format.ts';
-import { graphSection } from './graph-section.ts';
-import { type Content, type Html, html } from './html.ts';
-import { datasets, methods } from './methods.ts';
-import { missingNotice } from './missing.ts';
-import { paletteOf } from './palette.ts';
-import { sources } from './sources.ts';
-import type { Study } from './study.ts';
-import { accuracyTable, equilibriumTable, fanInTable } from './tables.ts';
+import { listed } from './markup/format.ts';
+import { graphSection } from './sections/graph-section.ts';
+import { type Content, type Html, html } from './markup/html.ts';
+import { datasets, methods } from './sections/methods.ts';
+import { missingNotice } from './data/missing.ts';
+import { paletteOf } from './markup/palette.ts';
+import { sources } from './data/sources.ts';
+import type { Study } from './data/study.ts';
+import { accuracyTable, equilibriumTable, fanInTable } from './sections/tables.ts';
 
 /** A report, drawn. */
 export interface Report {

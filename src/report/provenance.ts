@@ -1,11 +1,11 @@
 // provenance.ts — the sibling page: when, where and at what cost; unhashed, since it changes while results do not
-import { group } from './arms.ts';
-import { page, tableFrame } from './document.ts';
-import { count, counted, duration, shortDigest } from './format.ts';
-import { graphSvg, stageAnchor } from './graph-figure.ts';
-import { type Content, type Html, html } from './html.ts';
-import { taskAnchor } from './sources.ts';
-import { timelineSvg } from './timeline-figure.ts';
+import { group } from './data/arms.ts';
+import { page, tableFrame } from './markup/document.ts';
+import { count, counted, duration, shortDigest } from './markup/format.ts';
+import { graphSvg, stageAnchor } from './figures/graph-figure.ts';
+import { type Content, type Html, html } from './markup/html.ts';
+import { taskAnchor } from './data/sources.ts';
+import { timelineSvg } from './figures/timeline-figure.ts';
 
 /** What a port of a task was given: the task that made it, or a file, and its digest; null where there was nothing. */
 export interface InputProvenance {

@@ -1,0 +1,167 @@
+// integrity.ts — whether an archive holds together: everything that can be told without running anything of it
+import { type Digest, digestOf } from '../../engine/model/key.ts';
+import { checkBag, type OnRead, PAYLOAD } from '../form/bag.ts';
+import {
+  COMMAND_CODE,
+  type Contents,
+  codeDigest,
+  LIST_BYTES_MAX,
+  readContents,
+} from '../form/contents.ts';
+import { type Findings, type Say, Unreadable } from '../form/finding.ts';
+import { contentOf, type Opened } from '../form/opened.ts';
+import { shownFiles } from '../form/shown.ts';
+import { PAPERS, PLACES, type Study, type StudyTask } from '../form/study.ts';
+import { checkCitations } from './cited.ts';
+import { checkNames, checkTask } from './lineage.ts';
+
+/** Checks an archive, saying everything that is wrong. Undefined when its forms cannot be read. */
+export async function checkIntegrity(
+  opened: Opened,
+  findings: Findings,
+  progress: OnRead,
+): Promise<Contents | undefined> {
+  const { say } = findings;
+  try {
+    const digests = await checkBag(opened, say, progress);
+    const contents = await readContents(opened, digests, say);
+    const known = new Map<string, StudyTask>();
+    for (const [index, task] of contents.study.tasks.entries()) {
+      checkTask(task, `${PAYLOAD}${PLACES.study}: tasks[${index}]`, contents, known, say);
+      known.set(task.task, task);
+    }
+    checkNames(contents, known, say);
+    checkCode(contents.study, digests, say);
+    checkStrangers(contents, digests, say);
+    checkBlobs(contents, digests, say);
+    await checkArtifacts(contents, known, digests, say);
+    await checkClaims(contents, known, digests, say);
+    return contents;
+  } catch (error) {
+    if (error instanceof Unreadable) return undefined;
+    throw error;
+  }
+}
+
+function checkCode(study: Study, digests: ReadonlyMap<string, Digest>, say: Say): void {
+  for (const code of new Set(Object.values(study.stages))) {
+    if (code === COMMAND_CODE) continue;
+    const name = `${PAYLOAD}${PLACES.bundles}${code}.mjs`;
+    const digest = digests.get(name);
+    if (digest === undefined) say(name, 'is missing: a stage ran it');
+    else if (codeDigest(digest) !== code) say(name, 'is not the code that was run');
+  }
+}
+
+/** Files that no list of the archive leads to: they would travel under its good name. */
+function checkStrangers(
+  { study, sources }: Contents,
+  digests: ReadonlyMap<string, Digest>,
+  say: Say,
+): void {
+  const known = new Set([
+    ...Object.values(PLACES),
+    ...PAPERS,
+    ...Object.values(study.stages).map((code) => `${PLACES.bundles}${code}.mjs`),
+    ...sources.map(({ sha256 }) => PLACES.data + sha256),
+  ]);
+  for (const name of digests.keys()) {
+    const place = name.slice(PAYLOAD.length);
+    // These are held against the outputs of tasks.
+    if (place.startsWith(PLACES.blobs) || place.startsWith(PLACES.artifacts)) continue;
+    if (name.startsWith(PAYLOAD) && !known.has(place)) say(name, 'is no part of the study');
+  }
+}
+
+/** Every output is there or listed as left out; every blob is an output, under its own digest. */
+function checkBlobs(
+  { study, leftOut, opened, sources }: Contents,
+  digests: ReadonlyMap<string, Digest>,
+  say: Say,
+): void {
+  const folder = `${PAYLOAD}${PLACES.blobs}`;
+  const wanted = new Map<string, number | undefined>();
+  for (const { task, outputs, inputs } of study.tasks) {
+    for (const [output, { digest, bytes }] of Object.entries(outputs)) {
+      wanted.set(digest, bytes);
+      const file = opened.files.get(folder + digest);
+      if (file === undefined && !leftOut.has(digest)) {
+        say(`${folder}${digest}`, `is missing, and not listed as left out: ${task}:${output}`);
+      } else if (file !== undefined && file.bytes !== bytes) {
+        say(`${folder}${digest}`, `has ${file.bytes} bytes, and ${task} says ${bytes}`);
+      }
+    }
+    for (const input of Object.values(inputs)) {
+      if ('files' in input) for (const [, digest] of input.files) wanted.set(digest, undefined);
+    }
+  }
+  for (const [name, actual] of digests) {
+    if (!name.startsWith(folder)) continue;
+    const digest = name.slice(folder.length);
+    if (actual !== digest) say(name, `holds other bytes than its name says (SHA-256 ${actual})`);
+    if (!wanted.has(digest)) say(name, 'is an output of no task');
+  }
+  for (const { name, sha256, included } of sources) {
+    const file = `${PAYLOAD}${PLACES.data}${sha256}`;
+    const actual = digests.get(file);
+    if (included && actual === undefined) say(file, `is missing: ${name}`);
+    if (actual !== undefined && actual !== sha256) say(file, `is not ${name} (SHA-256 ${actual})`);
+  }
+}
+
+/** The files for people are the outputs that they are said to be. */
+async function checkArtifacts(
+  { study, blob }: Contents,
+  known: ReadonlyMap<string, StudyTask>,
+  digests: ReadonlyMap<string, Digest>,
+  say: Say,
+): Promise<void> {
+  const folder = `${PAYLOAD}${PLACES.artifacts}`;
+  const paths = new Set<string>();
+  const check = (name: string, digest: string, what: string): void => {
+    paths.add(name);
+    const actual = digests.get(name);
+    if (actual === undefined) say(name, `is missing: it is ${what}`);
+    else if (actual !== digest) say(name, `is not ${what}`);
+  };
+  for (const { task, output, path } of study.artifacts) {
+    const made = known.get(task)?.outputs[output];
+    if (made === undefined) continue;
+    const what = `${task}:${output}`;
+    if (made.kind !== 'files') {
+      check(folder + path, made.digest, what);
+      continue;
+    }
+    const bytes = await blob(made.digest);
+    if (bytes === undefined) continue;
+    try {
+      for (const [name, content] of shownFiles(folder + path, made.kind, bytes)) {
+        check(name, digestOf(content), what);
+      }
+    } catch (error) {
+      say(`${PAYLOAD}${PLACES.blobs}${made.digest}`, `is no folder: ${(error as Error).message}`);
+    }
+  }
+  for (const name of digests.keys()) {
+    if (name.startsWith(folder) && !paths.has(name)) say(name, 'is an output of no task');
+  }
+}
+
+async function checkClaims(
+  contents: Contents,
+  known: ReadonlyMap<string, StudyTask>,
+  digests: ReadonlyMap<string, Digest>,
+  say: Say,
+): Promise<void> {
+  const { claims } = contents.study;
+  if (claims === null) return;
+  const name = `${PAYLOAD}${PLACES.claims}`;
+  const made = known.get(claims.task)?.outputs[claims.output]?.digest;
+  const actual = digests.get(name);
+  if (actual === undefined) say(name, `is missing: it is ${claims.task}:${claims.output}`);
+  else if (actual !== made) say(name, `is not ${claims.task}:${claims.output}`);
+  else {
+    const bytes = await contentOf(contents.opened, name, LIST_BYTES_MAX, say);
+    await checkCitations(bytes, name, contents, known, say);
+  }
+}

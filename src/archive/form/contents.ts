@@ -1,0 +1,72 @@
+// contents.ts — what an archive holds, once its forms could be read
+import { canonicalJson, type Digest, digestOf } from '../../engine/model/key.ts';
+import { PAYLOAD } from './bag.ts';
+import type { Say } from './finding.ts';
+import { contentOf, type Opened } from './opened.ts';
+import {
+  type ArchivedTrace,
+  FORM_BYTES_MAX,
+  type LeftOut,
+  PLACES,
+  readLeftOut,
+  readSources,
+  readStudy,
+  readTraces,
+  type Source,
+  type Study,
+  studyDigest,
+} from './study.ts';
+
+/** An archive whose forms could be read. */
+export interface Contents {
+  readonly opened: Opened;
+  readonly study: Study;
+  readonly digest: Digest;
+  readonly traces: ReadonlyMap<string, ArchivedTrace>;
+  readonly sources: readonly Source[];
+  readonly leftOut: ReadonlyMap<string, LeftOut>;
+  /** Digest of its verify.mjs; undefined when it has none. */
+  readonly checker: Digest | undefined;
+  /** The bytes of a blob, verified; undefined when it is not in the archive. */
+  blob(digest: string): Promise<Uint8Array | undefined>;
+}
+
+/** A blob has no more bytes than this: it is held in memory whole. */
+const BLOB_BYTES_MAX = 2 ** 31 - 1;
+/** A list, or the claims, may have so many. */
+export const LIST_BYTES_MAX = 64 * 2 ** 20;
+
+/** Reads the forms of an archive. @param digests what its files really have @throws Unreadable */
+export async function readContents(
+  opened: Opened,
+  digests: ReadonlyMap<string, Digest>,
+  sayAt: Say,
+): Promise<Contents> {
+  const say: Say = (place, message) => sayAt(`${PAYLOAD}${place}`, message);
+  const bytes = (place: string, most: number): Promise<Uint8Array> =>
+    contentOf(opened, `${PAYLOAD}${place}`, most, sayAt);
+  const study = readStudy(await bytes(PLACES.study, FORM_BYTES_MAX.study), say);
+  const leftOut = readLeftOut(await bytes(PLACES.leftOut, LIST_BYTES_MAX), say);
+  return {
+    opened,
+    study,
+    digest: studyDigest(study),
+    traces: readTraces(await bytes(PLACES.traces, FORM_BYTES_MAX.traces), say),
+    sources: readSources(await bytes(PLACES.sources, LIST_BYTES_MAX), say),
+    leftOut: new Map(leftOut.map((one) => [one.digest, one])),
+    checker: digests.get(PAYLOAD + PLACES.checker),
+    async blob(digest) {
+      const name = `${PAYLOAD}${PLACES.blobs}${digest}`;
+      if (!opened.files.has(name)) return undefined;
+      const content = await contentOf(opened, name, BLOB_BYTES_MAX, sayAt);
+      return digestOf(content) === digest ? content : undefined;
+    },
+  };
+}
+
+/** The digest of a bundle, as keys have it: as the engine takes it. */
+export const codeDigest = (bundle: Digest): Digest =>
+  digestOf(canonicalJson(['bundle/1', bundle, {}]));
+
+/** The code of commands: they have no bundle, and are not run again. */
+export const COMMAND_CODE = digestOf(canonicalJson(['command/1']));

@@ -1,0 +1,81 @@
+// opened.ts — the files of an archive, wherever they lie: in a zip file, or in a folder
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import type { Digest } from '../../engine/model/key.ts';
+import { type Say, Unreadable } from './finding.ts';
+
+/** A file of an archive. */
+export interface OpenedFile {
+  readonly bytes: number;
+  stream(): Promise<Readable>;
+}
+
+/** An archive that can be read. Names are relative to its base folder, with / between folders. */
+export interface Opened {
+  readonly files: ReadonlyMap<string, OpenedFile>;
+  close(): void;
+}
+
+/** What an archive may not exceed, so that reading a hostile one ends. */
+export interface Limits {
+  readonly files: number;
+  /** All files together, unpacked. */
+  readonly bytes: number;
+  /** One file, unpacked. */
+  readonly fileBytes: number;
+}
+
+/** Beyond any study that we know of. */
+export const LIMITS: Limits = { files: 500_000, bytes: 256 * 2 ** 30, fileBytes: 4 * 2 ** 30 };
+
+/** What is wrong with the name of a file that is to be unpacked; undefined when nothing is. */
+export function nameFault(name: string): string | undefined {
+  if (name === '' || name.length > 1000) return 'a name of no or of too many characters';
+  if (name.startsWith('/') || /^[A-Za-z]:/.test(name)) return 'an absolute path';
+  if (name.includes('\\')) return 'a backslash in its name';
+  if (/[\p{Cc}\p{Bidi_Control}]/u.test(name)) return 'a control character in its name';
+  // What was no UTF-8 is read as this, and two names would become one.
+  if (name.includes('\ufffd')) return 'a name that is not UTF-8';
+  const parts = name.split('/');
+  if (parts.includes('..')) return 'a path that leaves its folder';
+  if (parts.some((part) => part === '' || part === '.')) return 'a path with an empty part';
+  return undefined;
+}
+
+/** The content of a file, when it is no larger than it may be. @throws Unreadable after saying why */
+export async function contentOf(
+  opened: Opened,
+  name: string,
+  bytesMax: number,
+  say: Say,
+): Promise<Uint8Array> {
+  const file = opened.files.get(name);
+  if (file === undefined) {
+    say(name, 'is missing');
+    throw new Unreadable(name);
+  }
+  if (file.bytes > bytesMax) {
+    say(name, `has ${file.bytes} bytes, and may have ${bytesMax}`);
+    throw new Unreadable(name);
+  }
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of await file.stream()) {
+      bytes += (chunk as Uint8Array).length;
+      if (bytes > bytesMax) throw new Error(`more than ${bytesMax} bytes`);
+      chunks.push(chunk as Uint8Array);
+    }
+  } catch (error) {
+    say(name, `cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Unreadable(name);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The digest of a file, read in pieces. @throws when it cannot be unpacked */
+export async function digestOfFile(file: OpenedFile): Promise<Digest> {
+  const hash = createHash('sha256');
+  for await (const chunk of await file.stream()) hash.update(chunk as Uint8Array);
+  return hash.digest('hex') as Digest;
+}

@@ -1,0 +1,103 @@
+// fill.ts — an archive that holds together → a store that knows what it knows
+import type { Digest, Key, Named, TaskId } from '../../engine/model/key.ts';
+import type { Maker, Output, Trace } from '../../engine/model/record.ts';
+import type { Commit, Store } from '../../engine/store/store.ts';
+import type { OnRead } from '../form/bag.ts';
+import { PAYLOAD } from '../form/bag.ts';
+import type { Contents } from '../form/contents.ts';
+import { contentOf } from '../form/opened.ts';
+import { type ArchivedTrace, PLACES } from '../form/study.ts';
+
+/** What was put into a store. */
+export interface Filled {
+  /** Traces that the archive has, and how many of them the store had not. */
+  readonly traces: number;
+  readonly added: number;
+  readonly blobs: number;
+  readonly files: number;
+  /** Tasks some of whose outputs are neither in the archive nor in the store: they run again when those are needed. */
+  readonly incomplete: readonly string[];
+}
+
+/** Traces are committed together, up to so many and to so many bytes: each commit waits for the disk. */
+const COMMITS_MAX = 500;
+const HELD_BYTES_MAX = 64 * 2 ** 20;
+
+/** The host of what somebody else made somewhere. */
+const ELSEWHERE = 'an archive';
+
+/** Puts traces, blobs and source files into a store. What it has already stays as it is. */
+export async function fillStore(
+  contents: Contents,
+  store: Store,
+  progress: OnRead,
+): Promise<Filled> {
+  let [traces, added, blobs, held] = [0, 0, 0, 0];
+  const incomplete: string[] = [];
+  let commits: Commit[] = [];
+  const flush = (): void => {
+    if (commits.length > 0) store.commit(...commits);
+    [commits, held] = [[], 0];
+  };
+  const latest = new Map<TaskId, Key>();
+  for (const trace of contents.traces.values()) {
+    // What failed there may do well here.
+    if (trace.failed !== undefined) continue;
+    traces += 1;
+    const kept: Uint8Array[] = [];
+    let whole = true;
+    for (const { digest } of Object.values(trace.outputs)) {
+      if (store.hasBlob(digest as Digest)) continue;
+      const bytes = await contents.blob(digest);
+      if (bytes) kept.push(bytes);
+      else whole = false;
+    }
+    if (!whole) incomplete.push(trace.task);
+    const known = store.trace(trace.key as Key) !== undefined;
+    if (!known) added += 1;
+    if (kept.length > 0 || !known) {
+      commits.push({ trace: traceOf(trace), blobs: kept });
+      held += kept.reduce((sum, bytes) => sum + bytes.length, 0);
+      if (commits.length >= COMMITS_MAX || held > HELD_BYTES_MAX) flush();
+    }
+    blobs += kept.length;
+    progress(traces, contents.traces.size);
+  }
+  flush();
+  for (const { task, key, failed, skipped } of contents.study.tasks) {
+    if (key && failed === undefined && skipped === undefined)
+      latest.set(task as TaskId, key as Key);
+  }
+  store.setLatest(latest);
+  let files = 0;
+  for (const { sha256, included } of contents.sources) {
+    const name = `${PAYLOAD}${PLACES.data}${sha256}`;
+    if (!included || store.hasBlob(sha256 as Digest) || !contents.opened.files.has(name)) continue;
+    store.putBlob(await contentOf(contents.opened, name, 2 ** 31 - 1, () => undefined));
+    files += 1;
+  }
+  return { traces, added, blobs, files, incomplete };
+}
+
+function traceOf({
+  key,
+  task,
+  parts,
+  outputs,
+  cost,
+  made,
+  tolerance,
+  infeasible,
+}: ArchivedTrace): Trace {
+  const maker: Maker = { ...(made as unknown as Omit<Maker, 'host'>), host: ELSEWHERE };
+  return {
+    key: key as Key,
+    task: task as TaskId,
+    parts: parts as unknown as Trace['parts'],
+    outputs: outputs as unknown as Named<Output>,
+    cost,
+    made: maker,
+    ...(tolerance !== undefined && { tolerance }),
+    ...(infeasible !== undefined && { infeasible }),
+  };
+}

@@ -1,0 +1,109 @@
+// final-outcomes.ts — what became of every task of a plan: by its trace, or by the last words of a run in which it failed
+
+import type { Policy } from '../../engine/config/policy.ts';
+import type { Key, TaskId } from '../../engine/model/key.ts';
+import type { RunRecord, Trace } from '../../engine/model/record.ts';
+import type { Plan, Task } from '../../engine/planning/plan.ts';
+import { type Action, actionOf, decide } from '../../engine/rebuilder/action.ts';
+import { type Absence, skippedFor, standingOf } from '../../engine/rebuilder/missing-output.ts';
+import type { Store } from '../../engine/store/store.ts';
+
+/** What became of a task. */
+export type Settled =
+  | { readonly end: 'made'; readonly trace: Trace }
+  /** It cannot be done; with a trace when the stage itself found that. */
+  | { readonly end: 'infeasible'; readonly message: string; readonly trace?: Trace }
+  | { readonly end: 'failed'; readonly failure: Failure }
+  /** It needs one that failed, or has the key of one. */
+  | { readonly end: 'skipped'; readonly message: string; readonly failure?: Failure }
+  /** Nothing is known of it: a make would run it, or what it needs. */
+  | { readonly end: 'open' };
+
+/** An action that failed, as a trace without outputs. */
+export interface Failure {
+  readonly trace: Trace;
+  readonly message: string;
+  /** Its stage says `allow-failure`. */
+  readonly allowed: boolean;
+}
+
+/** Settles every task, in the plan's order: as a make with `--keep-going` would have found them. */
+export function settle(
+  plan: Plan,
+  store: Store,
+  policies: { get(stage: string): Policy | undefined },
+): ReadonlyMap<TaskId, Settled> {
+  const ends = new Map<TaskId, Settled>();
+  const traces = new Map<TaskId, Trace>();
+  const absent = new Map<TaskId, Absence>();
+  const failed = new Map<Key, { readonly task: TaskId; readonly failure: Failure }>();
+  let runs: readonly RunRecord[] | undefined;
+  const endOf = (task: Task): Settled => {
+    const standing = standingOf(task, { made: traces, absent, withoutFailed: true });
+    if (standing.kind === 'infeasible') return infeasible(standing.absence.message);
+    if (task.infeasible !== null) return infeasible(task.infeasible);
+    if (standing.kind === 'blocked') {
+      const skipped = skippedFor(standing.by, absent);
+      if (skipped === undefined || standing.by.some((id) => !absent.has(id))) return OPEN;
+      absent.set(task.id, skipped);
+      return { end: 'skipped', message: skipped.message };
+    }
+    const action = actionOf(plan, task, { traces, absent });
+    const verdict = decide(action, store, false);
+    if (verdict.hit) {
+      const { trace } = verdict;
+      if (trace.infeasible !== undefined) return infeasible(trace.infeasible, trace);
+      return { end: 'made', trace };
+    }
+    const twin = failed.get(action.key);
+    if (twin) {
+      const skipped = skippedFor([twin.task], absent) as Absence;
+      absent.set(task.id, skipped);
+      return { end: 'skipped', message: skipped.message, failure: twin.failure };
+    }
+    runs ??= store.runs();
+    const found = failureOf(action, store, runs);
+    if (found === undefined) return OPEN;
+    const allowed = policies.get(task.stage)?.allowFailure ?? false;
+    const failure = { ...found, allowed };
+    failed.set(action.key, { task: task.id, failure });
+    const { message } = failure;
+    absent.set(task.id, { kind: 'failed', message, because: task.id, ...(allowed && { allowed }) });
+    return { end: 'failed', failure };
+  };
+  for (const task of plan.tasks.values()) {
+    const end = endOf(task);
+    if (end.end === 'made') traces.set(task.id, end.trace);
+    if (end.end === 'infeasible') {
+      absent.set(task.id, { kind: 'infeasible', message: end.message, because: task.id });
+    }
+    ends.set(task.id, end);
+  }
+  return ends;
+}
+
+const OPEN: Settled = { end: 'open' };
+
+const infeasible = (message: string, trace?: Trace): Settled => ({
+  end: 'infeasible',
+  message,
+  ...(trace && { trace }),
+});
+
+/** The last words of the very same action, in the newest run in which it failed. */
+function failureOf(
+  { task, key, parts }: Action,
+  store: Store,
+  runs: readonly RunRecord[],
+): Omit<Failure, 'allowed'> | undefined {
+  for (const { id, host, outcomes = {}, versions = {} } of runs) {
+    if (!Object.hasOwn(outcomes, task.id) || outcomes[task.id] !== 'failed') continue;
+    const log = store.log(id, task.id);
+    if (log?.key !== key || log.error === undefined) continue;
+    const made = { run: id, host, at: log.at, versions };
+    const cost = { seconds: 0, work: task.work };
+    const trace: Trace = { key, task: task.id, parts, outputs: {}, cost, made };
+    return { trace, message: log.error.message };
+  }
+  return undefined;
+}

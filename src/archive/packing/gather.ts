@@ -1,0 +1,237 @@
+// gather.ts — a plan that is made → the study that it was, and what each of its blobs is
+import { posix } from 'node:path';
+import { byCodeUnit, canonicalJson, type Digest, type TaskId } from '../../engine/model/key.ts';
+import type { Trace } from '../../engine/model/record.ts';
+import type { Plan, Task } from '../../engine/planning/plan.ts';
+import type { SourceFile } from '../../engine/stage.ts';
+import type { Store } from '../../engine/store/store.ts';
+import {
+  type ArchivedTrace,
+  absenceOf,
+  type LeftOut,
+  type Source,
+  type Study,
+  type StudyTask,
+} from '../form/study.ts';
+import type { Failure, Settled } from './final-outcomes.ts';
+
+/** What of a study goes into its archive. */
+export interface Wanted {
+  /** Leave out large blobs that are neither masks nor final models. */
+  readonly light: boolean;
+  /** Put in files from outside, and what was read from them. */
+  readonly withData: boolean;
+}
+
+/** A study with everything around it that an archive tells. */
+export interface Gathered {
+  readonly study: Study;
+  readonly traces: ReadonlyMap<string, ArchivedTrace>;
+  /** Blobs that go in, with their kinds: `file` for files of the project. */
+  readonly blobs: ReadonlyMap<
+    Digest,
+    { readonly bytes: number; readonly kind: string; readonly of: string }
+  >;
+  readonly leftOut: readonly LeftOut[];
+  readonly sources: readonly Source[];
+  /** Where files of the project lie that tasks read, by digest. */
+  readonly projectFiles: ReadonlyMap<Digest, string>;
+}
+
+/** Blobs of any kind up to this size go into a light archive, too. */
+const SMALL_BYTES = 65_536;
+/** What a light archive keeps whatever its size, by the name of the output. */
+const KEPT_IN_LIGHT = new Set(['metrics', 'mask', 'model', 'checkpoint', 'claims']);
+/** What tasks read from files from outside and gave on may be those files in another form, beyond this size. */
+const DERIVED_BYTES = 65_536;
+
+/** Gathers a study. Of every task it must be known what became of it. */
+export function gather(
+  plan: Plan,
+  ends: ReadonlyMap<TaskId, Settled>,
+  targets: readonly TaskId[],
+  store: Store,
+  wanted: Wanted,
+): Gathered {
+  const traces = new Map<string, ArchivedTrace>();
+  const blobs = new Map<Digest, { bytes: number; kind: string; of: string }>();
+  const leftOut = new Map<Digest, LeftOut>();
+  const sources = new Map<string, Source>();
+  const projectFiles = new Map<Digest, string>();
+  const tasks: StudyTask[] = [];
+  const shown = new Set<string>();
+  for (const task of plan.tasks.values()) {
+    const end = ends.get(task.id) as Settled;
+    const trace = traceIn(end);
+    tasks.push(studyTask(task, end));
+    if (trace) traces.set(trace.key, { ...archived(trace), ...wordsOf(task) });
+    else if ('failure' in end && end.failure)
+      traces.set(end.failure.trace.key, { ...failedTrace(end.failure), ...wordsOf(task) });
+    for (const name of Object.keys(task.artifacts)) {
+      const digest = trace?.outputs[name]?.digest;
+      if (digest) shown.add(digest);
+    }
+    for (const file of task.files ?? []) {
+      sources.set(
+        file.sha256,
+        sourceOf(file, wanted.withData && store.hasBlob(file.sha256 as Digest)),
+      );
+    }
+    for (const { files } of Object.values(task.inputs)) {
+      for (const { digest, path, name, stamp } of files ?? []) {
+        projectFiles.set(digest, path);
+        blobs.set(digest, { bytes: stamp.size, kind: 'file', of: name });
+      }
+    }
+  }
+  for (const task of plan.tasks.values()) {
+    const outputs = traceIn(ends.get(task.id) as Settled)?.outputs ?? {};
+    for (const [name, { digest, bytes, kind }] of Object.entries(outputs)) {
+      if (blobs.has(digest)) continue;
+      const why = shown.has(digest) ? undefined : whyLeftOut(task, name, { bytes, kind }, wanted);
+      if (why === undefined) {
+        blobs.set(digest, { bytes, kind, of: `${task.id}:${name}` });
+        leftOut.delete(digest);
+      } else leftOut.set(digest, { digest, bytes, why });
+    }
+  }
+  const isMade = new Set(
+    tasks.filter((one) => absenceOf(one) === undefined).map(({ task }) => task),
+  );
+  const study: Study = {
+    form: 'study/1',
+    stages: Object.fromEntries(
+      [...new Set(tasks.map(({ stage }) => stage))].map((stage) => [
+        stage,
+        plan.stages.get(stage)?.code.digest as string,
+      ]),
+    ),
+    tasks,
+    targets: [...targets],
+    artifacts: [...plan.tasks.values()].flatMap(({ id, artifacts }) =>
+      isMade.has(id)
+        ? Object.entries(artifacts).map(([output, path]) => ({
+            task: id as string,
+            output,
+            path: posix.join(path, '.'),
+          }))
+        : [],
+    ),
+    claims: claimsOf(tasks, store),
+  };
+  return {
+    study,
+    traces,
+    blobs,
+    leftOut: [...leftOut.values()].sort((a, b) => byCodeUnit(a.digest, b.digest)),
+    sources: [...sources.values()].sort((a, b) => byCodeUnit(a.name, b.name)),
+    projectFiles,
+  };
+}
+
+const traceIn = (end: Settled): Trace | undefined =>
+  end.end === 'made' || end.end === 'infeasible' ? end.trace : undefined;
+
+function studyTask(task: Task, end: Settled): StudyTask {
+  const inputs = Object.entries(task.inputs).map(([port, { arity, links, files }]) => [
+    port,
+    files
+      ? { files: files.map(({ name, digest }) => [name, digest] as [string, string]) }
+      : { arity, links: links.map(({ task: id, output }) => [id, output] as [string, string]) },
+  ]);
+  const trace = traceIn(end);
+  const failure = 'failure' in end ? end.failure : undefined;
+  return {
+    task: task.id,
+    stage: task.stage,
+    at: { ...task.at },
+    params: { ...task.params },
+    inputs: Object.fromEntries(inputs),
+    key: (trace ?? failure?.trace)?.key ?? null,
+    outputs: outputsIn(trace),
+    ...(trace?.tolerance !== undefined && { tolerance: trace.tolerance }),
+    ...(end.end === 'infeasible' && { infeasible: end.message }),
+    ...(end.end === 'failed' && { failed: end.failure.message }),
+    ...(end.end === 'skipped' && { skipped: end.message }),
+  };
+}
+
+/** A trace without the name of the machine. */
+function archived({ made, ...trace }: Trace): ArchivedTrace {
+  const { host: _, ...rest } = made;
+  return { ...trace, made: rest } as unknown as ArchivedTrace;
+}
+
+/** The words of fingerprints: the names that they have in a key do not tell where a word ends. */
+function wordsOf({ command }: Task): Pick<ArchivedTrace, 'fingerprints'> {
+  const words = Object.entries(command?.fingerprintWords ?? {});
+  if (words.length === 0) return {};
+  return { fingerprints: Object.fromEntries(words.map(([name, list]) => [name, [...list]])) };
+}
+
+/** By code unit of their names: in a trace they stand as whoever wrote it down had them. */
+function outputsIn(trace: Trace | undefined): StudyTask['outputs'] {
+  const outputs = Object.entries(trace?.outputs ?? {}).sort(([a], [b]) => byCodeUnit(a, b));
+  return Object.fromEntries(
+    outputs.map(([name, { digest, bytes, kind }]) => [name, { digest, bytes, kind }]),
+  );
+}
+
+const failedTrace = ({ trace, message }: Failure): ArchivedTrace => ({
+  ...archived(trace),
+  failed: message,
+});
+
+function sourceOf(file: SourceFile, included: boolean): Source {
+  const { name, urls, sha256, of, bytes } = file;
+  const member = (file as { readonly member?: Source['member'] }).member;
+  return {
+    name,
+    urls: [...urls],
+    sha256,
+    of,
+    ...(bytes !== undefined && { bytes }),
+    ...(member && { member }),
+    included,
+  };
+}
+
+/** Why an output does not go in; undefined when it does. */
+function whyLeftOut(
+  task: Task,
+  name: string,
+  { bytes, kind }: { readonly bytes: number; readonly kind: string },
+  { light, withData }: Wanted,
+): string | undefined {
+  const isDerived = (task.files?.length ?? 0) > 0 && bytes > DERIVED_BYTES;
+  if (isDerived && !withData) return 'holds files from outside in another form';
+  if (!light || bytes <= SMALL_BYTES || KEPT_IN_LIGHT.has(name)) return undefined;
+  return kind === 'text' ? undefined : 'left out of a light archive';
+}
+
+/** The output of the form claims/1 or claims/2, when there is exactly one. */
+function claimsOf(tasks: readonly StudyTask[], store: Store): Study['claims'] {
+  const found = tasks.flatMap(({ task, outputs }) =>
+    Object.entries(outputs)
+      .filter(
+        ([name, { kind, digest }]) =>
+          name === 'claims' && kind === 'json' && isClaims(digest, store),
+      )
+      .map(([output]) => ({ task, output })),
+  );
+  return found.length === 1 ? found[0] : null;
+}
+
+function isClaims(digest: string, store: Store): boolean {
+  const bytes = store.blob(digest as Digest);
+  if (bytes === undefined) return false;
+  const value = JSON.parse(new TextDecoder().decode(bytes)) as { readonly form?: unknown } | null;
+  return value?.form === 'claims/1' || value?.form === 'claims/2';
+}
+
+/** The text of traces.jsonl: a trace a line, by key. */
+export const tracesText = (traces: Gathered['traces']): string =>
+  [...traces.values()]
+    .sort((a, b) => byCodeUnit(a.key, b.key))
+    .map((trace) => `${canonicalJson(trace)}\n`)
+    .join('');

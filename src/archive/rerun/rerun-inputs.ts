@@ -1,0 +1,151 @@
+// rerun-inputs.ts — what a task that is run again reads: from the archive, as another task made it again, or from outside
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fetchFiles } from '../../engine/fetch/fetch.ts';
+import {
+  type AbsentReason,
+  type Coordinates,
+  type Digest,
+  digestOf,
+  type Named,
+  type TaskId,
+} from '../../engine/model/key.ts';
+import type { Absent } from '../../engine/stage.ts';
+import type { Store } from '../../engine/store/store.ts';
+import type { GivenBlob, InputBlobs } from '../../engine/worker/protocol.ts';
+import { PAYLOAD } from '../form/bag.ts';
+import type { Contents } from '../form/contents.ts';
+import { contentOf } from '../form/opened.ts';
+import { type ArchivedTrace, PLACES, type Source, type StudyTask } from '../form/study.ts';
+
+/** Where contents come from. */
+export interface GivenOptions {
+  readonly contents: Contents;
+  readonly tasks: ReadonlyMap<string, StudyTask>;
+  /** Folder for what tasks make again, and what is fetched. */
+  readonly folder: string;
+  readonly mirrors: readonly string[];
+  readonly signal: AbortSignal;
+  readonly warn: (message: string) => void;
+}
+
+const FETCH_PACE = { retryAfter_ms: 1000, stall_ms: 30_000 };
+const SOURCE_BYTES_MAX = 2 ** 31 - 1;
+
+/** Contents by digest, each verified when it is read. */
+export class Given {
+  private readonly options: GivenOptions;
+  private readonly fetching = new Map<string, Promise<Uint8Array>>();
+
+  constructor(options: GivenOptions) {
+    this.options = options;
+  }
+
+  /** Keeps what a task made again, unless the archive has it. */
+  async keep(digest: string, bytes: Uint8Array): Promise<void> {
+    const isHere = this.options.contents.opened.files.has(`${PAYLOAD}${PLACES.blobs}${digest}`);
+    if (!isHere) await writeFile(this.place(digest), bytes);
+  }
+
+  private place(digest: string): string {
+    return join(this.options.folder, digest);
+  }
+
+  /** The inputs of a task. @throws when one is neither in the archive nor made again */
+  async inputs(task: StudyTask, trace: ArchivedTrace): Promise<Named<InputBlobs>> {
+    const inputs: Record<string, InputBlobs> = {};
+    for (const [port, input] of Object.entries(task.inputs)) {
+      const items: InputBlobs['items'][number][] = [];
+      if ('files' in input) {
+        for (const [name, digest] of input.files) {
+          items.push({ task: name as TaskId, at: { file: name }, ...(await this.blob(digest)) });
+        }
+        inputs[port] = { arity: 'many', items };
+        continue;
+      }
+      const missing: Absent[] = [];
+      const { arity, links } = input;
+      const reasons = trace.parts.inputs[port];
+      for (const [index, [id, output]] of links.entries()) {
+        const upstream = this.options.tasks.get(id) as StudyTask;
+        const at = upstream.at as Coordinates;
+        const made = upstream.outputs[output];
+        if (made) items.push({ task: id as TaskId, at, ...(await this.blob(made.digest)) });
+        else {
+          const reason = (reasons as [string, Coordinates, null, AbsentReason][])[index][3];
+          missing.push({ task: id as TaskId, at, reason });
+        }
+      }
+      inputs[port] = { arity, items, ...(arity === 'partial' && { missing }) };
+    }
+    return inputs;
+  }
+
+  private async blob(digest: string): Promise<Required<GivenBlob>> {
+    return { digest: digest as Digest, bytes: await this.bytesOf(digest) };
+  }
+
+  private async bytesOf(digest: string): Promise<Uint8Array> {
+    const kept = await this.options.contents.blob(digest);
+    if (kept) return kept;
+    const made = await readFile(this.place(digest)).catch(() => undefined);
+    if (made && digestOf(made) === digest) return made;
+    throw new Error(
+      `what it reads is neither in the archive nor could it be made again (${digest.slice(0, 12)})`,
+    );
+  }
+
+  /** Files from outside: from the archive, mirrors, or where they are published; always by digest. */
+  async files(trace: ArchivedTrace): Promise<Named<GivenBlob>> {
+    const { contents } = this.options;
+    const files: Record<string, GivenBlob> = {};
+    for (const [name, sha256] of Object.entries(trace.parts.source ?? {})) {
+      const source = contents.sources.find((one) => one.sha256 === sha256);
+      if (source === undefined) throw new Error(`${name} is not listed in ${PLACES.sources}`);
+      // Tasks that run beside each other fetch a file once.
+      const running = this.fetching.get(sha256);
+      const bytes = running ?? this.sourceBytes({ ...source, name });
+      this.fetching.set(sha256, bytes);
+      files[name] = { digest: sha256 as Digest, bytes: await bytes };
+      this.fetching.delete(sha256);
+    }
+    return files;
+  }
+
+  private async sourceBytes(source: Source): Promise<Uint8Array> {
+    const { contents } = this.options;
+    const name = `${PAYLOAD}${PLACES.data}${source.sha256}`;
+    if (contents.opened.files.has(name)) {
+      const bytes = await contentOf(contents.opened, name, SOURCE_BYTES_MAX, () => undefined);
+      if (digestOf(bytes) === source.sha256) return bytes;
+    }
+    const fetched = await readFile(this.place(source.sha256)).catch(() => undefined);
+    if (fetched && digestOf(fetched) === source.sha256) return fetched;
+    return this.fetch(source);
+  }
+
+  private async fetch(source: Source): Promise<Uint8Array> {
+    const { mirrors, warn, signal } = this.options;
+    let content: Uint8Array | undefined;
+    const shelf = {
+      hasBlob: () => content !== undefined,
+      putBlob(bytes: Uint8Array) {
+        content = Buffer.from(bytes);
+        return digestOf(bytes);
+      },
+      blob: () => content,
+    };
+    await fetchFiles([source], {
+      store: shelf as unknown as Store,
+      mirrors,
+      progress: () => undefined,
+      warn,
+      signal,
+      ...FETCH_PACE,
+    });
+    if (content === undefined || digestOf(content) !== source.sha256)
+      throw new Error(`${source.name} cannot be had`);
+    await writeFile(this.place(source.sha256), content);
+    return content;
+  }
+}

@@ -1,0 +1,336 @@
+// rerun.ts — tasks of an archive, run again from its own code, and compared bit by bit
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Json, Named } from '../../engine/model/key.ts';
+import { type Choice, chooseTasks } from '../checking/choice.ts';
+import { type CitedClaims, citedTasks } from '../checking/cited.ts';
+import type { TaskVerdict } from '../checking/verdict.ts';
+import { PAYLOAD } from '../form/bag.ts';
+import { COMMAND_CODE, type Contents } from '../form/contents.ts';
+import { contentOf } from '../form/opened.ts';
+import { type ArchivedTrace, PLACES, type StudyTask } from '../form/study.ts';
+import { compareOutputs, worstOf } from './comparison.ts';
+import { commandWords, Programs } from './programs.ts';
+import { Given } from './rerun-inputs.ts';
+import { type ErrandEnd, type Launcher, runErrand } from './sandboxed-run.ts';
+
+/** How tasks are to be run again. */
+export interface RerunOptions {
+  readonly contents: Contents;
+  readonly claims: CitedClaims;
+  readonly launcher: Launcher;
+  /** An empty folder of our own, by its real path. */
+  readonly scratch: string;
+  readonly budget_s: number;
+  readonly jobs: number;
+  readonly seed: number;
+  readonly mirrors: readonly string[];
+  /** Folder with node_modules for stages that use packages; null when there is none. */
+  readonly packages: string | null;
+  /** Where programs of commands are looked for; null when commands are not to be run. */
+  readonly programs: string | null;
+  /** Reads the words of fingerprints from pipeline.yaml and invocation.json, which archives without them have. */
+  readonly fingerprintsIn?: (pipeline: string, invocation: string) => FingerprintWords;
+  readonly clock: () => number;
+  readonly hear: (said: RerunEvent) => void;
+  /** Aborted: nothing more is run, and what was found is told. */
+  readonly signal: AbortSignal;
+}
+
+/** The words of fingerprint commands, by those words joined by blanks. */
+export type FingerprintWords = ReadonlyMap<string, readonly string[]>;
+
+/** What is told while tasks run. */
+export type RerunEvent =
+  | { readonly say: 'chosen'; readonly choice: Choice }
+  | {
+      readonly say: 'judged';
+      readonly verdict: TaskVerdict;
+      readonly done: number;
+      readonly of: number;
+    }
+  | { readonly say: 'warning'; readonly message: string };
+
+/** What was run again. */
+export interface Rerun {
+  readonly choice: Choice;
+  /** By key: tasks that share one share its verdict. */
+  readonly verdicts: ReadonlyMap<string, TaskVerdict>;
+  /** What the claims' task gave this time; undefined when it did not run. */
+  readonly claims: Uint8Array | undefined;
+}
+
+/** An action may give so many times the bytes that it gave before. */
+const OUTPUT_SLACK = 4;
+const OUTPUT_BYTES_MIN = 64 * 2 ** 20;
+/** Processes take a while to start, and machines differ: not all of the budget is planned for. */
+const BUDGET_SHARE = 0.8;
+const BUNDLE_BYTES_MAX = 2 ** 28;
+const TEXT_BYTES_MAX = 2 ** 24;
+/** Why a task was not run again to its end. */
+export const BUDGET_SPENT = 'the budget was used up';
+/** The same, when somebody stopped it. */
+export const INTERRUPTED = 'it was interrupted';
+
+/** Why what failed is not run again. */
+const FAILED_THERE = 'it failed in the study';
+
+/** Runs tasks again, as many as the budget allows. */
+export async function rerun(options: RerunOptions): Promise<Rerun> {
+  const work = new Work(options);
+  await work.prepare();
+  const choice = work.choose();
+  options.hear({ say: 'chosen', choice });
+  await work.run(choice.tasks);
+  return { choice, verdicts: work.verdicts, claims: work.claims };
+}
+
+class Work {
+  readonly verdicts = new Map<string, TaskVerdict>();
+  claims: Uint8Array | undefined;
+  private readonly tasks: ReadonlyMap<string, StudyTask>;
+  private readonly running = new Map<string, Promise<void>>();
+  private readonly stop = new AbortController();
+  private readonly given: Given;
+  private programs: Programs | undefined;
+  /** Why commands cannot be run here, by key. */
+  private readonly unfit = new Map<string, string>();
+  private readonly options: RerunOptions;
+
+  constructor(options: RerunOptions) {
+    this.options = options;
+    const { contents, scratch, mirrors, hear, signal } = options;
+    this.tasks = new Map(contents.study.tasks.map((task) => [task.task, task]));
+    const stopped = this.stop.signal;
+    signal.addEventListener('abort', () => this.stop.abort(), { once: true });
+    if (signal.aborted) this.stop.abort();
+    this.given = new Given({
+      contents,
+      tasks: this.tasks,
+      folder: join(scratch, 'blobs'),
+      mirrors,
+      signal: stopped,
+      warn: (message) => hear({ say: 'warning', message }),
+    });
+  }
+
+  /** Bundles go into the scratch folder, as they were verified; tools are asked for their versions. */
+  async prepare(): Promise<void> {
+    const { contents, scratch, programs } = this.options;
+    if (programs !== null) {
+      const words = await this.fingerprintWords();
+      this.programs = new Programs({ scratch, path: programs, signal: this.stop.signal, words });
+    }
+    for (const folder of ['bundles', 'blobs', 'work']) {
+      await mkdir(join(scratch, folder), { recursive: true });
+    }
+    for (const code of new Set(Object.values(contents.study.stages))) {
+      const name = `${PAYLOAD}${PLACES.bundles}${code}.mjs`;
+      if (!contents.opened.files.has(name)) continue;
+      const bytes = await contentOf(contents.opened, name, BUNDLE_BYTES_MAX, () => undefined);
+      await writeFile(join(scratch, 'bundles', `${code}.mjs`), bytes);
+    }
+    for (const task of contents.study.tasks) {
+      const trace = this.traceOf(task);
+      if (trace?.parts.code !== COMMAND_CODE) continue;
+      const why = await this.programs?.obstacle(task, trace);
+      if (why !== undefined) this.unfit.set(trace.key, why);
+    }
+  }
+
+  /** What the archive's pipeline.yaml tells of fingerprints, where it is needed and can be read. */
+  private async fingerprintWords(): Promise<FingerprintWords> {
+    const { contents, fingerprintsIn } = this.options;
+    const asked = [...contents.traces.values()].some(
+      ({ parts, fingerprints }) => parts.code === COMMAND_CODE && parts.tools && !fingerprints,
+    );
+    if (!asked || fingerprintsIn === undefined) return new Map();
+    const text = async (place: string): Promise<string> => {
+      const bytes = await contentOf(contents.opened, PAYLOAD + place, TEXT_BYTES_MAX, () => {});
+      return new TextDecoder().decode(bytes);
+    };
+    try {
+      return fingerprintsIn(await text('pipeline.yaml'), await text(PLACES.invocation));
+    } catch {
+      return new Map();
+    }
+  }
+
+  private traceOf({ key }: StudyTask): ArchivedTrace | undefined {
+    return key === null ? undefined : this.options.contents.traces.get(key);
+  }
+
+  choose(): Choice {
+    const { contents, claims, budget_s, jobs, seed } = this.options;
+    const { study, traces, opened } = contents;
+    const drawing = study.artifacts.map(({ task }) => task);
+    for (const task of study.tasks) {
+      const why = task.key === null ? undefined : this.obstacle(task);
+      if (why)
+        this.verdicts.set(task.key as string, { task: task.task, verdict: 'not tested', why });
+    }
+    return chooseTasks({
+      tasks: this.tasks,
+      traces,
+      must: [...new Set(study.claims ? [study.claims.task, ...drawing] : drawing)],
+      cited: claims.map(citedTasks),
+      obstacle: (task) => this.obstacle(task),
+      isThere: (digest) => opened.files.has(`${PAYLOAD}${PLACES.blobs}${digest}`),
+      seconds: budget_s * jobs * BUDGET_SHARE,
+      seed,
+    });
+  }
+
+  /** Why a task cannot be run again, as far as that is known beforehand. */
+  private obstacle(task: StudyTask): string | undefined {
+    const trace = this.traceOf(task);
+    if (trace === undefined) return 'it was not run in the study';
+    if (trace.failed !== undefined) return FAILED_THERE;
+    const { code, tools } = trace.parts;
+    if (code === COMMAND_CODE) {
+      if (this.programs) return this.unfit.get(trace.key);
+      return `it is the command ${commandWords(trace)}: --commands runs it, with all your rights`;
+    }
+    if (tools && this.options.packages === null) {
+      const named = Object.entries(tools).map(([name, version]) => `${name} ${version}`);
+      return `it needs packages that are not in the archive (${named.join(', ')}): name a folder that has them with --packages`;
+    }
+    return undefined;
+  }
+
+  /** Runs tasks, each after those of them that it needs, until the time is up. */
+  async run(chosen: readonly string[]): Promise<void> {
+    const { budget_s, jobs, hear } = this.options;
+    const timer = setTimeout(() => this.stop.abort(), budget_s * 1000);
+    const slots = new Slots(jobs);
+    let done = 0;
+    try {
+      for (const id of chosen) {
+        const task = this.tasks.get(id) as StudyTask;
+        const needs = this.upstreamOf(task).flatMap((key) => this.running.get(key) ?? []);
+        const ran = Promise.all(needs)
+          .then(() => slots.use(() => this.judge(task)))
+          .then((verdict) => {
+            this.verdicts.set(task.key as string, verdict);
+            done += 1;
+            hear({ say: 'judged', verdict, done, of: chosen.length });
+          });
+        this.running.set(task.key as string, ran);
+      }
+      await Promise.all(this.running.values());
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Keys of the tasks that must run before: what they gave is not in the archive. */
+  private upstreamOf({ inputs }: StudyTask): readonly string[] {
+    const { opened } = this.options.contents;
+    return Object.values(inputs).flatMap((input) =>
+      'files' in input
+        ? []
+        : input.links.flatMap(([id, output]) => {
+            const upstream = this.tasks.get(id);
+            const digest = upstream?.outputs[output]?.digest;
+            const isHere = opened.files.has(`${PAYLOAD}${PLACES.blobs}${digest}`);
+            return isHere ? [] : (upstream?.key ?? []);
+          }),
+    );
+  }
+
+  private async judge(task: StudyTask): Promise<TaskVerdict> {
+    const { clock, contents } = this.options;
+    const trace = this.traceOf(task) as ArchivedTrace;
+    const common = { task: task.task, recorded_s: trace.cost.seconds };
+    const untested = (why: string): TaskVerdict => ({ ...common, verdict: 'not tested', why });
+    if (this.stop.signal.aborted) return untested(this.whyStopped);
+    const start = clock();
+    let end: ErrandEnd;
+    try {
+      end = await (this.programs && trace.parts.code === COMMAND_CODE
+        ? this.programs.run(task, trace, await this.given.inputs(task, trace))
+        : this.errand(task, trace));
+    } catch (error) {
+      if (this.stop.signal.aborted) return untested(this.whyStopped);
+      return untested(error instanceof Error ? error.message : String(error));
+    }
+    const timed = { ...common, seconds: (clock() - start) / 1000 };
+    if (end.end === 'stopped') return untested(this.whyStopped);
+    if (end.end === 'failed') {
+      if (end.infeasible && end.message === task.infeasible)
+        return { ...timed, verdict: 'identical' };
+      const why = `it fails: ${end.message}`;
+      // What runs beside the archive's own code may be another here.
+      const isOwn = !trace.parts.tools && trace.parts.code !== COMMAND_CODE;
+      return isOwn ? { ...timed, verdict: 'different', why } : untested(why);
+    }
+    const outputs = await compareOutputs(task, end.outputs, contents);
+    await this.keep(task, end.outputs, outputs);
+    const told = outputs.filter((output) => output.verdict !== 'identical');
+    return { ...timed, verdict: worstOf(outputs), outputs: told };
+  }
+
+  private get whyStopped(): string {
+    return this.options.signal.aborted ? INTERRUPTED : BUDGET_SPENT;
+  }
+
+  /** Keeps what was given again as it was for the tasks that read it, and the claims as they were judged now. */
+  private async keep(
+    task: StudyTask,
+    made: ReadonlyMap<string, Uint8Array>,
+    verdicts: Awaited<ReturnType<typeof compareOutputs>>,
+  ): Promise<void> {
+    const cited = this.options.contents.study.claims;
+    if (cited?.task === task.task) this.claims = made.get(cited.output);
+    for (const { output, verdict } of verdicts) {
+      const bytes = made.get(output);
+      if (verdict === 'identical' && bytes)
+        await this.given.keep(task.outputs[output].digest, bytes);
+    }
+  }
+
+  private async errand(task: StudyTask, trace: ArchivedTrace): Promise<ErrandEnd> {
+    const { launcher, scratch, packages } = this.options;
+    const bundle = join(scratch, 'bundles', `${trace.parts.code}.mjs`);
+    const expected = Object.values(task.outputs).reduce((sum, { bytes }) => sum + bytes, 0);
+    const tools = trace.parts.tools ?? null;
+    const root = packages ?? scratch;
+    return runErrand(launcher, {
+      assignment: {
+        bundle,
+        root,
+        params: task.params as Named<Json>,
+        tools,
+        inputs: await this.given.inputs(task, trace),
+        files: await this.given.files(trace),
+      },
+      readable: tools ? [bundle, `${root}/*`] : [bundle],
+      addons: tools !== null,
+      cwd: join(scratch, 'work'),
+      outputBytesMax: expected * OUTPUT_SLACK + OUTPUT_BYTES_MIN,
+      signal: this.stop.signal,
+    });
+  }
+}
+
+/** Lets so many work at once. */
+class Slots {
+  private free: number;
+  private readonly waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.free = count;
+  }
+
+  async use<T>(work: () => Promise<T>): Promise<T> {
+    if (this.free === 0) await new Promise<void>((resolve) => this.waiting.push(resolve));
+    else this.free -= 1;
+    try {
+      return await work();
+    } finally {
+      const next = this.waiting.shift();
+      if (next) next();
+      else this.free += 1;
+    }
+  }
+}

@@ -1,0 +1,175 @@
+// sandboxed-run.ts — the near side of a process that runs one action and ends: what it says is not believed, only compared
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import { frameOf } from '../../engine/process/frame.ts';
+import { killProgram } from '../../engine/process/processes.ts';
+import {
+  ATTEMPT_VARIABLE,
+  attemptValue,
+  newNonce,
+  startSupervisor,
+  supervise,
+  unsupervise,
+} from '../../engine/process/supervisor.ts';
+import type { Assignment } from '../../engine/worker/protocol.ts';
+import { printable } from '../form/finding.ts';
+
+/** How such a process is started. */
+export interface Launcher {
+  /** Path of node. */
+  readonly node: string;
+  /** Path of the script that ends as `src/cli/processes/sandbox.ts`. */
+  readonly script: string;
+  /** Node's flag for its permission model; null for code that is our own. */
+  readonly permission: string | null;
+  /** All of its environment. */
+  readonly environment: { readonly [name: string]: string };
+}
+
+/** One action to run, and within what. */
+export interface Errand {
+  readonly assignment: Omit<Assignment, 'ask' | 'cache' | 'checkpoint'>;
+  /** Files and folders that it may read, beside the script. */
+  readonly readable: readonly string[];
+  /** Whether packages may bring native code. */
+  readonly addons: boolean;
+  readonly cwd: string;
+  readonly outputBytesMax: number;
+  readonly signal: AbortSignal;
+}
+
+/** How it ended. */
+export type ErrandEnd =
+  | { readonly end: 'done'; readonly outputs: ReadonlyMap<string, Uint8Array> }
+  | { readonly end: 'failed'; readonly message: string; readonly infeasible: boolean }
+  | { readonly end: 'stopped' };
+
+/** What the process says: a JSON text, then the bytes that it announces. */
+export interface Answer {
+  readonly say: 'done' | 'failed' | 'progress';
+  readonly outputs?: readonly (readonly [name: string, bytes: number])[];
+  readonly message?: string;
+  readonly infeasible?: boolean;
+}
+
+/** File descriptor, in the process, of its pipe to us. */
+export const ANSWERS = 3;
+const HEADER_BYTES_MAX = 2 ** 20;
+const WORDS_MAX = 4000;
+
+/** Runs an action in a process and session of its own. It ends when this process does, however that ends. */
+export async function runErrand(launcher: Launcher, errand: Errand): Promise<ErrandEnd> {
+  const nonce = newNonce();
+  startSupervisor();
+  const child = spawn(launcher.node, [...flagsOf(launcher, errand), launcher.script, '--sandbox'], {
+    cwd: errand.cwd,
+    env: { ...launcher.environment, [ATTEMPT_VARIABLE]: attemptValue(nonce) },
+    stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  const mark = child.pid === undefined ? undefined : supervise(child.pid, nonce);
+  const kill = (): void => void child.kill('SIGKILL');
+  errand.signal.addEventListener('abort', kill);
+  if (errand.signal.aborted) kill();
+  let words = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    words = (words + text).slice(-WORDS_MAX);
+  });
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end(frameOf({ ...errand.assignment, ask: 'run', cache: '', checkpoint: null }));
+  const died = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`));
+  });
+  try {
+    const heard = await hear(child, errand.outputBytesMax).catch((error: unknown) => {
+      kill();
+      return error instanceof Error ? error.message : String(error);
+    });
+    if (errand.signal.aborted) return { end: 'stopped' };
+    if (typeof heard === 'object') return heard;
+    const how = await died;
+    const last = lastWords(words);
+    const message =
+      heard ?? `the process ended (${how})${last === '' ? '' : `: ${printable(last)}`}`;
+    return { end: 'failed', message, infeasible: false };
+  } finally {
+    errand.signal.removeEventListener('abort', kill);
+    if (mark) {
+      await killProgram(mark);
+      unsupervise(mark);
+    }
+  }
+}
+
+/** The line of an uncaught error, where there is one: Node says more after it. */
+function lastWords(text: string): string {
+  const lines = text.trim().split('\n');
+  return lines.findLast((line) => /^(\w*Error|node:|FATAL)\b/.test(line)) ?? lines.at(-1) ?? '';
+}
+
+function flagsOf({ permission, script }: Launcher, { readable, addons }: Errand): string[] {
+  if (permission === null) return [];
+  return [
+    permission,
+    ...[script, ...readable].map((path) => `--allow-fs-read=${path}`),
+    ...(addons ? ['--allow-addons'] : []),
+    '--disable-warning=ExperimentalWarning',
+    '--disable-warning=SecurityWarning',
+  ];
+}
+
+/** Reads answers until the last; undefined when the pipe ended before it. @throws when one breaks the rules */
+async function hear(child: ChildProcess, bytesMax: number): Promise<ErrandEnd | undefined> {
+  const pipes: readonly unknown[] = child.stdio;
+  const source = new Pieces(pipes[ANSWERS] as Readable);
+  for (;;) {
+    const head = await source.take(4);
+    if (head === undefined) return undefined;
+    const length = head.readUInt32LE();
+    if (length > HEADER_BYTES_MAX) throw new Error('the process says more than it may');
+    const text = await source.take(length);
+    if (text === undefined) return undefined;
+    const answer = JSON.parse(text.toString()) as Answer;
+    if (answer.say === 'failed') {
+      const message = printable(String(answer.message));
+      return { end: 'failed', message, infeasible: answer.infeasible === true };
+    }
+    if (answer.say !== 'done' || !Array.isArray(answer.outputs)) continue;
+    const outputs = new Map<string, Uint8Array>();
+    let total = 0;
+    for (const [name, bytes] of answer.outputs) {
+      total += Number(bytes);
+      if (!(total <= bytesMax)) throw new Error(`the outputs have more than ${bytesMax} bytes`);
+      const content = await source.take(Number(bytes));
+      if (content === undefined) return undefined;
+      outputs.set(String(name), content);
+    }
+    return { end: 'done', outputs };
+  }
+}
+
+/** A stream, read piece by piece. */
+class Pieces {
+  private readonly iterator: AsyncIterator<Buffer>;
+  private rest: Buffer = Buffer.alloc(0);
+
+  constructor(stream: Readable) {
+    this.iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  }
+
+  /** So many bytes; undefined when the stream ends before. */
+  async take(count: number): Promise<Buffer | undefined> {
+    const parts = [this.rest];
+    let total = this.rest.length;
+    while (total < count) {
+      const { done, value } = await this.iterator.next();
+      if (done) return undefined;
+      parts.push(value);
+      total += value.length;
+    }
+    const all = parts.length === 1 ? parts[0] : Buffer.concat(parts, total);
+    this.rest = all.subarray(count);
+    return all.subarray(0, count);
+  }
+}

@@ -1,0 +1,82 @@
+// audit.ts — pipeline audit: a task run twice, in surroundings that have little in common
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AuditError, auditAction, SURROUNDINGS } from '../../archive/rerun/audit.ts';
+import { writeAtomically } from '../../engine/files/files.ts';
+import type { TaskId } from '../../engine/model/key.ts';
+import type { Trace } from '../../engine/model/record.ts';
+import { forecast } from '../../engine/rebuilder/action.ts';
+import type { StageModule } from '../../engine/worker/declaration.ts';
+import {
+  type CommonOptions,
+  stderrColors as c,
+  EXIT,
+  oneTask,
+  openSession,
+  planFor,
+  talk,
+  tell,
+  UsageError,
+} from '../session/session.ts';
+import { checkerFile } from './archive.ts';
+
+/** Runs a task twice and tells whether its bits are the same. */
+export async function audit(word: string, options: CommonOptions): Promise<number> {
+  const session = await openSession(options);
+  const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'pipeline-audit-')));
+  try {
+    const id = oneTask(session.plan, word);
+    const plan = planFor(session.plan, [id]);
+    const fates = forecast(plan, session.store, new Set());
+    const fate = fates.get(id);
+    if (fate === undefined || !('action' in fate)) {
+      throw new UsageError([
+        { message: `what ${id} reads is not made`, hint: `pipeline make ${word}` },
+      ]);
+    }
+    if (fate.action.task.command !== null) {
+      throw new UsageError([{ message: `${id} is a command: only modules are audited` }]);
+    }
+    const traces = new Map<TaskId, Trace>();
+    for (const [task, other] of fates)
+      if ('trace' in other && other.trace) traces.set(task, other.trace);
+    const stop = new AbortController();
+    process.once('SIGINT', () => stop.abort());
+    talk(
+      c.dim(
+        `running ${id} twice: ${SURROUNDINGS.map(({ TZ, LANG, OMP_NUM_THREADS }) => `${TZ}, ${LANG}, ${OMP_NUM_THREADS} threads`).join('; then ')}`,
+      ),
+    );
+    const found = await auditAction({
+      action: fate.action,
+      module: plan.stages.get(fate.action.task.stage) as StageModule,
+      store: session.store,
+      traces,
+      node: process.execPath,
+      script: checkerFile,
+      root: session.root,
+      scratch,
+      signal: stop.signal,
+      environment: process.env.PATH ? { PATH: process.env.PATH } : {},
+    });
+    const record = { ...found, node: process.version, surroundings: SURROUNDINGS };
+    const path = join(session.cache, 'audits', `${found.key}.json`);
+    await writeAtomically(path, `${JSON.stringify(record, null, 1)}\n`);
+    if (options.json) tell(JSON.stringify(record));
+    else {
+      const paint =
+        found.verdict === 'bit-exact' ? c.green : found.verdict === 'different' ? c.red : c.yellow;
+      tell(`${paint(found.verdict)}  ${found.task}`);
+      for (const { output, words } of found.outputs) tell(`  ${output}: ${words}`);
+      if (found.asStored === false) tell('  the store holds other bits than the first run gave');
+    }
+    return found.verdict === 'different' ? EXIT.failed : EXIT.made;
+  } catch (error) {
+    if (error instanceof AuditError) throw new UsageError([{ message: error.message }]);
+    throw error;
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+    await session.store.close();
+  }
+}

@@ -1,0 +1,65 @@
+// check.ts — pipeline check: everything that is wrong with a pipeline, and nothing else, for editors and CI
+import { existsSync } from 'node:fs';
+import type { Pipeline } from '../../engine/config/config.ts';
+import { inReadingOrder } from '../../engine/model/event.ts';
+import { logFile } from '../../engine/modules/stage-client.ts';
+import { checkCommands } from '../../engine/planning/command-check.ts';
+import type { Plan } from '../../engine/planning/plan.ts';
+import {
+  type CommonOptions,
+  EXIT,
+  loadFor,
+  placesOf,
+  shownPath,
+  stderrColors,
+  talk,
+  tell,
+  UsageError,
+} from '../session/session.ts';
+import { count, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
+
+interface CheckOptions extends CommonOptions {
+  /** Whether a warning counts as an error. */
+  readonly strict?: boolean;
+}
+
+/** Reads, bundles and plans, and looks at what commands will find. What is wrong ends with 2. */
+export async function check(options: CheckOptions): Promise<number> {
+  const { pipeline, plan } = await loadFor(options);
+  const { root, cache } = placesOf(options);
+  const problems = checkCommands(pipeline.stages, plan, root);
+  const { warnings } = pipeline;
+  const wrong = options.strict ? [...problems, ...warnings] : problems;
+  if (wrong.length > 0) throw new UsageError(inReadingOrder(wrong));
+  const printed = printedBy(pipeline, plan, cache);
+  if (options.json) {
+    const notes = printed.length > 0 ? { printed } : {};
+    const said = { diagnostics: [], warnings: warnings.map(diagnosticJson), ...notes };
+    tell(JSON.stringify({ event: 'diagnostics', ...said }));
+    return EXIT.made;
+  }
+  for (const { run, log } of printed) {
+    talk(`note: ${run} prints when it is loaded: see ${shownPath(log)}`);
+  }
+  for (const warning of warnings) talk(`${drawDiagnostic(warning, stderrColors, 'warning')}\n`);
+  const stages = count(pipeline.stages.size, 'stage');
+  const verdict = warnings.length > 0 ? `${count(warnings.length, 'warning')}` : 'nothing wrong';
+  talk(`${options.file}: ${stages}, ${count(plan.tasks.size, 'task')}, ${verdict}`);
+  return EXIT.made;
+}
+
+/** Modules that print when they are loaded for planning, and where that is kept. */
+function printedBy(
+  { stages }: Pipeline,
+  plan: Plan,
+  cache: string,
+): readonly { readonly run: string; readonly log: string }[] {
+  const logs = new Map<string, string>();
+  for (const { name, run, command } of stages.values()) {
+    const code = plan.stages.get(name)?.code;
+    if (command !== null || code === undefined) continue;
+    const log = logFile(cache, code.digest);
+    if (existsSync(log)) logs.set(run, log);
+  }
+  return [...logs].map(([run, log]) => ({ run, log }));
+}

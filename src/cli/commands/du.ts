@@ -1,0 +1,94 @@
+// du.ts — pipeline du: what takes up the store, by stage and kind
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import prettyBytes from 'pretty-bytes';
+import { byCodeUnit } from '../../engine/model/key.ts';
+import type { Upkeep } from '../../engine/store/store.ts';
+import {
+  type CommonOptions,
+  stdoutColors as c,
+  EXIT,
+  placesOf,
+  storeAt,
+  talk,
+  tell,
+  tellJson,
+} from '../session/session.ts';
+
+/** Bytes and number of blobs of one kind that a stage made. */
+interface Row {
+  readonly stage: string;
+  readonly kind: string;
+  blobs: number;
+  bytes: number;
+}
+
+/** Tells what takes up space. */
+export async function du(options: CommonOptions): Promise<number> {
+  const { cache } = placesOf(options);
+  const store = storeAt(cache, 'read');
+  try {
+    const { upkeep } = store;
+    const rows = upkeep ? rowsOf(upkeep) : [];
+    const bundles = folderBytes(join(cache, 'bundles'));
+    const file = upkeep ? statSync(upkeep.file).size : 0;
+    const free = upkeep ? Math.max(0, file - upkeep.bytes()) : 0;
+    if (options.json) tellJson({ rows, bundles, file, free });
+    else if (upkeep === undefined) talk(`there is no store in ${cache}`);
+    else tellRows(rows, { bundles, file, free });
+    return EXIT.made;
+  } finally {
+    await store.close();
+  }
+}
+
+/** A blob that several stages made counts for the first of them. */
+function rowsOf({ tables }: Upkeep): readonly Row[] {
+  const rows = new Map<string, Row>();
+  const add = (stage: string, kind: string, bytes: number): void => {
+    const row = rows.get(`${stage}/${kind}`) ?? { stage, kind, blobs: 0, bytes: 0 };
+    row.blobs += 1;
+    row.bytes += bytes;
+    rows.set(`${stage}/${kind}`, row);
+  };
+  const seen = new Set<string>();
+  for (const key of tables.traces.getKeys()) {
+    const trace = tables.traces.get(key);
+    for (const { digest, kind, bytes } of Object.values(trace?.outputs ?? {})) {
+      if (seen.has(digest) || !tables.blobs.doesExist(digest)) continue;
+      seen.add(digest);
+      add(trace?.task.split('[')[0] ?? '', kind, bytes);
+    }
+  }
+  for (const digest of tables.blobs.getKeys()) {
+    if (!seen.has(digest))
+      add('(files from outside)', 'bytes', tables.blobs.get(digest)?.length ?? 0);
+  }
+  for (const key of tables.partials.getKeys()) {
+    add('(checkpoints)', 'tensors', tables.partials.get(key)?.length ?? 0);
+  }
+  return [...rows.values()].sort(
+    (a, b) => b.bytes - a.bytes || byCodeUnit(a.stage + a.kind, b.stage + b.kind),
+  );
+}
+
+function folderBytes(folder: string): number {
+  try {
+    return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+  } catch {
+    return 0;
+  }
+}
+
+function tellRows(
+  rows: readonly Row[],
+  rest: { readonly bundles: number; readonly file: number; readonly free: number },
+): void {
+  const width = Math.max(5, ...rows.map(({ stage }) => stage.length));
+  const line = (stage: string, kind: string, blobs: string, bytes: number): string =>
+    `${stage.padEnd(width)}  ${kind.padEnd(7)}  ${blobs.padStart(7)}  ${prettyBytes(bytes).padStart(9)}`;
+  tell(c.dim(`${'stage'.padEnd(width)}  kind       blobs       size`));
+  for (const { stage, kind, blobs, bytes } of rows) tell(line(stage, kind, String(blobs), bytes));
+  tell(line('(bundles)', 'code', '', rest.bundles));
+  talk(`${prettyBytes(rest.file)} on disk, ${prettyBytes(rest.free)} of it free for new results`);
+}

@@ -1,0 +1,79 @@
+// fsck.ts — pipeline fsck: reads all that is in the store, and puts right what is wrong
+import { existsSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { STORE_FILE } from '../../engine/files/up-to-date.ts';
+import { lmdbFault } from '../../engine/store/lmdb/lmdb-file.ts';
+import { type Defect, examine, repair } from '../../engine/store/maintenance/fsck.ts';
+import {
+  type CommonOptions,
+  stdoutColors as c,
+  EXIT,
+  placesOf,
+  stderrColors,
+  storeAt,
+  talk,
+  tell,
+  tellJson,
+} from '../session/session.ts';
+import { count } from '../terminal/format.ts';
+
+interface FsckOptions extends CommonOptions {
+  readonly repair?: boolean;
+}
+
+/** Examines the store. Ends with 2 while something is wrong. */
+export async function fsck(options: FsckOptions): Promise<number> {
+  const { cache } = placesOf(options);
+  if (options.repair) putAside(join(cache, STORE_FILE));
+  const store = storeAt(cache, 'read');
+  try {
+    if (store.upkeep === undefined) {
+      if (options.json) tellJson({ examined: 0, defects: [], repaired: false });
+      else talk(`there is no store in ${cache}`);
+      return EXIT.made;
+    }
+    let examined = 0;
+    const live = process.stderr.isTTY && !options.json;
+    const defects = examine(store.upkeep, Date.now(), (done, of) => {
+      examined = of;
+      if (live) process.stderr.write(`\r${done} of ${count(of, 'blob')}${done === of ? '\n' : ''}`);
+    });
+    if (options.repair && defects.length > 0) repair(store.upkeep, defects);
+    if (options.json) tellJson({ examined, defects, repaired: options.repair ?? false });
+    else tellDefects(defects, examined, options.repair ?? false);
+    return defects.length > 0 && !options.repair ? EXIT.mend : EXIT.made;
+  } finally {
+    await store.close();
+  }
+}
+
+/** A file that cannot even be opened is put aside: what it held is made again. */
+function putAside(file: string): void {
+  if (lmdbFault(file) === undefined) return;
+  let number = 1;
+  while (existsSync(`${file}.damaged-${number}`)) number += 1;
+  renameSync(file, `${file}.damaged-${number}`);
+  const warning = stderrColors.yellow('warning');
+  talk(`${warning}: the store cannot be read at all; it is now ${file}.damaged-${number}`);
+}
+
+function tellDefects(defects: readonly Defect[], examined: number, repaired: boolean): void {
+  for (const defect of defects) tell(`${c.red(defect.kind)} ${words(defect)}`);
+  const all = count(examined, 'blob');
+  if (defects.length === 0) talk(`${all} read: nothing is wrong`);
+  else if (repaired) talk(`${all} read, ${count(defects.length, 'defect')} dropped: make again`);
+  else talk(`${all} read, ${count(defects.length, 'defect')}: pipeline fsck --repair drops them`);
+}
+
+function words(defect: Defect): string {
+  switch (defect.kind) {
+    case 'damaged blob':
+      return `${defect.digest}${defect.made.length > 0 ? ` of ${defect.made.join(', ')}` : ''}`;
+    case 'missing blob':
+      return `${defect.digest} of ${defect.task}`;
+    case 'dead claim':
+      return `${defect.key} of run ${defect.owner}`;
+    default:
+      return defect.key;
+  }
+}

@@ -1,0 +1,183 @@
+// gc.ts — pipeline gc: drops what nothing reaches, and gives space back to the disk
+import { statSync } from 'node:fs';
+import prettyBytes from 'pretty-bytes';
+import type { Key } from '../../engine/model/key.ts';
+import type { Plan } from '../../engine/planning/plan.ts';
+import { forecast } from '../../engine/rebuilder/action.ts';
+import {
+  compact,
+  dropFiles,
+  dropGarbage,
+  findGarbage,
+  type Garbage,
+  keptRuns,
+  liveClaims,
+  type Roots,
+  type StrayFile,
+  strayFiles,
+} from '../../engine/store/maintenance/gc.ts';
+import type { Store, Upkeep } from '../../engine/store/store.ts';
+import {
+  type CommonOptions,
+  stderrColors as c,
+  EXIT,
+  identity,
+  loadFor,
+  placesOf,
+  type Session,
+  storeAt,
+  talk,
+  tell,
+  tellJson,
+  UsageError,
+} from '../session/session.ts';
+import { count } from '../terminal/format.ts';
+
+interface GcOptions extends CommonOptions {
+  readonly dryRun?: boolean;
+  readonly keepRuns?: number;
+  readonly compact?: boolean;
+}
+
+/** So many of the newest runs keep what they made. */
+export const KEPT_RUNS_DEFAULT = 10;
+/** A store of which more than this share is free is compacted without being asked, from this size on. */
+const COMPACT = { freeShare: 0.5, bytesMin: 16_000_000 };
+
+/** Collects garbage. */
+export async function gc(options: GcOptions): Promise<number> {
+  const { plan } = await loadFor(options);
+  const { cache } = placesOf(options);
+  const store = storeAt(cache, 'read');
+  const { upkeep } = store;
+  if (upkeep === undefined) {
+    await store.close();
+    talk(`there is no store in ${cache}`);
+    return EXIT.made;
+  }
+  try {
+    refuseWhileShared(upkeep);
+    if (!options.dryRun) store.settleRuns();
+    const runs = keptRuns(store, upkeep, options.keepRuns ?? KEPT_RUNS_DEFAULT);
+    const roots = rootsOf(plan, store);
+    const garbage = findGarbage(upkeep, roots, runs);
+    const files = await strayFiles(cache, roots.bundles, identity, Date.now());
+    if (!options.dryRun) {
+      dropGarbage(upkeep, garbage);
+      for (const obstacle of await dropFiles(files)) {
+        talk(`${c.yellow('warning')} not dropped: ${obstacle}`);
+      }
+    }
+    const before = statSync(upkeep.file).size;
+    const compacted =
+      !options.dryRun && (await compactIfWorthwhile(store, upkeep, options.compact));
+    const freed = compacted ? before - statSync(upkeep.file).size : 0;
+    tellGarbage(garbage, files, { kept: runs.length, freed, before }, options);
+    return EXIT.made;
+  } finally {
+    await store.close();
+  }
+}
+
+/** What another process has in hand would look like garbage. */
+function refuseWhileShared(upkeep: Upkeep): void {
+  const [claim] = liveClaims(upkeep, Date.now(), identity);
+  if (claim === undefined && !upkeep.shared()) return;
+  const who = claim ? `run ${claim.owner} is making something` : 'another process has it open';
+  throw new UsageError([
+    { message: `the store is in use: ${who}`, hint: 'try again when that is over' },
+  ]);
+}
+
+/** What the pipeline reaches as it is now. */
+function rootsOf(plan: Plan, store: Store): Roots {
+  const [traces, unmade] = [new Set<Key>(), new Set<Key>()];
+  let unknown = false;
+  for (const fate of forecast(plan, store, new Set()).values()) {
+    if (fate.fate === 'reuse') traces.add(fate.action.key);
+    else if (fate.fate === 'infeasible') {
+      if (fate.trace) traces.add(fate.trace.key);
+    } else if (fate.fate === 'follow' || fate.fate === 'unknown') {
+      unknown = true;
+      // It may come out as it was: what it gave last is kept for that.
+      const latest = store.latest(fate.task);
+      if (latest) traces.add(latest);
+    } else unmade.add(fate.action.key);
+  }
+  const bundles = new Set([...plan.stages.values()].map(({ code }) => code.digest));
+  return { traces, unmade, unknown, bundles };
+}
+
+async function compactIfWorthwhile(
+  store: Store,
+  upkeep: Upkeep,
+  asked: boolean | undefined,
+): Promise<boolean> {
+  if (asked === false) return false;
+  const size = statSync(upkeep.file).size;
+  const free = 1 - upkeep.bytes() / size;
+  if (!asked && (size < COMPACT.bytesMin || free < COMPACT.freeShare)) return false;
+  if (await compact(store, upkeep, Date.now())) return true;
+  if (asked) talk('not compacted: another process has the store open');
+  return false;
+}
+
+function tellGarbage(
+  garbage: Garbage,
+  files: readonly StrayFile[],
+  {
+    kept,
+    freed,
+    before,
+  }: { readonly kept: number; readonly freed: number; readonly before: number },
+  { json, dryRun }: GcOptions,
+): void {
+  const bytes = garbage.bytes + files.reduce((sum, file) => sum + file.bytes, 0);
+  if (json) {
+    tellJson({
+      dryRun: dryRun ?? false,
+      bytes,
+      blobs: garbage.blobs,
+      traces: garbage.traces,
+      checkpoints: garbage.partials,
+      runs: garbage.runs,
+      files: files.map(({ path }) => path),
+      compacted: freed,
+    });
+    return;
+  }
+  const dropped: readonly (readonly [number, string])[] = [
+    [garbage.blobs.length, 'blob'],
+    [garbage.traces.length, 'trace'],
+    [garbage.partials.length, 'checkpoint'],
+    [garbage.runs.length, 'run'],
+    [files.length, 'file'],
+  ];
+  const parts = dropped.flatMap(([n, noun]) => (n > 0 ? count(n, noun) : []));
+  const verb = dryRun ? 'would drop' : 'dropped';
+  tell(parts.length > 0 ? `${verb} ${parts.join(', ')}: ${prettyBytes(bytes)}` : 'nothing to drop');
+  talk(`kept what the pipeline and ${count(kept, 'run')} reach`);
+  if (freed > 0) talk(`compacted: ${prettyBytes(before)} → ${prettyBytes(before - freed)}`);
+}
+
+/** Fewer and fewer runs keep what they made, until the store fits. */
+const RUNS_KEPT_IN_TURN = [KEPT_RUNS_DEFAULT, 5, 2, 1];
+
+/** Brings a store below the limit of its pipeline, if that can be. Gives a sentence for the user. */
+export async function collectToLimit(
+  { plan, pipeline, store }: Session,
+  upkeep: Upkeep,
+): Promise<string | undefined> {
+  const limit = prettyBytes(pipeline.storeLimit);
+  // Another process tries it when it is done itself.
+  if (upkeep.shared() || liveClaims(upkeep, Date.now(), identity).length > 0) return undefined;
+  const before = upkeep.bytes();
+  const roots = rootsOf(plan, store);
+  for (const newest of RUNS_KEPT_IN_TURN) {
+    dropGarbage(upkeep, findGarbage(upkeep, roots, keptRuns(store, upkeep, newest)));
+    if (upkeep.bytes() > pipeline.storeLimit) continue;
+    const freed = prettyBytes(before - upkeep.bytes());
+    return `the store had outgrown its limit of ${limit}: ${freed} of older results were dropped`;
+  }
+  return `the store holds ${prettyBytes(upkeep.bytes())}, and its limit is ${limit}: what is in use does not fit (\`store: { limit: … }\` in pipeline.yaml)`;
+}

@@ -1,0 +1,89 @@
+// import.ts — pipeline import: an archive as a cache
+import { resolve } from 'node:path';
+import { checkIntegrity } from '../../archive/checking/integrity.ts';
+import type { Contents } from '../../archive/form/contents.ts';
+import { Findings, printable, Unreadable } from '../../archive/form/finding.ts';
+import type { Opened } from '../../archive/form/opened.ts';
+import { type Filled, fillStore } from '../../archive/packing/fill.ts';
+import { openArchive } from '../../archive/verify.ts';
+import {
+  type CommonOptions,
+  stderrColors as c,
+  EXIT,
+  placesOf,
+  storeAt,
+  talk,
+  tell,
+  UsageError,
+} from '../session/session.ts';
+import { count } from '../terminal/format.ts';
+
+/** Fills the store from an archive that holds together; one that does not is not touched. */
+export async function importArchive(
+  file: string,
+  options: Pick<CommonOptions, 'directory' | 'cache' | 'json'>,
+): Promise<number> {
+  const findings = new Findings();
+  let opened: Opened | undefined;
+  try {
+    opened = await openArchive(resolve(file), findings);
+    const contents = await checkIntegrity(opened, findings, () => undefined);
+    if (contents === undefined || findings.count > 0)
+      return refuse(findings, options.json ?? false);
+    const store = storeAt(placesOf(options).cache, 'write');
+    try {
+      const filled = await fillStore(contents, store, () => undefined);
+      if (options.json) tell(JSON.stringify({ digest: contents.digest, ...filled }));
+      else {
+        tell(`study digest  ${contents.digest}`);
+        for (const line of filledWords(filled, contents.study)) talk(line);
+      }
+    } finally {
+      await store.close();
+    }
+    return EXIT.made;
+  } catch (error) {
+    if (error instanceof Unreadable) return refuse(findings, options.json ?? false);
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && path === resolve(file)) {
+      throw new UsageError([{ message: `there is no ${file}` }]);
+    }
+    throw error;
+  } finally {
+    opened?.close();
+  }
+}
+
+const NAMED_MAX = 4;
+
+function filledWords(
+  { traces, added, blobs, files, incomplete }: Filled,
+  { tasks }: Contents['study'],
+): readonly string[] {
+  const there = traces > added ? `; ${traces - added} of its results were there` : '';
+  const data = files > 0 ? ` and ${count(files, 'file')} from outside` : '';
+  const lines = [
+    `${count(added, 'result')}, ${count(blobs, 'blob')}${data} put into the store${there}`,
+  ];
+  if (incomplete.length > 0) {
+    const named = incomplete.slice(0, NAMED_MAX).map((task) => printable(task));
+    const which = `${named.join(', ')}${incomplete.length > NAMED_MAX ? ', …' : ''}`;
+    lines.push(
+      c.yellow(
+        `${count(incomplete.length, 'task')} gave outputs that the archive leaves out (${which}): a make runs them again where it needs them`,
+      ),
+    );
+  }
+  const failed = tasks.filter((task) => task.failed !== undefined).length;
+  if (failed > 0) lines.push(c.yellow(`${count(failed, 'task')} failed there: a make tries again`));
+  return lines;
+}
+
+function refuse({ list, count: all }: Findings, json: boolean): number {
+  if (json) tell(JSON.stringify({ event: 'refused', findings: list }));
+  else {
+    for (const { place, message } of list) talk(`${c.red('wrong')}  ${place}: ${message}`);
+    talk(`${count(all, 'finding')}: nothing was imported`);
+  }
+  return EXIT.failed;
+}

@@ -1,0 +1,115 @@
+// init.ts — pipeline init [DIR]: a small pipeline that works at once, to begin with
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { writeAtomically } from '../../engine/files/files.ts';
+import { checkFolder } from '../session/output-files.ts';
+import { EXIT, shownPath, talk, tell, tellJson, UsageError } from '../session/session.ts';
+import { quoted } from '../terminal/format.ts';
+
+const FILES: { readonly [path: string]: string } = {
+  'pipeline.yaml': `# What is computed. Change something and run \`pipeline make\` again: only what depends on it runs.
+params:
+  seeds: [0, 1, 2]
+  walk: { steps: 1000, step: 0.5 }
+
+presets:                          # pipeline make --preset long
+  long: { walk: { steps: 100000 } }
+
+stages:
+  walk:                           # a task for each seed: walk[0], walk[1], walk[2]
+    run: stages/walk.ts
+    matrix: { seed: $seeds }
+    params: { walk: $walk }
+  summary:                        # has no axis \`seed\`: it gets the walks of all seeds, in order
+    run: stages/summary.ts
+    inputs: { walks: walk.track }
+    artifacts: { page: summary.md }
+`,
+  'stages/walk.ts': `// A random walk. A stage is a pure function: the same params give the same outputs.
+import { defineStage, tensors } from '@profiled-sparse/pipeline/stage';
+import * as z from 'zod/mini';
+
+export default defineStage({
+  // Read from \`params\` in pipeline.yaml, or from an axis of that name. The task is keyed by these and no others.
+  params: z.object({
+    seed: z.int(),
+    walk: z.object({ steps: z.int().check(z.positive()), step: z.number() }),
+  }),
+  inputs: {},
+  outputs: { track: tensors() },
+  run({ params: { seed, walk }, progress, log }) {
+    const track = new Float64Array(walk.steps);
+    // Not Math.random: that would give other numbers each time.
+    let state = (seed * 2654435761 + 1) >>> 0;
+    let place = 0;
+    for (let step = 0; step < walk.steps; step++) {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      place += state < 2 ** 31 ? walk.step : -walk.step;
+      track[step] = place;
+      if (step % 1000 === 0) progress(step, walk.steps);
+    }
+    log(\`ends at \${place}\`);
+    return { track: { tensors: { track: { shape: [walk.steps], data: track } }, metadata: {} } };
+  },
+});
+`,
+  'stages/summary.ts': `// How far the walks came, as a page for people and as numbers.
+import { collect, defineStage, json, tensors, text } from '@profiled-sparse/pipeline/stage';
+import * as z from 'zod/mini';
+
+export default defineStage({
+  params: z.object({}),
+  inputs: { walks: collect(tensors()) },
+  outputs: { page: text(), ends: json<{ seed: string; end: number }[]>() },
+  run({ inputs }) {
+    const ends = inputs.walks.map(({ at, value }) => {
+      const { data } = value.tensors.track;
+      return { seed: at.seed, end: data[data.length - 1] };
+    });
+    const rows = ends.map(({ seed, end }) => \`| \${seed} | \${end} |\`);
+    const page = ['# Walks', '', '| seed | end |', '| --- | --- |', ...rows, ''].join('\\n');
+    return { page, ends };
+  },
+});
+`,
+  'README.md': `# A pipeline
+
+\`\`\`sh
+pipeline make                      # makes everything; artifacts/summary/summary.md is the result
+pipeline make                      # nothing to do
+pipeline make --set walk.step=2    # what does that reach? --dry-run says it first
+pipeline why summary               # why it would run, or who made it
+pipeline show walk/0:track -o walk.png
+pipeline diff                      # what differs between the last two runs
+\`\`\`
+
+\`pipeline.yaml\` says what is computed, \`stages/\` how. \`pipeline check\` finds mistakes, \`pipeline schema\` helps
+editors, \`pipeline --help\` knows the rest.
+`,
+  '.gitignore': `node_modules/
+cache/
+artifacts/
+`,
+};
+
+/** Writes the files, or nothing when one of them is there. */
+export async function init(folder: string, options: { readonly json?: boolean }): Promise<number> {
+  const root = resolve(folder);
+  if (existsSync(root)) checkFolder(root, 'init DIR');
+  const there = Object.keys(FILES).filter((path) => existsSync(join(root, path)));
+  // A README and a .gitignore of one's own are welcome.
+  const inTheWay = there.filter((path) => path === 'pipeline.yaml' || path.startsWith('stages/'));
+  if (inTheWay.length > 0) {
+    const message = `${shownPath(join(root, inTheWay[0]))} is there already: nothing was written`;
+    throw new UsageError([{ message, hint: 'name another folder: pipeline init DIR' }]);
+  }
+  const written = Object.keys(FILES).filter((path) => !there.includes(path));
+  for (const path of written) await writeAtomically(join(root, path), FILES[path]);
+  if (options.json) tellJson({ folder: root, files: written });
+  else {
+    for (const path of written) tell(shownPath(join(root, path)));
+    const where = root === process.cwd() ? '' : ` -C ${quoted(shownPath(root))}`;
+    talk(`try: pipeline make${where}`);
+  }
+  return EXIT.made;
+}

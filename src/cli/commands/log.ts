@@ -1,0 +1,70 @@
+// log.ts — pipeline log TASK: what a task said when it ran, and the error that it ended with
+
+import type { TaskId } from '../../engine/model/key.ts';
+import type { RunRecord, TaskLog } from '../../engine/model/record.ts';
+import { lastRunOf, taskInRuns } from '../../engine/store/history.ts';
+import type { Store } from '../../engine/store/store.ts';
+import { didYouMean } from '../../hint.ts';
+import { plainLog, plainName, plainText } from '../../plain-text.ts';
+import { oneRun } from '../session/run-selection.ts';
+import {
+  type CommonOptions,
+  EXIT,
+  placesOf,
+  stderrColors,
+  storeAt,
+  talk,
+  tell,
+  tellJson,
+  UsageError,
+} from '../session/session.ts';
+
+interface LogOptions extends CommonOptions {
+  readonly run?: string;
+}
+
+/** Shows the log of a task: of its last run, or of the one that is named. */
+export async function log(word: string, options: LogOptions): Promise<number> {
+  const store = storeAt(placesOf(options).cache, 'read');
+  try {
+    const runs = options.run === undefined ? store.runs() : [oneRun(store, options.run)];
+    const task = taskInRuns(runs, word) ?? unknownTask(runs, word);
+    const run = options.run === undefined ? lastRunOf(runs, task) : runs[0];
+    if (run === undefined) {
+      const message = `${task} has run in none of the runs that are kept: it was reused in all of them`;
+      throw new UsageError([{ message, hint: 'pipeline make --force TASK runs it' }]);
+    }
+    const said = logIn(store, run, task);
+    if (options.json) tellJson(said);
+    else tellLog(said);
+    return EXIT.made;
+  } finally {
+    await store.close();
+  }
+}
+
+function unknownTask(runs: readonly RunRecord[], word: string): never {
+  if (runs.length === 0) throw new UsageError([{ message: 'no run is known yet' }]);
+  const known = new Set(runs.flatMap(({ outcomes = {} }) => Object.keys(outcomes)));
+  const message = `no run that is kept has a task \`${word}\``;
+  throw new UsageError([{ message, hint: didYouMean(word, known) }]);
+}
+
+/** A task that said nothing left no log of its own. */
+function logIn(store: Store, { id, at, outcomes = {} }: RunRecord, task: TaskId): TaskLog {
+  return store.log(id, task) ?? { task, run: id, at, outcome: outcomes[task], lines: [] };
+}
+
+function tellLog({ task, run, at, outcome, lines, dropped, error, params }: TaskLog): void {
+  const c = stderrColors;
+  talk(c.dim(`${plainName(task)}: ${outcome} in run ${run}, ${at}`));
+  const head = dropped ? Math.ceil(lines.length / 2) : lines.length;
+  for (const line of lines.slice(0, head)) tell(plainLog(line));
+  if (dropped) talk(c.dim(`… ${dropped} lines were not kept …`));
+  for (const line of lines.slice(head)) tell(plainLog(line));
+  if (error) {
+    tell(plainText(error.stack?.includes(error.message) ? error.stack : error.message));
+  }
+  if (params) talk(c.dim(`params: ${JSON.stringify(params)}`));
+  if (lines.length === 0 && error === undefined) talk('it said nothing');
+}

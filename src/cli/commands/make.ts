@@ -1,0 +1,155 @@
+// make.ts — pipeline make: plan, run, tell
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { placedFiles, writtenDigests } from '../../engine/artifacts/artifact-index.ts';
+import type { Diagnostic, Event } from '../../engine/model/event.ts';
+import type { Digest, TaskId } from '../../engine/model/key.ts';
+import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
+import { forecast } from '../../engine/rebuilder/action.ts';
+import { estimate } from '../../engine/rebuilder/estimate.ts';
+import type { RunResult } from '../../engine/scheduler/execute.ts';
+import { Slots } from '../../engine/scheduler/resource-pool.ts';
+import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
+import type { Store } from '../../engine/store/store.ts';
+import { tellForecast } from '../session/forecast.ts';
+import { companionNames } from '../session/provenance.ts';
+import {
+  artifactsFolder,
+  stderrColors as c,
+  EXIT,
+  openSession,
+  placesOf,
+  planFor,
+  resolveTargets,
+  type Session,
+  talk,
+  tell,
+} from '../session/session.ts';
+import { hearStop } from '../session/stop.ts';
+import { type Witness, witness } from '../session/up-to-date-shortcut.ts';
+import { lineFor } from '../terminal/display.ts';
+import { count, drawDiagnostic, warningOf } from '../terminal/format.ts';
+import { keepWithin, nextRunId, openDisplay, planned, type RunOptions, run } from './run.ts';
+
+interface MakeOptions extends RunOptions {
+  readonly dryRun?: boolean;
+  /** Tasks to run again; true: all that are named as targets. */
+  readonly force: readonly (string | true)[];
+  readonly verify?: boolean;
+}
+
+/** Makes targets and what they need. */
+export async function make(targets: readonly string[], options: MakeOptions): Promise<number> {
+  // A folder that cannot be one is told before anything looks into it.
+  placesOf(options);
+  const witnessed = witness(options, targets);
+  const session = await openSession(options, options.dryRun ? 'read' : 'write');
+  let keep = (): void => undefined;
+  try {
+    const plan = planFor(session.plan, targets);
+    if (options.verify) await verifyStore(session.store);
+    const forced = new Set(options.force.flatMap((task) => resolveForced(plan, task, targets)));
+    if (options.dryRun) {
+      tellWarnings(session.pipeline.warnings, options.json ? planned(plan, targets) : undefined);
+      const fates = forecast(plan, session.store, forced);
+      const slots = options.jobs ?? availableParallelism();
+      const { resources, stages } = session.pipeline;
+      const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));
+      const cost = estimate(plan, fates, session.store, {
+        capacity: { slots, resources },
+        policies,
+      });
+      tellForecast(fates, cost, { slots, json: options.json ?? false });
+      return EXIT.made;
+    }
+    const stop = hearStop();
+    const result = await run({
+      id: nextRunId(),
+      session,
+      plan,
+      targets,
+      forced,
+      options,
+      slots: new Slots(options.jobs ?? availableParallelism(), session.pipeline.resources),
+      stop,
+      display: openDisplay(plan, options),
+      hear: witnessed.hear,
+    }).finally(stop.release);
+    // Not before the workers are gone: they read the store, too.
+    if (result.tally.built > 0) await keepWithin(session, options.json ?? false);
+    if (forced.size === 0) keep = () => keepWitness(witnessed, session, plan, result.traces);
+    return codeOf(result, stop.signal);
+  } finally {
+    await session.store.close();
+    keep();
+  }
+}
+
+/** Keeps for the next make that there was nothing to do, unless that rests on more than files. */
+function keepWitness(
+  witnessed: Witness,
+  session: Session,
+  plan: Plan,
+  traces: RunResult['traces'],
+): void {
+  const { text, sources, environment, readsOutside, root, cache } = session;
+  if (!restsOnFiles(plan) || readsOutside || isNetworkFolder(cache)) return;
+  const folder = artifactsFolder(root);
+  const artifacts = new Map<string, Digest>();
+  const results: string[] = [];
+  const told: string[] = [];
+  const pathsOf = companionNames(session.plan);
+  for (const task of plan.tasks.values()) {
+    if (traces.has(task.id)) told.push(...pathsOf(task).own);
+    for (const [output, path] of Object.entries(task.artifacts)) {
+      const made = traces.get(task.id)?.outputs[output];
+      if (made === undefined) continue;
+      results.push(join(folder, path));
+      if (made.kind !== 'files') artifacts.set(join(folder, path), made.digest);
+      else for (const [file, digest] of placedFiles(folder, path)) artifacts.set(file, digest);
+    }
+  }
+  const companions = writtenDigests(folder, told);
+  if (companions === undefined) return;
+  witnessed.keep({
+    text,
+    sources,
+    environment,
+    tasks: plan.tasks.size,
+    artifacts,
+    results,
+    companions: new Map([...companions].map(([path, digest]) => [join(folder, path), digest])),
+    lineFor: (event, colors) => lineFor(event, { running: new Map(), made: new Set() }, colors),
+  });
+}
+
+/** What a dry run says before all else. @param first the event before warnings; undefined when people are told */
+function tellWarnings(warnings: readonly Diagnostic[], first: Event | undefined): void {
+  if (first) for (const event of [first, ...warnings.map(warningOf)]) tell(JSON.stringify(event));
+  else for (const warning of warnings) talk(drawDiagnostic(warning, c, 'warning'));
+}
+
+/** What `--force` names; without a name, the targets, or everything when there are none. */
+function resolveForced(
+  plan: Plan,
+  task: string | true,
+  targets: readonly string[],
+): readonly TaskId[] {
+  return resolveTargets(plan, task === true ? targets : [task]);
+}
+
+function codeOf({ ok }: RunResult, signal: AbortSignal): number {
+  if (signal.aborted) return EXIT.interrupted;
+  return ok ? EXIT.made : EXIT.failed;
+}
+
+/** Reads every blob before anything is taken from the store: what is damaged is dropped, and made again. */
+async function verifyStore(store: Store): Promise<void> {
+  if (store.upkeep === undefined) return;
+  const { examine, repair } = await import('../../engine/store/maintenance/fsck.ts');
+  const defects = examine(store.upkeep, Date.now(), () => undefined);
+  repair(store.upkeep, defects);
+  const bad = defects.filter(({ kind }) => kind !== 'dead claim').length;
+  if (bad > 0)
+    talk(`${c.yellow('warning')}: ${count(bad, 'defect')} in the store, to be made again`);
+}

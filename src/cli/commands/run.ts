@@ -1,0 +1,240 @@
+// run.ts — one run: executed, shown, written down
+import { join } from 'node:path';
+import type { Retirement } from '../../engine/executors/superseded.ts';
+import type { Event, Listener } from '../../engine/model/event.ts';
+import { EVENTS_VERSION } from '../../engine/model/event.ts';
+import type { Json, Named, TaskId } from '../../engine/model/key.ts';
+import { lifeOf } from '../../engine/model/process-identity.ts';
+import type { RunStart } from '../../engine/model/record.ts';
+import type { Plan } from '../../engine/planning/plan.ts';
+import { execute, type RunResult } from '../../engine/scheduler/execute.ts';
+import type { Slots } from '../../engine/scheduler/resource-pool.ts';
+import { recordRun } from '../../engine/store/history.ts';
+import { createWorkers } from '../../engine/worker/worker-pool.ts';
+import { checkFolder } from '../session/output-files.ts';
+import { provenanceWriter } from '../session/provenance.ts';
+import {
+  artifactsFolder,
+  type CommonOptions,
+  stderrColors as c,
+  host,
+  identity,
+  machine,
+  newRunId,
+  type Session,
+  talk,
+  tell,
+  workerCommand,
+} from '../session/session.ts';
+import type { Stop } from '../session/stop.ts';
+import { openTrace } from '../session/trace-file.ts';
+import { isIdle, nothingToDo } from '../session/up-to-date-shortcut.ts';
+import { createDisplay, type Display } from '../terminal/display.ts';
+import { count, duration, shownPath, warningOf } from '../terminal/format.ts';
+
+/** Filled in by the build. */
+declare const VERSION: string;
+declare const ESBUILD_VERSION: string;
+
+/** What a run is told on the command line. */
+export interface RunOptions extends CommonOptions {
+  readonly jobs?: number;
+  readonly keepGoing?: boolean;
+  readonly trace?: string;
+  readonly mirror: readonly string[];
+  readonly quiet?: boolean;
+}
+
+/** What is to be run. */
+export interface RunRequest {
+  readonly id: string;
+  readonly session: Session;
+  readonly plan: Plan;
+  readonly targets: readonly string[];
+  readonly forced: ReadonlySet<TaskId>;
+  readonly options: RunOptions;
+  readonly slots: Slots;
+  readonly stop: Stop;
+  readonly display: Display;
+  /** Hears what happens beside the display. */
+  readonly hear: Listener;
+  readonly retirement?: Retirement;
+}
+
+/** A name for a run that begins now. */
+export const nextRunId = (): string => newRunId(new Date());
+
+/** Runs a plan, tells of it and writes it down. */
+export async function run(request: RunRequest): Promise<RunResult> {
+  const { id, session, plan, targets, options, slots, stop, display, retirement } = request;
+  const { store, root, cache, pipeline } = session;
+  const workers = createWorkers(workerCommand);
+  const trace =
+    options.trace === undefined
+      ? undefined
+      : openTrace(options.trace, monotonic, ({ message }) => {
+          const told = `the trace cannot be written, and ends here: ${message}`;
+          display.listener({ event: 'warning', message: told });
+        });
+  const startedAt = new Date().toISOString();
+  const versions = { node: process.version, pipeline: VERSION, esbuild: ESBUILD_VERSION };
+  const start = { ...factsOf(session, id, versions, targets, options), started: startedAt };
+  const history = recordRun(store, start, Date.now);
+  const listener: Listener = (event) => {
+    request.hear(event);
+    history.listener(event);
+    display.listener(event);
+    trace?.listener(event);
+  };
+  const { signal, atEnd } = stop;
+  const endAtOnce = (): void => {
+    history.cut({ state: 'interrupted' });
+    trace?.close();
+  };
+  const announce = (): void => {
+    const message = 'stopping at the next checkpoint; Ctrl-C again stops at once';
+    listener({ event: 'warning', message });
+  };
+  atEnd.add(endAtOnce);
+  signal.addEventListener('abort', announce, { once: true });
+  try {
+    listener(planned(plan, targets));
+    for (const warning of pipeline.warnings) listener(warningOf(warning));
+    const result = await execute(plan, {
+      store,
+      workers,
+      listener,
+      slots,
+      policies: new Map([...pipeline.stages].map(([name, { policy }]) => [name, policy])),
+      keepGoing: options.keepGoing ?? false,
+      forced: request.forced,
+      mirrors: mirrorsOf(options, root, pipeline.mirrors),
+      root,
+      scratch: join(session.cache, 'scratch'),
+      cache,
+      artifacts: artifactsFolder(root),
+      provenance: provenanceWriter({ plan: session.plan, store, run: start }),
+      maker: { run: id, host, versions, machine: machine() },
+      identity,
+      clock: Date.now,
+      signal,
+      ...(retirement && { retirement }),
+    });
+    display.close();
+    history.close({ ...result, interrupted: signal.aborted });
+    // What people see is left to the run that took this one's place.
+    if (retirement?.begun) return result;
+    if (!options.json) summarise(session, plan, result, options);
+    return result;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    history.cut({ state: signal.aborted ? 'interrupted' : 'aborted', error: message });
+    throw error;
+  } finally {
+    display.close();
+    trace?.close();
+    atEnd.delete(endAtOnce);
+    signal.removeEventListener('abort', announce);
+    await workers.close();
+  }
+}
+
+/** The first event of a run. */
+export const planned = (plan: Plan, targets: readonly string[]): Event => ({
+  event: 'planned',
+  version: EVENTS_VERSION,
+  tasks: plan.tasks.size,
+  targets,
+});
+
+const monotonic = (): number => performance.now();
+
+/** Mirrors, nearest first: the command line, the environment, pipeline.yaml (relative to its folder). */
+function mirrorsOf(
+  { mirror }: RunOptions,
+  root: string,
+  declared: readonly string[],
+): readonly string[] {
+  const fromEnvironment = process.env.PIPELINE_MIRROR ? [process.env.PIPELINE_MIRROR] : [];
+  for (const place of [...mirror, ...fromEnvironment]) {
+    if (!/^https?:\/\//.test(place)) checkFolder(place, '--mirror or PIPELINE_MIRROR');
+  }
+  const relativeToRoot = declared.map((place) =>
+    /^https?:\/\//.test(place) || place.startsWith('/') ? place : join(root, place),
+  );
+  return [...mirror, ...fromEnvironment, ...relativeToRoot];
+}
+
+/** What shows a run, for people or programs. */
+export function openDisplay(plan: Plan, { json, quiet }: RunOptions): Display {
+  if (json) return { listener: (event) => tell(JSON.stringify(event)), close: () => undefined };
+  const shown = { plan, stream: process.stderr, colors: c, clock: Date.now };
+  return createDisplay({ ...shown, quiet: quiet ?? false });
+}
+
+/** What the history keeps of a run beside what happens in it. */
+function factsOf(
+  { pipeline }: Session,
+  id: string,
+  versions: Named<string>,
+  targets: readonly string[],
+  { preset, set }: RunOptions,
+): Omit<RunStart, 'started'> {
+  const command = process.argv.slice(2).join(' ');
+  const params = pipeline.params.value as Named<Json>;
+  const { pid } = process;
+  const life = lifeOf(pid);
+  const self = { host, pid, ...(life && { life }) };
+  const asked = { command, targets, presets: preset, sets: set, params };
+  return { id, host, ...asked, versions, process: self };
+}
+
+/** Keeps the store within its limit. */
+export async function keepWithin(session: Session, json: boolean): Promise<void> {
+  const { store, pipeline } = session;
+  if (store.upkeep === undefined || store.upkeep.bytes() <= pipeline.storeLimit) return;
+  const { collectToLimit } = await import('./gc.ts');
+  const message = await collectToLimit(session, store.upkeep);
+  if (message === undefined) return;
+  if (json) tell(JSON.stringify({ event: 'warning', message } satisfies Event));
+  else talk(`${c.yellow('warning')} ${message}`);
+}
+
+/** How many tasks were stopped, and how many of them the next make continues. */
+function stoppedWords(stopped: number, resumable: number): readonly string[] {
+  if (stopped === 0) return [];
+  if (resumable === stopped) return [c.yellow(`${stopped} to be continued`)];
+  const some = resumable > 0 ? `, ${resumable} of them to be continued` : '';
+  return [c.yellow(`${stopped} stopped${some}`)];
+}
+
+/** One sentence about the run, then the artifacts on stdout. */
+function summarise(
+  session: Session,
+  plan: Plan,
+  { tally, seconds, traces, ran, resumable }: RunResult,
+  { quiet, keepGoing }: RunOptions,
+): void {
+  const parts = [
+    `${tally.built} built`,
+    `${tally.reused} reused`,
+    ...(tally.infeasible > 0 ? [c.yellow(`${tally.infeasible} infeasible`)] : []),
+    ...(tally.failed > 0 ? [c.red(`${tally.failed} failed`)] : []),
+    ...(tally.skipped > 0 ? [c.yellow(`${tally.skipped} not made`)] : []),
+    ...stoppedWords(tally.interrupted, resumable.size),
+  ];
+  const nothing = ran === 0 && isIdle(tally, plan.tasks.size);
+  const line = nothing
+    ? nothingToDo(tally, seconds, c)
+    : `${count(plan.tasks.size, 'task')}: ${parts.join(', ')} ${c.dim(`(${duration(seconds)})`)}`;
+  if (!quiet) talk(line);
+  if (tally.failed > 0 && tally.skipped > 0 && !keepGoing && !quiet) {
+    talk(c.dim('--keep-going makes what does not need the failed tasks'));
+  }
+  for (const task of plan.tasks.values()) {
+    if (!traces.has(task.id)) continue;
+    for (const path of Object.values(task.artifacts)) {
+      tell(shownPath(join(artifactsFolder(session.root), path)));
+    }
+  }
+}

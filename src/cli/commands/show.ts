@@ -1,0 +1,169 @@
+// show.ts — pipeline show TASK[:output]: what a task made
+import { extname } from 'node:path';
+import prettyBytes from 'pretty-bytes';
+import type { Output, Trace } from '../../engine/model/record.ts';
+import { plainText } from '../../plain-text.ts';
+import { elementType, exactValues, type Tensor, type TensorFile } from '../../tensor.ts';
+import { writeOutput } from '../session/output-files.ts';
+import { bytesOf, select, tensorsOf } from '../session/output-selection.ts';
+import {
+  type CommonOptions,
+  stdoutColors as c,
+  EXIT,
+  openToShow,
+  talk,
+  tell,
+  tellJson,
+  UsageError,
+} from '../session/session.ts';
+
+interface ShowOptions extends CommonOptions {
+  readonly output?: string;
+}
+
+/** Lists a task's outputs, or shows one of them. */
+export async function show(target: string, options: ShowOptions): Promise<number> {
+  const session = await openToShow(options);
+  try {
+    const { trace, name, output, part } = select(session, target);
+    if (name === undefined || output === undefined) {
+      tellOutputs(trace, options.json ?? false);
+      return EXIT.made;
+    }
+    const bytes = bytesOf(session, trace.task, name, output);
+    if (options.output !== undefined) {
+      const written = await pictureOrBytes(options.output, output, bytes, part);
+      await writeOutput(options.output, written);
+      talk(`${prettyBytes(written.length)} written to ${options.output}`);
+    } else if (part !== undefined) tellTensors(tensorsOf(bytes, part), options.json ?? false);
+    else tellOutput(output, bytes, options.json ?? false);
+    return EXIT.made;
+  } finally {
+    await session.store.close();
+  }
+}
+
+/** Endings that promise what an output of a kind is not. */
+const MISFIT: { readonly [kind: string]: readonly string[] } = {
+  json: ['.csv', '.npy', '.safetensors', '.png', '.svg', '.pdf', '.jpg'],
+  tensors: ['.csv', '.npy', '.json', '.svg', '.pdf', '.jpg'],
+  text: ['.npy', '.safetensors', '.png', '.pdf', '.jpg'],
+};
+
+/** What goes to a file: a picture of tensors where a PNG is wanted, otherwise the bytes as they are. */
+async function pictureOrBytes(
+  file: string,
+  { kind }: Output,
+  bytes: Uint8Array,
+  part: string | undefined,
+): Promise<Uint8Array> {
+  if (kind === 'tensors' && /\.png$/i.test(file)) {
+    const { drawTensors } = await import('../terminal/picture.ts');
+    const png = drawTensors(tensorsOf(bytes, part));
+    if (png) return png;
+    const hint = 'name a tensor: show TASK:output/TENSOR -o FILE.png';
+    throw new UsageError([{ message: 'there is nothing to draw in these tensors', hint }]);
+  }
+  const ending = extname(file).toLowerCase();
+  if (part === undefined && !MISFIT[kind]?.includes(ending)) return bytes;
+  if (part === undefined) {
+    const message = `this output is ${kind}, and \`show -o\` writes it as it is: not as ${ending}`;
+    const hint =
+      'pipeline export writes other forms; name a file without an ending for these bytes';
+    throw new UsageError([{ message, hint }]);
+  }
+  const hint = `pipeline export writes one tensor to ${file}`;
+  throw new UsageError([{ message: '`show -o` writes a whole output, or a PNG', hint }]);
+}
+
+function tellOutputs({ task, outputs }: Trace, json: boolean): void {
+  if (json) {
+    tellJson({ task, outputs });
+    return;
+  }
+  tell(c.bold(task));
+  const width = Math.max(...Object.keys(outputs).map((name) => name.length));
+  for (const [name, { kind, bytes, digest }] of Object.entries(outputs)) {
+    const size = prettyBytes(bytes).padStart(9);
+    tell(`  ${name.padEnd(width)}  ${kind.padEnd(7)} ${size}  ${c.dim(digest)}`);
+  }
+}
+
+function tellOutput({ kind, digest, bytes: size }: Output, bytes: Uint8Array, json: boolean): void {
+  if (kind === 'json') {
+    const text = new TextDecoder().decode(bytes);
+    tell(json ? text : JSON.stringify(JSON.parse(text), null, 2));
+  } else if (kind === 'tensors') tellTensors(tensorsOf(bytes, undefined), json);
+  else if (json) tellJson({ kind, bytes: size, digest });
+  else if (!process.stdout.isTTY) process.stdout.write(bytes);
+  // A file gets the bytes as they are; a terminal would obey some of them.
+  else if (kind === 'text') process.stdout.write(plainText(new TextDecoder().decode(bytes)));
+  else tell(`${prettyBytes(size)} of ${kind}; write them with -o FILE`);
+}
+
+/** So many values of each tensor are shown. */
+const VALUES_SHOWN = 5;
+
+function tellTensors({ tensors, metadata }: TensorFile, json: boolean): void {
+  const rows = Object.entries(tensors).map(([name, tensor]) => ({
+    name,
+    type: elementType(tensor),
+    shape: tensor.shape,
+    ...rangeOf(tensor),
+  }));
+  if (json) {
+    tellJson({ tensors: rows.map(({ more: _, ...row }) => row), metadata });
+    return;
+  }
+  const width = Math.max(4, ...rows.map(({ name }) => name.length));
+  const typeWidth = Math.max(3, ...rows.map(({ type }) => type.length));
+  for (const { name, type, shape, min, mean, max, first, more } of rows) {
+    const range = `min ${short(min)}  mean ${short(mean)}  max ${short(max)}`;
+    const values = first.map(short).join(', ');
+    const shown = first.length > 0 ? `  ${values}${more ? ', …' : ''}` : '';
+    const what = `${type.padEnd(typeWidth)} [${shape.join(', ')}]`;
+    tell(`${name.padEnd(width)}  ${what}  ${c.dim(range + shown)}`);
+  }
+}
+
+/** A number of a tensor; a text for an integer that a double cannot hold. */
+type Shown = number | string | null;
+
+const short = (value: Shown): string =>
+  value === null ? '–' : typeof value === 'string' ? value : shortNumber(value);
+
+const shortNumber = (value: number): string =>
+  Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(5)));
+
+interface Range {
+  readonly min: Shown;
+  readonly mean: number | null;
+  readonly max: Shown;
+  readonly first: readonly Shown[];
+  /** Whether there are more values than the first ones. */
+  readonly more: boolean;
+}
+
+function rangeOf(tensor: Tensor): Range {
+  const values = exactValues(tensor);
+  if (values === undefined || values.length === 0) {
+    return { min: null, mean: null, max: null, first: [], more: false };
+  }
+  let [min, max]: (number | bigint)[] = [values[0], values[0]];
+  let sum = 0;
+  for (const value of values) {
+    if (value < min) min = value;
+    if (value > max) max = value;
+    sum += Number(value);
+  }
+  return {
+    min: shownValue(min),
+    mean: sum / values.length,
+    max: shownValue(max),
+    first: Array.from(values.subarray(0, VALUES_SHOWN) as Iterable<number | bigint>, shownValue),
+    more: values.length > VALUES_SHOWN,
+  };
+}
+
+const shownValue = (value: number | bigint): Shown =>
+  typeof value === 'number' || Number.isSafeInteger(Number(value)) ? Number(value) : String(value);

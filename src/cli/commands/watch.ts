@@ -1,0 +1,299 @@
+// watch.ts — pipeline watch: makes again whatever a change asks for
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { readPipeline } from '../../engine/config/config.ts';
+import { decodeSource } from '../../engine/config/source-text.ts';
+import { Retirement } from '../../engine/executors/superseded.ts';
+import type { Event } from '../../engine/model/event.ts';
+import { canonicalJson, type Digest, type Key } from '../../engine/model/key.ts';
+import type { Loaded } from '../../engine/planning/load.ts';
+import type { Plan } from '../../engine/planning/plan.ts';
+import {
+  type Change,
+  isOutdated,
+  openWatcher,
+  planPrint,
+  type WatchedPlace,
+  type Watcher,
+  type Watchlist,
+  wantedKeys,
+  watchlistOf,
+  watchlistOfBroken,
+} from '../../engine/rebuilder/watch.ts';
+import { Slots } from '../../engine/scheduler/resource-pool.ts';
+import type { Store } from '../../engine/store/store.ts';
+import {
+  artifactsFolder,
+  stderrColors as c,
+  EXIT,
+  loadFor,
+  placesOf,
+  planFor,
+  reportDiagnostics,
+  type Session,
+  storeAt,
+  talk,
+  tell,
+  UsageError,
+} from '../session/session.ts';
+import { hearStop } from '../session/stop.ts';
+import type { Display } from '../terminal/display.ts';
+import { count, drawDiagnostic } from '../terminal/format.ts';
+import { keepWithin, nextRunId, openDisplay, type RunOptions, run } from './run.ts';
+
+/** Changes that follow each other within this time are one. */
+const SETTLES_MS = 100;
+
+/** Makes targets, and makes them again whenever something changes that they rest on. */
+export async function watch(targets: readonly string[], options: RunOptions): Promise<number> {
+  return new Watch(targets, options).all();
+}
+
+/** One run, which the next may take the place of. */
+interface Cycle {
+  readonly id: string;
+  readonly display: Display;
+  readonly retirement: Retirement;
+  /** What runs, and what was said when it began. */
+  readonly running: Map<Key, Extract<Event, { event: 'started' }>>;
+  ended: Promise<void>;
+}
+
+class Watch {
+  private readonly targets: readonly string[];
+  private readonly options: RunOptions;
+  private readonly place: WatchedPlace;
+  private readonly stop = hearStop();
+  private readonly active = new Set<Cycle>();
+  private readonly own = new Set<string>();
+  private current: Cycle | undefined;
+  private watcher: Watcher | undefined;
+  private list: Watchlist | undefined;
+  private store: Store | undefined;
+  private slots: { readonly slots: Slots; readonly totals: string } | undefined;
+  private print: Digest | undefined;
+  private change: Change | undefined = 'sure';
+  /** Whether what came of the last change has been told to its end. */
+  private told = false;
+  private broken: { readonly error: unknown } | undefined;
+  private rung = false;
+  private ring: () => void = () => undefined;
+
+  constructor(targets: readonly string[], options: RunOptions) {
+    const places = placesOf(options);
+    this.targets = targets;
+    this.options = options;
+    this.place = { ...places, file: options.file, artifacts: artifactsFolder(places.root) };
+  }
+
+  async all(): Promise<number> {
+    const { signal } = this.stop;
+    signal.addEventListener('abort', this.wake, { once: true });
+    // Who reads its lines is gone: nobody would ever end it.
+    const endWithReader = (): void => void process.kill(process.pid, 'SIGTERM');
+    if (this.options.json) process.stdout.once('error', endWithReader);
+    try {
+      for (let settle = false; !signal.aborted && !this.broken; settle = true) {
+        if (this.change === undefined) {
+          if (this.active.size === 0) await this.rest();
+          await this.woken();
+        } else {
+          if (settle) await this.settled();
+          const { change } = this;
+          this.change = undefined;
+          await this.renew(change);
+        }
+      }
+      const interrupted = this.active.size > 0;
+      await this.allEnded();
+      if (this.broken) throw this.broken.error;
+      return interrupted ? EXIT.interrupted : EXIT.made;
+    } finally {
+      this.stop.release();
+      await this.watcher?.close();
+      await this.store?.close();
+    }
+  }
+
+  private readonly wake = (): void => {
+    this.rung = true;
+    this.ring();
+  };
+
+  private readonly changed = (change: Change): void => {
+    this.change = change === 'sure' ? change : (this.change ?? change);
+    this.wake();
+  };
+
+  private async woken(): Promise<void> {
+    if (!this.rung) {
+      await new Promise<void>((resolve) => {
+        this.ring = resolve;
+      });
+    }
+    this.rung = false;
+  }
+
+  /** Waits until nothing has changed for a moment. */
+  private async settled(): Promise<void> {
+    do {
+      this.rung = false;
+      await pause(SETTLES_MS);
+    } while (this.rung && !this.stop.signal.aborted);
+  }
+
+  private async allEnded(): Promise<void> {
+    while (this.active.size > 0) await Promise.all([...this.active].map(({ ended }) => ended));
+  }
+
+  /** Loads the pipeline anew and runs it, if anything is other than before. */
+  private async renew(change: Change | undefined): Promise<void> {
+    let loaded: Loaded;
+    let plan: Plan;
+    try {
+      loaded = await loadFor(this.options);
+      plan = planFor(loaded.plan, this.targets);
+    } catch (error) {
+      // Ctrl-C ends what bundles the stages, too.
+      if (this.stop.signal.aborted) return;
+      if (!(error instanceof UsageError)) throw error;
+      await this.tellBroken(error);
+      return;
+    }
+    await this.look(watchlistOf(this.place, loaded));
+    // What has changed before anybody looked is heard of by no watcher.
+    if (this.list && isOutdated(this.list)) this.changed('sure');
+    const print = planPrint(plan);
+    if (print === this.print && (change === 'maybe' || this.active.size > 0)) return;
+    this.print = print;
+    await this.begin(loaded, plan);
+  }
+
+  /** Shows what is wrong with the pipeline. What runs goes on: nothing says yet that it is not wanted. */
+  private async tellBroken({ diagnostics }: UsageError): Promise<void> {
+    const { file, preset: presets, set: sets, json = false } = this.options;
+    this.print = undefined;
+    this.told = false;
+    if (this.active.size > 0 && !json) {
+      const drawn = diagnostics.map((diagnostic) => drawDiagnostic(diagnostic, c));
+      const message = ['what runs goes on, as the pipeline is broken:', ...drawn].join('\n');
+      this.current?.display.listener({ event: 'warning', message });
+    } else reportDiagnostics(diagnostics, json);
+    const bytes = await readFile(join(this.place.root, file)).catch(() => Buffer.of());
+    const text = decodeSource(bytes, file);
+    const read = text.ok ? readPipeline({ text: text.value, file, presets, sets }) : text;
+    const pipeline = read.ok ? read.value : undefined;
+    await this.look(await watchlistOfBroken(this.place, pipeline, diagnostics, this.list));
+  }
+
+  private async look(list: Watchlist): Promise<void> {
+    this.list = list;
+    if (this.watcher?.covers(list)) return;
+    const before = this.watcher;
+    this.watcher = await openWatcher(this.place, list, this.changed, (error) => {
+      const text = error instanceof Error ? error.message : String(error);
+      const enough = /ENOSPC|EMFILE/.test(text);
+      const hint = enough ? ' (the system watches no more files: see `fs.inotify` in sysctl)' : '';
+      talk(`${c.yellow('warning')}: some changes may go unseen: ${text}${hint}`);
+    });
+    await before?.close();
+  }
+
+  /** Starts a run, in the place of one that may still go on. */
+  private async begin(loaded: Loaded, plan: Plan): Promise<void> {
+    const { options, targets, stop } = this;
+    this.store ??= storeAt(this.place.cache, 'write');
+    const { store } = this;
+    const session: Session = { ...loaded, root: this.place.root, cache: this.place.cache, store };
+    const { resources } = loaded.pipeline;
+    const totals = canonicalJson(Object.fromEntries(resources));
+    const going = this.retire(wantedKeys(plan, store));
+    if (this.slots?.totals !== totals) {
+      // What runs under the totals of before would not be counted.
+      await this.allEnded();
+      const slots = new Slots(options.jobs ?? availableParallelism(), resources);
+      this.slots = { slots, totals };
+    }
+    const { slots } = this.slots;
+    const cycle: Cycle = {
+      id: nextRunId(),
+      display: openDisplay(plan, options),
+      retirement: new Retirement(),
+      running: new Map(),
+      ended: Promise.resolve(),
+    };
+    this.current = cycle;
+    this.told = false;
+    this.own.add(cycle.id);
+    this.active.add(cycle);
+    if (!options.json) for (const event of going) cycle.display.listener(event);
+    const { id, retirement } = cycle;
+    const display = {
+      listener: (event: Event) => this.show(cycle, event),
+      close: () => cycle.display.close(),
+    };
+    const hear = (event: Event): void => noteRunning(cycle, event);
+    const forced = new Set<never>();
+    const request = { id, session, plan, targets, forced, options, slots, stop, display, hear };
+    cycle.ended = run({ ...request, retirement })
+      .then(async ({ tally }) => {
+        const alone = this.active.size === 1 && !stop.signal.aborted;
+        if (tally.built > 0 && alone) await keepWithin(session, options.json ?? false);
+      })
+      .catch((error: unknown) => {
+        this.broken ??= { error };
+      })
+      .finally(() => {
+        this.active.delete(cycle);
+        this.wake();
+      });
+  }
+
+  /** Lets what runs end, but for what is wanted, too. Gives what was said when that began. */
+  private retire(wanted: ReadonlySet<Key>): readonly Event[] {
+    return [...this.active].flatMap((cycle) => {
+      cycle.display.close();
+      cycle.retirement.begin(wanted);
+      return [...cycle.running].flatMap(([key, started]) => (wanted.has(key) ? [started] : []));
+    });
+  }
+
+  /** Passes on what a run says: of one whose place was taken, what is told of tasks that were running. */
+  private show(cycle: Cycle, event: Event): void {
+    if (cycle === this.current) {
+      // It waits for what runs beside it, which says enough itself.
+      if (event.event !== 'waiting' || !this.own.has(event.for)) cycle.display.listener(event);
+    } else if (TOLD_BY_THE_RETIRED.has(event.event)) this.current?.display.listener(event);
+  }
+
+  /** Says that all is done. Nobody else is kept from the store meanwhile. */
+  private async rest(): Promise<void> {
+    await this.store?.close();
+    this.store = undefined;
+    if (this.told || this.change !== undefined || this.stop.signal.aborted) return;
+    this.told = true;
+    const files = [...(this.list?.files ?? [])].filter(([, stamp]) => stamp !== null).length;
+    if (this.options.json) tell(JSON.stringify({ event: 'watching', files }));
+    else if (!this.options.quiet)
+      talk(c.dim(`watching ${count(files, 'file')}; change something, or press Ctrl-C`));
+  }
+}
+
+const TOLD_BY_THE_RETIRED: ReadonlySet<string> = new Set([
+  'progress',
+  'log',
+  'built',
+  'interrupted',
+  'warning',
+] satisfies Event['event'][]);
+
+function noteRunning({ running }: Cycle, event: Event): void {
+  if (event.event === 'started') running.set(event.key, event);
+  else if (['built', 'failed', 'interrupted', 'infeasible', 'waiting'].includes(event.event)) {
+    for (const [key, { task }] of running) {
+      if ('task' in event && task === event.task) running.delete(key);
+    }
+  }
+}

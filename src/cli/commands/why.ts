@@ -1,0 +1,294 @@
+// why.ts — pipeline why TASK: why it would run, or who made it, when and at what cost
+import prettyBytes from 'pretty-bytes';
+import type { Change } from '../../engine/model/event.ts';
+import type { Digest, Json, TaskId } from '../../engine/model/key.ts';
+import type { Trace } from '../../engine/model/record.ts';
+import { type Forecast, forecast } from '../../engine/rebuilder/action.ts';
+import {
+  type Comparison,
+  nearestTrace,
+  predecessor,
+  sourceChanges,
+} from '../../engine/rebuilder/explain.ts';
+import { forecastJson, unknownWords } from '../session/forecast.ts';
+import {
+  type CommonOptions,
+  stdoutColors as c,
+  EXIT,
+  oneTask,
+  openToLook,
+  type Session,
+  tell,
+  tellJson,
+} from '../session/session.ts';
+import { absenceWords, brief, changeWords, duration, reasonWords } from '../terminal/format.ts';
+
+/** Filled in by the build. */
+declare const ESBUILD_VERSION: string;
+
+type Hit = Extract<Forecast, { fate: 'reuse' }>;
+
+/** Explains one task. */
+export async function why(word: string, options: CommonOptions): Promise<number> {
+  const session = await openToLook(options);
+  try {
+    const task = oneTask(session.plan, word);
+    const fates = forecast(session.plan, session.store, new Set());
+    const fate = fates.get(task) as Forecast;
+    if (options.json) tellJson(await explainJson(session, fate));
+    else if (fate.fate === 'reuse') await tellHit(session, fate);
+    else if (fate.fate === 'infeasible') tellInfeasible(fate);
+    else if (fate.fate === 'unknown') tellUnknown(session, fate);
+    else await tellMiss({ session, fates, told: new Set() }, fate, '');
+    return EXIT.made;
+  } finally {
+    await session.store.close();
+  }
+}
+
+// ---- for machines ----
+
+async function explainJson(session: Session, fate: Forecast): Promise<object> {
+  if (fate.fate === 'follow') return forecastJson(fate);
+  if (fate.fate === 'unknown') {
+    const last = latestTrace(session, fate.task);
+    const { key, made, cost } = last ?? {};
+    return { ...forecastJson(fate), ...(last && { last: { key, made, cost } }) };
+  }
+  if (fate.fate === 'infeasible') {
+    const { parts, made, cost } = fate.trace ?? {};
+    return { ...forecastJson(fate), ...(fate.trace && { parts, made, cost }) };
+  }
+  const { parts } = fate.action;
+  const told = { ...forecastJson(fate), parts };
+  if (fate.fate === 'reuse') {
+    const { made, cost, tolerance } = fate.trace;
+    const before = predecessor(session.store, fate.action);
+    return {
+      ...told,
+      made,
+      cost,
+      ...(tolerance !== undefined && { tolerance }),
+      ...commandJson(session, fate.trace),
+      ...(before && { before: await comparisonJson(session, before) }),
+    };
+  }
+  if (fate.fate === 'same' || !['new', 'changed'].includes(fate.reason.kind)) return told;
+  const before = latestTrace(session, fate.task);
+  if (before && fate.reason.kind === 'changed') {
+    const comparison = { trace: before, changes: fate.reason.changes };
+    return { ...told, before: await comparisonJson(session, comparison) };
+  }
+  const nearest = nearestTrace(session.store, fate.action);
+  return nearest ? { ...told, nearest: await comparisonJson(session, nearest) } : told;
+}
+
+async function comparisonJson({ cache }: Session, { trace, changes }: Comparison): Promise<object> {
+  const { task, key, made } = trace;
+  const code = changes.find(({ path }) => path === 'code');
+  const sources = code && (await sourceChanges(cache, trace.parts.code, code.after as Digest));
+  return { task, key, made, changes, ...(sources && { sources }) };
+}
+
+const latestTrace = ({ store }: Session, task: TaskId): Trace | undefined => {
+  const key = store.latest(task);
+  return key && store.trace(key);
+};
+
+const runOf = ({ store }: Session, { made }: Trace) => store.run(made.run);
+
+function commandJson(session: Session, trace: Trace): object {
+  const run = runOf(session, trace);
+  return run ? { command: run.command } : {};
+}
+
+// ---- for people: a task that is made ----
+
+async function tellHit(session: Session, { task, trace, action }: Hit): Promise<void> {
+  const { made, cost, outputs, parts, tolerance } = trace;
+  const versions = Object.entries(made.versions).map(([name, version]) => `${name} ${version}`);
+  tell(`${c.bold(task)} is up to date`);
+  if (trace.task !== task)
+    tell(`  same as  ${trace.task}, which has the same code, params and inputs`);
+  tell(`  made     ${made.at} on ${made.host} (${versions.join(', ')})`);
+  tell(`  run      ${made.run}`);
+  const run = runOf(session, trace);
+  if (run) tell(`  command  pipeline ${run.command}`);
+  tell(`  cost     ${duration(cost.seconds)}`);
+  const tools = Object.entries(parts.tools ?? {}).map(([name, version]) => `${name} ${version}`);
+  if (tools.length > 0) tell(`  tools    ${tools.join(', ')}`);
+  if (tolerance !== undefined)
+    tell(`  inexact  another run may differ by ${tolerance}, relatively`);
+  tell(`  key      ${trace.key}`);
+  for (const [name, { digest, bytes, kind }] of Object.entries(outputs)) {
+    tell(`  output   ${name}: ${kind}, ${prettyBytes(bytes)}, ${digest.slice(0, 12)}`);
+  }
+  const before = predecessor(session.store, action);
+  if (before === undefined) return;
+  tell(`  changed  since ${before.trace.made.at}, run ${before.trace.made.run}:`);
+  await tellChanges(session, before, '    ');
+}
+
+function tellInfeasible({ task, absence, trace }: Extract<Forecast, { fate: 'infeasible' }>): void {
+  tell(`${c.bold(task)} is ${absenceWords(task, absence)}`);
+  if (trace) tell(`  found    ${trace.made.at} on ${trace.made.host}, run ${trace.made.run}`);
+  else if (absence.because === task)
+    tell('  found    when the pipeline was planned, by its params');
+}
+
+function tellUnknown(session: Session, fate: Extract<Forecast, { fate: 'unknown' }>): void {
+  tell(`${c.bold(fate.task)} is unknown here: whether it would run cannot be told`);
+  tell(`  because  ${unknownWords(fate)}`);
+  const last = latestTrace(session, fate.task);
+  if (last === undefined) return;
+  tell(`  made     last ${last.made.at} on ${last.made.host}, run ${last.made.run}`);
+  for (const [name, { digest, bytes, kind }] of Object.entries(last.outputs)) {
+    tell(`  output   ${name}: ${kind}, ${prettyBytes(bytes)}, ${digest.slice(0, 12)}`);
+  }
+}
+
+// ---- for people: a task that would run ----
+
+interface Telling {
+  readonly session: Session;
+  readonly fates: ReadonlyMap<TaskId, Forecast>;
+  /** Tasks that need not be told again. */
+  readonly told: Set<TaskId>;
+}
+
+/** Why a task would run; for one that follows others, why those would. */
+async function tellMiss(telling: Telling, fate: Forecast, indent: string): Promise<void> {
+  if (telling.told.has(fate.task)) return;
+  telling.told.add(fate.task);
+  if (fate.fate === 'run') await tellRun(telling, fate, indent);
+  else if (fate.fate === 'same') {
+    tell(
+      `${indent}${c.bold(fate.task)} would take the result of ${fate.as}, which has the same key`,
+    );
+  } else if (fate.fate === 'follow') await tellFollow(telling, fate, indent);
+}
+
+async function tellRun(
+  { session, told }: Telling,
+  { task, action, reason }: Extract<Forecast, { fate: 'run' }>,
+  indent: string,
+): Promise<void> {
+  tell(`${indent}${c.bold(task)} would run`);
+  const before = latestTrace(session, task);
+  if (reason.kind === 'changed' && before && reason.changes.length > 0) {
+    await tellChanges(session, { trace: before, changes: reason.changes }, `${indent}  `);
+    return;
+  }
+  tell(`${indent}  ${reasonWords(reason)}`);
+  // Of a task that another one waits for, the reason is enough.
+  if (reason.kind !== 'new' || told.size > 1) return;
+  const nearest = nearestTrace(session.store, action);
+  if (nearest === undefined) return;
+  const { made, task: other } = nearest.trace;
+  tell(
+    `${indent}  the nearest that was made is ${other} (${made.at}, run ${made.run}); from there:`,
+  );
+  await tellChanges(session, nearest, `${indent}    `);
+}
+
+/** Upstream tasks that are told of one that follows them. */
+const FOLLOWED_SHOWN = 8;
+
+async function tellFollow(
+  telling: Telling,
+  { task, sure, after, changes }: Extract<Forecast, { fate: 'follow' }>,
+  indent: string,
+): Promise<void> {
+  const words = sure
+    ? 'was never made before; it would run after'
+    : changes.length > 0
+      ? 'changed itself, and would run after'
+      : 'would run if what it needs comes out different';
+  tell(`${indent}${c.bold(task)} ${words}:`);
+  const before = latestTrace(telling.session, task);
+  if (before && changes.length > 0) {
+    await tellChanges(telling.session, { trace: before, changes }, `${indent}  `);
+  }
+  for (const upstream of after.slice(0, FOLLOWED_SHOWN)) {
+    await tellMiss(telling, telling.fates.get(upstream) as Forecast, `${indent}  `);
+  }
+  if (after.length > FOLLOWED_SHOWN) {
+    tell(`${indent}  ${c.dim(`and ${after.length - FOLLOWED_SHOWN} more`)}`);
+  }
+}
+
+// ---- changes, one by one ----
+
+/** Changed sources that are named. */
+const SOURCES_SHOWN = 8;
+/** Items of a collected input that are told one by one. */
+const ITEMS_SHOWN = 12;
+
+async function tellChanges(
+  session: Session,
+  { trace, changes }: Comparison,
+  indent: string,
+): Promise<void> {
+  if (changes.length === 0) tell(`${indent}nothing but the form of keys`);
+  for (const change of changes) {
+    if (change.path === 'code') {
+      const words = await codeWords(session, trace, change.after as Digest);
+      tell(`${indent}${changeWords(change)}${words}`);
+    } else if (change.path.startsWith('inputs.')) {
+      for (const line of inputLines(change)) tell(`${indent}${line}`);
+    } else tell(`${indent}${changeWords(change)}`);
+  }
+}
+
+/** Which sources are different, or that the bundler is. */
+async function codeWords({ cache }: Session, { parts, made }: Trace, now: Digest): Promise<string> {
+  const sources = await sourceChanges(cache, parts.code, now);
+  if (sources === undefined) return '';
+  const words = Object.entries(sources).flatMap(([how, paths]: [string, readonly string[]]) =>
+    paths.map((path) => (how === 'changed' ? path : `${path} (${how})`)),
+  );
+  const more = words.length - SOURCES_SHOWN;
+  if (more > 0) return `: ${words.slice(0, SOURCES_SHOWN).join(', ')} and ${more} more`;
+  if (words.length > 0) return `: ${words.join(', ')}`;
+  const { esbuild } = made.versions;
+  return esbuild === ESBUILD_VERSION
+    ? ': sources are equal, the settings of the bundler are not'
+    : `: sources are equal, bundled by esbuild ${esbuild} then and ${ESBUILD_VERSION} now`;
+}
+
+/** An input that is one blob in a line; a list item by item. */
+function inputLines({ path, before, after, through }: Change): readonly string[] {
+  const port = path.slice('inputs.'.length);
+  if (!Array.isArray(before) || !Array.isArray(after)) {
+    const from = through?.[0] === undefined ? '' : ` (${through[0]})`;
+    return [`input ${port}${from}: ${itemWords(before)} → ${itemWords(after)}`];
+  }
+  const [then, now] = [itemsOf(before), itemsOf(after)];
+  const lines = [...new Set([...then.keys(), ...now.keys()])].flatMap((name) => {
+    const [a, b] = [then.get(name), now.get(name)];
+    if (a === b) return [];
+    if (a === undefined) return [`input ${port}: ${name} is new`];
+    if (b === undefined) return [`input ${port}: ${name} is no longer there`];
+    return [`input ${port}: ${name}: ${a} → ${b}`];
+  });
+  if (lines.length === 0) return [`input ${port}: other labels, or another order`];
+  const more = lines.length - ITEMS_SHOWN;
+  return more > 0 ? [...lines.slice(0, ITEMS_SHOWN), `input ${port}: and ${more} more`] : lines;
+}
+
+/** What each item of a list holds, by the task or file that gave it. */
+function itemsOf(list: readonly Json[]): ReadonlyMap<string, string> {
+  return new Map(
+    list.map((item): [string, string] =>
+      Array.isArray(item) ? [String(item[0]), itemWords(item.slice(1))] : ['', itemWords(item)],
+    ),
+  );
+}
+
+/** A digest, short; whatever else it is, briefly. */
+function itemWords(value: Json): string {
+  if (value === null) return 'nothing';
+  const parts = Array.isArray(value) ? value : [value];
+  const digest = parts.find((part) => typeof part === 'string' && /^[0-9a-f]{64}$/.test(part));
+  return brief(digest ?? value);
+}

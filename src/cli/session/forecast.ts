@@ -1,0 +1,127 @@
+// forecast.ts — what a make would do, in words
+
+import type { TaskId } from '../../engine/model/key.ts';
+import type { Forecast } from '../../engine/rebuilder/action.ts';
+import type { Estimate } from '../../engine/rebuilder/estimate.ts';
+import { absenceWords, changesWords, count, duration, reasonWords } from '../terminal/format.ts';
+import { stdoutColors as c, talk, tell } from './session.ts';
+
+/** A forecast for machines. */
+export function forecastJson(forecast: Forecast): object {
+  switch (forecast.fate) {
+    case 'reuse':
+      return { task: forecast.task, fate: 'reuse', key: forecast.action.key };
+    case 'run':
+      return {
+        task: forecast.task,
+        fate: 'run',
+        key: forecast.action.key,
+        reason: forecast.reason,
+      };
+    case 'infeasible': {
+      const { message, because } = forecast.absence;
+      const inherited = because === forecast.task ? {} : { because };
+      return { task: forecast.task, fate: 'infeasible', message, ...inherited };
+    }
+    case 'unknown': {
+      const { task, message, because } = forecast;
+      return { task, fate: 'unknown', message, ...(because !== task && { because }) };
+    }
+    case 'same':
+      return { task: forecast.task, fate: 'same', key: forecast.action.key, as: forecast.as };
+    case 'follow':
+      return { task: forecast.task, ...followJson(forecast) };
+  }
+}
+
+function followJson({ fate, after, sure, changes }: Extract<Forecast, { fate: 'follow' }>): object {
+  return { fate, after, sure, ...(changes.length > 0 && { changes }) };
+}
+
+/** Whether a task runs for certain. */
+export const willRun = (forecast: Forecast): boolean =>
+  forecast.fate === 'run' || (forecast.fate === 'follow' && forecast.sure);
+
+/** The one-line reason of a task that would run. */
+export function forecastWords(forecast: Forecast): string {
+  if (forecast.fate === 'run') return reasonWords(forecast.reason);
+  if (forecast.fate === 'reuse') return 'up to date';
+  if (forecast.fate === 'infeasible') return absenceWords(forecast.task, forecast.absence);
+  if (forecast.fate === 'unknown') return unknownWords(forecast);
+  if (forecast.fate === 'same') return `takes the result of ${forecast.as}, which has the same key`;
+  const [first, ...rest] = forecast.after;
+  const others = rest.length > 0 ? ` and ${rest.length} more` : '';
+  const after = `after ${first}${others}`;
+  if (forecast.sure) return `never made before, ${after}`;
+  if (forecast.changes.length > 0) return `${changesWords(forecast.changes)}; ${after}`;
+  return `${after}, unless what it needs comes out the same`;
+}
+
+/** Why it is not known whether a task would run. */
+export function unknownWords({
+  task,
+  message,
+  because,
+}: Extract<Forecast, { fate: 'unknown' }>): string {
+  return task === because ? message : `it needs ${because}, which is unknown: ${message}`;
+}
+
+/** Says what would run and why; tasks that are up to date are only counted. */
+export function tellForecast(
+  forecasts: ReadonlyMap<TaskId, Forecast>,
+  cost: Estimate,
+  { slots, json }: { readonly slots: number; readonly json: boolean },
+): void {
+  const all = [...forecasts.values()];
+  if (json) {
+    for (const forecast of all)
+      tell(JSON.stringify({ event: 'forecast', ...forecastJson(forecast) }));
+    tell(JSON.stringify({ event: 'estimate', ...estimateJson(cost, slots) }));
+    return;
+  }
+  const moving = all.filter(({ fate }) => fate !== 'reuse' && fate !== 'infeasible');
+  const infeasible = all.filter(({ fate }) => fate === 'infeasible').length;
+  const without = infeasible > 0 ? `, ${infeasible} infeasible` : '';
+  for (const forecast of moving) {
+    const word = willRun(forecast) ? c.green('run') : c.cyan('may');
+    tell(`${word} ${forecast.task} ${c.dim(`— ${forecastWords(forecast)}`)}`);
+  }
+  const runs = all.filter(willRun).length;
+  const follows = moving.length - runs;
+  const reused = all.length - moving.length - infeasible;
+  if (moving.length === 0) talk(`nothing to do: ${count(reused, 'task')} up to date${without}`);
+  else {
+    const may = follows > 0 ? `, ${follows} may run` : '';
+    talk(`${count(all.length, 'task')}: ${runs} would run${may}, ${reused} up to date${without}`);
+    talk(estimateWords(cost, slots));
+  }
+}
+
+/** An estimate for machines. */
+function estimateJson(cost: Estimate, slots: number): object {
+  const { tasks, seconds, limitedBy, recorded, unknown } = cost;
+  const wall = recorded === 0 ? null : cost.wall;
+  return { tasks, seconds, slots, wall, limitedBy, recorded, unknown: Object.fromEntries(unknown) };
+}
+
+/** Stages without a recorded cost that are named. */
+const STAGES_NAMED = 4;
+
+/** How long it would take, what the guess rests on, and what it leaves out. */
+function estimateWords(cost: Estimate, slots: number): string {
+  const { tasks, wall: seconds, limitedBy, recorded, unknown } = cost;
+  const distinct = `${count(tasks, 'task')} with keys of their own`;
+  if (recorded === 0)
+    return `${distinct}; no estimate of the time: nothing like it is recorded yet`;
+  const time = seconds < 60 ? duration(Math.ceil(seconds)).replace('.0', '') : rough(seconds);
+  const basis = `from the costs of ${count(recorded, 'recorded task')}`;
+  const left = [...unknown.values()].reduce((sum, n) => sum + n, 0);
+  const named = [...unknown.keys()].slice(0, STAGES_NAMED).join(', ');
+  const more = unknown.size > STAGES_NAMED ? ', …' : '';
+  const without = left > 0 ? `; without ${count(left, 'task')} of ${named}${more}` : '';
+  const limits = limitedBy.length > 0 ? ` (limited by ${limitedBy.join(', ')})` : '';
+  return `${distinct}; about ${time} on ${count(slots, 'slot')}${limits}, ${basis}${without}`;
+}
+
+/** To the minute: a guess has no seconds. */
+const rough = (seconds: number): string => duration(Math.round(seconds / 60) * 60);

@@ -1,0 +1,129 @@
+// output-selection.ts — `TASK:output/tensor` on the command line → what is meant by it, with verified bytes
+
+import type { TaskId } from '../../engine/model/key.ts';
+import type { Output, Trace } from '../../engine/model/record.ts';
+import type { Plan } from '../../engine/planning/plan.ts';
+import { forecast } from '../../engine/rebuilder/action.ts';
+import { taskInRuns } from '../../engine/store/history.ts';
+import type { Store } from '../../engine/store/store.ts';
+import { didYouMean } from '../../hint.ts';
+import { decodeSafetensors, type TensorFile } from '../../tensor.ts';
+import { absenceWords, taskWord } from '../terminal/format.ts';
+import { unknownWords } from './forecast.ts';
+import { stderrColors as c, oneTask, type Remains, talk, UsageError } from './session.ts';
+
+/** A task and, where they were named, one of its outputs and a part of that. */
+export interface Selection {
+  readonly trace: Trace;
+  readonly output?: Output;
+  readonly name?: string;
+  /** What stands after the output's name: a tensor, or the beginning of several tensors' names. */
+  readonly part?: string;
+}
+
+/** Finds what a word selects. @throws UsageError */
+export function select(remains: Remains, target: string): Selection {
+  const colon = target.indexOf(':');
+  const [word, rest] =
+    colon < 0 ? [target, undefined] : [target.slice(0, colon), target.slice(colon + 1)];
+  const trace = traceOf(remains, word);
+  if (rest === undefined) return { trace };
+  if (Object.hasOwn(trace.outputs, rest)) return { trace, name: rest, output: trace.outputs[rest] };
+  const slash = rest.indexOf('/');
+  const name = slash < 0 ? rest : rest.slice(0, slash);
+  if (!Object.hasOwn(trace.outputs, name)) {
+    const hint = didYouMean(name, Object.keys(trace.outputs));
+    throw new UsageError([{ message: `${trace.task} has no output \`${name}\``, hint }]);
+  }
+  const output = trace.outputs[name];
+  if (slash < 0) return { trace, name, output };
+  if (output.kind !== 'tensors') {
+    const message = `${trace.task}:${name} is ${output.kind}: only tensors have parts`;
+    throw new UsageError([{ message }]);
+  }
+  return { trace, name, output, part: rest.slice(slash + 1) };
+}
+
+/** The bytes of an output, verified. @throws UsageError when the store has lost them */
+export function bytesOf(
+  { store }: Remains,
+  task: TaskId,
+  name: string,
+  output: Output,
+): Uint8Array {
+  const bytes = store.blob(output.digest);
+  if (bytes !== undefined) return bytes;
+  const message = `the store has lost ${task}:${name}`;
+  throw new UsageError([{ message, hint: `pipeline make ${taskWord(task)}` }]);
+}
+
+/** Tensors of an output: all, the one that is called `part`, or those whose names begin with `part.`. */
+export function tensorsOf(bytes: Uint8Array, part: string | undefined): TensorFile {
+  const file = decodeSafetensors(bytes);
+  if (part === undefined) return file;
+  const names = Object.keys(file.tensors);
+  const chosen = names.filter((name) => name === part || name.startsWith(`${part}.`));
+  if (chosen.length === 0) {
+    throw new UsageError([
+      { message: `no tensor is called \`${part}\``, hint: didYouMean(part, names) },
+    ]);
+  }
+  const exact = chosen.includes(part) ? [part] : chosen;
+  return {
+    tensors: Object.fromEntries(exact.map((name) => [name, file.tensors[name]])),
+    metadata: {},
+  };
+}
+
+/** The trace of a task as it is now; of its last making where that is another, with a word saying so. */
+function traceOf(remains: Remains, word: string): Trace {
+  const { plan, store } = remains;
+  const task = plan && taskIn(plan, remains, word);
+  if (plan === undefined || task === undefined) return pastTrace(remains, word);
+  const fate = forecast(plan, store, new Set()).get(task);
+  if (fate?.fate === 'reuse') return fate.trace;
+  if (fate?.fate === 'infeasible') {
+    const message = `${task} has no outputs: ${absenceWords(task, fate.absence)}`;
+    throw new UsageError([{ message, hint: 'change its params, or leave it out of the matrix' }]);
+  }
+  const trace = latestTrace(store, task);
+  if (trace === undefined) {
+    const hint = `pipeline make ${taskWord(task)}`;
+    throw new UsageError([{ message: `${task} has not been made`, hint }]);
+  }
+  const isUnknown = fate?.fate === 'unknown';
+  const state = isUnknown ? `unknown (${unknownWords(fate)})` : 'out of date';
+  talk(`${c.yellow(state)}: this is what ${task} gave when it was last made`);
+  return trace;
+}
+
+function latestTrace(store: Store, task: TaskId): Trace | undefined {
+  const key = store.latest(task);
+  const trace = key && store.trace(key);
+  return trace?.infeasible === undefined ? trace : undefined;
+}
+
+/** The task of a plan that a word names; undefined when it names none, and one of an earlier run. @throws UsageError */
+function taskIn(plan: Plan, { store }: Remains, word: string): TaskId | undefined {
+  try {
+    return oneTask(plan, word);
+  } catch (error) {
+    if (error instanceof UsageError && taskInRuns(store.runs(), word)) return undefined;
+    throw error;
+  }
+}
+
+/** What a task gave that is in no plan now: there is none, or not with this task. @throws UsageError */
+function pastTrace({ plan, store, problems }: Remains, word: string): Trace {
+  const task = taskInRuns(store.runs(), word);
+  const trace = task && latestTrace(store, task);
+  if (trace === undefined) {
+    const message = `no run that is kept made a task \`${word}\``;
+    throw new UsageError(plan ? [{ message }] : problems);
+  }
+  const why = plan
+    ? `${task} is no longer in the pipeline`
+    : `the pipeline cannot be loaded (${problems[0]?.message})`;
+  talk(`${c.yellow(why)}: this is what ${task} gave when it was last made`);
+  return trace;
+}

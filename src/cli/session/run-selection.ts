@@ -1,0 +1,21 @@
+// run-selection.ts — runs by the names that people give them
+
+import type { RunRecord } from '../../engine/model/record.ts';
+import { findRuns } from '../../engine/store/history.ts';
+import type { Store } from '../../engine/store/store.ts';
+import { UsageError } from './session.ts';
+
+/** The one run that a word names. @throws UsageError */
+export function oneRun(store: Store, word: string): RunRecord {
+  const runs = store.runs();
+  const found = findRuns(runs, word);
+  if (found.length === 1) return found[0];
+  const hint = 'pipeline runs lists them; `last` is the newest, `last~1` the one before';
+  if (found.length === 0) {
+    const message = runs.length === 0 ? 'no run is known yet' : `there is no run \`${word}\``;
+    throw new UsageError([{ message, hint }]);
+  }
+  const some = found.slice(0, 4).map(({ id }) => id);
+  const message = `\`${word}\` names ${found.length} runs: ${some.join(', ')}${found.length > 4 ? ', …' : ''}`;
+  throw new UsageError([{ message, hint }]);
+}

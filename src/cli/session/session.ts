@@ -1,0 +1,322 @@
+// session.ts — what every command begins with: the folder, the plan, the store, and the ways to end
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, type Stats, statSync } from 'node:fs';
+import { availableParallelism, cpus, hostname, release, tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Diagnostic } from '../../engine/model/event.ts';
+import type { TaskId } from '../../engine/model/key.ts';
+import type { Identity } from '../../engine/model/process-identity.ts';
+import { LIMIT_VARIABLE } from '../../engine/modules/stage-host.ts';
+import { type Loaded, loadPipeline } from '../../engine/planning/load.ts';
+import type { Plan } from '../../engine/planning/plan.ts';
+import { restrict, selectTasks } from '../../engine/planning/target.ts';
+import { emptyStore } from '../../engine/store/empty-store.ts';
+import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
+import { hasStore, openStore } from '../../engine/store/lmdb/lmdb-store.ts';
+import { mayOpenStore, openStoreReadOnly } from '../../engine/store/lmdb/read-only-store.ts';
+import type { Store } from '../../engine/store/store.ts';
+import type { WorkerCommand } from '../../engine/worker/launch.ts';
+import { plainButColored } from '../../plain-text.ts';
+import { colorsFor, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
+import { cacheFolder } from './up-to-date-shortcut.ts';
+
+/** Digest of what this program was built from: filled in by the build. */
+declare const BUILD: string;
+
+/** How a command ends: 0 made, 1 a task failed, 2 something the user can mend, 130 interrupted. */
+export const EXIT = { made: 0, failed: 1, mend: 2, interrupted: 130 } as const;
+
+/** Options that every command takes. */
+export interface CommonOptions {
+  readonly directory: string;
+  readonly file: string;
+  readonly cache?: string;
+  readonly preset: readonly string[];
+  readonly set: readonly string[];
+  readonly json?: boolean;
+}
+
+/** A command that cannot go on for a reason that its user can mend. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(diagnostics: readonly Diagnostic[]) {
+    super(diagnostics.map(({ message }) => message).join('\n'));
+    this.diagnostics = diagnostics;
+  }
+}
+
+/** A loaded pipeline and its store. */
+export interface Session extends Loaded {
+  readonly root: string;
+  readonly cache: string;
+  readonly store: Store;
+}
+
+export const stderrColors = colorsFor(process.stderr, process.env);
+export const stdoutColors = colorsFor(process.stdout, process.env);
+
+/** Talk: everything that is not a result. */
+export function talk(line: string): void {
+  process.stderr.write(`${plainButColored(line, stderrColors.isColorSupported)}\n`);
+}
+
+/** A result. No terminal obeys what is in it; JSON means what it meant. */
+export function tell(line: string): void {
+  process.stdout.write(`${plainButColored(line, stdoutColors.isColorSupported)}\n`);
+}
+
+export function tellJson(value: unknown): void {
+  tell(JSON.stringify(value, null, process.stdout.isTTY ? 2 : undefined));
+}
+
+/** Starts a worker process: its script lies beside this bundle. */
+export const workerCommand: WorkerCommand = [
+  process.execPath,
+  '--enable-source-maps',
+  fileURLToPath(new URL('./worker.js', import.meta.url)),
+];
+
+/** The same for a process that only answers questions of a plan: it shows no stacks, and source maps take time to load. */
+const askedCommand: WorkerCommand = [
+  process.execPath,
+  fileURLToPath(new URL('./worker.js', import.meta.url)),
+];
+
+/** Folder of the pipeline and of its store. */
+export interface Places {
+  readonly root: string;
+  readonly cache: string;
+}
+
+/** Where the pipeline and its store are, by options and environment. @throws UsageError where no folder can be */
+export function placesOf(options: Pick<CommonOptions, 'directory' | 'cache'>): Places {
+  const root = resolve(options.directory);
+  const cache = cacheFolder(root, options.cache);
+  const file = fileOnTheWay(root);
+  if (file !== undefined) {
+    const hint = 'name the folder of a pipeline with -C DIR';
+    throw new UsageError([{ message: `${file} is a file and not a folder`, hint }]);
+  }
+  const obstacle = fileOnTheWay(cache);
+  if (obstacle === undefined) return { root, cache };
+  const what = obstacle === cache ? 'it' : obstacle;
+  const message = `the store cannot be in ${cache}: ${what} is a file and not a folder`;
+  throw new UsageError([{ message, hint: 'name another folder with --cache' }]);
+}
+
+/** The first thing on the way to a folder that is none; undefined when nothing stands in its way. */
+function fileOnTheWay(folder: string): string | undefined {
+  for (let path = folder; ; path = dirname(path)) {
+    const found = lookedAt(path);
+    if (found !== undefined) return found.isDirectory() ? undefined : path;
+    if (dirname(path) === path) return undefined;
+  }
+}
+
+/** Undefined for what is not there, or below a file. */
+function lookedAt(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Tells a person what keeps them waiting, for as long as it does; gives what ends it. */
+function sayIfLong({ json }: CommonOptions, words: string): () => void {
+  if (json || !process.stderr.isTTY) return () => undefined;
+  let isSaid = false;
+  const timer = setTimeout(() => {
+    isSaid = true;
+    process.stderr.write(stderrColors.dim(words));
+  }, PATIENCE_MS);
+  return () => {
+    clearTimeout(timer);
+    if (isSaid) process.stderr.write('\r\u001b[K');
+  };
+}
+
+/** A command may be silent for so long. */
+const PATIENCE_MS = 400;
+
+/** Tells this build, and the Node under it, from any other. */
+const PROGRAM = `${BUILD} ${process.version} ${process.platform} ${process.arch}`;
+
+/** A stage module may take so long to be loaded, in seconds: a hundred times what the largest ones need. */
+const LOAD_LIMIT_S = 20;
+
+/** How long a stage module may be silent when it is planned. @throws UsageError */
+function loadLimit_ms(): number {
+  const given = process.env[LIMIT_VARIABLE] ?? '';
+  if (given === '') return 1000 * LOAD_LIMIT_S;
+  const seconds = Number(given);
+  if (seconds > 0 && seconds < 1_000_000) return 1000 * seconds;
+  throw new UsageError([
+    { message: `${LIMIT_VARIABLE} must be a number of seconds, such as 60, not \`${given}\`` },
+  ]);
+}
+
+/** A folder of this process alone, which goes when it ends. */
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'pipeline-look-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** What a command does with a plan: make it, or look at it. Looking needs no tools of the tasks. */
+export type Purpose = 'make' | 'look';
+
+/** Loads the pipeline. @throws UsageError */
+export async function loadFor(options: CommonOptions, purpose: Purpose = 'make'): Promise<Loaded> {
+  const { file, preset: presets, set: sets } = options;
+  const limits = { limit_ms: loadLimit_ms(), parallel: availableParallelism(), program: PROGRAM };
+  const looking = purpose === 'look';
+  const around = { worker: askedCommand, environment: process.env, looking, newFolder };
+  const places = { ...placesOf(options), file, ...around };
+  const done = sayIfLong(options, 'bundling stages, which is done once …');
+  const loaded = await loadPipeline({
+    ...places,
+    ...limits,
+    presets,
+    sets,
+    clock: Date.now,
+  }).finally(done);
+  if (!loaded.ok) throw new UsageError(loaded.diagnostics);
+  return loaded.value;
+}
+
+/**
+ * Opens the store of a folder. One who only reads makes none: where there is none, it is empty; one who may not write
+ * reads without a lock.
+ */
+export function storeAt(cache: string, access: 'read' | 'write'): Store {
+  if (access === 'read' && !hasStore(cache)) return emptyStore();
+  const warning = stderrColors.yellow('warning');
+  const store =
+    access === 'read' && !mayOpenStore(cache)
+      ? openStoreReadOnly(
+          cache,
+          (digest) => talk(`${warning}: blob ${digest} is damaged`),
+          identity,
+        )
+      : openStore(
+          cache,
+          (digest) => talk(`${warning}: blob ${digest} was damaged: dropped, to be made again`),
+          identity,
+        );
+  if (access === 'write') store.settleRuns();
+  if (isNetworkFolder(cache)) {
+    talk(`${warning}: ${cache} is on a network file system: its locks may lie`);
+  }
+  return store;
+}
+
+/** Loads the pipeline to look at it, and opens its store, which need not be writable. @throws UsageError */
+export async function openToLook(options: CommonOptions): Promise<Session> {
+  const places = placesOf(options);
+  const loaded = await loadFor(options, 'look');
+  return { ...loaded, ...places, store: storeAt(places.cache, 'read') };
+}
+
+/** The store, and the plan if there is one: what was made can be shown without. */
+export interface Remains {
+  readonly store: Store;
+  readonly plan: Plan | undefined;
+  /** What is wrong with the pipeline, where there is no plan. */
+  readonly problems: readonly Diagnostic[];
+}
+
+/** Opens the store of a pipeline to show what is in it, whether or not the pipeline can be loaded. */
+export async function openToShow(options: CommonOptions): Promise<Remains> {
+  const store = storeAt(placesOf(options).cache, 'read');
+  try {
+    const { plan } = await loadFor(options, 'look');
+    return { store, plan, problems: [] };
+  } catch (error) {
+    if (error instanceof UsageError) return { store, plan: undefined, problems: error.diagnostics };
+    await store.close();
+    throw error;
+  }
+}
+
+/** Loads the pipeline and opens its store. @throws UsageError */
+export async function openSession(
+  options: CommonOptions,
+  access: 'read' | 'write' = 'read',
+): Promise<Session> {
+  const places = placesOf(options);
+  const loaded = await loadFor(options);
+  return { ...loaded, ...places, store: storeAt(places.cache, access) };
+}
+
+/** The tasks that some targets name; all tasks when none is named. @throws UsageError */
+export function resolveTargets(plan: Plan, targets: readonly string[]): readonly TaskId[] {
+  if (targets.length === 0) return [...plan.tasks.keys()];
+  const chosen = targets.map((target) => selectTasks(plan, target));
+  const problems = chosen.flatMap((result) => (result.ok ? [] : result.diagnostics));
+  if (problems.length > 0) throw new UsageError(problems);
+  return chosen.flatMap((result) => (result.ok ? result.value : []));
+}
+
+/** The plan for some targets and what they need. @throws UsageError */
+export function planFor(plan: Plan, targets: readonly string[]): Plan {
+  return targets.length === 0 ? plan : restrict(plan, resolveTargets(plan, targets));
+}
+
+/** The one task that a word names. @throws UsageError when it names none or several */
+export function oneTask(plan: Plan, word: string): TaskId {
+  const tasks = resolveTargets(plan, [word]);
+  if (tasks.length === 1) return tasks[0];
+  const shown = tasks.slice(0, 4).join(', ');
+  const hint = `name one of them: ${shown}${tasks.length > 4 ? ', …' : ''}`;
+  throw new UsageError([{ message: `\`${word}\` names ${tasks.length} tasks`, hint }]);
+}
+
+/** Shows what stands in the way. */
+export function reportDiagnostics(diagnostics: readonly Diagnostic[], json: boolean): void {
+  if (json) {
+    const said = { event: 'diagnostics', diagnostics: diagnostics.map(diagnosticJson) };
+    tell(JSON.stringify(said));
+    return;
+  }
+  for (const diagnostic of diagnostics) talk(`${drawDiagnostic(diagnostic, stderrColors)}\n`);
+  const n = diagnostics.length;
+  if (n > 1) talk(`${n} errors; nothing was run`);
+}
+
+export { shownPath } from '../terminal/format.ts';
+
+/** A name for this run that sorts by time: 20260412T101502-3fa9c1. */
+export function newRunId(now: Date): string {
+  const time = now.toISOString().replace(/[-:]|\.\d+Z$/g, '');
+  // Runs of one second sort by when they began, too: milliseconds first, then chance.
+  const milliseconds = now.getUTCMilliseconds().toString(16).padStart(3, '0');
+  return `${time}-${milliseconds}${randomBytes(2).toString('hex').slice(1)}`;
+}
+
+export const host = hostname();
+
+/** This process, and how it tells others apart. */
+export const identity: Identity = {
+  host,
+  pid: process.pid,
+  exists(pid) {
+    try {
+      return process.kill(pid, 0);
+    } catch (error) {
+      // Somebody else's.
+      return (error as NodeJS.ErrnoException).code === 'EPERM';
+    }
+  },
+};
+
+/** On what tasks are made: nothing that names the machine. */
+export const machine = (): { readonly [fact: string]: string } => ({
+  os: `${process.platform} ${release()}`,
+  arch: process.arch,
+  cpu: cpus()[0]?.model.trim() ?? 'unknown',
+});
+export const artifactsFolder = (root: string): string => join(root, 'artifacts');

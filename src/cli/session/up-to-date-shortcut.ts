@@ -1,0 +1,199 @@
+// up-to-date-shortcut.ts — a make that has nothing to do, told from its memo: neither the plan, the store nor their libraries are loaded
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { EnvironmentMark } from '../../engine/files/environment-mark.ts';
+import { stampOf } from '../../engine/files/stamp.ts';
+import {
+  type Answer,
+  type Question,
+  recall,
+  remember,
+  type Sources,
+  storeState,
+} from '../../engine/files/up-to-date.ts';
+import type { Event, Tally } from '../../engine/model/event.ts';
+import type { Digest } from '../../engine/model/key.ts';
+import { type Colors, colorsFor, count, duration, shownPath } from '../terminal/format.ts';
+
+/** What of a command line decides whether there is something to do. */
+export interface Asked {
+  readonly directory: string;
+  readonly file: string;
+  readonly cache?: string;
+  readonly preset: readonly string[];
+  readonly set: readonly string[];
+}
+
+/** Tells this program, and the Node under it, from any other: each build writes cli.cjs anew. */
+const program = (): string => {
+  const path = fileURLToPath(new URL('./cli.cjs', import.meta.url));
+  return JSON.stringify([process.version, path, stampOf(path)]);
+};
+
+/** Tests and doubters may have everything proven anew. */
+const isOff = (): boolean => (process.env.PIPELINE_NO_MEMO ?? '') !== '';
+
+/** The folder of the store: `--cache`, PIPELINE_CACHE, or `cache` beside the pipeline file. */
+export const cacheFolder = (root: string, cache: string | undefined): string =>
+  resolve(root, cache ?? process.env.PIPELINE_CACHE ?? 'cache');
+
+function questionOf(asked: Asked, targets: readonly string[]): Question {
+  const root = resolve(asked.directory);
+  const { file, preset: presets, set: sets } = asked;
+  return { root, file, cache: cacheFolder(root, asked.cache), presets, sets, targets };
+}
+
+// ---- before anything is loaded ----
+
+/** Options of make whose values decide nothing when there is nothing to do. */
+const IDLE_VALUES = new Set(['-j', '--jobs', '--mirror']);
+const IDLE_FLAGS = new Set(['-k', '--keep-going']);
+
+interface Wish extends Asked {
+  readonly targets: readonly string[];
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+/** A plain `make`, read from its words; undefined for every command line that is not certainly one. */
+export function readMake(words: readonly string[]): Wish | undefined {
+  if (words[0] !== 'make') return undefined;
+  const wish = {
+    directory: '.',
+    file: 'pipeline.yaml',
+    cache: undefined as string | undefined,
+    preset: [] as string[],
+    set: [] as string[],
+    targets: [] as string[],
+    json: false,
+    quiet: false,
+  };
+  const rest = words.slice(1);
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    if (!word.startsWith('-')) {
+      wish.targets.push(word);
+      continue;
+    }
+    if (word === '--json') wish.json = true;
+    else if (word === '-q' || word === '--quiet') wish.quiet = true;
+    else if (!IDLE_FLAGS.has(word)) {
+      const value = rest.shift();
+      if (value === undefined || value.startsWith('-')) return undefined;
+      if (word === '--preset') wish.preset.push(value);
+      else if (word === '--set') wish.set.push(value);
+      else if (word === '-C' || word === '--directory') wish.directory = value;
+      else if (word === '--file') wish.file = value;
+      else if (word === '--cache') wish.cache = value;
+      else if (!IDLE_VALUES.has(word) || (word !== '--mirror' && !/^[1-9]\d*$/.test(value))) {
+        return undefined;
+      }
+    }
+  }
+  const { cache, ...others } = wish;
+  return cache === undefined ? others : { ...others, cache };
+}
+
+/** Says that there is nothing to do, if a memo proves it. */
+export function sayNothingToDo(words: readonly string[]): boolean {
+  const start = performance.now();
+  const wish = isOff() ? undefined : readMake(words);
+  const answer = wish && recall(questionOf(wish, wish.targets), program(), process.env);
+  if (wish === undefined || answer === undefined) return false;
+  const seconds = (performance.now() - start) / 1000;
+  if (wish.json) {
+    const finished = JSON.stringify({ ...answer.finished, seconds });
+    process.stdout.write(`${answer.events}${finished}\n`);
+    return true;
+  }
+  const colors = colorsFor(process.stderr, process.env);
+  if (wish.quiet) write(answer.warnings ?? [], colors);
+  else write([...answer.talk, nothingToDo(answer.finished.tally as Tally, seconds, paint)], colors);
+  if (answer.results.length > 0) {
+    process.stdout.write(answer.results.map((path) => `${shownPath(path)}\n`).join(''));
+  }
+  return true;
+}
+
+function write(talk: readonly string[], colors: Colors): void {
+  const lines = talk.map((line) => `${line}\n`).join('');
+  process.stderr.write(colors.isColorSupported ? lines : withoutColors(lines));
+}
+
+const paint = colorsFor({ isTTY: true }, {});
+
+/** Whether a make that ended so found everything made, but for what cannot be. */
+export const isIdle = ({ reused, infeasible }: Tally, tasks: number): boolean =>
+  reused + infeasible === tasks;
+
+/** The last line of a make that had nothing to do. */
+export function nothingToDo({ reused, infeasible }: Tally, seconds: number, c: Colors): string {
+  const without = infeasible > 0 ? `, ${infeasible} infeasible` : '';
+  const words = `nothing to do: ${count(reused, 'task')} up to date${without}`;
+  return `${words} ${c.dim(`(${duration(seconds)})`)}`;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with an escape
+const withoutColors = (text: string): string => text.replace(/\u001b\[[\d;]*m/g, '');
+
+// ---- after a make ----
+
+/** Hears what a make says, and keeps it if that was that there is nothing to do. */
+export interface Witness {
+  hear(event: Event): void;
+  /** To be called when the store is closed. */
+  keep(facts: MadeFacts): void;
+}
+
+/** What a make knows when it is over. */
+export interface MadeFacts {
+  readonly text: Digest;
+  readonly sources: Sources;
+  readonly environment: readonly EnvironmentMark[];
+  readonly tasks: number;
+  readonly artifacts: ReadonlyMap<string, Digest>;
+  /** What is told as made: artifacts, absolute; a folder of files once. */
+  readonly results: readonly string[];
+  /** Files beside the artifacts that tell their provenance. */
+  readonly companions: ReadonlyMap<string, Digest>;
+  /** The lines that an event leaves for people, coloured. */
+  readonly lineFor: (event: Event, colors: Colors) => string | undefined;
+}
+
+/** Whether a make that did nothing may say this. */
+const isIdleEvent = (event: Event): boolean =>
+  ['planned', 'reused', 'finished'].includes(event.event) ||
+  // Of pipeline.yaml, and so as true the next time.
+  (event.event === 'warning' && event.file !== undefined) ||
+  (event.event === 'infeasible' && event.known);
+
+/** To be called before the store is opened and the plan is made. */
+export function witness(asked: Asked, targets: readonly string[]): Witness {
+  const since = Date.now();
+  const question = questionOf(asked, targets);
+  const store = isOff() ? null : storeState(question.cache);
+  const heard: Event[] = [];
+  let idle = store !== null;
+  return {
+    hear(event) {
+      idle &&= isIdleEvent(event);
+      if (idle) heard.push(event);
+    },
+    keep({ text, sources, environment, tasks, artifacts, results, companions, lineFor }) {
+      const finished = heard.at(-1);
+      if (!idle || finished?.event !== 'finished' || !isIdle(finished.tally, tasks)) return;
+      const others = heard.slice(0, -1);
+      const answer: Answer = {
+        talk: others.flatMap((event) => lineFor(event, paint) ?? []),
+        warnings: others.flatMap((event) =>
+          event.event === 'warning' ? (lineFor(event, paint) ?? []) : [],
+        ),
+        results,
+        finished,
+        events: others.map((event) => `${JSON.stringify(event)}\n`).join(''),
+      };
+      const known = { text, store, sources, environment, artifacts, companions };
+      const grounds = { since, program: program(), ...known };
+      remember(question, grounds, answer);
+    },
+  };
+}

@@ -1,0 +1,321 @@
+// verification.ts — verifies an archive for a person: progress, the question before code runs, words, files
+import { randomInt } from 'node:crypto';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import type { TaskVerdict, Verification } from '../../archive/checking/verdict.ts';
+import { printable } from '../../archive/form/finding.ts';
+import type { RerunEvent, RerunOptions } from '../../archive/rerun/rerun.ts';
+import type { Launcher } from '../../archive/rerun/sandboxed-run.ts';
+import { verificationPage } from '../../archive/verification-page.ts';
+import { type KnownChecker, verifyArchive } from '../../archive/verify.ts';
+import { isSystemError, systemSentence } from '../../engine/files/system-error.ts';
+import { digestOf } from '../../engine/model/key.ts';
+import { killProgramsNow } from '../../engine/process/shell.ts';
+import { type Colors, count } from './format.ts';
+
+/** What a person asks for. */
+export interface VerificationRequest {
+  readonly file: string;
+  readonly rerun: boolean;
+  readonly yes: boolean;
+  /** Whether programs of command stages are run, too: nothing keeps them from anything. */
+  readonly commands: boolean;
+  readonly budget_s: number;
+  readonly seed: number | undefined;
+  readonly jobs: number | undefined;
+  readonly mirrors: readonly string[];
+  readonly packages: string | undefined;
+  /** Where verification.html goes. */
+  readonly html: string | undefined;
+  readonly json: boolean;
+}
+
+/** Around it. */
+export interface VerificationSetting {
+  readonly version: string;
+  /** Path of the script that starts sandboxes. */
+  readonly script: string;
+  /** Path of the verify.mjs that this version publishes; null where this is it. */
+  readonly checker: string | null;
+  /** Copies of verify.mjs that were published with versions up to this one. */
+  readonly published: readonly KnownChecker[];
+  readonly colors: Colors;
+  /** What archives of earlier versions tell of fingerprints in their pipeline.yaml; verify.mjs knows no YAML. */
+  readonly fingerprintsIn?: NonNullable<RerunOptions['fingerprintsIn']>;
+}
+
+const EXIT = { holds: 0, differs: 1, mend: 2, interrupted: 130 } as const;
+const talk = (line: string): void => void process.stderr.write(`${line}\n`);
+const tell = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** `10m`, `90s`, `1.5h`, `600`: seconds. Undefined for anything else. */
+export function secondsOf(text: string): number | undefined {
+  const [, number, unit = 's'] = /^(\d+(?:\.\d+)?)\s*([smh])?$/.exec(text) ?? [];
+  if (number === undefined) return undefined;
+  return Number(number) * { s: 1, m: 60, h: 3600 }[unit as 's' | 'm' | 'h'];
+}
+
+/** Verifies and tells; gives the exit code. */
+export async function verification(
+  request: VerificationRequest,
+  setting: VerificationSetting,
+): Promise<number> {
+  const { checker, version, published, colors: c } = setting;
+  const line = liveLine();
+  const stop = new AbortController();
+  let scratch: string | undefined;
+  const removeScratch = (): void => {
+    if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true });
+  };
+  const leave = (): void => {
+    line.clear();
+    killProgramsNow();
+    removeScratch();
+    process.exit(EXIT.interrupted);
+  };
+  // What was found until then is worth telling; before anything runs there is nothing to tell.
+  const onSignal = (): void => {
+    if (scratch === undefined || stop.signal.aborted) leave();
+    line.say('stopping; Ctrl-C again stops at once');
+    stop.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  process.on('SIGHUP', onSignal);
+  try {
+    await stat(request.file);
+    if (request.html !== undefined) await checkPage(request.html);
+    if (request.rerun && !request.yes && !(await agrees(request.commands))) return EXIT.mend;
+    const again = async (): Promise<RerunChosen> => {
+      scratch = realpathSync(mkdtempSync(join(tmpdir(), 'pipeline-verify-')));
+      return rerunOf(request, setting, scratch, line, stop.signal);
+    };
+    const found = await verifyArchive({
+      path: request.file,
+      version,
+      checker: checker === null ? null : digestOf(await readFile(checker)),
+      published,
+      node: process.version,
+      progress: (done, of) => line.show(`reading ${done} of ${of} files`),
+      ...(request.rerun && { rerun: again }),
+    });
+    line.clear();
+    if (request.html !== undefined) await writeFile(request.html, verificationPage(found));
+    if (request.json) tell(JSON.stringify(found));
+    else words(found, c);
+    if (request.html !== undefined && !request.json) talk(`written: ${request.html}`);
+    if (stop.signal.aborted) return EXIT.interrupted;
+    return found.holds ? EXIT.holds : EXIT.differs;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    const { code, path } = error;
+    const gone = code === 'ENOENT' && path !== undefined;
+    talk(`${c.red('error')}: ${gone ? `there is no ${path}` : systemSentence(error)}`);
+    return EXIT.mend;
+  } finally {
+    line.clear();
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+    process.off('SIGHUP', onSignal);
+    removeScratch();
+  }
+}
+
+/** @throws where the page cannot be written: before anything is verified for it */
+async function checkPage(file: string): Promise<void> {
+  await readdir(dirname(resolve(file)));
+  const isFolder = await stat(file).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (isFolder) throw Object.assign(new Error(), { code: 'EISDIR', syscall: 'write', path: file });
+}
+
+const WARNING = `--rerun executes code from the archive, in processes with an empty environment that Node's permission model
+keeps from your files and from other programs. This does not keep them from the network: on a machine where that
+matters, take it away first (a container without one, \`unshare -n\`, the cable).`;
+
+const COMMANDS_WARNING = `--commands starts the programs that the archive names (such as python3), with all your rights: nothing keeps them
+from your files. Use a container or a machine that you can throw away, unless you trust whoever made the archive.`;
+
+async function agrees(commands: boolean): Promise<boolean> {
+  talk(WARNING);
+  if (commands) talk(COMMANDS_WARNING);
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    talk('say --yes when that is all right');
+    return false;
+  }
+  const ask = createInterface({ input: process.stdin, output: process.stderr });
+  // Ctrl-C and Ctrl-D close it without an answer.
+  const closed = new Promise<string>((resolve) => ask.once('close', () => resolve('')));
+  const answer = await Promise.race([ask.question('Run it? [y/N] '), closed]);
+  ask.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+/** Node's flag for its permission model: experimental in 20 and 22. */
+export function permissionFlag(): string {
+  const flags = process.allowedNodeEnvironmentFlags;
+  return flags.has('--permission') ? '--permission' : '--experimental-permission';
+}
+
+type RerunChosen = Omit<RerunOptions, 'contents' | 'claims'>;
+
+function rerunOf(
+  request: VerificationRequest,
+  { script, fingerprintsIn }: VerificationSetting,
+  scratch: string,
+  line: Line,
+  signal: AbortSignal,
+): RerunChosen {
+  const { budget_s, mirrors, packages, commands } = request;
+  const seed = request.seed ?? randomInt(2 ** 31);
+  const launcher: Launcher = {
+    node: process.execPath,
+    script: realpathSync(script),
+    permission: permissionFlag(),
+    environment: process.platform === 'win32' ? { SystemRoot: process.env.SystemRoot ?? '' } : {},
+  };
+  return {
+    launcher,
+    scratch,
+    budget_s,
+    jobs: request.jobs ?? availableParallelism(),
+    seed,
+    mirrors,
+    packages: packages === undefined ? null : realpathSync(resolve(packages)),
+    programs: commands ? (process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin') : null,
+    ...(fingerprintsIn && { fingerprintsIn }),
+    clock: () => performance.now(),
+    hear: progressOn(line, seed, request.jobs ?? availableParallelism()),
+    signal,
+  };
+}
+
+/** Tells how far it is. What came out is told at the end, all of it. */
+function progressOn(line: Line, seed: number, jobs: number): (said: RerunEvent) => void {
+  let different = 0;
+  return (said) => {
+    if (said.say === 'warning') line.say(`warning: ${printable(said.message)}`);
+    else if (said.say === 'chosen') {
+      const { tasks, seconds, drawn } = said.choice;
+      const long = seconds < jobs ? 'a second or two' : `about ${(seconds / jobs).toFixed(0)} s`;
+      line.say(
+        `running ${count(tasks.length, 'task')} again, ${long} (${drawn} of them drawn by lot: --seed ${seed})`,
+      );
+    } else {
+      const { verdict, done, of } = said;
+      if (verdict.verdict === 'different') different += 1;
+      line.show(
+        `${done} of ${of} tasks run again${different > 0 ? `, ${different} different` : ''}`,
+      );
+    }
+  };
+}
+
+interface Line {
+  /** Shows what is going on, on a terminal. */
+  show(text: string): void;
+  say(text: string): void;
+  clear(): void;
+}
+
+function liveLine(): Line {
+  const isLive = process.stderr.isTTY === true;
+  let next = 0;
+  const clear = (): void => {
+    if (isLive) process.stderr.write('\r\u001b[K');
+  };
+  return {
+    clear,
+    say(text) {
+      clear();
+      talk(text);
+    },
+    show(text) {
+      const now = performance.now();
+      if (!isLive || now < next) return;
+      next = now + 100;
+      process.stderr.write(`\r\u001b[K${text}`);
+    },
+  };
+}
+
+/** More tasks than this are counted: all of them are in the JSON and on the page. */
+const LINES_MAX = 25;
+
+function taskLine({ task, verdict, why, outputs = [] }: TaskVerdict, c: Colors): string {
+  const paint = verdict === 'different' ? c.red : c.yellow;
+  const details = outputs.map(({ output, words: told, tolerance }) => {
+    const within = tolerance === undefined ? '' : `, within its tolerance of ${tolerance}`;
+    return `${output}: ${told ?? ''}${within}`;
+  });
+  const told = [why ?? [], ...details].flat().join('; ');
+  return `${paint(verdict.padEnd(14))}${printable(`${task}${told === '' ? '' : ` — ${told}`}`, 600)}`;
+}
+
+/** A verification in words, on stdout. */
+function words(found: Verification, c: Colors): void {
+  const { digest, findings, findingCount, tasks, blobs, claims, notes, checker } = found;
+  for (const { place, message } of findings) tell(`${c.red('wrong')}  ${place}: ${message}`);
+  if (findingCount > findings.length) tell(`and ${findingCount - findings.length} more`);
+  for (const note of notes) tell(`${c.yellow('note')}  ${note}`);
+  if (digest !== null) {
+    tell(`study digest  ${digest}`);
+    if (checker.words !== undefined) tell(`verify.mjs    ${checker.words}`);
+    const holds = findingCount === 0 ? c.green('holds') : c.red(count(findingCount, 'finding'));
+    const left = blobs.leftOut > 0 ? `, ${blobs.leftOut} left out` : '';
+    const absent = found.absent.failed + found.absent.skipped;
+    const without =
+      absent > 0 ? ` (${found.absent.failed} failed, ${found.absent.skipped} skipped)` : '';
+    tell(
+      `integrity     ${holds}: ${count(tasks, 'task')}${without}, ${count(blobs.here, 'blob')}${left}`,
+    );
+  }
+  rerunWords(found, c);
+  const width = Math.max(0, ...claims.map(({ id }) => id.length));
+  for (const { id, says, verdict, why } of claims) {
+    const paint = verdict === 'different' ? c.red : verdict === 'identical' ? c.green : c.dim;
+    const name = printable(id, 60).padEnd(width);
+    tell(`claim ${name}  ${paint(verdict.padEnd(12))}${printable(`says "${says}": ${why}`)}`);
+  }
+  tell(found.holds ? c.green(summaryOf(found)) : c.red('it does not hold'));
+}
+
+/** What it comes to, and how far that reaches. */
+function summaryOf({ rerun, taskVerdicts }: Verification): string {
+  if (rerun === null) return 'nothing is wrong; nothing was run again (--rerun does)';
+  const untested = taskVerdicts.some(({ verdict }) => verdict === 'not tested');
+  return untested ? 'nothing that was run again differs' : 'nothing differs';
+}
+
+function rerunWords({ rerun, taskVerdicts }: Verification, c: Colors): void {
+  if (rerun === null) return;
+  const by = (verdict: string): readonly TaskVerdict[] =>
+    taskVerdicts.filter((one) => one.verdict === verdict);
+  const [different, within, untested] = ['different', 'within tolerance', 'not tested'].map(by);
+  const parts = [
+    `${by('identical').length} identical`,
+    ...(within.length > 0 ? [`${within.length} within tolerance`] : []),
+    ...(different.length > 0 ? [c.red(`${different.length} different`)] : []),
+    ...(untested.length > 0 ? [`${untested.length} not tested`] : []),
+  ];
+  tell(`run again     ${parts.join(', ')}`);
+  const told = [...different, ...within];
+  for (const task of told.slice(0, LINES_MAX)) tell(taskLine(task, c));
+  if (told.length > LINES_MAX) tell(`and ${told.length - LINES_MAX} more`);
+  const reasons = new Map<string, TaskVerdict[]>();
+  for (const task of untested) {
+    const why = task.why ?? '';
+    reasons.set(why, [...(reasons.get(why) ?? []), task]);
+  }
+  const sorted = [...reasons].sort(([, a], [, b]) => b.length - a.length);
+  for (const [why, some] of sorted.slice(0, LINES_MAX)) {
+    const which =
+      some.length === 1 ? some[0].task : `${count(some.length, 'task')}, such as ${some[0].task}`;
+    tell(`${c.dim('not tested'.padEnd(14))}${printable(`${which}: ${why}`, 600)}`);
+  }
+}

@@ -1,0 +1,255 @@
+// code.ts — a stage's code: one bundle of the module and everything it imports, and its digest
+import { realpathSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileStat, writeAtomically } from '../files/files.ts';
+import type { Lookup } from '../files/lookups.ts';
+import { makeFolder } from '../files/make-folder.ts';
+import type { Sources } from '../files/up-to-date.ts';
+import { type Diagnostic, failure, type Place, type Result, success } from '../model/event.ts';
+import { canonicalJson, type Digest, digestOf } from '../model/key.ts';
+import {
+  type Bundled,
+  bundleModules,
+  bundleProblems,
+  lookupsOfMissing,
+  optionsDigest,
+} from './bundle.ts';
+import { type BundleRecord, Looks, readIndex, writeIndex } from './bundle-index.ts';
+import { UnbundledSearch } from './unbundled.ts';
+
+/** A stage's module, bundled. The worker runs the very bundle that was hashed. */
+export interface StageCode {
+  readonly digest: Digest;
+  /** Where the bundle lies, absolute. */
+  readonly file: string;
+}
+
+/** A module to bundle, and where pipeline.yaml names it. */
+export interface ModuleRequest {
+  readonly run: string;
+  readonly place: Place;
+}
+
+/** Bundled stages, and what they were made from. */
+export interface Bundles {
+  /** By the path of their module, as pipeline.yaml names it. */
+  readonly codes: ReadonlyMap<string, StageCode>;
+  readonly sources: Sources;
+}
+
+/** How stages are bundled. */
+export interface BundleTerms {
+  readonly clock: () => number;
+  /** The program of esbuild, where the environment names one (`ESBUILD_BINARY_PATH`). */
+  readonly esbuild?: string | undefined;
+}
+
+/**
+ * Bundles stage modules, taking from the cache what is surely unchanged.
+ * @param folder of pipeline.yaml @param cache folder for bundles
+ */
+export async function bundleStages(
+  folder: string,
+  cache: string,
+  requests: readonly ModuleRequest[],
+  { clock, esbuild }: BundleTerms,
+): Promise<Result<Bundles>> {
+  const root = realpathSync(folder);
+  const remembered = await readIndex(indexFile(cache));
+  const distinct = new Map(requests.map((request) => [request.run, request]));
+  const options = optionsDigest(esbuild);
+  const looks = new Looks(root);
+  const records = new Map<string, BundleRecord>();
+  await Promise.all(
+    [...distinct.keys()].map(async (run) => {
+      const before = remembered.get(run);
+      if (before?.options !== options || !looks.hold(before)) return;
+      if (await isWhole(cache, before)) records.set(run, before);
+    }),
+  );
+  const stale = [...distinct.values()].filter(({ run }) => !records.has(run));
+  const bundled = await bundle(root, cache, stale, clock(), options);
+  for (const [run, lookups] of bundled.wanted) {
+    records.set(run, { ...(remembered.get(run) ?? NO_RECORD), doubt: BROKEN, lookups });
+  }
+  for (const [run, record] of bundled.records) records.set(run, record);
+  if (stale.length > 0) await keepIndex(cache, new Map([...remembered, ...records]));
+  if (bundled.problems.length > 0) return failure(...bundled.problems);
+  // As pipeline.yaml names them, whatever was read first.
+  const inOrder = [...distinct.keys()].flatMap((run) => {
+    const record = records.get(run);
+    return record ? [[run, record] as const] : [];
+  });
+  const codes = inOrder.map(
+    ([run, { digest }]) => [run, { digest, file: bundleFile(cache, digest) }] as const,
+  );
+  return success({
+    codes: new Map(codes),
+    sources: sourcesOf(
+      root,
+      inOrder.map(([, one]) => one),
+    ),
+  });
+}
+
+/** Keeps the index for the next command. */
+const keepIndex = (cache: string, records: ReadonlyMap<string, BundleRecord>): Promise<void> =>
+  writeIndex(indexFile(cache), records);
+
+/** Why a record is not used: it is of a module that cannot be bundled, and says what to watch. */
+const BROKEN = 'it cannot be bundled';
+const NONE = '' as Digest;
+const NO_RECORD = { digest: NONE, file: NONE, options: NONE, since: 0, files: [] };
+
+/** Whether the file of a bundle is what was written. */
+async function isWhole(cache: string, { digest, file }: BundleRecord): Promise<boolean> {
+  const bytes = await readFile(bundleFile(cache, digest)).catch(() => undefined);
+  return bytes !== undefined && digestOf(bytes) === file;
+}
+
+/** Bundles modules and keeps what they were made of. */
+async function bundle(
+  root: string,
+  cache: string,
+  requests: readonly ModuleRequest[],
+  since: number,
+  options: Digest,
+): Promise<{
+  readonly records: ReadonlyMap<string, BundleRecord>;
+  readonly problems: readonly Diagnostic[];
+  /** Of modules that cannot be bundled: what was looked up, and not found. */
+  readonly wanted: ReadonlyMap<string, readonly Lookup[]>;
+}> {
+  const records = new Map<string, BundleRecord>();
+  const wanted = new Map<string, readonly Lookup[]>();
+  const problems: Diagnostic[] = [];
+  const there: ModuleRequest[] = [];
+  for (const request of requests) {
+    const { run, place } = request;
+    const hint = 'paths are relative to the folder of pipeline.yaml';
+    if (await fileStat(join(root, run))) there.push(request);
+    else problems.push({ message: `there is no file ${run}`, place, hint });
+  }
+  if (there.length === 0) return { records, problems, wanted };
+  const bundles = await bundleModules(
+    root,
+    there.map(({ run }) => run),
+  );
+  const looks = new Looks(root);
+  const digests = new SourceDigests();
+  const search = new UnbundledSearch(root);
+  for (const { run, place } of there) {
+    const bundled = bundles.get(run);
+    if (bundled === undefined || bundled instanceof Error) {
+      problems.push(...(await bundleProblems(bundled, root, run, place)));
+      wanted.set(run, lookupsOfMissing(bundled, root));
+      continue;
+    }
+    const unbundled = await search.in(bundled.modules);
+    problems.push(...unbundled.found);
+    if (!unbundled.isClean) continue;
+    const kept = await keep(root, cache, bundled, digests);
+    const { doubt = null } = bundled;
+    records.set(run, { ...kept, options, since, doubt, ...inputsOf(root, bundled, looks) });
+  }
+  return { records, problems, wanted };
+}
+
+/** What a bundle rests on, with paths relative to the project. */
+function inputsOf(
+  root: string,
+  { modules, configuration, lookups }: Bundled,
+  looks: Looks,
+): Pick<BundleRecord, 'files' | 'lookups'> {
+  const files = [...new Set([...modules, ...configuration])].map((path) => relative(root, path));
+  return { files: files.map((path) => looks.file(path)), lookups: [...lookups] };
+}
+
+/** Writes a bundle, its map, and what it was made from. */
+async function keep(
+  root: string,
+  cache: string,
+  { code, map, modules }: Bundled,
+  digests: SourceDigests,
+): Promise<Pick<BundleRecord, 'digest' | 'file'>> {
+  // The empty map belongs to the form: nothing is left out of a bundle. What cannot be bundled is a tool.
+  const digest = digestOf(canonicalJson(['bundle/1', digestOf(code), {}]));
+  const file = bundleFile(cache, digest);
+  makeFolder(dirname(file));
+  await writeFile(`${file}.map`, map);
+  const text = `${Buffer.from(code).toString()}//# sourceMappingURL=${digest}.mjs.map\n`;
+  await writeAtomically(file, text);
+  // For `why`: the map knows only what tree shaking left of them.
+  const sources = await Promise.all(
+    [...modules].map(async (path) => [relative(root, path), await digests.of(path)] as const),
+  );
+  await writeFile(sourcesFile(cache, digest), JSON.stringify(Object.fromEntries(sources)));
+  return { digest, file: digestOf(text) };
+}
+
+/** Digests of sources, each read once. */
+class SourceDigests {
+  private readonly known = new Map<string, Promise<Digest>>();
+
+  of(path: string): Promise<Digest> {
+    const read = async (): Promise<Digest> => digestOf(await readFile(path).catch(() => ''));
+    const digest = this.known.get(path) ?? read();
+    this.known.set(path, digest);
+    return digest;
+  }
+}
+
+function sourcesOf(root: string, records: readonly BundleRecord[]): Sources {
+  // Records share most of what they rest on.
+  const files = new Set(records.flatMap((record) => record.files));
+  const lookups = new Map<string, Map<string, string>>();
+  for (const { folder, name, found } of new Set(records.flatMap((record) => record.lookups))) {
+    const names = lookups.get(folder) ?? new Map<string, string>();
+    names.set(name, found);
+    lookups.set(folder, names);
+  }
+  const isWhole = records.every(({ doubt, files: all }) => {
+    return doubt === null && all.every(([, stamp]) => stamp !== null);
+  });
+  return {
+    files: new Map([...files].map(([path, stamp]) => [resolve(root, path), stamp])),
+    lookups: new Map([...lookups].map(([folder, names]) => [resolve(root, folder), names])),
+    isWhole,
+  };
+}
+
+/** What modules were bundled from when they were bundled last, as far as that is known. */
+export async function rememberedSources(
+  root: string,
+  cache: string,
+  runs: readonly string[],
+): Promise<Sources> {
+  const remembered = await readIndex(indexFile(cache));
+  return sourcesOf(
+    realpathSync(root),
+    runs.flatMap((run) => remembered.get(run) ?? []),
+  );
+}
+
+const indexFile = (cache: string): string => join(cache, 'bundles', 'index.json');
+
+const bundleFile = (cache: string, digest: Digest): string =>
+  resolve(cache, 'bundles', `${digest}.mjs`);
+
+/** Digests of what a bundle was made from, by path; undefined when the cache does not know it (any more). */
+export async function sourcesInBundle(
+  cache: string,
+  digest: Digest,
+): Promise<ReadonlyMap<string, Digest> | undefined> {
+  try {
+    const text = await readFile(sourcesFile(cache, digest), 'utf8');
+    return new Map(Object.entries(JSON.parse(text) as { [path: string]: Digest }));
+  } catch {
+    return undefined;
+  }
+}
+
+const sourcesFile = (cache: string, digest: Digest): string =>
+  resolve(cache, 'bundles', `${digest}.json`);

@@ -1,0 +1,227 @@
+// command.ts — a program in place of a module, as pipeline.yaml declares it
+
+import { didYouMean } from '../../hint.ts';
+import type { Place } from '../model/event.ts';
+import type { CodecKind } from '../stage.ts';
+import { kindOf, type Reader } from './diagnostic-collector.ts';
+import { dottedStep, STEP, splitDotted } from './dotted.ts';
+import { checkScratchPath, isWithin } from './input.ts';
+import type { Located } from './located.ts';
+import { checkName } from './matrix.ts';
+
+/** A text of pipeline.yaml, and where it stands. */
+export interface Word {
+  readonly text: string;
+  readonly place: Place;
+}
+
+/** A file that a command writes. */
+export interface OutputFile {
+  /** Path in the scratch folder. */
+  readonly file: string;
+  readonly kind: CodecKind;
+}
+
+/** What a stage with `command` says beside inputs and params. */
+export interface CommandConfig {
+  /** The program and its arguments, with `{params.x}`, `{inputs.x}` and `{outputs.x}` still in them. */
+  readonly argv: readonly Word[];
+  /** Variables of the environment: a value, or null for the one around us. */
+  readonly env: ReadonlyMap<string, string | null>;
+  readonly outputs: ReadonlyMap<string, OutputFile>;
+  /** Commands whose output tells the version of a tool. */
+  readonly fingerprints: readonly (readonly Word[])[];
+}
+
+/** The keys of an output that is a map. */
+export const OUTPUT_KEYS = ['file', 'kind'];
+/** Keys of a stage that only commands have. */
+export const COMMAND_KEYS = ['command', 'outputs', 'env', 'fingerprint'];
+
+/**
+ * A reference in an argument: `{params.dpi}`, `{params."fc1.weight"}`, `{inputs.data}`, `{inputs.data.list}`,
+ * `{outputs.plot}`. All other braces are text.
+ */
+export const REFERENCE = new RegExp(
+  `\\{(params|inputs|outputs)\\.(${STEP}(?:\\.${STEP})*)\\}`,
+  'g',
+);
+
+/** Where the params lie in a scratch folder. */
+export const PARAMS_FILE = 'params.json';
+
+/** What an output may be. */
+export const KINDS: readonly string[] = ['json', 'tensors', 'text', 'bytes'];
+
+/** Reads what makes a stage a command. @param what the stage, in words */
+export function readCommand(
+  reader: Reader,
+  what: string,
+  fields: ReadonlyMap<string, Located>,
+  names: { readonly params: Iterable<string>; readonly inputs: Iterable<string> },
+): CommandConfig {
+  const command = fields.get('command') as Located;
+  const outputs = readOutputs(reader, what, fields.get('outputs'), command.place);
+  const argv = readWords(reader, '`command`', command);
+  const known = {
+    params: [...names.params],
+    inputs: [...names.inputs],
+    outputs: [...outputs.keys()],
+  };
+  for (const { text, place } of argv) {
+    for (const [whole, room, path] of text.matchAll(REFERENCE)) {
+      const [name, ...within] = splitDotted(path);
+      const there = known[room as keyof typeof known];
+      const noun = room.slice(0, -1);
+      if (there.includes(name)) {
+        const isFit = room === 'params' || within.length === 0 || isList(room, within);
+        const hint = `{${room}.${name}}${room === 'inputs' ? `, or {inputs.${name}.list}: a file with one path a line` : ''}`;
+        if (!isFit) reader.say(`\`${whole}\` names nothing within the ${noun}`, place, hint);
+        continue;
+      }
+      const message = `\`${whole}\` in this command is no ${noun} of the stage`;
+      const dotted = there.filter((known) => path === known || path.startsWith(`${known}.`))[0];
+      const hint = dotted && `a name with dots stands in quotes: {${room}.${dottedStep(dotted)}}`;
+      reader.say(message, place, hint ?? didYouMean(name, there));
+    }
+  }
+  return {
+    argv,
+    env: readEnvironment(reader, fields.get('env')),
+    outputs,
+    fingerprints: readFingerprints(reader, fields.get('fingerprint')),
+  };
+}
+
+/** Whether a reference is `{inputs.x.list}`. */
+const isList = (room: string, within: readonly string[]): boolean =>
+  room === 'inputs' && within.length === 1 && within[0] === 'list';
+
+/** A list of words: no shell reads them, so each is one argument as it stands. */
+function readWords(reader: Reader, what: string, located: Located): readonly Word[] {
+  if (!located.items?.length) {
+    const hint = '["python3", "plot.py"]: each argument by itself, as no shell takes them apart';
+    reader.say(`${what} must be a list of words, not ${kindOf(located)}`, located.place, hint);
+    return [];
+  }
+  return located.items.flatMap(({ value, place, ...rest }) => {
+    const plain = ['string', 'number', 'boolean'].includes(typeof value);
+    const text = String(value);
+    if (plain && !text.includes('\0')) return [{ text, place }];
+    if (plain) {
+      reader.say(`an argument of ${what} cannot hold a zero byte`, place);
+      return [];
+    }
+    const message = `an argument of ${what} must be text, not ${kindOf({ value, place, ...rest })}`;
+    reader.say(message, place);
+    return [];
+  });
+}
+
+function readFingerprints(
+  reader: Reader,
+  located: Located | undefined,
+): readonly (readonly Word[])[] {
+  if (located === undefined) return [];
+  const several = located.items?.[0]?.items !== undefined;
+  const lists = several ? (located.items ?? []) : [located];
+  const read = lists.map((list) => readWords(reader, '`fingerprint`', list));
+  const known = new Map<string, string>();
+  for (const [at, words] of read.entries()) {
+    // Keys hold them so.
+    const name = words.map(({ text }) => text).join(' ');
+    const exact = JSON.stringify(words.map(({ text }) => text));
+    const other = known.get(name);
+    if (other !== undefined && other !== exact) {
+      const hint = 'they differ only in where words end, and a key could not tell them apart';
+      reader.say(`two fingerprints read \`${name}\``, lists[at].place, hint);
+    }
+    known.set(name, exact);
+  }
+  return read;
+}
+
+/** `env: [NAME, …]` passes variables on; `env: { NAME: value }` sets them, or passes on those without a value. */
+function readEnvironment(
+  reader: Reader,
+  located: Located | undefined,
+): ReadonlyMap<string, string | null> {
+  const env = new Map<string, string | null>();
+  const add = (name: string, value: string | null, place: Place): void => {
+    const hint = 'a name is a letter or _, then letters, digits and _';
+    if (/^[A-Za-z_]\w*$/.test(name)) env.set(name, value);
+    else reader.say(`\`${name}\` cannot name a variable`, place, hint);
+  };
+  for (const item of located?.items ?? []) {
+    const name = reader.text(item, 'the name of a variable');
+    if (name !== undefined) add(name, null, item.place);
+  }
+  for (const [name, { value, place, named }] of located?.fields ?? []) {
+    if (typeof value === 'object' && value !== null) {
+      reader.say(`variable \`${name}\` must be text`, place);
+    } else if (String(value).includes('\0')) {
+      reader.say(`variable \`${name}\` cannot hold a zero byte`, place);
+    } else add(name, value === null ? null : String(value), named ?? place);
+  }
+  if (located && !located.items && !located.fields) {
+    const hint = 'env: [NAME, …] passes variables on, env: { NAME: value } sets them';
+    reader.say(`\`env\` must be a list or a map, not ${kindOf(located)}`, located.place, hint);
+  }
+  return env;
+}
+
+function readOutputs(
+  reader: Reader,
+  what: string,
+  located: Located | undefined,
+  commandPlace: Place,
+): ReadonlyMap<string, OutputFile> {
+  const outputs = new Map<string, OutputFile>();
+  const owners = new Map<string, string>();
+  if (!located?.fields?.size) {
+    const hint = 'outputs: { plot: plot.png }, or { plot: { file: plot.png, kind: bytes } }';
+    reader.say(`${what} has no \`outputs\``, located?.place ?? commandPlace, hint);
+  }
+  for (const [name, output] of located?.fields ?? []) {
+    if (!checkName(reader, 'an output', name, output)) continue;
+    const read = readOutput(reader, name, output);
+    if (read === undefined) continue;
+    const owner = owners.get(read.file);
+    if (owner) reader.say(`outputs \`${owner}\` and \`${name}\` are one file`, output.place);
+    owners.set(read.file, name);
+    outputs.set(name, read);
+  }
+  return outputs;
+}
+
+function readOutput(reader: Reader, name: string, located: Located): OutputFile | undefined {
+  const what = `output \`${name}\``;
+  const fields = located.fields ? reader.map(located, what, OUTPUT_KEYS) : undefined;
+  const file = located.fields ? fields?.get('file') : located;
+  if (file === undefined) {
+    reader.say(`${what} has no \`file\``, located.place, '{ file: plot.png, kind: bytes }');
+    return undefined;
+  }
+  const path = reader.text(file, `the file of ${what}`);
+  if (path === undefined) return undefined;
+  checkScratchPath(reader, file);
+  if (path === PARAMS_FILE) reader.say(`${PARAMS_FILE} is where the params lie`, file.place);
+  const kind = fields?.get('kind');
+  if (kind && !KINDS.includes(String(kind.value))) {
+    const hint = didYouMean(String(kind.value), KINDS) ?? `one of ${KINDS.join(', ')}`;
+    reader.say(`there is no kind \`${kind.value}\``, kind.place, hint);
+  }
+  return { file: path, kind: (kind?.value as CodecKind | undefined) ?? kindByName(path) };
+}
+
+/** The kind of an output that names none, by the end of its name. */
+function kindByName(path: string): CodecKind {
+  const end = /\.([^./]+)$/.exec(path)?.[1].toLowerCase() ?? '';
+  if (end === 'json') return 'json';
+  if (end === 'safetensors') return 'tensors';
+  return ['txt', 'csv', 'tsv', 'md', 'tex', 'svg', 'html', 'xml'].includes(end) ? 'text' : 'bytes';
+}
+
+/** Whether a word of a command is a path that may lie in the project. */
+export const looksLikePath = (word: string): boolean =>
+  isWithin(word) && !word.startsWith('-') && !word.includes('{');

@@ -1,0 +1,142 @@
+// config.ts — pipeline.yaml, presets and overrides → Pipeline, or everything that is wrong with them
+
+import {
+  type Diagnostic,
+  failure,
+  inReadingOrder,
+  type Place,
+  type Result,
+  success,
+} from '../model/event.ts';
+import { kindOf, Reader } from './diagnostic-collector.ts';
+import { checkConnections } from './graph-validation.ts';
+import type { Located } from './located.ts';
+import { countPoints } from './matrix.ts';
+import { type PipelineSource, readParams } from './params.ts';
+import { checkResources, readAmounts } from './policy.ts';
+import { readStages, type StageConfig } from './stage-config.ts';
+import { parseYaml } from './yaml.ts';
+
+/** Everything that pipeline.yaml says, with presets and overrides laid over it. */
+export interface Pipeline {
+  readonly params: Located;
+  readonly stages: ReadonlyMap<string, StageConfig>;
+  readonly mirrors: readonly string[];
+  /** How much there is of each named resource. */
+  readonly resources: ReadonlyMap<string, number>;
+  /** A make keeps the store within so many bytes, if it can. */
+  readonly storeLimit: number;
+  /** What other readers of YAML would take for something else. */
+  readonly warnings: readonly Diagnostic[];
+}
+
+/** The keys of a pipeline file. */
+export const PIPELINE_KEYS = ['params', 'presets', 'stages', 'mirrors', 'resources', 'store'];
+/** The keys of `store`. */
+export const STORE_KEYS = ['limit'];
+/** Where pipeline.yaml says nothing of it. */
+export const STORE_LIMIT_DEFAULT = 20e9;
+/** How a size is written: a number of bytes, or 500MB, 20GB, 1.5GiB. */
+export const SIZE_PATTERN = /^(\d+(?:\.\d+)?) ?(B|[kKMGT]i?B)$/;
+
+/** A pipeline as far as it can be read, and what is wrong with it. */
+export interface PipelineParts {
+  /** Without the stages that cannot be read. */
+  readonly pipeline: Pipeline;
+  /** In reading order. */
+  readonly problems: readonly Diagnostic[];
+  /** Where each stage is written, those with mistakes too. */
+  readonly stages: ReadonlyMap<string, Place>;
+}
+
+/** Reads a pipeline, or gives every diagnostic at once. */
+export function readPipeline(source: PipelineSource): Result<Pipeline> {
+  const parts = readPipelineParts(source);
+  if (!parts.ok) return parts;
+  const { pipeline, problems } = parts.value;
+  return problems.length > 0 ? failure(...problems) : success(pipeline);
+}
+
+/** Reads of a pipeline what can be read; nothing where it is not even a map. */
+export function readPipelineParts(source: PipelineSource): Result<PipelineParts> {
+  const reader = new Reader();
+  const root = parseYaml(source.text, source.file, ({ diagnostic }) => {
+    reader.warnings.push(diagnostic);
+  });
+  if (!root.ok) return root;
+  const fields = reader.map(root.value, 'a pipeline', PIPELINE_KEYS);
+  if (fields === undefined) return failure(...reader.problems);
+  const params = readParams(reader, fields, source);
+  const stages = fields.get('stages');
+  if (stages === undefined) {
+    reader.say('there are no `stages`', root.value.place, 'add `stages:` with at least one stage');
+  }
+  const read = stages ? readStages(reader, stages, params) : new Map<string, StageConfig>();
+  checkConnections(reader, read, [...(stages?.fields?.keys() ?? [])]);
+  checkSizes(reader, read);
+  const mirrors = readMirrors(reader, fields.get('mirrors'));
+  const totals = readAmounts(reader, fields.get('resources'), '`resources`');
+  checkResources(reader, read, totals);
+  const resources = new Map([...totals].map(([name, { amount }]) => [name, amount]));
+  const storeLimit = readStoreLimit(reader, fields.get('store'));
+  const places = [...(stages?.fields ?? [])].map(([name, { place, named }]) => {
+    return [name, { ...place, start: named?.start ?? place.start }] as const;
+  });
+  return success({
+    pipeline: { params, stages: read, mirrors, resources, storeLimit, warnings: reader.warnings },
+    problems: inReadingOrder(reader.problems),
+    stages: new Map(places),
+  });
+}
+
+/** More tasks than this cannot be planned on any machine that is at hand. */
+const TASKS_MAX = 1_000_000n;
+
+/** Refuses matrices of too many tasks before anything is made of them. */
+function checkSizes(reader: Reader, stages: ReadonlyMap<string, StageConfig>): void {
+  const counted = [...stages.values()].map((stage) => ({ stage, tasks: countPoints(stage) }));
+  const hint = 'shorten an axis, or leave points out with `exclude`';
+  const most = `a pipeline may have ${grouped(TASKS_MAX)}`;
+  const large = counted.filter(({ tasks }) => tasks > TASKS_MAX);
+  for (const { stage, tasks } of large) {
+    const message = `the matrix of stage \`${stage.name}\` has ${grouped(tasks)} tasks: ${most}`;
+    reader.say(message, stage.place, hint);
+  }
+  const total = counted.reduce((sum, { tasks }) => sum + tasks, 0n);
+  if (large.length > 0 || total <= TASKS_MAX) return;
+  const largest = counted.reduce((a, b) => (b.tasks > a.tasks ? b : a));
+  const share = `\`${largest.stage.name}\` has ${grouped(largest.tasks)} of them`;
+  const message = `the stages have ${grouped(total)} tasks together (${share}): ${most}`;
+  reader.say(message, largest.stage.place, hint);
+}
+
+const grouped = (count: bigint): string => String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+
+function readMirrors(reader: Reader, located: Located | undefined): readonly string[] {
+  if (located === undefined) return [];
+  if (located.items === undefined) {
+    const hint = 'mirrors: [DIR or URL, …]';
+    reader.say(`\`mirrors\` must be a list, not ${kindOf(located)}`, located.place, hint);
+  }
+  return (located.items ?? []).flatMap((item) => reader.text(item, 'a mirror') ?? []);
+}
+
+function readStoreLimit(reader: Reader, located: Located | undefined): number {
+  const fields = located && reader.map(located, '`store`', STORE_KEYS);
+  const limit = fields?.get('limit');
+  if (limit === undefined) return STORE_LIMIT_DEFAULT;
+  const bytes = typeof limit.value === 'number' ? limit.value : bytesIn(String(limit.value));
+  if (bytes !== undefined && bytes > 0) return bytes;
+  const hint = 'store: { limit: 20GB }';
+  reader.say('`limit` of `store` must be a size', limit.place, hint);
+  return STORE_LIMIT_DEFAULT;
+}
+
+/** The bytes that a size such as 500MB or 1.5GiB means. */
+function bytesIn(text: string): number | undefined {
+  const match = SIZE_PATTERN.exec(text);
+  if (match === null) return undefined;
+  const [, amount, unit] = match;
+  const power = 'BKMGT'.indexOf(unit[0].toUpperCase());
+  return Number(amount) * (unit.includes('i') ? 1024 : 1000) ** power;
+}

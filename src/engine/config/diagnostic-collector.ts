@@ -1,0 +1,66 @@
+// diagnostic-collector.ts — takes values out of a located tree and collects what is wrong with them
+
+import { didYouMean } from '../../hint.ts';
+import type { Diagnostic, Place, Result } from '../model/event.ts';
+import type { Located } from './located.ts';
+
+/** Collects what is wrong while values are taken out of a located tree. */
+export class Reader {
+  readonly problems: Diagnostic[] = [];
+  /** What stops nothing, but should be known. */
+  readonly warnings: Diagnostic[] = [];
+
+  /** Says what is wrong; the same thing of the same place (a param that two stages use) only once. */
+  say(message: string, place: Place, hint?: string): void {
+    this.add({ message, place, hint });
+  }
+
+  take<T>(result: Result<T>): T | undefined {
+    if (result.ok) return result.value;
+    for (const diagnostic of result.diagnostics) this.add(diagnostic);
+    return undefined;
+  }
+
+  private add(diagnostic: Diagnostic): void {
+    const { message, place } = diagnostic;
+    const same = (other: Diagnostic): boolean =>
+      other.message === message &&
+      other.place?.start === place?.start &&
+      other.place?.text === place?.text;
+    if (!this.problems.some(same)) this.problems.push(diagnostic);
+  }
+
+  /** The fields of a map. With `known`, any other name is a problem. */
+  map(
+    located: Located,
+    what: string,
+    known?: readonly string[],
+  ): ReadonlyMap<string, Located> | undefined {
+    if (located.fields === undefined) {
+      this.say(`${what} must be a map, not ${kindOf(located)}`, located.place);
+      return undefined;
+    }
+    for (const [name, field] of known ? located.fields : []) {
+      if (known?.includes(name)) continue;
+      const hint = didYouMean(name, known ?? []);
+      this.say(`unknown key \`${name}\` in ${what}`, field.named ?? field.place, hint);
+    }
+    return located.fields;
+  }
+
+  text(located: Located, what: string): string | undefined {
+    const { value, place } = located;
+    if (typeof value === 'string' && !value.includes('\0')) return value;
+    if (typeof value === 'string') this.say(`${what} cannot hold a zero byte`, place);
+    else this.say(`${what} must be text, not ${kindOf(located)}`, place);
+    return undefined;
+  }
+}
+
+/** What a value is, in words. */
+export const kindOf = ({ value, items }: Located): string => {
+  if (value === null) return 'nothing';
+  if (items) return 'a list';
+  if (typeof value === 'object') return 'a map';
+  return typeof value === 'string' ? 'text' : `a ${typeof value}`;
+};

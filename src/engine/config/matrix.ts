@@ -1,0 +1,255 @@
+// matrix.ts — the axes of a stage, and the points at which it has tasks
+
+import { didYouMean } from '../../hint.ts';
+import type { Place } from '../model/event.ts';
+import { UNFIT_IN_NAMES } from '../model/key.ts';
+import { kindOf, type Reader } from './diagnostic-collector.ts';
+import { type Located, labelOf, locatedMap } from './located.ts';
+import { lookupIn, referencePath, substitute } from './reference.ts';
+
+/** One value of an axis. */
+export interface AxisValue {
+  readonly label: string;
+  /** The value without its label: renaming reruns nothing. */
+  readonly located: Located;
+}
+
+/** Some coordinates, as `include` and `exclude` list them. */
+export interface PointPattern {
+  readonly labels: ReadonlyMap<string, string>;
+  readonly place: Place;
+}
+
+/** The value on each axis, by axis. */
+export type Point = ReadonlyMap<string, AxisValue>;
+
+/** A stage's axes in declaration order, and which of their points have tasks. */
+export interface Matrix {
+  readonly axes: ReadonlyMap<string, readonly AxisValue[]>;
+  readonly include: readonly PointPattern[];
+  readonly exclude: readonly PointPattern[];
+}
+
+/** Labels make up task ids, file names and keys of the store, which all have their limits. */
+const LABEL_LENGTH_MAX = 100;
+/** So do names of stages. */
+const NAME_LENGTH_MAX = 100;
+
+/** Reads the matrix of a stage; without one it has a single task. @param what the stage, in words */
+export function readMatrix(
+  reader: Reader,
+  located: Located | undefined,
+  what: string,
+  params: Located,
+): Matrix {
+  const axes = located
+    ? readAxes(reader, located, what, params)
+    : new Map<string, readonly AxisValue[]>();
+  const patterns = (section: 'include' | 'exclude'): readonly PointPattern[] =>
+    readPatterns(reader, section, located?.fields?.get(section), axes);
+  return { axes, include: patterns('include'), exclude: patterns('exclude') };
+}
+
+function readAxes(
+  reader: Reader,
+  matrix: Located,
+  stage: string,
+  params: Located,
+): ReadonlyMap<string, readonly AxisValue[]> {
+  const axes = new Map<string, readonly AxisValue[]>();
+  for (const [axis, located] of reader.map(matrix, `\`matrix\` of ${stage}`) ?? []) {
+    if (axis === 'include' || axis === 'exclude') continue;
+    if (!checkName(reader, 'an axis', axis, located)) continue;
+    axes.set(axis, readAxis(reader, axis, located, params));
+  }
+  return axes;
+}
+
+/** The values of an axis. A reference to a list, as the whole axis or as one of its items, is spread. */
+function readAxis(
+  reader: Reader,
+  axis: string,
+  located: Located,
+  params: Located,
+): readonly AxisValue[] {
+  const resolve = (part: Located): Located | undefined =>
+    reader.take(substitute(part, (path, place) => lookupIn(params, path, place)));
+  const spread = (item: Located): readonly Located[] => {
+    const resolved = resolve(item);
+    if (resolved === undefined) return [];
+    return referencePath(item.value) && resolved.items ? resolved.items : [resolved];
+  };
+  const whole = located.items ? located : resolve(located);
+  // Unresolved: a reference whose own mistake was told with the params.
+  if (whole === undefined || referencePath(whole.value)) return [];
+  if (whole.items === undefined) {
+    const hint = 'an axis is a list of values, or a reference to one';
+    reader.say(`axis \`${axis}\` must be a list, not ${kindOf(whole)}`, located.place, hint);
+    return [];
+  }
+  const list = located.items ? located.items.flatMap(spread) : whole.items;
+  if (whole.items.length === 0) {
+    reader.say(`axis \`${axis}\` has no values`, whole.place, 'a stage with none makes no task');
+  }
+  return readAxisValues(reader, axis, list);
+}
+
+function readAxisValues(
+  reader: Reader,
+  axis: string,
+  list: readonly Located[],
+): readonly AxisValue[] {
+  const seen = new Set<string>();
+  return list.flatMap((item) => {
+    const label = labelOf(item);
+    if (label === undefined) {
+      const hint = item.fields
+        ? 'add `name: …` to it'
+        : 'a value is text, a number, true, false, or a map with a `name`';
+      reader.say(`this value of axis \`${axis}\` needs a name`, item.place, hint);
+      return [];
+    }
+    if (/^\.{0,2}$/.test(label) || UNFIT_IN_NAMES.test(label)) {
+      const hint =
+        'a label holds no space, comma, bracket, colon, quote, = / \\ $, and is not empty, . or ..';
+      reader.say(`\`${label}\` cannot be a label on axis \`${axis}\``, item.place, hint);
+      return [];
+    }
+    if (label.length > LABEL_LENGTH_MAX) {
+      const hint = 'give it a short `name`';
+      const message = `a label on axis \`${axis}\` has more than ${LABEL_LENGTH_MAX} characters`;
+      reader.say(message, item.place, hint);
+      return [];
+    }
+    if (seen.has(label)) {
+      const hint = 'give one of them another `name`';
+      reader.say(`two values of axis \`${axis}\` are called \`${label}\``, item.place, hint);
+      return [];
+    }
+    seen.add(label);
+    return [{ label, located: withoutLabel(item) }];
+  });
+}
+
+function withoutLabel(item: Located): Located {
+  if (!item.fields?.has('name')) return item;
+  const fields = new Map(item.fields);
+  fields.delete('name');
+  return locatedMap(fields, item);
+}
+
+function readPatterns(
+  reader: Reader,
+  section: 'include' | 'exclude',
+  located: Located | undefined,
+  axes: ReadonlyMap<string, readonly AxisValue[]>,
+): readonly PointPattern[] {
+  if (located === undefined) return [];
+  if (located.items === undefined) {
+    const message = `\`${section}\` must be a list, not ${kindOf(located)}`;
+    reader.say(message, located.place, `${section}: [{ AXIS: LABEL, … }, …]`);
+    return [];
+  }
+  return located.items.flatMap((item) => {
+    const fields = reader.map(item, `a point of \`${section}\``);
+    if (fields === undefined) return [];
+    const labels = new Map<string, string>();
+    for (const [axis, part] of fields) {
+      const known = axes.get(axis)?.map(({ label }) => label);
+      const label = labelOf(part) ?? '';
+      if (known === undefined) {
+        const message = `\`${section}\` names axis \`${axis}\`, which the stage lacks`;
+        reader.say(message, part.named ?? part.place, didYouMean(axis, axes.keys()));
+      } else if (!known.includes(label)) {
+        const message = `axis \`${axis}\` has no value \`${label}\``;
+        reader.say(message, part.place, didYouMean(label, known));
+      }
+      labels.set(axis, label);
+    }
+    return [{ labels, place: item.place }];
+  });
+}
+
+/** The points of a matrix in declaration order (the last axis fastest), less exclude, plus include. */
+export function pointsOf(stage: Matrix): readonly Point[] {
+  const left = (point: Point): boolean => !isExcluded(stage, point);
+  let points: readonly Point[] = [new Map()].filter(left);
+  for (const [axis, values] of stage.axes) {
+    const next = points.flatMap((point) => values.map((value) => new Map(point).set(axis, value)));
+    points = next.filter(left);
+  }
+  return points;
+}
+
+/** Whether a point, and every one that it may become when it has its other axes, too, is excluded. */
+function isExcluded({ exclude, include }: Matrix, point: Point): boolean {
+  if (exclude.length === 0) return false;
+  const agrees = ({ labels }: PointPattern, isOpen: boolean): boolean =>
+    [...labels].every(([axis, label]) => {
+      const value = point.get(axis);
+      return value === undefined ? isOpen : value.label === label;
+    });
+  return (
+    exclude.some((pattern) => agrees(pattern, false)) &&
+    !include.some((pattern) => agrees(pattern, true))
+  );
+}
+
+/** How many points a matrix has, counted without listing them. */
+export function countPoints({ axes, include, exclude }: Matrix): bigint {
+  const list = [...axes];
+  const rest = list.map((_, from) =>
+    list.slice(from).reduce((product, [, values]) => product * BigInt(values.length), 1n),
+  );
+  const known = new Map<string, bigint>();
+  const names = list.map(([axis]) => axis);
+  /** The axis with which it is known whether a point fits a pattern. */
+  const lastOf = new Map(
+    exclude.map((pattern) => [
+      pattern,
+      Math.max(-1, ...[...pattern.labels.keys()].map((axis) => names.indexOf(axis))),
+    ]),
+  );
+  const indexOf = new Map([...exclude, ...include].map((pattern, at) => [pattern, at]));
+  const count = (
+    from: number,
+    out: readonly PointPattern[],
+    back: readonly PointPattern[],
+  ): bigint => {
+    if (out.length === 0) return rest[from] ?? 1n;
+    if (back.length === 0 && out.some((pattern) => (lastOf.get(pattern) ?? 0) < from)) return 0n;
+    if (from === list.length) return back.length > 0 ? 1n : 0n;
+    const name = [from, ...[...out, ...back].map((pattern) => indexOf.get(pattern))].join();
+    const before = known.get(name);
+    if (before !== undefined) return before;
+    const [axis, values] = list[from];
+    const named = new Set([...out, ...back].flatMap(({ labels }) => labels.get(axis) ?? []));
+    const of = (label: string | undefined) => (pattern: PointPattern) => {
+      const wanted = pattern.labels.get(axis);
+      return wanted === undefined || wanted === label;
+    };
+    const below = (label: string | undefined): bigint =>
+      count(from + 1, out.filter(of(label)), back.filter(of(label)));
+    // Values that no pattern names are all alike.
+    const alike = values.filter(({ label }) => !named.has(label)).length;
+    let sum = alike > 0 ? BigInt(alike) * below(undefined) : 0n;
+    for (const { label } of values) if (named.has(label)) sum += below(label);
+    known.set(name, sum);
+    return sum;
+  };
+  return count(0, exclude, include);
+}
+
+/** Whether a text can name a stage, an axis, an output; said when not. */
+export function checkName(reader: Reader, what: string, name: string, located: Located): boolean {
+  const fit = /^[A-Za-z][\w-]*$/.test(name);
+  const place = located.named ?? located.place;
+  if (fit && name.length > NAME_LENGTH_MAX) {
+    const message = `the name of ${what} has ${name.length} characters, and may have ${NAME_LENGTH_MAX}`;
+    reader.say(message, place, 'names become names of files');
+    return false;
+  }
+  const hint = 'a name is a letter, then letters, digits, - and _';
+  if (!fit) reader.say(`\`${name}\` cannot name ${what}`, place, hint);
+  return fit;
+}

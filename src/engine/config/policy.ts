@@ -1,0 +1,138 @@
+// policy.ts — how the tasks of a stage are run: never part of a key, since it changes no result
+
+import { didYouMean } from '../../hint.ts';
+import type { Place } from '../model/event.ts';
+import { kindOf, type Reader } from './diagnostic-collector.ts';
+import type { Located } from './located.ts';
+
+/** How the tasks of a stage are run. */
+export interface Policy {
+  /** What a task takes of each named resource while it runs. */
+  readonly resources: ReadonlyMap<string, Amount>;
+  /** How often a failed task is tried again, and how long after its first failure; the pause doubles each time. */
+  readonly retries: { readonly times: number; readonly delay_ms: number };
+  /** A task is ended after this time; null for never. */
+  readonly timeout_ms: number | null;
+  /** A failed task of this stage does not make the run fail. */
+  readonly allowFailure: boolean;
+}
+
+/** So much of a resource, and where that was written. */
+export interface Amount {
+  readonly amount: number;
+  readonly place: Place;
+  /** Where the resource is named. */
+  readonly named: Place;
+}
+
+/** The keys of a stage that make up its policy. */
+export const POLICY_KEYS = ['resources', 'retries', 'timeout', 'allow-failure'] as const;
+/** The keys of `retries`. */
+export const RETRIES_KEYS = ['times', 'delay'] as const;
+/** How a time is written, unless it is a number of seconds: 90s, 10m, 2h. */
+export const DURATION_PATTERN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+
+/** The pause before the first retry, where none is said. */
+const DELAY_MS = 1000;
+const UNITS_MS: { readonly [unit: string]: number } = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+/** Timers of the engine go no further: 2^31 - 1 ms. */
+const DURATION_MS_MAX = 2 ** 31 - 1;
+
+/** Reads the policy of a stage. @param what the stage, in words */
+export function readPolicy(
+  reader: Reader,
+  fields: ReadonlyMap<string, Located>,
+  what: string,
+): Policy {
+  const timeout = fields.get('timeout');
+  return {
+    resources: readAmounts(reader, fields.get('resources'), `\`resources\` of ${what}`),
+    retries: readRetries(reader, fields.get('retries'), what),
+    timeout_ms: timeout ? readDuration(reader, timeout, `\`timeout\` of ${what}`) : null,
+    allowFailure: readFlag(reader, fields.get('allow-failure'), `\`allow-failure\` of ${what}`),
+  };
+}
+
+/** Reads named amounts: what a stage takes, or all that there is. */
+export function readAmounts(
+  reader: Reader,
+  located: Located | undefined,
+  what: string,
+): ReadonlyMap<string, Amount> {
+  const amounts = new Map<string, Amount>();
+  if (located === undefined) return amounts;
+  for (const [name, field] of reader.map(located, what) ?? []) {
+    const amount = field.value;
+    if (typeof amount === 'number' && amount > 0) {
+      amounts.set(name, { amount, place: field.place, named: field.named ?? field.place });
+    } else reader.say(`${what}: \`${name}\` must be a number above 0`, field.place);
+  }
+  return amounts;
+}
+
+/** Says which stages ask for a resource that there is not, or for more of it than there is. */
+export function checkResources(
+  reader: Reader,
+  stages: ReadonlyMap<string, { readonly policy: Policy }>,
+  totals: ReadonlyMap<string, Amount>,
+): void {
+  for (const [stage, { policy }] of stages) {
+    for (const [name, { amount, place, named }] of policy.resources) {
+      const total = totals.get(name)?.amount;
+      if (total === undefined) {
+        const hint =
+          didYouMean(name, totals.keys()) ?? `say how much there is: resources: { ${name}: … }`;
+        reader.say(`there is no resource \`${name}\``, named, hint);
+      } else if (amount > total) {
+        const message = `stage \`${stage}\` asks for ${amount} of resource \`${name}\`, of which there is ${total}`;
+        reader.say(message, place, 'no task of it could ever run');
+      }
+    }
+  }
+}
+
+function readRetries(
+  reader: Reader,
+  located: Located | undefined,
+  stage: string,
+): Policy['retries'] {
+  const none = { times: 0, delay_ms: DELAY_MS };
+  if (located === undefined) return none;
+  const what = `\`retries\` of ${stage}`;
+  const fields = located.fields ? reader.map(located, what, RETRIES_KEYS) : undefined;
+  const times = located.fields ? fields?.get('times') : located;
+  const delay = fields?.get('delay');
+  const count = times?.value;
+  if (typeof count !== 'number' || !Number.isInteger(count) || count < 0) {
+    const hint = 'retries: 2, or retries: { times: 2, delay: 10s }';
+    reader.say(`${what} must be a whole number`, (times ?? located).place, hint);
+    return none;
+  }
+  const delay_ms = delay && readDuration(reader, delay, `\`delay\` of ${what}`);
+  return { times: count, delay_ms: delay_ms ?? DELAY_MS };
+}
+
+function readDuration(reader: Reader, located: Located, what: string): number | null {
+  const { value } = located;
+  const match = DURATION_PATTERN.exec(String(value).trim());
+  const ms =
+    typeof value === 'number' ? value * 1000 : match && Number(match[1]) * UNITS_MS[match[2]];
+  if (ms !== null && ms > 0 && ms <= DURATION_MS_MAX) return Math.max(1, Math.round(ms));
+  const hint = 'such as 90s, 10m or 2h; a bare number counts seconds; at most 24d';
+  reader.say(`${what} must be a time`, located.place, hint);
+  return null;
+}
+
+function readFlag(reader: Reader, located: Located | undefined, what: string): boolean {
+  if (located === undefined || located.value === false) return false;
+  if (located.value !== true) {
+    reader.say(`${what} must be true or false, not ${kindOf(located)}`, located.place);
+  }
+  return true;
+}

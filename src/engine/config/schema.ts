@@ -1,0 +1,189 @@
+// schema.ts — pipeline.yaml as a JSON Schema, for editors: written from the very keys that the reader knows
+
+import type { Json, Named } from '../model/key.ts';
+import { COMMAND_KEYS, KINDS, OUTPUT_KEYS } from './command.ts';
+import { PIPELINE_KEYS, SIZE_PATTERN, STORE_KEYS } from './config.ts';
+import { INPUT_KEYS } from './input.ts';
+import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS } from './policy.ts';
+import { STAGE_KEYS } from './stage-config.ts';
+
+const DESCRIBED: Named<Json> = {
+  params: {
+    description: 'Everything that can be turned. A stage is keyed by the params that it reads.',
+    type: 'object',
+  },
+  presets: {
+    description: 'Overlays on params, by name: --preset NAME.',
+    type: 'object',
+    additionalProperties: { type: ['object', 'null'] },
+  },
+  stages: {
+    description: 'What is computed.',
+    type: 'object',
+    minProperties: 1,
+    additionalProperties: false,
+    patternProperties: { '^[A-Za-z][A-Za-z0-9_-]*$': { $ref: '#/$defs/stage' } },
+  },
+  mirrors: {
+    description: 'Folders or URLs to look in for data files; never part of a key.',
+    type: 'array',
+    items: { type: 'string' },
+  },
+  resources: {
+    description: 'How much there is of what stages take while they run; never part of a key.',
+    $ref: '#/$defs/amounts',
+  },
+  store: { description: 'How the store is kept.', $ref: '#/$defs/store' },
+};
+
+const STORE_DESCRIBED: Named<Json> = {
+  limit: {
+    description: 'A make keeps the store within this size, such as 20GB.',
+    anyOf: [
+      { type: 'number', exclusiveMinimum: 0 },
+      { type: 'string', pattern: SIZE_PATTERN.source },
+    ],
+  },
+};
+
+const SOURCE = { type: 'string', pattern: '^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$' };
+
+const STAGE_DESCRIBED: Named<Json> = {
+  run: {
+    description: 'A module whose default export is defineStage({ … }), beside this file.',
+    type: 'string',
+  },
+  matrix: {
+    description: 'Axes: a list of values each, or a reference to one. A task for every point.',
+    type: 'object',
+    properties: { include: { $ref: '#/$defs/points' }, exclude: { $ref: '#/$defs/points' } },
+    additionalProperties: { anyOf: [{ type: 'array' }, { $ref: '#/$defs/reference' }] },
+  },
+  inputs: {
+    description: 'Outputs of other stages, by input: stage.output.',
+    type: 'object',
+    additionalProperties: { $ref: '#/$defs/input' },
+  },
+  params: {
+    description: 'Params of the stage; $name refers to params, or to an axis of the stage.',
+    type: 'object',
+  },
+  artifacts: {
+    description: 'Outputs that are written for people: a path in artifacts/STAGE/ by output.',
+    type: 'object',
+    additionalProperties: { type: 'string' },
+  },
+  infeasible: {
+    description:
+      'Leaves out tasks that cannot be done, with what needs them; otherwise they are errors.',
+    const: 'skip',
+  },
+  command: {
+    description:
+      'A program in place of a module: its words, with {params.x}, {inputs.x}, {outputs.x}.',
+    type: 'array',
+    minItems: 1,
+    items: { type: ['string', 'number', 'boolean'] },
+  },
+  outputs: {
+    description: 'Files that the command writes, by output.',
+    type: 'object',
+    additionalProperties: { anyOf: [{ type: 'string' }, { $ref: '#/$defs/output' }] },
+  },
+  env: {
+    description: 'Variables of the environment that the command gets: names to pass on, or values.',
+    type: ['array', 'object'],
+  },
+  fingerprint: {
+    description: 'A command, or several, whose output tells the version of a tool, for the key.',
+    type: 'array',
+  },
+};
+
+const DURATION = {
+  anyOf: [
+    { type: 'number', exclusiveMinimum: 0 },
+    { type: 'string', pattern: DURATION_PATTERN.source },
+  ],
+};
+
+const RETRIES_DESCRIBED: Named<Json> = {
+  times: { description: 'How often.', type: 'integer', minimum: 0 },
+  delay: { description: 'The pause before the first retry; it doubles each time.', ...DURATION },
+};
+
+const POLICY_DESCRIBED: Named<Json> = {
+  resources: {
+    description: 'What a task takes of each named resource while it runs.',
+    $ref: '#/$defs/amounts',
+  },
+  retries: {
+    description: 'How often a failed task is tried again.',
+    anyOf: [{ type: 'integer', minimum: 0 }, { $ref: '#/$defs/retries' }],
+  },
+  timeout: { description: 'A task is ended after this time, such as 10m.', ...DURATION },
+  'allow-failure': {
+    description: 'A failed task of this stage does not make the run fail.',
+    type: 'boolean',
+  },
+};
+
+const SOURCES = { anyOf: [SOURCE, { type: 'array', minItems: 1, items: SOURCE }] };
+
+const INPUT_DESCRIBED: Named<Json> = {
+  from: { description: 'stage.output, or several of them.', ...SOURCES },
+  where: { description: 'Labels on axes of the upstream stage.', type: 'object' },
+  file: {
+    description: 'A file of the project, or a glob; beside `from`, the name in the scratch folder.',
+    type: 'string',
+  },
+  outside: { description: 'The file may lie outside of the project.', type: 'boolean' },
+  partial: { description: 'A command takes what there is of a list.', type: 'boolean' },
+};
+
+const OUTPUT_DESCRIBED: Named<Json> = {
+  file: { description: 'Its name in the scratch folder.', type: 'string' },
+  kind: { description: 'What it is; otherwise by the end of its name.', enum: KINDS },
+};
+
+/** The JSON Schema (draft 2020-12) of pipeline.yaml. It says what a stage's own schema does not. */
+export function pipelineSchema(): Named<Json> {
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'pipeline.yaml',
+    ...closed(PIPELINE_KEYS, DESCRIBED),
+    required: ['stages'],
+    $defs: {
+      store: closed(STORE_KEYS, STORE_DESCRIBED),
+      stage: closed([...STAGE_KEYS, ...POLICY_KEYS, ...COMMAND_KEYS], {
+        ...STAGE_DESCRIBED,
+        ...POLICY_DESCRIBED,
+      }),
+      amounts: { type: 'object', additionalProperties: { type: 'number', exclusiveMinimum: 0 } },
+      retries: { ...closed(RETRIES_KEYS, RETRIES_DESCRIBED), required: ['times'] },
+      reference: { type: 'string', pattern: '^\\$[^$]' },
+      points: { type: 'array', items: { type: 'object' } },
+      input: {
+        anyOf: [
+          SOURCE,
+          { type: 'array', minItems: 1, items: SOURCE },
+          {
+            ...closed(INPUT_KEYS, INPUT_DESCRIBED),
+            anyOf: [{ required: ['from'] }, { required: ['file'] }],
+          },
+        ],
+      },
+      output: { ...closed(OUTPUT_KEYS, OUTPUT_DESCRIBED), required: ['file'] },
+    },
+  };
+}
+
+/** A map with these keys and no others. */
+function closed(keys: readonly string[], described: Named<Json>): Named<Json> {
+  const properties = keys.map((key) => [key, Object.hasOwn(described, key) ? described[key] : {}]);
+  return {
+    type: 'object',
+    additionalProperties: false,
+    properties: Object.fromEntries(properties),
+  };
+}

@@ -1,0 +1,167 @@
+// stage-config.ts — one stage of pipeline.yaml, read
+
+import { didYouMean } from '../../hint.ts';
+import { type Place, success } from '../model/event.ts';
+import { COMMAND_KEYS, type CommandConfig, readCommand } from './command.ts';
+import type { Reader } from './diagnostic-collector.ts';
+import { type InputConfig, readInputs } from './input.ts';
+import type { Located } from './located.ts';
+import { type AxisValue, checkName, type Matrix, readMatrix } from './matrix.ts';
+import { POLICY_KEYS, type Policy, readPolicy } from './policy.ts';
+import { lookupIn, substitute } from './reference.ts';
+
+/** A stage as pipeline.yaml declares it. */
+export interface StageConfig extends Matrix {
+  readonly name: string;
+  readonly place: Place;
+  /** Path of the module, relative to the folder of pipeline.yaml; empty for a command. */
+  readonly run: string;
+  readonly runPlace: Place;
+  /** What runs in place of a module. */
+  readonly command: CommandConfig | null;
+  /** What becomes of a task that asks for what cannot be done. */
+  readonly infeasible: 'skip' | 'fail';
+  readonly inputs: ReadonlyMap<string, InputConfig>;
+  /** Params by name; a reference to one of the stage's own axes is filled in per task. */
+  readonly params: ReadonlyMap<string, Located>;
+  readonly artifacts: ReadonlyMap<string, Located>;
+  readonly policy: Policy;
+}
+
+/** Reads every stage; those with mistakes are left out, and said. */
+export function readStages(
+  reader: Reader,
+  stages: Located,
+  params: Located,
+): ReadonlyMap<string, StageConfig> {
+  const read = new Map<string, StageConfig>();
+  const hint = 'add a stage: NAME: { run: stages/NAME.ts }';
+  if (stages.fields?.size === 0) reader.say('there are no stages', stages.place, hint);
+  for (const [name, located] of reader.map(stages, '`stages`') ?? []) {
+    if (!checkName(reader, 'a stage', name, located)) continue;
+    const stage = readStage(reader, name, located, params);
+    if (stage) read.set(name, stage);
+  }
+  return read;
+}
+
+/** The keys of every stage; commands have some more. */
+export const STAGE_KEYS = ['run', 'matrix', 'inputs', 'params', 'artifacts', 'infeasible'];
+
+function readStage(
+  reader: Reader,
+  name: string,
+  located: Located,
+  params: Located,
+): StageConfig | undefined {
+  const what = `stage \`${name}\``;
+  const fields = reader.map(located, what, [...STAGE_KEYS, ...POLICY_KEYS, ...COMMAND_KEYS]);
+  if (fields === undefined) return undefined;
+  const place = located.named ?? located.place;
+  const run = fields.get('run');
+  const isCommand = fields.has('command');
+  checkKeys(reader, what, place, fields);
+  const matrix = readMatrix(reader, fields.get('matrix'), what, params);
+  const within = (field: string): ReadonlyMap<string, Located> => {
+    const section = fields.get(field);
+    return section ? (reader.map(section, `\`${field}\` of ${what}`) ?? new Map()) : new Map();
+  };
+  const inputs = readInputs(reader, within('inputs'), params, isCommand);
+  const given = readStageParams(reader, within('params'), matrix.axes, params);
+  const names = { params: given.keys(), inputs: inputs.keys() };
+  return {
+    name,
+    place,
+    run: (run && reader.text(run, `\`run\` of ${what}`)) ?? '',
+    runPlace: run?.place ?? place,
+    command: isCommand ? readCommand(reader, what, fields, names) : null,
+    ...matrix,
+    infeasible: readInfeasible(reader, fields.get('infeasible')),
+    inputs,
+    params: given,
+    artifacts: readArtifacts(reader, within('artifacts'), matrix.axes),
+    policy: readPolicy(reader, fields, what),
+  };
+}
+
+/** A stage is a module or a command, and some keys are for one of them. */
+function checkKeys(
+  reader: Reader,
+  what: string,
+  place: Place,
+  fields: ReadonlyMap<string, Located>,
+): void {
+  const [run, command] = [fields.get('run'), fields.get('command')];
+  if (!run && !command) {
+    const hint = 'run: stages/NAME.ts, or command: [PROGRAM, ARGUMENT, …]';
+    reader.say(`${what} has no \`run\``, place, hint);
+  }
+  if (run && command) {
+    reader.say(`${what} has both \`run\` and \`command\``, run.named ?? run.place, 'leave one out');
+  }
+  for (const key of command ? [] : COMMAND_KEYS) {
+    const field = fields.get(key);
+    const hint = 'a module says so itself, in its code';
+    if (field) reader.say(`\`${key}\` is for commands`, field.named ?? field.place, hint);
+  }
+}
+
+function readInfeasible(reader: Reader, located: Located | undefined): 'skip' | 'fail' {
+  if (located === undefined || located.value === 'fail') return 'fail';
+  const hint = 'skip leaves out tasks that cannot be done; fail is the default';
+  if (located.value !== 'skip') {
+    reader.say('`infeasible` is `skip` or `fail`', located.place, hint);
+  }
+  return 'skip';
+}
+
+/** Resolves what refers to params now; what refers to the stage's own axes differs from task to task. */
+function readStageParams(
+  reader: Reader,
+  section: ReadonlyMap<string, Located>,
+  axes: ReadonlyMap<string, readonly AxisValue[]>,
+  params: Located,
+): ReadonlyMap<string, Located> {
+  const read = new Map<string, Located>();
+  for (const [name, located] of section) {
+    const resolved = substitute(located, (path, place) =>
+      axes.has(path[0])
+        ? success({ value: null, place, axis: path })
+        : lookupIn(params, path, place),
+    );
+    const value = reader.take(resolved);
+    if (value) read.set(name, { ...value, named: located.named });
+  }
+  return read;
+}
+
+function readArtifacts(
+  reader: Reader,
+  section: ReadonlyMap<string, Located>,
+  axes: ReadonlyMap<string, readonly AxisValue[]>,
+): ReadonlyMap<string, Located> {
+  const read = new Map<string, Located>();
+  for (const [output, located] of section) {
+    const path = reader.text(located, 'an artifact');
+    if (path === undefined) continue;
+    if (path === '' || path.startsWith('/') || /(^|[\\/])\.\.([\\/]|$)|^[A-Za-z]:|\\/.test(path)) {
+      const hint = 'it has / between folders, no .. and no drive, and is not empty';
+      reader.say('an artifact is a relative path within artifacts/', located.place, hint);
+    }
+    for (const [, axis] of path.matchAll(/\{([^{}]*)\}/g)) {
+      if (axes.has(axis)) continue;
+      const message = `\`{${axis}}\` in this path is no axis of the stage`;
+      reader.say(message, located.place, didYouMean(axis, axes.keys()));
+    }
+    const lacking = [...axes].filter(
+      ([axis, { length }]) => length > 1 && !path.includes(`{${axis}}`),
+    );
+    if (lacking.length > 0) {
+      const missing = lacking.map(([axis]) => `{${axis}}`);
+      const message = `the tasks of this stage would all write to \`${path}\`: it lacks ${missing.join(', ')}`;
+      reader.say(message, located.place, `for example ${missing.join('/')}/${path}`);
+    }
+    read.set(output, located);
+  }
+  return read;
+}

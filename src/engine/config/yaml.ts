@@ -1,0 +1,212 @@
+// yaml.ts — from the text of a YAML file to located values, refusing what cannot be kept
+import {
+  type Alias,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type Scalar,
+  type YAMLError,
+  type YAMLMap,
+} from 'yaml';
+import { type Diagnostic, failure, type Place, type Result, success } from '../model/event.ts';
+import type { Json } from '../model/key.ts';
+import { type Located, locatedList, locatedMap, PARTS_MAX } from './located.ts';
+import { lookAlike } from './look-alike.ts';
+
+/** A scalar that other readers of YAML take for something else. */
+export interface Suspect {
+  readonly diagnostic: Diagnostic;
+  /** A number here, and a text to others. */
+  readonly isNumberHere: boolean;
+}
+
+/**
+ * Reads YAML 1.2 (with merge keys), refusing what cannot be kept: see the messages below.
+ * @param suspect is told of each scalar without quotes that a reader of YAML 1.1 would read otherwise, once for its place
+ */
+export function parseYaml(
+  text: string,
+  file: string,
+  suspect: (found: Suspect) => void = () => undefined,
+): Result<Located> {
+  const lines = new LineCounter();
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    merge: true,
+    keepSourceTokens: false,
+  });
+  const placeAt = (start: number, end: number): Place => ({ file, text, start, end });
+  const problems = [...document.errors, ...document.warnings];
+  if (problems.length > 0) {
+    return failure(...problems.map((error) => yamlProblem(error, text, placeAt)));
+  }
+  const reader = yamlReader(placeAt, (alias) => alias.resolve(document), suspect);
+  const root = document.contents;
+  const located = root === null ? undefined : reader.read(root as Node, undefined);
+  if (located === undefined) {
+    return failure({ message: `${file} is empty`, hint: 'a pipeline has `params` and `stages`' });
+  }
+  return reader.problems.length > 0 ? failure(...reader.problems) : success(located);
+}
+
+/** What the YAML parser found, in our words where its own speak to programmers. */
+function yamlProblem(
+  { code, message, pos: [start, end] }: YAMLError,
+  text: string,
+  placeAt: (start: number, end: number) => Place,
+): Diagnostic {
+  // At the end of the file there is nothing to point at: point at the last thing before it.
+  const last = text.trimEnd().length - 1;
+  const place = start > last ? placeAt(last, last + 1) : placeAt(start, Math.max(end, start + 1));
+  const hint = 'quotes and brackets must close, and what belongs together is indented alike';
+  if (code === 'MULTIPLE_DOCS') {
+    return { message: 'a second document begins here, and a pipeline is one', place };
+  }
+  if (code === 'DUPLICATE_KEY') {
+    const name = /^[\w-]+/.exec(text.slice(start))?.[0];
+    return { message: `${name ? `\`${name}\`` : 'a key'} is given twice in one map`, place };
+  }
+  const words = message.split('\n', 1)[0].replace(/ at line \d+.*$/, '');
+  return { message: `this is not YAML: ${words}`, place, hint };
+}
+
+/** Turns YAML nodes into located values, collecting what is wrong on the way. */
+function yamlReader(
+  placeAt: (start: number, end: number) => Place,
+  resolve: (alias: Alias) => Node | undefined,
+  suspect: (found: Suspect) => void,
+) {
+  const problems: Diagnostic[] = [];
+  /** Scalars that were looked at: an anchor is read once for each alias. */
+  const seen = new Set<Node>();
+  const open = new Set<Node>();
+  let parts = 0;
+  let tooMany = false;
+
+  const placeOf = (node: Node): Place => {
+    const [start, end] = node.range ?? [0, 0];
+    return placeAt(start, Math.max(end, start + 1));
+  };
+  const refuse = (node: Node, message: string, hint?: string): Located => {
+    problems.push({ message, place: placeOf(node), hint });
+    return { value: null, place: placeOf(node) };
+  };
+
+  const read = (node: Node, named: Place | undefined): Located => {
+    parts += 1;
+    if (tooMany) return { value: null, place: placeOf(node) };
+    if (parts > PARTS_MAX) {
+      tooMany = true;
+      return refuse(node, `aliases expand to more than ${PARTS_MAX} values`);
+    }
+    if (open.has(node)) return refuse(node, 'an alias contains itself');
+    if (isAlias(node)) {
+      const target = resolve(node);
+      if (target) return { ...read(target, named), named };
+      return refuse(node, `there is no anchor \`&${node.source}\` above this alias`);
+    }
+    open.add(node);
+    try {
+      if (isMap(node)) return locatedMap(readFields(node), { place: placeOf(node), named });
+      if (isSeq(node)) {
+        const items = node.items.map((item) => read(item as Node, undefined));
+        return locatedList(items, { place: placeOf(node), named });
+      }
+      return readScalar(node, named);
+    } finally {
+      open.delete(node);
+    }
+  };
+
+  /** Says so when others would read a scalar differently. */
+  const compare = (node: Node, isName: boolean): void => {
+    if (!isScalar(node) || node.type !== 'PLAIN' || node.tag !== undefined || seen.has(node))
+      return;
+    seen.add(node);
+    const found = lookAlike(node.source ?? '', node.value, isName);
+    if (found === undefined) return;
+    const { message, hint, isNumberHere } = found;
+    suspect({ diagnostic: { message, hint, place: placeOf(node) }, isNumberHere });
+  };
+
+  const readScalar = (node: Node, named: Place | undefined): Located => {
+    const value: unknown = isScalar(node) ? node.value : undefined;
+    const fault = isScalar(node) ? scalarFault(node) : undefined;
+    if (fault) return refuse(node, fault.message, fault.hint);
+    compare(node, false);
+    if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) {
+      return { value: value as Json, place: placeOf(node), named };
+    }
+    return refuse(
+      node,
+      'this kind of YAML value is not supported',
+      'use text, numbers, lists, maps',
+    );
+  };
+
+  const readFields = (map: YAMLMap): Map<string, Located> => {
+    const fields = new Map<string, Located>();
+    for (const pair of map.items as Pair<Node, Node | null>[]) {
+      const name = isScalar(pair.key) ? pair.key.value : undefined;
+      const at = placeOf(pair.key);
+      if (typeof name === 'symbol' || name === '<<') mergeInto(fields, pair);
+      else if (name === '__proto__') refuse(pair.key, '`__proto__` cannot be a name');
+      else if (typeof name === 'string' || typeof name === 'number') {
+        if (isHalved(name)) refuse(pair.key, HALVED);
+        compare(pair.key, true);
+        const empty: Located = { value: null, place: at, named: at };
+        fields.set(nameOf(pair.key, name), pair.value === null ? empty : read(pair.value, at));
+      } else refuse(pair.key, 'a name must be text');
+    }
+    return fields;
+  };
+
+  const mergeInto = (fields: Map<string, Located>, pair: Pair<Node, Node | null>): void => {
+    const source = pair.value === null ? undefined : read(pair.value, undefined);
+    const maps = source?.items ?? (source ? [source] : []);
+    if (maps.length === 0 || maps.some((part) => part.fields === undefined)) {
+      refuse(pair.value ?? pair.key, '`<<` merges a map or a list of maps');
+    }
+    for (const { fields: merged } of maps) {
+      for (const [name, field] of merged ?? []) if (!fields.has(name)) fields.set(name, field);
+    }
+  };
+
+  return { read, problems };
+}
+
+const HALVED = 'half of a surrogate pair is no character: no UTF-8 can hold it';
+const isHalved = (value: unknown): boolean =>
+  typeof value === 'string' && /\p{Surrogate}/u.test(value);
+
+/** A name is text: `1e3` and `010` are what they look like, and no numbers. */
+const nameOf = (key: Node, name: string | number): string => {
+  const isPlain = isScalar(key) && key.type === 'PLAIN' && key.source !== undefined;
+  return isPlain && typeof name === 'number' ? String(key.source) : String(name);
+};
+
+/** What would be lost of a scalar. */
+function scalarFault({ value, source = '' }: Scalar): Omit<Diagnostic, 'place'> | undefined {
+  if (isHalved(value)) return { message: HALVED };
+  if (typeof value !== 'number') return undefined;
+  const hint = 'quote it to keep it as text';
+  if (Number.isNaN(value) || /inf/i.test(source)) {
+    return { message: `${value} is not a number that can be kept` };
+  }
+  if (!Number.isFinite(value)) {
+    return { message: 'this number is beyond the range of doubles (about 1.8e308)', hint };
+  }
+  const isInteger = /^[-+]?\d+$|^0[xo]/.test(source);
+  if (isInteger && !Number.isSafeInteger(value)) {
+    return { message: 'an integer beyond 2^53 loses digits', hint };
+  }
+  if (value === 0 && !isInteger && /[1-9]/.test(source.replace(/[eE].*/, ''))) {
+    return { message: 'this number is smaller than every double, and would become 0', hint };
+  }
+  return undefined;
+}

@@ -1,0 +1,47 @@
+// files.ts — files that people see: digests, stamps, atomic writes
+import { randomUUID } from 'node:crypto';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { hashFile } from 'hasha';
+import type { Digest } from '../model/key.ts';
+import { makeFolder } from './make-folder.ts';
+import { type Stamp, sameStamp, stampOf } from './stamp.ts';
+
+/** A stamp younger than this is not trusted: the file may change again within the clock's grain. */
+const STAMP_SETTLES_MS = 2000;
+
+/** SHA-256 of a file's content. */
+export async function fileDigest(path: string): Promise<Digest> {
+  return (await hashFile(path, { algorithm: 'sha256' })) as Digest;
+}
+
+/** What a file looks like now, without its content; undefined when it is not there. */
+export async function fileStat(path: string): Promise<Stamp | undefined> {
+  return stampOf(path) ?? undefined;
+}
+
+/** Whether a file surely still has the content it had when the stamp was taken. */
+export function stampHolds(stamp: Stamp, now: Stamp, clock: number): boolean {
+  return sameStamp(stamp, now) && clock - now.mtimeMs > STAMP_SETTLES_MS;
+}
+
+/** Writes a file so that it is there whole or not at all. Folders are made. */
+export async function writeAtomically(path: string, bytes: Uint8Array | string): Promise<void> {
+  makeFolder(dirname(path));
+  // A name of its own: with an ending, a long name might be too long.
+  const draft = join(dirname(path), `.${randomUUID()}.tmp`);
+  try {
+    const file = await open(draft, 'wx');
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    // Of the draft nobody knows.
+    throw Object.assign(error as Error, { path, dest: undefined });
+  }
+}

@@ -1,0 +1,122 @@
+// record.ts — the forms of what the pipeline remembers: traces, claims, runs, logs
+import type { Outcome, TaskError } from './event.ts';
+import {
+  type Digest,
+  digestOf,
+  type Json,
+  type Key,
+  type KeyParts,
+  type Named,
+  type TaskId,
+} from './key.ts';
+import type { Holder } from './process-identity.ts';
+
+/** An output as a trace remembers it. */
+export interface Output {
+  readonly digest: Digest;
+  readonly bytes: number;
+  /** The codec that wrote it: json, tensors, text or bytes. */
+  readonly kind: string;
+}
+
+/** Who made something, when and with what. Told by `why`, never part of a key. */
+export interface Maker {
+  readonly run: string;
+  readonly host: string;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** Versions of node, pipeline and esbuild. */
+  readonly versions: Named<string>;
+  /** Operating system, architecture and processor. Absent in what older versions made. */
+  readonly machine?: Named<string>;
+}
+
+/** What the store remembers of an action that ran. */
+export interface Trace {
+  readonly key: Key;
+  /** The task for which it ran first. */
+  readonly task: TaskId;
+  readonly parts: KeyParts;
+  readonly outputs: Named<Output>;
+  readonly cost: { readonly seconds: number; readonly work: number | null };
+  readonly made: Maker;
+  /** Inexact: another run of the same action may differ by so much, relatively. Absent: the same bits everywhere. */
+  readonly tolerance?: number;
+  /** What the action asks for cannot be done, and why: then it has no outputs. Absent otherwise. */
+  readonly infeasible?: string;
+}
+
+/** Who is running an action now. A claim that is not renewed for `CLAIM_LEASE_MS` may be taken over. */
+export interface Claim {
+  readonly owner: string;
+  /** Milliseconds since 1970. */
+  readonly renewed: number;
+  /** The process that has it, and for which of its tasks. */
+  readonly holder?: Holder;
+}
+
+/** A claim of a process that has not renewed it for this long is dead: pids lie across containers. */
+export const CLAIM_LEASE_MS = 5000;
+/** One that can be seen to live may be slow, on a machine with too much to do. One that is gone has no lease. */
+export const CLAIM_LEASE_ALIVE_MS = 120_000;
+
+/**
+ * How far a run is. `interrupted`: its user stopped it. `aborted`: an error ended it that was no task's own, such as a full
+ * disk. `killed`: its process is gone and left no record. `unknown`: its process cannot be seen from here.
+ */
+export type RunState = 'running' | 'finished' | 'interrupted' | 'aborted' | 'killed' | 'unknown';
+
+/** One invocation, as the history keeps it. */
+export interface RunRecord {
+  readonly id: string;
+  /** When it ended, or was seen last. */
+  readonly at: string;
+  /** When it began. Absent in what older versions wrote. */
+  readonly started?: string;
+  /** Absent in what older versions wrote, which was written only at an orderly end. */
+  readonly state?: RunState;
+  /** The process that it ran in. Absent in what older versions wrote. */
+  readonly process?: Omit<Holder, 'task'>;
+  /** What ended an aborted run. */
+  readonly error?: string;
+  readonly host: string;
+  readonly command: string;
+  readonly seconds: number;
+  readonly tally: Named<number>;
+  /** Key of every task that was made or reused. */
+  readonly tasks: Named<Key>;
+  /** Key of every task that was begun and not ended: its checkpoint is kept for as long as the run is. */
+  readonly begun?: Named<Key>;
+  /** `running` only while the run is. */
+  readonly outcomes?: Named<Outcome | 'running'>;
+  readonly targets?: readonly string[];
+  readonly presets?: readonly string[];
+  readonly sets?: readonly string[];
+  /** All params of the pipeline, after presets and `--set`. */
+  readonly params?: Named<Json>;
+  readonly versions?: Named<string>;
+}
+
+/** What is known of a run when it begins. */
+export type RunStart = Required<
+  Pick<RunRecord, 'id' | 'host' | 'command' | 'targets' | 'presets' | 'sets' | 'params'>
+> &
+  Required<Pick<RunRecord, 'versions' | 'started' | 'process'>>;
+
+/** What a task said in a run, and how it ended there. */
+export interface TaskLog {
+  readonly task: TaskId;
+  readonly run: string;
+  readonly at: string;
+  readonly outcome: Outcome | 'running';
+  readonly lines: readonly string[];
+  /** Lines that were left out from the middle, because there were too many. */
+  readonly dropped?: number;
+  readonly error?: TaskError;
+  readonly params?: Named<Json>;
+  /** Of the action that failed. Absent for other outcomes, and in what older versions wrote. */
+  readonly key?: Key;
+}
+
+/** The key of a task's log in the store. Tasks stand in it by digest: keys have a greatest length. */
+export const logKey = (run: string, task: TaskId): string => `${run}/${digestOf(task)}`;

@@ -1,0 +1,345 @@
+// external-inputs.ts — what tasks take from outside the pipeline: files of the project, the environment, versions of tools
+
+import { join } from 'node:path';
+import { plainName } from '../../plain-text.ts';
+import { type CommandConfig, looksLikePath, type Word } from '../config/command.ts';
+import type { InputConfig } from '../config/input.ts';
+import type { StageConfig } from '../config/stage-config.ts';
+import { fileStat } from '../files/files.ts';
+import { isSystemError, systemHint, systemSentence } from '../files/system-error.ts';
+import { type Diagnostic, failure, inReadingOrder, type Result, success } from '../model/event.ts';
+import type { Named, TaskId } from '../model/key.ts';
+import { runProgram } from '../process/shell.ts';
+import type { Arity, CodecKind } from '../stage.ts';
+import { listFile, listsIn } from './command-line.ts';
+import { type Binding, fillPattern, type Invocation, type Plan, type Task } from './plan.ts';
+import { type ProjectFile, ProjectFiles } from './project-files.ts';
+
+/** Where to look around. */
+export interface OutsideOptions {
+  readonly root: string;
+  readonly cache: string;
+  readonly clock: () => number;
+  /** The environment of this process. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** Whether the plan is only looked at: a task whose surroundings cannot be told stays in it, as unknown. */
+  readonly looking?: boolean;
+}
+
+/** Whether a plan rests on more than pipeline.yaml, its stages' code and the store. */
+export const takesFromOutside = (stages: ReadonlyMap<string, StageConfig>): boolean =>
+  [...stages.values()].some(
+    ({ command, inputs }) => command !== null || [...inputs.values()].some(({ files }) => files),
+  );
+
+/** The plan, with the files, variables and versions that its tasks take from outside. A plan without any costs nothing. */
+export async function withOutside(
+  plan: Plan,
+  stages: ReadonlyMap<string, StageConfig>,
+  options: OutsideOptions,
+): Promise<Result<Plan>> {
+  if (!takesFromOutside(stages)) return success(plan);
+  const around = new Surroundings(plan, stages, options);
+  const tasks = new Map<TaskId, Task>();
+  for (const task of plan.tasks.values()) tasks.set(task.id, await around.look(task));
+  await around.files.close();
+  const problems = [...around.problems.values()];
+  return problems.length > 0 ? failure(...inReadingOrder(problems)) : success({ ...plan, tasks });
+}
+
+/** Ends of the names of files that inputs from stages become. */
+const ENDS: { readonly [kind in CodecKind]: string } = {
+  json: '.json',
+  tensors: '.safetensors',
+  text: '.txt',
+  files: '.json',
+  bytes: '.bin',
+};
+
+const isList = (arity: Arity): boolean => arity === 'many' || arity === 'partial';
+
+/** How long a command that tells a version may take. */
+const FINGERPRINT_MS = 30_000;
+
+class Surroundings {
+  readonly files: ProjectFiles;
+  /** By message and place: many tasks share one mistake. */
+  readonly problems = new Map<string, Diagnostic>();
+  /** What the task that is looked at lacks. */
+  private lacking: string | undefined;
+  private readonly said = new Map<string, Promise<string | Diagnostic>>();
+  private readonly there = new Map<string, Promise<boolean>>();
+  private readonly plan: Plan;
+  private readonly stages: ReadonlyMap<string, StageConfig>;
+  private readonly options: OutsideOptions;
+
+  constructor(plan: Plan, stages: ReadonlyMap<string, StageConfig>, options: OutsideOptions) {
+    this.plan = plan;
+    this.stages = stages;
+    this.options = options;
+    this.files = new ProjectFiles(options.root, options.cache, options.clock);
+  }
+
+  async look(task: Task): Promise<Task> {
+    this.lacking = undefined;
+    const looked = await this.lookAround(task);
+    const unknown = this.lacking;
+    return unknown === undefined ? looked : { ...looked, unknown };
+  }
+
+  private async lookAround(task: Task): Promise<Task> {
+    const stage = this.stages.get(task.stage);
+    if (stage === undefined) return task;
+    const inputs: Record<string, Binding> = { ...task.inputs };
+    for (const [port, config] of stage.inputs) {
+      const binding = inputs[port];
+      if (config.files && binding) {
+        inputs[port] = { ...binding, files: await this.find(task, stage, port, config) };
+      }
+    }
+    if (stage.command === null) return { ...task, inputs };
+    const command = await this.invocation(stage, stage.command, inputs);
+    this.checkLayout(stage, command, inputs);
+    this.checkLists(stage, command, inputs);
+    return { ...task, inputs, command };
+  }
+
+  private say(diagnostic: Diagnostic): void {
+    const { place, message } = diagnostic;
+    this.problems.set(`${place?.file}:${place?.start}:${message}`, diagnostic);
+  }
+
+  /** Says what is not as it should be around us. Who only looks at the plan leaves the task unknown for it. */
+  private lack(diagnostic: Diagnostic): void {
+    if (this.options.looking) this.lacking ??= diagnostic.message;
+    else this.say(diagnostic);
+  }
+
+  private async find(
+    task: Task,
+    stage: StageConfig,
+    port: string,
+    { files }: InputConfig,
+  ): Promise<readonly ProjectFile[]> {
+    if (files === null) return [];
+    const pattern = fillPattern(files.pattern, task.at);
+    const found = await this.files.find(pattern, files.outside).catch((error: unknown) => {
+      if (!isSystemError(error)) throw error;
+      return { message: systemSentence(error), hint: systemHint(error) };
+    });
+    if ('message' in found) {
+      const message = `input \`${port}\` of stage \`${stage.name}\`: ${found.message}`;
+      this.lack({ message, place: files.place, hint: found.hint });
+      return [];
+    }
+    const single = ['one', 'optional'].includes(task.inputs[port].arity);
+    if (found.length > 1 && single && !stage.command) {
+      const message = `input \`${port}\` of stage \`${stage.name}\` takes one file, but ${found.length} fit \`${pattern}\``;
+      this.say({
+        message,
+        place: files.place,
+        hint: 'name one, or declare it as a list: collect(…)',
+      });
+    }
+    return found;
+  }
+
+  private async invocation(
+    stage: StageConfig,
+    command: CommandConfig,
+    inputs: Named<Binding>,
+  ): Promise<Invocation> {
+    const { environment } = this.options;
+    const path = environment.PATH ?? '/usr/local/bin:/usr/bin:/bin';
+    const env = [...command.env].map(([name, value]) => [name, value ?? environment[name] ?? null]);
+    for (const [name, value] of command.env) {
+      // Node has decoded it: what was not UTF-8 is lost.
+      if (value !== null || !environment[name]?.includes('\ufffd')) continue;
+      const message = `the variable ${name} around us is not UTF-8: it cannot be passed on as it is`;
+      this.say({ message, place: stage.place });
+    }
+    const layout = [...stage.inputs].map(([port, config]) => [
+      port,
+      config.files ? null : this.placeOf(port, config, inputs[port]),
+    ]);
+    const invocation = { path, env: Object.fromEntries(env) as Named<string | null> };
+    const fingerprints: Record<string, string> = {};
+    const fingerprintWords: Record<string, readonly string[]> = {};
+    for (const words of command.fingerprints) {
+      const name = words.map(({ text }) => text).join(' ');
+      fingerprintWords[name] = words.map(({ text }) => text);
+      const said = await this.fingerprint(words, invocation);
+      if (said !== undefined) fingerprints[name] = said;
+    }
+    return {
+      ...invocation,
+      argv: command.argv.map(({ text }) => text),
+      inputs: Object.fromEntries(layout) as Named<string | null>,
+      ends: this.endsOf(stage, inputs),
+      outputs: Object.fromEntries(command.outputs),
+      lists: listsIn(command.argv.map(({ text }) => text)),
+      fingerprints,
+      fingerprintWords,
+      notes: await this.notesOn(stage, command, inputs),
+    };
+  }
+
+  /** Where an input from a stage lies: `data.json`, or `runs/` for a list. */
+  private placeOf(port: string, { as, from }: InputConfig, { arity }: Binding): string {
+    const named = typeof as?.value === 'string' ? as.value : undefined;
+    if (isList(arity)) return `${named ?? port}/`;
+    return named ?? `${port}${ENDS[this.kindOf(from[0])]}`;
+  }
+
+  private endsOf(stage: StageConfig, inputs: Named<Binding>): Named<string> {
+    const lists = [...stage.inputs].filter(
+      ([port, { files }]) => files === null && isList(inputs[port].arity),
+    );
+    return Object.fromEntries(lists.map(([port, { from }]) => [port, ENDS[this.kindOf(from[0])]]));
+  }
+
+  private kindOf({ stage, output }: InputConfig['from'][number]): CodecKind {
+    return this.plan.stages.get(stage)?.declaration.outputs[output]?.kind ?? 'bytes';
+  }
+
+  /** Two files on one path would hide each other. */
+  private checkLayout(stage: StageConfig, command: Invocation, inputs: Named<Binding>): void {
+    const owners = new Map<string, string>([['params.json', 'the params']]);
+    const outputs = Object.entries(command.outputs).map(([name, { file }]) => [
+      'output',
+      name,
+      file,
+    ]);
+    const given = Object.entries(command.inputs).flatMap(([port, place]) =>
+      place === null
+        ? (inputs[port].files ?? []).map(({ name }) => ['input', port, scratchName(port, name)])
+        : [['input', port, place.replace(/\/$/, '')]],
+    );
+    const lists = command.lists.map((port) => ['list of input', port, listFile(port)]);
+    for (const [noun, name, path] of [...given, ...lists, ...outputs]) {
+      const owner = owners.get(path);
+      const who = `${noun} \`${name}\``;
+      if (owner !== undefined) {
+        const message = `${owner} and ${who} of stage \`${stage.name}\` would both be \`${path}\` in its scratch folder`;
+        const place = stage.inputs.get(name)?.place ?? stage.place;
+        this.say({ message, place, hint: 'give one of them another `file`' });
+      }
+      owners.set(path, who);
+    }
+  }
+
+  /** A list has one path a line. */
+  private checkLists(stage: StageConfig, { lists }: Invocation, inputs: Named<Binding>): void {
+    for (const port of lists) {
+      const odd = inputs[port].files?.find(({ name }) => name.includes('\n'));
+      if (odd === undefined) continue;
+      const message = `\`${plainName(odd.name)}\` has a line break in its name, and cannot stand in the list of input \`${port}\` of stage \`${stage.name}\``;
+      this.say({
+        message,
+        place: stage.inputs.get(port)?.place,
+        hint: 'give the file another name',
+      });
+    }
+  }
+
+  /** What a tool says of its version: asked once a plan. */
+  private async fingerprint(
+    words: readonly Word[],
+    { env, path }: Pick<Invocation, 'env' | 'path'>,
+  ): Promise<string | undefined> {
+    const argv = words.map(({ text }) => text);
+    const memo = JSON.stringify([argv, env]);
+    const known = this.said.get(memo) ?? this.ask(words, argv, { env, path });
+    this.said.set(memo, known);
+    const said = await known;
+    if (typeof said === 'string') return said;
+    this.lack(said);
+    return undefined;
+  }
+
+  private async ask(
+    words: readonly Word[],
+    argv: readonly string[],
+    given: Pick<Invocation, 'env' | 'path'>,
+  ): Promise<string | Diagnostic> {
+    const { root, cache } = this.options;
+    const said: string[] = [];
+    const end = await runProgram({
+      argv,
+      env: environmentOf(given, cache, cache),
+      folder: root,
+      line: (line) => said.push(line),
+      signal: AbortSignal.timeout(FINGERPRINT_MS),
+    });
+    const text = said.join('\n').trim();
+    if (text.includes('\ufffd')) {
+      const message = `what \`${argv.join(' ')}\` prints is not UTF-8, so that the version of the tool is unknown`;
+      return { message, place: words[0]?.place };
+    }
+    if (end.code === 0 && text !== '') return text;
+    const how =
+      end.code === 0 ? 'said nothing' : `ended with ${end.signal ?? `exit code ${end.code}`}`;
+    const message = `\`${argv.join(' ')}\` ${how}, so that the version of the tool is unknown`;
+    return { message, place: words[0]?.place, hint: end.last.at(-1) };
+  }
+
+  private isFile(name: string): Promise<boolean> {
+    const known = this.there.get(name);
+    if (known) return known;
+    const found = fileStat(join(this.options.root, name)).then(
+      (stamp) => stamp !== undefined,
+      // A word too long for a path, or below a folder that cannot be searched.
+      () => false,
+    );
+    this.there.set(name, found);
+    return found;
+  }
+
+  /** Scripts that the command names and that it will not find, as they are no inputs. */
+  private async notesOn(
+    stage: StageConfig,
+    command: CommandConfig,
+    inputs: Named<Binding>,
+  ): Promise<readonly string[]> {
+    const declared = new Set(
+      Object.values(inputs).flatMap(({ files }) => (files ?? []).map(({ name }) => name)),
+    );
+    const notes: string[] = [];
+    for (const { text } of command.argv) {
+      if (!looksLikePath(text) || declared.has(text.replace(/^\.\//, ''))) continue;
+      if (!(await this.isFile(text))) continue;
+      notes.push(
+        `stage \`${stage.name}\` names ${text}, a file of the project that is no input of it: ` +
+          `inputs: { script: { file: ${text} } } puts it beside the command and into the key`,
+      );
+    }
+    return notes;
+  }
+}
+
+/** Where a file of the project lies in a scratch folder: under its own name, or below the port's when it is outside. */
+export const scratchName = (port: string, name: string): string =>
+  /^(\/|\.\.\/|[A-Za-z]:)/.test(name) ? `${port}/${name.replace(/^.*[\\/]/, '')}` : name;
+
+/**
+ * The environment of a command: PATH, folders of its own, what makes tools say the same everywhere, and the variables
+ * that pipeline.yaml names.
+ */
+export function environmentOf(
+  { env, path }: Pick<Invocation, 'env' | 'path'>,
+  home: string,
+  temporary: string,
+): Named<string> {
+  const named = Object.entries(env).filter(([, value]) => value !== null) as [string, string][];
+  return {
+    PATH: path,
+    HOME: home,
+    TMPDIR: temporary,
+    LANG: 'C.UTF-8',
+    LC_ALL: 'C.UTF-8',
+    TZ: 'UTC',
+    SOURCE_DATE_EPOCH: '0',
+    PYTHONHASHSEED: '0',
+    ...Object.fromEntries(named),
+  };
+}

@@ -1,0 +1,176 @@
+// load.ts — from a folder with a pipeline.yaml to a plan, or everything that is wrong on the way
+import { existsSync, type Stats, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Bundles, ModuleRequest, StageCode } from '../bundler/code.ts';
+import { bundleAnywhere } from '../bundler/spare-bundles.ts';
+import { type Pipeline, readPipelineParts } from '../config/config.ts';
+import { Mistakes } from '../config/problems.ts';
+import { decodeSource } from '../config/source-text.ts';
+import type { StageConfig } from '../config/stage-config.ts';
+import type { EnvironmentMark } from '../files/environment-mark.ts';
+import { stampOf } from '../files/stamp.ts';
+import { isSystemError, systemHint, systemWords } from '../files/system-error.ts';
+import type { Sources } from '../files/up-to-date.ts';
+import { type Diagnostic, failure, type Result, success } from '../model/event.ts';
+import { type Digest, digestOf } from '../model/key.ts';
+import { type ClientOptions, StageClient } from '../modules/stage-client.ts';
+import type { StageModule } from '../worker/declaration.ts';
+import { commandModule } from './command-module.ts';
+import { withOutside } from './external-inputs.ts';
+import type { Plan } from './plan.ts';
+import { makePlan } from './planner.ts';
+import { withTools } from './tools.ts';
+
+/** What to load. */
+export interface LoadOptions extends ClientOptions {
+  /** Name of the pipeline file within `root`. */
+  readonly file: string;
+  readonly presets: readonly string[];
+  readonly sets: readonly string[];
+  readonly clock: () => number;
+  /** Whether the plan is only looked at, and not made: what cannot be told of a task leaves it unknown. */
+  readonly looking?: boolean;
+  /** Makes an empty folder that goes when the process ends: for bundles, where the cache cannot be written. */
+  readonly newFolder: () => string;
+}
+
+/** A pipeline that is ready to be made. */
+export interface Loaded {
+  readonly pipeline: Pipeline;
+  readonly plan: Plan;
+  /** Of the pipeline file, as it was read. */
+  readonly text: Digest;
+  /** What the stages' bundles were made from. */
+  readonly sources: Sources;
+  /** Whether a stage module looked at more than its bundle when it was planned, such as files or a clock. */
+  readonly readsOutside: boolean;
+  /** The variables of the environment that stage modules looked at. */
+  readonly environment: readonly EnvironmentMark[];
+}
+
+/**
+ * Reads, bundles and plans. What is wrong is told all together: a stage with a mistake does not keep others from being
+ * judged, as far as they do not need it.
+ */
+export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>> {
+  const { root, file, presets, sets } = options;
+  const unfit = unfitFile(resolve(root, file), file);
+  if (unfit !== undefined) return failure(unfit);
+  const bytes = await readFile(resolve(root, file)).catch((error: unknown) => {
+    if (isSystemError(error)) return error;
+    throw error;
+  });
+  if (bytes instanceof Error) return failure(unreadable(bytes, root, file));
+  const text = decodeSource(bytes, file);
+  if (!text.ok) return text;
+  const parts = readPipelineParts({ text: text.value, file, presets, sets });
+  if (!parts.ok) return parts;
+  const { pipeline } = parts.value;
+  const client = new StageClient(options);
+  try {
+    const mistakes = new Mistakes(pipeline, parts.value);
+    const { stages, sources } = await loadModules(pipeline, options, client, mistakes);
+    const plan = await planSoundStages(stages, options, client, mistakes);
+    if (plan === undefined || mistakes.all.length > 0) return failure(...mistakes.all);
+    const { readsOutside, environment } = client;
+    const seen = { sources, environment, readsOutside };
+    return success({ pipeline, plan, text: digestOf(bytes), ...seen });
+  } finally {
+    await client.close();
+  }
+}
+
+/** Plans the stages in which nothing is wrong yet. Undefined when there are none, or when one of them has mistakes. */
+async function planSoundStages(
+  modules: ReadonlyMap<string, StageModule>,
+  options: LoadOptions,
+  client: StageClient,
+  mistakes: Mistakes,
+): Promise<Plan | undefined> {
+  const made = await makePlan(mistakes.sound(), modules, client);
+  if (!made.ok) mistakes.add(made.diagnostics);
+  // What is left once more, to look at what it takes from outside.
+  const rest = made.ok ? made : await makePlan(mistakes.sound(), modules, client);
+  if (!rest.ok) return undefined;
+  const tooled = await withTools(rest.value, client, options.looking === true);
+  if (!tooled.ok) mistakes.add(tooled.diagnostics);
+  const found = tooled.ok ? tooled.value : rest.value;
+  const plan = await withOutside(found, mistakes.sound().stages, options);
+  if (!plan.ok) mistakes.add(plan.diagnostics);
+  return plan.ok ? plan.value : undefined;
+}
+
+/** A pipeline file beyond this size was not written by a person, and would take minutes to read. */
+const PIPELINE_BYTES_MAX = 64 * 2 ** 20;
+
+/** What keeps something that is there from being a pipeline file. */
+function unfitFile(path: string, file: string): Diagnostic | undefined {
+  let found: Stats;
+  try {
+    found = statSync(path);
+  } catch {
+    return undefined; // Told when it is read.
+  }
+  if (found.isDirectory()) return undefined;
+  if (!found.isFile()) return { message: `${file} is no file, but a device or a pipe` };
+  if (found.size <= PIPELINE_BYTES_MAX) return undefined;
+  const most = `a pipeline file may have ${PIPELINE_BYTES_MAX}`;
+  return { message: `${file} has ${found.size} bytes: ${most}` };
+}
+
+/** Why the pipeline file cannot be read. */
+function unreadable(error: NodeJS.ErrnoException, root: string, file: string): Diagnostic {
+  const hint = 'run this in the folder of a pipeline, or name it with -C DIR';
+  const folder = stampOf(root);
+  if (!existsSync(root)) return { message: `there is no folder ${root}`, hint };
+  if (folder !== null) return { message: `${root} is a file and not a folder`, hint };
+  if (error.code === 'ENOENT') return { message: `there is no ${file} in ${root}`, hint };
+  return { message: `${file} cannot be read: ${systemWords(error)}`, hint: systemHint(error) };
+}
+
+/** The modules of all stages whose mistakes, if they have some, are not in their code. */
+async function loadModules(
+  { stages }: Pipeline,
+  options: LoadOptions,
+  client: StageClient,
+  mistakes: Mistakes,
+): Promise<{ stages: ReadonlyMap<string, StageModule>; sources: Sources }> {
+  const bundled = [...stages.values()].filter(({ command, run }) => command === null && run !== '');
+  const { codes, sources } = await bundlesOf(bundled, options, mistakes);
+  const modules = new Map<string, StageModule>();
+  const declared = [...stages.values()].map(async (stage) => {
+    if (stage.command) return success(commandModule(stage, stage.command, stages));
+    const code = codes.get(stage.run);
+    return code && (await client.declaration(code, requestOf(stage)));
+  });
+  const names = [...stages.keys()];
+  for (const [at, module] of (await Promise.all(declared)).entries()) {
+    if (module?.ok) modules.set(names[at], module.value);
+    else mistakes.add(module?.diagnostics ?? [], stages.get(names[at]));
+  }
+  return { stages: modules, sources };
+}
+
+const requestOf = ({ run, runPlace }: StageConfig): ModuleRequest => ({ run, place: runPlace });
+
+/** Bundles stages; where one cannot be, each by itself, so that the others can be judged. */
+async function bundlesOf(
+  stages: readonly StageConfig[],
+  { root, cache, clock, newFolder, environment }: LoadOptions,
+  mistakes: Mistakes,
+): Promise<Bundles> {
+  const { ESBUILD_BINARY_PATH: esbuild } = environment;
+  const around = { clock, esbuild, newFolder };
+  const together = await bundleAnywhere(root, cache, stages.map(requestOf), around);
+  if (together.ok) return together.value;
+  const codes = new Map<string, StageCode>();
+  const distinct = new Map(stages.map((stage) => [stage.run, stage]));
+  for (const stage of distinct.values()) {
+    const alone = await bundleAnywhere(root, cache, [requestOf(stage)], around);
+    if (alone.ok) for (const [run, code] of alone.value.codes) codes.set(run, code);
+    else mistakes.add(alone.diagnostics, stage);
+  }
+  for (const stage of stages) if (!codes.has(stage.run)) mistakes.spoil(stage.name);
+  return { codes, sources: { files: new Map(), lookups: new Map(), isWhole: false } };
+}

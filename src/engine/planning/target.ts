@@ -1,0 +1,64 @@
+// target.ts — what a person names on the command line → tasks
+
+import { didYouMean } from '../../hint.ts';
+import { type Diagnostic, failure, type Result, success } from '../model/event.ts';
+import { type TaskId, taskIdFromText } from '../model/key.ts';
+import type { Plan, Task } from './plan.ts';
+
+/** A plan cut down to some targets and what they need, in the plan's order. */
+export function restrict(plan: Plan, targets: Iterable<TaskId>): Plan {
+  const needed = new Set<TaskId>();
+  const stack = [...targets];
+  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+    if (needed.has(id)) continue;
+    needed.add(id);
+    for (const { links } of Object.values(plan.tasks.get(id)?.inputs ?? {})) {
+      for (const link of links) stack.push(link.task);
+    }
+  }
+  const tasks = new Map([...plan.tasks].filter(([id]) => needed.has(id)));
+  return { ...plan, tasks };
+}
+
+/** The tasks that a target names: a stage, `stage[axis=value,…]`, a task id, or `stage/label/…`. */
+export function selectTasks(plan: Plan, target: string): Result<readonly TaskId[]> {
+  const asId = taskIdFromText(target);
+  if (plan.tasks.has(asId)) return success([asId]);
+  const match = /^([\w-]+)(?:\[([^\]]*)\])?$/.exec(target);
+  const stage = match?.[1] ?? target.split('/')[0];
+  const ofStage = [...plan.tasks.values()].filter((task) => task.stage === stage);
+  if (ofStage.length === 0) {
+    const known = new Set([...plan.tasks.values()].map((task) => task.stage));
+    return failure({ message: `there is no stage \`${stage}\``, hint: didYouMean(stage, known) });
+  }
+  const conditions = (match?.[2] ?? '').split(',').filter((text) => text !== '');
+  const pairs = conditions.map((text) => text.split('=') as [string, string | undefined]);
+  if (match && pairs.every(([, label]) => label !== undefined)) {
+    const chosen = ofStage.filter(({ at }) => pairs.every(([axis, label]) => at[axis] === label));
+    if (chosen.length > 0) return success(chosen.map(({ id }) => id));
+    return failure(selectionProblem(ofStage, pairs as [string, string][], target));
+  }
+  const ids = ofStage.map(({ id }) => id as string);
+  const near = ids.length > 40 ? ids.slice(0, 5) : ids;
+  return failure({ message: `no task is called \`${target}\``, hint: didYouMean(asId, near) });
+}
+
+/** Which condition of a selection no task of the stage meets. */
+function selectionProblem(
+  tasks: readonly Task[],
+  conditions: readonly (readonly [axis: string, label: string])[],
+  target: string,
+): Diagnostic {
+  const [{ stage, at }] = tasks;
+  for (const [axis, label] of conditions) {
+    if (!Object.hasOwn(at, axis)) {
+      const hint = didYouMean(axis, Object.keys(at));
+      return { message: `stage \`${stage}\` has no axis \`${axis}\``, hint };
+    }
+    const known = new Set(tasks.map((task) => task.at[axis]));
+    if (known.has(label)) continue;
+    const hint = didYouMean(label, known);
+    return { message: `axis \`${axis}\` of stage \`${stage}\` has no value \`${label}\``, hint };
+  }
+  return { message: `no task fits \`${target}\`` };
+}

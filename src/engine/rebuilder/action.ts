@@ -1,0 +1,295 @@
+// action.ts — a task whose inputs are known: its key, and whether it must run
+
+import type { Change, Reason } from '../model/event.ts';
+import type { Digest } from '../model/key.ts';
+import {
+  type CollectedDigest,
+  type CommandParts,
+  canonicalJson,
+  type InputDigest,
+  type Json,
+  type Key,
+  type KeyParts,
+  keyOf,
+  type Named,
+  type TaskId,
+} from '../model/key.ts';
+import type { Trace } from '../model/record.ts';
+import type { Binding, Invocation, Plan, Task } from '../planning/plan.ts';
+import type { Store } from '../store/store.ts';
+import { type Absence, type Standing, standingOf } from './missing-output.ts';
+
+/** A task with everything that decides its outputs. */
+export interface Action {
+  readonly task: Task;
+  readonly key: Key;
+  readonly parts: KeyParts;
+}
+
+/** What upstream tasks gave: outputs, or nothing and why. */
+export interface Upstream {
+  readonly traces: { get(task: TaskId): Trace | undefined };
+  readonly absent: { get(task: TaskId): Absence | undefined };
+}
+
+/** The action of a task. Every upstream task must have a trace; for a partial input, a trace or an absence. */
+export function actionOf(plan: Plan, task: Task, upstream: Upstream): Action {
+  const module = plan.stages.get(task.stage);
+  if (module === undefined) throw new Error(`bug: stage ${task.stage} has no module`);
+  const inputs: Record<string, InputDigest> = {};
+  for (const [port, binding] of Object.entries(task.inputs)) {
+    inputs[port] = inputDigest(binding, upstream);
+  }
+  const outputs = Object.entries(module.declaration.outputs);
+  const parts: KeyParts = {
+    code: module.code.digest,
+    params: task.params,
+    inputs,
+    outputs: Object.fromEntries(outputs.map(([name, codec]) => [name, codec.kind])),
+    source: task.files
+      ? Object.fromEntries(task.files.map(({ name, sha256 }) => [name, sha256 as Digest]))
+      : null,
+    ...toolsOf(task),
+    ...(task.command && { command: commandParts(task.command) }),
+  };
+  return { task, key: keyOf(parts), parts };
+}
+
+/** What runs beside the bundle: packages, or programs that told their versions. Absent when there is none. */
+function toolsOf({ tools, command }: Task): { readonly tools?: Named<string> } {
+  if (tools) return { tools: tools.versions };
+  const fingerprints = command?.fingerprints ?? {};
+  return Object.keys(fingerprints).length > 0 ? { tools: fingerprints } : {};
+}
+
+function commandParts({ argv, env, inputs, ends, outputs, lists }: Invocation): CommandParts {
+  const places = Object.entries(inputs).map(([port, place]) => [
+    port,
+    place?.endsWith('/') ? `${place}*${ends[port] ?? ''}` : place,
+  ]);
+  const files = Object.entries(outputs).map(([name, { file }]) => [name, file]);
+  return {
+    argv,
+    env,
+    inputs: Object.fromEntries(places),
+    outputs: Object.fromEntries(files),
+    ...(lists.length > 0 && { lists }),
+  };
+}
+
+function inputDigest({ arity, links, files }: Binding, { traces, absent }: Upstream): InputDigest {
+  if (files) return files.map(({ name, digest }) => [name, digest] as const);
+  const digests = links.map((link): CollectedDigest => {
+    const output = traces.get(link.task)?.outputs[link.output];
+    if (output) return [link.task, link.at, output.digest];
+    const absence = arity === 'partial' ? absent.get(link.task) : undefined;
+    if (absence === undefined) throw new Error(`bug: ${link.task}:${link.output} is not made yet`);
+    return [link.task, link.at, null, { kind: absence.kind, message: absence.message }];
+  });
+  return arity === 'many' || arity === 'partial' ? digests : (digests[0]?.[2] ?? null);
+}
+
+/** Whether an action was made before, or why it must run. Knows nothing of order. */
+export type Verdict =
+  | { readonly hit: true; readonly trace: Trace }
+  | { readonly hit: false; readonly reason: Reason };
+
+/** Looks an action up. A trace counts only while all its outputs are there. */
+export function decide(action: Action, store: Store, forced: boolean): Verdict {
+  if (forced) return { hit: false, reason: { kind: 'forced' } };
+  const trace = store.trace(action.key);
+  // Found infeasible while that was to be left out; now it is to be an error, which the stage itself words.
+  if (trace?.infeasible !== undefined && !action.task.skipsInfeasible) {
+    return { hit: false, reason: { kind: 'new' } };
+  }
+  if (trace) {
+    const lost = Object.entries(trace.outputs).filter(([, { digest }]) => !store.hasBlob(digest));
+    if (lost.length === 0) return { hit: true, trace };
+    return { hit: false, reason: { kind: 'lost', outputs: lost.map(([name]) => name) } };
+  }
+  if (store.partial(action.key)) return { hit: false, reason: { kind: 'resumed' } };
+  const before = store.latest(action.task.id);
+  const previous = before && store.trace(before);
+  if (previous === undefined) return { hit: false, reason: { kind: 'new' } };
+  const changes = changesBetween(previous.parts, action);
+  return { hit: false, reason: { kind: 'changed', changes } };
+}
+
+/** What differs between the parts of an earlier key and those of an action, path by path. */
+export function changesBetween(
+  before: KeyParts,
+  { parts: after, task }: Action,
+): readonly Change[] {
+  const changes: Change[] = [];
+  const diff = (path: string, a: Json, b: Json, through?: readonly TaskId[]): void => {
+    if (canonicalJson(a) === canonicalJson(b)) return;
+    if (isMap(a) && isMap(b) && through === undefined) {
+      for (const name of new Set([...Object.keys(a), ...Object.keys(b)])) {
+        diff(`${path}.${name}`, a[name] ?? null, b[name] ?? null);
+      }
+      return;
+    }
+    changes.push({ path, before: a, after: b, ...(through && { through }) });
+  };
+  diff('code', before.code, after.code);
+  diff('command', before.command ?? {}, after.command ?? {});
+  diff('params', before.params, after.params);
+  for (const port of new Set([...Object.keys(before.inputs), ...Object.keys(after.inputs)])) {
+    const [a, b] = [before.inputs[port] ?? null, after.inputs[port] ?? null];
+    diff(`inputs.${port}`, a, b, changedLinks(a, b, task, port));
+  }
+  diff('outputs', before.outputs, after.outputs);
+  diff('source', before.source, after.source);
+  diff('tools', before.tools ?? {}, after.tools ?? {});
+  return changes;
+}
+
+const isMap = (value: Json): value is Named<Json> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The upstream tasks through which an input changed. */
+function changedLinks(a: InputDigest, b: InputDigest, task: Task, port: string): readonly TaskId[] {
+  if (task.inputs[port]?.files) return [];
+  if (!Array.isArray(b)) return (task.inputs[port]?.links ?? []).map((link) => link.task);
+  const given = ([, , digest, reason]: CollectedDigest): string =>
+    digest ?? canonicalJson(reason ?? null);
+  const known = new Map(
+    Array.isArray(a) ? a.map((item: CollectedDigest) => [item[0], given(item)]) : [],
+  );
+  return b
+    .filter((item: CollectedDigest) => known.get(item[0]) !== given(item))
+    .map(([id]: CollectedDigest) => id);
+}
+
+/** What would become of a task, without running anything. */
+export type Forecast =
+  | {
+      readonly task: TaskId;
+      readonly fate: 'reuse';
+      readonly trace: Trace;
+      readonly action: Action;
+    }
+  | {
+      readonly task: TaskId;
+      readonly fate: 'run';
+      readonly reason: Reason;
+      readonly action: Action;
+    }
+  /** It cannot be done, which is known already: of itself, or as it needs `absence.because`. */
+  | {
+      readonly task: TaskId;
+      readonly fate: 'infeasible';
+      readonly absence: Absence;
+      /** There when the stage itself found it; not when its params told, or when it is another task's doing. */
+      readonly trace?: Trace;
+    }
+  /** Its key cannot be told here: of itself, or as it needs `because`. What the store holds of it can be shown. */
+  | {
+      readonly task: TaskId;
+      readonly fate: 'unknown';
+      readonly message: string;
+      readonly because: TaskId;
+    }
+  /** An earlier task of the plan has the same key: it takes that one's result. */
+  | { readonly task: TaskId; readonly fate: 'same'; readonly as: TaskId; readonly action: Action }
+  /**
+   * Something that it needs would run. It runs too: `sure` when it was never made; else unless all comes out as it was.
+   * `changes`: what changed of itself since it was made last, whatever comes out of what it needs.
+   */
+  | {
+      readonly task: TaskId;
+      readonly fate: 'follow';
+      readonly after: readonly TaskId[];
+      readonly sure: boolean;
+      readonly changes: readonly Change[];
+    };
+
+/** What changed of a task since it was made last, whatever its inputs will hold, which is not known yet. */
+function ownChanges(plan: Plan, task: Task, before: Trace | undefined): readonly Change[] {
+  if (before === undefined) return [];
+  const none = { traces: new Map(), absent: new Map() };
+  const { key, parts } = actionOf(plan, { ...task, inputs: {} }, none);
+  const inputs: Record<string, InputDigest> = { ...before.parts.inputs };
+  for (const [port, { links }] of Object.entries(task.inputs)) {
+    const items = inputs[port];
+    if (!Array.isArray(items) || links.length === 0) continue;
+    // Which tasks a list is of is known already.
+    const known = new Map(items.map(([id, , ...held]: CollectedDigest) => [id, held]));
+    inputs[port] = links.map(({ task: id, at }) => {
+      const [digest, reason] = known.get(id) ?? [null];
+      return reason ? [id, at, digest, reason] : [id, at, digest];
+    }) as readonly CollectedDigest[];
+  }
+  return changesBetween(before.parts, { task, key, parts: { ...parts, inputs } });
+}
+
+/** The fate of a task that is unknown here, or that needs one. */
+function unknownOf(
+  { id, unknown }: Task,
+  standing: Standing,
+  fates: ReadonlyMap<TaskId, Forecast>,
+): Forecast | undefined {
+  if (unknown !== undefined) return { task: id, fate: 'unknown', message: unknown, because: id };
+  if (standing.kind !== 'blocked') return undefined;
+  for (const upstream of standing.by) {
+    const fate = fates.get(upstream);
+    if (fate?.fate === 'unknown') return { ...fate, task: id };
+  }
+  return undefined;
+}
+
+/** Foresees every task of a plan, in the plan's order. */
+export function forecast(
+  plan: Plan,
+  store: Store,
+  forced: ReadonlySet<TaskId>,
+): ReadonlyMap<TaskId, Forecast> {
+  const fates = new Map<TaskId, Forecast>();
+  const traces = new Map<TaskId, Trace>();
+  const absent = new Map<TaskId, Absence>();
+  const running = new Map<Key, TaskId>();
+  const rule = (task: Task, absence: Absence, trace?: Trace): void => {
+    absent.set(task.id, absence);
+    fates.set(task.id, { task: task.id, fate: 'infeasible', absence, ...(trace && { trace }) });
+  };
+  for (const task of plan.tasks.values()) {
+    const standing = standingOf(task, { made: traces, absent, withoutFailed: false });
+    if (standing.kind === 'infeasible') {
+      rule(task, standing.absence);
+      continue;
+    }
+    if (task.infeasible !== null) {
+      rule(task, { kind: 'infeasible', message: task.infeasible, because: task.id });
+      continue;
+    }
+    const unknown = unknownOf(task, standing, fates);
+    if (unknown) {
+      fates.set(task.id, unknown);
+      continue;
+    }
+    if (standing.kind === 'blocked') {
+      const before = store.latest(task.id);
+      const changes = ownChanges(plan, task, before && store.trace(before));
+      const after = standing.by;
+      fates.set(task.id, { task: task.id, fate: 'follow', after, sure: !before, changes });
+      continue;
+    }
+    const action = actionOf(plan, task, { traces, absent });
+    const verdict = decide(action, store, forced.has(task.id));
+    if (verdict.hit && verdict.trace.infeasible !== undefined) {
+      const message = verdict.trace.infeasible;
+      rule(task, { kind: 'infeasible', message, because: task.id }, verdict.trace);
+      continue;
+    }
+    if (verdict.hit) {
+      traces.set(task.id, verdict.trace);
+      fates.set(task.id, { task: task.id, fate: 'reuse', trace: verdict.trace, action });
+      continue;
+    }
+    const as = running.get(action.key);
+    if (as) fates.set(task.id, { task: task.id, fate: 'same', as, action });
+    else fates.set(task.id, { task: task.id, fate: 'run', reason: verdict.reason, action });
+    running.set(action.key, as ?? task.id);
+  }
+  return fates;
+}

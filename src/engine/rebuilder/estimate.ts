@@ -1,0 +1,220 @@
+// estimate.ts — how long a make would take, from what tasks like these took before
+
+import type { Policy } from '../config/policy.ts';
+import { canonicalJson, type Digest, type TaskId } from '../model/key.ts';
+import type { Trace } from '../model/record.ts';
+import type { Plan, Task } from '../planning/plan.ts';
+import { upstreamOf } from '../planning/visit-order.ts';
+import type { Store } from '../store/store.ts';
+import type { Forecast } from './action.ts';
+import { type Capacity, type ScheduledTask, simulatedSeconds } from './simulate.ts';
+
+/** A guess at what a make would cost. */
+export interface Estimate {
+  /** Tasks that would or may run, those that share a key counted once. */
+  readonly tasks: number;
+  /** Of one slot: that the tasks of which something is recorded take together. */
+  readonly seconds: number;
+  /** Seconds from the first to the last of them, on the slots and with the resources that there are. */
+  readonly wall: number;
+  /** Named resources without whose limits it would be less. */
+  readonly limitedBy: readonly string[];
+  /** Recorded tasks that the guess rests on. */
+  readonly recorded: number;
+  /** Stages of which nothing is recorded, with their tasks: they are not in `seconds`. */
+  readonly unknown: ReadonlyMap<string, number>;
+}
+
+/** What an estimate needs to know of how tasks are run. */
+export interface EstimateOptions {
+  readonly capacity: Capacity;
+  readonly policies: { get(stage: string): Policy | undefined };
+}
+
+/** Runs of the history that are looked through, the newest first. */
+const RUNS_READ = 8;
+/** Traces of a stage that are read: enough to average, few enough to be read at once. */
+const TRACES_READ = 24;
+
+/**
+ * Predicts from recorded costs: of the same stage or, where it has none, of any that runs the same module; per unit of
+ * work where the module tells its work, else per task. A module that tells its work and has no record takes the rate of
+ * the others that tell theirs: a first short task calibrates a machine.
+ */
+export function estimate(
+  plan: Plan,
+  forecasts: ReadonlyMap<TaskId, Forecast>,
+  store: Store,
+  { capacity, policies }: EstimateOptions,
+): Estimate {
+  const costs = recordedCosts(plan, store);
+  const identities = new Identities(plan);
+  /** Places in the schedule, by identity. */
+  const counted = new Map<number, number>();
+  const schedule: ScheduledTask[] = [];
+  const unknown = new Map<string, number>();
+  for (const { task: id, fate } of forecasts.values()) {
+    const task = plan.tasks.get(id);
+    if (task === undefined || (fate !== 'run' && fate !== 'follow')) continue;
+    const identity = identities.of(task);
+    if (counted.has(identity)) continue;
+    const predicted = costs.predict(task);
+    if (predicted === undefined) unknown.set(task.stage, (unknown.get(task.stage) ?? 0) + 1);
+    const upstream = [...upstreamOf(task)].flatMap((one) => plan.tasks.get(one) ?? []);
+    const after = new Set(upstream.flatMap((one) => counted.get(identities.of(one)) ?? []));
+    const amounts = [...(policies.get(task.stage)?.resources ?? [])];
+    const resources = new Map(amounts.map(([name, { amount }]) => [name, amount]));
+    counted.set(identity, schedule.length);
+    schedule.push({ seconds: predicted ?? 0, resources, after: [...after] });
+  }
+  const seconds = schedule.reduce((sum, one) => sum + one.seconds, 0);
+  const wall = simulatedSeconds(schedule, capacity);
+  const limitedBy = limitsOf(schedule, capacity, wall);
+  return { tasks: counted.size, seconds, wall, limitedBy, recorded: costs.recorded, unknown };
+}
+
+/** The named resources that keep a schedule from being shorter. */
+function limitsOf(
+  schedule: readonly ScheduledTask[],
+  { slots, resources }: Capacity,
+  wall: number,
+): readonly string[] {
+  const named = new Set(schedule.flatMap((one) => [...one.resources.keys()]));
+  return [...named].filter((name) => {
+    const enough = new Map([...resources, [name, Number.POSITIVE_INFINITY]]);
+    return simulatedSeconds(schedule, { slots, resources: enough }) < wall * LIMIT_SHARE;
+  });
+}
+
+/** A resource is told as a limit from this share of the time on. */
+const LIMIT_SHARE = 0.95;
+
+/** What is recorded of some tasks, summed. */
+interface Sum {
+  tasks: number;
+  seconds: number;
+  /** Seconds and units of those that told their work. */
+  measured: number;
+  work: number;
+}
+
+interface Costs {
+  readonly recorded: number;
+  predict(task: Task): number | undefined;
+}
+
+function recordedCosts(plan: Plan, store: Store): Costs {
+  const traces = sampleTraces(plan, store);
+  const byStage = sumBy(traces, ({ task }) => stageOf(task));
+  const byModule = sumBy(traces, ({ parts }) => parts.code);
+  const byWork = sumBy(traces, ({ cost }) => cost.work !== null).get(true);
+  return {
+    recorded: traces.length,
+    predict(task) {
+      const code = plan.stages.get(task.stage)?.code.digest;
+      const alike = task.work === null ? undefined : byWork;
+      const known = byStage.get(task.stage) ?? (code && byModule.get(code)) ?? alike;
+      if (known === undefined) return undefined;
+      if (task.work === null) return known.seconds / known.tasks;
+      return known.work > 0 ? (known.measured / known.work) * task.work : undefined;
+    },
+  };
+}
+
+/**
+ * Some traces of each stage and module of the plan, spread over the tasks that have one. Of code that has changed since,
+ * only those without work: what a unit of work is may have changed with it.
+ */
+function sampleTraces(plan: Plan, store: Store): readonly Trace[] {
+  const keys = new Map<string, string[]>();
+  for (const { tasks } of store.runs(RUNS_READ)) {
+    const seen = new Set(keys.keys());
+    for (const [task, key] of Object.entries(tasks)) {
+      const stage = stageOf(task);
+      // A stage's newest run tells enough of it.
+      if (seen.has(stage)) continue;
+      const list = keys.get(stage);
+      if (list) list.push(key);
+      else keys.set(stage, [key]);
+    }
+  }
+  const codes = new Set<Digest>([...plan.stages.values()].map(({ code }) => code.digest));
+  return [...keys].flatMap(([stage, list]) => {
+    const traces = spread([...new Set(list)], TRACES_READ).flatMap(
+      (key) => store.trace(key as Trace['key']) ?? [],
+    );
+    return traces.filter(
+      ({ parts, cost }) => codes.has(parts.code) || (cost.work === null && plan.stages.has(stage)),
+    );
+  });
+}
+
+/** At most `most` items, evenly spaced. */
+function spread<T>(items: readonly T[], most: number): readonly T[] {
+  if (items.length <= most) return items;
+  return Array.from({ length: most }, (_, i) => items[Math.floor((i * items.length) / most)]);
+}
+
+function sumBy<K>(traces: readonly Trace[], nameOf: (trace: Trace) => K): ReadonlyMap<K, Sum> {
+  const sums = new Map<K, Sum>();
+  for (const trace of traces) {
+    // An action that cannot be done costs nothing, and says nothing of one that can.
+    if (trace.infeasible !== undefined) continue;
+    const name = nameOf(trace);
+    const sum = sums.get(name) ?? { tasks: 0, seconds: 0, measured: 0, work: 0 };
+    const { seconds, work } = trace.cost;
+    sum.tasks += 1;
+    sum.seconds += seconds;
+    if (work !== null) {
+      sum.measured += seconds;
+      sum.work += work;
+    }
+    sums.set(name, sum);
+  }
+  return sums;
+}
+
+const stageOf = (task: string): string => task.split('[', 1)[0];
+
+/**
+ * Numbers for tasks that will have the same key, though their inputs are not made yet: the same code, params and
+ * sources, and inputs from tasks of the same numbers.
+ */
+class Identities {
+  private readonly byTask = new Map<TaskId, number>();
+  private readonly byText = new Map<string, number>();
+  private readonly plan: Plan;
+
+  constructor(plan: Plan) {
+    this.plan = plan;
+  }
+
+  of(task: Task): number {
+    const known = this.byTask.get(task.id);
+    if (known !== undefined) return known;
+    const number = this.numberOf(this.textOf(task));
+    this.byTask.set(task.id, number);
+    return number;
+  }
+
+  private numberOf(text: string): number {
+    const known = this.byText.get(text) ?? this.byText.size;
+    this.byText.set(text, known);
+    return known;
+  }
+
+  private textOf({ id, stage, params, inputs, files }: Task): string {
+    const code = this.plan.stages.get(stage)?.code.digest ?? id;
+    const from = Object.entries(inputs).map(([port, { arity, links, files: own }]) => {
+      const sources = links.map(({ task, output }) => {
+        const upstream = this.plan.tasks.get(task);
+        const number = upstream ? this.of(upstream) : task;
+        // A list tells its stage the names of its tasks.
+        return arity === 'one' || arity === 'optional' ? [number, output] : [number, output, task];
+      });
+      return [port, sources, own ? own.map(({ name }) => name) : []];
+    });
+    const sums = files?.map(({ sha256 }) => sha256) ?? null;
+    return canonicalJson([code, params, from, sums]);
+  }
+}

@@ -1,0 +1,181 @@
+// attempts.ts — how one action gets its turns: a slot, resources, the claim, and another try
+
+import type { Policy } from '../config/policy.ts';
+import type { Builder, Tried } from '../executors/action-runner.ts';
+import type { Supply } from '../executors/input-staging.ts';
+import type { Listener, Reason, TaskError } from '../model/event.ts';
+import type { Digest, TaskId } from '../model/key.ts';
+import type { Claim, Trace } from '../model/record.ts';
+import type { Plan, Task } from '../planning/plan.ts';
+import { urgencies } from '../planning/visit-order.ts';
+import { type Action, decide } from '../rebuilder/action.ts';
+import { StageError } from '../stage.ts';
+import type { Claims } from '../store/leases.ts';
+import type { Store } from '../store/store.ts';
+import type { Demand, Slots } from './resource-pool.ts';
+
+/** What turns need. */
+export interface TurnOptions {
+  readonly plan: Plan;
+  readonly store: Store;
+  readonly slots: Slots;
+  readonly claims: Claims;
+  readonly builder: Builder;
+  readonly supply: Supply;
+  /** This run, as those are told that wait for something in it. */
+  readonly self: { readonly run: string; readonly host: string; readonly pid: number };
+  readonly listener: Listener;
+  readonly policies: { get(stage: string): Policy | undefined };
+  readonly clock: () => number;
+  /** Whether whatever does not run now is left. */
+  readonly ending: () => boolean;
+  /** Whether nothing new may start. */
+  readonly stopping: () => boolean;
+}
+
+/** What came of an action's turns. */
+export type TurnsEnd =
+  | { readonly kind: 'tried'; readonly tried: Exclude<Tried, { end: 'lost' }> }
+  /** It cannot run: what it reads was lost, and these tasks could not be made again. */
+  | { readonly kind: 'blocked'; readonly by: readonly TaskId[] }
+  /** It did not run: the run ends. */
+  | { readonly kind: 'skipped' }
+  /** Another process has made it. */
+  | { readonly kind: 'hit'; readonly trace: Trace };
+
+/** What one turn came to. */
+type Turn =
+  | TurnsEnd
+  /** Another process is making the action. */
+  | { readonly kind: 'held'; readonly by: Claim }
+  /** The store has lost blobs that the action reads. */
+  | { readonly kind: 'lost'; readonly digests: readonly Digest[] };
+
+/** An action whose inputs are there, and are not found, is given up after so many turns. */
+const LOOKS_MAX = 3;
+/** How often a pause before a retry looks whether the run was stopped. */
+const PAUSE_LOOK_MS = 100;
+
+/** Gives actions their turns. */
+export class Turns {
+  private urgent: ReadonlyMap<TaskId, number> | undefined;
+  private readonly options: TurnOptions;
+
+  constructor(options: TurnOptions) {
+    this.options = options;
+  }
+
+  /** Takes turns in a slot until there is a result, or an end to it. Between them it holds none. */
+  async take(action: Action, reason: Reason): Promise<TurnsEnd> {
+    const { slots, claims, ending } = this.options;
+    const { task, key } = action;
+    const demand = this.demandOf(task);
+    let mayTake = reason.kind !== 'forced';
+    let failed: TurnsEnd | undefined;
+    let looks = 0;
+    for (let failures = 0; ; ) {
+      const turn = await slots.hold(demand, (slot) => this.turn(action, reason, mayTake, slot));
+      if (turn.kind === 'held') {
+        mayTake = true;
+        if (await claims.wait(key, task.id, turn.by, ending)) continue;
+        return { kind: 'skipped' };
+      }
+      if (turn.kind === 'lost') {
+        looks += 1;
+        const end = await this.restore(task, turn.digests, looks);
+        if (end) return end;
+        continue;
+      }
+      if (turn.kind === 'tried' && turn.tried.end === 'failed') {
+        failures += 1;
+        failed = turn;
+        if (await this.pauseToRetry(task, turn.tried.error, failures)) continue;
+      }
+      // A run that ends before the next try leaves the failure of the last.
+      return turn.kind === 'skipped' ? (failed ?? turn) : turn;
+    }
+  }
+
+  /** One turn in a slot. @param mayTake whether a result of another process will do */
+  private async turn(
+    action: Action,
+    reason: Reason,
+    mayTake: boolean,
+    slot: number,
+  ): Promise<Turn> {
+    const { claims, store, builder, stopping } = this.options;
+    if (stopping()) return { kind: 'skipped' };
+    const by = claims.take(action.key, action.task.id);
+    if (by) return { kind: 'held', by };
+    // Another process may have finished between our look and our claim.
+    const verdict = decide(action, store, !mayTake);
+    if (verdict.hit) return { kind: 'hit', trace: verdict.trace };
+    const now = mayTake ? verdict.reason : reason;
+    const tried = await builder.try(action, now, slot);
+    if (tried.end === 'lost') return { kind: 'lost', digests: tried.digests };
+    return { kind: 'tried', tried };
+  }
+
+  /**
+   * Waits, in no slot and with no resource, until what the task reads is made again. Gives the end of its turns where that
+   * cannot be.
+   */
+  private async restore(
+    task: Task,
+    digests: readonly Digest[],
+    looks: number,
+  ): Promise<TurnsEnd | undefined> {
+    const { supply, listener, self } = this.options;
+    const fail = (message: string): TurnsEnd => ({
+      kind: 'tried',
+      tried: { end: 'failed', error: { message } },
+    });
+    if (looks > LOOKS_MAX) {
+      const which = digests.map((digest) => digest.slice(0, 12)).join(', ');
+      return fail(`blobs that it reads cannot be read back from the store: ${which}`);
+    }
+    const { run, host, pid } = self;
+    for (const maker of supply.makersOf(task, digests).keys()) {
+      const by = { task: maker, host, pid };
+      listener({ event: 'waiting', task: task.id, for: run, by });
+    }
+    try {
+      const by = await supply.restore(task, digests);
+      return by.length > 0 ? { kind: 'blocked', by } : undefined;
+    } catch (error) {
+      if (error instanceof StageError) return fail(error.message);
+      throw error;
+    }
+  }
+
+  /** Waits before another try, where the stage's policy has one left: each time twice as long. */
+  private async pauseToRetry(task: Task, error: TaskError, failures: number): Promise<boolean> {
+    const { policies, listener, clock, ending } = this.options;
+    const { times, delay_ms } = policies.get(task.stage)?.retries ?? { times: 0, delay_ms: 0 };
+    if (failures > times || ending()) return false;
+    const pause_ms = delay_ms * 2 ** (failures - 1);
+    const after = { attempt: failures, of: times, pause: pause_ms / 1000 };
+    listener({ event: 'retrying', task: task.id, error, ...after });
+    const until = clock() + pause_ms;
+    while (!ending() && clock() < until) {
+      const look = Math.min(PAUSE_LOOK_MS, until - clock());
+      await new Promise((resolve) => setTimeout(resolve, look));
+    }
+    return !ending();
+  }
+
+  /** What a task takes while it runs, and how urgent it is. The store is asked only when there is a choice. */
+  private demandOf(task: Task): Demand {
+    const { plan, store, policies } = this.options;
+    const resources = policies.get(task.stage)?.resources ?? new Map();
+    const urgency = (): number => {
+      this.urgent ??= urgencies(plan, ({ id }) => {
+        const key = store.latest(id);
+        return key && store.trace(key)?.cost.seconds;
+      });
+      return this.urgent.get(task.id) ?? 0;
+    };
+    const amounts = [...resources].map(([name, { amount }]) => [name, amount]);
+    return { resources: Object.fromEntries(amounts), urgency };
+  }
+}

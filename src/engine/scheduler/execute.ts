@@ -1,0 +1,369 @@
+// execute.ts — order × whether: runs what must run, as soon as it can, and takes the rest from the store
+
+import type { Policy } from '../config/policy.ts';
+import { Builder, STOP_GRACE_MS, type Tried } from '../executors/action-runner.ts';
+import { Supply } from '../executors/input-staging.ts';
+import { Retirement } from '../executors/superseded.ts';
+import type { Listener, Outcome, Reason, Tally } from '../model/event.ts';
+import type { Key, TaskId } from '../model/key.ts';
+import type { Identity } from '../model/process-identity.ts';
+import type { Maker, Trace } from '../model/record.ts';
+import type { Plan, Task } from '../planning/plan.ts';
+import { inOrder } from '../planning/visit-order.ts';
+import { type Action, actionOf, decide } from '../rebuilder/action.ts';
+import { lackWords, standingOf } from '../rebuilder/missing-output.ts';
+import { Commits } from '../store/commits.ts';
+import { CLAIM_RENEW_MS, Claims } from '../store/leases.ts';
+import type { Store } from '../store/store.ts';
+import type { Workers } from '../worker/worker-pool.ts';
+import { Turns } from './attempts.ts';
+import { Hits } from './hits.ts';
+import { type ProvenanceWriter, Publisher } from './publisher.ts';
+import type { Slots } from './resource-pool.ts';
+import { Ledger } from './run-state.ts';
+
+/** What a run needs beside its plan. The process is not touched from here: its identity is passed in. */
+export interface ExecuteOptions {
+  readonly store: Store;
+  readonly workers: Workers;
+  readonly listener: Listener;
+  /** How many tasks run at once, and what they share. Runs beside each other in one process share it, too. */
+  readonly slots: Slots;
+  /** How the tasks of each stage are run. */
+  readonly policies: { get(stage: string): Policy | undefined };
+  /** After a failure, go on with what does not need it. */
+  readonly keepGoing: boolean;
+  readonly forced: ReadonlySet<TaskId>;
+  readonly mirrors: readonly string[];
+  /** Folder of the project, whose packages tools come from. */
+  readonly root: string;
+  /** Folder of the store. */
+  readonly cache: string;
+  /** Folder in which commands get theirs. */
+  readonly scratch: string;
+  /** Folder for artifacts. */
+  readonly artifacts: string;
+  /** Tells where artifacts come from. */
+  readonly provenance: ProvenanceWriter;
+  readonly maker: Omit<Maker, 'at'>;
+  readonly identity: Identity;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
+  /** Aborted when the user asks to stop: running stages save a checkpoint and end. */
+  readonly signal: AbortSignal;
+  /** Begun when a newer plan takes this one's place. Absent where none can. */
+  readonly retirement?: Retirement;
+}
+
+/** How a run ended, task by task. */
+export interface RunResult {
+  readonly outcomes: ReadonlyMap<TaskId, Outcome>;
+  readonly traces: ReadonlyMap<TaskId, Trace>;
+  /** Traces of actions that were found infeasible. */
+  readonly infeasible: ReadonlyMap<TaskId, Trace>;
+  /** Tasks that were stopped, and that the next make continues from a checkpoint. */
+  readonly resumable: ReadonlySet<TaskId>;
+  /** How many tasks ran, whatever came of it. */
+  readonly ran: number;
+  /** Whether nothing failed or was skipped, but for what `allow-failure` allows. */
+  readonly ok: boolean;
+  readonly tally: Tally;
+  readonly seconds: number;
+}
+
+/** Checkpoints are at most this far apart. */
+const CHECKPOINT_EVERY_MS = 30_000;
+
+/** Makes every task of a plan. Failures are outcomes, not exceptions; a broken store throws. */
+export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunResult> {
+  const run = new Run(plan, options);
+  return run.all();
+}
+
+/** How one task ended, for those that have the same key. */
+type Made =
+  | { readonly ok: true; readonly trace: Trace }
+  | { readonly ok: false; readonly outcome: 'failed' | 'skipped' }
+  | { readonly ok: false; readonly outcome: 'interrupted'; readonly checkpoint: boolean }
+  | { readonly ok: false; readonly outcome: 'infeasible'; readonly trace: Trace };
+
+class Run {
+  private readonly ledger: Ledger;
+  /** What is being made in this run, by key: a second task with the same key waits for the first. */
+  private readonly making = new Map<Key, { readonly task: TaskId; readonly made: Promise<Made> }>();
+  /** What is being made again, as its bytes were lost, by key. */
+  private readonly rebuilding = new Map<Key, Promise<Made>>();
+  private readonly hits: Hits;
+  private readonly slots: Slots;
+  private readonly retirement: Retirement;
+  private readonly claims: Claims;
+  private readonly supply: Supply;
+  private readonly builder: Builder;
+  private readonly turns: Turns;
+  private readonly publisher: Publisher;
+  /** Ends the commands that run. */
+  private readonly stop = new AbortController();
+  private readonly backgrounds = new Set<Promise<void>>();
+  private ran = 0;
+  private broken: { readonly error: unknown } | undefined;
+  private readonly plan: Plan;
+  private readonly options: ExecuteOptions;
+
+  constructor(plan: Plan, options: ExecuteOptions) {
+    const { store, listener, clock, identity, maker } = options;
+    this.plan = plan;
+    this.options = options;
+    this.slots = options.slots;
+    this.retirement = options.retirement ?? new Retirement();
+    this.claims = new Claims({ store, owner: maker.run, identity, clock, listener });
+    this.ledger = new Ledger(options);
+    const { traces, absent } = this.ledger;
+    const rebuild = async (task: Task, lost: readonly string[]): Promise<boolean> =>
+      (await this.rebuild(task, lost)).ok;
+    this.supply = new Supply({ ...options, plan, traces, absent, rebuild });
+    this.hits = new Hits({
+      ...{ plan, store, listener, ledger: this.ledger },
+      rebuild: (task, lost) => this.background(this.rebuild(task, lost)),
+    });
+    this.publisher = new Publisher({ ...options, plan, ledger: this.ledger, supply: this.supply });
+    const commits = new Commits(store, () => this.slots.busy);
+    const halted = (): boolean => this.halted;
+    const { supply, stop, retirement } = this;
+    const stopped = stop.signal;
+    this.builder = new Builder({
+      ...options,
+      plan,
+      commits,
+      supply,
+      halted,
+      stopped,
+      retirement,
+    });
+    const { slots, claims, builder } = this;
+    const stopping = (): boolean => this.stopping;
+    const ending = (): boolean => this.ending;
+    const self = { run: maker.run, host: identity.host, pid: identity.pid };
+    const parts = { plan, slots, claims, builder, supply, self, ending, stopping };
+    this.turns = new Turns({ ...options, ...parts });
+  }
+
+  async all(): Promise<RunResult> {
+    const { clock, listener, store, workers, signal } = this.options;
+    const start = clock();
+    const renew = setInterval(
+      () => this.builder.tryWrite(undefined, () => this.claims.renew()),
+      CLAIM_RENEW_MS,
+    );
+    const checkpoint = setInterval(() => workers.checkpointNow(), CHECKPOINT_EVERY_MS);
+    const stop = (): void => {
+      workers.stop(STOP_GRACE_MS);
+      this.stop.abort();
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      await inOrder(this.plan, (task) => this.visit(task).catch((error) => this.breakOff(error)));
+      do {
+        this.hits.tell();
+        await this.backgroundEnded();
+      } while (this.hits.isWaiting);
+      if (!this.retirement.begun) await this.publisher.again();
+      if (this.broken) throw this.broken.error;
+      // What a newer plan has noted meanwhile is later than all of this.
+      if (!this.retirement.begun) store.setLatest(this.ledger.keys);
+    } finally {
+      clearInterval(renew);
+      clearInterval(checkpoint);
+      signal.removeEventListener('abort', stop);
+    }
+    const seconds = (clock() - start) / 1000;
+    const { ledger, ran } = this;
+    const { outcomes, traces, infeasible, resumable, ok, tally } = ledger;
+    listener({ event: 'finished', tally, seconds });
+    return { outcomes, traces, infeasible, resumable, ran, ok, tally, seconds };
+  }
+
+  /** Work that no task waits for, and that the run does. */
+  private background(work: Promise<unknown>): void {
+    const ended = work.then(
+      () => undefined,
+      (error: unknown) => this.breakOff(error),
+    );
+    this.backgrounds.add(ended);
+    void ended.then(() => this.backgrounds.delete(ended));
+  }
+
+  private async backgroundEnded(): Promise<void> {
+    while (this.backgrounds.size > 0) await Promise.all(this.backgrounds);
+  }
+
+  /** Ends the run for an error that is no task's own: what runs is stopped first, so that nothing outlives the store. */
+  private breakOff(error: unknown): void {
+    if (this.broken) return;
+    this.broken = { error };
+    this.options.workers.stop(0);
+    this.stop.abort();
+  }
+
+  /** Whether everything ends, what is running too. */
+  private get halted(): boolean {
+    return this.options.signal.aborted || this.broken !== undefined;
+  }
+
+  /** Whether whatever does not run now is left. */
+  private get ending(): boolean {
+    return this.halted || this.retirement.begun;
+  }
+
+  /** Whether nothing new may start. */
+  private get stopping(): boolean {
+    return this.ending || (this.ledger.failed && !this.options.keepGoing);
+  }
+
+  private async visit(task: Task): Promise<void> {
+    const { traces, absent } = this.ledger;
+    const withoutFailed = this.options.keepGoing && !this.ending;
+    const standing = standingOf(task, { made: traces, absent, withoutFailed });
+    if (standing.kind === 'infeasible') return this.ledger.leaveOut(task, standing.absence, true);
+    if (task.infeasible !== null) {
+      const absence = { kind: 'infeasible', message: task.infeasible, because: task.id } as const;
+      return this.ledger.leaveOut(task, absence, true);
+    }
+    if (standing.kind === 'blocked') return this.ledger.skip(task, standing.by);
+    const action = actionOf(this.plan, task, this.ledger);
+    const first = this.making.get(action.key);
+    if (first) return this.follow(task, action, first);
+    const made = this.make(action);
+    this.making.set(action.key, { task: task.id, made: made.catch(() => FAILED) });
+    await this.conclude(task, await made);
+  }
+
+  /** A second task with the key of one that is being made, or was: it takes that one's result. */
+  private async follow(
+    task: Task,
+    action: Action,
+    first: { readonly task: TaskId; readonly made: Promise<Made> },
+  ): Promise<void> {
+    const made = await first.made;
+    if (made.ok) {
+      this.hits.share(first.task, task.id);
+      this.options.listener({
+        event: 'reused',
+        task: task.id,
+        key: action.key,
+        sameAs: first.task,
+      });
+      this.ledger.end(task, 'reused');
+    } else if (made.outcome === 'infeasible') {
+      const message = made.trace.infeasible ?? '';
+      if (task.skipsInfeasible) {
+        this.ledger.leaveOut(task, { kind: 'infeasible', message, because: task.id }, true);
+      } else this.ledger.fail(task, { message });
+    } else if (made.outcome === 'interrupted') this.ledger.interrupt(task, made.checkpoint);
+    else this.ledger.skip(task, [first.task]);
+    await this.conclude(task, made);
+  }
+
+  private async conclude(task: Task, made: Made): Promise<void> {
+    if (!made.ok) {
+      if (made.outcome !== 'infeasible') return;
+      this.ledger.infeasible.set(task.id, made.trace);
+      return;
+    }
+    this.ledger.traces.set(task.id, made.trace);
+    const { listener } = this.options;
+    // Who took this run's place writes what people see.
+    if (this.retirement.begun) return;
+    const message = lackWords(task, this.ledger.absent);
+    if (message) listener({ event: 'warning', message, task: task.id });
+    this.background(this.publisher.publish(task));
+  }
+
+  /** Whether, and if so: run. */
+  private async make(action: Action): Promise<Made> {
+    const { store, forced } = this.options;
+    const verdict = decide(action, store, forced.has(action.task.id));
+    return verdict.hit ? this.reuse(action, verdict.trace) : this.run(action, verdict.reason);
+  }
+
+  private async run(action: Action, reason: Reason): Promise<Made> {
+    try {
+      const end = await this.turns.take(action, reason);
+      if (end.kind === 'hit') return this.reuse(action, end.trace);
+      if (end.kind === 'skipped') return this.skip(action.task, []);
+      if (end.kind === 'blocked') return this.skip(action.task, end.by);
+      // The claim is held until the result is kept: whoever takes it next finds that.
+      return await this.finish(action, end.tried);
+    } finally {
+      this.claims.release(action.key);
+    }
+  }
+
+  private async finish(action: Action, tried: Exclude<Tried, { end: 'lost' }>): Promise<Made> {
+    const { task } = action;
+    if (tried.end === 'interrupted') {
+      const { checkpoint } = tried;
+      this.ledger.interrupt(task, checkpoint);
+      return { ok: false, outcome: 'interrupted', checkpoint };
+    }
+    this.ran += 1;
+    if (tried.end === 'failed') {
+      this.ledger.fail(task, tried.error);
+      return FAILED;
+    }
+    if (tried.end === 'infeasible') {
+      const trace = await this.builder.keepInfeasible(action, tried.message, tried.seconds);
+      return this.found(task, trace, false);
+    }
+    const trace = await this.builder.keep(action, tried.outputs, tried.seconds);
+    this.ledger.end(task, 'built');
+    return { ok: true, trace };
+  }
+
+  private skip(task: Task, broken: readonly TaskId[]): Made {
+    this.ledger.skip(task, broken);
+    return { ok: false, outcome: 'skipped' };
+  }
+
+  /**
+   * Runs an action again whose bytes were lost: in a turn of its own, as any other. Tasks that share its key, or miss
+   * several of its outputs, wait for the same turn.
+   */
+  private rebuild(task: Task, lost: readonly string[]): Promise<Made> {
+    const { key } = actionOf(this.plan, task, this.ledger);
+    const known = this.rebuilding.get(key);
+    if (known) return known;
+    // It is told as the task that stands for the key in this run.
+    const first = this.plan.tasks.get(this.making.get(key)?.task ?? task.id) ?? task;
+    const made = this.rebuildNow(actionOf(this.plan, first, this.ledger), lost).finally(() =>
+      this.rebuilding.delete(key),
+    );
+    this.rebuilding.set(key, made);
+    return made;
+  }
+
+  private async rebuildNow(action: Action, lost: readonly string[]): Promise<Made> {
+    const { task } = action;
+    this.hits.withdraw(task);
+    const made = await this.run(action, { kind: 'lost', outputs: lost });
+    if (made.ok) {
+      this.ledger.traces.set(task.id, made.trace);
+      this.publisher.rebuilt();
+    }
+    return made;
+  }
+
+  private reuse(action: Action, trace: Trace): Made {
+    if (trace.infeasible !== undefined) return this.found(action.task, trace, true);
+    this.hits.add(action.task, trace);
+    return { ok: true, trace };
+  }
+
+  /** What a trace without outputs says. */
+  private found(task: Task, trace: Trace, known: boolean): Made {
+    const message = trace.infeasible ?? '';
+    this.ledger.leaveOut(task, { kind: 'infeasible', message, because: task.id }, known);
+    return { ok: false, outcome: 'infeasible', trace };
+  }
+}
+
+const FAILED: Made = { ok: false, outcome: 'failed' };

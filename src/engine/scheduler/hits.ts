@@ -1,0 +1,126 @@
+// hits.ts — tasks whose results were found in the store: told when it is sure that their bytes can be read
+import type { Listener } from '../model/event.ts';
+import type { TaskId } from '../model/key.ts';
+import type { Trace } from '../model/record.ts';
+import type { Plan, Task } from '../planning/plan.ts';
+import type { Store } from '../store/store.ts';
+import type { Ledger } from './run-state.ts';
+
+/** What hits need. */
+export interface HitOptions {
+  readonly plan: Plan;
+  readonly store: Store;
+  readonly listener: Listener;
+  readonly ledger: Ledger;
+  /** Runs a task again whose outputs are lost. */
+  rebuild(task: Task, lost: readonly string[]): void;
+}
+
+/** A blob that is larger is verified by the worker that reads it, and not beforehand. */
+const VERIFIED_BYTES_MAX = 64 * 2 ** 20;
+
+interface Hit {
+  readonly task: Task;
+  readonly trace: Trace;
+}
+
+/** An output, and the task that reads it. */
+interface Read {
+  readonly by: TaskId;
+  readonly output: string;
+}
+
+/**
+ * Hits are gathered until all are decided that can be: only then is it known which of them will be read. Those are
+ * verified before they are told, so that no task is reused first and made again after that. The rest is not read at all.
+ */
+export class Hits {
+  private readonly pending = new Map<TaskId, Hit>();
+  private readonly twins = new Map<TaskId, TaskId[]>();
+  private reads: ReadonlyMap<TaskId, readonly Read[]> | undefined;
+  private due = false;
+  private readonly options: HitOptions;
+
+  constructor(options: HitOptions) {
+    this.options = options;
+  }
+
+  /** Whether some have not been told. */
+  get isWaiting(): boolean {
+    return this.pending.size > 0;
+  }
+
+  add(task: Task, trace: Trace): void {
+    this.pending.set(task.id, { task, trace });
+    if (this.due) return;
+    this.due = true;
+    // Whatever can be decided without running anything is decided by then.
+    setImmediate(() => this.tell());
+  }
+
+  /** A task takes the result of another, whose bytes are read in its name, too. */
+  share(first: TaskId, twin: TaskId): void {
+    const twins = this.twins.get(first);
+    if (twins) twins.push(twin);
+    else this.twins.set(first, [twin]);
+  }
+
+  /** It is made again: nobody is to be told that it was reused. */
+  withdraw(task: Task): void {
+    this.pending.delete(task.id);
+  }
+
+  /** Tells every hit whose bytes are there, and has the others made again. */
+  tell(): void {
+    this.due = false;
+    const { plan, ledger, listener, rebuild } = this.options;
+    const isOpen = plan.tasks.size > ledger.outcomes.size + this.pending.size;
+    const lost = new Map<Task, readonly string[]>();
+    const hits = [...this.pending.values()];
+    // Downstream first: one that is made again reads what is upstream of it.
+    for (const hit of isOpen ? [...hits].reverse() : []) {
+      const damaged = this.damagedOf(hit);
+      if (damaged.length === 0) continue;
+      lost.set(hit.task, damaged);
+      this.pending.delete(hit.task.id);
+    }
+    this.pending.clear();
+    for (const [task, outputs] of lost) rebuild(task, outputs);
+    for (const { task, trace } of hits) {
+      if (lost.has(task) || ledger.outcomes.get(task.id) === 'reused') continue;
+      listener({ event: 'reused', task: task.id, key: trace.key });
+      ledger.end(task, 'reused');
+    }
+  }
+
+  /** Outputs that a task which has no outcome yet may read, and that cannot be read. */
+  private damagedOf({ task, trace }: Hit): readonly string[] {
+    const { store, ledger } = this.options;
+    this.reads ??= readsOf(this.options.plan);
+    const names = [task.id, ...(this.twins.get(task.id) ?? [])];
+    const read = names
+      .flatMap((name) => this.reads?.get(name) ?? [])
+      .filter(({ by }) => !ledger.outcomes.has(by) && !this.pending.has(by));
+    return [...new Set(read.map(({ output }) => output))].filter((output) => {
+      const { digest, bytes } = trace.outputs[output];
+      return bytes <= VERIFIED_BYTES_MAX
+        ? store.blob(digest) === undefined
+        : !store.hasBlob(digest);
+    });
+  }
+}
+
+/** Who reads what of each task. */
+function readsOf(plan: Plan): ReadonlyMap<TaskId, readonly Read[]> {
+  const reads = new Map<TaskId, Read[]>();
+  for (const { id, inputs } of plan.tasks.values()) {
+    for (const { links } of Object.values(inputs)) {
+      for (const { task, output } of links) {
+        const list = reads.get(task);
+        if (list) list.push({ by: id, output });
+        else reads.set(task, [{ by: id, output }]);
+      }
+    }
+  }
+  return reads;
+}

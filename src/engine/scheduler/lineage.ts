@@ -1,0 +1,54 @@
+// lineage.ts — one digest for everything that a result came from
+import { canonicalJson, type Digest, digestOf, type TaskId } from '../model/key.ts';
+import type { Plan, Task } from '../planning/plan.ts';
+import { upstreamOf } from '../planning/visit-order.ts';
+import type { Ledger } from './run-state.ts';
+
+/**
+ * Lineages of tasks that have an outcome: two are equal when the same runs made the same results from the same ones, all
+ * the way up.
+ */
+export class Lineages {
+  private known = new Map<TaskId, Digest>();
+  private readonly plan: Plan;
+  private readonly ledger: Ledger;
+
+  constructor(plan: Plan, ledger: Ledger) {
+    this.plan = plan;
+    this.ledger = ledger;
+  }
+
+  of(task: Task): Digest {
+    // Not by recursion: plans may be thousands of tasks deep.
+    const path = [task];
+    for (let one = path.at(-1); one !== undefined; one = path.at(-1)) {
+      const missing = [...upstreamOf(one)].filter((id) => !this.known.has(id));
+      if (missing.length === 0) {
+        this.known.set(one.id, this.digestOf(one));
+        path.pop();
+      }
+      for (const id of missing) path.push(this.plan.tasks.get(id) as Task);
+    }
+    return this.known.get(task.id) as Digest;
+  }
+
+  /** To be called when a task was made again. */
+  forget(): void {
+    this.known = new Map();
+  }
+
+  private digestOf(task: Task): Digest {
+    const { traces, infeasible, outcomes } = this.ledger;
+    const trace = traces.get(task.id) ?? infeasible.get(task.id);
+    const outputs = Object.entries(trace?.outputs ?? {}).map(([name, { digest }]) => [
+      name,
+      digest,
+    ]);
+    const self = trace
+      ? [trace.key, trace.made.run, trace.made.at, outputs]
+      : [outcomes.get(task.id) ?? null];
+    return digestOf(
+      canonicalJson([task.id, self, [...upstreamOf(task)].map((id) => this.known.get(id) ?? null)]),
+    );
+  }
+}

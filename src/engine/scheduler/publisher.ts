@@ -1,0 +1,104 @@
+// publisher.ts — artifacts of the tasks of a run, put where people look for them, with their provenance
+import { type ArtifactFolder, openArtifacts } from '../artifacts/artifact.ts';
+import type { Supply } from '../executors/input-staging.ts';
+import type { Listener, Outcome } from '../model/event.ts';
+import type { TaskId } from '../model/key.ts';
+import type { Identity } from '../model/process-identity.ts';
+import type { Trace } from '../model/record.ts';
+import type { Plan, Task } from '../planning/plan.ts';
+import { StageError } from '../stage.ts';
+import type { Store } from '../store/store.ts';
+import { Lineages } from './lineage.ts';
+import type { Ledger } from './run-state.ts';
+
+/** What became of the tasks of a run. */
+export interface KnownTasks {
+  readonly outcomes: ReadonlyMap<TaskId, Outcome>;
+  readonly traces: ReadonlyMap<TaskId, Trace>;
+  /** Traces of actions that were found infeasible. */
+  readonly infeasible: ReadonlyMap<TaskId, Trace>;
+}
+
+/** Tells where the artifacts of a task come from, in files beside them. */
+export interface ProvenanceWriter {
+  /** Paths within the folder for artifacts; `obsolete`: where another plan has them. */
+  pathsOf(task: Task): { readonly own: readonly string[]; readonly obsolete: readonly string[] };
+  /** The texts of these files, for a task that is made. */
+  render(task: Task, known: KnownTasks): ReadonlyMap<string, string>;
+}
+
+/** What publishing needs. */
+export interface PublisherOptions {
+  readonly plan: Plan;
+  readonly store: Store;
+  readonly listener: Listener;
+  readonly ledger: Ledger;
+  readonly supply: Supply;
+  readonly provenance: ProvenanceWriter;
+  /** Folder for artifacts. */
+  readonly artifacts: string;
+  readonly identity: Identity;
+  readonly clock: () => number;
+}
+
+/** Publishes the artifacts of one run. */
+export class Publisher {
+  private readonly folder: ArtifactFolder;
+  private readonly lineages: Lineages;
+  private readonly options: PublisherOptions;
+  private isStale = false;
+
+  constructor(options: PublisherOptions) {
+    const { artifacts, identity, clock, plan, ledger } = options;
+    this.options = options;
+    this.folder = openArtifacts(artifacts, identity, clock);
+    this.lineages = new Lineages(plan, ledger);
+  }
+
+  /** Puts out the artifacts of a task, if it is made and has any. */
+  async publish(task: Task): Promise<void> {
+    const { listener, ledger } = this.options;
+    const trace = ledger.traces.get(task.id);
+    if (trace === undefined || Object.keys(task.artifacts).length === 0) return;
+    try {
+      await this.put(task, trace);
+    } catch (error) {
+      if (!(error instanceof StageError)) throw error;
+      // It was made again, and gave other bytes: these are what is known of it now.
+      listener({ event: 'warning', task: task.id, message: error.message });
+      if (ledger.traces.get(task.id) !== trace) await this.publish(task);
+    }
+  }
+
+  /** @throws StageError when bytes that are lost came out otherwise */
+  private async put(task: Task, trace: Trace): Promise<void> {
+    const { listener, store, provenance, ledger, supply } = this.options;
+    const { own: companions, obsolete } = provenance.pathsOf(task);
+    const changes = await this.folder.publish({
+      artifacts: Object.entries(task.artifacts).map(([output, path]) => {
+        const { digest, kind } = trace.outputs[output];
+        return { path, digest, isFolder: kind === 'files' };
+      }),
+      lineage: this.lineages.of(task),
+      ...{ companions, obsolete },
+      render: () => provenance.render(task, ledger),
+      ensure: async (digest) => (await supply.bytesOf(task.id, digest)) !== undefined,
+      read: (digest) => store.blob(digest),
+    });
+    for (const change of changes) listener({ event: 'artifact', task: task.id, ...change });
+  }
+
+  /** A task was made again on account of lost bytes: what is made from it has another provenance from now on. */
+  rebuilt(): void {
+    this.lineages.forget();
+    this.isStale = true;
+  }
+
+  /** Puts out again what was put out before a task was made again. */
+  async again(): Promise<void> {
+    if (!this.isStale) return;
+    const { plan, ledger } = this.options;
+    const made = [...plan.tasks.values()].filter(({ id }) => ledger.traces.has(id));
+    await Promise.all(made.map((task) => this.publish(task)));
+  }
+}

@@ -1,0 +1,93 @@
+// run-state.ts — what became of each task of a run, and what is said of it
+
+import type { Policy } from '../config/policy.ts';
+import type { Listener, Outcome, Tally, TaskError } from '../model/event.ts';
+import type { Key, TaskId } from '../model/key.ts';
+import type { Trace } from '../model/record.ts';
+import type { Task } from '../planning/plan.ts';
+import { type Absence, skippedFor } from '../rebuilder/missing-output.ts';
+
+/** What a ledger needs. */
+export interface LedgerOptions {
+  readonly listener: Listener;
+  readonly policies: { get(stage: string): Policy | undefined };
+}
+
+/** The outcomes of a run. */
+export class Ledger {
+  readonly outcomes = new Map<TaskId, Outcome>();
+  readonly traces = new Map<TaskId, Trace>();
+  /** Traces of actions that were found infeasible. */
+  readonly infeasible = new Map<TaskId, Trace>();
+  /** Tasks that gave nothing, and on whose account; not those that the user stopped. */
+  readonly absent = new Map<TaskId, Absence>();
+  /** Tasks that were stopped, and that the next make continues from a checkpoint. */
+  readonly resumable = new Set<TaskId>();
+  /** Whether a task failed that must not. */
+  failed = false;
+  private readonly options: LedgerOptions;
+
+  constructor(options: LedgerOptions) {
+    this.options = options;
+  }
+
+  /** Notes how a task ended, without a word. */
+  end(task: Task, outcome: Outcome): void {
+    this.outcomes.set(task.id, outcome);
+    if (outcome === 'failed' && !this.absent.get(task.id)?.allowed) this.failed = true;
+  }
+
+  /** Says that a task failed. */
+  fail(task: Task, error: TaskError): void {
+    const { message } = error;
+    const allowed = this.options.policies.get(task.stage)?.allowFailure && { allowed: true };
+    const told = { event: 'failed', task: task.id, error, params: task.params } as const;
+    this.options.listener({ ...told, ...allowed });
+    this.absent.set(task.id, { kind: 'failed', message, because: task.id, ...allowed });
+    this.end(task, 'failed');
+  }
+
+  /** Says that a task was stopped. @param checkpoint whether the store has a checkpoint of it */
+  interrupt(task: Task, checkpoint: boolean): void {
+    if (checkpoint) this.resumable.add(task.id);
+    this.options.listener({ event: 'interrupted', task: task.id, checkpoint });
+    this.end(task, 'interrupted');
+  }
+
+  /** Skips a task for others that are not made, or because the run ended before its turn came. */
+  skip(task: Task, broken: readonly TaskId[]): void {
+    this.end(task, 'skipped');
+    const absence = skippedFor(broken, this.absent);
+    if (absence) this.absent.set(task.id, absence);
+    const because = absence && { because: absence.because };
+    this.options.listener({ event: 'skipped', task: task.id, ...because });
+  }
+
+  /** Leaves out a task that cannot be done, by itself or for what it needs. @param known nothing ran to find it out */
+  leaveOut(task: Task, absence: Absence, known: boolean): void {
+    const { message, because } = absence;
+    this.absent.set(task.id, absence);
+    this.end(task, 'infeasible');
+    const told = { event: 'infeasible', task: task.id, message, known } as const;
+    this.options.listener(because === task.id ? told : { ...told, because });
+  }
+
+  /** Whether nothing failed or was skipped, but for what `allow-failure` allows. */
+  get ok(): boolean {
+    return [...this.outcomes].every(
+      ([task, outcome]) =>
+        (outcome !== 'failed' && outcome !== 'skipped') || this.absent.get(task)?.allowed === true,
+    );
+  }
+
+  get tally(): Tally {
+    const tally = { built: 0, reused: 0, failed: 0, skipped: 0, interrupted: 0, infeasible: 0 };
+    for (const outcome of this.outcomes.values()) tally[outcome] += 1;
+    return tally;
+  }
+
+  /** The key of every task that was made, reused or found infeasible. */
+  get keys(): ReadonlyMap<TaskId, Key> {
+    return new Map([...this.infeasible, ...this.traces].map(([task, { key }]) => [task, key]));
+  }
+}

@@ -1,0 +1,142 @@
+// history.ts — what a run leaves behind: a record of it, and what each of its tasks said
+import type { Event, Listener, Outcome, Tally } from '../model/event.ts';
+import { shellTaskId, type TaskId } from '../model/key.ts';
+import type { RunRecord, RunStart, TaskLog, Trace } from '../model/record.ts';
+import { type Journal, type JournalEntry, RunNotes } from './journal.ts';
+import { type Store, StoreError } from './store.ts';
+
+/** How a run ended. */
+interface Ended {
+  readonly tally: Tally;
+  readonly seconds: number;
+  /** How many tasks ran, whatever came of it. */
+  readonly ran: number;
+  /** Traces of tasks that were found infeasible. */
+  readonly infeasible: ReadonlyMap<TaskId, Trace>;
+  /** Whether its user stopped it. */
+  readonly interrupted: boolean;
+}
+
+/** Hears a run, and writes it down. */
+export interface Recorder {
+  readonly listener: Listener;
+  /** Keeps the run, unless nothing ran in it. One write. @throws StoreError */
+  close(result: Ended): void;
+  /** Notes at once that the run ends without a result. Never throws; after `close` it does nothing. */
+  cut(end: { readonly state: 'interrupted' | 'aborted'; readonly error?: string }): void;
+}
+
+/**
+ * Writes down what is heard of a run: from its first task on in its journal, which is there whatever ends the process,
+ * and as one record when it is over. Failures have their log in the store at once.
+ */
+export function recordRun(store: Store, run: RunStart, clock: () => number): Recorder {
+  const notes = new RunNotes();
+  const failed = new Map<TaskId, TaskLog>();
+  let journal: Journal | undefined;
+  let isOver = false;
+  const note = (entry: JournalEntry): void => {
+    notes.apply(entry);
+    if (journal) journal.note(entry);
+    else if ('begun' in entry) journal = store.beginRun(run, notes);
+  };
+  const logOf = (task: TaskId, outcome: Outcome): TaskLog => {
+    const at = new Date(clock()).toISOString();
+    return { task, run: run.id, at, outcome, ...notes.linesOf(task) };
+  };
+  const noteFailure = ({ task, error, params }: Extract<Event, { event: 'failed' }>): void => {
+    const key = notes.begun[task] && { key: notes.begun[task] };
+    const log = { ...logOf(task, 'failed'), error, params, ...key };
+    note({ ended: task, outcome: 'failed' });
+    notes.said.delete(task);
+    // A history that cannot be written loses no result: it is tried again with the rest.
+    if (!written(() => store.putLog(log))) failed.set(task, log);
+  };
+  const listener = (event: Event): void => {
+    if (event.event === 'started') note({ begun: event.task, key: event.key });
+    else if (event.event === 'log') note({ log: event.task, line: event.line });
+    else if (event.event === 'built' || event.event === 'reused') {
+      // A task that was reused and then lost its bytes is built after all.
+      note({ ended: event.task, outcome: event.event, key: event.key });
+    } else if (event.event === 'failed') noteFailure(event);
+    else if (['skipped', 'interrupted', 'infeasible'].includes(event.event)) {
+      const { task, event: outcome } = event as Extract<Event, { event: Outcome }>;
+      note({ ended: task, outcome });
+    }
+  };
+  return {
+    listener,
+    close({ tally, seconds, ran, infeasible, interrupted }) {
+      isOver = true;
+      if (ran > 0 || journal) {
+        const { keys, begun, outcomes, said } = notes;
+        for (const [task, { key }] of infeasible) keys[task] = key;
+        const record: RunRecord = {
+          ...run,
+          at: new Date(clock()).toISOString(),
+          seconds,
+          tally: { ...tally },
+          tasks: { ...keys },
+          begun: { ...begun },
+          outcomes: { ...outcomes },
+          state: interrupted ? 'interrupted' : 'finished',
+        };
+        const logs = [...said.keys()].flatMap((task) =>
+          task in outcomes ? [logOf(task, outcomes[task])] : [],
+        );
+        try {
+          store.putRun(record, [...logs, ...failed.values()]);
+        } catch (error) {
+          // The journal stays, and tells of the run until its record can be written.
+          journal?.noteNow({ end: interrupted ? 'interrupted' : 'aborted', error: String(error) });
+          journal?.close({ keep: true });
+          throw error;
+        }
+      }
+      journal?.close({ keep: false });
+    },
+    cut({ state, error }) {
+      if (isOver) return;
+      isOver = true;
+      journal?.noteNow({ end: state, ...(error !== undefined && { error }) });
+      journal?.close({ keep: true });
+    },
+  };
+}
+
+function written(action: () => void): boolean {
+  try {
+    action();
+    return true;
+  } catch (error) {
+    if (error instanceof StoreError) return false;
+    throw error;
+  }
+}
+
+/** The runs that a word names: an id, the beginning of one or of its random end, `last`, or `last~1`. */
+export function findRuns(runs: readonly RunRecord[], word: string): readonly RunRecord[] {
+  const back = /^last(?:~(\d+))?$/.exec(word);
+  if (back) return runs.slice(Number(back[1] ?? 0), Number(back[1] ?? 0) + 1);
+  const exact = runs.filter(({ id }) => id === word);
+  if (exact.length > 0) return exact;
+  return runs.filter(({ id }) => id.startsWith(word) || id.split('-').at(-1)?.startsWith(word));
+}
+
+/** The newest of some runs in which a task did something, however it ended. */
+export function lastRunOf(runs: readonly RunRecord[], task: TaskId): RunRecord | undefined {
+  return runs.find(({ outcomes }) => {
+    const outcome = outcomes && Object.hasOwn(outcomes, task) ? outcomes[task] : undefined;
+    return outcome !== undefined && !['reused', 'skipped', 'infeasible'].includes(outcome);
+  });
+}
+
+/** The tasks of some runs that a word names: `rigl[a,b]` or `rigl/a/b`. */
+export function taskInRuns(runs: readonly RunRecord[], word: string): TaskId | undefined {
+  for (const { outcomes = {} } of runs) {
+    for (const task of Object.keys(outcomes) as TaskId[]) {
+      if (task === word || shellTaskId(task) === word) return task;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,148 @@
+// lmdb-root.ts — one file of LMDB: how it is opened and written, its errors in words (the only file that imports lmdb)
+import { closeSync, existsSync, openSync, rmSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { makeFolder } from '../../files/make-folder.ts';
+import { isSystemError, systemHint, systemSentence } from '../../files/system-error.ts';
+import { StoreError } from '../store.ts';
+import { lmdbFault } from './lmdb-file.ts';
+
+/** A file of LMDB: tables, and transactions over all of them. */
+export type LmdbRoot = RootDatabase;
+/** One table of it. */
+export type LmdbTable<V> = Database<V, string>;
+
+/** Opens a file of LMDB in a folder; both are made when missing. @throws StoreError */
+export function openRoot(
+  folder: string,
+  name: string,
+  options: { readonly noSync?: boolean } = {},
+): LmdbRoot {
+  const path = join(folder, name);
+  try {
+    makeFolder(folder);
+    checkFile(path);
+    // Tables are made in transactions of their own.
+    if (!existsSync(path)) checkRoom(folder, ROOM);
+    return open({ path, noSubdir: true, maxDbs: 16, ...options });
+  } catch (error) {
+    throw error instanceof StoreError ? error : worded(error, folder);
+  }
+}
+
+/** Milliseconds after which a file that is being made must be of a process that died over it. */
+const PATIENCE = 2000;
+
+/**
+ * Opens a file and its tables, alone among processes while the file is new: LMDB now and then gives up (MDB_PROBLEM), or
+ * goes round in circles, where several make the first tables of a file at once. Who makes it leaves a mark beside it
+ * meanwhile, for which others wait.
+ */
+export function openAlone<T>(folder: string, name: string, openAll: () => T): T {
+  const path = join(folder, name);
+  const mark = `${path}.new`;
+  for (;;) {
+    waitFor(mark);
+    if (existsSync(path)) return openAll();
+    const left = leaveMark(folder, mark);
+    if (left === 'another') continue;
+    try {
+      return openAll();
+    } finally {
+      if (left === 'ours') rmSync(mark, { force: true });
+    }
+  }
+}
+
+/** Returns when there is no mark; one that stays is taken away. */
+function waitFor(mark: string): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  for (let waited = 0; existsSync(mark); waited += 5) {
+    if (waited >= PATIENCE) {
+      rmSync(mark, { force: true });
+      // Not looked at again: the next one may already be of somebody who lives.
+      return;
+    }
+    Atomics.wait(clock, 0, 0, 5);
+  }
+}
+
+/** Leaves a mark, unless another has; none where the folder cannot be written, which LMDB then tells. */
+function leaveMark(folder: string, mark: string): 'ours' | 'another' | 'none' {
+  try {
+    makeFolder(folder);
+  } catch {
+    return 'none';
+  }
+  try {
+    closeSync(openSync(mark, 'wx'));
+    return 'ours';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EEXIST' ? 'another' : 'none';
+  }
+}
+
+/** Opens a file that is there, beside whoever writes it. It is never written. */
+export const openForReading = (path: string): LmdbRoot =>
+  open({ path, noSubdir: true, maxDbs: 16, readOnly: true });
+
+/** What a transaction may write beside its values: the pages of the trees that lead to them. */
+const ROOM = 128 * 1024;
+
+/**
+ * One transaction, flushed to disk before it returns. What has no room is refused beforehand: lmdb 3.5 writes its own
+ * words for a write that fails (ENOSPC) beyond the memory that it set aside for them, and the process may die of that.
+ * @param bytes of the values that it writes; below zero where it takes away more than that
+ * @throws StoreError worded for people
+ */
+export function transact<T>(root: LmdbRoot, folder: string, action: () => T, bytes = 0): T {
+  try {
+    if (bytes >= 0) checkRoom(folder, bytes + ROOM);
+    return root.transactionSync(action);
+  } catch (error) {
+    throw worded(error, folder);
+  }
+}
+
+/** @throws Error worded as the system does, where a folder's disk has less room than that */
+function checkRoom(folder: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(folder);
+  if (bavail * bsize >= bytes) return;
+  const kib = (size: number): string => `${Math.ceil(size / 1024)} KiB`;
+  throw new Error(`no space left: ${kib(bytes)} are needed, ${kib(bavail * bsize)} are free`);
+}
+
+/** Refuses a file that LMDB could not survive. */
+function checkFile(path: string): void {
+  const fault = lmdbFault(path);
+  if (fault === undefined) return;
+  const what =
+    fault === 'foreign'
+      ? 'is no store, or its beginning is damaged'
+      : 'is cut short: it refers to pages beyond its end (a copy that broke off?)';
+  throw new StoreError(
+    `${path} ${what}: move it away and make again, or name another folder with --cache`,
+  );
+}
+
+/** LMDB says EIO for a full disk: say what a person can do. */
+export function worded(error: unknown, folder: string): StoreError {
+  if (isSystemError(error) && error.code !== 'ENOSPC') {
+    return new StoreError(
+      `the store in ${folder} cannot be opened: ${systemSentence(error)}`,
+      systemHint(error),
+    );
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  const full = /ENOSPC|No space left|MDB_MAP_FULL|EIO|Input\/output error/i.test(text);
+  const advice = full
+    ? 'the disk is full or failing: free some space and make again (nothing half-written was kept)'
+    : 'check that the folder can be written';
+  return new StoreError(`the store in ${folder} cannot be written (${text}): ${advice}`);
+}
+
+/** Whether a folder lies on a network file system, where LMDB's locks cannot be relied on. */
+export function isNetworkFolder(folder: string): boolean {
+  // NFS, SMB, CIFS, SMB2 (statfs(2), "f_type").
+  return [0x6969, 0x517b, 0xff534d42, 0xfe534d42].includes(statfsSync(folder).type >>> 0);
+}

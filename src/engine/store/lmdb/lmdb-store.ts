@@ -1,0 +1,309 @@
+// lmdb-store.ts — the store in LMDB
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { isSystemError, systemHint, systemWords } from '../../files/system-error.ts';
+import { STORE_FILE } from '../../files/up-to-date.ts';
+import { type Digest, digestOf, type Key } from '../../model/key.ts';
+import type { Identity } from '../../model/process-identity.ts';
+import {
+  CLAIM_LEASE_MS,
+  logKey,
+  type RunRecord,
+  type TaskLog,
+  type Trace,
+} from '../../model/record.ts';
+import { openJournal } from '../journal.ts';
+import { openRunTable } from '../run-table.ts';
+import { type Store, StoreError, type Tables, type Upkeep } from '../store.ts';
+import { checkFormat, STORE_FORMAT } from '../store-format.ts';
+import { inodeOf, isCompacting } from './compaction.ts';
+import { openClaims } from './lease-table.ts';
+import {
+  type LmdbRoot,
+  openAlone,
+  openForReading,
+  openRoot,
+  transact,
+  worded,
+} from './lmdb-root.ts';
+
+/** The file, and the tables that every store has. */
+function openTables(folder: string) {
+  const root = openRoot(folder, STORE_FILE);
+  const table = <V>(name: string) => root.openDB<V, string>({ name, encoding: 'json' });
+  return {
+    root,
+    table,
+    meta: table<number>('meta'),
+    blobs: root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' }),
+    partials: root.openDB<Buffer, string>({ name: 'partial', encoding: 'binary' }),
+    traces: table<Trace>('traces'),
+    latest: table<Key>('latest'),
+    runs: table<RunRecord>('runs'),
+  };
+}
+
+/** What to tell about damage that was found while reading. */
+export type OnDamage = (digest: Digest) => void;
+
+/**
+ * Opens the LMDB store in a folder, which is made when missing.
+ * @param identity of this process: without it, nothing is known of the processes of runs that have no record
+ * @throws StoreError when the folder cannot be written, is full, or holds a store of another format.
+ */
+export function openStore(folder: string, onDamage: OnDamage, identity?: Identity): Store {
+  const before = inodeOf(join(folder, STORE_FILE));
+  const { root, table, meta, blobs, partials, traces, latest, runs } = openAlone(
+    folder,
+    STORE_FILE,
+    () => openTables(folder),
+  );
+  /** LMDB strikes this process off its readers whenever a table is opened, and enters it again when it reads. */
+  const enlist = (): unknown => meta.get('format');
+  const late = <V>(name: string) =>
+    lazy(() => {
+      const opened = table<V>(name);
+      enlist();
+      return opened;
+    });
+  // Opened when they are needed first: a make that says nothing never needs them.
+  const logs = late<TaskLog>('logs');
+  const pins = late<string>('pins');
+  try {
+    if (enlist() !== STORE_FORMAT) root.transactionSync(() => checkFormat(meta, folder));
+    enlist();
+    checkNotCompacting(folder, before);
+  } catch (error) {
+    void root.close();
+    throw error instanceof StoreError ? error : worded(error, folder);
+  }
+
+  /** Every write: one transaction, flushed to disk before it returns, an error worded for people. */
+  const write = <T>(action: () => T, bytes = 0): T => transact(root, folder, action, bytes);
+  const remove = <T>(action: () => T): T => write(action, -1);
+  const claims = openClaims(folder);
+  const putRun: Store['putRun'] = (run, said = []) => {
+    // A table cannot be opened within a transaction.
+    const kept = said.length > 0 ? logs() : undefined;
+    write(() => {
+      runs.putSync(run.id, run);
+      for (const log of said) kept?.putSync(logKey(log.run, log.task), log);
+    });
+  };
+  const history = openRunTable({
+    folder,
+    identity,
+    runs: {
+      get: (id) => runs.get(id),
+      doesExist: (id) => runs.doesExist(id),
+      newest(limit) {
+        const range = { reverse: true, ...(limit !== undefined && { limit }) };
+        return [...runs.getRange(range)].map(({ value }) => value);
+      },
+    },
+    log: (run, task) => logs().get(logKey(run, task)),
+    trace: (key) => traces.get(key),
+    putRun,
+  });
+
+  return {
+    blob(digest) {
+      const bytes = blobs.get(digest);
+      if (bytes === undefined) return undefined;
+      if (digestOf(bytes) === digest) return bytes;
+      onDamage(digest);
+      remove(() => blobs.removeSync(digest));
+      return undefined;
+    },
+    hasBlob: (digest) => blobs.doesExist(digest),
+    putBlob(bytes) {
+      const digest = digestOf(bytes);
+      if (!blobs.doesExist(digest)) {
+        write(() => blobs.putSync(digest, asBuffer(bytes)), bytes.length);
+      }
+      return digest;
+    },
+    trace: (key) => traces.get(key),
+    traces: () => traces.getRange().map(({ value }) => value),
+    latest: (task) => latest.get(task),
+    setLatest(entries) {
+      const changed = [...entries].filter(([task, key]) => latest.get(task) !== key);
+      if (changed.length > 0) {
+        write(() => {
+          for (const [task, key] of changed) latest.putSync(task, key);
+        });
+      }
+    },
+    commit(...commits) {
+      const named = commits.flatMap(({ blobs: parts }) =>
+        parts.map((bytes) => [digestOf(bytes), bytes] as const),
+      );
+      write(() => {
+        for (const [digest, bytes] of named) {
+          if (!blobs.doesExist(digest)) blobs.putSync(digest, asBuffer(bytes));
+        }
+        for (const { trace } of commits) {
+          traces.putSync(trace.key, trace);
+          latest.putSync(trace.task, trace.key);
+          partials.removeSync(trace.key);
+        }
+      }, bytesIn(named));
+    },
+    partial(key) {
+      const kept = partials.get(key);
+      if (kept === undefined) return undefined;
+      const [digest, bytes] = [kept.toString('latin1', 0, 64), kept.subarray(64)];
+      if (digestOf(bytes) === digest) return bytes;
+      onDamage(digest as Digest);
+      remove(() => partials.removeSync(key));
+      return undefined;
+    },
+    hasPartial: (key) => partials.doesExist(key),
+    putPartial(key, bytes) {
+      // A checkpoint has no name that would verify it: its digest stands before it.
+      const digest = Buffer.from(digestOf(bytes), 'latin1');
+      write(() => partials.putSync(key, Buffer.concat([digest, bytes])), bytes.length);
+    },
+    dropPartial(key) {
+      if (partials.doesExist(key)) remove(() => partials.removeSync(key));
+    },
+    claim(key, owner, now, holder, leaseOf = () => CLAIM_LEASE_MS) {
+      const other = claims.write((table) => {
+        const held = table.get(key);
+        const lease = held?.holder ? leaseOf(held.holder) : CLAIM_LEASE_MS;
+        if (held && held.owner !== owner && now - held.renewed < lease) return held;
+        table.putSync(key, { owner, renewed: now, ...(holder && { holder }) });
+        return undefined;
+      });
+      // Who had it before may have committed since we last looked: reads keep to one state of the store for a while.
+      if (other === undefined) root.resetReadTxn();
+      return other;
+    },
+    renew: (keys, owner, now) =>
+      claims.write((table) => {
+        for (const key of keys) {
+          const held = table.get(key);
+          if (held?.owner === owner) table.putSync(key, { ...held, renewed: now });
+        }
+      }),
+    release: (key, owner) =>
+      claims.remove((table) => {
+        if (table.get(key)?.owner === owner) table.removeSync(key);
+      }),
+    beginRun: (run, notes) => openJournal(folder, run, notes),
+    settleRuns: history.settle,
+    putRun,
+    runs: history.all,
+    run: history.one,
+    putLog(log) {
+      const kept = logs();
+      write(() => kept.putSync(logKey(log.run, log.task), log));
+    },
+    log: history.log,
+    get upkeep() {
+      const tables = { blobs, partials, traces, latest, runs, logs: logs(), pins: pins() };
+      return {
+        ...upkeepOf(root, join(folder, STORE_FILE), tables as unknown as Tables),
+        shared() {
+          enlist();
+          return isShared(root);
+        },
+        write: remove,
+        claims: () => claims.all(),
+        dropClaims(keys: readonly Key[]) {
+          claims.remove((table) => {
+            for (const key of keys) table.removeSync(key);
+          });
+        },
+      };
+    },
+    close: lazy(async () => {
+      await claims.close();
+      await root.close();
+    }),
+  };
+}
+
+/** Whether a folder holds a store. @throws StoreError where that cannot be told, as for a folder that cannot be entered */
+export function hasStore(folder: string): boolean {
+  const path = join(folder, STORE_FILE);
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || !isSystemError(error)) return false;
+    throw new StoreError(`${path} cannot be looked at: ${systemWords(error)}`, systemHint(error));
+  }
+}
+
+function lazy<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+/** Page counts of a table, as lmdb gives them. */
+interface PageStats {
+  readonly pageSize: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+function upkeepOf(
+  root: LmdbRoot,
+  file: string,
+  tables: Tables,
+): Omit<Upkeep, 'write' | 'shared' | 'claims' | 'dropClaims'> {
+  const bytesOf = (table: { getStats(): object }): number => {
+    const stats = table.getStats() as PageStats;
+    const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
+    return pages * stats.pageSize;
+  };
+  return {
+    file,
+    tables,
+    bytes: () =>
+      Object.values(tables).reduce((sum, table) => sum + bytesOf(table as unknown as LmdbRoot), 0),
+    copyCompact: (path) => root.backup(path, true),
+  };
+}
+
+/** Whether a file has other readers than this one. Those that died are struck off first. */
+function isShared(root: LmdbRoot): boolean {
+  root.readerCheck();
+  // A line for each, below a line of titles.
+  return root.readerList().trim().split('\n').length - 1 > 1;
+}
+
+/** Reads blobs of the store in a folder, verified, beside the process that has it open. It never writes. */
+export function openBlobs(folder: string): (digest: Digest) => Uint8Array | undefined {
+  const root = openForReading(join(folder, STORE_FILE));
+  const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
+  return (digest) => {
+    // What was committed since the last look belongs to it.
+    root.resetReadTxn();
+    const bytes = blobs.get(digest);
+    return bytes && digestOf(bytes) === digest ? new Uint8Array(bytes) : undefined;
+  };
+}
+
+/**
+ * Refuses a store that is being rewritten: what we wrote to the old file would be lost. Called when we are among its
+ * readers: who sets the mark after that finds us there, and leaves the store as it is.
+ */
+function checkNotCompacting(folder: string, before: number | undefined): void {
+  const path = join(folder, STORE_FILE);
+  const replaced = before !== undefined && before !== inodeOf(path);
+  if (!replaced && !isCompacting(path, Date.now())) return;
+  throw new StoreError(`the store in ${folder} is being compacted: try again when that is over`);
+}
+
+const bytesIn = (named: readonly (readonly [Digest, Uint8Array])[]): number =>
+  named.reduce((sum, [, bytes]) => sum + bytes.length, 0);
+
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,0 +1,185 @@
+// read-only-store.ts — the store for somebody who may read its file and not write it
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { STORE_FILE } from '../../files/up-to-date.ts';
+import { type Digest, digestOf, type Key } from '../../model/key.ts';
+import type { Identity } from '../../model/process-identity.ts';
+import { logKey, type RunRecord, type TaskLog, type Trace } from '../../model/record.ts';
+import { emptyStore } from '../empty-store.ts';
+import { openRunTable } from '../run-table.ts';
+import { type Store, StoreError, type Table, type Tables, type Upkeep } from '../store.ts';
+import { requireFormat } from '../store-format.ts';
+import { lmdbFault } from './lmdb-file.ts';
+import { openPages, type PageTable } from './lmdb-reader.ts';
+
+/**
+ * Whether this process may do what LMDB asks of every reader: enter itself in the lock file, which is made where it is
+ * missing.
+ */
+export function mayOpenStore(folder: string): boolean {
+  const file = join(folder, STORE_FILE);
+  const lock = `${file}-lock`;
+  return isWritable(file) && isWritable(existsSync(lock) ? lock : folder);
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Opens the store in a folder without a lock, beside whoever writes it. @throws StoreError when it cannot be read */
+export function openStoreReadOnly(
+  folder: string,
+  onDamage: (digest: Digest) => void,
+  identity?: Identity,
+): Store {
+  const path = join(folder, STORE_FILE);
+  // Somebody is making it right now.
+  if (statSync(path).size === 0) return emptyStore();
+  const fault = readable(path, () => lmdbFault(path));
+  if (fault !== undefined) {
+    throw new StoreError(`${path} is no store, or is cut short: --cache names another folder`);
+  }
+  const file = readable(path, () => openPages(path));
+  const isOwn = (value: Buffer, digest: string): boolean => digestOf(value) === digest;
+  const blobs = file.table('blobs', isOwn);
+  const meta = jsonTable<number>(file.table('meta'));
+  const traces = jsonTable<Trace>(file.table('traces'));
+  const latest = jsonTable<Key>(file.table('latest'));
+  const runs = jsonTable<RunRecord>(file.table('runs'));
+  const logs = jsonTable<TaskLog>(file.table('logs'));
+  const tables = {
+    blobs: tableOf(blobs, (value) => value),
+    partials: tableOf(file.table('partial', isPartial), (value) => value),
+    traces,
+    latest,
+    runs,
+    logs,
+    pins: jsonTable<string>(file.table('pins')),
+  };
+  try {
+    requireFormat(meta, folder);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  const history = openRunTable({
+    folder,
+    identity,
+    runs: {
+      get: (id) => runs.get(id),
+      doesExist: (id) => runs.doesExist(id),
+      newest: (limit) =>
+        [...runs.getKeys()]
+          .reverse()
+          .slice(0, limit)
+          .flatMap((id) => runs.get(id) ?? []),
+    },
+    log: (run, task) => logs.get(logKey(run, task)),
+    trace: (key) => traces.get(key),
+    putRun: refuse,
+  });
+  return {
+    ...refusing,
+    blob(digest) {
+      const bytes = blobs.get(digest);
+      if (bytes === undefined || isOwn(bytes, digest)) return bytes;
+      onDamage(digest);
+      return undefined;
+    },
+    hasBlob: (digest) => blobs.has(digest),
+    trace: (key) => traces.get(key),
+    *traces() {
+      for (const key of traces.getKeys()) {
+        const trace = traces.get(key);
+        // Somebody may have taken it away since its key was read.
+        if (trace) yield trace;
+      }
+    },
+    latest: (task) => latest.get(task),
+    partial(key) {
+      const kept = tables.partials.get(key);
+      return kept && isPartial(Buffer.from(kept)) ? kept.subarray(DIGEST_LENGTH) : undefined;
+    },
+    hasPartial: (key) => tables.partials.doesExist(key),
+    // Whoever may write the store does that.
+    settleRuns: () => undefined,
+    runs: history.all,
+    run: history.one,
+    log: history.log,
+    upkeep: upkeepOf(path, tables, Object.values(tables)),
+    close: async () => file.close(),
+  };
+}
+
+/** A checkpoint's digest stands before it. */
+const DIGEST_LENGTH = 64;
+const isPartial = (kept: Buffer): boolean =>
+  digestOf(kept.subarray(DIGEST_LENGTH)) === kept.toString('latin1', 0, DIGEST_LENGTH);
+
+function readable<T>(path: string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EPERM') throw error;
+    throw new StoreError(`${path} cannot be read: you lack the permission`);
+  }
+}
+
+const refuse = (): never => {
+  throw new StoreError('the store can only be read here: you lack the permission to write it');
+};
+
+const refusing = {
+  putBlob: refuse,
+  setLatest: refuse,
+  commit: refuse,
+  putPartial: refuse,
+  dropPartial: refuse,
+  claim: refuse,
+  renew: refuse,
+  release: refuse,
+  beginRun: refuse,
+  putRun: refuse,
+  putLog: refuse,
+};
+
+/** A table that can be looked at, and how many bytes its pages have. */
+interface ReadTable<V> extends Table<V> {
+  bytes(): number;
+}
+
+const tableOf = <V>(table: PageTable, decode: (value: Buffer) => V): ReadTable<V> => ({
+  get(key) {
+    const value = table.get(key);
+    return value && decode(value);
+  },
+  putSync: refuse,
+  removeSync: refuse,
+  doesExist: table.has,
+  getKeys: table.keys,
+  bytes: table.bytes,
+});
+
+const jsonTable = <V>(table: PageTable): ReadTable<V> =>
+  tableOf(table, (value) => JSON.parse(value.toString('utf8')) as V);
+
+/** @param all the same tables */
+function upkeepOf(file: string, tables: Tables, all: readonly ReadTable<unknown>[]): Upkeep {
+  return {
+    file,
+    tables,
+    claims: () => new Map(),
+    dropClaims: refuse,
+    write: refuse,
+    bytes: () => all.reduce((sum, table) => sum + table.bytes(), 0),
+    // Who else is there cannot be told without the lock file.
+    shared: () => true,
+    copyCompact: refuse,
+  };
+}

@@ -1,0 +1,83 @@
+// fsck.ts — reads everything in a store and tells what is wrong with it
+import { type Digest, digestOf, type Key, keyOf, type TaskId } from '../../model/key.ts';
+import { CLAIM_LEASE_MS, type Trace } from '../../model/record.ts';
+import type { Tables, Upkeep } from '../store.ts';
+
+/** Something wrong in a store. */
+export type Defect =
+  | { readonly kind: 'damaged blob'; readonly digest: Digest; readonly made: readonly TaskId[] }
+  | {
+      readonly kind: 'missing blob';
+      readonly digest: Digest;
+      readonly task: TaskId;
+      readonly key: Key;
+    }
+  | { readonly kind: 'damaged checkpoint'; readonly key: Key }
+  | { readonly kind: 'damaged trace'; readonly key: Key }
+  | { readonly kind: 'dead claim'; readonly key: Key; readonly owner: string };
+
+/** How far an examination is. */
+export type OnExamined = (done: number, of: number) => void;
+
+/** Reads everything in a store and tells what is wrong. Changes nothing. */
+export function examine(
+  { tables, claims }: Upkeep,
+  now: number,
+  onExamined: OnExamined,
+): readonly Defect[] {
+  const defects: Defect[] = [];
+  const makers = new Map<string, TaskId[]>();
+  for (const key of tables.traces.getKeys()) {
+    const trace = readTrace(tables, key);
+    if (trace === undefined) {
+      defects.push({ kind: 'damaged trace', key: key as Key });
+      continue;
+    }
+    for (const { digest } of Object.values(trace.outputs)) {
+      makers.set(digest, [...(makers.get(digest) ?? []), trace.task]);
+      if (tables.blobs.doesExist(digest)) continue;
+      defects.push({ kind: 'missing blob', digest, task: trace.task, key: key as Key });
+    }
+  }
+  const blobs = [...tables.blobs.getKeys()];
+  blobs.forEach((digest, index) => {
+    const bytes = tables.blobs.get(digest);
+    if (bytes === undefined || digestOf(bytes) !== digest) {
+      const made = makers.get(digest) ?? [];
+      defects.push({ kind: 'damaged blob', digest: digest as Digest, made });
+    }
+    onExamined(index + 1, blobs.length);
+  });
+  for (const key of tables.partials.getKeys()) {
+    const kept = Buffer.from(tables.partials.get(key) ?? []);
+    if (digestOf(kept.subarray(64)) === kept.toString('latin1', 0, 64)) continue;
+    defects.push({ kind: 'damaged checkpoint', key: key as Key });
+  }
+  for (const [key, { owner, renewed }] of claims()) {
+    if (now - renewed >= CLAIM_LEASE_MS) defects.push({ kind: 'dead claim', key, owner });
+  }
+  return defects;
+}
+
+/** A trace that can be read and whose parts give its key. */
+function readTrace({ traces }: Tables, key: string): Trace | undefined {
+  try {
+    const trace = traces.get(key);
+    return trace && keyOf(trace.parts) === key ? trace : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Drops what is wrong, so that a make puts it right. */
+export function repair({ tables, write, dropClaims }: Upkeep, defects: readonly Defect[]): void {
+  dropClaims(defects.flatMap((defect) => (defect.kind === 'dead claim' ? [defect.key] : [])));
+  write(() => {
+    for (const defect of defects) {
+      if (defect.kind === 'damaged blob') tables.blobs.removeSync(defect.digest);
+      else if (defect.kind === 'damaged checkpoint') tables.partials.removeSync(defect.key);
+      else if (defect.kind === 'damaged trace') tables.traces.removeSync(defect.key);
+      // A trace with a missing blob stays: the next make says what was lost, and makes that again.
+    }
+  });
+}

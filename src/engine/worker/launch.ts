@@ -1,0 +1,147 @@
+// launch.ts — the near side of one worker process: its start, its pipes, its last words
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { frameOf, frameReader } from '../process/frame.ts';
+import { lineReader } from '../process/lines.ts';
+import { killProgram } from '../process/processes.ts';
+import { newNonce, ownEnvironment, supervise, unsupervise } from '../process/supervisor.ts';
+import { PIPES, type WorkerMessage, type WorkerRequest } from './protocol.ts';
+
+/** How a worker process is started: a program, then its arguments. */
+export type WorkerCommand = readonly [program: string, ...words: string[]];
+
+/** One worker process. */
+export interface WorkerProcess {
+  ask(request: WorkerRequest): void;
+  /** Raises one of `FLAGS`, whatever the stage is doing. */
+  raise(flag: number): void;
+  /** Ends it at once. */
+  kill(): void;
+  /** Resolves when the process is gone. */
+  readonly gone: Promise<void>;
+}
+
+/** What becomes of it. */
+export interface WorkerProcessEars {
+  said(message: WorkerMessage): void;
+  /** Native code printed something, past the stage's own streams. */
+  printed(line: string): void;
+  /** It ended without a word: how, in words. */
+  died(message: string): void;
+}
+
+/** Of what a dying process printed, so many lines are looked through, and told. */
+const LAST_WORDS_KEPT = 64;
+const LAST_WORDS_LINES = 8;
+/** What a dead process had printed may be held back by a child of its own, for no longer than this. */
+const CLOSE_GRACE_MS = 500;
+
+const DAMAGED = `what the worker says cannot be read: does the stage write to file descriptor ${PIPES.answers}?`;
+
+/**
+ * Starts a worker process, in a session of its own. It ends by itself when this one does, however that ends, and what its
+ * stages started ends with it.
+ */
+export function startWorker(
+  [program, ...words]: WorkerCommand,
+  ears: WorkerProcessEars,
+): WorkerProcess {
+  const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
+  const nonce = newNonce();
+  const child = spawn(program, words, {
+    stdio: [...stdio],
+    env: ownEnvironment(nonce),
+    detached: true,
+  });
+  const mark = child.pid === undefined ? undefined : supervise(child.pid, nonce);
+  const pipes: readonly unknown[] = child.stdio;
+  const requests = pipes[PIPES.requests] as Writable;
+  const leash = pipes[PIPES.leash] as Writable;
+  // A pipe to a process that has just died breaks: that it died is told by other means.
+  for (const pipe of [requests, leash]) pipe.on('error', () => undefined);
+  let isDamaged = false;
+  const damaged = (): void => {
+    isDamaged = true;
+    child.kill('SIGKILL');
+  };
+  (pipes[PIPES.answers] as Readable)
+    .on('data', frameReader<WorkerMessage>(ears.said, damaged))
+    .on('error', () => undefined);
+  const lastWords = collectWords(child, ears.printed);
+  const gone = new Promise<void>((resolve) => {
+    let isOver = false;
+    const end = (message: string): void => {
+      if (isOver) return;
+      isOver = true;
+      ears.died(message);
+      resolve();
+    };
+    child.once('error', (error) => end(`the worker could not be started: ${error.message}`));
+    child.once('exit', (code, signal) => {
+      if (mark) void killProgram(mark).then(() => unsupervise(mark));
+      const told = (): void => {
+        end(isDamaged ? DAMAGED : deathWords(code, signal, lastWords()));
+        // A process that it left behind may hold the other ends: that must not keep this one alive.
+        for (const pipe of child.stdio) pipe?.destroy();
+      };
+      const late = setTimeout(told, CLOSE_GRACE_MS);
+      child.once('close', () => {
+        clearTimeout(late);
+        told();
+      });
+    });
+  });
+  return {
+    ask: (request) => void requests.write(frameOf(request)),
+    raise: (flag) => void leash.write(Uint8Array.of(flag)),
+    kill: () => void child.kill('SIGKILL'),
+    gone,
+  };
+}
+
+/** Passes on, line by line, what the process prints, and keeps the end of it. */
+function collectWords(child: ChildProcess, printed: (line: string) => void): () => string {
+  const tail: string[] = [];
+  const readers = [child.stdout, child.stderr].map((stream) => {
+    const reader = lineReader({
+      line(line) {
+        if (line.trim() === '') return;
+        tail.push(line);
+        if (tail.length > LAST_WORDS_KEPT) tail.shift();
+        printed(line);
+      },
+    });
+    stream?.on('data', (chunk: Buffer) => reader.push(chunk));
+    return reader;
+  });
+  return () => {
+    for (const reader of readers) reader.flush();
+    return tail.join('\n');
+  };
+}
+
+/** How a process ended that nobody had ended, and the last that it printed. */
+function deathWords(code: number | null, signal: string | null, words: string): string {
+  const lines = words.split('\n').filter((line) => line.trim() !== '');
+  // V8 says in one line among many why it gives up.
+  const fatal = lines.find((line) => /^(FATAL ERROR|# Fatal)|out of memory/i.test(line));
+  if (fatal && /heap|memory/i.test(fatal)) {
+    return (
+      `the worker ran out of memory (${fatal.trim()}): ` +
+      'NODE_OPTIONS=--max-old-space-size=MIB gives it more'
+    );
+  }
+  const how =
+    signal === null
+      ? `the worker ended with exit code ${code} before the stage did: does it exit the process?`
+      : `the worker was ended by ${signal}${SIGNAL_HINTS[signal] ?? ''}`;
+  const last = (fatal ? [fatal] : lines.slice(-LAST_WORDS_LINES)).map((line) => `  ${line}`);
+  return last.length > 0 ? `${how}\nits last words:\n${last.join('\n')}` : how;
+}
+
+const SIGNAL_HINTS: { readonly [signal: string]: string } = {
+  SIGKILL: ': the system does so to the largest process when memory runs out',
+  SIGSEGV: ': native code crashed',
+  SIGBUS: ': native code crashed',
+  SIGILL: ': native code crashed',
+};

@@ -1,0 +1,108 @@
+// protocol.ts — what the engine and a worker say to each other
+
+import type { Coordinates, Digest, Json, Named, TaskId } from '../model/key.ts';
+import type { Absent, Arity, Tools } from '../stage.ts';
+import type { Declaration, ParamsAnswer, WorkAnswer, WorkQuestion } from './declaration.ts';
+
+/** A blob that a task reads: small ones are sent along, the worker takes the others from the store. */
+export interface GivenBlob {
+  readonly digest: Digest;
+  readonly bytes?: Uint8Array;
+}
+
+/** The blobs of one input port, as many as its arity says. */
+export interface InputBlobs {
+  readonly arity: Arity;
+  readonly items: readonly (GivenBlob & { readonly task: TaskId; readonly at: Coordinates })[];
+  /** For a partial input: the tasks that gave nothing. */
+  readonly missing?: readonly Absent[];
+}
+
+/** Asks which tools a stage would use, for each of several params. */
+export interface ToolsQuestion {
+  readonly ask: 'tools';
+  /** Path of the stage's bundle. */
+  readonly bundle: string;
+  /** Folder of the project, whose packages are loaded. */
+  readonly root: string;
+  readonly params: readonly Named<Json>[];
+}
+
+/** What a stage module is asked when a pipeline is planned. `bundle` is the path of its bundle. */
+export type StageQuestion =
+  | { readonly ask: 'declaration'; readonly bundle: string }
+  | { readonly ask: 'params'; readonly bundle: string; readonly given: readonly Named<Json>[] }
+  | { readonly ask: 'work'; readonly bundle: string; readonly questions: readonly WorkQuestion[] }
+  | ToolsQuestion;
+
+/** One action to run. */
+export interface Assignment {
+  readonly ask: 'run';
+  /** Path of the stage's bundle. */
+  readonly bundle: string;
+  /** Folder of the project, whose packages are loaded. */
+  readonly root: string;
+  /** Folder of the store that holds the blobs which are not sent along. */
+  readonly cache: string;
+  readonly params: Named<Json>;
+  /** Versions of the tools that the action is keyed by; null when it needs none. */
+  readonly tools: Named<string> | null;
+  readonly inputs: Named<InputBlobs>;
+  readonly files: Named<GivenBlob>;
+  readonly checkpoint: Uint8Array | null;
+}
+
+/** What a worker is asked. */
+export type WorkerRequest = Assignment | StageQuestion;
+
+/** What a module looked at beside its bundle since it was loaded. */
+export interface OutsideReads {
+  /** Variables of the environment. */
+  readonly environment: readonly string[];
+  /** Anything else, in words, such as `files` or `a clock`. */
+  readonly other: readonly string[];
+}
+
+/** An answer to one item of a question. */
+export type StageAnswer = ParamsAnswer | WorkAnswer | Tools | null;
+
+/**
+ * What a worker says back. All but begun, progress, log, checkpoint and answers are its last word on what it was asked.
+ */
+export type WorkerMessage =
+  /** What the module declares; null when it exports no stage. */
+  | {
+      readonly say: 'declared';
+      readonly declaration: Declaration | null;
+      readonly reads: OutsideReads;
+    }
+  /** Some answers to a question of many items, in their order. */
+  | { readonly say: 'answers'; readonly answers: readonly StageAnswer[] }
+  /** There are no more answers. */
+  | { readonly say: 'answered'; readonly reads: OutsideReads }
+  /** The module's top-level `await` never settles: nothing is left to do. The process ends. */
+  | { readonly say: 'unsettled' }
+  /** It has taken up the action: what kills it from now on is this action's doing. */
+  | { readonly say: 'begun' }
+  | { readonly say: 'progress'; readonly done: number; readonly of: number; readonly note: string }
+  | { readonly say: 'log'; readonly line: string }
+  | { readonly say: 'checkpoint'; readonly bytes: Uint8Array }
+  | { readonly say: 'done'; readonly outputs: Named<Uint8Array> }
+  | { readonly say: 'stopped' }
+  /** Blobs that the store lacks, or holds damaged: nothing ran. */
+  | { readonly say: 'lost'; readonly digests: readonly Digest[] }
+  | {
+      readonly say: 'failed';
+      readonly message: string;
+      readonly stack?: string | undefined;
+      /** What the params ask for cannot be done. */
+      readonly infeasible?: boolean;
+    }
+  /** Nobody caught an error: the process ends. */
+  | { readonly say: 'died'; readonly message: string; readonly stack?: string | undefined };
+
+/** What the engine may raise in a worker while its stage computes: positions in shared memory of that process. */
+export const FLAGS = { checkpointDue: 0, stop: 1, count: 2 } as const;
+
+/** File descriptors, in a worker, of its pipes to the engine. */
+export const PIPES = { requests: 3, answers: 4, leash: 5 } as const;

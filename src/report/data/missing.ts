@@ -1,0 +1,43 @@
+// missing.ts — what the report ought to show and cannot, and why
+import { group } from './arms.ts';
+import { counted } from '../markup/format.ts';
+import { type Html, html } from '../markup/html.ts';
+import { taskLink } from './sources.ts';
+import type { Missing } from './study.ts';
+
+const KINDS = {
+  failed: 'failed',
+  skipped: 'not made, since something that they need failed',
+  infeasible: 'cannot be done',
+} as const;
+
+/** What is missing, by reason; null when all is there. */
+export function missingNotice(missing: readonly Missing[]): Html | null {
+  if (missing.length === 0) return null;
+  const reasons = group(missing, ({ kind, reason }) => JSON.stringify([kind, reason]));
+  const lost = missing.filter(({ kind }) => kind !== 'infeasible').length;
+  const words =
+    lost === 0
+      ? 'What cannot be done is left out, and so is what needs it.'
+      : 'Means are over the runs that are there; where an arm lacks some, its n says so.';
+  return html`<section id="missing" class="missing" aria-labelledby="missing-title">
+<h2 id="missing-title">What is missing</h2>
+<p><strong>${counted(missing.length, 'task')} gave no result.</strong> ${words}</p>
+<ul>${reasons.map(reasonItem)}</ul>
+</section>
+`;
+}
+
+function reasonItem(all: readonly Missing[]): Html {
+  const [{ kind, reason }] = all;
+  const tasks = all.map(
+    ({ task }) => html`<li><a href="${taskLink(task)}"><code>${task}</code></a></li>
+`,
+  );
+  const list =
+    all.length > 3
+      ? html`<details><summary>${counted(all.length, 'task')}</summary><ul>${tasks}</ul></details>`
+      : html`<ul>${tasks}</ul>`;
+  return html`<li><strong>${KINDS[kind]}:</strong> ${reason}${list}</li>
+`;
+}

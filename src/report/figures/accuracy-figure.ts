@@ -1,0 +1,153 @@
+// accuracy-figure.ts — every seed as a dot: static above RigL, profile by profile, beside the dense network
+import {
+  type Arm,
+  allArms,
+  type DatasetResults,
+  finalWords,
+  findArm,
+  group,
+  ran,
+  rangeOf,
+  type Setting,
+} from '../data/arms.ts';
+import {
+  denseItem,
+  dotSwatch,
+  type FigureDraft,
+  legendOf,
+  type Panel,
+  ringSwatch,
+} from '../charts/figure.ts';
+import { counted, ruleName, sparsityName } from '../markup/format.ts';
+import { html } from '../markup/html.ts';
+import { INK, type Palette, paintOf } from '../markup/palette.ts';
+import { type ChartRow, type Lane, rowsChart, rowsDomain } from '../charts/rows-chart.ts';
+import type { Interval } from '../charts/scale.ts';
+import type { PlacedRun } from '../data/study.ts';
+
+/** More rows than these are left to the table. */
+const ROWS = 60;
+
+/** Accuracy by profile, a panel for each setting; null where only dense networks ran. */
+export function accuracyDraft(
+  results: readonly DatasetResults[],
+  palette: Palette,
+): FigureDraft | null {
+  const rows = results.flatMap((result) =>
+    result.settings.length === 0 ? [] : [{ title: null, panels: panelsOf(result, palette) }],
+  );
+  if (rows.length === 0) return null;
+  const rigl = results.some((result) => ran(result, 'rigl'));
+  const fixedMasks = results.some((result) => ran(result, 'static'));
+  const dense = results.some((result) => result.dense !== null);
+  const most = results
+    .flatMap(({ settings }) => settings.map(({ profiles }) => profiles.length))
+    .reduce((a, b) => Math.max(a, b), 0);
+  const rest =
+    most > ROWS ? html` The first ${ROWS} of ${most} profiles; the table has all.` : null;
+  const final = finalWords(allArms(results).flatMap(({ runs }) => runs));
+  return {
+    id: 'accuracy',
+    title: 'accuracy by profile',
+    size: 'large',
+    legend: legendOf([
+      ...(fixedMasks ? [html`${ringSwatch()} static`] : []),
+      ...(rigl ? [html`${dotSwatch()} RigL`] : []),
+      ...(dense ? [denseItem()] : []),
+    ]),
+    rows: [{ title: null, panels: rows.flatMap(({ panels }) => panels) }],
+    caption: html`Test accuracy ${final}, by profile. A dot is one seed, the upright stroke the mean of
+the seeds, the bar its 95 % confidence interval (t; none for one seed). Panels of one data set share their axis.${rest}`,
+  };
+}
+
+function panelsOf(results: DatasetResults, palette: Palette): readonly Panel[] {
+  const { settings, dense } = results;
+  const charts = settings.map((setting) => ({ setting, rows: rowsOf(setting, palette) }));
+  const more = dense ? [dense.accuracy.mean * 100] : [];
+  const domain: Interval = rowsDomain(
+    charts.flatMap(({ rows }) => rows),
+    more,
+  );
+  return charts.map(({ setting, rows }) => {
+    const place = `${setting.dataset}, ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`;
+    const seeds = rangeOf(setting.arms);
+    return {
+      name: `${setting.dataset} ${setting.sparsity} ${setting.rule}`,
+      title: setting.dataset,
+      detail: html`${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}; <i>n</i> = ${seeds} seeds`,
+      chart: rowsChart({
+        label: `Test accuracy by profile and method: ${place}`,
+        title: 'test accuracy (%)',
+        rows: rows.slice(0, ROWS),
+        reference: dense && { name: 'dense', value: dense.accuracy.mean * 100 },
+        domain,
+      }),
+    };
+  });
+}
+
+function rowsOf(setting: Setting, palette: Palette): readonly ChartRow[] {
+  const methods = (['static', 'rigl'] as const).filter((method) =>
+    setting.arms.some((arm) => arm.method === method),
+  );
+  return setting.profiles.map((profile) => ({
+    name: profile,
+    lanes: methods.map((method): Lane => {
+      const arm = findArm(setting, profile, method);
+      const color = paintOf(palette, profile).color;
+      return { name: method, color, hollow: method === 'static', values: arm ? valuesOf(arm) : [] };
+    }),
+  }));
+}
+
+const valuesOf = ({ runs }: Arm): Lane['values'] =>
+  runs.map(({ coordinates, metrics }) => ({
+    name: `seed ${coordinates.seed}`,
+    value: metrics.value.accuracy * 100,
+  }));
+
+/** What static networks reach that keep something of a finished RigL run; null without any. */
+export function placedDraft(placed: readonly PlacedRun[]): FigureDraft | null {
+  if (placed.length === 0) return null;
+  const settings = group(placed, ({ dataset, sparsity, rule }) =>
+    JSON.stringify([dataset, sparsity, rule]),
+  );
+  const panels = settings.map((runs): Panel => {
+    const { dataset, sparsity, rule } = runs[0];
+    const arms = group(runs, ({ arm }) => arm);
+    const rows = arms.map((ofArm): ChartRow => {
+      const values = ofArm.map(({ pilot, metrics }) => ({
+        name: `pilot ${pilot}`,
+        value: metrics.value.accuracy * 100,
+      }));
+      return {
+        name: ofArm[0].arm,
+        lanes: [{ name: 'static', color: INK.light, hollow: false, values }],
+      };
+    });
+    const seeds = rangeOf(arms.map((ofArm) => ({ runs: ofArm })));
+    return {
+      name: `${dataset} ${sparsity} ${rule}`,
+      title: dataset,
+      detail: html`${sparsityName(sparsity)}, ${ruleName(rule)}; <i>n</i> = ${seeds} pilots`,
+      chart: rowsChart({
+        label: `Test accuracy by what is kept of a RigL run: ${dataset}, ${sparsityName(sparsity)}`,
+        title: 'test accuracy (%)',
+        rows,
+        reference: null,
+        domain: rowsDomain(rows),
+      }),
+    };
+  });
+  return {
+    id: 'placement',
+    title: 'what placement is worth',
+    size: 'large',
+    legend: null,
+    rows: [{ title: null, panels }],
+    caption: html`Static networks that keep something of a finished RigL run, all with its connections per layer. A dot
+is one pilot (${counted(new Set(placed.map(({ pilot }) => pilot)).size, 'pilot')}), the stroke the mean, the bar its
+95 % confidence interval.`,
+  };
+}

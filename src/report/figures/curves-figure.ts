@@ -1,0 +1,161 @@
+// curves-figure.ts — what was monitored while the networks learned
+import {
+  type Arm,
+  type Curves,
+  curvesOf,
+  finalWords,
+  rangeOf,
+  type Setting,
+} from '../data/arms.ts';
+import type { Axis, Chart, Layer } from '../charts/chart.ts';
+import { denseItem, type FigureDraft, profileLegend } from '../charts/figure.ts';
+import { ruleName, sparsityName } from '../markup/format.ts';
+import { html } from '../markup/html.ts';
+import { INK, type Palette, paintOf } from '../markup/palette.ts';
+import { extent, logTicks, tickDigits, ticks } from '../charts/scale.ts';
+
+/** Two charts of one method in one setting, on axes that both methods share; the loss on a log scale if it can be. */
+interface MethodCurves {
+  readonly method: 'static' | 'rigl';
+  readonly accuracy: Chart;
+  readonly loss: Chart;
+}
+
+interface Drawn {
+  readonly arm: Arm;
+  readonly curves: Curves;
+  /** What is reported of the arm. */
+  readonly end: number;
+}
+
+/** More arms than these are not told apart. */
+const ARMS = 24;
+
+const METHODS = { static: 'Static', rigl: 'RigL' } as const;
+
+/** Learning curves, a row of panels for each setting and method; null without any sparse run. */
+export function curvesDraft(settings: readonly Setting[], palette: Palette): FigureDraft | null {
+  if (settings.length === 0) return null;
+  const profiles = [...new Set(settings.flatMap((setting) => setting.profiles))];
+  const dense = settings.some((setting) => setting.dense !== null);
+  const arms = settings.flatMap((setting) => [
+    ...setting.arms,
+    ...(setting.dense ? [setting.dense] : []),
+  ]);
+  const final = finalWords(arms.flatMap(({ runs }) => runs));
+  return {
+    id: 'curves',
+    title: 'learning curves',
+    size: 'large',
+    legend: profileLegend(profiles, palette, dense ? [denseItem()] : []),
+    rows: settings.map((setting) => ({
+      title: `${setting.dataset}: ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`,
+      panels: curveCharts(setting, palette).flatMap(({ method, accuracy, loss }) => {
+        const arms = setting.arms.filter((arm) => arm.method === method);
+        const name = `${setting.dataset} ${setting.sparsity} ${setting.rule} ${method}`;
+        const detail = html`<i>n</i> = ${rangeOf(arms)} seeds an arm`;
+        const scale = loss.y.scale === 'log' ? ', log scale' : '';
+        return [
+          {
+            name: `${name} accuracy`,
+            title: `${METHODS[method]}: test accuracy (%)`,
+            detail,
+            chart: accuracy,
+          },
+          {
+            name: `${name} loss`,
+            title: `${METHODS[method]}: training loss (nats${scale})`,
+            detail,
+            chart: loss,
+          },
+        ];
+      }),
+    })),
+    caption: html`${profiles.length > ARMS ? `The first ${ARMS} of ${profiles.length} profiles. ` : null}Learning, means over seeds, single seeds faint. Test accuracy is monitored; what is reported (dot) is
+the accuracy ${final}, never the best. Loss is the mean over the epoch’s training samples.`,
+  };
+}
+
+/** The learning curves of a setting, for each method that ran. */
+function curveCharts(setting: Setting, palette: Palette): readonly MethodCurves[] {
+  const arms = [...setting.arms, ...(setting.dense ? [setting.dense] : [])];
+  const accuracy = arms.map((arm) => drawnOf(arm, 'testAccuracy', 100));
+  const loss = arms.map((arm) => drawnOf(arm, 'loss', 1));
+  const place = `${setting.dataset}, ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`;
+  return (['static', 'rigl'] as const)
+    .filter((method) => setting.arms.some((arm) => arm.method === method))
+    .map((method) => ({
+      method,
+      accuracy: curveChart(accuracy, method, palette, `Test accuracy per epoch, ${place}`),
+      loss: curveChart(loss, method, palette, `Training loss per epoch, ${place}`, true),
+    }));
+}
+
+function drawnOf(arm: Arm, quantity: 'testAccuracy' | 'loss', factor: number): Drawn {
+  const { runs, mean } = curvesOf(arm, quantity);
+  const scaled = (curve: Curves['mean']) => curve.map(([epoch, v]) => [epoch, v * factor] as const);
+  const curves = { runs: runs.map(scaled), mean: scaled(mean) };
+  const end =
+    quantity === 'loss' ? curves.mean[curves.mean.length - 1][1] : arm.accuracy.mean * 100;
+  return { arm, curves, end };
+}
+
+function curveChart(
+  all: readonly Drawn[],
+  method: 'static' | 'rigl',
+  palette: Palette,
+  label: string,
+  logarithmic = false,
+): Chart {
+  const sparse = all.filter(({ arm }) => arm.method === method).slice(0, ARMS);
+  const shown = [...sparse, ...all.filter(({ arm }) => arm.method === 'dense')];
+  return {
+    label: `${label}, ${method}`,
+    width: 330,
+    height: 180,
+    margin: { top: 8, right: 12, bottom: 38, left: 44 },
+    x: epochAxis(all),
+    y: valueAxis(all, logarithmic),
+    layers: shown.flatMap((drawn) => curveLayers(drawn, palette)),
+  };
+}
+
+function epochAxis(all: readonly Drawn[]): Axis {
+  const epochs = all.flatMap(({ curves }) => curves.runs.flat().map(([epoch]) => epoch));
+  const domain = extent(epochs, 0.02);
+  const whole = ticks(domain, 5).filter(Number.isInteger);
+  return { domain, ticks: whole, digits: 0, title: 'epoch' };
+}
+
+function valueAxis(all: readonly Drawn[], logarithmic: boolean): Axis {
+  const values = all.flatMap(({ curves }) => curves.runs.flat().map(([, value]) => value));
+  // A loss that reaches 0 has no logarithm.
+  const least = values.reduce((low, value) => Math.min(low, value), 1);
+  const domain = extent(values, 0.04);
+  if (logarithmic && least > 0) {
+    const positive = [least * 0.9, domain[1]] as const;
+    return { domain: positive, ticks: logTicks(positive), grid: true, scale: 'log' };
+  }
+  const marks = ticks(domain, 4);
+  return { domain, ticks: marks, digits: tickDigits(marks), grid: true };
+}
+
+/** Each seed as a faint line, the mean as a strong one, and a dot at the end, on what is reported. */
+function curveLayers(
+  { arm, curves: { runs, mean }, end }: Drawn,
+  palette: Palette,
+): readonly Layer[] {
+  const dense = arm.method === 'dense';
+  const { color, dash } = dense
+    ? { color: INK.light, dash: [4, 3] }
+    : paintOf(palette, arm.profile);
+  const title = `${arm.profile}, mean of ${runs.length}`;
+  const seeds = runs.flatMap((curve, series) => curve.map(([x, y]) => ({ x, y, series })));
+  const line = mean.map(([x, y]) => ({ x, y, title }));
+  const last = line.slice(-1).map((point) => ({ ...point, y: end }));
+  return [
+    { kind: 'line', marks: seeds, color, size: 0.7, opacity: 0.3 },
+    { kind: 'line', marks: line, color, size: 1.6, dash },
+    { kind: 'dot', marks: last, color, size: 4.5 },
+  ];
+}

@@ -1,0 +1,161 @@
+// gradient-figure.ts — gradient concentration at hubs over the CV of fan-in, beside what counting alone gives
+import { type Correlation, pearson } from '../../stats/correlation.ts';
+import { mean } from '../../stats/summary.ts';
+import { group } from '../data/arms.ts';
+import type { Layer, Mark } from '../charts/chart.ts';
+import {
+  dotSwatch,
+  type FigureDraft,
+  legendOf,
+  lineSwatch,
+  type Panel,
+  ringSwatch,
+} from '../charts/figure.ts';
+import { fixed, ruleName, sparsityName } from '../markup/format.ts';
+import { type Html, html } from '../markup/html.ts';
+import { FAINT, PAPER, type Palette, paintOf, SOFT } from '../markup/palette.ts';
+import { extent, tickDigits, ticks } from '../charts/scale.ts';
+import type { GradientRun, Study } from '../data/study.ts';
+
+/** One hidden layer of one configuration: means over its runs. */
+export interface GradientPoint {
+  readonly dataset: string;
+  readonly sparsity: string;
+  readonly rule: string;
+  readonly profile: string;
+  /** From 0. */
+  readonly layer: number;
+  readonly n: number;
+  readonly cv: number;
+  readonly ratio: number;
+  readonly counted: number | null;
+  readonly runs: readonly GradientRun[];
+}
+
+/** Every configuration and layer in which hubs have a ratio in every run. */
+export function gradientPoints({ gradients }: Study): readonly GradientPoint[] {
+  const arms = group(gradients, ({ coordinates: at }) =>
+    JSON.stringify([at.dataset, at.sparsity, at.rule, at.profile]),
+  );
+  return arms.flatMap((runs) => {
+    const { dataset, sparsity, rule, profile } = runs[0].coordinates;
+    return runs[0].layers.flatMap((_, layer): readonly GradientPoint[] => {
+      const all = runs.map(({ layers }) => layers[layer]);
+      const ratios = all.flatMap(({ ratio }) => (ratio === null ? [] : [ratio]));
+      const counted = all.flatMap((one) => (one.counted === null ? [] : [one.counted]));
+      if (ratios.length < runs.length) return [];
+      const at = { dataset, sparsity, rule, profile, layer, n: runs.length, runs };
+      const cv = mean(all.map((one) => one.cv));
+      return [
+        { ...at, cv, ratio: mean(ratios), counted: counted.length > 0 ? mean(counted) : null },
+      ];
+    });
+  });
+}
+
+/** r of the points of one panel. */
+export const correlationOf = (points: readonly GradientPoint[]): Correlation =>
+  pearson(
+    points.map(({ cv }) => cv),
+    points.map(({ ratio }) => ratio),
+  );
+
+/** A panel for each data set and layer rule; null where no gradient was measured. */
+export function gradientDraft(study: Study, palette: Palette): FigureDraft | null {
+  const settings = group(gradientPoints(study), ({ dataset, rule }) =>
+    JSON.stringify([dataset, rule]),
+  );
+  if (settings.length === 0) return null;
+  return {
+    id: 'gradients',
+    title: 'gradient concentration over CV',
+    size: 'large',
+    legend: legendOf([
+      html`${dotSwatch()} measured, in the colour of the profile`,
+      html`${ringSwatch(SOFT.light)} what counting connections alone gives`,
+      html`${lineSwatch(SOFT.light, [4, 3])} hubs as all neurons`,
+    ]),
+    rows: [{ title: null, panels: settings.map((points) => panelOf(points, palette)) }],
+    caption: html`L2 norm of the gradient at a hub’s incoming weights over that at all neurons, in the last epochs, over
+the CV of fan-in. Hubs are the tenth of neurons of greatest fan-in. A dot is one configuration (a profile and a hidden
+layer), mean over seeds; the ring below or above it is the ratio of √fan-in, which is what the same gradient at every
+connection would give. <i>r</i> is Pearson’s over the dots drawn, with Fisher’s 95 % confidence interval; layers of one
+network are not independent of each other.`,
+  };
+}
+
+function panelOf(points: readonly GradientPoint[], palette: Palette): Panel {
+  const [{ dataset, rule }] = points;
+  const x = extent([0, ...points.map(({ cv }) => cv)], 0.05);
+  const values = points.flatMap(({ ratio, counted }) =>
+    counted === null ? [ratio] : [ratio, counted],
+  );
+  const y = extent([...values, 1], 0.06);
+  const [xs, ys] = [ticks(x, 5), ticks(y, 5)];
+  const links = points.flatMap(({ cv, ratio, counted }) =>
+    counted === null ? [] : [{ x: cv, y: counted, y2: ratio }],
+  );
+  const rings = points.flatMap((point): readonly Mark[] =>
+    point.counted === null
+      ? []
+      : [
+          {
+            x: point.cv,
+            y: point.counted,
+            title: `${nameOf(point)}: by counting ${fixed(point.counted, 2)}`,
+          },
+        ],
+  );
+  const dots = group(points, ({ profile }) => profile).map(
+    (ofProfile): Layer => ({
+      kind: 'dot',
+      color: paintOf(palette, ofProfile[0].profile).color,
+      size: 6.5,
+      opacity: 0.9,
+      marks: ofProfile.map((point) => ({
+        x: point.cv,
+        y: point.ratio,
+        title: `${nameOf(point)}: ratio ${fixed(point.ratio, 2)} at CV ${fixed(point.cv, 2)}, n = ${point.n}`,
+      })),
+    }),
+  );
+  const one = [{ x: x[0], x2: x[1], y: 1 }];
+  return {
+    name: `${dataset} ${rule}`,
+    title: dataset,
+    detail: html`${sparsities(points)}, ${ruleName(rule)}; ${rWords(correlationOf(points))}`,
+    chart: {
+      label: `Gradient at hubs over gradient at all neurons, over the CV of fan-in, on ${dataset}`,
+      width: 330,
+      height: 230,
+      margin: { top: 8, right: 12, bottom: 40, left: 52 },
+      x: { domain: x, ticks: xs, digits: tickDigits(xs), title: 'CV of fan-in, as achieved' },
+      y: {
+        domain: y,
+        ticks: ys,
+        digits: tickDigits(ys),
+        title: 'hub gradient / mean gradient',
+        grid: true,
+      },
+      layers: [
+        { kind: 'rule', marks: one, color: SOFT.light, dash: [4, 3] },
+        { kind: 'rule', marks: links, color: FAINT.light, size: 1 },
+        { kind: 'dot', marks: rings, color: SOFT.light, size: 5, fill: PAPER.light },
+        ...dots,
+      ],
+    },
+  };
+}
+
+const nameOf = ({ profile, layer }: GradientPoint): string => `${profile}, layer ${layer + 1}`;
+
+const sparsities = (points: readonly GradientPoint[]): string =>
+  [...new Set(points.map(({ sparsity }) => sparsityName(sparsity)))].join(', ');
+
+/** The correlation in words, or why there is none. */
+export function rWords({ r, ci, n, reason }: Correlation): Html {
+  if (r === null) return html`no correlation: ${reason ?? 'not defined'}`;
+  const interval =
+    ci === null ? `, ${reason ?? 'no interval'}` : ` [${fixed(ci[0], 3)}, ${fixed(ci[1], 3)}]`;
+  return html`<i>r</i> = ${fixed(r, 3)}${interval}, ${n} configurations`;
+}

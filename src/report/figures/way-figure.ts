@@ -1,0 +1,215 @@
+// way-figure.ts — what rewiring does to fan-in: before, during and after
+import type { ConvergenceRow } from '../../sparse/convergence.ts';
+import type { FanInMoment, HistoryRow } from '../../sparse/history.ts';
+import { group } from '../data/arms.ts';
+import type { Layer, Mark } from '../charts/chart.ts';
+import {
+  barSwatch,
+  type FigureDraft,
+  legendOf,
+  type Panel,
+  profileLegend,
+} from '../charts/figure.ts';
+import { count, cut, fixed, ruleName, sparsityName } from '../markup/format.ts';
+import { html } from '../markup/html.ts';
+import { FAINT, INK, type Palette, paintOf, SOFT } from '../markup/palette.ts';
+import { countBins, extent, tickDigits, ticks } from '../charts/scale.ts';
+import type { Study } from '../data/study.ts';
+
+/** W1 to uniformly random starts over training, a panel for each data set and layer; null without any. */
+export function contractionDraft({ convergence }: Study, palette: Palette): FigureDraft | null {
+  const rows = convergence.flatMap((result) => result.rows);
+  const layers = group(rows, (row) =>
+    JSON.stringify([row.dataset, row.sparsity, row.rule, row.layer]),
+  );
+  if (layers.length === 0) return null;
+  return {
+    id: 'contraction',
+    title: 'contraction over training',
+    size: 'large',
+    legend: profileLegend([...new Set(rows.map(({ start }) => start))], palette, [
+      html`${barSwatch(FAINT.light)} noise floor`,
+    ]),
+    rows: [{ title: null, panels: layers.map((layer) => contractionPanel(layer, palette)) }],
+    caption: html`Mean first Wasserstein distance of relative fan-in to runs that began with uniformly random masks, after
+each rewiring, means over seeds. The band is the range of the same distance between two such runs at their ends: a start
+that is forgotten ends inside it.`,
+  };
+}
+
+function contractionPanel(rows: readonly ConvergenceRow[], palette: Palette): Panel {
+  const [{ dataset, sparsity, rule, layer, noiseFloor }] = rows;
+  const values = rows.flatMap(({ curve }) => curve.map(({ w1 }) => w1));
+  const x = extent(rows.flatMap(({ curve }) => curve.map(({ step }) => step)));
+  const y = extent([0, ...values, ...(noiseFloor ? [noiseFloor.max] : [])], 0.04);
+  const floor = [0, y[1]] as const;
+  const [xs, ys] = [ticks(x, 4), ticks(floor, 4)];
+  const band = noiseFloor
+    ? [
+        {
+          x: x[0],
+          x2: x[1],
+          y: noiseFloor.min,
+          y2: noiseFloor.max,
+          title: `noise floor ${fixed(noiseFloor.mean, 3)}`,
+        },
+      ]
+    : [];
+  const lines = rows.flatMap(({ start, curve, n, contraction }): readonly Layer[] => {
+    const { color, dash } = paintOf(palette, start);
+    const left = contraction === null ? '' : `, contraction ${fixed(contraction, 2)}`;
+    const title = `${start}: ${fixed(curve[curve.length - 1].w1, 3)} at the end${left}, n = ${n}`;
+    const marks = curve.map(({ step, w1 }) => ({ x: step, y: w1 }));
+    return [
+      { kind: 'line', marks, color, size: 1.6, dash },
+      { kind: 'dot', marks: marks.slice(-1).map((mark) => ({ ...mark, title })), color, size: 5 },
+    ];
+  });
+  const seeds = [...new Set(rows.map(({ n }) => n))].join(' or ');
+  return {
+    name: `${dataset} ${sparsity} ${rule} layer ${layer + 1}`,
+    title: html`${dataset ?? ''}, hidden layer ${layer + 1}`,
+    detail: html`${sparsityName(sparsity ?? '')}, ${ruleName(rule ?? '')}; <i>n</i> = ${seeds} seeds`,
+    chart: {
+      label: `Distance of fan-in to uniformly random starts over training, ${dataset}, hidden layer ${layer + 1}`,
+      width: 320,
+      height: 180,
+      margin: { top: 8, right: 14, bottom: 40, left: 52 },
+      x: { domain: x, ticks: xs, digits: tickDigits(xs), title: 'batches seen' },
+      y: {
+        domain: floor,
+        ticks: ys,
+        digits: tickDigits(ys),
+        title: 'W1 of relative fan-in',
+        grid: true,
+      },
+      layers: [{ kind: 'bar', marks: band, color: FAINT.light, opacity: 0.45 }, ...lines],
+    },
+  };
+}
+
+/** Fan-in at a few moments: rows are starts, columns moments. Null without any. */
+export function historyDraft({ histories }: Study, palette: Palette): FigureDraft | null {
+  const rows = histories.flatMap((result) => result.rows);
+  const layers = group(rows, (row) =>
+    JSON.stringify([row.dataset, row.sparsity, row.rule, row.layer]),
+  );
+  if (layers.length === 0) return null;
+  return {
+    id: 'fan-in',
+    title: 'fan-in before, during and after RigL',
+    size: 'full',
+    legend: legendOf([html`${barSwatch(SOFT.light)} share of neurons, in the colour of the start`]),
+    rows: [{ title: null, panels: layers.map((layer) => historyPanel(layer, palette)) }],
+    caption: html`Fan-in of hidden layers on its way through RigL: before the first rewiring, at moments between, and
+after the last one, pooled over seeds. Within a panel all cells share the axis of fan-in, whose last bar takes what lies
+beyond; heights are shares of neurons, scaled cell by cell.`,
+  };
+}
+
+/** Rows beyond these are left to the table. */
+const STARTS = 16;
+const ROW = 46;
+const BINS = 30;
+/** A cell is one unit wide; this much of it is drawn on. */
+const FILL = 0.86;
+
+function historyPanel(rows: readonly HistoryRow[], palette: Palette): Panel {
+  const [{ dataset, sparsity, rule, layer, moments, neurons }] = rows;
+  const shown = rows.slice(0, STARTS);
+  const edges = countBins(reachOf(shown), BINS);
+  const columns = moments.length;
+  const cells = shown.flatMap(({ start, moments: all }, r): readonly Layer[] =>
+    all.map((moment, c) => ({
+      kind: 'area',
+      color: paintOf(palette, start).color,
+      opacity: 0.8,
+      marks: silhouette(moment, edges, c, r),
+    })),
+  );
+  const base = shown.map((_, r) => ({ x: 0, x2: columns - 1 + FILL, y: r + 0.94 }));
+  const names = shown.map(({ start }, r) => ({
+    x: 0,
+    y: r + 0.6,
+    text: cut(start, 18),
+    title: start,
+  }));
+  const heads = moments.map(({ step }, c) => ({
+    x: c + FILL / 2,
+    y: 0,
+    text:
+      step === 0
+        ? 'before'
+        : c === columns - 1
+          ? `after ${count(step)} batches`
+          : `${count(step)} batches`,
+  }));
+  const bottom = shown.length;
+  const zeros = moments.map((_, c) => ({ x: c, y: bottom, text: '0' }));
+  const reach = `${Math.round(edges[edges.length - 2] + 0.5)}+`;
+  const ends = moments.map((_, c) => ({ x: c + FILL, y: bottom, text: reach }));
+  const unit = { x: (columns - 1 + FILL) / 2, y: bottom, text: 'fan-in (connections per neuron)' };
+  const seeds = [...new Set(rows.map(({ runs }) => runs))].join(' or ');
+  const rest = rows.length > STARTS ? `; the first ${STARTS} of ${rows.length} starts` : '';
+  return {
+    name: `${dataset} ${sparsity} ${rule} layer ${layer + 1}`,
+    title: html`${dataset ?? ''}, hidden layer ${layer + 1}`,
+    detail: html`${sparsityName(sparsity ?? '')}, ${ruleName(rule ?? '')}; ${neurons} neurons in each of ${seeds} runs${rest}`,
+    chart: {
+      label: `Distribution of fan-in before, during and after RigL, by start, ${dataset}, hidden layer ${layer + 1}`,
+      width: 640,
+      height: ROW * shown.length,
+      margin: { top: 22, right: 12, bottom: 40, left: 124 },
+      x: { domain: [0, columns - 1 + FILL], ticks: [], hidden: true },
+      y: { domain: [bottom, 0], ticks: [], hidden: true },
+      layers: [
+        ...cells,
+        { kind: 'rule', marks: base, color: FAINT.light },
+        { kind: 'text', marks: names, color: INK.light, size: 12, align: 'right', dx: -10 },
+        { kind: 'text', marks: heads, color: SOFT.light, size: 11, align: 'center', dy: -10 },
+        { kind: 'text', marks: zeros, color: SOFT.light, size: 10, align: 'left', dy: 9 },
+        { kind: 'text', marks: ends, color: SOFT.light, size: 10, align: 'right', dy: 9 },
+        { kind: 'text', marks: [unit], color: SOFT.light, size: 11, align: 'center', dy: 26 },
+      ],
+    },
+  };
+}
+
+/** Up to where fan-in is drawn: where 98 % of neurons lie, at the moment that reaches farthest. */
+function reachOf(rows: readonly HistoryRow[]): number {
+  return rows
+    .flatMap(({ moments }) => moments)
+    .reduce((most, { counts }) => {
+      const all = counts.reduce((sum, [, neurons]) => sum + neurons, 0);
+      let seen = 0;
+      for (const [fanIn, neurons] of counts) {
+        seen += neurons;
+        if (seen >= 0.98 * all) return Math.max(most, fanIn);
+      }
+      return most;
+    }, 1);
+}
+
+/** A histogram as one outline over its row's base line. */
+function silhouette(
+  { counts }: FanInMoment,
+  edges: readonly number[],
+  c: number,
+  r: number,
+): Mark[] {
+  const heights = new Array<number>(edges.length - 1).fill(0);
+  const width = edges[1] - edges[0];
+  for (const [fanIn, neurons] of counts) {
+    heights[Math.min(Math.floor((fanIn - edges[0]) / width), heights.length - 1)] += neurons;
+  }
+  const top = heights.reduce((a, b) => Math.max(a, b), 1);
+  const base = r + 0.94;
+  return heights.flatMap((height, i) => {
+    const y = base - (0.86 * height) / top;
+    const at = (bin: number): number => c + (FILL * bin) / heights.length;
+    return [
+      { x: at(i), y, y2: base },
+      { x: at(i + 1), y, y2: base },
+    ];
+  });
+}

@@ -1,0 +1,179 @@
+// abstract.ts — what was found, in a paragraph: every clause follows from the numbers, none from an opinion
+
+import { VERDICTS } from '../../claims/result.ts';
+import {
+  type Arm,
+  advantage,
+  allArms,
+  type DatasetResults,
+  findArm,
+  layerChanges,
+} from '../data/arms.ts';
+import { count, counted, fixed, listed, percent, percentage, points } from '../markup/format.ts';
+import { type Html, html } from '../markup/html.ts';
+import { datasetAt, type Study } from '../data/study.ts';
+import { settingName, sourced } from './tables.ts';
+
+/** With fewer seeds in an arm, differences are shown and not counted as evidence (our choice). */
+export const SEEDS_FOR_EVIDENCE = 10;
+
+/** A difference between two arms that ran. */
+interface Difference {
+  readonly arm: Arm;
+  readonly value: number;
+}
+
+/** The study in one paragraph, finding first. */
+export function abstract(study: Study, results: readonly DatasetResults[]): Html {
+  const sentences = [
+    verdictSentence(study),
+    methodSentence(results),
+    profileSentence(results),
+    ...results.map(denseSentence),
+    fanInSentence(results),
+    caveat(study, results),
+    missingSentence(study),
+  ].filter((sentence) => sentence !== null);
+  return html`<p class="abstract">${sentences.map((sentence) => html`${sentence} `)}</p>`;
+}
+
+/** How many claims came to which verdict. */
+function verdictSentence({ claims }: Study): Html | null {
+  if (claims === null || claims.claims.length === 0) return null;
+  const all = claims.claims;
+  const parts = VERDICTS.flatMap((verdict) => {
+    const those = all.filter((claim) => claim.verdict === verdict);
+    const ids = those.map(({ id, qualifiers }) => [id, ...qualifiers].join(', '));
+    return ids.length === 0 ? [] : [{ n: ids.length, words: `${verdict} (${ids.join('; ')})` }];
+  });
+  // The verb stands once: 2 are reproduced (C1, C3), 1 refuted (C2) and 4 not assessed (...).
+  const told = parts.map(({ n, words }, i) =>
+    i === 0 ? `${n} ${n === 1 ? 'is' : 'are'} ${words}` : `${n} ${words}`,
+  );
+  return html`Of ${counted(all.length, 'claim')} of the paper, <a href="#claims">${listed(told)}</a>.`;
+}
+
+function methodSentence(results: readonly DatasetResults[]): Html | null {
+  const differences = results.flatMap(({ settings }) =>
+    settings.flatMap((setting) =>
+      setting.profiles.flatMap((profile) => {
+        const arm = findArm(setting, profile, 'rigl');
+        return differenceOf(arm, findArm(setting, profile, 'static'));
+      }),
+    ),
+  );
+  if (differences.length === 0) return null;
+  const above = differences.filter(({ value }) => value > 0).length;
+  const all = differences.length;
+  const share = above === all && all > 1 ? 'all' : `${count(above)} of`;
+  return html`RigL ends above training with a fixed mask in ${share} ${counted(all, 'comparison')} at equal
+data set, sparsity, layer rule and profile: ${spanOf(differences, 'RigL less static')} points.`;
+}
+
+/** How far apart static profiles end within one setting, where they are farthest apart. */
+function profileSentence(results: readonly DatasetResults[]): Html | null {
+  const spreads = results.flatMap(({ settings }) =>
+    settings.flatMap((setting) => {
+      const arms = setting.arms.filter(({ method }) => method === 'static');
+      if (arms.length < 2) return [];
+      const [low, high] = ends(arms, ({ accuracy }) => accuracy.mean);
+      return [{ setting, low, high, spread: high.accuracy.mean - low.accuracy.mean }];
+    }),
+  );
+  if (spreads.length === 0) return null;
+  const [, { setting, low, high, spread }] = ends(spreads, (entry) => entry.spread);
+  const title = `${high.profile} ${percent(high.accuracy.mean)}, ${low.profile} ${percent(low.accuracy.mean)}`;
+  const size = sourced(high.anchor, percent(spread), title);
+  return html`Fixed masks of different profiles end at most ${size} points apart
+(${setting.dataset}, ${settingName(setting)}).`;
+}
+
+function denseSentence({ dataset, dense, settings }: DatasetResults): Html | null {
+  if (!dense) return null;
+  const { mean, n } = dense.accuracy;
+  const level = sourced(dense.anchor, percentage(mean), `mean of ${counted(n, 'dense run')}`);
+  const clauses = (['static', 'rigl'] as const).flatMap((method) => {
+    const arms = settings.flatMap((setting) => setting.arms).filter((arm) => arm.method === method);
+    const differences = arms.flatMap((arm) => differenceOf(arm, dense));
+    if (differences.length === 0) return [];
+    const who = method === 'static' ? 'fixed masks end' : 'RigL ends';
+    return [html`${who} at ${spanOf(differences, 'less dense')} points`];
+  });
+  return html`On ${dataset} the dense network reaches ${level} (<i>n</i> = ${n})${
+    clauses.length > 0 ? html`; relative to it, ${joined(clauses)}` : null
+  }.`;
+}
+
+/** CV of fan-in over all starts, in the first hidden layer, before and after RigL. */
+function fanInSentence(results: readonly DatasetResults[]): Html | null {
+  const changes = allArms(results).flatMap((arm) =>
+    layerChanges(arm)
+      .slice(0, 1)
+      .map((change) => ({ arm, before: change.cvBefore.mean, after: change.cvAfter.mean })),
+  );
+  if (changes.length < 2) return null;
+  const span = (of: (change: (typeof changes)[number]) => number) => {
+    const [low, high] = ends(changes, of).map((change) =>
+      sourced(change.arm.anchor, fixed(of(change), 2), `${change.arm.profile}, mean over seeds`),
+    );
+    return html`${low} to ${high}`;
+  };
+  return html`From starts whose fan-in has a CV of ${span(({ before }) => before)} in the first hidden layer, RigL
+arrives at ${span(({ after }) => after)}.`;
+}
+
+function caveat(study: Study, results: readonly DatasetResults[]): Html | null {
+  const arms = allArms(results);
+  const seeds = arms.map((arm) => arm.runs.length);
+  if (seeds.length === 0) return html`No run is there to be reported.`;
+  const fewest = seeds.reduce((low, n) => Math.min(low, n), seeds[0]);
+  const synthetic = study.datasets.filter((dataset) => dataset.synthetic).map(({ name }) => name);
+  const reasons = [
+    ...(synthetic.length > 0
+      ? [`${listed(synthetic)} ${synthetic.length === 1 ? 'is' : 'are'} synthetic`]
+      : []),
+    ...(fewest < SEEDS_FOR_EVIDENCE ? [`arms have as few as ${counted(fewest, 'seed')}`] : []),
+  ];
+  if (reasons.length === 0) return null;
+  const solid = arms.some(
+    (arm) => !synthetic.includes(datasetAt(arm.dataset)) && arm.runs.length >= SEEDS_FOR_EVIDENCE,
+  );
+  const scope = solid ? 'In part this' : 'This';
+  return html`<strong>${scope} is an illustration and not evidence:</strong> ${listed(reasons)}.`;
+}
+
+function missingSentence({ missing }: Study): Html | null {
+  if (missing.length === 0) return null;
+  const lost = missing.filter(({ kind }) => kind !== 'infeasible').length;
+  const impossible = missing.length - lost;
+  const parts = [
+    ...(lost > 0 ? [`${counted(lost, 'result')} ${lost === 1 ? 'is' : 'are'} missing`] : []),
+    ...(impossible > 0 ? [`${counted(impossible, 'task')} of the design cannot be done`] : []),
+  ];
+  return html`<a href="#missing">${listed(parts)}</a>.`;
+}
+
+function differenceOf(arm: Arm | null, over: Arm | null): readonly Difference[] {
+  const value = advantage(arm, over);
+  return arm && value !== null ? [{ arm, value }] : [];
+}
+
+/** The least and the greatest of some differences, as linked numbers. */
+function spanOf(differences: readonly Difference[], what: string): Html {
+  const [low, high] = ends(differences, ({ value }) => value).map(({ arm, value }) => {
+    const title = `${what}: ${arm.profile}, ${arm.dataset}, ${settingName(arm)}`;
+    return sourced(arm.anchor, points(value), title);
+  });
+  return low.markup === high.markup ? low : html`${low} to ${high}`;
+}
+
+/** The items of least and greatest size; the first of equals. */
+function ends<T>(items: readonly T[], size: (item: T) => number): readonly [T, T] {
+  const less = (a: T, b: T) => (size(b) < size(a) ? b : a);
+  const more = (a: T, b: T) => (size(b) > size(a) ? b : a);
+  return [items.reduce(less), items.reduce(more)];
+}
+
+function joined(clauses: readonly Html[]): Html {
+  return html`${clauses.map((clause, i) => (i === 0 ? clause : html`, ${clause}`))}`;
+}

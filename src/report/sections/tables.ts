@@ -1,0 +1,179 @@
+// tables.ts — the numbers, each a link to where it came from
+import {
+  type Arm,
+  advantage,
+  allArms,
+  type DatasetResults,
+  finalWords,
+  findArm,
+  layerChanges,
+  ran,
+  type Setting,
+} from '../data/arms.ts';
+import { tableFrame } from '../markup/document.ts';
+import {
+  counted,
+  fixed,
+  listed,
+  NOTHING,
+  percent,
+  percentage,
+  points,
+  ruleName,
+  sparsityName,
+} from '../markup/format.ts';
+import { type Content, type Html, html } from '../markup/html.ts';
+import type { EquilibriumRow } from '../data/study.ts';
+
+/** Names of methods as headings say them. */
+export const METHOD_NAMES = { dense: 'Dense', static: 'Static', rigl: 'RigL' } as const;
+
+/** A number that leads to its row in the provenance table; `title` says how it was made. */
+export function sourced(anchor: string, text: string, title: string): Html {
+  return html`<a class="source" href="#${anchor}" title="${title}">${text}</a>`;
+}
+
+/** A setting in words, without its data set. */
+export function settingName({ sparsity, rule }: { sparsity: string; rule: string }): string {
+  return `${sparsityName(sparsity)}, ${ruleName(rule)}`;
+}
+
+/** Accuracies on one data set: profiles by method, in groups of equal setting, with the dense network on top. */
+export function accuracyTable(results: DatasetResults): Html {
+  const { dataset, dense, settings } = results;
+  const rigl = ran(results, 'rigl');
+  const final = finalWords(allArms([results]).flatMap(({ runs }) => runs));
+  const caption = html`Test accuracy on <b>${dataset}</b> ${final}: mean and sample SD over seeds in
+percent, number of seeds <i>n</i>, and differences of means in percentage points.`;
+  const table = html`<table class="numbers">
+<thead>
+<tr><td></td><th scope="colgroup" colspan="4">Static</th>${rigl ? RIGL_HEADINGS : null}</tr>
+<tr><th scope="col">Profile</th>${METHOD_HEADINGS}${rigl ? METHOD_HEADINGS : null}</tr>
+</thead>
+${dense ? denseRows(dense, rigl) : null}
+${settings.map((setting) => settingRows(setting, rigl))}
+</table>`;
+  return tableFrame(`Test accuracy on ${dataset}`, caption, table);
+}
+
+const RIGL_HEADINGS = html`<th scope="colgroup" colspan="4">RigL</th>
+<th scope="col" rowspan="2">RigL less<br>static</th>`;
+
+const METHOD_HEADINGS = html`<th scope="col" class="first">mean</th><th scope="col">SD</th>
+<th scope="col">n</th><th scope="col">to dense</th>`;
+
+function denseRows(dense: Arm, rigl: boolean): Html {
+  return html`<tbody><tr><th scope="row">dense, all connections</th>${armCells(dense, null)}
+${rigl ? html`<td colspan="5"></td>` : null}</tr></tbody>`;
+}
+
+function settingRows(setting: Setting, rigl: boolean): Html {
+  return html`<tbody>
+<tr class="group"><th scope="rowgroup" colspan="${rigl ? 10 : 5}">${settingName(setting)}</th></tr>
+${setting.profiles.map((profile) => profileRow(setting, profile, rigl))}
+</tbody>`;
+}
+
+function profileRow(setting: Setting, profile: string, rigl: boolean): Html {
+  const fixedMask = findArm(setting, profile, 'static');
+  return html`<tr><th scope="row">${profile}</th>${armCells(fixedMask, setting.dense)}
+${rigl ? riglCells(findArm(setting, profile, 'rigl'), fixedMask, setting.dense) : null}</tr>
+`;
+}
+
+function riglCells(arm: Arm | null, fixedMask: Arm | null, dense: Arm | null): Html {
+  return html`${armCells(arm, dense)}<td class="first">${differenceOf(arm, fixedMask, 'static')}</td>`;
+}
+
+function armCells(arm: Arm | null, dense: Arm | null): Html {
+  if (!arm) {
+    const nothing = html`<td title="no run of this arm is there">${NOTHING}</td>`;
+    return html`<td class="first" title="no run of this arm is there">${NOTHING}</td>${nothing}<td>0</td>${nothing}`;
+  }
+  const { mean, sd } = arm.accuracy;
+  const spread =
+    sd === null
+      ? html`<td title="n = 1: one seed has no SD">${NOTHING}</td>`
+      : html`<td>${sourced(arm.anchor, percent(sd), `sample SD (n − 1) of ${seedList(arm)}`)}</td>`;
+  return html`<td class="first mean">${sourced(arm.anchor, percent(mean), `mean of ${seedList(arm)}`)}</td>
+${spread}<td>${seedsOf(arm)}</td><td>${differenceOf(arm, dense, 'dense')}</td>`;
+}
+
+/** How many seeds, and of how many where some are missing. */
+export const seedsOf = ({ runs, expected }: Arm): string =>
+  runs.length < expected ? `${runs.length} of ${expected}` : String(runs.length);
+
+function differenceOf(arm: Arm | null, over: Arm | null, name: string): Content {
+  const difference = advantage(arm, over);
+  if (!arm || !over || difference === null) return NOTHING;
+  const title = `${percent(arm.accuracy.mean)} less ${percent(over.accuracy.mean)} (${name})`;
+  return sourced(arm.anchor, points(difference), title);
+}
+
+function seedList({ runs }: Arm): string {
+  const values = runs.map(({ metrics }) => percent(metrics.value.accuracy));
+  const seeds = runs.map(({ coordinates }) => coordinates.seed);
+  return `${values.join(', ')} (${runs.length === 1 ? 'seed' : 'seeds'} ${listed(seeds)})`;
+}
+
+/** CV of fan-in before and after RigL, per profile and hidden layer; null where nothing was rewired. */
+export function fanInTable(setting: Setting): Html | null {
+  const rows = setting.arms
+    .map((arm) => ({ arm, changes: layerChanges(arm) }))
+    .filter(({ changes }) => changes.length > 0);
+  if (rows.length === 0) return null;
+  const layers = rows[0].changes;
+  const caption = html`CV of fan-in before and after RigL on <b>${setting.dataset}</b>, ${settingName(setting)}:
+means over seeds.`;
+  const table = html`<table class="numbers">
+<thead>
+<tr><td></td>${layers.map((_, l) => html`<th scope="colgroup" colspan="3">Hidden layer ${l + 1}</th>`)}
+<th scope="col" rowspan="2">n</th></tr>
+<tr><th scope="col">Start</th>${layers.map(() => CV_HEADINGS)}</tr>
+</thead>
+<tbody>
+${rows.map(
+  ({ arm, changes }) => html`<tr><th scope="row">${arm.profile}</th>
+${changes.map(
+  ({ cvBefore, cvAfter }) => html`<td class="first">${cvCell(arm, cvBefore.mean)}</td>
+<td>${cvCell(arm, cvAfter.mean)}</td><td>${cvAfter.sd === null ? NOTHING : cvCell(arm, cvAfter.sd)}</td>`,
+)}<td>${changes[0].cvAfter.n}</td></tr>
+`,
+)}
+</tbody>
+</table>`;
+  return tableFrame(`CV of fan-in on ${setting.dataset}, ${settingName(setting)}`, caption, table);
+}
+
+const CV_HEADINGS = html`<th scope="col" class="first">before</th><th scope="col">after</th>
+<th scope="col">SD after</th>`;
+
+function cvCell(arm: Arm, value: number): Html {
+  return sourced(arm.anchor, fixed(value, 3), `over ${counted(arm.runs.length, 'run')} of RigL`);
+}
+
+/** The fits of the equilibrium, one row for each hidden layer. */
+export function equilibriumTable(row: EquilibriumRow, anchor: string): Html {
+  const cell = (value: number | null, digits = 3) =>
+    value === null ? NOTHING : sourced(anchor, fixed(value, digits), 'from the fitted equilibrium');
+  const caption = html`Equilibrium fan-in on <b>${row.dataset}</b>, ${settingName(row)}, pooled over
+${counted(row.fit.value.runs, 'pilot run')}.`;
+  const table = html`<table class="numbers">
+<thead><tr><th scope="col">Hidden layer</th><th scope="col">neurons</th><th scope="col">μ</th>
+<th scope="col">σ</th><th scope="col">CV of the fit</th><th scope="col">CV</th>
+<th scope="col">without<br>connections</th><th scope="col">moved</th><th scope="col">noise floor</th></tr></thead>
+<tbody>
+${row.fit.value.layers.map(
+  (
+    fit,
+    l,
+  ) => html`<tr><th scope="row">${l + 1}</th><td>${cell(fit.neurons, 0)}</td><td>${cell(fit.mu)}</td>
+<td>${cell(fit.sigma)}</td><td>${cell(fit.cvFit)}</td><td>${cell(fit.cv)}</td>
+<td>${sourced(anchor, percentage(fit.zeroFraction, 1), 'of pooled neurons')}</td>
+<td>${cell(fit.moved)}</td><td>${cell(fit.noiseFloor)}</td></tr>
+`,
+)}
+</tbody>
+</table>`;
+  return tableFrame(`Equilibrium on ${row.dataset}, ${settingName(row)}`, caption, table);
+}
