@@ -146,7 +146,7 @@ describe('the limit of a store', () => {
     const again = await rig.make('--set', 'size=1600000');
     expect(tasksOf(again.events, 'built')).toEqual([]);
     const before = await rig.make('--set', 'size=1500000', '--dry-run');
-    expect(before.events.filter(({ fate }) => fate === 'reuse')).toEqual([]);
+    expect(before.events.filter(({ status }) => status === 'reuse')).toEqual([]);
   });
 
   test('that is no size is a mistake at its place', async () => {

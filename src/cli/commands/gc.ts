@@ -93,16 +93,16 @@ function refuseWhileShared(upkeep: Upkeep): void {
 function rootsOf(plan: Plan, store: Store): Roots {
   const [traces, unmade] = [new Set<Key>(), new Set<Key>()];
   let unknown = false;
-  for (const fate of forecast(plan, store, new Set()).values()) {
-    if (fate.fate === 'reuse') traces.add(fate.action.key);
-    else if (fate.fate === 'infeasible') {
-      if (fate.trace) traces.add(fate.trace.key);
-    } else if (fate.fate === 'follow' || fate.fate === 'unknown') {
+  for (const predicted of forecast(plan, store, new Set()).values()) {
+    if (predicted.status === 'reuse') traces.add(predicted.action.key);
+    else if (predicted.status === 'infeasible') {
+      if (predicted.trace) traces.add(predicted.trace.key);
+    } else if (predicted.status === 'pending' || predicted.status === 'unknown') {
       unknown = true;
       // It may come out as it was: what it gave last is kept for that.
-      const latest = store.latest(fate.task);
+      const latest = store.latest(predicted.task);
       if (latest) traces.add(latest);
-    } else unmade.add(fate.action.key);
+    } else unmade.add(predicted.action.key);
   }
   const bundles = new Set([...plan.stages.values()].map(({ code }) => code.digest));
   return { traces, unmade, unknown, bundles };

@@ -11,7 +11,7 @@ import type { Maker, Trace } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { inOrder } from '../planning/visit-order.ts';
 import { type Action, actionOf, decide } from '../rebuilder/action.ts';
-import { lackWords, standingOf } from '../rebuilder/missing-output.ts';
+import { formatMissingInputs, readinessOf } from '../rebuilder/missing-output.ts';
 import { Commits } from '../store/commits.ts';
 import { CLAIM_RENEW_MS, Claims } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
@@ -117,10 +117,10 @@ class Run {
     this.retirement = options.retirement ?? new Retirement();
     this.claims = new Claims({ store, owner: maker.run, identity, clock, listener });
     this.ledger = new Ledger(options);
-    const { traces, absent } = this.ledger;
+    const { traces, missing } = this.ledger;
     const rebuild = async (task: Task, lost: readonly string[]): Promise<boolean> =>
       (await this.rebuild(task, lost)).ok;
-    this.supply = new Supply({ ...options, plan, traces, absent, rebuild });
+    this.supply = new Supply({ ...options, plan, traces, missing, rebuild });
     this.hits = new Hits({
       ...{ plan, store, listener, ledger: this.ledger },
       rebuild: (task, lost) => this.background(this.rebuild(task, lost)),
@@ -220,15 +220,20 @@ class Run {
   }
 
   private async visit(task: Task): Promise<void> {
-    const { traces, absent } = this.ledger;
+    const { traces, missing } = this.ledger;
     const withoutFailed = this.options.keepGoing && !this.ending;
-    const standing = standingOf(task, { made: traces, absent, withoutFailed });
-    if (standing.kind === 'infeasible') return this.ledger.leaveOut(task, standing.absence, true);
+    const readiness = readinessOf(task, { made: traces, missing, withoutFailed });
+    if (readiness.kind === 'infeasible')
+      return this.ledger.leaveOut(task, readiness.missingOutput, true);
     if (task.infeasible !== null) {
-      const absence = { kind: 'infeasible', message: task.infeasible, because: task.id } as const;
-      return this.ledger.leaveOut(task, absence, true);
+      const missingOutput = {
+        kind: 'infeasible',
+        message: task.infeasible,
+        because: task.id,
+      } as const;
+      return this.ledger.leaveOut(task, missingOutput, true);
     }
-    if (standing.kind === 'blocked') return this.ledger.skip(task, standing.by);
+    if (readiness.kind === 'blocked') return this.ledger.skip(task, readiness.by);
     const action = actionOf(this.plan, task, this.ledger);
     const first = this.making.get(action.key);
     if (first) return this.follow(task, action, first);
@@ -273,7 +278,7 @@ class Run {
     const { listener } = this.options;
     // Who took this run's place writes what people see.
     if (this.retirement.begun) return;
-    const message = lackWords(task, this.ledger.absent);
+    const message = formatMissingInputs(task, this.ledger.missing);
     if (message) listener({ event: 'warning', message, task: task.id });
     this.background(this.publisher.publish(task));
   }

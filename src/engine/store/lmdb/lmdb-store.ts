@@ -2,7 +2,6 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isSystemError, systemHint, systemWords } from '../../files/system-error.ts';
-import { STORE_FILE } from '../../files/up-to-date.ts';
 import { type Digest, digestOf, type Key } from '../../model/key.ts';
 import type { Identity } from '../../model/process-identity.ts';
 import {
@@ -16,6 +15,7 @@ import { openJournal } from '../journal.ts';
 import { openRunTable } from '../run-table.ts';
 import { type Store, StoreError, type Tables, type Upkeep } from '../store.ts';
 import { checkFormat, STORE_FORMAT } from '../store-format.ts';
+import { STORE_FILE } from '../store-state.ts';
 import { inodeOf, isCompacting } from './compaction.ts';
 import { openClaims } from './lease-table.ts';
 import {
