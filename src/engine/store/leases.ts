@@ -1,14 +1,20 @@
 // leases.ts — which actions this run has taken: no other process runs them, and it waits for none that is gone
 import type { Listener } from '../model/event.ts';
 import type { Key, TaskId } from '../model/key.ts';
-import { type Holder, type Identity, lifeOf, sightFor } from '../model/process-identity.ts';
+import {
+  type Identity,
+  instanceOf,
+  type LeaseHolder,
+  livenessFor,
+  type ProcessIdentity,
+} from '../model/process-identity.ts';
 import { CLAIM_LEASE_ALIVE_MS, CLAIM_LEASE_MS, type Claim } from '../model/record.ts';
 import { type Store, StoreError } from './store.ts';
 
 /** A claim is renewed this often, well within its lease. */
 export const CLAIM_RENEW_MS = 1000;
 /** After which a claim is taken over, by what can be seen of its holder. */
-const LEASES_MS = { gone: 0, alive: CLAIM_LEASE_ALIVE_MS, unseen: CLAIM_LEASE_MS } as const;
+const LEASES_MS = { dead: 0, alive: CLAIM_LEASE_ALIVE_MS, unknown: CLAIM_LEASE_MS } as const;
 /** How often to look whether another process has finished what we need. */
 const POLL_MS = 50;
 
@@ -24,17 +30,17 @@ export interface ClaimOptions {
 /** The claims of one run. */
 export class Claims {
   private readonly held = new Set<Key>();
-  private readonly leaseOf: (holder: Holder) => number;
-  private readonly own: Omit<Holder, 'task'>;
+  private readonly leaseOf: (holder: LeaseHolder) => number;
+  private readonly own: ProcessIdentity;
   private readonly options: ClaimOptions;
 
   constructor(options: ClaimOptions) {
     const { host, pid } = options.identity;
-    const life = lifeOf(pid);
+    const life = instanceOf(pid);
     this.options = options;
     this.own = { host, pid, ...(life && { life }) };
-    const sight = sightFor(options.identity);
-    this.leaseOf = (holder) => LEASES_MS[sight(holder)];
+    const liveness = livenessFor(options.identity);
+    this.leaseOf = (holder) => LEASES_MS[liveness(holder)];
   }
 
   /** Takes an action, or says who has it. */

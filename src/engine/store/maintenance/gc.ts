@@ -2,7 +2,7 @@
 import { readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest, Key } from '../../model/key.ts';
-import { type Identity, sightFor } from '../../model/process-identity.ts';
+import { type Identity, livenessFor } from '../../model/process-identity.ts';
 import { CLAIM_LEASE_MS, type Claim, type RunRecord, type Trace } from '../../model/record.ts';
 import { attemptsIn, removeTree } from '../../process/scratch-folder.ts';
 import { beginCompaction } from '../lmdb/compaction.ts';
@@ -43,10 +43,10 @@ export function keptRuns(store: Store, { tables }: Upkeep, newest: number): read
 
 /** Claims whose holder renewed them in time, and is not known to be gone. */
 export function liveClaims(upkeep: Upkeep, now: number, identity: Identity): readonly Claim[] {
-  const sight = sightFor(identity);
+  const liveness = livenessFor(identity);
   return [...upkeep.claims().values()].filter(
     ({ renewed, holder }) =>
-      now - renewed < CLAIM_LEASE_MS && !(holder && sight(holder) === 'gone'),
+      now - renewed < CLAIM_LEASE_MS && !(holder && liveness(holder) === 'dead'),
   );
 }
 
