@@ -1,4 +1,4 @@
-// process-identity.ts — which process holds a claim, and whether it surely lives no more
+// process-identity.ts — which process holds a lease, and whether it surely lives no more
 import { readFileSync, readlinkSync } from 'node:fs';
 import type { TaskId } from './key.ts';
 

@@ -1,16 +1,16 @@
-// attempts.ts — how one action gets its turns: a slot, resources, the claim, and another try
+// attempts.ts — how one action gets its turns: a slot, resources, the lease, and another try
 
 import type { Policy } from '../config/policy.ts';
 import type { Builder, Tried } from '../executors/action-runner.ts';
 import type { Supply } from '../executors/input-staging.ts';
 import type { Listener, Reason, TaskError } from '../model/event.ts';
 import type { Digest, TaskId } from '../model/key.ts';
-import type { Claim, Trace } from '../model/record.ts';
+import type { ActionRecord, Lease } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { urgencies } from '../planning/visit-order.ts';
 import { type Action, decide } from '../rebuilder/action.ts';
 import { StageError } from '../stage.ts';
-import type { Claims } from '../store/leases.ts';
+import type { Leases } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
 import type { Demand, Slots } from './resource-pool.ts';
 
@@ -19,7 +19,7 @@ export interface TurnOptions {
   readonly plan: Plan;
   readonly store: Store;
   readonly slots: Slots;
-  readonly claims: Claims;
+  readonly leases: Leases;
   readonly builder: Builder;
   readonly supply: Supply;
   /** This run, as those are told that wait for something in it. */
@@ -41,13 +41,13 @@ export type TurnsEnd =
   /** It did not run: the run ends. */
   | { readonly kind: 'skipped' }
   /** Another process has made it. */
-  | { readonly kind: 'hit'; readonly trace: Trace };
+  | { readonly kind: 'hit'; readonly trace: ActionRecord };
 
 /** What one turn came to. */
 type Turn =
   | TurnsEnd
   /** Another process is making the action. */
-  | { readonly kind: 'held'; readonly by: Claim }
+  | { readonly kind: 'held'; readonly by: Lease }
   /** The store has lost blobs that the action reads. */
   | { readonly kind: 'lost'; readonly digests: readonly Digest[] };
 
@@ -67,7 +67,7 @@ export class Turns {
 
   /** Takes turns in a slot until there is a result, or an end to it. Between them it holds none. */
   async take(action: Action, reason: Reason): Promise<TurnsEnd> {
-    const { slots, claims, ending } = this.options;
+    const { slots, leases, ending } = this.options;
     const { task, key } = action;
     const demand = this.demandOf(task);
     let mayTake = reason.kind !== 'forced';
@@ -77,7 +77,7 @@ export class Turns {
       const turn = await slots.hold(demand, (slot) => this.turn(action, reason, mayTake, slot));
       if (turn.kind === 'held') {
         mayTake = true;
-        if (await claims.wait(key, task.id, turn.by, ending)) continue;
+        if (await leases.wait(key, task.id, turn.by, ending)) continue;
         return { kind: 'skipped' };
       }
       if (turn.kind === 'lost') {
@@ -103,11 +103,11 @@ export class Turns {
     mayTake: boolean,
     slot: number,
   ): Promise<Turn> {
-    const { claims, store, builder, stopping } = this.options;
+    const { leases, store, builder, stopping } = this.options;
     if (stopping()) return { kind: 'skipped' };
-    const by = claims.take(action.key, action.task.id);
+    const by = leases.take(action.key, action.task.id);
     if (by) return { kind: 'held', by };
-    // Another process may have finished between our look and our claim.
+    // Another process may have finished between our look and our lease.
     const verdict = decide(action, store, !mayTake);
     if (verdict.hit) return { kind: 'hit', trace: verdict.trace };
     const now = mayTake ? verdict.reason : reason;
