@@ -9,7 +9,7 @@ import type { Store } from '../../engine/store/store.ts';
 import type { StageModule } from '../../engine/worker/declaration.ts';
 import type { InputBlobs } from '../../engine/worker/protocol.ts';
 import { differenceOf } from './difference.ts';
-import { type ErrandEnd, type Launcher, runErrand } from './sandboxed-run.ts';
+import { type Launcher, runSandboxed, type SandboxedResult } from './sandboxed-run.ts';
 
 /** What an audit draws on. */
 export interface AuditOptions {
@@ -106,12 +106,12 @@ async function runOnce(
   options: AuditOptions,
   environment: Named<string>,
   cwd: string,
-): Promise<ErrandEnd> {
+): Promise<SandboxedResult> {
   const { action, module, node, script, root, signal } = options;
   const launcher: Launcher = { node, script, permission: null, environment };
   const { task } = action;
-  return runErrand(launcher, {
-    assignment: {
+  return runSandboxed(launcher, {
+    request: {
       bundle: module.code.file,
       root,
       params: task.params,

@@ -8,7 +8,7 @@ import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { forecast } from '../../engine/rebuilder/action.ts';
 import { estimate } from '../../engine/rebuilder/estimate.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
-import { Slots } from '../../engine/scheduler/resource-pool.ts';
+import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { tellForecast } from '../session/forecast.ts';
@@ -70,7 +70,7 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
       targets,
       forced,
       options,
-      slots: new Slots(options.jobs ?? availableParallelism(), session.pipeline.resources),
+      pool: new ResourcePool(options.jobs ?? availableParallelism(), session.pipeline.resources),
       stop,
       display: openDisplay(plan, options),
       hear: witnessed.hear,

@@ -15,15 +15,15 @@ import { type Store, StoreError } from '../store/store.ts';
 import type { InputBlobs } from '../worker/protocol.ts';
 import { lateWords, type WorkerResult, type Workers } from '../worker/worker-pool.ts';
 import { runInScratch, type ScratchWork } from './command-runner.ts';
-import type { Supply } from './input-staging.ts';
-import type { Retirement } from './superseded.ts';
+import type { InputStaging } from './input-staging.ts';
+import type { Supersession } from './superseded.ts';
 
 /** What building needs. */
-export interface BuildOptions {
+export interface ActionRunnerOptions {
   readonly plan: Plan;
   readonly store: Store;
   readonly commits: Commits;
-  readonly supply: Supply;
+  readonly staging: InputStaging;
   readonly workers: Workers;
   readonly listener: Listener;
   /** How the tasks of each stage are run. */
@@ -39,11 +39,11 @@ export interface BuildOptions {
   readonly halted: () => boolean;
   /** Aborted when it does: the commands that run are ended. */
   readonly stopped: AbortSignal;
-  readonly retirement: Retirement;
+  readonly supersession: Supersession;
 }
 
 /** How one try ended. */
-export type Tried =
+export type AttemptResult =
   | { readonly end: 'done'; readonly outputs: Named<Uint8Array>; readonly seconds: number }
   | { readonly end: 'infeasible'; readonly message: string; readonly seconds: number }
   | { readonly end: 'failed'; readonly error: TaskError }
@@ -56,31 +56,31 @@ export type Tried =
 export const STOP_GRACE_MS = 4000;
 
 /** Runs actions. Which, when and for whom is decided elsewhere. */
-export class Builder {
+export class ActionRunner {
   private readonly warned = new Set<string>();
-  private readonly options: BuildOptions;
+  private readonly options: ActionRunnerOptions;
 
-  constructor(options: BuildOptions) {
+  constructor(options: ActionRunnerOptions) {
     this.options = options;
   }
 
   /** One try. @param slot its number, for whoever draws what ran where */
-  async try(action: Action, reason: Reason, slot: number): Promise<Tried> {
-    const { listener, clock, store, retirement, supply } = this.options;
+  async try(action: Action, reason: Reason, slot: number): Promise<AttemptResult> {
+    const { listener, clock, store, supersession, staging } = this.options;
     const { task, key } = action;
     // What there is to know of tools and commands is said once a run.
     for (const note of [task.tools?.note ?? [], task.command?.notes ?? []].flat()) {
       this.warnOnce({ message: note }, note);
     }
     // A task whose inputs were lost has not started: it waits until they are made again.
-    const staged = await this.guarded(() => supply.inputs(task));
+    const staged = await this.guarded(() => staging.inputs(task));
     if (staged.end === 'lost') return staged;
     listener({ event: 'started', task: task.id, key, reason, slot });
     const start = clock();
     if (reason.kind === 'forced') store.dropPartial(key);
     const result =
       staged.end === 'staged'
-        ? await retirement.during(key, (obsolete) =>
+        ? await supersession.during(key, (obsolete) =>
             this.guarded(() => this.attempt(action, staged.inputs, obsolete), obsolete),
           )
         : staged;
@@ -196,12 +196,12 @@ export class Builder {
     obsolete: AbortSignal,
   ): Promise<WorkerResult> {
     const { task, key } = action;
-    const { plan, store, workers, listener, root, cache, supply, policies, halted } = this.options;
+    const { plan, store, workers, listener, root, cache, staging, policies, halted } = this.options;
     const module = plan.stages.get(task.stage);
     if (module === undefined) throw new Error(`bug: stage ${task.stage} has no module`);
     const progress = (done: number, of: number, note: string): void =>
       listener({ event: 'progress', task: task.id, done, of, note });
-    const files = await supply.files(task, progress);
+    const files = await staging.files(task, progress);
     // From here on the worker is told of a stop; one that came before must not be missed.
     if (halted() || obsolete.aborted) return { end: 'stopped' };
     const timeout_ms = policies.get(task.stage)?.timeout_ms ?? null;

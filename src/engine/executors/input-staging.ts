@@ -11,8 +11,8 @@ import { type Absent, StageError } from '../stage.ts';
 import type { Store } from '../store/store.ts';
 import type { GivenBlob, InputBlobs } from '../worker/protocol.ts';
 
-/** What the supply draws on. */
-export interface SupplyOptions {
+/** What the staging draws on. */
+export interface InputStagingOptions {
   readonly plan: Plan;
   readonly store: Store;
   readonly mirrors: readonly string[];
@@ -37,10 +37,10 @@ const FETCH_PACE = { retryAfter_ms: 1000, stall_ms: 30_000 };
 const SENT_BYTES_MAX = 16_384;
 
 /** Gathers files and inputs. */
-export class Supply {
-  private readonly options: SupplyOptions;
+export class InputStaging {
+  private readonly options: InputStagingOptions;
 
-  constructor(options: SupplyOptions) {
+  constructor(options: InputStagingOptions) {
     this.options = options;
   }
 

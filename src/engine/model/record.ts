@@ -9,7 +9,7 @@ import {
   type Named,
   type TaskId,
 } from './key.ts';
-import type { Holder } from './process-identity.ts';
+import type { LeaseHolder, ProcessIdentity } from './process-identity.ts';
 
 /** An output as a trace remembers it. */
 export interface Output {
@@ -52,7 +52,7 @@ export interface Lease {
   /** Milliseconds since 1970. */
   readonly renewed: number;
   /** The process that has it, and for which of its tasks. */
-  readonly holder?: Holder;
+  readonly holder?: LeaseHolder;
 }
 
 /** After so long without renewal a lease has expired, where its process cannot be seen: pids lie across containers. */
@@ -64,7 +64,7 @@ export const LEASE_ALIVE_MS = 120_000;
  * How far a run is. `interrupted`: its user stopped it. `aborted`: an error ended it that was no task's own, such as a full
  * disk. `killed`: its process is gone and left no record. `unknown`: its process cannot be seen from here.
  */
-export type RunState = 'running' | 'finished' | 'interrupted' | 'aborted' | 'killed' | 'unknown';
+export type RunStatus = 'running' | 'finished' | 'interrupted' | 'aborted' | 'killed' | 'unknown';
 
 /** One invocation, as the history keeps it. */
 export interface RunRecord {
@@ -74,9 +74,9 @@ export interface RunRecord {
   /** When it began. Absent in what older versions wrote. */
   readonly started?: string;
   /** Absent in what older versions wrote, which was written only at an orderly end. */
-  readonly state?: RunState;
+  readonly state?: RunStatus;
   /** The process that it ran in. Absent in what older versions wrote. */
-  readonly process?: Omit<Holder, 'task'>;
+  readonly process?: ProcessIdentity;
   /** What ended an aborted run. */
   readonly error?: string;
   readonly host: string;

@@ -7,14 +7,14 @@ import type { ActionRecord } from '../model/record.ts';
 import type { Task } from '../planning/plan.ts';
 import { type Absence, skippedFor } from '../rebuilder/missing-output.ts';
 
-/** What a ledger needs. */
-export interface LedgerOptions {
+/** What a state needs. */
+export interface RunStateOptions {
   readonly listener: Listener;
   readonly policies: { get(stage: string): Policy | undefined };
 }
 
 /** The outcomes of a run. */
-export class Ledger {
+export class RunState {
   readonly outcomes = new Map<TaskId, Outcome>();
   readonly traces = new Map<TaskId, ActionRecord>();
   /** Traces of actions that were found infeasible. */
@@ -25,9 +25,9 @@ export class Ledger {
   readonly resumable = new Set<TaskId>();
   /** Whether a task failed that must not. */
   failed = false;
-  private readonly options: LedgerOptions;
+  private readonly options: RunStateOptions;
 
-  constructor(options: LedgerOptions) {
+  constructor(options: RunStateOptions) {
     this.options = options;
   }
 
@@ -64,7 +64,7 @@ export class Ledger {
   }
 
   /** Leaves out a task that cannot be done, by itself or for what it needs. @param known nothing ran to find it out */
-  leaveOut(task: Task, absence: Absence, known: boolean): void {
+  markInfeasible(task: Task, absence: Absence, known: boolean): void {
     const { message, because } = absence;
     this.absent.set(task.id, absence);
     this.end(task, 'infeasible');

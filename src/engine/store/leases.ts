@@ -1,14 +1,20 @@
 // leases.ts — which actions this run has taken: no other process runs them, and it waits for none that is gone
 import type { Listener } from '../model/event.ts';
 import type { Key, TaskId } from '../model/key.ts';
-import { type Holder, type Identity, lifeOf, sightFor } from '../model/process-identity.ts';
+import {
+  type Identity,
+  instanceOf,
+  type LeaseHolder,
+  livenessFor,
+  type ProcessIdentity,
+} from '../model/process-identity.ts';
 import { LEASE_ALIVE_MS, LEASE_MS, type Lease } from '../model/record.ts';
 import { type Store, StoreError } from './store.ts';
 
 /** Leases are renewed this often, well before they expire. */
 export const LEASE_RENEW_MS = 1000;
 /** How long a lease lasts without renewal, by what can be seen of its holder. */
-const DURATION_MS = { gone: 0, alive: LEASE_ALIVE_MS, unseen: LEASE_MS } as const;
+const DURATION_MS = { dead: 0, alive: LEASE_ALIVE_MS, unknown: LEASE_MS } as const;
 /** How often to look whether another process has finished what we need. */
 const POLL_MS = 50;
 
@@ -24,17 +30,17 @@ export interface LeaseOptions {
 /** The leases of one run. */
 export class Leases {
   private readonly held = new Set<Key>();
-  private readonly durationOf: (holder: Holder) => number;
-  private readonly own: Omit<Holder, 'task'>;
+  private readonly durationOf: (holder: LeaseHolder) => number;
+  private readonly own: ProcessIdentity;
   private readonly options: LeaseOptions;
 
   constructor(options: LeaseOptions) {
     const { host, pid } = options.identity;
-    const life = lifeOf(pid);
+    const life = instanceOf(pid);
     this.options = options;
     this.own = { host, pid, ...(life && { life }) };
-    const sight = sightFor(options.identity);
-    this.durationOf = (holder) => DURATION_MS[sight(holder)];
+    const liveness = livenessFor(options.identity);
+    this.durationOf = (holder) => DURATION_MS[liveness(holder)];
   }
 
   /** Takes an action, or says who has it. */

@@ -1,7 +1,7 @@
 // store.ts — the seam between the engine and its memory
 
 import type { Digest, Key, TaskId } from '../model/key.ts';
-import type { Holder } from '../model/process-identity.ts';
+import type { LeaseHolder } from '../model/process-identity.ts';
 import type { ActionRecord, Lease, RunRecord, RunStart, TaskLog } from '../model/record.ts';
 import type { Journal, RunNotes } from './journal.ts';
 
@@ -39,8 +39,8 @@ export interface Store {
     key: Key,
     owner: string,
     now: number,
-    holder?: Holder,
-    durationOf?: (holder: Holder) => number,
+    holder?: LeaseHolder,
+    durationOf?: (holder: LeaseHolder) => number,
   ): Lease | undefined;
   renew(keys: readonly Key[], owner: string, now: number): void;
   release(key: Key, owner: string): void;

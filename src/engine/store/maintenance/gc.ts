@@ -2,7 +2,7 @@
 import { readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest, Key } from '../../model/key.ts';
-import { type Identity, sightFor } from '../../model/process-identity.ts';
+import { type Identity, livenessFor } from '../../model/process-identity.ts';
 import { type ActionRecord, LEASE_MS, type Lease, type RunRecord } from '../../model/record.ts';
 import { attemptsIn, removeTree } from '../../process/scratch-folder.ts';
 import { beginCompaction } from '../lmdb/compaction.ts';
@@ -43,9 +43,9 @@ export function keptRuns(store: Store, { tables }: Upkeep, newest: number): read
 
 /** Leases whose holder renewed them in time, and is not known to be gone. */
 export function liveLeases(upkeep: Upkeep, now: number, identity: Identity): readonly Lease[] {
-  const sight = sightFor(identity);
+  const liveness = livenessFor(identity);
   return [...upkeep.leases().values()].filter(
-    ({ renewed, holder }) => now - renewed < LEASE_MS && !(holder && sight(holder) === 'gone'),
+    ({ renewed, holder }) => now - renewed < LEASE_MS && !(holder && liveness(holder) === 'dead'),
   );
 }
 
