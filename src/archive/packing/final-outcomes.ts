@@ -2,7 +2,7 @@
 
 import type { Policy } from '../../engine/config/policy.ts';
 import type { Key, TaskId } from '../../engine/model/key.ts';
-import type { RunRecord, Trace } from '../../engine/model/record.ts';
+import type { ActionRecord, RunRecord } from '../../engine/model/record.ts';
 import type { Plan, Task } from '../../engine/planning/plan.ts';
 import { type Action, actionOf, decide } from '../../engine/rebuilder/action.ts';
 import {
@@ -14,9 +14,9 @@ import type { Store } from '../../engine/store/store.ts';
 
 /** What became of a task. */
 export type FinalOutcome =
-  | { readonly outcome: 'made'; readonly trace: Trace }
+  | { readonly outcome: 'made'; readonly trace: ActionRecord }
   /** It cannot be done; with a trace when the stage itself found that. */
-  | { readonly outcome: 'infeasible'; readonly message: string; readonly trace?: Trace }
+  | { readonly outcome: 'infeasible'; readonly message: string; readonly trace?: ActionRecord }
   | { readonly outcome: 'failed'; readonly failure: Failure }
   /** It needs one that failed, or has the key of one. */
   | { readonly outcome: 'skipped'; readonly message: string; readonly failure?: Failure }
@@ -25,7 +25,7 @@ export type FinalOutcome =
 
 /** An action that failed, as a trace without outputs. */
 export interface Failure {
-  readonly trace: Trace;
+  readonly trace: ActionRecord;
   readonly message: string;
   /** Its stage says `allow-failure`. */
   readonly allowed: boolean;
@@ -38,7 +38,7 @@ export function finalOutcomes(
   policies: { get(stage: string): Policy | undefined },
 ): ReadonlyMap<TaskId, FinalOutcome> {
   const ends = new Map<TaskId, FinalOutcome>();
-  const traces = new Map<TaskId, Trace>();
+  const traces = new Map<TaskId, ActionRecord>();
   const missing = new Map<TaskId, MissingOutput>();
   const failed = new Map<Key, { readonly task: TaskId; readonly failure: Failure }>();
   let runs: readonly RunRecord[] | undefined;
@@ -93,7 +93,7 @@ export function finalOutcomes(
 
 const OPEN: FinalOutcome = { outcome: 'open' };
 
-const infeasible = (message: string, trace?: Trace): FinalOutcome => ({
+const infeasible = (message: string, trace?: ActionRecord): FinalOutcome => ({
   outcome: 'infeasible',
   message,
   ...(trace && { trace }),
@@ -111,7 +111,7 @@ function failureOf(
     if (log?.key !== key || log.error === undefined) continue;
     const made = { run: id, host, at: log.at, versions };
     const cost = { seconds: 0, work: task.work };
-    const trace: Trace = { key, task: task.id, parts, outputs: {}, cost, made };
+    const trace: ActionRecord = { key, task: task.id, parts, outputs: {}, cost, made };
     return { trace, message: log.error.message };
   }
   return undefined;

@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest, Named } from '../../engine/model/key.ts';
-import type { Trace } from '../../engine/model/record.ts';
+import type { ActionRecord } from '../../engine/model/record.ts';
 import { readProjectFiles } from '../../engine/planning/project-files.ts';
 import type { Action } from '../../engine/rebuilder/action.ts';
 import type { Store } from '../../engine/store/store.ts';
@@ -17,7 +17,7 @@ export interface AuditOptions {
   readonly module: StageModule;
   readonly store: Store;
   /** Traces of the tasks that it reads from. */
-  readonly traces: { get(task: string): Trace | undefined };
+  readonly traces: { get(task: string): ActionRecord | undefined };
   readonly node: string;
   /** Script that starts sandboxes. */
   readonly script: string;

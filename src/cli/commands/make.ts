@@ -146,10 +146,10 @@ function codeOf({ ok }: RunResult, signal: AbortSignal): number {
 /** Reads every blob before anything is taken from the store: what is damaged is dropped, and made again. */
 async function verifyStore(store: Store): Promise<void> {
   if (store.upkeep === undefined) return;
-  const { examine, repair } = await import('../../engine/store/maintenance/fsck.ts');
-  const defects = examine(store.upkeep, Date.now(), () => undefined);
-  repair(store.upkeep, defects);
-  const bad = defects.filter(({ kind }) => kind !== 'dead claim').length;
+  const { checkStore, repairStore } = await import('../../engine/store/maintenance/fsck.ts');
+  const defects = checkStore(store.upkeep, () => undefined);
+  repairStore(store.upkeep, defects);
+  const bad = defects.length;
   if (bad > 0)
     talk(`${c.yellow('warning')}: ${count(bad, 'defect')} in the store, to be made again`);
 }

@@ -4,7 +4,7 @@ import type { Policy } from '../config/policy.ts';
 import type { Listener, Reason, TaskError } from '../model/event.ts';
 import { type Digest, digestOf, type Named } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
-import type { Maker, Output, Trace } from '../model/record.ts';
+import type { ActionRecord, Maker, Output } from '../model/record.ts';
 import type { Invocation, Plan, Task } from '../planning/plan.ts';
 import { changedFiles } from '../planning/project-files.ts';
 import { progressOf } from '../process/lines.ts';
@@ -110,7 +110,7 @@ export class ActionRunner {
   }
 
   /** Keeps what a stage gave: blobs and trace in one transaction, durable before anybody hears of it. */
-  async keep(action: Action, outputs: Named<Uint8Array>, seconds: number): Promise<Trace> {
+  async keep(action: Action, outputs: Named<Uint8Array>, seconds: number): Promise<ActionRecord> {
     const { store, listener, commits } = this.options;
     const { task, key, parts } = action;
     const described = Object.entries(outputs).map(([name, bytes]): [string, Output] => [
@@ -128,8 +128,8 @@ export class ActionRunner {
   }
 
   /** Remembers that an action cannot be done, so that it is not tried again. */
-  async keepInfeasible(action: Action, message: string, seconds: number): Promise<Trace> {
-    const trace: Trace = { ...this.traceOf(action, {}, seconds), infeasible: message };
+  async keepInfeasible(action: Action, message: string, seconds: number): Promise<ActionRecord> {
+    const trace: ActionRecord = { ...this.traceOf(action, {}, seconds), infeasible: message };
     await this.options.commits.keep({ trace, blobs: [] });
     return trace;
   }
@@ -152,7 +152,7 @@ export class ActionRunner {
   }
 
   /** An action that ran before and gave other bits then is no pure function: nothing that is built on it can be repeated. */
-  private compare(before: Trace | undefined, now: Trace): void {
+  private compare(before: ActionRecord | undefined, now: ActionRecord): void {
     if (before?.outputs === undefined || now.tolerance !== undefined) return;
     for (const [name, { digest }] of Object.entries(now.outputs)) {
       const old = before.outputs[name]?.digest;
@@ -164,7 +164,11 @@ export class ActionRunner {
     }
   }
 
-  private traceOf({ task, key, parts }: Action, outputs: Named<Output>, seconds: number): Trace {
+  private traceOf(
+    { task, key, parts }: Action,
+    outputs: Named<Output>,
+    seconds: number,
+  ): ActionRecord {
     const { clock, maker } = this.options;
     return {
       key,

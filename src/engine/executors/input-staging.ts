@@ -3,7 +3,7 @@
 import { type FetchOptions, fetchFiles } from '../fetch/fetch.ts';
 import type { Listener } from '../model/event.ts';
 import type { Digest, Named, TaskId } from '../model/key.ts';
-import type { Trace } from '../model/record.ts';
+import type { ActionRecord } from '../model/record.ts';
 import type { Binding, Plan, Task } from '../planning/plan.ts';
 import { readProjectFiles } from '../planning/project-files.ts';
 import type { MissingOutput } from '../rebuilder/missing-output.ts';
@@ -19,7 +19,7 @@ export interface InputStagingOptions {
   readonly signal: AbortSignal;
   readonly listener: Listener;
   /** Traces of the tasks that are made. */
-  readonly traces: { get(task: TaskId): Trace | undefined };
+  readonly traces: { get(task: TaskId): ActionRecord | undefined };
   /** Tasks that gave nothing. */
   readonly missing: { get(task: TaskId): MissingOutput | undefined };
   /** Runs a task again whose outputs are lost. False when it was not made: it failed, or the run ends. */

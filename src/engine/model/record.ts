@@ -1,4 +1,4 @@
-// record.ts — the forms of what the pipeline remembers: traces, claims, runs, logs
+// record.ts — the forms of what the pipeline remembers: action records, leases, runs, logs
 import type { Outcome, TaskError } from './event.ts';
 import {
   type Digest,
@@ -32,7 +32,7 @@ export interface Maker {
 }
 
 /** What the store remembers of an action that ran. */
-export interface Trace {
+export interface ActionRecord {
   readonly key: Key;
   /** The task for which it ran first. */
   readonly task: TaskId;
@@ -46,8 +46,8 @@ export interface Trace {
   readonly infeasible?: string;
 }
 
-/** Who is running an action now. A claim that is not renewed for `CLAIM_LEASE_MS` may be taken over. */
-export interface Claim {
+/** Who is running an action now. A lease that was not renewed for `LEASE_MS` has expired: another may take it. */
+export interface Lease {
   readonly owner: string;
   /** Milliseconds since 1970. */
   readonly renewed: number;
@@ -55,10 +55,10 @@ export interface Claim {
   readonly holder?: LeaseHolder;
 }
 
-/** A claim of a process that has not renewed it for this long is dead: pids lie across containers. */
-export const CLAIM_LEASE_MS = 5000;
+/** After so long without renewal a lease has expired, where its process cannot be seen: pids lie across containers. */
+export const LEASE_MS = 5000;
 /** One that can be seen to live may be slow, on a machine with too much to do. One that is gone has no lease. */
-export const CLAIM_LEASE_ALIVE_MS = 120_000;
+export const LEASE_ALIVE_MS = 120_000;
 
 /**
  * How far a run is. `interrupted`: its user stopped it. `aborted`: an error ended it that was no task's own, such as a full

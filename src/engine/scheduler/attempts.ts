@@ -1,16 +1,16 @@
-// attempts.ts — how one action gets its attempts: a slot, resources, the claim, and another try
+// attempts.ts — how one action gets its attempts: a slot, resources, the lease, and another try
 
 import type { Policy } from '../config/policy.ts';
 import type { ActionRunner, AttemptResult } from '../executors/action-runner.ts';
 import type { InputStaging } from '../executors/input-staging.ts';
 import type { Listener, Reason, TaskError } from '../model/event.ts';
 import type { Digest, TaskId } from '../model/key.ts';
-import type { Claim, Trace } from '../model/record.ts';
+import type { ActionRecord, Lease } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { urgencies } from '../planning/visit-order.ts';
 import { type Action, decide } from '../rebuilder/action.ts';
 import { StageError } from '../stage.ts';
-import type { Claims } from '../store/leases.ts';
+import type { Leases } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
 import type { ResourcePool, ResourceRequest } from './resource-pool.ts';
 
@@ -19,7 +19,7 @@ export interface AttemptsOptions {
   readonly plan: Plan;
   readonly store: Store;
   readonly pool: ResourcePool;
-  readonly claims: Claims;
+  readonly leases: Leases;
   readonly runner: ActionRunner;
   readonly staging: InputStaging;
   /** This run, as those are told that wait for something in it. */
@@ -41,13 +41,13 @@ export type AttemptsEnd =
   /** It did not run: the run ends. */
   | { readonly kind: 'skipped' }
   /** Another process has made it. */
-  | { readonly kind: 'hit'; readonly trace: Trace };
+  | { readonly kind: 'hit'; readonly trace: ActionRecord };
 
 /** What one turn came to. */
 type Turn =
   | AttemptsEnd
   /** Another process is making the action. */
-  | { readonly kind: 'held'; readonly by: Claim }
+  | { readonly kind: 'held'; readonly by: Lease }
   /** The store has lost blobs that the action reads. */
   | { readonly kind: 'lost'; readonly digests: readonly Digest[] };
 
@@ -67,7 +67,7 @@ export class Attempts {
 
   /** Takes attempts in a slot until there is a result, or an end to it. Between them it holds none. */
   async take(action: Action, reason: Reason): Promise<AttemptsEnd> {
-    const { pool, claims, ending } = this.options;
+    const { pool, leases, ending } = this.options;
     const { task, key } = action;
     const request = this.requestOf(task);
     let acceptCached = reason.kind !== 'forced';
@@ -79,7 +79,7 @@ export class Attempts {
       );
       if (turn.kind === 'held') {
         acceptCached = true;
-        if (await claims.wait(key, task.id, turn.by, ending)) continue;
+        if (await leases.wait(key, task.id, turn.by, ending)) continue;
         return { kind: 'skipped' };
       }
       if (turn.kind === 'lost') {
@@ -105,11 +105,11 @@ export class Attempts {
     acceptCached: boolean,
     slot: number,
   ): Promise<Turn> {
-    const { claims, store, runner, stopping } = this.options;
+    const { leases, store, runner, stopping } = this.options;
     if (stopping()) return { kind: 'skipped' };
-    const by = claims.take(action.key, action.task.id);
+    const by = leases.take(action.key, action.task.id);
     if (by) return { kind: 'held', by };
-    // Another process may have finished between our look and our claim.
+    // Another process may have finished between our look and our lease.
     const verdict = decide(action, store, !acceptCached);
     if (verdict.hit) return { kind: 'hit', trace: verdict.trace };
     const now = acceptCached ? verdict.reason : reason;

@@ -7,13 +7,13 @@ import { Supersession } from '../executors/superseded.ts';
 import type { Listener, Outcome, Reason, Tally } from '../model/event.ts';
 import type { Key, TaskId } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
-import type { Maker, Trace } from '../model/record.ts';
+import type { ActionRecord, Maker } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { inOrder } from '../planning/visit-order.ts';
 import { type Action, actionOf, decide } from '../rebuilder/action.ts';
 import { formatMissingInputs, readinessOf } from '../rebuilder/missing-output.ts';
 import { Commits } from '../store/commits.ts';
-import { CLAIM_RENEW_MS, Claims } from '../store/leases.ts';
+import { LEASE_RENEW_MS, Leases } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
 import type { Workers } from '../worker/worker-pool.ts';
 import { Attempts } from './attempts.ts';
@@ -58,9 +58,9 @@ export interface ExecuteOptions {
 /** How a run ended, task by task. */
 export interface RunResult {
   readonly outcomes: ReadonlyMap<TaskId, Outcome>;
-  readonly traces: ReadonlyMap<TaskId, Trace>;
+  readonly traces: ReadonlyMap<TaskId, ActionRecord>;
   /** Traces of actions that were found infeasible. */
-  readonly infeasible: ReadonlyMap<TaskId, Trace>;
+  readonly infeasible: ReadonlyMap<TaskId, ActionRecord>;
   /** Tasks that were stopped, and that the next make continues from a checkpoint. */
   readonly resumable: ReadonlySet<TaskId>;
   /** How many tasks ran, whatever came of it. */
@@ -82,10 +82,10 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunR
 
 /** How one task ended, for those that have the same key. */
 type Made =
-  | { readonly ok: true; readonly trace: Trace }
+  | { readonly ok: true; readonly trace: ActionRecord }
   | { readonly ok: false; readonly outcome: 'failed' | 'skipped' }
   | { readonly ok: false; readonly outcome: 'interrupted'; readonly checkpoint: boolean }
-  | { readonly ok: false; readonly outcome: 'infeasible'; readonly trace: Trace };
+  | { readonly ok: false; readonly outcome: 'infeasible'; readonly trace: ActionRecord };
 
 class Run {
   private readonly state: RunState;
@@ -96,7 +96,7 @@ class Run {
   private readonly hits: Hits;
   private readonly pool: ResourcePool;
   private readonly supersession: Supersession;
-  private readonly claims: Claims;
+  private readonly leases: Leases;
   private readonly staging: InputStaging;
   private readonly runner: ActionRunner;
   private readonly attempts: Attempts;
@@ -115,7 +115,7 @@ class Run {
     this.options = options;
     this.pool = options.pool;
     this.supersession = options.supersession ?? new Supersession();
-    this.claims = new Claims({ store, owner: maker.run, identity, clock, listener });
+    this.leases = new Leases({ store, owner: maker.run, identity, clock, listener });
     this.state = new RunState(options);
     const { traces, missing } = this.state;
     const rebuild = async (task: Task, lost: readonly string[]): Promise<boolean> =>
@@ -139,11 +139,11 @@ class Run {
       stopped,
       supersession,
     });
-    const { pool, claims, runner } = this;
+    const { pool, leases, runner } = this;
     const stopping = (): boolean => this.stopping;
     const ending = (): boolean => this.ending;
     const self = { run: maker.run, host: identity.host, pid: identity.pid };
-    const parts = { plan, pool, claims, runner, staging, self, ending, stopping };
+    const parts = { plan, pool, leases, runner, staging, self, ending, stopping };
     this.attempts = new Attempts({ ...options, ...parts });
   }
 
@@ -151,8 +151,8 @@ class Run {
     const { clock, listener, store, workers, signal } = this.options;
     const start = clock();
     const renew = setInterval(
-      () => this.runner.tryWrite(undefined, () => this.claims.renew()),
-      CLAIM_RENEW_MS,
+      () => this.runner.tryWrite(undefined, () => this.leases.renew()),
+      LEASE_RENEW_MS,
     );
     const checkpoint = setInterval(() => workers.checkpointNow(), CHECKPOINT_EVERY_MS);
     const stop = (): void => {
@@ -296,10 +296,10 @@ class Run {
       if (end.kind === 'hit') return this.reuse(action, end.trace);
       if (end.kind === 'skipped') return this.skip(action.task, []);
       if (end.kind === 'blocked') return this.skip(action.task, end.by);
-      // The claim is held until the result is kept: whoever takes it next finds that.
+      // The lease is held until the result is kept: whoever takes it next finds that.
       return await this.finish(action, end.tried);
     } finally {
-      this.claims.release(action.key);
+      this.leases.release(action.key);
     }
   }
 
@@ -360,14 +360,14 @@ class Run {
     return made;
   }
 
-  private reuse(action: Action, trace: Trace): Made {
+  private reuse(action: Action, trace: ActionRecord): Made {
     if (trace.infeasible !== undefined) return this.found(action.task, trace, true);
     this.hits.add(action.task, trace);
     return { ok: true, trace };
   }
 
   /** What a trace without outputs says. */
-  private found(task: Task, trace: Trace, known: boolean): Made {
+  private found(task: Task, trace: ActionRecord, known: boolean): Made {
     const message = trace.infeasible ?? '';
     this.state.markInfeasible(task, { kind: 'infeasible', message, because: task.id }, known);
     return { ok: false, outcome: 'infeasible', trace };

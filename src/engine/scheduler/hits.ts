@@ -1,7 +1,7 @@
 // hits.ts — tasks whose results were found in the store: told when it is sure that their bytes can be read
 import type { Listener } from '../model/event.ts';
 import type { TaskId } from '../model/key.ts';
-import type { Trace } from '../model/record.ts';
+import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import type { Store } from '../store/store.ts';
 import type { RunState } from './run-state.ts';
@@ -21,7 +21,7 @@ const VERIFIED_BYTES_MAX = 64 * 2 ** 20;
 
 interface Hit {
   readonly task: Task;
-  readonly trace: Trace;
+  readonly trace: ActionRecord;
 }
 
 /** An output, and the task that reads it. */
@@ -50,7 +50,7 @@ export class Hits {
     return this.pending.size > 0;
   }
 
-  add(task: Task, trace: Trace): void {
+  add(task: Task, trace: ActionRecord): void {
     this.pending.set(task.id, { task, trace });
     if (this.due) return;
     this.due = true;

@@ -4,7 +4,7 @@ import type { InputStaging } from '../executors/input-staging.ts';
 import type { Listener, Outcome } from '../model/event.ts';
 import type { TaskId } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
-import type { Trace } from '../model/record.ts';
+import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { StageError } from '../stage.ts';
 import type { Store } from '../store/store.ts';
@@ -14,9 +14,9 @@ import type { RunState } from './run-state.ts';
 /** What became of the tasks of a run. */
 export interface KnownTasks {
   readonly outcomes: ReadonlyMap<TaskId, Outcome>;
-  readonly traces: ReadonlyMap<TaskId, Trace>;
+  readonly traces: ReadonlyMap<TaskId, ActionRecord>;
   /** Traces of actions that were found infeasible. */
-  readonly infeasible: ReadonlyMap<TaskId, Trace>;
+  readonly infeasible: ReadonlyMap<TaskId, ActionRecord>;
 }
 
 /** Tells where the artifacts of a task come from, in files beside them. */
@@ -71,7 +71,7 @@ export class Publisher {
   }
 
   /** @throws StageError when bytes that are lost came out otherwise */
-  private async put(task: Task, trace: Trace): Promise<void> {
+  private async put(task: Task, trace: ActionRecord): Promise<void> {
     const { listener, store, provenance, state, staging } = this.options;
     const { own: companions, obsolete } = provenance.pathsOf(task);
     const changes = await this.folder.publish({

@@ -3,7 +3,7 @@
 import type { Policy } from '../config/policy.ts';
 import type { Listener, Outcome, Tally, TaskError } from '../model/event.ts';
 import type { Key, TaskId } from '../model/key.ts';
-import type { Trace } from '../model/record.ts';
+import type { ActionRecord } from '../model/record.ts';
 import type { Task } from '../planning/plan.ts';
 import { type MissingOutput, skipReason } from '../rebuilder/missing-output.ts';
 
@@ -16,9 +16,9 @@ export interface RunStateOptions {
 /** The outcomes of a run. */
 export class RunState {
   readonly outcomes = new Map<TaskId, Outcome>();
-  readonly traces = new Map<TaskId, Trace>();
+  readonly traces = new Map<TaskId, ActionRecord>();
   /** Traces of actions that were found infeasible. */
-  readonly infeasible = new Map<TaskId, Trace>();
+  readonly infeasible = new Map<TaskId, ActionRecord>();
   /** Tasks that gave nothing, and on whose account; not those that the user stopped. */
   readonly missing = new Map<TaskId, MissingOutput>();
   /** Tasks that were stopped, and that the next make continues from a checkpoint. */

@@ -16,12 +16,7 @@ import { join } from 'node:path';
 import type { Outcome, Tally } from '../model/event.ts';
 import type { Key, Named, TaskId } from '../model/key.ts';
 import { type Identity, livenessFor } from '../model/process-identity.ts';
-import {
-  CLAIM_LEASE_ALIVE_MS,
-  type RunRecord,
-  type RunStart,
-  type TaskLog,
-} from '../model/record.ts';
+import { LEASE_ALIVE_MS, type RunRecord, type RunStart, type TaskLog } from '../model/record.ts';
 
 /** One thing that happened in a run. Journals are lines of these, after a first line of the form `run/1`. */
 export type JournalEntry =
@@ -284,7 +279,7 @@ export function stateTeller(
     const seenAs = liveness(self);
     if (seenAs === 'alive') return 'running';
     if (seenAs === 'dead') return 'killed';
-    return now - seen > CLAIM_LEASE_ALIVE_MS ? 'killed' : 'unknown';
+    return now - seen > LEASE_ALIVE_MS ? 'killed' : 'unknown';
   };
 }
 
