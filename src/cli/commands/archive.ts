@@ -56,7 +56,7 @@ export async function archive(file: string | undefined, options: ArchiveOptions)
     const policies = new Map(
       [...session.pipeline.stages].map(([name, { policy }]) => [name, policy]),
     );
-    const ends = finalOutcomes(plan, session.store, policies);
+    const ends = await finalOutcomes(plan, session.store, policies);
     refuseOpen(ends, options);
     const wanted = { light: options.light ?? false, withData: options.withData ?? false };
     const gathered = gather(plan, ends, targets, session.store, wanted);

@@ -39,7 +39,7 @@ export async function exportOutput(
 ): Promise<number> {
   const session = await openToShow(options);
   try {
-    const { trace, name, output, part } = select(session, target);
+    const { trace, name, output, part } = await select(session, target);
     if (name === undefined || output === undefined) {
       const hint = `one of ${Object.keys(trace.outputs).join(', ')}: TASK:OUTPUT`;
       throw new UsageError([{ message: 'no output is named', hint }]);

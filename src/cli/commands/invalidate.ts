@@ -1,7 +1,7 @@
 // invalidate.ts — pipeline invalidate TASK...: forgets that tasks were made, so that the next make runs them
 
 import type { Key } from '../../engine/model/key.ts';
-import { forecast } from '../../engine/rebuilder/action.ts';
+import { forecast } from '../../engine/rebuilder/forecast.ts';
 import {
   type CommonOptions,
   EXIT,
@@ -24,7 +24,7 @@ export async function invalidate(
   try {
     if (targets.length === 0) throw new UsageError([{ message: 'no task is named' }]);
     const tasks = resolveTargets(plan, targets);
-    const forecasts = forecast(plan, store, new Set());
+    const forecasts = await forecast(plan, store, new Set());
     const { upkeep } = store;
     const known = tasks.flatMap((task) => {
       const predicted = forecasts.get(task);

@@ -25,7 +25,7 @@ interface ShowOptions extends CommonOptions {
 export async function show(target: string, options: ShowOptions): Promise<number> {
   const session = await openToShow(options);
   try {
-    const { trace, name, output, part } = select(session, target);
+    const { trace, name, output, part } = await select(session, target);
     if (name === undefined || output === undefined) {
       tellOutputs(trace, options.json ?? false);
       return EXIT.made;

@@ -3,13 +3,13 @@ import prettyBytes from 'pretty-bytes';
 import type { Change } from '../../engine/model/event.ts';
 import type { Digest, Json, TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord } from '../../engine/model/record.ts';
-import { type Forecast, forecast } from '../../engine/rebuilder/action.ts';
 import {
   type Comparison,
   nearestTrace,
   predecessor,
   sourceChanges,
 } from '../../engine/rebuilder/explain.ts';
+import { type Forecast, forecast } from '../../engine/rebuilder/forecast.ts';
 import { forecastJson, unknownWords } from '../session/forecast.ts';
 import {
   type CommonOptions,
@@ -33,7 +33,7 @@ export async function why(word: string, options: CommonOptions): Promise<number>
   const session = await openToLook(options);
   try {
     const task = oneTask(session.plan, word);
-    const forecasts = forecast(session.plan, session.store, new Set());
+    const forecasts = await forecast(session.plan, session.store, new Set());
     const predicted = forecasts.get(task) as Forecast;
     if (options.json) tellJson(await explainJson(session, predicted));
     else if (predicted.status === 'reuse') await tellHit(session, predicted);

@@ -3,7 +3,7 @@
 import type { TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord, Output } from '../../engine/model/record.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
-import { forecast } from '../../engine/rebuilder/action.ts';
+import { forecast } from '../../engine/rebuilder/forecast.ts';
 import { taskInRuns } from '../../engine/store/history.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { didYouMean } from '../../hint.ts';
@@ -22,11 +22,11 @@ export interface Selection {
 }
 
 /** Finds what a word selects. @throws UsageError */
-export function select(remains: Remains, target: string): Selection {
+export async function select(remains: Remains, target: string): Promise<Selection> {
   const colon = target.indexOf(':');
   const [word, rest] =
     colon < 0 ? [target, undefined] : [target.slice(0, colon), target.slice(colon + 1)];
-  const trace = traceOf(remains, word);
+  const trace = await traceOf(remains, word);
   if (rest === undefined) return { trace };
   if (Object.hasOwn(trace.outputs, rest)) return { trace, name: rest, output: trace.outputs[rest] };
   const slash = rest.indexOf('/');
@@ -76,11 +76,11 @@ export function tensorsOf(bytes: Uint8Array, part: string | undefined): TensorFi
 }
 
 /** The trace of a task as it is now; of its last making where that is another, with a word saying so. */
-function traceOf(remains: Remains, word: string): ActionRecord {
+async function traceOf(remains: Remains, word: string): Promise<ActionRecord> {
   const { plan, store } = remains;
   const task = plan && taskIn(plan, remains, word);
   if (plan === undefined || task === undefined) return pastTrace(remains, word);
-  const predicted = forecast(plan, store, new Set()).get(task);
+  const predicted = (await forecast(plan, store, new Set())).get(task);
   if (predicted?.status === 'reuse') return predicted.trace;
   if (predicted?.status === 'infeasible') {
     const message = `${task} has no outputs: ${absenceWords(task, predicted.missingOutput)}`;
