@@ -275,10 +275,11 @@ describe('before and after a make', () => {
       return JSON.parse(stdout);
     };
     expect(await json('status', 'draw/0')).toMatchObject([
-      { task: 'draw[0]', fate: 'run', reason: { kind: 'new' } },
+      { task: 'draw[0]', status: 'run', reason: { kind: 'new' } },
     ]);
     expect(await json('why', 'page')).toEqual({
       task: 'page',
+      status: 'pending',
       fate: 'follow',
       after: ['draw[0]', 'draw[1]'],
       sure: true,
@@ -292,7 +293,7 @@ describe('before and after a make', () => {
       tally: { built: 3, reused: 0, failed: 0, skipped: 0, interrupted: 0, infeasible: 0 },
     });
     expect(await json('why', 'draw/1')).toMatchObject({
-      fate: 'reuse',
+      status: 'reuse',
       parts: { params: { seed: 1, size: 3 }, source: null },
       made: { host: expect.any(String) },
     });

@@ -95,7 +95,7 @@ async function wholeRig(): Promise<MadeRig> {
 async function foreseen(rig: Rig, ...words: string[]): Promise<readonly string[]> {
   const { code, events } = await rig.make('--dry-run', ...words);
   expect(code).toBe(0);
-  return events.flatMap(({ fate, task }) => (fate !== 'reuse' && task ? [task] : [])).sort();
+  return events.flatMap(({ status, task }) => (status !== 'reuse' && task ? [task] : [])).sort();
 }
 
 const built = async (rig: Rig, ...words: string[]): Promise<readonly string[]> => {

@@ -42,8 +42,8 @@ describe('the study, in miniature', () => {
 
     const changed = set('profiles.lognormal-cv0.5.cv=0.7');
     const forecast = await rig.make('report', '--dry-run', ...TINY, ...changed);
-    const fates = forecast.events.filter(({ event }) => event === 'forecast');
-    const foreseen = fates.filter(({ fate }) => fate === 'run' || fate === 'follow');
+    const forecasts = forecast.events.filter(({ event }) => event === 'forecast');
+    const foreseen = forecasts.filter(({ status }) => status === 'run' || status === 'pending');
     const third = await rig.make('report', ...TINY, ...changed);
     const expected = [
       'claims',

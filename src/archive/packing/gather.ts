@@ -1,7 +1,7 @@
 // gather.ts — a plan that is made → the study that it was, and what each of its blobs is
 import { posix } from 'node:path';
 import { byCodeUnit, canonicalJson, type Digest, type TaskId } from '../../engine/model/key.ts';
-import type { Trace } from '../../engine/model/record.ts';
+import type { ActionRecord } from '../../engine/model/record.ts';
 import type { Plan, Task } from '../../engine/planning/plan.ts';
 import type { SourceFile } from '../../engine/stage.ts';
 import type { Store } from '../../engine/store/store.ts';
@@ -13,7 +13,7 @@ import {
   type Study,
   type StudyTask,
 } from '../form/study.ts';
-import type { Failure, Settled } from './final-outcomes.ts';
+import type { Failure, FinalOutcome } from './final-outcomes.ts';
 
 /** What of a study goes into its archive. */
 export interface Wanted {
@@ -48,7 +48,7 @@ const DERIVED_BYTES = 65_536;
 /** Gathers a study. Of every task it must be known what became of it. */
 export function gather(
   plan: Plan,
-  ends: ReadonlyMap<TaskId, Settled>,
+  ends: ReadonlyMap<TaskId, FinalOutcome>,
   targets: readonly TaskId[],
   store: Store,
   wanted: Wanted,
@@ -61,7 +61,7 @@ export function gather(
   const tasks: StudyTask[] = [];
   const shown = new Set<string>();
   for (const task of plan.tasks.values()) {
-    const end = ends.get(task.id) as Settled;
+    const end = ends.get(task.id) as FinalOutcome;
     const trace = traceIn(end);
     tasks.push(studyTask(task, end));
     if (trace) traces.set(trace.key, { ...archived(trace), ...wordsOf(task) });
@@ -85,7 +85,7 @@ export function gather(
     }
   }
   for (const task of plan.tasks.values()) {
-    const outputs = traceIn(ends.get(task.id) as Settled)?.outputs ?? {};
+    const outputs = traceIn(ends.get(task.id) as FinalOutcome)?.outputs ?? {};
     for (const [name, { digest, bytes, kind }] of Object.entries(outputs)) {
       if (blobs.has(digest)) continue;
       const why = shown.has(digest) ? undefined : whyLeftOut(task, name, { bytes, kind }, wanted);
@@ -129,10 +129,10 @@ export function gather(
   };
 }
 
-const traceIn = (end: Settled): Trace | undefined =>
-  end.end === 'made' || end.end === 'infeasible' ? end.trace : undefined;
+const traceIn = (end: FinalOutcome): ActionRecord | undefined =>
+  end.outcome === 'made' || end.outcome === 'infeasible' ? end.trace : undefined;
 
-function studyTask(task: Task, end: Settled): StudyTask {
+function studyTask(task: Task, end: FinalOutcome): StudyTask {
   const inputs = Object.entries(task.inputs).map(([port, { arity, links, files }]) => [
     port,
     files
@@ -150,14 +150,14 @@ function studyTask(task: Task, end: Settled): StudyTask {
     key: (trace ?? failure?.trace)?.key ?? null,
     outputs: outputsIn(trace),
     ...(trace?.tolerance !== undefined && { tolerance: trace.tolerance }),
-    ...(end.end === 'infeasible' && { infeasible: end.message }),
-    ...(end.end === 'failed' && { failed: end.failure.message }),
-    ...(end.end === 'skipped' && { skipped: end.message }),
+    ...(end.outcome === 'infeasible' && { infeasible: end.message }),
+    ...(end.outcome === 'failed' && { failed: end.failure.message }),
+    ...(end.outcome === 'skipped' && { skipped: end.message }),
   };
 }
 
 /** A trace without the name of the machine. */
-function archived({ made, ...trace }: Trace): ArchivedTrace {
+function archived({ made, ...trace }: ActionRecord): ArchivedTrace {
   const { host: _, ...rest } = made;
   return { ...trace, made: rest } as unknown as ArchivedTrace;
 }
@@ -170,7 +170,7 @@ function wordsOf({ command }: Task): Pick<ArchivedTrace, 'fingerprints'> {
 }
 
 /** By code unit of their names: in a trace they stand as whoever wrote it down had them. */
-function outputsIn(trace: Trace | undefined): StudyTask['outputs'] {
+function outputsIn(trace: ActionRecord | undefined): StudyTask['outputs'] {
   const outputs = Object.entries(trace?.outputs ?? {}).sort(([a], [b]) => byCodeUnit(a, b));
   return Object.fromEntries(
     outputs.map(([name, { digest, bytes, kind }]) => [name, { digest, bytes, kind }]),

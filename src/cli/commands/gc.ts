@@ -11,7 +11,7 @@ import {
   findGarbage,
   type Garbage,
   keptRuns,
-  liveClaims,
+  liveLeases,
   type Roots,
   type StrayFile,
   strayFiles,
@@ -81,9 +81,9 @@ export async function gc(options: GcOptions): Promise<number> {
 
 /** What another process has in hand would look like garbage. */
 function refuseWhileShared(upkeep: Upkeep): void {
-  const [claim] = liveClaims(upkeep, Date.now(), identity);
-  if (claim === undefined && !upkeep.shared()) return;
-  const who = claim ? `run ${claim.owner} is making something` : 'another process has it open';
+  const [lease] = liveLeases(upkeep, Date.now(), identity);
+  if (lease === undefined && !upkeep.shared()) return;
+  const who = lease ? `run ${lease.owner} is making something` : 'another process has it open';
   throw new UsageError([
     { message: `the store is in use: ${who}`, hint: 'try again when that is over' },
   ]);
@@ -93,16 +93,16 @@ function refuseWhileShared(upkeep: Upkeep): void {
 function rootsOf(plan: Plan, store: Store): Roots {
   const [traces, unmade] = [new Set<Key>(), new Set<Key>()];
   let unknown = false;
-  for (const fate of forecast(plan, store, new Set()).values()) {
-    if (fate.fate === 'reuse') traces.add(fate.action.key);
-    else if (fate.fate === 'infeasible') {
-      if (fate.trace) traces.add(fate.trace.key);
-    } else if (fate.fate === 'follow' || fate.fate === 'unknown') {
+  for (const predicted of forecast(plan, store, new Set()).values()) {
+    if (predicted.status === 'reuse') traces.add(predicted.action.key);
+    else if (predicted.status === 'infeasible') {
+      if (predicted.trace) traces.add(predicted.trace.key);
+    } else if (predicted.status === 'pending' || predicted.status === 'unknown') {
       unknown = true;
       // It may come out as it was: what it gave last is kept for that.
-      const latest = store.latest(fate.task);
+      const latest = store.latest(predicted.task);
       if (latest) traces.add(latest);
-    } else unmade.add(fate.action.key);
+    } else unmade.add(predicted.action.key);
   }
   const bundles = new Set([...plan.stages.values()].map(({ code }) => code.digest));
   return { traces, unmade, unknown, bundles };
@@ -170,7 +170,7 @@ export async function collectToLimit(
 ): Promise<string | undefined> {
   const limit = prettyBytes(pipeline.storeLimit);
   // Another process tries it when it is done itself.
-  if (upkeep.shared() || liveClaims(upkeep, Date.now(), identity).length > 0) return undefined;
+  if (upkeep.shared() || liveLeases(upkeep, Date.now(), identity).length > 0) return undefined;
   const before = upkeep.bytes();
   const roots = rootsOf(plan, store);
   for (const newest of RUNS_KEPT_IN_TURN) {

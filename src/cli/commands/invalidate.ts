@@ -24,11 +24,14 @@ export async function invalidate(
   try {
     if (targets.length === 0) throw new UsageError([{ message: 'no task is named' }]);
     const tasks = resolveTargets(plan, targets);
-    const fates = forecast(plan, store, new Set());
+    const forecasts = forecast(plan, store, new Set());
     const { upkeep } = store;
     const known = tasks.flatMap((task) => {
-      const fate = fates.get(task);
-      const keys = [fate && 'action' in fate ? fate.action.key : undefined, store.latest(task)];
+      const predicted = forecasts.get(task);
+      const keys = [
+        predicted && 'action' in predicted ? predicted.action.key : undefined,
+        store.latest(task),
+      ];
       const made = new Set(
         keys.filter((key): key is Key => key !== undefined && !!store.trace(key)),
       );

@@ -8,7 +8,7 @@ import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { forecast } from '../../engine/rebuilder/action.ts';
 import { estimate } from '../../engine/rebuilder/estimate.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
-import { Slots } from '../../engine/scheduler/resource-pool.ts';
+import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { tellForecast } from '../session/forecast.ts';
@@ -26,7 +26,7 @@ import {
   tell,
 } from '../session/session.ts';
 import { hearStop } from '../session/stop.ts';
-import { type Witness, witness } from '../session/up-to-date-shortcut.ts';
+import { type Recorder, recordMake } from '../session/up-to-date-shortcut.ts';
 import { lineFor } from '../terminal/display.ts';
 import { count, drawDiagnostic, warningOf } from '../terminal/format.ts';
 import { keepWithin, nextRunId, openDisplay, planned, type RunOptions, run } from './run.ts';
@@ -42,7 +42,7 @@ interface MakeOptions extends RunOptions {
 export async function make(targets: readonly string[], options: MakeOptions): Promise<number> {
   // A folder that cannot be one is told before anything looks into it.
   placesOf(options);
-  const witnessed = witness(options, targets);
+  const recorder = recordMake(options, targets);
   const session = await openSession(options, options.dryRun ? 'read' : 'write');
   let keep = (): void => undefined;
   try {
@@ -51,15 +51,15 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
     const forced = new Set(options.force.flatMap((task) => resolveForced(plan, task, targets)));
     if (options.dryRun) {
       tellWarnings(session.pipeline.warnings, options.json ? planned(plan, targets) : undefined);
-      const fates = forecast(plan, session.store, forced);
+      const forecasts = forecast(plan, session.store, forced);
       const slots = options.jobs ?? availableParallelism();
       const { resources, stages } = session.pipeline;
       const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));
-      const cost = estimate(plan, fates, session.store, {
+      const cost = estimate(plan, forecasts, session.store, {
         capacity: { slots, resources },
         policies,
       });
-      tellForecast(fates, cost, { slots, json: options.json ?? false });
+      tellForecast(forecasts, cost, { slots, json: options.json ?? false });
       return EXIT.made;
     }
     const stop = hearStop();
@@ -70,14 +70,14 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
       targets,
       forced,
       options,
-      slots: new Slots(options.jobs ?? availableParallelism(), session.pipeline.resources),
+      pool: new ResourcePool(options.jobs ?? availableParallelism(), session.pipeline.resources),
       stop,
       display: openDisplay(plan, options),
-      hear: witnessed.hear,
+      hear: recorder.hear,
     }).finally(stop.release);
     // Not before the workers are gone: they read the store, too.
     if (result.tally.built > 0) await keepWithin(session, options.json ?? false);
-    if (forced.size === 0) keep = () => keepWitness(witnessed, session, plan, result.traces);
+    if (forced.size === 0) keep = () => keepRecord(recorder, session, plan, result.traces);
     return codeOf(result, stop.signal);
   } finally {
     await session.store.close();
@@ -86,8 +86,8 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
 }
 
 /** Keeps for the next make that there was nothing to do, unless that rests on more than files. */
-function keepWitness(
-  witnessed: Witness,
+function keepRecord(
+  recorder: Recorder,
   session: Session,
   plan: Plan,
   traces: RunResult['traces'],
@@ -111,7 +111,7 @@ function keepWitness(
   }
   const companions = writtenDigests(folder, told);
   if (companions === undefined) return;
-  witnessed.keep({
+  recorder.keep({
     text,
     sources,
     environment,
@@ -146,10 +146,10 @@ function codeOf({ ok }: RunResult, signal: AbortSignal): number {
 /** Reads every blob before anything is taken from the store: what is damaged is dropped, and made again. */
 async function verifyStore(store: Store): Promise<void> {
   if (store.upkeep === undefined) return;
-  const { examine, repair } = await import('../../engine/store/maintenance/fsck.ts');
-  const defects = examine(store.upkeep, Date.now(), () => undefined);
-  repair(store.upkeep, defects);
-  const bad = defects.filter(({ kind }) => kind !== 'dead claim').length;
+  const { checkStore, repairStore } = await import('../../engine/store/maintenance/fsck.ts');
+  const defects = checkStore(store.upkeep, () => undefined);
+  repairStore(store.upkeep, defects);
+  const bad = defects.length;
   if (bad > 0)
     talk(`${c.yellow('warning')}: ${count(bad, 'defect')} in the store, to be made again`);
 }

@@ -1,7 +1,7 @@
 // output-selection.ts — `TASK:output/tensor` on the command line → what is meant by it, with verified bytes
 
 import type { TaskId } from '../../engine/model/key.ts';
-import type { Output, Trace } from '../../engine/model/record.ts';
+import type { ActionRecord, Output } from '../../engine/model/record.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { forecast } from '../../engine/rebuilder/action.ts';
 import { taskInRuns } from '../../engine/store/history.ts';
@@ -14,7 +14,7 @@ import { stderrColors as c, oneTask, type Remains, talk, UsageError } from './se
 
 /** A task and, where they were named, one of its outputs and a part of that. */
 export interface Selection {
-  readonly trace: Trace;
+  readonly trace: ActionRecord;
   readonly output?: Output;
   readonly name?: string;
   /** What stands after the output's name: a tensor, or the beginning of several tensors' names. */
@@ -76,14 +76,14 @@ export function tensorsOf(bytes: Uint8Array, part: string | undefined): TensorFi
 }
 
 /** The trace of a task as it is now; of its last making where that is another, with a word saying so. */
-function traceOf(remains: Remains, word: string): Trace {
+function traceOf(remains: Remains, word: string): ActionRecord {
   const { plan, store } = remains;
   const task = plan && taskIn(plan, remains, word);
   if (plan === undefined || task === undefined) return pastTrace(remains, word);
-  const fate = forecast(plan, store, new Set()).get(task);
-  if (fate?.fate === 'reuse') return fate.trace;
-  if (fate?.fate === 'infeasible') {
-    const message = `${task} has no outputs: ${absenceWords(task, fate.absence)}`;
+  const predicted = forecast(plan, store, new Set()).get(task);
+  if (predicted?.status === 'reuse') return predicted.trace;
+  if (predicted?.status === 'infeasible') {
+    const message = `${task} has no outputs: ${absenceWords(task, predicted.missingOutput)}`;
     throw new UsageError([{ message, hint: 'change its params, or leave it out of the matrix' }]);
   }
   const trace = latestTrace(store, task);
@@ -91,13 +91,13 @@ function traceOf(remains: Remains, word: string): Trace {
     const hint = `pipeline make ${taskWord(task)}`;
     throw new UsageError([{ message: `${task} has not been made`, hint }]);
   }
-  const isUnknown = fate?.fate === 'unknown';
-  const state = isUnknown ? `unknown (${unknownWords(fate)})` : 'out of date';
+  const isUnknown = predicted?.status === 'unknown';
+  const state = isUnknown ? `unknown (${unknownWords(predicted)})` : 'out of date';
   talk(`${c.yellow(state)}: this is what ${task} gave when it was last made`);
   return trace;
 }
 
-function latestTrace(store: Store, task: TaskId): Trace | undefined {
+function latestTrace(store: Store, task: TaskId): ActionRecord | undefined {
   const key = store.latest(task);
   const trace = key && store.trace(key);
   return trace?.infeasible === undefined ? trace : undefined;
@@ -114,7 +114,7 @@ function taskIn(plan: Plan, { store }: Remains, word: string): TaskId | undefine
 }
 
 /** What a task gave that is in no plan now: there is none, or not with this task. @throws UsageError */
-function pastTrace({ plan, store, problems }: Remains, word: string): Trace {
+function pastTrace({ plan, store, problems }: Remains, word: string): ActionRecord {
   const task = taskInRuns(store.runs(), word);
   const trace = task && latestTrace(store, task);
   if (trace === undefined) {
