@@ -28,17 +28,17 @@ export interface Failure {
 }
 
 /** Settles every task, in the plan's order: as a make with `--keep-going` would have found them. */
-export function settle(
+export async function settle(
   plan: Plan,
   store: Store,
   policies: { get(stage: string): Policy | undefined },
-): ReadonlyMap<TaskId, Settled> {
+): Promise<ReadonlyMap<TaskId, Settled>> {
   const ends = new Map<TaskId, Settled>();
   const traces = new Map<TaskId, ActionRecord>();
   const absent = new Map<TaskId, Absence>();
   const failed = new Map<Key, { readonly task: TaskId; readonly failure: Failure }>();
   let runs: readonly RunRecord[] | undefined;
-  const endOf = (task: Task): Settled => {
+  const endOf = async (task: Task): Promise<Settled> => {
     const standing = standingOf(task, { made: traces, absent, withoutFailed: true });
     if (standing.kind === 'infeasible') return infeasible(standing.absence.message);
     if (task.infeasible !== null) return infeasible(task.infeasible);
@@ -49,7 +49,7 @@ export function settle(
       return { end: 'skipped', message: skipped.message };
     }
     const action = actionOf(plan, task, { traces, absent });
-    const verdict = decide(action, store, false);
+    const verdict = await decide(action, store, false);
     if (verdict.hit) {
       const { trace } = verdict;
       if (trace.infeasible !== undefined) return infeasible(trace.infeasible, trace);
@@ -61,7 +61,7 @@ export function settle(
       absent.set(task.id, skipped);
       return { end: 'skipped', message: skipped.message, failure: twin.failure };
     }
-    runs ??= store.runs();
+    runs ??= store.history.runs();
     const found = failureOf(action, store, runs);
     if (found === undefined) return OPEN;
     const allowed = policies.get(task.stage)?.allowFailure ?? false;
@@ -72,7 +72,7 @@ export function settle(
     return { end: 'failed', failure };
   };
   for (const task of plan.tasks.values()) {
-    const end = endOf(task);
+    const end = await endOf(task);
     if (end.end === 'made') traces.set(task.id, end.trace);
     if (end.end === 'infeasible') {
       absent.set(task.id, { kind: 'infeasible', message: end.message, because: task.id });
@@ -98,7 +98,7 @@ function failureOf(
 ): Omit<Failure, 'allowed'> | undefined {
   for (const { id, host, outcomes = {}, versions = {} } of runs) {
     if (!Object.hasOwn(outcomes, task.id) || outcomes[task.id] !== 'failed') continue;
-    const log = store.log(id, task.id);
+    const log = store.history.log(id, task.id);
     if (log?.key !== key || log.error === undefined) continue;
     const made = { run: id, host, at: log.at, versions };
     const cost = { seconds: 0, work: task.work };

@@ -28,7 +28,7 @@ export async function audit(word: string, options: CommonOptions): Promise<numbe
   try {
     const id = oneTask(session.plan, word);
     const plan = planFor(session.plan, [id]);
-    const fates = forecast(plan, session.store, new Set());
+    const fates = await forecast(plan, session.store, new Set());
     const fate = fates.get(id);
     if (fate === undefined || !('action' in fate)) {
       throw new UsageError([

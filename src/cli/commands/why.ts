@@ -3,7 +3,7 @@ import prettyBytes from 'pretty-bytes';
 import type { Change } from '../../engine/model/event.ts';
 import type { Digest, Json, TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord } from '../../engine/model/record.ts';
-import { type Forecast, forecast } from '../../engine/rebuilder/action.ts';
+import { type Forecast, forecast, latestRecord } from '../../engine/rebuilder/action.ts';
 import {
   type Comparison,
   nearestTrace,
@@ -33,12 +33,12 @@ export async function why(word: string, options: CommonOptions): Promise<number>
   const session = await openToLook(options);
   try {
     const task = oneTask(session.plan, word);
-    const fates = forecast(session.plan, session.store, new Set());
+    const fates = await forecast(session.plan, session.store, new Set());
     const fate = fates.get(task) as Forecast;
     if (options.json) tellJson(await explainJson(session, fate));
     else if (fate.fate === 'reuse') await tellHit(session, fate);
     else if (fate.fate === 'infeasible') tellInfeasible(fate);
-    else if (fate.fate === 'unknown') tellUnknown(session, fate);
+    else if (fate.fate === 'unknown') await tellUnknown(session, fate);
     else await tellMiss({ session, fates, told: new Set() }, fate, '');
     return EXIT.made;
   } finally {
@@ -51,7 +51,7 @@ export async function why(word: string, options: CommonOptions): Promise<number>
 async function explainJson(session: Session, fate: Forecast): Promise<object> {
   if (fate.fate === 'follow') return forecastJson(fate);
   if (fate.fate === 'unknown') {
-    const last = latestTrace(session, fate.task);
+    const last = await latestTrace(session, fate.task);
     const { key, made, cost } = last ?? {};
     return { ...forecastJson(fate), ...(last && { last: { key, made, cost } }) };
   }
@@ -63,7 +63,7 @@ async function explainJson(session: Session, fate: Forecast): Promise<object> {
   const told = { ...forecastJson(fate), parts };
   if (fate.fate === 'reuse') {
     const { made, cost, tolerance } = fate.trace;
-    const before = predecessor(session.store, fate.action);
+    const before = await predecessor(session.store, fate.action);
     return {
       ...told,
       made,
@@ -74,12 +74,12 @@ async function explainJson(session: Session, fate: Forecast): Promise<object> {
     };
   }
   if (fate.fate === 'same' || !['new', 'changed'].includes(fate.reason.kind)) return told;
-  const before = latestTrace(session, fate.task);
+  const before = await latestTrace(session, fate.task);
   if (before && fate.reason.kind === 'changed') {
     const comparison = { trace: before, changes: fate.reason.changes };
     return { ...told, before: await comparisonJson(session, comparison) };
   }
-  const nearest = nearestTrace(session.store, fate.action);
+  const nearest = await nearestTrace(session.store.actions, fate.action);
   return nearest ? { ...told, nearest: await comparisonJson(session, nearest) } : told;
 }
 
@@ -90,12 +90,10 @@ async function comparisonJson({ cache }: Session, { trace, changes }: Comparison
   return { task, key, made, changes, ...(sources && { sources }) };
 }
 
-const latestTrace = ({ store }: Session, task: TaskId): ActionRecord | undefined => {
-  const key = store.latest(task);
-  return key && store.trace(key);
-};
+const latestTrace = ({ store }: Session, task: TaskId): Promise<ActionRecord | undefined> =>
+  latestRecord(store.actions, task);
 
-const runOf = ({ store }: Session, { made }: ActionRecord) => store.run(made.run);
+const runOf = ({ store }: Session, { made }: ActionRecord) => store.history.run(made.run);
 
 function commandJson(session: Session, trace: ActionRecord): object {
   const run = runOf(session, trace);
@@ -123,7 +121,7 @@ async function tellHit(session: Session, { task, trace, action }: Hit): Promise<
   for (const [name, { digest, bytes, kind }] of Object.entries(outputs)) {
     tell(`  output   ${name}: ${kind}, ${prettyBytes(bytes)}, ${digest.slice(0, 12)}`);
   }
-  const before = predecessor(session.store, action);
+  const before = await predecessor(session.store, action);
   if (before === undefined) return;
   tell(`  changed  since ${before.trace.made.at}, run ${before.trace.made.run}:`);
   await tellChanges(session, before, '    ');
@@ -136,10 +134,13 @@ function tellInfeasible({ task, absence, trace }: Extract<Forecast, { fate: 'inf
     tell('  found    when the pipeline was planned, by its params');
 }
 
-function tellUnknown(session: Session, fate: Extract<Forecast, { fate: 'unknown' }>): void {
+async function tellUnknown(
+  session: Session,
+  fate: Extract<Forecast, { fate: 'unknown' }>,
+): Promise<void> {
   tell(`${c.bold(fate.task)} is unknown here: whether it would run cannot be told`);
   tell(`  because  ${unknownWords(fate)}`);
-  const last = latestTrace(session, fate.task);
+  const last = await latestTrace(session, fate.task);
   if (last === undefined) return;
   tell(`  made     last ${last.made.at} on ${last.made.host}, run ${last.made.run}`);
   for (const [name, { digest, bytes, kind }] of Object.entries(last.outputs)) {
@@ -174,7 +175,7 @@ async function tellRun(
   indent: string,
 ): Promise<void> {
   tell(`${indent}${c.bold(task)} would run`);
-  const before = latestTrace(session, task);
+  const before = await latestTrace(session, task);
   if (reason.kind === 'changed' && before && reason.changes.length > 0) {
     await tellChanges(session, { trace: before, changes: reason.changes }, `${indent}  `);
     return;
@@ -182,7 +183,7 @@ async function tellRun(
   tell(`${indent}  ${reasonWords(reason)}`);
   // Of a task that another one waits for, the reason is enough.
   if (reason.kind !== 'new' || told.size > 1) return;
-  const nearest = nearestTrace(session.store, action);
+  const nearest = await nearestTrace(session.store.actions, action);
   if (nearest === undefined) return;
   const { made, task: other } = nearest.trace;
   tell(
@@ -205,7 +206,7 @@ async function tellFollow(
       ? 'changed itself, and would run after'
       : 'would run if what it needs comes out different';
   tell(`${indent}${c.bold(task)} ${words}:`);
-  const before = latestTrace(telling.session, task);
+  const before = await latestTrace(telling.session, task);
   if (before && changes.length > 0) {
     await tellChanges(telling.session, { trace: before, changes }, `${indent}  `);
   }

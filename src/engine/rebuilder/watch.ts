@@ -129,8 +129,8 @@ export function planPrint({ tasks, stages }: Plan): Digest {
 }
 
 /** The actions that a make of a plan would run, as far as they are known before any of them has run. */
-export function wantedKeys(plan: Plan, store: Store): ReadonlySet<Key> {
-  const fates = [...forecast(plan, store, new Set()).values()];
+export async function wantedKeys(plan: Plan, store: Store): Promise<ReadonlySet<Key>> {
+  const fates = [...(await forecast(plan, store, new Set())).values()];
   return new Set(
     fates.flatMap((one) => (one.fate === 'run' || one.fate === 'same' ? [one.action.key] : [])),
   );
