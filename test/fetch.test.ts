@@ -249,7 +249,7 @@ describe('places', () => {
   test('a gzip file that is damaged or cut short is refused, in words', async () => {
     const gzipped = gzipSync(CONTENT);
     const damaged = Buffer.from(gzipped);
-    damaged[20] ^= 0xff;
+    damaged[20]! ^= 0xff;
     for (const bytes of [gzipped.subarray(0, 30), damaged]) {
       const mirrors = [folder({ 'images.gz': bytes })];
       const { error } = await fetched(file({ name: 'images.gz', of: 'content' }), { mirrors });

@@ -152,7 +152,7 @@ describe('a recorder', () => {
     const outputs = {};
     recorder.listener({ event: 'built', task, key, seconds: 1, outputs, unchanged: false });
     recorder.close({ tally, seconds: 1, ran: 1, infeasible: new Map(), interrupted: false });
-    const [{ lines, dropped = 0 }] = kept.logs;
+    const { lines, dropped = 0 } = kept.logs[0]!;
     expect([lines[0], lines.at(-1)]).toEqual(['line 0', 'line 9999']);
     expect(lines.length).toBeLessThanOrEqual(3000);
     expect(lines.length + dropped).toBe(10_000);

@@ -34,7 +34,7 @@ export async function server(
 ): Promise<{ url: string; asked: string[] }> {
   const asked: string[] = [];
   const listening = createServer((request, response) => {
-    const answer = answers[Math.min(asked.length, answers.length - 1)];
+    const answer = answers[Math.min(asked.length, answers.length - 1)]!;
     asked.push(request.url ?? '');
     answer(response, request);
   });
@@ -67,7 +67,7 @@ export async function fetched(
   };
   try {
     const digests = await fetchFiles([source], all);
-    return { bytes: await into.get(digests[source.name]), warnings };
+    return { bytes: await into.get(digests[source.name]!), warnings };
   } catch (error) {
     expect(error).toBeInstanceOf(FetchError);
     return { warnings, error: error as Error };

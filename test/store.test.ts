@@ -137,7 +137,7 @@ describe('checkpoints', () => {
     await store.close();
     await behindTheBack(folder, 'partial', (partials) => {
       const bytes = Buffer.from(partials.get(key));
-      bytes[bytes.length - 1] ^= 1;
+      bytes[bytes.length - 1]! ^= 1;
       partials.putSync(key, bytes);
     });
     const { store: again, damaged } = opened(folder);

@@ -13,7 +13,7 @@ import {
   type Study,
   type StudyTask,
 } from '../form/study.ts';
-import type { Failure, Settled } from './final-outcomes.ts';
+import type { Failure, FinalOutcome } from './final-outcomes.ts';
 
 /** What of a study goes into its archive. */
 export interface Wanted {
@@ -48,7 +48,7 @@ const DERIVED_BYTES = 65_536;
 /** Gathers a study. Of every task it must be known what became of it. */
 export async function gather(
   plan: Plan,
-  ends: ReadonlyMap<TaskId, Settled>,
+  ends: ReadonlyMap<TaskId, FinalOutcome>,
   targets: readonly TaskId[],
   store: Store,
   wanted: Wanted,
@@ -61,7 +61,7 @@ export async function gather(
   const tasks: StudyTask[] = [];
   const shown = new Set<string>();
   for (const task of plan.tasks.values()) {
-    const end = ends.get(task.id) as Settled;
+    const end = ends.get(task.id) as FinalOutcome;
     const trace = traceIn(end);
     tasks.push(studyTask(task, end));
     if (trace) traces.set(trace.key, { ...archived(trace), ...wordsOf(task) });
@@ -83,7 +83,7 @@ export async function gather(
     }
   }
   for (const task of plan.tasks.values()) {
-    const outputs = traceIn(ends.get(task.id) as Settled)?.outputs ?? {};
+    const outputs = traceIn(ends.get(task.id) as FinalOutcome)?.outputs ?? {};
     for (const [name, { digest, bytes, kind }] of Object.entries(outputs)) {
       if (blobs.has(digest)) continue;
       const why = shown.has(digest) ? undefined : whyLeftOut(task, name, { bytes, kind }, wanted);
@@ -127,10 +127,10 @@ export async function gather(
   };
 }
 
-const traceIn = (end: Settled): ActionRecord | undefined =>
-  end.end === 'made' || end.end === 'infeasible' ? end.trace : undefined;
+const traceIn = (end: FinalOutcome): ActionRecord | undefined =>
+  end.outcome === 'made' || end.outcome === 'infeasible' ? end.trace : undefined;
 
-function studyTask(task: Task, end: Settled): StudyTask {
+function studyTask(task: Task, end: FinalOutcome): StudyTask {
   const inputs = Object.entries(task.inputs).map(([port, { arity, links, files }]) => [
     port,
     files
@@ -148,9 +148,9 @@ function studyTask(task: Task, end: Settled): StudyTask {
     key: (trace ?? failure?.trace)?.key ?? null,
     outputs: outputsIn(trace),
     ...(trace?.tolerance !== undefined && { tolerance: trace.tolerance }),
-    ...(end.end === 'infeasible' && { infeasible: end.message }),
-    ...(end.end === 'failed' && { failed: end.failure.message }),
-    ...(end.end === 'skipped' && { skipped: end.message }),
+    ...(end.outcome === 'infeasible' && { infeasible: end.message }),
+    ...(end.outcome === 'failed' && { failed: end.failure.message }),
+    ...(end.outcome === 'skipped' && { skipped: end.message }),
   };
 }
 

@@ -94,16 +94,16 @@ async function rootsOf(plan: Plan, store: Store): Promise<Roots> {
   const [traces, unmade] = [new Set<Key>(), new Set<Key>()];
   let unknown = false;
   const latest = await store.actions.latest(plan.tasks.keys());
-  for (const fate of (await forecast(plan, store, new Set())).values()) {
-    if (fate.fate === 'reuse') traces.add(fate.action.key);
-    else if (fate.fate === 'infeasible') {
-      if (fate.trace) traces.add(fate.trace.key);
-    } else if (fate.fate === 'follow' || fate.fate === 'unknown') {
+  for (const predicted of (await forecast(plan, store, new Set())).values()) {
+    if (predicted.status === 'reuse') traces.add(predicted.action.key);
+    else if (predicted.status === 'infeasible') {
+      if (predicted.trace) traces.add(predicted.trace.key);
+    } else if (predicted.status === 'pending' || predicted.status === 'unknown') {
       unknown = true;
       // It may come out as it was: what it gave last is kept for that.
-      const last = latest.get(fate.task);
+      const last = latest.get(predicted.task);
       if (last) traces.add(last);
-    } else unmade.add(fate.action.key);
+    } else unmade.add(predicted.action.key);
   }
   const bundles = new Set([...plan.stages.values()].map(({ code }) => code.digest));
   return { traces, unmade, unknown, bundles };

@@ -24,17 +24,15 @@ export async function invalidate(
   try {
     if (targets.length === 0) throw new UsageError([{ message: 'no task is named' }]);
     const tasks = resolveTargets(plan, targets);
-    const fates = await forecast(plan, store, new Set());
+    const forecasts = await forecast(plan, store, new Set());
     const { upkeep } = store;
     const latest = await store.actions.latest(tasks);
     const known: { task: TaskId; keys: readonly Key[] }[] = [];
     for (const task of tasks) {
-      const fate = fates.get(task);
+      const predicted = forecasts.get(task);
+      const now = predicted && 'action' in predicted ? predicted.action.key : undefined;
       const made = new Set<Key>();
-      for (const key of [
-        fate && 'action' in fate ? fate.action.key : undefined,
-        latest.get(task),
-      ]) {
+      for (const key of [now, latest.get(task)]) {
         if (key && (await store.actions.get(key))) made.add(key);
       }
       if (made.size > 0) known.push({ task, keys: [...made] });

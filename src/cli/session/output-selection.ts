@@ -80,10 +80,10 @@ async function traceOf(remains: Remains, word: string): Promise<ActionRecord> {
   const { plan, store } = remains;
   const task = plan && taskIn(plan, remains, word);
   if (plan === undefined || task === undefined) return pastTrace(remains, word);
-  const fate = (await forecast(plan, store, new Set())).get(task);
-  if (fate?.fate === 'reuse') return fate.trace;
-  if (fate?.fate === 'infeasible') {
-    const message = `${task} has no outputs: ${absenceWords(task, fate.absence)}`;
+  const predicted = (await forecast(plan, store, new Set())).get(task);
+  if (predicted?.status === 'reuse') return predicted.trace;
+  if (predicted?.status === 'infeasible') {
+    const message = `${task} has no outputs: ${absenceWords(task, predicted.missingOutput)}`;
     throw new UsageError([{ message, hint: 'change its params, or leave it out of the matrix' }]);
   }
   const trace = await latestTrace(store, task);
@@ -91,8 +91,8 @@ async function traceOf(remains: Remains, word: string): Promise<ActionRecord> {
     const hint = `pipeline make ${taskWord(task)}`;
     throw new UsageError([{ message: `${task} has not been made`, hint }]);
   }
-  const isUnknown = fate?.fate === 'unknown';
-  const state = isUnknown ? `unknown (${unknownWords(fate)})` : 'out of date';
+  const isUnknown = predicted?.status === 'unknown';
+  const state = isUnknown ? `unknown (${unknownWords(predicted)})` : 'out of date';
   talk(`${c.yellow(state)}: this is what ${task} gave when it was last made`);
   return trace;
 }

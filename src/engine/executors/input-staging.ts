@@ -6,7 +6,7 @@ import type { Digest, Named, TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Binding, Plan, Task } from '../planning/plan.ts';
 import { readProjectFiles } from '../planning/project-files.ts';
-import type { Absence } from '../rebuilder/missing-output.ts';
+import type { MissingOutput } from '../rebuilder/missing-output.ts';
 import { type Absent, StageError } from '../stage.ts';
 import type { Store } from '../store/store.ts';
 import type { GivenBlob, InputBlobs } from '../worker/protocol.ts';
@@ -21,7 +21,7 @@ export interface InputStagingOptions {
   /** Traces of the tasks that are made. */
   readonly traces: { get(task: TaskId): ActionRecord | undefined };
   /** Tasks that gave nothing. */
-  readonly absent: { get(task: TaskId): Absence | undefined };
+  readonly missing: { get(task: TaskId): MissingOutput | undefined };
   /** Runs a task again whose outputs are lost. False when it was not made: it failed, or the run ends. */
   rebuild(task: Task, lost: readonly string[]): Promise<boolean>;
 }
@@ -73,14 +73,14 @@ export class InputStaging {
     sendAll: boolean,
     lost: Digest[],
   ): Promise<InputBlobs> {
-    const { store, traces, absent } = this.options;
+    const { store, traces, missing: missingOutputs } = this.options;
     const unread: Digest[] = [];
     const items: InputBlobs['items'][number][] = [];
     const missing: Absent[] = [];
     for (const { task: id, at, output } of links) {
       const trace = traces.get(id);
       if (trace === undefined) {
-        const { kind, message } = absent.get(id) as Absence;
+        const { kind, message } = missingOutputs.get(id) as MissingOutput;
         missing.push({ task: id, at, reason: { kind, message } });
         continue;
       }

@@ -53,9 +53,9 @@ export async function estimate(
   const counted = new Map<number, number>();
   const schedule: ScheduledTask[] = [];
   const unknown = new Map<string, number>();
-  for (const { task: id, fate } of forecasts.values()) {
+  for (const { task: id, status } of forecasts.values()) {
     const task = plan.tasks.get(id);
-    if (task === undefined || (fate !== 'run' && fate !== 'follow')) continue;
+    if (task === undefined || (status !== 'run' && status !== 'pending')) continue;
     const identity = identities.of(task);
     if (counted.has(identity)) continue;
     const predicted = costs.predict(task);

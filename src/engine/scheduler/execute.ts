@@ -11,7 +11,7 @@ import type { ActionRecord, Maker } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { inOrder } from '../planning/visit-order.ts';
 import { type Action, actionOf, decide } from '../rebuilder/action.ts';
-import { lackWords, standingOf } from '../rebuilder/missing-output.ts';
+import { formatMissingInputs, readinessOf } from '../rebuilder/missing-output.ts';
 import { Commits } from '../store/commits.ts';
 import { LEASE_RENEW_MS, Leases } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
@@ -117,10 +117,10 @@ class Run {
     this.supersession = options.supersession ?? new Supersession();
     this.leases = new Leases({ store, owner: maker.run, identity, clock, listener });
     this.state = new RunState(options);
-    const { traces, absent } = this.state;
+    const { traces, missing } = this.state;
     const rebuild = async (task: Task, lost: readonly string[]): Promise<boolean> =>
       (await this.rebuild(task, lost)).ok;
-    this.staging = new InputStaging({ ...options, plan, traces, absent, rebuild });
+    this.staging = new InputStaging({ ...options, plan, traces, missing, rebuild });
     this.hits = new Hits({
       ...{ plan, store, listener, state: this.state },
       rebuild: (task, lost) => this.background(this.rebuild(task, lost)),
@@ -221,16 +221,20 @@ class Run {
   }
 
   private async visit(task: Task): Promise<void> {
-    const { traces, absent } = this.state;
+    const { traces, missing } = this.state;
     const withoutFailed = this.options.keepGoing && !this.ending;
-    const standing = standingOf(task, { made: traces, absent, withoutFailed });
-    if (standing.kind === 'infeasible')
-      return this.state.markInfeasible(task, standing.absence, true);
+    const readiness = readinessOf(task, { made: traces, missing, withoutFailed });
+    if (readiness.kind === 'infeasible')
+      return this.state.markInfeasible(task, readiness.missingOutput, true);
     if (task.infeasible !== null) {
-      const absence = { kind: 'infeasible', message: task.infeasible, because: task.id } as const;
-      return this.state.markInfeasible(task, absence, true);
+      const missingOutput = {
+        kind: 'infeasible',
+        message: task.infeasible,
+        because: task.id,
+      } as const;
+      return this.state.markInfeasible(task, missingOutput, true);
     }
-    if (standing.kind === 'blocked') return this.state.skip(task, standing.by);
+    if (readiness.kind === 'blocked') return this.state.skip(task, readiness.by);
     const action = actionOf(this.plan, task, this.state);
     const first = this.making.get(action.key);
     if (first) return this.follow(task, action, first);
@@ -275,7 +279,7 @@ class Run {
     const { listener } = this.options;
     // Who took this run's place writes what people see.
     if (this.supersession.isSuperseded) return;
-    const message = lackWords(task, this.state.absent);
+    const message = formatMissingInputs(task, this.state.missing);
     if (message) listener({ event: 'warning', message, task: task.id });
     this.background(this.publisher.publish(task));
   }

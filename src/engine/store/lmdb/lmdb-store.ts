@@ -2,7 +2,6 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isSystemError, systemHint, systemWords } from '../../files/system-error.ts';
-import { STORE_FILE } from '../../files/up-to-date.ts';
 import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts';
 import type { Identity } from '../../model/process-identity.ts';
 import {
@@ -23,6 +22,7 @@ import {
   type Upkeep,
 } from '../store.ts';
 import { checkFormat, STORE_FORMAT } from '../store-format.ts';
+import { STORE_FILE } from '../store-state.ts';
 import { inodeOf, isCompacting } from './compaction.ts';
 import { openLeaseTable } from './lease-table.ts';
 import {

@@ -1,7 +1,6 @@
 // read-only-store.ts — the store for somebody who may read its file and not write it
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { STORE_FILE } from '../../files/up-to-date.ts';
 import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts';
 import type { Identity } from '../../model/process-identity.ts';
 import { type ActionRecord, logKey, type RunRecord, type TaskLog } from '../../model/record.ts';
@@ -9,6 +8,7 @@ import { emptyStore } from '../empty-store.ts';
 import { openRunTable } from '../run-table.ts';
 import { type Store, StoreError, type Table, type Tables, type Upkeep } from '../store.ts';
 import { requireFormat } from '../store-format.ts';
+import { STORE_FILE } from '../store-state.ts';
 import { lmdbFault } from './lmdb-file.ts';
 import { openPages, type PageTable } from './lmdb-reader.ts';
 
