@@ -113,7 +113,7 @@ class OutcomeWalk implements Settled {
   /** An action that is not made: it failed when it was tried last, or nothing is known of it. */
   private async failureOf(action: Action): Promise<FinalOutcome> {
     const { id, stage } = action.task;
-    this.runs ??= this.store.runs();
+    this.runs ??= this.store.history.runs();
     const found = lastFailure(action, this.store, this.runs);
     if (found === undefined) return OPEN;
     const allowed = this.policies.get(stage)?.allowFailure ?? false;
@@ -134,7 +134,7 @@ function lastFailure(
 ): Omit<Failure, 'allowed'> | undefined {
   for (const { id, host, outcomes = {}, versions = {} } of runs) {
     if (!Object.hasOwn(outcomes, task.id) || outcomes[task.id] !== 'failed') continue;
-    const log = store.log(id, task.id);
+    const log = store.history.log(id, task.id);
     if (log?.key !== key || log.error === undefined) continue;
     const made = { run: id, host, at: log.at, versions };
     const cost = { seconds: 0, work: task.work };

@@ -48,7 +48,7 @@ export async function exportOutput(
       throw new UsageError([{ message: `${file} exists`, hint: '--force overwrites it' }]);
     }
     const form = options.format ?? BY_ENDING[extname(file).toLowerCase()] ?? 'raw';
-    const bytes = inForm(form, output, bytesOf(session, trace.task, name, output), part);
+    const bytes = inForm(form, output, await bytesOf(session, trace.task, name, output), part);
     if (file === '-') {
       process.stdout.write(bytes);
       return EXIT.made;

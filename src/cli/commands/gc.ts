@@ -57,7 +57,7 @@ export async function gc(options: GcOptions): Promise<number> {
   }
   try {
     refuseWhileShared(upkeep);
-    if (!options.dryRun) store.settleRuns();
+    if (!options.dryRun) store.history.settle();
     const runs = keptRuns(store, upkeep, options.keepRuns ?? KEPT_RUNS_DEFAULT);
     const roots = await rootsOf(plan, store);
     const garbage = findGarbage(upkeep, roots, runs);
@@ -93,6 +93,7 @@ function refuseWhileShared(upkeep: Upkeep): void {
 async function rootsOf(plan: Plan, store: Store): Promise<Roots> {
   const [traces, unmade] = [new Set<Key>(), new Set<Key>()];
   let unknown = false;
+  const latest = await store.actions.latest(plan.tasks.keys());
   for (const predicted of (await forecast(plan, store, new Set())).values()) {
     if (predicted.status === 'reuse') traces.add(predicted.action.key);
     else if (predicted.status === 'infeasible') {
@@ -100,8 +101,8 @@ async function rootsOf(plan: Plan, store: Store): Promise<Roots> {
     } else if (predicted.status === 'pending' || predicted.status === 'unknown') {
       unknown = true;
       // It may come out as it was: what it gave last is kept for that.
-      const latest = store.latest(predicted.task);
-      if (latest) traces.add(latest);
+      const last = latest.get(predicted.task);
+      if (last) traces.add(last);
     } else unmade.add(predicted.action.key);
   }
   const bundles = new Set([...plan.stages.values()].map(({ code }) => code.digest));

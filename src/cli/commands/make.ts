@@ -55,7 +55,7 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
       const slots = options.jobs ?? availableParallelism();
       const { resources, stages } = session.pipeline;
       const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));
-      const cost = estimate(plan, forecasts, session.store, {
+      const cost = await estimate(plan, forecasts, session.store, {
         capacity: { slots, resources },
         policies,
       });

@@ -30,7 +30,7 @@ export async function show(target: string, options: ShowOptions): Promise<number
       tellOutputs(trace, options.json ?? false);
       return EXIT.made;
     }
-    const bytes = bytesOf(session, trace.task, name, output);
+    const bytes = await bytesOf(session, trace.task, name, output);
     if (options.output !== undefined) {
       const written = await pictureOrBytes(options.output, output, bytes, part);
       await writeOutput(options.output, written);

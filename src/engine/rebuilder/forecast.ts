@@ -4,7 +4,7 @@ import type { CollectedDigest, InputDigest, Key, TaskId } from '../model/key.ts'
 import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import type { Store } from '../store/store.ts';
-import { type Action, actionOf, changesBetween, decide } from './action.ts';
+import { type Action, actionOf, changesBetween, decide, latestRecord } from './action.ts';
 import type { MissingOutput } from './missing-output.ts';
 import { decisionOf, holdingOf, type Settled, stepOf, type Unknown } from './settle.ts';
 
@@ -155,8 +155,8 @@ class ForecastWalk implements Settled {
 
   private async addPending(task: Task, after: readonly TaskId[]): Promise<void> {
     const { id } = task;
-    const before = this.store.latest(id);
-    const changes = ownChanges(this.plan, task, before && this.store.trace(before));
+    const before = await latestRecord(this.store.actions, id);
+    const changes = ownChanges(this.plan, task, before);
     this.forecasts.set(id, { task: id, status: 'pending', after, sure: !before, changes });
   }
 }
