@@ -461,6 +461,8 @@ describe('commands of a stranger', () => {
       const programs = new Programs({
         scratch,
         path: process.env.PATH ?? '',
+        home: undefined,
+        walls: null,
         signal: new AbortController().signal,
       });
       const parts = { argv: ['true'], env: {}, inputs: {}, outputs: {} };
