@@ -203,7 +203,7 @@ cd "$root"
 pivot_root . .old
 umount -l /.old
 rmdir /.old
-mount -o remount,ro,nosuid,nodev /
+mount -o remount,bind,ro,nosuid,nodev /
 cd "$cwd"
 PATH=$own
 exec "$drop" --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"`;
