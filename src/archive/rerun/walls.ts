@@ -206,6 +206,7 @@ rmdir /.old
 mount -o remount,bind,ro,nosuid,nodev /
 cd "$cwd"
 PATH=$own
+unset OLDPWD
 exec "$drop" --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"`;
 
 function namespaceWalls(found: string, root: string, path: string): Walls {
