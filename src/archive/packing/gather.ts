@@ -219,7 +219,8 @@ function claimsOf(tasks: readonly StudyTask[], store: Store): Study['claims'] {
       )
       .map(([output]) => ({ task, output })),
   );
-  return found.length === 1 ? found[0] : null;
+  const [only] = found;
+  return only !== undefined && found.length === 1 ? only : null;
 }
 
 function isClaims(digest: string, store: Store): boolean {

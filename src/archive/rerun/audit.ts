@@ -84,7 +84,9 @@ export async function auditAction(options: AuditOptions): Promise<Audit> {
   const trace = store.trace(action.key);
   const kinds = action.parts.outputs;
   const outputs = Object.entries(kinds).flatMap(([output, kind]) => {
-    const [first, second] = ends.map((end) => end.get(output) ?? new Uint8Array());
+    const [first = new Uint8Array(), second = new Uint8Array()] = ends.map((end) =>
+      end.get(output),
+    );
     const found = differenceOf(kind, first, second);
     return found ? [{ output, words: found.words, relative: found.relative }] : [];
   });
@@ -96,7 +98,7 @@ export async function auditAction(options: AuditOptions): Promise<Audit> {
       ? null
       : Object.entries(trace.outputs).every(([output, { digest }]) => {
           const bytes = store.blob(digest);
-          const made = ends[0].get(output);
+          const made = ends[0]?.get(output);
           return bytes !== undefined && made !== undefined && Buffer.compare(bytes, made) === 0;
         });
   return { task: action.task.id, key: action.key, verdict, outputs, asStored };

@@ -1,5 +1,6 @@
 // action-runner.ts — runs one action in a slot, as often as its policy allows, and keeps what it gave
 
+import { entryOf } from '../../present.ts';
 import type { Policy } from '../config/policy.ts';
 import type { Listener, Reason, TaskError } from '../model/event.ts';
 import { type Digest, digestOf, type Named } from '../model/key.ts';
@@ -115,7 +116,7 @@ export class ActionRunner {
     const { task, key, parts } = action;
     const described = Object.entries(outputs).map(([name, bytes]): [string, Output] => [
       name,
-      { digest: digestOf(bytes), bytes: bytes.length, kind: parts.outputs[name] },
+      { digest: digestOf(bytes), bytes: bytes.length, kind: entryOf(parts.outputs, name) },
     ]);
     const trace = this.traceOf(action, Object.fromEntries(described), seconds);
     const latest = store.latest(task.id);

@@ -29,7 +29,7 @@ export function nearestTrace(store: Store, action: Action): Comparison | undefin
   return nearest;
 }
 
-const stageOf = (task: TaskId): string => task.split('[', 1)[0];
+const stageOf = (task: TaskId): string => task.split('[', 1).join();
 
 /** What a task was before it had the key that it has, as the history tells; undefined when it had no other. */
 export function predecessor(store: Store, action: Action): Comparison | undefined {

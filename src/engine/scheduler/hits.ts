@@ -1,4 +1,5 @@
 // hits.ts — tasks whose results were found in the store: told when it is sure that their bytes can be read
+import { entryOf } from '../../present.ts';
 import type { Listener } from '../model/event.ts';
 import type { TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
@@ -102,7 +103,7 @@ export class Hits {
       .flatMap((name) => this.reads?.get(name) ?? [])
       .filter(({ by }) => !state.outcomes.has(by) && !this.pending.has(by));
     return [...new Set(read.map(({ output }) => output))].filter((output) => {
-      const { digest, bytes } = trace.outputs[output];
+      const { digest, bytes } = entryOf(trace.outputs, output);
       return bytes <= VERIFIED_BYTES_MAX
         ? store.blob(digest) === undefined
         : !store.hasBlob(digest);

@@ -42,7 +42,7 @@ export class Commits {
       this.store.commit(...group.map(({ commit }) => commit));
     } catch (error) {
       // What does not fit on a full disk together may fit in part.
-      if (group.length === 1) group[0].reject(error);
+      if (group.length === 1) for (const one of group) one.reject(error);
       else for (const one of group) this.alone(one);
       return;
     }

@@ -1,4 +1,5 @@
 // compare.ts — what differs between two runs: params, numbers in their outputs, outputs
+import { entryOf } from '../../present.ts';
 import { canonicalJson, type Digest, type Json, type Named, type TaskId } from '../model/key.ts';
 import type { ActionRecord, RunRecord } from '../model/record.ts';
 import type { Store } from './store.ts';
@@ -44,8 +45,10 @@ export function compareRuns(store: Store, before: RunRecord, after: RunRecord): 
   const outputs: OutputDifference[] = [];
   const forgotten: TaskId[] = [];
   for (const task of Object.keys(before.tasks) as TaskId[]) {
-    if (!Object.hasOwn(after.tasks, task) || before.tasks[task] === after.tasks[task]) continue;
-    const [a, b] = [store.trace(before.tasks[task]), store.trace(after.tasks[task])];
+    if (!Object.hasOwn(after.tasks, task)) continue;
+    const [keyBefore, keyAfter] = [entryOf(before.tasks, task), entryOf(after.tasks, task)];
+    if (keyBefore === keyAfter) continue;
+    const [a, b] = [store.trace(keyBefore), store.trace(keyAfter)];
     if (a === undefined || b === undefined) {
       forgotten.push(task);
       continue;
@@ -69,8 +72,8 @@ export function compareRuns(store: Store, before: RunRecord, after: RunRecord): 
 function movedOutputs(task: TaskId, a: ActionRecord, b: ActionRecord): readonly OutputDifference[] {
   const names = new Set([...Object.keys(a.outputs), ...Object.keys(b.outputs)]);
   return [...names].flatMap((output) => {
-    const before = Object.hasOwn(a.outputs, output) ? a.outputs[output].digest : undefined;
-    const after = Object.hasOwn(b.outputs, output) ? b.outputs[output].digest : undefined;
+    const before = Object.hasOwn(a.outputs, output) ? a.outputs[output]?.digest : undefined;
+    const after = Object.hasOwn(b.outputs, output) ? b.outputs[output]?.digest : undefined;
     if (before === after) return [];
     return [{ task, output, ...(before && { before }), ...(after && { after }) }];
   });
@@ -84,7 +87,7 @@ function movedNumbers(
 ): readonly MetricDifference[] {
   const valueIn = (trace: ActionRecord, digest: Digest | undefined): Json | undefined => {
     if (digest === undefined) return undefined;
-    const { kind, bytes: size } = trace.outputs[output];
+    const { kind, bytes: size } = entryOf(trace.outputs, output);
     if (kind !== 'json' || size > JSON_BYTES_MAX) return undefined;
     const bytes = store.blob(digest);
     return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as Json);
