@@ -118,9 +118,9 @@ describe('a folder for artifacts', () => {
     lineage: digestOf(`lineage of ${text}`),
     companions: ['provenance.json'],
     obsolete: [],
-    render: () => new Map([['provenance.json', `of ${text}`]]),
+    render: async () => new Map([['provenance.json', `of ${text}`]]),
     ensure: async () => true,
-    read: () => new TextEncoder().encode(text),
+    read: async () => new TextEncoder().encode(text),
   });
 
   test('keeps an edit by a person, and takes what a killed process left for its own', async () => {

@@ -145,7 +145,7 @@ describe('a recorder', () => {
 
   test('keeps the first and the last lines of a task that says very much', () => {
     const { kept, store } = memory();
-    const recorder = recordRun(store, facts, () => 0);
+    const recorder = recordRun(store.history, facts, () => 0);
     for (let line = 0; line < 10_000; line++) {
       recorder.listener({ event: 'log', task, line: `line ${line}` });
     }
@@ -160,7 +160,7 @@ describe('a recorder', () => {
 
   test('remembers what was begun and not ended, and nothing of a run that did nothing', () => {
     const { kept, store } = memory();
-    const recorder = recordRun(store, facts, () => 0);
+    const recorder = recordRun(store.history, facts, () => 0);
     const ended = { tally, seconds: 1, ran: 0, infeasible: new Map() };
     recorder.listener({ event: 'reused', task, key });
     recorder.close({ ...ended, interrupted: false });

@@ -76,7 +76,7 @@ describe('a member of an archive', () => {
     const { url, asked } = await server((response) => response.end(ARCHIVE));
     const into = store();
     const options = {
-      store: into,
+      blobs: into,
       mirrors: [],
       progress: () => undefined,
       warn: () => undefined,

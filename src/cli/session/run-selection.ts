@@ -7,7 +7,7 @@ import { UsageError } from './session.ts';
 
 /** The one run that a word names. @throws UsageError */
 export function oneRun(store: Store, word: string): RunRecord {
-  const runs = store.runs();
+  const runs = store.history.runs();
   const found = findRuns(runs, word);
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;

@@ -124,9 +124,10 @@ class Run {
     this.hits = new Hits({
       ...{ plan, store, listener, state: this.state },
       rebuild: (task, lost) => this.background(this.rebuild(task, lost)),
+      onError: (error) => this.breakOff(error),
     });
     this.publisher = new Publisher({ ...options, plan, state: this.state, staging: this.staging });
-    const commits = new Commits(store, () => this.pool.busy);
+    const commits = new Commits(store.actions, () => this.pool.busy);
     const halted = (): boolean => this.halted;
     const { staging, stop, supersession } = this;
     const stopped = stop.signal;
@@ -163,13 +164,13 @@ class Run {
     try {
       await inOrder(this.plan, (task) => this.visit(task).catch((error) => this.breakOff(error)));
       do {
-        this.hits.tell();
+        await this.hits.tell();
         await this.backgroundEnded();
       } while (this.hits.isWaiting);
       if (!this.supersession.isSuperseded) await this.publisher.again();
       if (this.broken) throw this.broken.error;
       // What a newer plan has noted meanwhile is later than all of this.
-      if (!this.supersession.isSuperseded) store.setLatest(this.state.keys);
+      if (!this.supersession.isSuperseded) await store.actions.setLatest(this.state.keys);
     } finally {
       clearInterval(renew);
       clearInterval(checkpoint);
@@ -286,7 +287,7 @@ class Run {
   /** Whether, and if so: run. */
   private async make(action: Action): Promise<Made> {
     const { store, forced } = this.options;
-    const verdict = decide(action, store, forced.has(action.task.id));
+    const verdict = await decide(action, store, forced.has(action.task.id));
     return verdict.hit ? this.reuse(action, verdict.trace) : this.run(action, verdict.reason);
   }
 
