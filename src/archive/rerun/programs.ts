@@ -22,6 +22,7 @@ import { runProgram } from '../../engine/process/shell.ts';
 import type { CodecKind } from '../../engine/stage.ts';
 import { keptOutput } from '../../engine/store/store.ts';
 import type { InputBlobs } from '../../engine/worker/protocol.ts';
+import { entryOf } from '../../present.ts';
 import { printable } from '../form/finding.ts';
 import { nameFault } from '../form/opened.ts';
 import { type ArchivedTrace, partsOf, type StudyTask } from '../form/study.ts';
@@ -99,7 +100,7 @@ export class Programs {
     const given: Record<string, GivenBlobs> = {};
     const bindings: Record<string, Binding> = {};
     for (const [port, input] of Object.entries(task.inputs)) {
-      const { items, missing = [] } = inputs[port];
+      const { items, missing = [] } = entryOf(inputs, port);
       const held = items.map((item) => ({ ...item, bytes: item.bytes ?? new Uint8Array() }));
       if ('files' in input) {
         for (const { digest, bytes } of held) await writeFile(join(kept, digest), bytes);
@@ -133,7 +134,11 @@ export class Programs {
     });
     if (end.end === 'stopped') return end;
     if (end.end === 'failed') {
-      return { end: 'failed', message: printable(end.message.split('\n')[0]), infeasible: false };
+      return {
+        end: 'failed',
+        message: printable(end.message.split('\n', 1).join()),
+        infeasible: false,
+      };
     }
     if (end.end === 'lost') throw new Error('bug: an input without its bytes');
     const outputs = Object.entries(end.outputs).map(
