@@ -40,7 +40,7 @@ const { metafile } = await build({
   entryPoints: {
     main: 'src/cli/main.ts',
     worker: 'src/cli/processes/worker.ts',
-    leash: 'src/cli/processes/control-thread.ts',
+    'control-thread': 'src/cli/processes/control-thread.ts',
   },
   outdir: 'dist',
   bundle: true,

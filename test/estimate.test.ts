@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { open } from 'lmdb';
 import { expect, test } from 'vitest';
-import type { Trace } from '../src/engine/model/record.ts';
+import type { ActionRecord } from '../src/engine/model/record.ts';
 import { type ScheduledTask, simulatedSeconds } from '../src/engine/rebuilder/simulate.ts';
 import { DOOR, madeRig } from './rig.ts';
 
@@ -60,7 +60,7 @@ stages:
 });`,
   });
   const root = open({ path: join(rig.folder, 'cache/store.lmdb'), noSubdir: true, maxDbs: 16 });
-  const traces = root.openDB<Trace, string>({ name: 'traces', encoding: 'json' });
+  const traces = root.openDB<ActionRecord, string>({ name: 'traces', encoding: 'json' });
   for (const { key, value } of [...traces.getRange()]) {
     traces.putSync(key, { ...value, cost: { ...value.cost, seconds: 20 } });
   }

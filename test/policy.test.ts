@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
-import type { Trace } from '../src/engine/model/record.ts';
+import type { ActionRecord } from '../src/engine/model/record.ts';
 import { DOOR, makeRig, type Rig, type SaidEvent, tasksOf } from './rig.ts';
 
 const stage = (run: string, inputs = '{}'): string => `${DOOR}
@@ -194,7 +194,7 @@ describe('order', () => {
       of((await rig.make('-j', '1', ...words)).events, 'started').map(({ task }) => task);
     expect(await order()).toEqual(['one[1]', 'one[2]', 'one[3]']);
     const root = open({ path: join(rig.folder, 'cache/store.lmdb'), noSubdir: true, maxDbs: 16 });
-    const traces = root.openDB<Trace, string>({ name: 'traces', encoding: 'json' });
+    const traces = root.openDB<ActionRecord, string>({ name: 'traces', encoding: 'json' });
     for (const { key, value } of [...traces.getRange()]) {
       const seconds = Number(value.parts.params.n);
       traces.putSync(key, { ...value, cost: { ...value.cost, seconds } });

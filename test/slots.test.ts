@@ -1,33 +1,33 @@
-// In what order work gets slots, and that resources are never exceeded.
+// In what order work gets pool, and that resources are never exceeded.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { TaskId } from '../src/engine/model/key.ts';
 import type { Plan, Task } from '../src/engine/planning/plan.ts';
 import { urgencies } from '../src/engine/planning/visit-order.ts';
-import { Slots } from '../src/engine/scheduler/resource-pool.ts';
+import { ResourcePool } from '../src/engine/scheduler/resource-pool.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 test('of those that wait, the most urgent goes first; among equals, the first that asked', async () => {
-  const slots = new Slots(1, new Map());
+  const pool = new ResourcePool(1, new Map());
   const order: string[] = [];
   const ask = (name: string, urgency: number): Promise<void> =>
-    slots.hold({ resources: {}, urgency: () => urgency }, async () => void order.push(name));
+    pool.withSlot({ resources: {}, urgency: () => urgency }, async () => void order.push(name));
   await Promise.all([ask('low', 1), ask('high', 5), ask('mid a', 3), ask('mid b', 3)]);
   expect(order).toEqual(['high', 'mid a', 'mid b', 'low']);
 });
 
 test('nobody is asked how urgent it is while there is room for all', async () => {
-  const slots = new Slots(2, new Map());
+  const pool = new ResourcePool(2, new Map());
   const urgency = (): number => {
     throw new Error('asked');
   };
-  const numbers = [0, 1].map(() => slots.hold({ resources: {}, urgency }, async (slot) => slot));
+  const numbers = [0, 1].map(() => pool.withSlot({ resources: {}, urgency }, async (slot) => slot));
   expect((await Promise.all(numbers)).sort()).toEqual([0, 1]);
-  expect(slots.busy).toBe(false);
+  expect(pool.busy).toBe(false);
 });
 
-test('slots and resources are never exceeded, and everything gets its turn', async () => {
+test('pool and resources are never exceeded, and everything gets its turn', async () => {
   const works = fc.array(
     fc.record({
       memory: fc.integer({ min: 0, max: 4 }),
@@ -40,21 +40,17 @@ test('slots and resources are never exceeded, and everything gets its turn', asy
   );
   await fc.assert(
     fc.asyncProperty(works, fc.integer({ min: 1, max: 5 }), async (all, count) => {
-      const slots = new Slots(count, new Map(Object.entries({ memory: 4, gpu: 2 })));
-      const now = { slots: new Set<number>(), memory: 0, gpu: 0 };
+      const pool = new ResourcePool(count, new Map(Object.entries({ memory: 4, gpu: 2 })));
+      const now = { pool: new Set<number>(), memory: 0, gpu: 0 };
       let done = 0;
       const run = async (slot: number, work: (typeof all)[number]): Promise<void> => {
-        expect(now.slots.has(slot)).toBe(false);
-        now.slots.add(slot);
+        expect(now.pool.has(slot)).toBe(false);
+        now.pool.add(slot);
         now.memory += work.memory;
         now.gpu += work.gpu;
-        expect([now.slots.size <= count, now.memory <= 4, now.gpu <= 2]).toEqual([
-          true,
-          true,
-          true,
-        ]);
+        expect([now.pool.size <= count, now.memory <= 4, now.gpu <= 2]).toEqual([true, true, true]);
         for (let n = 0; n < work.turns; n++) await turn();
-        now.slots.delete(slot);
+        now.pool.delete(slot);
         now.memory -= work.memory;
         now.gpu -= work.gpu;
         done += 1;
@@ -64,7 +60,7 @@ test('slots and resources are never exceeded, and everything gets its turn', asy
         all.map((work) => {
           const { memory, gpu, urgency } = work;
           const resources = { ...(memory && { memory }), ...(gpu && { gpu }) };
-          return slots.hold({ resources, urgency: () => urgency }, (slot) => run(slot, work));
+          return pool.withSlot({ resources, urgency: () => urgency }, (slot) => run(slot, work));
         }),
       );
       expect(done).toBe(all.length);

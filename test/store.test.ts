@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Digest, digestOf, type Key, type TaskId } from '../src/engine/model/key.ts';
-import { CLAIM_LEASE_MS, type Trace } from '../src/engine/model/record.ts';
+import { type ActionRecord, LEASE_MS } from '../src/engine/model/record.ts';
 import { openStore } from '../src/engine/store/lmdb/lmdb-store.ts';
 import type { Store } from '../src/engine/store/store.ts';
 import { checkFormat } from '../src/engine/store/store-format.ts';
@@ -40,7 +40,7 @@ const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 const keyOf = (text: string): Key => digestOf(text) as string as Key;
 const task = 'mask[a]' as TaskId;
 
-function traceOf(key: Key, ...outputs: readonly Uint8Array[]): Trace {
+function traceOf(key: Key, ...outputs: readonly Uint8Array[]): ActionRecord {
   return {
     key,
     task,
@@ -143,39 +143,39 @@ describe('checkpoints', () => {
   });
 });
 
-describe('claims', () => {
+describe('leases', () => {
   const key = keyOf('one');
 
   test('one owner has an action until it is given back', () => {
     const { store } = opened();
-    expect(store.claim(key, 'me', 1000)).toBeUndefined();
-    expect(store.claim(key, 'me', 1001)).toBeUndefined();
-    expect(store.claim(key, 'you', 1002)).toEqual({ owner: 'me', renewed: 1001 });
+    expect(store.acquire(key, 'me', 1000)).toBeUndefined();
+    expect(store.acquire(key, 'me', 1001)).toBeUndefined();
+    expect(store.acquire(key, 'you', 1002)).toEqual({ owner: 'me', renewed: 1001 });
     store.release(key, 'you');
-    expect(store.claim(key, 'you', 1003)?.owner).toBe('me');
+    expect(store.acquire(key, 'you', 1003)?.owner).toBe('me');
     store.release(key, 'me');
-    expect(store.claim(key, 'you', 1004)).toBeUndefined();
+    expect(store.acquire(key, 'you', 1004)).toBeUndefined();
   });
 
   test('one lasts for as long as is right for its holder: not at all when he is gone, longer when he lives', () => {
     const { store } = opened();
     const holder = { task: 'a' as TaskId, host: 'here', pid: 1 };
-    const you = (lease: number) => store.claim(key, 'you', 2 * CLAIM_LEASE_MS, holder, () => lease);
-    store.claim(key, 'me', 0, holder);
-    expect(you(3 * CLAIM_LEASE_MS)?.owner).toBe('me');
+    const you = (lease: number) => store.acquire(key, 'you', 2 * LEASE_MS, holder, () => lease);
+    store.acquire(key, 'me', 0, holder);
+    expect(you(3 * LEASE_MS)?.owner).toBe('me');
     expect(you(0)).toBeUndefined();
   });
 
   test('one that is renewed lasts; one that is not may be taken over, and cannot be renewed after that', () => {
     const { store } = opened();
-    store.claim(key, 'me', 0);
-    store.renew([key, keyOf('other')], 'me', CLAIM_LEASE_MS - 1);
-    expect(store.claim(key, 'you', CLAIM_LEASE_MS + 1)?.owner).toBe('me');
-    expect(store.claim(key, 'you', 2 * CLAIM_LEASE_MS - 1)).toBeUndefined();
-    store.renew([key], 'me', 2 * CLAIM_LEASE_MS);
+    store.acquire(key, 'me', 0);
+    store.renew([key, keyOf('other')], 'me', LEASE_MS - 1);
+    expect(store.acquire(key, 'you', LEASE_MS + 1)?.owner).toBe('me');
+    expect(store.acquire(key, 'you', 2 * LEASE_MS - 1)).toBeUndefined();
+    store.renew([key], 'me', 2 * LEASE_MS);
     store.release(key, 'me');
-    expect(store.claim(key, 'me', 2 * CLAIM_LEASE_MS)?.owner).toBe('you');
-    expect(store.claim(keyOf('other'), 'you', 0)).toBeUndefined();
+    expect(store.acquire(key, 'me', 2 * LEASE_MS)?.owner).toBe('you');
+    expect(store.acquire(keyOf('other'), 'you', 0)).toBeUndefined();
   });
 });
 

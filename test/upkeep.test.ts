@@ -44,13 +44,6 @@ export default defineStage({
 const jsonOf = async (rig: Rig, ...words: string[]): Promise<Record<string, unknown>> =>
   JSON.parse((await rig.run(...words, '--json')).stdout);
 
-/** The file of claims: each boot of the machine has its own. */
-function claimsFile(rig: Rig): string {
-  const file = readdirSync(join(rig.folder, 'cache')).find((name) => /^claims.*\.lmdb$/.test(name));
-  if (file === undefined) throw new Error('there is no file of claims');
-  return file;
-}
-
 /** Changes one table of the store behind its back. */
 async function behindTheBack(
   rig: Rig,
@@ -62,9 +55,8 @@ async function behindTheBack(
     putSync(key: string, value: unknown): void;
     removeSync(key: string): void;
   }) => void,
-  file = 'store.lmdb',
 ): Promise<void> {
-  const root = open({ path: join(rig.folder, 'cache', file), noSubdir: true, maxDbs: 16 });
+  const root = open({ path: join(rig.folder, 'cache', 'store.lmdb'), noSubdir: true, maxDbs: 16 });
   change(root.openDB({ name, encoding }) as never);
   await root.close();
 }
@@ -161,7 +153,7 @@ describe('the limit of a store', () => {
 });
 
 describe('fsck', () => {
-  test('finds blobs that are damaged or missing, traces, checkpoints and claims; --repair and a make put all right', async () => {
+  test('finds blobs that are damaged or missing, traces and checkpoints; --repair and a make put all right', async () => {
     const rig = await madeRig(FILES);
     expect((await rig.run('fsck')).stderr).toBe('3 blobs read: nothing is wrong\n');
     const [damaged, missing] = await new Promise<string[]>((resolve) => {
@@ -172,14 +164,6 @@ describe('fsck', () => {
         resolve(keys);
       });
     });
-    const claims = claimsFile(rig);
-    await behindTheBack(
-      rig,
-      'claims',
-      'json',
-      (table) => table.putSync('a'.repeat(64), { owner: 'the dead', renewed: 0 }),
-      claims,
-    );
     await behindTheBack(rig, 'partial', 'binary', (partials) =>
       partials.putSync('b'.repeat(64), Buffer.from('c'.repeat(80))),
     );
@@ -195,14 +179,13 @@ describe('fsck', () => {
       expect.arrayContaining([
         expect.objectContaining({ kind: 'damaged blob', digest: damaged }),
         expect.objectContaining({ kind: 'missing blob', digest: missing }),
-        { kind: 'dead claim', key: 'a'.repeat(64), owner: 'the dead' },
         { kind: 'damaged checkpoint', key: 'b'.repeat(64) },
         { kind: 'damaged trace', key: 'd'.repeat(64) },
       ]),
     );
-    expect(defects).toHaveLength(5);
+    expect(defects).toHaveLength(4);
     const repaired = await rig.run('fsck', '--repair');
-    expect([repaired.code, repaired.stderr]).toEqual([0, expect.stringContaining('5 defects')]);
+    expect([repaired.code, repaired.stderr]).toEqual([0, expect.stringContaining('4 defects')]);
     expect((await rig.make()).code).toBe(0);
     expect((await rig.run('fsck')).code).toBe(0);
   });

@@ -1,6 +1,6 @@
 // fill.ts — an archive that holds together → a store that knows what it knows
 import type { Digest, Key, Named, TaskId } from '../../engine/model/key.ts';
-import type { Maker, Output, Trace } from '../../engine/model/record.ts';
+import type { ActionRecord, Maker, Output } from '../../engine/model/record.ts';
 import type { Commit, Store } from '../../engine/store/store.ts';
 import type { OnRead } from '../form/bag.ts';
 import { PAYLOAD } from '../form/bag.ts';
@@ -88,12 +88,12 @@ function traceOf({
   made,
   tolerance,
   infeasible,
-}: ArchivedTrace): Trace {
+}: ArchivedTrace): ActionRecord {
   const maker: Maker = { ...(made as unknown as Omit<Maker, 'host'>), host: ELSEWHERE };
   return {
     key: key as Key,
     task: task as TaskId,
-    parts: parts as unknown as Trace['parts'],
+    parts: parts as unknown as ActionRecord['parts'],
     outputs: outputs as unknown as Named<Output>,
     cost,
     made: maker,

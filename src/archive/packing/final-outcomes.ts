@@ -2,7 +2,7 @@
 
 import type { Policy } from '../../engine/config/policy.ts';
 import type { Key, TaskId } from '../../engine/model/key.ts';
-import type { RunRecord, Trace } from '../../engine/model/record.ts';
+import type { ActionRecord, RunRecord } from '../../engine/model/record.ts';
 import type { Plan, Task } from '../../engine/planning/plan.ts';
 import { type Action, actionOf, decide } from '../../engine/rebuilder/action.ts';
 import { type Absence, skippedFor, standingOf } from '../../engine/rebuilder/missing-output.ts';
@@ -10,9 +10,9 @@ import type { Store } from '../../engine/store/store.ts';
 
 /** What became of a task. */
 export type Settled =
-  | { readonly end: 'made'; readonly trace: Trace }
+  | { readonly end: 'made'; readonly trace: ActionRecord }
   /** It cannot be done; with a trace when the stage itself found that. */
-  | { readonly end: 'infeasible'; readonly message: string; readonly trace?: Trace }
+  | { readonly end: 'infeasible'; readonly message: string; readonly trace?: ActionRecord }
   | { readonly end: 'failed'; readonly failure: Failure }
   /** It needs one that failed, or has the key of one. */
   | { readonly end: 'skipped'; readonly message: string; readonly failure?: Failure }
@@ -21,7 +21,7 @@ export type Settled =
 
 /** An action that failed, as a trace without outputs. */
 export interface Failure {
-  readonly trace: Trace;
+  readonly trace: ActionRecord;
   readonly message: string;
   /** Its stage says `allow-failure`. */
   readonly allowed: boolean;
@@ -34,7 +34,7 @@ export function settle(
   policies: { get(stage: string): Policy | undefined },
 ): ReadonlyMap<TaskId, Settled> {
   const ends = new Map<TaskId, Settled>();
-  const traces = new Map<TaskId, Trace>();
+  const traces = new Map<TaskId, ActionRecord>();
   const absent = new Map<TaskId, Absence>();
   const failed = new Map<Key, { readonly task: TaskId; readonly failure: Failure }>();
   let runs: readonly RunRecord[] | undefined;
@@ -84,7 +84,7 @@ export function settle(
 
 const OPEN: Settled = { end: 'open' };
 
-const infeasible = (message: string, trace?: Trace): Settled => ({
+const infeasible = (message: string, trace?: ActionRecord): Settled => ({
   end: 'infeasible',
   message,
   ...(trace && { trace }),
@@ -102,7 +102,7 @@ function failureOf(
     if (log?.key !== key || log.error === undefined) continue;
     const made = { run: id, host, at: log.at, versions };
     const cost = { seconds: 0, work: task.work };
-    const trace: Trace = { key, task: task.id, parts, outputs: {}, cost, made };
+    const trace: ActionRecord = { key, task: task.id, parts, outputs: {}, cost, made };
     return { trace, message: log.error.message };
   }
   return undefined;

@@ -1,7 +1,7 @@
 // gather.ts — a plan that is made → the study that it was, and what each of its blobs is
 import { posix } from 'node:path';
 import { byCodeUnit, canonicalJson, type Digest, type TaskId } from '../../engine/model/key.ts';
-import type { Trace } from '../../engine/model/record.ts';
+import type { ActionRecord } from '../../engine/model/record.ts';
 import type { Plan, Task } from '../../engine/planning/plan.ts';
 import type { SourceFile } from '../../engine/stage.ts';
 import type { Store } from '../../engine/store/store.ts';
@@ -129,7 +129,7 @@ export function gather(
   };
 }
 
-const traceIn = (end: Settled): Trace | undefined =>
+const traceIn = (end: Settled): ActionRecord | undefined =>
   end.end === 'made' || end.end === 'infeasible' ? end.trace : undefined;
 
 function studyTask(task: Task, end: Settled): StudyTask {
@@ -157,7 +157,7 @@ function studyTask(task: Task, end: Settled): StudyTask {
 }
 
 /** A trace without the name of the machine. */
-function archived({ made, ...trace }: Trace): ArchivedTrace {
+function archived({ made, ...trace }: ActionRecord): ArchivedTrace {
   const { host: _, ...rest } = made;
   return { ...trace, made: rest } as unknown as ArchivedTrace;
 }
@@ -170,7 +170,7 @@ function wordsOf({ command }: Task): Pick<ArchivedTrace, 'fingerprints'> {
 }
 
 /** By code unit of their names: in a trace they stand as whoever wrote it down had them. */
-function outputsIn(trace: Trace | undefined): StudyTask['outputs'] {
+function outputsIn(trace: ActionRecord | undefined): StudyTask['outputs'] {
   const outputs = Object.entries(trace?.outputs ?? {}).sort(([a], [b]) => byCodeUnit(a, b));
   return Object.fromEntries(
     outputs.map(([name, { digest, bytes, kind }]) => [name, { digest, bytes, kind }]),

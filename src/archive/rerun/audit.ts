@@ -2,14 +2,14 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest, Named } from '../../engine/model/key.ts';
-import type { Trace } from '../../engine/model/record.ts';
+import type { ActionRecord } from '../../engine/model/record.ts';
 import { readProjectFiles } from '../../engine/planning/project-files.ts';
 import type { Action } from '../../engine/rebuilder/action.ts';
 import type { Store } from '../../engine/store/store.ts';
 import type { StageModule } from '../../engine/worker/declaration.ts';
 import type { InputBlobs } from '../../engine/worker/protocol.ts';
 import { differenceOf } from './difference.ts';
-import { type ErrandEnd, type Launcher, runErrand } from './sandboxed-run.ts';
+import { type Launcher, runSandboxed, type SandboxedResult } from './sandboxed-run.ts';
 
 /** What an audit draws on. */
 export interface AuditOptions {
@@ -17,7 +17,7 @@ export interface AuditOptions {
   readonly module: StageModule;
   readonly store: Store;
   /** Traces of the tasks that it reads from. */
-  readonly traces: { get(task: string): Trace | undefined };
+  readonly traces: { get(task: string): ActionRecord | undefined };
   readonly node: string;
   /** Script that starts sandboxes. */
   readonly script: string;
@@ -106,12 +106,12 @@ async function runOnce(
   options: AuditOptions,
   environment: Named<string>,
   cwd: string,
-): Promise<ErrandEnd> {
+): Promise<SandboxedResult> {
   const { action, module, node, script, root, signal } = options;
   const launcher: Launcher = { node, script, permission: null, environment };
   const { task } = action;
-  return runErrand(launcher, {
-    assignment: {
+  return runSandboxed(launcher, {
+    request: {
       bundle: module.code.file,
       root,
       params: task.params,

@@ -20,7 +20,7 @@ import type { InputBlobs } from '../../engine/worker/protocol.ts';
 import { printable } from '../form/finding.ts';
 import { nameFault } from '../form/opened.ts';
 import { type ArchivedTrace, partsOf, type StudyTask } from '../form/study.ts';
-import type { ErrandEnd } from './sandboxed-run.ts';
+import type { SandboxedResult } from './sandboxed-run.ts';
 
 /** What commands run within. */
 export interface ProgramsOptions {
@@ -83,7 +83,11 @@ export class Programs {
   }
 
   /** Runs a command that has no obstacle. */
-  async run(task: StudyTask, trace: ArchivedTrace, inputs: Named<InputBlobs>): Promise<ErrandEnd> {
+  async run(
+    task: StudyTask,
+    trace: ArchivedTrace,
+    inputs: Named<InputBlobs>,
+  ): Promise<SandboxedResult> {
     const { scratch, signal } = this.options;
     const kept = join(scratch, 'project-files');
     await mkdir(kept, { recursive: true });

@@ -19,7 +19,7 @@ import { contentOf } from '../form/opened.ts';
 import { type ArchivedTrace, PLACES, type Source, type StudyTask } from '../form/study.ts';
 
 /** Where contents come from. */
-export interface GivenOptions {
+export interface RerunInputsOptions {
   readonly contents: Contents;
   readonly tasks: ReadonlyMap<string, StudyTask>;
   /** Folder for what tasks make again, and what is fetched. */
@@ -33,11 +33,11 @@ const FETCH_PACE = { retryAfter_ms: 1000, stall_ms: 30_000 };
 const SOURCE_BYTES_MAX = 2 ** 31 - 1;
 
 /** Contents by digest, each verified when it is read. */
-export class Given {
-  private readonly options: GivenOptions;
+export class RerunInputs {
+  private readonly options: RerunInputsOptions;
   private readonly fetching = new Map<string, Promise<Uint8Array>>();
 
-  constructor(options: GivenOptions) {
+  constructor(options: RerunInputsOptions) {
     this.options = options;
   }
 

@@ -11,8 +11,8 @@ import { contentOf } from '../form/opened.ts';
 import { type ArchivedTrace, PLACES, type StudyTask } from '../form/study.ts';
 import { compareOutputs, worstOf } from './comparison.ts';
 import { commandWords, Programs } from './programs.ts';
-import { Given } from './rerun-inputs.ts';
-import { type ErrandEnd, type Launcher, runErrand } from './sandboxed-run.ts';
+import { RerunInputs } from './rerun-inputs.ts';
+import { type Launcher, runSandboxed, type SandboxedResult } from './sandboxed-run.ts';
 
 /** How tasks are to be run again. */
 export interface RerunOptions {
@@ -91,7 +91,7 @@ class Work {
   private readonly tasks: ReadonlyMap<string, StudyTask>;
   private readonly running = new Map<string, Promise<void>>();
   private readonly stop = new AbortController();
-  private readonly given: Given;
+  private readonly inputs: RerunInputs;
   private programs: Programs | undefined;
   /** Why commands cannot be run here, by key. */
   private readonly unfit = new Map<string, string>();
@@ -104,7 +104,7 @@ class Work {
     const stopped = this.stop.signal;
     signal.addEventListener('abort', () => this.stop.abort(), { once: true });
     if (signal.aborted) this.stop.abort();
-    this.given = new Given({
+    this.inputs = new RerunInputs({
       contents,
       tasks: this.tasks,
       folder: join(scratch, 'blobs'),
@@ -245,11 +245,11 @@ class Work {
     const untested = (why: string): TaskVerdict => ({ ...common, verdict: 'not tested', why });
     if (this.stop.signal.aborted) return untested(this.whyStopped);
     const start = clock();
-    let end: ErrandEnd;
+    let end: SandboxedResult;
     try {
       end = await (this.programs && trace.parts.code === COMMAND_CODE
-        ? this.programs.run(task, trace, await this.given.inputs(task, trace))
-        : this.errand(task, trace));
+        ? this.programs.run(task, trace, await this.inputs.inputs(task, trace))
+        : this.sandboxed(task, trace));
     } catch (error) {
       if (this.stop.signal.aborted) return untested(this.whyStopped);
       return untested(error instanceof Error ? error.message : String(error));
@@ -285,24 +285,24 @@ class Work {
     for (const { output, verdict } of verdicts) {
       const bytes = made.get(output);
       if (verdict === 'identical' && bytes)
-        await this.given.keep(task.outputs[output].digest, bytes);
+        await this.inputs.keep(task.outputs[output].digest, bytes);
     }
   }
 
-  private async errand(task: StudyTask, trace: ArchivedTrace): Promise<ErrandEnd> {
+  private async sandboxed(task: StudyTask, trace: ArchivedTrace): Promise<SandboxedResult> {
     const { launcher, scratch, packages } = this.options;
     const bundle = join(scratch, 'bundles', `${trace.parts.code}.mjs`);
     const expected = Object.values(task.outputs).reduce((sum, { bytes }) => sum + bytes, 0);
     const tools = trace.parts.tools ?? null;
     const root = packages ?? scratch;
-    return runErrand(launcher, {
-      assignment: {
+    return runSandboxed(launcher, {
+      request: {
         bundle,
         root,
         params: task.params as Named<Json>,
         tools,
-        inputs: await this.given.inputs(task, trace),
-        files: await this.given.files(trace),
+        inputs: await this.inputs.inputs(task, trace),
+        files: await this.inputs.files(trace),
       },
       readable: tools ? [bundle, `${root}/*`] : [bundle],
       addons: tools !== null,

@@ -11,7 +11,7 @@ import {
   supervise,
   unsupervise,
 } from '../../engine/process/supervisor.ts';
-import type { Assignment } from '../../engine/worker/protocol.ts';
+import type { ActionRequest } from '../../engine/worker/protocol.ts';
 import { printable } from '../form/finding.ts';
 
 /** How such a process is started. */
@@ -27,8 +27,8 @@ export interface Launcher {
 }
 
 /** One action to run, and within what. */
-export interface Errand {
-  readonly assignment: Omit<Assignment, 'ask' | 'cache' | 'checkpoint'>;
+export interface SandboxedRun {
+  readonly request: Omit<ActionRequest, 'ask' | 'cache' | 'checkpoint'>;
   /** Files and folders that it may read, beside the script. */
   readonly readable: readonly string[];
   /** Whether packages may bring native code. */
@@ -39,7 +39,7 @@ export interface Errand {
 }
 
 /** How it ended. */
-export type ErrandEnd =
+export type SandboxedResult =
   | { readonly end: 'done'; readonly outputs: ReadonlyMap<string, Uint8Array> }
   | { readonly end: 'failed'; readonly message: string; readonly infeasible: boolean }
   | { readonly end: 'stopped' };
@@ -58,35 +58,38 @@ const HEADER_BYTES_MAX = 2 ** 20;
 const WORDS_MAX = 4000;
 
 /** Runs an action in a process and session of its own. It ends when this process does, however that ends. */
-export async function runErrand(launcher: Launcher, errand: Errand): Promise<ErrandEnd> {
+export async function runSandboxed(
+  launcher: Launcher,
+  run: SandboxedRun,
+): Promise<SandboxedResult> {
   const nonce = newNonce();
   startSupervisor();
-  const child = spawn(launcher.node, [...flagsOf(launcher, errand), launcher.script, '--sandbox'], {
-    cwd: errand.cwd,
+  const child = spawn(launcher.node, [...flagsOf(launcher, run), launcher.script, '--sandbox'], {
+    cwd: run.cwd,
     env: { ...launcher.environment, [ATTEMPT_VARIABLE]: attemptValue(nonce) },
     stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
     detached: true,
   });
   const mark = child.pid === undefined ? undefined : supervise(child.pid, nonce);
   const kill = (): void => void child.kill('SIGKILL');
-  errand.signal.addEventListener('abort', kill);
-  if (errand.signal.aborted) kill();
+  run.signal.addEventListener('abort', kill);
+  if (run.signal.aborted) kill();
   let words = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     words = (words + text).slice(-WORDS_MAX);
   });
   child.stdin?.on('error', () => undefined);
-  child.stdin?.end(frameOf({ ...errand.assignment, ask: 'run', cache: '', checkpoint: null }));
+  child.stdin?.end(frameOf({ ...run.request, ask: 'run', cache: '', checkpoint: null }));
   const died = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`));
   });
   try {
-    const heard = await hear(child, errand.outputBytesMax).catch((error: unknown) => {
+    const heard = await hear(child, run.outputBytesMax).catch((error: unknown) => {
       kill();
       return error instanceof Error ? error.message : String(error);
     });
-    if (errand.signal.aborted) return { end: 'stopped' };
+    if (run.signal.aborted) return { end: 'stopped' };
     if (typeof heard === 'object') return heard;
     const how = await died;
     const last = lastWords(words);
@@ -94,7 +97,7 @@ export async function runErrand(launcher: Launcher, errand: Errand): Promise<Err
       heard ?? `the process ended (${how})${last === '' ? '' : `: ${printable(last)}`}`;
     return { end: 'failed', message, infeasible: false };
   } finally {
-    errand.signal.removeEventListener('abort', kill);
+    run.signal.removeEventListener('abort', kill);
     if (mark) {
       await killProgram(mark);
       unsupervise(mark);
@@ -108,7 +111,7 @@ function lastWords(text: string): string {
   return lines.findLast((line) => /^(\w*Error|node:|FATAL)\b/.test(line)) ?? lines.at(-1) ?? '';
 }
 
-function flagsOf({ permission, script }: Launcher, { readable, addons }: Errand): string[] {
+function flagsOf({ permission, script }: Launcher, { readable, addons }: SandboxedRun): string[] {
   if (permission === null) return [];
   return [
     permission,
@@ -120,7 +123,7 @@ function flagsOf({ permission, script }: Launcher, { readable, addons }: Errand)
 }
 
 /** Reads answers until the last; undefined when the pipe ended before it. @throws when one breaks the rules */
-async function hear(child: ChildProcess, bytesMax: number): Promise<ErrandEnd | undefined> {
+async function hear(child: ChildProcess, bytesMax: number): Promise<SandboxedResult | undefined> {
   const pipes: readonly unknown[] = child.stdio;
   const source = new Pieces(pipes[ANSWERS] as Readable);
   for (;;) {

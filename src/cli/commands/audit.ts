@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { AuditError, auditAction, SURROUNDINGS } from '../../archive/rerun/audit.ts';
 import { writeAtomically } from '../../engine/files/files.ts';
 import type { TaskId } from '../../engine/model/key.ts';
-import type { Trace } from '../../engine/model/record.ts';
+import type { ActionRecord } from '../../engine/model/record.ts';
 import { forecast } from '../../engine/rebuilder/action.ts';
 import type { StageModule } from '../../engine/worker/declaration.ts';
 import {
@@ -38,7 +38,7 @@ export async function audit(word: string, options: CommonOptions): Promise<numbe
     if (fate.action.task.command !== null) {
       throw new UsageError([{ message: `${id} is a command: only modules are audited` }]);
     }
-    const traces = new Map<TaskId, Trace>();
+    const traces = new Map<TaskId, ActionRecord>();
     for (const [task, other] of fates)
       if ('trace' in other && other.trace) traces.set(task, other.trace);
     const stop = new AbortController();

@@ -3,7 +3,7 @@ import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { STORE_FILE } from '../../engine/files/up-to-date.ts';
 import { lmdbFault } from '../../engine/store/lmdb/lmdb-file.ts';
-import { type Defect, examine, repair } from '../../engine/store/maintenance/fsck.ts';
+import { checkStore, type Defect, repairStore } from '../../engine/store/maintenance/fsck.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
@@ -34,11 +34,11 @@ export async function fsck(options: FsckOptions): Promise<number> {
     }
     let examined = 0;
     const live = process.stderr.isTTY && !options.json;
-    const defects = examine(store.upkeep, Date.now(), (done, of) => {
+    const defects = checkStore(store.upkeep, (done, of) => {
       examined = of;
       if (live) process.stderr.write(`\r${done} of ${count(of, 'blob')}${done === of ? '\n' : ''}`);
     });
-    if (options.repair && defects.length > 0) repair(store.upkeep, defects);
+    if (options.repair && defects.length > 0) repairStore(store.upkeep, defects);
     if (options.json) tellJson({ examined, defects, repaired: options.repair ?? false });
     else tellDefects(defects, examined, options.repair ?? false);
     return defects.length > 0 && !options.repair ? EXIT.mend : EXIT.made;
@@ -71,8 +71,6 @@ function words(defect: Defect): string {
       return `${defect.digest}${defect.made.length > 0 ? ` of ${defect.made.join(', ')}` : ''}`;
     case 'missing blob':
       return `${defect.digest} of ${defect.task}`;
-    case 'dead claim':
-      return `${defect.key} of run ${defect.owner}`;
     default:
       return defect.key;
   }

@@ -11,7 +11,7 @@ import {
   findGarbage,
   type Garbage,
   keptRuns,
-  liveClaims,
+  liveLeases,
   type Roots,
   type StrayFile,
   strayFiles,
@@ -81,9 +81,9 @@ export async function gc(options: GcOptions): Promise<number> {
 
 /** What another process has in hand would look like garbage. */
 function refuseWhileShared(upkeep: Upkeep): void {
-  const [claim] = liveClaims(upkeep, Date.now(), identity);
-  if (claim === undefined && !upkeep.shared()) return;
-  const who = claim ? `run ${claim.owner} is making something` : 'another process has it open';
+  const [lease] = liveLeases(upkeep, Date.now(), identity);
+  if (lease === undefined && !upkeep.shared()) return;
+  const who = lease ? `run ${lease.owner} is making something` : 'another process has it open';
   throw new UsageError([
     { message: `the store is in use: ${who}`, hint: 'try again when that is over' },
   ]);
@@ -170,7 +170,7 @@ export async function collectToLimit(
 ): Promise<string | undefined> {
   const limit = prettyBytes(pipeline.storeLimit);
   // Another process tries it when it is done itself.
-  if (upkeep.shared() || liveClaims(upkeep, Date.now(), identity).length > 0) return undefined;
+  if (upkeep.shared() || liveLeases(upkeep, Date.now(), identity).length > 0) return undefined;
   const before = upkeep.bytes();
   const roots = rootsOf(plan, store);
   for (const newest of RUNS_KEPT_IN_TURN) {

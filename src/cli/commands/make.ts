@@ -8,7 +8,7 @@ import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { forecast } from '../../engine/rebuilder/action.ts';
 import { estimate } from '../../engine/rebuilder/estimate.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
-import { Slots } from '../../engine/scheduler/resource-pool.ts';
+import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { tellForecast } from '../session/forecast.ts';
@@ -70,7 +70,7 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
       targets,
       forced,
       options,
-      slots: new Slots(options.jobs ?? availableParallelism(), session.pipeline.resources),
+      pool: new ResourcePool(options.jobs ?? availableParallelism(), session.pipeline.resources),
       stop,
       display: openDisplay(plan, options),
       hear: witnessed.hear,
@@ -146,10 +146,10 @@ function codeOf({ ok }: RunResult, signal: AbortSignal): number {
 /** Reads every blob before anything is taken from the store: what is damaged is dropped, and made again. */
 async function verifyStore(store: Store): Promise<void> {
   if (store.upkeep === undefined) return;
-  const { examine, repair } = await import('../../engine/store/maintenance/fsck.ts');
-  const defects = examine(store.upkeep, Date.now(), () => undefined);
-  repair(store.upkeep, defects);
-  const bad = defects.filter(({ kind }) => kind !== 'dead claim').length;
+  const { checkStore, repairStore } = await import('../../engine/store/maintenance/fsck.ts');
+  const defects = checkStore(store.upkeep, () => undefined);
+  repairStore(store.upkeep, defects);
+  const bad = defects.length;
   if (bad > 0)
     talk(`${c.yellow('warning')}: ${count(bad, 'defect')} in the store, to be made again`);
 }

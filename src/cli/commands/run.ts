@@ -1,14 +1,14 @@
 // run.ts — one run: executed, shown, written down
 import { join } from 'node:path';
-import type { Retirement } from '../../engine/executors/superseded.ts';
+import type { Supersession } from '../../engine/executors/superseded.ts';
 import type { Event, Listener } from '../../engine/model/event.ts';
 import { EVENTS_VERSION } from '../../engine/model/event.ts';
 import type { Json, Named, TaskId } from '../../engine/model/key.ts';
-import { lifeOf } from '../../engine/model/process-identity.ts';
+import { instanceOf } from '../../engine/model/process-identity.ts';
 import type { RunStart } from '../../engine/model/record.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { execute, type RunResult } from '../../engine/scheduler/execute.ts';
-import type { Slots } from '../../engine/scheduler/resource-pool.ts';
+import type { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import { recordRun } from '../../engine/store/history.ts';
 import { createWorkers } from '../../engine/worker/worker-pool.ts';
 import { checkFolder } from '../session/output-files.ts';
@@ -53,12 +53,12 @@ export interface RunRequest {
   readonly targets: readonly string[];
   readonly forced: ReadonlySet<TaskId>;
   readonly options: RunOptions;
-  readonly slots: Slots;
+  readonly pool: ResourcePool;
   readonly stop: Stop;
   readonly display: Display;
   /** Hears what happens beside the display. */
   readonly hear: Listener;
-  readonly retirement?: Retirement;
+  readonly supersession?: Supersession;
 }
 
 /** A name for a run that begins now. */
@@ -66,7 +66,7 @@ export const nextRunId = (): string => newRunId(new Date());
 
 /** Runs a plan, tells of it and writes it down. */
 export async function run(request: RunRequest): Promise<RunResult> {
-  const { id, session, plan, targets, options, slots, stop, display, retirement } = request;
+  const { id, session, plan, targets, options, pool, stop, display, supersession } = request;
   const { store, root, cache, pipeline } = session;
   const workers = createWorkers(workerCommand);
   const trace =
@@ -104,7 +104,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
       store,
       workers,
       listener,
-      slots,
+      pool,
       policies: new Map([...pipeline.stages].map(([name, { policy }]) => [name, policy])),
       keepGoing: options.keepGoing ?? false,
       forced: request.forced,
@@ -118,12 +118,12 @@ export async function run(request: RunRequest): Promise<RunResult> {
       identity,
       clock: Date.now,
       signal,
-      ...(retirement && { retirement }),
+      ...(supersession && { supersession }),
     });
     display.close();
     history.close({ ...result, interrupted: signal.aborted });
     // What people see is left to the run that took this one's place.
-    if (retirement?.begun) return result;
+    if (supersession?.isSuperseded) return result;
     if (!options.json) summarise(session, plan, result, options);
     return result;
   } catch (error) {
@@ -183,7 +183,7 @@ function factsOf(
   const command = process.argv.slice(2).join(' ');
   const params = pipeline.params.value as Named<Json>;
   const { pid } = process;
-  const life = lifeOf(pid);
+  const life = instanceOf(pid);
   const self = { host, pid, ...(life && { life }) };
   const asked = { command, targets, presets: preset, sets: set, params };
   return { id, host, ...asked, versions, process: self };

@@ -1,7 +1,7 @@
 // show.ts — pipeline show TASK[:output]: what a task made
 import { extname } from 'node:path';
 import prettyBytes from 'pretty-bytes';
-import type { Output, Trace } from '../../engine/model/record.ts';
+import type { ActionRecord, Output } from '../../engine/model/record.ts';
 import { plainText } from '../../plain-text.ts';
 import { elementType, exactValues, type Tensor, type TensorFile } from '../../tensor.ts';
 import { writeOutput } from '../session/output-files.ts';
@@ -76,7 +76,7 @@ async function pictureOrBytes(
   throw new UsageError([{ message: '`show -o` writes a whole output, or a PNG', hint }]);
 }
 
-function tellOutputs({ task, outputs }: Trace, json: boolean): void {
+function tellOutputs({ task, outputs }: ActionRecord, json: boolean): void {
   if (json) {
     tellJson({ task, outputs });
     return;

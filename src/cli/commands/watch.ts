@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readPipeline } from '../../engine/config/config.ts';
 import { decodeSource } from '../../engine/config/source-text.ts';
-import { Retirement } from '../../engine/executors/superseded.ts';
+import { Supersession } from '../../engine/executors/superseded.ts';
 import type { Event } from '../../engine/model/event.ts';
 import { canonicalJson, type Digest, type Key } from '../../engine/model/key.ts';
 import type { Loaded } from '../../engine/planning/load.ts';
@@ -22,7 +22,7 @@ import {
   watchlistOf,
   watchlistOfBroken,
 } from '../../engine/rebuilder/watch.ts';
-import { Slots } from '../../engine/scheduler/resource-pool.ts';
+import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import type { Store } from '../../engine/store/store.ts';
 import {
   artifactsFolder,
@@ -55,7 +55,7 @@ export async function watch(targets: readonly string[], options: RunOptions): Pr
 interface Cycle {
   readonly id: string;
   readonly display: Display;
-  readonly retirement: Retirement;
+  readonly supersession: Supersession;
   /** What runs, and what was said when it began. */
   readonly running: Map<Key, Extract<Event, { event: 'started' }>>;
   ended: Promise<void>;
@@ -72,7 +72,7 @@ class Watch {
   private watcher: Watcher | undefined;
   private list: Watchlist | undefined;
   private store: Store | undefined;
-  private slots: { readonly slots: Slots; readonly totals: string } | undefined;
+  private pool: { readonly pool: ResourcePool; readonly totals: string } | undefined;
   private print: Digest | undefined;
   private change: Change | undefined = 'sure';
   /** Whether what came of the last change has been told to its end. */
@@ -209,18 +209,18 @@ class Watch {
     const session: Session = { ...loaded, root: this.place.root, cache: this.place.cache, store };
     const { resources } = loaded.pipeline;
     const totals = canonicalJson(Object.fromEntries(resources));
-    const going = this.retire(wantedKeys(plan, store));
-    if (this.slots?.totals !== totals) {
+    const going = this.supersede(wantedKeys(plan, store));
+    if (this.pool?.totals !== totals) {
       // What runs under the totals of before would not be counted.
       await this.allEnded();
-      const slots = new Slots(options.jobs ?? availableParallelism(), resources);
-      this.slots = { slots, totals };
+      const pool = new ResourcePool(options.jobs ?? availableParallelism(), resources);
+      this.pool = { pool, totals };
     }
-    const { slots } = this.slots;
+    const { pool } = this.pool;
     const cycle: Cycle = {
       id: nextRunId(),
       display: openDisplay(plan, options),
-      retirement: new Retirement(),
+      supersession: new Supersession(),
       running: new Map(),
       ended: Promise.resolve(),
     };
@@ -229,15 +229,15 @@ class Watch {
     this.own.add(cycle.id);
     this.active.add(cycle);
     if (!options.json) for (const event of going) cycle.display.listener(event);
-    const { id, retirement } = cycle;
+    const { id, supersession } = cycle;
     const display = {
       listener: (event: Event) => this.show(cycle, event),
       close: () => cycle.display.close(),
     };
     const hear = (event: Event): void => noteRunning(cycle, event);
     const forced = new Set<never>();
-    const request = { id, session, plan, targets, forced, options, slots, stop, display, hear };
-    cycle.ended = run({ ...request, retirement })
+    const request = { id, session, plan, targets, forced, options, pool, stop, display, hear };
+    cycle.ended = run({ ...request, supersession })
       .then(async ({ tally }) => {
         const alone = this.active.size === 1 && !stop.signal.aborted;
         if (tally.built > 0 && alone) await keepWithin(session, options.json ?? false);
@@ -252,10 +252,10 @@ class Watch {
   }
 
   /** Lets what runs end, but for what is wanted, too. Gives what was said when that began. */
-  private retire(wanted: ReadonlySet<Key>): readonly Event[] {
+  private supersede(wanted: ReadonlySet<Key>): readonly Event[] {
     return [...this.active].flatMap((cycle) => {
       cycle.display.close();
-      cycle.retirement.begin(wanted);
+      cycle.supersession.supersede(wanted);
       return [...cycle.running].flatMap(([key, started]) => (wanted.has(key) ? [started] : []));
     });
   }
@@ -265,7 +265,7 @@ class Watch {
     if (cycle === this.current) {
       // It waits for what runs beside it, which says enough itself.
       if (event.event !== 'waiting' || !this.own.has(event.for)) cycle.display.listener(event);
-    } else if (TOLD_BY_THE_RETIRED.has(event.event)) this.current?.display.listener(event);
+    } else if (TOLD_BY_SUPERSEDED_RUNS.has(event.event)) this.current?.display.listener(event);
   }
 
   /** Says that all is done. Nobody else is kept from the store meanwhile. */
@@ -281,7 +281,7 @@ class Watch {
   }
 }
 
-const TOLD_BY_THE_RETIRED: ReadonlySet<string> = new Set([
+const TOLD_BY_SUPERSEDED_RUNS: ReadonlySet<string> = new Set([
   'progress',
   'log',
   'built',

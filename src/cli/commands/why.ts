@@ -2,7 +2,7 @@
 import prettyBytes from 'pretty-bytes';
 import type { Change } from '../../engine/model/event.ts';
 import type { Digest, Json, TaskId } from '../../engine/model/key.ts';
-import type { Trace } from '../../engine/model/record.ts';
+import type { ActionRecord } from '../../engine/model/record.ts';
 import { type Forecast, forecast } from '../../engine/rebuilder/action.ts';
 import {
   type Comparison,
@@ -90,14 +90,14 @@ async function comparisonJson({ cache }: Session, { trace, changes }: Comparison
   return { task, key, made, changes, ...(sources && { sources }) };
 }
 
-const latestTrace = ({ store }: Session, task: TaskId): Trace | undefined => {
+const latestTrace = ({ store }: Session, task: TaskId): ActionRecord | undefined => {
   const key = store.latest(task);
   return key && store.trace(key);
 };
 
-const runOf = ({ store }: Session, { made }: Trace) => store.run(made.run);
+const runOf = ({ store }: Session, { made }: ActionRecord) => store.run(made.run);
 
-function commandJson(session: Session, trace: Trace): object {
+function commandJson(session: Session, trace: ActionRecord): object {
   const run = runOf(session, trace);
   return run ? { command: run.command } : {};
 }
@@ -241,7 +241,11 @@ async function tellChanges(
 }
 
 /** Which sources are different, or that the bundler is. */
-async function codeWords({ cache }: Session, { parts, made }: Trace, now: Digest): Promise<string> {
+async function codeWords(
+  { cache }: Session,
+  { parts, made }: ActionRecord,
+  now: Digest,
+): Promise<string> {
   const sources = await sourceChanges(cache, parts.code, now);
   if (sources === undefined) return '';
   const words = Object.entries(sources).flatMap(([how, paths]: [string, readonly string[]]) =>

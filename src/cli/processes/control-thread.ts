@@ -3,13 +3,13 @@ import { Socket } from 'node:net';
 import { workerData } from 'node:worker_threads';
 
 /** What the thread is given. */
-export interface LeashData {
+export interface ControlThreadData {
   /** The pipe from the engine: each byte is the number of a flag to raise. Its end is the end of the engine. */
   readonly descriptor: number;
   readonly flags: SharedArrayBuffer;
 }
 
-const { descriptor, flags: memory } = workerData as LeashData;
+const { descriptor, flags: memory } = workerData as ControlThreadData;
 const flags = new Int32Array(memory);
 // Whatever the stage is doing: nobody is there any more to hear of it. No other signal ends a busy process at once.
 function end(): void {

@@ -3,7 +3,11 @@ import { writeSync } from 'node:fs';
 import { ANSWERS, type Answer } from '../../archive/rerun/sandboxed-run.ts';
 import { messageOf } from '../../engine/process/frame.ts';
 import { installGuard } from '../../engine/worker/guard.ts';
-import { FLAGS, type WorkerMessage, type WorkerRequest } from '../../engine/worker/protocol.ts';
+import {
+  CONTROL_FLAGS,
+  type WorkerMessage,
+  type WorkerRequest,
+} from '../../engine/worker/protocol.ts';
 import { createWorker } from '../../engine/worker/worker.ts';
 
 /** Never woken: to wait for a moment without a turn of the loop. */
@@ -14,7 +18,7 @@ export async function sandbox(): Promise<void> {
   installGuard(process);
   const frame = await given();
   const request = messageOf(frame) as WorkerRequest;
-  const { hear, print } = createWorker({ say: answer, flags: new Int32Array(FLAGS.count) });
+  const { hear, print } = createWorker({ say: answer, flags: new Int32Array(CONTROL_FLAGS.count) });
   // What a stage prints is nobody's business here.
   const swallow = (chunk: Uint8Array | string): boolean => {
     print(chunk);

@@ -7,29 +7,31 @@ import { answerQuestion } from '../../engine/modules/stage-questions.ts';
 import { frameOf, frameReader } from '../../engine/process/frame.ts';
 import { installGuard } from '../../engine/worker/guard.ts';
 import {
-  FLAGS,
+  CONTROL_FLAGS,
   PIPES,
   type WorkerMessage,
   type WorkerRequest,
 } from '../../engine/worker/protocol.ts';
 import { createWorker, ownFrames } from '../../engine/worker/worker.ts';
-import type { LeashData } from './control-thread.ts';
+import type { ControlThreadData } from './control-thread.ts';
 import { type ReadsWatch, watchReads } from './read-detector.ts';
 
 // Whether and when a worker stops is the engine's to say, whoever signals a whole group of processes.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
-const memory = new SharedArrayBuffer(4 * FLAGS.count);
+const memory = new SharedArrayBuffer(4 * CONTROL_FLAGS.count);
 // As it is before the guard takes its place.
 const Thread = Worker;
-let isLeashed = false;
+let isControlled = false;
 
 /** Starts the thread that hears the engine while a stage computes. Planning needs none: it saves no checkpoint. */
-function startLeash(): void {
-  if (isLeashed) return;
-  isLeashed = true;
-  const workerData: LeashData = { descriptor: PIPES.leash, flags: memory };
-  new Thread(fileURLToPath(new URL('./leash.js', import.meta.url)), { workerData }).unref();
+function startControlThread(): void {
+  if (isControlled) return;
+  isControlled = true;
+  const workerData: ControlThreadData = { descriptor: PIPES.control, flags: memory };
+  new Thread(fileURLToPath(new URL('./control-thread.js', import.meta.url)), {
+    workerData,
+  }).unref();
 }
 
 installGuard(process);
@@ -106,7 +108,7 @@ process.on('uncaughtException', (error: unknown) => {
 });
 
 const hearRequest = (request: WorkerRequest): void => {
-  if (request.ask === 'run') startLeash();
+  if (request.ask === 'run') startControlThread();
   hear(request);
 };
 requests.on('data', frameReader<WorkerRequest>(hearRequest)).on('close', () => process.exit(0));

@@ -1,7 +1,7 @@
 // output-selection.ts — `TASK:output/tensor` on the command line → what is meant by it, with verified bytes
 
 import type { TaskId } from '../../engine/model/key.ts';
-import type { Output, Trace } from '../../engine/model/record.ts';
+import type { ActionRecord, Output } from '../../engine/model/record.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { forecast } from '../../engine/rebuilder/action.ts';
 import { taskInRuns } from '../../engine/store/history.ts';
@@ -14,7 +14,7 @@ import { stderrColors as c, oneTask, type Remains, talk, UsageError } from './se
 
 /** A task and, where they were named, one of its outputs and a part of that. */
 export interface Selection {
-  readonly trace: Trace;
+  readonly trace: ActionRecord;
   readonly output?: Output;
   readonly name?: string;
   /** What stands after the output's name: a tensor, or the beginning of several tensors' names. */
@@ -76,7 +76,7 @@ export function tensorsOf(bytes: Uint8Array, part: string | undefined): TensorFi
 }
 
 /** The trace of a task as it is now; of its last making where that is another, with a word saying so. */
-function traceOf(remains: Remains, word: string): Trace {
+function traceOf(remains: Remains, word: string): ActionRecord {
   const { plan, store } = remains;
   const task = plan && taskIn(plan, remains, word);
   if (plan === undefined || task === undefined) return pastTrace(remains, word);
@@ -97,7 +97,7 @@ function traceOf(remains: Remains, word: string): Trace {
   return trace;
 }
 
-function latestTrace(store: Store, task: TaskId): Trace | undefined {
+function latestTrace(store: Store, task: TaskId): ActionRecord | undefined {
   const key = store.latest(task);
   const trace = key && store.trace(key);
   return trace?.infeasible === undefined ? trace : undefined;
@@ -114,7 +114,7 @@ function taskIn(plan: Plan, { store }: Remains, word: string): TaskId | undefine
 }
 
 /** What a task gave that is in no plan now: there is none, or not with this task. @throws UsageError */
-function pastTrace({ plan, store, problems }: Remains, word: string): Trace {
+function pastTrace({ plan, store, problems }: Remains, word: string): ActionRecord {
   const task = taskInRuns(store.runs(), word);
   const trace = task && latestTrace(store, task);
   if (trace === undefined) {

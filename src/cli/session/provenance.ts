@@ -1,7 +1,7 @@
 // provenance.ts — keys, times, hosts and costs beside artifacts: they change while results do not
 import { basename, dirname } from 'node:path';
 import { canonicalJson, type InputDigest, type TaskId } from '../../engine/model/key.ts';
-import type { RunStart, Trace } from '../../engine/model/record.ts';
+import type { ActionRecord, RunStart } from '../../engine/model/record.ts';
 import type { Plan, Task } from '../../engine/planning/plan.ts';
 import { restrict } from '../../engine/planning/target.ts';
 import type { KnownTasks, ProvenanceWriter } from '../../engine/scheduler/publisher.ts';
@@ -36,7 +36,7 @@ interface RunFacts {
  * same provenance, whichever make writes it.
  */
 export function provenanceWriter({ plan, store, run }: ProvenanceSources): ProvenanceWriter {
-  const factsOf = ({ made }: Trace): RunFacts => {
+  const factsOf = ({ made }: ActionRecord): RunFacts => {
     const known = made.run === run.id ? run : store.run(made.run);
     const command = known ? `pipeline ${known.command}` : '–';
     return { id: made.run, command, host: made.host, at: known?.started ?? made.at };
@@ -138,7 +138,7 @@ function edgesOf(tasks: Tasks): ProvenancePage['edges'] {
 function taskRow(
   task: Task,
   { outcomes, traces, infeasible }: KnownTasks,
-  made: Trace,
+  made: ActionRecord,
 ): TaskProvenance {
   const trace = traces.get(task.id) ?? infeasible.get(task.id);
   const outcome = outcomes.get(task.id);
@@ -168,7 +168,7 @@ function taskRow(
   };
 }
 
-const inputsOf = ({ parts }: Trace, { inputs }: Task): readonly InputProvenance[] =>
+const inputsOf = ({ parts }: ActionRecord, { inputs }: Task): readonly InputProvenance[] =>
   Object.entries(parts.inputs).flatMap(([port, input]) =>
     portInputs(port, input, inputs[port]?.links[0]?.task ?? 'a file'),
   );
@@ -187,7 +187,7 @@ function portInputs(port: string, input: InputDigest, maker: string): readonly I
 function claimCosts(
   plan: Plan,
   tasks: Tasks,
-  result: KnownTasks & { readonly trace: Trace },
+  result: KnownTasks & { readonly trace: ActionRecord },
   store: Store,
 ): ClaimCost[] {
   const found = [...tasks.keys()].flatMap((id) => {

@@ -4,7 +4,7 @@ import type { Policy } from '../config/policy.ts';
 import type { Listener, Reason, TaskError } from '../model/event.ts';
 import { type Digest, digestOf, type Named } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
-import type { Maker, Output, Trace } from '../model/record.ts';
+import type { ActionRecord, Maker, Output } from '../model/record.ts';
 import type { Invocation, Plan, Task } from '../planning/plan.ts';
 import { changedFiles } from '../planning/project-files.ts';
 import { progressOf } from '../process/lines.ts';
@@ -15,15 +15,15 @@ import { type Store, StoreError } from '../store/store.ts';
 import type { InputBlobs } from '../worker/protocol.ts';
 import { lateWords, type WorkerResult, type Workers } from '../worker/worker-pool.ts';
 import { runInScratch, type ScratchWork } from './command-runner.ts';
-import type { Supply } from './input-staging.ts';
-import type { Retirement } from './superseded.ts';
+import type { InputStaging } from './input-staging.ts';
+import type { Supersession } from './superseded.ts';
 
 /** What building needs. */
-export interface BuildOptions {
+export interface ActionRunnerOptions {
   readonly plan: Plan;
   readonly store: Store;
   readonly commits: Commits;
-  readonly supply: Supply;
+  readonly staging: InputStaging;
   readonly workers: Workers;
   readonly listener: Listener;
   /** How the tasks of each stage are run. */
@@ -39,11 +39,11 @@ export interface BuildOptions {
   readonly halted: () => boolean;
   /** Aborted when it does: the commands that run are ended. */
   readonly stopped: AbortSignal;
-  readonly retirement: Retirement;
+  readonly supersession: Supersession;
 }
 
 /** How one try ended. */
-export type Tried =
+export type AttemptResult =
   | { readonly end: 'done'; readonly outputs: Named<Uint8Array>; readonly seconds: number }
   | { readonly end: 'infeasible'; readonly message: string; readonly seconds: number }
   | { readonly end: 'failed'; readonly error: TaskError }
@@ -56,31 +56,31 @@ export type Tried =
 export const STOP_GRACE_MS = 4000;
 
 /** Runs actions. Which, when and for whom is decided elsewhere. */
-export class Builder {
+export class ActionRunner {
   private readonly warned = new Set<string>();
-  private readonly options: BuildOptions;
+  private readonly options: ActionRunnerOptions;
 
-  constructor(options: BuildOptions) {
+  constructor(options: ActionRunnerOptions) {
     this.options = options;
   }
 
   /** One try. @param slot its number, for whoever draws what ran where */
-  async try(action: Action, reason: Reason, slot: number): Promise<Tried> {
-    const { listener, clock, store, retirement, supply } = this.options;
+  async try(action: Action, reason: Reason, slot: number): Promise<AttemptResult> {
+    const { listener, clock, store, supersession, staging } = this.options;
     const { task, key } = action;
     // What there is to know of tools and commands is said once a run.
     for (const note of [task.tools?.note ?? [], task.command?.notes ?? []].flat()) {
       this.warnOnce({ message: note }, note);
     }
     // A task whose inputs were lost has not started: it waits until they are made again.
-    const staged = await this.guarded(() => supply.inputs(task));
+    const staged = await this.guarded(() => staging.inputs(task));
     if (staged.end === 'lost') return staged;
     listener({ event: 'started', task: task.id, key, reason, slot });
     const start = clock();
     if (reason.kind === 'forced') store.dropPartial(key);
     const result =
       staged.end === 'staged'
-        ? await retirement.during(key, (obsolete) =>
+        ? await supersession.during(key, (obsolete) =>
             this.guarded(() => this.attempt(action, staged.inputs, obsolete), obsolete),
           )
         : staged;
@@ -110,7 +110,7 @@ export class Builder {
   }
 
   /** Keeps what a stage gave: blobs and trace in one transaction, durable before anybody hears of it. */
-  async keep(action: Action, outputs: Named<Uint8Array>, seconds: number): Promise<Trace> {
+  async keep(action: Action, outputs: Named<Uint8Array>, seconds: number): Promise<ActionRecord> {
     const { store, listener, commits } = this.options;
     const { task, key, parts } = action;
     const described = Object.entries(outputs).map(([name, bytes]): [string, Output] => [
@@ -128,8 +128,8 @@ export class Builder {
   }
 
   /** Remembers that an action cannot be done, so that it is not tried again. */
-  async keepInfeasible(action: Action, message: string, seconds: number): Promise<Trace> {
-    const trace: Trace = { ...this.traceOf(action, {}, seconds), infeasible: message };
+  async keepInfeasible(action: Action, message: string, seconds: number): Promise<ActionRecord> {
+    const trace: ActionRecord = { ...this.traceOf(action, {}, seconds), infeasible: message };
     await this.options.commits.keep({ trace, blobs: [] });
     return trace;
   }
@@ -152,7 +152,7 @@ export class Builder {
   }
 
   /** An action that ran before and gave other bits then is no pure function: nothing that is built on it can be repeated. */
-  private compare(before: Trace | undefined, now: Trace): void {
+  private compare(before: ActionRecord | undefined, now: ActionRecord): void {
     if (before?.outputs === undefined || now.tolerance !== undefined) return;
     for (const [name, { digest }] of Object.entries(now.outputs)) {
       const old = before.outputs[name]?.digest;
@@ -164,7 +164,11 @@ export class Builder {
     }
   }
 
-  private traceOf({ task, key, parts }: Action, outputs: Named<Output>, seconds: number): Trace {
+  private traceOf(
+    { task, key, parts }: Action,
+    outputs: Named<Output>,
+    seconds: number,
+  ): ActionRecord {
     const { clock, maker } = this.options;
     return {
       key,
@@ -192,12 +196,12 @@ export class Builder {
     obsolete: AbortSignal,
   ): Promise<WorkerResult> {
     const { task, key } = action;
-    const { plan, store, workers, listener, root, cache, supply, policies, halted } = this.options;
+    const { plan, store, workers, listener, root, cache, staging, policies, halted } = this.options;
     const module = plan.stages.get(task.stage);
     if (module === undefined) throw new Error(`bug: stage ${task.stage} has no module`);
     const progress = (done: number, of: number, note: string): void =>
       listener({ event: 'progress', task: task.id, done, of, note });
-    const files = await supply.files(task, progress);
+    const files = await staging.files(task, progress);
     // From here on the worker is told of a stop; one that came before must not be missed.
     if (halted() || obsolete.aborted) return { end: 'stopped' };
     const timeout_ms = policies.get(task.stage)?.timeout_ms ?? null;

@@ -3,7 +3,7 @@
 import { type FetchOptions, fetchFiles } from '../fetch/fetch.ts';
 import type { Listener } from '../model/event.ts';
 import type { Digest, Named, TaskId } from '../model/key.ts';
-import type { Trace } from '../model/record.ts';
+import type { ActionRecord } from '../model/record.ts';
 import type { Binding, Plan, Task } from '../planning/plan.ts';
 import { readProjectFiles } from '../planning/project-files.ts';
 import type { Absence } from '../rebuilder/missing-output.ts';
@@ -11,15 +11,15 @@ import { type Absent, StageError } from '../stage.ts';
 import type { Store } from '../store/store.ts';
 import type { GivenBlob, InputBlobs } from '../worker/protocol.ts';
 
-/** What the supply draws on. */
-export interface SupplyOptions {
+/** What the staging draws on. */
+export interface InputStagingOptions {
   readonly plan: Plan;
   readonly store: Store;
   readonly mirrors: readonly string[];
   readonly signal: AbortSignal;
   readonly listener: Listener;
   /** Traces of the tasks that are made. */
-  readonly traces: { get(task: TaskId): Trace | undefined };
+  readonly traces: { get(task: TaskId): ActionRecord | undefined };
   /** Tasks that gave nothing. */
   readonly absent: { get(task: TaskId): Absence | undefined };
   /** Runs a task again whose outputs are lost. False when it was not made: it failed, or the run ends. */
@@ -37,10 +37,10 @@ const FETCH_PACE = { retryAfter_ms: 1000, stall_ms: 30_000 };
 const SENT_BYTES_MAX = 16_384;
 
 /** Gathers files and inputs. */
-export class Supply {
-  private readonly options: SupplyOptions;
+export class InputStaging {
+  private readonly options: InputStagingOptions;
 
-  constructor(options: SupplyOptions) {
+  constructor(options: InputStagingOptions) {
     this.options = options;
   }
 

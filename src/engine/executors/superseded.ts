@@ -5,17 +5,17 @@ import type { Key } from '../model/key.ts';
  * Lets a run end for another that has a newer plan: nothing new starts in it, and of what runs only those actions go on
  * that the newer plan wants, too.
  */
-export class Retirement {
+export class Supersession {
   private kept: ReadonlySet<Key> | undefined;
   private readonly running = new Map<Key, AbortController>();
 
   /** Whether it has begun. */
-  get begun(): boolean {
+  get isSuperseded(): boolean {
     return this.kept !== undefined;
   }
 
   /** Begins it, or narrows what goes on. @param keep actions that the newer plan wants */
-  begin(keep: ReadonlySet<Key>): void {
+  supersede(keep: ReadonlySet<Key>): void {
     this.kept = keep;
     for (const [key, stop] of this.running) if (!keep.has(key)) stop.abort();
   }

@@ -11,7 +11,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { type Holder, type Identity, lifeOf, sightFor } from '../model/process-identity.ts';
+import {
+  type Identity,
+  instanceOf,
+  type LeaseHolder,
+  livenessFor,
+} from '../model/process-identity.ts';
 
 /** Where the tickets of a folder lie, within it. */
 const TICKETS = '.lock';
@@ -46,21 +51,21 @@ class Ticket {
   private readonly id = randomUUID();
   private readonly folder: string;
   private readonly text: string;
-  private readonly isGone: (holder: Holder, touched: number) => boolean;
+  private readonly isGone: (holder: LeaseHolder, touched: number) => boolean;
   /** What is written on tickets never changes. */
-  private readonly seen = new Map<string, Holder>();
+  private readonly seen = new Map<string, LeaseHolder>();
   private name = '';
   private beat: NodeJS.Timeout | undefined;
 
   constructor(folder: string, identity: Identity) {
     const { host, pid } = identity;
-    const life = lifeOf(pid);
-    const sight = sightFor(identity);
+    const life = instanceOf(pid);
+    const liveness = livenessFor(identity);
     this.folder = folder;
     this.text = JSON.stringify({ task: '', host, pid, ...(life && { life }) });
     this.isGone = (holder, touched) => {
-      const found = sight(holder);
-      return found === 'gone' || (found === 'unseen' && Date.now() - touched > UNSEEN_LEASE_MS);
+      const found = liveness(holder);
+      return found === 'dead' || (found === 'unknown' && Date.now() - touched > UNSEEN_LEASE_MS);
     };
   }
 
@@ -102,7 +107,7 @@ class Ticket {
   private counts(name: string): boolean {
     try {
       const path = join(this.folder, name);
-      const holder = this.seen.get(name) ?? (JSON.parse(readFileSync(path, 'utf8')) as Holder);
+      const holder = this.seen.get(name) ?? (JSON.parse(readFileSync(path, 'utf8')) as LeaseHolder);
       this.seen.set(name, holder);
       if (!this.isGone(holder, statSync(path).mtimeMs)) return true;
     } catch (error) {

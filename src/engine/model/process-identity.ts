@@ -1,18 +1,22 @@
-// process-identity.ts — which process holds a claim, and whether it surely lives no more
+// process-identity.ts — tells processes apart, and whether one is alive, dead or unknown
 import { readFileSync, readlinkSync } from 'node:fs';
 import type { TaskId } from './key.ts';
 
-/** A process, told apart from any other that ever has its number; and what it makes. */
-export interface Holder {
-  readonly task: TaskId;
+/** A process, told apart from any other that ever has its number. */
+export interface ProcessIdentity {
   readonly host: string;
   readonly pid: number;
-  /** Where the system tells (Linux): this boot of it, the space in which `pid` counts, and when the process began. */
-  readonly life?: Life;
+  /** Where the system tells (Linux): its boot, the namespace in which `pid` counts, and when the process began. */
+  readonly life?: ProcessInstance;
+}
+
+/** A process that holds a lease, and for which of its tasks. */
+export interface LeaseHolder extends ProcessIdentity {
+  readonly task: TaskId;
 }
 
 /** What a process number means on Linux. */
-export interface Life {
+export interface ProcessInstance {
   readonly boot: string;
   readonly space: string;
   readonly started: string;
@@ -27,7 +31,7 @@ export interface Identity {
 }
 
 /** What a process number means here and now; undefined where the system does not tell. */
-export function lifeOf(pid: number): Life | undefined {
+export function instanceOf(pid: number): ProcessInstance | undefined {
   const boot = bootId();
   if (boot === undefined) return undefined;
   try {
@@ -54,25 +58,29 @@ export function bootId(): string | undefined {
 function startOf(pid: number): string {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // Dead, and only not yet buried by its parent.
+  // Zombie: exited, not yet reaped.
   return /[ZX]/.test(state) ? 'never' : fields[18];
 }
 
-/** What can be seen of a holder from here. */
-export type Sight = 'gone' | 'alive' | 'unseen';
+/** Whether a process lives, as far as this one can see. */
+export type Liveness = 'dead' | 'alive' | 'unknown';
 
-/** Gives a function that looks for holders. Who is in another space cannot be seen from here, and may live. */
-export function sightFor({ host, pid, exists }: Identity): (holder: Omit<Holder, 'task'>) => Sight {
-  const own = lifeOf(pid);
+/** Returns a function that tells whether a process lives. One in another pid namespace is `unknown`: it may live. */
+export function livenessFor({
+  host,
+  pid,
+  exists,
+}: Identity): (holder: ProcessIdentity) => Liveness {
+  const own = instanceOf(pid);
   return (holder) => {
     const { life } = holder;
-    if (life === undefined || own === undefined || holder.host !== host) return 'unseen';
-    if (life.boot !== own.boot || life.space !== own.space) return 'unseen';
-    if (!exists(holder.pid)) return 'gone';
+    if (life === undefined || own === undefined || holder.host !== host) return 'unknown';
+    if (life.boot !== own.boot || life.space !== own.space) return 'unknown';
+    if (!exists(holder.pid)) return 'dead';
     try {
-      return startOf(holder.pid) === life.started ? 'alive' : 'gone';
+      return startOf(holder.pid) === life.started ? 'alive' : 'dead';
     } catch {
-      return 'unseen';
+      return 'unknown';
     }
   };
 }

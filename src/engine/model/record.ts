@@ -1,4 +1,4 @@
-// record.ts — the forms of what the pipeline remembers: traces, claims, runs, logs
+// record.ts — the forms of what the pipeline remembers: action records, leases, runs, logs
 import type { Outcome, TaskError } from './event.ts';
 import {
   type Digest,
@@ -9,7 +9,7 @@ import {
   type Named,
   type TaskId,
 } from './key.ts';
-import type { Holder } from './process-identity.ts';
+import type { LeaseHolder, ProcessIdentity } from './process-identity.ts';
 
 /** An output as a trace remembers it. */
 export interface Output {
@@ -32,7 +32,7 @@ export interface Maker {
 }
 
 /** What the store remembers of an action that ran. */
-export interface Trace {
+export interface ActionRecord {
   readonly key: Key;
   /** The task for which it ran first. */
   readonly task: TaskId;
@@ -46,25 +46,25 @@ export interface Trace {
   readonly infeasible?: string;
 }
 
-/** Who is running an action now. A claim that is not renewed for `CLAIM_LEASE_MS` may be taken over. */
-export interface Claim {
+/** Who is running an action now. A lease that was not renewed for `LEASE_MS` has expired: another may take it. */
+export interface Lease {
   readonly owner: string;
   /** Milliseconds since 1970. */
   readonly renewed: number;
   /** The process that has it, and for which of its tasks. */
-  readonly holder?: Holder;
+  readonly holder?: LeaseHolder;
 }
 
-/** A claim of a process that has not renewed it for this long is dead: pids lie across containers. */
-export const CLAIM_LEASE_MS = 5000;
+/** After so long without renewal a lease has expired, where its process cannot be seen: pids lie across containers. */
+export const LEASE_MS = 5000;
 /** One that can be seen to live may be slow, on a machine with too much to do. One that is gone has no lease. */
-export const CLAIM_LEASE_ALIVE_MS = 120_000;
+export const LEASE_ALIVE_MS = 120_000;
 
 /**
  * How far a run is. `interrupted`: its user stopped it. `aborted`: an error ended it that was no task's own, such as a full
  * disk. `killed`: its process is gone and left no record. `unknown`: its process cannot be seen from here.
  */
-export type RunState = 'running' | 'finished' | 'interrupted' | 'aborted' | 'killed' | 'unknown';
+export type RunStatus = 'running' | 'finished' | 'interrupted' | 'aborted' | 'killed' | 'unknown';
 
 /** One invocation, as the history keeps it. */
 export interface RunRecord {
@@ -74,9 +74,9 @@ export interface RunRecord {
   /** When it began. Absent in what older versions wrote. */
   readonly started?: string;
   /** Absent in what older versions wrote, which was written only at an orderly end. */
-  readonly state?: RunState;
+  readonly state?: RunStatus;
   /** The process that it ran in. Absent in what older versions wrote. */
-  readonly process?: Omit<Holder, 'task'>;
+  readonly process?: ProcessIdentity;
   /** What ended an aborted run. */
   readonly error?: string;
   readonly host: string;

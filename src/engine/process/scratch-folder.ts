@@ -3,13 +3,18 @@ import type { Dirent } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomically } from '../files/files.ts';
-import { type Identity, type Life, lifeOf, sightFor } from '../model/process-identity.ts';
+import {
+  type Identity,
+  instanceOf,
+  livenessFor,
+  type ProcessInstance,
+} from '../model/process-identity.ts';
 
 /** What stands in the mark beside an attempt's folder: who works in it. */
 interface Mark {
   readonly host: string;
   readonly pid: number;
-  readonly life?: Life;
+  readonly life?: ProcessInstance;
   /** The attempt failed: its folder is kept for a person to look at. */
   readonly failed?: true;
 }
@@ -64,7 +69,7 @@ export async function openAttempt(options: AttemptOptions): Promise<Attempt> {
   await mkdir(parent, { recursive: true });
   await removeOld(parent, name, identity);
   const { host, pid } = identity;
-  const life = lifeOf(pid);
+  const life = instanceOf(pid);
   const mark: Mark = { host, pid, ...(life && { life }) };
   const folder = join(parent, `${name}-${unique}`);
   // The mark comes first: a folder without one would belong to nobody.
@@ -129,7 +134,7 @@ export async function attemptsIn(
   parent: string,
   identity: Identity,
 ): Promise<readonly KnownAttempt[]> {
-  const see = sightFor(identity);
+  const see = livenessFor(identity);
   const names = await readdir(parent).catch(() => []);
   const found: KnownAttempt[] = [];
   for (const name of names.filter((one) => one.endsWith(MARK))) {
@@ -137,8 +142,9 @@ export async function attemptsIn(
     const read = await readMark(path);
     if (read === undefined) continue;
     const { failed, at_ms } = read;
-    const sight = see(read);
-    const isDead = sight === 'gone' || (sight === 'unseen' && Date.now() - at_ms > UNSEEN_MS);
+    const liveness = see(read);
+    const isDead =
+      liveness === 'dead' || (liveness === 'unknown' && Date.now() - at_ms > UNSEEN_MS);
     const state = failed ? 'failed' : isDead ? 'dead' : 'live';
     found.push({ folder: path.slice(0, -MARK.length), mark: path, state, at_ms });
   }

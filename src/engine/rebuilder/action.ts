@@ -14,7 +14,7 @@ import {
   type Named,
   type TaskId,
 } from '../model/key.ts';
-import type { Trace } from '../model/record.ts';
+import type { ActionRecord } from '../model/record.ts';
 import type { Binding, Invocation, Plan, Task } from '../planning/plan.ts';
 import type { Store } from '../store/store.ts';
 import { type Absence, type Standing, standingOf } from './missing-output.ts';
@@ -28,7 +28,7 @@ export interface Action {
 
 /** What upstream tasks gave: outputs, or nothing and why. */
 export interface Upstream {
-  readonly traces: { get(task: TaskId): Trace | undefined };
+  readonly traces: { get(task: TaskId): ActionRecord | undefined };
   readonly absent: { get(task: TaskId): Absence | undefined };
 }
 
@@ -91,7 +91,7 @@ function inputDigest({ arity, links, files }: Binding, { traces, absent }: Upstr
 
 /** Whether an action was made before, or why it must run. Knows nothing of order. */
 export type Verdict =
-  | { readonly hit: true; readonly trace: Trace }
+  | { readonly hit: true; readonly trace: ActionRecord }
   | { readonly hit: false; readonly reason: Reason };
 
 /** Looks an action up. A trace counts only while all its outputs are there. */
@@ -166,7 +166,7 @@ export type Forecast =
   | {
       readonly task: TaskId;
       readonly fate: 'reuse';
-      readonly trace: Trace;
+      readonly trace: ActionRecord;
       readonly action: Action;
     }
   | {
@@ -181,7 +181,7 @@ export type Forecast =
       readonly fate: 'infeasible';
       readonly absence: Absence;
       /** There when the stage itself found it; not when its params told, or when it is another task's doing. */
-      readonly trace?: Trace;
+      readonly trace?: ActionRecord;
     }
   /** Its key cannot be told here: of itself, or as it needs `because`. What the store holds of it can be shown. */
   | {
@@ -205,7 +205,7 @@ export type Forecast =
     };
 
 /** What changed of a task since it was made last, whatever its inputs will hold, which is not known yet. */
-function ownChanges(plan: Plan, task: Task, before: Trace | undefined): readonly Change[] {
+function ownChanges(plan: Plan, task: Task, before: ActionRecord | undefined): readonly Change[] {
   if (before === undefined) return [];
   const none = { traces: new Map(), absent: new Map() };
   const { key, parts } = actionOf(plan, { ...task, inputs: {} }, none);
@@ -245,10 +245,10 @@ export function forecast(
   forced: ReadonlySet<TaskId>,
 ): ReadonlyMap<TaskId, Forecast> {
   const fates = new Map<TaskId, Forecast>();
-  const traces = new Map<TaskId, Trace>();
+  const traces = new Map<TaskId, ActionRecord>();
   const absent = new Map<TaskId, Absence>();
   const running = new Map<Key, TaskId>();
-  const rule = (task: Task, absence: Absence, trace?: Trace): void => {
+  const rule = (task: Task, absence: Absence, trace?: ActionRecord): void => {
     absent.set(task.id, absence);
     fates.set(task.id, { task: task.id, fate: 'infeasible', absence, ...(trace && { trace }) });
   };

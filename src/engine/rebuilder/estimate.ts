@@ -2,7 +2,7 @@
 
 import type { Policy } from '../config/policy.ts';
 import { canonicalJson, type Digest, type TaskId } from '../model/key.ts';
-import type { Trace } from '../model/record.ts';
+import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { upstreamOf } from '../planning/visit-order.ts';
 import type { Store } from '../store/store.ts';
@@ -125,7 +125,7 @@ function recordedCosts(plan: Plan, store: Store): Costs {
  * Some traces of each stage and module of the plan, spread over the tasks that have one. Of code that has changed since,
  * only those without work: what a unit of work is may have changed with it.
  */
-function sampleTraces(plan: Plan, store: Store): readonly Trace[] {
+function sampleTraces(plan: Plan, store: Store): readonly ActionRecord[] {
   const keys = new Map<string, string[]>();
   for (const { tasks } of store.runs(RUNS_READ)) {
     const seen = new Set(keys.keys());
@@ -141,7 +141,7 @@ function sampleTraces(plan: Plan, store: Store): readonly Trace[] {
   const codes = new Set<Digest>([...plan.stages.values()].map(({ code }) => code.digest));
   return [...keys].flatMap(([stage, list]) => {
     const traces = spread([...new Set(list)], TRACES_READ).flatMap(
-      (key) => store.trace(key as Trace['key']) ?? [],
+      (key) => store.trace(key as ActionRecord['key']) ?? [],
     );
     return traces.filter(
       ({ parts, cost }) => codes.has(parts.code) || (cost.work === null && plan.stages.has(stage)),
@@ -155,7 +155,10 @@ function spread<T>(items: readonly T[], most: number): readonly T[] {
   return Array.from({ length: most }, (_, i) => items[Math.floor((i * items.length) / most)]);
 }
 
-function sumBy<K>(traces: readonly Trace[], nameOf: (trace: Trace) => K): ReadonlyMap<K, Sum> {
+function sumBy<K>(
+  traces: readonly ActionRecord[],
+  nameOf: (trace: ActionRecord) => K,
+): ReadonlyMap<K, Sum> {
   const sums = new Map<K, Sum>();
   for (const trace of traces) {
     // An action that cannot be done costs nothing, and says nothing of one that can.

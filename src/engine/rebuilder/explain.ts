@@ -3,13 +3,13 @@
 import { sourcesInBundle } from '../bundler/code.ts';
 import type { Change } from '../model/event.ts';
 import { byCodeUnit, type Digest, type Key, type TaskId } from '../model/key.ts';
-import type { Trace } from '../model/record.ts';
+import type { ActionRecord } from '../model/record.ts';
 import type { Store } from '../store/store.ts';
 import { type Action, changesBetween } from './action.ts';
 
 /** An earlier action, and what changed from it to the one that is explained. */
 export interface Comparison {
-  readonly trace: Trace;
+  readonly trace: ActionRecord;
   readonly changes: readonly Change[];
 }
 

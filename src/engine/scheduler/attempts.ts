@@ -1,27 +1,27 @@
-// attempts.ts — how one action gets its turns: a slot, resources, the claim, and another try
+// attempts.ts — how one action gets its attempts: a slot, resources, the lease, and another try
 
 import type { Policy } from '../config/policy.ts';
-import type { Builder, Tried } from '../executors/action-runner.ts';
-import type { Supply } from '../executors/input-staging.ts';
+import type { ActionRunner, AttemptResult } from '../executors/action-runner.ts';
+import type { InputStaging } from '../executors/input-staging.ts';
 import type { Listener, Reason, TaskError } from '../model/event.ts';
 import type { Digest, TaskId } from '../model/key.ts';
-import type { Claim, Trace } from '../model/record.ts';
+import type { ActionRecord, Lease } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { urgencies } from '../planning/visit-order.ts';
 import { type Action, decide } from '../rebuilder/action.ts';
 import { StageError } from '../stage.ts';
-import type { Claims } from '../store/leases.ts';
+import type { Leases } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
-import type { Demand, Slots } from './resource-pool.ts';
+import type { ResourcePool, ResourceRequest } from './resource-pool.ts';
 
-/** What turns need. */
-export interface TurnOptions {
+/** What attempts need. */
+export interface AttemptsOptions {
   readonly plan: Plan;
   readonly store: Store;
-  readonly slots: Slots;
-  readonly claims: Claims;
-  readonly builder: Builder;
-  readonly supply: Supply;
+  readonly pool: ResourcePool;
+  readonly leases: Leases;
+  readonly runner: ActionRunner;
+  readonly staging: InputStaging;
   /** This run, as those are told that wait for something in it. */
   readonly self: { readonly run: string; readonly host: string; readonly pid: number };
   readonly listener: Listener;
@@ -33,51 +33,53 @@ export interface TurnOptions {
   readonly stopping: () => boolean;
 }
 
-/** What came of an action's turns. */
-export type TurnsEnd =
-  | { readonly kind: 'tried'; readonly tried: Exclude<Tried, { end: 'lost' }> }
+/** What came of an action's attempts. */
+export type AttemptsEnd =
+  | { readonly kind: 'tried'; readonly tried: Exclude<AttemptResult, { end: 'lost' }> }
   /** It cannot run: what it reads was lost, and these tasks could not be made again. */
   | { readonly kind: 'blocked'; readonly by: readonly TaskId[] }
   /** It did not run: the run ends. */
   | { readonly kind: 'skipped' }
   /** Another process has made it. */
-  | { readonly kind: 'hit'; readonly trace: Trace };
+  | { readonly kind: 'hit'; readonly trace: ActionRecord };
 
 /** What one turn came to. */
 type Turn =
-  | TurnsEnd
+  | AttemptsEnd
   /** Another process is making the action. */
-  | { readonly kind: 'held'; readonly by: Claim }
+  | { readonly kind: 'held'; readonly by: Lease }
   /** The store has lost blobs that the action reads. */
   | { readonly kind: 'lost'; readonly digests: readonly Digest[] };
 
-/** An action whose inputs are there, and are not found, is given up after so many turns. */
+/** An action whose inputs are there, and are not found, is given up after so many attempts. */
 const LOOKS_MAX = 3;
 /** How often a pause before a retry looks whether the run was stopped. */
 const PAUSE_LOOK_MS = 100;
 
-/** Gives actions their turns. */
-export class Turns {
+/** Gives actions their attempts. */
+export class Attempts {
   private urgent: ReadonlyMap<TaskId, number> | undefined;
-  private readonly options: TurnOptions;
+  private readonly options: AttemptsOptions;
 
-  constructor(options: TurnOptions) {
+  constructor(options: AttemptsOptions) {
     this.options = options;
   }
 
-  /** Takes turns in a slot until there is a result, or an end to it. Between them it holds none. */
-  async take(action: Action, reason: Reason): Promise<TurnsEnd> {
-    const { slots, claims, ending } = this.options;
+  /** Takes attempts in a slot until there is a result, or an end to it. Between them it holds none. */
+  async take(action: Action, reason: Reason): Promise<AttemptsEnd> {
+    const { pool, leases, ending } = this.options;
     const { task, key } = action;
-    const demand = this.demandOf(task);
-    let mayTake = reason.kind !== 'forced';
-    let failed: TurnsEnd | undefined;
+    const request = this.requestOf(task);
+    let acceptCached = reason.kind !== 'forced';
+    let failed: AttemptsEnd | undefined;
     let looks = 0;
     for (let failures = 0; ; ) {
-      const turn = await slots.hold(demand, (slot) => this.turn(action, reason, mayTake, slot));
+      const turn = await pool.withSlot(request, (slot) =>
+        this.turn(action, reason, acceptCached, slot),
+      );
       if (turn.kind === 'held') {
-        mayTake = true;
-        if (await claims.wait(key, task.id, turn.by, ending)) continue;
+        acceptCached = true;
+        if (await leases.wait(key, task.id, turn.by, ending)) continue;
         return { kind: 'skipped' };
       }
       if (turn.kind === 'lost') {
@@ -96,37 +98,37 @@ export class Turns {
     }
   }
 
-  /** One turn in a slot. @param mayTake whether a result of another process will do */
+  /** One turn in a slot. @param acceptCached whether a result of another process will do */
   private async turn(
     action: Action,
     reason: Reason,
-    mayTake: boolean,
+    acceptCached: boolean,
     slot: number,
   ): Promise<Turn> {
-    const { claims, store, builder, stopping } = this.options;
+    const { leases, store, runner, stopping } = this.options;
     if (stopping()) return { kind: 'skipped' };
-    const by = claims.take(action.key, action.task.id);
+    const by = leases.take(action.key, action.task.id);
     if (by) return { kind: 'held', by };
-    // Another process may have finished between our look and our claim.
-    const verdict = decide(action, store, !mayTake);
+    // Another process may have finished between our look and our lease.
+    const verdict = decide(action, store, !acceptCached);
     if (verdict.hit) return { kind: 'hit', trace: verdict.trace };
-    const now = mayTake ? verdict.reason : reason;
-    const tried = await builder.try(action, now, slot);
+    const now = acceptCached ? verdict.reason : reason;
+    const tried = await runner.try(action, now, slot);
     if (tried.end === 'lost') return { kind: 'lost', digests: tried.digests };
     return { kind: 'tried', tried };
   }
 
   /**
-   * Waits, in no slot and with no resource, until what the task reads is made again. Gives the end of its turns where that
+   * Waits, in no slot and with no resource, until what the task reads is made again. Gives the end of its attempts where that
    * cannot be.
    */
   private async restore(
     task: Task,
     digests: readonly Digest[],
     looks: number,
-  ): Promise<TurnsEnd | undefined> {
-    const { supply, listener, self } = this.options;
-    const fail = (message: string): TurnsEnd => ({
+  ): Promise<AttemptsEnd | undefined> {
+    const { staging, listener, self } = this.options;
+    const fail = (message: string): AttemptsEnd => ({
       kind: 'tried',
       tried: { end: 'failed', error: { message } },
     });
@@ -135,12 +137,12 @@ export class Turns {
       return fail(`blobs that it reads cannot be read back from the store: ${which}`);
     }
     const { run, host, pid } = self;
-    for (const maker of supply.makersOf(task, digests).keys()) {
+    for (const maker of staging.makersOf(task, digests).keys()) {
       const by = { task: maker, host, pid };
       listener({ event: 'waiting', task: task.id, for: run, by });
     }
     try {
-      const by = await supply.restore(task, digests);
+      const by = await staging.restore(task, digests);
       return by.length > 0 ? { kind: 'blocked', by } : undefined;
     } catch (error) {
       if (error instanceof StageError) return fail(error.message);
@@ -165,7 +167,7 @@ export class Turns {
   }
 
   /** What a task takes while it runs, and how urgent it is. The store is asked only when there is a choice. */
-  private demandOf(task: Task): Demand {
+  private requestOf(task: Task): ResourceRequest {
     const { plan, store, policies } = this.options;
     const resources = policies.get(task.stage)?.resources ?? new Map();
     const urgency = (): number => {

@@ -1,26 +1,26 @@
 // execute.ts — order × whether: runs what must run, as soon as it can, and takes the rest from the store
 
 import type { Policy } from '../config/policy.ts';
-import { Builder, STOP_GRACE_MS, type Tried } from '../executors/action-runner.ts';
-import { Supply } from '../executors/input-staging.ts';
-import { Retirement } from '../executors/superseded.ts';
+import { ActionRunner, type AttemptResult, STOP_GRACE_MS } from '../executors/action-runner.ts';
+import { InputStaging } from '../executors/input-staging.ts';
+import { Supersession } from '../executors/superseded.ts';
 import type { Listener, Outcome, Reason, Tally } from '../model/event.ts';
 import type { Key, TaskId } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
-import type { Maker, Trace } from '../model/record.ts';
+import type { ActionRecord, Maker } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { inOrder } from '../planning/visit-order.ts';
 import { type Action, actionOf, decide } from '../rebuilder/action.ts';
 import { lackWords, standingOf } from '../rebuilder/missing-output.ts';
 import { Commits } from '../store/commits.ts';
-import { CLAIM_RENEW_MS, Claims } from '../store/leases.ts';
+import { LEASE_RENEW_MS, Leases } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
 import type { Workers } from '../worker/worker-pool.ts';
-import { Turns } from './attempts.ts';
+import { Attempts } from './attempts.ts';
 import { Hits } from './hits.ts';
 import { type ProvenanceWriter, Publisher } from './publisher.ts';
-import type { Slots } from './resource-pool.ts';
-import { Ledger } from './run-state.ts';
+import type { ResourcePool } from './resource-pool.ts';
+import { RunState } from './run-state.ts';
 
 /** What a run needs beside its plan. The process is not touched from here: its identity is passed in. */
 export interface ExecuteOptions {
@@ -28,7 +28,7 @@ export interface ExecuteOptions {
   readonly workers: Workers;
   readonly listener: Listener;
   /** How many tasks run at once, and what they share. Runs beside each other in one process share it, too. */
-  readonly slots: Slots;
+  readonly pool: ResourcePool;
   /** How the tasks of each stage are run. */
   readonly policies: { get(stage: string): Policy | undefined };
   /** After a failure, go on with what does not need it. */
@@ -52,15 +52,15 @@ export interface ExecuteOptions {
   /** Aborted when the user asks to stop: running stages save a checkpoint and end. */
   readonly signal: AbortSignal;
   /** Begun when a newer plan takes this one's place. Absent where none can. */
-  readonly retirement?: Retirement;
+  readonly supersession?: Supersession;
 }
 
 /** How a run ended, task by task. */
 export interface RunResult {
   readonly outcomes: ReadonlyMap<TaskId, Outcome>;
-  readonly traces: ReadonlyMap<TaskId, Trace>;
+  readonly traces: ReadonlyMap<TaskId, ActionRecord>;
   /** Traces of actions that were found infeasible. */
-  readonly infeasible: ReadonlyMap<TaskId, Trace>;
+  readonly infeasible: ReadonlyMap<TaskId, ActionRecord>;
   /** Tasks that were stopped, and that the next make continues from a checkpoint. */
   readonly resumable: ReadonlySet<TaskId>;
   /** How many tasks ran, whatever came of it. */
@@ -82,24 +82,24 @@ export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunR
 
 /** How one task ended, for those that have the same key. */
 type Made =
-  | { readonly ok: true; readonly trace: Trace }
+  | { readonly ok: true; readonly trace: ActionRecord }
   | { readonly ok: false; readonly outcome: 'failed' | 'skipped' }
   | { readonly ok: false; readonly outcome: 'interrupted'; readonly checkpoint: boolean }
-  | { readonly ok: false; readonly outcome: 'infeasible'; readonly trace: Trace };
+  | { readonly ok: false; readonly outcome: 'infeasible'; readonly trace: ActionRecord };
 
 class Run {
-  private readonly ledger: Ledger;
+  private readonly state: RunState;
   /** What is being made in this run, by key: a second task with the same key waits for the first. */
   private readonly making = new Map<Key, { readonly task: TaskId; readonly made: Promise<Made> }>();
   /** What is being made again, as its bytes were lost, by key. */
   private readonly rebuilding = new Map<Key, Promise<Made>>();
   private readonly hits: Hits;
-  private readonly slots: Slots;
-  private readonly retirement: Retirement;
-  private readonly claims: Claims;
-  private readonly supply: Supply;
-  private readonly builder: Builder;
-  private readonly turns: Turns;
+  private readonly pool: ResourcePool;
+  private readonly supersession: Supersession;
+  private readonly leases: Leases;
+  private readonly staging: InputStaging;
+  private readonly runner: ActionRunner;
+  private readonly attempts: Attempts;
   private readonly publisher: Publisher;
   /** Ends the commands that run. */
   private readonly stop = new AbortController();
@@ -113,46 +113,46 @@ class Run {
     const { store, listener, clock, identity, maker } = options;
     this.plan = plan;
     this.options = options;
-    this.slots = options.slots;
-    this.retirement = options.retirement ?? new Retirement();
-    this.claims = new Claims({ store, owner: maker.run, identity, clock, listener });
-    this.ledger = new Ledger(options);
-    const { traces, absent } = this.ledger;
+    this.pool = options.pool;
+    this.supersession = options.supersession ?? new Supersession();
+    this.leases = new Leases({ store, owner: maker.run, identity, clock, listener });
+    this.state = new RunState(options);
+    const { traces, absent } = this.state;
     const rebuild = async (task: Task, lost: readonly string[]): Promise<boolean> =>
       (await this.rebuild(task, lost)).ok;
-    this.supply = new Supply({ ...options, plan, traces, absent, rebuild });
+    this.staging = new InputStaging({ ...options, plan, traces, absent, rebuild });
     this.hits = new Hits({
-      ...{ plan, store, listener, ledger: this.ledger },
+      ...{ plan, store, listener, state: this.state },
       rebuild: (task, lost) => this.background(this.rebuild(task, lost)),
     });
-    this.publisher = new Publisher({ ...options, plan, ledger: this.ledger, supply: this.supply });
-    const commits = new Commits(store, () => this.slots.busy);
+    this.publisher = new Publisher({ ...options, plan, state: this.state, staging: this.staging });
+    const commits = new Commits(store, () => this.pool.busy);
     const halted = (): boolean => this.halted;
-    const { supply, stop, retirement } = this;
+    const { staging, stop, supersession } = this;
     const stopped = stop.signal;
-    this.builder = new Builder({
+    this.runner = new ActionRunner({
       ...options,
       plan,
       commits,
-      supply,
+      staging,
       halted,
       stopped,
-      retirement,
+      supersession,
     });
-    const { slots, claims, builder } = this;
+    const { pool, leases, runner } = this;
     const stopping = (): boolean => this.stopping;
     const ending = (): boolean => this.ending;
     const self = { run: maker.run, host: identity.host, pid: identity.pid };
-    const parts = { plan, slots, claims, builder, supply, self, ending, stopping };
-    this.turns = new Turns({ ...options, ...parts });
+    const parts = { plan, pool, leases, runner, staging, self, ending, stopping };
+    this.attempts = new Attempts({ ...options, ...parts });
   }
 
   async all(): Promise<RunResult> {
     const { clock, listener, store, workers, signal } = this.options;
     const start = clock();
     const renew = setInterval(
-      () => this.builder.tryWrite(undefined, () => this.claims.renew()),
-      CLAIM_RENEW_MS,
+      () => this.runner.tryWrite(undefined, () => this.leases.renew()),
+      LEASE_RENEW_MS,
     );
     const checkpoint = setInterval(() => workers.checkpointNow(), CHECKPOINT_EVERY_MS);
     const stop = (): void => {
@@ -166,18 +166,18 @@ class Run {
         this.hits.tell();
         await this.backgroundEnded();
       } while (this.hits.isWaiting);
-      if (!this.retirement.begun) await this.publisher.again();
+      if (!this.supersession.isSuperseded) await this.publisher.again();
       if (this.broken) throw this.broken.error;
       // What a newer plan has noted meanwhile is later than all of this.
-      if (!this.retirement.begun) store.setLatest(this.ledger.keys);
+      if (!this.supersession.isSuperseded) store.setLatest(this.state.keys);
     } finally {
       clearInterval(renew);
       clearInterval(checkpoint);
       signal.removeEventListener('abort', stop);
     }
     const seconds = (clock() - start) / 1000;
-    const { ledger, ran } = this;
-    const { outcomes, traces, infeasible, resumable, ok, tally } = ledger;
+    const { state, ran } = this;
+    const { outcomes, traces, infeasible, resumable, ok, tally } = state;
     listener({ event: 'finished', tally, seconds });
     return { outcomes, traces, infeasible, resumable, ran, ok, tally, seconds };
   }
@@ -211,25 +211,26 @@ class Run {
 
   /** Whether whatever does not run now is left. */
   private get ending(): boolean {
-    return this.halted || this.retirement.begun;
+    return this.halted || this.supersession.isSuperseded;
   }
 
   /** Whether nothing new may start. */
   private get stopping(): boolean {
-    return this.ending || (this.ledger.failed && !this.options.keepGoing);
+    return this.ending || (this.state.failed && !this.options.keepGoing);
   }
 
   private async visit(task: Task): Promise<void> {
-    const { traces, absent } = this.ledger;
+    const { traces, absent } = this.state;
     const withoutFailed = this.options.keepGoing && !this.ending;
     const standing = standingOf(task, { made: traces, absent, withoutFailed });
-    if (standing.kind === 'infeasible') return this.ledger.leaveOut(task, standing.absence, true);
+    if (standing.kind === 'infeasible')
+      return this.state.markInfeasible(task, standing.absence, true);
     if (task.infeasible !== null) {
       const absence = { kind: 'infeasible', message: task.infeasible, because: task.id } as const;
-      return this.ledger.leaveOut(task, absence, true);
+      return this.state.markInfeasible(task, absence, true);
     }
-    if (standing.kind === 'blocked') return this.ledger.skip(task, standing.by);
-    const action = actionOf(this.plan, task, this.ledger);
+    if (standing.kind === 'blocked') return this.state.skip(task, standing.by);
+    const action = actionOf(this.plan, task, this.state);
     const first = this.making.get(action.key);
     if (first) return this.follow(task, action, first);
     const made = this.make(action);
@@ -252,28 +253,28 @@ class Run {
         key: action.key,
         sameAs: first.task,
       });
-      this.ledger.end(task, 'reused');
+      this.state.end(task, 'reused');
     } else if (made.outcome === 'infeasible') {
       const message = made.trace.infeasible ?? '';
       if (task.skipsInfeasible) {
-        this.ledger.leaveOut(task, { kind: 'infeasible', message, because: task.id }, true);
-      } else this.ledger.fail(task, { message });
-    } else if (made.outcome === 'interrupted') this.ledger.interrupt(task, made.checkpoint);
-    else this.ledger.skip(task, [first.task]);
+        this.state.markInfeasible(task, { kind: 'infeasible', message, because: task.id }, true);
+      } else this.state.fail(task, { message });
+    } else if (made.outcome === 'interrupted') this.state.interrupt(task, made.checkpoint);
+    else this.state.skip(task, [first.task]);
     await this.conclude(task, made);
   }
 
   private async conclude(task: Task, made: Made): Promise<void> {
     if (!made.ok) {
       if (made.outcome !== 'infeasible') return;
-      this.ledger.infeasible.set(task.id, made.trace);
+      this.state.infeasible.set(task.id, made.trace);
       return;
     }
-    this.ledger.traces.set(task.id, made.trace);
+    this.state.traces.set(task.id, made.trace);
     const { listener } = this.options;
     // Who took this run's place writes what people see.
-    if (this.retirement.begun) return;
-    const message = lackWords(task, this.ledger.absent);
+    if (this.supersession.isSuperseded) return;
+    const message = lackWords(task, this.state.absent);
     if (message) listener({ event: 'warning', message, task: task.id });
     this.background(this.publisher.publish(task));
   }
@@ -287,40 +288,43 @@ class Run {
 
   private async run(action: Action, reason: Reason): Promise<Made> {
     try {
-      const end = await this.turns.take(action, reason);
+      const end = await this.attempts.take(action, reason);
       if (end.kind === 'hit') return this.reuse(action, end.trace);
       if (end.kind === 'skipped') return this.skip(action.task, []);
       if (end.kind === 'blocked') return this.skip(action.task, end.by);
-      // The claim is held until the result is kept: whoever takes it next finds that.
+      // The lease is held until the result is kept: whoever takes it next finds that.
       return await this.finish(action, end.tried);
     } finally {
-      this.claims.release(action.key);
+      this.leases.release(action.key);
     }
   }
 
-  private async finish(action: Action, tried: Exclude<Tried, { end: 'lost' }>): Promise<Made> {
+  private async finish(
+    action: Action,
+    tried: Exclude<AttemptResult, { end: 'lost' }>,
+  ): Promise<Made> {
     const { task } = action;
     if (tried.end === 'interrupted') {
       const { checkpoint } = tried;
-      this.ledger.interrupt(task, checkpoint);
+      this.state.interrupt(task, checkpoint);
       return { ok: false, outcome: 'interrupted', checkpoint };
     }
     this.ran += 1;
     if (tried.end === 'failed') {
-      this.ledger.fail(task, tried.error);
+      this.state.fail(task, tried.error);
       return FAILED;
     }
     if (tried.end === 'infeasible') {
-      const trace = await this.builder.keepInfeasible(action, tried.message, tried.seconds);
+      const trace = await this.runner.keepInfeasible(action, tried.message, tried.seconds);
       return this.found(task, trace, false);
     }
-    const trace = await this.builder.keep(action, tried.outputs, tried.seconds);
-    this.ledger.end(task, 'built');
+    const trace = await this.runner.keep(action, tried.outputs, tried.seconds);
+    this.state.end(task, 'built');
     return { ok: true, trace };
   }
 
   private skip(task: Task, broken: readonly TaskId[]): Made {
-    this.ledger.skip(task, broken);
+    this.state.skip(task, broken);
     return { ok: false, outcome: 'skipped' };
   }
 
@@ -329,12 +333,12 @@ class Run {
    * several of its outputs, wait for the same turn.
    */
   private rebuild(task: Task, lost: readonly string[]): Promise<Made> {
-    const { key } = actionOf(this.plan, task, this.ledger);
+    const { key } = actionOf(this.plan, task, this.state);
     const known = this.rebuilding.get(key);
     if (known) return known;
     // It is told as the task that stands for the key in this run.
     const first = this.plan.tasks.get(this.making.get(key)?.task ?? task.id) ?? task;
-    const made = this.rebuildNow(actionOf(this.plan, first, this.ledger), lost).finally(() =>
+    const made = this.rebuildNow(actionOf(this.plan, first, this.state), lost).finally(() =>
       this.rebuilding.delete(key),
     );
     this.rebuilding.set(key, made);
@@ -346,22 +350,22 @@ class Run {
     this.hits.withdraw(task);
     const made = await this.run(action, { kind: 'lost', outputs: lost });
     if (made.ok) {
-      this.ledger.traces.set(task.id, made.trace);
+      this.state.traces.set(task.id, made.trace);
       this.publisher.rebuilt();
     }
     return made;
   }
 
-  private reuse(action: Action, trace: Trace): Made {
+  private reuse(action: Action, trace: ActionRecord): Made {
     if (trace.infeasible !== undefined) return this.found(action.task, trace, true);
     this.hits.add(action.task, trace);
     return { ok: true, trace };
   }
 
   /** What a trace without outputs says. */
-  private found(task: Task, trace: Trace, known: boolean): Made {
+  private found(task: Task, trace: ActionRecord, known: boolean): Made {
     const message = trace.infeasible ?? '';
-    this.ledger.leaveOut(task, { kind: 'infeasible', message, because: task.id }, known);
+    this.state.markInfeasible(task, { kind: 'infeasible', message, because: task.id }, known);
     return { ok: false, outcome: 'infeasible', trace };
   }
 }

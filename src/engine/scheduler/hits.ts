@@ -1,17 +1,17 @@
 // hits.ts — tasks whose results were found in the store: told when it is sure that their bytes can be read
 import type { Listener } from '../model/event.ts';
 import type { TaskId } from '../model/key.ts';
-import type { Trace } from '../model/record.ts';
+import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import type { Store } from '../store/store.ts';
-import type { Ledger } from './run-state.ts';
+import type { RunState } from './run-state.ts';
 
 /** What hits need. */
 export interface HitOptions {
   readonly plan: Plan;
   readonly store: Store;
   readonly listener: Listener;
-  readonly ledger: Ledger;
+  readonly state: RunState;
   /** Runs a task again whose outputs are lost. */
   rebuild(task: Task, lost: readonly string[]): void;
 }
@@ -21,7 +21,7 @@ const VERIFIED_BYTES_MAX = 64 * 2 ** 20;
 
 interface Hit {
   readonly task: Task;
-  readonly trace: Trace;
+  readonly trace: ActionRecord;
 }
 
 /** An output, and the task that reads it. */
@@ -50,7 +50,7 @@ export class Hits {
     return this.pending.size > 0;
   }
 
-  add(task: Task, trace: Trace): void {
+  add(task: Task, trace: ActionRecord): void {
     this.pending.set(task.id, { task, trace });
     if (this.due) return;
     this.due = true;
@@ -73,8 +73,8 @@ export class Hits {
   /** Tells every hit whose bytes are there, and has the others made again. */
   tell(): void {
     this.due = false;
-    const { plan, ledger, listener, rebuild } = this.options;
-    const isOpen = plan.tasks.size > ledger.outcomes.size + this.pending.size;
+    const { plan, state, listener, rebuild } = this.options;
+    const isOpen = plan.tasks.size > state.outcomes.size + this.pending.size;
     const lost = new Map<Task, readonly string[]>();
     const hits = [...this.pending.values()];
     // Downstream first: one that is made again reads what is upstream of it.
@@ -87,20 +87,20 @@ export class Hits {
     this.pending.clear();
     for (const [task, outputs] of lost) rebuild(task, outputs);
     for (const { task, trace } of hits) {
-      if (lost.has(task) || ledger.outcomes.get(task.id) === 'reused') continue;
+      if (lost.has(task) || state.outcomes.get(task.id) === 'reused') continue;
       listener({ event: 'reused', task: task.id, key: trace.key });
-      ledger.end(task, 'reused');
+      state.end(task, 'reused');
     }
   }
 
   /** Outputs that a task which has no outcome yet may read, and that cannot be read. */
   private damagedOf({ task, trace }: Hit): readonly string[] {
-    const { store, ledger } = this.options;
+    const { store, state } = this.options;
     this.reads ??= readsOf(this.options.plan);
     const names = [task.id, ...(this.twins.get(task.id) ?? [])];
     const read = names
       .flatMap((name) => this.reads?.get(name) ?? [])
-      .filter(({ by }) => !ledger.outcomes.has(by) && !this.pending.has(by));
+      .filter(({ by }) => !state.outcomes.has(by) && !this.pending.has(by));
     return [...new Set(read.map(({ output }) => output))].filter((output) => {
       const { digest, bytes } = trace.outputs[output];
       return bytes <= VERIFIED_BYTES_MAX

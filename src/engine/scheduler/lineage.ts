@@ -2,7 +2,7 @@
 import { canonicalJson, type Digest, digestOf, type TaskId } from '../model/key.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { upstreamOf } from '../planning/visit-order.ts';
-import type { Ledger } from './run-state.ts';
+import type { RunState } from './run-state.ts';
 
 /**
  * Lineages of tasks that have an outcome: two are equal when the same runs made the same results from the same ones, all
@@ -11,11 +11,11 @@ import type { Ledger } from './run-state.ts';
 export class Lineages {
   private known = new Map<TaskId, Digest>();
   private readonly plan: Plan;
-  private readonly ledger: Ledger;
+  private readonly state: RunState;
 
-  constructor(plan: Plan, ledger: Ledger) {
+  constructor(plan: Plan, state: RunState) {
     this.plan = plan;
-    this.ledger = ledger;
+    this.state = state;
   }
 
   of(task: Task): Digest {
@@ -38,7 +38,7 @@ export class Lineages {
   }
 
   private digestOf(task: Task): Digest {
-    const { traces, infeasible, outcomes } = this.ledger;
+    const { traces, infeasible, outcomes } = this.state;
     const trace = traces.get(task.id) ?? infeasible.get(task.id);
     const outputs = Object.entries(trace?.outputs ?? {}).map(([name, { digest }]) => [
       name,

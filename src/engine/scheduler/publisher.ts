@@ -1,22 +1,22 @@
 // publisher.ts — artifacts of the tasks of a run, put where people look for them, with their provenance
 import { type ArtifactFolder, openArtifacts } from '../artifacts/artifact.ts';
-import type { Supply } from '../executors/input-staging.ts';
+import type { InputStaging } from '../executors/input-staging.ts';
 import type { Listener, Outcome } from '../model/event.ts';
 import type { TaskId } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
-import type { Trace } from '../model/record.ts';
+import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { StageError } from '../stage.ts';
 import type { Store } from '../store/store.ts';
 import { Lineages } from './lineage.ts';
-import type { Ledger } from './run-state.ts';
+import type { RunState } from './run-state.ts';
 
 /** What became of the tasks of a run. */
 export interface KnownTasks {
   readonly outcomes: ReadonlyMap<TaskId, Outcome>;
-  readonly traces: ReadonlyMap<TaskId, Trace>;
+  readonly traces: ReadonlyMap<TaskId, ActionRecord>;
   /** Traces of actions that were found infeasible. */
-  readonly infeasible: ReadonlyMap<TaskId, Trace>;
+  readonly infeasible: ReadonlyMap<TaskId, ActionRecord>;
 }
 
 /** Tells where the artifacts of a task come from, in files beside them. */
@@ -32,8 +32,8 @@ export interface PublisherOptions {
   readonly plan: Plan;
   readonly store: Store;
   readonly listener: Listener;
-  readonly ledger: Ledger;
-  readonly supply: Supply;
+  readonly state: RunState;
+  readonly staging: InputStaging;
   readonly provenance: ProvenanceWriter;
   /** Folder for artifacts. */
   readonly artifacts: string;
@@ -49,16 +49,16 @@ export class Publisher {
   private isStale = false;
 
   constructor(options: PublisherOptions) {
-    const { artifacts, identity, clock, plan, ledger } = options;
+    const { artifacts, identity, clock, plan, state } = options;
     this.options = options;
     this.folder = openArtifacts(artifacts, identity, clock);
-    this.lineages = new Lineages(plan, ledger);
+    this.lineages = new Lineages(plan, state);
   }
 
   /** Puts out the artifacts of a task, if it is made and has any. */
   async publish(task: Task): Promise<void> {
-    const { listener, ledger } = this.options;
-    const trace = ledger.traces.get(task.id);
+    const { listener, state } = this.options;
+    const trace = state.traces.get(task.id);
     if (trace === undefined || Object.keys(task.artifacts).length === 0) return;
     try {
       await this.put(task, trace);
@@ -66,13 +66,13 @@ export class Publisher {
       if (!(error instanceof StageError)) throw error;
       // It was made again, and gave other bytes: these are what is known of it now.
       listener({ event: 'warning', task: task.id, message: error.message });
-      if (ledger.traces.get(task.id) !== trace) await this.publish(task);
+      if (state.traces.get(task.id) !== trace) await this.publish(task);
     }
   }
 
   /** @throws StageError when bytes that are lost came out otherwise */
-  private async put(task: Task, trace: Trace): Promise<void> {
-    const { listener, store, provenance, ledger, supply } = this.options;
+  private async put(task: Task, trace: ActionRecord): Promise<void> {
+    const { listener, store, provenance, state, staging } = this.options;
     const { own: companions, obsolete } = provenance.pathsOf(task);
     const changes = await this.folder.publish({
       artifacts: Object.entries(task.artifacts).map(([output, path]) => {
@@ -81,8 +81,8 @@ export class Publisher {
       }),
       lineage: this.lineages.of(task),
       ...{ companions, obsolete },
-      render: () => provenance.render(task, ledger),
-      ensure: async (digest) => (await supply.bytesOf(task.id, digest)) !== undefined,
+      render: () => provenance.render(task, state),
+      ensure: async (digest) => (await staging.bytesOf(task.id, digest)) !== undefined,
       read: (digest) => store.blob(digest),
     });
     for (const change of changes) listener({ event: 'artifact', task: task.id, ...change });
@@ -97,8 +97,8 @@ export class Publisher {
   /** Puts out again what was put out before a task was made again. */
   async again(): Promise<void> {
     if (!this.isStale) return;
-    const { plan, ledger } = this.options;
-    const made = [...plan.tasks.values()].filter(({ id }) => ledger.traces.has(id));
+    const { plan, state } = this.options;
+    const made = [...plan.tasks.values()].filter(({ id }) => state.traces.has(id));
     await Promise.all(made.map((task) => this.publish(task)));
   }
 }

@@ -4,14 +4,14 @@ import type { Named } from '../model/key.ts';
 import { Heap } from '../rebuilder/heap.ts';
 
 /** What a piece of work takes while it runs, besides a slot, and how urgent it is. */
-export interface Demand {
+export interface ResourceRequest {
   readonly resources: Named<number>;
   /** The more urgent of two goes first. Asked only when more wait than can run. */
   readonly urgency: () => number;
 }
 
 interface Waiting {
-  readonly demand: Demand;
+  readonly request: ResourceRequest;
   readonly order: number;
   readonly begin: (slot: number) => void;
   readonly refuse: (error: unknown) => void;
@@ -19,7 +19,7 @@ interface Waiting {
 }
 
 /** A fixed number of slots and named resources, given to the most urgent that fits. */
-export class Slots {
+export class ResourcePool {
   /** Numbers of the free slots, the lowest last. */
   private readonly free: number[];
   private readonly left: Map<string, number>;
@@ -28,7 +28,7 @@ export class Slots {
   /** Those that had to wait: one heap for each set of resources, so that one look tells whether any of it fits. */
   private readonly waiting = new Map<
     string,
-    { readonly demand: Demand; readonly heap: Heap<Waiting> }
+    { readonly request: ResourceRequest; readonly heap: Heap<Waiting> }
   >();
   private asked = 0;
   private due = false;
@@ -44,9 +44,9 @@ export class Slots {
   }
 
   /** Runs work in a slot, and gives the slot back. */
-  async hold<T>(demand: Demand, work: (slot: number) => Promise<T>): Promise<T> {
+  async withSlot<T>(request: ResourceRequest, work: (slot: number) => Promise<T>): Promise<T> {
     const slot = await new Promise<number>((begin, refuse) => {
-      this.asking.push({ demand, order: this.asked++, begin, refuse, urgency: 0 });
+      this.asking.push({ request, order: this.asked++, begin, refuse, urgency: 0 });
       this.giveSoon();
     });
     try {
@@ -54,7 +54,7 @@ export class Slots {
     } finally {
       this.free.push(slot);
       this.free.sort((a, b) => b - a);
-      this.take(demand, -1);
+      this.take(request, -1);
       this.giveSoon();
     }
   }
@@ -75,14 +75,14 @@ export class Slots {
     // As long as there is enough for all, nobody needs to know what is urgent.
     const enough = this.waiting.size === 0 && asking.length <= this.free.length;
     for (const one of asking) {
-      if (enough && this.fits(one.demand)) this.begin(one);
+      if (enough && this.fits(one.request)) this.begin(one);
       else this.line(one);
     }
     while (this.free.length > 0) {
       let first: Heap<Waiting> | undefined;
-      for (const [name, { demand, heap }] of this.waiting) {
+      for (const [name, { request, heap }] of this.waiting) {
         if (heap.size === 0) this.waiting.delete(name);
-        else if (this.fits(demand) && (!first || before(heap.first, first.first))) first = heap;
+        else if (this.fits(request) && (!first || before(heap.first, first.first))) first = heap;
       }
       if (first === undefined) return;
       this.begin(first.take());
@@ -90,30 +90,30 @@ export class Slots {
   }
 
   private line(one: Waiting): void {
-    const { demand } = one;
+    const { request } = one;
     try {
-      one.urgency = demand.urgency();
+      one.urgency = request.urgency();
     } catch (error) {
       one.refuse(error);
       return;
     }
-    const name = JSON.stringify(Object.entries(demand.resources).sort());
+    const name = JSON.stringify(Object.entries(request.resources).sort());
     const known = this.waiting.get(name);
     const { heap } = known ?? { heap: new Heap(before) };
     heap.add(one);
-    if (!known) this.waiting.set(name, { demand, heap });
+    if (!known) this.waiting.set(name, { request, heap });
   }
 
-  private begin({ demand, begin }: Waiting): void {
-    this.take(demand, 1);
+  private begin({ request, begin }: Waiting): void {
+    this.take(request, 1);
     begin(this.free.pop() as number);
   }
 
-  private fits({ resources }: Demand): boolean {
+  private fits({ resources }: ResourceRequest): boolean {
     return Object.entries(resources).every(([name, n]) => n <= (this.left.get(name) ?? 0));
   }
 
-  private take({ resources }: Demand, sign: 1 | -1): void {
+  private take({ resources }: ResourceRequest, sign: 1 | -1): void {
     for (const [name, n] of Object.entries(resources)) {
       this.left.set(name, (this.left.get(name) ?? 0) - sign * n);
     }

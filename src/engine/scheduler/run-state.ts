@@ -3,31 +3,31 @@
 import type { Policy } from '../config/policy.ts';
 import type { Listener, Outcome, Tally, TaskError } from '../model/event.ts';
 import type { Key, TaskId } from '../model/key.ts';
-import type { Trace } from '../model/record.ts';
+import type { ActionRecord } from '../model/record.ts';
 import type { Task } from '../planning/plan.ts';
 import { type Absence, skippedFor } from '../rebuilder/missing-output.ts';
 
-/** What a ledger needs. */
-export interface LedgerOptions {
+/** What a state needs. */
+export interface RunStateOptions {
   readonly listener: Listener;
   readonly policies: { get(stage: string): Policy | undefined };
 }
 
 /** The outcomes of a run. */
-export class Ledger {
+export class RunState {
   readonly outcomes = new Map<TaskId, Outcome>();
-  readonly traces = new Map<TaskId, Trace>();
+  readonly traces = new Map<TaskId, ActionRecord>();
   /** Traces of actions that were found infeasible. */
-  readonly infeasible = new Map<TaskId, Trace>();
+  readonly infeasible = new Map<TaskId, ActionRecord>();
   /** Tasks that gave nothing, and on whose account; not those that the user stopped. */
   readonly absent = new Map<TaskId, Absence>();
   /** Tasks that were stopped, and that the next make continues from a checkpoint. */
   readonly resumable = new Set<TaskId>();
   /** Whether a task failed that must not. */
   failed = false;
-  private readonly options: LedgerOptions;
+  private readonly options: RunStateOptions;
 
-  constructor(options: LedgerOptions) {
+  constructor(options: RunStateOptions) {
     this.options = options;
   }
 
@@ -64,7 +64,7 @@ export class Ledger {
   }
 
   /** Leaves out a task that cannot be done, by itself or for what it needs. @param known nothing ran to find it out */
-  leaveOut(task: Task, absence: Absence, known: boolean): void {
+  markInfeasible(task: Task, absence: Absence, known: boolean): void {
     const { message, because } = absence;
     this.absent.set(task.id, absence);
     this.end(task, 'infeasible');

@@ -1,6 +1,6 @@
 // compare.ts — what differs between two runs: params, numbers in their outputs, outputs
 import { canonicalJson, type Digest, type Json, type Named, type TaskId } from '../model/key.ts';
-import type { RunRecord, Trace } from '../model/record.ts';
+import type { ActionRecord, RunRecord } from '../model/record.ts';
 import type { Store } from './store.ts';
 
 /** A value that differs; undefined where one run lacks it. */
@@ -66,7 +66,7 @@ export function compareRuns(store: Store, before: RunRecord, after: RunRecord): 
   };
 }
 
-function movedOutputs(task: TaskId, a: Trace, b: Trace): readonly OutputDifference[] {
+function movedOutputs(task: TaskId, a: ActionRecord, b: ActionRecord): readonly OutputDifference[] {
   const names = new Set([...Object.keys(a.outputs), ...Object.keys(b.outputs)]);
   return [...names].flatMap((output) => {
     const before = Object.hasOwn(a.outputs, output) ? a.outputs[output].digest : undefined;
@@ -79,10 +79,10 @@ function movedOutputs(task: TaskId, a: Trace, b: Trace): readonly OutputDifferen
 function movedNumbers(
   store: Store,
   { task, output, before, after }: OutputDifference,
-  a: Trace,
-  b: Trace,
+  a: ActionRecord,
+  b: ActionRecord,
 ): readonly MetricDifference[] {
-  const valueIn = (trace: Trace, digest: Digest | undefined): Json | undefined => {
+  const valueIn = (trace: ActionRecord, digest: Digest | undefined): Json | undefined => {
     if (digest === undefined) return undefined;
     const { kind, bytes: size } = trace.outputs[output];
     if (kind !== 'json' || size > JSON_BYTES_MAX) return undefined;

@@ -19,7 +19,7 @@ export function emptyStore(): Store {
     hasPartial: () => false,
     putPartial: refuse,
     dropPartial: refuse,
-    claim: refuse,
+    acquire: refuse,
     renew: refuse,
     release: refuse,
     beginRun: refuse,

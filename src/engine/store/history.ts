@@ -1,7 +1,7 @@
 // history.ts — what a run leaves behind: a record of it, and what each of its tasks said
 import type { Event, Listener, Outcome, Tally } from '../model/event.ts';
 import { shellTaskId, type TaskId } from '../model/key.ts';
-import type { RunRecord, RunStart, TaskLog, Trace } from '../model/record.ts';
+import type { ActionRecord, RunRecord, RunStart, TaskLog } from '../model/record.ts';
 import { type Journal, type JournalEntry, RunNotes } from './journal.ts';
 import { type Store, StoreError } from './store.ts';
 
@@ -12,7 +12,7 @@ interface Ended {
   /** How many tasks ran, whatever came of it. */
   readonly ran: number;
   /** Traces of tasks that were found infeasible. */
-  readonly infeasible: ReadonlyMap<TaskId, Trace>;
+  readonly infeasible: ReadonlyMap<TaskId, ActionRecord>;
   /** Whether its user stopped it. */
   readonly interrupted: boolean;
 }

@@ -15,13 +15,8 @@ import {
 import { join } from 'node:path';
 import type { Outcome, Tally } from '../model/event.ts';
 import type { Key, Named, TaskId } from '../model/key.ts';
-import { type Identity, sightFor } from '../model/process-identity.ts';
-import {
-  CLAIM_LEASE_ALIVE_MS,
-  type RunRecord,
-  type RunStart,
-  type TaskLog,
-} from '../model/record.ts';
+import { type Identity, livenessFor } from '../model/process-identity.ts';
+import { LEASE_ALIVE_MS, type RunRecord, type RunStart, type TaskLog } from '../model/record.ts';
 
 /** One thing that happened in a run. Journals are lines of these, after a first line of the form `run/1`. */
 export type JournalEntry =
@@ -278,13 +273,13 @@ export function stateTeller(
   identity: Identity,
   now: number,
 ): (run: UnfinishedRun) => NonNullable<RunRecord['state']> {
-  const sight = sightFor(identity);
+  const liveness = livenessFor(identity);
   return ({ run: { process: self }, notes, seen }) => {
     if (notes.end) return notes.end.end;
-    const seenAs = sight(self);
+    const seenAs = liveness(self);
     if (seenAs === 'alive') return 'running';
-    if (seenAs === 'gone') return 'killed';
-    return now - seen > CLAIM_LEASE_ALIVE_MS ? 'killed' : 'unknown';
+    if (seenAs === 'dead') return 'killed';
+    return now - seen > LEASE_ALIVE_MS ? 'killed' : 'unknown';
   };
 }
 

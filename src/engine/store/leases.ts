@@ -1,19 +1,25 @@
 // leases.ts — which actions this run has taken: no other process runs them, and it waits for none that is gone
 import type { Listener } from '../model/event.ts';
 import type { Key, TaskId } from '../model/key.ts';
-import { type Holder, type Identity, lifeOf, sightFor } from '../model/process-identity.ts';
-import { CLAIM_LEASE_ALIVE_MS, CLAIM_LEASE_MS, type Claim } from '../model/record.ts';
+import {
+  type Identity,
+  instanceOf,
+  type LeaseHolder,
+  livenessFor,
+  type ProcessIdentity,
+} from '../model/process-identity.ts';
+import { LEASE_ALIVE_MS, LEASE_MS, type Lease } from '../model/record.ts';
 import { type Store, StoreError } from './store.ts';
 
-/** A claim is renewed this often, well within its lease. */
-export const CLAIM_RENEW_MS = 1000;
-/** After which a claim is taken over, by what can be seen of its holder. */
-const LEASES_MS = { gone: 0, alive: CLAIM_LEASE_ALIVE_MS, unseen: CLAIM_LEASE_MS } as const;
+/** Leases are renewed this often, well before they expire. */
+export const LEASE_RENEW_MS = 1000;
+/** How long a lease lasts without renewal, by what can be seen of its holder. */
+const DURATION_MS = { dead: 0, alive: LEASE_ALIVE_MS, unknown: LEASE_MS } as const;
 /** How often to look whether another process has finished what we need. */
 const POLL_MS = 50;
 
-/** What claims need to know. */
-export interface ClaimOptions {
+/** What leases are made of. */
+export interface LeaseOptions {
   readonly store: Store;
   readonly owner: string;
   readonly identity: Identity;
@@ -21,33 +27,33 @@ export interface ClaimOptions {
   readonly listener: Listener;
 }
 
-/** The claims of one run. */
-export class Claims {
+/** The leases of one run. */
+export class Leases {
   private readonly held = new Set<Key>();
-  private readonly leaseOf: (holder: Holder) => number;
-  private readonly own: Omit<Holder, 'task'>;
-  private readonly options: ClaimOptions;
+  private readonly durationOf: (holder: LeaseHolder) => number;
+  private readonly own: ProcessIdentity;
+  private readonly options: LeaseOptions;
 
-  constructor(options: ClaimOptions) {
+  constructor(options: LeaseOptions) {
     const { host, pid } = options.identity;
-    const life = lifeOf(pid);
+    const life = instanceOf(pid);
     this.options = options;
     this.own = { host, pid, ...(life && { life }) };
-    const sight = sightFor(options.identity);
-    this.leaseOf = (holder) => LEASES_MS[sight(holder)];
+    const liveness = livenessFor(options.identity);
+    this.durationOf = (holder) => DURATION_MS[liveness(holder)];
   }
 
   /** Takes an action, or says who has it. */
-  take(key: Key, task: TaskId): Claim | undefined {
+  take(key: Key, task: TaskId): Lease | undefined {
     const { store, owner, clock } = this.options;
     const holder = { ...this.own, task };
-    const other = store.claim(key, owner, clock(), holder, this.leaseOf);
+    const other = store.acquire(key, owner, clock(), holder, this.durationOf);
     if (other === undefined) this.held.add(key);
     return other;
   }
 
   /** Says for whom a task waits, and waits until the action can be had. False when the run ends before that. */
-  async wait(key: Key, task: TaskId, other: Claim, ended: () => boolean): Promise<boolean> {
+  async wait(key: Key, task: TaskId, other: Lease, ended: () => boolean): Promise<boolean> {
     const { holder } = other;
     const by = holder && { task: holder.task, host: holder.host, pid: holder.pid };
     this.options.listener({ event: 'waiting', task, for: other.owner, ...(by && { by }) });
@@ -63,7 +69,7 @@ export class Claims {
     try {
       this.options.store.release(key, this.options.owner);
     } catch (error) {
-      // A claim that cannot be given back (the disk is full) ends by itself when its lease does.
+      // A lease that cannot be given back (the disk is full) expires by itself.
       if (!(error instanceof StoreError)) throw error;
     }
   }

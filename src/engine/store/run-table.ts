@@ -2,7 +2,7 @@
 
 import { byCodeUnit, type Key, type TaskId } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
-import type { RunRecord, TaskLog, Trace } from '../model/record.ts';
+import type { ActionRecord, RunRecord, TaskLog } from '../model/record.ts';
 import {
   dropJournal,
   journalIds,
@@ -24,7 +24,7 @@ export interface RunSources {
     newest(limit?: number): readonly RunRecord[];
   };
   log(run: string, task: TaskId): TaskLog | undefined;
-  trace(key: Key): Trace | undefined;
+  trace(key: Key): ActionRecord | undefined;
   putRun(run: RunRecord, logs?: readonly TaskLog[]): void;
 }
 

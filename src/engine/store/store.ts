@@ -1,13 +1,13 @@
 // store.ts — the seam between the engine and its memory
 
 import type { Digest, Key, TaskId } from '../model/key.ts';
-import type { Holder } from '../model/process-identity.ts';
-import type { Claim, RunRecord, RunStart, TaskLog, Trace } from '../model/record.ts';
+import type { LeaseHolder } from '../model/process-identity.ts';
+import type { ActionRecord, Lease, RunRecord, RunStart, TaskLog } from '../model/record.ts';
 import type { Journal, RunNotes } from './journal.ts';
 
 /** A commit: a trace, and every blob that it names. */
 export interface Commit {
-  readonly trace: Trace;
+  readonly trace: ActionRecord;
   readonly blobs: readonly Uint8Array[];
 }
 
@@ -18,9 +18,9 @@ export interface Store {
   hasBlob(digest: Digest): boolean;
   /** Keeps bytes that belong to no trace (the content of a fetched file). Durable when it returns. */
   putBlob(bytes: Uint8Array): Digest;
-  trace(key: Key): Trace | undefined;
+  trace(key: Key): ActionRecord | undefined;
   /** Every trace, in no order that means anything. */
-  traces(): Iterable<Trace>;
+  traces(): Iterable<ActionRecord>;
   /** The key with which a task was last made or reused. */
   latest(task: TaskId): Key | undefined;
   setLatest(entries: ReadonlyMap<TaskId, Key>): void;
@@ -32,16 +32,16 @@ export interface Store {
   putPartial(key: Key, bytes: Uint8Array): void;
   dropPartial(key: Key): void;
   /**
-   * Takes the action for `owner`, or says who has it. A claim that was not renewed within its lease is taken over.
-   * @param leaseOf in milliseconds, for a holder of whom more is known than that; `CLAIM_LEASE_MS` otherwise
+   * Leases the action to `owner`, or says who has it. A lease that has expired is taken over.
+   * @param durationOf how long the lease of a holder lasts without renewal, in milliseconds; `LEASE_MS` by default
    */
-  claim(
+  acquire(
     key: Key,
     owner: string,
     now: number,
-    holder?: Holder,
-    leaseOf?: (holder: Holder) => number,
-  ): Claim | undefined;
+    holder?: LeaseHolder,
+    durationOf?: (holder: LeaseHolder) => number,
+  ): Lease | undefined;
   renew(keys: readonly Key[], owner: string, now: number): void;
   release(key: Key, owner: string): void;
   /** Makes a run known that begins now. @param notes what has happened in it so far */
@@ -66,9 +66,8 @@ export interface Upkeep {
   /** Path of the LMDB file. */
   readonly file: string;
   readonly tables: Tables;
-  /** Who is running what, the dead included. */
-  claims(): ReadonlyMap<Key, Claim>;
-  dropClaims(keys: readonly Key[]): void;
+  /** Who is running what, expired leases included. */
+  leases(): ReadonlyMap<Key, Lease>;
   /** Several changes in one transaction, durable when it returns. */
   write<T>(action: () => T): T;
   /** Bytes of the pages in use: what the file would need at least. */
@@ -83,7 +82,7 @@ export interface Upkeep {
 export interface Tables {
   readonly blobs: Table<Uint8Array>;
   readonly partials: Table<Uint8Array>;
-  readonly traces: Table<Trace>;
+  readonly traces: Table<ActionRecord>;
   readonly latest: Table<Key>;
   readonly runs: Table<RunRecord>;
   readonly logs: Table<TaskLog>;

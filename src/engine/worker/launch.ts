@@ -13,8 +13,8 @@ export type WorkerCommand = readonly [program: string, ...words: string[]];
 /** One worker process. */
 export interface WorkerProcess {
   ask(request: WorkerRequest): void;
-  /** Raises one of `FLAGS`, whatever the stage is doing. */
-  raise(flag: number): void;
+  /** Raises one of `CONTROL_FLAGS`, whatever the stage is doing. */
+  signal(flag: number): void;
   /** Ends it at once. */
   kill(): void;
   /** Resolves when the process is gone. */
@@ -22,7 +22,7 @@ export interface WorkerProcess {
 }
 
 /** What becomes of it. */
-export interface WorkerProcessEars {
+export interface WorkerProcessCallbacks {
   said(message: WorkerMessage): void;
   /** Native code printed something, past the stage's own streams. */
   printed(line: string): void;
@@ -44,7 +44,7 @@ const DAMAGED = `what the worker says cannot be read: does the stage write to fi
  */
 export function startWorker(
   [program, ...words]: WorkerCommand,
-  ears: WorkerProcessEars,
+  callbacks: WorkerProcessCallbacks,
 ): WorkerProcess {
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
   const nonce = newNonce();
@@ -56,24 +56,24 @@ export function startWorker(
   const mark = child.pid === undefined ? undefined : supervise(child.pid, nonce);
   const pipes: readonly unknown[] = child.stdio;
   const requests = pipes[PIPES.requests] as Writable;
-  const leash = pipes[PIPES.leash] as Writable;
+  const control = pipes[PIPES.control] as Writable;
   // A pipe to a process that has just died breaks: that it died is told by other means.
-  for (const pipe of [requests, leash]) pipe.on('error', () => undefined);
+  for (const pipe of [requests, control]) pipe.on('error', () => undefined);
   let isDamaged = false;
   const damaged = (): void => {
     isDamaged = true;
     child.kill('SIGKILL');
   };
   (pipes[PIPES.answers] as Readable)
-    .on('data', frameReader<WorkerMessage>(ears.said, damaged))
+    .on('data', frameReader<WorkerMessage>(callbacks.said, damaged))
     .on('error', () => undefined);
-  const lastWords = collectWords(child, ears.printed);
+  const lastWords = collectWords(child, callbacks.printed);
   const gone = new Promise<void>((resolve) => {
     let isOver = false;
     const end = (message: string): void => {
       if (isOver) return;
       isOver = true;
-      ears.died(message);
+      callbacks.died(message);
       resolve();
     };
     child.once('error', (error) => end(`the worker could not be started: ${error.message}`));
@@ -93,7 +93,7 @@ export function startWorker(
   });
   return {
     ask: (request) => void requests.write(frameOf(request)),
-    raise: (flag) => void leash.write(Uint8Array.of(flag)),
+    signal: (flag) => void control.write(Uint8Array.of(flag)),
     kill: () => void child.kill('SIGKILL'),
     gone,
   };

@@ -36,7 +36,7 @@ export type StageQuestion =
   | ToolsQuestion;
 
 /** One action to run. */
-export interface Assignment {
+export interface ActionRequest {
   readonly ask: 'run';
   /** Path of the stage's bundle. */
   readonly bundle: string;
@@ -53,7 +53,7 @@ export interface Assignment {
 }
 
 /** What a worker is asked. */
-export type WorkerRequest = Assignment | StageQuestion;
+export type WorkerRequest = ActionRequest | StageQuestion;
 
 /** What a module looked at beside its bundle since it was loaded. */
 export interface OutsideReads {
@@ -102,7 +102,7 @@ export type WorkerMessage =
   | { readonly say: 'died'; readonly message: string; readonly stack?: string | undefined };
 
 /** What the engine may raise in a worker while its stage computes: positions in shared memory of that process. */
-export const FLAGS = { checkpointDue: 0, stop: 1, count: 2 } as const;
+export const CONTROL_FLAGS = { checkpointDue: 0, stop: 1, count: 2 } as const;
 
 /** File descriptors, in a worker, of its pipes to the engine. */
-export const PIPES = { requests: 3, answers: 4, leash: 5 } as const;
+export const PIPES = { requests: 3, answers: 4, control: 5 } as const;

@@ -2,9 +2,9 @@
 
 import type { Digest, Named } from '../model/key.ts';
 import { startWorker, type WorkerCommand, type WorkerProcess } from './launch.ts';
-import { type Assignment, FLAGS, type WorkerMessage } from './protocol.ts';
+import { type ActionRequest, CONTROL_FLAGS, type WorkerMessage } from './protocol.ts';
 
-/** How an assignment ended. */
+/** How a request ended. */
 export type WorkerResult =
   | { readonly end: 'done'; readonly outputs: Named<Uint8Array> }
   | { readonly end: 'stopped' }
@@ -19,13 +19,13 @@ export type WorkerResult =
     };
 
 /** What to do with the sentences that a worker says before the last. */
-export interface WorkerEars {
+export interface WorkerCallbacks {
   progress(done: number, of: number, note: string): void;
   log(line: string): void;
   checkpoint(bytes: Uint8Array): void;
 }
 
-/** How an assignment is to be run. */
+/** How a request is to be run. */
 export interface WorkerTerms {
   /** In a process of its own. */
   readonly isolate: boolean;
@@ -37,8 +37,12 @@ export interface WorkerTerms {
 
 /** A fixed number of processes. Each is started when first needed and used again. */
 export interface Workers {
-  /** Runs an assignment in a free process; the caller sees to it that there are no more than slots. */
-  run(work: Omit<Assignment, 'ask'>, ears: WorkerEars, terms: WorkerTerms): Promise<WorkerResult>;
+  /** Runs a request in a free process; the caller sees to it that there are no more than slots. */
+  run(
+    work: Omit<ActionRequest, 'ask'>,
+    callbacks: WorkerCallbacks,
+    terms: WorkerTerms,
+  ): Promise<WorkerResult>;
   /** Asks every running stage to save a checkpoint soon. */
   checkpointNow(): void;
   /** Asks every running stage to stop at its next checkpoint, and ends those that do not within `grace_ms`. */
@@ -48,7 +52,7 @@ export interface Workers {
 }
 
 /** One process, and what it is doing. */
-interface Hand {
+interface PooledWorker {
   readonly child: WorkerProcess;
   hear(message: WorkerMessage): void;
   printed(line: string): void;
@@ -60,94 +64,94 @@ interface Hand {
 
 /** @param command starts a worker process (`src/cli/processes/worker.ts`, bundled) */
 export function createWorkers(command: WorkerCommand): Workers {
-  const idle: Hand[] = [];
-  const all = new Set<Hand>();
+  const idle: PooledWorker[] = [];
+  const all = new Set<PooledWorker>();
   let stopped = false;
 
   /** A process may die at any time, also between assignments, of what a stage left behind. */
-  const start = (): Hand => {
-    const hand: Hand = {
+  const start = (): PooledWorker => {
+    const worker: PooledWorker = {
       begun: false,
       hear: () => undefined,
       printed: () => undefined,
       child: startWorker(command, {
-        said: (message) => hand.hear(message),
-        printed: (line) => hand.printed(line),
+        said: (message) => worker.hear(message),
+        printed: (line) => worker.printed(line),
         died(message) {
-          all.delete(hand);
-          const index = idle.indexOf(hand);
+          all.delete(worker);
+          const index = idle.indexOf(worker);
           if (index >= 0) idle.splice(index, 1);
-          hand.finish?.(stopped ? { end: 'stopped' } : { end: 'failed', message }, false);
+          worker.finish?.(stopped ? { end: 'stopped' } : { end: 'failed', message }, false);
         },
       }),
     };
-    all.add(hand);
-    return hand;
+    all.add(worker);
+    return worker;
   };
 
   const assign = (
-    hand: Hand,
-    work: Omit<Assignment, 'ask'>,
-    ears: WorkerEars,
+    worker: PooledWorker,
+    work: Omit<ActionRequest, 'ask'>,
+    callbacks: WorkerCallbacks,
     { isolate, timeout_ms, obsolete }: WorkerTerms,
   ): Promise<WorkerResult> =>
     new Promise((resolve) => {
       const late = (): void => {
         const message = lateWords(timeout_ms ?? 0);
-        hand.begun = true;
-        hand.finish?.({ end: 'failed', message }, false);
+        worker.begun = true;
+        worker.finish?.({ end: 'failed', message }, false);
       };
       const timer = timeout_ms === null ? undefined : setTimeout(late, timeout_ms);
       let grace: NodeJS.Timeout | undefined;
       const leave = (): void => {
-        hand.child.raise(FLAGS.stop);
+        worker.child.signal(CONTROL_FLAGS.stop);
         grace = setTimeout(() => {
-          hand.begun = true;
-          hand.finish?.({ end: 'stopped' }, false);
+          worker.begun = true;
+          worker.finish?.({ end: 'stopped' }, false);
         }, obsolete?.grace_ms);
       };
-      hand.begun = false;
-      hand.finish = (result, reusable) => {
+      worker.begun = false;
+      worker.finish = (result, reusable) => {
         clearTimeout(timer);
         clearTimeout(grace);
         obsolete?.signal.removeEventListener('abort', leave);
-        Object.assign(hand, { finish: undefined, hear: () => undefined });
+        Object.assign(worker, { finish: undefined, hear: () => undefined });
         // A flag that was raised stays up: who was asked to stop is not asked anything else.
         const asked = stopped || obsolete?.signal.aborted === true;
-        if (reusable && !isolate && !asked) idle.push(hand);
-        else hand.child.kill();
+        if (reusable && !isolate && !asked) idle.push(worker);
+        else worker.child.kill();
         resolve(result);
       };
-      hand.printed = ears.log;
-      hand.hear = (message) => {
-        if (message.say === 'begun') hand.begun = true;
+      worker.printed = callbacks.log;
+      worker.hear = (message) => {
+        if (message.say === 'begun') worker.begun = true;
         const result = endOf(message);
-        if (result) hand.finish?.(result, message.say !== 'died');
-        else passOn(message, ears);
+        if (result) worker.finish?.(result, message.say !== 'died');
+        else passOn(message, callbacks);
       };
       obsolete?.signal.addEventListener('abort', leave, { once: true });
-      hand.child.ask({ ...work, ask: 'run' });
+      worker.child.ask({ ...work, ask: 'run' });
       if (obsolete?.signal.aborted) leave();
     });
 
   return {
-    async run(work, ears, terms) {
+    async run(work, callbacks, terms) {
       for (;;) {
         if (stopped) return { end: 'stopped' };
         const used = terms.isolate ? undefined : idle.pop();
-        const hand = used ?? start();
-        const result = await assign(hand, work, ears, terms);
+        const worker = used ?? start();
+        const result = await assign(worker, work, callbacks, terms);
         // What an earlier task left behind killed it: that is not this one's fault.
-        const innocent = used !== undefined && result.end === 'failed' && !hand.begun;
+        const innocent = used !== undefined && result.end === 'failed' && !worker.begun;
         if (!innocent) return result;
       }
     },
     checkpointNow() {
-      for (const hand of all) if (hand.finish) hand.child.raise(FLAGS.checkpointDue);
+      for (const worker of all) if (worker.finish) worker.child.signal(CONTROL_FLAGS.checkpointDue);
     },
     stop(grace_ms) {
       stopped = true;
-      for (const hand of all) hand.child.raise(FLAGS.stop);
+      for (const worker of all) worker.child.signal(CONTROL_FLAGS.stop);
       const late = setTimeout(() => {
         for (const { finish } of [...all]) finish?.({ end: 'stopped' }, false);
       }, grace_ms);
@@ -164,7 +168,7 @@ export function createWorkers(command: WorkerCommand): Workers {
 export const lateWords = (timeout_ms: number): string =>
   `it took longer than its timeout of ${timeout_ms / 1000} s, and was ended`;
 
-/** What the last message on an assignment says of its end; undefined for one that is not the last. */
+/** What the last message on a request says of its end; undefined for one that is not the last. */
 function endOf(message: WorkerMessage): WorkerResult | undefined {
   switch (message.say) {
     case 'done':
@@ -188,8 +192,8 @@ function endOf(message: WorkerMessage): WorkerResult | undefined {
   }
 }
 
-function passOn(message: WorkerMessage, ears: WorkerEars): void {
-  if (message.say === 'progress') ears.progress(message.done, message.of, message.note);
-  else if (message.say === 'log') ears.log(message.line);
-  else if (message.say === 'checkpoint') ears.checkpoint(message.bytes);
+function passOn(message: WorkerMessage, callbacks: WorkerCallbacks): void {
+  if (message.say === 'progress') callbacks.progress(message.done, message.of, message.note);
+  else if (message.say === 'log') callbacks.log(message.line);
+  else if (message.say === 'checkpoint') callbacks.checkpoint(message.bytes);
 }

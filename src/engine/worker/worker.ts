@@ -22,8 +22,8 @@ import {
 } from '../stage.ts';
 import { type Blobs, keptBlobs, type ReadBlob } from './blobs.ts';
 import {
-  type Assignment,
-  FLAGS,
+  type ActionRequest,
+  CONTROL_FLAGS,
   type GivenBlob,
   type InputBlobs,
   type StageQuestion,
@@ -61,7 +61,7 @@ export type AnswerQuestion = (
 export interface WorkerSide {
   /** Sends a message. It has left the process when this returns: a stage that computes never lets it leave later. */
   say(message: WorkerMessage): void;
-  /** Int32 of `FLAGS`, which the engine raises while a stage computes. */
+  /** Int32 of `CONTROL_FLAGS`, which the engine raises while a stage computes. */
   readonly flags: Int32Array;
 }
 
@@ -132,8 +132,8 @@ export function ownFrames(stack: string | undefined): string | undefined {
 }
 
 /** The loader of an action: it gives something only while the tools are those that are in the key. */
-async function loaderFor(stage: StageDeclaration, assignment: Assignment): Promise<Load> {
-  const { root, params, tools } = assignment;
+async function loaderFor(stage: StageDeclaration, request: ActionRequest): Promise<Load> {
+  const { root, params, tools } = request;
   if (tools === null) {
     return (name) => {
       throw new StageError(`the stage loads ${name}, but declares no tools for these params`);
@@ -148,25 +148,25 @@ async function loaderFor(stage: StageDeclaration, assignment: Assignment): Promi
 }
 
 async function run(
-  assigned: Assignment,
+  assigned: ActionRequest,
   own: Voice,
   flags: Int32Array,
   blobs: Blobs,
 ): Promise<WorkerMessage> {
-  const assignment = { ...assigned, params: canonical(assigned.params) };
-  Atomics.store(flags, FLAGS.checkpointDue, 0);
-  const given = await contentsOf(assignment, blobs);
+  const request = { ...assigned, params: canonical(assigned.params) };
+  Atomics.store(flags, CONTROL_FLAGS.checkpointDue, 0);
+  const given = await contentsOf(request, blobs);
   if ('lost' in given) return { say: 'lost', digests: given.lost };
-  const stage = await importStage(assignment.bundle);
+  const stage = await importStage(request.bundle);
   const contents = inOrder(given.files).map(([name, { bytes }]) => [name, bytes]);
   const outputs = await stage.run({
-    params: assignment.params,
+    params: request.params,
     inputs: decodeInputs(stage, given.inputs),
     files: Object.fromEntries(contents),
     progress: throttledProgress(own),
     log: (line) => own.say({ say: 'log', line: shortLine(line) }),
-    checkpoint: checkpointOf(assignment.checkpoint, flags, own),
-    load: await loaderFor(stage, assignment),
+    checkpoint: checkpointOf(request.checkpoint, flags, own),
+    load: await loaderFor(stage, request),
   });
   const encoded = encodeOutputs(stage, outputs);
   for (const [port, { items }] of Object.entries(given.inputs)) {
@@ -187,7 +187,10 @@ type Contents =
   | { readonly lost: readonly Digest[] };
 
 /** Everything that an action reads, in memory, or what the store lacks of it. */
-async function contentsOf({ inputs, files, cache }: Assignment, blobs: Blobs): Promise<Contents> {
+async function contentsOf(
+  { inputs, files, cache }: ActionRequest,
+  blobs: Blobs,
+): Promise<Contents> {
   const all = [...Object.values(inputs).flatMap(({ items }) => items), ...Object.values(files)];
   // The store's library takes a while to load: tasks whose inputs are all small never need it.
   const read = all.some(({ bytes }) => bytes === undefined)
@@ -344,11 +347,12 @@ function checkpointOf(saved: Uint8Array | null, flags: Int32Array, own: Voice): 
   return {
     load: () => (saved ? decode(saved) : undefined),
     save(state) {
-      Atomics.store(flags, FLAGS.checkpointDue, 0);
+      Atomics.store(flags, CONTROL_FLAGS.checkpointDue, 0);
       own.say({ say: 'checkpoint', bytes: encode(state) });
-      if (Atomics.load(flags, FLAGS.stop) === 1) throw new Stopped();
+      if (Atomics.load(flags, CONTROL_FLAGS.stop) === 1) throw new Stopped();
     },
     due: () =>
-      Atomics.load(flags, FLAGS.checkpointDue) === 1 || Atomics.load(flags, FLAGS.stop) === 1,
+      Atomics.load(flags, CONTROL_FLAGS.checkpointDue) === 1 ||
+      Atomics.load(flags, CONTROL_FLAGS.stop) === 1,
   };
 }

@@ -1,8 +1,8 @@
 // compaction.ts — a mark beside the store while it is rewritten, so that nobody opens it meanwhile
 import { rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 
-/** A mark that was not renewed for this long is of a process that died: it ends with its process, like a claim. */
-const LEASE_MS = 10_000;
+/** A mark that was not renewed for this long is of a process that died: it ends with its process, like a lease. */
+const MARK_LEASE_MS = 10_000;
 const RENEW_MS = 2000;
 
 const markOf = (file: string): string => `${file}.compacting`;
@@ -10,7 +10,7 @@ const markOf = (file: string): string => `${file}.compacting`;
 /** Whether somebody is rewriting the store. */
 export function isCompacting(file: string, now: number): boolean {
   const mark = statSync(markOf(file), { throwIfNoEntry: false });
-  return mark !== undefined && now - mark.mtimeMs < LEASE_MS;
+  return mark !== undefined && now - mark.mtimeMs < MARK_LEASE_MS;
 }
 
 /** The identity of the file: another one after a compaction. */

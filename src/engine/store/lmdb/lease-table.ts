@@ -1,38 +1,39 @@
-// lease-table.ts — where claims lie: a file of their own, which is never flushed
+// lease-table.ts — leases in a file of their own, which is never flushed
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Key } from '../../model/key.ts';
 import { bootId } from '../../model/process-identity.ts';
-import type { Claim } from '../../model/record.ts';
+import type { Lease } from '../../model/record.ts';
 import { type LmdbRoot, type LmdbTable, openAlone, openRoot, transact } from './lmdb-root.ts';
 
-/** The file of claims, opened when it is needed. */
-export interface ClaimsFile {
-  all(): ReadonlyMap<Key, Claim>;
-  write<T>(action: (table: LmdbTable<Claim>) => T): T;
+/** The file of leases, opened when it is needed. */
+export interface LeaseTable {
+  /** Expired ones included. */
+  all(): ReadonlyMap<Key, Lease>;
+  write<T>(action: (table: LmdbTable<Lease>) => T): T;
   /** A write that takes something away: a full disk does not hinder it. */
-  remove<T>(action: (table: LmdbTable<Claim>) => T): T;
+  remove<T>(action: (table: LmdbTable<Lease>) => T): T;
   close(): Promise<void>;
 }
 
 /**
- * Claims lie in a file of their own that is never flushed: they end with their processes, and so with the machine. What
+ * Leases lie in a file of their own that is never flushed: they end with their processes, and so with the machine. What
  * a machine that lost its power left of such a file cannot be trusted, so each of its boots has another.
  */
-export function openClaims(folder: string): ClaimsFile {
+export function openLeaseTable(folder: string): LeaseTable {
   const boot = bootId();
   const name = boot === undefined ? 'claims.lmdb' : `claims-${boot.slice(0, 8)}.lmdb`;
-  let opened: { root: LmdbRoot; table: LmdbTable<Claim> } | undefined;
-  const openNow = (): { root: LmdbRoot; table: LmdbTable<Claim> } => {
+  let opened: { root: LmdbRoot; table: LmdbTable<Lease> } | undefined;
+  const openNow = (): { root: LmdbRoot; table: LmdbTable<Lease> } => {
     for (const other of readdirSync(folder)) {
       if (/^claims.*\.lmdb/.test(other) && !other.startsWith(name)) rmSync(join(folder, other));
     }
     return openAlone(folder, name, () => {
       const root = openRoot(folder, name, { noSync: boot !== undefined });
-      return { root, table: root.openDB<Claim, string>({ name: 'claims', encoding: 'json' }) };
+      return { root, table: root.openDB<Lease, string>({ name: 'claims', encoding: 'json' }) };
     });
   };
-  const write = <T>(action: (table: LmdbTable<Claim>) => T, bytes?: number): T => {
+  const write = <T>(action: (table: LmdbTable<Lease>) => T, bytes?: number): T => {
     // Commands that only read never get here, and make no file.
     opened ??= openNow();
     const { root, table } = opened;

@@ -6,18 +6,18 @@ import { STORE_FILE } from '../../files/up-to-date.ts';
 import { type Digest, digestOf, type Key } from '../../model/key.ts';
 import type { Identity } from '../../model/process-identity.ts';
 import {
-  CLAIM_LEASE_MS,
+  type ActionRecord,
+  LEASE_MS,
   logKey,
   type RunRecord,
   type TaskLog,
-  type Trace,
 } from '../../model/record.ts';
 import { openJournal } from '../journal.ts';
 import { openRunTable } from '../run-table.ts';
 import { type Store, StoreError, type Tables, type Upkeep } from '../store.ts';
 import { checkFormat, STORE_FORMAT } from '../store-format.ts';
 import { inodeOf, isCompacting } from './compaction.ts';
-import { openClaims } from './lease-table.ts';
+import { openLeaseTable } from './lease-table.ts';
 import {
   type LmdbRoot,
   openAlone,
@@ -37,7 +37,7 @@ function openTables(folder: string) {
     meta: table<number>('meta'),
     blobs: root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' }),
     partials: root.openDB<Buffer, string>({ name: 'partial', encoding: 'binary' }),
-    traces: table<Trace>('traces'),
+    traces: table<ActionRecord>('traces'),
     latest: table<Key>('latest'),
     runs: table<RunRecord>('runs'),
   };
@@ -81,7 +81,7 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
   /** Every write: one transaction, flushed to disk before it returns, an error worded for people. */
   const write = <T>(action: () => T, bytes = 0): T => transact(root, folder, action, bytes);
   const remove = <T>(action: () => T): T => write(action, -1);
-  const claims = openClaims(folder);
+  const leases = openLeaseTable(folder);
   const putRun: Store['putRun'] = (run, said = []) => {
     // A table cannot be opened within a transaction.
     const kept = said.length > 0 ? logs() : undefined;
@@ -167,11 +167,11 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
     dropPartial(key) {
       if (partials.doesExist(key)) remove(() => partials.removeSync(key));
     },
-    claim(key, owner, now, holder, leaseOf = () => CLAIM_LEASE_MS) {
-      const other = claims.write((table) => {
+    acquire(key, owner, now, holder, durationOf = () => LEASE_MS) {
+      const other = leases.write((table) => {
         const held = table.get(key);
-        const lease = held?.holder ? leaseOf(held.holder) : CLAIM_LEASE_MS;
-        if (held && held.owner !== owner && now - held.renewed < lease) return held;
+        const duration = held?.holder ? durationOf(held.holder) : LEASE_MS;
+        if (held && held.owner !== owner && now - held.renewed < duration) return held;
         table.putSync(key, { owner, renewed: now, ...(holder && { holder }) });
         return undefined;
       });
@@ -180,14 +180,14 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
       return other;
     },
     renew: (keys, owner, now) =>
-      claims.write((table) => {
+      leases.write((table) => {
         for (const key of keys) {
           const held = table.get(key);
           if (held?.owner === owner) table.putSync(key, { ...held, renewed: now });
         }
       }),
     release: (key, owner) =>
-      claims.remove((table) => {
+      leases.remove((table) => {
         if (table.get(key)?.owner === owner) table.removeSync(key);
       }),
     beginRun: (run, notes) => openJournal(folder, run, notes),
@@ -209,16 +209,11 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
           return isShared(root);
         },
         write: remove,
-        claims: () => claims.all(),
-        dropClaims(keys: readonly Key[]) {
-          claims.remove((table) => {
-            for (const key of keys) table.removeSync(key);
-          });
-        },
+        leases: () => leases.all(),
       };
     },
     close: lazy(async () => {
-      await claims.close();
+      await leases.close();
       await root.close();
     }),
   };
@@ -257,7 +252,7 @@ function upkeepOf(
   root: LmdbRoot,
   file: string,
   tables: Tables,
-): Omit<Upkeep, 'write' | 'shared' | 'claims' | 'dropClaims'> {
+): Omit<Upkeep, 'write' | 'shared' | 'leases'> {
   const bytesOf = (table: { getStats(): object }): number => {
     const stats = table.getStats() as PageStats;
     const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { STORE_FILE } from '../../files/up-to-date.ts';
 import { type Digest, digestOf, type Key } from '../../model/key.ts';
 import type { Identity } from '../../model/process-identity.ts';
-import { logKey, type RunRecord, type TaskLog, type Trace } from '../../model/record.ts';
+import { type ActionRecord, logKey, type RunRecord, type TaskLog } from '../../model/record.ts';
 import { emptyStore } from '../empty-store.ts';
 import { openRunTable } from '../run-table.ts';
 import { type Store, StoreError, type Table, type Tables, type Upkeep } from '../store.ts';
@@ -48,7 +48,7 @@ export function openStoreReadOnly(
   const isOwn = (value: Buffer, digest: string): boolean => digestOf(value) === digest;
   const blobs = file.table('blobs', isOwn);
   const meta = jsonTable<number>(file.table('meta'));
-  const traces = jsonTable<Trace>(file.table('traces'));
+  const traces = jsonTable<ActionRecord>(file.table('traces'));
   const latest = jsonTable<Key>(file.table('latest'));
   const runs = jsonTable<RunRecord>(file.table('runs'));
   const logs = jsonTable<TaskLog>(file.table('logs'));
@@ -141,7 +141,7 @@ const refusing = {
   commit: refuse,
   putPartial: refuse,
   dropPartial: refuse,
-  claim: refuse,
+  acquire: refuse,
   renew: refuse,
   release: refuse,
   beginRun: refuse,
@@ -174,8 +174,7 @@ function upkeepOf(file: string, tables: Tables, all: readonly ReadTable<unknown>
   return {
     file,
     tables,
-    claims: () => new Map(),
-    dropClaims: refuse,
+    leases: () => new Map(),
     write: refuse,
     bytes: () => all.reduce((sum, table) => sum + table.bytes(), 0),
     // Who else is there cannot be told without the lock file.

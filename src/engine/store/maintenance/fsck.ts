@@ -1,6 +1,6 @@
 // fsck.ts — reads everything in a store and tells what is wrong with it
 import { type Digest, digestOf, type Key, keyOf, type TaskId } from '../../model/key.ts';
-import { CLAIM_LEASE_MS, type Trace } from '../../model/record.ts';
+import type { ActionRecord } from '../../model/record.ts';
 import type { Tables, Upkeep } from '../store.ts';
 
 /** Something wrong in a store. */
@@ -13,18 +13,13 @@ export type Defect =
       readonly key: Key;
     }
   | { readonly kind: 'damaged checkpoint'; readonly key: Key }
-  | { readonly kind: 'damaged trace'; readonly key: Key }
-  | { readonly kind: 'dead claim'; readonly key: Key; readonly owner: string };
+  | { readonly kind: 'damaged trace'; readonly key: Key };
 
-/** How far an examination is. */
-export type OnExamined = (done: number, of: number) => void;
+/** Hears how far the check is, in blobs. */
+export type OnChecked = (done: number, of: number) => void;
 
 /** Reads everything in a store and tells what is wrong. Changes nothing. */
-export function examine(
-  { tables, claims }: Upkeep,
-  now: number,
-  onExamined: OnExamined,
-): readonly Defect[] {
+export function checkStore({ tables }: Upkeep, onChecked: OnChecked): readonly Defect[] {
   const defects: Defect[] = [];
   const makers = new Map<string, TaskId[]>();
   for (const key of tables.traces.getKeys()) {
@@ -46,21 +41,18 @@ export function examine(
       const made = makers.get(digest) ?? [];
       defects.push({ kind: 'damaged blob', digest: digest as Digest, made });
     }
-    onExamined(index + 1, blobs.length);
+    onChecked(index + 1, blobs.length);
   });
   for (const key of tables.partials.getKeys()) {
     const kept = Buffer.from(tables.partials.get(key) ?? []);
     if (digestOf(kept.subarray(64)) === kept.toString('latin1', 0, 64)) continue;
     defects.push({ kind: 'damaged checkpoint', key: key as Key });
   }
-  for (const [key, { owner, renewed }] of claims()) {
-    if (now - renewed >= CLAIM_LEASE_MS) defects.push({ kind: 'dead claim', key, owner });
-  }
   return defects;
 }
 
 /** A trace that can be read and whose parts give its key. */
-function readTrace({ traces }: Tables, key: string): Trace | undefined {
+function readTrace({ traces }: Tables, key: string): ActionRecord | undefined {
   try {
     const trace = traces.get(key);
     return trace && keyOf(trace.parts) === key ? trace : undefined;
@@ -70,8 +62,7 @@ function readTrace({ traces }: Tables, key: string): Trace | undefined {
 }
 
 /** Drops what is wrong, so that a make puts it right. */
-export function repair({ tables, write, dropClaims }: Upkeep, defects: readonly Defect[]): void {
-  dropClaims(defects.flatMap((defect) => (defect.kind === 'dead claim' ? [defect.key] : [])));
+export function repairStore({ tables, write }: Upkeep, defects: readonly Defect[]): void {
   write(() => {
     for (const defect of defects) {
       if (defect.kind === 'damaged blob') tables.blobs.removeSync(defect.digest);

@@ -2,8 +2,8 @@
 import { readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest, Key } from '../../model/key.ts';
-import { type Identity, sightFor } from '../../model/process-identity.ts';
-import { CLAIM_LEASE_MS, type Claim, type RunRecord, type Trace } from '../../model/record.ts';
+import { type Identity, livenessFor } from '../../model/process-identity.ts';
+import { type ActionRecord, LEASE_MS, type Lease, type RunRecord } from '../../model/record.ts';
 import { attemptsIn, removeTree } from '../../process/scratch-folder.ts';
 import { beginCompaction } from '../lmdb/compaction.ts';
 import { type Store, StoreError, type Upkeep } from '../store.ts';
@@ -41,12 +41,11 @@ export function keptRuns(store: Store, { tables }: Upkeep, newest: number): read
     );
 }
 
-/** Claims whose holder renewed them in time, and is not known to be gone. */
-export function liveClaims(upkeep: Upkeep, now: number, identity: Identity): readonly Claim[] {
-  const sight = sightFor(identity);
-  return [...upkeep.claims().values()].filter(
-    ({ renewed, holder }) =>
-      now - renewed < CLAIM_LEASE_MS && !(holder && sight(holder) === 'gone'),
+/** Leases whose holder renewed them in time, and is not known to be gone. */
+export function liveLeases(upkeep: Upkeep, now: number, identity: Identity): readonly Lease[] {
+  const liveness = livenessFor(identity);
+  return [...upkeep.leases().values()].filter(
+    ({ renewed, holder }) => now - renewed < LEASE_MS && !(holder && liveness(holder) === 'dead'),
   );
 }
 
@@ -59,7 +58,7 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
     for (const key of Object.values(run.tasks)) keys.add(key);
     for (const key of Object.values(run.begun ?? {})) unmade.add(key);
   }
-  for (const key of upkeep.claims().keys()) unmade.add(key);
+  for (const key of upkeep.leases().keys()) unmade.add(key);
   // What a run noted that was cut off may lack its last results: they say themselves whose they are.
   const cut = new Set(
     runs.flatMap(({ id, state = 'finished' }) => (state === 'finished' ? [] : [id])),
@@ -68,7 +67,7 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
   const sizes = new Map<string, number>();
   const traces: Key[] = [];
   for (const key of tables.traces.getKeys()) {
-    const trace = tables.traces.get(key) as Trace;
+    const trace = tables.traces.get(key) as ActionRecord;
     for (const { digest, bytes } of Object.values(trace.outputs)) sizes.set(digest, bytes);
     if (!keys.has(key) && !cut.has(trace.made.run)) traces.push(key as Key);
     else for (const digest of reachedBy(trace)) blobs.add(digest);
@@ -93,7 +92,7 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
   };
 }
 
-function reachedBy({ outputs, parts }: Trace): readonly Digest[] {
+function reachedBy({ outputs, parts }: ActionRecord): readonly Digest[] {
   const made = Object.values(outputs).map(({ digest }) => digest);
   return [...made, ...Object.values(parts.source ?? {})];
 }
