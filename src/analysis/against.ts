@@ -15,7 +15,7 @@ export function compareFrames(now: Frame, before: Frame): Compared {
   const earlier = new Map(before.rows.map((row) => [row[beforeTask], row]));
   const numbers = now.columns.flatMap(({ kind, name }, at) => {
     if (kind !== 'number') return [];
-    return [{ at, then: before.columns.findIndex((column) => column.name === name) }];
+    return [{ at, index: before.columns.findIndex((column) => column.name === name) }];
   });
   const kept = now.columns.flatMap(({ kind }, at) => (kind === 'number' ? [] : [at]));
   const shared = now.rows.filter((row) => earlier.has(row[nowTask]));
@@ -23,7 +23,7 @@ export function compareFrames(now: Frame, before: Frame): Compared {
     const then = earlier.get(row[nowTask]) ?? [];
     return [
       ...kept.map((at) => row[at]),
-      ...numbers.flatMap(({ at, then: index }): Cell[] => {
+      ...numbers.flatMap(({ at, index }): Cell[] => {
         const value = index < 0 ? null : (then[index] ?? null);
         const both = typeof row[at] === 'number' && typeof value === 'number';
         return [row[at], value, both ? Number(row[at]) - Number(value) : null];

@@ -40,7 +40,7 @@ export class AnalysisError extends Error {
 /** The number that a column tells of. */
 export const metricOf = ({ name, metric }: Column): string => metric ?? name;
 
-/** The index of the column that a word names: its name, or the end of one that no other has. @throws AnalysisError */
+/** The index of the column that a word names: its name, or the end of the one name that is least nested. @throws AnalysisError */
 export function columnAt(columns: readonly Column[], word: string): number {
   const exact = columns.findIndex(({ name }) => name === word);
   if (exact >= 0) return exact;
@@ -49,16 +49,31 @@ export function columnAt(columns: readonly Column[], word: string): number {
   );
   if (means.length === 1) return means[0];
   const ends = columns.flatMap(({ name }, at) => (name.endsWith(`.${word}`) ? [at] : []));
-  if (ends.length === 1) return ends[0];
-  if (ends.length > 1) {
-    const some = ends.map((at) => columns[at].name).join(', ');
+  const depth = (at: number): number => columns[at].name.split('.').length;
+  const least = ends.reduce((low, at) => Math.min(low, depth(at)), Number.POSITIVE_INFINITY);
+  const nearest = ends.filter((at) => depth(at) === least);
+  if (nearest.length === 1) return nearest[0];
+  if (nearest.length > 1) {
+    const some = nearest.map((at) => columns[at].name).join(', ');
     throw new AnalysisError(
-      `\`${word}\` may be any of ${ends.length} columns`,
+      `\`${word}\` may be any of ${nearest.length} columns`,
       `name one: ${some}`,
     );
   }
-  const known = columns.map(({ name }) => name);
-  throw new AnalysisError(`there is no column \`${word}\``, didYouMean(word, known));
+  throw new AnalysisError(`there is no column \`${word}\``, nearColumn(columns, word));
+}
+
+/** The column that somebody may have meant: names within an output are near, too. */
+function nearColumn(columns: readonly Column[], word: string): string | undefined {
+  const ends = columns.flatMap(({ name }) => name.split('.').at(-1) ?? []);
+  const near = didYouMean(word, new Set(ends));
+  const isNear = near?.startsWith('did you mean') === true;
+  return isNear
+    ? near
+    : didYouMean(
+        word,
+        columns.map(({ name }) => name),
+      );
 }
 
 /** A frame with some of its columns, in that order. */

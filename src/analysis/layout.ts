@@ -8,6 +8,8 @@ export interface TextColumn {
   readonly isNumber: boolean;
   /** Whether it tells which row this is. */
   readonly isKey: boolean;
+  /** The number that it tells of; columns of one number stand and fall together. */
+  readonly metric?: string;
   readonly cells: readonly string[];
 }
 
@@ -70,6 +72,7 @@ function plainColumn({ columns, rows }: Frame, at: number, oneMetric: boolean): 
     head: headOf(column, oneMetric),
     isNumber: true,
     isKey: false,
+    metric: metricOf(column),
     cells: cells.map((cell) => textOf(cell, style, isSigned)),
   };
 }
@@ -116,13 +119,13 @@ function meanColumns(frame: Frame, at: number, layout: MeanLayout): readonly Tex
   });
   const metric = metricOf(column);
   const head = column.label === undefined ? metric : headOf(column, layout.oneMetric);
-  const own: TextColumn = { head, isNumber: true, isKey: false, cells };
+  const own: TextColumn = { head, isNumber: true, isKey: false, metric, cells };
   if (layout.isPivot || lows.every((low) => low === null)) return [own];
   const ends = padder([...lows, ...highs].map((end) => textOf(end, style)));
   const intervals = lows.map((low, row) =>
     low === null ? NOTHING : `[${ends(textOf(low, style))}, ${ends(textOf(highs[row], style))}]`,
   );
-  return [own, { head: '95 % interval', isNumber: true, isKey: false, cells: intervals }];
+  return [own, { head: '95 % interval', isNumber: true, isKey: false, metric, cells: intervals }];
 }
 
 function padder(texts: readonly string[]): (text: string) => string {

@@ -45,26 +45,41 @@ export function headlineOf({ columns, rows }: Frame): string | undefined {
   });
   const varying = numbers.filter(({ at }) => rows.some((row) => !Object.is(row[at], rows[0][at])));
   const [best] = (varying.length > 0 ? varying : numbers)
-    .map(({ column }, order) => ({ column, order, rank: headlineRank(metricOf(column)) }))
+    .map(({ column, at }, order) => {
+      const missing = rows.filter((row) => row[at] === null).length / Math.max(1, rows.length);
+      return { column, order, rank: headlineRank(metricOf(column)) + 5 * missing };
+    })
     .sort((a, b) => a.rank - b.rank || a.order - b.order);
   return best?.column.name;
 }
 
 const HEADLINES: readonly RegExp[] = [
-  /accuracy|(?:^|[._-])acc(?:$|[._-])/i,
-  /(?:^|[._-])(?:f1|auc|auroc|map|bleu|rouge|r2|reward|score|dice|iou)/i,
-  /loss|error|(?:^|[._-])(?:err|mse|rmse|mae|nll|perplexity|ppl|wer)/i,
+  /accuracy|(?:^|[ .-])acc(?:$|[ .-])/,
+  /(?:^|[ .-])(?:f1|auc|auroc|bleu|rouge|r2|reward|score|dice|iou)/,
+  /loss|error|(?:^|[ .-])(?:err|mse|rmse|mae|nll|perplexity|ppl|wer)/,
 ];
-const HELD_OUT = /test|val|eval|dev|final/i;
-const TRAINING = /train/i;
+/** The word alone, without a qualification such as `test`. */
+const BARE =
+  /^(?:accuracy|acc|f1|auc|auroc|bleu|rouge|r2|reward|score|loss|error|mse|rmse|mae|nll|ppl)$/;
 
-/** The smaller, the more a number says about a task. */
+/** The smaller, the more a number says about a task: an accuracy before a loss, on test data before training data. */
 export function headlineRank(name: string): number {
-  const kind = HEADLINES.findIndex((pattern) => pattern.test(name));
-  const base = 10 * (kind < 0 ? HEADLINES.length : kind);
-  const depth = Math.min(3, name.split('.').length - 1);
-  if (kind < 0) return base;
-  return base + (HELD_OUT.test(name) ? 0 : TRAINING.test(name) ? 5 : 2) + depth / 10;
+  const words = name
+    .replace(/([a-z\d])([A-Z])/g, '$1 $2')
+    .replaceAll('_', ' ')
+    .toLowerCase();
+  const kind = HEADLINES.findIndex((pattern) => pattern.test(words));
+  if (kind < 0) return 10 * HEADLINES.length;
+  const steps = words.split('.');
+  const bare = BARE.test(steps[steps.length - 1]) ? 0 : 1;
+  const held = /train/.test(words)
+    ? 4
+    : /val|dev/.test(words)
+      ? 1.5
+      : /test|eval/.test(words)
+        ? 0
+        : 0.5;
+  return 10 * kind + bare + held + 0.3 * Math.min(5, steps.length);
 }
 
 /** The column by which rows are ordered where nobody says, the best first. */

@@ -1,6 +1,6 @@
 // results.ts — what tasks gave, read out of the store: labels, numbers and series of each
 import type { Coordinates, Digest, Json, TaskId } from '../engine/model/key.ts';
-import type { Trace } from '../engine/model/record.ts';
+import type { ActionRecord } from '../engine/model/record.ts';
 import type { Store } from '../engine/store/store.ts';
 import { didYouMean } from '../hint.ts';
 import { AnalysisError, type Cell, type Column, type Frame } from './frame.ts';
@@ -10,7 +10,7 @@ import { type At, readSeries, type Series, type Values, valuesOf } from './value
 export interface RecordedTask {
   readonly task: TaskId;
   readonly at: Coordinates;
-  readonly trace: Trace;
+  readonly record: ActionRecord;
 }
 
 /** What a task gave. */
@@ -51,9 +51,9 @@ export function readResults(
   const lost = new Set<TaskId>();
   const large: string[] = [];
   let dropped = 0;
-  const results = tasks.map(({ task, at, trace }): Result => {
+  const results = tasks.map(({ task, at, record }): Result => {
     const outputs = new Map<string, Values>();
-    for (const [name, { kind, digest, bytes: size }] of Object.entries(trace.outputs)) {
+    for (const [name, { kind, digest, bytes: size }] of Object.entries(record.outputs)) {
       if (kind !== 'json' || (output !== undefined && name !== output)) continue;
       let values = known.get(digest);
       if (values === undefined) {
@@ -87,8 +87,8 @@ const decoder = new TextDecoder();
 
 function checkOutput(tasks: readonly RecordedTask[], output: string): void {
   const kinds = new Map<string, string>();
-  for (const { trace } of tasks) {
-    for (const [name, { kind }] of Object.entries(trace.outputs)) kinds.set(name, kind);
+  for (const { record } of tasks) {
+    for (const [name, { kind }] of Object.entries(record.outputs)) kinds.set(name, kind);
   }
   if (kinds.size === 0 || kinds.get(output) === 'json') return;
   const json = [...kinds].flatMap(([name, kind]) => (kind === 'json' ? [name] : []));
@@ -179,4 +179,23 @@ export function seriesOf(
     }
   }
   return found;
+}
+
+/** Tables of several stages as one: a column `stage`, then every column that one of them has. */
+export function stackFrames(frames: readonly (readonly [stage: string, frame: Frame])[]): Frame {
+  const columns = new Map<string, Column>([['stage', { name: 'stage', kind: 'text' }]]);
+  for (const kind of ['task', 'axis', 'number', 'text'] as const) {
+    for (const column of frames.flatMap(([, frame]) => frame.columns)) {
+      if (column.kind === kind && !columns.has(column.name)) columns.set(column.name, column);
+    }
+  }
+  const names = [...columns.keys()].slice(1);
+  const rows = frames.flatMap(([stage, frame]) => {
+    const at = new Map(frame.columns.map(({ name }, index) => [name, index]));
+    return frame.rows.map((row) => [
+      stage,
+      ...names.map((name) => row[at.get(name) ?? -1] ?? null),
+    ]);
+  });
+  return { columns: [...columns.values()], rows };
 }
