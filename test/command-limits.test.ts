@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { tooLongWords } from '../src/engine/planning/command-line.ts';
+import { formatTooLong } from '../src/engine/planning/command-line.ts';
 import { canRunAsUser, giveToUser, runAsUser } from './as-user.ts';
 import { DOOR, makeRig, type Rig } from './rig.ts';
 
@@ -55,7 +55,7 @@ stages:
       /the command line has 21 arguments of 2,400,025 bytes, .*\(E2BIG\); \{params\.v\} became 20 of them, of 2,400,020 bytes: the program finds it in params\.json/,
     );
     const files = Array.from({ length: 9 }, () => ({ text: 'a file', from: '{inputs.files}' }));
-    expect(tooLongWords([{ text: 'echo', from: undefined }, ...files], {})).toContain(
+    expect(formatTooLong([{ text: 'echo', from: undefined }, ...files], {})).toContain(
       '{inputs.files} became 9 of them, of 63 bytes: {inputs.files.list} is a file in which they stand, one a line',
     );
     expect(stderr).toMatch(/y{40}… is an argument of 131,072 bytes, .* 131,071 \(E2BIG\)\n/);

@@ -116,8 +116,8 @@ describe.skipIf(!hasOther)('somebody who may read a study and not write it', () 
     const after = looks(rig.folder);
     const { stdout } = await asOther(rig, temporary, 'status', '--json');
     expect(JSON.parse(stdout)).toMatchObject([
-      { task: 'a', fate: 'run', reason: { kind: 'changed' } },
-      { task: 'b', fate: 'follow' },
+      { task: 'a', status: 'run', reason: { kind: 'changed' } },
+      { task: 'b', status: 'pending' },
     ]);
     expect((await asOther(rig, temporary, 'show', 'a:n')).stdout).toContain('"twice": 2');
     expect(looks(rig.folder)).toEqual(after);
@@ -132,8 +132,8 @@ describe.skipIf(!hasOther)('somebody who may read a study and not write it', () 
     expect([code, JSON.parse(stdout)]).toMatchObject([
       0,
       [
-        { task: 'a', fate: 'run' },
-        { task: 'b', fate: 'follow' },
+        { task: 'a', status: 'run' },
+        { task: 'b', status: 'pending' },
       ],
     ]);
     expect(readdirSync(rig.folder)).not.toContain('cache');
@@ -232,7 +232,7 @@ for (let n = 1; ; n++) {
         const value = table.get(key);
         if (value === undefined) continue;
         reads += 1;
-        seen.add(value[0]);
+        seen.add(value[0]!);
         expect([900, 9000]).toContain(value.length);
         expect(value.equals(Buffer.alloc(value.length, value[0]))).toBe(true);
       }
@@ -287,9 +287,9 @@ describe('a shell without the tools of the study', () => {
     expect([code, JSON.parse(stdout)]).toMatchObject([
       0,
       [
-        { task: 'a', fate: 'reuse' },
-        { task: 'b', fate: 'unknown', message: why },
-        { task: 'c', fate: 'unknown', message: why, because: 'b' },
+        { task: 'a', status: 'reuse' },
+        { task: 'b', status: 'unknown', message: why },
+        { task: 'c', status: 'unknown', message: why, because: 'b' },
       ],
     ]);
     const words = await rig.run('status');
@@ -302,7 +302,7 @@ describe('a shell without the tools of the study', () => {
     expect([told.code, told.stdout]).toEqual([0, expect.stringContaining('c is unknown here')]);
     expect(told.stdout).toContain('output   u: text');
     expect(JSON.parse((await rig.run('why', 'b', '--json')).stdout)).toMatchObject({
-      fate: 'unknown',
+      status: 'unknown',
       last: { key: expect.any(String) },
     });
     expect((await rig.run('graph')).stdout).toContain('b (1 task, 1 unknown)');

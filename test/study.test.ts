@@ -42,8 +42,8 @@ describe('the study, in miniature', () => {
 
     const changed = set('profiles.lognormal-cv0.5.cv=0.7');
     const forecast = await rig.make('report', '--dry-run', ...TINY, ...changed);
-    const fates = forecast.events.filter(({ event }) => event === 'forecast');
-    const foreseen = fates.filter(({ fate }) => fate === 'run' || fate === 'follow');
+    const forecasts = forecast.events.filter(({ event }) => event === 'forecast');
+    const foreseen = forecasts.filter(({ status }) => status === 'run' || status === 'pending');
     const third = await rig.make('report', ...TINY, ...changed);
     const expected = [
       'claims',
@@ -76,7 +76,7 @@ describe('the study, in miniature', () => {
       'C1-networks not tested',
       'C5-networks not tested',
     ]);
-    const impossible = claims[1].contrasts.find(({ verdict }) => verdict === 'not tested');
+    const impossible = claims[1]!.contrasts.find(({ verdict }) => verdict === 'not tested');
     expect(impossible).toMatchObject({ label: '32-16 0.8 erk lognormal-cv2.5' });
     expect(impossible?.reason).toContain('= 2.00 there');
     expect(rig.read('artifacts/report/report.html')).toContain('Which neurons become hubs');

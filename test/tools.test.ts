@@ -160,9 +160,9 @@ describe('engine: tensorflow', () => {
       ]);
       const why = JSON.parse((await rig.run('why', TARGET, '--json', ...SMALL)).stdout);
       expect(why).toMatchObject({
-        fate: 'reuse',
+        status: 'reuse',
         tolerance: 0.01,
-        parts: { tools: { [CORE]: '4.22.0', [WASM[0]]: '4.22.0' } },
+        parts: { tools: { [CORE]: '4.22.0', [WASM[0]!]: '4.22.0' } },
       });
 
       // Its JavaScript without its native library: the same backend, so the same key.

@@ -128,7 +128,7 @@ describe('why', () => {
     `);
     const { stdout } = await rig.run('why', 'draw/0', '--json');
     expect(JSON.parse(stdout)).toMatchObject({
-      fate: 'reuse',
+      status: 'reuse',
       command: 'make -q -j 1',
       before: {
         task: 'draw[0]',

@@ -2,7 +2,7 @@
 import { canonicalJson, type Json, type Key, type Named } from '../engine/model/key.ts';
 import type { ActionRecord } from '../engine/model/record.ts';
 import { type Difference, differences } from '../engine/store/compare.ts';
-import type { Store } from '../engine/store/store.ts';
+import type { ActionCache } from '../engine/store/store.ts';
 
 /** What two runs are told apart by: runs of the history, or the pipeline as it is now. */
 export interface RunFacts {
@@ -33,11 +33,11 @@ export interface Causes {
 }
 
 /** Finds what differs between two runs, by what they noted and by the records of the tasks that both have. */
-export function causesBetween(
-  store: Pick<Store, 'trace'>,
+export async function causesBetween(
+  actions: Pick<ActionCache, 'get'>,
   before: RunFacts,
   after: RunFacts,
-): Causes {
+): Promise<Causes> {
   const parts = new PartChanges();
   const pairs = new Set<string>();
   for (const task of Object.keys(after.tasks)) {
@@ -46,7 +46,7 @@ export function causesBetween(
     const pair = `${from} ${to}`;
     if (from === to || pairs.has(pair)) continue;
     pairs.add(pair);
-    const [a, b] = [store.trace(from), store.trace(to)];
+    const [a, b] = [await actions.get(from), await actions.get(to)];
     if (a && b) parts.compare(task.replace(/\[.*/s, ''), a, b);
   }
   return {

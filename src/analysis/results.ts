@@ -1,7 +1,7 @@
 // results.ts — what tasks gave, read out of the store: labels, numbers and series of each
 import type { Coordinates, Digest, Json, TaskId } from '../engine/model/key.ts';
 import type { ActionRecord } from '../engine/model/record.ts';
-import type { Store } from '../engine/store/store.ts';
+import type { BlobStore } from '../engine/store/store.ts';
 import { didYouMean } from '../hint.ts';
 import { AnalysisError, type Cell, type Column, type Frame } from './frame.ts';
 import { type At, readSeries, type Series, type Values, valuesOf } from './values.ts';
@@ -41,17 +41,18 @@ const NAMED_BYTES_MAX = 256 * 2 ** 20;
  * Reads the JSON outputs of tasks of one stage; all of them, or the one that is named.
  * @throws AnalysisError when no task has such an output
  */
-export function readResults(
-  store: Pick<Store, 'blob'>,
+export async function readResults(
+  blobs: Pick<BlobStore, 'get'>,
   tasks: readonly RecordedTask[],
   output?: string,
-): Results {
+): Promise<Results> {
   if (output !== undefined) checkOutput(tasks, output);
   const known = new Map<Digest, Values>();
   const lost = new Set<TaskId>();
   const large: string[] = [];
   let dropped = 0;
-  const results = tasks.map(({ task, at, record }): Result => {
+  const results: Result[] = [];
+  for (const { task, at, record } of tasks) {
     const outputs = new Map<string, Values>();
     for (const [name, { kind, digest, bytes: size }] of Object.entries(record.outputs)) {
       if (kind !== 'json' || (output !== undefined && name !== output)) continue;
@@ -61,7 +62,7 @@ export function readResults(
           large.push(`${task}:${name}`);
           continue;
         }
-        const json = jsonOf(store, digest);
+        const json = await jsonOf(blobs, digest);
         if (json === undefined) {
           lost.add(task);
           continue;
@@ -72,14 +73,14 @@ export function readResults(
       dropped += values.dropped;
       outputs.set(name, values);
     }
-    return { task, at, outputs };
-  });
+    results.push({ task, at, outputs });
+  }
   return { results, lost: [...lost], large, dropped };
 }
 
 /** A JSON blob, verified; undefined when it is not there. */
-function jsonOf(store: Pick<Store, 'blob'>, digest: Digest): Json | undefined {
-  const bytes = store.blob(digest);
+async function jsonOf(blobs: Pick<BlobStore, 'get'>, digest: Digest): Promise<Json | undefined> {
+  const bytes = await blobs.get(digest);
   return bytes && (JSON.parse(decoder.decode(bytes)) as Json);
 }
 

@@ -5,19 +5,23 @@ import type { Key, TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord, RunRecord } from '../../engine/model/record.ts';
 import type { Plan, Task } from '../../engine/planning/plan.ts';
 import { type Action, actionOf, decide } from '../../engine/rebuilder/action.ts';
-import { type Absence, skippedFor, standingOf } from '../../engine/rebuilder/missing-output.ts';
+import {
+  type MissingOutput,
+  readinessOf,
+  skipReason,
+} from '../../engine/rebuilder/missing-output.ts';
 import type { Store } from '../../engine/store/store.ts';
 
 /** What became of a task. */
-export type Settled =
-  | { readonly end: 'made'; readonly trace: ActionRecord }
+export type FinalOutcome =
+  | { readonly outcome: 'made'; readonly trace: ActionRecord }
   /** It cannot be done; with a trace when the stage itself found that. */
-  | { readonly end: 'infeasible'; readonly message: string; readonly trace?: ActionRecord }
-  | { readonly end: 'failed'; readonly failure: Failure }
+  | { readonly outcome: 'infeasible'; readonly message: string; readonly trace?: ActionRecord }
+  | { readonly outcome: 'failed'; readonly failure: Failure }
   /** It needs one that failed, or has the key of one. */
-  | { readonly end: 'skipped'; readonly message: string; readonly failure?: Failure }
+  | { readonly outcome: 'skipped'; readonly message: string; readonly failure?: Failure }
   /** Nothing is known of it: a make would run it, or what it needs. */
-  | { readonly end: 'open' };
+  | { readonly outcome: 'open' };
 
 /** An action that failed, as a trace without outputs. */
 export interface Failure {
@@ -28,64 +32,69 @@ export interface Failure {
 }
 
 /** Settles every task, in the plan's order: as a make with `--keep-going` would have found them. */
-export function settle(
+export async function finalOutcomes(
   plan: Plan,
   store: Store,
   policies: { get(stage: string): Policy | undefined },
-): ReadonlyMap<TaskId, Settled> {
-  const ends = new Map<TaskId, Settled>();
+): Promise<ReadonlyMap<TaskId, FinalOutcome>> {
+  const ends = new Map<TaskId, FinalOutcome>();
   const traces = new Map<TaskId, ActionRecord>();
-  const absent = new Map<TaskId, Absence>();
+  const missing = new Map<TaskId, MissingOutput>();
   const failed = new Map<Key, { readonly task: TaskId; readonly failure: Failure }>();
   let runs: readonly RunRecord[] | undefined;
-  const endOf = (task: Task): Settled => {
-    const standing = standingOf(task, { made: traces, absent, withoutFailed: true });
-    if (standing.kind === 'infeasible') return infeasible(standing.absence.message);
+  const endOf = async (task: Task): Promise<FinalOutcome> => {
+    const readiness = readinessOf(task, { made: traces, missing, withoutFailed: true });
+    if (readiness.kind === 'infeasible') return infeasible(readiness.missingOutput.message);
     if (task.infeasible !== null) return infeasible(task.infeasible);
-    if (standing.kind === 'blocked') {
-      const skipped = skippedFor(standing.by, absent);
-      if (skipped === undefined || standing.by.some((id) => !absent.has(id))) return OPEN;
-      absent.set(task.id, skipped);
-      return { end: 'skipped', message: skipped.message };
+    if (readiness.kind === 'blocked') {
+      const skipped = skipReason(readiness.by, missing);
+      if (skipped === undefined || readiness.by.some((id) => !missing.has(id))) return OPEN;
+      missing.set(task.id, skipped);
+      return { outcome: 'skipped', message: skipped.message };
     }
-    const action = actionOf(plan, task, { traces, absent });
-    const verdict = decide(action, store, false);
+    const action = actionOf(plan, task, { traces, missing });
+    const verdict = await decide(action, store, false);
     if (verdict.hit) {
       const { trace } = verdict;
       if (trace.infeasible !== undefined) return infeasible(trace.infeasible, trace);
-      return { end: 'made', trace };
+      return { outcome: 'made', trace };
     }
     const twin = failed.get(action.key);
     if (twin) {
-      const skipped = skippedFor([twin.task], absent) as Absence;
-      absent.set(task.id, skipped);
-      return { end: 'skipped', message: skipped.message, failure: twin.failure };
+      const skipped = skipReason([twin.task], missing) as MissingOutput;
+      missing.set(task.id, skipped);
+      return { outcome: 'skipped', message: skipped.message, failure: twin.failure };
     }
-    runs ??= store.runs();
+    runs ??= store.history.runs();
     const found = failureOf(action, store, runs);
     if (found === undefined) return OPEN;
     const allowed = policies.get(task.stage)?.allowFailure ?? false;
     const failure = { ...found, allowed };
     failed.set(action.key, { task: task.id, failure });
     const { message } = failure;
-    absent.set(task.id, { kind: 'failed', message, because: task.id, ...(allowed && { allowed }) });
-    return { end: 'failed', failure };
+    missing.set(task.id, {
+      kind: 'failed',
+      message,
+      because: task.id,
+      ...(allowed && { allowed }),
+    });
+    return { outcome: 'failed', failure };
   };
   for (const task of plan.tasks.values()) {
-    const end = endOf(task);
-    if (end.end === 'made') traces.set(task.id, end.trace);
-    if (end.end === 'infeasible') {
-      absent.set(task.id, { kind: 'infeasible', message: end.message, because: task.id });
+    const end = await endOf(task);
+    if (end.outcome === 'made') traces.set(task.id, end.trace);
+    if (end.outcome === 'infeasible') {
+      missing.set(task.id, { kind: 'infeasible', message: end.message, because: task.id });
     }
     ends.set(task.id, end);
   }
   return ends;
 }
 
-const OPEN: Settled = { end: 'open' };
+const OPEN: FinalOutcome = { outcome: 'open' };
 
-const infeasible = (message: string, trace?: ActionRecord): Settled => ({
-  end: 'infeasible',
+const infeasible = (message: string, trace?: ActionRecord): FinalOutcome => ({
+  outcome: 'infeasible',
   message,
   ...(trace && { trace }),
 });
@@ -98,7 +107,7 @@ function failureOf(
 ): Omit<Failure, 'allowed'> | undefined {
   for (const { id, host, outcomes = {}, versions = {} } of runs) {
     if (!Object.hasOwn(outcomes, task.id) || outcomes[task.id] !== 'failed') continue;
-    const log = store.log(id, task.id);
+    const log = store.history.log(id, task.id);
     if (log?.key !== key || log.error === undefined) continue;
     const made = { run: id, host, at: log.at, versions };
     const cost = { seconds: 0, work: task.work };

@@ -6,7 +6,7 @@ import { homedir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
-import { type Settled, settle } from '../../archive/packing/final-outcomes.ts';
+import { type FinalOutcome, finalOutcomes } from '../../archive/packing/final-outcomes.ts';
 import { gather } from '../../archive/packing/gather.ts';
 import { type Beside, prepare, Vanished, writePackage } from '../../archive/packing/pack.ts';
 import type { Hold } from '../../archive/packing/release-checks.ts';
@@ -56,10 +56,10 @@ export async function archive(file: string | undefined, options: ArchiveOptions)
     const policies = new Map(
       [...session.pipeline.stages].map(([name, { policy }]) => [name, policy]),
     );
-    const ends = settle(plan, session.store, policies);
+    const ends = await finalOutcomes(plan, session.store, policies);
     refuseOpen(ends, options);
     const wanted = { light: options.light ?? false, withData: options.withData ?? false };
-    const gathered = gather(plan, ends, targets, session.store, wanted);
+    const gathered = await gather(plan, ends, targets, session.store, wanted);
     const beside = await besideOf(session, plan, options);
     const around = { home: homedir(), root: session.root, user: userInfo().username, host };
     const made = await prepare(gathered, beside, session.store, around, options.maxFile);
@@ -93,10 +93,10 @@ export async function archive(file: string | undefined, options: ArchiveOptions)
 
 /** Everything must be made, or it must be known why not. */
 function refuseOpen(
-  ends: ReadonlyMap<TaskId, Settled>,
+  ends: ReadonlyMap<TaskId, FinalOutcome>,
   { target, preset, set }: ArchiveOptions,
 ): void {
-  const open = [...ends].filter(([, { end }]) => end === 'open').map(([task]) => task);
+  const open = [...ends].filter(([, { outcome }]) => outcome === 'open').map(([task]) => task);
   if (open.length === 0) return;
   const message = `${count(open.length, 'task')} of ${ends.size} are not made, such as ${open[0]}`;
   const words = [
@@ -108,13 +108,15 @@ function refuseOpen(
   throw new UsageError([{ message, hint: words.join(' ') }]);
 }
 
-const absentTasks = (ends: ReadonlyMap<TaskId, Settled>, kind: Settled['end']): TaskId[] =>
-  [...ends].filter(([, { end }]) => end === kind).map(([task]) => task);
+const absentTasks = (
+  ends: ReadonlyMap<TaskId, FinalOutcome>,
+  kind: FinalOutcome['outcome'],
+): TaskId[] => [...ends].filter(([, { outcome }]) => outcome === kind).map(([task]) => task);
 
 /** Tasks that failed and were not allowed to: an archive without them is to be meant. */
-function failuresIn(ends: ReadonlyMap<TaskId, Settled>): readonly Hold[] {
+function failuresIn(ends: ReadonlyMap<TaskId, FinalOutcome>): readonly Hold[] {
   const failed = [...ends].flatMap(([task, end]) =>
-    end.end === 'failed' && !end.failure.allowed ? [task] : [],
+    end.outcome === 'failed' && !end.failure.allowed ? [task] : [],
   );
   if (failed.length === 0) return [];
   const message = `${count(failed.length, 'task')} failed, such as ${failed[0]}: the archive would say so, and lack what they should have given`;
@@ -122,7 +124,7 @@ function failuresIn(ends: ReadonlyMap<TaskId, Settled>): readonly Hold[] {
 }
 
 /** What the archive tells of tasks that gave nothing. */
-function absentWords(ends: ReadonlyMap<TaskId, Settled>): readonly string[] {
+function absentWords(ends: ReadonlyMap<TaskId, FinalOutcome>): readonly string[] {
   const [failed, skipped] = [absentTasks(ends, 'failed'), absentTasks(ends, 'skipped')];
   if (failed.length === 0) return [];
   const without = skipped.length > 0 ? `, and ${skipped.length} were skipped for that` : '';

@@ -28,18 +28,18 @@ export async function audit(word: string, options: CommonOptions): Promise<numbe
   try {
     const id = oneTask(session.plan, word);
     const plan = planFor(session.plan, [id]);
-    const fates = forecast(plan, session.store, new Set());
-    const fate = fates.get(id);
-    if (fate === undefined || !('action' in fate)) {
+    const forecasts = await forecast(plan, session.store, new Set());
+    const predicted = forecasts.get(id);
+    if (predicted === undefined || !('action' in predicted)) {
       throw new UsageError([
         { message: `what ${id} reads is not made`, hint: `pipeline make ${word}` },
       ]);
     }
-    if (fate.action.task.command !== null) {
+    if (predicted.action.task.command !== null) {
       throw new UsageError([{ message: `${id} is a command: only modules are audited` }]);
     }
     const traces = new Map<TaskId, ActionRecord>();
-    for (const [task, other] of fates)
+    for (const [task, other] of forecasts)
       if ('trace' in other && other.trace) traces.set(task, other.trace);
     const stop = new AbortController();
     process.once('SIGINT', () => stop.abort());
@@ -49,8 +49,8 @@ export async function audit(word: string, options: CommonOptions): Promise<numbe
       ),
     );
     const found = await auditAction({
-      action: fate.action,
-      module: plan.stages.get(fate.action.task.stage) as StageModule,
+      action: predicted.action,
+      module: plan.stages.get(predicted.action.task.stage) as StageModule,
       store: session.store,
       traces,
       node: process.execPath,

@@ -1,9 +1,9 @@
 // fsck.ts — pipeline fsck: reads all that is in the store, and puts right what is wrong
 import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { STORE_FILE } from '../../engine/files/up-to-date.ts';
 import { lmdbFault } from '../../engine/store/lmdb/lmdb-file.ts';
 import { checkStore, type Defect, repairStore } from '../../engine/store/maintenance/fsck.ts';
+import { STORE_FILE } from '../../engine/store/store-state.ts';
 import {
   type CommonOptions,
   stdoutColors as c,

@@ -26,7 +26,7 @@ import {
   tell,
 } from '../session/session.ts';
 import { hearStop } from '../session/stop.ts';
-import { type Witness, witness } from '../session/up-to-date-shortcut.ts';
+import { type Recorder, recordMake } from '../session/up-to-date-shortcut.ts';
 import { lineFor } from '../terminal/display.ts';
 import { count, drawDiagnostic, warningOf } from '../terminal/format.ts';
 import { keepWithin, nextRunId, openDisplay, planned, type RunOptions, run } from './run.ts';
@@ -42,7 +42,7 @@ interface MakeOptions extends RunOptions {
 export async function make(targets: readonly string[], options: MakeOptions): Promise<number> {
   // A folder that cannot be one is told before anything looks into it.
   placesOf(options);
-  const witnessed = witness(options, targets);
+  const recorder = recordMake(options, targets);
   const session = await openSession(options, options.dryRun ? 'read' : 'write');
   let keep = (): void => undefined;
   try {
@@ -51,15 +51,15 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
     const forced = new Set(options.force.flatMap((task) => resolveForced(plan, task, targets)));
     if (options.dryRun) {
       tellWarnings(session.pipeline.warnings, options.json ? planned(plan, targets) : undefined);
-      const fates = forecast(plan, session.store, forced);
+      const forecasts = await forecast(plan, session.store, forced);
       const slots = options.jobs ?? availableParallelism();
       const { resources, stages } = session.pipeline;
       const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));
-      const cost = estimate(plan, fates, session.store, {
+      const cost = await estimate(plan, forecasts, session.store, {
         capacity: { slots, resources },
         policies,
       });
-      tellForecast(fates, cost, { slots, json: options.json ?? false });
+      tellForecast(forecasts, cost, { slots, json: options.json ?? false });
       return EXIT.made;
     }
     const stop = hearStop();
@@ -73,11 +73,11 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
       pool: new ResourcePool(options.jobs ?? availableParallelism(), session.pipeline.resources),
       stop,
       display: openDisplay(plan, options),
-      hear: witnessed.hear,
+      hear: recorder.hear,
     }).finally(stop.release);
     // Not before the workers are gone: they read the store, too.
     if (result.tally.built > 0) await keepWithin(session, options.json ?? false);
-    if (forced.size === 0) keep = () => keepWitness(witnessed, session, plan, result.traces);
+    if (forced.size === 0) keep = () => keepRecord(recorder, session, plan, result.traces);
     return codeOf(result, stop.signal);
   } finally {
     await session.store.close();
@@ -86,8 +86,8 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
 }
 
 /** Keeps for the next make that there was nothing to do, unless that rests on more than files. */
-function keepWitness(
-  witnessed: Witness,
+function keepRecord(
+  recorder: Recorder,
   session: Session,
   plan: Plan,
   traces: RunResult['traces'],
@@ -111,7 +111,7 @@ function keepWitness(
   }
   const companions = writtenDigests(folder, told);
   if (companions === undefined) return;
-  witnessed.keep({
+  recorder.keep({
     text,
     sources,
     environment,

@@ -82,7 +82,7 @@ export async function metrics(
       ...(against && { against }),
     };
     const selections = target === undefined ? eachStage(study) : [selectInStudy(study, target)];
-    const all = tablesOf(study, selections, sources);
+    const all = await tablesOf(study, selections, sources);
     const tables = all.filter(({ frame }) => frame.columns.some(({ kind }) => kind === 'number'));
     if (tables.length === 0) throw nothingFound(target, all, study);
     tellProblems(study);
@@ -100,22 +100,22 @@ export async function metrics(
 }
 
 /** A table of each selection. Of several, those stay in which what was asked for can be meant. */
-function tablesOf(
+async function tablesOf(
   study: Study,
   selections: readonly StudySelection[],
   sources: TableSources,
-): readonly ResultTable[] {
-  if (selections.length === 1) return [resultTable(study, selections[0], sources)];
+): Promise<readonly ResultTable[]> {
+  if (selections.length === 1) return [await resultTable(study, selections[0], sources)];
   const refused: UsageError[] = [];
-  const tables = selections.flatMap((selection) => {
+  const tables: ResultTable[] = [];
+  for (const selection of selections) {
     try {
-      return [resultTable(study, selection, sources)];
+      tables.push(await resultTable(study, selection, sources));
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
       refused.push(error);
-      return [];
     }
-  });
+  }
   if (tables.length === 0 && refused.length > 0) throw refused[0];
   return tables;
 }

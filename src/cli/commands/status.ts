@@ -17,9 +17,9 @@ import { count } from '../terminal/format.ts';
 export async function status(targets: readonly string[], options: CommonOptions): Promise<number> {
   const session = await openToLook(options);
   try {
-    const fates = forecast(session.plan, session.store, new Set());
+    const forecasts = await forecast(session.plan, session.store, new Set());
     const chosen = new Set(resolveTargets(session.plan, targets));
-    const shown = [...fates.values()].filter(({ task }) => chosen.has(task));
+    const shown = [...forecasts.values()].filter(({ task }) => chosen.has(task));
     if (options.json) tellJson(shown.map(forecastJson));
     else if (targets.length > 0) tellTasks(shown);
     else tellStages(session.plan.tasks, shown);
@@ -29,45 +29,45 @@ export async function status(targets: readonly string[], options: CommonOptions)
   }
 }
 
-/** Fates of tasks that a make would not run, as far as is known. */
-const SETTLED: readonly Forecast['fate'][] = ['reuse', 'infeasible', 'unknown'];
+/** Forecasts of tasks that a make would not run, as far as is known. */
+const IDLE: readonly Forecast['status'][] = ['reuse', 'infeasible', 'unknown'];
 
 /** What a make does about a task: nothing, run it, or run it unless what it needs comes out the same. */
 type Column = 'made' | 'run' | 'may' | 'none' | 'unknown';
 
-function columnOf(fate: Forecast): Column {
-  if (fate.fate === 'infeasible') return 'none';
-  if (fate.fate === 'unknown') return 'unknown';
-  if (fate.fate === 'reuse') return 'made';
-  return willRun(fate) ? 'run' : 'may';
+function columnOf(predicted: Forecast): Column {
+  if (predicted.status === 'infeasible') return 'none';
+  if (predicted.status === 'unknown') return 'unknown';
+  if (predicted.status === 'reuse') return 'made';
+  return willRun(predicted) ? 'run' : 'may';
 }
 
 const paint = { made: c.green, run: c.yellow, may: c.cyan, none: c.dim, unknown: c.magenta };
 
-function tellTasks(fates: readonly Forecast[]): void {
-  const width = fates.some(({ fate }) => fate === 'unknown') ? 7 : 4;
-  for (const fate of fates) {
-    const column = columnOf(fate);
+function tellTasks(forecasts: readonly Forecast[]): void {
+  const width = forecasts.some(({ status }) => status === 'unknown') ? 7 : 4;
+  for (const predicted of forecasts) {
+    const column = columnOf(predicted);
     const mark = paint[column](column.padEnd(width));
-    tell(`${mark} ${fate.task} ${c.dim(`— ${forecastWords(fate)}`)}`);
+    tell(`${mark} ${predicted.task} ${c.dim(`— ${forecastWords(predicted)}`)}`);
   }
 }
 
 function tellStages(
   tasks: ReadonlyMap<string, { readonly stage: string }>,
-  fates: readonly Forecast[],
+  forecasts: readonly Forecast[],
 ): void {
   const rows = new Map<string, Record<Column, number>>();
-  for (const fate of fates) {
-    const stage = tasks.get(fate.task)?.stage ?? '';
+  for (const predicted of forecasts) {
+    const stage = tasks.get(predicted.task)?.stage ?? '';
     const row = rows.get(stage) ?? { made: 0, run: 0, may: 0, none: 0, unknown: 0 };
-    row[columnOf(fate)] += 1;
+    row[columnOf(predicted)] += 1;
     rows.set(stage, row);
   }
   const width = Math.max(...[...rows.keys()].map((stage) => stage.length), 5);
   // Most pipelines ask for nothing that cannot be done: the column is there when it says something.
   const some = [...rows.values()].some(({ none }) => none > 0);
-  const unknown = fates.filter(({ fate }) => fate === 'unknown');
+  const unknown = forecasts.filter(({ status }) => status === 'unknown');
   const last = `${some ? '  infeasible' : ''}${unknown.length > 0 ? '  unknown' : ''}`;
   tell(c.dim(`${'stage'.padEnd(width)}   made  to run  may run${last}`));
   for (const [stage, { made, run, may, none, unknown: unclear }] of rows) {
@@ -77,7 +77,7 @@ function tellStages(
     const color = run > 0 ? paint.run : may > 0 ? paint.may : paint.made;
     tell(`${color(stage.padEnd(width))} ${cells.join(' ')}`);
   }
-  const waiting = fates.filter(({ fate }) => !SETTLED.includes(fate)).length;
+  const waiting = forecasts.filter(({ status }) => !IDLE.includes(status)).length;
   if (waiting > 0) talk(`a make would run up to ${count(waiting, 'task')}`);
   else if (unknown.length === 0) talk('everything is up to date');
   const [first] = unknown;

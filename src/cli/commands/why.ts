@@ -3,7 +3,7 @@ import prettyBytes from 'pretty-bytes';
 import type { Change } from '../../engine/model/event.ts';
 import type { Digest, Json, TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord } from '../../engine/model/record.ts';
-import { type Forecast, forecast } from '../../engine/rebuilder/action.ts';
+import { type Forecast, forecast, latestRecord } from '../../engine/rebuilder/action.ts';
 import {
   type Comparison,
   nearestTrace,
@@ -26,20 +26,20 @@ import { absenceWords, brief, changeWords, duration, reasonWords } from '../term
 /** Filled in by the build. */
 declare const ESBUILD_VERSION: string;
 
-type Hit = Extract<Forecast, { fate: 'reuse' }>;
+type Hit = Extract<Forecast, { status: 'reuse' }>;
 
 /** Explains one task. */
 export async function why(word: string, options: CommonOptions): Promise<number> {
   const session = await openToLook(options);
   try {
     const task = oneTask(session.plan, word);
-    const fates = forecast(session.plan, session.store, new Set());
-    const fate = fates.get(task) as Forecast;
-    if (options.json) tellJson(await explainJson(session, fate));
-    else if (fate.fate === 'reuse') await tellHit(session, fate);
-    else if (fate.fate === 'infeasible') tellInfeasible(fate);
-    else if (fate.fate === 'unknown') tellUnknown(session, fate);
-    else await tellMiss({ session, fates, told: new Set() }, fate, '');
+    const forecasts = await forecast(session.plan, session.store, new Set());
+    const predicted = forecasts.get(task) as Forecast;
+    if (options.json) tellJson(await explainJson(session, predicted));
+    else if (predicted.status === 'reuse') await tellHit(session, predicted);
+    else if (predicted.status === 'infeasible') tellInfeasible(predicted);
+    else if (predicted.status === 'unknown') await tellUnknown(session, predicted);
+    else await tellMiss({ session, forecasts, told: new Set() }, predicted, '');
     return EXIT.made;
   } finally {
     await session.store.close();
@@ -48,38 +48,39 @@ export async function why(word: string, options: CommonOptions): Promise<number>
 
 // ---- for machines ----
 
-async function explainJson(session: Session, fate: Forecast): Promise<object> {
-  if (fate.fate === 'follow') return forecastJson(fate);
-  if (fate.fate === 'unknown') {
-    const last = latestTrace(session, fate.task);
+async function explainJson(session: Session, predicted: Forecast): Promise<object> {
+  if (predicted.status === 'pending') return forecastJson(predicted);
+  if (predicted.status === 'unknown') {
+    const last = await latestTrace(session, predicted.task);
     const { key, made, cost } = last ?? {};
-    return { ...forecastJson(fate), ...(last && { last: { key, made, cost } }) };
+    return { ...forecastJson(predicted), ...(last && { last: { key, made, cost } }) };
   }
-  if (fate.fate === 'infeasible') {
-    const { parts, made, cost } = fate.trace ?? {};
-    return { ...forecastJson(fate), ...(fate.trace && { parts, made, cost }) };
+  if (predicted.status === 'infeasible') {
+    const { parts, made, cost } = predicted.trace ?? {};
+    return { ...forecastJson(predicted), ...(predicted.trace && { parts, made, cost }) };
   }
-  const { parts } = fate.action;
-  const told = { ...forecastJson(fate), parts };
-  if (fate.fate === 'reuse') {
-    const { made, cost, tolerance } = fate.trace;
-    const before = predecessor(session.store, fate.action);
+  const { parts } = predicted.action;
+  const told = { ...forecastJson(predicted), parts };
+  if (predicted.status === 'reuse') {
+    const { made, cost, tolerance } = predicted.trace;
+    const before = await predecessor(session.store, predicted.action);
     return {
       ...told,
       made,
       cost,
       ...(tolerance !== undefined && { tolerance }),
-      ...commandJson(session, fate.trace),
+      ...commandJson(session, predicted.trace),
       ...(before && { before: await comparisonJson(session, before) }),
     };
   }
-  if (fate.fate === 'same' || !['new', 'changed'].includes(fate.reason.kind)) return told;
-  const before = latestTrace(session, fate.task);
-  if (before && fate.reason.kind === 'changed') {
-    const comparison = { trace: before, changes: fate.reason.changes };
+  if (predicted.status === 'same' || !['new', 'changed'].includes(predicted.reason.kind))
+    return told;
+  const before = await latestTrace(session, predicted.task);
+  if (before && predicted.reason.kind === 'changed') {
+    const comparison = { trace: before, changes: predicted.reason.changes };
     return { ...told, before: await comparisonJson(session, comparison) };
   }
-  const nearest = nearestTrace(session.store, fate.action);
+  const nearest = await nearestTrace(session.store.actions, predicted.action);
   return nearest ? { ...told, nearest: await comparisonJson(session, nearest) } : told;
 }
 
@@ -90,12 +91,10 @@ async function comparisonJson({ cache }: Session, { trace, changes }: Comparison
   return { task, key, made, changes, ...(sources && { sources }) };
 }
 
-const latestTrace = ({ store }: Session, task: TaskId): ActionRecord | undefined => {
-  const key = store.latest(task);
-  return key && store.trace(key);
-};
+const latestTrace = ({ store }: Session, task: TaskId): Promise<ActionRecord | undefined> =>
+  latestRecord(store.actions, task);
 
-const runOf = ({ store }: Session, { made }: ActionRecord) => store.run(made.run);
+const runOf = ({ store }: Session, { made }: ActionRecord) => store.history.run(made.run);
 
 function commandJson(session: Session, trace: ActionRecord): object {
   const run = runOf(session, trace);
@@ -123,23 +122,30 @@ async function tellHit(session: Session, { task, trace, action }: Hit): Promise<
   for (const [name, { digest, bytes, kind }] of Object.entries(outputs)) {
     tell(`  output   ${name}: ${kind}, ${prettyBytes(bytes)}, ${digest.slice(0, 12)}`);
   }
-  const before = predecessor(session.store, action);
+  const before = await predecessor(session.store, action);
   if (before === undefined) return;
   tell(`  changed  since ${before.trace.made.at}, run ${before.trace.made.run}:`);
   await tellChanges(session, before, '    ');
 }
 
-function tellInfeasible({ task, absence, trace }: Extract<Forecast, { fate: 'infeasible' }>): void {
-  tell(`${c.bold(task)} is ${absenceWords(task, absence)}`);
+function tellInfeasible({
+  task,
+  missingOutput,
+  trace,
+}: Extract<Forecast, { status: 'infeasible' }>): void {
+  tell(`${c.bold(task)} is ${absenceWords(task, missingOutput)}`);
   if (trace) tell(`  found    ${trace.made.at} on ${trace.made.host}, run ${trace.made.run}`);
-  else if (absence.because === task)
+  else if (missingOutput.because === task)
     tell('  found    when the pipeline was planned, by its params');
 }
 
-function tellUnknown(session: Session, fate: Extract<Forecast, { fate: 'unknown' }>): void {
-  tell(`${c.bold(fate.task)} is unknown here: whether it would run cannot be told`);
-  tell(`  because  ${unknownWords(fate)}`);
-  const last = latestTrace(session, fate.task);
+async function tellUnknown(
+  session: Session,
+  predicted: Extract<Forecast, { status: 'unknown' }>,
+): Promise<void> {
+  tell(`${c.bold(predicted.task)} is unknown here: whether it would run cannot be told`);
+  tell(`  because  ${unknownWords(predicted)}`);
+  const last = await latestTrace(session, predicted.task);
   if (last === undefined) return;
   tell(`  made     last ${last.made.at} on ${last.made.host}, run ${last.made.run}`);
   for (const [name, { digest, bytes, kind }] of Object.entries(last.outputs)) {
@@ -151,30 +157,30 @@ function tellUnknown(session: Session, fate: Extract<Forecast, { fate: 'unknown'
 
 interface Telling {
   readonly session: Session;
-  readonly fates: ReadonlyMap<TaskId, Forecast>;
+  readonly forecasts: ReadonlyMap<TaskId, Forecast>;
   /** Tasks that need not be told again. */
   readonly told: Set<TaskId>;
 }
 
 /** Why a task would run; for one that follows others, why those would. */
-async function tellMiss(telling: Telling, fate: Forecast, indent: string): Promise<void> {
-  if (telling.told.has(fate.task)) return;
-  telling.told.add(fate.task);
-  if (fate.fate === 'run') await tellRun(telling, fate, indent);
-  else if (fate.fate === 'same') {
+async function tellMiss(telling: Telling, predicted: Forecast, indent: string): Promise<void> {
+  if (telling.told.has(predicted.task)) return;
+  telling.told.add(predicted.task);
+  if (predicted.status === 'run') await tellRun(telling, predicted, indent);
+  else if (predicted.status === 'same') {
     tell(
-      `${indent}${c.bold(fate.task)} would take the result of ${fate.as}, which has the same key`,
+      `${indent}${c.bold(predicted.task)} would take the result of ${predicted.as}, which has the same key`,
     );
-  } else if (fate.fate === 'follow') await tellFollow(telling, fate, indent);
+  } else if (predicted.status === 'pending') await tellFollow(telling, predicted, indent);
 }
 
 async function tellRun(
   { session, told }: Telling,
-  { task, action, reason }: Extract<Forecast, { fate: 'run' }>,
+  { task, action, reason }: Extract<Forecast, { status: 'run' }>,
   indent: string,
 ): Promise<void> {
   tell(`${indent}${c.bold(task)} would run`);
-  const before = latestTrace(session, task);
+  const before = await latestTrace(session, task);
   if (reason.kind === 'changed' && before && reason.changes.length > 0) {
     await tellChanges(session, { trace: before, changes: reason.changes }, `${indent}  `);
     return;
@@ -182,7 +188,7 @@ async function tellRun(
   tell(`${indent}  ${reasonWords(reason)}`);
   // Of a task that another one waits for, the reason is enough.
   if (reason.kind !== 'new' || told.size > 1) return;
-  const nearest = nearestTrace(session.store, action);
+  const nearest = await nearestTrace(session.store.actions, action);
   if (nearest === undefined) return;
   const { made, task: other } = nearest.trace;
   tell(
@@ -196,7 +202,7 @@ const FOLLOWED_SHOWN = 8;
 
 async function tellFollow(
   telling: Telling,
-  { task, sure, after, changes }: Extract<Forecast, { fate: 'follow' }>,
+  { task, sure, after, changes }: Extract<Forecast, { status: 'pending' }>,
   indent: string,
 ): Promise<void> {
   const words = sure
@@ -205,12 +211,12 @@ async function tellFollow(
       ? 'changed itself, and would run after'
       : 'would run if what it needs comes out different';
   tell(`${indent}${c.bold(task)} ${words}:`);
-  const before = latestTrace(telling.session, task);
+  const before = await latestTrace(telling.session, task);
   if (before && changes.length > 0) {
     await tellChanges(telling.session, { trace: before, changes }, `${indent}  `);
   }
   for (const upstream of after.slice(0, FOLLOWED_SHOWN)) {
-    await tellMiss(telling, telling.fates.get(upstream) as Forecast, `${indent}  `);
+    await tellMiss(telling, telling.forecasts.get(upstream) as Forecast, `${indent}  `);
   }
   if (after.length > FOLLOWED_SHOWN) {
     tell(`${indent}  ${c.dim(`and ${after.length - FOLLOWED_SHOWN} more`)}`);

@@ -6,49 +6,49 @@ import type { Estimate } from '../../engine/rebuilder/estimate.ts';
 import { absenceWords, changesWords, count, duration, reasonWords } from '../terminal/format.ts';
 import { stdoutColors as c, talk, tell } from './session.ts';
 
-/** A forecast for machines. */
+/** A forecast for machines. `fate` is the earlier name of `status`, and `follow` the earlier word for `pending`. */
 export function forecastJson(forecast: Forecast): object {
-  switch (forecast.fate) {
+  const { task, status } = forecast;
+  const fate = status === 'pending' ? 'follow' : status;
+  return { task, status, fate, ...factsOf(forecast) };
+}
+
+/** What is known beside the status. */
+function factsOf(forecast: Forecast): object {
+  switch (forecast.status) {
     case 'reuse':
-      return { task: forecast.task, fate: 'reuse', key: forecast.action.key };
+      return { key: forecast.action.key };
     case 'run':
-      return {
-        task: forecast.task,
-        fate: 'run',
-        key: forecast.action.key,
-        reason: forecast.reason,
-      };
+      return { key: forecast.action.key, reason: forecast.reason };
     case 'infeasible': {
-      const { message, because } = forecast.absence;
-      const inherited = because === forecast.task ? {} : { because };
-      return { task: forecast.task, fate: 'infeasible', message, ...inherited };
+      const { message, because } = forecast.missingOutput;
+      return { message, ...(because !== forecast.task && { because }) };
     }
     case 'unknown': {
       const { task, message, because } = forecast;
-      return { task, fate: 'unknown', message, ...(because !== task && { because }) };
+      return { message, ...(because !== task && { because }) };
     }
     case 'same':
-      return { task: forecast.task, fate: 'same', key: forecast.action.key, as: forecast.as };
-    case 'follow':
-      return { task: forecast.task, ...followJson(forecast) };
+      return { key: forecast.action.key, as: forecast.as };
+    case 'pending': {
+      const { after, sure, changes } = forecast;
+      return { after, sure, ...(changes.length > 0 && { changes }) };
+    }
   }
-}
-
-function followJson({ fate, after, sure, changes }: Extract<Forecast, { fate: 'follow' }>): object {
-  return { fate, after, sure, ...(changes.length > 0 && { changes }) };
 }
 
 /** Whether a task runs for certain. */
 export const willRun = (forecast: Forecast): boolean =>
-  forecast.fate === 'run' || (forecast.fate === 'follow' && forecast.sure);
+  forecast.status === 'run' || (forecast.status === 'pending' && forecast.sure);
 
 /** The one-line reason of a task that would run. */
 export function forecastWords(forecast: Forecast): string {
-  if (forecast.fate === 'run') return reasonWords(forecast.reason);
-  if (forecast.fate === 'reuse') return 'up to date';
-  if (forecast.fate === 'infeasible') return absenceWords(forecast.task, forecast.absence);
-  if (forecast.fate === 'unknown') return unknownWords(forecast);
-  if (forecast.fate === 'same') return `takes the result of ${forecast.as}, which has the same key`;
+  if (forecast.status === 'run') return reasonWords(forecast.reason);
+  if (forecast.status === 'reuse') return 'up to date';
+  if (forecast.status === 'infeasible') return absenceWords(forecast.task, forecast.missingOutput);
+  if (forecast.status === 'unknown') return unknownWords(forecast);
+  if (forecast.status === 'same')
+    return `takes the result of ${forecast.as}, which has the same key`;
   const [first, ...rest] = forecast.after;
   const others = rest.length > 0 ? ` and ${rest.length} more` : '';
   const after = `after ${first}${others}`;
@@ -62,7 +62,7 @@ export function unknownWords({
   task,
   message,
   because,
-}: Extract<Forecast, { fate: 'unknown' }>): string {
+}: Extract<Forecast, { status: 'unknown' }>): string {
   return task === because ? message : `it needs ${because}, which is unknown: ${message}`;
 }
 
@@ -79,19 +79,19 @@ export function tellForecast(
     tell(JSON.stringify({ event: 'estimate', ...estimateJson(cost, slots) }));
     return;
   }
-  const moving = all.filter(({ fate }) => fate !== 'reuse' && fate !== 'infeasible');
-  const infeasible = all.filter(({ fate }) => fate === 'infeasible').length;
+  const moving = all.filter(({ status }) => status !== 'reuse' && status !== 'infeasible');
+  const infeasible = all.filter(({ status }) => status === 'infeasible').length;
   const without = infeasible > 0 ? `, ${infeasible} infeasible` : '';
   for (const forecast of moving) {
     const word = willRun(forecast) ? c.green('run') : c.cyan('may');
     tell(`${word} ${forecast.task} ${c.dim(`— ${forecastWords(forecast)}`)}`);
   }
   const runs = all.filter(willRun).length;
-  const follows = moving.length - runs;
+  const pending = moving.length - runs;
   const reused = all.length - moving.length - infeasible;
   if (moving.length === 0) talk(`nothing to do: ${count(reused, 'task')} up to date${without}`);
   else {
-    const may = follows > 0 ? `, ${follows} may run` : '';
+    const may = pending > 0 ? `, ${pending} may run` : '';
     talk(`${count(all.length, 'task')}: ${runs} would run${may}, ${reused} up to date${without}`);
     talk(estimateWords(cost, slots));
   }

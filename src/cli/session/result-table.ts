@@ -52,10 +52,14 @@ export interface StageResults extends Results {
 }
 
 /** Reads what the selected tasks gave. @throws UsageError where there is nothing to read */
-export function resultsOf(study: Study, selection: StudySelection, store: Store): StageResults {
-  const known = study.known(selection.tasks.map(({ id }) => id));
+export async function resultsOf(
+  study: Study,
+  selection: StudySelection,
+  store: Store,
+): Promise<StageResults> {
+  const known = await study.known(selection.tasks.map(({ id }) => id));
   const tasks = recordedOf(selection.tasks, known);
-  const results = analysed(() => readResults(store, tasks, selection.output));
+  const results = await analysed(() => readResults(store.blobs, tasks, selection.output));
   const stale = [...known].flatMap(([task, { state }]) => (state === 'stale' ? [task] : []));
   return {
     ...results,
@@ -66,12 +70,12 @@ export function resultsOf(study: Study, selection: StudySelection, store: Store)
 }
 
 /** Makes the table that was asked for. @throws UsageError */
-export function resultTable(
+export async function resultTable(
   study: Study,
   selection: StudySelection,
   { store, options, request, at, against }: TableSources,
-): ResultTable {
-  const now = resultsOf(study, selection, store);
+): Promise<ResultTable> {
+  const now = await resultsOf(study, selection, store);
   const frame = frameOf(now.results, at);
   const about = {
     stage: selection.stage,
@@ -79,18 +83,19 @@ export function resultTable(
     stale: now.stale,
   };
   if (frame.rows.length === 0) return { ...about, frame, notes: now.notes };
-  const before = against && beforeOf(against, selection, { store, options, at });
-  const made = analysed(() => tabulate(frame, request, before));
-  const causes = against && causesBetween(store, factsOfRun(against), study.facts(now.known));
+  const before = against && (await beforeOf(against, selection, { store, options, at }));
+  const made = await analysed(() => tabulate(frame, request, before));
+  const causes =
+    against && (await causesBetween(store.actions, factsOfRun(against), study.facts(now.known)));
   const notes = [...now.notes, ...tableNotes(made, selection.stage, against)];
   return { ...about, frame: made.frame, notes, ...(causes && { causes }) };
 }
 
-function beforeOf(
+async function beforeOf(
   run: RunRecord,
   { stage, output }: StudySelection,
   { store, options, at }: Pick<TableSources, 'store' | 'options' | 'at'>,
-): Frame {
+): Promise<Frame> {
   const study = runStudy(run, readConfig(options), store);
   const tasks = [...study.tasks.values()].filter((task) => task.stage === stage);
   if (tasks.length === 0) {
@@ -98,7 +103,7 @@ function beforeOf(
     const hint = made.size > 0 ? `it made ${[...made].join(', ')}` : undefined;
     throw new UsageError([{ message: `run ${run.id} made no task of \`${stage}\``, hint }]);
   }
-  const { results } = resultsOf(
+  const { results } = await resultsOf(
     study,
     { stage, tasks, ...(output !== undefined && { output }) },
     store,

@@ -5,14 +5,15 @@ import type { RunFacts } from '../../analysis/causes.ts';
 import { AnalysisError } from '../../analysis/frame.ts';
 import type { RecordedTask } from '../../analysis/results.ts';
 import { type PipelineParts, readPipelineParts } from '../../engine/config/config.ts';
-import { pointsOf } from '../../engine/config/matrix.ts';
+import { countPoints, pointsOf } from '../../engine/config/matrix.ts';
 import { decodeSource } from '../../engine/config/source-text.ts';
+import type { StageConfig } from '../../engine/config/stage-config.ts';
 import type { Diagnostic } from '../../engine/model/event.ts';
 import { type Json, type Key, type Named, type TaskId, taskId } from '../../engine/model/key.ts';
 import type { ActionRecord, RunRecord } from '../../engine/model/record.ts';
 import type { Loaded } from '../../engine/planning/load.ts';
 import { type NamedTask, restrict, selectTasks } from '../../engine/planning/target.ts';
-import { type Forecast, forecast } from '../../engine/rebuilder/action.ts';
+import { type Forecast, forecast, latestRecord } from '../../engine/rebuilder/action.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { type CommonOptions, loadFor, placesOf, UsageError } from './session.ts';
 import { sourceDigests } from './source-digests.ts';
@@ -28,7 +29,7 @@ export interface KnownTask {
 export interface Study {
   readonly tasks: ReadonlyMap<TaskId, NamedTask>;
   /** What some tasks gave. */
-  known(tasks: readonly TaskId[]): ReadonlyMap<TaskId, KnownTask>;
+  known(tasks: readonly TaskId[]): Promise<ReadonlyMap<TaskId, KnownTask>>;
   /** What the study is told apart by from others. @param known of the tasks that count */
   facts(known: ReadonlyMap<TaskId, KnownTask>): RunFacts;
   /** Why the pipeline cannot be planned, where the study goes by what was made last. */
@@ -54,9 +55,9 @@ function plannedStudy(loaded: Loaded, options: CommonOptions, store: Store): Stu
   return {
     tasks: plan.tasks,
     problems: [],
-    known(tasks) {
-      const fates = forecast(restrict(plan, tasks), store, new Set());
-      return new Map(tasks.map((task) => [task, knownBy(fates.get(task), task, store)]));
+    async known(tasks) {
+      const predicted = await forecast(restrict(plan, tasks), store, new Set());
+      return eachKnown(tasks, (task) => knownBy(predicted.get(task), task, store));
     },
     facts: (known) => ({
       params: pipeline.params.value as Named<Json>,
@@ -66,15 +67,27 @@ function plannedStudy(loaded: Loaded, options: CommonOptions, store: Store): Stu
   };
 }
 
-function knownBy(fate: Forecast | undefined, task: TaskId, store: Store): KnownTask {
-  if (fate?.fate === 'reuse') return { record: fate.trace, state: 'current' };
-  if (fate?.fate === 'infeasible') return { state: 'infeasible' };
-  return madeLast(task, store, fate?.fate === 'unknown' ? 'unknown' : 'stale');
+async function eachKnown(
+  tasks: readonly TaskId[],
+  look: (task: TaskId) => KnownTask | Promise<KnownTask>,
+): Promise<ReadonlyMap<TaskId, KnownTask>> {
+  const known = new Map<TaskId, KnownTask>();
+  for (const task of tasks) known.set(task, await look(task));
+  return known;
 }
 
-function madeLast(task: TaskId, store: Store, state: KnownTask['state']): KnownTask {
-  const key = store.latest(task);
-  const record = key && store.trace(key);
+function knownBy(
+  predicted: Forecast | undefined,
+  task: TaskId,
+  store: Store,
+): KnownTask | Promise<KnownTask> {
+  if (predicted?.status === 'reuse') return { record: predicted.trace, state: 'current' };
+  if (predicted?.status === 'infeasible') return { state: 'infeasible' };
+  return madeLast(task, store, predicted?.status === 'unknown' ? 'unknown' : 'stale');
+}
+
+async function madeLast(task: TaskId, store: Store, state: KnownTask['state']): Promise<KnownTask> {
+  const record = await latestRecord(store.actions, task);
   if (record === undefined) return { state: 'unmade' };
   return record.infeasible === undefined ? { record, state } : { state: 'infeasible' };
 }
@@ -92,29 +105,36 @@ function configuredStudy(
 ): Study {
   const tasks = new Map<TaskId, NamedTask>();
   for (const stage of pipeline.stages.values()) {
-    for (const point of pointsOf(stage)) {
-      const labels = [...point].map(([axis, { label }]) => [axis, label] as const);
-      const id = taskId(
-        stage.name,
-        labels.map(([, label]) => label),
-      );
-      tasks.set(id, { id, stage: stage.name, at: Object.fromEntries(labels) });
-    }
+    for (const task of tasksOfStage(stage)) tasks.set(task.id, task);
   }
   return {
     tasks,
     problems,
-    known: (chosen) => new Map(chosen.map((task) => [task, madeLast(task, store, 'unknown')])),
+    known: (chosen) => eachKnown(chosen, (task) => madeLast(task, store, 'unknown')),
     facts: (known) => ({ params: pipeline.params.value as Named<Json>, tasks: keysOf(known) }),
   };
 }
 
+function tasksOfStage(stage: StageConfig): readonly NamedTask[] {
+  return pointsOf(stage).map((point) => {
+    const labels = [...point].map(([axis, { label }]) => [axis, label] as const);
+    const id = taskId(
+      stage.name,
+      labels.map(([, label]) => label),
+    );
+    return { id, stage: stage.name, at: Object.fromEntries(labels) };
+  });
+}
+
 /** The newest run, where there is no pipeline to go by. @throws UsageError when there is none */
 function lastStudy(store: Store, error: UsageError): Study {
-  const [run] = store.runs(1);
+  const [run] = store.history.runs(1);
   if (run === undefined) throw error;
   return { ...runStudy(run, undefined, store), problems: error.diagnostics };
 }
+
+/** A matrix with more points was refused, and is not to be listed. */
+const TASKS_MAX = 1_000_000n;
 
 /** pipeline.yaml as far as it can be read without its stages; undefined where it cannot. */
 export function readConfig(options: CommonOptions): PipelineParts | undefined {
@@ -122,7 +142,9 @@ export function readConfig(options: CommonOptions): PipelineParts | undefined {
   try {
     const text = decodeSource(readFileSync(resolve(placesOf(options).root, file)), file);
     const parts = text.ok ? readPipelineParts({ text: text.value, file, presets, sets }) : text;
-    return parts.ok ? parts.value : undefined;
+    const stages = parts.ok ? [...parts.value.pipeline.stages.values()] : [];
+    const tasks = stages.reduce((sum, stage) => sum + countPoints(stage), 0n);
+    return parts.ok && tasks <= TASKS_MAX ? parts.value : undefined;
   } catch {
     return undefined;
   }
@@ -131,7 +153,7 @@ export function readConfig(options: CommonOptions): PipelineParts | undefined {
 /** The tasks of a run. @param parts names the axes of runs that did not note theirs */
 export function runStudy(run: RunRecord, parts: PipelineParts | undefined, store: Store): Study {
   const tasks = new Map<TaskId, NamedTask>();
-  for (const id of Object.keys(run.tasks) as TaskId[]) {
+  for (const id of inMatrixOrder(Object.keys(run.tasks) as TaskId[], parts)) {
     const open = id.indexOf('[');
     const stage = open < 0 ? id : id.slice(0, open);
     const labels = open < 0 ? [] : id.slice(open + 1, -1).split(',');
@@ -143,17 +165,33 @@ export function runStudy(run: RunRecord, parts: PipelineParts | undefined, store
     tasks,
     problems: [],
     known: (chosen) =>
-      new Map(
-        chosen.map((task): [TaskId, KnownTask] => {
-          const record = store.trace(run.tasks[task]);
-          if (record === undefined) return [task, { state: 'lost' }];
-          const isMade = record.infeasible === undefined;
-          return [task, isMade ? { record, state: 'current' } : { state: 'infeasible' }];
-        }),
-      ),
+      eachKnown(chosen, async (task) => {
+        const record = await store.actions.get(run.tasks[task]);
+        if (record === undefined) return { state: 'lost' };
+        const isMade = record.infeasible === undefined;
+        return isMade ? { record, state: 'current' } : { state: 'infeasible' };
+      }),
     facts: (known) => factsOfRun(run, new Set(known.keys())),
   };
 }
+
+/** Tasks in the order of the pipeline; those that it lacks by their labels, numbers by size. */
+function inMatrixOrder(
+  tasks: readonly TaskId[],
+  parts: PipelineParts | undefined,
+): readonly TaskId[] {
+  const places = new Map<TaskId, number>();
+  for (const stage of parts?.pipeline.stages.values() ?? []) {
+    for (const { id } of tasksOfStage(stage)) places.set(id, places.size);
+  }
+  const placeOf = (task: TaskId): number => places.get(task) ?? Number.POSITIVE_INFINITY;
+  return [...tasks].sort((a, b) => {
+    const [x, y] = [placeOf(a), placeOf(b)];
+    return x === y ? collator.compare(a, b) : x - y;
+  });
+}
+
+const collator = new Intl.Collator('en', { numeric: true });
 
 /** What a run is told apart by. @param only its tasks that count; all where left out */
 export function factsOfRun(run: RunRecord, only?: ReadonlySet<TaskId>): RunFacts {
@@ -207,9 +245,9 @@ export function recordedOf(
 }
 
 /** Runs something of the analysis; what it refuses becomes an error of usage. */
-export function analysed<T>(action: () => T): T {
+export async function analysed<T>(action: () => T | Promise<T>): Promise<T> {
   try {
-    return action();
+    return await action();
   } catch (error) {
     if (error instanceof AnalysisError) throw new UsageError([error.diagnostic]);
     throw error;

@@ -1,18 +1,13 @@
-// up-to-date-shortcut.ts — a make that has nothing to do, told from its memo: neither the plan, the store nor their libraries are loaded
+// up-to-date-shortcut.ts — a make that has nothing to do, told from the up-to-date cache: neither the plan, the store nor their libraries are loaded
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Sources } from '../../engine/bundler/code.ts';
 import type { EnvironmentMark } from '../../engine/files/environment-mark.ts';
 import { stampOf } from '../../engine/files/stamp.ts';
-import {
-  type Answer,
-  type Question,
-  recall,
-  remember,
-  type Sources,
-  storeState,
-} from '../../engine/files/up-to-date.ts';
 import type { Event, Tally } from '../../engine/model/event.ts';
 import type { Digest } from '../../engine/model/key.ts';
+import { lookUp, type Output, type Request, record } from '../../engine/rebuilder/up-to-date.ts';
+import { storeState } from '../../engine/store/store-state.ts';
 import { type Colors, colorsFor, count, duration, shownPath } from '../terminal/format.ts';
 
 /** What of a command line decides whether there is something to do. */
@@ -37,7 +32,7 @@ const isOff = (): boolean => (process.env.PIPELINE_NO_MEMO ?? '') !== '';
 export const cacheFolder = (root: string, cache: string | undefined): string =>
   resolve(root, cache ?? process.env.PIPELINE_CACHE ?? 'cache');
 
-function questionOf(asked: Asked, targets: readonly string[]): Question {
+function requestOf(asked: Asked, targets: readonly string[]): Request {
   const root = resolve(asked.directory);
   const { file, preset: presets, set: sets } = asked;
   return { root, file, cache: cacheFolder(root, asked.cache), presets, sets, targets };
@@ -97,19 +92,19 @@ export function readMake(words: readonly string[]): Wish | undefined {
 export function sayNothingToDo(words: readonly string[]): boolean {
   const start = performance.now();
   const wish = isOff() ? undefined : readMake(words);
-  const answer = wish && recall(questionOf(wish, wish.targets), program(), process.env);
-  if (wish === undefined || answer === undefined) return false;
+  const output = wish && lookUp(requestOf(wish, wish.targets), program(), process.env);
+  if (wish === undefined || output === undefined) return false;
   const seconds = (performance.now() - start) / 1000;
   if (wish.json) {
-    const finished = JSON.stringify({ ...answer.finished, seconds });
-    process.stdout.write(`${answer.events}${finished}\n`);
+    const finished = JSON.stringify({ ...output.finished, seconds });
+    process.stdout.write(`${output.events}${finished}\n`);
     return true;
   }
   const colors = colorsFor(process.stderr, process.env);
-  if (wish.quiet) write(answer.warnings ?? [], colors);
-  else write([...answer.talk, nothingToDo(answer.finished.tally as Tally, seconds, paint)], colors);
-  if (answer.results.length > 0) {
-    process.stdout.write(answer.results.map((path) => `${shownPath(path)}\n`).join(''));
+  if (wish.quiet) write(output.warnings ?? [], colors);
+  else write([...output.talk, nothingToDo(output.finished.tally as Tally, seconds, paint)], colors);
+  if (output.results.length > 0) {
+    process.stdout.write(output.results.map((path) => `${shownPath(path)}\n`).join(''));
   }
   return true;
 }
@@ -138,7 +133,7 @@ const withoutColors = (text: string): string => text.replace(/\u001b\[[\d;]*m/g,
 // ---- after a make ----
 
 /** Hears what a make says, and keeps it if that was that there is nothing to do. */
-export interface Witness {
+export interface Recorder {
   hear(event: Event): void;
   /** To be called when the store is closed. */
   keep(facts: MadeFacts): void;
@@ -167,10 +162,10 @@ const isIdleEvent = (event: Event): boolean =>
   (event.event === 'infeasible' && event.known);
 
 /** To be called before the store is opened and the plan is made. */
-export function witness(asked: Asked, targets: readonly string[]): Witness {
+export function recordMake(asked: Asked, targets: readonly string[]): Recorder {
   const since = Date.now();
-  const question = questionOf(asked, targets);
-  const store = isOff() ? null : storeState(question.cache);
+  const request = requestOf(asked, targets);
+  const store = isOff() ? null : storeState(request.cache);
   const heard: Event[] = [];
   let idle = store !== null;
   return {
@@ -182,7 +177,7 @@ export function witness(asked: Asked, targets: readonly string[]): Witness {
       const finished = heard.at(-1);
       if (!idle || finished?.event !== 'finished' || !isIdle(finished.tally, tasks)) return;
       const others = heard.slice(0, -1);
-      const answer: Answer = {
+      const output: Output = {
         talk: others.flatMap((event) => lineFor(event, paint) ?? []),
         warnings: others.flatMap((event) =>
           event.event === 'warning' ? (lineFor(event, paint) ?? []) : [],
@@ -192,8 +187,8 @@ export function witness(asked: Asked, targets: readonly string[]): Witness {
         events: others.map((event) => `${JSON.stringify(event)}\n`).join(''),
       };
       const known = { text, store, sources, environment, artifacts, companions };
-      const grounds = { since, program: program(), ...known };
-      remember(question, grounds, answer);
+      const dependencies = { since, program: program(), ...known };
+      record(request, dependencies, output);
     },
   };
 }

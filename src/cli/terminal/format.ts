@@ -4,7 +4,7 @@ import pc from 'picocolors';
 import prettyMs from 'pretty-ms';
 import type { Change, Diagnostic, Event, Reason } from '../../engine/model/event.ts';
 import { type Json, shellTaskId, type TaskId } from '../../engine/model/key.ts';
-import type { Absence } from '../../engine/rebuilder/missing-output.ts';
+import type { MissingOutput } from '../../engine/rebuilder/missing-output.ts';
 import { plainName, plainSource, plainText } from '../../plain-text.ts';
 
 /** Colours, or none: picocolors honours NO_COLOR, FORCE_COLOR and whether stdout is a terminal. */
@@ -137,7 +137,7 @@ export function changesWords(changes: readonly Change[]): string {
 }
 
 /** Why a task gives nothing: `infeasible: …`, with the task on whose account. */
-export function absenceWords(task: TaskId, { kind, message, because }: Absence): string {
+export function absenceWords(task: TaskId, { kind, message, because }: MissingOutput): string {
   const words = plainText(message);
   return because === task ? `${kind}: ${words}` : `${kind}, as ${plainName(because)} is: ${words}`;
 }

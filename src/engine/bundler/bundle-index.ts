@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { writeAtomically } from '../files/files.ts';
 import { Folders, type Lookup } from '../files/lookups.ts';
-import { isSettled, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
+import { isStable, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 import type { Digest } from '../model/key.ts';
 
 /** What was bundled before. Paths are relative to the folder of the project. */
@@ -140,7 +140,7 @@ export class Looks {
     return (
       doubt === null &&
       files.every(([path, stamp]) => {
-        return stamp !== null && isSettled(stamp, since) && sameStamp(stamp, this.file(path)[1]);
+        return stamp !== null && isStable(stamp, since) && sameStamp(stamp, this.file(path)[1]);
       }) &&
       lookups.every((lookup) => this.holds(lookup))
     );

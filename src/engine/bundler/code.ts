@@ -6,7 +6,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileStat, writeAtomically } from '../files/files.ts';
 import type { Lookup } from '../files/lookups.ts';
 import { makeFolder } from '../files/make-folder.ts';
-import type { Sources } from '../files/up-to-date.ts';
+import type { Stamp } from '../files/stamp.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from '../model/event.ts';
 import { canonicalJson, type Digest, digestOf } from '../model/key.ts';
 import {
@@ -30,6 +30,15 @@ export interface StageCode {
 export interface ModuleRequest {
   readonly run: string;
   readonly place: Place;
+}
+
+/** What bundles were made from, as it was then. Paths are absolute. */
+export interface Sources {
+  readonly files: ReadonlyMap<string, Stamp | null>;
+  /** What was looked up, by folder: names, and what was found. */
+  readonly lookups: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** Whether this is surely all: otherwise nothing may be concluded from it. */
+  readonly isWhole: boolean;
 }
 
 /** Bundled stages, and what they were made from. */

@@ -25,7 +25,7 @@ import {
   type TaskId,
 } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
-import { argumentsOf, listFile, tooLongWords } from '../planning/command-line.ts';
+import { argumentsOf, formatTooLong, listFile } from '../planning/command-line.ts';
 import { codecOf } from '../planning/command-module.ts';
 import { environmentOf, scratchName } from '../planning/external-inputs.ts';
 import type { Invocation, Task } from '../planning/plan.ts';
@@ -126,7 +126,7 @@ async function runIn(
   const env = environmentOf(command, home, temporary);
   const end = await runProgram({ argv, env, nonce, folder, line: log, state, signal });
   if (signal.aborted) return { end: 'stopped' };
-  if (isTooLong(end)) throw new StageError(tooLongWords(filled, env));
+  if (isTooLong(end)) throw new StageError(formatTooLong(filled, env));
   if (end.refusal) throw new StageError(`the command could not be started: ${end.refusal.message}`);
   if (end.code !== 0) throw new StageError(endWords(argv, end));
   if (end.left.length > 0) warn(leftWords(end.left));

@@ -6,7 +6,7 @@ import type { Digest, Named, TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Binding, Plan, Task } from '../planning/plan.ts';
 import { readProjectFiles } from '../planning/project-files.ts';
-import type { Absence } from '../rebuilder/missing-output.ts';
+import type { MissingOutput } from '../rebuilder/missing-output.ts';
 import { type Absent, StageError } from '../stage.ts';
 import type { Store } from '../store/store.ts';
 import type { GivenBlob, InputBlobs } from '../worker/protocol.ts';
@@ -21,7 +21,7 @@ export interface InputStagingOptions {
   /** Traces of the tasks that are made. */
   readonly traces: { get(task: TaskId): ActionRecord | undefined };
   /** Tasks that gave nothing. */
-  readonly absent: { get(task: TaskId): Absence | undefined };
+  readonly missing: { get(task: TaskId): MissingOutput | undefined };
   /** Runs a task again whose outputs are lost. False when it was not made: it failed, or the run ends. */
   rebuild(task: Task, lost: readonly string[]): Promise<boolean>;
 }
@@ -49,7 +49,7 @@ export class InputStaging {
     if (task.files === null) return {};
     const { store, mirrors, signal, listener } = this.options;
     const warn = (message: string): void => listener({ event: 'warning', message, task: task.id });
-    const options = { store, mirrors, signal, progress, warn, ...FETCH_PACE };
+    const options = { blobs: store.blobs, mirrors, signal, progress, warn, ...FETCH_PACE };
     const digests = await fetchFiles(task.files, options);
     return Object.fromEntries(Object.entries(digests).map(([name, digest]) => [name, { digest }]));
   }
@@ -62,29 +62,36 @@ export class InputStaging {
       const { arity, files } = binding;
       if (files) {
         if (task.command === null) inputs[port] = { arity, items: await readProjectFiles(files) };
-      } else inputs[port] = this.blobsOf(binding, task.command !== null, lost);
+      } else inputs[port] = await this.blobsOf(binding, task.command !== null, lost);
     }
     return lost.length > 0 ? { end: 'lost', digests: lost } : { end: 'staged', inputs };
   }
 
   /** @param lost is given the blobs that the store lacks */
-  private blobsOf({ arity, links }: Binding, sendAll: boolean, lost: Digest[]): InputBlobs {
-    const { store, traces, absent } = this.options;
+  private async blobsOf(
+    { arity, links }: Binding,
+    sendAll: boolean,
+    lost: Digest[],
+  ): Promise<InputBlobs> {
+    const { store, traces, missing: missingOutputs } = this.options;
+    const unread: Digest[] = [];
     const items: InputBlobs['items'][number][] = [];
     const missing: Absent[] = [];
     for (const { task: id, at, output } of links) {
       const trace = traces.get(id);
       if (trace === undefined) {
-        const { kind, message } = absent.get(id) as Absence;
+        const { kind, message } = missingOutputs.get(id) as MissingOutput;
         missing.push({ task: id, at, reason: { kind, message } });
         continue;
       }
       const { digest, bytes: size } = trace.outputs[output];
       const isSent = size <= SENT_BYTES_MAX || sendAll;
-      const bytes = isSent ? store.blob(digest) : undefined;
-      if (isSent ? bytes === undefined : !store.hasBlob(digest)) lost.push(digest);
+      const bytes = isSent ? await store.blobs.get(digest) : undefined;
+      if (!isSent) unread.push(digest);
+      else if (bytes === undefined) lost.push(digest);
       items.push({ task: id, at, digest, ...(bytes && { bytes }) });
     }
+    lost.push(...(await store.blobs.missing(unread)));
     return { arity, items, ...(arity === 'partial' && { missing }) };
   }
 
@@ -94,9 +101,9 @@ export class InputStaging {
    */
   async bytesOf(maker: TaskId, digest: Digest): Promise<Uint8Array | undefined> {
     const { store } = this.options;
-    const known = store.blob(digest);
+    const known = await store.blobs.get(digest);
     if (known) return known;
-    return (await this.rebuild(maker, digest)) ? store.blob(digest) : undefined;
+    return (await this.rebuild(maker, digest)) ? store.blobs.get(digest) : undefined;
   }
 
   /** The tasks that made some blobs which a task reads. */
@@ -118,7 +125,10 @@ export class InputStaging {
    */
   async restore(task: Task, digests: readonly Digest[]): Promise<readonly TaskId[]> {
     // This look verifies: what is damaged is dropped, and a file from outside is fetched again.
-    const lost = digests.filter((digest) => this.options.store.blob(digest) === undefined);
+    const lost: Digest[] = [];
+    for (const digest of digests) {
+      if ((await this.options.store.blobs.get(digest)) === undefined) lost.push(digest);
+    }
     const rebuilt = [...this.makersOf(task, lost)].map(async ([id, digest]) =>
       (await this.rebuild(id, digest)) ? [] : [id],
     );
@@ -132,7 +142,8 @@ export class InputStaging {
       .filter(([, output]) => output.digest === digest)
       .map(([name]) => name);
     if (!(await rebuild(plan.tasks.get(maker) as Task, lost))) return false;
-    if (!store.hasBlob(digest)) throw new StageError(this.whyLost(maker, digest));
+    if ((await store.blobs.missing([digest])).length > 0)
+      throw new StageError(this.whyLost(maker, digest));
     return true;
   }
 

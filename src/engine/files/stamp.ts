@@ -11,7 +11,7 @@ export interface Stamp {
 }
 
 /** A file that was touched so shortly before it was stamped may have been touched again within its clock's grain. */
-const SETTLES_MS = 2000;
+const STABLE_AFTER_MS = 2000;
 /** File systems date changes by a clock that ticks at most so coarsely. */
 const TICK_MS = 20;
 
@@ -42,8 +42,8 @@ export function sameStamp(a: Stamp | null, b: Stamp | null): boolean {
  * Whether a file was surely not touched between `since` and when it was stamped, nor so shortly before that a later
  * change could bear the same date: what was read of it in that time is what the stamp stands for.
  */
-export function isSettled({ mtimeMs, ctimeMs }: Stamp, since: number): boolean {
-  return mtimeMs < since - SETTLES_MS && ctimeMs < since - TICK_MS;
+export function isStable({ mtimeMs, ctimeMs }: Stamp, since: number): boolean {
+  return mtimeMs < since - STABLE_AFTER_MS && ctimeMs < since - TICK_MS;
 }
 
 /** What a folder looks like: whatever comes into it, goes or is renamed there changes it. Null when there is none. */

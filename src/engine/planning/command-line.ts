@@ -80,7 +80,7 @@ function paramText(params: Named<Json>, path: readonly string[]): string {
 }
 
 /** Says which part of a command is more than the system takes at once, and what to do. */
-export function tooLongWords(argv: readonly Argument[], env: Named<string>): string {
+export function formatTooLong(argv: readonly Argument[], env: Named<string>): string {
   const long = argv.find(({ text }) => bytesOf(text) >= ARGUMENT_BYTES_MAX);
   if (long !== undefined) {
     const which = long.from ?? plainName(`${long.text.slice(0, 40)}…`);
@@ -93,10 +93,10 @@ export function tooLongWords(argv: readonly Argument[], env: Named<string>): str
     const [name, value] = variable;
     return `the variable ${name} has ${count(bytesOf(value))} bytes, and the system takes none of more than ${count(ARGUMENT_BYTES_MAX - 2 - bytesOf(name))} (E2BIG): let it be a param or a file`;
   }
-  return totalWords(argv, env);
+  return formatTotalTooLong(argv, env);
 }
 
-function totalWords(argv: readonly Argument[], env: Named<string>): string {
+function formatTotalTooLong(argv: readonly Argument[], env: Named<string>): string {
   const sizes = new Map<string | undefined, { words: number; bytes: number }>();
   for (const { text, from } of argv) {
     const known = sizes.get(from) ?? { words: 0, bytes: 0 };

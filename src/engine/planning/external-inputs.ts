@@ -1,4 +1,4 @@
-// external-inputs.ts — what tasks take from outside the pipeline: files of the project, the environment, versions of tools
+// external-inputs.ts — external inputs of tasks: files of the project, the environment, versions of tools
 
 import { join } from 'node:path';
 import { plainName } from '../../plain-text.ts';
@@ -15,35 +15,35 @@ import { listFile, listsIn } from './command-line.ts';
 import { type Binding, fillPattern, type Invocation, type Plan, type Task } from './plan.ts';
 import { type ProjectFile, ProjectFiles } from './project-files.ts';
 
-/** Where to look around. */
-export interface OutsideOptions {
+/** Where external inputs are resolved. */
+export interface ExternalInputOptions {
   readonly root: string;
   readonly cache: string;
   readonly clock: () => number;
   /** The environment of this process. */
   readonly environment: NodeJS.ProcessEnv;
-  /** Whether the plan is only looked at: a task whose surroundings cannot be told stays in it, as unknown. */
+  /** Whether the plan is only inspected: a task whose external inputs cannot be resolved stays in it, as unknown. */
   readonly looking?: boolean;
 }
 
-/** Whether a plan rests on more than pipeline.yaml, its stages' code and the store. */
-export const takesFromOutside = (stages: ReadonlyMap<string, StageConfig>): boolean =>
+/** Whether a plan depends on more than pipeline.yaml, its stages' code and the store. */
+export const hasExternalInputs = (stages: ReadonlyMap<string, StageConfig>): boolean =>
   [...stages.values()].some(
     ({ command, inputs }) => command !== null || [...inputs.values()].some(({ files }) => files),
   );
 
 /** The plan, with the files, variables and versions that its tasks take from outside. A plan without any costs nothing. */
-export async function withOutside(
+export async function resolveExternalInputs(
   plan: Plan,
   stages: ReadonlyMap<string, StageConfig>,
-  options: OutsideOptions,
+  options: ExternalInputOptions,
 ): Promise<Result<Plan>> {
-  if (!takesFromOutside(stages)) return success(plan);
-  const around = new Surroundings(plan, stages, options);
+  if (!hasExternalInputs(stages)) return success(plan);
+  const resolver = new ExternalInputResolver(plan, stages, options);
   const tasks = new Map<TaskId, Task>();
-  for (const task of plan.tasks.values()) tasks.set(task.id, await around.look(task));
-  await around.files.close();
-  const problems = [...around.problems.values()];
+  for (const task of plan.tasks.values()) tasks.set(task.id, await resolver.resolve(task));
+  await resolver.files.close();
+  const problems = [...resolver.problems.values()];
   return problems.length > 0 ? failure(...inReadingOrder(problems)) : success({ ...plan, tasks });
 }
 
@@ -61,33 +61,33 @@ const isList = (arity: Arity): boolean => arity === 'many' || arity === 'partial
 /** How long a command that tells a version may take. */
 const FINGERPRINT_MS = 30_000;
 
-class Surroundings {
+class ExternalInputResolver {
   readonly files: ProjectFiles;
   /** By message and place: many tasks share one mistake. */
   readonly problems = new Map<string, Diagnostic>();
-  /** What the task that is looked at lacks. */
+  /** The first external input that the current task lacks. */
   private lacking: string | undefined;
   private readonly said = new Map<string, Promise<string | Diagnostic>>();
   private readonly there = new Map<string, Promise<boolean>>();
   private readonly plan: Plan;
   private readonly stages: ReadonlyMap<string, StageConfig>;
-  private readonly options: OutsideOptions;
+  private readonly options: ExternalInputOptions;
 
-  constructor(plan: Plan, stages: ReadonlyMap<string, StageConfig>, options: OutsideOptions) {
+  constructor(plan: Plan, stages: ReadonlyMap<string, StageConfig>, options: ExternalInputOptions) {
     this.plan = plan;
     this.stages = stages;
     this.options = options;
     this.files = new ProjectFiles(options.root, options.cache, options.clock);
   }
 
-  async look(task: Task): Promise<Task> {
+  async resolve(task: Task): Promise<Task> {
     this.lacking = undefined;
-    const looked = await this.lookAround(task);
+    const resolved = await this.resolveTask(task);
     const unknown = this.lacking;
-    return unknown === undefined ? looked : { ...looked, unknown };
+    return unknown === undefined ? resolved : { ...resolved, unknown };
   }
 
-  private async lookAround(task: Task): Promise<Task> {
+  private async resolveTask(task: Task): Promise<Task> {
     const stage = this.stages.get(task.stage);
     if (stage === undefined) return task;
     const inputs: Record<string, Binding> = { ...task.inputs };
@@ -109,8 +109,8 @@ class Surroundings {
     this.problems.set(`${place?.file}:${place?.start}:${message}`, diagnostic);
   }
 
-  /** Says what is not as it should be around us. Who only looks at the plan leaves the task unknown for it. */
-  private lack(diagnostic: Diagnostic): void {
+  /** Reports an external input that cannot be resolved. In a plan that is only inspected the task becomes unknown. */
+  private reportMissing(diagnostic: Diagnostic): void {
     if (this.options.looking) this.lacking ??= diagnostic.message;
     else this.say(diagnostic);
   }
@@ -129,7 +129,7 @@ class Surroundings {
     });
     if ('message' in found) {
       const message = `input \`${port}\` of stage \`${stage.name}\`: ${found.message}`;
-      this.lack({ message, place: files.place, hint: found.hint });
+      this.reportMissing({ message, place: files.place, hint: found.hint });
       return [];
     }
     const single = ['one', 'optional'].includes(task.inputs[port].arity);
@@ -253,7 +253,7 @@ class Surroundings {
     this.said.set(memo, known);
     const said = await known;
     if (typeof said === 'string') return said;
-    this.lack(said);
+    this.reportMissing(said);
     return undefined;
   }
 

@@ -2,7 +2,7 @@
 import { existsSync, type Stats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Bundles, ModuleRequest, StageCode } from '../bundler/code.ts';
+import type { Bundles, ModuleRequest, Sources, StageCode } from '../bundler/code.ts';
 import { bundleAnywhere } from '../bundler/spare-bundles.ts';
 import { type Pipeline, readPipelineParts } from '../config/config.ts';
 import { Mistakes } from '../config/problems.ts';
@@ -11,13 +11,12 @@ import type { StageConfig } from '../config/stage-config.ts';
 import type { EnvironmentMark } from '../files/environment-mark.ts';
 import { stampOf } from '../files/stamp.ts';
 import { isSystemError, systemHint, systemWords } from '../files/system-error.ts';
-import type { Sources } from '../files/up-to-date.ts';
 import { type Diagnostic, failure, type Result, success } from '../model/event.ts';
 import { type Digest, digestOf } from '../model/key.ts';
 import { type ClientOptions, StageClient } from '../modules/stage-client.ts';
 import type { StageModule } from '../worker/declaration.ts';
 import { commandModule } from './command-module.ts';
-import { withOutside } from './external-inputs.ts';
+import { resolveExternalInputs } from './external-inputs.ts';
 import type { Plan } from './plan.ts';
 import { makePlan } from './planner.ts';
 import { withTools } from './tools.ts';
@@ -96,7 +95,7 @@ async function planSoundStages(
   const tooled = await withTools(rest.value, client, options.looking === true);
   if (!tooled.ok) mistakes.add(tooled.diagnostics);
   const found = tooled.ok ? tooled.value : rest.value;
-  const plan = await withOutside(found, mistakes.sound().stages, options);
+  const plan = await resolveExternalInputs(found, mistakes.sound().stages, options);
   if (!plan.ok) mistakes.add(plan.diagnostics);
   return plan.ok ? plan.value : undefined;
 }

@@ -11,7 +11,7 @@ import type { ProjectFile } from './project-files.ts';
 export interface Binding {
   readonly arity: Arity;
   readonly links: readonly Link[];
-  /** Files of the project in place of links, by code unit of their names. `withOutside` finds them. */
+  /** Files of the project in place of links, by code unit of their names. `resolveExternalInputs` finds them. */
   readonly files?: readonly ProjectFile[];
 }
 
@@ -53,7 +53,7 @@ export interface Task {
   readonly artifacts: Named<string>;
   /** What it runs beside its stage's bundle; null when nothing. */
   readonly tools: Tools | null;
-  /** For a command, once `withOutside` has looked around. */
+  /** For a command, filled in by `resolveExternalInputs`. */
   readonly command: Invocation | null;
   /** Whether a task that asks for what cannot be done is left out, and not a failure. */
   readonly skipsInfeasible: boolean;

@@ -22,7 +22,7 @@ import { checkFit } from './declaration-check.ts';
 import { Joiner } from './join.ts';
 import { type Binding, fillPath, type PlanWithoutTools, type Task } from './plan.ts';
 import { stageGraphOf } from './stage-graph.ts';
-import { faultWords, type GivenParams, ParamsReader, type ParsedParams } from './task-params.ts';
+import { formatFault, type GivenParams, ParamsReader, type ParsedParams } from './task-params.ts';
 import { Upstream } from './upstream.ts';
 
 /**
@@ -246,7 +246,7 @@ class Planner {
     for (const { stage, sound, said } of await Promise.all(answered)) {
       this.judged = stage.name;
       for (const [at, { work, fault }] of said.entries()) {
-        if (fault) this.say(...faultWords(stage, fault));
+        if (fault) this.say(...formatFault(stage, fault));
         else sound[at].work = work;
       }
     }

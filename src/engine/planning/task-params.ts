@@ -99,7 +99,7 @@ export class ParamsReader {
     { params, problems, files, fault }: ParamsAnswer,
   ): ParsedParams | undefined {
     if (fault !== null) {
-      this.say(...faultWords(stage, fault));
+      this.say(...formatFault(stage, fault));
       return undefined;
     }
     const isLeftOut =
@@ -135,7 +135,7 @@ export class ParamsReader {
 }
 
 /** What is said of a stage whose module throws, or does not answer. */
-export function faultWords(
+export function formatFault(
   { name, run, place }: StageConfig,
   { message, hint }: StageFault,
 ): Parameters<Say> {

@@ -3,7 +3,7 @@ import type { AbsentReason, TaskId } from '../model/key.ts';
 import type { Task } from '../planning/plan.ts';
 
 /** Why a task has no outputs now. */
-export interface Absence {
+export interface MissingOutput {
   readonly kind: AbsentReason['kind'];
   /** What the task on whose account it is said: `because` itself, or the one that is infeasible or failed. */
   readonly message: string;
@@ -15,29 +15,33 @@ export interface Absence {
 /** What is known of tasks: which gave outputs, and which will not. */
 export interface Known {
   readonly made: { has(task: TaskId): boolean };
-  readonly absent: { get(task: TaskId): Absence | undefined };
+  readonly missing: { get(task: TaskId): MissingOutput | undefined };
   /** Whether partial inputs do without tasks that failed or were skipped, not only without infeasible ones. */
   readonly withoutFailed: boolean;
 }
 
 /** Whether a task can run, by what it needs. */
-export type Standing =
+export type Readiness =
   | { readonly kind: 'ready' }
   /** It needs the output of a task that is infeasible. */
-  | { readonly kind: 'infeasible'; readonly absence: Absence }
+  | { readonly kind: 'infeasible'; readonly missingOutput: MissingOutput }
   /** It needs tasks that are not made. */
   | { readonly kind: 'blocked'; readonly by: readonly TaskId[] };
 
 /** Judges a task whose upstream tasks have been judged. An infeasible input decides, whatever else is missing. */
-export function standingOf(task: Task, { made, absent, withoutFailed }: Known): Standing {
+export function readinessOf(task: Task, { made, missing, withoutFailed }: Known): Readiness {
   const blocking = new Set<TaskId>();
   for (const { arity, links } of Object.values(task.inputs)) {
     for (const { task: id } of links) {
       if (made.has(id)) continue;
-      const absence = absent.get(id);
-      if (absence?.kind === 'infeasible') {
-        if (arity !== 'partial') return { kind: 'infeasible', absence };
-      } else if (arity !== 'partial' || !absence || !(withoutFailed || absence.allowed)) {
+      const missingOutput = missing.get(id);
+      if (missingOutput?.kind === 'infeasible') {
+        if (arity !== 'partial') return { kind: 'infeasible', missingOutput };
+      } else if (
+        arity !== 'partial' ||
+        !missingOutput ||
+        !(withoutFailed || missingOutput.allowed)
+      ) {
         blocking.add(id);
       }
     }
@@ -46,32 +50,33 @@ export function standingOf(task: Task, { made, absent, withoutFailed }: Known): 
 }
 
 /** Why a task is skipped that needs tasks which failed or were skipped; undefined when none of them did. */
-export function skippedFor(
+export function skipReason(
   broken: readonly TaskId[],
-  absent: Known['absent'],
-): Absence | undefined {
-  const absences = broken.flatMap((id) => absent.get(id) ?? []);
-  if (absences.length === 0) return undefined;
-  const { because } = absences.find(({ allowed }) => !allowed) ?? absences[0];
-  const allowed = absences.length === broken.length && absences.every((one) => one.allowed);
+  missing: Known['missing'],
+): MissingOutput | undefined {
+  const missingOutputs = broken.flatMap((id) => missing.get(id) ?? []);
+  if (missingOutputs.length === 0) return undefined;
+  const { because } = missingOutputs.find(({ allowed }) => !allowed) ?? missingOutputs[0];
+  const allowed =
+    missingOutputs.length === broken.length && missingOutputs.every((one) => one.allowed);
   const message = `it needs ${because}, which failed`;
   return { kind: 'skipped', message, because, ...(allowed && { allowed }) };
 }
 
 /** What a partial input lacks on account of failures, in words; undefined when nothing. */
-export function lackWords(task: Task, absent: Known['absent']): string | undefined {
+export function formatMissingInputs(task: Task, missing: Known['missing']): string | undefined {
   const parts: string[] = [];
   for (const [port, { arity, links }] of Object.entries(task.inputs)) {
     if (arity !== 'partial') continue;
     const counts = new Map<string, number>();
     for (const { task: id } of links) {
-      const kind = absent.get(id)?.kind;
+      const kind = missing.get(id)?.kind;
       if (kind) counts.set(kind, (counts.get(kind) ?? 0) + 1);
     }
     if (!counts.has('failed') && !counts.has('skipped')) continue;
-    const missing = [...counts].map(([kind, n]) => `${n} ${kind}`);
+    const lacking = [...counts].map(([kind, n]) => `${n} ${kind}`);
     const there = links.length - [...counts.values()].reduce((sum, n) => sum + n, 0);
-    parts.push(`${there} of ${links.length} for input ${port} (${missing.join(', ')})`);
+    parts.push(`${there} of ${links.length} for input ${port} (${lacking.join(', ')})`);
   }
   return parts.length > 0 ? `made from what there is: ${parts.join('; ')}` : undefined;
 }

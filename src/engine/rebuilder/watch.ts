@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { existsSync, watch as watchFolder } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { type ChokidarOptions, type FSWatcher, watch } from 'chokidar';
+import type { Sources } from '../bundler/code.ts';
 import { rememberedSources } from '../bundler/code.ts';
 import type { Pipeline } from '../config/config.ts';
 import { isGlob, unescapeGlob } from '../files/glob.ts';
 import { Folders, isWithin } from '../files/lookups.ts';
 import { isSourceName, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
-import type { Sources } from '../files/up-to-date.ts';
 import type { Diagnostic } from '../model/event.ts';
 import { canonicalJson, type Digest, digestOf, type Json, type Key } from '../model/key.ts';
 import type { Loaded } from '../planning/load.ts';
@@ -129,10 +129,12 @@ export function planPrint({ tasks, stages }: Plan): Digest {
 }
 
 /** The actions that a make of a plan would run, as far as they are known before any of them has run. */
-export function wantedKeys(plan: Plan, store: Store): ReadonlySet<Key> {
-  const fates = [...forecast(plan, store, new Set()).values()];
+export async function wantedKeys(plan: Plan, store: Store): Promise<ReadonlySet<Key>> {
+  const forecasts = [...(await forecast(plan, store, new Set())).values()];
   return new Set(
-    fates.flatMap((one) => (one.fate === 'run' || one.fate === 'same' ? [one.action.key] : [])),
+    forecasts.flatMap((one) =>
+      one.status === 'run' || one.status === 'same' ? [one.action.key] : [],
+    ),
   );
 }
 

@@ -11,7 +11,7 @@ import type { ActionRecord, Maker } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { inOrder } from '../planning/visit-order.ts';
 import { type Action, actionOf, decide } from '../rebuilder/action.ts';
-import { lackWords, standingOf } from '../rebuilder/missing-output.ts';
+import { formatMissingInputs, readinessOf } from '../rebuilder/missing-output.ts';
 import { Commits } from '../store/commits.ts';
 import { LEASE_RENEW_MS, Leases } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
@@ -117,16 +117,17 @@ class Run {
     this.supersession = options.supersession ?? new Supersession();
     this.leases = new Leases({ store, owner: maker.run, identity, clock, listener });
     this.state = new RunState(options);
-    const { traces, absent } = this.state;
+    const { traces, missing } = this.state;
     const rebuild = async (task: Task, lost: readonly string[]): Promise<boolean> =>
       (await this.rebuild(task, lost)).ok;
-    this.staging = new InputStaging({ ...options, plan, traces, absent, rebuild });
+    this.staging = new InputStaging({ ...options, plan, traces, missing, rebuild });
     this.hits = new Hits({
       ...{ plan, store, listener, state: this.state },
       rebuild: (task, lost) => this.background(this.rebuild(task, lost)),
+      onError: (error) => this.breakOff(error),
     });
     this.publisher = new Publisher({ ...options, plan, state: this.state, staging: this.staging });
-    const commits = new Commits(store, () => this.pool.busy);
+    const commits = new Commits(store.actions, () => this.pool.busy);
     const halted = (): boolean => this.halted;
     const { staging, stop, supersession } = this;
     const stopped = stop.signal;
@@ -163,13 +164,13 @@ class Run {
     try {
       await inOrder(this.plan, (task) => this.visit(task).catch((error) => this.breakOff(error)));
       do {
-        this.hits.tell();
+        await this.hits.tell();
         await this.backgroundEnded();
       } while (this.hits.isWaiting);
       if (!this.supersession.isSuperseded) await this.publisher.again();
       if (this.broken) throw this.broken.error;
       // What a newer plan has noted meanwhile is later than all of this.
-      if (!this.supersession.isSuperseded) store.setLatest(this.state.keys);
+      if (!this.supersession.isSuperseded) await store.actions.setLatest(this.state.keys);
     } finally {
       clearInterval(renew);
       clearInterval(checkpoint);
@@ -220,16 +221,20 @@ class Run {
   }
 
   private async visit(task: Task): Promise<void> {
-    const { traces, absent } = this.state;
+    const { traces, missing } = this.state;
     const withoutFailed = this.options.keepGoing && !this.ending;
-    const standing = standingOf(task, { made: traces, absent, withoutFailed });
-    if (standing.kind === 'infeasible')
-      return this.state.markInfeasible(task, standing.absence, true);
+    const readiness = readinessOf(task, { made: traces, missing, withoutFailed });
+    if (readiness.kind === 'infeasible')
+      return this.state.markInfeasible(task, readiness.missingOutput, true);
     if (task.infeasible !== null) {
-      const absence = { kind: 'infeasible', message: task.infeasible, because: task.id } as const;
-      return this.state.markInfeasible(task, absence, true);
+      const missingOutput = {
+        kind: 'infeasible',
+        message: task.infeasible,
+        because: task.id,
+      } as const;
+      return this.state.markInfeasible(task, missingOutput, true);
     }
-    if (standing.kind === 'blocked') return this.state.skip(task, standing.by);
+    if (readiness.kind === 'blocked') return this.state.skip(task, readiness.by);
     const action = actionOf(this.plan, task, this.state);
     const first = this.making.get(action.key);
     if (first) return this.follow(task, action, first);
@@ -274,7 +279,7 @@ class Run {
     const { listener } = this.options;
     // Who took this run's place writes what people see.
     if (this.supersession.isSuperseded) return;
-    const message = lackWords(task, this.state.absent);
+    const message = formatMissingInputs(task, this.state.missing);
     if (message) listener({ event: 'warning', message, task: task.id });
     this.background(this.publisher.publish(task));
   }
@@ -282,7 +287,7 @@ class Run {
   /** Whether, and if so: run. */
   private async make(action: Action): Promise<Made> {
     const { store, forced } = this.options;
-    const verdict = decide(action, store, forced.has(action.task.id));
+    const verdict = await decide(action, store, forced.has(action.task.id));
     return verdict.hit ? this.reuse(action, verdict.trace) : this.run(action, verdict.reason);
   }
 

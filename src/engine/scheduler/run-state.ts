@@ -5,7 +5,7 @@ import type { Listener, Outcome, Tally, TaskError } from '../model/event.ts';
 import type { Key, TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Task } from '../planning/plan.ts';
-import { type Absence, skippedFor } from '../rebuilder/missing-output.ts';
+import { type MissingOutput, skipReason } from '../rebuilder/missing-output.ts';
 
 /** What a state needs. */
 export interface RunStateOptions {
@@ -20,7 +20,7 @@ export class RunState {
   /** Traces of actions that were found infeasible. */
   readonly infeasible = new Map<TaskId, ActionRecord>();
   /** Tasks that gave nothing, and on whose account; not those that the user stopped. */
-  readonly absent = new Map<TaskId, Absence>();
+  readonly missing = new Map<TaskId, MissingOutput>();
   /** Tasks that were stopped, and that the next make continues from a checkpoint. */
   readonly resumable = new Set<TaskId>();
   /** Whether a task failed that must not. */
@@ -34,7 +34,7 @@ export class RunState {
   /** Notes how a task ended, without a word. */
   end(task: Task, outcome: Outcome): void {
     this.outcomes.set(task.id, outcome);
-    if (outcome === 'failed' && !this.absent.get(task.id)?.allowed) this.failed = true;
+    if (outcome === 'failed' && !this.missing.get(task.id)?.allowed) this.failed = true;
   }
 
   /** Says that a task failed. */
@@ -43,7 +43,7 @@ export class RunState {
     const allowed = this.options.policies.get(task.stage)?.allowFailure && { allowed: true };
     const told = { event: 'failed', task: task.id, error, params: task.params } as const;
     this.options.listener({ ...told, ...allowed });
-    this.absent.set(task.id, { kind: 'failed', message, because: task.id, ...allowed });
+    this.missing.set(task.id, { kind: 'failed', message, because: task.id, ...allowed });
     this.end(task, 'failed');
   }
 
@@ -57,16 +57,16 @@ export class RunState {
   /** Skips a task for others that are not made, or because the run ended before its turn came. */
   skip(task: Task, broken: readonly TaskId[]): void {
     this.end(task, 'skipped');
-    const absence = skippedFor(broken, this.absent);
-    if (absence) this.absent.set(task.id, absence);
-    const because = absence && { because: absence.because };
+    const missingOutput = skipReason(broken, this.missing);
+    if (missingOutput) this.missing.set(task.id, missingOutput);
+    const because = missingOutput && { because: missingOutput.because };
     this.options.listener({ event: 'skipped', task: task.id, ...because });
   }
 
   /** Leaves out a task that cannot be done, by itself or for what it needs. @param known nothing ran to find it out */
-  markInfeasible(task: Task, absence: Absence, known: boolean): void {
-    const { message, because } = absence;
-    this.absent.set(task.id, absence);
+  markInfeasible(task: Task, missingOutput: MissingOutput, known: boolean): void {
+    const { message, because } = missingOutput;
+    this.missing.set(task.id, missingOutput);
     this.end(task, 'infeasible');
     const told = { event: 'infeasible', task: task.id, message, known } as const;
     this.options.listener(because === task.id ? told : { ...told, because });
@@ -76,7 +76,7 @@ export class RunState {
   get ok(): boolean {
     return [...this.outcomes].every(
       ([task, outcome]) =>
-        (outcome !== 'failed' && outcome !== 'skipped') || this.absent.get(task)?.allowed === true,
+        (outcome !== 'failed' && outcome !== 'skipped') || this.missing.get(task)?.allowed === true,
     );
   }
 

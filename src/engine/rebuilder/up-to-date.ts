@@ -1,25 +1,16 @@
-// up-to-date.ts — the proof that a make had nothing to do, kept so that the next one needs neither plan nor store
+// up-to-date.ts — the up-to-date cache: what a make printed that had nothing to do, and what that depends on
 import { randomUUID } from 'node:crypto';
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Sources } from '../bundler/code.ts';
+import { type EnvironmentMark, marksHold } from '../files/environment-mark.ts';
+import { Folders } from '../files/lookups.ts';
+import { folderStamp, isStable, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 import { canonicalJson, type Digest, digestOf, type Named } from '../model/key.ts';
-import { type EnvironmentMark, marksHold } from './environment-mark.ts';
-import { Folders } from './lookups.ts';
-import { folderStamp, isSettled, type Stamp, sameStamp, stampOf } from './stamp.ts';
+import { storeState } from '../store/store-state.ts';
 
 /** What a make was asked for: everything on its command line that decides whether there is something to do. */
-export interface Question {
+export interface Request {
   /** Folder of the pipeline file, absolute. */
   readonly root: string;
   readonly file: string;
@@ -31,7 +22,7 @@ export interface Question {
 }
 
 /** What a make said that had nothing to do. */
-export interface Answer {
+export interface Output {
   /** Lines for people, coloured, but for the last one, which tells the time. */
   readonly talk: readonly string[];
   /** Those of these lines that are said even to who wants quiet. */
@@ -44,17 +35,8 @@ export interface Answer {
   readonly events: string;
 }
 
-/** What bundles were made from, as it was then. Paths are absolute. */
-export interface Sources {
-  readonly files: ReadonlyMap<string, Stamp | null>;
-  /** What was looked up, by folder: names, and what was found. */
-  readonly lookups: ReadonlyMap<string, ReadonlyMap<string, string>>;
-  /** Whether this is surely all: otherwise nothing may be concluded from it. */
-  readonly isWhole: boolean;
-}
-
-/** Everything that an answer rests on. */
-export interface Grounds {
+/** Everything that an output depends on. */
+export interface Dependencies {
   /** Milliseconds since 1970 when the command began. */
   readonly since: number;
   /** What tells this program, and the Node under it, from any other. */
@@ -73,11 +55,11 @@ export interface Grounds {
 }
 
 /** The form of a memo: one of another form is as good as none. */
-const FORM = 'memo/3';
+const FORM = 'memo/4';
 /** Artifacts that are too fresh for stamps are known by their bytes, up to so many of them. */
 const FRESH_BYTES_MAX = 4_000_000;
 /** One memo for each way to ask; the oldest go. */
-const MEMOS_MAX = 64;
+const ENTRIES_MAX = 64;
 
 /** What was found in a folder; it need not be looked up while the folder has this stamp. */
 interface Folder {
@@ -85,9 +67,9 @@ interface Folder {
   readonly stamp: Stamp | null;
 }
 
-interface Memo {
+interface Entry {
   readonly form: typeof FORM;
-  readonly question: Question;
+  readonly request: Request;
   readonly program: string;
   readonly text: Digest;
   readonly store: string;
@@ -95,50 +77,25 @@ interface Memo {
   readonly folders: readonly (readonly [path: string, folder: Folder])[];
   /** Files whose stamps prove nothing yet, by their bytes. */
   readonly fresh: Named<Digest>;
-  readonly answer: Omit<Answer, 'events'>;
+  readonly output: Omit<Output, 'events'>;
   readonly environment: readonly EnvironmentMark[];
 }
 
-/** The store's file within its folder. */
-export const STORE_FILE = 'store.lmdb';
-
-/** LMDB's meta pages stand at the beginning, and the number of the last transaction in them. */
-const META_BYTES = 8192;
-
-/**
- * What tells one state of a store from every other: each commit changes it, and so does another file in its place.
- * It is read without LMDB, which takes longer to load than all else that a no-op does. Null when there is no store.
- */
-export function storeState(cache: string): string | null {
-  const path = join(cache, STORE_FILE);
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return null;
-  const meta = Buffer.alloc(META_BYTES);
-  const file = openSync(path, 'r');
-  try {
-    const digest = digestOf(meta.subarray(0, readSync(file, meta, 0, META_BYTES, 0)));
-    const { size, mtimeMs, ctimeMs, birthtimeMs, ino, dev } = found;
-    return [size, mtimeMs, ctimeMs, birthtimeMs, ino, dev, digest].join(' ');
-  } finally {
-    closeSync(file);
-  }
-}
-
-// ---- recalling ----
+// ---- looking up ----
 
 /** What a make would say that has nothing to do; undefined when it may have something to do. */
-export function recall(
-  question: Question,
+export function lookUp(
+  request: Request,
   program: string,
   environment: NodeJS.ProcessEnv,
-): Answer | undefined {
+): Output | undefined {
   try {
-    const [digest, body] = headAndRest(readFileSync(memoFile(question)));
+    const [digest, body] = headAndRest(readFileSync(entryFile(request)));
     if (digestOf(body) !== digest.toString()) return undefined;
     const [head, events] = headAndRest(body);
-    const memo = JSON.parse(head.toString()) as Memo;
-    return holds(memo, question, program) && marksHold(memo.environment, environment)
-      ? { ...memo.answer, events: events.toString() }
+    const entry = JSON.parse(head.toString()) as Entry;
+    return holds(entry, request, program) && marksHold(entry.environment, environment)
+      ? { ...entry.output, events: events.toString() }
       : undefined;
   } catch {
     return undefined; // Absent, damaged, or of files that cannot be read: the make says what is wrong.
@@ -150,16 +107,16 @@ const headAndRest = (text: Buffer): readonly [head: Buffer, rest: Buffer] => {
   return [text.subarray(0, end), text.subarray(end + 1)];
 };
 
-function holds(memo: Memo, question: Question, program: string): boolean {
+function holds(entry: Entry, request: Request, program: string): boolean {
   return (
-    memo.form === FORM &&
-    canonicalJson(memo.question) === canonicalJson(question) &&
-    memo.program === program &&
-    memo.text === digestOf(readFileSync(resolve(question.root, question.file))) &&
-    memo.store === storeState(question.cache) &&
-    Object.entries(memo.stamps).every(([path, stamp]) => sameStamp(stamp, stampOf(path))) &&
-    memo.folders.every(([path, folder]) => folderHolds(path, folder)) &&
-    Object.entries(memo.fresh).every(([path, digest]) => digestOf(readFileSync(path)) === digest)
+    entry.form === FORM &&
+    canonicalJson(entry.request) === canonicalJson(request) &&
+    entry.program === program &&
+    entry.text === digestOf(readFileSync(resolve(request.root, request.file))) &&
+    entry.store === storeState(request.cache) &&
+    Object.entries(entry.stamps).every(([path, stamp]) => sameStamp(stamp, stampOf(path))) &&
+    entry.folders.every(([path, folder]) => folderHolds(path, folder)) &&
+    Object.entries(entry.fresh).every(([path, digest]) => digestOf(readFileSync(path)) === digest)
   );
 }
 
@@ -169,32 +126,32 @@ function folderHolds(path: string, { found, stamp }: Folder): boolean {
   return found.every(([name, before]) => folders.found(path, name) === before);
 }
 
-const memosFolder = (cache: string): string => join(cache, 'memos');
+const entriesFolder = (cache: string): string => join(cache, 'memos');
 
-const memoFile = (question: Question): string =>
-  join(memosFolder(question.cache), digestOf(canonicalJson(question)));
+const entryFile = (request: Request): string =>
+  join(entriesFolder(request.cache), digestOf(canonicalJson(request)));
 
-// ---- remembering ----
+// ---- recording ----
 
 /**
  * Keeps what a make said that had nothing to do, if all that this rests on can be recognised again. To be called when
  * its store is closed.
  */
-export function remember(question: Question, grounds: Grounds, answer: Answer): void {
-  const { since, program, text, store, sources, companions } = grounds;
+export function record(request: Request, dependencies: Dependencies, output: Output): void {
+  const { since, program, text, store, sources, companions } = dependencies;
   // Whoever wrote into the store meanwhile may have taken away what was found in it.
-  if (store === null || store !== storeState(question.cache)) return;
+  if (store === null || store !== storeState(request.cache)) return;
   if (!sources.isWhole) return;
   for (const stamp of sources.files.values()) {
-    if (stamp !== null && !isSettled(stamp, since)) return;
+    if (stamp !== null && !isStable(stamp, since)) return;
   }
   const stamps: Record<string, Stamp | null> = Object.fromEntries(sources.files);
   const fresh: Record<string, Digest> = {};
   let freshBytes = 0;
-  for (const [path, digest] of [...grounds.artifacts, ...companions]) {
+  for (const [path, digest] of [...dependencies.artifacts, ...companions]) {
     const stamp = stampOf(path);
     if (stamp === null) return;
-    if (isSettled(stamp, since)) stamps[path] = stamp;
+    if (isStable(stamp, since)) stamps[path] = stamp;
     else {
       fresh[path] = digest;
       freshBytes += stamp.size;
@@ -203,24 +160,24 @@ export function remember(question: Question, grounds: Grounds, answer: Answer): 
   if (freshBytes > FRESH_BYTES_MAX) return;
   const folders = [...sources.lookups].map(([path, found]): [string, Folder] => {
     const stamp = folderStamp(path);
-    return [path, { found: [...found], stamp: stamp && isSettled(stamp, since) ? stamp : null }];
+    return [path, { found: [...found], stamp: stamp && isStable(stamp, since) ? stamp : null }];
   });
-  const { events, ...said } = answer;
-  const { environment } = grounds;
+  const { events, ...said } = output;
+  const { environment } = dependencies;
   const facts = { program, text, store, stamps, folders, fresh, environment };
-  const head = JSON.stringify({ form: FORM, question, ...facts, answer: said } satisfies Memo);
+  const head = JSON.stringify({ form: FORM, request, ...facts, output: said } satisfies Entry);
   const body = `${head}\n${events}`;
-  write(question, `${digestOf(body)}\n${body}`);
+  write(request, `${digestOf(body)}\n${body}`);
 }
 
 /** A memo that cannot be written costs the next make time, and nothing else. */
-function write(question: Question, text: string): void {
-  const folder = memosFolder(question.cache);
+function write(request: Request, text: string): void {
+  const folder = entriesFolder(request.cache);
   const draft = join(folder, `${randomUUID()}.tmp`);
   try {
     mkdirSync(folder, { recursive: true });
     writeFileSync(draft, text);
-    renameSync(draft, memoFile(question));
+    renameSync(draft, entryFile(request));
     dropOldest(folder);
   } catch {
     rmSync(draft, { force: true });
@@ -229,10 +186,10 @@ function write(question: Question, text: string): void {
 
 function dropOldest(folder: string): void {
   const names = readdirSync(folder);
-  if (names.length <= MEMOS_MAX) return;
+  if (names.length <= ENTRIES_MAX) return;
   const age = (name: string): number => stampOf(join(folder, name))?.mtimeMs ?? 0;
   const oldest = names.map((name) => [age(name), name] as const).sort(([a], [b]) => a - b);
-  for (const [, name] of oldest.slice(0, names.length - MEMOS_MAX)) {
+  for (const [, name] of oldest.slice(0, names.length - ENTRIES_MAX)) {
     rmSync(join(folder, name), { force: true });
   }
 }

@@ -1,0 +1,29 @@
+// store-state.ts — the file of a store, and what tells its states apart
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { digestOf } from '../model/key.ts';
+
+/** The store's file within its folder. */
+export const STORE_FILE = 'store.lmdb';
+
+/** LMDB's meta pages stand at the beginning, and the number of the last transaction in them. */
+const META_BYTES = 8192;
+
+/**
+ * What tells one state of a store from every other: each commit changes it, and so does another file in its place.
+ * It is read without LMDB, which takes longer to load than all else that a no-op does. Null when there is no store.
+ */
+export function storeState(cache: string): string | null {
+  const path = join(cache, STORE_FILE);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return null;
+  const meta = Buffer.alloc(META_BYTES);
+  const file = openSync(path, 'r');
+  try {
+    const digest = digestOf(meta.subarray(0, readSync(file, meta, 0, META_BYTES, 0)));
+    const { size, mtimeMs, ctimeMs, birthtimeMs, ino, dev } = found;
+    return [size, mtimeMs, ctimeMs, birthtimeMs, ino, dev, digest].join(' ');
+  } finally {
+    closeSync(file);
+  }
+}
