@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import prettyBytes from 'pretty-bytes';
 import type { Key } from '../../engine/model/key.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
-import { forecast } from '../../engine/rebuilder/action.ts';
+import { forecast } from '../../engine/rebuilder/forecast.ts';
 import {
   compact,
   dropFiles,

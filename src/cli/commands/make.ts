@@ -5,8 +5,8 @@ import { placedFiles, writtenDigests } from '../../engine/artifacts/artifact-ind
 import type { Diagnostic, Event } from '../../engine/model/event.ts';
 import type { Digest, TaskId } from '../../engine/model/key.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
-import { forecast } from '../../engine/rebuilder/action.ts';
 import { estimate } from '../../engine/rebuilder/estimate.ts';
+import { forecast } from '../../engine/rebuilder/forecast.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';

@@ -3,7 +3,8 @@
 import type { TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord, Output } from '../../engine/model/record.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
-import { forecast, latestRecord } from '../../engine/rebuilder/action.ts';
+import { latestRecord } from '../../engine/rebuilder/action.ts';
+import { forecast } from '../../engine/rebuilder/forecast.ts';
 import { taskInRuns } from '../../engine/store/history.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { didYouMean } from '../../hint.ts';

@@ -6,7 +6,7 @@ import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { upstreamOf } from '../planning/visit-order.ts';
 import type { Store } from '../store/store.ts';
-import type { Forecast } from './action.ts';
+import type { Forecast } from './forecast.ts';
 import { type Capacity, type ScheduledTask, simulatedSeconds } from './simulate.ts';
 
 /** A guess at what a make would cost. */

@@ -11,7 +11,8 @@ import type { ActionRecord, Maker } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { inOrder } from '../planning/visit-order.ts';
 import { type Action, actionOf, decide } from '../rebuilder/action.ts';
-import { formatMissingInputs, readinessOf } from '../rebuilder/missing-output.ts';
+import { formatMissingInputs } from '../rebuilder/missing-output.ts';
+import { decisionOf, holdingOf, stepOf } from '../rebuilder/settle.ts';
 import { Commits } from '../store/commits.ts';
 import { LEASE_RENEW_MS, Leases } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
@@ -222,22 +223,17 @@ class Run {
 
   private async visit(task: Task): Promise<void> {
     const { traces, missing } = this.state;
+    const first = { get: (key: Key) => this.making.get(key)?.task };
     const withoutFailed = this.options.keepGoing && !this.ending;
-    const readiness = readinessOf(task, { made: traces, missing, withoutFailed });
-    if (readiness.kind === 'infeasible')
-      return this.state.markInfeasible(task, readiness.missingOutput, true);
-    if (task.infeasible !== null) {
-      const missingOutput = {
-        kind: 'infeasible',
-        message: task.infeasible,
-        because: task.id,
-      } as const;
-      return this.state.markInfeasible(task, missingOutput, true);
+    const step = stepOf(this.plan, task, { traces, missing, first, withoutFailed });
+    if (step.kind === 'infeasible') {
+      return this.state.markInfeasible(task, step.missingOutput, true);
     }
-    if (readiness.kind === 'blocked') return this.state.skip(task, readiness.by);
-    const action = actionOf(this.plan, task, this.state);
-    const first = this.making.get(action.key);
-    if (first) return this.follow(task, action, first);
+    if (step.kind === 'blocked') return this.state.skip(task, step.by);
+    if (step.kind === 'unknown') throw new Error(`bug: ${task.id} is unknown: ${step.message}`);
+    const { action } = step;
+    const earlier = this.making.get(action.key);
+    if (earlier) return this.follow(task, action, earlier);
     const made = this.make(action);
     this.making.set(action.key, { task: task.id, made: made.catch(() => FAILED) });
     await this.conclude(task, await made);
@@ -260,10 +256,10 @@ class Run {
       });
       this.state.end(task, 'reused');
     } else if (made.outcome === 'infeasible') {
-      const message = made.trace.infeasible ?? '';
-      if (task.skipsInfeasible) {
-        this.state.markInfeasible(task, { kind: 'infeasible', message, because: task.id }, true);
-      } else this.state.fail(task, { message });
+      const holding = holdingOf(task, made.trace);
+      if (holding.kind === 'infeasible') {
+        this.state.markInfeasible(task, holding.missingOutput, true);
+      } else this.state.fail(task, { message: made.trace.infeasible ?? '' });
     } else if (made.outcome === 'interrupted') this.state.interrupt(task, made.checkpoint);
     else this.state.skip(task, [first.task]);
     await this.conclude(task, made);
@@ -288,7 +284,10 @@ class Run {
   private async make(action: Action): Promise<Made> {
     const { store, forced } = this.options;
     const verdict = await decide(action, store, forced.has(action.task.id));
-    return verdict.hit ? this.reuse(action, verdict.trace) : this.run(action, verdict.reason);
+    const decision = decisionOf(action, verdict);
+    return decision.kind === 'run'
+      ? this.run(action, decision.reason)
+      : this.reuse(action, decision.trace);
   }
 
   private async run(action: Action, reason: Reason): Promise<Made> {
