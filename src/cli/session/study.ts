@@ -13,7 +13,8 @@ import { type Json, type Key, type Named, type TaskId, taskId } from '../../engi
 import type { ActionRecord, RunRecord } from '../../engine/model/record.ts';
 import type { Loaded } from '../../engine/planning/load.ts';
 import { type NamedTask, restrict, selectTasks } from '../../engine/planning/target.ts';
-import { type Forecast, forecast, latestRecord } from '../../engine/rebuilder/action.ts';
+import { latestRecord } from '../../engine/rebuilder/action.ts';
+import { type Forecast, forecast } from '../../engine/rebuilder/forecast.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { type CommonOptions, loadFor, placesOf, UsageError } from './session.ts';
 import { sourceDigests } from './source-digests.ts';
