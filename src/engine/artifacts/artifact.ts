@@ -1,4 +1,5 @@
 // artifact.ts — outputs as files for people, with their provenance beside them; what a person edited is put aside
+import { elementAt } from '../../present.ts';
 import { statSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, sep } from 'node:path';
@@ -95,7 +96,7 @@ export function openArtifacts(
         await withFolderLock(folder, identity, async () => {
           const writer = new Writer(folder, readIndex(folder), clock);
           const changes = await writer.write(group.map(({ publication }) => publication));
-          for (const [at, { resolve }] of group.entries()) resolve(changes[at]);
+          for (const [at, { resolve }] of group.entries()) resolve(elementAt(changes, at));
         });
       } catch (error) {
         const told = worded(error, folder);

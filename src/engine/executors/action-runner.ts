@@ -1,5 +1,6 @@
 // action-runner.ts — runs one action in a slot, as often as its policy allows, and keeps what it gave
 
+import { entryOf } from '../../present.ts';
 import type { Policy } from '../config/policy.ts';
 import type { Listener, Reason, TaskError } from '../model/event.ts';
 import type { Digest, Named } from '../model/key.ts';
@@ -118,7 +119,7 @@ export class ActionRunner {
     const kept = Object.entries(outputs).map(([name, bytes]) => [name, keptOutput(bytes)] as const);
     const described = kept.map(([name, { digest, bytes }]): [string, Output] => [
       name,
-      { digest, bytes, kind: parts.outputs[name] },
+      { digest, bytes, kind: entryOf(parts.outputs, name) },
     ]);
     const trace = this.traceOf(action, Object.fromEntries(described), seconds);
     const before = (await latestRecord(store.actions, task.id))?.outputs;

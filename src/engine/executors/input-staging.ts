@@ -1,5 +1,6 @@
 // input-staging.ts — what a task reads, gathered for its worker; blobs that were lost are made again
 
+import { entryOf } from '../../present.ts';
 import { type FetchOptions, fetchFiles } from '../fetch/fetch.ts';
 import type { Listener } from '../model/event.ts';
 import type { Digest, Named, TaskId } from '../model/key.ts';
@@ -84,7 +85,7 @@ export class InputStaging {
         missing.push({ task: id, at, reason: { kind, message } });
         continue;
       }
-      const { digest, bytes: size } = trace.outputs[output];
+      const { digest, bytes: size } = entryOf(trace.outputs, output);
       const isSent = size <= SENT_BYTES_MAX || sendAll;
       const bytes = isSent ? await store.blobs.get(digest) : undefined;
       if (!isSent) unread.push(digest);
@@ -112,7 +113,7 @@ export class InputStaging {
     const makers = new Map<TaskId, Digest>();
     for (const { links } of Object.values(task.inputs)) {
       for (const { task: id, output } of links) {
-        const digest = this.options.traces.get(id)?.outputs[output].digest;
+        const digest = this.options.traces.get(id)?.outputs[output]?.digest;
         if (digest !== undefined && wanted.delete(digest)) makers.set(id, digest);
       }
     }

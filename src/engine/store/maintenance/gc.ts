@@ -85,7 +85,7 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
     traces,
     partials: lostPartials as Key[],
     runs: [...tables.runs.getKeys()].filter((id) => !ids.has(id)),
-    logs: [...tables.logs.getKeys()].filter((key) => !ids.has(key.split('/')[0])),
+    logs: [...tables.logs.getKeys()].filter((key) => !ids.has(key.split('/', 1).join())),
     bytes:
       lostBlobs.reduce((sum, digest) => sum + sizeOf(digest), 0) +
       lostPartials.reduce((sum, key) => sum + partialSize(key), 0),
