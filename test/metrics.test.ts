@@ -11,6 +11,7 @@ import { type TableRequest, tabulate } from '../src/analysis/tabulate.ts';
 import { readSeries, valuesOf } from '../src/analysis/values.ts';
 import { colorsFor } from '../src/cli/terminal/format.ts';
 import { drawTable } from '../src/cli/terminal/table.ts';
+import { elementAt } from '../src/present.ts';
 import { meanInterval } from '../src/stats/t-test.ts';
 import { canRunAsUser, runAsUser } from './as-user.ts';
 import { DOOR, type MadeRig, madeRig } from './rig.ts';
@@ -189,7 +190,7 @@ describe('a table', () => {
     expect(column(groups, 'accuracy:mean')).toEqual([1, Number.NaN]);
     expect(column(groups, 'accuracy:low')).toEqual([null, Number.NaN]);
     const [, , own] = textColumns(groups);
-    expect(own.cells[0]).not.toContain('±');
+    expect(own?.cells[0]).not.toContain('±');
   });
 
   test('is pivoted: the labels of an axis are columns', () => {
@@ -197,7 +198,7 @@ describe('a table', () => {
       frame,
       request({ groupBy: ['profile'], pivot: 'sparsity', columns: ['accuracy'] }),
     ).frame;
-    expect(wide.columns[0].name).toBe('profile');
+    expect(wide.columns[0]?.name).toBe('profile');
     expect(wide.columns.map(({ name }) => name)).toContain('accuracy@sparsity=0.9:sd');
     expect(column(wide, 'accuracy@sparsity=0.5:mean')[1]).toBeCloseTo(0.84, 12);
     expect(textColumns(wide).map(({ head }) => head)).toEqual(['profile', '0.5', '0.9']);
@@ -308,7 +309,7 @@ describe('a table on a terminal', () => {
   test('is whole in a pipe', () => {
     const drawn = drawTable(textColumns(wide), { width: undefined, allColumns: false, colors });
     expect(drawn.lines).toHaveLength(3);
-    expect(drawn.lines[0].split(/ {2,}/)).toHaveLength(23);
+    expect(drawn.lines[0]?.split(/ {2,}/)).toHaveLength(23);
     expect(drawn.left).toEqual([]);
   });
 });
@@ -347,7 +348,7 @@ interface Said {
     readonly causes?: { readonly [kind: string]: readonly unknown[] };
   }[];
 }
-const tableOf = (stdout: string) => (JSON.parse(stdout) as Said).tables[0];
+const tableOf = (stdout: string) => elementAt((JSON.parse(stdout) as Said).tables, 0);
 
 describe('pipeline metrics', () => {
   test('has a row a task, a column for each axis and number; an axis keeps its name', async () => {
@@ -363,7 +364,7 @@ describe('pipeline metrics', () => {
     const rig = await made();
     await rig.make('--set', 'lr=1');
     const accuracy = async (...words: string[]) =>
-      tableOf((await rig.run('metrics', 'train', '--json', ...words)).stdout).rows[0].accuracy;
+      tableOf((await rig.run('metrics', 'train', '--json', ...words)).stdout).rows[0]?.accuracy;
     expect(await accuracy()).toBe(0.51);
     expect(await accuracy('--set', 'lr=1')).toBe(0.6);
     expect(await accuracy('--run', 'last')).toBe(0.6);
@@ -387,7 +388,7 @@ describe('pipeline metrics', () => {
       '--json',
     );
     const { rows, causes } = tableOf(stdout);
-    expect(rows[0]['accuracy:difference']).toBeCloseTo(-0.16, 12);
+    expect(rows[0]?.['accuracy:difference']).toBeCloseTo(-0.16, 12);
     expect(causes?.params).toEqual([{ path: 'lr', before: 0.1, after: 1 }]);
     expect(causes?.sources).toEqual([{ file: 'gain.ts', change: 'changed' }]);
     expect(causes?.code).toEqual(['train']);

@@ -1,5 +1,6 @@
 // against.ts — `--against RUN`: what each number was in another run, and by how much it differs
-import type { Cell, Column, Frame } from './frame.ts';
+import { elementAt } from '../present.ts';
+import { type Cell, type Column, cellAt, type Frame } from './frame.ts';
 import { TASK } from './results.ts';
 
 /** A table beside an earlier one. */
@@ -12,21 +13,21 @@ export interface Compared extends Frame {
 export function compareFrames(now: Frame, before: Frame): Compared {
   const taskAt = (frame: Frame): number => frame.columns.findIndex(({ name }) => name === TASK);
   const [nowTask, beforeTask] = [taskAt(now), taskAt(before)];
-  const earlier = new Map(before.rows.map((row) => [row[beforeTask], row]));
+  const earlier = new Map(before.rows.map((row) => [cellAt(row, beforeTask), row]));
   const numbers = now.columns.flatMap(({ kind, name }, at) => {
     if (kind !== 'number') return [];
     return [{ at, index: before.columns.findIndex((column) => column.name === name) }];
   });
   const kept = now.columns.flatMap(({ kind }, at) => (kind === 'number' ? [] : [at]));
-  const shared = now.rows.filter((row) => earlier.has(row[nowTask]));
+  const shared = now.rows.filter((row) => earlier.has(cellAt(row, nowTask)));
   const rows = shared.map((row) => {
-    const then = earlier.get(row[nowTask]) ?? [];
+    const then = earlier.get(cellAt(row, nowTask)) ?? [];
     return [
-      ...kept.map((at) => row[at]),
+      ...kept.map((at) => cellAt(row, at)),
       ...numbers.flatMap(({ at, index }): Cell[] => {
         const value = index < 0 ? null : (then[index] ?? null);
-        const both = typeof row[at] === 'number' && typeof value === 'number';
-        return [row[at], value, both ? Number(row[at]) - Number(value) : null];
+        const both = typeof cellAt(row, at) === 'number' && typeof value === 'number';
+        return [cellAt(row, at), value, both ? Number(cellAt(row, at)) - Number(value) : null];
       }),
     ];
   });
@@ -41,8 +42,8 @@ export function compareFrames(now: Frame, before: Frame): Compared {
   };
   return {
     columns: [
-      ...kept.map((at) => now.columns[at]),
-      ...numbers.flatMap(({ at }) => triple(now.columns[at])),
+      ...kept.map((at) => elementAt(now.columns, at)),
+      ...numbers.flatMap(({ at }) => triple(elementAt(now.columns, at))),
     ],
     rows,
     only,

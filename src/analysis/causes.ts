@@ -1,8 +1,10 @@
 // causes.ts — what makes two runs differ: params, source files, input files, tools
+
 import { canonicalJson, type Json, type Key, type Named } from '../engine/model/key.ts';
 import type { ActionRecord } from '../engine/model/record.ts';
 import { type Difference, differences } from '../engine/store/compare.ts';
 import type { ActionCache } from '../engine/store/store.ts';
+import { entryOf } from '../present.ts';
 
 /** What two runs are told apart by: runs of the history, or the pipeline as it is now. */
 export interface RunFacts {
@@ -40,9 +42,9 @@ export async function causesBetween(
 ): Promise<Causes> {
   const parts = new PartChanges();
   const pairs = new Set<string>();
-  for (const task of Object.keys(after.tasks)) {
+  for (const [task, to] of Object.entries(after.tasks)) {
     if (!Object.hasOwn(before.tasks, task)) continue;
-    const [from, to] = [before.tasks[task], after.tasks[task]];
+    const from = entryOf(before.tasks, task);
     const pair = `${from} ${to}`;
     if (from === to || pairs.has(pair)) continue;
     pairs.add(pair);

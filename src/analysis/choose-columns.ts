@@ -1,5 +1,7 @@
 // choose-columns.ts — `--columns accuracy,loss*`: which columns of a table are shown
+
 import { didYouMean } from '../hint.ts';
+import { elementAt } from '../present.ts';
 import { globOf } from './filter.ts';
 import { AnalysisError, columnAt, type Frame, metricOf, pick } from './frame.ts';
 
@@ -16,8 +18,9 @@ export function chooseColumns(frame: Frame, words: readonly string[] | undefined
     );
   }
   const named = words.flatMap((word) => columnsNamed(frame, word));
-  const isKey = (at: number): boolean => columns[at].kind === 'axis' || columns[at].kind === 'task';
-  const keys = named.some((at) => columns[at].kind === 'axis')
+  const isKey = (at: number): boolean =>
+    elementAt(columns, at).kind === 'axis' || elementAt(columns, at).kind === 'task';
+  const keys = named.some((at) => elementAt(columns, at).kind === 'axis')
     ? columns.flatMap(({ kind }, at) => (kind === 'task' ? [at] : []))
     : columns.flatMap((_, at) => (isKey(at) ? [at] : []));
   return pick(frame, [...new Set([...keys, ...named])]);
@@ -28,7 +31,7 @@ function columnsNamed({ columns }: Frame, word: string): readonly number[] {
   if (!word.includes('*') || isExact) {
     const at = columnAt(columns, word);
     // What belongs to a number comes with it: what it was before, and the difference.
-    const { name } = columns[at];
+    const { name } = elementAt(columns, at);
     return columns.flatMap((column, index) =>
       index === at || (column.statistic && metricOf(column) === name) ? [index] : [],
     );

@@ -1,6 +1,16 @@
 // filter.ts — `--where profile=uniform,seed!=0,accuracy>0.9`: which rows of a table are meant
+
 import { didYouMean } from '../hint.ts';
-import { AnalysisError, type Cell, type Column, columnAt, type Frame, numberIn } from './frame.ts';
+import { elementAt } from '../present.ts';
+import {
+  AnalysisError,
+  type Cell,
+  type Column,
+  cellAt,
+  columnAt,
+  type Frame,
+  numberIn,
+} from './frame.ts';
 
 type Operator = '=' | '!=' | '>' | '>=' | '<' | '<=';
 
@@ -22,7 +32,7 @@ export function filterRows(frame: Frame, where: readonly string[]): Frame {
   for (const condition of conditions) {
     checkLabels(frame, condition);
     const holds = tester(condition);
-    const left = rows.filter((row) => holds(row[condition.column]));
+    const left = rows.filter((row) => holds(cellAt(row, condition.column)));
     if (left.length === 0 && rows.length > 0) throw noneLeft(rows, condition, conditions);
     rows = left;
   }
@@ -36,7 +46,7 @@ function readConditions(text: string, columns: readonly Column[]): readonly Cond
     const match = CONDITION.exec(part);
     const before = read.at(-1);
     if (match) {
-      const [, name, operator, value] = match;
+      const [, name = '', operator, value = ''] = match;
       const plain = operator === '==' ? '=' : (operator as Operator);
       read.push({ name: name.trim(), operator: plain, values: [value.trim()], text: part.trim() });
     } else if (before && (before.operator === '=' || before.operator === '!=')) {
@@ -53,7 +63,7 @@ function readConditions(text: string, columns: readonly Column[]): readonly Cond
 function checkOperand(condition: Condition): Condition {
   const { operator, values, text } = condition;
   if (operator === '=' || operator === '!=') return condition;
-  if (!Number.isNaN(numberIn(values[0]))) return condition;
+  if (!Number.isNaN(numberIn(values[0] ?? ''))) return condition;
   const message = `\`${text}\` compares with \`${values[0]}\`, which is no number`;
   throw new AnalysisError(message, `${operator} compares numbers; = and != compare labels, too`);
 }
@@ -64,7 +74,7 @@ function tester({ operator, values }: Condition): (cell: Cell) => boolean {
     const isAny = (cell: Cell): boolean => tests.some((test) => test(cell));
     return operator === '=' ? isAny : (cell) => !isAny(cell);
   }
-  const bound = numberIn(values[0]);
+  const bound = numberIn(values[0] ?? '');
   return (cell) => {
     const number = typeof cell === 'string' ? numberIn(cell) : cell;
     if (number === null || Number.isNaN(number)) return false;
@@ -103,9 +113,11 @@ function checkLabels(
   { columns, rows }: Frame,
   { column, operator, values, name }: Condition,
 ): void {
-  if (columns[column].kind !== 'axis' || (operator !== '=' && operator !== '!=')) return;
+  if (elementAt(columns, column).kind !== 'axis' || (operator !== '=' && operator !== '!=')) return;
   const labels = [
-    ...new Set(rows.flatMap((row) => (row[column] === null ? [] : String(row[column])))),
+    ...new Set(
+      rows.flatMap((row) => (cellAt(row, column) === null ? [] : String(cellAt(row, column)))),
+    ),
   ];
   for (const value of values) {
     const holds = equalTo(value);
@@ -121,13 +133,13 @@ function noneLeft(
   conditions: readonly Condition[],
 ): AnalysisError {
   const numbers = rows.flatMap((row) => {
-    const cell = row[column];
+    const cell = cellAt(row, column);
     return typeof cell === 'number' && !Number.isNaN(cell) ? [cell] : [];
   });
   const also = conditions.length > 1 ? ' of those that meet the other conditions' : '';
   const least = numbers.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   const most = numbers.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const labels = [...new Set(rows.map((row) => row[column] ?? 'nothing'))].slice(0, 8);
+  const labels = [...new Set(rows.map((row) => cellAt(row, column) ?? 'nothing'))].slice(0, 8);
   const hint =
     numbers.length > 0
       ? `${name} goes from ${least} to ${most}`

@@ -1,6 +1,8 @@
 // forms.ts — a table in the forms that other programs read: CSV, TSV, JSON, Markdown, LaTeX
+
 import type { Json, Named } from '../engine/model/key.ts';
-import type { Cell, Frame } from './frame.ts';
+import { elementAt, entryOf } from '../present.ts';
+import { type Cell, cellAt, type Frame } from './frame.ts';
 import { NOTHING, type TextColumn, textColumns } from './layout.ts';
 
 /** A number as it is, digit by digit; what JSON cannot hold by its name. */
@@ -30,7 +32,7 @@ export function rowsJson({ columns, rows }: Frame): readonly Named<Json>[] {
   const value = (cell: Cell): Json =>
     typeof cell === 'number' && !Number.isFinite(cell) ? String(cell) : cell;
   return rows.map((row) =>
-    Object.fromEntries(columns.map(({ name }, at) => [name, value(row[at])])),
+    Object.fromEntries(columns.map(({ name }, at) => [name, value(cellAt(row, at))])),
   );
 }
 
@@ -48,14 +50,16 @@ export function markdownOf(frame: Frame): string {
   const line = (cells: readonly string[]): string =>
     `| ${cells
       .map((cell, at) =>
-        columns[at].isNumber ? cell.padStart(widths[at]) : cell.padEnd(widths[at]),
+        elementAt(columns, at).isNumber
+          ? cell.padStart(elementAt(widths, at))
+          : cell.padEnd(elementAt(widths, at)),
       )
       .join(' | ')} |\n`;
   const rule = columns.map(({ isNumber }, at) => {
-    const dashes = '-'.repeat(widths[at] - 1);
+    const dashes = '-'.repeat(elementAt(widths, at) - 1);
     return isNumber ? `${dashes}:` : `${dashes}-`;
   });
-  const rows = frame.rows.map((_, row) => line(columns.map(({ cells }) => cells[row])));
+  const rows = frame.rows.map((_, row) => line(columns.map(({ cells }) => elementAt(cells, row))));
   return [line(columns.map(({ head }) => head)), `| ${rule.join(' | ')} |\n`, ...rows].join('');
 }
 
@@ -67,7 +71,7 @@ export function latexOf(frame: Frame): string {
   const columns = textColumns(frame);
   const line = (cells: readonly string[]): string => `    ${cells.join(' & ')} \\\\\n`;
   const cell = ({ isNumber, isKey, cells }: TextColumn, row: number): string =>
-    isNumber && !isKey ? latexNumber(cells[row]) : latexText(cells[row]);
+    isNumber && !isKey ? latexNumber(elementAt(cells, row)) : latexText(elementAt(cells, row));
   return [
     '% \\usepackage{booktabs}\n',
     `\\begin{tabular}{${columns.map(({ isNumber }) => (isNumber ? 'r' : 'l')).join('')}}\n`,
@@ -109,6 +113,6 @@ const LATEX: Named<string> = {
 const latexText = (text: string): string =>
   text
     .replace(/[\\~^–<>&%$#_{}]/g, (character) =>
-      Object.hasOwn(LATEX, character) ? LATEX[character] : `\\${character}`,
+      Object.hasOwn(LATEX, character) ? entryOf(LATEX, character) : `\\${character}`,
     )
     .replace(/[\r\n]/g, ' ');

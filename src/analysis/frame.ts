@@ -1,6 +1,8 @@
 // frame.ts — a table as a value: columns of axes, numbers and texts, and rows of cells
+
 import type { Diagnostic } from '../engine/model/event.ts';
 import { didYouMean } from '../hint.ts';
+import { elementAt } from '../present.ts';
 
 /** null: there is nothing. */
 export type Cell = number | string | null;
@@ -37,6 +39,9 @@ export class AnalysisError extends Error {
   }
 }
 
+/** One cell of a row. */
+export const cellAt = (row: readonly Cell[], at: number): Cell => row[at] ?? null;
+
 /** The number that a column tells of. */
 export const metricOf = ({ name, metric }: Column): string => metric ?? name;
 
@@ -47,14 +52,14 @@ export function columnAt(columns: readonly Column[], word: string): number {
   const means = columns.flatMap((column, at) =>
     metricOf(column) === word && column.statistic === 'mean' && !column.label ? [at] : [],
   );
-  if (means.length === 1) return means[0];
+  if (means.length === 1) return elementAt(means, 0);
   const ends = columns.flatMap(({ name }, at) => (name.endsWith(`.${word}`) ? [at] : []));
-  const depth = (at: number): number => columns[at].name.split('.').length;
+  const depth = (at: number): number => elementAt(columns, at).name.split('.').length;
   const least = ends.reduce((low, at) => Math.min(low, depth(at)), Number.POSITIVE_INFINITY);
   const nearest = ends.filter((at) => depth(at) === least);
-  if (nearest.length === 1) return nearest[0];
+  if (nearest.length === 1) return elementAt(nearest, 0);
   if (nearest.length > 1) {
-    const some = nearest.map((at) => columns[at].name).join(', ');
+    const some = nearest.map((at) => elementAt(columns, at).name).join(', ');
     throw new AnalysisError(
       `\`${word}\` may be any of ${nearest.length} columns`,
       `name one: ${some}`,
@@ -79,14 +84,14 @@ function nearColumn(columns: readonly Column[], word: string): string | undefine
 /** A frame with some of its columns, in that order. */
 export function pick({ columns, rows }: Frame, chosen: readonly number[]): Frame {
   return {
-    columns: chosen.map((at) => columns[at]),
-    rows: rows.map((row) => chosen.map((at) => row[at])),
+    columns: chosen.map((at) => elementAt(columns, at)),
+    rows: rows.map((row) => chosen.map((at) => cellAt(row, at))),
   };
 }
 
 /** Whether a column holds the same in every row. */
 export const isConstant = ({ rows }: Frame, at: number): boolean =>
-  rows.every((row) => Object.is(row[at], rows[0][at]));
+  rows.every((row) => Object.is(cellAt(row, at), cellAt(rows[0] ?? [], at)));
 
 /** A number in a text, as labels of axes are; NaN for anything else. */
 export const numberIn = (text: string): number =>

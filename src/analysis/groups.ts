@@ -1,10 +1,12 @@
 // groups.ts — `--group-by profile`: rows that share some labels become one, with mean, SD, n and a 95 % interval
+import { elementAt } from '../present.ts';
 import { summarise } from '../stats/summary.ts';
 import { meanInterval } from '../stats/t-test.ts';
 import {
   AnalysisError,
   type Cell,
   type Column,
+  cellAt,
   columnAt,
   type Frame,
   type Statistic,
@@ -32,7 +34,7 @@ export interface Grouped extends Frame {
 export function groupRows(frame: Frame, by: readonly string[]): Grouped {
   const { columns, rows } = frame;
   const keys = by.map((word) => columnAt(columns, word));
-  const wrong = keys.find((at) => columns[at].kind === 'task');
+  const wrong = keys.find((at) => elementAt(columns, at).kind === 'task');
   if (wrong !== undefined) {
     throw new AnalysisError('every task is a group of its own', 'group by an axis');
   }
@@ -41,18 +43,18 @@ export function groupRows(frame: Frame, by: readonly string[]): Grouped {
   );
   const groups = new Map<string, (readonly Cell[])[]>();
   for (const row of rows) {
-    const name = JSON.stringify(keys.map((at) => row[at]));
+    const name = JSON.stringify(keys.map((at) => cellAt(row, at)));
     const group = groups.get(name);
     if (group) group.push(row);
     else groups.set(name, [row]);
   }
   const grouped = [...groups.values()].map((group) => [
-    ...keys.map((at) => group[0][at]),
-    ...numbers.flatMap((at) => statisticsOf(group.map((row) => row[at]))),
+    ...keys.map((at) => cellAt(group[0] ?? [], at)),
+    ...numbers.flatMap((at) => statisticsOf(group.map((row) => cellAt(row, at)))),
   ]);
   const over = columns.flatMap((column, at) => {
     if (column.kind !== 'axis' || keys.includes(at)) return [];
-    const labels = new Set(rows.map((row) => row[at])).size;
+    const labels = new Set(rows.map((row) => cellAt(row, at))).size;
     return labels > 1 ? [{ axis: column.name, labels }] : [];
   });
   const columnsOfNumber = ({ name }: Column): readonly Column[] =>
@@ -64,8 +66,8 @@ export function groupRows(frame: Frame, by: readonly string[]): Grouped {
     }));
   return {
     columns: [
-      ...keys.map((at) => columns[at]),
-      ...numbers.flatMap((at) => columnsOfNumber(columns[at])),
+      ...keys.map((at) => elementAt(columns, at)),
+      ...numbers.flatMap((at) => columnsOfNumber(elementAt(columns, at))),
     ],
     rows: grouped,
     over,

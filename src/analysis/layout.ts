@@ -1,5 +1,6 @@
 // layout.ts — a table as texts for people: numbers aligned, and mean, SD and interval of groups in cells of their own
-import { type Cell, type Column, type Frame, metricOf } from './frame.ts';
+import { elementAt } from '../present.ts';
+import { type Cell, type Column, cellAt, type Frame, metricOf } from './frame.ts';
 import { type NumberStyle, numberText, styleOf, styleOfMeans } from './number-text.ts';
 
 /** One column of texts. */
@@ -49,11 +50,11 @@ const isOfGroup = ({ statistic }: Column): boolean =>
   statistic === 'sd' || statistic === 'n' || statistic === 'low' || statistic === 'high';
 
 function keyColumn({ columns, rows }: Frame, at: number): TextColumn {
-  const cells = rows.map((row) => (row[at] === null ? NOTHING : String(row[at])));
+  const cells = rows.map((row) => (cellAt(row, at) === null ? NOTHING : String(cellAt(row, at))));
   const isNumber = cells.every(
     (cell) => cell === NOTHING || /^[-+]?[\d.]+(?:e[-+]?\d+)?$/i.test(cell),
   );
-  return { head: columns[at].name, isNumber, isKey: true, cells };
+  return { head: elementAt(columns, at).name, isNumber, isKey: true, cells };
 }
 
 const textOf = (cell: Cell, style: NumberStyle, isSigned = false): string => {
@@ -64,8 +65,8 @@ const textOf = (cell: Cell, style: NumberStyle, isSigned = false): string => {
 };
 
 function plainColumn({ columns, rows }: Frame, at: number, oneMetric: boolean): TextColumn {
-  const column = columns[at];
-  const cells = rows.map((row) => row[at]);
+  const column = elementAt(columns, at);
+  const cells = rows.map((row) => cellAt(row, at));
   const style = styleOf(cells);
   const isSigned = column.statistic !== undefined && SIGNED.has(column.statistic);
   return {
@@ -91,7 +92,7 @@ interface MeanLayout {
 
 function meanColumns(frame: Frame, at: number, layout: MeanLayout): readonly TextColumn[] {
   const { columns, rows } = frame;
-  const column = columns[at];
+  const column = elementAt(columns, at);
   const cellsOf = (statistic: Column['statistic']): readonly Cell[] => {
     const index = columns.findIndex(
       (one) =>
@@ -99,7 +100,7 @@ function meanColumns(frame: Frame, at: number, layout: MeanLayout): readonly Tex
         one.label === column.label &&
         one.statistic === statistic,
     );
-    return rows.map((row) => row[index] ?? null);
+    return rows.map((row) => cellAt(row, index));
   };
   const [means, sds, ns] = [cellsOf('mean'), cellsOf('sd'), cellsOf('n')];
   const [lows, highs] = [cellsOf('low'), cellsOf('high')];
@@ -109,7 +110,7 @@ function meanColumns(frame: Frame, at: number, layout: MeanLayout): readonly Tex
   const spread = padder(sds.map((sd) => textOf(sd, style)));
   const cells = means.map((mean, row) => {
     if (mean === null) return NOTHING;
-    const sd = sds[row];
+    const sd = sds[row] ?? null;
     const mark =
       sd === null
         ? `  ${' '.repeat(spread(NOTHING).length + 1)}`
@@ -123,7 +124,9 @@ function meanColumns(frame: Frame, at: number, layout: MeanLayout): readonly Tex
   if (layout.isPivot || lows.every((low) => low === null)) return [own];
   const ends = padder([...lows, ...highs].map((end) => textOf(end, style)));
   const intervals = lows.map((low, row) =>
-    low === null ? NOTHING : `[${ends(textOf(low, style))}, ${ends(textOf(highs[row], style))}]`,
+    low === null
+      ? NOTHING
+      : `[${ends(textOf(low, style))}, ${ends(textOf(highs[row] ?? null, style))}]`,
   );
   return [own, { head: '95 % interval', isNumber: true, isKey: false, metric, cells: intervals }];
 }
@@ -139,7 +142,7 @@ function sharedCounts({ columns, rows }: Frame): readonly number[] | undefined {
   if (at.length === 0) return undefined;
   const counts: number[] = [];
   for (const row of rows) {
-    const own = new Set(at.map((index) => Number(row[index])).filter((n) => n > 0));
+    const own = new Set(at.map((index) => Number(cellAt(row, index))).filter((n) => n > 0));
     if (own.size > 1) return undefined;
     counts.push([...own][0] ?? 0);
   }

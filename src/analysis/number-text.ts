@@ -37,7 +37,7 @@ export function styleOfMeans(means: readonly Cell[], sds: readonly Cell[]): Numb
   const plain = styleOf(means);
   if (spreads.length === 0 || plain.isScientific) return plain;
   const usual = spreads[Math.floor((spreads.length - 1) / 2)];
-  const decimals = Math.min(DECIMALS_MAX, Math.max(0, 1 - magnitude(usual)));
+  const decimals = Math.min(DECIMALS_MAX, Math.max(0, 1 - magnitude(usual ?? 1)));
   return decimals >= DECIMALS_MAX ? plain : { decimals, isScientific: false };
 }
 

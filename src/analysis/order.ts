@@ -1,5 +1,5 @@
 // order.ts — `--sort -accuracy --top 10`: the order of rows
-import { type Cell, columnAt, type Frame, metricOf, numberIn } from './frame.ts';
+import { type Cell, cellAt, columnAt, type Frame, metricOf, numberIn } from './frame.ts';
 import { isSmallerBetter } from './values.ts';
 
 /** Sorts by columns, the first of them first; a `-` before a name turns the order round. What is missing comes last. */
@@ -12,7 +12,7 @@ export function sortRows(frame: Frame, by: readonly string[]): Frame {
   });
   const rows = [...frame.rows].sort((a, b) => {
     for (const { at, sign } of keys) {
-      const order = compareCells(a[at], b[at], sign);
+      const order = compareCells(cellAt(a, at), cellAt(b, at), sign);
       if (order !== 0) return order;
     }
     return 0;
@@ -43,10 +43,13 @@ export function headlineOf({ columns, rows }: Frame): string | undefined {
     const isSummary = column.statistic !== undefined && column.statistic !== 'mean';
     return column.kind === 'number' && !isSummary ? [{ column, at }] : [];
   });
-  const varying = numbers.filter(({ at }) => rows.some((row) => !Object.is(row[at], rows[0][at])));
+  const varying = numbers.filter(({ at }) =>
+    rows.some((row) => !Object.is(cellAt(row, at), cellAt(rows[0] ?? [], at))),
+  );
   const [best] = (varying.length > 0 ? varying : numbers)
     .map(({ column, at }, order) => {
-      const missing = rows.filter((row) => row[at] === null).length / Math.max(1, rows.length);
+      const missing =
+        rows.filter((row) => cellAt(row, at) === null).length / Math.max(1, rows.length);
       return { column, order, rank: headlineRank(metricOf(column)) + 5 * missing };
     })
     .sort((a, b) => a.rank - b.rank || a.order - b.order);
@@ -71,7 +74,7 @@ export function headlineRank(name: string): number {
   const kind = HEADLINES.findIndex((pattern) => pattern.test(words));
   if (kind < 0) return 10 * HEADLINES.length;
   const steps = words.split('.');
-  const bare = BARE.test(steps[steps.length - 1]) ? 0 : 1;
+  const bare = BARE.test(steps.at(-1) ?? '') ? 0 : 1;
   const held = /train/.test(words)
     ? 4
     : /val|dev/.test(words)

@@ -1,8 +1,10 @@
 // results.ts — what tasks gave, read out of the store: labels, numbers and series of each
+
 import type { Coordinates, Digest, Json, TaskId } from '../engine/model/key.ts';
 import type { ActionRecord } from '../engine/model/record.ts';
 import type { BlobStore } from '../engine/store/store.ts';
 import { didYouMean } from '../hint.ts';
+import { elementAt, entryOf } from '../present.ts';
 import { AnalysisError, type Cell, type Column, type Frame } from './frame.ts';
 import { type At, readSeries, type Series, type Values, valuesOf } from './values.ts';
 
@@ -155,10 +157,10 @@ export function frameOf(results: readonly Result[], at: At): Frame {
     ...[...numbers.keys()].map((name): Column => ({ name, kind: 'number' })),
     ...[...texts.keys()].map((name): Column => ({ name, kind: 'text' })),
   ];
-  const rows = results.map((result, row) => [
+  const rows = results.map((result, row): readonly Cell[] => [
     result.task,
-    ...axes.map((axis) => (Object.hasOwn(result.at, axis) ? result.at[axis] : null)),
-    ...[...numbers.keys(), ...texts.keys()].map((name) => cells[row].get(name) ?? null),
+    ...axes.map((axis) => (Object.hasOwn(result.at, axis) ? entryOf(result.at, axis) : null)),
+    ...[...numbers.keys(), ...texts.keys()].map((name) => elementAt(cells, row).get(name) ?? null),
   ]);
   return { columns, rows };
 }

@@ -92,7 +92,8 @@ class Taker {
     else if (Array.isArray(value)) this.walkList(path, value as readonly Json[], depth);
     else {
       const fields = value as Named<Json>;
-      for (const name of Object.keys(fields)) this.walk(below(path, name), fields[name], depth + 1);
+      for (const [name, field] of Object.entries(fields))
+        this.walk(below(path, name), field, depth + 1);
     }
   }
 
@@ -192,7 +193,7 @@ const rank = (name: string): number => {
 
 const isRising = (values: readonly (number | null)[]): values is readonly number[] =>
   values.every((value, at) => {
-    const before = at === 0 ? null : values[at - 1];
+    const before = at === 0 ? null : (values[at - 1] ?? null);
     return value !== null && Number.isFinite(value) && (before === null || before < value);
   });
 

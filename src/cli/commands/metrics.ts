@@ -1,6 +1,8 @@
 // metrics.ts — pipeline metrics: a table over the matrix, of the numbers in JSON outputs
+
 import { extname } from 'node:path';
 import { csvOf, latexOf, markdownOf, rowsJson, tsvOf } from '../../analysis/forms.ts';
+import { cellAt } from '../../analysis/frame.ts';
 import { textColumns } from '../../analysis/layout.ts';
 import { stackFrames, TASK } from '../../analysis/results.ts';
 import { listOf, type TableRequest } from '../../analysis/tabulate.ts';
@@ -8,6 +10,7 @@ import type { At } from '../../analysis/values.ts';
 import type { Named } from '../../engine/model/key.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { plainText } from '../../plain-text.ts';
+import { elementAt, entryOf } from '../../present.ts';
 import { writeOutput } from '../session/output-files.ts';
 import { type ResultTable, resultTable, type TableSources } from '../session/result-table.ts';
 import { oneRun } from '../session/run-selection.ts';
@@ -105,7 +108,8 @@ async function tablesOf(
   selections: readonly StudySelection[],
   sources: TableSources,
 ): Promise<readonly ResultTable[]> {
-  if (selections.length === 1) return [await resultTable(study, selections[0], sources)];
+  const [only, ...others] = selections;
+  if (only && others.length === 0) return [await resultTable(study, only, sources)];
   const refused: UsageError[] = [];
   const tables: ResultTable[] = [];
   for (const selection of selections) {
@@ -131,8 +135,9 @@ export async function studyFor(
 
 /** Says why rows are not of the pipeline as it is. */
 export function tellProblems({ problems }: Study): void {
-  if (problems.length === 0) return;
-  const why = stderrColors.yellow(`the pipeline cannot be loaded (${problems[0].message})`);
+  const [first] = problems;
+  if (first === undefined) return;
+  const why = stderrColors.yellow(`the pipeline cannot be loaded (${first.message})`);
   talk(`${why}: this is what each task gave when it was last made`);
 }
 
@@ -169,7 +174,7 @@ function readAt(word = 'last'): At {
 function formatOf({ format, output, json }: MetricsOptions): TableFormat {
   if (json) return 'json';
   const ending = extname(output ?? '').toLowerCase();
-  return format ?? (Object.hasOwn(BY_ENDING, ending) ? BY_ENDING[ending] : 'table');
+  return format ?? (Object.hasOwn(BY_ENDING, ending) ? entryOf(BY_ENDING, ending) : 'table');
 }
 
 /** Why there is no table. */
@@ -183,7 +188,7 @@ function nothingFound(
     const message = tasks.size === 0 ? 'there is no task' : 'no task has given a number yet';
     return new UsageError([{ message, hint: 'pipeline make; metrics come from JSON outputs' }]);
   }
-  const [{ stage }] = tables;
+  const { stage } = elementAt(tables, 0);
   if (notes.length > 0) {
     return new UsageError([
       { message: `there is nothing to show of \`${stage}\``, hint: notes[0] },
@@ -209,12 +214,12 @@ function textOf(tables: readonly ResultTable[], format: TableFormat, shown: Show
     const isForPeople = format === 'md' || format === 'tex';
     return write(isForPeople && hasAxes ? withoutTask(table.frame) : table.frame);
   });
-  if (tables.length === 1) return texts[0];
+  if (tables.length === 1) return elementAt(texts, 0);
   if (format === 'csv' || format === 'tsv') {
     const stacked = stackFrames(tables.map(({ stage, frame }) => [stage, frame]));
     return format === 'csv' ? csvOf(stacked) : tsvOf(stacked);
   }
-  const titled = texts.map((text, at) => `${titleOf(tables[at], format)}${text}`);
+  const titled = texts.map((text, at) => `${titleOf(elementAt(tables, at), format)}${text}`);
   return titled.join('\n');
 }
 
@@ -240,8 +245,8 @@ function jsonText(tables: readonly ResultTable[]): string {
 const withoutTask = ({ columns, rows }: ResultTable['frame']): ResultTable['frame'] => {
   const kept = columns.flatMap(({ name }, at) => (name === TASK ? [] : [at]));
   return {
-    columns: kept.map((at) => columns[at]),
-    rows: rows.map((row) => kept.map((at) => row[at])),
+    columns: kept.map((at) => elementAt(columns, at)),
+    rows: rows.map((row) => kept.map((at) => cellAt(row, at))),
   };
 };
 
@@ -296,6 +301,6 @@ function tellNotes(tables: readonly ResultTable[]): void {
       talk(stderrColors.dim(tables.length > 1 ? `${stage}: ${note}` : note));
     }
   }
-  const [{ causes }] = tables;
+  const { causes } = elementAt(tables, 0);
   if (causes) for (const line of causesWords(causes)) talk(line);
 }

@@ -1,4 +1,5 @@
 // study.ts — the tasks that a table is made of: of the pipeline as it is, or of a run, each with the record of what it gave
+
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { RunFacts } from '../../analysis/causes.ts';
@@ -16,6 +17,7 @@ import { type NamedTask, restrict, selectTasks } from '../../engine/planning/tar
 import { latestRecord } from '../../engine/rebuilder/action.ts';
 import { type Forecast, forecast } from '../../engine/rebuilder/forecast.ts';
 import type { Store } from '../../engine/store/store.ts';
+import { elementAt, entryOf } from '../../present.ts';
 import { type CommonOptions, loadFor, placesOf, UsageError } from './session.ts';
 import { sourceDigests } from './source-digests.ts';
 
@@ -167,7 +169,7 @@ export function runStudy(run: RunRecord, parts: PipelineParts | undefined, store
     problems: [],
     known: (chosen) =>
       eachKnown(chosen, async (task) => {
-        const record = await store.actions.get(run.tasks[task]);
+        const record = await store.actions.get(entryOf(run.tasks, task));
         if (record === undefined) return { state: 'lost' };
         const isMade = record.infeasible === undefined;
         return isMade ? { record, state: 'current' } : { state: 'infeasible' };
@@ -230,7 +232,7 @@ export function selectInStudy({ tasks }: Study, target: string): StudySelection 
   const chosen = selectTasks({ tasks }, word);
   if (!chosen.ok) throw new UsageError(chosen.diagnostics);
   const named = chosen.value.flatMap((id) => tasks.get(id) ?? []);
-  const [{ stage }] = named;
+  const { stage } = elementAt(named, 0);
   return { stage, tasks: named, ...(colon >= 0 && { output: target.slice(colon + 1) }) };
 }
 

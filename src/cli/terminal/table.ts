@@ -3,6 +3,7 @@
 import type { TextColumn } from '../../analysis/layout.ts';
 import { headlineRank } from '../../analysis/order.ts';
 import { plainName } from '../../plain-text.ts';
+import { elementAt } from '../../present.ts';
 import type { Colors } from './format.ts';
 
 /** What a table is drawn on. */
@@ -50,7 +51,7 @@ export function drawTable(columns: readonly TextColumn[], paper: Paper): DrawnTa
   const kept = varying.length > 0 ? varying : plain;
   const dropped = plain.filter((column) => !kept.includes(column));
   const told = dropped.flatMap(({ head, cells, isKey }) =>
-    isKey ? [[head, cells[0].trim()] as const] : [],
+    isKey ? [[head, (cells[0] ?? '').trim()] as const] : [],
   );
   const equal = dropped.filter(({ isKey }) => !isKey).map(nameOf);
   const keys = narrowed(kept.filter(({ isKey }) => isKey).map(measured), width);
@@ -110,7 +111,7 @@ function blocksOf(numbers: readonly Measured[], room: number): readonly (readonl
   let used = 0;
   for (const column of numbers) {
     const need = column.width + GAP.length;
-    const block = blocks[blocks.length - 1];
+    const block = elementAt(blocks, blocks.length - 1);
     if (block.length > 0 && used + need > room) {
       blocks.push([column]);
       used = need;
@@ -128,13 +129,14 @@ function narrowed(keys: readonly Measured[], width: number): readonly Measured[]
   const widths = keys.map((key) => key.width);
   const total = (): number => widths.reduce((all, one) => all + one + GAP.length, 0);
   while (total() > most && Math.max(...widths) > KEY_WIDTH_MIN) {
-    widths[widths.indexOf(Math.max(...widths))] -= 1;
+    const longest = Math.max(...widths);
+    widths[widths.indexOf(longest)] = longest - 1;
   }
   return keys.map((key, at) => ({
     ...key,
-    width: widths[at],
-    head: cut(key.head, widths[at]),
-    cells: key.cells.map((cell) => cut(cell, widths[at])),
+    width: elementAt(widths, at),
+    head: cut(key.head, elementAt(widths, at)),
+    cells: key.cells.map((cell) => cut(cell, elementAt(widths, at))),
   }));
 }
 
@@ -146,12 +148,12 @@ const cut = (text: string, width: number): string =>
 function linesOf(columns: readonly Measured[], { colors: c }: Paper): readonly string[] {
   const line = (cells: readonly string[]): string =>
     cells
-      .map((cell, at) => padded(cell, columns[at]))
+      .map((cell, at) => padded(cell, elementAt(columns, at)))
       .join(GAP)
       .trimEnd();
   const count = columns[0]?.cells.length ?? 0;
   const rows = Array.from({ length: count }, (_, row) =>
-    line(columns.map(({ cells }) => cells[row])),
+    line(columns.map(({ cells }) => elementAt(cells, row))),
   );
   return [c.bold(line(columns.map(({ head }) => head))), ...rows];
 }
