@@ -1,7 +1,11 @@
 // programs.ts — commands of an archive, run again: nothing keeps a program from anything, so only for who asks for it
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type GivenBlobs, runInScratch } from '../../engine/executors/command-runner.ts';
+import {
+  type GivenBlobs,
+  runInScratch,
+  type ScratchWork,
+} from '../../engine/executors/command-runner.ts';
 import type {
   CommandParts,
   Coordinates,
@@ -16,7 +20,9 @@ import type { Binding, Invocation, Task } from '../../engine/planning/plan.ts';
 import type { ProjectFile } from '../../engine/planning/project-files.ts';
 import { runProgram } from '../../engine/process/shell.ts';
 import type { CodecKind } from '../../engine/stage.ts';
+import { keptOutput } from '../../engine/store/store.ts';
 import type { InputBlobs } from '../../engine/worker/protocol.ts';
+import { entryOf } from '../../present.ts';
 import { printable } from '../form/finding.ts';
 import { nameFault } from '../form/opened.ts';
 import { type ArchivedTrace, partsOf, type StudyTask } from '../form/study.ts';
@@ -98,7 +104,7 @@ export class Programs {
     const given: Record<string, GivenBlobs> = {};
     const bindings: Record<string, Binding> = {};
     for (const [port, input] of Object.entries(task.inputs)) {
-      const { items, missing = [] } = inputs[port];
+      const { items, missing = [] } = entryOf(inputs, port);
       const held = items.map((item) => ({ ...item, bytes: item.bytes ?? new Uint8Array() }));
       if ('files' in input) {
         for (const { digest, bytes } of held) await writeFile(join(kept, digest), bytes);
@@ -120,6 +126,7 @@ export class Programs {
       command,
       key: trace.key as Key,
       inputs: given,
+      blobs: IN_MEMORY,
       root: scratch,
       folder: join(scratch, 'commands'),
       // Nobody else looks into this folder.
@@ -132,9 +139,20 @@ export class Programs {
     });
     if (end.end === 'stopped') return end;
     if (end.end === 'failed') {
-      return { end: 'failed', message: printable(end.message.split('\n')[0]), infeasible: false };
+      return {
+        end: 'failed',
+        message: printable(end.message.split('\n', 1).join()),
+        infeasible: false,
+      };
     }
-    return { end: 'done', outputs: new Map(Object.entries(end.outputs)) };
+    if (end.end === 'lost') throw new Error('bug: an input without its bytes');
+    const outputs = Object.entries(end.outputs).map(
+      ([name, { content }]) => [name, content] as const,
+    );
+    return {
+      end: 'done',
+      outputs: new Map(outputs.flatMap(([name, content]) => (content ? [[name, content]] : []))),
+    };
   }
 
   /** The words of a program behind the walls, which may write the folder of its attempt and nothing else. */
@@ -238,4 +256,10 @@ const NOBODY: Omit<Task, 'params' | 'inputs' | 'command'> = {
   tools: null,
   skipsInfeasible: false,
   infeasible: null,
+};
+
+/** Outputs of a rerun are compared and not kept: they stay in memory, and all inputs come with their bytes. */
+const IN_MEMORY: ScratchWork['blobs'] = {
+  copyTo: async () => false,
+  takeFile: async (path) => keptOutput(await readFile(path)),
 };

@@ -1,6 +1,7 @@
 // matrix.ts — the axes of a stage, and the points at which it has tasks
 
 import { didYouMean } from '../../hint.ts';
+import { elementAt } from '../../present.ts';
 import type { Place } from '../model/event.ts';
 import { UNFIT_IN_NAMES } from '../model/key.ts';
 import { kindOf, type Reader } from './diagnostic-collector.ts';
@@ -171,14 +172,19 @@ function readPatterns(
 }
 
 /** The points of a matrix in declaration order (the last axis fastest), less exclude, plus include. */
-export function pointsOf(stage: Matrix): readonly Point[] {
-  const left = (point: Point): boolean => !isExcluded(stage, point);
-  let points: readonly Point[] = [new Map()].filter(left);
-  for (const [axis, values] of stage.axes) {
-    const next = points.flatMap((point) => values.map((value) => new Map(point).set(axis, value)));
-    points = next.filter(left);
+export function* pointsOf(stage: Matrix): Generator<Point> {
+  const axes = [...stage.axes];
+  function* from(depth: number, point: Point): Generator<Point> {
+    if (isExcluded(stage, point)) return;
+    const axis = axes[depth];
+    if (axis === undefined) {
+      yield point;
+      return;
+    }
+    const [name, values] = axis;
+    for (const value of values) yield* from(depth + 1, new Map(point).set(name, value));
   }
-  return points;
+  yield* from(0, new Map());
 }
 
 /** Whether a point, and every one that it may become when it has its other axes, too, is excluded. */
@@ -222,7 +228,7 @@ export function countPoints({ axes, include, exclude }: Matrix): bigint {
     const name = [from, ...[...out, ...back].map((pattern) => indexOf.get(pattern))].join();
     const before = known.get(name);
     if (before !== undefined) return before;
-    const [axis, values] = list[from];
+    const [axis, values] = elementAt(list, from);
     const named = new Set([...out, ...back].flatMap(({ labels }) => labels.get(axis) ?? []));
     const of = (label: string | undefined) => (pattern: PointPattern) => {
       const wanted = pattern.labels.get(axis);

@@ -1,5 +1,6 @@
 // task-params.ts — the params of each task, as its stage's schema and its own check take them
 
+import { entryOf } from '../../present.ts';
 import { type Located, locatedMap, partAt } from '../config/located.ts';
 import type { Point } from '../config/matrix.ts';
 import { fillAxes, lookupIn } from '../config/reference.ts';
@@ -58,7 +59,7 @@ export class ParamsReader {
       const axis = stage.command ? undefined : point.get(name);
       const given = stage.params.get(name);
       if (Object.hasOwn(filled, name)) {
-        fields.set(name, { value: filled[name], place: stage.place });
+        fields.set(name, { value: entryOf(filled, name), place: stage.place });
       } else if (axis) fields.set(name, axis.located);
       else if (given) {
         const known = fillAxes(given, (path, at) => valueAt(point, path, at));
@@ -75,6 +76,17 @@ export class ParamsReader {
     const located = locatedMap(fields, { place: stage.place });
     const values = located.value as Named<Json>;
     return { located, values, text: canonicalJson(values) };
+  }
+
+  /** The axes of a stage on which its params depend. */
+  axesOf(stage: StageConfig, { declaration }: StageModule): readonly string[] {
+    const axes = new Set<string>(stage.command ? [] : declaration.params);
+    const visit = ({ axis, fields, items }: Located): void => {
+      if (axis?.[0] !== undefined) axes.add(axis[0]);
+      for (const part of fields?.values() ?? items ?? []) visit(part);
+    };
+    for (const given of stage.params.values()) visit(given);
+    return [...stage.axes.keys()].filter((axis) => axes.has(axis));
   }
 
   /**
@@ -152,7 +164,7 @@ function lookupPath(located: Located, path: readonly (string | number)[]): Locat
 }
 
 function valueAt(point: Point, path: readonly string[], at: Place): Result<Located> {
-  const [axis, ...rest] = path;
+  const [axis = '', ...rest] = path;
   const value = point.get(axis);
   if (value === undefined)
     return failure({ message: `this task has no axis \`${axis}\``, place: at });
