@@ -29,6 +29,20 @@ function addFiles(rig: Rig, count: number): void {
   }
 }
 
+describe('a fingerprint', () => {
+  test('that never ends is ended, and told where it stands', async () => {
+    const rig = makeRig({
+      'pipeline.yaml': `stages:
+  a: { command: [sh, -c, "echo 1 > x.txt"], fingerprint: [[yes]], outputs: { x: x.txt } }
+`,
+    });
+    const { code, stderr } = await rig.run('make');
+    expect(code).toBe(2);
+    expect(stderr).toContain('pipeline.yaml:2:60: error: `yes` prints more than 65536 characters');
+    expect(stderr).toContain('such as [python3, --version]');
+  });
+});
+
 describe('a command line', () => {
   test('may be as long as the system takes', async () => {
     const rig = countRig('"{inputs.files}"');

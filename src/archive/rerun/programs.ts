@@ -18,7 +18,7 @@ import type {
 import { environmentOf, scratchName } from '../../engine/planning/external-inputs.ts';
 import type { Binding, Invocation, Task } from '../../engine/planning/plan.ts';
 import type { ProjectFile } from '../../engine/planning/project-files.ts';
-import { runProgram } from '../../engine/process/shell.ts';
+import { askProgram } from '../../engine/process/ask-program.ts';
 import type { CodecKind } from '../../engine/stage.ts';
 import { keptOutput } from '../../engine/store/store.ts';
 import type { InputBlobs } from '../../engine/worker/protocol.ts';
@@ -43,8 +43,6 @@ export interface ProgramsOptions {
   readonly words?: ReadonlyMap<string, readonly string[]>;
 }
 
-/** How long a command that tells a version may take. */
-const FINGERPRINT_MS = 30_000;
 const NAME = /^[\w-]+$/;
 
 /** A command in words, as a verdict tells it. */
@@ -205,16 +203,15 @@ export class Programs {
     const { scratch, path, signal } = this.options;
     const home = join(scratch, 'asked');
     await mkdir(home, { recursive: true });
-    const said: string[] = [];
-    const end = await runProgram({
+    const { text, end, excess } = await askProgram({
       argv: this.enclose(words, { cwd: home, folder: home }),
       env: environmentOf({ env, path }, home, home),
       folder: home,
-      line: (line) => said.push(line),
-      signal: AbortSignal.any([signal, AbortSignal.timeout(FINGERPRINT_MS)]),
+      signal,
     });
+    if (excess !== undefined) return `that it ${excess}`;
     if (end.code === 127) return 'that there is no such program';
-    return said.join('\n').trim();
+    return text;
   }
 }
 

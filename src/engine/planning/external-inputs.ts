@@ -10,7 +10,7 @@ import { fileStat } from '../files/files.ts';
 import { isSystemError, systemHint, systemSentence } from '../files/system-error.ts';
 import { type Diagnostic, failure, inReadingOrder, type Result, success } from '../model/event.ts';
 import type { Named, TaskId } from '../model/key.ts';
-import { runProgram } from '../process/shell.ts';
+import { askProgram } from '../process/ask-program.ts';
 import type { Arity, CodecKind } from '../stage.ts';
 import { listFile, listsIn } from './command-line.ts';
 import { type Binding, fillPattern, type Invocation, type Plan, type Task } from './plan.ts';
@@ -58,9 +58,6 @@ const ENDS: { readonly [kind in CodecKind]: string } = {
 };
 
 const isList = (arity: Arity): boolean => arity === 'many' || arity === 'partial';
-
-/** How long a command that tells a version may take. */
-const FINGERPRINT_MS = 30_000;
 
 class ExternalInputResolver {
   readonly files: ProjectFiles;
@@ -268,15 +265,13 @@ class ExternalInputResolver {
     given: Pick<Invocation, 'env' | 'path'>,
   ): Promise<string | Diagnostic> {
     const { root, cache } = this.options;
-    const said: string[] = [];
-    const end = await runProgram({
-      argv,
-      env: environmentOf(given, cache, cache),
-      folder: root,
-      line: (line) => said.push(line),
-      signal: AbortSignal.timeout(FINGERPRINT_MS),
-    });
-    const text = said.join('\n').trim();
+    const env = environmentOf(given, cache, cache);
+    const { text, end, excess } = await askProgram({ argv, env, folder: root });
+    if (excess !== undefined) {
+      const message = `\`${argv.join(' ')}\` ${excess}, so that the version of the tool is unknown`;
+      const hint = 'a fingerprint is a command that prints a version, such as [python3, --version]';
+      return { message, place: words[0]?.place, hint };
+    }
     if (text.includes('\ufffd')) {
       const message = `what \`${argv.join(' ')}\` prints is not UTF-8, so that the version of the tool is unknown`;
       return { message, place: words[0]?.place };
