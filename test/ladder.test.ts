@@ -16,9 +16,17 @@ const roomOf = (path: string): string => /^(stages|src\/[\w-]+)\//.exec(path)?.[
 const SCIENCE = ['src/stats', 'src/data', 'src/sparse', 'src/network', 'src/claims', 'src/report'];
 /** Forms that every room may use. */
 const isFoundation = (name: string): boolean =>
-  ['dtype', 'exact-json', 'file-set', 'hint', 'label', 'plain-text', 'tensor', 'utf8'].some(
-    (file) => name === `src/${file}.ts`,
-  );
+  [
+    'dtype',
+    'exact-json',
+    'file-set',
+    'hint',
+    'label',
+    'plain-text',
+    'present',
+    'tensor',
+    'utf8',
+  ].some((file) => name === `src/${file}.ts`);
 const own = (name: string): boolean => name.startsWith('src/') || name.startsWith('stages/');
 
 describe('the order of rooms', () => {

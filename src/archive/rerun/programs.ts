@@ -1,4 +1,5 @@
 // programs.ts — commands of an archive, run again: nothing keeps a program from anything, so only for who asks for it
+
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type GivenBlobs, runInScratch } from '../../engine/executors/command-runner.ts';
@@ -17,6 +18,7 @@ import type { ProjectFile } from '../../engine/planning/project-files.ts';
 import { runProgram } from '../../engine/process/shell.ts';
 import type { CodecKind } from '../../engine/stage.ts';
 import type { InputBlobs } from '../../engine/worker/protocol.ts';
+import { entryOf } from '../../present.ts';
 import { printable } from '../form/finding.ts';
 import { nameFault } from '../form/opened.ts';
 import { type ArchivedTrace, partsOf, type StudyTask } from '../form/study.ts';
@@ -94,7 +96,7 @@ export class Programs {
     const given: Record<string, GivenBlobs> = {};
     const bindings: Record<string, Binding> = {};
     for (const [port, input] of Object.entries(task.inputs)) {
-      const { items, missing = [] } = inputs[port];
+      const { items, missing = [] } = entryOf(inputs, port);
       const held = items.map((item) => ({ ...item, bytes: item.bytes ?? new Uint8Array() }));
       if ('files' in input) {
         for (const { digest, bytes } of held) await writeFile(join(kept, digest), bytes);
@@ -127,7 +129,11 @@ export class Programs {
     });
     if (end.end === 'stopped') return end;
     if (end.end === 'failed') {
-      return { end: 'failed', message: printable(end.message.split('\n')[0]), infeasible: false };
+      return {
+        end: 'failed',
+        message: printable(end.message.split('\n', 1).join()),
+        infeasible: false,
+      };
     }
     return { end: 'done', outputs: new Map(Object.entries(end.outputs)) };
   }

@@ -56,10 +56,10 @@ export async function archive(file: string | undefined, options: ArchiveOptions)
     const policies = new Map(
       [...session.pipeline.stages].map(([name, { policy }]) => [name, policy]),
     );
-    const ends = finalOutcomes(plan, session.store, policies);
+    const ends = await finalOutcomes(plan, session.store, policies);
     refuseOpen(ends, options);
     const wanted = { light: options.light ?? false, withData: options.withData ?? false };
-    const gathered = gather(plan, ends, targets, session.store, wanted);
+    const gathered = await gather(plan, ends, targets, session.store, wanted);
     const beside = await besideOf(session, plan, options);
     const around = { home: homedir(), root: session.root, user: userInfo().username, host };
     const made = await prepare(gathered, beside, session.store, around, options.maxFile);
@@ -169,7 +169,7 @@ async function besideOf(session: Session, plan: Plan, options: ArchiveOptions): 
     papers['CITATION.cff'] && (parse(paperText('CITATION.cff', papers['CITATION.cff'])) as unknown);
   const written = parse(text) as { readonly params?: { readonly title?: unknown } } | null;
   const title = written?.params?.title;
-  const modules = [...pipeline.stages.values()].map(({ name, run }) => [name, run]);
+  const modules = [...pipeline.stages.values()].map(({ name, run }) => [name, run] as const);
   return {
     pipeline: text,
     invocation: { presets: options.preset, sets: options.set, targets: options.target },

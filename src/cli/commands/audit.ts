@@ -6,7 +6,7 @@ import { AuditError, auditAction, SURROUNDINGS } from '../../archive/rerun/audit
 import { writeAtomically } from '../../engine/files/files.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord } from '../../engine/model/record.ts';
-import { forecast } from '../../engine/rebuilder/action.ts';
+import { forecast } from '../../engine/rebuilder/forecast.ts';
 import type { StageModule } from '../../engine/worker/declaration.ts';
 import {
   type CommonOptions,
@@ -28,7 +28,7 @@ export async function audit(word: string, options: CommonOptions): Promise<numbe
   try {
     const id = oneTask(session.plan, word);
     const plan = planFor(session.plan, [id]);
-    const forecasts = forecast(plan, session.store, new Set());
+    const forecasts = await forecast(plan, session.store, new Set());
     const predicted = forecasts.get(id);
     if (predicted === undefined || !('action' in predicted)) {
       throw new UsageError([

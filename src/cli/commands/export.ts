@@ -39,7 +39,7 @@ export async function exportOutput(
 ): Promise<number> {
   const session = await openToShow(options);
   try {
-    const { trace, name, output, part } = select(session, target);
+    const { trace, name, output, part } = await select(session, target);
     if (name === undefined || output === undefined) {
       const hint = `one of ${Object.keys(trace.outputs).join(', ')}: TASK:OUTPUT`;
       throw new UsageError([{ message: 'no output is named', hint }]);
@@ -48,7 +48,7 @@ export async function exportOutput(
       throw new UsageError([{ message: `${file} exists`, hint: '--force overwrites it' }]);
     }
     const form = options.format ?? BY_ENDING[extname(file).toLowerCase()] ?? 'raw';
-    const bytes = inForm(form, output, bytesOf(session, trace.task, name, output), part);
+    const bytes = inForm(form, output, await bytesOf(session, trace.task, name, output), part);
     if (file === '-') {
       process.stdout.write(bytes);
       return EXIT.made;
@@ -110,7 +110,8 @@ function refuse(message: string, forms: string): never {
 
 function onlyTensor({ tensors }: TensorFile, form: Form): Tensor {
   const names = Object.keys(tensors);
-  if (names.length === 1) return tensors[names[0]];
+  const [only] = Object.values(tensors);
+  if (only !== undefined && names.length === 1) return only;
   const some = names.slice(0, 6).join(', ');
   const message = `${form} holds one tensor, and there are ${names.length}`;
   const hint = `name one, TASK:OUTPUT/TENSOR: ${some}${names.length > 6 ? ', …' : ''}`;

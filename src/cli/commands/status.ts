@@ -1,5 +1,5 @@
 // status.ts — pipeline status: what is made, and what a make would run
-import { type Forecast, forecast } from '../../engine/rebuilder/action.ts';
+import { type Forecast, forecast } from '../../engine/rebuilder/forecast.ts';
 import { forecastJson, forecastWords, willRun } from '../session/forecast.ts';
 import {
   type CommonOptions,
@@ -17,7 +17,7 @@ import { count } from '../terminal/format.ts';
 export async function status(targets: readonly string[], options: CommonOptions): Promise<number> {
   const session = await openToLook(options);
   try {
-    const forecasts = forecast(session.plan, session.store, new Set());
+    const forecasts = await forecast(session.plan, session.store, new Set());
     const chosen = new Set(resolveTargets(session.plan, targets));
     const shown = [...forecasts.values()].filter(({ task }) => chosen.has(task));
     if (options.json) tellJson(shown.map(forecastJson));

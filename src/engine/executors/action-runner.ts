@@ -1,17 +1,18 @@
 // action-runner.ts — runs one action in a slot, as often as its policy allows, and keeps what it gave
 
+import { entryOf } from '../../present.ts';
 import type { Policy } from '../config/policy.ts';
 import type { Listener, Reason, TaskError } from '../model/event.ts';
-import { type Digest, digestOf, type Named } from '../model/key.ts';
+import type { Digest, Named } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
 import type { ActionRecord, Maker, Output } from '../model/record.ts';
 import type { Invocation, Plan, Task } from '../planning/plan.ts';
 import { changedFiles } from '../planning/project-files.ts';
 import { progressOf } from '../process/lines.ts';
-import type { Action } from '../rebuilder/action.ts';
+import { type Action, latestRecord } from '../rebuilder/action.ts';
 import { errorKind } from '../stage.ts';
 import type { Commits } from '../store/commits.ts';
-import { type Store, StoreError } from '../store/store.ts';
+import { keptOutput, type Store, StoreError } from '../store/store.ts';
 import type { InputBlobs } from '../worker/protocol.ts';
 import { lateWords, type WorkerResult, type Workers } from '../worker/worker-pool.ts';
 import { runInScratch, type ScratchWork } from './command-runner.ts';
@@ -77,7 +78,7 @@ export class ActionRunner {
     if (staged.end === 'lost') return staged;
     listener({ event: 'started', task: task.id, key, reason, slot });
     const start = clock();
-    if (reason.kind === 'forced') store.dropPartial(key);
+    if (reason.kind === 'forced') await store.checkpoints.drop(key);
     const result =
       staged.end === 'staged'
         ? await supersession.during(key, (obsolete) =>
@@ -86,7 +87,9 @@ export class ActionRunner {
         : staged;
     const seconds = (clock() - start) / 1000;
     if (result.end === 'done') return { end: 'done', outputs: result.outputs, seconds };
-    if (result.end === 'stopped') return { end: 'interrupted', checkpoint: store.hasPartial(key) };
+    if (result.end === 'stopped') {
+      return { end: 'interrupted', checkpoint: await store.checkpoints.has(key) };
+    }
     if (result.end === 'lost') return result;
     const { message, stack, infeasible } = result;
     if (infeasible && task.skipsInfeasible) return { end: 'infeasible', message, seconds };
@@ -113,16 +116,16 @@ export class ActionRunner {
   async keep(action: Action, outputs: Named<Uint8Array>, seconds: number): Promise<ActionRecord> {
     const { store, listener, commits } = this.options;
     const { task, key, parts } = action;
-    const described = Object.entries(outputs).map(([name, bytes]): [string, Output] => [
+    const kept = Object.entries(outputs).map(([name, bytes]) => [name, keptOutput(bytes)] as const);
+    const described = kept.map(([name, { digest, bytes }]): [string, Output] => [
       name,
-      { digest: digestOf(bytes), bytes: bytes.length, kind: parts.outputs[name] },
+      { digest, bytes, kind: entryOf(parts.outputs, name) },
     ]);
     const trace = this.traceOf(action, Object.fromEntries(described), seconds);
-    const latest = store.latest(task.id);
-    const before = latest && store.trace(latest)?.outputs;
+    const before = (await latestRecord(store.actions, task.id))?.outputs;
     const unchanged = described.every(([name, { digest }]) => before?.[name]?.digest === digest);
-    this.compare(store.trace(key), trace);
-    await commits.keep({ trace, blobs: Object.values(outputs) });
+    this.compare(await store.actions.get(key), trace);
+    await commits.keep({ record: trace, outputs: kept.map(([, output]) => output) });
     listener({ event: 'built', task: task.id, key, seconds, outputs: trace.outputs, unchanged });
     return trace;
   }
@@ -130,14 +133,14 @@ export class ActionRunner {
   /** Remembers that an action cannot be done, so that it is not tried again. */
   async keepInfeasible(action: Action, message: string, seconds: number): Promise<ActionRecord> {
     const trace: ActionRecord = { ...this.traceOf(action, {}, seconds), infeasible: message };
-    await this.options.commits.keep({ trace, blobs: [] });
+    await this.options.commits.keep({ record: trace, outputs: [] });
     return trace;
   }
 
   /** A write whose failure loses no result: it is told, once, and the run goes on to a write that matters. */
-  tryWrite(task: Task | undefined, action: () => void): void {
+  async tryWrite(task: Task | undefined, action: () => void | Promise<void>): Promise<void> {
     try {
-      action();
+      await action();
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       const { message } = error;
@@ -218,12 +221,12 @@ export class ActionRunner {
         tools: task.tools?.versions ?? null,
         inputs,
         files,
-        checkpoint: store.partial(key) ?? null,
+        checkpoint: (await store.checkpoints.get(key)) ?? null,
       },
       {
         progress,
         log: (line) => listener({ event: 'log', task: task.id, line }),
-        checkpoint: (bytes) => this.tryWrite(task, () => store.putPartial(key, bytes)),
+        checkpoint: (bytes) => void this.tryWrite(task, () => store.checkpoints.put(key, bytes)),
       },
       {
         isolate: module.declaration.isolate ?? task.tools !== null,

@@ -1,4 +1,5 @@
 // command-runner.ts — runs a command in a fresh folder: inputs become files, files become outputs
+
 import { constants } from 'node:fs';
 import {
   access,
@@ -13,6 +14,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { plainLog, plainName } from '../../plain-text.ts';
+import { entryOf } from '../../present.ts';
 import { PARAMS_FILE } from '../config/command.ts';
 import { fileDigest } from '../files/files.ts';
 import {
@@ -163,7 +165,7 @@ class Scratch {
       if (place === null) await this.copyFiles(port);
       else if (place.endsWith('/')) await this.writeList(port, place.slice(0, -1));
       else {
-        const item = this.work.inputs[port].items[0];
+        const item = entryOf(this.work.inputs, port).items[0];
         if (item) await this.write(place, item.bytes);
         this.places[port] = [place];
         this.paths[port] = [place];
@@ -184,11 +186,12 @@ class Scratch {
   /** A list becomes a folder: a file for each item, and an index that tells whose it is, or what is missing and why. */
   private async writeList(port: string, place: string): Promise<void> {
     const { task, command, inputs } = this.work;
-    const missing = new Map(inputs[port].missing?.map((absent) => [absent.task, absent.reason]));
-    const items = inputs[port].items.values();
+    const given = entryOf(inputs, port);
+    const missing = new Map(given.missing?.map((absent) => [absent.task, absent.reason]));
+    const items = given.items.values();
     const index: Json[] = [];
     const paths: string[] = [];
-    for (const [at, link] of task.inputs[port].links.entries()) {
+    for (const [at, link] of entryOf(task.inputs, port).links.entries()) {
       const whose = { task: link.task, at: link.at };
       const reason = missing.get(link.task);
       const item = reason ? undefined : items.next().value;
@@ -206,7 +209,7 @@ class Scratch {
 
   /** For `{inputs.x.list}`: a file with one path a line. */
   private async writePaths(port: string): Promise<void> {
-    const paths = this.paths[port];
+    const paths = entryOf(this.paths, port);
     const odd = paths.find((path) => path.includes('\n'));
     if (odd !== undefined) {
       throw new StageError(
@@ -220,7 +223,7 @@ class Scratch {
   /** Files of the project are copied, and must be what the key says. */
   private async copyFiles(port: string): Promise<void> {
     const paths: string[] = [];
-    for (const { name, path, digest } of this.work.task.inputs[port].files ?? []) {
+    for (const { name, path, digest } of entryOf(this.work.task.inputs, port).files ?? []) {
       const place = scratchName(port, name);
       const copy = join(this.folder, place);
       await mkdir(dirname(copy), { recursive: true });

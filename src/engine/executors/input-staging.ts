@@ -1,5 +1,6 @@
 // input-staging.ts — what a task reads, gathered for its worker; blobs that were lost are made again
 
+import { entryOf } from '../../present.ts';
 import { type FetchOptions, fetchFiles } from '../fetch/fetch.ts';
 import type { Listener } from '../model/event.ts';
 import type { Digest, Named, TaskId } from '../model/key.ts';
@@ -49,7 +50,7 @@ export class InputStaging {
     if (task.files === null) return {};
     const { store, mirrors, signal, listener } = this.options;
     const warn = (message: string): void => listener({ event: 'warning', message, task: task.id });
-    const options = { store, mirrors, signal, progress, warn, ...FETCH_PACE };
+    const options = { blobs: store.blobs, mirrors, signal, progress, warn, ...FETCH_PACE };
     const digests = await fetchFiles(task.files, options);
     return Object.fromEntries(Object.entries(digests).map(([name, digest]) => [name, { digest }]));
   }
@@ -62,14 +63,19 @@ export class InputStaging {
       const { arity, files } = binding;
       if (files) {
         if (task.command === null) inputs[port] = { arity, items: await readProjectFiles(files) };
-      } else inputs[port] = this.blobsOf(binding, task.command !== null, lost);
+      } else inputs[port] = await this.blobsOf(binding, task.command !== null, lost);
     }
     return lost.length > 0 ? { end: 'lost', digests: lost } : { end: 'staged', inputs };
   }
 
   /** @param lost is given the blobs that the store lacks */
-  private blobsOf({ arity, links }: Binding, sendAll: boolean, lost: Digest[]): InputBlobs {
+  private async blobsOf(
+    { arity, links }: Binding,
+    sendAll: boolean,
+    lost: Digest[],
+  ): Promise<InputBlobs> {
     const { store, traces, missing: missingOutputs } = this.options;
+    const unread: Digest[] = [];
     const items: InputBlobs['items'][number][] = [];
     const missing: Absent[] = [];
     for (const { task: id, at, output } of links) {
@@ -79,12 +85,14 @@ export class InputStaging {
         missing.push({ task: id, at, reason: { kind, message } });
         continue;
       }
-      const { digest, bytes: size } = trace.outputs[output];
+      const { digest, bytes: size } = entryOf(trace.outputs, output);
       const isSent = size <= SENT_BYTES_MAX || sendAll;
-      const bytes = isSent ? store.blob(digest) : undefined;
-      if (isSent ? bytes === undefined : !store.hasBlob(digest)) lost.push(digest);
+      const bytes = isSent ? await store.blobs.get(digest) : undefined;
+      if (!isSent) unread.push(digest);
+      else if (bytes === undefined) lost.push(digest);
       items.push({ task: id, at, digest, ...(bytes && { bytes }) });
     }
+    lost.push(...(await store.blobs.missing(unread)));
     return { arity, items, ...(arity === 'partial' && { missing }) };
   }
 
@@ -94,9 +102,9 @@ export class InputStaging {
    */
   async bytesOf(maker: TaskId, digest: Digest): Promise<Uint8Array | undefined> {
     const { store } = this.options;
-    const known = store.blob(digest);
+    const known = await store.blobs.get(digest);
     if (known) return known;
-    return (await this.rebuild(maker, digest)) ? store.blob(digest) : undefined;
+    return (await this.rebuild(maker, digest)) ? store.blobs.get(digest) : undefined;
   }
 
   /** The tasks that made some blobs which a task reads. */
@@ -105,7 +113,7 @@ export class InputStaging {
     const makers = new Map<TaskId, Digest>();
     for (const { links } of Object.values(task.inputs)) {
       for (const { task: id, output } of links) {
-        const digest = this.options.traces.get(id)?.outputs[output].digest;
+        const digest = this.options.traces.get(id)?.outputs[output]?.digest;
         if (digest !== undefined && wanted.delete(digest)) makers.set(id, digest);
       }
     }
@@ -118,7 +126,10 @@ export class InputStaging {
    */
   async restore(task: Task, digests: readonly Digest[]): Promise<readonly TaskId[]> {
     // This look verifies: what is damaged is dropped, and a file from outside is fetched again.
-    const lost = digests.filter((digest) => this.options.store.blob(digest) === undefined);
+    const lost: Digest[] = [];
+    for (const digest of digests) {
+      if ((await this.options.store.blobs.get(digest)) === undefined) lost.push(digest);
+    }
     const rebuilt = [...this.makersOf(task, lost)].map(async ([id, digest]) =>
       (await this.rebuild(id, digest)) ? [] : [id],
     );
@@ -132,7 +143,8 @@ export class InputStaging {
       .filter(([, output]) => output.digest === digest)
       .map(([name]) => name);
     if (!(await rebuild(plan.tasks.get(maker) as Task, lost))) return false;
-    if (!store.hasBlob(digest)) throw new StageError(this.whyLost(maker, digest));
+    if ((await store.blobs.missing([digest])).length > 0)
+      throw new StageError(this.whyLost(maker, digest));
     return true;
   }
 

@@ -16,8 +16,8 @@ import {
 } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Binding, Invocation, Plan, Task } from '../planning/plan.ts';
-import type { Store } from '../store/store.ts';
-import { type MissingOutput, type Readiness, readinessOf } from './missing-output.ts';
+import type { ActionCache, Store } from '../store/store.ts';
+import type { MissingOutput } from './missing-output.ts';
 
 /** A task with everything that decides its outputs. */
 export interface Action {
@@ -96,24 +96,38 @@ export type Verdict =
   | { readonly hit: false; readonly reason: Reason };
 
 /** Looks an action up. A trace counts only while all its outputs are there. */
-export function decide(action: Action, store: Store, forced: boolean): Verdict {
+export async function decide(
+  action: Action,
+  { actions, blobs, checkpoints }: Store,
+  forced: boolean,
+): Promise<Verdict> {
   if (forced) return { hit: false, reason: { kind: 'forced' } };
-  const trace = store.trace(action.key);
+  const trace = await actions.get(action.key);
   // Found infeasible while that was to be left out; now it is to be an error, which the stage itself words.
   if (trace?.infeasible !== undefined && !action.task.skipsInfeasible) {
     return { hit: false, reason: { kind: 'new' } };
   }
   if (trace) {
-    const lost = Object.entries(trace.outputs).filter(([, { digest }]) => !store.hasBlob(digest));
-    if (lost.length === 0) return { hit: true, trace };
+    const outputs = Object.entries(trace.outputs);
+    const missing = await blobs.missing(outputs.map(([, { digest }]) => digest));
+    if (missing.length === 0) return { hit: true, trace };
+    const lost = outputs.filter(([, { digest }]) => missing.includes(digest));
     return { hit: false, reason: { kind: 'lost', outputs: lost.map(([name]) => name) } };
   }
-  if (store.partial(action.key)) return { hit: false, reason: { kind: 'resumed' } };
-  const before = store.latest(action.task.id);
-  const previous = before && store.trace(before);
+  if (await checkpoints.get(action.key)) return { hit: false, reason: { kind: 'resumed' } };
+  const previous = await latestRecord(actions, action.task.id);
   if (previous === undefined) return { hit: false, reason: { kind: 'new' } };
   const changes = changesBetween(previous.parts, action);
   return { hit: false, reason: { kind: 'changed', changes } };
+}
+
+/** What is known of how a task was last made or reused. */
+export async function latestRecord(
+  actions: ActionCache,
+  task: TaskId,
+): Promise<ActionRecord | undefined> {
+  const key = (await actions.latest([task])).get(task);
+  return key && actions.get(key);
 }
 
 /** What differs between the parts of an earlier key and those of an action, path by path. */
@@ -160,142 +174,4 @@ function changedLinks(a: InputDigest, b: InputDigest, task: Task, port: string):
   return b
     .filter((item: CollectedDigest) => known.get(item[0]) !== given(item))
     .map(([id]: CollectedDigest) => id);
-}
-
-/** What would become of a task, without running anything. */
-export type Forecast =
-  | {
-      readonly task: TaskId;
-      readonly status: 'reuse';
-      readonly trace: ActionRecord;
-      readonly action: Action;
-    }
-  | {
-      readonly task: TaskId;
-      readonly status: 'run';
-      readonly reason: Reason;
-      readonly action: Action;
-    }
-  /** It cannot be done, which is known already: of itself, or as it needs `missingOutput.because`. */
-  | {
-      readonly task: TaskId;
-      readonly status: 'infeasible';
-      readonly missingOutput: MissingOutput;
-      /** There when the stage itself found it; not when its params told, or when it is another task's doing. */
-      readonly trace?: ActionRecord;
-    }
-  /** Its key cannot be told here: of itself, or as it needs `because`. What the store holds of it can be shown. */
-  | {
-      readonly task: TaskId;
-      readonly status: 'unknown';
-      readonly message: string;
-      readonly because: TaskId;
-    }
-  /** An earlier task of the plan has the same key: it takes that one's result. */
-  | { readonly task: TaskId; readonly status: 'same'; readonly as: TaskId; readonly action: Action }
-  /**
-   * Something that it needs would run. It runs too: `sure` when it was never made; else unless all comes out as it was.
-   * `changes`: what changed of itself since it was made last, whatever comes out of what it needs.
-   */
-  | {
-      readonly task: TaskId;
-      readonly status: 'pending';
-      readonly after: readonly TaskId[];
-      readonly sure: boolean;
-      readonly changes: readonly Change[];
-    };
-
-/** What changed of a task since it was made last, whatever its inputs will hold, which is not known yet. */
-function ownChanges(plan: Plan, task: Task, before: ActionRecord | undefined): readonly Change[] {
-  if (before === undefined) return [];
-  const none = { traces: new Map(), missing: new Map() };
-  const { key, parts } = actionOf(plan, { ...task, inputs: {} }, none);
-  const inputs: Record<string, InputDigest> = { ...before.parts.inputs };
-  for (const [port, { links }] of Object.entries(task.inputs)) {
-    const items = inputs[port];
-    if (!Array.isArray(items) || links.length === 0) continue;
-    // Which tasks a list is of is known already.
-    const known = new Map(items.map(([id, , ...held]: CollectedDigest) => [id, held]));
-    inputs[port] = links.map(({ task: id, at }) => {
-      const [digest, reason] = known.get(id) ?? [null];
-      return reason ? [id, at, digest, reason] : [id, at, digest];
-    }) as readonly CollectedDigest[];
-  }
-  return changesBetween(before.parts, { task, key, parts: { ...parts, inputs } });
-}
-
-/** What is foreseen of a task that is unknown here, or that needs one. */
-function unknownOf(
-  { id, unknown }: Task,
-  readiness: Readiness,
-  forecasts: ReadonlyMap<TaskId, Forecast>,
-): Forecast | undefined {
-  if (unknown !== undefined) return { task: id, status: 'unknown', message: unknown, because: id };
-  if (readiness.kind !== 'blocked') return undefined;
-  for (const upstream of readiness.by) {
-    const predicted = forecasts.get(upstream);
-    if (predicted?.status === 'unknown') return { ...predicted, task: id };
-  }
-  return undefined;
-}
-
-/** Foresees every task of a plan, in the plan's order. */
-export function forecast(
-  plan: Plan,
-  store: Store,
-  forced: ReadonlySet<TaskId>,
-): ReadonlyMap<TaskId, Forecast> {
-  const forecasts = new Map<TaskId, Forecast>();
-  const traces = new Map<TaskId, ActionRecord>();
-  const missing = new Map<TaskId, MissingOutput>();
-  const running = new Map<Key, TaskId>();
-  const rule = (task: Task, missingOutput: MissingOutput, trace?: ActionRecord): void => {
-    missing.set(task.id, missingOutput);
-    forecasts.set(task.id, {
-      task: task.id,
-      status: 'infeasible',
-      missingOutput,
-      ...(trace && { trace }),
-    });
-  };
-  for (const task of plan.tasks.values()) {
-    const readiness = readinessOf(task, { made: traces, missing, withoutFailed: false });
-    if (readiness.kind === 'infeasible') {
-      rule(task, readiness.missingOutput);
-      continue;
-    }
-    if (task.infeasible !== null) {
-      rule(task, { kind: 'infeasible', message: task.infeasible, because: task.id });
-      continue;
-    }
-    const unknown = unknownOf(task, readiness, forecasts);
-    if (unknown) {
-      forecasts.set(task.id, unknown);
-      continue;
-    }
-    if (readiness.kind === 'blocked') {
-      const before = store.latest(task.id);
-      const changes = ownChanges(plan, task, before && store.trace(before));
-      const after = readiness.by;
-      forecasts.set(task.id, { task: task.id, status: 'pending', after, sure: !before, changes });
-      continue;
-    }
-    const action = actionOf(plan, task, { traces, missing });
-    const verdict = decide(action, store, forced.has(task.id));
-    if (verdict.hit && verdict.trace.infeasible !== undefined) {
-      const message = verdict.trace.infeasible;
-      rule(task, { kind: 'infeasible', message, because: task.id }, verdict.trace);
-      continue;
-    }
-    if (verdict.hit) {
-      traces.set(task.id, verdict.trace);
-      forecasts.set(task.id, { task: task.id, status: 'reuse', trace: verdict.trace, action });
-      continue;
-    }
-    const as = running.get(action.key);
-    if (as) forecasts.set(task.id, { task: task.id, status: 'same', as, action });
-    else forecasts.set(task.id, { task: task.id, status: 'run', reason: verdict.reason, action });
-    running.set(action.key, as ?? task.id);
-  }
-  return forecasts;
 }

@@ -1,12 +1,13 @@
 // estimate.ts — how long a make would take, from what tasks like these took before
 
+import { elementAt } from '../../present.ts';
 import type { Policy } from '../config/policy.ts';
 import { canonicalJson, type Digest, type TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { upstreamOf } from '../planning/visit-order.ts';
 import type { Store } from '../store/store.ts';
-import type { Forecast } from './action.ts';
+import type { Forecast } from './forecast.ts';
 import { type Capacity, type ScheduledTask, simulatedSeconds } from './simulate.ts';
 
 /** A guess at what a make would cost. */
@@ -41,13 +42,13 @@ const TRACES_READ = 24;
  * work where the module tells its work, else per task. A module that tells its work and has no record takes the rate of
  * the others that tell theirs: a first short task calibrates a machine.
  */
-export function estimate(
+export async function estimate(
   plan: Plan,
   forecasts: ReadonlyMap<TaskId, Forecast>,
   store: Store,
   { capacity, policies }: EstimateOptions,
-): Estimate {
-  const costs = recordedCosts(plan, store);
+): Promise<Estimate> {
+  const costs = await recordedCosts(plan, store);
   const identities = new Identities(plan);
   /** Places in the schedule, by identity. */
   const counted = new Map<number, number>();
@@ -103,8 +104,8 @@ interface Costs {
   predict(task: Task): number | undefined;
 }
 
-function recordedCosts(plan: Plan, store: Store): Costs {
-  const traces = sampleTraces(plan, store);
+async function recordedCosts(plan: Plan, store: Store): Promise<Costs> {
+  const traces = await sampleTraces(plan, store);
   const byStage = sumBy(traces, ({ task }) => stageOf(task));
   const byModule = sumBy(traces, ({ parts }) => parts.code);
   const byWork = sumBy(traces, ({ cost }) => cost.work !== null).get(true);
@@ -125,9 +126,9 @@ function recordedCosts(plan: Plan, store: Store): Costs {
  * Some traces of each stage and module of the plan, spread over the tasks that have one. Of code that has changed since,
  * only those without work: what a unit of work is may have changed with it.
  */
-function sampleTraces(plan: Plan, store: Store): readonly ActionRecord[] {
+async function sampleTraces(plan: Plan, store: Store): Promise<readonly ActionRecord[]> {
   const keys = new Map<string, string[]>();
-  for (const { tasks } of store.runs(RUNS_READ)) {
+  for (const { tasks } of store.history.runs(RUNS_READ)) {
     const seen = new Set(keys.keys());
     for (const [task, key] of Object.entries(tasks)) {
       const stage = stageOf(task);
@@ -139,20 +140,25 @@ function sampleTraces(plan: Plan, store: Store): readonly ActionRecord[] {
     }
   }
   const codes = new Set<Digest>([...plan.stages.values()].map(({ code }) => code.digest));
-  return [...keys].flatMap(([stage, list]) => {
-    const traces = spread([...new Set(list)], TRACES_READ).flatMap(
-      (key) => store.trace(key as ActionRecord['key']) ?? [],
-    );
-    return traces.filter(
-      ({ parts, cost }) => codes.has(parts.code) || (cost.work === null && plan.stages.has(stage)),
-    );
-  });
+  const samples: ActionRecord[] = [];
+  for (const [stage, list] of keys) {
+    for (const key of spread([...new Set(list)], TRACES_READ)) {
+      const record = await store.actions.get(key as ActionRecord['key']);
+      if (record === undefined) continue;
+      const { parts, cost } = record;
+      const isAlike = cost.work === null && plan.stages.has(stage);
+      if (codes.has(parts.code) || isAlike) samples.push(record);
+    }
+  }
+  return samples;
 }
 
 /** At most `most` items, evenly spaced. */
 function spread<T>(items: readonly T[], most: number): readonly T[] {
   if (items.length <= most) return items;
-  return Array.from({ length: most }, (_, i) => items[Math.floor((i * items.length) / most)]);
+  return Array.from({ length: most }, (_, i) =>
+    elementAt(items, Math.floor((i * items.length) / most)),
+  );
 }
 
 function sumBy<K>(
@@ -177,7 +183,7 @@ function sumBy<K>(
   return sums;
 }
 
-const stageOf = (task: string): string => task.split('[', 1)[0];
+const stageOf = (task: string): string => task.split('[', 1).join();
 
 /**
  * Numbers for tasks that will have the same key, though their inputs are not made yet: the same code, params and

@@ -14,7 +14,7 @@ import { canonicalJson, type Digest, digestOf, type Json, type Key } from '../mo
 import type { Loaded } from '../planning/load.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import type { Store } from '../store/store.ts';
-import { forecast } from './action.ts';
+import { forecast } from './forecast.ts';
 
 /** Where a pipeline is. */
 export interface WatchedPlace {
@@ -129,8 +129,8 @@ export function planPrint({ tasks, stages }: Plan): Digest {
 }
 
 /** The actions that a make of a plan would run, as far as they are known before any of them has run. */
-export function wantedKeys(plan: Plan, store: Store): ReadonlySet<Key> {
-  const forecasts = [...forecast(plan, store, new Set()).values()];
+export async function wantedKeys(plan: Plan, store: Store): Promise<ReadonlySet<Key>> {
+  const forecasts = [...(await forecast(plan, store, new Set())).values()];
   return new Set(
     forecasts.flatMap((one) =>
       one.status === 'run' || one.status === 'same' ? [one.action.key] : [],

@@ -59,6 +59,9 @@ const PAUSE_LOOK_MS = 100;
 /** Gives actions their attempts. */
 export class Attempts {
   private urgent: ReadonlyMap<TaskId, number> | undefined;
+  private ranking: Promise<ReadonlyMap<TaskId, number>> | undefined;
+  /** Actions that wait for a slot or hold one. */
+  private inFlight = 0;
   private readonly options: AttemptsOptions;
 
   constructor(options: AttemptsOptions) {
@@ -67,9 +70,18 @@ export class Attempts {
 
   /** Takes attempts in a slot until there is a result, or an end to it. Between them it holds none. */
   async take(action: Action, reason: Reason): Promise<AttemptsEnd> {
+    this.inFlight += 1;
+    try {
+      return await this.untilEnd(action, reason);
+    } finally {
+      this.inFlight -= 1;
+    }
+  }
+
+  private async untilEnd(action: Action, reason: Reason): Promise<AttemptsEnd> {
     const { pool, leases, ending } = this.options;
     const { task, key } = action;
-    const request = this.requestOf(task);
+    const request = await this.requestOf(task);
     let acceptCached = reason.kind !== 'forced';
     let failed: AttemptsEnd | undefined;
     let looks = 0;
@@ -110,7 +122,7 @@ export class Attempts {
     const by = leases.take(action.key, action.task.id);
     if (by) return { kind: 'held', by };
     // Another process may have finished between our look and our lease.
-    const verdict = decide(action, store, !acceptCached);
+    const verdict = await decide(action, store, !acceptCached);
     if (verdict.hit) return { kind: 'hit', trace: verdict.trace };
     const now = acceptCached ? verdict.reason : reason;
     const tried = await runner.try(action, now, slot);
@@ -166,18 +178,33 @@ export class Attempts {
     return !ending();
   }
 
-  /** What a task takes while it runs, and how urgent it is. The store is asked only when there is a choice. */
-  private requestOf(task: Task): ResourceRequest {
-    const { plan, store, policies } = this.options;
-    const resources = policies.get(task.stage)?.resources ?? new Map();
-    const urgency = (): number => {
-      this.urgent ??= urgencies(plan, ({ id }) => {
-        const key = store.latest(id);
-        return key && store.trace(key)?.cost.seconds;
-      });
-      return this.urgent.get(task.id) ?? 0;
+  /** What a task takes while it runs, and how urgent it is. */
+  private async requestOf(task: Task): Promise<ResourceRequest> {
+    const { policies, pool } = this.options;
+    const amounts = [...(policies.get(task.stage)?.resources ?? [])].map(
+      ([name, { amount }]) => [name, amount] as const,
+    );
+    // The store is asked only when there may be a choice.
+    const isAlone = this.inFlight <= (amounts.length > 0 ? 1 : pool.count);
+    if (!isAlone) await this.rankTasks();
+    return {
+      resources: Object.fromEntries(amounts),
+      urgency: () => this.urgent?.get(task.id) ?? 0,
     };
-    const amounts = [...resources].map(([name, { amount }]) => [name, amount]);
-    return { resources: Object.fromEntries(amounts), urgency };
+  }
+
+  private async rankTasks(): Promise<void> {
+    this.ranking ??= this.rank();
+    this.urgent = await this.ranking;
+  }
+
+  private async rank(): Promise<ReadonlyMap<TaskId, number>> {
+    const { plan, store } = this.options;
+    const seconds = new Map<TaskId, number>();
+    for (const [id, key] of await store.actions.latest(plan.tasks.keys())) {
+      const record = await store.actions.get(key);
+      if (record) seconds.set(id, record.cost.seconds);
+    }
+    return urgencies(plan, ({ id }) => seconds.get(id));
   }
 }

@@ -11,7 +11,8 @@ import type { ActionRecord, Maker } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { inOrder } from '../planning/visit-order.ts';
 import { type Action, actionOf, decide } from '../rebuilder/action.ts';
-import { formatMissingInputs, readinessOf } from '../rebuilder/missing-output.ts';
+import { formatMissingInputs } from '../rebuilder/missing-output.ts';
+import { decisionOf, holdingOf, stepOf } from '../rebuilder/settle.ts';
 import { Commits } from '../store/commits.ts';
 import { LEASE_RENEW_MS, Leases } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
@@ -124,9 +125,10 @@ class Run {
     this.hits = new Hits({
       ...{ plan, store, listener, state: this.state },
       rebuild: (task, lost) => this.background(this.rebuild(task, lost)),
+      onError: (error) => this.breakOff(error),
     });
     this.publisher = new Publisher({ ...options, plan, state: this.state, staging: this.staging });
-    const commits = new Commits(store, () => this.pool.busy);
+    const commits = new Commits(store.actions, () => this.pool.busy);
     const halted = (): boolean => this.halted;
     const { staging, stop, supersession } = this;
     const stopped = stop.signal;
@@ -163,13 +165,13 @@ class Run {
     try {
       await inOrder(this.plan, (task) => this.visit(task).catch((error) => this.breakOff(error)));
       do {
-        this.hits.tell();
+        await this.hits.tell();
         await this.backgroundEnded();
       } while (this.hits.isWaiting);
       if (!this.supersession.isSuperseded) await this.publisher.again();
       if (this.broken) throw this.broken.error;
       // What a newer plan has noted meanwhile is later than all of this.
-      if (!this.supersession.isSuperseded) store.setLatest(this.state.keys);
+      if (!this.supersession.isSuperseded) await store.actions.setLatest(this.state.keys);
     } finally {
       clearInterval(renew);
       clearInterval(checkpoint);
@@ -221,22 +223,17 @@ class Run {
 
   private async visit(task: Task): Promise<void> {
     const { traces, missing } = this.state;
+    const first = { get: (key: Key) => this.making.get(key)?.task };
     const withoutFailed = this.options.keepGoing && !this.ending;
-    const readiness = readinessOf(task, { made: traces, missing, withoutFailed });
-    if (readiness.kind === 'infeasible')
-      return this.state.markInfeasible(task, readiness.missingOutput, true);
-    if (task.infeasible !== null) {
-      const missingOutput = {
-        kind: 'infeasible',
-        message: task.infeasible,
-        because: task.id,
-      } as const;
-      return this.state.markInfeasible(task, missingOutput, true);
+    const step = stepOf(this.plan, task, { traces, missing, first, withoutFailed });
+    if (step.kind === 'infeasible') {
+      return this.state.markInfeasible(task, step.missingOutput, true);
     }
-    if (readiness.kind === 'blocked') return this.state.skip(task, readiness.by);
-    const action = actionOf(this.plan, task, this.state);
-    const first = this.making.get(action.key);
-    if (first) return this.follow(task, action, first);
+    if (step.kind === 'blocked') return this.state.skip(task, step.by);
+    if (step.kind === 'unknown') throw new Error(`bug: ${task.id} is unknown: ${step.message}`);
+    const { action } = step;
+    const earlier = this.making.get(action.key);
+    if (earlier) return this.follow(task, action, earlier);
     const made = this.make(action);
     this.making.set(action.key, { task: task.id, made: made.catch(() => FAILED) });
     await this.conclude(task, await made);
@@ -259,10 +256,10 @@ class Run {
       });
       this.state.end(task, 'reused');
     } else if (made.outcome === 'infeasible') {
-      const message = made.trace.infeasible ?? '';
-      if (task.skipsInfeasible) {
-        this.state.markInfeasible(task, { kind: 'infeasible', message, because: task.id }, true);
-      } else this.state.fail(task, { message });
+      const holding = holdingOf(task, made.trace);
+      if (holding.kind === 'infeasible') {
+        this.state.markInfeasible(task, holding.missingOutput, true);
+      } else this.state.fail(task, { message: made.trace.infeasible ?? '' });
     } else if (made.outcome === 'interrupted') this.state.interrupt(task, made.checkpoint);
     else this.state.skip(task, [first.task]);
     await this.conclude(task, made);
@@ -286,8 +283,11 @@ class Run {
   /** Whether, and if so: run. */
   private async make(action: Action): Promise<Made> {
     const { store, forced } = this.options;
-    const verdict = decide(action, store, forced.has(action.task.id));
-    return verdict.hit ? this.reuse(action, verdict.trace) : this.run(action, verdict.reason);
+    const verdict = await decide(action, store, forced.has(action.task.id));
+    const decision = decisionOf(action, verdict);
+    return decision.kind === 'run'
+      ? this.run(action, decision.reason)
+      : this.reuse(action, decision.trace);
   }
 
   private async run(action: Action, reason: Reason): Promise<Made> {

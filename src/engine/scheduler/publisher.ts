@@ -1,4 +1,5 @@
 // publisher.ts — artifacts of the tasks of a run, put where people look for them, with their provenance
+import { entryOf } from '../../present.ts';
 import { type ArtifactFolder, openArtifacts } from '../artifacts/artifact.ts';
 import type { InputStaging } from '../executors/input-staging.ts';
 import type { Listener, Outcome } from '../model/event.ts';
@@ -24,7 +25,7 @@ export interface ProvenanceWriter {
   /** Paths within the folder for artifacts; `obsolete`: where another plan has them. */
   pathsOf(task: Task): { readonly own: readonly string[]; readonly obsolete: readonly string[] };
   /** The texts of these files, for a task that is made. */
-  render(task: Task, known: KnownTasks): ReadonlyMap<string, string>;
+  render(task: Task, known: KnownTasks): Promise<ReadonlyMap<string, string>>;
 }
 
 /** What publishing needs. */
@@ -76,14 +77,14 @@ export class Publisher {
     const { own: companions, obsolete } = provenance.pathsOf(task);
     const changes = await this.folder.publish({
       artifacts: Object.entries(task.artifacts).map(([output, path]) => {
-        const { digest, kind } = trace.outputs[output];
+        const { digest, kind } = entryOf(trace.outputs, output);
         return { path, digest, isFolder: kind === 'files' };
       }),
       lineage: this.lineages.of(task),
       ...{ companions, obsolete },
       render: () => provenance.render(task, state),
       ensure: async (digest) => (await staging.bytesOf(task.id, digest)) !== undefined,
-      read: (digest) => store.blob(digest),
+      read: (digest) => store.blobs.get(digest),
     });
     for (const change of changes) listener({ event: 'artifact', task: task.id, ...change });
   }

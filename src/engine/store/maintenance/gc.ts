@@ -33,7 +33,7 @@ export interface Garbage {
 
 /** The runs that stay: the newest, those that are pinned, and those that may go on. */
 export function keptRuns(store: Store, { tables }: Upkeep, newest: number): readonly RunRecord[] {
-  return store
+  return store.history
     .runs()
     .filter(
       ({ id, state }, index) =>
@@ -85,7 +85,7 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
     traces,
     partials: lostPartials as Key[],
     runs: [...tables.runs.getKeys()].filter((id) => !ids.has(id)),
-    logs: [...tables.logs.getKeys()].filter((key) => !ids.has(key.split('/')[0])),
+    logs: [...tables.logs.getKeys()].filter((key) => !ids.has(key.split('/', 1).join())),
     bytes:
       lostBlobs.reduce((sum, digest) => sum + sizeOf(digest), 0) +
       lostPartials.reduce((sum, key) => sum + partialSize(key), 0),
