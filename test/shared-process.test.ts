@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import type { StageCode } from '../src/engine/bundler/code.ts';
-import { type Digest, digestOf, type Json } from '../src/engine/model/key.ts';
+import { digestOf, type Json } from '../src/engine/model/key.ts';
 import { logFile, StageClient } from '../src/engine/modules/stage-client.ts';
 import { repository } from './rig.ts';
 
@@ -36,7 +36,9 @@ async function tell(...modules: readonly (readonly [before: string, n: string])[
     program: 'test',
     environment: process.env,
   });
-  const codes = modules.map(([before, n]): StageCode => {
+  // A plan of few modules gives each a process of its own.
+  const others = ['one', 'two'].map((other) => [`/* ${other} */`, '0'] as const);
+  const codes = [...modules, ...others].map(([before, n]): StageCode => {
     const text = bundleOf(before, n);
     const digest = digestOf(text);
     const file = join(folder, `${digest}.mjs`);
@@ -48,13 +50,15 @@ async function tell(...modules: readonly (readonly [before: string, n: string])[
     codes.map((code) => client.declaration(code, { run: 'a.ts', place })),
   );
   const values: (Json | undefined)[] = [];
-  for (const module of found) {
+  for (const module of found.slice(0, modules.length)) {
     if (!module.ok) throw new Error(module.diagnostics[0]?.message);
     const [answer] = await client.params(module.value, [{ values: {}, text: '{}' }]);
     values.push(answer?.params?.n);
   }
   await client.close();
-  const processes = codes.map(({ digest }) => readFileSync(logFile(folder, digest), 'utf8').trim());
+  const processes = codes
+    .slice(0, modules.length)
+    .map(({ digest }) => readFileSync(logFile(folder, digest), 'utf8').trim());
   return { values, processes };
 }
 

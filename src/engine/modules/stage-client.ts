@@ -30,6 +30,9 @@ export interface ClientOptions extends ProcessOptions, AnswersPlace {
 
 /** `work` may ask for further names of upstream params, depending on what it was given: so often. */
 const WORK_ROUNDS_MAX = 50;
+/** For fewer modules it takes as long to look after a process that they share as to start one for each. */
+const MODULES_SHARED_MIN = 4;
+
 const FORM_HINT =
   'export default defineStage({ params: z.object({ … }), inputs: { … }, outputs: { NAME: json() }, run })';
 
@@ -203,8 +206,8 @@ export class StageClient implements StageAnswers {
   }
 
   private async ask(code: StageCode, question: StageQuestion): Promise<Asked> {
-    const hasOthers = this.kept.size > 1;
-    const asked = await this.processes.ask(code, question, { hasOthers });
+    const mayShare = this.kept.size >= MODULES_SHARED_MIN;
+    const asked = await this.processes.ask(code, question, { mayShare });
     await this.log(code.digest, asked.printed);
     // No answer depends on packages that tools load, which read much.
     if ('reads' in asked.reply && question.ask !== 'tools') {

@@ -62,16 +62,16 @@ export class StageProcesses {
     this.gate = new Gate(options.parallel);
   }
 
-  /** Asks a module, one question after another. @param others whether other modules are asked, too */
+  /** Asks a module, one question after another. `mayShare`: in a process that it shares with others, if it can. */
   ask(
     code: StageCode,
     question: StageQuestion,
-    { hasOthers }: { readonly hasOthers: boolean },
+    { mayShare }: { readonly mayShare: boolean },
   ): Promise<Asked> {
     const before = this.queues.get(code.digest) ?? Promise.resolve();
     const asked = before.then(async () => {
-      const mayShare = hasOthers && question.ask !== 'tools';
-      const together = mayShare ? await this.askShared(code.digest, question) : undefined;
+      const isShared = mayShare && question.ask !== 'tools';
+      const together = isShared ? await this.askShared(code.digest, question) : undefined;
       return together ?? this.gate.pass(() => this.askAlone(code.digest, question));
     });
     this.queues.set(code.digest, asked);
