@@ -156,7 +156,7 @@ describe('a text that is not a pipeline', () => {
       "
       pipeline.yaml:7:3: error: \`seeds\` is given twice in one map
           7 |   seeds: [2]
-            |   ^
+            |   ^^^^^
       "
     `);
   });
@@ -1142,7 +1142,7 @@ describe('artifacts', () => {
       pipeline.yaml:22:24: error: an artifact is a relative path within artifacts/
          22 |     artifacts: { html: ../report.html }
             |                        ^^^^^^^^^^^^^^
-        hint: it has / between folders, no .. and no drive, and is not empty
+        hint: it has / between names, no empty name, no .. and no drive, and no control characters; . is the folder itself
       "
     `);
   });
@@ -1208,7 +1208,7 @@ test('several mistakes are told at once', async () => {
     pipeline.yaml:22:24: error: an artifact is a relative path within artifacts/
        22 |     artifacts: { html: ../report.html }
           |                        ^^^^^^^^^^^^^^
-      hint: it has / between folders, no .. and no drive, and is not empty
+      hint: it has / between names, no empty name, no .. and no drive, and no control characters; . is the folder itself
     "
   `);
   expect(

@@ -18,7 +18,7 @@ import { mayOpenStore, openStoreReadOnly } from '../../engine/store/lmdb/read-on
 import type { Store } from '../../engine/store/store.ts';
 import type { WorkerCommand } from '../../engine/worker/launch.ts';
 import { plainButColored } from '../../plain-text.ts';
-import { colorsFor, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
+import { colorsFor, count, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
 import { cacheFolder } from './up-to-date-shortcut.ts';
 
 /** Digest of what this program was built from: filled in by the build. */
@@ -277,15 +277,23 @@ export function oneTask(plan: Plan, word: string): TaskId {
 }
 
 /** Shows what stands in the way. */
+/** Of a mistake that is made a thousand times, this many tell enough. */
+const SHOWN_MAX = 50;
+const LISTED_MAX = 1000;
+
 export function reportDiagnostics(diagnostics: readonly Diagnostic[], json: boolean): void {
+  const n = diagnostics.length;
   if (json) {
-    const said = { event: 'diagnostics', diagnostics: diagnostics.map(diagnosticJson) };
-    tell(JSON.stringify(said));
+    const listed = diagnostics.slice(0, LISTED_MAX).map(diagnosticJson);
+    const more = n > listed.length && { more: n - listed.length };
+    tell(JSON.stringify({ event: 'diagnostics', diagnostics: listed, ...more }));
     return;
   }
-  for (const diagnostic of diagnostics) talk(`${drawDiagnostic(diagnostic, stderrColors)}\n`);
-  const n = diagnostics.length;
-  if (n > 1) talk(`${n} errors; nothing was run`);
+  for (const diagnostic of diagnostics.slice(0, SHOWN_MAX)) {
+    talk(`${drawDiagnostic(diagnostic, stderrColors)}\n`);
+  }
+  const part = n > SHOWN_MAX ? `, of which the first ${SHOWN_MAX} are shown` : '';
+  if (n > 1) talk(`${count(n, 'error')}${part}; nothing was run`);
 }
 
 export { shownPath } from '../terminal/format.ts';

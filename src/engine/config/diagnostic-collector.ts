@@ -9,6 +9,8 @@ export class Reader {
   readonly problems: Diagnostic[] = [];
   /** What stops nothing, but should be known. */
   readonly warnings: Diagnostic[] = [];
+  /** What was said of each text: place and message. */
+  private readonly said = new Map<string | undefined, Set<string>>();
 
   /** Says what is wrong; the same thing of the same place (a param that two stages use) only once. */
   say(message: string, place: Place, hint?: string): void {
@@ -23,11 +25,12 @@ export class Reader {
 
   private add(diagnostic: Diagnostic): void {
     const { message, place } = diagnostic;
-    const same = (other: Diagnostic): boolean =>
-      other.message === message &&
-      other.place?.start === place?.start &&
-      other.place?.text === place?.text;
-    if (!this.problems.some(same)) this.problems.push(diagnostic);
+    const known = this.said.get(place?.text) ?? new Set();
+    this.said.set(place?.text, known);
+    const mark = `${place?.start} ${message}`;
+    if (known.has(mark)) return;
+    known.add(mark);
+    this.problems.push(diagnostic);
   }
 
   /** The fields of a map. With `known`, any other name is a problem. */

@@ -261,11 +261,15 @@ function firstStep(part: Located, path: string): QuotedStep | null {
   return { step: path.slice(0, end), rest: path.slice(end + 1) };
 }
 
+/** So many references may lead from one to the next. */
+const DEPTH_MAX = 256;
+
 /** Resolves references between params. A param that needs itself is a problem. */
 function resolveWithin(params: Located): Result<Located> {
   const open: string[] = [];
   const cycles = new Set<string>();
   let parts = 0;
+  let isTooDeep = false;
   const resolve = (part: Located): Result<Located> =>
     substitute(part, (path, place) => {
       const name = joinDotted(path);
@@ -277,6 +281,13 @@ function resolveWithin(params: Located): Result<Located> {
         cycles.add(members);
         const message = `\`$${name}\` refers to itself: ${[...cycle, name].join(' → ')}`;
         return failure({ message, place });
+      }
+      // Said once: whatever refers to such a chain is as deep.
+      if (isTooDeep) return success({ value: null, place });
+      if (open.length >= DEPTH_MAX) {
+        isTooDeep = true;
+        const message = `\`$${open[0]}\` refers to \`$${name}\` by way of more than ${DEPTH_MAX} others`;
+        return failure({ message, place, hint: 'refer to the value itself' });
       }
       const found = lookupIn(params, path, place);
       if (!found.ok) return found;

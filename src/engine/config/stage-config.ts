@@ -136,6 +136,15 @@ function readStageParams(
   return read;
 }
 
+/** Control characters, backslashes and drives. */
+const UNFIT_IN_PATHS = /[\p{Cc}\u2028\u2029\\]|^[A-Za-z]:/u;
+
+/** Whether a text names a file or folder below artifacts/, the same on every system. */
+const isArtifactPath = (path: string): boolean =>
+  path === '.' ||
+  (!UNFIT_IN_PATHS.test(path) &&
+    path.split('/').every((name) => name !== '' && name !== '.' && name !== '..'));
+
 function readArtifacts(
   reader: Reader,
   section: ReadonlyMap<string, Located>,
@@ -145,8 +154,9 @@ function readArtifacts(
   for (const [output, located] of section) {
     const path = reader.text(located, 'an artifact');
     if (path === undefined) continue;
-    if (path === '' || path.startsWith('/') || /(^|[\\/])\.\.([\\/]|$)|^[A-Za-z]:|\\/.test(path)) {
-      const hint = 'it has / between folders, no .. and no drive, and is not empty';
+    if (!isArtifactPath(path)) {
+      const hint =
+        'it has / between names, no empty name, no .. and no drive, and no control characters; . is the folder itself';
       reader.say('an artifact is a relative path within artifacts/', located.place, hint);
     }
     for (const [, axis = ''] of path.matchAll(/\{([^{}]*)\}/g)) {

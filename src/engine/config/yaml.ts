@@ -13,6 +13,7 @@ import {
   type YAMLError,
   type YAMLMap,
 } from 'yaml';
+import { plainName } from '../../plain-text.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from '../model/event.ts';
 import type { Json } from '../model/key.ts';
 import { type Located, locatedList, locatedMap, PARTS_MAX } from './located.ts';
@@ -38,6 +39,8 @@ export function parseYaml(
   const document = parseDocument(text, {
     lineCounter: lines,
     merge: true,
+    // Checked below: the parser's own check takes time by the square of the names.
+    uniqueKeys: false,
     keepSourceTokens: false,
   });
   const placeAt = (start: number, end: number): Place => ({ file, text, start, end });
@@ -67,10 +70,6 @@ function yamlProblem(
   if (code === 'MULTIPLE_DOCS') {
     return { message: 'a second document begins here, and a pipeline is one', place };
   }
-  if (code === 'DUPLICATE_KEY') {
-    const name = /^[\w-]+/.exec(text.slice(start))?.[0];
-    return { message: `${name ? `\`${name}\`` : 'a key'} is given twice in one map`, place };
-  }
   const words = message
     .split('\n', 1)
     .join()
@@ -85,7 +84,7 @@ function yamlReader(
   suspect: (found: Suspect) => void,
 ) {
   const problems: Diagnostic[] = [];
-  /** Scalars that were looked at: an anchor is read once for each alias. */
+  /** Scalars and maps that were looked at: an anchor is read once for each alias. */
   const seen = new Set<Node>();
   const open = new Set<Node>();
   let parts = 0;
@@ -154,6 +153,7 @@ function yamlReader(
 
   const readFields = (map: YAMLMap): Map<string, Located> => {
     const fields = new Map<string, Located>();
+    const names = new Set<string>();
     for (const pair of map.items as Pair<Node, Node | null>[]) {
       const name = isScalar(pair.key) ? pair.key.value : undefined;
       const at = placeOf(pair.key);
@@ -163,9 +163,15 @@ function yamlReader(
         if (isHalved(name)) refuse(pair.key, HALVED);
         compare(pair.key, true);
         const empty: Located = { value: null, place: at, named: at };
-        fields.set(nameOf(pair.key, name), pair.value === null ? empty : read(pair.value, at));
+        const own = nameOf(pair.key, name);
+        if (names.has(own) && !seen.has(map)) {
+          refuse(pair.key, `\`${plainName(own)}\` is given twice in one map`);
+        }
+        names.add(own);
+        fields.set(own, pair.value === null ? empty : read(pair.value, at));
       } else refuse(pair.key, 'a name must be text');
     }
+    seen.add(map);
     return fields;
   };
 
