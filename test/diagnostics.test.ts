@@ -484,27 +484,27 @@ stages:
       pipeline.yaml:4:51: error: \`a/b\` cannot be a label on axis \`x\`
           4 |   load: { run: load.ts, matrix: { "a,b": [1], x: [a/b, "..", "", 'a b', $$HOME] } }
             |                                                   ^^^
-        hint: a label holds no space, comma, bracket, colon, quote, = / \\ $, and is not empty, . or ..
+        hint: a label holds no space, comma, bracket, colon, quote, control character, = / \\ $, and is not empty, . or ..
 
       pipeline.yaml:4:56: error: \`..\` cannot be a label on axis \`x\`
           4 |   load: { run: load.ts, matrix: { "a,b": [1], x: [a/b, "..", "", 'a b', $$HOME] } }
             |                                                        ^^^^
-        hint: a label holds no space, comma, bracket, colon, quote, = / \\ $, and is not empty, . or ..
+        hint: a label holds no space, comma, bracket, colon, quote, control character, = / \\ $, and is not empty, . or ..
 
       pipeline.yaml:4:62: error: \`\` cannot be a label on axis \`x\`
           4 |   load: { run: load.ts, matrix: { "a,b": [1], x: [a/b, "..", "", 'a b', $$HOME] } }
             |                                                              ^^
-        hint: a label holds no space, comma, bracket, colon, quote, = / \\ $, and is not empty, . or ..
+        hint: a label holds no space, comma, bracket, colon, quote, control character, = / \\ $, and is not empty, . or ..
 
       pipeline.yaml:4:66: error: \`a b\` cannot be a label on axis \`x\`
           4 |   load: { run: load.ts, matrix: { "a,b": [1], x: [a/b, "..", "", 'a b', $$HOME] } }
             |                                                                  ^^^^^
-        hint: a label holds no space, comma, bracket, colon, quote, = / \\ $, and is not empty, . or ..
+        hint: a label holds no space, comma, bracket, colon, quote, control character, = / \\ $, and is not empty, . or ..
 
       pipeline.yaml:4:73: error: \`$HOME\` cannot be a label on axis \`x\`
           4 |   load: { run: load.ts, matrix: { "a,b": [1], x: [a/b, "..", "", 'a b', $$HOME] } }
             |                                                                         ^^^^^^
-        hint: a label holds no space, comma, bracket, colon, quote, = / \\ $, and is not empty, . or ..
+        hint: a label holds no space, comma, bracket, colon, quote, control character, = / \\ $, and is not empty, . or ..
       "
     `);
   });
@@ -718,7 +718,7 @@ describe('the matrix', () => {
       pipeline.yaml:6:42: error: \`1,2\` cannot be a label on axis \`seed\`
           6 |   seeds: [0, 0, [1], { deep: { a: 1 } }, "1,2"]
             |                                          ^^^^^
-        hint: a label holds no space, comma, bracket, colon, quote, = / \\ $, and is not empty, . or ..
+        hint: a label holds no space, comma, bracket, colon, quote, control character, = / \\ $, and is not empty, . or ..
       "
     `);
     expect(await edited(['seeds: [0, 1]', `seeds: [${'x'.repeat(101)}]`])).toContain(

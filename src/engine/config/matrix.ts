@@ -1,6 +1,7 @@
 // matrix.ts — the axes of a stage, and the points at which it has tasks
 
 import { didYouMean } from '../../hint.ts';
+import { plainName } from '../../plain-text.ts';
 import { elementAt } from '../../present.ts';
 import type { Place } from '../model/event.ts';
 import { UNFIT_IN_NAMES } from '../model/key.ts';
@@ -95,6 +96,9 @@ function readAxis(
   return readAxisValues(reader, axis, list);
 }
 
+/** Control characters, and those that change the order of what is shown. */
+const UNSEEN = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
+
 function readAxisValues(
   reader: Reader,
   axis: string,
@@ -110,10 +114,10 @@ function readAxisValues(
       reader.say(`this value of axis \`${axis}\` needs a name`, item.place, hint);
       return [];
     }
-    if (/^\.{0,2}$/.test(label) || UNFIT_IN_NAMES.test(label)) {
+    if (/^\.{0,2}$/.test(label) || UNFIT_IN_NAMES.test(label) || UNSEEN.test(label)) {
       const hint =
-        'a label holds no space, comma, bracket, colon, quote, = / \\ $, and is not empty, . or ..';
-      reader.say(`\`${label}\` cannot be a label on axis \`${axis}\``, item.place, hint);
+        'a label holds no space, comma, bracket, colon, quote, control character, = / \\ $, and is not empty, . or ..';
+      reader.say(`\`${plainName(label)}\` cannot be a label on axis \`${axis}\``, item.place, hint);
       return [];
     }
     if (label.length > LABEL_LENGTH_MAX) {
