@@ -8,6 +8,7 @@ const INPUTS = [
   'src',
   'scripts/build.mjs',
   'scripts/build-inputs.mjs',
+  'scripts/gather-commands.mjs',
   'scripts/published-checkers.mjs',
   'docs/verify-digests.md',
   'package.json',

@@ -98,8 +98,8 @@ describe('help', () => {
     const cases: readonly (readonly [words: readonly string[], said: string])[] = [
       [['maek'], '(Did you mean make?)'],
       [['make', '--forse', 'draw'], '(Did you mean --force?)'],
-      [['make', '-j', 'zero'], 'It must be a whole number from 1 to 4096.'],
-      [['make', '-j', '0'], 'It must be a whole number from 1 to 4096.'],
+      [['make', '-j', 'zero'], 'It must be an integer from 1 to 4096.'],
+      [['make', '-j', '0'], 'It must be an integer from 1 to 4096.'],
       [['why'], "missing required argument 'task'"],
       [['graph', '--format', 'png'], 'Allowed choices are text, mermaid, dot, svg, json.'],
       [[], 'Usage: pipeline'],

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
+import { command } from '../src/cli/commands/make.ts';
 import { readMake } from '../src/cli/session/up-to-date-shortcut.ts';
 import { DOOR, type Ended, madeRig, type Rig } from './rig.ts';
 
@@ -215,14 +216,14 @@ describe('a command line', () => {
     const words = ['make', 'a', '--set', 'x=1', '-j', '2', '--preset', 'p', '-q', 'b'];
     const common = { directory: '.', file: 'pipeline.yaml' };
     const read = { ...common, preset: ['p'], set: ['x=1'], targets: ['a', 'b'] };
-    expect(readMake(words)).toEqual({ ...read, json: false, quiet: true });
+    expect(readMake(words, command)).toEqual({ ...read, json: false, quiet: true });
     for (const other of [
       ['status'],
       ['make', '-n'],
       ['make', '--force', 'a'],
       ['make', '-j', 'x'],
     ]) {
-      expect(readMake(other)).toBeUndefined();
+      expect(readMake(other, command)).toBeUndefined();
     }
     for (const other of [
       ['make', '--help'],
@@ -230,7 +231,7 @@ describe('a command line', () => {
       ['make', '--', '-x'],
       ['make', '-qk'],
     ]) {
-      expect(readMake(other)).toBeUndefined();
+      expect(readMake(other, command)).toBeUndefined();
     }
   });
 });

@@ -19,10 +19,21 @@ import {
   tell,
   UsageError,
 } from '../session/session.ts';
+import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { checkerFile } from './archive.ts';
 
+export const command: CommandDeclaration = {
+  name: 'audit',
+  group: 'Archives',
+  about: 'run a task twice, in different environments, and compare the bits',
+  arguments: [{ name: '<task>' }],
+  options: COMMON,
+  examples: ['audit report', 'audit static/synth-digits/128-64/0.9/erk/uniform/0'],
+};
+export { audit as run };
+
 /** Runs a task twice and tells whether its bits are the same. */
-export async function audit(word: string, options: CommonOptions): Promise<number> {
+async function audit(word: string, options: CommonOptions): Promise<number> {
   const session = await openSession(options);
   const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'pipeline-audit-')));
   try {

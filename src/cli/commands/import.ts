@@ -16,10 +16,21 @@ import {
   tell,
   UsageError,
 } from '../session/session.ts';
+import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
 
+export const command: CommandDeclaration = {
+  name: 'import',
+  group: 'Archives',
+  about: 'fill the store from an archive, so that make runs only what differs',
+  arguments: [{ name: '<file>' }],
+  options: STORE,
+  examples: ['import study.zip', 'import study.zip --cache other-cache'],
+};
+export { importArchive as run };
+
 /** Fills the store from an archive that holds together; one that does not is not touched. */
-export async function importArchive(
+async function importArchive(
   file: string,
   options: Pick<CommonOptions, 'directory' | 'cache' | 'json'>,
 ): Promise<number> {

@@ -3,8 +3,47 @@ import { resolve } from 'node:path';
 import { fingerprintsIn } from '../../archive/rerun/fingerprints.ts';
 import type { KnownChecker } from '../../archive/verify.ts';
 import { stdoutColors, UsageError } from '../session/session.ts';
+import { type CommandDeclaration, JOBS } from '../terminal/declaration.ts';
 import { secondsOf, verification } from '../terminal/verification.ts';
 import { checkerFile } from './archive.ts';
+
+export const command: CommandDeclaration = {
+  name: 'verify',
+  group: 'Archives',
+  about: 'check an archive: that it is whole and, with --rerun, that its code gives its results',
+  arguments: [{ name: '<file>' }],
+  options: [
+    {
+      flags: '--rerun',
+      about: 'run tasks again and compare bit by bit: executes code from the archive',
+    },
+    { flags: '--yes', about: 'do not ask before that' },
+    {
+      flags: '--commands',
+      about: 'also run stages that are commands, with all your rights (means --rerun)',
+    },
+    { flags: '--budget <time>', about: 'at most so long: 90s, 10m, 1h', default: '10m' },
+    { flags: '--seed <n>', about: 'seed of the random sample of tasks', value: 'not-negative' },
+    JOBS,
+    {
+      flags: '--mirror <dir|url>',
+      about: 'look here first for files from outside (repeatable; PIPELINE_MIRROR)',
+      repeatable: true,
+    },
+    {
+      flags: '--packages <dir>',
+      about: 'a folder with node_modules, for stages that use packages',
+    },
+    { flags: '--html <file>', about: 'write the verdict as a page' },
+    { flags: '--json', about: 'print it as JSON' },
+  ],
+  examples: [
+    'verify study.zip',
+    'verify study.zip --rerun --budget 30m',
+    'verify study.zip --rerun --yes --html verification.html',
+  ],
+};
+export { verify as run };
 
 /** Filled in by the build. */
 declare const VERSION: string;
@@ -25,7 +64,7 @@ interface VerifyOptions {
 }
 
 /** Verifies an archive. */
-export async function verify(file: string, options: VerifyOptions): Promise<number> {
+async function verify(file: string, options: VerifyOptions): Promise<number> {
   const budget_s = secondsOf(options.budget);
   if (budget_s === undefined) {
     throw new UsageError([
