@@ -13,20 +13,25 @@ const DECLARED = /^export const command\b/m;
  * @param {Record<string, string>} define as for the build
  */
 export async function gatherCommands(define) {
-  const files = readdirSync(FOLDER)
-    .sort()
-    .map((name) => resolve(FOLDER, name))
-    .filter((path) => DECLARED.test(readFileSync(path, 'utf8')));
-  const declarations = await declarationsIn(files, define);
+  const files = commandFiles();
+  const declarations = await declaredCommands(define);
   const names = declarations.map(({ name }) => name);
-  const twice = names.filter((name, at) => names.indexOf(name) !== at);
-  if (twice.length > 0) throw new Error(`two files of ${FOLDER} declare \`${twice[0]}\``);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw new Error(`two files of ${FOLDER} declare \`${twice}\``);
   return { name: 'gather-commands', setup: (plugin) => serve(plugin, files, declarations) };
 }
 
-/** Runs the files, each of them far enough to declare its command. */
-async function declarationsIn(files, define) {
-  const outfile = resolve('dist/declarations.mjs');
+const commandFiles = () =>
+  readdirSync(FOLDER, { recursive: true })
+    .filter((path) => path.endsWith('.ts'))
+    .sort()
+    .map((path) => resolve(FOLDER, path))
+    .filter((path) => DECLARED.test(readFileSync(path, 'utf8')));
+
+/** What the files of commands declare: runs each of them far enough. */
+export async function declaredCommands(define) {
+  const files = commandFiles();
+  const outfile = resolve(`dist/declarations-${process.pid}.mjs`);
   const lines = files.map(
     (path, at) => `import { command as c${at} } from ${JSON.stringify(path)};`,
   );

@@ -2,17 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { declarations } from 'pipeline:declarations';
-import { decodeSource } from '../../engine/config/source-text.ts';
-import { parseYaml } from '../../engine/config/yaml.ts';
-import { byCodeUnit } from '../../engine/model/key.ts';
-import { EXIT, placesOf, storeAt, tell } from '../session/session.ts';
+import { decodeSource } from '../../../engine/config/source-text.ts';
+import { parseYaml } from '../../../engine/config/yaml.ts';
+import { byCodeUnit } from '../../../engine/model/key.ts';
+import { EXIT, placesOf, storeAt, tell } from '../../session/session.ts';
 import {
   type ArgumentDeclaration,
   type CommandDeclaration,
   namesOf,
   type OptionDeclaration,
   takesValue,
-} from '../terminal/declaration.ts';
+} from '../../terminal/declaration.ts';
 
 export const command: CommandDeclaration = {
   name: 'complete',

@@ -6,15 +6,15 @@ import { homedir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
-import { type FinalOutcome, finalOutcomes } from '../../archive/packing/final-outcomes.ts';
-import { gather } from '../../archive/packing/gather.ts';
-import { type Beside, prepare, Vanished, writePackage } from '../../archive/packing/pack.ts';
-import type { Hold } from '../../archive/packing/release-checks.ts';
-import { decodeSource } from '../../engine/config/source-text.ts';
-import { byCodeUnit, type Named, type TaskId } from '../../engine/model/key.ts';
-import type { Plan } from '../../engine/planning/plan.ts';
-import { decodeUtf8 } from '../../utf8.ts';
-import { checkOutput, unwritten } from '../session/output-files.ts';
+import { type FinalOutcome, finalOutcomes } from '../../../archive/packing/final-outcomes.ts';
+import { gather } from '../../../archive/packing/gather.ts';
+import { type Beside, prepare, Vanished, writePackage } from '../../../archive/packing/pack.ts';
+import type { Hold } from '../../../archive/packing/release-checks.ts';
+import { decodeSource } from '../../../engine/config/source-text.ts';
+import { byCodeUnit, type Named, type TaskId } from '../../../engine/model/key.ts';
+import type { Plan } from '../../../engine/planning/plan.ts';
+import { decodeUtf8 } from '../../../utf8.ts';
+import { checkOutput, unwritten } from '../../session/output-files.ts';
 import {
   type CommonOptions,
   stderrColors as c,
@@ -28,9 +28,9 @@ import {
   talk,
   tell,
   UsageError,
-} from '../session/session.ts';
-import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
-import { count, quoted } from '../terminal/format.ts';
+} from '../../session/session.ts';
+import { COMMON, type CommandDeclaration } from '../../terminal/declaration.ts';
+import { count, quoted } from '../../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'archive',

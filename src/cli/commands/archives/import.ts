@@ -1,11 +1,11 @@
 // import.ts — pipeline import: an archive as a cache
 import { resolve } from 'node:path';
-import { checkIntegrity } from '../../archive/checking/integrity.ts';
-import type { Contents } from '../../archive/form/contents.ts';
-import { Findings, printable, Unreadable } from '../../archive/form/finding.ts';
-import type { Opened } from '../../archive/form/opened.ts';
-import { type Filled, fillStore } from '../../archive/packing/fill.ts';
-import { openArchive } from '../../archive/verify.ts';
+import { checkIntegrity } from '../../../archive/checking/integrity.ts';
+import type { Contents } from '../../../archive/form/contents.ts';
+import { Findings, printable, Unreadable } from '../../../archive/form/finding.ts';
+import type { Opened } from '../../../archive/form/opened.ts';
+import { type Filled, fillStore } from '../../../archive/packing/fill.ts';
+import { openArchive } from '../../../archive/verify.ts';
 import {
   type CommonOptions,
   stderrColors as c,
@@ -15,9 +15,9 @@ import {
   talk,
   tell,
   UsageError,
-} from '../session/session.ts';
-import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
-import { count } from '../terminal/format.ts';
+} from '../../session/session.ts';
+import { type CommandDeclaration, STORE } from '../../terminal/declaration.ts';
+import { count } from '../../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'import',

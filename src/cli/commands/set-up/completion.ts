@@ -1,8 +1,8 @@
 // completion.ts — pipeline completion SHELL: a script that asks `pipeline complete` what may come next
 
-import { entryOf } from '../../present.ts';
-import { EXIT, tell } from '../session/session.ts';
-import { type CommandDeclaration, JSON_ACCEPTED } from '../terminal/declaration.ts';
+import { entryOf } from '../../../present.ts';
+import { EXIT, tell } from '../../session/session.ts';
+import { type CommandDeclaration, JSON_ACCEPTED } from '../../terminal/declaration.ts';
 
 export const command: CommandDeclaration = {
   name: 'completion',

@@ -2,12 +2,12 @@
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AuditError, auditAction, SURROUNDINGS } from '../../archive/rerun/audit.ts';
-import { writeAtomically } from '../../engine/files/files.ts';
-import type { TaskId } from '../../engine/model/key.ts';
-import type { ActionRecord } from '../../engine/model/record.ts';
-import { forecast } from '../../engine/rebuilder/forecast.ts';
-import type { StageModule } from '../../engine/worker/declaration.ts';
+import { AuditError, auditAction, SURROUNDINGS } from '../../../archive/rerun/audit.ts';
+import { writeAtomically } from '../../../engine/files/files.ts';
+import type { TaskId } from '../../../engine/model/key.ts';
+import type { ActionRecord } from '../../../engine/model/record.ts';
+import { forecast } from '../../../engine/rebuilder/forecast.ts';
+import type { StageModule } from '../../../engine/worker/declaration.ts';
 import {
   type CommonOptions,
   stderrColors as c,
@@ -18,8 +18,8 @@ import {
   talk,
   tell,
   UsageError,
-} from '../session/session.ts';
-import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
+} from '../../session/session.ts';
+import { COMMON, type CommandDeclaration } from '../../terminal/declaration.ts';
 import { checkerFile } from './archive.ts';
 
 export const command: CommandDeclaration = {

@@ -1,11 +1,11 @@
 // init.ts — pipeline init [DIR]: a small pipeline that works at once, to begin with
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { writeAtomically } from '../../engine/files/files.ts';
-import { checkFolder } from '../session/output-files.ts';
-import { EXIT, shownPath, talk, tell, tellJson, UsageError } from '../session/session.ts';
-import type { CommandDeclaration } from '../terminal/declaration.ts';
-import { quoted } from '../terminal/format.ts';
+import { writeAtomically } from '../../../engine/files/files.ts';
+import { checkFolder } from '../../session/output-files.ts';
+import { EXIT, shownPath, talk, tell, tellJson, UsageError } from '../../session/session.ts';
+import type { CommandDeclaration } from '../../terminal/declaration.ts';
+import { quoted } from '../../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'init',

@@ -1,7 +1,7 @@
 // schema.ts — pipeline schema: the JSON Schema of pipeline.yaml
-import { pipelineSchema } from '../../engine/config/schema.ts';
-import { EXIT, tell } from '../session/session.ts';
-import { type CommandDeclaration, JSON_ACCEPTED } from '../terminal/declaration.ts';
+import { pipelineSchema } from '../../../engine/config/schema.ts';
+import { EXIT, tell } from '../../session/session.ts';
+import { type CommandDeclaration, JSON_ACCEPTED } from '../../terminal/declaration.ts';
 
 export const command: CommandDeclaration = {
   name: 'schema',

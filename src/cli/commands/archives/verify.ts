@@ -1,10 +1,10 @@
 // verify.ts — pipeline verify: whether an archive is true. Its own copy of the checker is never run
 import { resolve } from 'node:path';
-import { fingerprintsIn } from '../../archive/rerun/fingerprints.ts';
-import type { KnownChecker } from '../../archive/verify.ts';
-import { stdoutColors, UsageError } from '../session/session.ts';
-import { type CommandDeclaration, JOBS } from '../terminal/declaration.ts';
-import { secondsOf, verification } from '../terminal/verification.ts';
+import { fingerprintsIn } from '../../../archive/rerun/fingerprints.ts';
+import type { KnownChecker } from '../../../archive/verify.ts';
+import { stdoutColors, UsageError } from '../../session/session.ts';
+import { type CommandDeclaration, JOBS } from '../../terminal/declaration.ts';
+import { secondsOf, verification } from '../../terminal/verification.ts';
 import { checkerFile } from './archive.ts';
 
 export const command: CommandDeclaration = {
