@@ -1,8 +1,11 @@
 // programs.ts — commands of an archive, run again: nothing keeps a program from anything, so only for who asks for it
-
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type GivenBlobs, runInScratch } from '../../engine/executors/command-runner.ts';
+import {
+  type GivenBlobs,
+  runInScratch,
+  type ScratchWork,
+} from '../../engine/executors/command-runner.ts';
 import type {
   CommandParts,
   Coordinates,
@@ -17,6 +20,7 @@ import type { Binding, Invocation, Task } from '../../engine/planning/plan.ts';
 import type { ProjectFile } from '../../engine/planning/project-files.ts';
 import { runProgram } from '../../engine/process/shell.ts';
 import type { CodecKind } from '../../engine/stage.ts';
+import { keptOutput } from '../../engine/store/store.ts';
 import type { InputBlobs } from '../../engine/worker/protocol.ts';
 import { entryOf } from '../../present.ts';
 import { printable } from '../form/finding.ts';
@@ -118,6 +122,7 @@ export class Programs {
       command,
       key: trace.key as Key,
       inputs: given,
+      blobs: IN_MEMORY,
       root: scratch,
       folder: join(scratch, 'commands'),
       // Nobody else looks into this folder.
@@ -135,7 +140,14 @@ export class Programs {
         infeasible: false,
       };
     }
-    return { end: 'done', outputs: new Map(Object.entries(end.outputs)) };
+    if (end.end === 'lost') throw new Error('bug: an input without its bytes');
+    const outputs = Object.entries(end.outputs).map(
+      ([name, { content }]) => [name, content] as const,
+    );
+    return {
+      end: 'done',
+      outputs: new Map(outputs.flatMap(([name, content]) => (content ? [[name, content]] : []))),
+    };
   }
 
   /** The invocation that a key tells of. */
@@ -227,4 +239,10 @@ const NOBODY: Omit<Task, 'params' | 'inputs' | 'command'> = {
   tools: null,
   skipsInfeasible: false,
   infeasible: null,
+};
+
+/** Outputs of a rerun are compared and not kept: they stay in memory, and all inputs come with their bytes. */
+const IN_MEMORY: ScratchWork['blobs'] = {
+  copyTo: async () => false,
+  takeFile: async (path) => keptOutput(await readFile(path)),
 };

@@ -178,7 +178,7 @@ function codeOf({ ok }: RunResult, signal: AbortSignal): number {
 async function verifyStore(store: Store): Promise<void> {
   if (store.upkeep === undefined) return;
   const { checkStore, repairStore } = await import('../../engine/store/maintenance/fsck.ts');
-  const defects = checkStore(store.upkeep, () => undefined);
+  const defects = await checkStore(store.upkeep, () => undefined);
   repairStore(store.upkeep, defects);
   const bad = defects.length;
   if (bad > 0)

@@ -10,6 +10,7 @@ import type { Plan } from '../../engine/planning/plan.ts';
 import { execute, type RunResult } from '../../engine/scheduler/execute.ts';
 import type { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import { recordRun } from '../../engine/store/history.ts';
+import { storedBytes } from '../../engine/store/store.ts';
 import { createWorkers } from '../../engine/worker/worker-pool.ts';
 import { checkFolder } from '../session/output-files.ts';
 import { provenanceWriter } from '../session/provenance.ts';
@@ -192,7 +193,7 @@ function factsOf(
 /** Keeps the store within its limit. */
 export async function keepWithin(session: Session, json: boolean): Promise<void> {
   const { store, pipeline } = session;
-  if (store.upkeep === undefined || store.upkeep.bytes() <= pipeline.storeLimit) return;
+  if (store.upkeep === undefined || storedBytes(store.upkeep) <= pipeline.storeLimit) return;
   const { collectToLimit } = await import('./gc.ts');
   const message = await collectToLimit(session, store.upkeep);
   if (message === undefined) return;

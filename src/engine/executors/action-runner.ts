@@ -12,10 +12,10 @@ import { progressOf } from '../process/lines.ts';
 import { type Action, latestRecord } from '../rebuilder/action.ts';
 import { errorKind } from '../stage.ts';
 import type { Commits } from '../store/commits.ts';
-import { keptOutput, type Store, StoreError } from '../store/store.ts';
+import { type KeptOutput, keptOutput, type Store, StoreError } from '../store/store.ts';
 import type { InputBlobs } from '../worker/protocol.ts';
 import { lateWords, type WorkerResult, type Workers } from '../worker/worker-pool.ts';
-import { runInScratch, type ScratchWork } from './command-runner.ts';
+import { runInScratch } from './command-runner.ts';
 import type { InputStaging } from './input-staging.ts';
 import type { Supersession } from './superseded.ts';
 
@@ -43,9 +43,14 @@ export interface ActionRunnerOptions {
   readonly supersession: Supersession;
 }
 
+/** What a module or a command came to. */
+type Attempted =
+  | Exclude<WorkerResult, { end: 'done' }>
+  | { readonly end: 'done'; readonly outputs: Named<KeptOutput> };
+
 /** How one try ended. */
 export type AttemptResult =
-  | { readonly end: 'done'; readonly outputs: Named<Uint8Array>; readonly seconds: number }
+  | { readonly end: 'done'; readonly outputs: Named<KeptOutput>; readonly seconds: number }
   | { readonly end: 'infeasible'; readonly message: string; readonly seconds: number }
   | { readonly end: 'failed'; readonly error: TaskError }
   /** It could not begin: the store has lost blobs that it reads. */
@@ -113,11 +118,10 @@ export class ActionRunner {
   }
 
   /** Keeps what a stage gave: blobs and trace in one transaction, durable before anybody hears of it. */
-  async keep(action: Action, outputs: Named<Uint8Array>, seconds: number): Promise<ActionRecord> {
+  async keep(action: Action, outputs: Named<KeptOutput>, seconds: number): Promise<ActionRecord> {
     const { store, listener, commits } = this.options;
     const { task, key, parts } = action;
-    const kept = Object.entries(outputs).map(([name, bytes]) => [name, keptOutput(bytes)] as const);
-    const described = kept.map(([name, { digest, bytes }]): [string, Output] => [
+    const described = Object.entries(outputs).map(([name, { digest, bytes }]): [string, Output] => [
       name,
       { digest, bytes, kind: entryOf(parts.outputs, name) },
     ]);
@@ -125,7 +129,7 @@ export class ActionRunner {
     const before = (await latestRecord(store.actions, task.id))?.outputs;
     const unchanged = described.every(([name, { digest }]) => before?.[name]?.digest === digest);
     this.compare(await store.actions.get(key), trace);
-    await commits.keep({ record: trace, outputs: kept.map(([, output]) => output) });
+    await commits.keep({ record: trace, outputs: Object.values(outputs) });
     listener({ event: 'built', task: task.id, key, seconds, outputs: trace.outputs, unchanged });
     return trace;
   }
@@ -188,7 +192,7 @@ export class ActionRunner {
     action: Action,
     inputs: Named<InputBlobs>,
     obsolete: AbortSignal,
-  ): Promise<WorkerResult> {
+  ): Promise<Attempted> {
     const result = await this.ask(action, inputs, obsolete);
     return result.end === 'done' ? unlessChanged(action.task, result) : result;
   }
@@ -197,7 +201,7 @@ export class ActionRunner {
     action: Action,
     inputs: Named<InputBlobs>,
     obsolete: AbortSignal,
-  ): Promise<WorkerResult> {
+  ): Promise<Attempted> {
     const { task, key } = action;
     const { plan, store, workers, listener, root, cache, staging, policies, halted } = this.options;
     const module = plan.stages.get(task.stage);
@@ -205,6 +209,7 @@ export class ActionRunner {
     const progress = (done: number, of: number, note: string): void =>
       listener({ event: 'progress', task: task.id, done, of, note });
     const files = await staging.files(task, progress);
+    const checkpoint = task.command ? null : ((await store.checkpoints.get(key)) ?? null);
     // From here on the worker is told of a stop; one that came before must not be missed.
     if (halted() || obsolete.aborted) return { end: 'stopped' };
     const timeout_ms = policies.get(task.stage)?.timeout_ms ?? null;
@@ -212,7 +217,7 @@ export class ActionRunner {
       const stopped = AbortSignal.any([this.options.stopped, obsolete]);
       return this.command(action, task.command, inputs, { timeout_ms, stopped });
     }
-    return workers.run(
+    const result = await workers.run(
       {
         bundle: module.code.file,
         root,
@@ -221,7 +226,7 @@ export class ActionRunner {
         tools: task.tools?.versions ?? null,
         inputs,
         files,
-        checkpoint: (await store.checkpoints.get(key)) ?? null,
+        checkpoint,
       },
       {
         progress,
@@ -234,6 +239,12 @@ export class ActionRunner {
         obsolete: { signal: obsolete, grace_ms: STOP_GRACE_MS },
       },
     );
+    if (result.end !== 'done') return result;
+    const outputs = Object.entries(result.outputs).map(([name, bytes]) => [
+      name,
+      keptOutput(bytes),
+    ]);
+    return { end: 'done', outputs: Object.fromEntries(outputs) };
   }
 
   private async command(
@@ -241,15 +252,15 @@ export class ActionRunner {
     command: Invocation,
     inputs: Named<InputBlobs>,
     { timeout_ms, stopped }: { readonly timeout_ms: number | null; readonly stopped: AbortSignal },
-  ): Promise<WorkerResult> {
-    const { root, scratch: folder, identity, listener } = this.options;
+  ): Promise<Attempted> {
+    const { root, scratch: folder, identity, listener, store } = this.options;
     const late = timeout_ms === null ? undefined : AbortSignal.timeout(timeout_ms);
     const result = await runInScratch({
       task,
       command,
       key,
-      // A command reads files, not the store: its inputs come with their bytes.
-      inputs: inputs as ScratchWork['inputs'],
+      inputs,
+      blobs: store.blobs,
       root,
       folder,
       identity,
@@ -264,7 +275,7 @@ export class ActionRunner {
 }
 
 /** A file that changed while the task ran is not what the key says: what came of it is not kept. */
-async function unlessChanged(task: Task, result: WorkerResult): Promise<WorkerResult> {
+async function unlessChanged(task: Task, result: Attempted): Promise<Attempted> {
   const files = Object.values(task.inputs).flatMap((binding) => binding.files ?? []);
   const changed = files.length > 0 ? await changedFiles(files) : [];
   if (changed.length === 0) return result;

@@ -8,7 +8,6 @@ import {
   lstat,
   mkdir,
   readdir,
-  readFile,
   realpath,
   writeFile,
 } from 'node:fs/promises';
@@ -21,6 +20,7 @@ import {
   byCodeUnit,
   type Coordinates,
   canonicalJson,
+  type Digest,
   type Json,
   type Key,
   type Named,
@@ -28,20 +28,23 @@ import {
 } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
 import { argumentsOf, formatTooLong, listFile } from '../planning/command-line.ts';
-import { codecOf } from '../planning/command-module.ts';
 import { environmentOf, scratchName } from '../planning/external-inputs.ts';
 import type { Invocation, Task } from '../planning/plan.ts';
 import { type Attempt, openAttempt, unlockTree } from '../process/scratch-folder.ts';
 import { type ProgramEnd, quotedWord, runProgram } from '../process/shell.ts';
 import { newNonce } from '../process/supervisor.ts';
 import { type Absent, StageError } from '../stage.ts';
+import { type BlobStore, type KeptOutput, StoreError } from '../store/store.ts';
+import { takeOutput } from './output-file.ts';
 
 /** The blobs of one input port. */
 export interface GivenBlobs {
   readonly items: readonly {
     readonly task: TaskId;
     readonly at: Coordinates;
-    readonly bytes: Uint8Array;
+    readonly digest: Digest;
+    /** Absent for a large one, which the store writes. */
+    readonly bytes?: Uint8Array;
   }[];
   readonly missing?: readonly Absent[];
 }
@@ -53,6 +56,8 @@ export interface ScratchWork {
   readonly key: Key;
   /** Inputs that come from stages, by port. */
   readonly inputs: Named<GivenBlobs>;
+  /** Where large inputs come from, and large outputs go to. */
+  readonly blobs: Pick<BlobStore, 'copyTo' | 'takeFile'>;
   /** Folder of the project. */
   readonly root: string;
   /** Folder in which scratch folders are made, one for each attempt. */
@@ -68,12 +73,12 @@ export interface ScratchWork {
 
 /** How a command ended. */
 export type ScratchEnd =
-  | { readonly end: 'done'; readonly outputs: Named<Uint8Array> }
+  | { readonly end: 'done'; readonly outputs: Named<KeptOutput> }
+  /** It could not begin: the store has lost an input. */
+  | { readonly end: 'lost'; readonly digests: readonly Digest[] }
   | { readonly end: 'stopped' }
   | { readonly end: 'failed'; readonly message: string };
 
-/** An output file larger than this is refused: blobs are read as a whole. */
-const OUTPUT_BYTES_MAX = 2 ** 30;
 /** Undeclared files and processes that are named; the rest are counted. */
 const EXTRA_SHOWN = 8;
 /** So much of a stage's name begins the name of its scratch folders. */
@@ -98,6 +103,10 @@ export async function runInScratch(work: ScratchWork): Promise<ScratchEnd> {
     await discard();
     return end;
   } catch (error) {
+    if (error instanceof LostInput) {
+      await discard();
+      return { end: 'lost', digests: [error.digest] };
+    }
     if (!(error instanceof StageError)) throw error;
     const notes = work.command.notes.map((note) => `\n${note}`).join('');
     const there = await lstat(attempt.work).catch(() => undefined);
@@ -119,7 +128,8 @@ async function runIn(
   const { task, command, signal, log, state, warn } = work;
   const scratch = new Scratch(await realpath(folder), work);
   await scratch.fill().catch((error: unknown) => {
-    if (error instanceof StageError || !(error instanceof Error)) throw error;
+    const isKnown = error instanceof StageError || error instanceof LostInput;
+    if (isKnown || !(error instanceof Error)) throw error;
     throw new StageError(`its scratch folder cannot be filled: ${error.message}`);
   });
   const { places, lists } = scratch;
@@ -137,6 +147,16 @@ async function runIn(
   const extra = await scratch.extra();
   if (extra.length > 0) warn(extraWords(extra));
   return { end: 'done', outputs };
+}
+
+/** The store has lost a blob that the command reads. */
+class LostInput extends Error {
+  readonly digest: Digest;
+
+  constructor(digest: Digest) {
+    super(`the store has lost ${digest}`);
+    this.digest = digest;
+  }
 }
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -166,7 +186,7 @@ class Scratch {
       else if (place.endsWith('/')) await this.writeList(port, place.slice(0, -1));
       else {
         const item = entryOf(this.work.inputs, port).items[0];
-        if (item) await this.write(place, item.bytes);
+        if (item) await this.writeBlob(place, item);
         this.places[port] = [place];
         this.paths[port] = [place];
       }
@@ -183,6 +203,18 @@ class Scratch {
     await writeFile(join(this.folder, path), content, { flag: 'wx' });
   }
 
+  /** @throws LostInput */
+  private async writeBlob(
+    path: string,
+    { digest, bytes }: { readonly digest: Digest; readonly bytes?: Uint8Array },
+  ): Promise<void> {
+    if (bytes) return this.write(path, bytes);
+    this.given.add(path);
+    await mkdir(dirname(join(this.folder, path)), { recursive: true });
+    if (await this.work.blobs.copyTo(digest, join(this.folder, path))) return;
+    throw new LostInput(digest);
+  }
+
   /** A list becomes a folder: a file for each item, and an index that tells whose it is, or what is missing and why. */
   private async writeList(port: string, place: string): Promise<void> {
     const { task, command, inputs } = this.work;
@@ -197,7 +229,7 @@ class Scratch {
       const item = reason ? undefined : items.next().value;
       if (item) {
         const file = `${at}${command.ends[port] ?? ''}`;
-        await this.write(`${place}/${file}`, item.bytes);
+        await this.writeBlob(`${place}/${file}`, item);
         paths.push(`${place}/${file}`);
         index.push({ ...whose, file });
       } else index.push({ ...whose, missing: reason ?? null });
@@ -255,14 +287,14 @@ class Scratch {
   }
 
   /** The declared outputs, as their codecs keep them: equal values give equal bytes. */
-  async outputs(): Promise<Named<Uint8Array>> {
+  async outputs(): Promise<Named<KeptOutput>> {
     const there = await lstat(this.folder).catch(() => undefined);
     if (!there?.isDirectory()) {
       throw new StageError(
         'the command removed the folder that it ran in, and its outputs with it',
       );
     }
-    const outputs: Record<string, Uint8Array> = {};
+    const outputs: Record<string, KeptOutput> = {};
     for (const [name, { file, kind }] of Object.entries(this.work.command.outputs)) {
       const path = join(this.folder, file);
       const found = await lstat(path).catch(() => undefined);
@@ -273,13 +305,10 @@ class Scratch {
         const advice = found.isDirectory() ? ': name a file in it, or pack it into one (tar)' : '';
         throw new StageError(`output ${name} (${file}) is ${what}${advice}`);
       }
-      if (found.size > OUTPUT_BYTES_MAX) {
-        throw new StageError(`output ${name} is larger than 1 GiB: ${file}`);
-      }
-      const codec = codecOf(kind);
       try {
-        outputs[name] = codec.encode(codec.decode(await readFile(path)));
+        outputs[name] = await takeOutput({ path, kind, size: found.size }, this.work.blobs);
       } catch (error) {
+        if (error instanceof StoreError) throw error;
         const text = error instanceof Error ? error.message : String(error);
         throw new StageError(`output ${name} (${file}) does not hold ${kind}: ${text}`);
       }

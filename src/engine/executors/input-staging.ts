@@ -9,6 +9,7 @@ import type { Binding, Plan, Task } from '../planning/plan.ts';
 import { readProjectFiles } from '../planning/project-files.ts';
 import type { MissingOutput } from '../rebuilder/missing-output.ts';
 import { type Absent, StageError } from '../stage.ts';
+import { LARGE_BLOB_BYTES } from '../store/blob-files.ts';
 import type { Store } from '../store/store.ts';
 import type { GivenBlob, InputBlobs } from '../worker/protocol.ts';
 
@@ -55,7 +56,7 @@ export class InputStaging {
     return Object.fromEntries(Object.entries(digests).map(([name, digest]) => [name, { digest }]));
   }
 
-  /** The inputs of a task; those of a command with all their bytes. */
+  /** The inputs of a task; small ones with their bytes. */
   async inputs(task: Task): Promise<StagedInputs> {
     const inputs: Record<string, InputBlobs> = {};
     const lost: Digest[] = [];
@@ -71,7 +72,7 @@ export class InputStaging {
   /** @param lost is given the blobs that the store lacks */
   private async blobsOf(
     { arity, links }: Binding,
-    sendAll: boolean,
+    isCommand: boolean,
     lost: Digest[],
   ): Promise<InputBlobs> {
     const { store, traces, missing: missingOutputs } = this.options;
@@ -86,7 +87,8 @@ export class InputStaging {
         continue;
       }
       const { digest, bytes: size } = entryOf(trace.outputs, output);
-      const isSent = size <= SENT_BYTES_MAX || sendAll;
+      // A large one goes to a command from the store to a file, piece by piece.
+      const isSent = size <= (isCommand ? LARGE_BLOB_BYTES - 1 : SENT_BYTES_MAX);
       const bytes = isSent ? await store.blobs.get(digest) : undefined;
       if (!isSent) unread.push(digest);
       else if (bytes === undefined) lost.push(digest);
@@ -97,14 +99,14 @@ export class InputStaging {
   }
 
   /**
-   * A blob that a task made, verified; it is made again where it was lost. Undefined when that could not be.
+   * Sees to it that a blob which a task made is there and whole: it is made again where it was lost. False when that could
+   * not be.
    * @throws StageError when the task gave other bytes than before
    */
-  async bytesOf(maker: TaskId, digest: Digest): Promise<Uint8Array | undefined> {
-    const { store } = this.options;
-    const known = await store.blobs.get(digest);
-    if (known) return known;
-    return (await this.rebuild(maker, digest)) ? store.blobs.get(digest) : undefined;
+  async ensure(maker: TaskId, digest: Digest): Promise<boolean> {
+    const { blobs } = this.options.store;
+    if (await blobs.verify(digest)) return true;
+    return (await this.rebuild(maker, digest)) && blobs.verify(digest);
   }
 
   /** The tasks that made some blobs which a task reads. */
@@ -128,7 +130,7 @@ export class InputStaging {
     // This look verifies: what is damaged is dropped, and a file from outside is fetched again.
     const lost: Digest[] = [];
     for (const digest of digests) {
-      if ((await this.options.store.blobs.get(digest)) === undefined) lost.push(digest);
+      if (!(await this.options.store.blobs.verify(digest))) lost.push(digest);
     }
     const rebuilt = [...this.makersOf(task, lost)].map(async ([id, digest]) =>
       (await this.rebuild(id, digest)) ? [] : [id],

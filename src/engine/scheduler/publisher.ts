@@ -83,8 +83,9 @@ export class Publisher {
       lineage: this.lineages.of(task),
       ...{ companions, obsolete },
       render: () => provenance.render(task, state),
-      ensure: async (digest) => (await staging.bytesOf(task.id, digest)) !== undefined,
+      ensure: (digest) => staging.ensure(task.id, digest),
       read: (digest) => store.blobs.get(digest),
+      copyTo: (digest, path) => store.blobs.copyTo(digest, path),
     });
     for (const change of changes) listener({ event: 'artifact', task: task.id, ...change });
   }
