@@ -84,6 +84,12 @@ describe('the rooms', () => {
     expect(wrongImports('src/engine', (name) => isFoundation(name))).toEqual([]);
   });
 
+  test('analysis knows what the engine remembers, and statistics', () => {
+    const allowed = (name: string): boolean =>
+      isFoundation(name) || ['src/engine', 'src/stats'].includes(roomOf(name));
+    expect(wrongImports('src/analysis', allowed)).toEqual([]);
+  });
+
   test('archives draw one page and know no science but statistics', () => {
     const allowed = (name: string): boolean =>
       isFoundation(name) || ['src/engine', 'src/report', 'src/stats'].includes(roomOf(name));
@@ -102,7 +108,7 @@ describe('the rooms', () => {
     const allowed = (name: string): boolean =>
       isFoundation(name) ||
       pages.includes(name) ||
-      ['src/engine', 'src/archive'].includes(roomOf(name));
+      ['src/engine', 'src/analysis', 'src/archive'].includes(roomOf(name));
     expect(wrongImports('src/cli', allowed)).toEqual([]);
   });
 });

@@ -27,6 +27,7 @@ import {
   tell,
   workerCommand,
 } from '../session/session.ts';
+import { sourceDigests } from '../session/source-digests.ts';
 import type { Stop } from '../session/stop.ts';
 import { openTrace } from '../session/trace-file.ts';
 import { isIdle, nothingToDo } from '../session/up-to-date-shortcut.ts';
@@ -175,19 +176,22 @@ export function openDisplay(plan: Plan, { json, quiet }: RunOptions): Display {
 
 /** What the history keeps of a run beside what happens in it. */
 function factsOf(
-  { pipeline }: Session,
+  session: Session,
   id: string,
   versions: Named<string>,
   targets: readonly string[],
-  { preset, set }: RunOptions,
+  { preset, set, file }: RunOptions,
 ): Omit<RunStart, 'started'> {
+  const { pipeline, root } = session;
   const command = process.argv.slice(2).join(' ');
   const params = pipeline.params.value as Named<Json>;
   const { pid } = process;
   const life = instanceOf(pid);
   const self = { host, pid, ...(life && { life }) };
   const asked = { command, targets, presets: preset, sets: set, params };
-  return { id, host, ...asked, versions, process: self };
+  const axes = [...pipeline.stages].map(([stage, config]) => [stage, [...config.axes.keys()]]);
+  const made = { axes: Object.fromEntries(axes), sources: sourceDigests(root, file, session) };
+  return { id, host, ...asked, versions, process: self, ...made };
 }
 
 /** Keeps the store within its limit. */

@@ -95,13 +95,18 @@ export interface RunRecord {
   /** All params of the pipeline, after presets and `--set`. */
   readonly params?: Named<Json>;
   readonly versions?: Named<string>;
+  /** The axes of each stage, in the order of the labels in its tasks' names. Absent in what older versions wrote. */
+  readonly axes?: Named<readonly string[]>;
+  /** Digest of pipeline.yaml and of each source file that stages were bundled from, by path from the folder of the pipeline. */
+  readonly sources?: Named<Digest>;
 }
 
 /** What is known of a run when it begins. */
 export type RunStart = Required<
   Pick<RunRecord, 'id' | 'host' | 'command' | 'targets' | 'presets' | 'sets' | 'params'>
 > &
-  Required<Pick<RunRecord, 'versions' | 'started' | 'process'>>;
+  Required<Pick<RunRecord, 'versions' | 'started' | 'process'>> &
+  Pick<RunRecord, 'axes' | 'sources'>;
 
 /** What a task said in a run, and how it ended there. */
 export interface TaskLog {

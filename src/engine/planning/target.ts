@@ -21,8 +21,14 @@ export function restrict(plan: Plan, targets: Iterable<TaskId>): Plan {
   return { ...plan, tasks };
 }
 
+/** A task as targets name it. */
+export type NamedTask = Pick<Task, 'id' | 'stage' | 'at'>;
+
 /** The tasks that a target names: a stage, `stage[axis=value,…]`, a task id, or `stage/label/…`. */
-export function selectTasks(plan: Plan, target: string): Result<readonly TaskId[]> {
+export function selectTasks(
+  plan: { readonly tasks: ReadonlyMap<TaskId, NamedTask> },
+  target: string,
+): Result<readonly TaskId[]> {
   const asId = taskIdFromText(target);
   if (plan.tasks.has(asId)) return success([asId]);
   const match = /^([\w-]+)(?:\[([^\]]*)\])?$/.exec(target);
@@ -46,7 +52,7 @@ export function selectTasks(plan: Plan, target: string): Result<readonly TaskId[
 
 /** Which condition of a selection no task of the stage meets. */
 function selectionProblem(
-  tasks: readonly Task[],
+  tasks: readonly NamedTask[],
   conditions: readonly (readonly [axis: string, label: string])[],
   target: string,
 ): Diagnostic {
