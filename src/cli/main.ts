@@ -1,6 +1,7 @@
 // main.ts — argv → command → exit code
 import { type Command, CommanderError } from 'commander';
 import { isSystemError, systemHint, systemSentence } from '../engine/files/system-error.ts';
+import { debugTo } from '../engine/model/debug-log.ts';
 import { StoreError } from '../engine/store/store.ts';
 import { program } from './program.ts';
 import { EXIT, reportDiagnostics, stderrColors, talk, UsageError } from './session/session.ts';
@@ -59,4 +60,11 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** `PIPELINE_LOG=debug`: what the engine does, on stderr. Times count from the start of the process. */
+if (process.env.PIPELINE_LOG === 'debug') {
+  debugTo((topic, line) => {
+    const seconds = (performance.now() / 1000).toFixed(3);
+    process.stderr.write(`debug ${seconds.padStart(8)}s ${topic.padEnd(7)} ${line}\n`);
+  });
+}
 process.exitCode = await main(process.argv);

@@ -10,7 +10,9 @@ import { guardStreams } from './terminal/streams.ts';
 guardStreams();
 
 const words = process.argv.slice(2);
-if (mayBeAltered(words) || !sayNothingToDo(words, make)) {
+// Whoever debugs wants to see the engine decide.
+const isDebugged = process.env.PIPELINE_LOG === 'debug';
+if (isDebugged || mayBeAltered(words) || !sayNothingToDo(words, make)) {
   // From Node 22 on, compiled code is kept: every other command starts sooner.
   (nodeModule as { enableCompileCache?: () => unknown }).enableCompileCache?.();
   void import('./main.ts');

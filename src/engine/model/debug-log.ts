@@ -1,18 +1,20 @@
-// debug-log.ts — PIPELINE_LOG=debug: what the engine does, step by step, on stderr
+// debug-log.ts — what the engine does, step by step, for whoever debugs it
 
 /** What a line is about. */
-type Topic = 'plan' | 'key' | 'cache' | 'attempt' | 'lease';
+export type DebugTopic = 'plan' | 'key' | 'cache' | 'attempt' | 'lease';
 
-function write(topic: Topic, line: string): void {
-  const seconds = (performance.now() / 1000).toFixed(3);
-  process.stderr.write(`debug ${seconds.padStart(8)}s ${topic.padEnd(7)} ${line}\n`);
-}
+type DebugLog = (topic: DebugTopic, line: string) => void;
 
 /**
- * Writes a line; undefined unless it was asked for, so that `debug?.(...)` costs nothing. Lines hold names, keys and digests,
- * never values of params or of the environment. Times count from the start of the process.
+ * Takes a line; undefined unless somebody listens, so that `debug?.(...)` costs nothing. Lines hold names, keys and digests,
+ * never values of params or of the environment.
  */
-export const debug = process.env.PIPELINE_LOG === 'debug' ? write : undefined;
+export let debug: DebugLog | undefined;
+
+/** Whom to tell, from now on. */
+export function debugTo(log: DebugLog): void {
+  debug = log;
+}
 
 /** A key, as lines show it. */
 export const briefKey = (key: string): string => key.slice(0, 12);
