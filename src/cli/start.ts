@@ -15,5 +15,7 @@ const isDebugged = process.env.PIPELINE_LOG === 'debug';
 if (isDebugged || mayBeAltered(words) || !sayNothingToDo(words, make)) {
   // From Node 22 on, compiled code is kept: every other command starts sooner.
   (nodeModule as { enableCompileCache?: () => unknown }).enableCompileCache?.();
+  // Node opens its debugger to whoever sends this signal, and code that we run could: with a listener it does not.
+  process.on('SIGUSR1', () => undefined);
   void import('./main.ts');
 }

@@ -43,6 +43,7 @@ interface Values {
   readonly rerun?: boolean;
   readonly yes?: boolean;
   readonly commands?: boolean;
+  readonly 'require-walls'?: boolean;
   readonly budget: string;
   readonly seed?: string;
   readonly jobs?: string;
@@ -76,6 +77,9 @@ function helpLines(options: readonly OptionDeclaration[]): string {
   });
   return lines.join('\n');
 }
+
+// Node opens its debugger to whoever sends this signal, and code that we run could: with a listener it does not.
+process.on('SIGUSR1', () => undefined);
 
 const self = fileURLToPath(import.meta.url);
 
@@ -128,6 +132,7 @@ async function main(): Promise<number> {
     file: positionals[0] ?? archiveAround(),
     rerun: (values.rerun || values.commands) ?? false,
     commands: values.commands ?? false,
+    requireWalls: values['require-walls'] ?? false,
     yes: values.yes ?? false,
     budget_s,
     seed: integerOf(values.seed, 'seed'),

@@ -20,7 +20,11 @@ export const command: CommandDeclaration = {
     { flags: '--yes', about: 'do not ask before that' },
     {
       flags: '--commands',
-      about: 'also run stages that are commands, with all your rights (means --rerun)',
+      about: 'also run stages that are commands (means --rerun)',
+    },
+    {
+      flags: '--require-walls',
+      about: 'run nothing where the system has no walls for it (bubblewrap or user namespaces)',
     },
     { flags: '--budget <time>', about: 'at most so long: 90s, 10m, 1h', default: '10m' },
     { flags: '--seed <n>', about: 'seed of the random sample of tasks', value: 'not-negative' },
@@ -54,6 +58,7 @@ interface VerifyOptions {
   readonly rerun?: boolean;
   readonly yes?: boolean;
   readonly commands?: boolean;
+  readonly requireWalls?: boolean;
   readonly budget: string;
   readonly seed?: number;
   readonly jobs?: number;
@@ -76,6 +81,7 @@ async function verify(file: string, options: VerifyOptions): Promise<number> {
     file: resolve(file),
     rerun: (options.rerun || options.commands) ?? false,
     commands: options.commands ?? false,
+    requireWalls: options.requireWalls ?? false,
     yes: options.yes ?? false,
     budget_s,
     seed: options.seed,
