@@ -45,8 +45,8 @@ test('a codec from outside encodes an output, and decodes it for the stage that 
   const rig = makeRig(STUDY);
   const made = await rig.run('make');
   expect([made.code, made.stderr]).toEqual([0, expect.stringContaining('2 built')]);
-  expect(rig.read('artifacts/table.csv')).toBe('1,2\n3,4\n');
-  expect(rig.read('artifacts/sum.json').trim()).toBe('10');
+  expect(rig.read('artifacts/table/table.csv')).toBe('1,2\n3,4\n');
+  expect(rig.read('artifacts/sum/sum.json').trim()).toBe('10');
   expect((await rig.run('show', 'table:rows')).stdout).toContain('1,2\n3,4');
   expect((await rig.run('export', 'table:rows', '-')).stdout).toBe('1,2\n3,4\n');
   expect((await rig.run('make')).stderr).toContain('nothing to do');
