@@ -94,9 +94,9 @@ const article = (expected: string): string => {
     int: 'an integer',
     array: 'a list',
     tuple: 'a list',
-    object: 'a map',
-    record: 'a map',
-    string: 'text',
+    object: 'a mapping',
+    record: 'a mapping',
+    string: 'a string',
     boolean: 'true or false',
     null: 'empty',
   };
