@@ -262,4 +262,9 @@ const NOBODY: Omit<Task, 'params' | 'inputs' | 'command'> = {
 const IN_MEMORY: ScratchWork['blobs'] = {
   copyTo: async () => false,
   takeFile: async (path) => keptOutput(await readFile(path)),
+  async putStream(content) {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of content) pieces.push(Buffer.from(piece));
+    return keptOutput(Buffer.concat(pieces));
+  },
 };

@@ -57,7 +57,7 @@ export interface ScratchWork {
   /** Inputs that come from stages, by port. */
   readonly inputs: Named<GivenBlobs>;
   /** Where large inputs come from, and large outputs go to. */
-  readonly blobs: Pick<BlobStore, 'copyTo' | 'takeFile'>;
+  readonly blobs: Pick<BlobStore, 'copyTo' | 'takeFile' | 'putStream'>;
   /** Folder of the project. */
   readonly root: string;
   /** Folder in which scratch folders are made, one for each attempt. */
