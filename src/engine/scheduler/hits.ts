@@ -1,20 +1,9 @@
 // hits.ts — tasks whose results were found in the store: told when it is sure that their bytes can be read
-import type { Listener } from '../model/event.ts';
 import type { TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
-import type { Store } from '../store/store.ts';
+import type { RunContext } from './run-context.ts';
 import type { RunState } from './run-state.ts';
-
-/** What hits need. */
-export interface HitOptions {
-  readonly plan: Plan;
-  readonly store: Store;
-  readonly listener: Listener;
-  readonly state: RunState;
-  /** Runs a task again whose outputs are lost. */
-  rebuild(task: Task, lost: readonly string[]): void;
-}
 
 /** A blob that is larger is verified by the worker that reads it, and not beforehand. */
 const VERIFIED_BYTES_MAX = 64 * 2 ** 20;
@@ -38,11 +27,12 @@ export class Hits {
   private readonly pending = new Map<TaskId, Hit>();
   private readonly twins = new Map<TaskId, TaskId[]>();
   private reads: ReadonlyMap<TaskId, readonly Read[]> | undefined;
-  private due = false;
-  private readonly options: HitOptions;
+  private readonly context: RunContext;
+  private readonly state: RunState;
 
-  constructor(options: HitOptions) {
-    this.options = options;
+  constructor(context: RunContext, state: RunState) {
+    this.context = context;
+    this.state = state;
   }
 
   /** Whether some have not been told. */
@@ -52,10 +42,6 @@ export class Hits {
 
   add(task: Task, trace: ActionRecord): void {
     this.pending.set(task.id, { task, trace });
-    if (this.due) return;
-    this.due = true;
-    // Whatever can be decided without running anything is decided by then.
-    setImmediate(() => this.tell());
   }
 
   /** A task takes the result of another, whose bytes are read in its name, too. */
@@ -70,10 +56,10 @@ export class Hits {
     this.pending.delete(task.id);
   }
 
-  /** Tells every hit whose bytes are there, and has the others made again. */
-  tell(): void {
-    this.due = false;
-    const { plan, state, listener, rebuild } = this.options;
+  /** Tells every hit whose bytes are there. Gives the others, to be made again, with the outputs that they lost. */
+  tell(): ReadonlyMap<Task, readonly string[]> {
+    const { plan, listener } = this.context;
+    const { state } = this;
     const isOpen = plan.tasks.size > state.outcomes.size + this.pending.size;
     const lost = new Map<Task, readonly string[]>();
     const hits = [...this.pending.values()];
@@ -85,18 +71,19 @@ export class Hits {
       this.pending.delete(hit.task.id);
     }
     this.pending.clear();
-    for (const [task, outputs] of lost) rebuild(task, outputs);
     for (const { task, trace } of hits) {
       if (lost.has(task) || state.outcomes.get(task.id) === 'reused') continue;
       listener({ event: 'reused', task: task.id, key: trace.key });
       state.end(task, 'reused');
     }
+    return lost;
   }
 
   /** Outputs that a task which has no outcome yet may read, and that cannot be read. */
   private damagedOf({ task, trace }: Hit): readonly string[] {
-    const { store, state } = this.options;
-    this.reads ??= readsOf(this.options.plan);
+    const { store, plan } = this.context;
+    const { state } = this;
+    this.reads ??= readsOf(plan);
     const names = [task.id, ...(this.twins.get(task.id) ?? [])];
     const read = names
       .flatMap((name) => this.reads?.get(name) ?? [])
