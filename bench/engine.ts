@@ -24,7 +24,7 @@ function timeEpochs(arm: Arm, epochs: number): number[] {
     if (done === times.length * data.train.labels.length) times.push(cpu());
   };
   train(jobOf(arm, epochs, data), { due: () => false, save: () => {}, progress });
-  return times.slice(1).map((time, e) => time - times[e]);
+  return times.slice(1).map((time, e) => time - times[e]!);
 }
 
 /**

@@ -31,7 +31,7 @@ function fastest(run: () => void, calls = 200): number {
 /** Operations per nanosecond of each kernel; bytes per nanosecond where the name says GB/s. */
 export function kernelSpeeds(mask: Mask, B: number, roofline: string): Record<string, number> {
   const memory = createMemory();
-  const layer = createLayer(memory, mask[0], B, 2);
+  const layer = createLayer(memory, mask[0]!, B, 2);
   const { inputs: I, outputs: O, connections: K, rows, sources, starts, targets, order } = layer;
   const { weights, bias, activations, gradient, transposed, dense } = layer;
   const input = memory.floats(I * B);
@@ -46,9 +46,10 @@ export function kernelSpeeds(mask: Mask, B: number, roofline: string): Record<st
   const [R, C, S, N, P] = [rows, sources, starts, targets, order].map(({ at }) => at);
   const flops = 2 * B * K;
   const sparse = (): Record<string, number> => ({
-    forward: flops / fastest(() => k.forward(X, Y, R, C, W, b, I, O, B, 1)),
-    'input gradient': flops / fastest(() => k.inputGradient(dY, X, dX, S, N, P, W, room, I, O, B)),
-    'weight gradient': flops / fastest(() => k.weightGradient(X, dY, R, C, dW, chains, I, O, B)),
+    forward: flops / fastest(() => k.forward(X, Y, R!, C!, W, b, I, O, B, 1)),
+    'input gradient':
+      flops / fastest(() => k.inputGradient(dY, X, dX, S!, N!, P!, W, room, I, O, B)),
+    'weight gradient': flops / fastest(() => k.weightGradient(X, dY, R!, C!, dW, chains, I, O, B)),
   });
   const everything = (): Record<string, number> => ({
     'dense forward': flops / fastest(() => k.denseForward(X, Y, W, b, I, O, B, 1)),
@@ -66,7 +67,7 @@ export function kernelSpeeds(mask: Mask, B: number, roofline: string): Record<st
     'dense weight gradient':
       (2 * B * I * O) / fastest(() => k.denseWeightGradient(X, dY, everywhere.at, I, O, B), 60),
     'Adam (10 per weight)':
-      (10 * K) / fastest(() => k.adam(W, dW, m, v, K, 1e-3, 0.9, 0.999, 1, 1e-8, 0)),
+      (10 * K) / fastest(() => k.adam(W, dW, m!, v!, K, 1e-3, 0.9, 0.999, 1, 1e-8, 0)),
     'peak multiply and add': ((wide ? 2 : 1) * 9.6e5) / fastest(() => peak(10_000, 0.999), 2000),
     'peak with a load for each':
       (256 * 8 * kib) / fastest(() => instance.fed(16 * kib, 256, 0.999), 1000),

@@ -67,6 +67,6 @@ export function timeSteps(
   train(job, { due, save: () => {}, progress: () => {} });
   return times
     .slice(1)
-    .map((time, t) => time - times[t])
+    .map((time, t) => time - times[t]!)
     .slice(WARM_UP - 1);
 }

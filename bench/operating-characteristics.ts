@@ -131,7 +131,7 @@ const staticStudy =
   (random: Stream): Evidence =>
     evidence({
       runs: DATASETS.flatMap((dataset) => {
-        const [level, sd] = [DENSE[dataset], SDS[dataset]];
+        const [level, sd] = [DENSE[dataset]!, SDS[dataset]!];
         return [
           ...arm(random, 'dense', { dataset }, { level, sd }),
           ...['uniform', ...PROFILES.slice(0, 11)].flatMap((profile, i) =>
@@ -160,12 +160,12 @@ const sweepStudy =
     evidence({
       runs: DATASETS.flatMap((dataset) =>
         Object.entries(SPARSITIES).flatMap(([sparsity, factor]) => {
-          const [level, sd] = [DENSE[dataset], SDS[dataset] * factor];
+          const [level, sd] = [DENSE[dataset], SDS[dataset]! * factor];
           const profiles = sparsity === '0.9' ? PROFILES : SWEPT;
           return ['uniform', ...profiles].flatMap((profile) => {
             const more = profile === 'uniform' ? 0 : advantage({ dataset, sparsity, profile, sd });
             const at = { dataset, sparsity, rule: 'erk', profile };
-            return arm(random, 'static', at, { level: level + more, sd });
+            return arm(random, 'static', at, { level: level! + more, sd });
           });
         }),
       ),
@@ -244,13 +244,13 @@ const matchedStudy =
   (random: Stream): Evidence =>
     evidence({
       runs: DATASETS.flatMap((dataset) => {
-        const [level, sd] = [DENSE[dataset], SDS[dataset]];
+        const [level, sd] = [DENSE[dataset]!, SDS[dataset]!];
         const at = (profile: string) => ({ dataset, sparsity: '0.9', rule: 'erk', profile });
         return [
           ...arm(random, 'dense', { dataset }, { level, sd }),
           ...arm(random, 'rigl', at('uniform'), { level: level - 0.5, sd, n: 20 }),
           ...arm(random, 'rigl', at('equilibrium'), {
-            level: level - 0.5 + gain[dataset],
+            level: level - 0.5 + gain[dataset]!,
             sd,
             n: 20,
           }),
@@ -323,7 +323,7 @@ const placedStudy =
             random,
             'placed',
             { dataset, sparsity: '0.9', rule: 'erk', arm: name },
-            { level: DENSE[dataset] - 1 + more, sd: SDS[dataset], axis: 'pilot' },
+            { level: DENSE[dataset]! - 1 + more, sd: SDS[dataset]!, axis: 'pilot' },
           ),
         ),
       ),
@@ -481,13 +481,13 @@ export const WORLDS: readonly World[] = [
     claim: 'C6',
     name: 'one start ends at the margin',
     never: 'reproduced',
-    study: rewiredStudy((start, layer) => (start === 'b' ? SIGMAS_AT_MARGIN[layer] : 0.4), 0),
+    study: rewiredStudy((start, layer) => (start === 'b' ? SIGMAS_AT_MARGIN[layer]! : 0.4), 0),
   },
   {
     claim: 'C6',
     name: 'all starts end at the margin',
     never: 'reproduced',
-    study: rewiredStudy((_, layer) => SIGMAS_AT_MARGIN[layer], 0),
+    study: rewiredStudy((_, layer) => SIGMAS_AT_MARGIN[layer]!, 0),
   },
   {
     claim: 'C6',

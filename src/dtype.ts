@@ -101,7 +101,10 @@ const halvesIn = (bytes: Uint8Array): Uint16Array => {
 
 /** Two elements a byte, the low half first. */
 const nibblesIn = (bytes: Uint8Array): Uint8Array =>
-  Uint8Array.from({ length: 2 * bytes.length }, (_, at) => (bytes[at >> 1] >> (4 * (at & 1))) & 15);
+  Uint8Array.from(
+    { length: 2 * bytes.length },
+    (_, at) => (bytes[at >> 1]! >> (4 * (at & 1))) & 15,
+  );
 
 /** The same bytes, copied if an array of elements of `size` bytes could not begin where they do. */
 export function aligned(bytes: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
@@ -115,7 +118,7 @@ const widened = (elements: ArrayLike<number>, decode: (bits: number) => number):
 
 const byTable = (size: number, decode: (bits: number) => number): ((bits: number) => number) => {
   const table = Float32Array.from({ length: size }, (_, bits) => decode(bits));
-  return (bits) => table[bits];
+  return (bits) => table[bits]!;
 };
 
 interface FloatForm {

@@ -102,7 +102,7 @@ class Checker {
 
   /** The name of a field, and its colon. */
   private name(): void {
-    const top = this.open[this.open.length - 1];
+    const top = this.open[this.open.length - 1]!;
     this.space();
     if (this.text[this.at] !== '"') this.fail('expected a name in double quotes');
     const start = this.at;

@@ -140,7 +140,7 @@ const byCodeUnit = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0
  */
 export function encodeSafetensors(file: TensorFile): Uint8Array {
   const names = Object.keys(file.tensors).sort(
-    (a, b) => bitsOf(file.tensors[b]) - bitsOf(file.tensors[a]) || byCodeUnit(a, b),
+    (a, b) => bitsOf(file.tensors[b]!) - bitsOf(file.tensors[a]!) || byCodeUnit(a, b),
   );
   // No prototype: a tensor may be called anything, `__proto__` too.
   const header: Record<string, unknown> = Object.create(null);
@@ -153,7 +153,7 @@ export function encodeSafetensors(file: TensorFile): Uint8Array {
   }
   let end = 0;
   for (const name of names) {
-    const tensor = file.tensors[name];
+    const tensor = file.tensors[name]!;
     const { shape } = tensor;
     if (!(tensor instanceof ForeignTensor) && countOf(shape) !== tensor.data.length) {
       throw new RangeError(
@@ -171,7 +171,7 @@ export function encodeSafetensors(file: TensorFile): Uint8Array {
   bytes.set(text, 8);
   let at = 8 + headerLength;
   for (const name of names) {
-    const part = tensorBytes(file.tensors[name]);
+    const part = tensorBytes(file.tensors[name]!);
     bytes.set(part, at);
     at += part.length;
   }

@@ -49,7 +49,7 @@ export function invalidAt(bytes: Uint8Array): number | undefined {
 
 /** Length of the UTF-8 sequence that begins at an offset; 0 when there is none. Source: RFC 3629, section 4. */
 function sequenceAt(bytes: Uint8Array, at: number): number {
-  const first = bytes[at];
+  const first = bytes[at]!;
   if (first < 0x80) return 1;
   if (first < 0xc2 || first > 0xf4) return 0;
   const length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
@@ -57,8 +57,8 @@ function sequenceAt(bytes: Uint8Array, at: number): number {
   // The second byte excludes overlong forms, surrogates and what is beyond U+10FFFF.
   const least = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
   const most = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
-  if (bytes[at + 1] < least || bytes[at + 1] > most) return 0;
-  for (let next = 2; next < length; next++) if ((bytes[at + next] & 0xc0) !== 0x80) return 0;
+  if (bytes[at + 1]! < least || bytes[at + 1]! > most) return 0;
+  for (let next = 2; next < length; next++) if ((bytes[at + next]! & 0xc0) !== 0x80) return 0;
   return length;
 }
 
@@ -67,7 +67,7 @@ function wordsFor(bytes: Uint8Array, offset: number): string {
   let line = 1;
   for (let at = 0; at < begin; at++) if (bytes[at] === 10) line += 1;
   const column = lenient.decode(bytes.subarray(begin, offset)).length + 1;
-  const byte = bytes[offset].toString(16).padStart(2, '0');
+  const byte = bytes[offset]!.toString(16).padStart(2, '0');
   const place = `byte offset ${offset} (line ${line}, column ${column})`;
   return `the text is not UTF-8: 0x${byte} at ${place}; convert it, for example with iconv -f LATIN1 -t UTF-8`;
 }

@@ -31,7 +31,7 @@ export default defineStage({
     })),
   run({ params, inputs }) {
     const synthetic = new Map(
-      inputs.datasets.items.map(({ at, value }) => [at.dataset, value.synthetic]),
+      inputs.datasets.items.map(({ at, value }) => [at.dataset!, value.synthetic]),
     );
     const claims = judge(params.claims, {
       synthetic,

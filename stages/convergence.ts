@@ -41,14 +41,14 @@ export default defineStage({
     const arms = armsOf(inputs.topology.items);
     const done = arms.map((group, g) => {
       progress(g, arms.length);
-      const { at } = group[0];
+      const { at } = group[0]!;
       const runs = group.map((topology) => runOf(topology, masks, metrics));
       const references = inputs.reference
         .filter((reference) => armOf(reference.at) === armOf(at))
         .map(referenceOf);
-      if (references.length === 0) throw new StageError(`no reference run for ${group[0].task}`);
+      if (references.length === 0) throw new StageError(`no reference run for ${group[0]!.task}`);
       // With a single seed the reference has nothing to be compared with, and no row.
-      if (references.length === 1 && references[0].task === group[0].task) return [];
+      if (references.length === 1 && references[0]!.task === group[0]!.task) return [];
       return convergenceOf(runs, references).map((layer) => ({ ...placeOf(at), ...layer }));
     });
     const missing = inputs.topology.missing.map(({ task, reason }) => {
@@ -101,7 +101,7 @@ function runOf(
   return {
     ...referenceOf(topology),
     seed: at.seed ?? at.pilot ?? '',
-    steps: value.tensors.steps.data,
+    steps: value.tensors.steps!.data,
     mask: maskFromTensors(mask),
     overlap: rewirings[rewirings.length - 1]?.overlap ?? connections.map(() => 1),
   };
@@ -111,18 +111,20 @@ function runOf(
 function historyOf(group: readonly Collected<TensorFile>[]): readonly HistoryRow[] {
   const runs = group.map((topology) => ({
     ...referenceOf(topology),
-    steps: topology.value.tensors.steps.data,
+    steps: topology.value.tensors.steps!.data,
   }));
-  return fanInHistory(runs).map((layer) => ({ ...placeOf(group[0].at), ...layer }));
+  return fanInHistory(runs).map((layer) => ({ ...placeOf(group[0]!.at), ...layer }));
 }
 
 function referenceOf({ task, value: { tensors } }: Collected<TensorFile>): RewiredReference {
   const layers = Object.keys(tensors).filter((name) => /^layers\.\d+\.fan_in$/.test(name)).length;
   // The last one is the output layer.
   const fanIn = Array.from({ length: layers - 1 }, (_, l) => {
-    const { shape, data } = tensors[`layers.${l}.fan_in`];
+    const { shape, data } = tensors[`layers.${l}.fan_in`]!;
     const [records, outputs] = shape;
-    return Array.from({ length: records }, (_, u) => data.subarray(u * outputs, (u + 1) * outputs));
+    return Array.from({ length: records! }, (_, u) =>
+      data.subarray(u * outputs!, (u + 1) * outputs!),
+    );
   });
   return { task, fanIn };
 }

@@ -154,10 +154,10 @@ function fromImages(
 ): Made {
   const { files, shape, firstLabel } = images;
   const bytes = {
-    trainImages: source.files[files.trainImages.name],
-    trainLabels: source.files[files.trainLabels.name],
-    testImages: source.files[files.testImages.name],
-    testLabels: source.files[files.testLabels.name],
+    trainImages: source.files[files.trainImages.name]!,
+    trainLabels: source.files[files.trainLabels.name]!,
+    testImages: source.files[files.testImages.name]!,
+    testLabels: source.files[files.testLabels.name]!,
   };
   const { train, test } = readImageSplits(bytes, shape, firstLabel);
   const splits = limited({ ...withValidation(train, split), test }, limit);
@@ -168,7 +168,7 @@ function fromImages(
 
 function fromIdx(declared: IdxDataset, source: Source): Made {
   const { files, classes, transposed, firstLabel } = declared;
-  const { height, width } = imageSize(source.files[files.trainImages.name], 'training images');
+  const { height, width } = imageSize(source.files[files.trainImages.name]!, 'training images');
   const orientation = transposed ? { transposed: true as const } : {};
   const shape = { features: height * width, classes, height, width, ...orientation };
   return fromImages(factsOf(declared), { files, shape, firstLabel }, declared, source);
@@ -213,7 +213,7 @@ function fromTable(
   limit: SampleLimit | undefined,
 ): Made {
   const told = (done: number, of: number): void => progress(done, of, `reading ${name}`);
-  const table = readCsv(files[name], name, form, told);
+  const table = readCsv(files[name]!, name, form, told);
   const { all, columns } = samplesOf(table);
   const splits = limited(partsOf(all, rule), limit);
   const classes = typeof form.classes === 'number' ? form.classes : form.classes.length;
@@ -242,7 +242,7 @@ function outputsOf({ dataset, facts, synthetic, split }: Made) {
 
 function majority(labels: Uint8Array, classes: number): number {
   const counts: number[] = Array(classes).fill(0);
-  for (const label of labels) counts[label]++;
+  for (const label of labels) counts[label]!++;
   return Math.max(...counts) / Math.max(1, labels.length);
 }
 

@@ -44,10 +44,10 @@ export default defineStage({
 });
 
 function fitsOf(ends: readonly Collected<FanInSummary>[]): EquilibriumFits {
-  const hidden = ends[0].value.layers.slice(0, -1);
+  const hidden = ends[0]!.value.layers.slice(0, -1);
   return {
     layers: hidden.map(({ inputs }, layer) => {
-      const pooled = ends.flatMap(({ value }) => value.layers[layer].fanIn);
+      const pooled = ends.flatMap(({ value }) => value.layers[layer]!.fanIn);
       return fitFanIn(pooled, inputs);
     }),
   };

@@ -43,5 +43,5 @@ export default defineStage({
 
 function pilotFor(seed: number, pilots: readonly Collected<TensorFile>[]): Mask {
   const n = pilots.length;
-  return maskFromTensors(pilots[((seed % n) + n) % n].value);
+  return maskFromTensors(pilots[((seed % n) + n) % n]!.value);
 }

@@ -31,13 +31,13 @@ export default defineStage({
   outputs: { portrait: json<Portrait>() },
   run({ inputs }) {
     const [end] = inputs.end;
-    const start = inputs.start.find(({ at }) => at.seed === end.at.seed) ?? inputs.start[0];
+    const start = inputs.start.find(({ at }) => at.seed === end!.at.seed) ?? inputs.start[0]!;
     const { height, width, transposed } = inputs.shape;
     const portrait: Portrait = {
-      seed: end.at.seed ?? '',
-      task: end.task,
-      start: portraitOf(maskFromTensors(start.value)[0]),
-      end: portraitOf(maskFromTensors(end.value)[0]),
+      seed: end!.at.seed ?? '',
+      task: end!.task,
+      start: portraitOf(maskFromTensors(start.value)[0]!),
+      end: portraitOf(maskFromTensors(end!.value)[0]!),
       image:
         height === undefined || width === undefined
           ? null

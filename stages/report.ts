@@ -60,7 +60,7 @@ export default defineStage({
     const hidden = params.hidden.flat().map(String);
     const { accumulate, ...rewiring } = params.rigl;
     const { claims, ...measured } = inputs;
-    const results = resultsOf(measured, hidden[0]);
+    const results = resultsOf(measured, hidden[0]!);
     const study = {
       ...results,
       title,

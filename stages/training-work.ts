@@ -75,10 +75,10 @@ export function trainingWork({ training, rigl }: WorkParams, upstream: Upstream)
 function networkOf({ features, classes }: Size, upstream: Upstream) {
   const hidden = widthsIn(upstream('hidden'));
   const widths = [features, ...hidden];
-  const possible = hidden.reduce((sum, width, layer) => sum + widths[layer] * width, 0);
+  const possible = hidden.reduce((sum, width, layer) => sum + widths[layer]! * width, 0);
   const sparsity = numberOr(upstream('sparsity'), 0);
   const ofHidden = possible * (1 - sparsity);
-  const ofOutput = widths[widths.length - 1] * classes;
+  const ofOutput = widths[widths.length - 1]! * classes;
   const cost = ofHidden * (sparsity === 0 ? DENSE : 1) + ofOutput * DENSE;
   return { possible, connections: ofHidden + ofOutput, cost };
 }

@@ -38,10 +38,10 @@ function told(rig: Rig): readonly (readonly [content: string, provenance: number
     ['part/2.txt', 'part/2.txt.provenance.json'],
   ];
   return pairs.map(([artifact, provenance]) => {
-    const path = join(rig.folder, 'artifacts', artifact);
+    const path = join(rig.folder, 'artifacts', artifact!);
     const text = readFileSync(path, 'utf8');
     const found = JSON.parse(rig.read(`artifacts/${provenance}`));
-    expect(found.artifacts[artifact]).toBe(digestOf(text));
+    expect(found.artifacts[artifact!]).toBe(digestOf(text));
     const base = found.tasks.find(({ task }: { task: string }) => task === 'base');
     return [/x is (\d+)/.exec(text)?.[1] ?? '', base.parts.params.x];
   });
@@ -118,9 +118,9 @@ describe('a folder for artifacts', () => {
     lineage: digestOf(`lineage of ${text}`),
     companions: ['provenance.json'],
     obsolete: [],
-    render: () => new Map([['provenance.json', `of ${text}`]]),
+    render: async () => new Map([['provenance.json', `of ${text}`]]),
     ensure: async () => true,
-    read: () => new TextEncoder().encode(text),
+    read: async () => new TextEncoder().encode(text),
   });
 
   test('keeps an edit by a person, and takes what a killed process left for its own', async () => {

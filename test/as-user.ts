@@ -15,7 +15,7 @@ const before: readonly string[] =
 
 const command = (...words: string[]): [program: string, words: string[]] => {
   const [program, ...rest] = [...before, process.execPath, binary, ...words];
-  return [program, rest];
+  return [program!, rest];
 };
 
 /** Whether the binary can be run so: by `setpriv`, and with a repository and a Node that everybody may read. */

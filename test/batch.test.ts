@@ -33,10 +33,10 @@ it.each([
     input.view().fill(NaN);
     batch.load(split, order, from, n, B);
     for (let b = 0; b < B; b++) {
-      const sample = order[from + b];
+      const sample = order[from + b]!;
       if (b < n) expect(batch.labels.view()[b]).toBe(split.labels[sample]);
       for (let i = 0; i < features; i++) {
-        const byte = b < n ? split.samples[sample * features + i] : 0;
+        const byte = b < n ? split.samples[sample * features + i]! : 0;
         expect(input.view()[naive.tiled(features, i, b)]).toBeCloseTo(byte / 255, 6);
       }
     }

@@ -145,7 +145,7 @@ const KINDS: Readonly<Record<string, readonly [before: Tree, edit: Tree]>> = {
   'a configuration below the root': [
     {
       ...VALUES,
-      'stages/run.ts': VALUES['run.ts'],
+      'stages/run.ts': VALUES['run.ts']!,
       'run.ts': "import './stages/run.ts';",
       'stages/tsconfig.json': CONFIG('../lib1'),
     },
@@ -201,7 +201,7 @@ const KINDS: Readonly<Record<string, readonly [before: Tree, edit: Tree]>> = {
     { 'a.js': 'export const value = 2;' },
   ],
   'a package that is found first': [
-    { ...KIT, 'stages/run.ts': KIT['run.ts'], 'run.ts': "import './stages/run';" },
+    { ...KIT, 'stages/run.ts': KIT['run.ts']!, 'run.ts': "import './stages/run';" },
     { 'stages/node_modules/kit/index.js': 'export const value = 3;' },
   ],
   'a package that was missing': [

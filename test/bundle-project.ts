@@ -30,7 +30,7 @@ export class Dice {
   }
 
   pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)];
+    return list[this.below(list.length)]!;
   }
 
   chance(percent: number): boolean {

@@ -113,7 +113,7 @@ describe('a matrix', () => {
     ]);
     const half = `{ matrix: { a: ${axis(900)}, b: ${axis(900)} }, command: [sh], outputs: { o: o.txt } }`;
     const both = makeRig(commands(`s: ${half}`, `t: ${half}`));
-    expect((await findings(both))[0].message).toBe(
+    expect((await findings(both))[0]!.message).toBe(
       'the stages have 1,620,000 tasks together (`s` has 810,000 of them): a pipeline may have 1,000,000',
     );
   });
@@ -196,7 +196,7 @@ describe('a name that is too long for a file', () => {
         `s: { matrix: { a: [${label}] }, command: [sh], outputs: { o: o.txt }, artifacts: { o: "{a}.txt" } }`,
       ),
     );
-    expect((await findings(filled))[0].message).toBe(
+    expect((await findings(filled))[0]!.message).toBe(
       'an artifact of stage `s` has a name of 274 bytes: files may have 255',
     );
   });

@@ -91,7 +91,7 @@ const about = {
 
 function judged(declared: object, given: Evidence): JudgedClaim {
   const claim: ClaimDeclaration = Claim.parse({ ...about, ...declared });
-  return judge([claim], given).claims[0];
+  return judge([claim], given).claims[0]!;
 }
 
 const notWorse = {
@@ -133,7 +133,7 @@ describe('a claim that arms are not worse', () => {
   test('tells one-sided bounds, both p, and the runs behind them', () => {
     const { contrasts, reason, verdict } = below(0.4, 0.15);
     expect([verdict, reason]).toEqual(['reproduced', '1 reproduced of 1 contrast']);
-    const [{ a, b, effect, ci, level, unit, d, g, dDdof0, pFor, pAgainst, pForHolm }] = contrasts;
+    const { a, b, effect, ci, level, unit, d, g, dDdof0, pFor, pAgainst, pForHolm } = contrasts[0]!;
     expect([a.n, b?.n, level, unit, pForHolm]).toEqual([10, 10, 0.9, 'points', null]);
     expect(effect).toBeCloseTo(-0.4, 10);
     expect(ci?.[0]).toBeGreaterThan(-0.8);
@@ -149,7 +149,7 @@ describe('a claim that arms are not worse', () => {
     const runs = [...dense, ...arm('static', at('a'), 98), ...arm('static', at('b'), 96)];
     const { verdict, reason, contrasts } = judged(notWorse, evidence({ runs }));
     expect([verdict, reason]).toEqual(['refuted', '1 reproduced, 1 refuted of 2 contrasts']);
-    expect(contrasts[1].pAgainstHolm).toBeCloseTo(2 * (contrasts[1].pAgainst ?? 0), 12);
+    expect(contrasts[1]!.pAgainstHolm).toBeCloseTo(2 * (contrasts[1]!.pAgainst ?? 0), 12);
   });
 
   test('is not assessed on synthetic data nor on too few seeds, and says which', () => {
@@ -166,7 +166,7 @@ describe('a claim that arms are not worse', () => {
     const runs = [...dense, ...arm('static', at('uniform'), 98, { n: 9 })];
     const few = judged(notWorse, evidence({ runs }));
     expect(few.verdict).toBe('not assessed');
-    expect(few.contrasts[0].reason).toMatch(/^9 seeds of at least 10: /);
+    expect(few.contrasts[0]!.reason).toMatch(/^9 seeds of at least 10: /);
     // Beside real data, synthetic data do not count.
     const both = [...dense, ...arm('static', at('a'), 90), ...drawn];
     const { verdict, reason } = judged(notWorse, evidence({ runs: both }));
@@ -176,7 +176,7 @@ describe('a claim that arms are not worse', () => {
   test('lists cells that cannot exist with what they attain, and counts on without them', () => {
     const [cell] = arm('static', at('lognormal-cv2.5'), 98, { n: 1 });
     const reason = 'CV 2.5 is infeasible for lognormal: at most CV 2.00';
-    const missing = [{ task: cell.task, at: cell.at, reason }];
+    const missing = [{ task: cell!.task, at: cell!.at, reason }];
     const runs = [...dense, ...arm('static', at('uniform'), 98)];
     const result = judged(notWorse, evidence({ runs, missing }));
     expect(result.verdict).toBe('reproduced');
@@ -222,7 +222,7 @@ describe('a claim that arms are not worse', () => {
         }),
       ).contrasts[0];
     expect(of(4)).toMatchObject({ dCi: null, d: expect.any(Number) });
-    expect(of(5).dCi).toHaveLength(2);
+    expect(of(5)?.dCi).toHaveLength(2);
   });
 });
 
@@ -271,7 +271,7 @@ describe('a claim that no profile helps', () => {
       ...['0.8 all profiles', '0.9 all profiles', '0.95 all profiles'],
       ...['hub all settings', 'other all settings'],
     ]);
-    expect(contrasts[0].b?.label).toBe('sweep 0.8 uniform');
+    expect(contrasts[0]!.b?.label).toBe('sweep 0.8 uniform');
   });
 
   test('is refuted by an advantage, and not by a disadvantage', () => {
@@ -317,15 +317,15 @@ describe('a claim of superiority', () => {
 
   test('needs significance after Holm over the data sets', () => {
     const alone = of('fashion', 0.16);
-    expect(alone.contrasts[0].pFor).toBeLessThan(0.05);
+    expect(alone.contrasts[0]!.pFor).toBeLessThan(0.05);
     // The same numbers, in a family of two of which the other says nothing.
     const two = judged(
       better,
       evidence({ runs: [...runs('fashion', 0.16), ...runs('mnist', 0.4, 1)] }),
     );
     const [fashion, mnist] = two.contrasts;
-    expect(fashion.pForHolm).toBeCloseTo(2 * (fashion.pFor ?? 0), 12);
-    expect([two.verdict, mnist.verdict]).toEqual(['inconclusive', 'inconclusive']);
+    expect(fashion!.pForHolm).toBeCloseTo(2 * (fashion!.pFor ?? 0), 12);
+    expect([two.verdict, mnist!.verdict]).toEqual(['inconclusive', 'inconclusive']);
   });
 
   test('is not tested on data sets that nothing is published of', () => {
@@ -333,14 +333,14 @@ describe('a claim of superiority', () => {
     const given = evidence({ runs: [...runs('fashion', 0.16), ...runs('mnist', 0)] });
     const { verdict, contrasts } = judged(declared, given);
     expect(verdict).toBe('reproduced');
-    expect(contrasts[1].verdict).toBe('not tested');
-    expect(contrasts[1].reason).toMatch(/^nothing is published of this data set: /);
+    expect(contrasts[1]!.verdict).toBe('not tested');
+    expect(contrasts[1]!.reason).toMatch(/^nothing is published of this data set: /);
   });
 
   test('synthetic data are no part of the family', () => {
     const given = evidence({ runs: [...runs('fashion', 0.16), ...runs('drawn', 0)] });
     const { contrasts } = judged(better, given);
-    expect(contrasts[0].pForHolm).toBe(contrasts[0].pFor);
+    expect(contrasts[0]!.pForHolm).toBe(contrasts[0]!.pFor);
   });
 
   test('tells whether the effect grows from the easiest data set to the hardest', () => {
@@ -361,27 +361,27 @@ describe('a claim of superiority', () => {
       verdict: 'reproduced',
       dataset: 'all',
     });
-    expect(more.contrasts[2].effect).toBeCloseTo(0.6, 10);
+    expect(more.contrasts[2]!.effect).toBeCloseTo(0.6, 10);
     const less = grown(0.9, 0.3);
     expect(less).toMatchObject({
       verdict: 'reproduced',
       qualifiers: ['growth with difficulty not shown'],
     });
-    expect(less.contrasts[2].verdict).toBe('refuted');
+    expect(less.contrasts[2]!.verdict).toBe('refuted');
   });
 
   test('tells the paired test beside the independent one where seeds are shared', () => {
     const [contrast] = of('fashion', 0.16).contrasts;
-    expect(contrast.also.map(({ label }) => label)).toContain('p, paired by seed');
-    expect(contrast.dCi?.[0]).toBeLessThan(contrast.d ?? 0);
-    expect(contrast.dCi?.[1]).toBeGreaterThan(contrast.d ?? 0);
+    expect(contrast!.also.map(({ label }) => label)).toContain('p, paired by seed');
+    expect(contrast!.dCi?.[0]).toBeLessThan(contrast!.d ?? 0);
+    expect(contrast!.dCi?.[1]).toBeGreaterThan(contrast!.d ?? 0);
   });
 
   test('cannot be tested by one seed, and says so', () => {
     const one = runs('fashion', 0.2).filter(({ at }) => at.seed === '0');
     const { contrasts } = judged(better, evidence({ runs: one }));
     expect(contrasts[0]).toMatchObject({ pFor: null, ci: null, d: null, verdict: 'not assessed' });
-    expect(contrasts[0].reason).toMatch(/^1 seed of at least 10/);
+    expect(contrasts[0]!.reason).toMatch(/^1 seed of at least 10/);
   });
 });
 
@@ -419,17 +419,17 @@ describe('a claim about placement', () => {
       ['variance', false],
       ['weighted inputs', false],
     ]);
-    expect(contrasts[0].effect).toBeCloseTo(1.5, 10);
+    expect(contrasts[0]!.effect).toBeCloseTo(1.5, 10);
     // A pilot's value is the mean of its two arms, and all six runs are behind it.
-    expect([contrasts[0].a.n, contrasts[0].a.tasks.length]).toEqual([10, 60]);
+    expect([contrasts[0]!.a.n, contrasts[0]!.a.tasks.length]).toEqual([10, 60]);
     expect(contrasts[3]).toMatchObject({ verdict: 'not tested' });
-    expect(contrasts[3].effect).toBeCloseTo(0.2, 10);
+    expect(contrasts[3]!.effect).toBeCloseTo(0.2, 10);
   });
 
   test('counts the size of variance, whatever its sign', () => {
     for (const lognormal of [96.5, 95.5]) {
       const { verdict, contrasts } = of({ exact: 97, rewind: 97, lognormal });
-      expect([verdict, contrasts[0].effect]).toEqual(['reproduced', expect.closeTo(0.5, 10)]);
+      expect([verdict, contrasts[0]!.effect]).toEqual(['reproduced', expect.closeTo(0.5, 10)]);
       expect(of({ exact: 96.5, rewind: 96.5, lognormal }).verdict).toBe('inconclusive');
       expect(of({ exact: 96, rewind: 96, lognormal }).verdict).toBe('refuted');
     }
@@ -457,14 +457,14 @@ describe('claims about gradients', () => {
     expect(qualifiers).toEqual([
       expect.stringMatching(/^1\.\d\d times what counting connections gives$/),
     ]);
-    const [{ effect, b, also, label }] = contrasts;
+    const { effect, b, also, label } = contrasts[0]!;
     expect(label).toBe('0.9 hub layer 1');
     expect(b?.label).toBe('static 0.9 uniform');
     expect(also.map((one) => one.label).slice(0, 2)).toEqual([
       'counting connections alone',
       'ratio over count-only',
     ]);
-    expect(also[1].value).toBeCloseTo((effect ?? 0) / (also[0].value ?? 1), 2);
+    expect(also[1]!.value).toBeCloseTo((effect ?? 0) / (also[0]!.value ?? 1), 2);
   });
 
   test('are refuted by a hierarchy that is not there, and need means within the range', () => {
@@ -489,16 +489,16 @@ describe('claims about gradients', () => {
     const measured = cvs.flatMap((cv) => gradients(at(`cv${cv}`), cv));
     const found = judged(correlation, evidence({ gradients: measured }));
     const [contrast] = found.contrasts;
-    expect(contrast.effect).toBeGreaterThan(0.9);
-    expect([contrast.a.n, contrast.seeds, contrast.unit]).toEqual([9, 10, 'r']);
-    expect(contrast.also.map(({ label }) => label)).toEqual([
+    expect(contrast!.effect).toBeGreaterThan(0.9);
+    expect([contrast!.a.n, contrast!.seeds, contrast!.unit]).toEqual([9, 10, 'r']);
+    expect(contrast!.also.map(({ label }) => label)).toEqual([
       'Spearman',
       'r over network means',
       'r, bootstrap over configurations',
       'r of the ratio over count-only',
     ]);
     expect(contrast).not.toHaveProperty('without');
-    expect(contrast.reason).toMatch(/published 0\.93/);
+    expect(contrast!.reason).toMatch(/published 0\.93/);
     const of = (published: number) =>
       judged({ ...correlation, published }, evidence({ gradients: measured })).verdict;
     // A higher r is no failure.
@@ -506,8 +506,8 @@ describe('claims about gradients', () => {
     const turned = cvs.map((cv) => gradients(at(`cv${cv}`), 2 - cv));
     const opposite = turned.flatMap((arms, i) =>
       arms.map((one, n) => {
-        const fanIn = gradients(at(`cv${cvs[i]}`), cvs[i])[n].value.windows[0].layers[0].fanIn;
-        const [window] = one.value.windows;
+        const fanIn = gradients(at(`cv${cvs[i]}`), cvs[i]!)[n]!.value.windows[0]!.layers[0]!.fanIn;
+        const window = one.value.windows[0]!;
         const layers = window.layers.map((layer) => ({ ...layer, fanIn }));
         return { ...one, value: { windows: [{ ...window, layers }] } };
       }),
@@ -521,8 +521,8 @@ describe('claims about gradients', () => {
     };
     const half = { ...gone, at: { ...at('cv1'), seed: '10' }, reason: 'it failed' };
     const partial = judged(correlation, evidence({ gradients: measured, unmeasured: [gone, half] }))
-      .contrasts[0];
-    expect([partial.seeds, partial.a.n, partial.effect]).toEqual([10, 9, contrast.effect]);
+      .contrasts[0]!;
+    expect([partial.seeds, partial.a.n, partial.effect]).toEqual([10, 9, contrast!.effect]);
     expect(partial.without).toEqual([
       expect.stringMatching(/cv1 with 1 run missing \(it failed\)$/),
       expect.stringMatching(/cv9 left out \(too far\)$/),
@@ -585,7 +585,7 @@ describe('a claim of convergence', () => {
     ]);
     const far = judged(convergence, found(row('a', 0), row('lognormal-cv2', 0.4)));
     expect(far.verdict).toBe('refuted');
-    expect(far.contrasts[1].reason).toMatch(
+    expect(far.contrasts[1]!.reason).toMatch(
       /^distance 0\.45 of 0\.50 is left, noise floor 0\.05, margin 0\.05; /,
     );
   });
@@ -689,9 +689,9 @@ describe('every verdict', () => {
           [words[3], 1],
         ] as const) {
           const [low, high] = [0, sign * more].map((raised) =>
-            rank.indexOf(judged(declared, evidence({ runs: runsOf(given, raised) })).verdict),
+            rank.indexOf(judged(declared!, evidence({ runs: runsOf(given, raised) })).verdict),
           );
-          expect(high).toBeGreaterThanOrEqual(low);
+          expect(high).toBeGreaterThanOrEqual(low!);
         }
       }),
       { numRuns: process.env.FULL ? 25 : 6 },
@@ -720,7 +720,7 @@ describe('an archive of claims', () => {
   }
 
   test('is checked by the rules of its form', async () => {
-    expect(result.claims[0].verdict).toBe('refuted');
+    expect(result.claims[0]!.verdict).toBe('refuted');
     expect(await said((text) => text)).toEqual([]);
     // The verdict of the claim, and not of its first contrast.
     expect(
@@ -804,11 +804,11 @@ test('docs/claims.md tells every rule and every field of the result', () => {
   for (const object of [
     result,
     claims[0],
-    claims[0].contrasts[0],
-    claims[0].contrasts[0].a,
+    claims[0]!.contrasts[0],
+    claims[0]!.contrasts[0]!.a,
     design,
   ])
-    for (const field of Object.keys(object)) expect(words).toMatch(new RegExp(`\\b${field}\\b`));
+    for (const field of Object.keys(object!)) expect(words).toMatch(new RegExp(`\\b${field}\\b`));
 });
 
 describe("the study's claims, through the binary", () => {

@@ -60,7 +60,7 @@ const documented = new Map(
 /** The options that a help names, sorted: `--jobs`. */
 const optionsIn = (help: string): readonly string[] =>
   [...help.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)]
-    .map(([, option]) => option)
+    .map(([, option]) => option!)
     .filter((option) => option !== '--help')
     .sort();
 
@@ -68,7 +68,7 @@ const optionsIn = (help: string): readonly string[] =>
 function optionsOf(command: string, help: string): readonly string[] {
   const rows = (section: string): string[] =>
     [...(documented.get(section) ?? '').matchAll(/^\| `(?:-\w, )?(--[\w-]+)/gm)].map(
-      ([, option]) => option,
+      ([, option]) => option!,
     );
   const taken = new Set(optionsIn(help));
   return [...rows('').filter((option) => taken.has(option)), ...rows(command)].sort();
@@ -83,10 +83,10 @@ describe('help', () => {
     const listed = [...root.stdout.matchAll(/^ {2}([a-z]+) (?:\[|<)/gm)].map(([, name]) => name);
     expect(listed.filter((name) => name !== 'help')).toEqual([...documented.keys()].slice(1));
     for (const command of listed.filter((name) => name !== 'help')) {
-      const { code, stdout, stderr } = await rig.run(command, '--help');
+      const { code, stdout, stderr } = await rig.run(command!, '--help');
       expect([command, code, stderr]).toEqual([command, 0, '']);
       expect(stdout).toContain(`Examples:\n  $ pipeline ${command}`);
-      expect([command, optionsIn(stdout)]).toEqual([command, optionsOf(command, stdout)]);
+      expect([command, optionsIn(stdout)]).toEqual([command, optionsOf(command!, stdout)]);
     }
     expect(root.stdout).toContain(
       'Exit codes: 0 success, 1 a task failed, 2 usage or configuration error',

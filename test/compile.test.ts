@@ -25,7 +25,7 @@ const MISTAKES = new Map([
 /** The kernels with one operation taken for another, for each operation. */
 function* mistaken(): Generator<{ readonly at: number; readonly bytes: Uint8Array }> {
   for (let at = 0; at + 2 < bytes.length; at++) {
-    const other = MISTAKES.get(bytes[at + 1]);
+    const other = MISTAKES.get(bytes[at + 1]!);
     if (bytes[at] !== 0xfd || bytes[at + 2] !== 0x01 || other === undefined) continue;
     const copy = bytes.slice();
     copy[at + 1] = other;

@@ -51,28 +51,28 @@ describe('the way of rewired runs to a reference', () => {
     const [layer, ...more] = convergenceOf(runs, references);
     expect(more).toEqual([]);
     // W1 to {1, 3} and {2, 2}: from {0, 4} 0.5 and 1, from {1, 3} 0 and 0.5, from {2, 2} 0.5 and 0.
-    expect(layer.runs.map(({ w1Start, w1End }) => [w1Start, w1End])).toEqual([
+    expect(layer!.runs.map(({ w1Start, w1End }) => [w1Start, w1End])).toEqual([
       [0.75, 0.25],
       [0.75, 0.25],
     ]);
-    expect(layer.contraction).toBeCloseTo(1 / 3, 14);
-    expect(layer.runs.map(({ cvStart, cvEnd }) => [cvStart, cvEnd])).toEqual([
+    expect(layer!.contraction).toBeCloseTo(1 / 3, 14);
+    expect(layer!.runs.map(({ cvStart, cvEnd }) => [cvStart, cvEnd])).toEqual([
       [1, 0],
       [1, 0.5],
     ]);
     expect(layer).toMatchObject({ layer: 0, neurons: 2, n: 2, references: 2, cvEnd: 0.25 });
-    expect(layer.noiseFloor).toEqual({ mean: 0.5, min: 0.5, max: 0.5, pairs: [0.5] });
+    expect(layer!.noiseFloor).toEqual({ mean: 0.5, min: 0.5, max: 0.5, pairs: [0.5] });
     // Half of four connections kept: 2 shared of 6 in all; all kept: 1.
-    expect(layer.runs.map(({ jaccardInitial }) => jaccardInitial)).toEqual([0.5 / 1.5, 1]);
-    expect(layer.curve.map(({ step, w1 }) => [step, w1])).toEqual([
+    expect(layer!.runs.map(({ jaccardInitial }) => jaccardInitial)).toEqual([0.5 / 1.5, 1]);
+    expect(layer!.curve.map(({ step, w1 }) => [step, w1])).toEqual([
       [0, 0.75],
       [100, 0.5],
       [200, 0.25],
     ]);
-    expect(layer.curve[1].contraction).toBeCloseTo((0.25 / 0.75 + 1) / 2, 14);
+    expect(layer!.curve[1]!.contraction).toBeCloseTo((0.25 / 0.75 + 1) / 2, 14);
     // {2, 2} against {1, 3} differs by a half; {1, 3} against {2, 2} as well; the others not at all.
-    expect(layer.ks).toBeCloseTo(0.25, 14);
-    expect(layer.fit).toMatchObject({ neurons: 4, zeroFraction: 0, discrete: true });
+    expect(layer!.ks).toBeCloseTo(0.25, 14);
+    expect(layer!.fit).toMatchObject({ neurons: 4, zeroFraction: 0, discrete: true });
     expect(JSON.parse(JSON.stringify(layer))).toEqual(layer);
   });
 
@@ -86,8 +86,8 @@ describe('the way of rewired runs to a reference', () => {
       1,
     );
     const [layer] = convergenceOf([own], references);
-    expect(layer.w1End).toBe(0.5);
-    expect(convergenceOf([run('a', [[1, 3]], 1)], references.slice(1))[0].noiseFloor).toBeNull();
+    expect(layer!.w1End).toBe(0.5);
+    expect(convergenceOf([run('a', [[1, 3]], 1)], references.slice(1))[0]!.noiseFloor).toBeNull();
     expect(() => convergenceOf([own], references.slice(0, 1))).toThrow('no other run');
   });
 
@@ -111,14 +111,14 @@ describe('the way of rewired runs to a reference', () => {
   test('tells how alike the final masks are, beside what chance gives', () => {
     const runs = [run('a', [[2, 2]], 1), run('b', [[2, 2]], 1)];
     const [layer] = convergenceOf(runs, references);
-    expect(layer.jaccardSeeds).toBe(jaccard(runs[0].mask[0], runs[1].mask[0]));
-    expect(layer.jaccardChance).toBeCloseTo(0.5 / 1.5, 14);
+    expect(layer!.jaccardSeeds).toBe(jaccard(runs[0]!.mask[0]!, runs[1]!.mask[0]!));
+    expect(layer!.jaccardChance).toBeCloseTo(0.5 / 1.5, 14);
   });
 });
 
 /** A run of one hidden layer of two neurons and four inputs, after each of its records of fan-in. */
 function run(task: string, records: readonly (readonly number[])[], overlap: number): RewiredRun {
-  const end = records[records.length - 1];
+  const end = records[records.length - 1]!;
   return {
     task,
     seed: task,

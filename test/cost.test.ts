@@ -21,7 +21,7 @@ function setup() {
   const memory = createMemory();
   const network = createNetwork(memory, mask, B, 2);
   network.layers.forEach(({ weights }, l) => {
-    weights.values.view().set(initialWeights(mask[l], 1, l));
+    weights.values.view().set(initialWeights(mask[l]!, 1, l));
   });
   network.input.view().forEach((_, at, X) => {
     X[at] = random.normal();

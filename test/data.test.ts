@@ -151,7 +151,7 @@ describe('readIdx', () => {
       /^f: corrupt gzip \(unexpected end of file\): the download may have been cut short$/,
     );
     const flipped = Uint8Array.from(whole);
-    flipped[flipped.length - 6] ^= 1;
+    flipped[flipped.length - 6]! ^= 1;
     expect(() => readIdx(flipped, 'f', { dimensions: 1 })).toThrow(/^f: corrupt gzip \(incorrect/);
   });
 
@@ -177,7 +177,7 @@ describe('readIdx', () => {
       fc.property(fc.oneof(header, gzipped, anything), (file) => {
         try {
           const { shape, data } = readIdx(file, 'f', { dimensions: 3, maxBytes: 1000 });
-          expect(data.length).toBe(shape[0] * shape[1] * shape[2]);
+          expect(data.length).toBe(shape[0]! * shape[1]! * shape[2]!);
         } catch (error) {
           expect(error).toBeInstanceOf(RangeError);
         }
@@ -265,7 +265,7 @@ describe('the catalog', () => {
     for (const name of imageDatasetNames) {
       for (const file of filesOf(imageDatasets[name].files)) {
         const [folder, base] = file.name.split('/');
-        expect(name.startsWith(folder)).toBe(true);
+        expect(name.startsWith(folder!)).toBe(true);
         expect(file.urls.length).toBeGreaterThan(0);
         // Of what lies in an archive, the addresses are the archive's.
         const published = file.member?.archive.split('/')[1] ?? base;
@@ -419,7 +419,7 @@ describe('a data set as tensors', () => {
     expect(restoring({ mean: { shape: [1], data: Float32Array.of(0) } })).toThrow(
       new RangeError('tensor mean: expected Float64Array [1], found F32 [1]'),
     );
-    expect(restoring({ 'test.labels': { shape: [10, 1], data: labels.data } })).toThrow(
+    expect(restoring({ 'test.labels': { shape: [10, 1], data: labels!.data } })).toThrow(
       new RangeError('tensor test.labels: expected Uint8Array [N], found U8 [10,1]'),
     );
   });

@@ -52,7 +52,7 @@ describe('docs/stages.md', () => {
   const document = readFileSync(join(repository, 'docs/stages.md'), 'utf8');
 
   test.each(Object.entries(all))('tells every param and input of %s', (name, stage) => {
-    const section = document.split(`### \`stages/${name}.ts\``)[1].split('\n##')[0];
+    const section = document.split(`### \`stages/${name}.ts\``)[1]!.split('\n##')[0];
     const { params, inputs } = stage as { params: z.ZodMiniObject; inputs: object };
     const names = Object.keys(params._zod.def.shape);
     for (const word of [...names, ...Object.keys(inputs)]) {
@@ -107,7 +107,7 @@ describe('docs/events.md', () => {
       .slice(1)
       .map((part) => {
         const kind = part.slice(0, part.indexOf("'"));
-        const own = part.split(/\n {2}(?:\/\*\*|\| )/)[0];
+        const own = part.split(/\n {2}(?:\/\*\*|\| )/)[0]!;
         return [kind, [...own.matchAll(/readonly (\w+)\??:/g)].map(([, name]) => name)] as const;
       }),
   );

@@ -44,7 +44,7 @@ describe('a tensor of a type without a typed array', () => {
           shifted.set(encoded, offset);
           const back = decodeSafetensors(shifted.subarray(offset));
           for (const [name, { dtype, shape, bytes }] of Object.entries(tensors)) {
-            const found = back.tensors[name];
+            const found = back.tensors[name]!;
             expect([elementType(found), found.shape]).toEqual([dtype, shape]);
             expect([...tensorBytes(found)]).toEqual([...bytes]);
           }
@@ -102,7 +102,7 @@ describe('a tensor of a type without a typed array', () => {
     const one = new ForeignTensor('F16', [2], new Uint8Array(4), 'w');
     const other = decodeSafetensors(fileOf({ w: { ...one, data: Float32Array.of(1, 2) } })).tensors
       .w;
-    expect([elementType(other), [...other.data]]).toEqual(['F32', [1, 2]]);
+    expect([elementType(other!), [...other!.data]]).toEqual(['F32', [1, 2]]);
   });
 
   test('may be a mask that torch wrote: its indices are I64', () => {
@@ -114,7 +114,7 @@ describe('a tensor of a type without a typed array', () => {
       'layers.0.size': vector(2n, 3n),
     };
     const [layer] = maskFromTensors(decodeSafetensors(fileOf(tensors)));
-    expect([layer.outputs, layer.inputs, [...layer.columns]]).toEqual([2, 3, [2, 0]]);
+    expect([layer!.outputs, layer!.inputs, [...layer!.columns]]).toEqual([2, 3, [2, 0]]);
     const wrong = { ...tensors, 'layers.0.size': { shape: [2], data: Float32Array.of(2, 3) } };
     expect(() => maskFromTensors({ tensors: wrong, metadata: {} })).toThrow(
       'layers.0.size is not a vector of I32, but F32 [2]',

@@ -16,20 +16,20 @@ describe('an equilibrium', () => {
     expect(layers).toHaveLength(1);
     const [fit] = layers;
     const ln2 = Math.log(2);
-    expect(fit.neurons).toBe(10);
-    expect(fit.mu).toBeCloseTo(ln2, 14);
-    expect(fit.sigma).toBeCloseTo(ln2, 14);
-    expect(fit.cvFit).toBeCloseTo(Math.sqrt(Math.exp(ln2 * ln2) - 1), 14);
-    expect(fit.zeroFraction).toBeCloseTo(0.2, 14);
+    expect(fit!.neurons).toBe(10);
+    expect(fit!.mu).toBeCloseTo(ln2, 14);
+    expect(fit!.sigma).toBeCloseTo(ln2, 14);
+    expect(fit!.cvFit).toBeCloseTo(Math.sqrt(Math.exp(ln2 * ln2) - 1), 14);
+    expect(fit!.zeroFraction).toBeCloseTo(0.2, 14);
     // Mean 2, squares 4 * 4 + 4 * 1 + 2 * 4 over 10.
-    expect(fit.cv).toBeCloseTo(Math.sqrt(2.8) / 2, 14);
-    expect(fit.noiseFloor).toBe(0);
-    expect(fit.moved).toBeCloseTo((0.5 * 2 + 1 * 2 + 1) / 5, 14);
+    expect(fit!.cv).toBeCloseTo(Math.sqrt(2.8) / 2, 14);
+    expect(fit!.noiseFloor).toBe(0);
+    expect(fit!.moved).toBeCloseTo((0.5 * 2 + 1 * 2 + 1) / 5, 14);
   });
 
   test('has no noise floor from a single run', () => {
     const { layers } = fitEquilibrium([{ start: summary([2, 2]), end: summary([1, 3]) }]);
-    expect(layers[0].noiseFloor).toBeNull();
+    expect(layers[0]!.noiseFloor).toBeNull();
   });
 
   test('takes the mean distance over all pairs of runs as its noise floor', () => {
@@ -40,15 +40,15 @@ describe('an equilibrium', () => {
     ];
     const pilots = ends.map((end) => ({ start: summary([2, 2]), end: summary(end) }));
     // Pairs: 0.5, 1 and 0.5.
-    expect(fitEquilibrium(pilots).layers[0].noiseFloor).toBeCloseTo(2 / 3, 14);
+    expect(fitEquilibrium(pilots).layers[0]!.noiseFloor).toBeCloseTo(2 / 3, 14);
   });
 
   test('finds the sigma that a profile was made with', () => {
     const size = { inputs: 784, outputs: 512, connections: 40141 };
     const end = summary([...fanInBySigma(0.45, size)], 784);
     const [fit] = fitEquilibrium([{ start: end, end }]).layers;
-    expect(fit.sigma).toBeCloseTo(0.45, 2);
-    expect(fit.moved).toBe(0);
+    expect(fit!.sigma).toBeCloseTo(0.45, 2);
+    expect(fit!.moved).toBe(0);
   });
 
   test('survives JSON', () => {
@@ -87,11 +87,11 @@ describe('a matched mask', () => {
       fanInSummary(erk.mask).layers.map((layer) => layer.connections),
     );
     for (const [layer, sigma] of [0.45, 0.4].entries()) {
-      const { inputs, outputs, connections, fanIn } = matched.layers[layer];
+      const { inputs, outputs, connections, fanIn } = matched.layers[layer]!;
       const profile = fanInBySigma(sigma, { inputs, outputs, connections });
       expect([...fanIn].sort((a, b) => a - b)).toEqual([...profile]);
     }
-    expect(matched.layers[2].density).toBe(1);
+    expect(matched.layers[2]!.density).toBe(1);
   });
 
   test('of constant equilibrium is the mask of CV 0', () => {

@@ -85,7 +85,7 @@ describe('forms', () => {
     for (const shape of [[], [3], [1, 3], [3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]]) {
       const data = new Float64Array(shape.reduce((product, size) => product * size, 1)).fill(7);
       const bytes = npyOf({ shape, data }) ?? new Uint8Array();
-      const start = 10 + bytes[8] + 256 * bytes[9];
+      const start = 10 + bytes[8]! + 256 * bytes[9]!;
       expect([start % 64, bytes[start - 1], bytes.length - start]).toEqual([
         0,
         10,
@@ -167,10 +167,10 @@ test('a graph as SVG keeps boxes apart, and lines out of boxes that they do not 
   );
   expect(boxes).toHaveLength(4);
   // b and d share a layer, and so does the waypoint of a → c.
-  const middle = boxes.filter(([x]) => x === boxes[1][0]).map(([, y]) => y + 13);
+  const middle = boxes.filter(([x]) => x === boxes[1]![0]).map(([, y]) => y! + 13);
   const waypoint = Number(/<path d="M[\d.]+ ([\d.]+)H/.exec(svg)?.[1]);
   for (const y of middle) expect(Math.abs(y - waypoint)).toBeGreaterThan(13);
-  expect(Math.abs(middle[0] - middle[1])).toBeGreaterThanOrEqual(26);
+  expect(Math.abs(middle[0]! - middle[1]!)).toBeGreaterThanOrEqual(26);
   expect(svg).toContain('>d&lt;&amp;</text>');
   expect(svg).toContain('<title>a → c (z)</title>');
 });

@@ -71,14 +71,14 @@ describe('a server', () => {
     const [first, second] = [await server(wrong), await server(whole)];
     const into = store();
     const { bytes, warnings } = await fetched(file({ urls: [first.url, second.url] }), {
-      store: into,
+      blobs: into,
     });
     expect(bytes).toEqual(CONTENT);
     expect(first.asked).toHaveLength(1);
     expect(steady(warnings.join(), first.url, second.url)).toMatchInlineSnapshot(
       `"images.bin came from http://server-1; before it: http://server-0: wrong file: SHA-256 is f41f3fa625ff120ddca7ef456bf66371ecea23c129f4e4c32367101edb516cf8, expected 0be417d52498cba5abec15b7cb494122e8d85917a1a09227959d648d220daf1f"`,
     );
-    expect(into.hasBlob(digestOf('something else'))).toBe(false);
+    expect(await into.missing([digestOf('something else')])).toHaveLength(1);
     const alone = await fetched(file({ urls: [first.url] }));
     expect(steady(alone.error?.message, first.url)).toMatchInlineSnapshot(`
       "images.bin cannot be had. Tried:
@@ -112,7 +112,7 @@ describe('a server', () => {
     });
     const source = file({ urls: [url] });
     const into = store();
-    const options = { store: into, signal: stop.signal };
+    const options = { blobs: into, signal: stop.signal };
     await expect(
       fetchFiles([source], {
         mirrors: [],
@@ -222,7 +222,7 @@ describe('places', () => {
     const mirror = await server(whole);
     const published = await server(whole);
     const into = store();
-    const places = { store: into, mirrors: [folder(), `${mirror.url}/data/`] };
+    const places = { blobs: into, mirrors: [folder(), `${mirror.url}/data/`] };
     const source = file({ name: 'set/images.bin', urls: [published.url] });
     const { bytes, warnings } = await fetched(source, places);
     expect(bytes).toEqual(CONTENT);
@@ -249,7 +249,7 @@ describe('places', () => {
   test('a gzip file that is damaged or cut short is refused, in words', async () => {
     const gzipped = gzipSync(CONTENT);
     const damaged = Buffer.from(gzipped);
-    damaged[20] ^= 0xff;
+    damaged[20]! ^= 0xff;
     for (const bytes of [gzipped.subarray(0, 30), damaged]) {
       const mirrors = [folder({ 'images.gz': bytes })];
       const { error } = await fetched(file({ name: 'images.gz', of: 'content' }), { mirrors });

@@ -31,40 +31,40 @@ describe('a fit of many connections', () => {
   test('finds the lognormal by its closed form', () => {
     const { mu, sigma } = parametersOf(fit, 'lognormal');
     expect(mu).toBeCloseTo(average(logs), 12);
-    expect(sigma).toBeCloseTo(Math.sqrt(average(logs.map((log) => (log - mu) ** 2))), 12);
+    expect(sigma).toBeCloseTo(Math.sqrt(average(logs.map((log) => (log - mu!) ** 2))), 12);
     const likelihood = fanIn
-      .map((k) => -((Math.log(k) - mu) ** 2) / (2 * sigma ** 2) - Math.log(k * sigma))
+      .map((k) => -((Math.log(k) - mu!) ** 2) / (2 * sigma! ** 2) - Math.log(k * sigma!))
       .reduce((sum, term) => sum + term - Math.log(2 * Math.PI) / 2, 0);
-    expect(fit.families[0].logLikelihood).toBeCloseTo(likelihood, 6);
-    expect(fit.families[0].aic).toBeCloseTo(4 - 2 * likelihood, 6);
-    expect(fit.families[0].deltaAic).toBe(0);
+    expect(fit.families[0]!.logLikelihood).toBeCloseTo(likelihood, 6);
+    expect(fit.families[0]!.aic).toBeCloseTo(4 - 2 * likelihood, 6);
+    expect(fit.families[0]!.deltaAic).toBe(0);
     const gaps = fanIn.map((k) => {
       const below = fanIn.filter((other) => other <= k).length / fanIn.length;
-      return Math.abs(below - normalCdf((Math.log(k + 0.5) - mu) / sigma));
+      return Math.abs(below - normalCdf((Math.log(k + 0.5) - mu!) / sigma!));
     });
-    expect(fit.families[0].ks).toBeCloseTo(Math.max(...gaps), 8);
+    expect(fit.families[0]!.ks).toBeCloseTo(Math.max(...gaps), 8);
   });
 
   test('finds where the likelihoods of gamma, Weibull and power law are level', () => {
     const gamma = parametersOf(fit, 'gamma');
     // d/d shape: ln shape - digamma(shape) = ln mean - mean ln; d/d rate: rate = shape / mean.
-    expect(Math.log(gamma.shape) - digamma(gamma.shape)).toBeCloseTo(
+    expect(Math.log(gamma.shape!) - digamma(gamma.shape!)).toBeCloseTo(
       Math.log(average(fanIn)) - average(logs),
       6,
     );
-    expect(gamma.rate).toBeCloseTo(gamma.shape / average(fanIn), 6);
+    expect(gamma.rate).toBeCloseTo(gamma.shape! / average(fanIn), 6);
     const { shape, scale } = parametersOf(fit, 'weibull');
-    const powers = fanIn.map((k) => k ** shape);
-    const weighted = average(powers.map((power, i) => power * logs[i])) / average(powers);
-    expect(weighted - 1 / shape).toBeCloseTo(average(logs), 5);
-    expect(scale).toBeCloseTo(average(powers) ** (1 / shape), 2);
+    const powers = fanIn.map((k) => k ** shape!);
+    const weighted = average(powers.map((power, i) => power * logs[i]!)) / average(powers);
+    expect(weighted - 1 / shape!).toBeCloseTo(average(logs), 5);
+    expect(scale).toBeCloseTo(average(powers) ** (1 / shape!), 2);
     const { alpha, low, high } = parametersOf(fit, 'power-law');
     expect([low, high]).toEqual([Math.min(...fanIn) - 0.5, Math.max(...fanIn) + 0.5]);
     // The mean of ln x under x^-alpha on [low, high] is that of the sample.
-    const [steps, width] = [20_000, (high - low) / 20_000];
-    const x = Array.from({ length: steps }, (_, i) => low + (i + 0.5) * width);
-    const mass = x.map((value) => value ** -alpha);
-    const meanLog = average(mass.map((m, i) => m * Math.log(x[i]))) / average(mass);
+    const [steps, width] = [20_000, (high! - low!) / 20_000];
+    const x = Array.from({ length: steps }, (_, i) => low! + (i + 0.5) * width);
+    const mass = x.map((value) => value ** -alpha!);
+    const meanLog = average(mass.map((m, i) => m * Math.log(x[i]!))) / average(mass);
     expect(meanLog).toBeCloseTo(average(logs), 4);
   });
 
@@ -74,13 +74,13 @@ describe('a fit of many connections', () => {
     const sorted = [...fanIn].sort((a, b) => a - b);
     expect(first).toMatchObject({ p: 0.01, observed: sorted[6] });
     const { mu, sigma } = parametersOf(fit, 'lognormal');
-    expect(first.fitted.lognormal).toBeCloseTo(Math.exp(mu - 2.3263478740408408 * sigma), 8);
+    expect(first!.fitted.lognormal).toBeCloseTo(Math.exp(mu! - 2.3263478740408408 * sigma!), 8);
     for (const { observed, fitted } of fit.quantiles.slice(5, 45)) {
       expect(Math.abs(fitted.lognormal / observed - 1)).toBeLessThan(0.1);
     }
     for (const family of ['lognormal', 'gamma', 'weibull', 'power-law'] as const) {
       const said = fit.quantiles.map(({ fitted }) => fitted[family]);
-      expect(said.every((value, i) => i === 0 || value > said[i - 1])).toBe(true);
+      expect(said.every((value, i) => i === 0 || value > said[i - 1]!)).toBe(true);
     }
   });
 });
@@ -93,7 +93,7 @@ describe('a fit of few connections', () => {
     // A fan-in of each possible value, once: the product of their probabilities is below 1, and the
     // sum is exactly 1. Checked for the lognormal, by hand.
     const { mu, sigma } = parametersOf(fit, 'lognormal');
-    const cdf = (x: number): number => normalCdf((Math.log(x) - mu) / sigma);
+    const cdf = (x: number): number => normalCdf((Math.log(x) - mu!) / sigma!);
     const probability = (k: number): number =>
       ((k === 5 ? 1 : cdf(k + 0.5)) - cdf(k - 0.5)) / (1 - cdf(0.5));
     expect([1, 2, 3, 4, 5].map(probability).reduce((a, b) => a + b)).toBeCloseTo(1, 12);
@@ -113,7 +113,7 @@ describe('a fit of few connections', () => {
     const fit = fitFanIn(fanIn, 512);
     expect(fit.discrete).toBe(true);
     const { mu, sigma } = parametersOf(fit, 'lognormal');
-    const cdf = (x: number): number => normalCdf((Math.log(x) - mu) / sigma);
+    const cdf = (x: number): number => normalCdf((Math.log(x) - mu!) / sigma!);
     const given = (k: number): number => (cdf(k + 0.5) - cdf(0.5)) / (1 - cdf(0.5));
     const gaps = Array.from({ length: 511 }, (_, i) => {
       const below = fanIn.filter((k) => k <= i + 1).length / fanIn.length;
@@ -177,7 +177,8 @@ test.each([
 });
 
 test('the downhill simplex finds the bottom of a bent valley', () => {
-  const rosenbrock = ([x, y]: readonly number[]): number => (1 - x) ** 2 + 100 * (y - x * x) ** 2;
+  const rosenbrock = ([x, y]: readonly number[]): number =>
+    (1 - x!) ** 2 + 100 * (y! - x! * x!) ** 2;
   const [x, y] = minimise(rosenbrock, [-1.2, 1]);
   expect(x).toBeCloseTo(1, 5);
   expect(y).toBeCloseTo(1, 5);

@@ -68,7 +68,7 @@ async function makeTwice(rig: Rig, disk: ReturnType<typeof smallDisk>): Promise<
   expect(stderr).toMatch(/error: .*(disk is full|no space left)/i);
   expect(stderr).not.toMatch(/\n +at |\bbug\b|Unhandled|failed/);
   expect(stderr.match(/error:/g)).toHaveLength(1);
-  const finished = [...stderr.matchAll(/^built {3}(\S+)/gm)].map(([, task]) => task).sort();
+  const finished = [...stderr.matchAll(/^built {3}(\S+)/gm)].map(([, task]) => task!).sort();
   // Still full: the same words, and nothing is lost by trying.
   const again = await rig.run('make', '-j', '2', ...cache);
   expect([again.code, again.stderr]).toEqual([2, expect.stringMatching(/error: /)]);

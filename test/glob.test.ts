@@ -61,7 +61,7 @@ describe('a pattern', () => {
         .replaceAll('!', '^')
         .replaceAll('*', '.*')
         .replace(/\?(?!\])/g, '.');
-      const [[step]] = parseGlob(pattern);
+      const step = parseGlob(pattern)[0]![0]!;
       const fits =
         step.kind === 'fits' ? step.fits(name) : step.kind === 'name' && step.name === name;
       expect(fits || step.kind === 'folders').toBe(

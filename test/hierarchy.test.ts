@@ -140,7 +140,7 @@ test('a hierarchy is what its definitions say, worked out naively', () => {
       );
       near(
         found.perConnection,
-        ratio((one) => one.m, connected),
+        ratio((one) => one.m!, connected),
       );
       const greatest = Math.max(...all.map(({ l2 }) => l2));
       near(found.maxOverMean, greatest > 0 ? greatest / mean(all, (one) => one.l2) : null);

@@ -145,14 +145,14 @@ describe('a recorder', () => {
 
   test('keeps the first and the last lines of a task that says very much', () => {
     const { kept, store } = memory();
-    const recorder = recordRun(store, facts, () => 0);
+    const recorder = recordRun(store.history, facts, () => 0);
     for (let line = 0; line < 10_000; line++) {
       recorder.listener({ event: 'log', task, line: `line ${line}` });
     }
     const outputs = {};
     recorder.listener({ event: 'built', task, key, seconds: 1, outputs, unchanged: false });
     recorder.close({ tally, seconds: 1, ran: 1, infeasible: new Map(), interrupted: false });
-    const [{ lines, dropped = 0 }] = kept.logs;
+    const { lines, dropped = 0 } = kept.logs[0]!;
     expect([lines[0], lines.at(-1)]).toEqual(['line 0', 'line 9999']);
     expect(lines.length).toBeLessThanOrEqual(3000);
     expect(lines.length + dropped).toBe(10_000);
@@ -160,7 +160,7 @@ describe('a recorder', () => {
 
   test('remembers what was begun and not ended, and nothing of a run that did nothing', () => {
     const { kept, store } = memory();
-    const recorder = recordRun(store, facts, () => 0);
+    const recorder = recordRun(store.history, facts, () => 0);
     const ended = { tally, seconds: 1, ran: 0, infeasible: new Map() };
     recorder.listener({ event: 'reused', task, key });
     recorder.close({ ...ended, interrupted: false });

@@ -271,8 +271,8 @@ describe('a forged study', () => {
   test('two of whose blobs are swapped', async () => {
     const findings = await told(({ files }) => {
       const [a, b] = [...files.keys()].filter((name) => name.startsWith('data/blobs/'));
-      const [first, second] = [files.get(a), files.get(b)] as Uint8Array[];
-      files.set(a, second).set(b, first);
+      const [first, second] = [files.get(a!), files.get(b!)] as Uint8Array[];
+      files.set(a!, second!).set(b!, first!);
     });
     expect(
       findings.filter((line) => line.includes('holds other bytes than its name says')),

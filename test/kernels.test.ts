@@ -73,10 +73,10 @@ function put(memory: Memory, data: Float32Array | Int32Array | Uint8Array): numb
 function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance = 2e-6) {
   expect(actual.length).toBe(expected.length);
   let scale = 1e-30;
-  for (let i = 0; i < expected.length; i++) scale = Math.max(scale, Math.abs(expected[i]));
+  for (let i = 0; i < expected.length; i++) scale = Math.max(scale, Math.abs(expected[i]!));
   let worst = 0;
   for (let i = 0; i < expected.length; i++) {
-    const error = Math.abs(actual[i] - expected[i]) / scale;
+    const error = Math.abs(actual[i]! - expected[i]!) / scale;
     // A NaN must not pass.
     if (!(error <= worst)) worst = error;
   }
@@ -134,9 +134,9 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
     const csc = [starts, targets, order] as const;
     const [s, o, r] = csc.map(({ at }) => at);
     const [dy, x, w] = [put(memory, dY), put(memory, X), weights.values.at];
-    kernels.inputGradient(dy, x, dX.at, s, o, r, w, transposed.at, I, O, B);
+    kernels.inputGradient(dy, x, dX.at, s!, o!, r!, w, transposed.at, I, O, B);
     const [S, N, R] = csc.map(({ view }) => view());
-    naive.inputGradient(dY, X, expected, S, N, R, values, new Float64Array(K), I, O, B);
+    naive.inputGradient(dY, X, expected, S!, N!, R!, values, new Float64Array(K), I, O, B);
     expectClose(dX.view(), expected);
   });
 
@@ -156,21 +156,21 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
     const results = (length: number) => [memory.floats(length), memory.floats(length)];
 
     const [Y, sparseY] = results(O * B);
-    kernels.denseForward(x, Y.at, W, b, I, O, B, 1);
-    kernels.forward(x, sparseY.at, rows.at, sources.at, W, b, I, O, B, 1);
-    expect(Y.view()).toEqual(sparseY.view());
+    kernels.denseForward(x, Y!.at, W, b, I, O, B, 1);
+    kernels.forward(x, sparseY!.at, rows.at, sources.at, W, b, I, O, B, 1);
+    expect(Y!.view()).toEqual(sparseY!.view());
     const expectedY = new Float64Array(O * B);
     naive.denseForward(X, expectedY, weights.values.view(), bias.values.view(), I, O, B, 1);
-    expectClose(Y.view(), expectedY);
+    expectClose(Y!.view(), expectedY);
 
     const [dX, sparseDX] = results(I * B);
     const [s, o, r] = [starts.at, targets.at, order.at];
-    kernels.denseInputGradient(dy, x, dX.at, W, transposed.at, I, O, B);
-    kernels.inputGradient(dy, x, sparseDX.at, s, o, r, W, transposed.at, I, O, B);
-    expect(dX.view()).toEqual(sparseDX.view());
+    kernels.denseInputGradient(dy, x, dX!.at, W, transposed.at, I, O, B);
+    kernels.inputGradient(dy, x, sparseDX!.at, s, o, r, W, transposed.at, I, O, B);
+    expect(dX!.view()).toEqual(sparseDX!.view());
     const expectedDX = new Float64Array(I * B);
     naive.denseInputGradient(dY, X, expectedDX, weights.values.view(), I, O, B);
-    expectClose(dX.view(), expectedDX);
+    expectClose(dX!.view(), expectedDX);
   });
 
   it('weightGradient, and denseWeightGradient to the same bits where connections exist', () => {
@@ -192,7 +192,7 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
     expectClose(everywhere.view(), dense);
     const picked = Float32Array.from(mask.columns, (i, k) => {
       const o = mask.rows.findLastIndex((start) => start <= k);
-      return everywhere.view()[o * I + i];
+      return everywhere.view()[o * I + i]!;
     });
     expect(picked).toEqual(weights.gradient.view());
   });
@@ -239,10 +239,10 @@ describe.each(SHAPES)('with $I inputs, $O outputs, $n samples, density $density'
     const norms = [memory.floats(O), memory.floats(O)];
     const expected = norms.map(() => new Float64Array(O));
     const [l1, l2] = norms.map(({ at }) => at);
-    kernels.rowNorms(layer.weights.gradient.at, layer.rows.at, l1, l2, O);
-    naive.rowNorms(dW, mask.rows, expected[0], expected[1], O);
+    kernels.rowNorms(layer.weights.gradient.at, layer.rows.at, l1!, l2!, O);
+    naive.rowNorms(dW, mask.rows, expected[0]!, expected[1]!, O);
     norms.forEach(({ view }, i) => {
-      expectClose(view(), expected[i]);
+      expectClose(view(), expected[i]!);
     });
   });
 
@@ -279,10 +279,10 @@ describe('optimisers', () => {
   it('adam', () => {
     const { kernels, arrays, twins } = setup(2);
     const [w, dw, m, v] = arrays.map(({ at }) => at);
-    kernels.adam(w, dw, m, v, K, 0.01, 0.9, 0.999, 12.5, 1e-8, 0.1);
+    kernels.adam(w!, dw!, m!, v!, K, 0.01, 0.9, 0.999, 12.5, 1e-8, 0.1);
     const [W, dW, M, V] = twins;
-    naive.adam(W, dW, M, V, K, 0.01, 0.9, 0.999, 12.5, 1e-8, 0.1);
-    for (const [a, { view }] of arrays.entries()) expectClose(view(), twins[a]);
+    naive.adam(W!, dW!, M!, V!, K, 0.01, 0.9, 0.999, 12.5, 1e-8, 0.1);
+    for (const [a, { view }] of arrays.entries()) expectClose(view(), twins[a]!);
     expect([w, m, v].map((at) => arrays.find((array) => array.at === at)?.view()[5])).toEqual([
       0, 0, 0,
     ]);
@@ -291,64 +291,64 @@ describe('optimisers', () => {
   it('sgd', () => {
     const { kernels, arrays, twins } = setup(1);
     const [w, dw, u] = arrays.map(({ at }) => at);
-    kernels.sgd(w, dw, u, K, 0.01, 0.9, 0.1);
+    kernels.sgd(w!, dw!, u!, K, 0.01, 0.9, 0.1);
     const [W, dW, U] = twins;
-    naive.sgd(W, dW, U, K, 0.01, 0.9, 0.1);
-    for (const [a, { view }] of arrays.entries()) expectClose(view(), twins[a]);
+    naive.sgd(W!, dW!, U!, K, 0.01, 0.9, 0.1);
+    for (const [a, { view }] of arrays.entries()) expectClose(view(), twins[a]!);
   });
 
   it('nesterov', () => {
     const { kernels, arrays, twins } = setup(1);
     const [w, dw, u] = arrays.map(({ at }) => at);
-    kernels.nesterov(w, dw, u, K, 0.01, 0.9, 0.1);
+    kernels.nesterov(w!, dw!, u!, K, 0.01, 0.9, 0.1);
     const [W, dW, U] = twins;
-    naive.nesterov(W, dW, U, K, 0.01, 0.9, 0.1);
-    for (const [a, { view }] of arrays.entries()) expectClose(view(), twins[a]);
+    naive.nesterov(W!, dW!, U!, K, 0.01, 0.9, 0.1);
+    for (const [a, { view }] of arrays.entries()) expectClose(view(), twins[a]!);
   });
 
   it('scale, and sumSquares beyond the range of float32', () => {
     const { kernels, arrays, twins } = setup(0);
     const [x, y] = arrays;
-    kernels.scale(x.at, K, 0.3);
-    naive.scale(twins[0], K, Math.fround(0.3));
-    expectClose(x.view(), twins[0]);
-    expect(x.view()[5]).toBe(0);
+    kernels.scale(x!.at, K, 0.3);
+    naive.scale(twins[0]!, K, Math.fround(0.3));
+    expectClose(x!.view(), twins[0]!);
+    expect(x!.view()[5]).toBe(0);
     for (const size of [1, 1e30, 1e-30]) {
-      y.view().forEach((value, k) => {
-        y.view()[k] = value * size;
+      y!.view().forEach((value, k) => {
+        y!.view()[k] = value * size;
       });
-      const expected = naive.sumSquares(y.view(), K);
-      expect(kernels.sumSquares(y.at, K) / expected).toBeCloseTo(1, 12);
+      const expected = naive.sumSquares(y!.view(), K);
+      expect(kernels.sumSquares(y!.at, K) / expected).toBeCloseTo(1, 12);
     }
   });
 
   it('reaching, of either sign, and a NaN before all others', () => {
     const { memory, kernels, arrays } = setup(0);
-    const [{ at, view }] = arrays;
+    const { at, view } = arrays[0]!;
     view().set([0, -0, 1, -2, NaN, -Infinity, 0.5]);
     const indices = memory.integers(K + 1);
     const bits = new Int32Array(view().buffer, at, K);
-    for (const least of [0, 1, bits[2], bits[2] + 1, 0x7f800000, 0x7f800001, 0x7fffffff]) {
-      const count = kernels.reaching(at, K, least, indices.at);
-      const expected = naive.reaching(view(), K, least);
+    for (const least of [0, 1, bits[2], bits[2]! + 1, 0x7f800000, 0x7f800001, 0x7fffffff]) {
+      const count = kernels.reaching(at, K, least!, indices.at);
+      const expected = naive.reaching(view(), K, least!);
       expect([...indices.view().subarray(0, count)]).toEqual(expected);
     }
   });
 
   it('add', () => {
     const { kernels, arrays, twins } = setup(0);
-    kernels.add(arrays[0].at, arrays[1].at, K);
-    naive.add(twins[0], twins[1], K);
-    expectClose(arrays[0].view(), twins[0]);
+    kernels.add(arrays[0]!.at, arrays[1]!.at, K);
+    naive.add(twins[0]!, twins[1]!, K);
+    expectClose(arrays[0]!.view(), twins[0]!);
   });
 
   it('leave the padding at 0 and a NaN a NaN', () => {
     const { kernels, arrays } = setup(2);
     const [w, dw, m, v] = arrays;
-    w.view()[3] = NaN;
-    kernels.adam(w.at, dw.at, m.at, v.at, K, 0.01, 0.9, 0.999, 12.5, 1e-8, 0.1);
-    expect(w.view()[3]).toBeNaN();
-    for (const { view, at } of [w, m, v]) {
+    w!.view()[3] = NaN;
+    kernels.adam(w!.at, dw!.at, m!.at, v!.at, K, 0.01, 0.9, 0.999, 12.5, 1e-8, 0.1);
+    expect(w!.view()[3]).toBeNaN();
+    for (const { view, at } of [w!, m!, v!]) {
       expect(new Float32Array(view().buffer, at, 16).subarray(K)).toEqual(new Float32Array(3));
     }
   });
@@ -393,9 +393,9 @@ describe('gradients of a whole network', () => {
   const B = paddedBatch(n);
   const random = stream(5, 'gradients');
   const mask: Mask = [0.5, 0.3, 1].map((density, l) =>
-    randomMask(random, widths[l], widths[l + 1], density),
+    randomMask(random, widths[l]!, widths[l + 1]!, density),
   );
-  const X = padded(random, widths[0], n, B);
+  const X = padded(random, widths[0]!, n, B);
   const labels = labelsBelow(random, 4, B);
   const parameters = mask.map(({ columns, outputs }) => ({
     weights: Float64Array.from(normals(random, columns.length)),
@@ -416,10 +416,10 @@ describe('gradients of a whole network', () => {
           return (above - below) / (2 * h);
         });
         // The bias of a neuron without connections is frozen, so its gradient is 0 by definition.
-        const { rows } = mask[l];
+        const { rows } = mask[l]!;
         const isFrozen = (o: number) => part === 'bias' && rows[o] === rows[o + 1];
         const expected = numeric.map((slope, at) => (isFrozen(at) ? 0 : slope));
-        expectClose(gradients[l][part], expected, 1e-6);
+        expectClose(gradients[l]![part], expected, 1e-6);
       }
     });
   });
@@ -441,16 +441,16 @@ describe('gradients of a whole network', () => {
     const expected = naiveGradients();
     expectClose([loss], [expected.loss], 1e-5);
     network.layers.forEach(({ weights, bias }, l) => {
-      expectClose(weights.gradient.view(), expected.gradients[l].weights, 1e-5);
-      expectClose(bias.gradient.view(), expected.gradients[l].bias, 1e-5);
+      expectClose(weights.gradient.view(), expected.gradients[l]!.weights, 1e-5);
+      expectClose(bias.gradient.view(), expected.gradients[l]!.bias, 1e-5);
     });
   });
 
   function load(network: Network): Network {
     network.input.view().set(X);
     network.layers.forEach(({ weights, bias }, l) => {
-      weights.values.view().set(parameters[l].weights);
-      bias.values.view().set(parameters[l].bias);
+      weights.values.view().set(parameters[l]!.weights);
+      bias.values.view().set(parameters[l]!.bias);
     });
     return network;
   }
@@ -459,12 +459,12 @@ describe('gradients of a whole network', () => {
     const activations: Float64Array[] = [Float64Array.from(X)];
     mask.forEach(({ rows, columns, inputs, outputs }, l) => {
       const Y = new Float64Array(outputs * B);
-      const { weights, bias } = parameters[l];
+      const { weights, bias } = parameters[l]!;
       const relu = l < mask.length - 1 ? 1 : 0;
-      naive.forward(activations[l], Y, rows, columns, weights, bias, inputs, outputs, B, relu);
+      naive.forward(activations[l]!, Y, rows, columns, weights, bias, inputs, outputs, B, relu);
       activations.push(Y);
     });
-    const logits = activations[mask.length];
+    const logits = activations[mask.length]!;
     const gradient = new Float64Array(logits.length);
     const loss = naive.softmaxCrossEntropy(logits, labels, gradient, 4, n, B);
     return { activations, gradient, loss };
@@ -479,16 +479,16 @@ describe('gradients of a whole network', () => {
       bias: new Float64Array(bias.length),
     }));
     for (let l = mask.length - 1; l >= 0; l--) {
-      const { rows, columns, inputs, outputs } = mask[l];
-      const { starts, targets, order } = createLayer(memory, mask[l], B, 1);
-      const dW = gradients[l].weights;
-      naive.weightGradient(activations[l], dY, rows, columns, dW, inputs, outputs, B);
-      naive.biasGradient(dY, rows, gradients[l].bias, outputs, B);
+      const { rows, columns, inputs, outputs } = mask[l]!;
+      const { starts, targets, order } = createLayer(memory, mask[l]!, B, 1);
+      const dW = gradients[l]!.weights;
+      naive.weightGradient(activations[l]!, dY, rows, columns, dW, inputs, outputs, B);
+      naive.biasGradient(dY, rows, gradients[l]!.bias, outputs, B);
       const dX = new Float64Array(inputs * B);
-      const { weights } = parameters[l];
+      const { weights } = parameters[l]!;
       const csc = [starts.view(), targets.view(), order.view()] as const;
       const room = new Float64Array(weights.length);
-      naive.inputGradient(dY, activations[l], dX, ...csc, weights, room, inputs, outputs, B);
+      naive.inputGradient(dY, activations[l]!, dX, ...csc, weights, room, inputs, outputs, B);
       dY = dX;
     }
     return { gradients, loss };

@@ -130,7 +130,7 @@ function startMake(
 
 /** Makes, and does something to it on the way. Gives words for what that was. */
 async function disturb(rig: Rig, next: () => number): Promise<string> {
-  const pick = <T>(items: readonly T[]): T => items[Math.floor(next() * items.length)];
+  const pick = <T>(items: readonly T[]): T => items[Math.floor(next() * items.length)]!;
   const [whom, signal, lines, delay] = [pick(WHOM), pick(SIGNALS), next() * 60, next() * 60];
   const { child, said, over } = startMake(rig, Math.ceil(lines));
   const pid = child.pid ?? 0;

@@ -45,9 +45,9 @@ test('one that is damaged is found by the worker, told, and made again', async (
   const digests = digestsOf((await rig.make('source')).events);
   const root = open({ path: join(rig.folder, 'cache/store.lmdb'), noSubdir: true, maxDbs: 16 });
   const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
-  const bytes = Buffer.from(blobs.get(digests['source:data']) as Buffer);
-  bytes[2_999_999] ^= 1;
-  blobs.putSync(digests['source:data'], bytes);
+  const bytes = Buffer.from(blobs.get(digests['source:data']!) as Buffer);
+  bytes[2_999_999]! ^= 1;
+  blobs.putSync(digests['source:data']!, bytes);
   await root.close();
   const { code, stderr } = await rig.run('make', 'reader');
   expect([code, stderr]).toEqual([0, expect.stringContaining('was damaged')]);

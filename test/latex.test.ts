@@ -23,7 +23,7 @@ test.skipIf(!asked || !there)('a paper sets every table, whatever names are in i
   const tables = Object.keys(files).filter((name) => name.endsWith('.tex'));
   expect(tables.length).toBeGreaterThan(8);
   const inputs = tables.map((name, i) => {
-    writeFileSync(join(folder, `t${i}.tex`), files[name]);
+    writeFileSync(join(folder, `t${i}.tex`), files[name]!);
     return `\\begin{table}[p]\\footnotesize\\input{t${i}}\\end{table}\\clearpage`;
   });
   const paper = [

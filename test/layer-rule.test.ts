@@ -45,7 +45,7 @@ describe('budgets with a dense output layer', () => {
           const budgets = layerBudgets(rule, widths, sparsity, { denseOutput: true });
           expect(total(budgets.slice(0, -1))).toBe(possible - Math.round(sparsity * possible));
           expect(budgets.at(-1)).toBe(sizes.at(-1));
-          expect(budgets.every((budget, l) => budget >= 0 && budget <= sizes[l])).toBe(true);
+          expect(budgets.every((budget, l) => budget >= 0 && budget <= sizes[l]!)).toBe(true);
         }
       }),
     );
@@ -93,4 +93,4 @@ const networks = fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 2, maxL
 const sparsities = fc.double({ min: 0, max: 0.9999, noNaN: true });
 const total = (counts: readonly number[]): number => counts.reduce((a, b) => a + b, 0);
 const sizesOf = (widths: readonly number[]): number[] =>
-  widths.slice(1).map((outputs, l) => widths[l] * outputs);
+  widths.slice(1).map((outputs, l) => widths[l]! * outputs);

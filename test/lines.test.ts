@@ -165,7 +165,7 @@ export default defineStage({
     texts.push(await rig.run(...words));
   }
   for (const { stdout, stderr } of texts) expect(stdout + stderr).not.toMatch(obeyed);
-  expect(texts[3].stdout).toContain('x\\x1bc\\x07\\u009b2J\\u202e');
+  expect(texts[3]!.stdout).toContain('x\\x1bc\\x07\\u009b2J\\u202e');
 });
 
 test('a progress bar is progress while it moves, and one line in the log', async () => {

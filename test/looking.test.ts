@@ -232,7 +232,7 @@ for (let n = 1; ; n++) {
         const value = table.get(key);
         if (value === undefined) continue;
         reads += 1;
-        seen.add(value[0]);
+        seen.add(value[0]!);
         expect([900, 9000]).toContain(value.length);
         expect(value.equals(Buffer.alloc(value.length, value[0]))).toBe(true);
       }

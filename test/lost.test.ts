@@ -40,7 +40,7 @@ async function tamper(rig: Rig, digests: readonly string[], how: 'damage' | 'dro
   const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
   for (const digest of digests) {
     const bytes = Buffer.from(blobs.get(digest) as Buffer);
-    bytes[0] ^= 1;
+    bytes[0]! ^= 1;
     if (how === 'damage') blobs.putSync(digest, bytes);
     else blobs.removeSync(digest);
   }
@@ -55,7 +55,7 @@ describe('a blob that was lost', () => {
     async (how) => {
       const rig = await madeRig(FILES);
       const digests = digestsOf(rig.made);
-      await tamper(rig, [digests['a:out'], digests['b:out']], how);
+      await tamper(rig, [digests['a:out']!, digests['b:out']!], how);
       const { code, events } = await rig.make('--set', 'mark=5', '-j', '4');
       expect(code).toBe(0);
       // Neither is reused and built; the twin takes the result of the one that is made again.
@@ -75,7 +75,7 @@ describe('a blob that was lost', () => {
 
   test('is counted once by every reader: events, summary, runs', async () => {
     const rig = await madeRig(FILES);
-    await tamper(rig, [digestsOf(rig.made)['b:out']], 'damage');
+    await tamper(rig, [digestsOf(rig.made)['b:out']!], 'damage');
     const { stderr } = await rig.run('make', '--set', 'mark=6');
     expect(stderr).toContain('built   b');
     expect(stderr).toContain('out missing from the store');
@@ -109,7 +109,7 @@ stages:
     'next.ts': FILES['next.ts'],
   };
   const rig = await madeRig(files);
-  await tamper(rig, [digestsOf(rig.made)['a:out']], 'damage');
+  await tamper(rig, [digestsOf(rig.made)['a:out']!], 'damage');
   rig.write('broken', '');
   const { code, events } = await rig.make('--set', 'mark=1', '-k');
   expect(code).toBe(1);
@@ -135,7 +135,7 @@ stages:
       ),
     };
     const rig = await madeRig(files);
-    await tamper(rig, [digestsOf(rig.made)['a:out']], 'damage');
+    await tamper(rig, [digestsOf(rig.made)['a:out']!], 'damage');
     const { code, events } = await rig.make('--set', 'mark=1', '-j', '2');
     expect(code).toBe(0);
     expect(events).toContainEqual(

@@ -514,7 +514,7 @@ describe('the store', () => {
     const root = open({ path: join(rig.folder, 'cache/store.lmdb'), noSubdir: true, maxDbs: 16 });
     const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
     const bytes = Buffer.from(blobs.get(digest) as Buffer);
-    bytes[0] ^= 1;
+    bytes[0]! ^= 1;
     if (how === 'damage') blobs.putSync(digest, bytes);
     else blobs.removeSync(digest);
     await root.close();
@@ -523,7 +523,7 @@ describe('the store', () => {
   test('a damaged blob is noticed when it is read, told, and made again', async () => {
     const rig = await wholeRig();
     const digests = digestsOf(rig.made);
-    await tamper(rig, digests['data[a]:out'], 'damage');
+    await tamper(rig, digests['data[a]:out']!, 'damage');
     expect(await built(rig)).toEqual([]); // A no-op reads no blobs.
     const set = '--set=profiles.wide.cv=9';
     const { code, stderr } = await rig.run('make', 'mask/a/wide/0', set, '-j', '1');
@@ -531,7 +531,7 @@ describe('the store', () => {
     expect(stderr).toContain('built   data[a]');
     const clean = digestsOf((await makeRig(FILES).make('mask/a/wide/0', set)).events);
     expect((await rig.run('why', 'mask/a/wide/0', set)).stdout).toContain(
-      clean['mask[a,wide,0]:out'].slice(0, 12),
+      clean['mask[a,wide,0]:out']!.slice(0, 12),
     );
   });
 
@@ -539,7 +539,7 @@ describe('the store', () => {
     const rig = await wholeRig();
     const digests = digestsOf(rig.made);
     const page = rig.read('artifacts/sum/a.txt');
-    await tamper(rig, digests['sum[a]:page'], 'damage');
+    await tamper(rig, digests['sum[a]:page']!, 'damage');
     rmSync(join(rig.folder, 'artifacts/sum/a.txt'));
     const { code, stderr } = await rig.run('make', '-j', '1');
     expect([code, stderr]).toEqual([0, expect.stringContaining('was damaged')]);
@@ -549,7 +549,7 @@ describe('the store', () => {
   test('a task whose blob vanished runs again, and says why', async () => {
     const rig = await wholeRig();
     const digests = digestsOf(rig.made);
-    await tamper(rig, digests['data[a]:out'], 'remove');
+    await tamper(rig, digests['data[a]:out']!, 'remove');
     const { events } = await rig.make();
     expect(tasksOf(events, 'built')).toEqual(['data[a]']);
     expect(eventOf(events, 'started', 'data[a]')?.reason).toEqual({

@@ -40,15 +40,15 @@ describe('a mask', () => {
     const { layers, hiddenSparsity } = fanInSummary(drawn({ ...plan, seed: 0 }));
     expect(layers.map((layer) => layer.connections)).toEqual([40141, 13107, 2560]);
     expect(hiddenSparsity).toBeCloseTo(0.9, 5);
-    expect(layers[0].cv).toBeCloseTo(1, 2);
-    expect(layers[1].cv).toBeCloseTo(1, 2);
-    expect(layers[2].density).toBe(1);
+    expect(layers[0]!.cv).toBeCloseTo(1, 2);
+    expect(layers[1]!.cv).toBeCloseTo(1, 2);
+    expect(layers[2]!.density).toBe(1);
   });
 
   test('places its hubs by the seed: the same fan-in, on other neurons', () => {
-    const [a, b] = [0, 1].map((seed) => fanInSummary(drawn({ ...plan, seed })).layers[0].fanIn);
+    const [a, b] = [0, 1].map((seed) => fanInSummary(drawn({ ...plan, seed })).layers[0]!.fanIn);
     expect(a).not.toEqual(b);
-    expect(ascending(a)).toEqual(ascending(b));
+    expect(ascending(a!)).toEqual(ascending(b!));
   });
 
   test('does not change in one layer when another layer changes', () => {
@@ -59,7 +59,7 @@ describe('a mask', () => {
   test('of the uniform profile has the fan-in of random positions', () => {
     const cvs = Array.from({ length: 20 }, (_, seed) => {
       const mask = drawn({ ...plan, profile: { family: 'uniform' }, seed });
-      return fanInSummary(mask).layers[0].cv;
+      return fanInSummary(mask).layers[0]!.cv;
     });
     // Hypergeometric: variance of fan-in = K d (1 - d) (n - 1) / n * N / (N - 1), for N = 784 * 512
     // positions.
@@ -112,7 +112,7 @@ describe('a layer drawn from fan-in', () => {
     const fanIn = [0, 7, 3, 7, 1];
     const layer = layerFromFanIn(fanIn, 7, stream(1, 'test'));
     expectWellFormed(layer);
-    expect(fanIn.map((_, o) => layer.rows[o + 1] - layer.rows[o])).toEqual(fanIn);
+    expect(fanIn.map((_, o) => layer.rows[o + 1]! - layer.rows[o]!)).toEqual(fanIn);
   });
 
   test('takes every input equally often', () => {

@@ -174,7 +174,7 @@ describe('a make that has nothing to do', () => {
     const rig = await remindedRig();
     for (const [n, name] of Object.keys(EDITS).entries()) {
       const before = memos(rig);
-      await EDITS[name](rig, n + 2);
+      await EDITS[name]!(rig, n + 2);
       const { recalled, stderr } = await make(rig);
       expect([name, recalled]).toEqual([name, false]);
       const ran = /param|code|deleted|edited|dropped|beside/.test(name);
@@ -198,7 +198,7 @@ describe('a make that has nothing to do', () => {
         const rig = await remindedRig();
         for (const { kind, n, words } of edits) {
           // What an earlier edit took away cannot be taken away again.
-          await (async () => EDITS[kind](rig, n))().catch(() => undefined);
+          await (async () => EDITS[kind]!(rig, n))().catch(() => undefined);
           const { recalled, ...said } = await make(rig, words);
           const slow = await say(rig, words, true);
           if (recalled) expect(said).toEqual(slow);

@@ -141,5 +141,5 @@ test('a zero byte in a name, and a line that is too long to be shown', async () 
   for (const line of stderr.split('\n')) expect(line.length).toBeLessThan(220);
   const lines = stderr.split('\n');
   const [source, carets] = lines.slice(lines.findIndex((line) => line.includes('outpts:')));
-  expect(source.slice(carets.indexOf('^'), carets.lastIndexOf('^') + 1)).toBe('outpts');
+  expect(source!.slice(carets!.indexOf('^'), carets!.lastIndexOf('^') + 1)).toBe('outpts');
 });

@@ -27,7 +27,7 @@ export function assemble(
 ): void {
   for (let i = 0; i < I; i++) {
     for (let b = 0; b < B; b++) {
-      X[tiled(I, i, b)] = b < n ? S[chosen[b] * I + i] * scale + shift : 0;
+      X[tiled(I, i, b)] = b < n ? S[chosen[b]! * I + i]! * scale + shift : 0;
     }
   }
 }
@@ -47,9 +47,9 @@ export function forward(
 ): void {
   for (let o = 0; o < O; o++) {
     for (let b = 0; b < B; b++) {
-      let sum = bias[o];
-      for (let k = rows[o]; k < rows[o + 1]; k++) {
-        sum += values[k] * X[tiled(I, columns[k], b)];
+      let sum = bias[o]!;
+      for (let k = rows[o]!; k < rows[o + 1]!; k++) {
+        sum += values[k]! * X[tiled(I, columns[k]!, b)]!;
       }
       Y[tiled(O, o, b)] = relu === 0 || sum > 0 ? sum : 0;
     }
@@ -69,8 +69,8 @@ export function denseForward(
 ): void {
   for (let o = 0; o < O; o++) {
     for (let b = 0; b < B; b++) {
-      let sum = bias[o];
-      for (let i = 0; i < I; i++) sum += W[o * I + i] * X[tiled(I, i, b)];
+      let sum = bias[o]!;
+      for (let i = 0; i < I; i++) sum += W[o * I + i]! * X[tiled(I, i, b)]!;
       Y[tiled(O, o, b)] = relu === 0 || sum > 0 ? sum : 0;
     }
   }
@@ -81,7 +81,7 @@ export function countCorrect(Z: Numbers, labels: Numbers, C: number, n: number):
   let correct = 0;
   for (let b = 0; b < n; b++) {
     let best = 0;
-    for (let c = 1; c < C; c++) if (Z[tiled(C, c, b)] > Z[tiled(C, best, b)]) best = c;
+    for (let c = 1; c < C; c++) if (Z[tiled(C, c, b)]! > Z[tiled(C, best, b)]!) best = c;
     if (best === labels[b]) correct++;
   }
   return correct;
@@ -99,14 +99,14 @@ export function softmaxCrossEntropy(
   let loss = 0;
   for (let b = 0; b < B; b++) {
     let top = -Infinity;
-    for (let c = 0; c < C; c++) top = Math.max(top, Z[tiled(C, c, b)]);
+    for (let c = 0; c < C; c++) top = Math.max(top, Z[tiled(C, c, b)]!);
     let sum = 0;
-    for (let c = 0; c < C; c++) sum += Math.exp(Z[tiled(C, c, b)] - top);
+    for (let c = 0; c < C; c++) sum += Math.exp(Z[tiled(C, c, b)]! - top);
     for (let c = 0; c < C; c++) {
-      const p = Math.exp(Z[tiled(C, c, b)] - top) / sum;
+      const p = Math.exp(Z[tiled(C, c, b)]! - top) / sum;
       dZ[tiled(C, c, b)] = b < n ? (p - (labels[b] === c ? 1 : 0)) / n : 0;
     }
-    if (b < n) loss += Math.log(sum) + top - Z[tiled(C, labels[b], b)];
+    if (b < n) loss += Math.log(sum) + top - Z[tiled(C, labels[b]!, b)]!;
   }
   return loss;
 }
@@ -124,8 +124,8 @@ export function smoothLabels(
   for (let b = 0; b < n; b++) {
     for (let c = 0; c < C; c++) {
       const shift = (labels[b] === c ? 1 : 0) - 1 / C;
-      dZ[tiled(C, c, b)] += (smoothing * shift) / n;
-      growth += smoothing * shift * Z[tiled(C, c, b)];
+      dZ[tiled(C, c, b)]! += (smoothing * shift) / n;
+      growth += smoothing * shift * Z[tiled(C, c, b)]!;
     }
   }
   return growth;
@@ -145,14 +145,14 @@ export function inputGradient(
   O: number,
   B: number,
 ): void {
-  for (let j = 0; j < starts[I]; j++) room[j] = values[order[j]];
+  for (let j = 0; j < starts[I]!; j++) room[j] = values[order[j]!]!;
   for (let i = 0; i < I; i++) {
     for (let b = 0; b < B; b++) {
       let sum = 0;
-      for (let j = starts[i]; j < starts[i + 1]; j++) {
-        sum += room[j] * dY[tiled(O, targets[j] / LINE, b)];
+      for (let j = starts[i]!; j < starts[i + 1]!; j++) {
+        sum += room[j]! * dY[tiled(O, targets[j]! / LINE, b)]!;
       }
-      dX[tiled(I, i, b)] = X[tiled(I, i, b)] > 0 ? sum : 0;
+      dX[tiled(I, i, b)] = X[tiled(I, i, b)]! > 0 ? sum : 0;
     }
   }
 }
@@ -170,8 +170,8 @@ export function denseInputGradient(
   for (let i = 0; i < I; i++) {
     for (let b = 0; b < B; b++) {
       let sum = 0;
-      for (let o = 0; o < O; o++) sum += W[o * I + i] * dY[tiled(O, o, b)];
-      dX[tiled(I, i, b)] = X[tiled(I, i, b)] > 0 ? sum : 0;
+      for (let o = 0; o < O; o++) sum += W[o * I + i]! * dY[tiled(O, o, b)]!;
+      dX[tiled(I, i, b)] = X[tiled(I, i, b)]! > 0 ? sum : 0;
     }
   }
 }
@@ -188,7 +188,7 @@ export function weightGradient(
   B: number,
 ): void {
   for (let o = 0; o < O; o++) {
-    for (let k = rows[o]; k < rows[o + 1]; k++) dW[k] = dot(X, dY, columns[k], o, I, O, B);
+    for (let k = rows[o]!; k < rows[o + 1]!; k++) dW[k] = dot(X, dY, columns[k]!, o, I, O, B);
   }
 }
 
@@ -217,26 +217,26 @@ function dot(
   B: number,
 ): number {
   let sum = 0;
-  for (let b = 0; b < B; b++) sum += X[tiled(I, i, b)] * dY[tiled(O, o, b)];
+  for (let b = 0; b < B; b++) sum += X[tiled(I, i, b)]! * dY[tiled(O, o, b)]!;
   return sum;
 }
 
 /** sum = sum + x. */
 export function add(sum: Writable, x: Numbers, K: number): void {
-  for (let k = 0; k < K; k++) sum[k] += x[k];
+  for (let k = 0; k < K; k++) sum[k]! += x[k]!;
 }
 
 /** The indices of those of K numbers whose bits but the sign are at least `least`. */
 export function reaching(x: Float32Array, K: number, least: number): number[] {
   const bits = new Int32Array(x.buffer, x.byteOffset, K);
-  return Array.from(bits.keys()).filter((k) => (bits[k] & 0x7fffffff) >= least);
+  return Array.from(bits.keys()).filter((k) => (bits[k]! & 0x7fffffff) >= least);
 }
 
 /** db[o] = the sum of dY[o], or 0 without connections. */
 export function biasGradient(dY: Numbers, rows: Numbers, db: Writable, O: number, B: number): void {
   for (let o = 0; o < O; o++) {
     db[o] = 0;
-    for (let b = 0; b < B; b++) if (rows[o + 1] > rows[o]) db[o] += dY[tiled(O, o, b)];
+    for (let b = 0; b < B; b++) if (rows[o + 1]! > rows[o]!) db[o]! += dY[tiled(O, o, b)]!;
   }
 }
 
@@ -245,9 +245,9 @@ export function rowNorms(dW: Numbers, rows: Numbers, l1: Writable, l2: Writable,
   for (let o = 0; o < O; o++) {
     l1[o] = 0;
     let squares = 0;
-    for (let k = rows[o]; k < rows[o + 1]; k++) {
-      l1[o] += Math.abs(dW[k]);
-      squares += dW[k] * dW[k];
+    for (let k = rows[o]!; k < rows[o + 1]!; k++) {
+      l1[o]! += Math.abs(dW[k]!);
+      squares += dW[k]! * dW[k]!;
     }
     l2[o] = Math.sqrt(squares);
   }
@@ -256,13 +256,13 @@ export function rowNorms(dW: Numbers, rows: Numbers, l1: Writable, l2: Writable,
 /** Σ x². */
 export function sumSquares(x: Numbers, K: number): number {
   let sum = 0;
-  for (let k = 0; k < K; k++) sum += x[k] * x[k];
+  for (let k = 0; k < K; k++) sum += x[k]! * x[k]!;
   return sum;
 }
 
 /** x = factor·x. */
 export function scale(x: Writable, K: number, factor: number): void {
-  for (let k = 0; k < K; k++) x[k] = flush(factor * x[k]);
+  for (let k = 0; k < K; k++) x[k] = flush(factor * x[k]!);
 }
 
 /** One step of Adam. */
@@ -280,10 +280,10 @@ export function adam(
   decay: number,
 ): void {
   for (let k = 0; k < K; k++) {
-    const g = dw[k] + decay * w[k];
-    m[k] = flush(beta1 * m[k] + (1 - beta1) * g);
-    v[k] = flush(beta2 * v[k] + (1 - beta2) * g * g);
-    w[k] = flush(w[k] - (rate * m[k]) / (Math.sqrt(v[k] * unbias) + epsilon));
+    const g = dw[k]! + decay * w[k]!;
+    m[k] = flush(beta1 * m[k]! + (1 - beta1) * g);
+    v[k] = flush(beta2 * v[k]! + (1 - beta2) * g * g);
+    w[k] = flush(w[k]! - (rate * m[k]!) / (Math.sqrt(v[k]! * unbias) + epsilon));
   }
 }
 
@@ -298,8 +298,8 @@ export function sgd(
   decay: number,
 ): void {
   for (let k = 0; k < K; k++) {
-    u[k] = flush(momentum * u[k] + dw[k] + decay * w[k]);
-    w[k] = flush(w[k] - rate * u[k]);
+    u[k] = flush(momentum * u[k]! + dw[k]! + decay * w[k]!);
+    w[k] = flush(w[k]! - rate * u[k]!);
   }
 }
 
@@ -314,9 +314,9 @@ export function nesterov(
   decay: number,
 ): void {
   for (let k = 0; k < K; k++) {
-    const g = dw[k] + decay * w[k];
-    u[k] = flush(momentum * u[k] + g);
-    w[k] = flush(w[k] - rate * (g + momentum * u[k]));
+    const g = dw[k]! + decay * w[k]!;
+    u[k] = flush(momentum * u[k]! + g);
+    w[k] = flush(w[k]! - rate * (g + momentum * u[k]!));
   }
 }
 

@@ -50,7 +50,7 @@ const ENDS = ['built', 'reused', 'failed', 'skipped', 'interrupted', 'infeasible
 /** How often each end was said. */
 function counted(events: readonly SaidEvent[]): Record<string, number> {
   const tally = Object.fromEntries(ENDS.map((end) => [end, 0]));
-  for (const { event } of events) if (event in tally) tally[event] += 1;
+  for (const { event } of events) if (event in tally) tally[event]! += 1;
   return tally;
 }
 
@@ -60,7 +60,7 @@ async function lastRun(rig: Rig) {
 
 function tallyOf(outcomes: Record<string, string>): Record<string, number> {
   const tally = Object.fromEntries(ENDS.map((end) => [end, 0]));
-  for (const outcome of Object.values(outcomes)) tally[outcome] += 1;
+  for (const outcome of Object.values(outcomes)) tally[outcome]! += 1;
   return tally;
 }
 
@@ -78,7 +78,7 @@ describe('a run with retries, twins, failures and what cannot be done', () => {
       infeasible: 1,
     });
     expect(counted(events)).toEqual(tally);
-    expect(events[0].tasks).toBe(9);
+    expect(events[0]!.tasks).toBe(9);
     const run = await lastRun(rig);
     expect(run).toMatchObject({ tally, seconds, state: 'finished' });
     expect(tallyOf(run.outcomes)).toEqual(tally);

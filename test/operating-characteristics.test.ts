@@ -50,7 +50,7 @@ test('docs/claims.md has the table of every world, and no false verdict above 5 
     const cells = (row ?? '').split(' | ');
     const n = Number(cells[2]);
     expect(n, name).toBeGreaterThanOrEqual(50);
-    const share = Number(/^(?:reproduced|refuted) ([\d.]+) \|$/.exec(cells[7])?.[1] ?? 0);
+    const share = Number(/^(?:reproduced|refuted) ([\d.]+) \|$/.exec(cells[7]!)?.[1] ?? 0);
     // Two standard errors.
     const most = 5 + 200 * Math.sqrt((0.05 * 0.95) / n);
     expect(share, name).toBeLessThanOrEqual(never === null ? 0 : most);

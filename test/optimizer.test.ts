@@ -42,7 +42,7 @@ describe('the learning rate', () => {
     const at = (t: number) => 0.8 * (0.25 + 0.75 * ((1 + Math.cos(Math.PI * t)) / 2));
     const expected = [0.4, 0.8, at(0), at(0.25), at(0.5), at(0.75)];
     cosine.forEach((rate, step) => {
-      expect(rate).toBeCloseTo(expected[step], 12);
+      expect(rate).toBeCloseTo(expected[step]!, 12);
     });
   });
 });
@@ -65,14 +65,14 @@ describe('clipping', () => {
   it('scales all gradients alike, by their global norm', () => {
     const { kernels, layers: both } = layers();
     clipGradients(kernels, both, 6.5);
-    expect([...both[0].weights.gradient.view()]).toEqual([1.5, -2]);
-    expect(both[1].bias.gradient.view()[0]).toBe(6);
+    expect([...both[0]!.weights.gradient.view()]).toEqual([1.5, -2]);
+    expect(both[1]!.bias.gradient.view()[0]).toBe(6);
   });
 
   it('leaves gradients up to the limit alone', () => {
     const { kernels, layers: both } = layers();
     clipGradients(kernels, both, 13);
-    expect([...both[0].weights.gradient.view()]).toEqual([3, -4]);
+    expect([...both[0]!.weights.gradient.view()]).toEqual([3, -4]);
   });
 });
 
@@ -131,11 +131,11 @@ describe('a run agrees with a naive engine in float64, partial batches and all',
     const { metrics, model } = train(job, { due: () => false, save() {}, progress() {} });
     const expected = naiveRun(job);
     metrics.epochs.forEach(({ loss }, e) => {
-      expect(loss).toBeCloseTo(expected.losses[e], 4);
+      expect(loss).toBeCloseTo(expected.losses[e]!, 4);
     });
     MASK.forEach((_, l) => {
-      const { data } = model.tensors[`layers.${l}.values`];
-      expected.weights[l].forEach((w, k) => {
+      const { data } = model.tensors[`layers.${l}.values`]!;
+      expected.weights[l]!.forEach((w, k) => {
         expect(data[k]).toBeCloseTo(w, 3);
       });
     });
@@ -175,11 +175,11 @@ function naiveRun({ dataset: { train: split, mean, std }, mask, options, seed }:
     for (let from = 0; from < N; from += batch) {
       const chosen = order.slice(from, from + batch);
       const n = chosen.length;
-      const labels = Array.from(chosen, (s) => split.labels[s]);
+      const labels = Array.from(chosen, (s) => split.labels[s]!);
       const X = new Float64Array(I * paddedBatch(n));
       for (let b = 0; b < n; b++) {
         for (let i = 0; i < I; i++) {
-          X[naive.tiled(I, i, b)] = (split.samples[chosen[b] * I + i] / 255 - mean) / std;
+          X[naive.tiled(I, i, b)] = (split.samples[chosen[b]! * I + i]! / 255 - mean) / std;
         }
       }
       lossSum += gradients(layers, X, labels, labelSmoothing);
@@ -210,23 +210,23 @@ function gradients(
   layers.forEach(({ rows, columns, inputs, outputs, weights, bias }, l) => {
     const Y = new Float64Array(outputs * B);
     const relu = l < layers.length - 1 ? 1 : 0;
-    naive.forward(activations[l], Y, rows, columns, weights.w, bias.w, inputs, outputs, B, relu);
+    naive.forward(activations[l]!, Y, rows, columns, weights.w, bias.w, inputs, outputs, B, relu);
     activations.push(Y);
   });
-  const Z = activations[layers.length];
+  const Z = activations[layers.length]!;
   let dY = new Float64Array(Z.length);
   const loss = naive.softmaxCrossEntropy(Z, labels, dY, C, n, B);
   const growth = naive.smoothLabels(Z, labels, dY, C, n, smoothing);
   for (let l = layers.length - 1; l >= 0; l--) {
-    const { rows, columns, inputs, outputs, weights, bias } = layers[l];
-    naive.weightGradient(activations[l], dY, rows, columns, weights.g, inputs, outputs, B);
+    const { rows, columns, inputs, outputs, weights, bias } = layers[l]!;
+    naive.weightGradient(activations[l]!, dY, rows, columns, weights.g, inputs, outputs, B);
     naive.biasGradient(dY, rows, bias.g, outputs, B);
     const dX = new Float64Array(inputs * B);
     for (let o = 0; o < outputs; o++) {
-      for (let k = rows[o]; k < rows[o + 1]; k++) {
+      for (let k = rows[o]!; k < rows[o + 1]!; k++) {
         for (let b = 0; b < n; b++) {
-          const at = naive.tiled(inputs, columns[k], b);
-          if (activations[l][at] > 0) dX[at] += weights.w[k] * dY[naive.tiled(outputs, o, b)];
+          const at = naive.tiled(inputs, columns[k]!, b);
+          if (activations[l]![at]! > 0) dX[at]! += weights.w[k]! * dY[naive.tiled(outputs, o, b)]!;
         }
       }
     }

@@ -112,7 +112,7 @@ test.runIf(linux)('a process that nothing finds any more reaches no later result
   rig.write('go', '');
   expect((await rig.run('make')).code).toBe(0);
   expect(rig.read('artifacts/rows/rows.txt')).toBe(ROWS);
-  await gone([pid]);
+  await gone([pid!]);
 });
 
 test('a make that was suspended and then killed ends its commands', async () => {

@@ -124,15 +124,15 @@ describe('masks that come of finished runs', () => {
       expect(mask.layers.map(({ connections }) => connections)).toEqual(budgets);
       masks.set(path, mask);
     }
-    const first = (path: string): readonly number[] => masks.get(path)?.layers[0].fanIn ?? [];
-    const own = pilot.layers[0].fanIn;
+    const first = (path: string): readonly number[] => masks.get(path)?.layers[0]?.fanIn ?? [];
+    const own = pilot.layers[0]!.fanIn;
     expect(first('hubs/copied')).toEqual(own);
     expect(first('matched/pilot-mask-0')).toEqual(own);
     expect(first('placed/fan-in-kept')).toEqual(own);
     expectSameOrder(first('hubs/copied-hubs'), own);
     expectSameOrder(first('matched/pilot-hubs-0'), own);
-    expectSameOrder(first('hubs/by-score'), read<Scores>('score/score').layers[0]);
-    const cv = (path: string): number => masks.get(path)?.layers[0].cv ?? Number.NaN;
+    expectSameOrder(first('hubs/by-score'), read<Scores>('score/score').layers[0]!);
+    const cv = (path: string): number => masks.get(path)?.layers[0]?.cv ?? Number.NaN;
     expect(cv('matched/sigma-x2-0')).toBeGreaterThan(1.5 * cv('matched/equilibrium-0'));
 
     const { rows, missing } = read<Convergence>('convergence/convergence');
@@ -142,7 +142,7 @@ describe('masks that come of finished runs', () => {
       'run[power-cv2.1,0]',
       'run[power-cv2.1,1]',
     ]);
-    expect(missing[0].reason).toMatch(
+    expect(missing[0]!.reason).toMatch(
       /CV 1\.9 is infeasible for power in hidden layer 2 .*at most CV 0\.84/,
     );
     expect(rows.map(({ start, layer, n, references }) => [start, layer, n, references])).toEqual([
@@ -151,10 +151,10 @@ describe('masks that come of finished runs', () => {
       ['lognormal-cv0.5', 0, 2, 2],
       ['lognormal-cv0.5', 1, 2, 2],
     ]);
-    expect(rows[2].curve.map(({ step }) => step)).toEqual([0, 2, 4, 6]);
-    expect(rows[2].curve[0].w1).toBeCloseTo(rows[2].w1Start, 12);
-    expect(rows[2].curve[3].w1).toBeCloseTo(rows[2].w1End, 12);
-    expect(rows[2].cvStart).toBeCloseTo(0.5, 1);
+    expect(rows[2]!.curve.map(({ step }) => step)).toEqual([0, 2, 4, 6]);
+    expect(rows[2]!.curve[0]!.w1).toBeCloseTo(rows[2]!.w1Start, 12);
+    expect(rows[2]!.curve[3]!.w1).toBeCloseTo(rows[2]!.w1End, 12);
+    expect(rows[2]!.cvStart).toBeCloseTo(0.5, 1);
     expect(read<EquilibriumFits>('equilibrium/fits').layers).toHaveLength(2);
 
     expectRewound(rig);
@@ -168,16 +168,16 @@ describe('masks that come of finished runs', () => {
 function expectRewound(rig: Rig): void {
   const weights = (path: string): readonly number[] => {
     const bytes = readFileSync(join(rig.folder, `artifacts/${path}.safetensors`));
-    return Array.from(decodeSafetensors(bytes).tensors['layers.0.values'].data);
+    return Array.from(decodeSafetensors(bytes).tensors['layers.0.values']!.data);
   };
   const [pilot, rewound, fresh] = ['pilot/100', 'static/rewind', 'static/exact'].map(weights);
   // The same mask: connections that never moved have their weights of the beginning; those that the
   // pilot grew began at 0 there, and are drawn anew.
-  const moved = pilot.map((weight) => Math.abs(weight) < 1e-20);
+  const moved = pilot!.map((weight) => Math.abs(weight) < 1e-20);
   expect(moved.filter((is) => is).length).toBeGreaterThan(0);
   const kept = moved.flatMap((is, k) => (is ? [] : [k]));
-  expect(kept.map((k) => rewound[k])).toEqual(kept.map((k) => pilot[k]));
-  expect(rewound.filter((weight, k) => weight !== fresh[k]).length).toBeGreaterThan(
+  expect(kept.map((k) => rewound![k])).toEqual(kept.map((k) => pilot![k]));
+  expect(rewound!.filter((weight, k) => weight !== fresh![k]).length).toBeGreaterThan(
     kept.length / 2,
   );
 }
@@ -212,7 +212,7 @@ describe('what cannot be', () => {
 
 /** Whoever has more in `order` has no less in `counts`. */
 function expectSameOrder(counts: readonly number[], order: readonly number[]): void {
-  const ranked = counts.map((_, o) => o).sort((a, b) => order[a] - order[b] || b - a);
+  const ranked = counts.map((_, o) => o).sort((a, b) => order[a]! - order[b]! || b - a);
   const placed = ranked.map((o) => counts[o]);
-  expect(placed).toEqual([...placed].sort((a, b) => a - b));
+  expect(placed).toEqual([...placed].sort((a, b) => a! - b!));
 }

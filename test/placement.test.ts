@@ -38,7 +38,7 @@ describe('the arms of a finished mask', () => {
   /** As if rewired: hubs, and inputs of which the first are listened to more. */
   const source: Mask = [
     layerFromWeights(
-      fanInOf(made(plan, 1)[0]),
+      fanInOf(made(plan, 1)[0]!),
       Array.from({ length: 60 }, (_, i) => 60 - i),
       stream(4, 'test'),
     ),
@@ -64,20 +64,20 @@ describe('the arms of a finished mask', () => {
     const permuted = fanIns(placed(source, 'fan-in-permuted', 9));
     expect(permuted).not.toEqual(own);
     expect(permuted.map(sorted)).toEqual(own.map(sorted));
-    const cv = (mask: Mask): number => coefficientOfVariation(fanInOf(mask[0]));
+    const cv = (mask: Mask): number => coefficientOfVariation(fanInOf(mask[0]!));
     expect(Math.abs(cv(placed(source, 'lognormal', 9)) - cv(source))).toBeLessThan(0.01);
     expect(cv(placed(source, 'uniform', 9))).toBeLessThan(cv(source) / 1.5);
   });
 
   test('inputs-weighted listens to what the source listened to, fan-in-kept to all alike', () => {
-    const heard = Float64Array.from(fanOutOf(source[0]));
+    const heard = Float64Array.from(fanOutOf(source[0]!));
     const likeness = (arm: 'inputs-weighted' | 'fan-in-kept'): number => {
       const fanOuts = Array.from({ length: 20 }, (_, seed) =>
-        fanOutOf(placed(source, arm, seed)[0]),
+        fanOutOf(placed(source, arm, seed)[0]!),
       );
       return correlation(
         heard,
-        heard.map((_, i) => fanOuts.reduce((sum, f) => sum + f[i], 0)),
+        heard.map((_, i) => fanOuts.reduce((sum, f) => sum + f[i]!, 0)),
       );
     };
     expect(likeness('inputs-weighted')).toBeGreaterThan(0.9);
@@ -98,7 +98,7 @@ test('weighted inputs are drawn in proportion to their weights, and never one of
   expect(counts[0]).toBe(0);
   // SD at most sqrt(20000 / 4) = 71.
   for (const [i, count] of counts.entries()) {
-    expect(Math.abs(count - 2000 * weights[i])).toBeLessThan(4 * 71);
+    expect(Math.abs(count - 2000 * weights[i]!)).toBeLessThan(4 * 71);
   }
   expect(() => layerFromWeights([4], weights, stream(0, 'test'))).toThrow(RangeError);
 });
@@ -107,10 +107,10 @@ describe('hubs placed by a score', () => {
   test('go where the score is greatest, down to the least; ties to the lower index', () => {
     const scores = [[...Array(40).keys()].map((o) => (o * 7) % 40), new Array(20).fill(1)];
     const [first, second] = fanIns(made({ ...plan, scores }, 3));
-    const byScore = scores[0].map((_, o) => o).sort((a, b) => scores[0][a] - scores[0][b]);
-    expect(byScore.map((o) => first[o])).toEqual(sorted(first));
-    expect(second).toEqual(sorted(second).reverse());
-    expect(sorted(first)).toEqual(sorted(fanIns(made(plan, 3))[0]));
+    const byScore = scores[0]!.map((_, o) => o).sort((a, b) => scores[0]![a] - scores[0]![b]);
+    expect(byScore.map((o) => first![o])).toEqual(sorted(first!));
+    expect(second).toEqual(sorted(second!).reverse());
+    expect(sorted(first!)).toEqual(sorted(fanIns(made(plan, 3))[0]!));
   });
 
   test.each(['uniform', 'constant', 'erk', 'dense'] as const)('in a %s mask too', (family) => {
@@ -154,14 +154,14 @@ describe('weights that are rewound', () => {
   test('are those of the run that began, where both masks have the connection', () => {
     const [start, end] = [made(plan, 0), made(plan, 1)];
     const rewind = rewindFromTensors(initialModel(start, 5));
-    const fresh = initialWeights(end[0], 8, 0);
+    const fresh = initialWeights(end[0]!, 8, 0);
     const weights = startingWeights({ mask: end, seed: 8, rewind }, 0);
     const first = new Map(
-      positions(start[0]).map((at, k) => [at, initialWeights(start[0], 5, 0)[k]]),
+      positions(start[0]!).map((at, k) => [at, initialWeights(start[0]!, 5, 0)[k]]),
     );
-    const shared = positions(end[0]).filter((at) => first.has(at));
+    const shared = positions(end[0]!).filter((at) => first.has(at));
     expect(shared.length).toBeGreaterThan(20);
-    expect([...weights]).toEqual(positions(end[0]).map((at, k) => first.get(at) ?? fresh[k]));
+    expect([...weights]).toEqual(positions(end[0]!).map((at, k) => first.get(at) ?? fresh[k]));
     expect([...startingWeights({ mask: end, seed: 8 }, 0)]).toEqual([...fresh]);
   });
 
@@ -240,6 +240,6 @@ function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
   };
   const [x, y] = [centred(a), centred(b)];
   const dot = (u: number[], v: number[]): number =>
-    u.reduce((sum, value, i) => sum + value * v[i], 0);
+    u.reduce((sum, value, i) => sum + value * v[i]!, 0);
   return dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y));
 }

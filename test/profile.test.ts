@@ -40,19 +40,19 @@ function mostUnequal({ inputs, outputs, connections }: LayerSize): number {
   const spare = connections - outputs;
   const full = Math.floor(spare / (inputs - 1));
   const fanIn = Array.from({ length: outputs }, (_, o) => (o < full ? inputs : 1));
-  fanIn[full] += spare - full * (inputs - 1);
+  fanIn[full]! += spare - full * (inputs - 1);
   return coefficientOfVariation(fanIn);
 }
 
 describe('fan-in of every family', () => {
   test.each(VECTORS)('$family is as found independently', ({ family, rows }) => {
     for (const [index, [theta, least, median, most]] of rows.entries()) {
-      const cv = [0.5, 1, 2][index];
+      const cv = [0.5, 1, 2][index]!;
       const found = feasible(family, cv, probe);
       const { fanIn } = found;
       // Four digits were printed. A theta within the tolerance of CV moves its last digit.
       expect(Math.abs(found.theta / theta - 1)).toBeLessThan(1e-3);
-      expect([fanIn[0], (fanIn[127] + fanIn[128]) / 2, fanIn[255]]).toEqual([
+      expect([fanIn[0], (fanIn[127]! + fanIn[128]!) / 2, fanIn[255]]).toEqual([
         least,
         expect.closeTo(median, -0.31),
         most,
@@ -119,7 +119,7 @@ describe('fan-in of every family', () => {
 
   test('of CV 0 is constant in every family', () => {
     const constant = [...constantFanIn(probe)];
-    expect(constant[255] - constant[0]).toBe(1);
+    expect(constant[255]! - constant[0]!).toBe(1);
     for (const family of shapedFamilies) {
       expect([...feasible(family, 0, probe).fanIn]).toEqual(constant);
     }
@@ -131,7 +131,7 @@ describe('fan-in of every family', () => {
       for (const [inputs, outputs] of [
         [784, 128],
         [54, 64],
-      ]) {
+      ] as const) {
         const connections = Math.round((1 - sparsity) * inputs * outputs);
         const size = { inputs, outputs, connections };
         for (const family of shapedFamilies) {
@@ -208,7 +208,8 @@ describe('lognormal fan-in', () => {
         const fanIn = fanInBySigma(sigma, size);
         const naive = naiveTargets(sigma, size);
         // Largest remainder moves each target by less than one.
-        for (const [i, k] of fanIn.entries()) expect(Math.abs(k - naive[i])).toBeLessThan(1 + 1e-6);
+        for (const [i, k] of fanIn.entries())
+          expect(Math.abs(k - naive[i]!)).toBeLessThan(1 + 1e-6);
       }),
       { numRuns: 40 },
     );

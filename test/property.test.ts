@@ -84,7 +84,7 @@ function write(rig: Rig, model: Model, before?: Model): void {
 function oracle({ nodes, helper, data }: Model): readonly { out: string; parts: string }[] {
   const made: { out: string; parts: string }[] = [];
   for (const [n, { salt, values, from }] of nodes.entries()) {
-    const inputs = from.length > 0 ? from.map((one) => made[one].out) : [data[n]];
+    const inputs = from.length > 0 ? from.map((one) => made[one]!.out) : [data[n]!];
     // The key of a list names the tasks that it is of.
     const named = from.length > 0 ? from.map((one) => nameOf(one)) : [`data/${n}.txt`];
     const out = mixed([...inputs, String(salt), String(helper)], values);
@@ -102,7 +102,7 @@ interface Known {
 
 function expectMinimal(model: Model, events: readonly SaidEvent[], { sure, maybe }: Known): void {
   const wanted = oracle(model);
-  const partsOf = (task: string): string => wanted[Number(task.slice(1))].parts;
+  const partsOf = (task: string): string => wanted[Number(task.slice(1))]!.parts;
   const started = tasksOf(events, 'started').map(partsOf);
   expect(new Set(started).size).toBe(started.length);
   expect(started.filter((parts) => sure.has(parts))).toEqual([]);
@@ -134,7 +134,7 @@ async function makeAndKill(rig: Rig, model: Model, lines: number, known: Known):
     whole.map((line) => JSON.parse(line) as SaidEvent),
     'built',
   );
-  for (const task of built) known.sure.add(wanted[Number(task.slice(1))].parts);
+  for (const task of built) known.sure.add(wanted[Number(task.slice(1))]!.parts);
 }
 
 const small = fc.integer({ min: 0, max: 2 });
@@ -174,7 +174,7 @@ const someEdit: fc.Arbitrary<Edit> = fc
       case 'salt':
         return (model) => atNode(model, at, (node) => ({ ...node, salt: to }));
       case 'values':
-        return (model) => atNode(model, at, (node) => ({ ...node, values: [1, 2, 1000][to] }));
+        return (model) => atNode(model, at, (node) => ({ ...node, values: [1, 2, 1000][to]! }));
       case 'from':
         return (model) =>
           atNode(model, at, (node, n) => {

@@ -109,7 +109,7 @@ export function fixtureStudy(options: FixtureOptions = {}): Study {
 
 function fixtureRun(coordinates: Coordinates, method: Method, index: number): Run {
   const { dataset, sparsity, rule, profile, seed } = coordinates;
-  const { cv, after } = PROFILES[index % PROFILES.length];
+  const { cv, after } = PROFILES[index % PROFILES.length]!;
   const place = [dataset, sparsity, rule, profile, seed].filter((part) => part !== '').join(',');
   const task = method === 'dense' ? `dense[${dataset},${seed}]` : `${method}[${place}]`;
   const metrics = sourced(fixtureMetrics(coordinates, method, index), task, 'metrics');
@@ -136,7 +136,7 @@ function fixtureMetrics(at: Coordinates, method: Method, index: number): Trainin
       testAccuracy: Math.min(1, end - 0.09 * left + 0.0007 * random.normal()),
     };
   });
-  const last = epochs[EPOCHS - 1];
+  const last = epochs[EPOCHS - 1]!;
   return {
     method: method === 'rigl' ? 'rigl' : 'static',
     accuracy: last.testAccuracy,
@@ -157,19 +157,19 @@ function fixtureFanIn(rule: string, cv: number, name: string): FanInSummary {
   const widths = [INPUTS, ...HIDDEN, CLASSES];
   const sigma = Math.sqrt(ln(1 + cv * cv));
   const layers = widths.slice(1).map((outputs, l) => {
-    const inputs = widths[l];
-    const mean = l < densities.length ? densities[l] * inputs : inputs;
+    const inputs = widths[l]!;
+    const mean = l < densities.length ? densities[l]! * inputs : inputs;
     const fanIn = Array.from({ length: outputs }, () => {
       if (l === densities.length) return inputs;
-      const drawn = mean * exp(sigma * random.normal() - (sigma * sigma) / 2);
+      const drawn = mean! * exp(sigma * random.normal() - (sigma * sigma) / 2);
       return Math.min(inputs, Math.max(1, Math.round(drawn)));
     });
-    const connections = fanIn.reduce((sum, k) => sum + k, 0);
+    const connections = fanIn.reduce((sum, k) => sum! + k!, 0);
     return {
       inputs,
       outputs,
       connections,
-      density: connections / (inputs * outputs),
+      density: connections! / (inputs * outputs),
       cv: coefficientOfVariation(fanIn),
       fanIn,
       inactive: 0,
@@ -197,8 +197,8 @@ function fixtureEquilibrium(rule: string): EquilibriumRow {
     families: sourced(
       fit.layers.map((_, l) =>
         fitFanIn(
-          pilots.flatMap(({ end }) => end.value.layers[l].fanIn),
-          l === 0 ? INPUTS : HIDDEN[0],
+          pilots.flatMap(({ end }) => end.value.layers[l]!.fanIn),
+          l === 0 ? INPUTS : HIDDEN[0]!,
         ),
       ),
       `equilibrium[synth-digits,0.9,${rule}]`,
@@ -298,7 +298,7 @@ function fixtureGradient(run: Run): GradientRun {
 function fixtureWays(profiles: readonly string[], seeds: readonly string[]) {
   const plan = { widths: [INPUTS, ...HIDDEN, CLASSES], sparsity: 0.9, rule: 'erk' as const };
   const arms = profiles.map((profile, index) => {
-    const { cv, after } = PROFILES[index % PROFILES.length];
+    const { cv, after } = PROFILES[index % PROFILES.length]!;
     const runs = seeds.map((seed) => {
       const steps = [0, 100, 200, 300, 400];
       const records = steps.map((step) => {
@@ -313,7 +313,7 @@ function fixtureWays(profiles: readonly string[], seeds: readonly string[]) {
         task: `rigl[synth-digits,0.9,erk,${profile},${seed}]`,
         seed,
         steps,
-        fanIn: HIDDEN.map((_, l) => records.map((layers) => layers[l].fanIn)),
+        fanIn: HIDDEN.map((_, l) => records.map((layers) => layers[l]!.fanIn)),
         mask,
         overlap: [0.5, 0.5, 1],
       };
@@ -324,7 +324,7 @@ function fixtureWays(profiles: readonly string[], seeds: readonly string[]) {
   const [reference] = arms;
   const compared = seeds.length > 1 ? arms : arms.slice(1);
   const rows = compared.flatMap(({ profile, runs }) =>
-    convergenceOf(runs, reference.runs).map(
+    convergenceOf(runs, reference!.runs).map(
       (layer): ConvergenceRow => ({ ...at, start: profile, ...layer }),
     ),
   );
@@ -334,10 +334,10 @@ function fixtureWays(profiles: readonly string[], seeds: readonly string[]) {
   const portraits = arms.map(({ profile, runs: [run] }) => ({
     ...at,
     profile,
-    seed: run.seed,
+    seed: run!.seed,
     from: sourced(null, `portrait[synth-digits,0.9,erk,${profile}]`, 'portrait').from,
-    start: portraitOf(run.mask[0]),
-    end: portraitOf(run.mask[0]),
+    start: portraitOf(run!.mask[0]!),
+    end: portraitOf(run!.mask[0]!),
     image: { height: 28, width: 28, transposed: false },
   }));
   return { rows, histories, portraits };
@@ -462,7 +462,7 @@ function statisticsOf({ layers }: GradientRun) {
     };
   });
   return {
-    windows: [{ name: 'last' as const, from: 0, to: 1, batches: 1, layers: [...told, told[0]] }],
+    windows: [{ name: 'last' as const, from: 0, to: 1, batches: 1, layers: [...told, told[0]!] }],
   };
 }
 

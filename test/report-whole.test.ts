@@ -103,7 +103,7 @@ describe('a whole report', () => {
     const graph = report.html.slice(report.html.indexOf('class="graph"'));
     for (const { stage, tasks } of whole.graph) {
       expect(graph).toContain(`<a href="#stage-${stage}">`);
-      const list = graph.slice(graph.indexOf(`<div id="stage-${stage}">`)).split('</ul>')[0];
+      const list = graph.slice(graph.indexOf(`<div id="stage-${stage}">`)).split('</ul>')[0]!;
       expect(all(list, /<code>([^<]+)<\/code>/g)).toEqual(tasks);
     }
     expect(graph).toContain(
@@ -129,17 +129,17 @@ describe('the files beside it', () => {
   });
 
   test('hold a row for each run, with its task and digest', () => {
-    const { tables, form } = JSON.parse(report.files['metrics.json']);
+    const { tables, form } = JSON.parse(report.files['metrics.json']!);
     expect(form).toBe('metrics/1');
     expect(tables.runs).toHaveLength(whole.runs.length + whole.sweep.length + whole.placed.length);
     const [run] = whole.runs;
     expect(tables.runs[0]).toMatchObject({
       dataset: 'synth-digits',
-      accuracy: run.metrics.value.accuracy * 100,
-      task: run.metrics.from.task,
-      digest: run.metrics.from.digest,
+      accuracy: run!.metrics.value.accuracy * 100,
+      task: run!.metrics.from.task,
+      digest: run!.metrics.from.digest,
     });
-    const lines = report.files['tables/runs.csv'].trimEnd().split('\n');
+    const lines = report.files['tables/runs.csv']!.trimEnd().split('\n');
     expect(lines).toHaveLength(tables.runs.length + 1);
   });
 
@@ -147,17 +147,17 @@ describe('the files beside it', () => {
     const [gone, ...sweep] = whole.sweep;
     const partial = { ...whole, sweep, claims: null };
     const tex = latexFiles(tidyTables(partial, gather(partial))).get('accuracy') ?? '';
-    const { sparsity, profile } = gone.coordinates;
+    const { sparsity, profile } = gone!.coordinates;
     expect(tex).toContain(`${sparsity} & erk & static & ${profile} & 2 of 3 &`);
     expect(tex.match(/ of 3 /g)).toHaveLength(1);
   });
 
   test('are LaTeX that fits a page: long tables in parts, only what a paper shows', () => {
-    const part = report.files['tables/contrasts-C1.tex'];
+    const part = report.files['tables/contrasts-C1.tex']!;
     expect(part).toMatch(/^% Every contrast behind the verdicts\. C1\n\\begin\{tabular\}\{ll/);
     const rows = part.split('\n').filter((line) => line.endsWith('\\\\'));
     const [claim] = whole.claims?.claims ?? [];
-    expect(rows).toHaveLength(1 + claim.contrasts.length);
+    expect(rows).toHaveLength(1 + claim!.contrasts.length);
     // C6 is of distances: nothing of it has a d.
     expect(report.files['tables/contrasts-C6.tex']).not.toMatch(/\$d\$/);
   });
@@ -239,7 +239,7 @@ describe('bad input', () => {
     for (const text of [html, ...Object.values(files)]) {
       expect(text).not.toMatch(/NaN|undefined|Infinity/);
     }
-    const { tables } = JSON.parse(files['metrics.json']);
+    const { tables } = JSON.parse(files['metrics.json']!);
     for (const row of tables.accuracy.filter((one: { n: number }) => one.n === 1)) {
       expect([row.sd, row.ci_low, row.ci_high]).toEqual([null, null, null]);
     }
@@ -267,7 +267,7 @@ describe('bad input', () => {
     expect(html).toMatch(/The\s+first\s+60\s+of\s+200\s+profiles/);
     expect(html).toContain('and 176 more');
     expect(html).toContain('<th scope="row">profile-199</th>');
-    expect(JSON.parse(files['metrics.json']).tables.accuracy.length).toBeGreaterThan(400);
+    expect(JSON.parse(files['metrics.json']!).tables.accuracy.length).toBeGreaterThan(400);
   });
 
   test('without figures of some kind is named', async () => {
@@ -285,11 +285,11 @@ describe('colours', () => {
       const value = Number.parseInt(color.slice(at, at + 2), 16) / 255;
       return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
     });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
   };
   const contrast = (a: string, b: string): number => {
     const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y);
-    return (high + 0.05) / (low + 0.05);
+    return (high! + 0.05) / (low! + 0.05);
   };
   const lights = ['light', 'dark'] as const;
 
@@ -308,8 +308,8 @@ describe('colours', () => {
       [dark ?? '', PAPER.dark],
     ]) {
       for (const name of ['soft', 'link', 'good', 'near', 'bad']) {
-        const color = new RegExp(`--${name}: (#[0-9a-f]{6})`).exec(sheet)?.[1] ?? '';
-        expect([name, color, contrast(color, paper) > 4.5]).toEqual([name, color, true]);
+        const color = new RegExp(`--${name}: (#[0-9a-f]{6})`).exec(sheet!)?.[1] ?? '';
+        expect([name, color, contrast(color, paper!) > 4.5]).toEqual([name, color, true]);
       }
     }
   });

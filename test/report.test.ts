@@ -123,7 +123,7 @@ describe('the report', () => {
     const study = fixtureStudy({ seeds: 1 });
     const lacking = without(study, ['static[synth-digits,0.9,uniform,lognormal-cv1,0]'], 'failed');
     expect(profilesOf(lacking)).toEqual(profilesOf(study));
-    expect(gather(lacking)[0].settings[0].profiles).toEqual(profilesOf(study));
+    expect(gather(lacking)[0]!.settings[0]!.profiles).toEqual(profilesOf(study));
   });
 
   test('can be made of nothing, of a dense network alone, and without one', async () => {

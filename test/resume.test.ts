@@ -91,9 +91,9 @@ test('a damaged checkpoint is not gone on from', async () => {
   expect((await stopped.ended).code).toBe(130);
   const root = open({ path: join(rig.folder, 'cache/store.lmdb'), noSubdir: true, maxDbs: 16 });
   const partials = root.openDB<Buffer, string>({ name: 'partial', encoding: 'binary' });
-  const [{ key, value }] = [...partials.getRange()];
+  const { key, value } = [...partials.getRange()][0]!;
   const bytes = Buffer.from(value);
-  bytes[bytes.length - 2] ^= 1;
+  bytes[bytes.length - 2]! ^= 1;
   partials.putSync(key, bytes);
   await root.close();
   writeFileSync(gate, '');

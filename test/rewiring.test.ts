@@ -33,7 +33,7 @@ describe('the drop fraction', () => {
     const at = [0, 250, 500, 750].map((step) => dropFraction(step, schedule));
     const expected = [0.3, 0.15 * (1 + Math.SQRT1_2), 0.15, 0.15 * (1 - Math.SQRT1_2)];
     at.forEach((fraction, i) => {
-      expect(fraction).toBeCloseTo(expected[i], 12);
+      expect(fraction).toBeCloseTo(expected[i]!, 12);
     });
   });
 
@@ -157,7 +157,7 @@ describe('rewiring a network', () => {
   /** The example by hand as the first layer, with moments that tell where they come from. */
   const byHandNetwork = (): Network => {
     const network = createNetwork(createMemory(), [byHand.mask, output], 32, 2);
-    const [{ weights, bias, gradient }] = network.layers;
+    const { weights, bias, gradient } = network.layers[0]!;
     weights.values.view().set(byHand.weights);
     weights.moments.forEach((moment, m) => {
       moment.view().set([1, 2, 3, 4, 5, 6].map((k) => k + 10 * m));
@@ -181,7 +181,7 @@ describe('rewiring a network', () => {
   test('RigL: kept and regrown connections keep weight and moments, new ones have 0', () => {
     const network = byHandNetwork();
     const record = rewire(network, rigl(network));
-    const [{ mask, rows, sources, weights, bias }] = network.layers;
+    const { mask, rows, sources, weights, bias } = network.layers[0]!;
     const expected = layer(4, [
       [0, 3],
       [1, 3],
@@ -193,8 +193,8 @@ describe('rewiring a network', () => {
       expected.columns,
     ]);
     expect(weights.values.view()).toEqual(Float32Array.of(0.5, 0, 0.2, 0.9, -0.3, 0));
-    expect([...weights.moments[0].view()]).toEqual([1, 0, 3, 4, 5, 0]);
-    expect([...weights.moments[1].view()]).toEqual([11, 0, 13, 14, 15, 0]);
+    expect([...weights.moments[0]!.view()]).toEqual([1, 0, 3, 4, 5, 0]);
+    expect([...weights.moments[1]!.view()]).toEqual([11, 0, 13, 14, 15, 0]);
     expect([...bias.values.view()]).toEqual([7, 7, 7]);
     expect(record).toEqual({
       step: 4,
@@ -214,28 +214,28 @@ describe('rewiring a network', () => {
     const expected = new Float64Array(12);
     const random = stream(3, 'accumulate');
     for (let batch = 0; batch < 3; batch++) {
-      for (const { view } of [network.input, network.layers[0].gradient]) {
+      for (const { view } of [network.input, network.layers[0]!.gradient]) {
         view().forEach((_, at, array) => {
           array[at] = random.normal();
         });
       }
       addGradients(network, 32, room, sums);
       const dW = new Float64Array(12);
-      const [X, dY] = [network.input.view(), network.layers[0].gradient.view()];
+      const [X, dY] = [network.input.view(), network.layers[0]!.gradient.view()];
       naive.denseWeightGradient(X, dY, dW, 4, 3, 32);
       naive.add(expected, dW, 12);
     }
     const scores = summedScores(network, sums, room);
     expect(scores(0).scores).toHaveLength(12);
     scores(0).scores.forEach((score, position) => {
-      expect(score).toBeCloseTo(expected[position], 4);
+      expect(score).toBeCloseTo(expected[position]!, 4);
     });
     // The dense layer is never rewired: nothing is kept for it.
     expect(scores(1).scores).toHaveLength(0);
     const record = rewire(network, { ...rigl(network), scores });
     const byHandScores = Float32Array.from(expected);
     const { mask } = rewireLayer({ ...byHand, scores: byHandScores });
-    expect(network.layers[0].mask).toEqual(mask);
+    expect(network.layers[0]!.mask).toEqual(mask);
     expect(record.replaced).toEqual([3, 0]);
   });
 
@@ -258,7 +258,7 @@ describe('rewiring a network', () => {
   test('RigL: the transposed index follows, so that gradients flow where connections are', () => {
     const network = byHandNetwork();
     rewire(network, rigl(network));
-    const [{ starts, targets, order }] = network.layers;
+    const { starts, targets, order } = network.layers[0]!;
     expect([...starts.view()]).toEqual([0, 2, 3, 4, 6]);
     expect([...targets.view()].map((at) => at / 64)).toEqual([0, 2, 1, 2, 0, 1]);
     expect([...order.view()]).toEqual([0, 4, 2, 5, 1, 3]);
@@ -267,10 +267,10 @@ describe('rewiring a network', () => {
   test('a neuron that loses its last connection is counted and says 0', () => {
     const network = byHandNetwork();
     // Neuron 2's weights are the least now, and only the first rows have gradients.
-    network.layers[0].weights.values.view().set([5, 4, 3, 2, 0.1, 0.2]);
-    network.layers[0].gradient.view()[2 * 16 + 2] = 0;
+    network.layers[0]!.weights.values.view().set([5, 4, 3, 2, 0.1, 0.2]);
+    network.layers[0]!.gradient.view()[2 * 16 + 2] = 0;
     const record = rewire(network, rigl(network, 0.34));
-    const [{ mask, bias }] = network.layers;
+    const { mask, bias } = network.layers[0]!;
     expect(mask.rows[2]).toBe(mask.rows[3]);
     expect(record.withoutFanIn).toEqual([1, 0]);
     expect([...bias.values.view()]).toEqual([7, 7, 0]);
@@ -293,19 +293,19 @@ describe('rewiring a network', () => {
     const run = (seed: number, step: number) => {
       const initial = [mask, denseLayer(64, 3)];
       const network = createNetwork(createMemory(), initial, 32, 1);
-      const [{ weights }] = network.layers;
+      const { weights } = network.layers[0]!;
       weights.values.view().set(initialWeights(mask, 3, 0));
       const scores = setScores(network, seed, step);
       const record = rewire(network, { step, fraction: 0.3, scores, initial });
-      return { record, after: network.layers[0] };
+      return { record, after: network.layers[0]! };
     };
     const { record, after } = run(1, 100);
     expect(after.mask.columns).toHaveLength(64 * 20);
     expect(record.replaced[0]).toBe(Math.trunc(64 * 20 * 0.3));
     // About 3 % of what was dropped grows back by chance: 384 of the 11904 positions not kept.
     expect(record.new[0]).toBeGreaterThan(350);
-    expect(after.weights.values.view().filter((w) => w === 0)).toHaveLength(record.new[0]);
-    expect(sharedConnections(mask, after.mask)).toBe(64 * 20 - record.new[0]);
+    expect(after.weights.values.view().filter((w) => w === 0)).toHaveLength(record.new[0]!);
+    expect(sharedConnections(mask, after.mask)).toBe(64 * 20 - record.new[0]!);
     expect(run(1, 100).after.mask).toEqual(after.mask);
     expect(run(1, 200).after.mask).not.toEqual(after.mask);
     expect(run(2, 100).after.mask).not.toEqual(after.mask);
@@ -317,12 +317,12 @@ describe('rewiring a network', () => {
     for (let seed = 0; seed < 4000; seed++) {
       const scores = randomScores(12, stream(seed, 'set', 4, 0));
       const { mask } = rewireLayer({ ...byHand, weights, scores });
-      for (const position of positionsOf(mask)) counts[position]++;
+      for (const position of positionsOf(mask)) counts[position]!++;
     }
     // Positions 7, 8 and 9 are kept; 3 of the 9 others are grown.
     expect([7, 8, 9].map((position) => counts[position])).toEqual([4000, 4000, 4000]);
     for (const position of [0, 1, 2, 3, 4, 5, 6, 10, 11]) {
-      expect(Math.abs(counts[position] - 4000 / 3)).toBeLessThan(150);
+      expect(Math.abs(counts[position]! - 4000 / 3)).toBeLessThan(150);
     }
   });
 });
@@ -373,7 +373,7 @@ function naiveRewire({ mask, weights, scores, fraction }: LayerRewiring): Rewire
   const dense = old.length === inputs * outputs;
   const count = dense ? 0 : Math.trunc(old.length * fraction);
   const weakest = old
-    .map((position, c) => ({ position, size: Math.abs(weights[c]) }))
+    .map((position, c) => ({ position, size: Math.abs(weights[c]!) }))
     .sort((a, b) => a.size - b.size || a.position - b.position);
   const kept = new Set(weakest.slice(count).map(({ position }) => position));
   const grown = Array.from(scores, (g, position) => ({ position, size: Math.abs(g) }))

@@ -16,7 +16,7 @@ const parsed = (text: string): { result: Result<Located>; suspects: Diagnostic[]
 };
 const scalarOf = (text: string): unknown => {
   const { result } = parsed(text);
-  return result.ok ? result.value.value : result.diagnostics[0].message;
+  return result.ok ? result.value.value : result.diagnostics[0]!.message;
 };
 
 describe('numbers', () => {

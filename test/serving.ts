@@ -8,7 +8,7 @@ import { expect, onTestFinished } from 'vitest';
 import { FetchError, type FetchOptions, fetchFiles } from '../src/engine/fetch/fetch.ts';
 import type { SourceFile } from '../src/engine/stage.ts';
 import { openStore } from '../src/engine/store/lmdb/lmdb-store.ts';
-import type { Store } from '../src/engine/store/store.ts';
+import type { BlobStore } from '../src/engine/store/store.ts';
 
 /** A folder that goes when the test is over. */
 export function folder(files: Readonly<Record<string, Uint8Array | string>> = {}): string {
@@ -18,11 +18,11 @@ export function folder(files: Readonly<Record<string, Uint8Array | string>> = {}
   return path;
 }
 
-/** A store that is closed when the test is over. */
-export function store(): Store {
+/** The blobs of a store that is closed when the test is over. */
+export function store(): BlobStore {
   const opened = openStore(folder(), () => undefined);
   onTestFinished(() => opened.close());
-  return opened;
+  return opened.blobs;
 }
 
 /** How a server answers one request. */
@@ -34,7 +34,7 @@ export async function server(
 ): Promise<{ url: string; asked: string[] }> {
   const asked: string[] = [];
   const listening = createServer((request, response) => {
-    const answer = answers[Math.min(asked.length, answers.length - 1)];
+    const answer = answers[Math.min(asked.length, answers.length - 1)]!;
     asked.push(request.url ?? '');
     answer(response, request);
   });
@@ -49,12 +49,14 @@ export async function server(
 /** Fetches one file; gives its bytes as kept, the warnings, and the error if any. */
 export async function fetched(
   source: SourceFile,
-  options: Partial<FetchOptions> = {},
+  {
+    blobs: into = store(),
+    ...options
+  }: Partial<FetchOptions> & { readonly blobs?: BlobStore } = {},
 ): Promise<{ bytes?: Uint8Array | undefined; warnings: string[]; error?: Error }> {
   const warnings: string[] = [];
-  const into = options.store ?? store();
   const all: FetchOptions = {
-    store: into,
+    blobs: into,
     mirrors: [],
     progress: () => undefined,
     warn: (message) => warnings.push(message),
@@ -65,7 +67,7 @@ export async function fetched(
   };
   try {
     const digests = await fetchFiles([source], all);
-    return { bytes: into.blob(digests[source.name]), warnings };
+    return { bytes: await into.get(digests[source.name]!), warnings };
   } catch (error) {
     expect(error).toBeInstanceOf(FetchError);
     return { warnings, error: error as Error };

@@ -65,9 +65,9 @@ describe('a stage that asks for the graph', () => {
     const [source, work, aside, report] = STAGES;
     const graphOf = async (stages: readonly string[]): Promise<string> =>
       JSON.stringify((await planned(stages)).get('report')?.params);
-    expect(await graphOf([report, aside, work, source])).toBe(await graphOf(STAGES));
-    expect(await graphOf([source, work, report])).toBe(await graphOf(STAGES));
-    expect(await graphOf([source, work.replace('10]', '10, 3]'), report])).not.toBe(
+    expect(await graphOf([report!, aside!, work!, source!])).toBe(await graphOf(STAGES));
+    expect(await graphOf([source!, work!, report!])).toBe(await graphOf(STAGES));
+    expect(await graphOf([source!, work!.replace('10]', '10, 3]'), report!])).not.toBe(
       await graphOf(STAGES),
     );
   });
@@ -95,12 +95,12 @@ describe('a stage that asks for the graph', () => {
 
   test('may not be given it, as a param or by an axis', async () => {
     const [source, work, , report] = STAGES;
-    const given = report.replace('title: x', 'title: x, graph: {}');
-    await expect(planned([source, work, given])).rejects.toThrow(
+    const given = report!.replace('title: x', 'title: x, graph: {}');
+    await expect(planned([source!, work!, given])).rejects.toThrow(
       '`graph` is a param that the engine fills in for report.ts',
     );
-    const swept = report.replace('report.ts,', 'report.ts, matrix: { graph: [1] },');
-    await expect(planned([source, work, swept])).rejects.toThrow(
+    const swept = report!.replace('report.ts,', 'report.ts, matrix: { graph: [1] },');
+    await expect(planned([source!, work!, swept])).rejects.toThrow(
       'axis `graph` is a param that the engine fills in for report.ts',
     );
   });

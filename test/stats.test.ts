@@ -55,8 +55,8 @@ describe('t tests', () => {
           expect(ours.statistic).toBeCloseTo(theirs.statistic, 8);
           expect(ours.df).toBeCloseTo(theirs.df, 8);
           expect(ours.p).toBeCloseTo(theirs.pValue, 8);
-          expect(ours.ci?.[0]).toBeCloseTo(theirs.ci[0], 6);
-          expect(ours.ci?.[1]).toBeCloseTo(theirs.ci[1], 6);
+          expect(ours.ci?.[0]).toBeCloseTo(theirs.ci[0]!, 6);
+          expect(ours.ci?.[1]).toBeCloseTo(theirs.ci[1]!, 6);
         }
       }),
       { numRuns: 50 },
@@ -140,7 +140,7 @@ test('NaN and Infinity are an error in every test, not a result', () => {
     (bad) => spearman(bad, good),
     (bad) => spearman(good, bad),
     (bad) => ranks(bad),
-    (bad) => bootstrapInterval([bad], ([x]) => x.reduce((a, b) => a + b), { random: stream(1) }),
+    (bad) => bootstrapInterval([bad], ([x]) => x!.reduce((a, b) => a + b), { random: stream(1) }),
     (bad) => holm(bad.map((p) => p / 5)),
     (bad) => bad.map((d) => powerOfTwoSamples(d, 10)),
     (bad) => fanInShape(bad),
@@ -233,7 +233,7 @@ describe("Holm's adjustment", () => {
       fc.property(fc.array(p, { minLength: 1, maxLength: 12 }), (ps) => {
         const theirs = padjust(ps, 'holm');
         holm(ps).forEach((ours, i) => {
-          expect(ours).toBeCloseTo(theirs[i], 12);
+          expect(ours).toBeCloseTo(theirs[i]!, 12);
         });
       }),
       { numRuns: 100 },
@@ -257,7 +257,7 @@ describe('correlation', () => {
     const theirs = pcorrtest(a, b);
     expect(r).toBeCloseTo(theirs.pcorr, 9);
     expect(p).toBeCloseTo(theirs.pValue, 9);
-    expect(ci?.[1]).toBeCloseTo(theirs.ci[1], 9);
+    expect(ci?.[1]).toBeCloseTo(theirs.ci[1]!, 9);
   });
 
   test('r = 0.93 of ten configurations is known to about (.72, .98)', () => {
@@ -265,7 +265,7 @@ describe('correlation', () => {
     const x = Array.from({ length: 10 }, (_, i) => i - 4.5);
     const w = x.map((v) => v * v - mean(x.map((u) => u * u)));
     const [sx, sw] = [x, w].map((v) => Math.sqrt(mean(v.map((u) => u * u))));
-    const y = x.map((v, i) => 0.93 * (v / sx) + Math.sqrt(1 - 0.93 * 0.93) * (w[i] / sw));
+    const y = x.map((v, i) => 0.93 * (v / sx!) + Math.sqrt(1 - 0.93 * 0.93) * (w[i]! / sw!));
     const { r, ci } = pearson(x, y);
     expect(r).toBeCloseTo(0.93, 12);
     expect(ci?.[0]).toBeCloseTo(0.72, 2);
@@ -281,7 +281,7 @@ describe('correlation', () => {
     ];
     const x = [1, 2, 3, 4, 5, 6];
     for (const [size, p] of expected) {
-      const y = x.map((value, i) => value + size * [1, -1, 1, 1, -1, -1][i]);
+      const y = x.map((value, i) => value + size * [1, -1, 1, 1, -1, -1][i]!);
       for (const found of [
         pearson(x, y),
         pearson(
@@ -319,7 +319,7 @@ describe('correlation', () => {
 });
 
 describe('the bootstrap', () => {
-  const difference = ([x, y]: readonly (readonly number[])[]) => mean(x) - mean(y);
+  const difference = ([x, y]: readonly (readonly number[])[]) => mean(x!) - mean(y!);
 
   test('comes near the t interval for means, and to the same bits for the same seed', () => {
     const draw = () =>
@@ -339,17 +339,17 @@ describe('the bootstrap', () => {
   });
 
   test('of d holds d, and of r holds r', () => {
-    const d = ([x, y]: readonly (readonly number[])[]) => effectSizes(x, y).d;
+    const d = ([x, y]: readonly (readonly number[])[]) => effectSizes(x!, y!).d;
     const random = stream(2, 'bootstrap');
     const [low, high] = bootstrapInterval([a, b], d, { random, resamples: 500 }) ?? [0, 0];
     const size = effectSizes(a, b).d ?? 0;
     expect(low).toBeLessThan(size);
     expect(high).toBeGreaterThan(size);
-    const pairs = a.map((x, i) => [x, b[i]] as const);
+    const pairs = a.map((x, i) => [x, b[i]!] as const);
     const r = ([sample]: readonly (readonly (readonly [number, number])[])[]) =>
       pearsonR(
-        sample.map(([x]) => x),
-        sample.map(([, y]) => y),
+        sample!.map(([x]) => x),
+        sample!.map(([, y]) => y),
       );
     const interval = bootstrapInterval([pairs], r, { random, resamples: 500 }) ?? [0, 0];
     expect(interval[0]).toBeLessThan(0.9128);
@@ -362,7 +362,7 @@ describe('the bootstrap', () => {
     let covered = 0;
     for (let i = 0; i < 200; i++) {
       const x = Array.from({ length: 15 }, () => random.normal());
-      const ci = bootstrapInterval([x], ([s]) => mean(s), { random, resamples: 400 });
+      const ci = bootstrapInterval([x], ([s]) => mean(s!), { random, resamples: 400 });
       if (ci && ci[0] < 0 && ci[1] > 0) covered += 1;
     }
     expect(covered / 200).toBeGreaterThan(0.87);
@@ -371,8 +371,8 @@ describe('the bootstrap', () => {
 
   test('is one point of what does not vary, and null of what is not defined', () => {
     const random = stream(4, 'bootstrap');
-    expect(bootstrapInterval([[2, 2, 2]], ([x]) => mean(x), { random })).toEqual([2, 2]);
-    expect(bootstrapInterval([[1]], ([x]) => mean(x), { random })).toBeNull();
+    expect(bootstrapInterval([[2, 2, 2]], ([x]) => mean(x!), { random })).toEqual([2, 2]);
+    expect(bootstrapInterval([[1]], ([x]) => mean(x!), { random })).toBeNull();
     expect(bootstrapInterval([[1, 2]], () => null, { random })).toBeNull();
   });
 });

@@ -10,7 +10,7 @@ const SAMPLES = 64_000;
 /** Code is compiled for good after so many steps. */
 const WARM_UP = 6000;
 
-const { optimizer, views } = JSON.parse(process.argv[2]) as {
+const { optimizer, views } = JSON.parse(process.argv[2]!) as {
   readonly optimizer: TrainingOptions['optimizer'];
   /** Views to create in each step, to show that they would be seen. */
   readonly views: number;

@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Digest, digestOf, type Key, type TaskId } from '../src/engine/model/key.ts';
 import { type ActionRecord, LEASE_MS } from '../src/engine/model/record.ts';
 import { openStore } from '../src/engine/store/lmdb/lmdb-store.ts';
-import type { Store } from '../src/engine/store/store.ts';
+import { keptOutput, type Store } from '../src/engine/store/store.ts';
 import { checkFormat } from '../src/engine/store/store-format.ts';
 
 const newFolder = (): string => {
@@ -59,86 +59,90 @@ function traceOf(key: Key, ...outputs: readonly Uint8Array[]): ActionRecord {
 describe('blobs', () => {
   test('are kept under their digest, across processes and openings', async () => {
     const { store, folder } = opened();
-    const digest = store.putBlob(bytesOf('some bytes'));
+    const digest = await store.blobs.put(bytesOf('some bytes'));
     expect(digest).toBe(digestOf('some bytes'));
-    expect(store.putBlob(bytesOf('some bytes'))).toBe(digest);
-    expect(store.putBlob(new Uint8Array(0))).toBe(digestOf(''));
+    expect(await store.blobs.put(bytesOf('some bytes'))).toBe(digest);
+    expect(await store.blobs.put(new Uint8Array(0))).toBe(digestOf(''));
     await store.close();
     const again = opened(folder).store;
-    expect(new TextDecoder().decode(again.blob(digest))).toBe('some bytes');
-    expect(again.blob(digestOf(''))).toHaveLength(0);
-    expect([again.hasBlob(digest), again.hasBlob(digestOf('other'))]).toEqual([true, false]);
-    expect(again.blob(digestOf('other'))).toBeUndefined();
+    expect(new TextDecoder().decode(await again.blobs.get(digest))).toBe('some bytes');
+    expect(await again.blobs.get(digestOf(''))).toHaveLength(0);
+    expect(await again.blobs.missing([digest, digestOf('other')])).toEqual([digestOf('other')]);
+    expect(await again.blobs.get(digestOf('other'))).toBeUndefined();
   });
 
   test('that do not fit their digest any more are told and dropped, never given out', async () => {
     const { store, folder } = opened();
-    const digest = store.putBlob(bytesOf('some bytes'));
+    const digest = await store.blobs.put(bytesOf('some bytes'));
     await store.close();
     await behindTheBack(folder, 'blobs', (blobs) =>
       blobs.putSync(digest, Buffer.from('some bites')),
     );
     const { store: again, damaged } = opened(folder);
-    expect(again.hasBlob(digest)).toBe(true);
-    expect(again.blob(digest)).toBeUndefined();
+    expect(await again.blobs.missing([digest])).toEqual([]);
+    expect(await again.blobs.get(digest)).toBeUndefined();
     expect(damaged).toEqual([digest]);
-    expect(again.hasBlob(digest)).toBe(false);
-    again.putBlob(bytesOf('some bytes'));
-    expect(again.blob(digest)).toHaveLength(10);
+    expect(await again.blobs.missing([digest])).toEqual([digest]);
+    await again.blobs.put(bytesOf('some bytes'));
+    expect(await again.blobs.get(digest)).toHaveLength(10);
   });
 });
 
 describe('a commit', () => {
-  test('keeps trace, blobs and the latest key at once, and drops the checkpoint', () => {
+  test('keeps trace, blobs and the latest key at once, and drops the checkpoint', async () => {
     const { store } = opened();
     const key = keyOf('one');
-    store.putPartial(key, bytesOf('half-way'));
+    await store.checkpoints.put(key, bytesOf('half-way'));
     const blobs = [bytesOf('a'), bytesOf('b')];
     const trace = traceOf(key, ...blobs);
-    store.commit({ trace, blobs });
-    expect(store.trace(key)).toEqual(trace);
-    expect(blobs.map((bytes) => store.hasBlob(digestOf(bytes)))).toEqual([true, true]);
-    expect([store.latest(task), store.partial(key)]).toEqual([key, undefined]);
+    await store.actions.put([{ record: trace, outputs: blobs.map(keptOutput) }]);
+    expect(await store.actions.get(key)).toEqual(trace);
+    expect(await store.blobs.missing(blobs.map(digestOf))).toEqual([]);
+    expect(await store.actions.latest([task, 'other' as TaskId])).toEqual(new Map([[task, key]]));
+    expect(await store.checkpoints.get(key)).toBeUndefined();
   });
 
-  test('that fails half-way leaves nothing behind', () => {
+  test('that fails half-way leaves nothing behind', async () => {
     const { store } = opened();
     const key = keyOf('one');
-    store.putPartial(key, bytesOf('half-way'));
+    await store.checkpoints.put(key, bytesOf('half-way'));
     const impossible = { ...traceOf(key), task: 'x'.repeat(5000) as TaskId };
-    expect(() => store.commit({ trace: impossible, blobs: [bytesOf('a')] })).toThrow(
+    const commit = { record: impossible, outputs: [keptOutput(bytesOf('a'))] };
+    await expect(store.actions.put([commit])).rejects.toThrow(
       expect.objectContaining({ name: 'StoreError' }),
     );
-    expect([store.trace(key), store.hasBlob(digestOf('a'))]).toEqual([undefined, false]);
-    expect(store.partial(key)).toEqual(Buffer.from('half-way'));
+    expect(await store.actions.get(key)).toBeUndefined();
+    expect(await store.blobs.missing([digestOf('a')])).toEqual([digestOf('a')]);
+    expect(await store.checkpoints.get(key)).toEqual(Buffer.from('half-way'));
   });
 });
 
 describe('checkpoints', () => {
-  test('come back as they were put, the last one only', () => {
+  test('come back as they were put, the last one only', async () => {
     const { store } = opened();
     const key = keyOf('one');
-    expect(store.partial(key)).toBeUndefined();
-    store.putPartial(key, bytesOf('first'));
-    store.putPartial(key, bytesOf('second'));
-    expect(store.partial(key)).toEqual(Buffer.from('second'));
-    store.dropPartial(key);
-    store.dropPartial(key);
-    expect(store.partial(key)).toBeUndefined();
+    expect(await store.checkpoints.get(key)).toBeUndefined();
+    await store.checkpoints.put(key, bytesOf('first'));
+    await store.checkpoints.put(key, bytesOf('second'));
+    expect(await store.checkpoints.get(key)).toEqual(Buffer.from('second'));
+    await store.checkpoints.drop(key);
+    await store.checkpoints.drop(key);
+    expect(await store.checkpoints.get(key)).toBeUndefined();
   });
 
   test('that are damaged are told and dropped', async () => {
     const { store, folder } = opened();
     const key = keyOf('one');
-    store.putPartial(key, bytesOf('state'));
+    await store.checkpoints.put(key, bytesOf('state'));
     await store.close();
     await behindTheBack(folder, 'partial', (partials) => {
       const bytes = Buffer.from(partials.get(key));
-      bytes[bytes.length - 1] ^= 1;
+      bytes[bytes.length - 1]! ^= 1;
       partials.putSync(key, bytes);
     });
     const { store: again, damaged } = opened(folder);
-    expect([again.partial(key), again.partial(key)]).toEqual([undefined, undefined]);
+    expect(await again.checkpoints.get(key)).toBeUndefined();
+    expect(await again.checkpoints.get(key)).toBeUndefined();
     expect(damaged).toEqual([digestOf('state')]);
   });
 });
@@ -148,39 +152,40 @@ describe('leases', () => {
 
   test('one owner has an action until it is given back', () => {
     const { store } = opened();
-    expect(store.acquire(key, 'me', 1000)).toBeUndefined();
-    expect(store.acquire(key, 'me', 1001)).toBeUndefined();
-    expect(store.acquire(key, 'you', 1002)).toEqual({ owner: 'me', renewed: 1001 });
-    store.release(key, 'you');
-    expect(store.acquire(key, 'you', 1003)?.owner).toBe('me');
-    store.release(key, 'me');
-    expect(store.acquire(key, 'you', 1004)).toBeUndefined();
+    expect(store.leases.acquire(key, 'me', 1000)).toBeUndefined();
+    expect(store.leases.acquire(key, 'me', 1001)).toBeUndefined();
+    expect(store.leases.acquire(key, 'you', 1002)).toEqual({ owner: 'me', renewed: 1001 });
+    store.leases.release(key, 'you');
+    expect(store.leases.acquire(key, 'you', 1003)?.owner).toBe('me');
+    store.leases.release(key, 'me');
+    expect(store.leases.acquire(key, 'you', 1004)).toBeUndefined();
   });
 
   test('one lasts for as long as is right for its holder: not at all when he is gone, longer when he lives', () => {
     const { store } = opened();
     const holder = { task: 'a' as TaskId, host: 'here', pid: 1 };
-    const you = (lease: number) => store.acquire(key, 'you', 2 * LEASE_MS, holder, () => lease);
-    store.acquire(key, 'me', 0, holder);
+    const you = (lease: number) =>
+      store.leases.acquire(key, 'you', 2 * LEASE_MS, holder, () => lease);
+    store.leases.acquire(key, 'me', 0, holder);
     expect(you(3 * LEASE_MS)?.owner).toBe('me');
     expect(you(0)).toBeUndefined();
   });
 
   test('one that is renewed lasts; one that is not may be taken over, and cannot be renewed after that', () => {
     const { store } = opened();
-    store.acquire(key, 'me', 0);
-    store.renew([key, keyOf('other')], 'me', LEASE_MS - 1);
-    expect(store.acquire(key, 'you', LEASE_MS + 1)?.owner).toBe('me');
-    expect(store.acquire(key, 'you', 2 * LEASE_MS - 1)).toBeUndefined();
-    store.renew([key], 'me', 2 * LEASE_MS);
-    store.release(key, 'me');
-    expect(store.acquire(key, 'me', 2 * LEASE_MS)?.owner).toBe('you');
-    expect(store.acquire(keyOf('other'), 'you', 0)).toBeUndefined();
+    store.leases.acquire(key, 'me', 0);
+    store.leases.renew([key, keyOf('other')], 'me', LEASE_MS - 1);
+    expect(store.leases.acquire(key, 'you', LEASE_MS + 1)?.owner).toBe('me');
+    expect(store.leases.acquire(key, 'you', 2 * LEASE_MS - 1)).toBeUndefined();
+    store.leases.renew([key], 'me', 2 * LEASE_MS);
+    store.leases.release(key, 'me');
+    expect(store.leases.acquire(key, 'me', 2 * LEASE_MS)?.owner).toBe('you');
+    expect(store.leases.acquire(keyOf('other'), 'you', 0)).toBeUndefined();
   });
 });
 
 describe('memory of runs', () => {
-  test('runs come newest first, latest keys as last put', () => {
+  test('runs come newest first, latest keys as last put', async () => {
     const { store } = opened();
     const run = (id: string) => ({
       id,
@@ -192,16 +197,16 @@ describe('memory of runs', () => {
       tasks: {},
     });
     for (const id of ['20260101T000000-b', '20260102T000000-a', '20260101T000001-c']) {
-      store.putRun(run(id));
+      store.history.put(run(id));
     }
-    expect(store.runs().map(({ id }) => id)).toEqual([
+    expect(store.history.runs().map(({ id }) => id)).toEqual([
       '20260102T000000-a',
       '20260101T000001-c',
       '20260101T000000-b',
     ]);
-    store.setLatest(new Map([[task, keyOf('one')]]));
-    store.setLatest(new Map([[task, keyOf('two')]]));
-    expect(store.latest(task)).toBe(keyOf('two'));
+    await store.actions.setLatest(new Map([[task, keyOf('one')]]));
+    await store.actions.setLatest(new Map([[task, keyOf('two')]]));
+    expect(await store.actions.latest([task])).toEqual(new Map([[task, keyOf('two')]]));
   });
 });
 

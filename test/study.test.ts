@@ -76,7 +76,7 @@ describe('the study, in miniature', () => {
       'C1-networks not tested',
       'C5-networks not tested',
     ]);
-    const impossible = claims[1].contrasts.find(({ verdict }) => verdict === 'not tested');
+    const impossible = claims[1]!.contrasts.find(({ verdict }) => verdict === 'not tested');
     expect(impossible).toMatchObject({ label: '32-16 0.8 erk lognormal-cv2.5' });
     expect(impossible?.reason).toContain('= 2.00 there');
     expect(rig.read('artifacts/report/report.html')).toContain('Which neurons become hubs');

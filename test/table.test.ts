@@ -273,7 +273,7 @@ describe('synth-forest', () => {
   });
 
   test('has 10 quantities, one of 4 areas and one of 40 soils a row', () => {
-    const { samples, numeric, labels } = splits[1];
+    const { samples, numeric, labels } = splits[1]!;
     expect(numeric).toHaveLength(10 * labels.length);
     for (let n = 0; n < labels.length; n++) {
       const flags = samples.subarray(54 * n, 54 * (n + 1));
@@ -353,7 +353,7 @@ describe('Covertype', () => {
     expect(all.numeric).toBeInstanceOf(Int16Array);
     const counts = (labels: Uint8Array): number[] => {
       const each: number[] = Array(classes).fill(0);
-      for (const label of labels) each[label]++;
+      for (const label of labels) each[label]!++;
       return each;
     };
     expect(counts(all.labels)).toEqual([211840, 283301, 35754, 2747, 9493, 17367, 20510]);

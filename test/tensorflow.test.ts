@@ -16,7 +16,7 @@ import {
   type TrainingOptions,
   train,
 } from '../src/network/train.ts';
-import type { Mask } from '../src/sparse/mask.ts';
+import type { LayerMask, Mask } from '../src/sparse/mask.ts';
 import { makeMask } from '../src/sparse/wiring.ts';
 import { decodeSafetensors, encodeSafetensors, type TensorFile } from '../src/tensor.ts';
 import { repository } from './rig.ts';
@@ -75,13 +75,13 @@ function lossesOf(trainIt: Train, job: TrainingJob): readonly number[] {
     ...quiet,
     due: () => true,
     save({ metadata }) {
-      const { lossSum, epochs } = JSON.parse(metadata.position);
+      const { lossSum, epochs } = JSON.parse(metadata.position!);
       if (epochs.length === 0) sums.push(lossSum);
     },
   });
   const N = dataset.train.labels.length;
   sums.push(metrics.loss * N);
-  return sums.slice(1).map((sum, b) => (sum - sums[b]) / Math.min(BATCH, N - b * BATCH));
+  return sums.slice(1).map((sum, b) => (sum - sums[b]!) / Math.min(BATCH, N - b * BATCH));
 }
 
 const apart = (a: number, b: number): number => Math.abs(a - b) / Math.abs(a);
@@ -97,8 +97,8 @@ describe.each(BACKENDS)('TensorFlow.js with %s', (_, name, backend) => {
     const same = lossesOf(theirs, job);
     expect(ours).toHaveLength(STEPS);
     expect(same).toHaveLength(STEPS);
-    expect(ours[STEPS - 1]).toBeLessThan(ours[0] / 2);
-    expect(Math.max(...ours.map((loss, b) => apart(loss, same[b])))).toBeLessThan(
+    expect(ours[STEPS - 1]).toBeLessThan(ours[0]! / 2);
+    expect(Math.max(...ours.map((loss, b) => apart(loss, same[b]!)))).toBeLessThan(
       STEP_LOSS_TOLERANCE,
     );
   });
@@ -113,11 +113,11 @@ describe.each(BACKENDS)('TensorFlow.js with %s', (_, name, backend) => {
       ACCURACY_TOLERANCE,
     );
     for (const [e, { loss }] of ours.metrics.epochs.entries()) {
-      expect(apart(loss, same.metrics.epochs[e].loss)).toBeLessThan(TENSORFLOW_TOLERANCE);
+      expect(apart(loss, same.metrics.epochs[e]!.loss)).toBeLessThan(TENSORFLOW_TOLERANCE);
     }
     expect(Object.keys(same.model.tensors)).toEqual(Object.keys(ours.model.tensors));
     for (const [tensor, { shape }] of Object.entries(ours.model.tensors)) {
-      expect(same.model.tensors[tensor].shape).toEqual(shape);
+      expect(same.model.tensors[tensor]!.shape).toEqual(shape);
     }
     expect(same.mask).toEqual(ours.mask);
     expect({ ...same.metrics, loss: 0, accuracy: 0, epochs: [] }).toEqual({
@@ -143,7 +143,7 @@ describe.each(BACKENDS)('TensorFlow.js with %s', (_, name, backend) => {
     });
     expect(saved).toHaveLength(10);
     for (const state of [saved[2], saved[4], saved[9]]) {
-      const resumed = theirs(job, { ...quiet, resume: decodeSafetensors(state) });
+      const resumed = theirs(job, { ...quiet, resume: decodeSafetensors(state!) });
       expect(resumed.metrics).toEqual(whole.metrics);
       expect(resumed.model).toEqual(whole.model);
     }
@@ -173,13 +173,13 @@ describe.each(BACKENDS)('TensorFlow.js with %s', (_, name, backend) => {
     'keeps absent connections and the biases of unconnected neurons at 0',
     async () => {
       await ready();
-      const [first, ...rest] = SPARSE;
-      const rows = first.rows.map((at, o) => (o > 0 ? at - first.rows[1] : 0));
+      const [first, ...rest] = SPARSE as [LayerMask, ...LayerMask[]];
+      const rows = first.rows.map((at, o) => (o > 0 ? at - first.rows[1]! : 0));
       const mask = [{ ...first, rows, columns: first.columns.slice(first.rows[1]) }, ...rest];
       const { model } = theirs({ ...JOB, mask }, quiet);
-      expect(model.tensors['layers.0.bias'].data[0]).toBe(0);
-      expect(model.tensors['layers.0.bias'].data[1]).not.toBe(0);
-      expect(model.tensors['layers.0.values'].shape).toEqual([mask[0].columns.length]);
+      expect(model.tensors['layers.0.bias']!.data[0]).toBe(0);
+      expect(model.tensors['layers.0.bias']!.data[1]).not.toBe(0);
+      expect(model.tensors['layers.0.values']!.shape).toEqual([mask[0]!.columns.length]);
     },
   );
 });

@@ -162,7 +162,7 @@ describe('engine: tensorflow', () => {
       expect(why).toMatchObject({
         status: 'reuse',
         tolerance: 0.01,
-        parts: { tools: { [CORE]: '4.22.0', [WASM[0]]: '4.22.0' } },
+        parts: { tools: { [CORE]: '4.22.0', [WASM[0]!]: '4.22.0' } },
       });
 
       // Its JavaScript without its native library: the same backend, so the same key.

@@ -141,7 +141,7 @@ describe('a resumed run ends in the same bits', () => {
   it('but not from the state of another job', () => {
     const states: TensorFile[] = [];
     train(JOB, { ...quiet, save: (state) => states.push(state) });
-    const resume = states[0];
+    const resume = states[0]!;
     expect(() => train({ ...JOB, seed: 2 }, { ...quiet, resume })).toThrow('another job');
     const { 'layers.1.bias.moments.0': _, ...tensors } = resume.tensors;
     expect(() => train(JOB, { ...quiet, resume: { ...resume, tensors } })).toThrow(
@@ -199,8 +199,8 @@ describe('training', () => {
     expect(metrics.epochs.map(({ epoch }) => epoch)).toEqual(
       Array.from({ length: 30 }, (_, e) => e + 1),
     );
-    expect(metrics.epochs[0].loss).toBeLessThan(2);
-    expect(metrics.loss).toBeLessThan(metrics.epochs[0].loss / 5);
+    expect(metrics.epochs[0]!.loss).toBeLessThan(2);
+    expect(metrics.loss).toBeLessThan(metrics.epochs[0]!.loss / 5);
     expect(metrics.steps).toBe(30 * STEPS_PER_EPOCH);
   });
 
@@ -208,7 +208,7 @@ describe('training', () => {
     for (const batch of [1, 1000]) {
       const { metrics } = train({ ...JOB, options: { ...OPTIONS, batch } }, quiet);
       expect(metrics.steps).toBe(OPTIONS.epochs * Math.ceil(150 / batch));
-      expect(metrics.loss).toBeLessThan(metrics.epochs[0].loss);
+      expect(metrics.loss).toBeLessThan(metrics.epochs[0]!.loss);
     }
   });
 
@@ -218,25 +218,25 @@ describe('training', () => {
     expect(metrics.method).toBe('rigl');
     expect(metrics.connections).toEqual(connections);
     expect(mask.map(({ columns }) => columns.length)).toEqual(connections);
-    expect(mask.map(({ rows }, l) => rows[MASK[l].outputs])).toEqual(connections);
+    expect(mask.map(({ rows }, l) => rows[MASK[l]!.outputs])).toEqual(connections);
     expect(mask[2]).toEqual(MASK[2]);
-    expect(mask[0].columns).not.toEqual(MASK[0].columns);
+    expect(mask[0]!.columns).not.toEqual(MASK[0]!.columns);
     // Every second batch from the third on, while fewer than 75 % of 12 have been seen.
     expect(metrics.rewirings.map(({ step }) => step)).toEqual([2, 4, 6, 8]);
     for (const { replaced, new: grown } of metrics.rewirings) {
       expect(replaced[2]).toBe(0);
-      expect(replaced[0]).toBeGreaterThanOrEqual(grown[0]);
+      expect(replaced[0]).toBeGreaterThanOrEqual(grown[0]!);
     }
-    expect(metrics.rewirings[0].replaced[0]).toBeGreaterThan(0);
+    expect(metrics.rewirings[0]!.replaced[0]).toBeGreaterThan(0);
     expect(Object.keys(model.tensors)).toContain('layers.0.values');
   });
 
   it('keeps the bias of a neuron without connections at 0, and counts it', () => {
     const { model, metrics } = train(JOB, quiet);
-    expect(model.tensors['layers.0.bias'].data[2]).toBe(0);
-    expect(model.tensors['layers.0.bias'].data[1]).not.toBe(0);
+    expect(model.tensors['layers.0.bias']!.data[2]).toBe(0);
+    expect(model.tensors['layers.0.bias']!.data[1]).not.toBe(0);
     expect(metrics.withoutFanIn).toEqual([1, 1, 0]);
-    const listeners = [MASK[1], MASK[2]].map(
+    const listeners = [MASK[1]!, MASK[2]!].map(
       ({ columns, inputs }) => inputs - new Set(columns).size,
     );
     expect(metrics.withoutFanOut).toEqual([...listeners, 0]);
@@ -249,23 +249,23 @@ describe('training', () => {
       const steps = [0, ...metrics.rewirings.map(({ step }) => step)];
       expect(topology.tensors.steps).toEqual({ shape: [5], data: Int32Array.from(steps) });
       MASK.forEach(({ outputs, columns, rows }, l) => {
-        const { shape, data } = topology.tensors[`layers.${l}.fan_in`];
+        const { shape, data } = topology.tensors[`layers.${l}.fan_in`]!;
         expect(shape).toEqual([5, outputs]);
         const row = (u: number) => [...data.subarray(u * outputs, (u + 1) * outputs)];
-        const fanIn = (ends: Int32Array) => [...ends.slice(1)].map((end, o) => end - ends[o]);
+        const fanIn = (ends: Int32Array) => [...ends.slice(1)].map((end, o) => end - ends[o]!);
         expect(row(0)).toEqual(fanIn(rows));
-        expect(row(4)).toEqual(fanIn(mask[l].rows));
+        expect(row(4)).toEqual(fanIn(mask[l]!.rows));
         for (let u = 0; u < 5; u++) {
           expect(row(u).reduce((a, b) => a + b)).toBe(columns.length);
           if (u > 0) {
-            const { withoutFanIn, overlap } = metrics.rewirings[u - 1];
-            expect(row(u).filter((k) => k === 0)).toHaveLength(withoutFanIn[l]);
+            const { withoutFanIn, overlap } = metrics.rewirings[u - 1]!;
+            expect(row(u).filter((k) => k === 0)).toHaveLength(withoutFanIn[l]!);
             expect(overlap[l]).toBeLessThanOrEqual(1);
           }
         }
       });
-      expect(metrics.rewirings[3].overlap[0]).toBeLessThan(1);
-      expect(metrics.rewirings[3].overlap[2]).toBe(1);
+      expect(metrics.rewirings[3]!.overlap[0]).toBeLessThan(1);
+      expect(metrics.rewirings[3]!.overlap[2]).toBe(1);
     },
   );
 
@@ -278,7 +278,7 @@ describe('training', () => {
     });
     expect(masks[1]).toEqual(masks[0]);
     expect(masks[2]).not.toEqual(masks[0]);
-    expect(masks[2].map(({ columns }) => columns.length)).toEqual(
+    expect(masks[2]!.map(({ columns }) => columns.length)).toEqual(
       MASK.map(({ columns }) => columns.length),
     );
   });
@@ -302,7 +302,7 @@ describe('training', () => {
     });
     const dataset = { ...JOB.dataset, train: constant(JOB.dataset.train) };
     const { metrics } = train({ ...JOB, dataset, rewiring: RIGL }, quiet);
-    expect(metrics.loss).toBeLessThan(metrics.epochs[0].loss);
+    expect(metrics.loss).toBeLessThan(metrics.epochs[0]!.loss);
   });
 
   it('reports progress in samples', () => {
@@ -325,14 +325,14 @@ describe('gradients of each neuron', () => {
     const [first, last] = measured.gradients.windows;
     expect(first).toMatchObject({ name: 'first', from: 0, to: 3, batches: 3 });
     expect(last).toMatchObject({ name: 'last', from: 8, to: 12, batches: 4 });
-    for (const { layers } of [first, last]) {
+    for (const { layers } of [first!, last!]) {
       layers.forEach(({ fanIn, l1, l2, perConnection }, l) => {
-        const { rows } = MASK[l];
+        const { rows } = MASK[l]!;
         fanIn.forEach((k, o) => {
-          expect(k).toBe(rows[o + 1] - rows[o]);
-          expect(perConnection[o]).toBeCloseTo(k === 0 ? 0 : l1[o] / k, 7);
-          expect(l2[o]).toBeLessThanOrEqual(l1[o] * (1 + 1e-6));
-          expect(l1[o]).toBeLessThanOrEqual(l2[o] * Math.sqrt(k) * (1 + 1e-6));
+          expect(k).toBe(rows[o + 1]! - rows[o]!);
+          expect(perConnection[o]).toBeCloseTo(k === 0 ? 0 : l1[o]! / k, 7);
+          expect(l2[o]).toBeLessThanOrEqual(l1[o]! * (1 + 1e-6));
+          expect(l1[o]).toBeLessThanOrEqual(l2[o]! * Math.sqrt(k) * (1 + 1e-6));
         });
       });
     }
@@ -352,11 +352,11 @@ describe('gradients of each neuron', () => {
     const { model, gradients } = train(job, quiet);
     MASK.forEach((mask, l) => {
       const before = initialWeights(mask, job.seed, l);
-      const after = model.tensors[`layers.${l}.values`].data;
-      const { l1, l2 } = gradients.windows[0].layers[l];
+      const after = model.tensors[`layers.${l}.values`]!.data;
+      const { l1, l2 } = gradients.windows[0]!.layers[l]!;
       for (let o = 0; o < mask.outputs; o++) {
         const row = before.subarray(mask.rows[o], mask.rows[o + 1]);
-        const moved = Array.from(row, (w, k) => after[mask.rows[o] + k] - w);
+        const moved = Array.from(row, (w, k) => after[mask.rows[o]! + k]! - w);
         expect(l1[o]).toBeCloseTo(
           moved.reduce((sum, d) => sum + Math.abs(d), 0),
           5,
@@ -372,10 +372,10 @@ describe('gradients of each neuron', () => {
     const { gradients } = train({ ...JOB, rewiring: RIGL, gradients: windows }, quiet);
     const [first, last] = gradients.windows;
     // Batches 0, 1 and 2, of which RigL takes the last.
-    expect(first.batches).toBe(2);
-    expect(last.batches).toBe(3);
-    expect(first.layers[0].fanIn).toEqual(
-      [...MASK[0].rows.slice(1)].map((e, o) => e - MASK[0].rows[o]),
+    expect(first!.batches).toBe(2);
+    expect(last!.batches).toBe(3);
+    expect(first!.layers[0]!.fanIn).toEqual(
+      [...MASK[0]!.rows.slice(1)].map((e, o) => e - MASK[0]!.rows[o]!),
     );
   });
 });
@@ -385,7 +385,7 @@ describe('what cannot be trained is said clearly', () => {
   const withTrain = (split: Dataset['train']) => ({ dataset: { ...dataset, train: split } });
   const nothing = { samples: new Uint8Array(), labels: new Uint8Array() };
   const labels = dataset.train.labels.with(7, 3);
-  const beyond = { ...MASK[0], columns: MASK[0].columns.with(0, 99) };
+  const beyond = { ...MASK[0]!, columns: MASK[0]!.columns.with(0, 99) };
 
   it.each<[string, Partial<TrainingJob>]>([
     ['batch is 0, not a whole number from 1', { options: { ...OPTIONS, batch: 0 } }],
@@ -426,12 +426,12 @@ describe('what cannot be trained is said clearly', () => {
       withTrain({ ...dataset.train, samples: new Uint8Array() }),
     ],
     ['all training samples are one constant', { dataset: { ...dataset, std: 0 } }],
-    ['layer 1 does not take what layer 0 gives', { mask: [MASK[0], MASK[2]] }],
-    ['the mask takes 24 inputs, but samples have 22 features', { mask: [MASK[1], MASK[2]] }],
-    ['the mask gives 12 outputs, but the data set has 3 classes', { mask: [MASK[0], MASK[1]] }],
+    ['layer 1 does not take what layer 0 gives', { mask: [MASK[0]!, MASK[2]!] }],
+    ['the mask takes 24 inputs, but samples have 22 features', { mask: [MASK[1]!, MASK[2]!] }],
+    ['the mask gives 12 outputs, but the data set has 3 classes', { mask: [MASK[0]!, MASK[1]!] }],
     ['the mask has no layers', { mask: [] }],
-    ['ascending', { mask: [beyond, MASK[1], MASK[2]] }],
-    ['layer 1 has no connections', { mask: [MASK[0], randomLayer(24, 12, 0), MASK[2]] }],
+    ['ascending', { mask: [beyond, MASK[1]!, MASK[2]!] }],
+    ['layer 1 has no connections', { mask: [MASK[0]!, randomLayer(24, 12, 0), MASK[2]!] }],
   ])('%s', (message, change) => {
     const attempt = () => train({ ...JOB, ...change }, quiet);
     expect(attempt).toThrow(message);

@@ -159,8 +159,8 @@ describe('fsck', () => {
     const [damaged, missing] = await new Promise<string[]>((resolve) => {
       void behindTheBack(rig, 'blobs', 'binary', (blobs) => {
         const keys = [...blobs.getKeys()];
-        blobs.putSync(keys[0], Buffer.from('bit rot'));
-        blobs.removeSync(keys[1]);
+        blobs.putSync(keys[0]!, Buffer.from('bit rot'));
+        blobs.removeSync(keys[1]!);
         resolve(keys);
       });
     });
@@ -169,7 +169,7 @@ describe('fsck', () => {
     );
     await behindTheBack(rig, 'traces', 'json', (traces) => {
       const [key] = traces.getKeys();
-      const trace: { parts: object } = traces.get(key);
+      const trace: { parts: object } = traces.get(key!);
       traces.putSync('d'.repeat(64), { ...trace, key: 'd'.repeat(64) });
     });
     const found = await rig.run('fsck', '--json');

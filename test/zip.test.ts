@@ -76,7 +76,7 @@ describe('a member of an archive', () => {
     const { url, asked } = await server((response) => response.end(ARCHIVE));
     const into = store();
     const options = {
-      store: into,
+      blobs: into,
       mirrors: [],
       progress: () => undefined,
       warn: () => undefined,
@@ -147,7 +147,7 @@ describe('a member of an archive', () => {
 
   test('that is damaged is told by its CRC; another content, by its digest', async () => {
     const stored = Buffer.from(zipSync({ 'gzip/letters': [LETTERS, { level: 0 }] }));
-    stored[100] ^= 1;
+    stored[100]! ^= 1;
     expect(await archiveError(stored)).toContain(
       'the member gzip/letters is damaged: its CRC does not fit',
     );

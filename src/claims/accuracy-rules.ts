@@ -147,8 +147,8 @@ function drawGrowth(label: string, effects: readonly Effect[]): Drawn {
   const weights = ordered.map((_, i) => ((i - middle) / squares) * (ordered.length - 1));
   const estimate = linearEstimate(
     ordered.flatMap(({ a, b }, i) => [
-      { values: valuesOf(a), weight: weights[i] },
-      { values: valuesOf(b), weight: -weights[i] },
+      { values: valuesOf(a), weight: weights[i]! },
+      { values: valuesOf(b), weight: -weights[i]! },
     ]),
   );
   const none = { a: { label: 'effects, hardest above easiest', observed: [] }, b: null };

@@ -123,11 +123,11 @@ function drawMean(
     cells.map(({ a, b }) => mean(valuesOf(a.observed)) - mean(valuesOf(b.observed))),
   );
   const { datasets, seeds } = basisOf(cells);
-  const [{ a }] = cells;
+  const [{ a }] = cells as [Cell];
   const words = pointWords(without(a.at, over === 'all profiles' ? ['profile'] : ['sparsity']));
   return {
     label: `${words} ${over}`.trim(),
-    dataset: datasets.length === 1 ? datasets[0] : 'all',
+    dataset: datasets.length === 1 ? datasets[0]! : 'all',
     datasets,
     a: { label: `${over} (${cells.length})`, observed: [] },
     b: null,

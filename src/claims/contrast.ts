@@ -88,7 +88,7 @@ export function sizesOf(claim: string, { a, b, sized, dataset, label, also }: Dr
   if (!sized || b === null) return { d: null, dCi: null, dDdof0: null, g: null, also: also() };
   const [x, y] = [valuesOf(a.observed), valuesOf(b.observed)];
   const sizes = effectSizes(x, y);
-  const d = (samples: readonly (readonly number[])[]) => effectSizes(samples[0], samples[1]).d;
+  const d = (samples: readonly (readonly number[])[]) => effectSizes(samples[0]!, samples[1]!).d;
   const random = stream(0, 'claims', claim, dataset, label);
   const hasInterval = sizes.d !== null && Math.min(x.length, y.length) >= SEEDS_FOR_INTERVAL_OF_D;
   return {
@@ -158,7 +158,7 @@ export function absent(
 
 /** Runs that an arm lacks, in words; empty when it has them all. */
 export const withoutRuns = (missing: readonly Absence[]): readonly string[] =>
-  missing.length === 0 ? [] : [`${counted(missing.length, 'run')} missing (${missing[0].reason})`];
+  missing.length === 0 ? [] : [`${counted(missing.length, 'run')} missing (${missing[0]!.reason})`];
 
 /** The numbers of some observations. */
 export const valuesOf = (observed: readonly Observed[]): number[] =>

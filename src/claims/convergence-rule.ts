@@ -141,8 +141,8 @@ function floorsOf(pairs: readonly number[], n: number): readonly number[] {
   let at = 0;
   for (let i = 0; i < n; i++) {
     for (let j = i + 1; j < n; j++, at++) {
-      sums[i] += pairs[at];
-      sums[j] += pairs[at];
+      sums[i]! += pairs[at]!;
+      sums[j]! += pairs[at]!;
     }
   }
   return sums.map((sum) => sum / (n - 1));

@@ -165,7 +165,7 @@ function drawCorrelation(
   { id, published, margin }: ClaimOf<'correlation'>,
   groups: readonly Group<Gradients>[],
 ): Drawn {
-  const { dataset = '', ...open } = groups[0].at;
+  const { dataset = '', ...open } = groups[0]!.at;
   const setting = Object.entries(open).flatMap(([axis, label]) =>
     CONFIGURED.has(axis) ? [] : [label],
   );
@@ -257,8 +257,8 @@ function correlationCompanions(
   const random = stream(0, 'claims', claim, dataset, 'configurations');
   const rOf = ([sample]: readonly (readonly Configuration[])[]) =>
     pearsonR(
-      sample.map(({ cv }) => cv),
-      sample.map(({ ratio }) => ratio),
+      sample!.map(({ cv }) => cv),
+      sample!.map(({ ratio }) => ratio),
     );
   const ranked = spearman(cvsOf(configurations), ratiosOf(configurations));
   const whole = pearsonOf(networks);
@@ -301,10 +301,10 @@ function layersOf(group: Group<Gradients>): readonly LayerRatios[] {
     return window ? [{ run, layers: window.layers.slice(0, -1) }] : [];
   });
   if (runs.length === 0) return [];
-  return runs[0].layers.flatMap((_, layer): readonly LayerRatios[] => {
+  return runs[0]!.layers.flatMap((_, layer): readonly LayerRatios[] => {
     type Layer = (typeof runs)[number]['layers'][number];
     const each = (measure: (layer: Layer) => number | null): readonly Observed[] =>
-      runs.flatMap(({ run, layers }) => observe(run, measure(layers[layer])));
+      runs.flatMap(({ run, layers }) => observe(run, measure(layers[layer]!)));
     const ratio = each(({ hierarchy }) => hierarchy.l2);
     if (ratio.length < runs.length) return [];
     const countOnly = each(({ hierarchy }) => hierarchy.l2Null);

@@ -62,8 +62,8 @@ export function decide(
     : drawn.map(() => null);
   const againstHolm = holm(drawn.map(({ pAgainst }, i) => assessed(pAgainst, i)));
   const contrasts = drawn.map((contrast, i): Decided => {
-    const ps = { pForHolm: forHolm[i], pAgainstHolm: againstHolm[i] };
-    return { drawn: contrast, ...ps, ...settle(contrast, why[i], ps) };
+    const ps = { pForHolm: forHolm[i]!, pAgainstHolm: againstHolm[i]! };
+    return { drawn: contrast, ...ps, ...settle(contrast, why[i]!, ps) };
   });
   return { ...conclude(contrasts), contrasts };
 }

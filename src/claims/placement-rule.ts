@@ -120,10 +120,10 @@ function effectsByPilot(pairs: readonly Both[]) {
   const byPilot = sides.map(
     ({ observed }) => new Map(observed.map((one) => [one.repetition, one])),
   );
-  return [...byPilot[0].keys()].flatMap((repetition) => {
+  return [...byPilot[0]!.keys()].flatMap((repetition) => {
     const all = byPilot.flatMap((side) => side.get(repetition) ?? []);
     if (all.length < sides.length) return [];
-    const values = [all[0].value - all[1].value, all[2].value - all[3].value] as const;
+    const values = [all[0]!.value - all[1]!.value, all[2]!.value - all[3]!.value] as const;
     return [{ repetition, values, from: all.flatMap(({ from }) => from) }];
   });
 }

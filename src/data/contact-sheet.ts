@@ -65,7 +65,7 @@ function enlarge(
   for (let y = 0; y < height * scale; y++) {
     const row = first + Math.floor(y / scale) * width;
     for (let x = 0; x < width * scale; x++) {
-      pixels[start + y * stride + x] = data[row + Math.floor(x / scale)];
+      pixels[start + y * stride + x] = data[row + Math.floor(x / scale)]!;
     }
   }
 }

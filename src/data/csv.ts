@@ -81,7 +81,7 @@ function checkEncoding(bytes: Uint8Array, name: string): void {
   if (offset === undefined) return;
   const before = bytes.subarray(0, offset);
   const line = countLines(before);
-  const byte = bytes[offset].toString(16).padStart(2, '0');
+  const byte = bytes[offset]!.toString(16).padStart(2, '0');
   throw new RangeError(`${name}, line ${line}: 0x${byte} at byte offset ${offset} is not UTF-8`);
 }
 
@@ -144,7 +144,7 @@ function startRows(bytes: Uint8Array, name: string, form: CsvForm): Rows {
       }
       let at = count * (record.length - 1);
       for (let column = 0; column < record.length; column++) {
-        const text = record[column];
+        const text = record[column]!;
         if (column === labelAt) {
           const label = labelOf(text, form);
           if (typeof label === 'string') fail(line, column, label);

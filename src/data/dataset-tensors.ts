@@ -90,17 +90,18 @@ function numericFromTensors(file: TensorFile, shape: DatasetShape): NumericColum
   const std = tensor(file, 'numeric.std', Float64Array, [columns.length]);
   const isRight = columns.every(
     (i, j) =>
-      i > (j === 0 ? -1 : columns[j - 1]) &&
+      i > (j === 0 ? -1 : columns[j - 1]!) &&
       i < shape.features &&
       Number.isFinite(mean[j]) &&
-      std[j] > 0 &&
-      std[j] < Infinity,
+      std[j]! > 0 &&
+      std[j]! < Infinity,
   );
   if (!isRight) throw new RangeError('the numeric columns of a data set cannot be normalised');
   return { columns, mean, std };
 }
 
-const scalar = (file: TensorFile, name: string): number => tensor(file, name, Float64Array, [1])[0];
+const scalar = (file: TensorFile, name: string): number =>
+  tensor(file, name, Float64Array, [1])[0]!;
 
 /** The data of one tensor, when it has this type and these sizes; an undefined size may be any. */
 function tensor<Data>(
@@ -111,7 +112,7 @@ function tensor<Data>(
 ): Data {
   if (!Object.hasOwn(tensors, name))
     throw new RangeError(`the tensor ${name} of a data set is missing`);
-  const found = tensors[name];
+  const found = tensors[name]!;
   const { shape, data } = found;
   const fits =
     shape.length === sizes.length &&

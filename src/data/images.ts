@@ -43,7 +43,11 @@ export function readImageSplits(
 
 /** Rows and columns of the images in an IDX file: the shape of a data set that does not tell its own. */
 export function imageSize(images: Uint8Array, name: string): { height: number; width: number } {
-  const [, height, width] = readIdx(images, name, { dimensions: 3 }).shape;
+  const [, height, width] = readIdx(images, name, { dimensions: 3 }).shape as [
+    number,
+    number,
+    number,
+  ];
   return { height, width };
 }
 
@@ -108,7 +112,7 @@ function moments(samples: Uint8Array): { readonly mean: number; readonly std: nu
   const n = samples.length;
   const histogram = new Uint32Array(256);
   // Counted by index: an iterator over 47 million pixels takes five times as long.
-  for (let i = 0; i < n; i++) histogram[samples[i]]++;
+  for (let i = 0; i < n; i++) histogram[samples[i]!]!++;
   let sum = 0;
   let squares = 0;
   histogram.forEach((count, value) => {

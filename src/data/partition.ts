@@ -40,14 +40,14 @@ export function stratifiedCount(
   const byRemainder = quotas
     .map((quota, label) => ({ label, remainder: quota - Math.floor(quota) }))
     .sort((a, b) => b.remainder - a.remainder || a.label - b.label);
-  for (const { label } of byRemainder.slice(0, missing)) counts[label]++;
-  return partition(labels, (_, label) => counts[label], { seed, name });
+  for (const { label } of byRemainder.slice(0, missing)) counts[label]!++;
+  return partition(labels, (_, label) => counts[label]!, { seed, name });
 }
 
 /** Samples of each label 0..255. */
 function classSizes(labels: Uint8Array): number[] {
   const sizes: number[] = Array(256).fill(0);
-  for (let i = 0; i < labels.length; i++) sizes[labels[i]]++;
+  for (let i = 0; i < labels.length; i++) sizes[labels[i]!]!++;
   return sizes;
 }
 
@@ -58,7 +58,7 @@ function partition(
 ): Partition {
   const members = classSizes(labels).map((size) => new Uint32Array(size));
   const filled = new Uint32Array(members.length);
-  for (let i = 0; i < labels.length; i++) members[labels[i]][filled[labels[i]]++] = i;
+  for (let i = 0; i < labels.length; i++) members[labels[i]!]![filled[labels[i]!]!++] = i;
   const isChosen = new Uint8Array(labels.length);
   let total = 0;
   for (const [label, indices] of members.entries()) {
@@ -105,8 +105,8 @@ function rowsAt<Items extends Uint8Array | Int16Array | Float32Array>(
   const width = widthOf(from, N);
   // Item by item: rows are short, and a view of each would take longer than its copy.
   for (let row = 0; row < indices.length; row++) {
-    const start = indices[row] * width;
-    for (let k = 0; k < width; k++) into[row * width + k] = from[start + k];
+    const start = indices[row]! * width;
+    for (let k = 0; k < width; k++) into[row * width + k] = from[start + k]!;
   }
   return into;
 }

@@ -41,17 +41,17 @@ export function curveThrough(stroke: ArrayLike<number>): Float64Array {
       const t = piece / PIECES;
       for (let axis = 0; axis < 2; axis++) {
         curve[at++] = catmullRom(
-          stroke[p0 + axis],
-          stroke[p1 + axis],
-          stroke[p2 + axis],
-          stroke[p3 + axis],
+          stroke[p0 + axis]!,
+          stroke[p1 + axis]!,
+          stroke[p2 + axis]!,
+          stroke[p3 + axis]!,
           t,
         );
       }
     }
   }
-  curve[at] = stroke[2 * last];
-  curve[at + 1] = stroke[2 * last + 1];
+  curve[at] = stroke[2 * last]!;
+  curve[at + 1] = stroke[2 * last + 1]!;
   return curve;
 }
 
@@ -84,17 +84,17 @@ function drawPiece(
   darkness: number,
 ): void {
   const reach = radius + 0.5;
-  const left = Math.max(0, Math.ceil(Math.min(ax, bx) - reach - 0.5));
-  const right = Math.min(size - 1, Math.floor(Math.max(ax, bx) + reach - 0.5));
-  const top = Math.max(0, Math.ceil(Math.min(ay, by) - reach - 0.5));
-  const bottom = Math.min(size - 1, Math.floor(Math.max(ay, by) + reach - 0.5));
-  const dx = bx - ax;
-  const dy = by - ay;
+  const left = Math.max(0, Math.ceil(Math.min(ax!, bx!) - reach - 0.5));
+  const right = Math.min(size - 1, Math.floor(Math.max(ax!, bx!) + reach - 0.5));
+  const top = Math.max(0, Math.ceil(Math.min(ay!, by!) - reach - 0.5));
+  const bottom = Math.min(size - 1, Math.floor(Math.max(ay!, by!) + reach - 0.5));
+  const dx = bx! - ax!;
+  const dy = by! - ay!;
   const length2 = dx * dx + dy * dy;
   for (let row = top; row <= bottom; row++) {
     for (let column = left; column <= right; column++) {
-      const x = column + 0.5 - ax;
-      const y = row + 0.5 - ay;
+      const x = column + 0.5 - ax!;
+      const y = row + 0.5 - ay!;
       const along = length2 === 0 ? 0 : (x * dx + y * dy) / length2;
       const nearest = Math.max(0, Math.min(1, along));
       const offX = x - nearest * dx;
@@ -103,7 +103,7 @@ function drawPiece(
       if (distance2 >= reach * reach) continue;
       const cover = darkness * Math.min(1, reach - Math.sqrt(distance2));
       const pixel = row * size + column;
-      if (cover > ink[pixel]) ink[pixel] = cover;
+      if (cover > ink[pixel]!) ink[pixel] = cover;
     }
   }
 }
@@ -116,7 +116,7 @@ export function erase({ size, ink }: Paper, x: number, y: number, radius: number
       const dx = column + 0.5 - x;
       const dy = row + 0.5 - y;
       const distance = Math.sqrt(dx * dx + dy * dy);
-      if (distance < reach) ink[row * size + column] *= Math.max(0, distance - reach + 1);
+      if (distance < reach) ink[row * size + column]! *= Math.max(0, distance - reach + 1);
     }
   }
 }
@@ -134,8 +134,8 @@ function blurLine(ink: Float64Array, from: number, step: number, count: number, 
   let before = 0;
   for (let i = 0; i < count; i++) {
     const at = from + i * step;
-    const here = ink[at];
-    const after = i + 1 < count ? ink[at + step] : 0;
+    const here = ink[at]!;
+    const after = i + 1 < count ? ink[at + step]! : 0;
     ink[at] = b * before + (1 - 2 * b) * here + b * after;
     before = here;
   }

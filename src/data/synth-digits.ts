@@ -74,7 +74,7 @@ function drawSplit(seed: number, split: string, count: number, difficulty: numbe
   for (let index = 0; index < count; index++) {
     const random = stream(seed, 'synth-digits', split, index);
     labels[index] = index % classes;
-    samples.set(drawDigit(labels[index], difficulty, random), index * features);
+    samples.set(drawDigit(labels[index]!, difficulty, random), index * features);
   }
   return { samples, labels };
 }
@@ -101,8 +101,8 @@ const NOISE = 8; // gray levels of SD, at most
 export function drawDigit(label: number, difficulty: number, random: Stream): Uint8Array {
   const mess = difficulty * messiness(random);
   const paper = blankPaper(SIZE);
-  const glyphs = digitGlyphs[label];
-  const glyph = glyphs[random.below(glyphs.length)];
+  const glyphs = digitGlyphs[label]!;
+  const glyph = glyphs[random.below(glyphs.length)]!;
   const place = placement(mess, random);
   const radius = between(random, 0.8, 1.9);
   for (const stroke of glyph) {
@@ -157,13 +157,13 @@ function placement(mess: number, random: Stream): Placement {
         points.copyWithin(at, at - 2, at);
         continue;
       }
-      const boxX = stroke[at] / GLYPH_BOX;
-      const boxY = stroke[at + 1] / GLYPH_BOX;
+      const boxX = stroke[at]! / GLYPH_BOX;
+      const boxY = stroke[at + 1]! / GLYPH_BOX;
       const x = (boxX - 0.5 + warp(0, boxX, boxY) + jitter(random, WOBBLE * mess)) * width;
       const y = (boxY - 0.5 + warp(1, boxX, boxY) + jitter(random, WOBBLE * mess)) * height;
       const leaning = x - shear * y;
-      points[at] = centreX + cos * leaning - sin * y;
-      points[at + 1] = centreY + sin * leaning + cos * y;
+      points[at] = centreX + cos! * leaning - sin! * y;
+      points[at + 1] = centreY + sin! * leaning + cos! * y;
     }
     return points;
   };
@@ -187,8 +187,8 @@ function warpField(amount: number, random: Stream): Warp {
     const upper = 2 * (row * side + column) + axis;
     const lower = upper + 2 * side;
     return (
-      (1 - down) * ((1 - right) * field[upper] + right * field[upper + 2]) +
-      down * ((1 - right) * field[lower] + right * field[lower + 2])
+      (1 - down) * ((1 - right) * field[upper]! + right * field[upper + 2]!) +
+      down * ((1 - right) * field[lower]! + right * field[lower + 2]!)
     );
   };
 }
@@ -219,9 +219,9 @@ function scribble(paper: Paper, random: Stream): void {
   const [sin, cos] = sincos(between(random, 0, TURN));
   const reach = between(random, 2, 5);
   const bow = jitter(random, 3);
-  const start = [x - cos * reach, y - sin * reach];
-  const middle = [x - sin * bow, y + cos * bow];
-  const end = [x + cos * reach, y + sin * reach];
+  const start = [x - cos! * reach, y - sin! * reach];
+  const middle = [x - sin! * bow, y + cos! * bow];
+  const end = [x + cos! * reach, y + sin! * reach];
   const radius = between(random, 0.5, 1.2);
   const darkness = between(random, 0.4, 1);
   const nib = { startRadius: radius, endRadius: 0.7 * radius, darkness };
@@ -244,7 +244,7 @@ function expose({ ink }: Paper, mess: number, random: Stream): Uint8Array {
     const bits = random.uint32();
     // The bytes of one draw add up to noise that is near enough to normal, at a tenth of its price.
     const sum = (bits & 255) + ((bits >>> 8) & 255) + ((bits >>> 16) & 255) + (bits >>> 24);
-    const gray = contrast * ink[pixel] + noise * (sum - black);
+    const gray = contrast * ink[pixel]! + noise * (sum - black);
     pixels[pixel] = Math.round(Math.min(255, Math.max(0, gray)));
   }
   return pixels;

@@ -116,7 +116,7 @@ interface Land {
 function drawLand(soils: readonly Soil[], random: Stream): Land {
   const where = random.uniform();
   const area = AREAS_UP_TO.findIndex((upTo) => where < upTo);
-  const height = AREA_HEIGHT[area] + random.normal();
+  const height = AREA_HEIGHT[area]! + random.normal();
   const soil = drawSoil(area, height, random);
   const aspect = between(random, 0, TURN);
   const [east, north] = sincos(aspect);
@@ -125,7 +125,7 @@ function drawLand(soils: readonly Soil[], random: Stream): Land {
   const toRoads = 2300 + 700 * height + 1100 * random.normal();
   const toFires = 1900 + 350 * height + 1000 * random.normal();
   const shade = (sunEast: number, sunHigh: number): number =>
-    254 * Math.min(1, Math.max(0, sunHigh + slope * (1.6 * sunEast * east - 1.1 * north)));
+    254 * Math.min(1, Math.max(0, sunHigh + slope * (1.6 * sunEast * east! - 1.1 * north!)));
   return {
     area,
     soil,
@@ -143,9 +143,9 @@ function drawLand(soils: readonly Soil[], random: Stream): Land {
     ].map(Math.round),
     niche: [
       height,
-      soils[soil].wet - (toWater - 270) / 260 - 0.008 * aboveWater + 0.5 * north,
-      -1.3 * height * slope * 4 - 7 * (slope - 0.2) * north,
-      soils[soil].rich + 0.35 * (height - AREA_HEIGHT[area]) * soils[soil].wet,
+      soils[soil]!.wet - (toWater - 270) / 260 - 0.008 * aboveWater + 0.5 * north!,
+      -1.3 * height * slope * 4 - 7 * (slope - 0.2) * north!,
+      soils[soil]!.rich + 0.35 * (height - AREA_HEIGHT[area]!) * soils[soil]!.wet,
     ],
   };
 }
@@ -162,7 +162,7 @@ function drawSoil(area: number, height: number, random: Stream): number {
   const rank = Math.min(random.below(5), random.below(5));
   const family = (area * 3 + rank) % families;
   const within = Math.floor(
-    SOIL_FAMILY * 0.5 + 0.8 * (height - AREA_HEIGHT[area]) + random.normal(),
+    SOIL_FAMILY * 0.5 + 0.8 * (height - AREA_HEIGHT[area]!) + random.normal(),
   );
   return family * SOIL_FAMILY + Math.min(SOIL_FAMILY - 1, Math.max(0, within));
 }
@@ -247,4 +247,4 @@ function kindOf(niche: Niche, random: Stream): number {
 const TINY = 1e-12;
 
 const squaredDistance = (a: Niche, b: Niche): number =>
-  a.reduce((sum, value, axis) => sum + (value - b[axis]) * (value - b[axis]), 0);
+  a.reduce((sum, value, axis) => sum + (value - b[axis]!) * (value - b[axis]!), 0);

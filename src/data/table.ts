@@ -22,7 +22,7 @@ export function samplesOf({ features, values, labels }: Table): TableSamples {
   let isShort = true;
   for (let n = 0, at = 0; n < N; n++) {
     for (let i = 0; i < features; i++, at++) {
-      const value = values[at];
+      const value = values[at]!;
       if (value === 0 || value === 1) continue;
       isNumeric[i] = 1;
       isShort &&= value === (value << 16) >> 16;
@@ -34,8 +34,8 @@ export function samplesOf({ features, values, labels }: Table): TableSamples {
   const numeric = isShort ? new Int16Array(N * J) : new Float32Array(N * J);
   for (let n = 0, at = 0, to = 0; n < N; n++) {
     for (let i = 0; i < features; i++, at++) {
-      if (isNumeric[i] === 1) numeric[to++] = values[at];
-      else samples[at] = values[at];
+      if (isNumeric[i] === 1) numeric[to++] = values[at]!;
+      else samples[at] = values[at]!;
     }
   }
   return { all: { samples, labels, ...(J === 0 ? {} : { numeric }) }, columns };
@@ -78,18 +78,18 @@ function momentsOf({ numeric, labels }: Split, columns: Int32Array): NumericColu
   }
   const mean = new Float64Array(J);
   const std = new Float64Array(J);
-  for (let n = 0, at = 0; n < N; n++) for (let j = 0; j < J; j++, at++) mean[j] += numeric[at];
-  for (let j = 0; j < J; j++) mean[j] /= N;
+  for (let n = 0, at = 0; n < N; n++) for (let j = 0; j < J; j++, at++) mean[j]! += numeric[at]!;
+  for (let j = 0; j < J; j++) mean[j]! /= N;
   for (let n = 0, at = 0; n < N; n++) {
     for (let j = 0; j < J; j++, at++) {
-      const off = numeric[at] - mean[j];
-      std[j] += off * off;
+      const off = numeric[at]! - mean[j]!;
+      std[j]! += off * off;
     }
   }
   for (let j = 0; j < J; j++) {
-    std[j] = Math.sqrt(std[j] / N);
+    std[j] = Math.sqrt(std[j]! / N);
     // What rounding leaves of a constant column is no spread to divide by.
-    if (!(std[j] > 1e-12 * Math.abs(mean[j]))) std[j] = 1;
+    if (!(std[j]! > 1e-12 * Math.abs(mean[j]!))) std[j] = 1;
   }
   return { columns, mean, std };
 }

@@ -65,8 +65,8 @@ export function createBatch(
       const rows = chosen.view();
       const classes = labels.view();
       for (let b = 0; b < n; b++) {
-        rows[b] = copy === undefined ? b : order[from + b];
-        classes[b] = split.labels[order[from + b]];
+        rows[b] = copy === undefined ? b : order[from + b]!;
+        classes[b] = split.labels[order[from + b]!]!;
       }
       if (copy === undefined) gather(split.samples, I, order, from, n, S.view());
       memory.kernels.assemble(S.at, chosen.at, input.at, room.at, I, n, B, scale, shift);
@@ -91,8 +91,8 @@ function gather(
   into: Uint8Array,
 ): void {
   for (let b = 0; b < n; b++) {
-    const first = order[from + b] * I;
-    for (let i = 0; i < I; i++) into[b * I + i] = samples[first + i];
+    const first = order[from + b]! * I;
+    for (let i = 0; i < I; i++) into[b * I + i] = samples[first + i]!;
   }
 }
 
@@ -108,8 +108,8 @@ export function standardise(
   if (numeric === undefined) return;
   const J = columns.length;
   for (let b = 0; b < n; b++) {
-    const first = order[from + b] * J;
-    for (let j = 0; j < J; j++) put(b, columns[j], (numeric[first + j] - mean[j]) / std[j]);
+    const first = order[from + b]! * J;
+    for (let j = 0; j < J; j++) put(b, columns[j]!, (numeric[first + j]! - mean[j]!) / std[j]!);
   }
 }
 

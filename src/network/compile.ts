@@ -67,11 +67,11 @@ const SECTION = [0, 5, 4, ...Buffer.from('wide')];
 
 /** A module in which pairs of 128-bit operations are joined, if V8 knows how. */
 export function compileWide(code: Uint8Array): object {
-  for (const [set] of FLAGS) setFlagsFromString(set);
+  for (const [set] of FLAGS) setFlagsFromString(set!);
   try {
     return new WebAssembly.Module(Uint8Array.of(...code, ...SECTION));
   } finally {
-    for (const [, reset] of FLAGS) setFlagsFromString(reset);
+    for (const [, reset] of FLAGS) setFlagsFromString(reset!);
   }
 }
 

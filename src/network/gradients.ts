@@ -71,10 +71,10 @@ export function createGradientMeter(
   const measure = (step: number): void => {
     const open = windows.filter(({ from, to }) => from <= step && step < to);
     if (open.length === 0) return;
-    for (const { batches } of open) batches[0]++;
+    for (const { batches } of open) batches[0]!++;
     layers.forEach(({ mask, weights, rows, outputs }, l) => {
       memory.kernels.rowNorms(weights.gradient.at, rows.at, l1.at, l2.at, outputs);
-      for (const sums of open) add(sums.layers[l], mask.rows, l1.view(), l2.view());
+      for (const sums of open) add(sums.layers[l]!, mask.rows, l1.view(), l2.view());
     });
   };
   return {
@@ -97,23 +97,23 @@ export function createGradientMeter(
 
 function add(sums: LayerSums, rows: Int32Array, l1: Float32Array, l2: Float32Array): void {
   for (let o = 0; o < sums.fanIn.length; o++) {
-    const k = rows[o + 1] - rows[o];
-    sums.fanIn[o] += k;
-    sums.l2[o] += l2[o];
-    sums.l1[o] += l1[o];
-    if (k > 0) sums.perConnection[o] += l1[o] / k;
+    const k = rows[o + 1]! - rows[o]!;
+    sums.fanIn[o]! += k;
+    sums.l2[o]! += l2[o]!;
+    sums.l1[o]! += l1[o]!;
+    if (k > 0) sums.perConnection[o]! += l1[o]! / k;
   }
 }
 
 function summarise({ name, from, to, batches, layers }: Sums): GradientWindow {
   const [count] = batches;
   const mean = (sum: Float64Array): number[] =>
-    Array.from(sum, (x) => (count === 0 ? 0 : x / count));
+    Array.from(sum, (x) => (count === 0 ? 0 : x / count!));
   return {
     name,
     from,
     to,
-    batches: count,
+    batches: count!,
     layers: layers.map((sums): LayerGradients => {
       const neurons = {
         fanIn: mean(sums.fanIn),

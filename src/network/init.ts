@@ -14,8 +14,8 @@ export function initialWeights({ outputs, rows, columns }: LayerMask, seed: numb
   const draws = stream(seed, 'weights', l);
   const weights = new Float32Array(columns.length);
   for (let o = 0; o < outputs; o++) {
-    const deviation = Math.sqrt(2 / (rows[o + 1] - rows[o]));
-    for (let k = rows[o]; k < rows[o + 1]; k++) weights[k] = deviation * draws.normal();
+    const deviation = Math.sqrt(2 / (rows[o + 1]! - rows[o]!));
+    for (let k = rows[o]!; k < rows[o + 1]!; k++) weights[k] = deviation * draws.normal();
   }
   return weights;
 }
@@ -49,7 +49,7 @@ export function rewindFromTensors(file: TensorFile): Rewind | undefined {
   const mask = maskFromTensors(file);
   const values = mask.map(({ columns }, l) => {
     const name = `layers.${l}.values`;
-    const data = Object.hasOwn(file.tensors, name) ? file.tensors[name].data : undefined;
+    const data = Object.hasOwn(file.tensors, name) ? file.tensors[name]!.data : undefined;
     if (data instanceof Float32Array && data.length === columns.length) return data;
     throw new RangeError(`not a model: no ${name} [${columns.length}] of F32`);
   });
@@ -58,13 +58,13 @@ export function rewindFromTensors(file: TensorFile): Rewind | undefined {
 
 /** Sets the weights [K] of layer `l` to those of another run where it has the connection too. */
 export function rewindWeights(layer: LayerMask, l: number, rewind: Rewind, weights: Float32Array) {
-  const { rows, columns } = rewind.mask[l];
+  const { rows, columns } = rewind.mask[l]!;
   for (let o = 0; o < layer.outputs; o++) {
-    let other = rows[o];
-    for (let k = layer.rows[o]; k < layer.rows[o + 1]; k++) {
-      while (other < rows[o + 1] && columns[other] < layer.columns[k]) other++;
-      if (other < rows[o + 1] && columns[other] === layer.columns[k]) {
-        weights[k] = rewind.values[l][other];
+    let other = rows[o]!;
+    for (let k = layer.rows[o]!; k < layer.rows[o + 1]!; k++) {
+      while (other < rows[o + 1]! && columns[other]! < layer.columns[k]!) other++;
+      if (other < rows[o + 1]! && columns[other] === layer.columns[k]) {
+        weights[k] = rewind.values[l]![other]!;
       }
     }
   }
@@ -80,7 +80,7 @@ export interface Start {
 
 /** Weights [K] of layer `l` before training: drawn, and then rewound where that is asked for. */
 export function startingWeights({ mask, seed, rewind }: Start, l: number): Float32Array {
-  const weights = initialWeights(mask[l], seed, l);
-  if (rewind !== undefined) rewindWeights(mask[l], l, rewind, weights);
+  const weights = initialWeights(mask[l]!, seed, l);
+  if (rewind !== undefined) rewindWeights(mask[l]!, l, rewind, weights);
   return weights;
 }

@@ -194,7 +194,7 @@ export function accumulateFaults({
 
 function checkRewind(initial: Mask, mask: Mask): void {
   const widths = (layers: Mask): string =>
-    [layers[0].inputs, ...layers.map((l) => l.outputs)].join('-');
+    [layers[0]!.inputs, ...layers.map((l) => l.outputs)].join('-');
   if (widths(initial) !== widths(mask)) {
     fail(`the mask has widths ${widths(mask)}, but the weights to begin with ${widths(initial)}`);
   }
@@ -237,8 +237,8 @@ function checkMask(mask: Mask, { shape: { features, classes } }: Dataset): void 
     if (error instanceof RangeError) fail(error.message);
     throw error;
   }
-  const first = mask[0].inputs;
-  const last = mask[mask.length - 1].outputs;
+  const first = mask[0]!.inputs;
+  const last = mask[mask.length - 1]!.outputs;
   if (first !== features)
     fail(`the mask takes ${first} inputs, but samples have ${features} features`);
   if (last !== classes)

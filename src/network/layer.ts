@@ -97,7 +97,7 @@ export function connect(layer: Layer, mask: LayerMask): void {
   layer.mask = mask;
   layer.rows.view().set(mask.rows);
   const sources = layer.sources.view();
-  for (let k = 0; k < sources.length; k++) sources[k] = mask.columns[k] * LINE;
+  for (let k = 0; k < sources.length; k++) sources[k] = mask.columns[k]! * LINE;
   transpose(mask, layer.starts.view(), layer.targets.view(), layer.order.view());
 }
 
@@ -112,12 +112,12 @@ function transpose(
   order: Int32Array,
 ): void {
   starts.fill(0);
-  for (let k = 0; k < columns.length; k++) starts[columns[k] + 1]++;
-  for (let i = 0; i < inputs; i++) starts[i + 1] += starts[i];
+  for (let k = 0; k < columns.length; k++) starts[columns[k]! + 1]!++;
+  for (let i = 0; i < inputs; i++) starts[i + 1]! += starts[i]!;
   const next = starts.slice(0, inputs);
   for (let o = 0; o < outputs; o++) {
-    for (let k = rows[o]; k < rows[o + 1]; k++) {
-      const j = next[columns[k]]++;
+    for (let k = rows[o]!; k < rows[o + 1]!; k++) {
+      const j = next[columns[k]!]!++;
       targets[j] = o * LINE;
       order[j] = k;
     }

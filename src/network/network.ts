@@ -23,21 +23,21 @@ export interface Network {
 
 /** A network for batches of up to `batch` samples (a multiple of 32), its parameters all 0. */
 export function createNetwork(memory: Memory, mask: Mask, batch: number, moments: number): Network {
-  const input = memory.floats(mask[0].inputs * batch);
+  const input = memory.floats(mask[0]!.inputs * batch);
   const layers = mask.map((layer) => createLayer(memory, layer, batch, moments));
   const widest = Math.max(CHAINS, ...mask.map(({ inputs }) => inputs));
   return {
     memory,
     input,
     layers,
-    output: layers[layers.length - 1],
+    output: layers[layers.length - 1]!,
     chains: memory.floats(8 * widest),
   };
 }
 
 /** X of layer l: the activations below it. */
 const inputOf = ({ input, layers }: Network, l: number): Floats =>
-  l === 0 ? input : layers[l - 1].activations;
+  l === 0 ? input : layers[l - 1]!.activations;
 
 // Dense layers have kernels of their own. They give the same bits, only faster.
 // Nothing here allocates: that would be paid at each step.
@@ -46,7 +46,7 @@ const inputOf = ({ input, layers }: Network, l: number): Floats =>
 export function forward(network: Network, B: number): void {
   const { kernels } = network.memory;
   for (let l = 0; l < network.layers.length; l++) {
-    const layer = network.layers[l];
+    const layer = network.layers[l]!;
     const { rows, sources, weights, bias, activations, inputs: I, outputs: O } = layer;
     const X = inputOf(network, l).at;
     const Y = activations.at;
@@ -65,8 +65,8 @@ export function forward(network: Network, B: number): void {
 export function backward(network: Network, B: number): void {
   const { kernels } = network.memory;
   for (let l = network.layers.length - 1; l > 0; l--) {
-    const layer = network.layers[l];
-    const below = network.layers[l - 1];
+    const layer = network.layers[l]!;
+    const below = network.layers[l - 1]!;
     const { starts, targets, order, inputs: I, outputs: O } = layer;
     const dY = layer.gradient.at;
     const X = below.activations.at;
@@ -82,7 +82,7 @@ export function backward(network: Network, B: number): void {
 export function parameterGradients(network: Network, B: number): void {
   const { kernels } = network.memory;
   for (let l = 0; l < network.layers.length; l++) {
-    const layer = network.layers[l];
+    const layer = network.layers[l]!;
     const { gradient, rows, sources, weights, bias, inputs: I, outputs: O } = layer;
     const X = inputOf(network, l).at;
     const dY = gradient.at;
@@ -95,7 +95,7 @@ export function parameterGradients(network: Network, B: number): void {
 
 /** Writes layer l's weight gradient at all positions, [O][I], into `into`, after `backward`. */
 export function denseGradient(network: Network, l: number, B: number, into: Floats): void {
-  const { gradient, inputs, outputs } = network.layers[l];
+  const { gradient, inputs, outputs } = network.layers[l]!;
   const X = inputOf(network, l).at;
   network.memory.kernels.denseWeightGradient(X, gradient.at, into.at, inputs, outputs, B);
 }

@@ -70,10 +70,10 @@ function adam(
   let power2 = start2;
   return {
     step(layers, learningRate) {
-      power1 *= BETA_1;
-      power2 *= BETA_2;
-      const rate = learningRate / (1 - power1);
-      const unbias = 1 / (1 - power2);
+      power1! *= BETA_1;
+      power2! *= BETA_2;
+      const rate = learningRate / (1 - power1!);
+      const unbias = 1 / (1 - power2!);
       for (let p = 0; p < 2 * layers.length; p++) {
         const { values, gradient, moments } = parameterOf(layers, p);
         const K = values.length;
@@ -81,13 +81,13 @@ function adam(
         if (decoupled && decay > 0) kernels.scale(values.at, K, 1 - learningRate * decay);
         const w = values.at;
         const dw = gradient.at;
-        const m = moments[0].at;
-        const v = moments[1].at;
+        const m = moments[0]!.at;
+        const v = moments[1]!.at;
         const coupled = decoupled ? 0 : decay;
         kernels.adam(w, dw, m, v, K, rate, BETA_1, BETA_2, unbias, EPSILON, coupled);
       }
     },
-    state: () => [power1, power2],
+    state: () => [power1!, power2!],
   };
 }
 
@@ -98,7 +98,7 @@ function sgd(kernels: Kernels, { momentum, nesterov, weightDecay }: OptimizerOpt
       for (let p = 0; p < 2 * layers.length; p++) {
         const { values, gradient, moments } = parameterOf(layers, p);
         const decay = decayOf(p, weightDecay);
-        kernel(values.at, gradient.at, moments[0].at, values.length, rate, momentum, decay);
+        kernel(values.at, gradient.at, moments[0]!.at, values.length, rate, momentum, decay);
       }
     },
     state: () => [],
@@ -127,7 +127,7 @@ export function clipGradients(kernels: Kernels, layers: readonly Layer[], limit:
 // Parameters are counted, two a layer, as nothing may be allocated at a step: weights, then biases.
 
 function parameterOf(layers: readonly Layer[], p: number): Parameter {
-  const layer = layers[p >> 1];
+  const layer = layers[p >> 1]!;
   return p % 2 === 0 ? layer.weights : layer.bias;
 }
 

@@ -61,10 +61,10 @@ export function rehearse(memory: Memory): Buffer {
   const reached = kernels.reaching(D, I * O, HALF, memory.integers(I * O + 1).at);
 
   const [m, v] = weights.moments;
-  fill(m.view(), random);
-  fill(v.view(), () => Math.abs(random()));
+  fill(m!.view(), random);
+  fill(v!.view(), () => Math.abs(random()));
   const dW = weights.gradient.at;
-  kernels.adam(W, dW, m.at, v.at, K, 0.01, 0.9, 0.999, 1.7, 0.1, 0.1);
+  kernels.adam(W, dW, m!.at, v!.at, K, 0.01, 0.9, 0.999, 1.7, 0.1, 0.1);
   kernels.sgd(floats(K), dW, floats(K), K, 0.01, 0.9, 0.1);
   kernels.nesterov(floats(K), dW, floats(K), K, 0.01, 0.9, 0.1);
   kernels.scale(floats(K), K, 0.3);

@@ -40,7 +40,7 @@ function scoresIn(
   { at, view }: Floats,
   { indices }: GradientRoom,
 ): ReturnType<Scores> {
-  const positions = layers[l].inputs * layers[l].outputs;
+  const positions = layers[l]!.inputs * layers[l]!.outputs;
   return {
     scores: view().subarray(0, positions),
     reach(least) {
@@ -70,7 +70,7 @@ export function addGradients(
   for (const [l, { dense }] of network.layers.entries()) {
     if (dense) continue;
     denseGradient(network, l, B, gradient);
-    network.memory.kernels.add(sums[l].at, gradient.at, sums[l].length);
+    network.memory.kernels.add(sums[l]!.at, gradient.at, sums[l]!.length);
   }
 }
 
@@ -78,12 +78,12 @@ export function addGradients(
 export const summedScores =
   (network: Network, sums: readonly Floats[], room: GradientRoom): Scores =>
   (l) =>
-    scoresIn(network, l, sums[l], room);
+    scoresIn(network, l, sums[l]!, room);
 
 /** SET's: random numbers, from `stream(seed, 'set', step, l)`. */
 export function setScores({ layers }: Network, seed: number, step: number): Scores {
   return (l) => {
-    const { inputs, outputs } = layers[l];
+    const { inputs, outputs } = layers[l]!;
     return { scores: randomScores(inputs * outputs, stream(seed, 'set', step, l)) };
   };
 }
@@ -116,7 +116,7 @@ export function rewire(network: Network, update: Update): RewiringRecord {
     fanInCv: mask.map((layer) => coefficientOfVariation(fanInOf(layer))),
     withoutFanIn: withoutFanIn(mask),
     withoutFanOut: withoutFanOut(mask),
-    overlap: mask.map((layer, l) => sharedConnections(layer, initial[l]) / layer.columns.length),
+    overlap: mask.map((layer, l) => sharedConnections(layer, initial[l]!) / layer.columns.length),
   };
 }
 

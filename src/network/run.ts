@@ -51,7 +51,7 @@ const EVALUATION_BATCH = 128;
 export function startRun(job: TrainingJob): Run {
   const run = createRun(job, job.mask, { step: 0, lossSum: 0, epochs: [], rewirings: [] });
   run.network.layers.forEach(({ mask, weights }, l) => {
-    run.fanIns[l].push(fanInOf(mask));
+    run.fanIns[l]!.push(fanInOf(mask));
     weights.values.view().set(startingWeights(job, l));
   });
   return run;
@@ -119,15 +119,15 @@ export function resumeRun(job: TrainingJob, { tensors, metadata }: TensorFile): 
   if (metadata.format !== FORMAT) wrong(`the state's format is ${metadata.format}, not ${FORMAT}`);
   if (metadata.job !== fingerprint(job)) wrong('the state belongs to another job');
   const mask = maskFromTensors({ tensors, metadata });
-  const optimizerState: number[] = JSON.parse(metadata.optimizer);
-  const run = createRun(job, mask, JSON.parse(metadata.position), optimizerState);
+  const optimizerState: number[] = JSON.parse(metadata.optimizer!);
+  const run = createRun(job, mask, JSON.parse(metadata.position!), optimizerState);
   const read = (name: string, length: number) => {
-    const data = Object.hasOwn(tensors, name) ? tensors[name].data : undefined;
+    const data = Object.hasOwn(tensors, name) ? tensors[name]!.data : undefined;
     return data?.length === length ? data : wrong(`it lacks ${name} [${length}]`);
   };
   for (const [name, view] of arraysOf(run)) view.set(read(name, view.length));
   run.fanIns.forEach((fanIns, l) => {
-    const { outputs } = run.network.layers[l];
+    const { outputs } = run.network.layers[l]!;
     const rows = 1 + run.position.rewirings.length;
     const history = Int32Array.from(read(fanInName(l), rows * outputs));
     for (let row = 0; row < rows; row++) {
@@ -143,7 +143,7 @@ const fanInName = (l: number): string => `layers.${l}.fan_in`;
 export function fanInTensors({ fanIns, network }: Run): Record<string, Tensor> {
   return Object.fromEntries(
     fanIns.map((history, l) => {
-      const { outputs } = network.layers[l];
+      const { outputs } = network.layers[l]!;
       const data = new Int32Array(history.length * outputs);
       for (const [row, fanIn] of history.entries()) data.set(fanIn, row * outputs);
       return [fanInName(l), { shape: [history.length, outputs], data }];

@@ -43,7 +43,7 @@ export async function openNode(load: Load): Promise<TensorflowBackend> {
   if (two !== 2) throw new Error(`it computes 1 + 1 = ${two}`);
   const { binding } = tf.backend() as NodeBackend;
   const library = binding?.TF_Version ?? 'unknown';
-  return { tf, versions: { [NODE]: tf.version['tfjs-node'], libtensorflow: library } };
+  return { tf, versions: { [NODE]: tf.version['tfjs-node']!, libtensorflow: library } };
 }
 
 /** The WebAssembly backend. @throws when its packages are not there */
@@ -57,6 +57,6 @@ export async function openWasm(load: Load): Promise<TensorflowBackend> {
 function whyNot(error: unknown): string {
   const { code, message } = error as { readonly code?: string; readonly message?: string };
   const [line] = String(message ?? error).split('\n');
-  const absent = code === 'MODULE_NOT_FOUND' && line.includes(`'${NODE}'`);
+  const absent = code === 'MODULE_NOT_FOUND' && line!.includes(`'${NODE}'`);
   return absent ? `${NODE} is not installed` : `${NODE} does not work here (${line})`;
 }

@@ -125,11 +125,11 @@ function startLayer(tf: Tensorflow, job: TrainingJob, mask: LayerMask, l: number
   const connected = new Float32Array(outputs * inputs);
   const drawn = startingWeights(job, l);
   places.forEach((at, k) => {
-    weights[at] = drawn[k];
+    weights[at] = drawn[k]!;
     connected[at] = 1;
   });
   // A neuron without connections says 0: its bias stays.
-  const alive = Float32Array.from({ length: outputs }, (_, o) => (rows[o] < rows[o + 1] ? 1 : 0));
+  const alive = Float32Array.from({ length: outputs }, (_, o) => (rows[o]! < rows[o + 1]! ? 1 : 0));
   const moments = (shape: number[]): readonly Variable[] =>
     Array.from({ length: optimizer === 'adam' ? 2 : 1 }, () => zeros(tf, shape, false));
   const values = zeros(tf, [inputs, outputs], true);
@@ -163,7 +163,7 @@ function assign(tf: Tensorflow, variable: Variable, data: Float32Array): void {
 function placesOf({ outputs, rows, columns }: LayerMask): Int32Array {
   const places = new Int32Array(columns.length);
   for (let o = 0; o < outputs; o++) {
-    for (let k = rows[o]; k < rows[o + 1]; k++) places[k] = columns[k] * outputs + o;
+    for (let k = rows[o]!; k < rows[o + 1]!; k++) places[k] = columns[k]! * outputs + o;
   }
   return places;
 }
@@ -179,7 +179,7 @@ const maskedWeights = ({ tf, layers }: Run): readonly Tensor2D[] =>
 function forward({ tf, layers }: Run, masked: readonly Tensor2D[], X: Tensor2D): Tensor2D[] {
   const activations = [X];
   layers.forEach(({ bias }, l) => {
-    const sum: Tensor2D = tf.add(tf.matMul(activations[l], masked[l]), bias.values);
+    const sum: Tensor2D = tf.add(tf.matMul(activations[l]!, masked[l]!), bias.values);
     activations.push(l === layers.length - 1 ? sum : tf.relu(sum));
   });
   return activations;
@@ -199,9 +199,9 @@ function backward(
   const gradients: TfTensor[] = [];
   let dY = logitsGradient;
   for (let l = layers.length - 1; l >= 0; l--) {
-    const X = activations[l];
+    const X = activations[l]!;
     gradients.unshift(tf.matMul(tf.transpose(X), dY), tf.sum(dY, 0));
-    if (l > 0) dY = tf.mul(tf.matMul(dY, tf.transpose(masked[l])), tf.step(X));
+    if (l > 0) dY = tf.mul(tf.matMul(dY, tf.transpose(masked[l]!)), tf.step(X));
   }
   return gradients;
 }
@@ -222,8 +222,8 @@ function batchOf(
   const shades = shadesOf(job.dataset);
   const batch = new Float32Array(n * I);
   for (let b = 0; b < n; b++) {
-    const sample = order[from + b] * I;
-    for (let i = 0; i < I; i++) batch[b * I + i] = shades[samples[sample + i]];
+    const sample = order[from + b]! * I;
+    for (let i = 0; i < I; i++) batch[b * I + i] = shades[samples[sample + i]!]!;
   }
   if (numeric !== undefined) {
     standardise(numeric, split, order, from, n, (b, i, value) => {
@@ -244,7 +244,7 @@ function shadesOf({ mean, std }: Dataset): Float32Array {
 function labelsOf({ tf, job }: Run, order: Uint32Array, from: number, n: number): Tensor2D {
   const { train, shape } = job.dataset;
   const labels = new Float32Array(n * shape.classes);
-  for (let b = 0; b < n; b++) labels[b * shape.classes + train.labels[order[from + b]]] = 1;
+  for (let b = 0; b < n; b++) labels[b * shape.classes + train.labels[order[from + b]!]!] = 1;
   return tf.tensor2d(labels, [n, shape.classes]);
 }
 
@@ -256,7 +256,7 @@ function trainBatch(run: Run, order: Uint32Array, from: number): void {
     const labels = labelsOf(run, order, from, n);
     const masked = maskedWeights(run);
     const activations = forward(run, masked, batchOf(run, train, order, from, n));
-    const shares = tf.logSoftmax(activations[run.layers.length]);
+    const shares = tf.logSoftmax(activations[run.layers.length]!);
     const [sum] = tf.neg(tf.sum(tf.mul(labels, shares))).dataSync();
     if (!Number.isFinite(sum)) throw diverged(run, `the loss became ${sum}`);
     const dZ: Tensor2D = tf.div(tf.sub(tf.exp(shares), labels), n);
@@ -264,12 +264,12 @@ function trainBatch(run: Run, order: Uint32Array, from: number): void {
     const follow = job.options.optimizer === 'adam' ? adam(run) : sgd(run);
     for (const [p, parameter] of parametersOf(run).entries()) {
       const { values, mask, decay } = parameter;
-      const gradient = tf.mul(gradients[p], mask);
+      const gradient = tf.mul(gradients[p]!, mask);
       follow(parameter, decay === 0 ? gradient : tf.add(gradient, tf.mul(decay, values)));
     }
     return sum;
   });
-  position.lossSum += loss;
+  position.lossSum += loss!;
   position.step++;
 }
 
@@ -282,10 +282,10 @@ function adam({ tf, job, position }: Run): Follow {
   const rate = job.options.learningRate / (1 - position.powers[0]);
   const unbias = 1 / (1 - position.powers[1]);
   return ({ values, moments: [m, v] }, g) => {
-    m.assign(tf.add(tf.mul(BETA_1, m), tf.mul(1 - BETA_1, g)));
-    v.assign(tf.add(tf.mul(BETA_2, v), tf.mul(1 - BETA_2, tf.mul(g, g))));
-    const scale = tf.add(tf.sqrt(tf.mul(v, unbias)), EPSILON);
-    values.assign(tf.sub(values, tf.div(tf.mul(rate, m), scale)));
+    m!.assign(tf.add(tf.mul(BETA_1, m!), tf.mul(1 - BETA_1, g)));
+    v!.assign(tf.add(tf.mul(BETA_2, v!), tf.mul(1 - BETA_2, tf.mul(g, g))));
+    const scale = tf.add(tf.sqrt(tf.mul(v!, unbias)), EPSILON);
+    values.assign(tf.sub(values, tf.div(tf.mul(rate, m!), scale)));
   };
 }
 
@@ -293,8 +293,8 @@ function adam({ tf, job, position }: Run): Follow {
 function sgd({ tf, job }: Run): Follow {
   const { learningRate, momentum = 0.9 } = job.options;
   return ({ values, moments: [u] }, g) => {
-    u.assign(tf.add(tf.mul(momentum, u), g));
-    values.assign(tf.sub(values, tf.mul(learningRate, u)));
+    u!.assign(tf.add(tf.mul(momentum, u!), g));
+    values.assign(tf.sub(values, tf.mul(learningRate, u!)));
   };
 }
 
@@ -332,7 +332,7 @@ function accuracy(run: Run, split: Split): number {
     const n = Math.min(EVALUATION_BATCH, N - from);
     const said = tf.tidy(() => {
       const activations = forward(run, maskedWeights(run), batchOf(run, split, order, from, n));
-      return tf.argMax(activations[run.layers.length], 1).dataSync();
+      return tf.argMax(activations[run.layers.length]!, 1).dataSync();
     });
     for (let b = 0; b < n; b++) if (said[b] === split.labels[from + b]) correct++;
   }
@@ -372,7 +372,7 @@ function* named({ layers }: Run): Generator<[name: string, variable: Variable, I
 
 function take(variable: Variable, places: Int32Array): Tensor {
   const dense = variable.dataSync();
-  return { shape: [places.length], data: Float32Array.from(places, (at) => dense[at]) };
+  return { shape: [places.length], data: Float32Array.from(places, (at) => dense[at]!) };
 }
 
 function save(run: Run): TensorFile {
@@ -386,15 +386,15 @@ function restore(run: Run, { tensors, metadata }: TensorFile): void {
   const { format } = metadata;
   if (format !== FORMAT) throw new RangeError(`cannot resume: the state's format is ${format}`);
   for (const [name, variable, places] of named(run)) {
-    const data = Object.hasOwn(tensors, name) ? tensors[name].data : undefined;
+    const data = Object.hasOwn(tensors, name) ? tensors[name]!.data : undefined;
     if (data?.length !== places.length) throw new RangeError(`cannot resume: it lacks ${name}`);
     const dense = new Float32Array(variable.size);
     places.forEach((at, k) => {
-      dense[at] = data[k];
+      dense[at] = data[k]!;
     });
     assign(run.tf, variable, dense);
   }
-  Object.assign(run.position, JSON.parse(metadata.position));
+  Object.assign(run.position, JSON.parse(metadata.position!));
 }
 
 function result(run: Run): TensorflowResult {
@@ -410,7 +410,7 @@ function result(run: Run): TensorflowResult {
     metrics: {
       method: 'static',
       ...finalAccuracy(epochs, scheduledRun(job)),
-      loss: epochs[epochs.length - 1].loss,
+      loss: epochs[epochs.length - 1]!.loss,
       epochs,
       steps: step,
       connections: mask.map(({ columns }) => columns.length),

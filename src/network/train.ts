@@ -171,7 +171,7 @@ function changeTopology(run: Run, fraction: number, B: number) {
   position.rewirings.push(rewire(network, { step, fraction, scores, initial: job.mask }));
   for (const sum of sums) sum.view().fill(0);
   network.layers.forEach(({ mask }, l) => {
-    fanIns[l].push(fanInOf(mask));
+    fanIns[l]!.push(fanInOf(mask));
   });
 }
 
@@ -226,7 +226,7 @@ function result(run: Run): TrainingResult {
     metrics: {
       method: job.rewiring === undefined ? 'static' : (job.rewiring.rule ?? 'rigl'),
       ...finalAccuracy(epochs, run.scheduled),
-      loss: epochs[epochs.length - 1].loss,
+      loss: epochs[epochs.length - 1]!.loss,
       epochs,
       steps: step,
       connections: network.layers.map(({ connections }) => connections),

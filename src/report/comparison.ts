@@ -38,7 +38,7 @@ ${section('figures', 'Figures', [
   return page(`${before.name} and ${after.name}`, content);
 }
 
-const metricsOf = ({ files }: ComparedReport): Metrics => JSON.parse(files['metrics.json']);
+const metricsOf = ({ files }: ComparedReport): Metrics => JSON.parse(files['metrics.json']!);
 
 const section = (id: string, title: string, content: Content): Html =>
   html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>
@@ -55,8 +55,8 @@ function paired(
   const [left, right] = [a, b].map(
     ({ tables }) => new Map((tables[table] ?? []).map((row) => [nameOf(row), row])),
   );
-  const all = new Set([...left.keys(), ...right.keys()]);
-  return [...all].map((name) => [left.get(name), right.get(name)]);
+  const all = new Set([...left!.keys(), ...right!.keys()]);
+  return [...all].map((name) => [left!.get(name), right!.get(name)]);
 }
 
 function verdicts(a: Metrics, b: Metrics): Content {
@@ -104,7 +104,7 @@ function armName(row: Row | undefined): string {
     ...['dataset', 'method', 'profile', 'sparsity', 'rule'].map((name) => text(row?.[name])),
   ];
   if (method === 'dense') return `${dataset}: dense`;
-  return `${dataset}, ${sparsityName(sparsity)}, ${ruleName(rule)}: ${method} ${profile}`;
+  return `${dataset}, ${sparsityName(sparsity!)}, ${ruleName(rule!)}: ${method} ${profile}`;
 }
 
 /** How many runs, and of how many where some are missing. */

@@ -116,7 +116,7 @@ function contents(study: Study, { others }: Catalogue): Html {
     ['methods', 'Methods'],
     ['provenance', 'Provenance'],
   ];
-  const items = entries.map(([id, name]) => html`<li><a href="#${id}">${name}</a></li>`);
+  const items = entries.map(([id, name]) => html`<li><a href="#${id!}">${name!}</a></li>`);
   return html`<nav aria-label="Contents"><ul>${items}</ul></nav>`;
 }
 

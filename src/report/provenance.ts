@@ -146,7 +146,7 @@ function graph(
   edges: ProvenancePage['edges'],
 ): Html {
   const nodes = stages.map((tasks) => ({
-    name: tasks[0].stage,
+    name: tasks[0]!.stage,
     detail: `${counted(tasks.length, 'task')}, ${duration(secondsOf(tasks))}`,
   }));
   return html`<figure class="wide"><div class="chart">${graphSvg(nodes, edges)}</div>
@@ -166,14 +166,14 @@ function timelines(tasks: readonly TaskProvenance[]): Html {
   const order = [...new Set(tasks.map(({ stage }) => stage))];
   return html`${runs.map(
     (all) => html`<figure class="wide"><div class="chart">${timelineSvg(all, order)}</div>
-<figcaption>${counted(all.length, 'task')} made by run ${all[0].run}, ${all[0].madeAt.slice(0, 10)}, one bar each.
+<figcaption>${counted(all.length, 'task')} made by run ${all[0]!.run}, ${all[0]!.madeAt.slice(0, 10)}, one bar each.
 Colours are stages; point at a bar to see its task.</figcaption></figure>
 `,
   )}`;
 }
 
 function stageDetails(tasks: readonly TaskProvenance[]): Html {
-  const [{ stage }] = tasks;
+  const [{ stage }] = tasks as readonly [(typeof tasks)[number]];
   const reused = tasks.filter(({ outcome }) => outcome === 'reused').length;
   const table = html`<table class="numbers tasks">
 <thead><tr><th scope="col">Task</th><th scope="col" class="words">outcome</th><th scope="col">cost</th>

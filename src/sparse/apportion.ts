@@ -17,23 +17,23 @@ export function apportion(
   const remainders = new Float64Array(shares.length);
   let units = total;
   for (let i = 0; i < shares.length; i++) {
-    whole[i] = Math.floor(shares[i]);
-    remainders[i] = whole[i] < capacities[i] ? shares[i] - whole[i] : FULL;
-    units -= whole[i];
+    whole[i] = Math.floor(shares[i]!);
+    remainders[i] = whole[i]! < capacities[i]! ? shares[i]! - whole[i]! : FULL;
+    units -= whole[i]!;
   }
   const threshold = nthGreatest(remainders, units);
   if (units < 0 || units > shares.length || threshold === FULL) {
     throw new RangeError(`shares cannot be rounded to a total of ${total}`);
   }
   for (let i = 0; i < whole.length; i++) {
-    if (remainders[i] > threshold) {
-      whole[i]++;
+    if (remainders[i]! > threshold) {
+      whole[i]!++;
       units--;
     }
   }
   for (let i = 0; units > 0; i++) {
     if (remainders[i] === threshold) {
-      whole[i]++;
+      whole[i]!++;
       units--;
     }
   }

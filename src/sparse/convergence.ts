@@ -121,11 +121,11 @@ export function convergenceOf(
   references: readonly RewiredReference[],
 ): LayerConvergence[] {
   if (runs.length === 0) throw new RangeError('convergence needs at least one run');
-  const depth = runs[0].fanIn.length;
+  const depth = runs[0]!.fanIn.length;
   if ([...runs, ...references].some(({ fanIn }) => fanIn.length !== depth)) {
     throw new RangeError('runs differ in their number of layers');
   }
-  return runs[0].fanIn.map((_, layer) => layerConvergence(runs, references, layer));
+  return runs[0]!.fanIn.map((_, layer) => layerConvergence(runs, references, layer));
 }
 
 /** A run that others are compared with: only its task and its fan-in matter. */
@@ -155,14 +155,14 @@ function layerConvergence(
   layer: number,
 ): LayerConvergence {
   const ends = references.map(({ task, fanIn }): End => {
-    return { task, shape: fanInShape(last(fanIn[layer])) };
+    return { task, shape: fanInShape(last(fanIn[layer]!)) };
   });
   const ways = runs.map((run) => wayOf(run, ends, layer));
   const told = ways.map((way) => tellRun(way, layer));
   const pairs = overPairs(ends, (a, b) => shapeDistance(a.shape, b.shape));
-  const { inputs, outputs, columns } = runs[0].mask[layer];
+  const { inputs, outputs, columns } = runs[0]!.mask[layer]!;
   const density = columns.length / (inputs * outputs);
-  const masks = runs.map(({ mask }) => mask[layer]);
+  const masks = runs.map(({ mask }) => mask[layer]!);
   const between = overPairs(masks, jaccard);
   return {
     layer,
@@ -182,7 +182,7 @@ function layerConvergence(
     noiseFloor: pairs.length === 0 ? null : floorOf(pairs),
     curve: curveOf(ways),
     fit: fitFanIn(
-      runs.flatMap(({ fanIn }) => Array.from(last(fanIn[layer]))),
+      runs.flatMap(({ fanIn }) => Array.from(last(fanIn[layer]!))),
       inputs,
     ),
   };
@@ -191,7 +191,7 @@ function layerConvergence(
 function wayOf(run: RewiredRun, ends: readonly End[], layer: number): Way {
   const others = ends.filter(({ task }) => task !== run.task).map(({ shape }) => shape);
   if (others.length === 0) throw new RangeError(`${run.task} has no other run to be compared with`);
-  const records = run.fanIn[layer];
+  const records = run.fanIn[layer]!;
   const end = fanInShape(last(records));
   const distance = (fanIn: ArrayLike<number>): number => {
     const shape = fanInShape(fanIn);
@@ -205,21 +205,21 @@ function wayOf(run: RewiredRun, ends: readonly End[], layer: number): Way {
     toReferences: ends.map(({ task, shape }) =>
       task === run.task ? null : shapeDistance(end, shape),
     ),
-    moved: shapeDistance(fanInShape(records[0]), end),
+    moved: shapeDistance(fanInShape(records[0]!), end),
   };
 }
 
 function tellRun({ run, w1, cv, toReferences, moved }: Way, layer: number): RunConvergence {
-  const shared = run.overlap[layer];
+  const shared = run.overlap[layer]!;
   return {
     task: run.task,
     seed: run.seed,
-    w1Start: w1[0],
+    w1Start: w1[0]!,
     w1End: last(w1),
     toReferences,
     moved,
-    contraction: contractionOf(last(w1), w1[0]),
-    cvStart: cv[0],
+    contraction: contractionOf(last(w1), w1[0]!),
+    cvStart: cv[0]!,
     cvEnd: last(cv),
     // Both masks have K connections, shared * K of them in common.
     jaccardInitial: shared / (2 - shared),
@@ -230,10 +230,10 @@ function tellRun({ run, w1, cv, toReferences, moved }: Way, layer: number): RunC
 function curveOf(ways: readonly Way[]): ConvergencePoint[] {
   const length = ways.reduce((least, { w1 }) => Math.min(least, w1.length), Infinity);
   return Array.from({ length }, (_, u) => ({
-    step: ways[0].run.steps[u],
-    w1: mean(ways.map(({ w1 }) => w1[u])),
-    contraction: meanOrNull(ways.map(({ w1 }) => contractionOf(w1[u], w1[0]))),
-    cv: mean(ways.map(({ cv }) => cv[u])),
+    step: ways[0]!.run.steps[u]!,
+    w1: mean(ways.map(({ w1 }) => w1[u]!)),
+    contraction: meanOrNull(ways.map(({ w1 }) => contractionOf(w1[u]!, w1[0]!))),
+    cv: mean(ways.map(({ cv }) => cv[u]!)),
   }));
 }
 
@@ -246,7 +246,7 @@ const floorOf = (pairs: readonly number[]): NoiseFloor => ({
 
 const contractionOf = (w1: number, start: number): number | null => (start > 0 ? w1 / start : null);
 
-const last = <T>(items: readonly T[]): T => items[items.length - 1];
+const last = <T>(items: readonly T[]): T => items[items.length - 1]!;
 
 const mean = (values: readonly number[]): number =>
   values.reduce((a, b) => a + b, 0) / values.length;

@@ -19,7 +19,7 @@ export function shapeDistance(a: Float64Array, b: Float64Array): number {
     );
   }
   let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += Math.abs(a[i] - b[i]);
+  for (let i = 0; i < a.length; i++) sum += Math.abs(a[i]! - b[i]!);
   if (Number.isNaN(sum)) throw new RangeError('fan-in to be compared holds NaN');
   return sum / a.length;
 }
@@ -39,9 +39,9 @@ export function kolmogorovSmirnov(a: Float64Array, b: Float64Array): number {
   let greatest = 0;
   let [i, j] = [0, 0];
   while (i < a.length && j < b.length) {
-    const x = Math.min(a[i], b[j]);
-    while (i < a.length && a[i] <= x) i++;
-    while (j < b.length && b[j] <= x) j++;
+    const x = Math.min(a[i]!, b[j]!);
+    while (i < a.length && a[i]! <= x) i++;
+    while (j < b.length && b[j]! <= x) j++;
     greatest = Math.max(greatest, Math.abs(i / a.length - j / b.length));
   }
   return greatest;
@@ -65,7 +65,7 @@ export function overPairs<T>(items: readonly T[], measure: (a: T, b: T) => numbe
  */
 export function fanInShape(fanIn: ArrayLike<number>): Float64Array {
   let sum = 0;
-  for (let i = 0; i < fanIn.length; i++) sum += fanIn[i];
+  for (let i = 0; i < fanIn.length; i++) sum += fanIn[i]!;
   const average = sum / fanIn.length;
   if (Number.isNaN(sum)) throw new RangeError('fan-in holds NaN');
   if (!(average > 0)) throw new RangeError('a layer without connections has no fan-in shape');

@@ -59,19 +59,19 @@ export interface Equilibrium {
  */
 export function fitEquilibrium(pilots: readonly PilotFanIn[]): Equilibrium {
   if (pilots.length === 0) throw new RangeError('an equilibrium needs at least one pilot run');
-  const depth = pilots[0].end.layers.length;
+  const depth = pilots[0]!.end.layers.length;
   if (
     !pilots.every(({ start, end }) => start.layers.length === depth && end.layers.length === depth)
   ) {
     throw new RangeError('pilot runs differ in their number of layers');
   }
-  const hidden = pilots[0].end.layers.slice(0, -1);
+  const hidden = pilots[0]!.end.layers.slice(0, -1);
   return {
     runs: pilots.length,
     layers: hidden.map((_, layer) =>
       fitLayer(
-        pilots.map(({ start }) => start.layers[layer].fanIn),
-        pilots.map(({ end }) => end.layers[layer].fanIn),
+        pilots.map(({ start }) => start.layers[layer]!.fanIn),
+        pilots.map(({ end }) => end.layers[layer]!.fanIn),
       ),
     ),
   };
@@ -104,7 +104,7 @@ export function makeMatchedMask(plan: MatchedPlan): Mask {
   }
   if (scores !== undefined) checkScores(scores, sizes);
   const hidden = sizes.map((size, layer) => {
-    const fanIn = fanInBySigma(equilibrium.layers[layer].sigma * spread, size);
+    const fanIn = fanInBySigma(equilibrium.layers[layer]!.sigma * spread, size);
     return placeFanIn(fanIn, size.inputs, { seed, layer, scores: scores?.[layer] });
   });
   return [...hidden, outputLayer(plan)];
@@ -126,12 +126,12 @@ function fitLayer(start: Runs, end: Runs): LayerEquilibrium {
     cv: coefficientOfVariation(pooled),
     zeroFraction: 1 - logs.length / pooled.length,
     noiseFloor: end.length > 1 ? mean(overPairs(end, fanInDistance)) : null,
-    moved: mean(end.map((fanIn, run) => fanInDistance(start[run], fanIn))),
+    moved: mean(end.map((fanIn, run) => fanInDistance(start[run]!, fanIn))),
   };
 }
 
 function mean(values: ArrayLike<number>): number {
   let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i];
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
   return sum / values.length;
 }

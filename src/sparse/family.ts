@@ -49,7 +49,7 @@ const exponential = (h: (u: number) => number, least: number, most: number): Sha
 
 // biome-ignore lint/suspicious/noApproximativeNumericConstant: the rule on bits bars Math.PI.
 const PI = 3.141592653589793;
-const cosine = (x: number): number => sincos(x)[1];
+const cosine = (x: number): number => sincos(x)[1]!;
 
 /** How steep the logistic step is, in 1/u. */
 const LOGISTIC_SLOPE = 20;

@@ -30,7 +30,7 @@ export interface FanInSummary {
 /** [O]: connections of each neuron of a layer. */
 export function fanInOf({ outputs, rows }: LayerMask): Int32Array {
   const fanIn = new Int32Array(outputs);
-  for (let o = 0; o < outputs; o++) fanIn[o] = rows[o + 1] - rows[o];
+  for (let o = 0; o < outputs; o++) fanIn[o] = rows[o + 1]! - rows[o]!;
   return fanIn;
 }
 
@@ -46,16 +46,16 @@ export function withoutFanOut(mask: Mask): number[] {
 
 /** [O] of layer l: 1 for neurons that the next layer listens to, and for all of the output layer. */
 function heardIn(mask: Mask, l: number): Uint8Array {
-  if (l + 1 === mask.length) return new Uint8Array(mask[l].outputs).fill(1);
-  const heard = new Uint8Array(mask[l].outputs);
-  for (const column of mask[l + 1].columns) heard[column] = 1;
+  if (l + 1 === mask.length) return new Uint8Array(mask[l]!.outputs).fill(1);
+  const heard = new Uint8Array(mask[l]!.outputs);
+  for (const column of mask[l + 1]!.columns) heard[column] = 1;
   return heard;
 }
 
 /** [I]: how many neurons of a layer listen to each of its inputs. */
 export function fanOutOf({ inputs, columns }: LayerMask): Int32Array {
   const fanOut = new Int32Array(inputs);
-  for (const column of columns) fanOut[column]++;
+  for (const column of columns) fanOut[column]!++;
   return fanOut;
 }
 
@@ -63,11 +63,11 @@ export function fanOutOf({ inputs, columns }: LayerMask): Int32Array {
 export function coefficientOfVariation(counts: ArrayLike<number>): number {
   const n = counts.length;
   let sum = 0;
-  for (let i = 0; i < n; i++) sum += counts[i];
+  for (let i = 0; i < n; i++) sum += counts[i]!;
   if (sum === 0) return 0;
   const mean = sum / n;
   let squares = 0;
-  for (let i = 0; i < n; i++) squares += (counts[i] - mean) * (counts[i] - mean);
+  for (let i = 0; i < n; i++) squares += (counts[i]! - mean) * (counts[i]! - mean);
   return Math.sqrt(squares / n) / mean;
 }
 

@@ -56,13 +56,13 @@ const lognormal: Family = {
   bounded: false,
   start: ({ logMean, logVariance }) => [logMean, ln(logVariance) / 2],
   at([mu, lnSigma]) {
-    const sigma = exp(lnSigma);
-    const z = (x: number): number => (ln(x) - mu) / sigma;
+    const sigma = exp(lnSigma!);
+    const z = (x: number): number => (ln(x) - mu!) / sigma;
     return {
-      parameters: { mu, sigma },
-      logDensity: (x) => -z(x) * z(x) * 0.5 - ln(x) - lnSigma - LN_SQRT_TWO_PI,
+      parameters: { mu, sigma } as Distribution['parameters'],
+      logDensity: (x) => -z(x) * z(x) * 0.5 - ln(x) - lnSigma! - LN_SQRT_TWO_PI,
       cdf: (x) => (x > 0 ? normalCdf(z(x), 0, 1) : 0),
-      quantile: (p) => exp(mu + sigma * normalQuantile(p, 0, 1)),
+      quantile: (p) => exp(mu! + sigma * normalQuantile(p, 0, 1)),
     };
   },
 };
@@ -76,7 +76,7 @@ const gamma: Family = {
     return [ln((mean * mean) / variance), ln(mean / variance)];
   },
   at([lnShape, lnRate]) {
-    const [shape, rate] = [exp(lnShape), exp(lnRate)];
+    const [shape, rate] = [exp(lnShape!), exp(lnRate!)];
     return {
       parameters: { shape, rate },
       logDensity: (x) => gammaLogpdf(x, shape, rate),
@@ -100,7 +100,7 @@ const weibull: Family = {
     return [ln(shape), logMean + EULER / shape];
   },
   at([lnShape, lnScale]) {
-    const [shape, scale] = [exp(lnShape), exp(lnScale)];
+    const [shape, scale] = [exp(lnShape!), exp(lnScale!)];
     return {
       parameters: { shape, scale },
       logDensity: (x) => weibullLogpdf(x, shape, scale),
@@ -123,14 +123,14 @@ const powerLaw: Family = {
   start: () => [1.5],
   at([alpha], { min, max }) {
     const [low, high] = [min - 0.5, max + 0.5];
-    const beta = 1 - alpha;
+    const beta = 1 - alpha!;
     const span = ln(high / low);
     // (x / low)^beta - 1, over beta: its limit for beta = 0 is ln(x / low).
     const grown = (log: number): number => (beta === 0 ? log : expm1(beta * log) / beta);
     const whole = grown(span);
     return {
-      parameters: { alpha, low, high },
-      logDensity: (x) => -alpha * ln(x / low) - ln(low) - ln(whole),
+      parameters: { alpha, low, high } as Distribution['parameters'],
+      logDensity: (x) => -alpha! * ln(x / low) - ln(low) - ln(whole),
       cdf: (x) => (x <= low ? 0 : x >= high ? 1 : grown(ln(x / low)) / whole),
       quantile(p) {
         const log = beta === 0 ? p * span : log1p(p * whole * beta) / beta;

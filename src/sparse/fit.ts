@@ -96,7 +96,7 @@ export function fitFanIn(fanIn: readonly number[], inputs: number): FanInFit {
     families: ranked.map(({ family, distribution, observable, logLikelihood, aic }) => {
       const { parameters } = distribution;
       const ks = distanceTo(observable, positive);
-      return { family, parameters, logLikelihood, aic, ks, deltaAic: aic - ranked[0].aic };
+      return { family, parameters, logLikelihood, aic, ks, deltaAic: aic - ranked[0]!.aic };
     }),
     best: ranked[0]?.family ?? null,
     quantiles: quantilesOf(positive, found),
@@ -180,10 +180,10 @@ function distanceTo({ cdf }: Observable, sorted: Float64Array): number {
   let greatest = 0;
   for (let i = 0; i < sorted.length; i++) {
     if (sorted[i] !== sorted[i - 1]) {
-      greatest = Math.max(greatest, Math.abs(i / sorted.length - cdf(sorted[i] - 0.5)));
+      greatest = Math.max(greatest, Math.abs(i / sorted.length - cdf(sorted[i]! - 0.5)));
     }
     if (sorted[i] !== sorted[i + 1]) {
-      greatest = Math.max(greatest, Math.abs((i + 1) / sorted.length - cdf(sorted[i] + 0.5)));
+      greatest = Math.max(greatest, Math.abs((i + 1) / sorted.length - cdf(sorted[i]! + 0.5)));
     }
   }
   return greatest;
@@ -192,7 +192,7 @@ function distanceTo({ cdf }: Observable, sorted: Float64Array): number {
 function countsOf(values: ArrayLike<number>): Counts {
   const counts = new Map<number, number>();
   for (let i = 0; i < values.length; i++) {
-    counts.set(values[i], (counts.get(values[i]) ?? 0) + 1);
+    counts.set(values[i]!, (counts.get(values[i]!) ?? 0) + 1);
   }
   return counts;
 }
@@ -230,7 +230,7 @@ function quantilesOf(sorted: Float64Array, found: readonly Fitted[]): FitQuantil
     const said = found.map(({ family, observable }) => [family, observable.quantile(p)]);
     return {
       p,
-      observed: sorted[Math.floor(p * sorted.length)],
+      observed: sorted[Math.floor(p * sorted.length)]!,
       fitted: Object.fromEntries(said) as FitQuantile['fitted'],
     };
   });

@@ -51,7 +51,7 @@ export interface Hierarchy {
  */
 export function hierarchy({ fanIn, l2, l1, perConnection }: NeuronGradients): Hierarchy {
   const hubs = hubsOf(fanIn);
-  const connected = Array.from(fanIn, (_, o) => o).filter((o) => fanIn[o] > 0);
+  const connected = Array.from(fanIn, (_, o) => o).filter((o) => fanIn[o]! > 0);
   const others = allOf(fanIn).filter((o) => !hubs.includes(o));
   const mean = meanOver(l2, allOf(l2));
   const ratio = hubRatio(l2, hubs);
@@ -75,7 +75,7 @@ export function hierarchy({ fanIn, l2, l1, perConnection }: NeuronGradients): Hi
  * lower index.
  */
 export function hubsOf(fanIn: ArrayLike<number>): number[] {
-  const byFanIn = allOf(fanIn).sort((a, b) => fanIn[b] - fanIn[a] || a - b);
+  const byFanIn = allOf(fanIn).sort((a, b) => fanIn[b]! - fanIn[a]! || a - b);
   return byFanIn.slice(0, Math.ceil(fanIn.length / 10));
 }
 
@@ -125,6 +125,6 @@ const allOf = (values: ArrayLike<number>): number[] => Array.from(values, (_, i)
 /** The mean of some entries of a vector; 0 for none. */
 function meanOver(values: ArrayLike<number>, indices: readonly number[]): number {
   let sum = 0;
-  for (const i of indices) sum += values[i];
+  for (const i of indices) sum += values[i]!;
   return indices.length === 0 ? 0 : sum / indices.length;
 }

@@ -46,14 +46,14 @@ const MOMENTS = [0, 0.1, 0.3, 0.6, 1];
  * have. At least one run.
  */
 export function fanInHistory(runs: readonly RecordedRun[]): LayerHistory[] {
-  return runs[0].fanIn.map((_, layer) => {
-    const updates = runs.reduce((n, { fanIn }) => Math.min(n, fanIn[layer].length), Infinity) - 1;
+  return runs[0]!.fanIn.map((_, layer) => {
+    const updates = runs.reduce((n, { fanIn }) => Math.min(n, fanIn[layer]!.length), Infinity) - 1;
     const at = [...new Set(MOMENTS.map((fraction) => Math.round(fraction * updates)))];
     const moments = at.map((update) => ({
-      step: runs[0].steps[update],
-      counts: countsOf(runs.flatMap(({ fanIn }) => Array.from(fanIn[layer][update]))),
+      step: runs[0]!.steps[update]!,
+      counts: countsOf(runs.flatMap(({ fanIn }) => Array.from(fanIn[layer]![update]!))),
     }));
-    return { layer, runs: runs.length, neurons: runs[0].fanIn[layer][0].length, moments };
+    return { layer, runs: runs.length, neurons: runs[0]!.fanIn[layer]![0]!.length, moments };
   });
 }
 

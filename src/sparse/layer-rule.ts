@@ -39,7 +39,7 @@ export function layerBudgets(
   { denseOutput }: BudgetOptions,
 ): number[] {
   checkNetwork(widths, sparsity);
-  const layers = widths.slice(1).map((outputs, l): Layer => ({ inputs: widths[l], outputs }));
+  const layers = widths.slice(1).map((outputs, l): Layer => ({ inputs: widths[l]!, outputs }));
   if (!denseOutput) return referenceBudgets(rule, layers, sparsity);
   const hidden = layers.slice(0, -1);
   return [...exactBudgets(rule, hidden, sparsity), ...layers.slice(-1).map(sizeOf)];
@@ -68,7 +68,7 @@ function exactBudgets(rule: LayerRule, layers: readonly Layer[], sparsity: numbe
   const total = possible - Math.round(sparsity * possible);
   const densities =
     rule === 'erk' ? erkDensities(layers, total) : layers.map(() => total / possible);
-  const shares = sizes.map((size, l) => densities[l] * size);
+  const shares = sizes.map((size, l) => densities[l]! * size);
   return Array.from(apportion(shares, sizes, total));
 }
 
@@ -78,7 +78,7 @@ function referenceBudgets(rule: LayerRule, layers: readonly Layer[], sparsity: n
   const even = layers.map((layer) => sizeOf(layer) - Math.floor(sparsity * sizeOf(layer)));
   if (rule === 'uniform') return even;
   const densities = erkDensities(layers, sum(even));
-  return layers.map((layer, l) => withFloorZeros(sizeOf(layer), densities[l]));
+  return layers.map((layer, l) => withFloorZeros(sizeOf(layer), densities[l]!));
 }
 
 /**
@@ -91,9 +91,9 @@ function erkDensities(layers: readonly Layer[], total: number): number[] {
   const dense = new Set<number>();
   for (;;) {
     const sparse = raw.map((_, l) => l).filter((l) => !dense.has(l));
-    const rest = total - sum([...dense].map((l) => sizeOf(layers[l])));
-    const epsilon = rest / sum(sparse.map((l) => raw[l] * sizeOf(layers[l])));
-    const greatest = Math.max(...sparse.map((l) => raw[l]));
+    const rest = total - sum([...dense].map((l) => sizeOf(layers[l]!)));
+    const epsilon = rest / sum(sparse.map((l) => raw[l]! * sizeOf(layers[l]!)));
+    const greatest = Math.max(...sparse.map((l) => raw[l]!));
     if (sparse.length === 0 || epsilon * greatest <= 1) {
       return raw.map((density, l) => (dense.has(l) ? 1 : epsilon * density));
     }

@@ -30,8 +30,8 @@ export function sharedConnections(a: LayerMask, b: LayerMask): number {
   const seen = new Int32Array(a.inputs);
   let shared = 0;
   for (let o = 0; o < a.outputs; o++) {
-    for (let c = b.rows[o]; c < b.rows[o + 1]; c++) seen[b.columns[c]] = o + 1;
-    for (let c = a.rows[o]; c < a.rows[o + 1]; c++) if (seen[a.columns[c]] === o + 1) shared++;
+    for (let c = b.rows[o]!; c < b.rows[o + 1]!; c++) seen[b.columns[c]!] = o + 1;
+    for (let c = a.rows[o]!; c < a.rows[o + 1]!; c++) if (seen[a.columns[c]!] === o + 1) shared++;
   }
   return shared;
 }
@@ -62,7 +62,7 @@ export function maskFromTensors(file: TensorFile): Mask {
   if (count === 0) throw new RangeError('not a mask: no tensor layers.0.size');
   const mask = Array.from({ length: count }, (_, l) => readLayer(file, l));
   for (let l = 1; l < count; l++) {
-    if (mask[l].inputs !== mask[l - 1].outputs) {
+    if (mask[l]!.inputs !== mask[l - 1]!.outputs) {
       throw new RangeError(`not a mask: layer ${l} does not take what layer ${l - 1} gives`);
     }
   }
@@ -75,8 +75,8 @@ function readLayer(file: TensorFile, l: number): LayerMask {
   const words = (part: string): Int32Array => readWords(file, `layers.${l}.${part}`);
   const size = words('size');
   const layer: LayerMask = {
-    outputs: size[0],
-    inputs: size[1],
+    outputs: size[0]!,
+    inputs: size[1]!,
     rows: words('crow_indices'),
     columns: words('col_indices'),
   };
@@ -101,11 +101,12 @@ function layerFault({ inputs, outputs, rows, columns }: LayerMask): string | und
   if (rows.length !== outputs + 1) return 'crow_indices has not one entry more than outputs';
   if (rows[0] !== 0 || rows[outputs] !== columns.length) return 'rows do not span the columns';
   for (let o = 0; o < outputs; o++) {
-    if (rows[o] > rows[o + 1] || rows[o + 1] > columns.length) return `row ${o} ends out of order`;
+    if (rows[o]! > rows[o + 1]! || rows[o + 1]! > columns.length)
+      return `row ${o} ends out of order`;
     let before = -1;
-    for (let c = rows[o]; c < rows[o + 1]; c++) {
-      if (columns[c] <= before) return `row ${o} is not strictly ascending from 0`;
-      before = columns[c];
+    for (let c = rows[o]!; c < rows[o + 1]!; c++) {
+      if (columns[c]! <= before) return `row ${o} is not strictly ascending from 0`;
+      before = columns[c]!;
     }
     if (before >= inputs) return `row ${o} has an input beyond the last`;
   }

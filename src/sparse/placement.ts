@@ -118,16 +118,16 @@ export function layerFromWeights(
   random: Stream,
 ): LayerMask {
   const outputs = fanIn.length;
-  const candidates = Int32Array.from(weights, (_, i) => i).filter((i) => weights[i] > 0);
+  const candidates = Int32Array.from(weights, (_, i) => i).filter((i) => weights[i]! > 0);
   const keys = new Float64Array(weights.length);
   const rows = new Int32Array(outputs + 1);
   const columns: number[] = [];
   for (let o = 0; o < outputs; o++) {
-    if (fanIn[o] > candidates.length) {
+    if (fanIn[o]! > candidates.length) {
       throw new RangeError(`${fanIn[o]} inputs of ${candidates.length} that have a weight`);
     }
-    for (const i of candidates) keys[i] = -ln(1 - random.uniform()) / weights[i];
-    const byKey = candidates.slice().sort((a, b) => keys[a] - keys[b] || a - b);
+    for (const i of candidates) keys[i] = -ln(1 - random.uniform()) / weights[i]!;
+    const byKey = candidates.slice().sort((a, b) => keys[a]! - keys[b]! || a - b);
     columns.push(...byKey.subarray(0, fanIn[o]).sort());
     rows[o + 1] = columns.length;
   }

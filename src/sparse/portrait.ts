@@ -30,19 +30,22 @@ const ROWS = 96;
 export function portraitOf(layer: LayerMask): LayerPortrait {
   const { inputs, outputs, rows, columns } = layer;
   const fanIn = fanInOf(layer);
-  const order = Array.from(fanIn, (_, o) => o).sort((a, b) => fanIn[b] - fanIn[a] || a - b);
+  const order = Array.from(fanIn, (_, o) => o).sort((a, b) => fanIn[b]! - fanIn[a]! || a - b);
   const shown = Math.min(ROWS, outputs);
   const picked = Array.from({ length: shown }, (_, i) => order[Math.floor((i * outputs) / shown)]);
   const hubs = new Set(hubsOf(fanIn));
   const hubListeners = new Array<number>(inputs).fill(0);
   for (const hub of hubs) {
-    for (let c = rows[hub]; c < rows[hub + 1]; c++) hubListeners[columns[c]]++;
+    for (let c = rows[hub]!; c < rows[hub + 1]!; c++) hubListeners[columns[c]!]!++;
   }
   return {
     inputs,
     neurons: outputs,
     hubs: hubs.size,
-    rows: picked.map((o) => ({ hub: hubs.has(o), steps: stepsOf(columns, rows[o], rows[o + 1]) })),
+    rows: picked.map((o) => ({
+      hub: hubs.has(o!),
+      steps: stepsOf(columns, rows[o!]!, rows[o! + 1]!),
+    })),
     listeners: [...fanOutOf(layer)],
     hubListeners,
   };
@@ -50,6 +53,6 @@ export function portraitOf(layer: LayerMask): LayerPortrait {
 
 function stepsOf(columns: ArrayLike<number>, from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, i) =>
-    i === 0 ? columns[from] : columns[from + i] - columns[from + i - 1],
+    i === 0 ? columns[from]! : columns[from + i]! - columns[from + i - 1]!,
   );
 }

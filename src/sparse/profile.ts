@@ -149,8 +149,8 @@ function profiler(family: ShapedFamily, size: LayerSize): Profiler {
   const capacities = new Float64Array(outputs).fill(inputs);
   return (theta) => {
     const heights = new Float64Array(outputs);
-    for (let i = 0; i < outputs; i++) heights[i] = curves[i](theta);
-    const highest = heights[outputs - 1];
+    for (let i = 0; i < outputs; i++) heights[i] = curves[i]!(theta);
+    const highest = heights[outputs - 1]!;
     if (!(highest > 0 && highest < Number.POSITIVE_INFINITY)) return undefined;
     const fanIn = apportion(waterFill(heights, size), capacities, connections);
     // Ties of the fractional parts may leave neighbours one apart in the wrong order.
@@ -178,13 +178,13 @@ function waterFill(
   { inputs, outputs, connections }: LayerSize,
 ): Float64Array {
   const least = connections >= outputs ? 1 : 0;
-  const highest = heights[outputs - 1];
+  const highest = heights[outputs - 1]!;
   const shape = heights.map((height) => Math.max(height / highest, FAINTEST));
   const sums = runningSums(shape);
   const filled = (level: number): number => {
     const low = firstAtLeast(shape, least / level);
     const high = firstAtLeast(shape, inputs / level);
-    return least * low + level * (sums[high] - sums[low]) + inputs * (outputs - high);
+    return least * low + level * (sums[high]! - sums[low]!) + inputs * (outputs - high);
   };
   const level = leastLevel(filled, connections);
   return shape.map((height) => Math.min(inputs, Math.max(least, level * height)));
@@ -214,7 +214,7 @@ function leastLevel(filled: (level: number) => number, wanted: number): number {
 /** [n + 1]: entry i is the sum of the first i values. */
 function runningSums(values: Float64Array): Float64Array {
   const sums = new Float64Array(values.length + 1);
-  for (let i = 0; i < values.length; i++) sums[i + 1] = sums[i] + values[i];
+  for (let i = 0; i < values.length; i++) sums[i + 1] = sums[i]! + values[i]!;
   return sums;
 }
 
@@ -224,7 +224,7 @@ function firstAtLeast(values: Float64Array, bound: number): number {
   let high = values.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (values[middle] < bound) low = middle + 1;
+    if (values[middle]! < bound) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -264,7 +264,7 @@ function* scan(shape: Shape, profileAt: Profiler): Generator<FanInProfile> {
     yield profile;
     greatest = Math.max(greatest, profile.cv);
   }
-  let theta = shape.thetas[shape.thetas.length - 1];
+  let theta = shape.thetas[shape.thetas.length - 1]!;
   for (let step = 0; step < STEPS_BEYOND; step++) {
     theta *= STEEPER;
     const profile = profileAt(theta);

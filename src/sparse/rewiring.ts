@@ -24,7 +24,7 @@ export function dropFraction(step: number, { fraction, stop }: DropSchedule): nu
 /** Falls from 1 at step 0 to 0 at step `end` > 0: (1 + cos(pi * step / end)) / 2. */
 export function halfCosine(step: number, end: number): number {
   const [, cosine] = sincos((PI * step) / end);
-  return (1 + cosine) / 2;
+  return (1 + cosine!) / 2;
 }
 
 // biome-ignore lint/suspicious/noApproximativeNumericConstant: the rule on bits bars Math.PI.
@@ -115,8 +115,8 @@ export function rewireLayer(rewiring: LayerRewiring): RewiredLayer {
 export function carryOver(values: Float32Array, origin: Int32Array): Float32Array {
   const carried = new Float32Array(origin.length);
   for (let k = 0; k < origin.length; k++) {
-    const old = origin[k];
-    if (old >= 0) carried[k] = values[old];
+    const old = origin[k]!;
+    if (old >= 0) carried[k] = values[old]!;
   }
   return carried;
 }
@@ -125,7 +125,7 @@ export function carryOver(values: Float32Array, origin: Int32Array): Float32Arra
 function flatPositions({ inputs, outputs, rows, columns }: LayerMask): Int32Array {
   const positions = new Int32Array(columns.length);
   for (let o = 0; o < outputs; o++) {
-    for (let c = rows[o]; c < rows[o + 1]; c++) positions[c] = o * inputs + columns[c];
+    for (let c = rows[o]!; c < rows[o + 1]!; c++) positions[c] = o * inputs + columns[c]!;
   }
   return positions;
 }
@@ -135,12 +135,12 @@ function markWeakest(weights: Float32Array, count: number): Uint8Array {
   const weakness = bitsOf(weights).slice();
   const all = new Int32Array(weakness.length);
   for (let c = 0; c < weakness.length; c++) {
-    weakness[c] = MAGNITUDE - (weakness[c] & MAGNITUDE);
+    weakness[c] = MAGNITUDE - (weakness[c]! & MAGNITUDE);
     all[c] = c;
   }
   const marks = new Uint8Array(weakness.length);
   const weakest = greatestOf(weakness, all, count);
-  for (let w = 0; w < count; w++) marks[weakest[w]] = 1;
+  for (let w = 0; w < count; w++) marks[weakest[w]!] = 1;
   return marks;
 }
 
@@ -167,13 +167,13 @@ function greatestNotKept(
     reaching = reach(least);
   }
   const kept = new Uint8Array(scores.length);
-  for (let c = 0; c < positions.length; c++) kept[positions[c]] = 1 - dropped[c];
+  for (let c = 0; c < positions.length; c++) kept[positions[c]!] = 1 - dropped[c]!;
   const free = new Int32Array(reaching.length);
   let at = 0;
   for (let r = 0; r < reaching.length; r++) {
     // Who was kept cannot be foreseen, so there is no branch: what follows takes a kept one's place.
-    free[at] = reaching[r];
-    at += 1 - kept[reaching[r]];
+    free[at] = reaching[r]!;
+    at += 1 - kept[reaching[r]!]!;
   }
   return greatestOf(bits, free.subarray(0, at), count);
 }
@@ -197,7 +197,7 @@ const LOOKS = 4096;
 function guessGreatest(bits: Int32Array, count: number): number {
   const stride = Math.floor(bits.length / LOOKS) | 1;
   const tops = new Int32Array(1 << TOP_BITS);
-  for (let i = 0; i < bits.length; i += stride) tops[(bits[i] & MAGNITUDE) >> TOP_SHIFT]++;
+  for (let i = 0; i < bits.length; i += stride) tops[(bits[i]! & MAGNITUDE) >> TOP_SHIFT]!++;
   return lastBucket(tops, Math.ceil((1.1 * count) / stride)).bucket << TOP_SHIFT;
 }
 
@@ -211,7 +211,7 @@ function reachIn(scores: Float32Array): Reach {
     for (let i = 0; i < bits.length; i++) {
       indices[at] = i;
       // Who reaches cannot be foreseen, so there is no branch: where one does, this is negative.
-      at += (short - (bits[i] & MAGNITUDE)) >>> 31;
+      at += (short - (bits[i]! & MAGNITUDE)) >>> 31;
     }
     return indices.subarray(0, at);
   };
@@ -245,8 +245,8 @@ function countDigits(
 ): Int32Array {
   const counts = new Int32Array(1 << width);
   for (let a = 0; a < among.length; a++) {
-    const digits = (bits[among[a]] & MAGNITUDE) >> shift;
-    if (digits >> width === above) counts[digits & (counts.length - 1)]++;
+    const digits = (bits[among[a]!]! & MAGNITUDE) >> shift;
+    if (digits >> width === above) counts[digits & (counts.length - 1)]!++;
   }
   return counts;
 }
@@ -262,7 +262,7 @@ interface LastBucket {
 function lastBucket(counts: Int32Array, count: number): LastBucket {
   let wanted = count;
   let bucket = counts.length - 1;
-  while (bucket > 0 && counts[bucket] < wanted) wanted -= counts[bucket--];
+  while (bucket > 0 && counts[bucket]! < wanted) wanted -= counts[bucket--]!;
   return { bucket, wanted };
 }
 
@@ -280,8 +280,8 @@ function keepGreatest(
   let ties = wanted;
   let at = 0;
   for (let a = 0; a < among.length; a++) {
-    const magnitude = bits[among[a]] & MAGNITUDE;
-    if (magnitude > least || (magnitude === least && ties-- > 0)) selected[at++] = among[a];
+    const magnitude = bits[among[a]!]! & MAGNITUDE;
+    if (magnitude > least || (magnitude === least && ties-- > 0)) selected[at++] = among[a]!;
   }
   return selected;
 }
@@ -302,9 +302,9 @@ function merge(
   let g = 0;
   let fresh = 0;
   for (let c = 0; c <= positions.length; c++) {
-    const position = c < positions.length ? positions[c] : BEYOND;
-    for (; g < grown.length && grown[g] < position; g++, at++, fresh++) {
-      merged[at] = grown[g];
+    const position = c < positions.length ? positions[c]! : BEYOND;
+    for (; g < grown.length && grown[g]! < position; g++, at++, fresh++) {
+      merged[at] = grown[g]!;
       origin[at] = -1;
     }
     const regrown = g < grown.length && grown[g] === position;
@@ -323,8 +323,8 @@ function atPositions(positions: Int32Array, { inputs, outputs }: LayerMask): Lay
   let at = 0;
   for (let o = 0; o < outputs; o++) {
     const start = o * inputs;
-    for (; at < positions.length && positions[at] < start + inputs; at++) {
-      columns[at] = positions[at] - start;
+    for (; at < positions.length && positions[at]! < start + inputs; at++) {
+      columns[at] = positions[at]! - start;
     }
     rows[o + 1] = at;
   }

@@ -20,20 +20,20 @@ export function minimise(f: (at: Point) => number, start: Point): Point {
   const moved = (i: number): Point => start.map((x, j) => (i === j ? x + STEP : x));
   let corners = ordered([vertex(start), ...start.map((_, i) => vertex(moved(i)))]);
   for (let step = 0; step < STEPS * start.length; step++) {
-    const best = corners[0];
-    const worst = corners[corners.length - 1];
+    const best = corners[0]!;
+    const worst = corners[corners.length - 1]!;
     if (worst.value - best.value <= TOLERANCE * (Math.abs(best.value) + TOLERANCE)) break;
     const others = corners.slice(0, -1);
     const towards = (t: number): Vertex =>
-      vertex(start.map((_, j) => worst.at[j] + t * (centre(others, j) - worst.at[j])));
-    const next = improved(towards, best, others[others.length - 1], worst);
+      vertex(start.map((_, j) => worst.at[j]! + t * (centre(others, j) - worst.at[j]!)));
+    const next = improved(towards, best, others[others.length - 1]!, worst);
     corners = ordered(
       next === undefined
         ? [best, ...corners.slice(1).map(({ at }) => vertex(halfway(at, best.at)))]
         : [...others, next],
     );
   }
-  return corners[0].at;
+  return corners[0]!.at;
 }
 
 /** How far the first corners are from the start. */
@@ -57,6 +57,6 @@ function improved(
 }
 
 const centre = (corners: readonly Vertex[], j: number): number =>
-  corners.reduce((sum, { at }) => sum + at[j], 0) / corners.length;
+  corners.reduce((sum, { at }) => sum + at[j]!, 0) / corners.length;
 
-const halfway = (a: Point, b: Point): Point => a.map((x, j) => (x + b[j]) / 2);
+const halfway = (a: Point, b: Point): Point => a.map((x, j) => (x + b[j]!) / 2);

@@ -88,12 +88,12 @@ export function layerFromFanIn(
 ): LayerMask {
   const outputs = fanIn.length;
   const rows = new Int32Array(outputs + 1);
-  for (let o = 0; o < outputs; o++) rows[o + 1] = rows[o] + fanIn[o];
-  const columns = new Int32Array(rows[outputs]);
+  for (let o = 0; o < outputs; o++) rows[o + 1] = rows[o]! + fanIn[o]!;
+  const columns = new Int32Array(rows[outputs]!);
   const marks = new Uint8Array(inputs);
   for (let o = 0; o < outputs; o++) {
-    markDistinct(marks, fanIn[o], random);
-    let at = rows[o];
+    markDistinct(marks, fanIn[o]!, random);
+    let at = rows[o]!;
     for (let i = 0; i < inputs; i++) if (marks[i] === 1) columns[at++] = i;
     marks.fill(0);
   }
@@ -115,9 +115,9 @@ export function placeFanIn(fanIn: Int32Array, inputs: number, draw: LayerDraw): 
 /** [O]: the same fan-in, the greatest where the score is greatest; ties go to the lower index. */
 function inOrderOf(scores: ArrayLike<number>, fanIn: Int32Array): Int32Array {
   const ascending = fanIn.slice().sort();
-  const byScore = Array.from(scores, (_, o) => o).sort((a, b) => scores[a] - scores[b] || b - a);
+  const byScore = Array.from(scores, (_, o) => o).sort((a, b) => scores[a]! - scores[b]! || b - a);
   const placed = new Int32Array(fanIn.length);
-  for (const [rank, o] of byScore.entries()) placed[o] = ascending[rank];
+  for (const [rank, o] of byScore.entries()) placed[o] = ascending[rank]!;
   return placed;
 }
 
@@ -127,7 +127,7 @@ export function checkScores(scores: HubScores, sizes: readonly LayerSize[]): voi
     throw new RangeError(`scores of ${scores.length} layers for ${sizes.length} hidden layers`);
   }
   for (const [layer, { outputs }] of sizes.entries()) {
-    const given = Array.from(scores[layer]);
+    const given = Array.from(scores[layer]!);
     if (given.length !== outputs || !given.every(Number.isFinite)) {
       throw new RangeError(`layer ${layer} has ${outputs} neurons, so it needs as many scores`);
     }
@@ -153,12 +153,12 @@ export function hiddenSizes({ widths, sparsity, rule }: NetworkBudget): LayerSiz
   const budgets = layerBudgets(rule, widths, sparsity, { denseOutput: true });
   return budgets
     .slice(0, -1)
-    .map((connections, l) => ({ inputs: widths[l], outputs: widths[l + 1], connections }));
+    .map((connections, l) => ({ inputs: widths[l]!, outputs: widths[l + 1]!, connections }));
 }
 
 /** The output layer of a network: dense in every arm that is compared. */
 export function outputLayer({ widths }: NetworkBudget): LayerMask {
-  return denseLayer(widths[widths.length - 2], widths[widths.length - 1]);
+  return denseLayer(widths[widths.length - 2]!, widths[widths.length - 1]!);
 }
 
 /** Where a layer's randomness comes from, and what goes before it. */

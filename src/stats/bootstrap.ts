@@ -59,7 +59,7 @@ export function bootstrapInterval<T>(
 }
 
 function resample<T>(sample: readonly T[], random: Stream): readonly T[] {
-  return sample.map(() => sample[random.below(sample.length)]);
+  return sample.map(() => sample[random.below(sample.length)]!);
 }
 
 /** Sum of cubes over 6 times the 3/2 power of the sum of squares, of the jackknife's deviations. */

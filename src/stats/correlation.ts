@@ -66,10 +66,10 @@ function correlate(x: ArrayLike<number>, y: ArrayLike<number>): Correlated | nul
   const [u, v] = [standardised(x), standardised(y)];
   if (u === null || v === null) return null;
   let r = 0;
-  for (let i = 0; i < u.length; i++) r += u[i] * v[i];
+  for (let i = 0; i < u.length; i++) r += u[i]! * v[i]!;
   // What a line through the points leaves, and not 1 - r * r: an error in r is second order here.
   let unexplained = 0;
-  for (let i = 0; i < u.length; i++) unexplained += (v[i] - r * u[i]) * (v[i] - r * u[i]);
+  for (let i = 0; i < u.length; i++) unexplained += (v[i]! - r * u[i]!) * (v[i]! - r * u[i]!);
   return { r: Math.max(-1, Math.min(1, r)), unexplained };
 }
 
@@ -82,8 +82,8 @@ function standardised(values: ArrayLike<number>): Float64Array | null {
   const rest = mean(deviations);
   let squares = 0;
   for (let i = 0; i < deviations.length; i++) {
-    deviations[i] -= rest;
-    squares += deviations[i] * deviations[i];
+    deviations[i]! -= rest;
+    squares += deviations[i]! * deviations[i]!;
   }
   const length = Math.sqrt(squares);
   return deviations.map((deviation) => deviation / length);
@@ -92,12 +92,12 @@ function standardised(values: ArrayLike<number>): Float64Array | null {
 /** Ranks from 1, ties sharing their mean. @throws RangeError on a value that is not finite: it has no rank. */
 export function ranks(values: readonly number[]): readonly number[] {
   checkFinite(values);
-  const order = values.map((_, i) => i).sort((a, b) => values[a] - values[b]);
+  const order = values.map((_, i) => i).sort((a, b) => values[a]! - values[b]!);
   const result = new Array<number>(values.length);
   for (let from = 0; from < order.length; ) {
     let to = from + 1;
-    while (to < order.length && values[order[to]] === values[order[from]]) to += 1;
-    for (let i = from; i < to; i++) result[order[i]] = (from + 1 + to) / 2;
+    while (to < order.length && values[order[to]!] === values[order[from]!]) to += 1;
+    for (let i = from; i < to; i++) result[order[i]!] = (from + 1 + to) / 2;
     from = to;
   }
   return result;

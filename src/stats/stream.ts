@@ -42,14 +42,14 @@ export function restoreStream(state: Uint32Array): Stream {
 
 function fromState(s: Uint32Array): Stream {
   const uint32 = (): number => {
-    const result = Math.imul(rotl(Math.imul(s[1], 5), 7), 9) >>> 0;
-    const t = s[1] << 9;
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= t;
-    s[3] = rotl(s[3], 11);
+    const result = Math.imul(rotl(Math.imul(s[1]!, 5), 7), 9) >>> 0;
+    const t = s[1]! << 9;
+    s[2]! ^= s[0]!;
+    s[3]! ^= s[1]!;
+    s[1]! ^= s[2]!;
+    s[0]! ^= s[3]!;
+    s[2]! ^= t;
+    s[3] = rotl(s[3]!, 11);
     return result;
   };
   const uniform = (): number => {
@@ -71,8 +71,8 @@ function fromState(s: Uint32Array): Stream {
     shuffle(items) {
       for (let last = items.length - 1; last > 0; last--) {
         const pick = below(last + 1);
-        const item = items[last];
-        items[last] = items[pick];
+        const item = items[last]!;
+        items[last] = items[pick]!;
         items[pick] = item;
       }
     },

@@ -28,7 +28,7 @@ export function mean(values: ArrayLike<number>): number {
   if (values.length === 0) throw new RangeError('an empty sample has no mean');
   checkFinite(values);
   let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i];
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
   return sum / values.length;
 }
 
@@ -47,7 +47,7 @@ export function sampleSd(values: ArrayLike<number>): number | null {
   const centre = mean(values);
   if (values.length === 1) return null;
   let squares = 0;
-  for (let i = 0; i < values.length; i++) squares += (values[i] - centre) * (values[i] - centre);
+  for (let i = 0; i < values.length; i++) squares += (values[i]! - centre) * (values[i]! - centre);
   return withoutRounding(Math.sqrt(squares / (values.length - 1)), centre);
 }
 
@@ -63,7 +63,7 @@ export function quantile(values: ArrayLike<number>, p: number): number {
   const position = (sorted.length - 1) * p;
   const below = Math.floor(position);
   const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below] + (sorted[above] - sorted[below]) * (position - below);
+  return sorted[below]! + (sorted[above]! - sorted[below]!) * (position - below);
 }
 
 /** Mean, SD, n and range of a sample. Throws on an empty sample. */

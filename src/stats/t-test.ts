@@ -80,7 +80,7 @@ export function pairDifferences(a: readonly number[], b: readonly number[]): rea
   }
   checkFinite(a);
   checkFinite(b);
-  return a.map((value, i) => value - b[i]);
+  return a.map((value, i) => value - b[i]!);
 }
 
 /** Welch's standard error and degrees of freedom; null with a single observation in an arm. */
@@ -135,5 +135,5 @@ export function meanInterval(
     level,
   );
   const constant = values.length > 1 && sampleSd(values) === 0;
-  return { ci: constant ? [values[0], values[0]] : ci, level };
+  return { ci: constant ? [values[0]!, values[0]!] : ci, level };
 }

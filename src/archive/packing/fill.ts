@@ -1,7 +1,7 @@
 // fill.ts — an archive that holds together → a store that knows what it knows
 import type { Digest, Key, Named, TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord, Maker, Output } from '../../engine/model/record.ts';
-import type { Commit, Store } from '../../engine/store/store.ts';
+import { type Commit, type KeptOutput, keptOutput, type Store } from '../../engine/store/store.ts';
 import type { OnRead } from '../form/bag.ts';
 import { PAYLOAD } from '../form/bag.ts';
 import type { Contents } from '../form/contents.ts';
@@ -33,10 +33,11 @@ export async function fillStore(
   progress: OnRead,
 ): Promise<Filled> {
   let [traces, added, blobs, held] = [0, 0, 0, 0];
+  const { actions } = store;
   const incomplete: string[] = [];
   let commits: Commit[] = [];
-  const flush = (): void => {
-    if (commits.length > 0) store.commit(...commits);
+  const flush = async (): Promise<void> => {
+    if (commits.length > 0) await actions.put(commits);
     [commits, held] = [[], 0];
   };
   const latest = new Map<TaskId, Key>();
@@ -44,36 +45,37 @@ export async function fillStore(
     // What failed there may do well here.
     if (trace.failed !== undefined) continue;
     traces += 1;
-    const kept: Uint8Array[] = [];
+    const kept: KeptOutput[] = [];
     let whole = true;
-    for (const { digest } of Object.values(trace.outputs)) {
-      if (store.hasBlob(digest as Digest)) continue;
+    const outputs = Object.values(trace.outputs).map(({ digest }) => digest as Digest);
+    for (const digest of await store.blobs.missing(outputs)) {
       const bytes = await contents.blob(digest);
-      if (bytes) kept.push(bytes);
+      if (bytes) kept.push(keptOutput(bytes));
       else whole = false;
     }
     if (!whole) incomplete.push(trace.task);
-    const known = store.trace(trace.key as Key) !== undefined;
+    const known = (await actions.get(trace.key as Key)) !== undefined;
     if (!known) added += 1;
     if (kept.length > 0 || !known) {
-      commits.push({ trace: traceOf(trace), blobs: kept });
-      held += kept.reduce((sum, bytes) => sum + bytes.length, 0);
-      if (commits.length >= COMMITS_MAX || held > HELD_BYTES_MAX) flush();
+      commits.push({ record: traceOf(trace), outputs: kept });
+      held += kept.reduce((sum, { bytes }) => sum + bytes, 0);
+      if (commits.length >= COMMITS_MAX || held > HELD_BYTES_MAX) await flush();
     }
     blobs += kept.length;
     progress(traces, contents.traces.size);
   }
-  flush();
+  await flush();
   for (const { task, key, failed, skipped } of contents.study.tasks) {
     if (key && failed === undefined && skipped === undefined)
       latest.set(task as TaskId, key as Key);
   }
-  store.setLatest(latest);
+  await actions.setLatest(latest);
   let files = 0;
   for (const { sha256, included } of contents.sources) {
     const name = `${PAYLOAD}${PLACES.data}${sha256}`;
-    if (!included || store.hasBlob(sha256 as Digest) || !contents.opened.files.has(name)) continue;
-    store.putBlob(await contentOf(contents.opened, name, 2 ** 31 - 1, () => undefined));
+    if (!included || !contents.opened.files.has(name)) continue;
+    if ((await store.blobs.missing([sha256 as Digest])).length === 0) continue;
+    await store.blobs.put(await contentOf(contents.opened, name, 2 ** 31 - 1, () => undefined));
     files += 1;
   }
   return { traces, added, blobs, files, incomplete };

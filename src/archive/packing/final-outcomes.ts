@@ -32,17 +32,17 @@ export interface Failure {
 }
 
 /** Settles every task, in the plan's order: as a make with `--keep-going` would have found them. */
-export function finalOutcomes(
+export async function finalOutcomes(
   plan: Plan,
   store: Store,
   policies: { get(stage: string): Policy | undefined },
-): ReadonlyMap<TaskId, FinalOutcome> {
+): Promise<ReadonlyMap<TaskId, FinalOutcome>> {
   const ends = new Map<TaskId, FinalOutcome>();
   const traces = new Map<TaskId, ActionRecord>();
   const missing = new Map<TaskId, MissingOutput>();
   const failed = new Map<Key, { readonly task: TaskId; readonly failure: Failure }>();
   let runs: readonly RunRecord[] | undefined;
-  const endOf = (task: Task): FinalOutcome => {
+  const endOf = async (task: Task): Promise<FinalOutcome> => {
     const readiness = readinessOf(task, { made: traces, missing, withoutFailed: true });
     if (readiness.kind === 'infeasible') return infeasible(readiness.missingOutput.message);
     if (task.infeasible !== null) return infeasible(task.infeasible);
@@ -53,7 +53,7 @@ export function finalOutcomes(
       return { outcome: 'skipped', message: skipped.message };
     }
     const action = actionOf(plan, task, { traces, missing });
-    const verdict = decide(action, store, false);
+    const verdict = await decide(action, store, false);
     if (verdict.hit) {
       const { trace } = verdict;
       if (trace.infeasible !== undefined) return infeasible(trace.infeasible, trace);
@@ -65,7 +65,7 @@ export function finalOutcomes(
       missing.set(task.id, skipped);
       return { outcome: 'skipped', message: skipped.message, failure: twin.failure };
     }
-    runs ??= store.runs();
+    runs ??= store.history.runs();
     const found = failureOf(action, store, runs);
     if (found === undefined) return OPEN;
     const allowed = policies.get(task.stage)?.allowFailure ?? false;
@@ -81,7 +81,7 @@ export function finalOutcomes(
     return { outcome: 'failed', failure };
   };
   for (const task of plan.tasks.values()) {
-    const end = endOf(task);
+    const end = await endOf(task);
     if (end.outcome === 'made') traces.set(task.id, end.trace);
     if (end.outcome === 'infeasible') {
       missing.set(task.id, { kind: 'infeasible', message: end.message, because: task.id });
@@ -107,7 +107,7 @@ function failureOf(
 ): Omit<Failure, 'allowed'> | undefined {
   for (const { id, host, outcomes = {}, versions = {} } of runs) {
     if (!Object.hasOwn(outcomes, task.id) || outcomes[task.id] !== 'failed') continue;
-    const log = store.log(id, task.id);
+    const log = store.history.log(id, task.id);
     if (log?.key !== key || log.error === undefined) continue;
     const made = { run: id, host, at: log.at, versions };
     const cost = { seconds: 0, work: task.work };

@@ -46,13 +46,13 @@ const KEPT_IN_LIGHT = new Set(['metrics', 'mask', 'model', 'checkpoint', 'claims
 const DERIVED_BYTES = 65_536;
 
 /** Gathers a study. Of every task it must be known what became of it. */
-export function gather(
+export async function gather(
   plan: Plan,
   ends: ReadonlyMap<TaskId, FinalOutcome>,
   targets: readonly TaskId[],
   store: Store,
   wanted: Wanted,
-): Gathered {
+): Promise<Gathered> {
   const traces = new Map<string, ArchivedTrace>();
   const blobs = new Map<Digest, { bytes: number; kind: string; of: string }>();
   const leftOut = new Map<Digest, LeftOut>();
@@ -72,10 +72,8 @@ export function gather(
       if (digest) shown.add(digest);
     }
     for (const file of task.files ?? []) {
-      sources.set(
-        file.sha256,
-        sourceOf(file, wanted.withData && store.hasBlob(file.sha256 as Digest)),
-      );
+      const isThere = (await store.blobs.missing([file.sha256 as Digest])).length === 0;
+      sources.set(file.sha256, sourceOf(file, wanted.withData && isThere));
     }
     for (const { files } of Object.values(task.inputs)) {
       for (const { digest, path, name, stamp } of files ?? []) {
@@ -117,7 +115,7 @@ export function gather(
           }))
         : [],
     ),
-    claims: claimsOf(tasks, store),
+    claims: await claimsOf(tasks, store),
   };
   return {
     study,
@@ -210,20 +208,19 @@ function whyLeftOut(
 }
 
 /** The output of the form claims/1 or claims/2, when there is exactly one. */
-function claimsOf(tasks: readonly StudyTask[], store: Store): Study['claims'] {
-  const found = tasks.flatMap(({ task, outputs }) =>
-    Object.entries(outputs)
-      .filter(
-        ([name, { kind, digest }]) =>
-          name === 'claims' && kind === 'json' && isClaims(digest, store),
-      )
-      .map(([output]) => ({ task, output })),
-  );
+async function claimsOf(tasks: readonly StudyTask[], store: Store): Promise<Study['claims']> {
+  const found: { task: string; output: string }[] = [];
+  for (const { task, outputs } of tasks) {
+    const claims = Object.hasOwn(outputs, 'claims') ? outputs.claims : undefined;
+    if (claims?.kind === 'json' && (await isClaims(claims.digest, store))) {
+      found.push({ task, output: 'claims' });
+    }
+  }
   return found.length === 1 ? found[0] : null;
 }
 
-function isClaims(digest: string, store: Store): boolean {
-  const bytes = store.blob(digest as Digest);
+async function isClaims(digest: string, { blobs }: Store): Promise<boolean> {
+  const bytes = await blobs.get(digest as Digest);
   if (bytes === undefined) return false;
   const value = JSON.parse(new TextDecoder().decode(bytes)) as { readonly form?: unknown } | null;
   return value?.form === 'claims/1' || value?.form === 'claims/2';

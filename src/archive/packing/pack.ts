@@ -82,7 +82,7 @@ export async function prepare(
     files.set(path, { path, size: bytes.length, bytes: async () => bytes });
   };
   await addTexts(gathered, beside, digest, put);
-  addBlobs(gathered, store, files);
+  await addBlobs(gathered, store, files);
   const sizes = new Map([...files].map(([path, { size }]) => [path, size]));
   const { study, traces, sources } = gathered;
   const { modules, title, authors, version } = beside;
@@ -152,10 +152,14 @@ function makersOf({ traces }: Gathered): readonly unknown[] {
   return [...sorted(makers).values()].map(({ made, tasks }) => ({ ...made, tasks }));
 }
 
-function addBlobs(gathered: Gathered, store: Store, files: Map<string, Packed>): void {
+async function addBlobs(
+  gathered: Gathered,
+  store: Store,
+  files: Map<string, Packed>,
+): Promise<void> {
   const stored = (digest: Digest, what: string) => async (): Promise<Uint8Array> => {
     const path = gathered.projectFiles.get(digest);
-    const bytes = path === undefined ? store.blob(digest) : await readFile(path);
+    const bytes = path === undefined ? await store.blobs.get(digest) : await readFile(path);
     if (bytes === undefined || digestOf(bytes) !== digest)
       throw new Vanished(`${what} is lost: make again`);
     return bytes;
@@ -175,7 +179,7 @@ function addBlobs(gathered: Gathered, store: Store, files: Map<string, Packed>):
       put(PLACES.artifacts + path, digest, made.bytes, what);
       continue;
     }
-    const folder = store.blob(digest);
+    const folder = await store.blobs.get(digest);
     if (folder === undefined) throw new Vanished(`${what} is lost: make again`);
     for (const [name, bytes] of shownFiles(PLACES.artifacts + path, made.kind, folder)) {
       files.set(name, { path: name, size: bytes.length, bytes: async () => bytes });
@@ -185,7 +189,7 @@ function addBlobs(gathered: Gathered, store: Store, files: Map<string, Packed>):
   if (judged) put(PLACES.claims, judged.digest as Digest, judged.bytes, 'the claims');
   for (const { sha256, name, included } of gathered.sources) {
     if (!included) continue;
-    const bytes = store.blob(sha256 as Digest);
+    const bytes = await store.blobs.get(sha256 as Digest);
     if (bytes) put(PLACES.data + sha256, sha256 as Digest, bytes.length, name);
   }
 }

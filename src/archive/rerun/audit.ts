@@ -1,13 +1,13 @@
 // audit.ts — whether a task gives the same bits twice, in surroundings that have little in common
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Digest, Named } from '../../engine/model/key.ts';
+import { type Digest, digestOf, type Named } from '../../engine/model/key.ts';
 import type { ActionRecord } from '../../engine/model/record.ts';
 import { readProjectFiles } from '../../engine/planning/project-files.ts';
 import type { Action } from '../../engine/rebuilder/action.ts';
 import type { Store } from '../../engine/store/store.ts';
 import type { StageModule } from '../../engine/worker/declaration.ts';
-import type { InputBlobs } from '../../engine/worker/protocol.ts';
+import type { GivenBlob, InputBlobs } from '../../engine/worker/protocol.ts';
 import { differenceOf } from './difference.ts';
 import { type Launcher, runSandboxed, type SandboxedResult } from './sandboxed-run.ts';
 
@@ -81,7 +81,7 @@ export async function auditAction(options: AuditOptions): Promise<Audit> {
     if (end.end === 'failed') throw new AuditError(`run ${index + 1} fails: ${end.message}`);
     ends.push(end.outputs);
   }
-  const trace = store.trace(action.key);
+  const trace = await store.actions.get(action.key);
   const kinds = action.parts.outputs;
   const outputs = Object.entries(kinds).flatMap(([output, kind]) => {
     const [first, second] = ends.map((end) => end.get(output) ?? new Uint8Array());
@@ -95,9 +95,8 @@ export async function auditAction(options: AuditOptions): Promise<Audit> {
     trace === undefined
       ? null
       : Object.entries(trace.outputs).every(([output, { digest }]) => {
-          const bytes = store.blob(digest);
           const made = ends[0].get(output);
-          return bytes !== undefined && made !== undefined && Buffer.compare(bytes, made) === 0;
+          return made !== undefined && digestOf(made) === digest;
         });
   return { task: action.task.id, key: action.key, verdict, outputs, asStored };
 }
@@ -117,12 +116,7 @@ async function runOnce(
       params: task.params,
       tools: task.tools?.versions ?? null,
       inputs: await inputsOf(options),
-      files: Object.fromEntries(
-        (task.files ?? []).map(({ name, sha256 }) => [
-          name,
-          given(options.store, sha256 as Digest, name),
-        ]),
-      ),
+      files: await filesOf(options),
     },
     readable: [],
     addons: false,
@@ -132,8 +126,20 @@ async function runOnce(
   });
 }
 
-function given(store: Store, digest: Digest, what: string): { digest: Digest; bytes: Uint8Array } {
-  const bytes = store.blob(digest);
+async function filesOf({ action, store }: AuditOptions): Promise<Named<GivenBlob>> {
+  const files: Record<string, GivenBlob> = {};
+  for (const { name, sha256 } of action.task.files ?? []) {
+    files[name] = await given(store, sha256 as Digest, name);
+  }
+  return files;
+}
+
+async function given(
+  { blobs }: Store,
+  digest: Digest,
+  what: string,
+): Promise<{ digest: Digest; bytes: Uint8Array }> {
+  const bytes = await blobs.get(digest);
   if (bytes === undefined) throw new AuditError(`${what} is not in the store: make the task first`);
   return { digest, bytes };
 }
@@ -150,7 +156,7 @@ async function inputsOf({ action, traces, store }: AuditOptions): Promise<Named<
     const missing: NonNullable<InputBlobs['missing']>[number][] = [];
     for (const [index, { task, at, output }] of links.entries()) {
       const made = traces.get(task)?.outputs[output];
-      if (made) items.push({ task, at, ...given(store, made.digest, `${task}:${output}`) });
+      if (made) items.push({ task, at, ...(await given(store, made.digest, `${task}:${output}`)) });
       else if (Array.isArray(recorded)) missing.push({ task, at, reason: recorded[index][3] });
     }
     inputs[port] = { arity, items, ...(arity === 'partial' && { missing }) };

@@ -106,7 +106,7 @@ export class Programs {
       path,
       // Nobody else looks into this folder.
       identity: { host: '', pid: 0, exists: () => true },
-      store: { blob: () => undefined },
+      blobs: { get: async () => undefined },
       projectFile: ({ digest }) => join(kept, digest),
     });
     const action = {
@@ -186,5 +186,5 @@ const SILENT: Hooks = {
   log: () => undefined,
   warn: () => undefined,
   loadCheckpoint: async () => undefined,
-  saveCheckpoint: () => undefined,
+  saveCheckpoint: async () => undefined,
 };

@@ -11,7 +11,7 @@ import {
   type TaskId,
 } from '../../engine/model/key.ts';
 import type { Absent } from '../../engine/stage.ts';
-import type { Store } from '../../engine/store/store.ts';
+import type { BlobSink } from '../../engine/store/store.ts';
 import type { GivenBlob, InputBlobs } from '../../engine/worker/protocol.ts';
 import { PAYLOAD } from '../form/bag.ts';
 import type { Contents } from '../form/contents.ts';
@@ -126,25 +126,25 @@ export class RerunInputs {
 
   private async fetch(source: Source): Promise<Uint8Array> {
     const { mirrors, warn, signal } = this.options;
-    let content: Uint8Array | undefined;
-    const shelf = {
-      hasBlob: () => content !== undefined,
-      putBlob(bytes: Uint8Array) {
-        content = Buffer.from(bytes);
-        return digestOf(bytes);
+    const fetched = new Map<Digest, Uint8Array>();
+    const blobs: BlobSink = {
+      missing: async (digests) => [...digests].filter((digest) => !fetched.has(digest)),
+      async put(bytes) {
+        const digest = digestOf(bytes);
+        fetched.set(digest, Buffer.from(bytes));
+        return digest;
       },
-      blob: () => content,
     };
     await fetchFiles([source], {
-      store: shelf as unknown as Store,
+      blobs,
       mirrors,
       progress: () => undefined,
       warn,
       signal,
       ...FETCH_PACE,
     });
-    if (content === undefined || digestOf(content) !== source.sha256)
-      throw new Error(`${source.name} cannot be had`);
+    const content = fetched.get(source.sha256 as Digest);
+    if (content === undefined) throw new Error(`${source.name} cannot be had`);
     await writeFile(this.place(source.sha256), content);
     return content;
   }

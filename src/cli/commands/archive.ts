@@ -56,10 +56,10 @@ export async function archive(file: string | undefined, options: ArchiveOptions)
     const policies = new Map(
       [...session.pipeline.stages].map(([name, { policy }]) => [name, policy]),
     );
-    const ends = finalOutcomes(plan, session.store, policies);
+    const ends = await finalOutcomes(plan, session.store, policies);
     refuseOpen(ends, options);
     const wanted = { light: options.light ?? false, withData: options.withData ?? false };
-    const gathered = gather(plan, ends, targets, session.store, wanted);
+    const gathered = await gather(plan, ends, targets, session.store, wanted);
     const beside = await besideOf(session, plan, options);
     const around = { home: homedir(), root: session.root, user: userInfo().username, host };
     const made = await prepare(gathered, beside, session.store, around, options.maxFile);

@@ -28,7 +28,7 @@ export async function audit(word: string, options: CommonOptions): Promise<numbe
   try {
     const id = oneTask(session.plan, word);
     const plan = planFor(session.plan, [id]);
-    const forecasts = forecast(plan, session.store, new Set());
+    const forecasts = await forecast(plan, session.store, new Set());
     const predicted = forecasts.get(id);
     if (predicted === undefined || !('action' in predicted)) {
       throw new UsageError([

@@ -117,7 +117,7 @@ function runIds(folder: string, cache: string | undefined): readonly string[] {
   try {
     const places = placesOf({ directory: folder, ...(cache !== undefined && { cache }) });
     const store = storeAt(places.cache, 'read');
-    const ids = store.runs(20).map(({ id }) => id);
+    const ids = store.history.runs(20).map(({ id }) => id);
     void store.close();
     return ['last', ...ids];
   } catch {

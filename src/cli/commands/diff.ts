@@ -36,7 +36,7 @@ export async function diff(before: string, after: string, options: DiffOptions):
   try {
     const [a, b] = [oneRun(store, before), oneRun(store, after)];
     if (options.html !== undefined) return await writeComparison(store, [a, b], options.html);
-    const found = compareRuns(store, a, b);
+    const found = await compareRuns(store, a, b);
     if (options.json) tellJson({ before: a.id, after: b.id, ...found });
     else {
       talk(c.dim(`${a.id} → ${b.id}`));
@@ -54,7 +54,9 @@ async function writeComparison(
   runs: readonly [RunRecord, RunRecord],
   file: string,
 ): Promise<number> {
-  const [before, after] = runs.map((run) => ({ name: run.id, files: reportOf(store, run) }));
+  const [before, after] = await Promise.all(
+    runs.map(async (run) => ({ name: run.id, files: await reportOf(store, run) })),
+  );
   const { renderComparison } = await import('../../report/comparison.ts');
   await writeOutput(file, renderComparison(before, after));
   tell(file);
@@ -62,10 +64,10 @@ async function writeComparison(
 }
 
 /** The files of a run's report. @throws UsageError when it made none, or they are gone */
-function reportOf(store: Store, run: RunRecord): FileSet {
+async function reportOf(store: Store, run: RunRecord): Promise<FileSet> {
   for (const key of Object.values(run.tasks)) {
-    const output = store.trace(key)?.outputs.files;
-    const bytes = output?.kind === 'files' ? store.blob(output.digest) : undefined;
+    const output = (await store.actions.get(key))?.outputs.files;
+    const bytes = output?.kind === 'files' ? await store.blobs.get(output.digest) : undefined;
     const files = bytes && fileSet().decode(bytes);
     if (files && 'metrics.json' in files) return files;
   }

@@ -39,7 +39,7 @@ export async function exportOutput(
 ): Promise<number> {
   const session = await openToShow(options);
   try {
-    const { trace, name, output, part } = select(session, target);
+    const { trace, name, output, part } = await select(session, target);
     if (name === undefined || output === undefined) {
       const hint = `one of ${Object.keys(trace.outputs).join(', ')}: TASK:OUTPUT`;
       throw new UsageError([{ message: 'no output is named', hint }]);
@@ -48,7 +48,7 @@ export async function exportOutput(
       throw new UsageError([{ message: `${file} exists`, hint: '--force overwrites it' }]);
     }
     const form = options.format ?? BY_ENDING[extname(file).toLowerCase()] ?? 'raw';
-    const bytes = inForm(form, output, bytesOf(session, trace.task, name, output), part);
+    const bytes = inForm(form, output, await bytesOf(session, trace.task, name, output), part);
     if (file === '-') {
       process.stdout.write(bytes);
       return EXIT.made;

@@ -57,9 +57,9 @@ export async function gc(options: GcOptions): Promise<number> {
   }
   try {
     refuseWhileShared(upkeep);
-    if (!options.dryRun) store.settleRuns();
+    if (!options.dryRun) store.history.settle();
     const runs = keptRuns(store, upkeep, options.keepRuns ?? KEPT_RUNS_DEFAULT);
-    const roots = rootsOf(plan, store);
+    const roots = await rootsOf(plan, store);
     const garbage = findGarbage(upkeep, roots, runs);
     const files = await strayFiles(cache, roots.bundles, identity, Date.now());
     if (!options.dryRun) {
@@ -90,18 +90,19 @@ function refuseWhileShared(upkeep: Upkeep): void {
 }
 
 /** What the pipeline reaches as it is now. */
-function rootsOf(plan: Plan, store: Store): Roots {
+async function rootsOf(plan: Plan, store: Store): Promise<Roots> {
   const [traces, unmade] = [new Set<Key>(), new Set<Key>()];
   let unknown = false;
-  for (const predicted of forecast(plan, store, new Set()).values()) {
+  const latest = await store.actions.latest(plan.tasks.keys());
+  for (const predicted of (await forecast(plan, store, new Set())).values()) {
     if (predicted.status === 'reuse') traces.add(predicted.action.key);
     else if (predicted.status === 'infeasible') {
       if (predicted.trace) traces.add(predicted.trace.key);
     } else if (predicted.status === 'pending' || predicted.status === 'unknown') {
       unknown = true;
       // It may come out as it was: what it gave last is kept for that.
-      const latest = store.latest(predicted.task);
-      if (latest) traces.add(latest);
+      const last = latest.get(predicted.task);
+      if (last) traces.add(last);
     } else unmade.add(predicted.action.key);
   }
   const bundles = new Set([...plan.stages.values()].map(({ code }) => code.digest));
@@ -172,7 +173,7 @@ export async function collectToLimit(
   // Another process tries it when it is done itself.
   if (upkeep.shared() || liveLeases(upkeep, Date.now(), identity).length > 0) return undefined;
   const before = upkeep.bytes();
-  const roots = rootsOf(plan, store);
+  const roots = await rootsOf(plan, store);
   for (const newest of RUNS_KEPT_IN_TURN) {
     dropGarbage(upkeep, findGarbage(upkeep, roots, keptRuns(store, upkeep, newest)));
     if (upkeep.bytes() > pipeline.storeLimit) continue;

@@ -1,6 +1,6 @@
 // invalidate.ts — pipeline invalidate TASK...: forgets that tasks were made, so that the next make runs them
 
-import type { Key } from '../../engine/model/key.ts';
+import type { Key, TaskId } from '../../engine/model/key.ts';
 import { forecast } from '../../engine/rebuilder/action.ts';
 import {
   type CommonOptions,
@@ -24,19 +24,19 @@ export async function invalidate(
   try {
     if (targets.length === 0) throw new UsageError([{ message: 'no task is named' }]);
     const tasks = resolveTargets(plan, targets);
-    const forecasts = forecast(plan, store, new Set());
+    const forecasts = await forecast(plan, store, new Set());
     const { upkeep } = store;
-    const known = tasks.flatMap((task) => {
+    const latest = await store.actions.latest(tasks);
+    const known: { task: TaskId; keys: readonly Key[] }[] = [];
+    for (const task of tasks) {
       const predicted = forecasts.get(task);
-      const keys = [
-        predicted && 'action' in predicted ? predicted.action.key : undefined,
-        store.latest(task),
-      ];
-      const made = new Set(
-        keys.filter((key): key is Key => key !== undefined && !!store.trace(key)),
-      );
-      return made.size > 0 ? [{ task, keys: [...made] }] : [];
-    });
+      const now = predicted && 'action' in predicted ? predicted.action.key : undefined;
+      const made = new Set<Key>();
+      for (const key of [now, latest.get(task)]) {
+        if (key && (await store.actions.get(key))) made.add(key);
+      }
+      if (made.size > 0) known.push({ task, keys: [...made] });
+    }
     upkeep?.write(() => {
       for (const { task, keys } of known) {
         for (const key of keys) {

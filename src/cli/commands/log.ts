@@ -27,7 +27,7 @@ interface LogOptions extends CommonOptions {
 export async function log(word: string, options: LogOptions): Promise<number> {
   const store = storeAt(placesOf(options).cache, 'read');
   try {
-    const runs = options.run === undefined ? store.runs() : [oneRun(store, options.run)];
+    const runs = options.run === undefined ? store.history.runs() : [oneRun(store, options.run)];
     const task = taskInRuns(runs, word) ?? unknownTask(runs, word);
     const run = options.run === undefined ? lastRunOf(runs, task) : runs[0];
     if (run === undefined) {
@@ -52,7 +52,7 @@ function unknownTask(runs: readonly RunRecord[], word: string): never {
 
 /** A task that said nothing left no log of its own. */
 function logIn(store: Store, { id, at, outcomes = {} }: RunRecord, task: TaskId): TaskLog {
-  return store.log(id, task) ?? { task, run: id, at, outcome: outcomes[task], lines: [] };
+  return store.history.log(id, task) ?? { task, run: id, at, outcome: outcomes[task], lines: [] };
 }
 
 function tellLog({ task, run, at, outcome, lines, dropped, error, params }: TaskLog): void {

@@ -51,11 +51,11 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
     const forced = new Set(options.force.flatMap((task) => resolveForced(plan, task, targets)));
     if (options.dryRun) {
       tellWarnings(session.pipeline.warnings, options.json ? planned(plan, targets) : undefined);
-      const forecasts = forecast(plan, session.store, forced);
+      const forecasts = await forecast(plan, session.store, forced);
       const slots = options.jobs ?? availableParallelism();
       const { resources, stages } = session.pipeline;
       const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));
-      const cost = estimate(plan, forecasts, session.store, {
+      const cost = await estimate(plan, forecasts, session.store, {
         capacity: { slots, resources },
         policies,
       });

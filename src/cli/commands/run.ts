@@ -81,7 +81,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
   const startedAt = new Date().toISOString();
   const versions = { node: process.version, pipeline: VERSION, esbuild: ESBUILD_VERSION };
   const start = { ...factsOf(session, id, versions, targets, options), started: startedAt };
-  const history = recordRun(store, start, Date.now);
+  const history = recordRun(store.history, start, Date.now);
   const listener: Listener = (event) => {
     request.hear(event);
     history.listener(event);
@@ -150,7 +150,7 @@ function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMac
     scratch: join(cache, 'scratch'),
     path: searchPath(process.env),
     identity,
-    store,
+    blobs: store.blobs,
     worker: workerCommand,
     bundle(code) {
       const file = bundles.get(code);

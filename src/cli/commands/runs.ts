@@ -23,7 +23,7 @@ const RUNS_SHOWN_DEFAULT = 20;
 export async function runs(options: RunsOptions): Promise<number> {
   const store = storeAt(placesOf(options).cache, 'read');
   try {
-    const shown = store.runs(options.number ?? RUNS_SHOWN_DEFAULT);
+    const shown = store.history.runs(options.number ?? RUNS_SHOWN_DEFAULT);
     const pins = store.upkeep?.tables.pins;
     const isPinned = ({ id }: RunRecord): boolean => pins?.doesExist(id) ?? false;
     if (options.json) tellJson(shown.map((run) => ({ ...run, pinned: isPinned(run) })));

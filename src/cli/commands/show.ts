@@ -25,12 +25,12 @@ interface ShowOptions extends CommonOptions {
 export async function show(target: string, options: ShowOptions): Promise<number> {
   const session = await openToShow(options);
   try {
-    const { trace, name, output, part } = select(session, target);
+    const { trace, name, output, part } = await select(session, target);
     if (name === undefined || output === undefined) {
       tellOutputs(trace, options.json ?? false);
       return EXIT.made;
     }
-    const bytes = bytesOf(session, trace.task, name, output);
+    const bytes = await bytesOf(session, trace.task, name, output);
     if (options.output !== undefined) {
       const written = await pictureOrBytes(options.output, output, bytes, part);
       await writeOutput(options.output, written);

@@ -17,7 +17,7 @@ import { count } from '../terminal/format.ts';
 export async function status(targets: readonly string[], options: CommonOptions): Promise<number> {
   const session = await openToLook(options);
   try {
-    const forecasts = forecast(session.plan, session.store, new Set());
+    const forecasts = await forecast(session.plan, session.store, new Set());
     const chosen = new Set(resolveTargets(session.plan, targets));
     const shown = [...forecasts.values()].filter(({ task }) => chosen.has(task));
     if (options.json) tellJson(shown.map(forecastJson));

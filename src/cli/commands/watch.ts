@@ -209,7 +209,7 @@ class Watch {
     const session: Session = { ...loaded, root: this.place.root, cache: this.place.cache, store };
     const { resources } = loaded.pipeline;
     const totals = canonicalJson(Object.fromEntries(resources));
-    const going = this.supersede(wantedKeys(plan, store));
+    const going = this.supersede(await wantedKeys(plan, store));
     if (this.pool?.totals !== totals) {
       // What runs under the totals of before would not be counted.
       await this.allEnded();

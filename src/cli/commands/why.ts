@@ -3,7 +3,7 @@ import prettyBytes from 'pretty-bytes';
 import type { Change } from '../../engine/model/event.ts';
 import type { Digest, Json, TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord } from '../../engine/model/record.ts';
-import { type Forecast, forecast } from '../../engine/rebuilder/action.ts';
+import { type Forecast, forecast, latestRecord } from '../../engine/rebuilder/action.ts';
 import {
   type Comparison,
   nearestTrace,
@@ -33,12 +33,12 @@ export async function why(word: string, options: CommonOptions): Promise<number>
   const session = await openToLook(options);
   try {
     const task = oneTask(session.plan, word);
-    const forecasts = forecast(session.plan, session.store, new Set());
+    const forecasts = await forecast(session.plan, session.store, new Set());
     const predicted = forecasts.get(task) as Forecast;
     if (options.json) tellJson(await explainJson(session, predicted));
     else if (predicted.status === 'reuse') await tellHit(session, predicted);
     else if (predicted.status === 'infeasible') tellInfeasible(predicted);
-    else if (predicted.status === 'unknown') tellUnknown(session, predicted);
+    else if (predicted.status === 'unknown') await tellUnknown(session, predicted);
     else await tellMiss({ session, forecasts, told: new Set() }, predicted, '');
     return EXIT.made;
   } finally {
@@ -51,7 +51,7 @@ export async function why(word: string, options: CommonOptions): Promise<number>
 async function explainJson(session: Session, predicted: Forecast): Promise<object> {
   if (predicted.status === 'pending') return forecastJson(predicted);
   if (predicted.status === 'unknown') {
-    const last = latestTrace(session, predicted.task);
+    const last = await latestTrace(session, predicted.task);
     const { key, made, cost } = last ?? {};
     return { ...forecastJson(predicted), ...(last && { last: { key, made, cost } }) };
   }
@@ -63,7 +63,7 @@ async function explainJson(session: Session, predicted: Forecast): Promise<objec
   const told = { ...forecastJson(predicted), parts };
   if (predicted.status === 'reuse') {
     const { made, cost, tolerance } = predicted.trace;
-    const before = predecessor(session.store, predicted.action);
+    const before = await predecessor(session.store, predicted.action);
     return {
       ...told,
       made,
@@ -75,12 +75,12 @@ async function explainJson(session: Session, predicted: Forecast): Promise<objec
   }
   if (predicted.status === 'same' || !['new', 'changed'].includes(predicted.reason.kind))
     return told;
-  const before = latestTrace(session, predicted.task);
+  const before = await latestTrace(session, predicted.task);
   if (before && predicted.reason.kind === 'changed') {
     const comparison = { trace: before, changes: predicted.reason.changes };
     return { ...told, before: await comparisonJson(session, comparison) };
   }
-  const nearest = nearestTrace(session.store, predicted.action);
+  const nearest = await nearestTrace(session.store.actions, predicted.action);
   return nearest ? { ...told, nearest: await comparisonJson(session, nearest) } : told;
 }
 
@@ -91,12 +91,10 @@ async function comparisonJson({ cache }: Session, { trace, changes }: Comparison
   return { task, key, made, changes, ...(sources && { sources }) };
 }
 
-const latestTrace = ({ store }: Session, task: TaskId): ActionRecord | undefined => {
-  const key = store.latest(task);
-  return key && store.trace(key);
-};
+const latestTrace = ({ store }: Session, task: TaskId): Promise<ActionRecord | undefined> =>
+  latestRecord(store.actions, task);
 
-const runOf = ({ store }: Session, { made }: ActionRecord) => store.run(made.run);
+const runOf = ({ store }: Session, { made }: ActionRecord) => store.history.run(made.run);
 
 function commandJson(session: Session, trace: ActionRecord): object {
   const run = runOf(session, trace);
@@ -124,7 +122,7 @@ async function tellHit(session: Session, { task, trace, action }: Hit): Promise<
   for (const [name, { digest, bytes, kind }] of Object.entries(outputs)) {
     tell(`  output   ${name}: ${kind}, ${prettyBytes(bytes)}, ${digest.slice(0, 12)}`);
   }
-  const before = predecessor(session.store, action);
+  const before = await predecessor(session.store, action);
   if (before === undefined) return;
   tell(`  changed  since ${before.trace.made.at}, run ${before.trace.made.run}:`);
   await tellChanges(session, before, '    ');
@@ -141,10 +139,13 @@ function tellInfeasible({
     tell('  found    when the pipeline was planned, by its params');
 }
 
-function tellUnknown(session: Session, predicted: Extract<Forecast, { status: 'unknown' }>): void {
+async function tellUnknown(
+  session: Session,
+  predicted: Extract<Forecast, { status: 'unknown' }>,
+): Promise<void> {
   tell(`${c.bold(predicted.task)} is unknown here: whether it would run cannot be told`);
   tell(`  because  ${unknownWords(predicted)}`);
-  const last = latestTrace(session, predicted.task);
+  const last = await latestTrace(session, predicted.task);
   if (last === undefined) return;
   tell(`  made     last ${last.made.at} on ${last.made.host}, run ${last.made.run}`);
   for (const [name, { digest, bytes, kind }] of Object.entries(last.outputs)) {
@@ -179,7 +180,7 @@ async function tellRun(
   indent: string,
 ): Promise<void> {
   tell(`${indent}${c.bold(task)} would run`);
-  const before = latestTrace(session, task);
+  const before = await latestTrace(session, task);
   if (reason.kind === 'changed' && before && reason.changes.length > 0) {
     await tellChanges(session, { trace: before, changes: reason.changes }, `${indent}  `);
     return;
@@ -187,7 +188,7 @@ async function tellRun(
   tell(`${indent}  ${reasonWords(reason)}`);
   // Of a task that another one waits for, the reason is enough.
   if (reason.kind !== 'new' || told.size > 1) return;
-  const nearest = nearestTrace(session.store, action);
+  const nearest = await nearestTrace(session.store.actions, action);
   if (nearest === undefined) return;
   const { made, task: other } = nearest.trace;
   tell(
@@ -210,7 +211,7 @@ async function tellFollow(
       ? 'changed itself, and would run after'
       : 'would run if what it needs comes out different';
   tell(`${indent}${c.bold(task)} ${words}:`);
-  const before = latestTrace(telling.session, task);
+  const before = await latestTrace(telling.session, task);
   if (before && changes.length > 0) {
     await tellChanges(telling.session, { trace: before, changes }, `${indent}  `);
   }

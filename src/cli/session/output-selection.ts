@@ -3,7 +3,7 @@
 import type { TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord, Output } from '../../engine/model/record.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
-import { forecast } from '../../engine/rebuilder/action.ts';
+import { forecast, latestRecord } from '../../engine/rebuilder/action.ts';
 import { taskInRuns } from '../../engine/store/history.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { didYouMean } from '../../hint.ts';
@@ -22,11 +22,11 @@ export interface Selection {
 }
 
 /** Finds what a word selects. @throws UsageError */
-export function select(remains: Remains, target: string): Selection {
+export async function select(remains: Remains, target: string): Promise<Selection> {
   const colon = target.indexOf(':');
   const [word, rest] =
     colon < 0 ? [target, undefined] : [target.slice(0, colon), target.slice(colon + 1)];
-  const trace = traceOf(remains, word);
+  const trace = await traceOf(remains, word);
   if (rest === undefined) return { trace };
   if (Object.hasOwn(trace.outputs, rest)) return { trace, name: rest, output: trace.outputs[rest] };
   const slash = rest.indexOf('/');
@@ -45,13 +45,13 @@ export function select(remains: Remains, target: string): Selection {
 }
 
 /** The bytes of an output, verified. @throws UsageError when the store has lost them */
-export function bytesOf(
+export async function bytesOf(
   { store }: Remains,
   task: TaskId,
   name: string,
   output: Output,
-): Uint8Array {
-  const bytes = store.blob(output.digest);
+): Promise<Uint8Array> {
+  const bytes = await store.blobs.get(output.digest);
   if (bytes !== undefined) return bytes;
   const message = `the store has lost ${task}:${name}`;
   throw new UsageError([{ message, hint: `pipeline make ${taskWord(task)}` }]);
@@ -76,17 +76,17 @@ export function tensorsOf(bytes: Uint8Array, part: string | undefined): TensorFi
 }
 
 /** The trace of a task as it is now; of its last making where that is another, with a word saying so. */
-function traceOf(remains: Remains, word: string): ActionRecord {
+async function traceOf(remains: Remains, word: string): Promise<ActionRecord> {
   const { plan, store } = remains;
   const task = plan && taskIn(plan, remains, word);
   if (plan === undefined || task === undefined) return pastTrace(remains, word);
-  const predicted = forecast(plan, store, new Set()).get(task);
+  const predicted = (await forecast(plan, store, new Set())).get(task);
   if (predicted?.status === 'reuse') return predicted.trace;
   if (predicted?.status === 'infeasible') {
     const message = `${task} has no outputs: ${absenceWords(task, predicted.missingOutput)}`;
     throw new UsageError([{ message, hint: 'change its params, or leave it out of the matrix' }]);
   }
-  const trace = latestTrace(store, task);
+  const trace = await latestTrace(store, task);
   if (trace === undefined) {
     const hint = `pipeline make ${taskWord(task)}`;
     throw new UsageError([{ message: `${task} has not been made`, hint }]);
@@ -97,9 +97,8 @@ function traceOf(remains: Remains, word: string): ActionRecord {
   return trace;
 }
 
-function latestTrace(store: Store, task: TaskId): ActionRecord | undefined {
-  const key = store.latest(task);
-  const trace = key && store.trace(key);
+async function latestTrace(store: Store, task: TaskId): Promise<ActionRecord | undefined> {
+  const trace = await latestRecord(store.actions, task);
   return trace?.infeasible === undefined ? trace : undefined;
 }
 
@@ -108,15 +107,15 @@ function taskIn(plan: Plan, { store }: Remains, word: string): TaskId | undefine
   try {
     return oneTask(plan, word);
   } catch (error) {
-    if (error instanceof UsageError && taskInRuns(store.runs(), word)) return undefined;
+    if (error instanceof UsageError && taskInRuns(store.history.runs(), word)) return undefined;
     throw error;
   }
 }
 
 /** What a task gave that is in no plan now: there is none, or not with this task. @throws UsageError */
-function pastTrace({ plan, store, problems }: Remains, word: string): ActionRecord {
-  const task = taskInRuns(store.runs(), word);
-  const trace = task && latestTrace(store, task);
+async function pastTrace({ plan, store, problems }: Remains, word: string): Promise<ActionRecord> {
+  const task = taskInRuns(store.history.runs(), word);
+  const trace = task && (await latestTrace(store, task));
   if (trace === undefined) {
     const message = `no run that is kept made a task \`${word}\``;
     throw new UsageError(plan ? [{ message }] : problems);

@@ -37,19 +37,20 @@ interface RunFacts {
  */
 export function provenanceWriter({ plan, store, run }: ProvenanceSources): ProvenanceWriter {
   const factsOf = ({ made }: ActionRecord): RunFacts => {
-    const known = made.run === run.id ? run : store.run(made.run);
+    const known = made.run === run.id ? run : store.history.run(made.run);
     const command = known ? `pipeline ${known.command}` : '–';
     return { id: made.run, command, host: made.host, at: known?.started ?? made.at };
   };
   const naming = companionNames(plan);
   return {
     pathsOf: (task) => naming(task),
-    render(task, known) {
+    async render(task, known) {
       const trace = known.traces.get(task.id);
       if (trace === undefined) throw new Error(`bug: ${task.id} is not made`);
       const needed = restrict(plan, [task.id]).tasks;
       const facts = factsOf(trace);
-      const claims = claimCosts(plan, needed, { ...known, trace }, store);
+      const judged = await judgedIn(needed, known, store);
+      const claims = claimCosts(plan, needed, { ...known, trace }, judged);
       const edges = edgesOf(needed);
       const rows = [...needed.values()].map((one) => taskRow(one, known, trace));
       const shown = { Run: facts.id, Command: facts.command, Started: facts.at, Host: facts.host };
@@ -183,19 +184,25 @@ function portInputs(port: string, input: InputDigest, maker: string): readonly I
   );
 }
 
+/** The claims that some tasks judged. */
+async function judgedIn(tasks: Tasks, known: KnownTasks, { blobs }: Store): Promise<Judged[]> {
+  const judged: Judged[] = [];
+  for (const id of tasks.keys()) {
+    const output = known.traces.get(id)?.outputs.claims;
+    const bytes = output?.kind === 'json' ? await blobs.get(output.digest) : undefined;
+    if (bytes) judged.push(JSON.parse(new TextDecoder().decode(bytes)) as Judged);
+  }
+  return judged;
+}
+
 /** What each claim rests on: the tasks behind its contrasts, and all that these need. */
 function claimCosts(
   plan: Plan,
   tasks: Tasks,
   result: KnownTasks & { readonly trace: ActionRecord },
-  store: Store,
+  judged: readonly Judged[],
 ): ClaimCost[] {
-  const found = [...tasks.keys()].flatMap((id) => {
-    const output = result.traces.get(id)?.outputs.claims;
-    const bytes = output?.kind === 'json' ? store.blob(output.digest) : undefined;
-    return bytes ? [JSON.parse(new TextDecoder().decode(bytes)) as Judged] : [];
-  });
-  return found
+  return judged
     .filter(({ form }) => form === 'claims/1' || form === 'claims/2')
     .flatMap(({ claims }) =>
       claims.map(({ id, title, contrasts }): ClaimCost => {

@@ -7,7 +7,7 @@ import { UsageError } from './session.ts';
 
 /** The one run that a word names. @throws UsageError */
 export function oneRun(store: Store, word: string): RunRecord {
-  const runs = store.runs();
+  const runs = store.history.runs();
   const found = findRuns(runs, word);
   if (found.length === 1) return found[0];
   const hint = 'pipeline runs lists them; `last` is the newest, `last~1` the one before';

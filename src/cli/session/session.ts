@@ -207,7 +207,7 @@ export function storeAt(cache: string, access: 'read' | 'write'): Store {
           (digest) => talk(`${warning}: blob ${digest} was damaged: dropped, to be made again`),
           identity,
         );
-  if (access === 'write') store.settleRuns();
+  if (access === 'write') store.history.settle();
   if (isNetworkFolder(cache)) {
     talk(`${warning}: ${cache} is on a network file system: its locks may lie`);
   }

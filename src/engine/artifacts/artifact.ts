@@ -44,11 +44,11 @@ export interface Publication {
   /** Paths of files that told it under other names, and must not any more. */
   readonly obsolete: readonly string[];
   /** The companions' texts, by path. Asked only when needed. */
-  render(): ReadonlyMap<string, string>;
+  render(): Promise<ReadonlyMap<string, string>>;
   /** Sees to it that a blob can be read; false when it cannot be made again. May take long. */
   ensure(digest: Digest): Promise<boolean>;
   /** Reads a blob. */
-  read(digest: Digest): Uint8Array | undefined;
+  read(digest: Digest): Promise<Uint8Array | undefined>;
 }
 
 /** A folder for artifacts, shared with other processes. */
@@ -65,7 +65,7 @@ export interface ArtifactFolder {
 interface Wanted {
   readonly path: string;
   readonly digest: Digest;
-  readonly content: () => Uint8Array | string;
+  readonly content: () => Promise<Uint8Array | string>;
   readonly lineage?: Digest;
   /** The artifact that it is part of; absent for a companion. */
   readonly of?: Artifact;
@@ -185,16 +185,17 @@ class Writer {
   /** What has to be done for a publication. */
   private async workOf(publication: Publication) {
     const { artifacts, companions, lineage } = publication;
-    const wanted = artifacts.flatMap((artifact) => this.filesOf(artifact, publication));
+    const wanted: Wanted[] = [];
+    for (const artifact of artifacts) wanted.push(...(await this.filesOf(artifact, publication)));
     const changed: Wanted[] = [];
     for (const one of wanted) if (!(await this.isThere(one))) changed.push(one);
     let stale: readonly Wanted[] = [];
     const told = companions.map((path) => this.isTold(path, lineage));
     if (changed.length > 0 || (await Promise.all(told)).includes(false)) {
-      stale = [...publication.render()].map(([path, text]) => ({
+      stale = [...(await publication.render())].map(([path, text]) => ({
         path,
         digest: digestOf(text),
-        content: () => text,
+        content: async () => text,
         lineage,
       }));
     }
@@ -221,12 +222,12 @@ class Writer {
     for (const path of publication.obsolete) await this.drop(path);
     for (const one of changed) {
       await clear(one);
-      await writeAtomically(join(this.folder, one.path), one.content());
+      await writeAtomically(join(this.folder, one.path), await one.content());
     }
     await this.dropGone(publication, wanted);
     for (const one of stale) {
       if (!(await this.isThere(one))) {
-        await writeAtomically(join(this.folder, one.path), one.content());
+        await writeAtomically(join(this.folder, one.path), await one.content());
       }
     }
     for (const one of [...wanted, ...stale]) this.note(one);
@@ -241,29 +242,33 @@ class Writer {
   }
 
   /** The files of an artifact: one, or those within its folder. */
-  private filesOf(artifact: Artifact, { read }: Publication): readonly Wanted[] {
+  private async filesOf(
+    artifact: Artifact,
+    { read }: Publication,
+  ): Promise<readonly Wanted[]> {
     const { path, digest, isFolder } = artifact;
-    const bytes = (): Uint8Array => {
-      const found = read(digest);
+    const bytes = async (): Promise<Uint8Array> => {
+      const found = await read(digest);
       if (found === undefined) throw new StoreError(`${path} was lost from the store: make again`);
       return found;
     };
     if (!isFolder) return [{ path, digest, content: bytes, of: artifact }];
     const before = this.index.folders.get(path);
     let decoded: Named<string> | undefined;
-    const texts = (): Named<string> => {
-      decoded ??= fileSet().decode(bytes());
+    const texts = async (): Promise<Named<string>> => {
+      decoded ??= fileSet().decode(await bytes());
       return decoded;
     };
     const files =
       before?.digest === digest
         ? before.files
-        : Object.entries(texts()).map(([name, text]) => [name, digestOf(text)] as const);
+        : Object.entries(await texts()).map(([name, text]) => [name, digestOf(text)] as const);
     return files.map(([name, own]) => ({
       path: join(path, name),
       digest: own,
-      content: () => {
-        const text = Object.hasOwn(texts(), name) ? texts()[name] : undefined;
+      content: async () => {
+        const all = await texts();
+        const text = Object.hasOwn(all, name) ? all[name] : undefined;
         if (text === undefined)
           throw new StoreError(`${FOLDERS} in ${this.folder} is damaged: delete it`);
         return text;
@@ -326,7 +331,7 @@ class Writer {
   private async isTold(path: string, lineage: Digest): Promise<boolean> {
     const known = this.index.files.get(path);
     if (known?.lineage !== lineage || known.next) return false;
-    return this.isThere({ path, digest: known.digest, content: () => '' });
+    return this.isThere({ path, digest: known.digest, content: async () => '' });
   }
 
   private async putAsideIfEdited({ path, of }: Wanted): Promise<string | undefined> {

@@ -12,7 +12,7 @@ export function commandExecutor(machine: CommandMachine): Executor {
   return {
     name: 'command',
     async execute(action, hooks, signal) {
-      const held = hold(action, machine);
+      const held = await hold(action, machine);
       if ('lost' in held) return { status: 'lost-inputs', digests: held.lost };
       hooks.begun();
       if (signal.aborted) return { status: 'stopped' };
@@ -40,21 +40,26 @@ export function commandExecutor(machine: CommandMachine): Executor {
 }
 
 /** A command reads files: its inputs are read whole. */
-function hold(
+async function hold(
   { inputs }: ActionSpec,
-  { store }: CommandMachine,
-): { readonly inputs: Named<HeldInput> } | { readonly lost: readonly Digest[] } {
+  { blobs }: CommandMachine,
+): Promise<{ readonly inputs: Named<HeldInput> } | { readonly lost: readonly Digest[] }> {
   const held: Record<string, HeldInput> = {};
   const lost: Digest[] = [];
   for (const [port, input] of Object.entries(inputs)) {
     if ('projectFiles' in input) continue;
-    held[port] = input.items.map((item) => {
-      if ('missing' in item) return item;
+    const items: HeldInput[number][] = [];
+    for (const item of input.items) {
+      if ('missing' in item) {
+        items.push(item);
+        continue;
+      }
       const { blob, content, ...whose } = item;
-      const bytes = content ?? store.blob(blob.digest);
+      const bytes = content ?? (await blobs.get(blob.digest));
       if (bytes === undefined) lost.push(blob.digest);
-      return { ...whose, bytes: bytes ?? new Uint8Array() };
-    });
+      items.push({ ...whose, bytes: bytes ?? new Uint8Array() });
+    }
+    held[port] = items;
   }
   return lost.length > 0 ? { lost } : { inputs: held };
 }

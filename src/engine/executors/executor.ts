@@ -64,7 +64,8 @@ export interface Hooks {
   warn(message: string): void;
   /** The newest checkpoint of the action. */
   loadCheckpoint(): Promise<Uint8Array | undefined>;
-  saveCheckpoint(bytes: Uint8Array): void;
+  /** Keeps a checkpoint, durably when it resolves. One that cannot be kept costs time and no result. */
+  saveCheckpoint(bytes: Uint8Array): Promise<void>;
 }
 
 /** Where actions run. It knows nothing of order, retries or caches. */

@@ -1,7 +1,7 @@
 // machine.ts — what executors on this machine draw on, and how they are made known
 import type { Digest } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
-import type { Store } from '../store/store.ts';
+import type { BlobStore } from '../store/store.ts';
 import type { WorkerCommand } from '../worker/launch.ts';
 import type { ActionSpec, Executor } from './executor.ts';
 
@@ -16,7 +16,7 @@ export interface LocalMachine {
   /** Where programs are looked for. */
   readonly path: string;
   readonly identity: Identity;
-  readonly store: Pick<Store, 'blob'>;
+  readonly blobs: Pick<BlobStore, 'get'>;
   /** Starts a worker process. */
   readonly worker: WorkerCommand;
   /** Where a bundle lies. */
@@ -28,7 +28,7 @@ export interface LocalMachine {
 /** What commands need of it. */
 export type CommandMachine = Pick<
   LocalMachine,
-  'root' | 'scratch' | 'path' | 'identity' | 'store' | 'projectFile'
+  'root' | 'scratch' | 'path' | 'identity' | 'blobs' | 'projectFile'
 >;
 
 /** A kind of executor. */

@@ -36,7 +36,11 @@ export function moduleExecutor(machine: LocalMachine): Executor {
         files: filesOf(action.files),
         checkpoint,
       };
-      const callbacks = { ...hooks, checkpoint: hooks.saveCheckpoint };
+      const callbacks = {
+        progress: hooks.progress,
+        log: hooks.log,
+        checkpoint: (bytes: Uint8Array) => void hooks.saveCheckpoint(bytes),
+      };
       return workers.run(request, callbacks, { isolate, timeout_ms, signal });
     },
     checkpointNow: () => workers.checkpointNow(),

@@ -5,13 +5,13 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { type Digest, digestOf, isDigest, type Named } from '../model/key.ts';
 import type { SourceFile } from '../stage.ts';
-import type { Store } from '../store/store.ts';
+import type { BlobSink } from '../store/store.ts';
 import { downloadBytes, type Pace } from './download.ts';
 import { type ArchiveShelf, archiveShelf, isUrl } from './zip-cache.ts';
 
 /** What fetching needs to know. */
 export interface FetchOptions extends Pace {
-  readonly store: Store;
+  readonly blobs: BlobSink;
   /** Folders or URLs that hold files under their declared names. */
   readonly mirrors: readonly string[];
   readonly warn: (message: string) => void;
@@ -55,7 +55,7 @@ async function fetchFile(
       `the sha256 of ${file.name} is not 64 lower-case hex digits: ${file.sha256}`,
     );
   }
-  if (options.store.hasBlob(file.sha256)) return file.sha256;
+  if ((await options.blobs.missing([file.sha256])).length === 0) return file.sha256;
   const tried: string[] = [];
   for (const place of placesOf(file, options.mirrors)) {
     let bytes: Uint8Array;
@@ -69,7 +69,7 @@ async function fetchFile(
     if (tried.length > 0) {
       options.warn(`${file.name} came from ${place.where}; before it: ${tried.join('; ')}`);
     }
-    return options.store.putBlob(bytes);
+    return options.blobs.put(bytes);
   }
   throw new FetchError(outOfReach(file, tried));
 }

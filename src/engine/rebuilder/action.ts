@@ -16,7 +16,7 @@ import {
 } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Binding, Invocation, Plan, Task } from '../planning/plan.ts';
-import type { Store } from '../store/store.ts';
+import type { ActionCache, Store } from '../store/store.ts';
 import { type MissingOutput, type Readiness, readinessOf } from './missing-output.ts';
 
 /** A task with everything that decides its outputs. */
@@ -96,24 +96,38 @@ export type Verdict =
   | { readonly hit: false; readonly reason: Reason };
 
 /** Looks an action up. A trace counts only while all its outputs are there. */
-export function decide(action: Action, store: Store, forced: boolean): Verdict {
+export async function decide(
+  action: Action,
+  { actions, blobs, checkpoints }: Store,
+  forced: boolean,
+): Promise<Verdict> {
   if (forced) return { hit: false, reason: { kind: 'forced' } };
-  const trace = store.trace(action.key);
+  const trace = await actions.get(action.key);
   // Found infeasible while that was to be left out; now it is to be an error, which the stage itself words.
   if (trace?.infeasible !== undefined && !action.task.skipsInfeasible) {
     return { hit: false, reason: { kind: 'new' } };
   }
   if (trace) {
-    const lost = Object.entries(trace.outputs).filter(([, { digest }]) => !store.hasBlob(digest));
-    if (lost.length === 0) return { hit: true, trace };
+    const outputs = Object.entries(trace.outputs);
+    const missing = await blobs.missing(outputs.map(([, { digest }]) => digest));
+    if (missing.length === 0) return { hit: true, trace };
+    const lost = outputs.filter(([, { digest }]) => missing.includes(digest));
     return { hit: false, reason: { kind: 'lost', outputs: lost.map(([name]) => name) } };
   }
-  if (store.partial(action.key)) return { hit: false, reason: { kind: 'resumed' } };
-  const before = store.latest(action.task.id);
-  const previous = before && store.trace(before);
+  if (await checkpoints.get(action.key)) return { hit: false, reason: { kind: 'resumed' } };
+  const previous = await latestRecord(actions, action.task.id);
   if (previous === undefined) return { hit: false, reason: { kind: 'new' } };
   const changes = changesBetween(previous.parts, action);
   return { hit: false, reason: { kind: 'changed', changes } };
+}
+
+/** What is known of how a task was last made or reused. */
+export async function latestRecord(
+  actions: ActionCache,
+  task: TaskId,
+): Promise<ActionRecord | undefined> {
+  const key = (await actions.latest([task])).get(task);
+  return key && actions.get(key);
 }
 
 /** What differs between the parts of an earlier key and those of an action, path by path. */
@@ -240,11 +254,11 @@ function unknownOf(
 }
 
 /** Foresees every task of a plan, in the plan's order. */
-export function forecast(
+export async function forecast(
   plan: Plan,
   store: Store,
   forced: ReadonlySet<TaskId>,
-): ReadonlyMap<TaskId, Forecast> {
+): Promise<ReadonlyMap<TaskId, Forecast>> {
   const forecasts = new Map<TaskId, Forecast>();
   const traces = new Map<TaskId, ActionRecord>();
   const missing = new Map<TaskId, MissingOutput>();
@@ -274,14 +288,14 @@ export function forecast(
       continue;
     }
     if (readiness.kind === 'blocked') {
-      const before = store.latest(task.id);
-      const changes = ownChanges(plan, task, before && store.trace(before));
+      const before = await latestRecord(store.actions, task.id);
+      const changes = ownChanges(plan, task, before);
       const after = readiness.by;
       forecasts.set(task.id, { task: task.id, status: 'pending', after, sure: !before, changes });
       continue;
     }
     const action = actionOf(plan, task, { traces, missing });
-    const verdict = decide(action, store, forced.has(task.id));
+    const verdict = await decide(action, store, forced.has(task.id));
     if (verdict.hit && verdict.trace.infeasible !== undefined) {
       const message = verdict.trace.infeasible;
       rule(task, { kind: 'infeasible', message, because: task.id }, verdict.trace);

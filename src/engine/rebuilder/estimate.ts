@@ -41,13 +41,13 @@ const TRACES_READ = 24;
  * work where the module tells its work, else per task. A module that tells its work and has no record takes the rate of
  * the others that tell theirs: a first short task calibrates a machine.
  */
-export function estimate(
+export async function estimate(
   plan: Plan,
   forecasts: ReadonlyMap<TaskId, Forecast>,
   store: Store,
   { capacity, policies }: EstimateOptions,
-): Estimate {
-  const costs = recordedCosts(plan, store);
+): Promise<Estimate> {
+  const costs = await recordedCosts(plan, store);
   const identities = new Identities(plan);
   /** Places in the schedule, by identity. */
   const counted = new Map<number, number>();
@@ -103,8 +103,8 @@ interface Costs {
   predict(task: Task): number | undefined;
 }
 
-function recordedCosts(plan: Plan, store: Store): Costs {
-  const traces = sampleTraces(plan, store);
+async function recordedCosts(plan: Plan, store: Store): Promise<Costs> {
+  const traces = await sampleTraces(plan, store);
   const byStage = sumBy(traces, ({ task }) => stageOf(task));
   const byModule = sumBy(traces, ({ parts }) => parts.code);
   const byWork = sumBy(traces, ({ cost }) => cost.work !== null).get(true);
@@ -125,9 +125,9 @@ function recordedCosts(plan: Plan, store: Store): Costs {
  * Some traces of each stage and module of the plan, spread over the tasks that have one. Of code that has changed since,
  * only those without work: what a unit of work is may have changed with it.
  */
-function sampleTraces(plan: Plan, store: Store): readonly ActionRecord[] {
+async function sampleTraces(plan: Plan, store: Store): Promise<readonly ActionRecord[]> {
   const keys = new Map<string, string[]>();
-  for (const { tasks } of store.runs(RUNS_READ)) {
+  for (const { tasks } of store.history.runs(RUNS_READ)) {
     const seen = new Set(keys.keys());
     for (const [task, key] of Object.entries(tasks)) {
       const stage = stageOf(task);
@@ -139,14 +139,17 @@ function sampleTraces(plan: Plan, store: Store): readonly ActionRecord[] {
     }
   }
   const codes = new Set<Digest>([...plan.stages.values()].map(({ code }) => code.digest));
-  return [...keys].flatMap(([stage, list]) => {
-    const traces = spread([...new Set(list)], TRACES_READ).flatMap(
-      (key) => store.trace(key as ActionRecord['key']) ?? [],
-    );
-    return traces.filter(
-      ({ parts, cost }) => codes.has(parts.code) || (cost.work === null && plan.stages.has(stage)),
-    );
-  });
+  const samples: ActionRecord[] = [];
+  for (const [stage, list] of keys) {
+    for (const key of spread([...new Set(list)], TRACES_READ)) {
+      const record = await store.actions.get(key as ActionRecord['key']);
+      if (record === undefined) continue;
+      const { parts, cost } = record;
+      const isAlike = cost.work === null && plan.stages.has(stage);
+      if (codes.has(parts.code) || isAlike) samples.push(record);
+    }
+  }
+  return samples;
 }
 
 /** At most `most` items, evenly spaced. */

@@ -4,7 +4,7 @@ import { sourcesInBundle } from '../bundler/code.ts';
 import type { Change } from '../model/event.ts';
 import { byCodeUnit, type Digest, type Key, type TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
-import type { Store } from '../store/store.ts';
+import type { ActionCache, Store } from '../store/store.ts';
 import { type Action, changesBetween } from './action.ts';
 
 /** An earlier action, and what changed from it to the one that is explained. */
@@ -14,10 +14,13 @@ export interface Comparison {
 }
 
 /** Of all that the store remembers of an action's stage, what differs in the fewest parts; the newest of equals. */
-export function nearestTrace(store: Store, action: Action): Comparison | undefined {
+export async function nearestTrace(
+  actions: ActionCache,
+  action: Action,
+): Promise<Comparison | undefined> {
   let nearest: Comparison | undefined;
   const stage = action.task.stage;
-  for (const trace of store.traces()) {
+  for (const trace of await actions.all()) {
     if (stageOf(trace.task) !== stage || trace.key === action.key) continue;
     const changes = changesBetween(trace.parts, action);
     const fewer = nearest === undefined || changes.length < nearest.changes.length;
@@ -32,15 +35,18 @@ export function nearestTrace(store: Store, action: Action): Comparison | undefin
 const stageOf = (task: TaskId): string => task.split('[', 1)[0];
 
 /** What a task was before it had the key that it has, as the history tells; undefined when it had no other. */
-export function predecessor(store: Store, action: Action): Comparison | undefined {
+export async function predecessor(
+  { history, actions }: Store,
+  action: Action,
+): Promise<Comparison | undefined> {
   let seen = false;
-  for (const { tasks } of store.runs()) {
+  for (const { tasks } of history.runs()) {
     const key: Key | undefined = Object.hasOwn(tasks, action.task.id)
       ? tasks[action.task.id]
       : undefined;
     if (key === action.key) seen = true;
     else if (seen && key !== undefined) {
-      const trace = store.trace(key);
+      const trace = await actions.get(key);
       return trace && { trace, changes: changesBetween(trace.parts, action) };
     }
   }

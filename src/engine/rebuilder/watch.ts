@@ -129,8 +129,8 @@ export function planPrint({ tasks, stages }: Plan): Digest {
 }
 
 /** The actions that a make of a plan would run, as far as they are known before any of them has run. */
-export function wantedKeys(plan: Plan, store: Store): ReadonlySet<Key> {
-  const forecasts = [...forecast(plan, store, new Set()).values()];
+export async function wantedKeys(plan: Plan, store: Store): Promise<ReadonlySet<Key>> {
+  const forecasts = [...(await forecast(plan, store, new Set())).values()];
   return new Set(
     forecasts.flatMap((one) =>
       one.status === 'run' || one.status === 'same' ? [one.action.key] : [],

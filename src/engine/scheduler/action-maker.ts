@@ -72,7 +72,7 @@ export class ActionMaker {
   }
 
   private async decideAndRun(action: Action, forced: boolean): Promise<Made> {
-    const verdict = decide(action, this.context.store, forced);
+    const verdict = await decide(action, this.context.store, forced);
     return verdict.hit ? this.reuse(action, verdict.trace) : this.run(action, verdict.reason);
   }
 
@@ -101,7 +101,7 @@ export class ActionMaker {
     if (end.kind === 'skipped') return this.skip(task, []);
     const { result, seconds } = end.attempt;
     if (result.status === 'stopped') {
-      const checkpoint = this.context.store.hasPartial(key);
+      const checkpoint = await this.context.store.checkpoints.has(key);
       state.interrupt(task, checkpoint);
       return { outcome: 'interrupted', checkpoint };
     }
@@ -160,7 +160,10 @@ export class ActionMaker {
       listener({ event: 'waiting', task: task.id, for: run, by });
     }
     // This look verifies: what is damaged is dropped, and a file from outside is fetched again.
-    const lost = digests.filter((digest) => store.blob(digest) === undefined);
+    const lost: Digest[] = [];
+    for (const digest of digests) {
+      if ((await store.blobs.get(digest)) === undefined) lost.push(digest);
+    }
     const rebuilt = [...staging.makersOf(task, lost)].map(async ([id, digest]) =>
       (await this.rebuildBlob(id, digest)) ? [] : [id],
     );
@@ -188,10 +191,10 @@ export class ActionMaker {
     digest: Digest,
   ): Promise<Uint8Array | { readonly why: string } | undefined> {
     const { store } = this.context;
-    const known = store.blob(digest);
+    const known = await store.blobs.get(digest);
     if (known) return known;
     try {
-      return (await this.rebuildBlob(maker, digest)) ? store.blob(digest) : undefined;
+      return (await this.rebuildBlob(maker, digest)) ? await store.blobs.get(digest) : undefined;
     } catch (error) {
       if (error instanceof OtherBytes) return { why: error.message };
       throw error;
@@ -205,7 +208,7 @@ export class ActionMaker {
       .filter(([, output]) => output.digest === digest)
       .map(([name]) => name);
     if ((await this.rebuild(task, lost)).outcome !== 'made') return false;
-    if (this.context.store.hasBlob(digest)) return true;
+    if ((await this.context.store.blobs.missing([digest])).length === 0) return true;
     const why = task.tools
       ? 'it is inexact: make again to go on from what it gave'
       : 'is it a pure function of its params and inputs?';

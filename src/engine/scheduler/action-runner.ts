@@ -51,7 +51,7 @@ export class ActionRunner {
     if ('lost' in staged) {
       return { result: { status: 'lost-inputs', digests: staged.lost }, seconds: 0 };
     }
-    if (reason.kind === 'forced') store.dropPartial(key);
+    if (reason.kind === 'forced') await store.checkpoints.drop(key);
     let start: number | undefined;
     const begin = (): void => {
       if (start !== undefined) return;
@@ -97,8 +97,9 @@ export class ActionRunner {
       progress: (done, of, note) => listener({ event: 'progress', task: task.id, done, of, note }),
       log: (line) => listener({ event: 'log', task: task.id, line }),
       warn: (message) => listener({ event: 'warning', task: task.id, message }),
-      loadCheckpoint: async () => store.partial(key),
-      saveCheckpoint: (bytes) => warnings.tryWrite(task.id, () => store.putPartial(key, bytes)),
+      loadCheckpoint: () => store.checkpoints.get(key),
+      saveCheckpoint: (bytes) =>
+        warnings.tryWrite(task.id, () => store.checkpoints.put(key, bytes)),
     };
   }
 

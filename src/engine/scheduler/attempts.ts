@@ -65,6 +65,9 @@ export const isInfeasible = (task: Task, failure: Failure): boolean =>
 /** Gives actions their attempts. */
 export class Attempts {
   private urgent: ReadonlyMap<TaskId, number> | undefined;
+  private ranking: Promise<ReadonlyMap<TaskId, number>> | undefined;
+  /** Actions that wait for a slot or hold one. */
+  private inFlight = 0;
   private readonly context: RunContext;
   private readonly parts: AttemptsParts;
 
@@ -75,9 +78,18 @@ export class Attempts {
 
   /** Tries an action until there is a result, or an end to it. Between attempts it holds no slot. */
   async take(action: Action, history: AttemptHistory): Promise<AttemptsEnd> {
+    this.inFlight += 1;
+    try {
+      return await this.untilEnd(action, history);
+    } finally {
+      this.inFlight -= 1;
+    }
+  }
+
+  private async untilEnd(action: Action, history: AttemptHistory): Promise<AttemptsEnd> {
     const { pool, leases, control } = this.parts;
     const { task, key } = action;
-    const request = this.requestOf(task);
+    const request = await this.requestOf(task);
     const isEnding = (): boolean => control.isEnding;
     for (;;) {
       const turn = await pool.withSlot(request, (slot) => this.turn(action, history, slot));
@@ -110,7 +122,7 @@ export class Attempts {
     const by = leases.take(action.key, action.task.id);
     if (by) return { kind: 'leased', by };
     // Another process may have finished between our look and our lease.
-    const verdict = decide(action, this.context.store, !acceptCached);
+    const verdict = await decide(action, this.context.store, !acceptCached);
     if (verdict.hit) return { kind: 'cached', record: verdict.trace };
     const attempt = await runner.run(action, acceptCached ? verdict.reason : reason, slot);
     const { result } = attempt;
@@ -136,18 +148,32 @@ export class Attempts {
     return !control.isEnding;
   }
 
-  /** What a task takes while it runs, and how urgent it is. The store is asked only when there is a choice. */
-  private requestOf(task: Task): ResourceRequest {
-    const { plan, store, policies } = this.context;
-    const resources = policies.get(task.stage)?.resources ?? new Map();
-    const urgency = (): number => {
-      this.urgent ??= urgencies(plan, ({ id }) => {
-        const key = store.latest(id);
-        return key && store.trace(key)?.cost.seconds;
-      });
-      return this.urgent.get(task.id) ?? 0;
+  /** What a task takes while it runs, and how urgent it is. */
+  private async requestOf(task: Task): Promise<ResourceRequest> {
+    const amounts = [...(this.context.policies.get(task.stage)?.resources ?? [])].map(
+      ([name, { amount }]) => [name, amount] as const,
+    );
+    // The store is asked only when there may be a choice.
+    const isAlone = this.inFlight <= (amounts.length > 0 ? 1 : this.parts.pool.count);
+    if (!isAlone) await this.rankTasks();
+    return {
+      resources: Object.fromEntries(amounts),
+      urgency: () => this.urgent?.get(task.id) ?? 0,
     };
-    const amounts = [...resources].map(([name, { amount }]) => [name, amount]);
-    return { resources: Object.fromEntries(amounts), urgency };
+  }
+
+  private async rankTasks(): Promise<void> {
+    this.ranking ??= this.rank();
+    this.urgent = await this.ranking;
+  }
+
+  private async rank(): Promise<ReadonlyMap<TaskId, number>> {
+    const { plan, store } = this.context;
+    const seconds = new Map<TaskId, number>();
+    for (const [id, key] of await store.actions.latest(plan.tasks.keys())) {
+      const record = await store.actions.get(key);
+      if (record) seconds.set(id, record.cost.seconds);
+    }
+    return urgencies(plan, ({ id }) => seconds.get(id));
   }
 }

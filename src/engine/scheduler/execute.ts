@@ -115,7 +115,7 @@ class Run {
     const staging = new InputStaging(context, state, choices.mirrors);
     const runner = new ActionRunner(context, { executor, staging, control, warnings });
     const attempts = new Attempts(context, { pool, leases, runner, control });
-    const results = new Results(context, new Commits(store, () => pool.busy), maker);
+    const results = new Results(context, new Commits(store.actions, () => pool.busy), maker);
     const hits = new Hits(context, state);
     const me = { run: maker.run, host: identity.host, pid: identity.pid };
     const parts = { state, attempts, staging, results, hits, leases, self: me };
@@ -136,7 +136,7 @@ class Run {
     const { state, control } = this;
     const start = clock();
     const renew = setInterval(
-      () => this.warnings.tryWrite(undefined, () => this.leases.renew()),
+      () => this.background(this.warnings.tryWrite(undefined, () => this.leases.renew())),
       LEASE_RENEW_MS,
     );
     const checkpoint = setInterval(() => executor.checkpointNow(), CHECKPOINT_EVERY_MS);
@@ -145,13 +145,13 @@ class Run {
         this.visit(task).catch((error) => control.breakOff(error)),
       );
       do {
-        this.tellHits();
+        await this.tellHits();
         await this.backgroundEnded();
       } while (this.hits.isWaiting);
       if (!control.isSuperseded) await this.publisher.again();
       control.throwIfBroken();
       // What a newer plan has noted meanwhile is later than all of this.
-      if (!control.isSuperseded) store.setLatest(state.keys);
+      if (!control.isSuperseded) await store.actions.setLatest(state.keys);
     } finally {
       clearInterval(renew);
       clearInterval(checkpoint);
@@ -181,12 +181,12 @@ class Run {
   private tellHitsSoon(): void {
     if (this.areHitsDue || !this.hits.isWaiting) return;
     this.areHitsDue = true;
-    setImmediate(() => this.tellHits());
+    setImmediate(() => this.background(this.tellHits()));
   }
 
-  private tellHits(): void {
+  private async tellHits(): Promise<void> {
     this.areHitsDue = false;
-    for (const [task, outputs] of this.hits.tell()) {
+    for (const [task, outputs] of await this.hits.tell()) {
       this.background(this.maker.rebuild(task, outputs).then(() => this.tellHitsSoon()));
     }
   }

@@ -13,6 +13,9 @@ interface Hit {
   readonly trace: ActionRecord;
 }
 
+/** Tasks whose results were found and cannot be read, with the outputs that are lost. */
+export type LostHits = ReadonlyMap<Task, readonly string[]>;
+
 /** An output, and the task that reads it. */
 interface Read {
   readonly by: TaskId;
@@ -27,6 +30,10 @@ export class Hits {
   private readonly pending = new Map<TaskId, Hit>();
   private readonly twins = new Map<TaskId, TaskId[]>();
   private reads: ReadonlyMap<TaskId, readonly Read[]> | undefined;
+  /** Those that are being verified now. */
+  private verifying: ReadonlyMap<TaskId, Hit> = new Map();
+  private readonly withdrawn = new Set<TaskId>();
+  private telling: Promise<unknown> = Promise.resolve();
   private readonly context: RunContext;
   private readonly state: RunState;
 
@@ -37,7 +44,7 @@ export class Hits {
 
   /** Whether some have not been told. */
   get isWaiting(): boolean {
-    return this.pending.size > 0;
+    return this.pending.size > 0 || this.verifying.size > 0;
   }
 
   add(task: Task, trace: ActionRecord): void {
@@ -54,25 +61,34 @@ export class Hits {
   /** It is made again: nobody is to be told that it was reused. */
   withdraw(task: Task): void {
     this.pending.delete(task.id);
+    if (this.verifying.has(task.id)) this.withdrawn.add(task.id);
   }
 
   /** Tells every hit whose bytes are there. Gives the others, to be made again, with the outputs that they lost. */
-  tell(): ReadonlyMap<Task, readonly string[]> {
+  tell(): Promise<LostHits> {
+    const told = this.telling.then(() => this.tellNow());
+    this.telling = told;
+    return told;
+  }
+
+  private async tellNow(): Promise<LostHits> {
     const { plan, listener } = this.context;
     const { state } = this;
     const isOpen = plan.tasks.size > state.outcomes.size + this.pending.size;
-    const lost = new Map<Task, readonly string[]>();
     const hits = [...this.pending.values()];
+    this.verifying = new Map(this.pending);
+    this.pending.clear();
+    this.withdrawn.clear();
+    const lost = new Map<Task, readonly string[]>();
     // Downstream first: one that is made again reads what is upstream of it.
     for (const hit of isOpen ? [...hits].reverse() : []) {
-      const damaged = this.damagedOf(hit);
-      if (damaged.length === 0) continue;
-      lost.set(hit.task, damaged);
-      this.pending.delete(hit.task.id);
+      const damaged = await this.damagedOf(hit, lost);
+      if (damaged.length > 0) lost.set(hit.task, damaged);
     }
-    this.pending.clear();
+    this.verifying = new Map();
     for (const { task, trace } of hits) {
-      if (lost.has(task) || state.outcomes.get(task.id) === 'reused') continue;
+      if (lost.has(task) || this.withdrawn.has(task.id)) continue;
+      if (state.outcomes.get(task.id) === 'reused') continue;
       listener({ event: 'reused', task: task.id, key: trace.key });
       state.end(task, 'reused');
     }
@@ -80,20 +96,31 @@ export class Hits {
   }
 
   /** Outputs that a task which has no outcome yet may read, and that cannot be read. */
-  private damagedOf({ task, trace }: Hit): readonly string[] {
-    const { store, plan } = this.context;
+  private async damagedOf(
+    { task, trace }: Hit,
+    lost: ReadonlyMap<Task, unknown>,
+  ): Promise<readonly string[]> {
+    const { plan, store } = this.context;
     const { state } = this;
     this.reads ??= readsOf(plan);
+    const isTold = (by: TaskId): boolean => {
+      const hit = this.pending.get(by) ?? this.verifying.get(by);
+      return state.outcomes.has(by) || (hit !== undefined && !lost.has(hit.task));
+    };
     const names = [task.id, ...(this.twins.get(task.id) ?? [])];
     const read = names
       .flatMap((name) => this.reads?.get(name) ?? [])
-      .filter(({ by }) => !state.outcomes.has(by) && !this.pending.has(by));
-    return [...new Set(read.map(({ output }) => output))].filter((output) => {
+      .filter(({ by }) => !isTold(by));
+    const damaged: string[] = [];
+    for (const output of new Set(read.map((one) => one.output))) {
       const { digest, bytes } = trace.outputs[output];
-      return bytes <= VERIFIED_BYTES_MAX
-        ? store.blob(digest) === undefined
-        : !store.hasBlob(digest);
-    });
+      const isThere =
+        bytes <= VERIFIED_BYTES_MAX
+          ? (await store.blobs.get(digest)) !== undefined
+          : (await store.blobs.missing([digest])).length === 0;
+      if (!isThere) damaged.push(output);
+    }
+    return damaged;
   }
 }
 

@@ -37,26 +37,32 @@ export class InputStaging {
       const { arity, files } = binding;
       inputs[port] = files
         ? { projectFiles: files.map(({ name, digest }) => ({ name, digest })) }
-        : { arity, items: this.itemsOf(binding, lost) };
+        : { arity, items: await this.itemsOf(binding, lost) };
     }
     return lost.length > 0 ? { lost } : { inputs };
   }
 
   /** @param lost is given the blobs that the store lacks */
-  private itemsOf({ links }: Binding, lost: Digest[]): readonly ActionInputItem[] {
-    const { store } = this.context;
-    return links.map(({ task, at, output }): ActionInputItem => {
+  private async itemsOf({ links }: Binding, lost: Digest[]): Promise<readonly ActionInputItem[]> {
+    const { blobs } = this.context.store;
+    const items: ActionInputItem[] = [];
+    const large: Digest[] = [];
+    for (const { task, at, output } of links) {
       const record = this.state.traces.get(task);
       if (record === undefined) {
         const { kind, message } = this.state.missing.get(task) as MissingOutput;
-        return { task, at, missing: { kind, message } };
+        items.push({ task, at, missing: { kind, message } });
+        continue;
       }
       const { digest, bytes } = record.outputs[output];
       const isSmall = bytes <= CONTENT_BYTES_MAX;
-      const content = isSmall ? store.blob(digest) : undefined;
-      if (isSmall ? content === undefined : !store.hasBlob(digest)) lost.push(digest);
-      return { task, at, blob: { digest, bytes }, ...(content && { content }) };
-    });
+      const content = isSmall ? await blobs.get(digest) : undefined;
+      if (!isSmall) large.push(digest);
+      else if (content === undefined) lost.push(digest);
+      items.push({ task, at, blob: { digest, bytes }, ...(content && { content }) });
+    }
+    lost.push(...(await blobs.missing(large)));
+    return items;
   }
 
   /** Sees to it that the content of every file that a task declares is in the store. @throws FetchError */
@@ -69,7 +75,14 @@ export class InputStaging {
     const { store, listener } = this.context;
     const warn = (message: string): void => listener({ event: 'warning', message, task: id });
     const { mirrors } = this;
-    return fetchFiles(files, { store, mirrors, signal, progress, warn, ...FETCH_PACE });
+    return fetchFiles(files, {
+      blobs: store.blobs,
+      mirrors,
+      signal,
+      progress,
+      warn,
+      ...FETCH_PACE,
+    });
   }
 
   /** The tasks that made some blobs which a task reads. */

@@ -24,7 +24,7 @@ export interface ProvenanceWriter {
   /** Paths within the folder for artifacts; `obsolete`: where another plan has them. */
   pathsOf(task: Task): { readonly own: readonly string[]; readonly obsolete: readonly string[] };
   /** The texts of these files, for a task that is made. */
-  render(task: Task, known: KnownTasks): ReadonlyMap<string, string>;
+  render(task: Task, known: KnownTasks): Promise<ReadonlyMap<string, string>>;
 }
 
 /** What publishing takes. */
@@ -85,7 +85,7 @@ export class Publisher {
         if (bytes !== undefined && 'why' in bytes) throw new StageError(bytes.why);
         return bytes !== undefined;
       },
-      read: (digest) => store.blob(digest),
+      read: (digest) => store.blobs.get(digest),
     });
     for (const change of changes) listener({ event: 'artifact', task: task.id, ...change });
   }

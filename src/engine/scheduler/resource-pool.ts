@@ -32,8 +32,11 @@ export class ResourcePool {
   >();
   private asked = 0;
   private due = false;
+  /** How many slots there are. */
+  readonly count: number;
 
   constructor(count: number, totals: ReadonlyMap<string, number>) {
+    this.count = count;
     this.free = Array.from({ length: count }, (_, index) => count - 1 - index);
     this.left = new Map(totals);
   }

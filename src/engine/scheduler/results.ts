@@ -1,8 +1,9 @@
 // results.ts — keeps what actions gave
-import { digestOf, type Named } from '../model/key.ts';
+import type { Named } from '../model/key.ts';
 import type { ActionRecord, Maker, Output } from '../model/record.ts';
-import type { Action } from '../rebuilder/action.ts';
+import { type Action, latestRecord } from '../rebuilder/action.ts';
 import type { Commits } from '../store/commits.ts';
+import { keptOutput } from '../store/store.ts';
 import type { RunContext } from './run-context.ts';
 
 /** Keeps the results of one run. */
@@ -21,16 +22,16 @@ export class Results {
   async keep(action: Action, outputs: Named<Uint8Array>, seconds: number): Promise<ActionRecord> {
     const { store, listener } = this.context;
     const { task, key, parts } = action;
-    const described = Object.entries(outputs).map(([name, bytes]): [string, Output] => [
+    const kept = Object.entries(outputs).map(([name, bytes]) => [name, keptOutput(bytes)] as const);
+    const described = kept.map(([name, { digest, bytes }]): [string, Output] => [
       name,
-      { digest: digestOf(bytes), bytes: bytes.length, kind: parts.outputs[name] },
+      { digest, bytes, kind: parts.outputs[name] },
     ]);
     const trace = this.recordOf(action, Object.fromEntries(described), seconds);
-    const latest = store.latest(task.id);
-    const before = latest && store.trace(latest)?.outputs;
+    const before = (await latestRecord(store.actions, task.id))?.outputs;
     const unchanged = described.every(([name, { digest }]) => before?.[name]?.digest === digest);
-    this.compare(store.trace(key), trace);
-    await this.commits.keep({ trace, blobs: Object.values(outputs) });
+    this.compare(await store.actions.get(key), trace);
+    await this.commits.keep({ record: trace, outputs: kept.map(([, output]) => output) });
     listener({ event: 'built', task: task.id, key, seconds, outputs: trace.outputs, unchanged });
     return trace;
   }
@@ -38,7 +39,7 @@ export class Results {
   /** Remembers that an action cannot be done, so that it is not tried again. */
   async keepInfeasible(action: Action, message: string, seconds: number): Promise<ActionRecord> {
     const trace: ActionRecord = { ...this.recordOf(action, {}, seconds), infeasible: message };
-    await this.commits.keep({ trace, blobs: [] });
+    await this.commits.keep({ record: trace, outputs: [] });
     return trace;
   }
 

@@ -20,9 +20,9 @@ export class Warnings {
   }
 
   /** A write whose failure loses no result: it is told, and the run goes on to a write that matters. */
-  tryWrite(task: TaskId | undefined, write: () => void): void {
+  async tryWrite(task: TaskId | undefined, write: () => void | Promise<void>): Promise<void> {
     try {
-      write();
+      await write();
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       const { message } = error;

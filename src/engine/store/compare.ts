@@ -1,7 +1,7 @@
 // compare.ts — what differs between two runs: params, numbers in their outputs, outputs
 import { canonicalJson, type Digest, type Json, type Named, type TaskId } from '../model/key.ts';
 import type { ActionRecord, RunRecord } from '../model/record.ts';
-import type { Store } from './store.ts';
+import type { BlobStore, Store } from './store.ts';
 
 /** A value that differs; undefined where one run lacks it. */
 export interface Difference {
@@ -39,20 +39,25 @@ export interface Comparison {
 const JSON_BYTES_MAX = 4_000_000;
 
 /** Compares two runs task by task. Reads only JSON outputs that differ. */
-export function compareRuns(store: Store, before: RunRecord, after: RunRecord): Comparison {
+export async function compareRuns(
+  store: Store,
+  before: RunRecord,
+  after: RunRecord,
+): Promise<Comparison> {
   const metrics: MetricDifference[] = [];
   const outputs: OutputDifference[] = [];
   const forgotten: TaskId[] = [];
   for (const task of Object.keys(before.tasks) as TaskId[]) {
     if (!Object.hasOwn(after.tasks, task) || before.tasks[task] === after.tasks[task]) continue;
-    const [a, b] = [store.trace(before.tasks[task]), store.trace(after.tasks[task])];
+    const a = await store.actions.get(before.tasks[task]);
+    const b = await store.actions.get(after.tasks[task]);
     if (a === undefined || b === undefined) {
       forgotten.push(task);
       continue;
     }
     for (const moved of movedOutputs(task, a, b)) {
       outputs.push(moved);
-      metrics.push(...movedNumbers(store, moved, a, b));
+      metrics.push(...(await movedNumbers(store.blobs, moved, a, b)));
     }
   }
   const lacking = (from: RunRecord, than: RunRecord): readonly TaskId[] =>
@@ -76,20 +81,23 @@ function movedOutputs(task: TaskId, a: ActionRecord, b: ActionRecord): readonly 
   });
 }
 
-function movedNumbers(
-  store: Store,
+async function movedNumbers(
+  blobs: BlobStore,
   { task, output, before, after }: OutputDifference,
   a: ActionRecord,
   b: ActionRecord,
-): readonly MetricDifference[] {
-  const valueIn = (trace: ActionRecord, digest: Digest | undefined): Json | undefined => {
+): Promise<readonly MetricDifference[]> {
+  const valueIn = async (
+    trace: ActionRecord,
+    digest: Digest | undefined,
+  ): Promise<Json | undefined> => {
     if (digest === undefined) return undefined;
     const { kind, bytes: size } = trace.outputs[output];
     if (kind !== 'json' || size > JSON_BYTES_MAX) return undefined;
-    const bytes = store.blob(digest);
+    const bytes = await blobs.get(digest);
     return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as Json);
   };
-  const [x, y] = [valueIn(a, before), valueIn(b, after)];
+  const [x, y] = [await valueIn(a, before), await valueIn(b, after)];
   if (x === undefined || y === undefined) return [];
   return differences('', x, y)
     .filter((found) => typeof found.before === 'number' || typeof found.after === 'number')

@@ -6,29 +6,36 @@ export function emptyStore(): Store {
   const refuse = (): never => {
     throw new Error('bug: a command that only reads wrote to the store');
   };
+  const refuseLater = async (): Promise<never> => refuse();
   return {
-    blob: () => undefined,
-    hasBlob: () => false,
-    putBlob: refuse,
-    trace: () => undefined,
-    traces: () => [],
-    latest: () => undefined,
-    setLatest: refuse,
-    commit: refuse,
-    partial: () => undefined,
-    hasPartial: () => false,
-    putPartial: refuse,
-    dropPartial: refuse,
-    acquire: refuse,
-    renew: refuse,
-    release: refuse,
-    beginRun: refuse,
-    settleRuns: () => undefined,
-    putRun: refuse,
-    runs: () => [],
-    run: () => undefined,
-    putLog: refuse,
-    log: () => undefined,
+    blobs: {
+      get: async () => undefined,
+      missing: async (digests) => [...digests],
+      put: refuseLater,
+    },
+    actions: {
+      get: async () => undefined,
+      all: async () => [],
+      put: refuseLater,
+      latest: async () => new Map(),
+      setLatest: refuseLater,
+    },
+    checkpoints: {
+      get: async () => undefined,
+      has: async () => false,
+      put: refuseLater,
+      drop: refuseLater,
+    },
+    leases: { acquire: refuse, renew: refuse, release: refuse },
+    history: {
+      begin: refuse,
+      settle: () => undefined,
+      put: refuse,
+      runs: () => [],
+      run: () => undefined,
+      putLog: refuse,
+      log: () => undefined,
+    },
     close: async () => undefined,
   };
 }

@@ -3,7 +3,7 @@ import type { Event, Listener, Outcome, Tally } from '../model/event.ts';
 import { shellTaskId, type TaskId } from '../model/key.ts';
 import type { ActionRecord, RunRecord, RunStart, TaskLog } from '../model/record.ts';
 import { type Journal, type JournalEntry, RunNotes } from './journal.ts';
-import { type Store, StoreError } from './store.ts';
+import { type RunHistory, StoreError } from './store.ts';
 
 /** How a run ended. */
 interface Ended {
@@ -30,7 +30,7 @@ export interface Recorder {
  * Writes down what is heard of a run: from its first task on in its journal, which is there whatever ends the process,
  * and as one record when it is over. Failures have their log in the store at once.
  */
-export function recordRun(store: Store, run: RunStart, clock: () => number): Recorder {
+export function recordRun(store: RunHistory, run: RunStart, clock: () => number): Recorder {
   const notes = new RunNotes();
   const failed = new Map<TaskId, TaskLog>();
   let journal: Journal | undefined;
@@ -38,7 +38,7 @@ export function recordRun(store: Store, run: RunStart, clock: () => number): Rec
   const note = (entry: JournalEntry): void => {
     notes.apply(entry);
     if (journal) journal.note(entry);
-    else if ('begun' in entry) journal = store.beginRun(run, notes);
+    else if ('begun' in entry) journal = store.begin(run, notes);
   };
   const logOf = (task: TaskId, outcome: Outcome): TaskLog => {
     const at = new Date(clock()).toISOString();
@@ -85,7 +85,7 @@ export function recordRun(store: Store, run: RunStart, clock: () => number): Rec
           task in outcomes ? [logOf(task, outcomes[task])] : [],
         );
         try {
-          store.putRun(record, [...logs, ...failed.values()]);
+          store.put(record, [...logs, ...failed.values()]);
         } catch (error) {
           // The journal stays, and tells of the run until its record can be written.
           journal?.noteNow({ end: interrupted ? 'interrupted' : 'aborted', error: String(error) });

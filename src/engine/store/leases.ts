@@ -47,7 +47,7 @@ export class Leases {
   take(key: Key, task: TaskId): Lease | undefined {
     const { store, owner, clock } = this.options;
     const holder = { ...this.own, task };
-    const other = store.acquire(key, owner, clock(), holder, this.durationOf);
+    const other = store.leases.acquire(key, owner, clock(), holder, this.durationOf);
     if (other === undefined) this.held.add(key);
     return other;
   }
@@ -67,7 +67,7 @@ export class Leases {
   release(key: Key): void {
     if (!this.held.delete(key)) return;
     try {
-      this.options.store.release(key, this.options.owner);
+      this.options.store.leases.release(key, this.options.owner);
     } catch (error) {
       // A lease that cannot be given back (the disk is full) expires by itself.
       if (!(error instanceof StoreError)) throw error;
@@ -77,6 +77,6 @@ export class Leases {
   /** @throws StoreError */
   renew(): void {
     const { store, owner, clock } = this.options;
-    if (this.held.size > 0) store.renew([...this.held], owner, clock());
+    if (this.held.size > 0) store.leases.renew([...this.held], owner, clock());
   }
 }

@@ -1,36 +1,72 @@
-// store.ts — the seam between the engine and its memory
+// store.ts — the seams between the engine and its memory: blobs, action records, checkpoints, leases, runs
 
-import type { Digest, Key, TaskId } from '../model/key.ts';
+import { type Digest, digestOf, type Key, type TaskId } from '../model/key.ts';
 import type { LeaseHolder } from '../model/process-identity.ts';
 import type { ActionRecord, Lease, RunRecord, RunStart, TaskLog } from '../model/record.ts';
 import type { Journal, RunNotes } from './journal.ts';
 
-/** A commit: a trace, and every blob that it names. */
-export interface Commit {
-  readonly trace: ActionRecord;
-  readonly blobs: readonly Uint8Array[];
+/** Content and its digest, which was taken once. Without `content` the blob lies in the store already. */
+export interface KeptOutput {
+  readonly digest: Digest;
+  readonly bytes: number;
+  readonly content?: Uint8Array;
 }
 
-/** The seam between the engine and its memory. All bytes that come out have been verified. */
-export interface Store {
+/** Bytes to keep. The one place where the digest of content in memory is taken on its way to the store. */
+export const keptOutput = (content: Uint8Array): KeptOutput => ({
+  digest: digestOf(content),
+  bytes: content.length,
+  content,
+});
+
+/** Blobs by digest. Whatever comes out has been verified. */
+export interface BlobStore {
   /** The bytes of a blob, or undefined when it is absent or was damaged (then it is dropped, and told). */
-  blob(digest: Digest): Uint8Array | undefined;
-  hasBlob(digest: Digest): boolean;
-  /** Keeps bytes that belong to no trace (the content of a fetched file). Durable when it returns. */
-  putBlob(bytes: Uint8Array): Digest;
-  trace(key: Key): ActionRecord | undefined;
-  /** Every trace, in no order that means anything. */
-  traces(): Iterable<ActionRecord>;
-  /** The key with which a task was last made or reused. */
-  latest(task: TaskId): Key | undefined;
-  setLatest(entries: ReadonlyMap<TaskId, Key>): void;
-  /** Keeps traces and their blobs in one transaction and drops their checkpoints. Durable when it returns. */
-  commit(...commits: readonly Commit[]): void;
-  /** The checkpoint of an unfinished action, or undefined when it is absent or was damaged. */
-  partial(key: Key): Uint8Array | undefined;
-  hasPartial(key: Key): boolean;
-  putPartial(key: Key, bytes: Uint8Array): void;
-  dropPartial(key: Key): void;
+  get(digest: Digest): Promise<Uint8Array | undefined>;
+  /** Those of some blobs that are absent. Reads no content. */
+  missing(digests: Iterable<Digest>): Promise<readonly Digest[]>;
+  /** Keeps bytes that belong to no record (the content of a fetched file). Durable when it resolves. */
+  put(bytes: Uint8Array): Promise<Digest>;
+}
+
+/** As much of a store of blobs as takes fetched files. */
+export type BlobSink = Pick<BlobStore, 'missing' | 'put'>;
+
+/** A record, and the outputs that it names. */
+export interface Commit {
+  readonly record: ActionRecord;
+  /** An output that the store has already may be left out. */
+  readonly outputs: readonly KeptOutput[];
+}
+
+/** What is known of actions that ran, by key. */
+export interface ActionCache {
+  get(key: Key): Promise<ActionRecord | undefined>;
+  /** Every record, in no order that means anything. */
+  all(): Promise<Iterable<ActionRecord>>;
+  /**
+   * Keeps records with their outputs in one transaction and drops their checkpoints. Durable when it resolves.
+   * @throws StoreError
+   */
+  put(commits: readonly Commit[]): Promise<void>;
+  /** The keys with which tasks were last made or reused; a task that never was is left out. */
+  latest(tasks: Iterable<TaskId>): Promise<ReadonlyMap<TaskId, Key>>;
+  /** @throws StoreError */
+  setLatest(entries: ReadonlyMap<TaskId, Key>): Promise<void>;
+}
+
+/** Checkpoints of unfinished actions, by key. */
+export interface CheckpointStore {
+  /** Undefined when it is absent or was damaged (then it is dropped, and told). */
+  get(key: Key): Promise<Uint8Array | undefined>;
+  has(key: Key): Promise<boolean>;
+  /** @throws StoreError */
+  put(key: Key, bytes: Uint8Array): Promise<void>;
+  drop(key: Key): Promise<void>;
+}
+
+/** Which process runs which action. */
+export interface LeaseStore {
   /**
    * Leases the action to `owner`, or says who has it. A lease that has expired is taken over.
    * @param durationOf how long the lease of a holder lasts without renewal, in milliseconds; `LEASE_MS` by default
@@ -44,18 +80,31 @@ export interface Store {
   ): Lease | undefined;
   renew(keys: readonly Key[], owner: string, now: number): void;
   release(key: Key, owner: string): void;
+}
+
+/** The runs that were, and those that go on. */
+export interface RunHistory {
   /** Makes a run known that begins now. @param notes what has happened in it so far */
-  beginRun(run: RunStart, notes: RunNotes): Journal;
+  begin(run: RunStart, notes: RunNotes): Journal;
   /** Writes the record of every run whose process ended before it could. */
-  settleRuns(): void;
-  /** Keeps a run with what its tasks said, in one transaction. */
-  putRun(run: RunRecord, logs?: readonly TaskLog[]): void;
+  settle(): void;
+  /** Keeps a run with what its tasks said, in one transaction. @throws StoreError */
+  put(run: RunRecord, logs?: readonly TaskLog[]): void;
   /** Newest first, those that go on included; all, or so many. */
   runs(limit?: number): readonly RunRecord[];
   run(id: string): RunRecord | undefined;
-  /** Keeps what a task said before its run is over: a failure is told even when the run is killed. */
+  /** Keeps what a task said before its run is over: a failure is told even when the run is killed. @throws StoreError */
   putLog(log: TaskLog): void;
   log(run: string, task: TaskId): TaskLog | undefined;
+}
+
+/** The engine's memory: five parts, each of which may lie elsewhere. */
+export interface Store {
+  readonly blobs: BlobStore;
+  readonly actions: ActionCache;
+  readonly checkpoints: CheckpointStore;
+  readonly leases: LeaseStore;
+  readonly history: RunHistory;
   /** What `gc`, `fsck` and `du` work on; absent for a store that only remembers, such as one that does not exist yet. */
   readonly upkeep?: Upkeep;
   close(): Promise<void>;

@@ -150,15 +150,15 @@ function layerSpec(layer: Layer, chart: Chart): LayerSpec {
   const channels = {
     x: position('x', chart.x),
     y: position('y', chart.y),
-    ...(sample.x2 === undefined ? {} : { x2: { field: 'x2' } }),
-    ...(sample.y2 === undefined ? {} : { y2: { field: 'y2' } }),
-    ...(sample.series === undefined ? {} : { detail: { field: 'series', type: 'nominal' } }),
-    ...(sample.text === undefined ? {} : { text: { field: 'text', type: 'nominal' } }),
-    ...(sample.title === undefined ? {} : { description: { field: 'title', type: 'nominal' } }),
+    ...(sample!.x2 === undefined ? {} : { x2: { field: 'x2' } }),
+    ...(sample!.y2 === undefined ? {} : { y2: { field: 'y2' } }),
+    ...(sample!.series === undefined ? {} : { detail: { field: 'series', type: 'nominal' } }),
+    ...(sample!.text === undefined ? {} : { text: { field: 'text', type: 'nominal' } }),
+    ...(sample!.title === undefined ? {} : { description: { field: 'title', type: 'nominal' } }),
     // A line goes through its points as they come.
     ...(layer.kind === 'line' || layer.kind === 'area' ? { order: { value: null } } : {}),
   };
-  const mark = { ...markSpec(layer), aria: sample.title !== undefined };
+  const mark = { ...markSpec(layer), aria: sample!.title !== undefined };
   const spec = { data: { values: [...layer.marks] }, mark, encoding: channels };
   return spec as LayerSpec; // `type: 'nominal'` widens to string in the spreads above
 }

@@ -73,7 +73,7 @@ export function rowsChart({ label, title, rows, reference, domain }: RowsChart):
     x: domain[0],
     y: row + 0.5,
     text,
-    title: rows[row].name,
+    title: rows[row]!.name,
   }));
   return {
     label,

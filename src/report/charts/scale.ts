@@ -6,8 +6,8 @@ export type Interval = readonly [number, number];
 /** The interval that holds all values, widened by a share of its width on each side. Throws on no values. */
 export function extent(values: readonly number[], margin = 0): Interval {
   if (values.length === 0) throw new RangeError('nothing to draw has no extent');
-  let low = values[0];
-  let high = values[0];
+  let low = values[0]!;
+  let high = values[0]!;
   for (const value of values) {
     low = Math.min(low, value);
     high = Math.max(high, value);
@@ -45,7 +45,7 @@ export function logTicks([low, high]: Interval): readonly number[] {
 
 /** Digits after the point that tell these ticks apart. */
 export function tickDigits(ticks: readonly number[]): number {
-  const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
+  const step = ticks.length > 1 ? ticks[1]! - ticks[0]! : 1;
   let digits = 0;
   for (let at = step; digits < 6 && Math.abs(at - Math.round(at)) > 1e-6; at *= 10) digits++;
   return digits;
@@ -64,10 +64,10 @@ export function countBins(last: number, about: number): readonly number[] {
 /** Share of all values in each bin [edge, next edge); the last bin takes what lies beyond it too. */
 export function shares(values: readonly number[], edges: readonly number[]): readonly number[] {
   const counts = new Array<number>(edges.length - 1).fill(0);
-  const width = edges[1] - edges[0];
+  const width = edges[1]! - edges[0]!;
   for (const value of values) {
-    const bin = Math.floor((value - edges[0]) / width);
-    counts[Math.min(Math.max(bin, 0), counts.length - 1)] += 1;
+    const bin = Math.floor((value - edges[0]!) / width);
+    counts[Math.min(Math.max(bin, 0), counts.length - 1)]! += 1;
   }
   return counts.map((count) => count / values.length);
 }

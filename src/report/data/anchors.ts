@@ -89,7 +89,7 @@ function sweptRows(sweep: readonly Run[]): readonly SourceRow[] {
     JSON.stringify([at.dataset, at.sparsity, at.rule, at.profile]),
   );
   return arms.map((runs, i) => {
-    const { dataset, sparsity, rule, profile } = runs[0].coordinates;
+    const { dataset, sparsity, rule, profile } = runs[0]!.coordinates;
     const blobs = runs.flatMap(({ metrics, fanInBefore }) => [
       { holds: 'metrics', from: metrics.from },
       ...(fanInBefore ? [{ holds: 'fan-in before', from: fanInBefore.from }] : []),
@@ -108,7 +108,7 @@ function placedRows({ placed }: Study): readonly SourceRow[] {
     JSON.stringify([dataset, sparsity, rule, arm]),
   );
   return arms.map((runs, i) => {
-    const { dataset, sparsity, rule, arm } = runs[0];
+    const { dataset, sparsity, rule, arm } = runs[0]!;
     const blobs = runs.map(({ metrics }) => ({ holds: 'metrics', from: metrics.from }));
     return {
       anchor: `placed-${i + 1}`,
@@ -124,7 +124,7 @@ function gradientRows({ gradients }: Study): readonly SourceRow[] {
     JSON.stringify([at.dataset, at.sparsity, at.rule, at.profile]),
   );
   return arms.map((runs, i) => {
-    const { dataset, sparsity, rule, profile } = runs[0].coordinates;
+    const { dataset, sparsity, rule, profile } = runs[0]!.coordinates;
     const blobs = runs.map(({ from }) => ({ holds: 'gradients', from }));
     return {
       anchor: `gradients-${i + 1}`,
@@ -140,7 +140,7 @@ function portraitRows({ portraits }: Study): readonly SourceRow[] {
     JSON.stringify([dataset, sparsity, rule]),
   );
   return settings.map((all, i) => {
-    const [{ dataset, sparsity, rule }] = all;
+    const [{ dataset, sparsity, rule }] = all as [Study['portraits'][number]];
     const blobs = all.map(({ from }) => ({ holds: 'portrait', from }));
     return {
       anchor: `masks-${i + 1}`,

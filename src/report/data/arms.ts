@@ -132,15 +132,15 @@ export function layerChanges(arm: Arm): readonly LayerChange[] {
     fanInBefore && fanInAfter ? [[fanInBefore.value.layers, fanInAfter.value.layers]] : [],
   );
   if (pairs.length === 0) return [];
-  const [first] = pairs[0];
+  const [first] = pairs[0]!;
   // The last layer is the output layer, which is dense and never rewired.
-  return first.slice(0, -1).map(({ inputs, outputs }, l) => ({
+  return first!.slice(0, -1).map(({ inputs, outputs }, l) => ({
     inputs,
     outputs,
-    before: pairs.flatMap(([before]) => before[l].fanIn),
-    after: pairs.flatMap(([, after]) => after[l].fanIn),
-    cvBefore: summarise(pairs.map(([before]) => before[l].cv)),
-    cvAfter: summarise(pairs.map(([, after]) => after[l].cv)),
+    before: pairs.flatMap(([before]) => before![l]!.fanIn),
+    after: pairs.flatMap(([, after]) => after![l]!.fanIn),
+    cvBefore: summarise(pairs.map(([before]) => before![l]!.cv)),
+    cvAfter: summarise(pairs.map(([, after]) => after![l]!.cv)),
   }));
 }
 
@@ -155,10 +155,10 @@ export function curvesOf(arm: Arm, quantity: 'testAccuracy' | 'loss'): Curves {
   const runs = arm.runs.map(({ metrics }) =>
     metrics.value.epochs.map((record) => [record.epoch, record[quantity]] as const),
   );
-  const shared = runs.reduce((least, curve) => Math.min(least, curve.length), runs[0].length);
-  const averaged = runs[0]
+  const shared = runs.reduce((least, curve) => Math.min(least, curve.length), runs[0]!.length);
+  const averaged = runs[0]!
     .slice(0, shared)
-    .map(([epoch], i) => [epoch, mean(runs.map((curve) => curve[i][1]))] as const);
+    .map(([epoch], i) => [epoch, mean(runs.map((curve) => curve[i]![1]))] as const);
   return { runs, mean: averaged };
 }
 
@@ -167,7 +167,7 @@ function armName({ coordinates: at, method }: Run): string {
 }
 
 function armOf(runs: readonly Run[], index: number, expected: number): Arm {
-  const { coordinates, method } = runs[0];
+  const { coordinates, method } = runs[0]!;
   const { dataset, sparsity, rule, profile } = coordinates;
   const accuracy = summarise(runs.map((run) => run.metrics.value.accuracy));
   const at = { dataset, sparsity, rule, profile, method };
@@ -175,7 +175,7 @@ function armOf(runs: readonly Run[], index: number, expected: number): Arm {
 }
 
 function settingOf(arms: readonly Arm[], dense: Arm | null, order: readonly string[]): Setting {
-  const { dataset, sparsity, rule } = arms[0];
+  const { dataset, sparsity, rule } = arms[0]!;
   const byProfile = groupBy(arms, (arm) => arm.profile);
   const profiles = order.filter((profile) => byProfile.has(profile));
   const inOrder = profiles.flatMap((profile) => byProfile.get(profile) ?? []);

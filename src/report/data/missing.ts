@@ -29,7 +29,7 @@ export function missingNotice(missing: readonly Missing[]): Html | null {
 }
 
 function reasonItem(all: readonly Missing[]): Html {
-  const [{ kind, reason }] = all;
+  const [{ kind, reason }] = all as readonly [Missing];
   const tasks = all.map(
     ({ task }) => html`<li><a href="${taskLink(task)}"><code>${task}</code></a></li>
 `,

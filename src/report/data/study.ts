@@ -166,7 +166,7 @@ export interface StudyStage {
 }
 
 /** The name of the data set whose results stand under `place`: see `Coordinates`. */
-export const datasetAt = (place: string): string => place.split(' ', 1)[0];
+export const datasetAt = (place: string): string => place.split(' ', 1)[0]!;
 
 /** Everything that a report says, with the source of every number in it. */
 export interface Study {

@@ -123,7 +123,7 @@ function missingMarkdown({ missing }: Study): string {
 
 function accuracyMarkdown({ columns, rows }: TidyTable): string {
   const at = (row: readonly Cell[], name: string): Cell =>
-    row[columns.findIndex((c) => c.name === name)];
+    row[columns.findIndex((c) => c.name === name)]!;
   const number = (cell: Cell): string => (typeof cell === 'number' ? rounded(cell, 2) : '–');
   return mdTable(
     ['Data set', 'Sparsity', 'Method', 'Profile', 'n', 'Mean', 'SD', 'To dense'],
@@ -175,6 +175,6 @@ const ENTITIES: Readonly<Record<string, string>> = {
 const plain = ({ markup }: Html): string =>
   markup
     .replace(/<[^>]*>/g, '')
-    .replace(/&(?:lt|gt|quot|#39|amp);/g, (entity) => ENTITIES[entity])
+    .replace(/&(?:lt|gt|quot|#39|amp);/g, (entity) => ENTITIES[entity]!)
     .replace(/\s+/g, ' ')
     .trim();

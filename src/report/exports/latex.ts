@@ -54,9 +54,9 @@ export function latexFiles(tables: readonly TidyTable[]): ReadonlyMap<string, st
     const parts = by < 0 ? [] : group(table.rows, (row) => String(row[by]));
     if (parts.length < 2) continue;
     for (const rows of parts) {
-      const name = fresh(`${table.name}-${slug(String(rows[0][by]))}`, files);
+      const name = fresh(`${table.name}-${slug(String(rows[0]![by]))}`, files);
       const columns = (SHOWN[table.name] ?? []).filter((column) => column !== PARTS[table.name]);
-      const caption = `${table.caption} ${oneLine(String(rows[0][by]))}`;
+      const caption = `${table.caption} ${oneLine(String(rows[0]![by]))}`;
       files.set(name, latex({ ...table, caption, rows }, columns));
     }
   }
@@ -78,7 +78,7 @@ function latex({ caption, columns, rows }: TidyTable, names: readonly string[] =
   const body = rows.map((row) =>
     shown.map(({ column, i }) => {
       const short = column.name === 'n' && expected >= 0 && row[i] !== row[expected];
-      return short ? `${row[i]} of ${row[expected]}` : latexCell(row[i], column);
+      return short ? `${row[i]} of ${row[expected]}` : latexCell(row[i]!, column);
     }),
   );
   const headings = shown.map(({ column: { heading } }) =>

@@ -150,8 +150,8 @@ function accuracyTidy(study: Study, results: readonly DatasetResults[]): TidyTab
   const most = mostOf(arms.map((runs) => ({ runs })));
   const placed = arms.map(
     (runs): Row => ({
-      at: [runs[0].dataset, runs[0].sparsity, runs[0].rule, 'placed', runs[0].arm],
-      dataset: runs[0].dataset,
+      at: [runs[0]!.dataset, runs[0]!.sparsity, runs[0]!.rule, 'placed', runs[0]!.arm],
+      dataset: runs[0]!.dataset,
       expected: most,
       runs: runs.map(({ metrics }) => metrics.value.accuracy),
     }),
@@ -279,7 +279,7 @@ function correlationTidy(study: Study): TidyTable {
     ],
     rows: settings.map((points) => {
       const { n, r, ci, p } = correlationOf(points);
-      return [points[0].dataset, points[0].rule, n, r, ci?.[0] ?? null, ci?.[1] ?? null, p];
+      return [points[0]!.dataset, points[0]!.rule, n, r, ci?.[0] ?? null, ci?.[1] ?? null, p];
     }),
   };
 }

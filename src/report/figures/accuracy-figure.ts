@@ -114,7 +114,7 @@ export function placedDraft(placed: readonly PlacedRun[]): FigureDraft | null {
     JSON.stringify([dataset, sparsity, rule]),
   );
   const panels = settings.map((runs): Panel => {
-    const { dataset, sparsity, rule } = runs[0];
+    const { dataset, sparsity, rule } = runs[0]!;
     const arms = group(runs, ({ arm }) => arm);
     const rows = arms.map((ofArm): ChartRow => {
       const values = ofArm.map(({ pilot, metrics }) => ({
@@ -122,7 +122,7 @@ export function placedDraft(placed: readonly PlacedRun[]): FigureDraft | null {
         value: metrics.value.accuracy * 100,
       }));
       return {
-        name: ofArm[0].arm,
+        name: ofArm[0]!.arm,
         lanes: [{ name: 'static', color: INK.light, hollow: false, values }],
       };
     });

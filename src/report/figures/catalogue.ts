@@ -110,7 +110,7 @@ function evidenceOf(
 function homeOf({ kinds, last }: Evidence, claims: readonly JudgedClaim[]): string | undefined {
   for (const kind of kinds) {
     const fitting = claims.filter((claim) => claim.kind === kind);
-    if (fitting.length > 0) return fitting[last ? fitting.length - 1 : 0].id;
+    if (fitting.length > 0) return fitting[last ? fitting.length - 1 : 0]!.id;
   }
   return undefined;
 }

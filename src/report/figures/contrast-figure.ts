@@ -47,7 +47,7 @@ export function effectsDraft(claim: JudgedClaim): FigureDraft | null {
   const rest = byDataset.some(({ length }) => length > ROWS)
     ? html` The first ${ROWS} of each data set; the table has all.`
     : null;
-  const level = measured[0].level * 100;
+  const level = measured[0]!.level * 100;
   return {
     id: `effects-${claim.id.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`,
     title: `effects of ${claim.id}`,
@@ -72,7 +72,7 @@ function effectsPanel(
 ): Panel {
   const contrasts = all.slice(0, ROWS);
   const shared = sharedWords(contrasts.map(({ label }) => label));
-  const [{ dataset, unit }] = contrasts;
+  const [{ dataset, unit }] = contrasts as [Contrast];
   const margin = banded ? (claim.margin ?? 0) : 0;
   const reference = unit === 'ratio' ? 1 : 0;
   const values = contrasts.flatMap(({ effect, ci }) => [effect ?? 0, ...(ci ?? [])]);
@@ -133,7 +133,7 @@ function effectsPanel(
             x: domain[0],
             y: row + 0.5,
             text,
-            title: contrasts[row].label,
+            title: contrasts[row]!.label,
           })),
           color: INK.light,
           size: 11,
@@ -145,7 +145,7 @@ function effectsPanel(
           marks: contrasts.map(({ seeds }, row) => ({
             x: domain[1],
             y: row + 0.5,
-            text: String(contrasts[row].unit === 'r' ? contrasts[row].a.n : seeds),
+            text: String(contrasts[row]!.unit === 'r' ? contrasts[row]!.a.n : seeds),
           })),
           color: SOFT.light,
           size: 10.5,
@@ -163,8 +163,8 @@ export function sharedWords(labels: readonly string[]): string {
   const words = labels.map((label) => label.split(' '));
   const least = words.reduce((n, { length }) => Math.min(n, length), Infinity) - 1;
   let same = 0;
-  while (same < least && words.every((one) => one[same] === words[0][same])) same++;
-  return words[0]
+  while (same < least && words.every((one) => one[same] === words[0]![same])) same++;
+  return words[0]!
     .slice(0, same)
     .map((word) => `${word} `)
     .join('');
@@ -198,7 +198,7 @@ with 95 % confidence intervals. The effect is the mean on the right less that on
   };
 }
 
-const PAIR = { a: PROFILE_HUES[1].light, b: PROFILE_HUES[0].light } as const;
+const PAIR = { a: PROFILE_HUES[1]!.light, b: PROFILE_HUES[0]!.light } as const;
 
 function pairsOf({ a, b }: Contrast, { runs, sweep }: Study): readonly Pair[] {
   const known = new Map([...runs, ...sweep].map((run) => [run.metrics.from.task, run]));

@@ -96,7 +96,7 @@ function drawnOf(arm: Arm, quantity: 'testAccuracy' | 'loss', factor: number): D
   const scaled = (curve: Curves['mean']) => curve.map(([epoch, v]) => [epoch, v * factor] as const);
   const curves = { runs: runs.map(scaled), mean: scaled(mean) };
   const end =
-    quantity === 'loss' ? curves.mean[curves.mean.length - 1][1] : arm.accuracy.mean * 100;
+    quantity === 'loss' ? curves.mean[curves.mean.length - 1]![1] : arm.accuracy.mean * 100;
   return { arm, curves, end };
 }
 

@@ -22,10 +22,10 @@ import type { EquilibriumRow } from '../data/study.ts';
 
 const FAMILIES: readonly FitFamily[] = ['lognormal', 'gamma', 'weibull', 'power-law'];
 const COLORS: { readonly [F in FitFamily]: string } = {
-  lognormal: PROFILE_HUES[1].light,
-  gamma: PROFILE_HUES[0].light,
-  weibull: PROFILE_HUES[2].light,
-  'power-law': PROFILE_HUES[3].light,
+  lognormal: PROFILE_HUES[1]!.light,
+  gamma: PROFILE_HUES[0]!.light,
+  weibull: PROFILE_HUES[2]!.light,
+  'power-law': PROFILE_HUES[3]!.light,
 };
 
 /** Histograms with the fitted lognormal, and quantile plots of all families; null without any pilot. */
@@ -56,7 +56,7 @@ the better. Neurons without connections are left out of fits.`,
 }
 
 function layerPanels(row: EquilibriumRow, l: number): readonly Panel[] {
-  const fit = row.fit.value.layers[l];
+  const fit = row.fit.value.layers[l]!;
   const name = `${row.dataset} ${row.sparsity} ${row.rule} layer ${l + 1}`;
   const pooled = row.pilots.flatMap(({ value }) => value.layers[l]?.fanIn ?? []);
   const families = row.families?.value[l];
@@ -120,14 +120,14 @@ function quantilePanel(fit: FanInFit, name: string, l: number): Panel {
 
 function histogramChart(pooled: readonly number[], fit: LayerEquilibrium, label: string): Chart {
   const edges = countBins(Math.max(1, Math.ceil(quantile(pooled, 0.995))), 30);
-  const width = edges[1] - edges[0];
+  const width = edges[1]! - edges[0]!;
   const observed = shares(pooled, edges);
   const fitted = Array.from({ length: 121 }, (_, i) => {
-    const x = (edges[edges.length - 1] * i) / 120;
+    const x = (edges[edges.length - 1]! * i) / 120;
     return { x, y: (1 - fit.zeroFraction) * width * lognormalDensity(x, fit.mu, fit.sigma) };
   });
   const top = [...observed, ...fitted.map(({ y }) => y)].reduce((a, b) => Math.max(a, b), 0);
-  const domain = [edges[0], edges[edges.length - 1]] as const;
+  const domain = [edges[0]!, edges[edges.length - 1]!] as const;
   return {
     label,
     width: 214,
@@ -149,11 +149,11 @@ function histogramChart(pooled: readonly number[], fit: LayerEquilibrium, label:
 
 function bars(heights: readonly number[], edges: readonly number[]): readonly Mark[] {
   return heights.flatMap((y, i) => {
-    const [first, last] = [edges[i] + 0.5, edges[i + 1] - 0.5];
+    const [first, last] = [edges[i]! + 0.5, edges[i + 1]! - 0.5];
     const beyond = i === heights.length - 1 ? ' and more' : '';
     const counts = first === last ? String(first) : `${first} to ${last}`;
     const title = `fan-in ${counts}${beyond}: ${percentage(y, 1)} of neurons`;
-    return y === 0 ? [] : [{ x: edges[i], x2: edges[i + 1], y, y2: 0, title }];
+    return y === 0 ? [] : [{ x: edges[i]!, x2: edges[i + 1]!, y, y2: 0, title }];
   });
 }
 

@@ -38,14 +38,14 @@ export function gradientPoints({ gradients }: Study): readonly GradientPoint[] {
     JSON.stringify([at.dataset, at.sparsity, at.rule, at.profile]),
   );
   return arms.flatMap((runs) => {
-    const { dataset, sparsity, rule, profile } = runs[0].coordinates;
-    return runs[0].layers.flatMap((_, layer): readonly GradientPoint[] => {
-      const all = runs.map(({ layers }) => layers[layer]);
+    const { dataset, sparsity, rule, profile } = runs[0]!.coordinates;
+    return runs[0]!.layers.flatMap((_, layer): readonly GradientPoint[] => {
+      const all = runs.map(({ layers }) => layers[layer]!);
       const ratios = all.flatMap(({ ratio }) => (ratio === null ? [] : [ratio]));
       const counted = all.flatMap((one) => (one.counted === null ? [] : [one.counted]));
       if (ratios.length < runs.length) return [];
       const at = { dataset, sparsity, rule, profile, layer, n: runs.length, runs };
-      const cv = mean(all.map((one) => one.cv));
+      const cv = mean(all.map((one) => one!.cv));
       return [
         { ...at, cv, ratio: mean(ratios), counted: counted.length > 0 ? mean(counted) : null },
       ];
@@ -85,7 +85,7 @@ network are not independent of each other.`,
 }
 
 function panelOf(points: readonly GradientPoint[], palette: Palette): Panel {
-  const [{ dataset, rule }] = points;
+  const [{ dataset, rule }] = points as readonly [(typeof points)[number]];
   const x = extent([0, ...points.map(({ cv }) => cv)], 0.05);
   const values = points.flatMap(({ ratio, counted }) =>
     counted === null ? [ratio] : [ratio, counted],
@@ -109,7 +109,7 @@ function panelOf(points: readonly GradientPoint[], palette: Palette): Panel {
   const dots = group(points, ({ profile }) => profile).map(
     (ofProfile): Layer => ({
       kind: 'dot',
-      color: paintOf(palette, ofProfile[0].profile).color,
+      color: paintOf(palette, ofProfile[0]!.profile).color,
       size: 6.5,
       opacity: 0.9,
       marks: ofProfile.map((point) => ({

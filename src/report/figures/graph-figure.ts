@@ -32,12 +32,12 @@ const top = (layer: number): number => EDGE + layer * (H + GAP_Y);
 /** Down from a box, straight through the layers between, to another box. */
 function lineOf(line: GraphLayout['lines'][number]): string {
   const pieces = line.slice(1).map((to, i) => {
-    const from = line[i];
+    const from = line[i]!;
     const [x1, x2, y1, y2] = [from.x + EDGE, to.x + EDGE, top(from.layer) + H, top(to.layer)];
     const through = i < line.length - 2 ? `V${y2 + H}` : '';
     return `${x1 === x2 ? `V${y2}` : `C${x1} ${y1 + GAP_Y / 2} ${x2} ${y2 - GAP_Y / 2} ${x2} ${y2}`}${through}`;
   });
-  const start = `M${line[0].x + EDGE} ${top(line[0].layer) + H}`;
+  const start = `M${line[0]!.x + EDGE} ${top(line[0]!.layer) + H}`;
   return `<path d="${start}${pieces.join('')}" fill="none" stroke="${FAINT.light}" stroke-width="1.2"/>`;
 }
 

@@ -65,7 +65,7 @@ export function layoutOf(
   return {
     boxes: new Map([...boxes].map(([id, node]) => [id, place(node, ranks.get(id) ?? 0)])),
     lines: lines.map((line) => {
-      const first = ranks.get(line[0].id) ?? 0;
+      const first = ranks.get(line[0]!.id) ?? 0;
       return line.map((node, i) => place(node, first + i));
     }),
     layers: layers.length,
@@ -78,8 +78,8 @@ const nodeOf = (id: string, width: number): Node => ({ id, width, above: [], bel
 /** A way from node to node. */
 function joined(way: Node[]): Node[] {
   for (let i = 1; i < way.length; i++) {
-    way[i].above.push(way[i - 1]);
-    way[i - 1].below.push(way[i]);
+    way[i]!.above.push(way[i - 1]!);
+    way[i - 1]!.below.push(way[i]!);
   }
   return way;
 }
@@ -106,7 +106,7 @@ export function ranksOf(
 /** Edges without those that a longer way goes beside. */
 function withoutShortcuts(edges: readonly Edge[]): readonly Edge[] {
   const next = new Map(
-    group(edges, ([from]) => from).map((all) => [all[0][0], all.map(([, to]) => to)]),
+    group(edges, ([from]) => from).map((all) => [all[0]![0], all.map(([, to]) => to)]),
   );
   const reached = new Map<string, ReadonlySet<string>>();
   const reach = (name: string): ReadonlySet<string> => {
@@ -151,12 +151,12 @@ const meanX = (nodes: readonly Node[]): number | null =>
 function spread(layer: readonly Node[], gap: number, wanted: (node: Node) => number): void {
   let offset = 0;
   const offsets = layer.map((node, i) => {
-    if (i > 0) offset += layer[i - 1].width / 2 + gap + node.width / 2;
+    if (i > 0) offset += layer[i - 1]!.width / 2 + gap + node.width / 2;
     return offset;
   });
   const blocks: { sum: number; count: number }[] = [];
   layer.forEach((node, i) => {
-    let block = { sum: wanted(node) - offsets[i], count: 1 };
+    let block = { sum: wanted(node) - offsets[i]!, count: 1 };
     for (let last = blocks.at(-1); last; last = blocks.at(-1)) {
       if (last.sum / last.count <= block.sum / block.count) break;
       block = { sum: last.sum + block.sum, count: last.count + block.count };
@@ -166,6 +166,6 @@ function spread(layer: readonly Node[], gap: number, wanted: (node: Node) => num
   });
   let at = 0;
   for (const { sum, count } of blocks) {
-    for (let i = 0; i < count; i++, at++) layer[at].x = sum / count + offsets[at];
+    for (let i = 0; i < count; i++, at++) layer[at]!.x = sum / count + offsets[at]!;
   }
 }

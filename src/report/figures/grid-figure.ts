@@ -31,7 +31,7 @@ export function staticPoints({ runs, sweep }: Study): readonly Point[] {
     JSON.stringify([at.dataset, at.sparsity, at.rule, at.profile]),
   );
   return arms.map((ofArm) => {
-    const { dataset, sparsity, rule, profile } = ofArm[0].coordinates;
+    const { dataset, sparsity, rule, profile } = ofArm[0]!.coordinates;
     const summary = meanOf(ofArm.map(({ metrics }) => metrics.value.accuracy * 100));
     return { dataset, sparsity, rule, profile, runs: ofArm, ...summary, cv: cvOf(ofArm) };
   });
@@ -59,9 +59,9 @@ export function sparsityDraft(study: Study, palette: Palette): FigureDraft | nul
   });
   if (panels.length === 0) return null;
   const drawn = settings.flatMap((points) =>
-    group(points, ({ profile }) => profile)
-      .filter(({ length }) => length > 1)
-      .map(([{ profile }]) => profile),
+    (group(points, ({ profile }) => profile).filter(({ length }) => length > 1) as [Point][]).map(
+      ([{ profile }]) => profile,
+    ),
   );
   return {
     id: 'sparsity',
@@ -81,7 +81,7 @@ function sparsityPanel(
   palette: Palette,
 ): Panel {
   const points = lines.flat();
-  const [{ dataset, rule }] = points;
+  const [{ dataset, rule }] = points as [(typeof points)[number]];
   const density = ({ sparsity }: Point): number => 1 - Number(sparsity);
   const at = [...new Set(points.map(({ sparsity }) => sparsity))].sort(
     (a, b) => Number(a) - Number(b),
@@ -92,7 +92,7 @@ function sparsityPanel(
   const [high, low] = [Math.max(...densities) * 1.25, Math.min(...densities) / 1.25];
   const layers = lines.flatMap((line): readonly Layer[] => {
     const ordered = [...line].sort((a, b) => density(b) - density(a));
-    const { color, dash } = paintOf(palette, line[0].profile);
+    const { color, dash } = paintOf(palette, line[0]!.profile);
     const marks = ordered.map((point) => ({
       x: density(point),
       y: point.mean,
@@ -133,10 +133,10 @@ export function cvDraft(study: Study, palette: Palette): FigureDraft | null {
   ).map((points) => points.filter(({ cv }) => cv !== null));
   const drawn = settings.filter(({ length }) => length > 1);
   if (drawn.length === 0) return null;
-  const rows = group(drawn, ([{ dataset }]) => dataset).map((ofDataset) => ({
-    title: ofDataset[0][0].dataset,
+  const rows = group(drawn as [Point][], ([{ dataset }]) => dataset).map((ofDataset) => ({
+    title: ofDataset[0]![0]!.dataset,
     panels: [...ofDataset]
-      .sort(([a], [b]) => Number(a.sparsity) - Number(b.sparsity))
+      .sort(([a], [b]) => Number(a!.sparsity) - Number(b!.sparsity))
       .map((points) => cvPanel(points, study, palette)),
   }));
   const profiles = [...new Set(drawn.flatMap((points) => points.map(({ profile }) => profile)))];
@@ -152,7 +152,7 @@ layers and seeds). Dots are means over seeds, bars 95 % confidence intervals. He
 }
 
 function cvPanel(points: readonly Point[], study: Study, palette: Palette): Panel {
-  const [{ dataset, sparsity, rule }] = points;
+  const [{ dataset, sparsity, rule }] = points as readonly [(typeof points)[number]];
   const at = ({ cv }: Point): number => cv ?? 0;
   const domain = extent([0, ...points.map(at)], 0.06);
   const dense = denseMean(study, dataset);

@@ -35,11 +35,11 @@ darkest is the most of its square.`
     title: 'masks before and after RigL',
     size: 'large',
     legend: legendOf([
-      html`${barSwatch(PROFILE_HUES[1].light)} a hub’s connection`,
+      html`${barSwatch(PROFILE_HUES[1]!.light)} a hub’s connection`,
       html`${barSwatch('#7a7870')} another neuron’s`,
     ]),
     rows: settings.map((ofSetting) => {
-      const [{ dataset, sparsity, rule, seed }] = ofSetting;
+      const [{ dataset, sparsity, rule, seed }] = ofSetting as [(typeof ofSetting)[number]];
       return {
         title: `${dataset}: ${sparsityName(sparsity)}, ${ruleName(rule)}, seed ${seed}`,
         panels: ofSetting.slice(0, STARTS).map(portraitPanel),

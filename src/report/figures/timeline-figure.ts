@@ -25,10 +25,10 @@ export function timelineSvg(tasks: readonly TimedTask[], stages: readonly string
       start: task.endedAt / 1000 - task.seconds,
     }))
     .sort((a, b) => a.start - b.start);
-  const origin = bars.reduce((least, { start }) => Math.min(least, start), bars[0].start);
+  const origin = bars.reduce((least, { start }) => Math.min(least, start), bars[0]!.start);
   const length = Math.max(
     0.001,
-    bars.reduce((most, { end }) => Math.max(most, end), bars[0].end) - origin,
+    bars.reduce((most, { end }) => Math.max(most, end), bars[0]!.end) - origin,
   );
   const lanes: number[] = [];
   const x = (at: number): number => round(EDGE + ((WIDTH - 2 * EDGE) * (at - origin)) / length);
@@ -37,7 +37,7 @@ export function timelineSvg(tasks: readonly TimedTask[], stages: readonly string
     const free = lanes.findIndex((until) => until <= start + 0.005);
     const lane = free < 0 ? lanes.length : free;
     lanes[lane] = end;
-    const color = PROFILE_HUES[Math.max(0, stages.indexOf(stage)) % PROFILE_HUES.length].light;
+    const color = PROFILE_HUES[Math.max(0, stages.indexOf(stage)) % PROFILE_HUES.length]!.light;
     const width = Math.max(0.6, round(x(end) - x(start) - 0.3));
     return `<rect x="${x(start)}" y="${lane * LANE}" width="${width}" height="${LANE - 2}" fill="${color}"><title>${escapeHtml(task)}, ${duration(seconds)}</title></rect>`;
   });

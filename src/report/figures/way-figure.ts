@@ -38,7 +38,7 @@ that is forgotten ends inside it.`,
 }
 
 function contractionPanel(rows: readonly ConvergenceRow[], palette: Palette): Panel {
-  const [{ dataset, sparsity, rule, layer, noiseFloor }] = rows;
+  const [{ dataset, sparsity, rule, layer, noiseFloor }] = rows as readonly [ConvergenceRow];
   const values = rows.flatMap(({ curve }) => curve.map(({ w1 }) => w1));
   const x = extent(rows.flatMap(({ curve }) => curve.map(({ step }) => step)));
   const y = extent([0, ...values, ...(noiseFloor ? [noiseFloor.max] : [])], 0.04);
@@ -58,7 +58,7 @@ function contractionPanel(rows: readonly ConvergenceRow[], palette: Palette): Pa
   const lines = rows.flatMap(({ start, curve, n, contraction }): readonly Layer[] => {
     const { color, dash } = paintOf(palette, start);
     const left = contraction === null ? '' : `, contraction ${fixed(contraction, 2)}`;
-    const title = `${start}: ${fixed(curve[curve.length - 1].w1, 3)} at the end${left}, n = ${n}`;
+    const title = `${start}: ${fixed(curve[curve.length - 1]!.w1, 3)} at the end${left}, n = ${n}`;
     const marks = curve.map(({ step, w1 }) => ({ x: step, y: w1 }));
     return [
       { kind: 'line', marks, color, size: 1.6, dash },
@@ -115,7 +115,7 @@ const BINS = 30;
 const FILL = 0.86;
 
 function historyPanel(rows: readonly HistoryRow[], palette: Palette): Panel {
-  const [{ dataset, sparsity, rule, layer, moments, neurons }] = rows;
+  const [{ dataset, sparsity, rule, layer, moments, neurons }] = rows as readonly [HistoryRow];
   const shown = rows.slice(0, STARTS);
   const edges = countBins(reachOf(shown), BINS);
   const columns = moments.length;
@@ -146,7 +146,7 @@ function historyPanel(rows: readonly HistoryRow[], palette: Palette): Panel {
   }));
   const bottom = shown.length;
   const zeros = moments.map((_, c) => ({ x: c, y: bottom, text: '0' }));
-  const reach = `${Math.round(edges[edges.length - 2] + 0.5)}+`;
+  const reach = `${Math.round(edges[edges.length - 2]! + 0.5)}+`;
   const ends = moments.map((_, c) => ({ x: c + FILL, y: bottom, text: reach }));
   const unit = { x: (columns - 1 + FILL) / 2, y: bottom, text: 'fan-in (connections per neuron)' };
   const seeds = [...new Set(rows.map(({ runs }) => runs))].join(' or ');
@@ -198,9 +198,9 @@ function silhouette(
   r: number,
 ): Mark[] {
   const heights = new Array<number>(edges.length - 1).fill(0);
-  const width = edges[1] - edges[0];
+  const width = edges[1]! - edges[0]!;
   for (const [fanIn, neurons] of counts) {
-    heights[Math.min(Math.floor((fanIn - edges[0]) / width), heights.length - 1)] += neurons;
+    heights[Math.min(Math.floor((fanIn - edges[0]!) / width), heights.length - 1)]! += neurons;
   }
   const top = heights.reduce((a, b) => Math.max(a, b), 1);
   const base = r + 0.94;

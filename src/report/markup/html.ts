@@ -18,7 +18,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /** Text made safe inside elements and inside quoted attributes. */
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]);
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
 }
 
 /** Markup from a trusted writer (the chart renderer, the style sheet); never from a study. */

@@ -49,8 +49,8 @@ export function paletteOf(profiles: readonly string[]): Palette {
   return new Map(
     distinct.map((profile, i) => {
       const round = Math.floor(i / PROFILE_HUES.length);
-      const hue = PROFILE_HUES[i % PROFILE_HUES.length];
-      return [profile, { color: hue.light, dash: DASHES[round % DASHES.length] }];
+      const hue = PROFILE_HUES[i % PROFILE_HUES.length]!;
+      return [profile, { color: hue.light, dash: DASHES[round % DASHES.length]! }];
     }),
   );
 }

@@ -116,7 +116,7 @@ function fanInSentence(results: readonly DatasetResults[]): Html | null {
     const [low, high] = ends(changes, of).map((change) =>
       sourced(change.arm.anchor, fixed(of(change), 2), `${change.arm.profile}, mean over seeds`),
     );
-    return html`${low} to ${high}`;
+    return html`${low!} to ${high!}`;
   };
   return html`From starts whose fan-in has a CV of ${span(({ before }) => before)} in the first hidden layer, RigL
 arrives at ${span(({ after }) => after)}.`;
@@ -126,13 +126,13 @@ function caveat(study: Study, results: readonly DatasetResults[]): Html | null {
   const arms = allArms(results);
   const seeds = arms.map((arm) => arm.runs.length);
   if (seeds.length === 0) return html`No run is there to be reported.`;
-  const fewest = seeds.reduce((low, n) => Math.min(low, n), seeds[0]);
+  const fewest = seeds.reduce((low, n) => Math.min(low!, n), seeds[0]);
   const synthetic = study.datasets.filter((dataset) => dataset.synthetic).map(({ name }) => name);
   const reasons = [
     ...(synthetic.length > 0
       ? [`${listed(synthetic)} ${synthetic.length === 1 ? 'is' : 'are'} synthetic`]
       : []),
-    ...(fewest < SEEDS_FOR_EVIDENCE ? [`arms have as few as ${counted(fewest, 'seed')}`] : []),
+    ...(fewest! < SEEDS_FOR_EVIDENCE ? [`arms have as few as ${counted(fewest!, 'seed')}`] : []),
   ];
   if (reasons.length === 0) return null;
   const solid = arms.some(
@@ -164,7 +164,7 @@ function spanOf(differences: readonly Difference[], what: string): Html {
     const title = `${what}: ${arm.profile}, ${arm.dataset}, ${settingName(arm)}`;
     return sourced(arm.anchor, points(value), title);
   });
-  return low.markup === high.markup ? low : html`${low} to ${high}`;
+  return low!.markup === high!.markup ? low! : html`${low!} to ${high!}`;
 }
 
 /** The items of least and greatest size; the first of equals. */

@@ -90,7 +90,7 @@ function withoutWords(contrasts: readonly Contrast[]): readonly string[] {
     without.map((words) => ({ words, name: unit === 'r' ? dataset : `${dataset}, ${label}` })),
   );
   return group(lacks, ({ words }) => words).map((all) => {
-    const [{ words, name }] = all;
+    const [{ words, name }] = all as [(typeof lacks)[number]];
     const others = all.length > 1 ? ` and ${counted(all.length - 1, 'other contrast')}` : '';
     return `${name}${others}: ${words}.`;
   });
@@ -193,7 +193,7 @@ function caveats(claim: JudgedClaim, { needed }: ClaimsResult['design']): Html |
     kind === 'equivalence' && measured.length > 0
       ? 'A difference that is not significant is no equivalence: the interval has to lie within the margin.'
       : null,
-    ...untested.map((all) => `${counted(all.length, 'contrast')} not tested: ${all[0].reason}.`),
+    ...untested.map((all) => `${counted(all.length, 'contrast')} not tested: ${all[0]!.reason}.`),
   ].flatMap((item) => (typeof item === 'string' ? [item] : []));
   if (items.length === 0) return null;
   return html`<aside class="caveats" aria-label="Caveats of ${claim.id}"><h3>Caveats</h3>

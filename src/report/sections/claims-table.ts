@@ -61,23 +61,23 @@ function oursOf({ contrasts }: JudgedClaim, anchors: ReadonlyMap<string, string>
   const measured = contrasts.filter(({ effect }) => effect !== null);
   if (measured.length === 0) return 'nothing measured';
   const lines = group(measured, ({ dataset, unit }) => JSON.stringify([dataset, unit])).map(
-    (all) => html`<li><b>${all[0].dataset}</b> ${lineOf(all, anchors)}</li>`,
+    (all) => html`<li><b>${all[0]!.dataset}</b> ${lineOf(all, anchors)}</li>`,
   );
   return html`<ul class="plain">${lines}</ul>`;
 }
 
 function lineOf(all: readonly Contrast[], anchors: ReadonlyMap<string, string>): Html {
   const [first] = all;
-  if (all.length === 1) return effectLink(first, anchors);
-  const show = first.unit === 'points' ? signed : fixed;
-  const digits = DIGITS[first.unit];
+  if (all.length === 1) return effectLink(first!, anchors);
+  const show = first!.unit === 'points' ? signed : fixed;
+  const digits = DIGITS[first!.unit];
   const sorted = [...all].sort((a, b) => (a.effect ?? 0) - (b.effect ?? 0));
   const size = ({ effect }: Contrast): number => Math.abs(effect ?? 0);
   const extreme = all.reduce((most, one) => (size(one) > size(most) ? one : most));
-  const [low, high] = [sorted[0], sorted[sorted.length - 1]].map(({ effect }) =>
+  const [low, high] = [sorted[0]!, sorted[sorted.length - 1]!].map(({ effect }) =>
     show(effect ?? 0, digits),
   );
-  return html`${low} to ${high}${UNITS[first.unit]} over ${all.length} contrasts;
+  return html`${low!} to ${high!}${UNITS[first!.unit]} over ${all.length} contrasts;
 <span class="extreme">farthest, ${extreme.label}: ${effectLink(extreme, anchors)}</span>`;
 }
 

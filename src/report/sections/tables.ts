@@ -122,7 +122,7 @@ export function fanInTable(setting: Setting): Html | null {
     .map((arm) => ({ arm, changes: layerChanges(arm) }))
     .filter(({ changes }) => changes.length > 0);
   if (rows.length === 0) return null;
-  const layers = rows[0].changes;
+  const layers = rows[0]!.changes;
   const caption = html`CV of fan-in before and after RigL on <b>${setting.dataset}</b>, ${settingName(setting)}:
 means over seeds.`;
   const table = html`<table class="numbers">
@@ -137,7 +137,7 @@ ${rows.map(
 ${changes.map(
   ({ cvBefore, cvAfter }) => html`<td class="first">${cvCell(arm, cvBefore.mean)}</td>
 <td>${cvCell(arm, cvAfter.mean)}</td><td>${cvAfter.sd === null ? NOTHING : cvCell(arm, cvAfter.sd)}</td>`,
-)}<td>${changes[0].cvAfter.n}</td></tr>
+)}<td>${changes[0]!.cvAfter.n}</td></tr>
 `,
 )}
 </tbody>

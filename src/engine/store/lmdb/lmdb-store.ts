@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isSystemError, systemHint, systemWords } from '../../files/system-error.ts';
-import { type Digest, digestOf, type Key } from '../../model/key.ts';
+import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts';
 import type { Identity } from '../../model/process-identity.ts';
 import {
   type ActionRecord,
@@ -13,7 +13,14 @@ import {
 } from '../../model/record.ts';
 import { openJournal } from '../journal.ts';
 import { openRunTable } from '../run-table.ts';
-import { type Store, StoreError, type Tables, type Upkeep } from '../store.ts';
+import {
+  type KeptOutput,
+  type RunHistory,
+  type Store,
+  StoreError,
+  type Tables,
+  type Upkeep,
+} from '../store.ts';
 import { checkFormat, STORE_FORMAT } from '../store-format.ts';
 import { STORE_FILE } from '../store-state.ts';
 import { inodeOf, isCompacting } from './compaction.ts';
@@ -82,7 +89,7 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
   const write = <T>(action: () => T, bytes = 0): T => transact(root, folder, action, bytes);
   const remove = <T>(action: () => T): T => write(action, -1);
   const leases = openLeaseTable(folder);
-  const putRun: Store['putRun'] = (run, said = []) => {
+  const putRun: RunHistory['put'] = (run, said = []) => {
     // A table cannot be opened within a transaction.
     const kept = said.length > 0 ? logs() : undefined;
     write(() => {
@@ -107,99 +114,114 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
   });
 
   return {
-    blob(digest) {
-      const bytes = blobs.get(digest);
-      if (bytes === undefined) return undefined;
-      if (digestOf(bytes) === digest) return bytes;
-      onDamage(digest);
-      remove(() => blobs.removeSync(digest));
-      return undefined;
-    },
-    hasBlob: (digest) => blobs.doesExist(digest),
-    putBlob(bytes) {
-      const digest = digestOf(bytes);
-      if (!blobs.doesExist(digest)) {
-        write(() => blobs.putSync(digest, asBuffer(bytes)), bytes.length);
-      }
-      return digest;
-    },
-    trace: (key) => traces.get(key),
-    traces: () => traces.getRange().map(({ value }) => value),
-    latest: (task) => latest.get(task),
-    setLatest(entries) {
-      const changed = [...entries].filter(([task, key]) => latest.get(task) !== key);
-      if (changed.length > 0) {
-        write(() => {
-          for (const [task, key] of changed) latest.putSync(task, key);
-        });
-      }
-    },
-    commit(...commits) {
-      const named = commits.flatMap(({ blobs: parts }) =>
-        parts.map((bytes) => [digestOf(bytes), bytes] as const),
-      );
-      write(() => {
-        for (const [digest, bytes] of named) {
-          if (!blobs.doesExist(digest)) blobs.putSync(digest, asBuffer(bytes));
-        }
-        for (const { trace } of commits) {
-          traces.putSync(trace.key, trace);
-          latest.putSync(trace.task, trace.key);
-          partials.removeSync(trace.key);
-        }
-      }, bytesIn(named));
-    },
-    partial(key) {
-      const kept = partials.get(key);
-      if (kept === undefined) return undefined;
-      const [digest, bytes] = [kept.toString('latin1', 0, 64), kept.subarray(64)];
-      if (digestOf(bytes) === digest) return bytes;
-      onDamage(digest as Digest);
-      remove(() => partials.removeSync(key));
-      return undefined;
-    },
-    hasPartial: (key) => partials.doesExist(key),
-    putPartial(key, bytes) {
-      // A checkpoint has no name that would verify it: its digest stands before it.
-      const digest = Buffer.from(digestOf(bytes), 'latin1');
-      write(() => partials.putSync(key, Buffer.concat([digest, bytes])), bytes.length);
-    },
-    dropPartial(key) {
-      if (partials.doesExist(key)) remove(() => partials.removeSync(key));
-    },
-    acquire(key, owner, now, holder, durationOf = () => LEASE_MS) {
-      const other = leases.write((table) => {
-        const held = table.get(key);
-        const duration = held?.holder ? durationOf(held.holder) : LEASE_MS;
-        if (held && held.owner !== owner && now - held.renewed < duration) return held;
-        table.putSync(key, { owner, renewed: now, ...(holder && { holder }) });
+    blobs: {
+      async get(digest) {
+        const bytes = blobs.get(digest);
+        if (bytes === undefined) return undefined;
+        if (digestOf(bytes) === digest) return bytes;
+        onDamage(digest);
+        remove(() => blobs.removeSync(digest));
         return undefined;
-      });
-      // Who had it before may have committed since we last looked: reads keep to one state of the store for a while.
-      if (other === undefined) root.resetReadTxn();
-      return other;
-    },
-    renew: (keys, owner, now) =>
-      leases.write((table) => {
-        for (const key of keys) {
-          const held = table.get(key);
-          if (held?.owner === owner) table.putSync(key, { ...held, renewed: now });
+      },
+      missing: async (digests) => [...digests].filter((digest) => !blobs.doesExist(digest)),
+      async put(bytes) {
+        const digest = digestOf(bytes);
+        if (!blobs.doesExist(digest)) {
+          write(() => blobs.putSync(digest, asBuffer(bytes)), bytes.length);
         }
-      }),
-    release: (key, owner) =>
-      leases.remove((table) => {
-        if (table.get(key)?.owner === owner) table.removeSync(key);
-      }),
-    beginRun: (run, notes) => openJournal(folder, run, notes),
-    settleRuns: history.settle,
-    putRun,
-    runs: history.all,
-    run: history.one,
-    putLog(log) {
-      const kept = logs();
-      write(() => kept.putSync(logKey(log.run, log.task), log));
+        return digest;
+      },
     },
-    log: history.log,
+    actions: {
+      get: async (key) => traces.get(key),
+      all: async () => traces.getRange().map(({ value }) => value),
+      async put(commits) {
+        const outputs = commits.flatMap((commit) => commit.outputs);
+        write(() => {
+          for (const { digest, content } of outputs) {
+            if (content && !blobs.doesExist(digest)) blobs.putSync(digest, asBuffer(content));
+          }
+          for (const { record } of commits) {
+            traces.putSync(record.key, record);
+            latest.putSync(record.task, record.key);
+            partials.removeSync(record.key);
+          }
+        }, bytesIn(outputs));
+      },
+      async latest(tasks) {
+        const keys = new Map<TaskId, Key>();
+        for (const task of tasks) {
+          const key = latest.get(task);
+          if (key) keys.set(task, key);
+        }
+        return keys;
+      },
+      async setLatest(entries) {
+        const changed = [...entries].filter(([task, key]) => latest.get(task) !== key);
+        if (changed.length > 0) {
+          write(() => {
+            for (const [task, key] of changed) latest.putSync(task, key);
+          });
+        }
+      },
+    },
+    checkpoints: {
+      async get(key) {
+        const kept = partials.get(key);
+        if (kept === undefined) return undefined;
+        const [digest, bytes] = [kept.toString('latin1', 0, 64), kept.subarray(64)];
+        if (digestOf(bytes) === digest) return bytes;
+        onDamage(digest as Digest);
+        remove(() => partials.removeSync(key));
+        return undefined;
+      },
+      has: async (key) => partials.doesExist(key),
+      async put(key, bytes) {
+        // A checkpoint has no name that would verify it: its digest stands before it.
+        const digest = Buffer.from(digestOf(bytes), 'latin1');
+        write(() => partials.putSync(key, Buffer.concat([digest, bytes])), bytes.length);
+      },
+      async drop(key) {
+        if (partials.doesExist(key)) remove(() => partials.removeSync(key));
+      },
+    },
+    leases: {
+      acquire(key, owner, now, holder, durationOf = () => LEASE_MS) {
+        const other = leases.write((table) => {
+          const held = table.get(key);
+          const duration = held?.holder ? durationOf(held.holder) : LEASE_MS;
+          if (held && held.owner !== owner && now - held.renewed < duration) return held;
+          table.putSync(key, { owner, renewed: now, ...(holder && { holder }) });
+          return undefined;
+        });
+        // Who had it before may have committed since we last looked: reads keep to one state of the store for a while.
+        if (other === undefined) root.resetReadTxn();
+        return other;
+      },
+      renew: (keys, owner, now) =>
+        leases.write((table) => {
+          for (const key of keys) {
+            const held = table.get(key);
+            if (held?.owner === owner) table.putSync(key, { ...held, renewed: now });
+          }
+        }),
+      release: (key, owner) =>
+        leases.remove((table) => {
+          if (table.get(key)?.owner === owner) table.removeSync(key);
+        }),
+    },
+    history: {
+      begin: (run, notes) => openJournal(folder, run, notes),
+      settle: history.settle,
+      put: putRun,
+      runs: history.all,
+      run: history.one,
+      putLog(log) {
+        const kept = logs();
+        write(() => kept.putSync(logKey(log.run, log.task), log));
+      },
+      log: history.log,
+    },
     get upkeep() {
       const tables = { blobs, partials, traces, latest, runs, logs: logs(), pins: pins() };
       return {
@@ -297,8 +319,8 @@ function checkNotCompacting(folder: string, before: number | undefined): void {
   throw new StoreError(`the store in ${folder} is being compacted: try again when that is over`);
 }
 
-const bytesIn = (named: readonly (readonly [Digest, Uint8Array])[]): number =>
-  named.reduce((sum, [, bytes]) => sum + bytes.length, 0);
+const bytesIn = (outputs: readonly KeptOutput[]): number =>
+  outputs.reduce((sum, { content }) => sum + (content?.length ?? 0), 0);
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,7 +1,7 @@
 // read-only-store.ts — the store for somebody who may read its file and not write it
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Digest, digestOf, type Key } from '../../model/key.ts';
+import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts';
 import type { Identity } from '../../model/process-identity.ts';
 import { type ActionRecord, logKey, type RunRecord, type TaskLog } from '../../model/record.ts';
 import { emptyStore } from '../empty-store.ts';
@@ -84,33 +84,50 @@ export function openStoreReadOnly(
     putRun: refuse,
   });
   return {
-    ...refusing,
-    blob(digest) {
-      const bytes = blobs.get(digest);
-      if (bytes === undefined || isOwn(bytes, digest)) return bytes;
-      onDamage(digest);
-      return undefined;
+    blobs: {
+      async get(digest) {
+        const bytes = blobs.get(digest);
+        if (bytes === undefined || isOwn(bytes, digest)) return bytes;
+        onDamage(digest);
+        return undefined;
+      },
+      missing: async (digests) => [...digests].filter((digest) => !blobs.has(digest)),
+      put: refuseLater,
     },
-    hasBlob: (digest) => blobs.has(digest),
-    trace: (key) => traces.get(key),
-    *traces() {
-      for (const key of traces.getKeys()) {
-        const trace = traces.get(key);
-        // Somebody may have taken it away since its key was read.
-        if (trace) yield trace;
-      }
+    actions: {
+      get: async (key) => traces.get(key),
+      all: async () => recordsIn(traces),
+      put: refuseLater,
+      async latest(tasks) {
+        const keys = new Map<TaskId, Key>();
+        for (const task of tasks) {
+          const key = latest.get(task);
+          if (key) keys.set(task, key);
+        }
+        return keys;
+      },
+      setLatest: refuseLater,
     },
-    latest: (task) => latest.get(task),
-    partial(key) {
-      const kept = tables.partials.get(key);
-      return kept && isPartial(Buffer.from(kept)) ? kept.subarray(DIGEST_LENGTH) : undefined;
+    checkpoints: {
+      async get(key) {
+        const kept = tables.partials.get(key);
+        return kept && isPartial(Buffer.from(kept)) ? kept.subarray(DIGEST_LENGTH) : undefined;
+      },
+      has: async (key) => tables.partials.doesExist(key),
+      put: refuseLater,
+      drop: refuseLater,
     },
-    hasPartial: (key) => tables.partials.doesExist(key),
-    // Whoever may write the store does that.
-    settleRuns: () => undefined,
-    runs: history.all,
-    run: history.one,
-    log: history.log,
+    leases: { acquire: refuse, renew: refuse, release: refuse },
+    history: {
+      begin: refuse,
+      // Whoever may write the store does that.
+      settle: () => undefined,
+      put: refuse,
+      runs: history.all,
+      run: history.one,
+      putLog: refuse,
+      log: history.log,
+    },
     upkeep: upkeepOf(path, tables, Object.values(tables)),
     close: async () => file.close(),
   };
@@ -135,19 +152,15 @@ const refuse = (): never => {
   throw new StoreError('the store can only be read here: you lack the permission to write it');
 };
 
-const refusing = {
-  putBlob: refuse,
-  setLatest: refuse,
-  commit: refuse,
-  putPartial: refuse,
-  dropPartial: refuse,
-  acquire: refuse,
-  renew: refuse,
-  release: refuse,
-  beginRun: refuse,
-  putRun: refuse,
-  putLog: refuse,
-};
+const refuseLater = async (): Promise<never> => refuse();
+
+function* recordsIn(traces: Table<ActionRecord>): Generator<ActionRecord> {
+  for (const key of traces.getKeys()) {
+    const record = traces.get(key);
+    // Somebody may have taken it away since its key was read.
+    if (record) yield record;
+  }
+}
 
 /** A table that can be looked at, and how many bytes its pages have. */
 interface ReadTable<V> extends Table<V> {

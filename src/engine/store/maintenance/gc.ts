@@ -33,7 +33,7 @@ export interface Garbage {
 
 /** The runs that stay: the newest, those that are pinned, and those that may go on. */
 export function keptRuns(store: Store, { tables }: Upkeep, newest: number): readonly RunRecord[] {
-  return store
+  return store.history
     .runs()
     .filter(
       ({ id, state }, index) =>
