@@ -121,6 +121,10 @@ describe('a folder for artifacts', () => {
     render: async () => new Map([['provenance.json', `of ${text}`]]),
     ensure: async () => true,
     read: async () => new TextEncoder().encode(text),
+    copyTo: async (_, path) => {
+      writeFileSync(path, text);
+      return true;
+    },
   });
 
   test('keeps an edit by a person, and takes what a killed process left for its own', async () => {

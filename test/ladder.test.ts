@@ -16,9 +16,17 @@ const roomOf = (path: string): string => /^(stages|src\/[\w-]+)\//.exec(path)?.[
 const SCIENCE = ['src/stats', 'src/data', 'src/sparse', 'src/network', 'src/claims', 'src/report'];
 /** Forms that every room may use. */
 const isFoundation = (name: string): boolean =>
-  ['dtype', 'exact-json', 'file-set', 'hint', 'label', 'plain-text', 'tensor', 'utf8'].some(
-    (file) => name === `src/${file}.ts`,
-  );
+  [
+    'dtype',
+    'exact-json',
+    'file-set',
+    'hint',
+    'label',
+    'plain-text',
+    'present',
+    'tensor',
+    'utf8',
+  ].some((file) => name === `src/${file}.ts`);
 const own = (name: string): boolean => name.startsWith('src/') || name.startsWith('stages/');
 
 describe('the order of rooms', () => {
@@ -76,6 +84,12 @@ describe('the rooms', () => {
     expect(wrongImports('src/engine', (name) => isFoundation(name))).toEqual([]);
   });
 
+  test('analysis knows what the engine remembers, and statistics', () => {
+    const allowed = (name: string): boolean =>
+      isFoundation(name) || ['src/engine', 'src/stats'].includes(roomOf(name));
+    expect(wrongImports('src/analysis', allowed)).toEqual([]);
+  });
+
   test('archives draw one page and know no science but statistics', () => {
     const allowed = (name: string): boolean =>
       isFoundation(name) || ['src/engine', 'src/report', 'src/stats'].includes(roomOf(name));
@@ -94,7 +108,7 @@ describe('the rooms', () => {
     const allowed = (name: string): boolean =>
       isFoundation(name) ||
       pages.includes(name) ||
-      ['src/engine', 'src/archive'].includes(roomOf(name));
+      ['src/engine', 'src/analysis', 'src/archive'].includes(roomOf(name));
     expect(wrongImports('src/cli', allowed)).toEqual([]);
   });
 });

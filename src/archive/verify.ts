@@ -54,7 +54,7 @@ async function bagAt(path: string): Promise<string> {
   if (`${basename(resolve(path))}/` === PAYLOAD && (await isBag(above))) return above;
   const within = (await readdir(path, { withFileTypes: true })).filter((one) => one.isDirectory());
   const [only] = within.map(({ name }) => join(path, name));
-  return within.length === 1 && (await isBag(only)) ? only : path;
+  return only !== undefined && within.length === 1 && (await isBag(only)) ? only : path;
 }
 
 /** Verifies an archive. */
@@ -190,4 +190,4 @@ function verdictsOf(
   });
 }
 
-const firstLine = (text: string): string => printable(text.split('\n')[0]);
+const firstLine = (text: string): string => printable(text.split('\n', 1).join());

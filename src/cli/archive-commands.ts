@@ -1,5 +1,7 @@
 // archive-commands.ts — the commands about archives, declared
+
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { entryOf } from '../present.ts';
 import { examples, jobs, several, withCommon, withStore } from './terminal/options.ts';
 
 const UNITS: { readonly [unit: string]: number } = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
@@ -8,7 +10,7 @@ const UNITS: { readonly [unit: string]: number } = { '': 1, K: 2 ** 10, M: 2 ** 
 function bytesOf(text: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([KMG]?)i?B?$/i.exec(text) ?? [];
   if (number === undefined) throw new InvalidArgumentError('It must be a size such as 512M.');
-  return Number(number) * UNITS[unit.toUpperCase()];
+  return Number(number) * entryOf(UNITS, unit.toUpperCase());
 }
 
 function seedOf(text: string): number {

@@ -93,7 +93,7 @@ Exit codes: 0 success, 1 a task failed, 2 usage or configuration error, 130 inte
       end(await (await import('./commands/why.ts')).why(task, withLists(options))),
     );
 
-  if (!FREQUENT.has(argv[2])) (await import('./registry.ts')).addCommands(root, end);
+  if (!FREQUENT.has(argv[2] ?? '')) (await import('./registry.ts')).addCommands(root, end);
   return root;
 }
 

@@ -18,6 +18,7 @@ type End = (code: number) => void;
 export function addCommands(root: Command, end: End): void {
   addWatch(root, end);
   addViews(root, end);
+  addResults(root, end);
   addHistory(root, end);
   addUpkeep(root, end);
   addBeginnings(root, end);
@@ -102,6 +103,49 @@ function addViews(root: Command, end: End): void {
       end(
         await (await import('./commands/export.ts')).exportOutput(target, file, withLists(options)),
       ),
+    );
+}
+
+/** Adds `pipeline metrics`. */
+function addResults(root: Command, end: End): void {
+  withCommon(root.command('metrics [stage]'))
+    .description('a table over the matrix: the numbers in the JSON outputs of a stage')
+    .option(
+      '--where <condition>',
+      'rows with this label or number, such as profile=uniform or loss<0.5 (repeatable)',
+      several,
+    )
+    .option('--columns <names>', 'these numbers, with commas; * stands for anything')
+    .option('--sort <names>', 'order rows by these columns; -NAME turns the order round')
+    .option('--group-by <axes>', 'a row for each label: mean, SD, n and a 95 % interval')
+    .option('--pivot <axis>', 'a column for each label of this axis')
+    .addOption(new Option('--top <n>', 'the first rows, or the best').argParser(positive))
+    .option('--at <step>', 'of a series: last (the default), best, or the value at a step')
+    .option('--run <run>', 'what this run made or reused')
+    .option('--against <run>', 'beside this run: differences, and what caused them')
+    .addOption(
+      new Option('--format <format>', 'format (default: table, or by the ending of FILE)').choices([
+        'table',
+        'csv',
+        'tsv',
+        'json',
+        'md',
+        'tex',
+      ]),
+    )
+    .option('--all', 'on a terminal: every row and every column')
+    .option('-o, --output <file>', 'write it to a file')
+    .addHelpText(
+      'after',
+      examples(
+        'metrics rigl --sort -accuracy --top 10',
+        'metrics rigl --group-by profile --columns accuracy',
+        "metrics 'rigl[profile=uniform]' --pivot sparsity",
+        'metrics rigl:metrics --against last~1 --format csv',
+      ),
+    )
+    .action(async (stage, options) =>
+      end(await (await import('./commands/metrics.ts')).metrics(stage, withLists(options))),
     );
 }
 

@@ -1,4 +1,5 @@
 // choice.ts — which tasks to run again, when there is not the time for all
+import { elementAt } from '../../present.ts';
 import { type Stream, stream } from '../../stats/stream.ts';
 import type { ArchivedTrace, StudyTask } from '../form/study.ts';
 
@@ -120,7 +121,9 @@ function shuffled<T>(items: readonly T[], random: Stream): readonly T[] {
   const order = [...items];
   for (let last = order.length - 1; last > 0; last--) {
     const other = random.below(last + 1);
-    [order[last], order[other]] = [order[other], order[last]];
+    const item = elementAt(order, last);
+    order[last] = elementAt(order, other);
+    order[other] = item;
   }
   return order;
 }

@@ -1,5 +1,7 @@
 // crate-actions.ts — what a crate tells of tasks, and of the files that went into them and came out
+
 import { canonicalJson, type Named } from '../../engine/model/key.ts';
+import { entryOf } from '../../present.ts';
 import type { StudyTask } from '../form/study.ts';
 import {
   type Add,
@@ -89,7 +91,7 @@ export function addTask(
     '@type': 'CreateAction',
     name: task.task,
     description: `Stage ${stage} at one point of its matrix; key ${task.key}`,
-    instrument: ref(toolRef(stage, study.stages[stage])),
+    instrument: ref(toolRef(stage, entryOf(study.stages, stage))),
     object: refs([...given.map((one) => ofSource.get(one) ?? blobRef(one, files)), ...values]),
     result: refs(results),
     endTime: isoTime(trace.made.at),

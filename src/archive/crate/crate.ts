@@ -1,5 +1,7 @@
 // crate.ts — the archive as an RO-Crate: profile Provenance Run Crate 0.5, on RO-Crate 1.1
+
 import type { Json, Named } from '../../engine/model/key.ts';
+import { elementAt } from '../../present.ts';
 import { PLACES } from '../form/study.ts';
 import { addSources, addTask, portsOfBlobs } from './crate-actions.ts';
 import {
@@ -78,14 +80,14 @@ function addRoot(facts: CrateFacts, add: Add): void {
     identifier: `urn:sha256:${digest}`,
     conformsTo: refs(PROFILES.map(([id]) => id)),
     mainEntity: ref(WORKFLOW),
-    hasPart: refs([...files.keys(), ...external.map(({ urls }) => urls[0])]),
+    hasPart: refs([...files.keys(), ...external.map(({ urls }) => elementAt(urls, 0))]),
     mentions: refs([RUN, ...study.tasks.filter(isRun).map(({ task }) => taskRef(task))]),
     license: files.has('LICENSE') ? ref('LICENSE') : 'No licence is stated.',
     author: refs(authorRefs),
     publisher: refs(authorRefs.slice(0, 1)),
   });
   authors.forEach((name, index) => {
-    add({ '@id': authorRefs[index], '@type': 'Organization', name, url: ENGINE });
+    add({ '@id': elementAt(authorRefs, index), '@type': 'Organization', name, url: ENGINE });
   });
   for (const [id, name, version] of PROFILES)
     add({ '@id': id, '@type': 'CreativeWork', name, version });
@@ -151,6 +153,7 @@ const ENDINGS: Named<string> = {
 
 const formatOf = (path: string): string => {
   const ending = path.split('.').at(-1) ?? '';
-  if (Object.hasOwn(ENDINGS, ending)) return ENDINGS[ending];
+  const format = Object.hasOwn(ENDINGS, ending) ? ENDINGS[ending] : undefined;
+  if (format !== undefined) return format;
   return path === 'LICENSE' ? 'text/plain' : 'application/octet-stream';
 };

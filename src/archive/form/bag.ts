@@ -108,7 +108,7 @@ function readManifest(file: string, bytes: Buffer, say: Say): ReadonlyMap<string
     const wrong = invalidAt(raw);
     const fault =
       wrong !== undefined
-        ? `is not UTF-8: 0x${raw[wrong].toString(16)} at byte ${wrong + 1} of the line`
+        ? `is not UTF-8: 0x${raw[wrong]?.toString(16)} at byte ${wrong + 1} of the line`
         : !isDigest(digest) || line.endsWith('\r')
           ? `is no line of a manifest${line.endsWith('\r') ? ': it ends with a carriage return' : ''}`
           : digests.has(name)

@@ -90,14 +90,10 @@ function faultIn(value: Json, path: string, kept: { names: number }): string | u
     }
     return undefined;
   }
-  for (const name of Object.keys(value)) {
+  for (const [name, below] of Object.entries(value as { readonly [name: string]: Json })) {
     kept.names += 1;
     if (name === '__proto__') return `${path}.__proto__ is a key that could reach a prototype`;
-    const found = faultIn(
-      (value as { readonly [name: string]: Json })[name],
-      `${path}.${name}`,
-      kept,
-    );
+    const found = faultIn(below, `${path}.${name}`, kept);
     if (found) return found;
   }
   return undefined;

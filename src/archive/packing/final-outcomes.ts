@@ -4,12 +4,15 @@ import type { Policy } from '../../engine/config/policy.ts';
 import type { Key, TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord, RunRecord } from '../../engine/model/record.ts';
 import type { Plan, Task } from '../../engine/planning/plan.ts';
-import { type Action, actionOf, decide } from '../../engine/rebuilder/action.ts';
+import { type Action, decide } from '../../engine/rebuilder/action.ts';
+import { type MissingOutput, skipReason } from '../../engine/rebuilder/missing-output.ts';
 import {
-  type MissingOutput,
-  readinessOf,
-  skipReason,
-} from '../../engine/rebuilder/missing-output.ts';
+  decisionOf,
+  type Holding,
+  holdingOf,
+  type Settled,
+  stepOf,
+} from '../../engine/rebuilder/settle.ts';
 import type { Store } from '../../engine/store/store.ts';
 
 /** What became of a task. */
@@ -37,70 +40,94 @@ export async function finalOutcomes(
   store: Store,
   policies: { get(stage: string): Policy | undefined },
 ): Promise<ReadonlyMap<TaskId, FinalOutcome>> {
-  const ends = new Map<TaskId, FinalOutcome>();
-  const traces = new Map<TaskId, ActionRecord>();
-  const missing = new Map<TaskId, MissingOutput>();
-  const failed = new Map<Key, { readonly task: TaskId; readonly failure: Failure }>();
-  let runs: readonly RunRecord[] | undefined;
-  const endOf = async (task: Task): Promise<FinalOutcome> => {
-    const readiness = readinessOf(task, { made: traces, missing, withoutFailed: true });
-    if (readiness.kind === 'infeasible') return infeasible(readiness.missingOutput.message);
-    if (task.infeasible !== null) return infeasible(task.infeasible);
-    if (readiness.kind === 'blocked') {
-      const skipped = skipReason(readiness.by, missing);
-      if (skipped === undefined || readiness.by.some((id) => !missing.has(id))) return OPEN;
-      missing.set(task.id, skipped);
-      return { outcome: 'skipped', message: skipped.message };
-    }
-    const action = actionOf(plan, task, { traces, missing });
-    const verdict = await decide(action, store, false);
-    if (verdict.hit) {
-      const { trace } = verdict;
-      if (trace.infeasible !== undefined) return infeasible(trace.infeasible, trace);
-      return { outcome: 'made', trace };
-    }
-    const twin = failed.get(action.key);
-    if (twin) {
-      const skipped = skipReason([twin.task], missing) as MissingOutput;
-      missing.set(task.id, skipped);
-      return { outcome: 'skipped', message: skipped.message, failure: twin.failure };
-    }
-    runs ??= store.history.runs();
-    const found = failureOf(action, store, runs);
-    if (found === undefined) return OPEN;
-    const allowed = policies.get(task.stage)?.allowFailure ?? false;
-    const failure = { ...found, allowed };
-    failed.set(action.key, { task: task.id, failure });
-    const { message } = failure;
-    missing.set(task.id, {
-      kind: 'failed',
-      message,
-      because: task.id,
-      ...(allowed && { allowed }),
-    });
-    return { outcome: 'failed', failure };
-  };
-  for (const task of plan.tasks.values()) {
-    const end = await endOf(task);
-    if (end.outcome === 'made') traces.set(task.id, end.trace);
-    if (end.outcome === 'infeasible') {
-      missing.set(task.id, { kind: 'infeasible', message: end.message, because: task.id });
-    }
-    ends.set(task.id, end);
+  const walk = new OutcomeWalk(plan, store, policies);
+  for (const task of plan.tasks.values()) await walk.visit(task);
+  return walk.outcomes;
+}
+
+class OutcomeWalk implements Settled {
+  readonly outcomes = new Map<TaskId, FinalOutcome>();
+  readonly traces = new Map<TaskId, ActionRecord>();
+  readonly missing = new Map<TaskId, MissingOutput>();
+  readonly first = new Map<Key, TaskId>();
+  readonly withoutFailed = true;
+  private runs: readonly RunRecord[] | undefined;
+  private readonly plan: Plan;
+  private readonly store: Store;
+  private readonly policies: { get(stage: string): Policy | undefined };
+
+  constructor(plan: Plan, store: Store, policies: { get(stage: string): Policy | undefined }) {
+    this.plan = plan;
+    this.store = store;
+    this.policies = policies;
   }
-  return ends;
+
+  /** Upstream tasks must have been visited. */
+  async visit(task: Task): Promise<void> {
+    this.outcomes.set(task.id, await this.outcomeOf(task));
+  }
+
+  private async outcomeOf(task: Task): Promise<FinalOutcome> {
+    const step = stepOf(this.plan, task, this);
+    if (step.kind === 'unknown') return OPEN;
+    if (step.kind === 'infeasible') return this.leaveOut(task, step.missingOutput);
+    if (step.kind === 'blocked') return this.skip(task, step.by);
+    const { action } = step;
+    if (step.kind === 'same') return this.share(action, step.as);
+    this.first.set(action.key, task.id);
+    const decision = decisionOf(action, await decide(action, this.store, false));
+    if (decision.kind === 'run') return this.failureOf(action);
+    return this.held(task, decision);
+  }
+
+  private held(task: Task, holding: Exclude<Holding, { kind: 'refused' }>): FinalOutcome {
+    const { trace } = holding;
+    if (holding.kind === 'infeasible') return this.leaveOut(task, holding.missingOutput, trace);
+    this.traces.set(task.id, trace);
+    return { outcome: 'made', trace };
+  }
+
+  private leaveOut({ id }: Task, { message }: MissingOutput, trace?: ActionRecord): FinalOutcome {
+    this.missing.set(id, { kind: 'infeasible', message, because: id });
+    return { outcome: 'infeasible', message, ...(trace && { trace }) };
+  }
+
+  private skip(task: Task, by: readonly TaskId[], failure?: Failure): FinalOutcome {
+    const skipped = skipReason(by, this.missing);
+    if (skipped === undefined || by.some((id) => this.missing.get(id) === undefined)) return OPEN;
+    this.missing.set(task.id, skipped);
+    return { outcome: 'skipped', message: skipped.message, ...(failure && { failure }) };
+  }
+
+  /** A task with the key of an earlier one. */
+  private async share(action: Action, as: TaskId): Promise<FinalOutcome> {
+    const { task } = action;
+    const earlier = this.outcomes.get(as);
+    if (earlier?.outcome === 'failed') return this.skip(task, [as], earlier.failure);
+    const trace = earlier && 'trace' in earlier ? earlier.trace : undefined;
+    const holding = trace && holdingOf(task, trace);
+    if (holding === undefined || holding.kind === 'refused') return this.failureOf(action);
+    return this.held(task, holding);
+  }
+
+  /** An action that is not made: it failed when it was tried last, or nothing is known of it. */
+  private async failureOf(action: Action): Promise<FinalOutcome> {
+    const { id, stage } = action.task;
+    this.runs ??= this.store.history.runs();
+    const found = lastFailure(action, this.store, this.runs);
+    if (found === undefined) return OPEN;
+    const allowed = this.policies.get(stage)?.allowFailure ?? false;
+    const failure = { ...found, allowed };
+    const { message } = failure;
+    this.missing.set(id, { kind: 'failed', message, because: id, ...(allowed && { allowed }) });
+    return { outcome: 'failed', failure };
+  }
 }
 
 const OPEN: FinalOutcome = { outcome: 'open' };
 
-const infeasible = (message: string, trace?: ActionRecord): FinalOutcome => ({
-  outcome: 'infeasible',
-  message,
-  ...(trace && { trace }),
-});
-
 /** The last words of the very same action, in the newest run in which it failed. */
-function failureOf(
+function lastFailure(
   { task, key, parts }: Action,
   store: Store,
   runs: readonly RunRecord[],

@@ -216,7 +216,8 @@ async function claimsOf(tasks: readonly StudyTask[], store: Store): Promise<Stud
       found.push({ task, output: 'claims' });
     }
   }
-  return found.length === 1 ? found[0] : null;
+  const [only] = found;
+  return only !== undefined && found.length === 1 ? only : null;
 }
 
 async function isClaims(digest: string, { blobs }: Store): Promise<boolean> {

@@ -84,7 +84,9 @@ export async function auditAction(options: AuditOptions): Promise<Audit> {
   const trace = await store.actions.get(action.key);
   const kinds = action.parts.outputs;
   const outputs = Object.entries(kinds).flatMap(([output, kind]) => {
-    const [first, second] = ends.map((end) => end.get(output) ?? new Uint8Array());
+    const [first = new Uint8Array(), second = new Uint8Array()] = ends.map((end) =>
+      end.get(output),
+    );
     const found = differenceOf(kind, first, second);
     return found ? [{ output, words: found.words, relative: found.relative }] : [];
   });
@@ -95,7 +97,7 @@ export async function auditAction(options: AuditOptions): Promise<Audit> {
     trace === undefined
       ? null
       : Object.entries(trace.outputs).every(([output, { digest }]) => {
-          const made = ends[0].get(output);
+          const made = ends[0]?.get(output);
           return made !== undefined && digestOf(made) === digest;
         });
   return { task: action.task.id, key: action.key, verdict, outputs, asStored };

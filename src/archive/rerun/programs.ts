@@ -1,13 +1,16 @@
 // programs.ts — commands of an archive, run again: nothing keeps a program from anything, so only for who asks for it
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commandExecutor } from '../../engine/executors/command-executor.ts';
 import type { ActionInput, ActionInputItem, Hooks } from '../../engine/executors/executor.ts';
 import type { CommandParts, Key, Named, TaskId } from '../../engine/model/key.ts';
+import type { KeptOutput } from '../../engine/model/record.ts';
 import { environmentOf, scratchName } from '../../engine/planning/external-inputs.ts';
 import { formatFailure } from '../../engine/process/failure-message.ts';
 import { runProgram } from '../../engine/process/shell.ts';
+import { keptOutput } from '../../engine/store/store.ts';
 import type { InputBlobs } from '../../engine/worker/protocol.ts';
+import { entryOf } from '../../present.ts';
 import { printable } from '../form/finding.ts';
 import { nameFault } from '../form/opened.ts';
 import { type ArchivedTrace, partsOf, type StudyTask } from '../form/study.ts';
@@ -84,7 +87,7 @@ export class Programs {
     await mkdir(kept, { recursive: true });
     const given: Record<string, ActionInput> = {};
     for (const [port, input] of Object.entries(task.inputs)) {
-      const { items, missing = [] } = inputs[port];
+      const { items, missing = [] } = entryOf(inputs, port);
       if ('files' in input) {
         for (const { digest, bytes } of items) await writeFile(join(kept, digest), bytes ?? '');
         given[port] = { projectFiles: items.map(({ task: name, digest }) => ({ name, digest })) };
@@ -106,7 +109,12 @@ export class Programs {
       path,
       // Nobody else looks into this folder.
       identity: { host: '', pid: 0, exists: () => true },
-      blobs: { get: async () => undefined },
+      // Outputs of a rerun are compared and not kept: they stay in memory, and all inputs come with their bytes.
+      blobs: {
+        get: async () => undefined,
+        copyTo: async () => false,
+        takeFile: async (file) => keptOutput(await readFile(file)),
+      },
       projectFile: ({ digest }) => join(kept, digest),
     });
     const action = {
@@ -122,11 +130,10 @@ export class Programs {
     };
     const result = await executor.execute(action, SILENT, signal);
     if (result.status === 'stopped') return { end: 'stopped' };
-    if (result.status === 'done')
-      return { end: 'done', outputs: new Map(Object.entries(result.outputs)) };
+    if (result.status === 'done') return { end: 'done', outputs: contentsOf(result.outputs) };
     const message =
       result.status === 'failed' ? formatFailure(result.failure) : 'what it reads is not there';
-    return { end: 'failed', message: printable(message.split('\n')[0]), infeasible: false };
+    return { end: 'failed', message: printable(message.split('\n', 1).join()), infeasible: false };
   }
 
   /** What a tool says of its version here; asked once. */
@@ -178,6 +185,12 @@ function itemOf({ task, at, digest, bytes }: InputBlobs['items'][number]): Actio
   const content = bytes ?? new Uint8Array();
   return { task, at, blob: { digest, bytes: content.length }, content };
 }
+
+/** Outputs with their bytes. */
+const contentsOf = (outputs: Named<KeptOutput>): ReadonlyMap<string, Uint8Array> =>
+  new Map(
+    Object.entries(outputs).flatMap(([name, { content }]) => (content ? [[name, content]] : [])),
+  );
 
 /** Nobody hears what a command says that is run again. */
 const SILENT: Hooks = {

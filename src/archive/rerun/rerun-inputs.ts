@@ -1,4 +1,5 @@
 // rerun-inputs.ts — what a task that is run again reads: from the archive, as another task made it again, or from outside
+
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fetchFiles } from '../../engine/fetch/fetch.ts';
@@ -13,6 +14,7 @@ import {
 import type { Absent } from '../../engine/stage.ts';
 import type { BlobSink } from '../../engine/store/store.ts';
 import type { GivenBlob, InputBlobs } from '../../engine/worker/protocol.ts';
+import { elementAt } from '../../present.ts';
 import { PAYLOAD } from '../form/bag.ts';
 import type { Contents } from '../form/contents.ts';
 import { contentOf } from '../form/opened.ts';
@@ -72,7 +74,10 @@ export class RerunInputs {
         const made = upstream.outputs[output];
         if (made) items.push({ task: id as TaskId, at, ...(await this.blob(made.digest)) });
         else {
-          const reason = (reasons as [string, Coordinates, null, AbsentReason][])[index][3];
+          const [, , , reason] = elementAt(
+            reasons as [string, Coordinates, null, AbsentReason][],
+            index,
+          );
           missing.push({ task: id as TaskId, at, reason });
         }
       }

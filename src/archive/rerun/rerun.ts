@@ -284,8 +284,8 @@ class Work {
     if (cited?.task === task.task) this.claims = made.get(cited.output);
     for (const { output, verdict } of verdicts) {
       const bytes = made.get(output);
-      if (verdict === 'identical' && bytes)
-        await this.inputs.keep(task.outputs[output].digest, bytes);
+      const stored = task.outputs[output];
+      if (verdict === 'identical' && bytes && stored) await this.inputs.keep(stored.digest, bytes);
     }
   }
 

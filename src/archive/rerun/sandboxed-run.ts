@@ -171,7 +171,8 @@ class Pieces {
       parts.push(value);
       total += value.length;
     }
-    const all = parts.length === 1 ? parts[0] : Buffer.concat(parts, total);
+    const [first] = parts;
+    const all = first && parts.length === 1 ? first : Buffer.concat(parts, total);
     this.rest = all.subarray(count);
     return all.subarray(0, count);
   }

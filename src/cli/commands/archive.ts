@@ -169,7 +169,7 @@ async function besideOf(session: Session, plan: Plan, options: ArchiveOptions): 
     papers['CITATION.cff'] && (parse(paperText('CITATION.cff', papers['CITATION.cff'])) as unknown);
   const written = parse(text) as { readonly params?: { readonly title?: unknown } } | null;
   const title = written?.params?.title;
-  const modules = [...pipeline.stages.values()].map(({ name, run }) => [name, run]);
+  const modules = [...pipeline.stages.values()].map(({ name, run }) => [name, run] as const);
   return {
     pipeline: text,
     invocation: { presets: options.preset, sets: options.set, targets: options.target },

@@ -6,7 +6,7 @@ import { AuditError, auditAction, SURROUNDINGS } from '../../archive/rerun/audit
 import { writeAtomically } from '../../engine/files/files.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord } from '../../engine/model/record.ts';
-import { forecast } from '../../engine/rebuilder/action.ts';
+import { forecast } from '../../engine/rebuilder/forecast.ts';
 import type { StageModule } from '../../engine/worker/declaration.ts';
 import {
   type CommonOptions,

@@ -1,10 +1,12 @@
 // completion.ts — pipeline completion SHELL: a script that asks `pipeline complete` what may come next
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Argument, Command, Option } from 'commander';
 import { decodeSource } from '../../engine/config/source-text.ts';
 import { parseYaml } from '../../engine/config/yaml.ts';
 import { byCodeUnit } from '../../engine/model/key.ts';
+import { entryOf } from '../../present.ts';
 import { EXIT, placesOf, storeAt, tell } from '../session/session.ts';
 
 /** Each script passes the words before the cursor, the last one unfinished, and takes a candidate from each line. */
@@ -36,7 +38,7 @@ complete -c pipeline -a '(pipeline complete -- (commandline -opc)[2..] (commandl
 
 /** Prints the script for a shell. */
 export function completion(shell: string): number {
-  tell(SCRIPTS[shell]);
+  tell(entryOf(SCRIPTS, shell));
   return EXIT.made;
 }
 

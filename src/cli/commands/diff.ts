@@ -5,6 +5,7 @@ import type { RunRecord } from '../../engine/model/record.ts';
 import { type Comparison, compareRuns, type Difference } from '../../engine/store/compare.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { type FileSet, fileSet } from '../../file-set.ts';
+import { elementAt } from '../../present.ts';
 import { checkOutput, writeOutput } from '../session/output-files.ts';
 import { oneRun } from '../session/run-selection.ts';
 import {
@@ -54,9 +55,8 @@ async function writeComparison(
   runs: readonly [RunRecord, RunRecord],
   file: string,
 ): Promise<number> {
-  const [before, after] = await Promise.all(
-    runs.map(async (run) => ({ name: run.id, files: await reportOf(store, run) })),
-  );
+  const compared = async (run: RunRecord) => ({ name: run.id, files: await reportOf(store, run) });
+  const [before, after] = await Promise.all([compared(runs[0]), compared(runs[1])]);
   const { renderComparison } = await import('../../report/comparison.ts');
   await writeOutput(file, renderComparison(before, after));
   tell(file);
@@ -138,13 +138,14 @@ function table(title: string, rows: number, lines: readonly (readonly string[])[
   if (lines.length === 0) return;
   tell(c.bold(`${title} (${lines.length})`));
   const visible = lines.slice(0, rows);
-  const widths = visible[0].map((_, column) =>
-    Math.max(...visible.map((line) => line[column].length)),
+  const widths = elementAt(visible, 0).map((_, column) =>
+    Math.max(...visible.map((line) => elementAt(line, column).length)),
   );
   for (const line of visible) {
-    const cells = line.map((cell, column) =>
-      column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]),
-    );
+    const cells = line.map((cell, column) => {
+      const width = elementAt(widths, column);
+      return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+    });
     tell(`  ${cells.join('  ').trimEnd()}`);
   }
   if (lines.length > visible.length) {

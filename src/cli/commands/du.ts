@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import { byCodeUnit } from '../../engine/model/key.ts';
-import type { Upkeep } from '../../engine/store/store.ts';
+import { storedBytes, type Upkeep } from '../../engine/store/store.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
@@ -33,9 +33,10 @@ export async function du(options: CommonOptions): Promise<number> {
     const bundles = folderBytes(join(cache, 'bundles'));
     const file = upkeep ? statSync(upkeep.file).size : 0;
     const free = upkeep ? Math.max(0, file - upkeep.bytes()) : 0;
-    if (options.json) tellJson({ rows, bundles, file, free });
+    const large = upkeep ? storedBytes(upkeep) - upkeep.bytes() : 0;
+    if (options.json) tellJson({ rows, bundles, file, free, large });
     else if (upkeep === undefined) talk(`there is no store in ${cache}`);
-    else tellRows(rows, { bundles, file, free });
+    else tellRows(rows, { bundles, file, free, large });
     return EXIT.made;
   } finally {
     await store.close();
@@ -43,7 +44,7 @@ export async function du(options: CommonOptions): Promise<number> {
 }
 
 /** A blob that several stages made counts for the first of them. */
-function rowsOf({ tables }: Upkeep): readonly Row[] {
+function rowsOf({ tables, files }: Upkeep): readonly Row[] {
   const rows = new Map<string, Row>();
   const add = (stage: string, kind: string, bytes: number): void => {
     const row = rows.get(`${stage}/${kind}`) ?? { stage, kind, blobs: 0, bytes: 0 };
@@ -55,7 +56,8 @@ function rowsOf({ tables }: Upkeep): readonly Row[] {
   for (const key of tables.traces.getKeys()) {
     const trace = tables.traces.get(key);
     for (const { digest, kind, bytes } of Object.values(trace?.outputs ?? {})) {
-      if (seen.has(digest) || !tables.blobs.doesExist(digest)) continue;
+      const isThere = tables.blobs.doesExist(digest) || files.sizeOf(digest) !== undefined;
+      if (seen.has(digest) || !isThere) continue;
       seen.add(digest);
       add(trace?.task.split('[')[0] ?? '', kind, bytes);
     }
@@ -63,6 +65,9 @@ function rowsOf({ tables }: Upkeep): readonly Row[] {
   for (const digest of tables.blobs.getKeys()) {
     if (!seen.has(digest))
       add('(files from outside)', 'bytes', tables.blobs.get(digest)?.length ?? 0);
+  }
+  for (const { digest, bytes } of files.list()) {
+    if (!seen.has(digest)) add('(files from outside)', 'bytes', bytes);
   }
   for (const key of tables.partials.getKeys()) {
     add('(checkpoints)', 'tensors', tables.partials.get(key)?.length ?? 0);
@@ -82,7 +87,12 @@ function folderBytes(folder: string): number {
 
 function tellRows(
   rows: readonly Row[],
-  rest: { readonly bundles: number; readonly file: number; readonly free: number },
+  rest: {
+    readonly bundles: number;
+    readonly file: number;
+    readonly free: number;
+    readonly large: number;
+  },
 ): void {
   const width = Math.max(5, ...rows.map(({ stage }) => stage.length));
   const line = (stage: string, kind: string, blobs: string, bytes: number): string =>
@@ -90,5 +100,8 @@ function tellRows(
   tell(c.dim(`${'stage'.padEnd(width)}  kind       blobs       size`));
   for (const { stage, kind, blobs, bytes } of rows) tell(line(stage, kind, String(blobs), bytes));
   tell(line('(bundles)', 'code', '', rest.bundles));
-  talk(`${prettyBytes(rest.file)} on disk, ${prettyBytes(rest.free)} of it free for new results`);
+  const large = rest.large > 0 ? `; ${prettyBytes(rest.large)} in files of large blobs` : '';
+  talk(
+    `${prettyBytes(rest.file)} on disk, ${prettyBytes(rest.free)} of it free for new results${large}`,
+  );
 }

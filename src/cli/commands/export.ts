@@ -110,7 +110,8 @@ function refuse(message: string, forms: string): never {
 
 function onlyTensor({ tensors }: TensorFile, form: Form): Tensor {
   const names = Object.keys(tensors);
-  if (names.length === 1) return tensors[names[0]];
+  const [only] = Object.values(tensors);
+  if (only !== undefined && names.length === 1) return only;
   const some = names.slice(0, 6).join(', ');
   const message = `${form} holds one tensor, and there are ${names.length}`;
   const hint = `name one, TASK:OUTPUT/TENSOR: ${some}${names.length > 6 ? ', …' : ''}`;

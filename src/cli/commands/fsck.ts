@@ -34,7 +34,7 @@ export async function fsck(options: FsckOptions): Promise<number> {
     }
     let examined = 0;
     const live = process.stderr.isTTY && !options.json;
-    const defects = checkStore(store.upkeep, (done, of) => {
+    const defects = await checkStore(store.upkeep, (done, of) => {
       examined = of;
       if (live) process.stderr.write(`\r${done} of ${count(of, 'blob')}${done === of ? '\n' : ''}`);
     });

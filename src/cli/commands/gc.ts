@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import prettyBytes from 'pretty-bytes';
 import type { Key } from '../../engine/model/key.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
-import { forecast } from '../../engine/rebuilder/action.ts';
+import { forecast } from '../../engine/rebuilder/forecast.ts';
 import {
   compact,
   dropFiles,
@@ -16,7 +16,7 @@ import {
   type StrayFile,
   strayFiles,
 } from '../../engine/store/maintenance/gc.ts';
-import type { Store, Upkeep } from '../../engine/store/store.ts';
+import { type Store, storedBytes, type Upkeep } from '../../engine/store/store.ts';
 import {
   type CommonOptions,
   stderrColors as c,
@@ -172,13 +172,14 @@ export async function collectToLimit(
   const limit = prettyBytes(pipeline.storeLimit);
   // Another process tries it when it is done itself.
   if (upkeep.shared() || liveLeases(upkeep, Date.now(), identity).length > 0) return undefined;
-  const before = upkeep.bytes();
+  const before = storedBytes(upkeep);
   const roots = await rootsOf(plan, store);
   for (const newest of RUNS_KEPT_IN_TURN) {
     dropGarbage(upkeep, findGarbage(upkeep, roots, keptRuns(store, upkeep, newest)));
-    if (upkeep.bytes() > pipeline.storeLimit) continue;
-    const freed = prettyBytes(before - upkeep.bytes());
+    const now = storedBytes(upkeep);
+    if (now > pipeline.storeLimit) continue;
+    const freed = prettyBytes(before - now);
     return `the store had outgrown its limit of ${limit}: ${freed} of older results were dropped`;
   }
-  return `the store holds ${prettyBytes(upkeep.bytes())}, and its limit is ${limit}: what is in use does not fit (\`store: { limit: … }\` in pipeline.yaml)`;
+  return `the store holds ${prettyBytes(storedBytes(upkeep))}, and its limit is ${limit}: what is in use does not fit (\`store: { limit: … }\` in pipeline.yaml)`;
 }

@@ -1,9 +1,11 @@
 // graph.ts — pipeline graph: stages or tasks and how they are connected
+
 import { extname } from 'node:path';
 import pc from 'picocolors';
 import type { Pipeline } from '../../engine/config/config.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
+import { entryOf } from '../../present.ts';
 import { checkOutput, writeOutput } from '../session/output-files.ts';
 import {
   type CommonOptions,
@@ -59,7 +61,7 @@ function formFor({ output, formatGiven, format, json }: GraphOptions): Form {
   if (json) return 'json';
   const ending = output === undefined ? '' : extname(output).toLowerCase();
   if (formatGiven || ending === '') return format;
-  if (Object.hasOwn(BY_ENDING, ending)) return BY_ENDING[ending];
+  if (Object.hasOwn(BY_ENDING, ending)) return entryOf(BY_ENDING, ending);
   const message = `a graph cannot be written as ${ending}`;
   const hint = `${Object.keys(BY_ENDING).join(', ')} can; or name a form with --format`;
   throw new UsageError([{ message, hint }]);

@@ -99,12 +99,14 @@ export async function init(folder: string, options: { readonly json?: boolean })
   const there = Object.keys(FILES).filter((path) => existsSync(join(root, path)));
   // A README and a .gitignore of one's own are welcome.
   const inTheWay = there.filter((path) => path === 'pipeline.yaml' || path.startsWith('stages/'));
-  if (inTheWay.length > 0) {
-    const message = `${shownPath(join(root, inTheWay[0]))} is there already: nothing was written`;
+  const [first] = inTheWay;
+  if (first !== undefined) {
+    const message = `${shownPath(join(root, first))} is there already: nothing was written`;
     throw new UsageError([{ message, hint: 'name another folder: pipeline init DIR' }]);
   }
-  const written = Object.keys(FILES).filter((path) => !there.includes(path));
-  for (const path of written) await writeAtomically(join(root, path), FILES[path]);
+  const missing = Object.entries(FILES).filter(([path]) => !there.includes(path));
+  for (const [path, text] of missing) await writeAtomically(join(root, path), text);
+  const written = missing.map(([path]) => path);
   if (options.json) tellJson({ folder: root, files: written });
   else {
     for (const path of written) tell(shownPath(join(root, path)));

@@ -1,7 +1,7 @@
 // invalidate.ts — pipeline invalidate TASK...: forgets that tasks were made, so that the next make runs them
 
 import type { Key, TaskId } from '../../engine/model/key.ts';
-import { forecast } from '../../engine/rebuilder/action.ts';
+import { forecast } from '../../engine/rebuilder/forecast.ts';
 import {
   type CommonOptions,
   EXIT,

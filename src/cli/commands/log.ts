@@ -6,6 +6,7 @@ import { lastRunOf, taskInRuns } from '../../engine/store/history.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { didYouMean } from '../../hint.ts';
 import { plainLog, plainName, plainText } from '../../plain-text.ts';
+import { entryOf } from '../../present.ts';
 import { oneRun } from '../session/run-selection.ts';
 import {
   type CommonOptions,
@@ -52,7 +53,15 @@ function unknownTask(runs: readonly RunRecord[], word: string): never {
 
 /** A task that said nothing left no log of its own. */
 function logIn(store: Store, { id, at, outcomes = {} }: RunRecord, task: TaskId): TaskLog {
-  return store.history.log(id, task) ?? { task, run: id, at, outcome: outcomes[task], lines: [] };
+  return (
+    store.history.log(id, task) ?? {
+      task,
+      run: id,
+      at,
+      outcome: entryOf(outcomes, task),
+      lines: [],
+    }
+  );
 }
 
 function tellLog({ task, run, at, outcome, lines, dropped, error, params }: TaskLog): void {

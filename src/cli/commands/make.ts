@@ -5,8 +5,8 @@ import { placedFiles, writtenDigests } from '../../engine/artifacts/artifact-ind
 import type { Diagnostic, Event } from '../../engine/model/event.ts';
 import type { Digest, TaskId } from '../../engine/model/key.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
-import { forecast } from '../../engine/rebuilder/action.ts';
 import { estimate } from '../../engine/rebuilder/estimate.ts';
+import { forecast } from '../../engine/rebuilder/forecast.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
@@ -147,7 +147,7 @@ function codeOf({ ok }: RunResult, signal: AbortSignal): number {
 async function verifyStore(store: Store): Promise<void> {
   if (store.upkeep === undefined) return;
   const { checkStore, repairStore } = await import('../../engine/store/maintenance/fsck.ts');
-  const defects = checkStore(store.upkeep, () => undefined);
+  const defects = await checkStore(store.upkeep, () => undefined);
   repairStore(store.upkeep, defects);
   const bad = defects.length;
   if (bad > 0)

@@ -13,6 +13,7 @@ import { execute, type RunResult } from '../../engine/scheduler/execute.ts';
 import type { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import type { Supersession } from '../../engine/scheduler/superseded.ts';
 import { recordRun } from '../../engine/store/history.ts';
+import { storedBytes } from '../../engine/store/store.ts';
 import { checkFolder } from '../session/output-files.ts';
 import { provenanceWriter } from '../session/provenance.ts';
 import {
@@ -28,6 +29,7 @@ import {
   tell,
   workerCommand,
 } from '../session/session.ts';
+import { sourceDigests } from '../session/source-digests.ts';
 import type { Stop } from '../session/stop.ts';
 import { openTrace } from '../session/trace-file.ts';
 import { isIdle, nothingToDo } from '../session/up-to-date-shortcut.ts';
@@ -196,25 +198,28 @@ export function openDisplay(plan: Plan, { json, quiet }: RunOptions): Display {
 
 /** What the history keeps of a run beside what happens in it. */
 function factsOf(
-  { pipeline }: Session,
+  session: Session,
   id: string,
   versions: Named<string>,
   targets: readonly string[],
-  { preset, set }: RunOptions,
+  { preset, set, file }: RunOptions,
 ): Omit<RunStart, 'started'> {
+  const { pipeline, root } = session;
   const command = process.argv.slice(2).join(' ');
   const params = pipeline.params.value as Named<Json>;
   const { pid } = process;
   const life = instanceOf(pid);
   const self = { host, pid, ...(life && { life }) };
   const asked = { command, targets, presets: preset, sets: set, params };
-  return { id, host, ...asked, versions, process: self };
+  const axes = [...pipeline.stages].map(([stage, config]) => [stage, [...config.axes.keys()]]);
+  const made = { axes: Object.fromEntries(axes), sources: sourceDigests(root, file, session) };
+  return { id, host, ...asked, versions, process: self, ...made };
 }
 
 /** Keeps the store within its limit. */
 export async function keepWithin(session: Session, json: boolean): Promise<void> {
   const { store, pipeline } = session;
-  if (store.upkeep === undefined || store.upkeep.bytes() <= pipeline.storeLimit) return;
+  if (store.upkeep === undefined || storedBytes(store.upkeep) <= pipeline.storeLimit) return;
   const { collectToLimit } = await import('./gc.ts');
   const message = await collectToLimit(session, store.upkeep);
   if (message === undefined) return;

@@ -146,10 +146,11 @@ interface Range {
 
 function rangeOf(tensor: Tensor): Range {
   const values = exactValues(tensor);
-  if (values === undefined || values.length === 0) {
+  const first = values?.[0];
+  if (values === undefined || first === undefined) {
     return { min: null, mean: null, max: null, first: [], more: false };
   }
-  let [min, max]: (number | bigint)[] = [values[0], values[0]];
+  let [min, max]: [number | bigint, number | bigint] = [first, first];
   let sum = 0;
   for (const value of values) {
     if (value < min) min = value;

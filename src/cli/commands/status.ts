@@ -1,5 +1,5 @@
 // status.ts — pipeline status: what is made, and what a make would run
-import { type Forecast, forecast } from '../../engine/rebuilder/action.ts';
+import { type Forecast, forecast } from '../../engine/rebuilder/forecast.ts';
 import { forecastJson, forecastWords, willRun } from '../session/forecast.ts';
 import {
   type CommonOptions,

@@ -3,13 +3,14 @@ import prettyBytes from 'pretty-bytes';
 import type { Change } from '../../engine/model/event.ts';
 import type { Digest, Json, TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord } from '../../engine/model/record.ts';
-import { type Forecast, forecast, latestRecord } from '../../engine/rebuilder/action.ts';
+import { latestRecord } from '../../engine/rebuilder/action.ts';
 import {
   type Comparison,
   nearestTrace,
   predecessor,
   sourceChanges,
 } from '../../engine/rebuilder/explain.ts';
+import { type Forecast, forecast } from '../../engine/rebuilder/forecast.ts';
 import { forecastJson, unknownWords } from '../session/forecast.ts';
 import {
   type CommonOptions,

@@ -57,7 +57,8 @@ function archiveAround(): string {
   const bag = dirname(dirname(self));
   if (existsSync(join(bag, 'bagit.txt'))) return bag;
   const here = readdirSync('.').filter((name) => name.endsWith('.zip'));
-  if (here.length === 1) return here[0];
+  const [only] = here;
+  if (only !== undefined && here.length === 1) return only;
   throw new Misuse(
     here.length === 0
       ? 'name an archive: there is no zip file here'

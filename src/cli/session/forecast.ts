@@ -1,8 +1,8 @@
 // forecast.ts — what a make would do, in words
 
 import type { TaskId } from '../../engine/model/key.ts';
-import type { Forecast } from '../../engine/rebuilder/action.ts';
 import type { Estimate } from '../../engine/rebuilder/estimate.ts';
+import type { Forecast } from '../../engine/rebuilder/forecast.ts';
 import { absenceWords, changesWords, count, duration, reasonWords } from '../terminal/format.ts';
 import { stdoutColors as c, talk, tell } from './session.ts';
 

@@ -3,10 +3,12 @@
 import type { TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord, Output } from '../../engine/model/record.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
-import { forecast, latestRecord } from '../../engine/rebuilder/action.ts';
+import { latestRecord } from '../../engine/rebuilder/action.ts';
+import { forecast } from '../../engine/rebuilder/forecast.ts';
 import { taskInRuns } from '../../engine/store/history.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { didYouMean } from '../../hint.ts';
+import { entryOf } from '../../present.ts';
 import { decodeSafetensors, type TensorFile } from '../../tensor.ts';
 import { absenceWords, taskWord } from '../terminal/format.ts';
 import { unknownWords } from './forecast.ts';
@@ -28,14 +30,16 @@ export async function select(remains: Remains, target: string): Promise<Selectio
     colon < 0 ? [target, undefined] : [target.slice(0, colon), target.slice(colon + 1)];
   const trace = await traceOf(remains, word);
   if (rest === undefined) return { trace };
-  if (Object.hasOwn(trace.outputs, rest)) return { trace, name: rest, output: trace.outputs[rest] };
+  if (Object.hasOwn(trace.outputs, rest)) {
+    return { trace, name: rest, output: entryOf(trace.outputs, rest) };
+  }
   const slash = rest.indexOf('/');
   const name = slash < 0 ? rest : rest.slice(0, slash);
   if (!Object.hasOwn(trace.outputs, name)) {
     const hint = didYouMean(name, Object.keys(trace.outputs));
     throw new UsageError([{ message: `${trace.task} has no output \`${name}\``, hint }]);
   }
-  const output = trace.outputs[name];
+  const output = entryOf(trace.outputs, name);
   if (slash < 0) return { trace, name, output };
   if (output.kind !== 'tensors') {
     const message = `${trace.task}:${name} is ${output.kind}: only tensors have parts`;
@@ -70,7 +74,7 @@ export function tensorsOf(bytes: Uint8Array, part: string | undefined): TensorFi
   }
   const exact = chosen.includes(part) ? [part] : chosen;
   return {
-    tensors: Object.fromEntries(exact.map((name) => [name, file.tensors[name]])),
+    tensors: Object.fromEntries(exact.map((name) => [name, entryOf(file.tensors, name)])),
     metadata: {},
   };
 }

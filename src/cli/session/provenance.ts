@@ -1,4 +1,5 @@
 // provenance.ts — keys, times, hosts and costs beside artifacts: they change while results do not
+
 import { basename, dirname } from 'node:path';
 import { canonicalJson, type InputDigest, type TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord, RunStart } from '../../engine/model/record.ts';
@@ -6,6 +7,7 @@ import type { Plan, Task } from '../../engine/planning/plan.ts';
 import { restrict } from '../../engine/planning/target.ts';
 import type { KnownTasks, ProvenanceWriter } from '../../engine/scheduler/publisher.ts';
 import type { Store } from '../../engine/store/store.ts';
+import { entryOf } from '../../present.ts';
 import {
   type ClaimCost,
   type InputProvenance,
@@ -56,7 +58,7 @@ export function provenanceWriter({ plan, store, run }: ProvenanceSources): Prove
       const shown = { Run: facts.id, Command: facts.command, Started: facts.at, Host: facts.host };
       const artifacts = Object.entries(task.artifacts).map(([output, path]) => [
         path,
-        trace.outputs[output].digest,
+        entryOf(trace.outputs, output).digest,
       ]);
       const json = {
         run: facts,

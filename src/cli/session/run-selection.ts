@@ -9,7 +9,8 @@ import { UsageError } from './session.ts';
 export function oneRun(store: Store, word: string): RunRecord {
   const runs = store.history.runs();
   const found = findRuns(runs, word);
-  if (found.length === 1) return found[0];
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return only;
   const hint = 'pipeline runs lists them; `last` is the newest, `last~1` the one before';
   if (found.length === 0) {
     const message = runs.length === 0 ? 'no run is known yet' : `there is no run \`${word}\``;

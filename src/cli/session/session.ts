@@ -269,7 +269,8 @@ export function planFor(plan: Plan, targets: readonly string[]): Plan {
 /** The one task that a word names. @throws UsageError when it names none or several */
 export function oneTask(plan: Plan, word: string): TaskId {
   const tasks = resolveTargets(plan, [word]);
-  if (tasks.length === 1) return tasks[0];
+  const [only] = tasks;
+  if (only !== undefined && tasks.length === 1) return only;
   const shown = tasks.slice(0, 4).join(', ');
   const hint = `name one of them: ${shown}${tasks.length > 4 ? ', …' : ''}`;
   throw new UsageError([{ message: `\`${word}\` names ${tasks.length} tasks`, hint }]);

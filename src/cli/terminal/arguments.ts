@@ -1,5 +1,7 @@
 // arguments.ts — words of the command line that are not UTF-8: Node has decoded them before we are asked
+
 import { readFileSync } from 'node:fs';
+import { elementAt } from '../../present.ts';
 import { invalidAt } from '../../utf8.ts';
 
 /** What Node puts in the place of a byte that is not UTF-8. A person may have written it, too. */
@@ -21,7 +23,7 @@ export function argumentFault(words: readonly string[]): string | undefined {
       return `the argument \`${word}\` holds U+FFFD, the sign for bytes that are not UTF-8`;
     const offset = invalidAt(bytes);
     if (offset === undefined) continue;
-    const byte = bytes[offset].toString(16).padStart(2, '0');
+    const byte = elementAt(bytes, offset).toString(16).padStart(2, '0');
     return `the argument \`${word}\` is not UTF-8: 0x${byte} at byte offset ${offset}`;
   }
   return undefined;

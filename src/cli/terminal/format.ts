@@ -78,7 +78,8 @@ function memberWords(before: Json, after: Json): string | null {
 
 /** What differs between two lists of arguments: from the first that does to the last. */
 function argumentWords(before: Json, after: Json): string {
-  const [was, is] = [before, after].map((list) => (Array.isArray(list) ? list.map(String) : []));
+  const texts = (list: Json): readonly string[] => (Array.isArray(list) ? list.map(String) : []);
+  const [was, is] = [texts(before), texts(after)];
   let start = 0;
   while (start < Math.min(was.length, is.length) && was[start] === is[start]) start += 1;
   let end = 0;

@@ -1,5 +1,7 @@
 // forms.ts — outputs in the forms that other tools read: JSON, CSV, NPY
+
 import type { Json, Named } from '../../engine/model/key.ts';
+import { elementAt, entryOf } from '../../present.ts';
 import {
   type ElementType,
   elementType,
@@ -92,9 +94,10 @@ const finite = (values: TensorData): ArrayLike<Json> =>
   Array.from(values, (value) => (Number.isFinite(value) ? value : null));
 
 function nested({ shape, values }: Elements, axis: number, start: number): Json {
-  if (axis === shape.length) return values[start];
-  const step = shape.slice(axis + 1).reduce((product, size) => product * size, 1);
-  return Array.from({ length: shape[axis] }, (_, index) =>
+  const size = shape[axis];
+  if (size === undefined) return elementAt(values, start);
+  const step = shape.slice(axis + 1).reduce((product, one) => product * one, 1);
+  return Array.from({ length: size }, (_, index) =>
     nested({ shape, values }, axis + 1, start + index * step),
   );
 }
@@ -107,7 +110,7 @@ export function tensorCsv(tensor: Tensor): string | undefined {
   const { shape } = tensor;
   const data = exactValues(tensor);
   if (shape.length > 2 || data === undefined) return undefined;
-  const columns = shape.length === 2 ? shape[1] : 1;
+  const [, columns = 1] = shape;
   const rows = columns === 0 ? 0 : data.length / columns;
   const lines = Array.from({ length: rows }, (_, row) =>
     data.subarray(row * columns, (row + 1) * columns).join(','),
@@ -132,7 +135,7 @@ export function jsonCsv(value: Json): string {
   const lists = columns.filter((column): column is readonly Json[] => Array.isArray(column));
   const even = lists.length > 0 && lists.length === columns.length && sameLength(lists);
   if (even) {
-    const rows = lists[0].map((_, row) => lists.map((list) => list[row]));
+    const rows = elementAt(lists, 0).map((_, row) => lists.map((list) => elementAt(list, row)));
     return [Object.keys(value), ...rows].map(line).join('');
   }
   return [['path', 'value'], ...leavesOf('', value)].map(line).join('');
@@ -147,7 +150,7 @@ function leavesOf(path: string, value: Json): readonly (readonly [string, Json])
 }
 
 const sameLength = (lists: readonly (readonly Json[])[]): boolean =>
-  lists.every(({ length }) => length === lists[0].length);
+  lists.every(({ length }) => length === lists[0]?.length);
 
 const isMap = (value: Json): value is Named<Json> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -155,7 +158,7 @@ const isMap = (value: Json): value is Named<Json> =>
 function mapsCsv(rows: readonly Named<Json>[]): string {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const cells = rows.map((row) =>
-    columns.map((name) => (Object.hasOwn(row, name) ? row[name] : null)),
+    columns.map((name) => (Object.hasOwn(row, name) ? entryOf(row, name) : null)),
   );
   return [columns, ...cells].map(line).join('');
 }

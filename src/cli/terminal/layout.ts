@@ -1,5 +1,7 @@
 // layout.ts — a graph as SVG: layers from left to right, each sorted by where its neighbours stand
 
+import { elementAt } from '../../present.ts';
+
 /** Nodes with their labels, what is needed before what needs it, and edges between them. */
 export interface Graph {
   readonly nodes: ReadonlyMap<string, string>;
@@ -101,7 +103,7 @@ function layered(
     const [first, last] = [(layerOf.get(from) ?? 0) + 1, layerOf.get(to) ?? 0];
     for (let layer = first; layer <= last; layer++) {
       const next = layer === last ? to : `${from}\n${layer}`;
-      if (layer < last && !waypoints.has(next)) layers[layer].push(next);
+      if (layer < last && !waypoints.has(next)) elementAt(layers, layer).push(next);
       if (layer < last) waypoints.add(next);
       const key = `${before}\0${next}`;
       const piece = pieces.get(key) ?? { from: before, to: next, labels: new Set() };

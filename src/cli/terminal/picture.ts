@@ -1,5 +1,7 @@
 // picture.ts — tensors → pixels: connections as bitmaps, images as contact sheets, matrices as heat maps
+
 import { PNG } from 'pngjs';
+import { elementAt } from '../../present.ts';
 import { exactValues, ForeignTensor, type Tensor, type TensorFile } from '../../tensor.ts';
 
 /** An image of opaque pixels: `rgb` is [height][width][3]. */
@@ -71,7 +73,10 @@ function picturesOf({ tensors }: TensorFile): readonly Picture[] {
   const images = bySize.find((tensor) => imageSize(tensor));
   if (images) return [contactSheet(images)];
   const matrix = bySize.find(({ shape }) => shape.length === 2);
-  if (matrix) return [heatMap(matrix.data, matrix.shape[0], matrix.shape[1])];
+  if (matrix) {
+    const [height = 0, width = 0] = matrix.shape;
+    return [heatMap(matrix.data, height, width)];
+  }
   const vector = bySize.find(({ shape }) => shape.length === 1);
   return vector ? [curve(vector.data)] : [];
 }
@@ -88,8 +93,10 @@ function pattern(tensors: TensorFile['tensors'], stem: string): Picture | undefi
   if (height < 1 || width < 1 || width * height > 400_000_000) return undefined;
   const dense = new Uint8Array(width * height);
   for (let row = 0; row < height; row++) {
-    for (let at = rows[row]; at < rows[row + 1]; at++) {
-      if (columns[at] < width) dense[row * width + columns[at]] = 1;
+    const end = elementAt(rows, row + 1);
+    for (let at = elementAt(rows, row); at < end; at++) {
+      const column = columns[at] ?? width;
+      if (column < width) dense[row * width + column] = 1;
     }
   }
   return matrixPicture(dense, height, width, (share) => blend([PAPER, INK], share));
@@ -163,7 +170,7 @@ function mean(
   let [sum, count] = [0, 0];
   for (let y = top; y < Math.min(height, top + block); y++) {
     for (let x = left; x < Math.min(width, left + block); x++) {
-      sum += data[y * width + x];
+      sum += data[y * width + x] ?? 0;
       count += 1;
     }
   }
@@ -173,14 +180,15 @@ function mean(
 /** Height and width of the images that a tensor of bytes holds: [N][height][width], or [N][side * side]. */
 function imageSize({ shape, data }: Tensor): readonly [number, number] | undefined {
   if (!(data instanceof Uint8Array)) return undefined;
-  if (shape.length === 3 && shape[1] <= 512 && shape[2] <= 512) return [shape[1], shape[2]];
-  const side = Math.round(Math.sqrt(shape[1] ?? 0));
-  return shape.length === 2 && side >= 4 && side * side === shape[1] ? [side, side] : undefined;
+  const [, height = 0, width = 0] = shape;
+  if (shape.length === 3 && height <= 512 && width <= 512) return [height, width];
+  const side = Math.round(Math.sqrt(height));
+  return shape.length === 2 && side >= 4 && side * side === height ? [side, side] : undefined;
 }
 
 function contactSheet(tensor: Tensor): Picture {
   const [height, width] = imageSize(tensor) ?? [1, 1];
-  const count = Math.min(tensor.shape[0], SHEET.columns * SHEET.rows);
+  const count = Math.min(tensor.shape[0] ?? 0, SHEET.columns * SHEET.rows);
   const columns = Math.min(SHEET.columns, count);
   const [stepX, stepY] = [width * SHEET.scale + GAP, height * SHEET.scale + GAP];
   const sheet = blank(columns * stepX + GAP, Math.ceil(count / columns) * stepY + GAP, BETWEEN);
@@ -190,7 +198,7 @@ function contactSheet(tensor: Tensor): Picture {
       GAP + Math.floor(image / columns) * stepY,
     ];
     for (let pixel = 0; pixel < width * height; pixel++) {
-      const gray = tensor.data[image * width * height + pixel];
+      const gray = elementAt(tensor.data, image * width * height + pixel);
       const [x, y] = [pixel % width, Math.floor(pixel / width)];
       fill(sheet, left + x * SHEET.scale, top + y * SHEET.scale, SHEET.scale, [gray, gray, gray]);
     }
@@ -200,7 +208,8 @@ function contactSheet(tensor: Tensor): Picture {
 
 /** Pictures below one another. */
 function stacked(pictures: readonly Picture[]): Picture {
-  if (pictures.length === 1) return pictures[0];
+  const [first] = pictures;
+  if (first !== undefined && pictures.length === 1) return first;
   const width = Math.max(...pictures.map((picture) => picture.width));
   const height = pictures.reduce((sum, picture) => sum + picture.height + GAP, -GAP);
   const sheet = blank(width, height, BETWEEN);
@@ -237,10 +246,9 @@ function fill(
 function blend(colors: readonly Color[], place: number): Color {
   const at = Math.min(1, Math.max(0, place)) * (colors.length - 1);
   const low = Math.min(colors.length - 2, Math.floor(at));
+  const [below, above] = [elementAt(colors, low), elementAt(colors, low + 1)];
   const mix = (channel: 0 | 1 | 2): number =>
-    Math.round(
-      colors[low][channel] + (at - low) * (colors[low + 1][channel] - colors[low][channel]),
-    );
+    Math.round(below[channel] + (at - low) * (above[channel] - below[channel]));
   return [mix(0), mix(1), mix(2)];
 }
 

@@ -1,4 +1,5 @@
 // verification.ts — verifies an archive for a person: progress, the question before code runs, words, files
+
 import { randomInt } from 'node:crypto';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
@@ -14,6 +15,7 @@ import { type KnownChecker, verifyArchive } from '../../archive/verify.ts';
 import { isSystemError, systemSentence } from '../../engine/files/system-error.ts';
 import { digestOf } from '../../engine/model/key.ts';
 import { killProgramsNow } from '../../engine/process/shell.ts';
+import { elementAt } from '../../present.ts';
 import { type Colors, count } from './format.ts';
 
 /** What a person asks for. */
@@ -296,7 +298,8 @@ function rerunWords({ rerun, taskVerdicts }: Verification, c: Colors): void {
   if (rerun === null) return;
   const by = (verdict: string): readonly TaskVerdict[] =>
     taskVerdicts.filter((one) => one.verdict === verdict);
-  const [different, within, untested] = ['different', 'within tolerance', 'not tested'].map(by);
+  const [different, within] = [by('different'), by('within tolerance')];
+  const untested = by('not tested');
   const parts = [
     `${by('identical').length} identical`,
     ...(within.length > 0 ? [`${within.length} within tolerance`] : []),
@@ -314,8 +317,8 @@ function rerunWords({ rerun, taskVerdicts }: Verification, c: Colors): void {
   }
   const sorted = [...reasons].sort(([, a], [, b]) => b.length - a.length);
   for (const [why, some] of sorted.slice(0, LINES_MAX)) {
-    const which =
-      some.length === 1 ? some[0].task : `${count(some.length, 'task')}, such as ${some[0].task}`;
+    const { task } = elementAt(some, 0);
+    const which = some.length === 1 ? task : `${count(some.length, 'task')}, such as ${task}`;
     tell(`${c.dim('not tested'.padEnd(14))}${printable(`${which}: ${why}`, 600)}`);
   }
 }

@@ -69,7 +69,7 @@ export function snapshots(folder: string): () => Index {
   let known: { readonly stamps: readonly (Stamp | null)[]; readonly index: Index } | undefined;
   return () => {
     const stamps = [INDEX, FOLDERS].map((name) => stampOf(join(folder, name)));
-    const holds = known?.stamps.every((stamp, at) => sameStamp(stamp, stamps[at]));
+    const holds = known?.stamps.every((stamp, at) => sameStamp(stamp, stamps[at] ?? null));
     if (known === undefined || !holds) known = { stamps, index: readIndex(folder) };
     return known.index;
   };

@@ -1,4 +1,5 @@
 // artifact.ts — outputs as files for people, with their provenance beside them; what a person edited is put aside
+import { elementAt } from '../../present.ts';
 import { statSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, sep } from 'node:path';
@@ -13,7 +14,7 @@ import {
   UNKNOWN,
   type Written,
 } from './artifact-index.ts';
-import { fileDigest, stampHolds, writeAtomically } from '../files/files.ts';
+import { type FileContent, fileDigest, stampHolds, writeAtomically } from '../files/files.ts';
 import { withFolderLock } from '../files/folder-lock.ts';
 import type { Identity } from '../model/process-identity.ts';
 import { type Digest, digestOf, type Named } from '../model/key.ts';
@@ -47,8 +48,10 @@ export interface Publication {
   render(): Promise<ReadonlyMap<string, string>>;
   /** Sees to it that a blob can be read; false when it cannot be made again. May take long. */
   ensure(digest: Digest): Promise<boolean>;
-  /** Reads a blob. */
+  /** Reads a blob that is a set of files. */
   read(digest: Digest): Promise<Uint8Array | undefined>;
+  /** Writes a blob to a new file; false when it cannot be read. */
+  copyTo(digest: Digest, path: string): Promise<boolean>;
 }
 
 /** A folder for artifacts, shared with other processes. */
@@ -65,7 +68,7 @@ export interface ArtifactFolder {
 interface Wanted {
   readonly path: string;
   readonly digest: Digest;
-  readonly content: () => Promise<Uint8Array | string>;
+  readonly content: () => Promise<FileContent>;
   readonly lineage?: Digest;
   /** The artifact that it is part of; absent for a companion. */
   readonly of?: Artifact;
@@ -95,7 +98,7 @@ export function openArtifacts(
         await withFolderLock(folder, identity, async () => {
           const writer = new Writer(folder, readIndex(folder), clock);
           const changes = await writer.write(group.map(({ publication }) => publication));
-          for (const [at, { resolve }] of group.entries()) resolve(changes[at]);
+          for (const [at, { resolve }] of group.entries()) resolve(elementAt(changes, at));
         });
       } catch (error) {
         const told = worded(error, folder);
@@ -244,15 +247,21 @@ class Writer {
   /** The files of an artifact: one, or those within its folder. */
   private async filesOf(
     artifact: Artifact,
-    { read }: Publication,
+    { read, copyTo }: Publication,
   ): Promise<readonly Wanted[]> {
     const { path, digest, isFolder } = artifact;
+    const lost = (): StoreError => new StoreError(`${path} was lost from the store: make again`);
+    if (!isFolder) {
+      const copy = async (draft: string): Promise<void> => {
+        if (!(await copyTo(digest, draft))) throw lost();
+      };
+      return [{ path, digest, content: async () => copy, of: artifact }];
+    }
     const bytes = async (): Promise<Uint8Array> => {
       const found = await read(digest);
-      if (found === undefined) throw new StoreError(`${path} was lost from the store: make again`);
+      if (found === undefined) throw lost();
       return found;
     };
-    if (!isFolder) return [{ path, digest, content: bytes, of: artifact }];
     const before = this.index.folders.get(path);
     let decoded: Named<string> | undefined;
     const texts = async (): Promise<Named<string>> => {

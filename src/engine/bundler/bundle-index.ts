@@ -106,7 +106,7 @@ class Table<T extends object> {
 
 function bits(ids: readonly number[]): string {
   const bytes = Buffer.alloc((ids.reduce((most, id) => Math.max(most, id), 0) >> 3) + 1);
-  for (const id of ids) bytes[id >> 3] |= 1 << (id & 7);
+  for (const id of ids) bytes[id >> 3] = (bytes[id >> 3] ?? 0) | (1 << (id & 7));
   return bytes.toString('base64');
 }
 

@@ -304,7 +304,7 @@ class Query {
     if (exact) return load(exact, '*');
     const best = bestPattern([...paths.patterns.keys()], specifier);
     if (best === undefined) return undefined;
-    const [before, after] = best.split('*');
+    const [before = '', after = ''] = best.split('*');
     const matched = specifier.slice(before.length, specifier.length - after.length);
     return load(paths.patterns.get(best) ?? [], matched);
   }

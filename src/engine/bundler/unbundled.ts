@@ -1,9 +1,11 @@
 // unbundled.ts — finds what a bundle of a project cannot hold: code that is loaded past the bundler, text that is not UTF-8
+
 import { readFile } from 'node:fs/promises';
 import { SourceMap } from 'node:module';
 import { extname, relative } from 'node:path';
 import type * as acorn from 'acorn';
 import type { Loader } from 'esbuild';
+import { entryOf } from '../../present.ts';
 import { decodeSource } from '../config/source-text.ts';
 import type { Diagnostic } from '../model/event.ts';
 import { isOwnFile } from './built-in-packages.ts';
@@ -226,9 +228,9 @@ class Search {
   }
 
   private refuse(node: Node, module: string, name: string, parent: Node | undefined): void {
-    const messages = LOADING[module];
+    const messages = entryOf(LOADING, module);
     if (!Object.hasOwn(messages, name) || isThreadOfText(module, parent)) return;
-    this.found.push({ node, message: messages[name] });
+    this.found.push({ node, message: entryOf(messages, name) });
   }
 }
 

@@ -1,6 +1,7 @@
 // command.ts — a program in place of a module, as pipeline.yaml declares it
 
 import { didYouMean } from '../../hint.ts';
+import { elementAt } from '../../present.ts';
 import type { Place } from '../model/event.ts';
 import type { CodecKind } from '../stage.ts';
 import { kindOf, type Reader } from './diagnostic-collector.ts';
@@ -69,8 +70,8 @@ export function readCommand(
     outputs: [...outputs.keys()],
   };
   for (const { text, place } of argv) {
-    for (const [whole, room, path] of text.matchAll(REFERENCE)) {
-      const [name, ...within] = splitDotted(path);
+    for (const [whole, room = '', path = ''] of text.matchAll(REFERENCE)) {
+      const [name = '', ...within] = splitDotted(path);
       const there = known[room as keyof typeof known];
       const noun = room.slice(0, -1);
       if (there.includes(name)) {
@@ -80,7 +81,7 @@ export function readCommand(
         continue;
       }
       const message = `\`${whole}\` in this command is no ${noun} of the stage`;
-      const dotted = there.filter((known) => path === known || path.startsWith(`${known}.`))[0];
+      const dotted = there.find((known) => path === known || path.startsWith(`${known}.`));
       const hint = dotted && `a name with dots stands in quotes: {${room}.${dottedStep(dotted)}}`;
       reader.say(message, place, hint ?? didYouMean(name, there));
     }
@@ -134,7 +135,7 @@ function readFingerprints(
     const other = known.get(name);
     if (other !== undefined && other !== exact) {
       const hint = 'they differ only in where words end, and a key could not tell them apart';
-      reader.say(`two fingerprints read \`${name}\``, lists[at].place, hint);
+      reader.say(`two fingerprints read \`${name}\``, elementAt(lists, at).place, hint);
     }
     known.set(name, exact);
   }
@@ -216,7 +217,7 @@ function readOutput(reader: Reader, name: string, located: Located): OutputFile 
 
 /** The kind of an output that names none, by the end of its name. */
 function kindByName(path: string): CodecKind {
-  const end = /\.([^./]+)$/.exec(path)?.[1].toLowerCase() ?? '';
+  const end = /\.([^./]+)$/.exec(path)?.[1]?.toLowerCase() ?? '';
   if (end === 'json') return 'json';
   if (end === 'safetensors') return 'tensors';
   return ['txt', 'csv', 'tsv', 'md', 'tex', 'svg', 'html', 'xml'].includes(end) ? 'text' : 'bytes';

@@ -136,7 +136,7 @@ function readStoreLimit(reader: Reader, located: Located | undefined): number {
 function bytesIn(text: string): number | undefined {
   const match = SIZE_PATTERN.exec(text);
   if (match === null) return undefined;
-  const [, amount, unit] = match;
-  const power = 'BKMGT'.indexOf(unit[0].toUpperCase());
+  const [, amount, unit = ''] = match;
+  const power = 'BKMGT'.indexOf(unit.charAt(0).toUpperCase());
   return Number(amount) * (unit.includes('i') ? 1024 : 1000) ** power;
 }

@@ -1,6 +1,7 @@
 // graph-validation.ts — what can be wrong between stages
 
 import { didYouMean } from '../../hint.ts';
+import { elementAt } from '../../present.ts';
 import type { Reader } from './diagnostic-collector.ts';
 import type { InputConfig } from './input.ts';
 import type { StageConfig } from './stage-config.ts';
@@ -23,7 +24,7 @@ export function checkConnections(
   }
   const cycle = findCycle(stages);
   if (cycle) {
-    const first = stages.get(cycle[0]);
+    const first = stages.get(elementAt(cycle, 0));
     const input = [...(first?.inputs.values() ?? [])]
       .flatMap(({ from }) => from)
       .find((source) => source.stage === cycle[cycle.length - 1]);

@@ -186,7 +186,8 @@ function readInputSource(reader: Reader, port: string, located: Located): InputS
       : `an input names a stage and one of its outputs: ${port}: STAGE.OUTPUT`;
     reader.say(`\`${text}\` is not \`stage.output\``, located.place, hint);
   }
-  return match ? { stage: match[1], output: match[2], place: located.place } : undefined;
+  const [, from = '', named = ''] = match ?? [];
+  return match ? { stage: from, output: named, place: located.place } : undefined;
 }
 
 function readWhere(

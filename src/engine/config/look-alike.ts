@@ -98,7 +98,7 @@ const DATE =
   /^(?:\d{4}-\d\d-\d\d|\d{4}-\d\d?-\d\d?(?:[Tt]|[ \t]+)\d\d?:\d\d:\d\d(?:\.\d*)?(?:[ \t]*(?:Z|[-+]\d\d?(?::\d\d)?))?)$/;
 
 function integerOf(source: string): bigint | undefined {
-  const [, sign, digits] = /^([-+]?)(.*)$/s.exec(source) ?? [];
+  const [, sign, digits = ''] = /^([-+]?)(.*)$/s.exec(source) ?? [];
   const plain = digits.replaceAll('_', '');
   let size: bigint | undefined;
   if (/^0b[01_]+$/.test(digits) || /^0x[\da-fA-F_]+$/.test(digits)) size = bigOf(plain);
@@ -117,7 +117,8 @@ const bigOf = (literal: string): bigint | undefined =>
 function sexagesimalFloat(source: string): number | undefined {
   const match = /^([-+]?)(\d[\d_]*(?::[0-5]?\d)+\.[\d_]*)$/.exec(source);
   if (match === null) return undefined;
-  const parts = match[2].replaceAll('_', '').split(':');
+  const [, sign, digits = ''] = match;
+  const parts = digits.replaceAll('_', '').split(':');
   const size = parts.reduce((sum, part) => 60 * sum + Number(part), 0);
-  return match[1] === '-' ? -size : size;
+  return sign === '-' ? -size : size;
 }

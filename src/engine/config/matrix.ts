@@ -1,6 +1,7 @@
 // matrix.ts — the axes of a stage, and the points at which it has tasks
 
 import { didYouMean } from '../../hint.ts';
+import { elementAt } from '../../present.ts';
 import type { Place } from '../model/event.ts';
 import { UNFIT_IN_NAMES } from '../model/key.ts';
 import { kindOf, type Reader } from './diagnostic-collector.ts';
@@ -222,7 +223,7 @@ export function countPoints({ axes, include, exclude }: Matrix): bigint {
     const name = [from, ...[...out, ...back].map((pattern) => indexOf.get(pattern))].join();
     const before = known.get(name);
     if (before !== undefined) return before;
-    const [axis, values] = list[from];
+    const [axis, values] = elementAt(list, from);
     const named = new Set([...out, ...back].flatMap(({ labels }) => labels.get(axis) ?? []));
     const of = (label: string | undefined) => (pattern: PointPattern) => {
       const wanted = pattern.labels.get(axis);

@@ -54,7 +54,7 @@ export function readParams(
 function checkPreset(reader: Reader, name: string, preset: Located, params: Located): void {
   for (const [param, value] of reader.map(preset, `preset \`${name}\``) ?? []) {
     if (params.fields?.has(param)) continue;
-    const [first, ...rest] = splitDotted(param);
+    const [first = '', ...rest] = splitDotted(param);
     const nested = rest.length > 0 && params.fields?.get(first)?.fields !== undefined;
     const hint = nested
       ? `maps stand in maps here: ${first}: { ${rest.join(': { ')}: … ${'}'.repeat(rest.length)}`

@@ -1,8 +1,9 @@
 // policy.ts — how the tasks of a stage are run: never part of a key, since it changes no result
 
 import { didYouMean } from '../../hint.ts';
-import { FAILURE_CAUSES, type FailureCause } from '../model/action-result.ts';
+import { entryOf } from '../../present.ts';
 import type { Place } from '../model/event.ts';
+import { FAILURE_CAUSES, type FailureCause } from '../model/failure.ts';
 import { kindOf, type Reader } from './diagnostic-collector.ts';
 import type { Located } from './located.ts';
 
@@ -161,7 +162,9 @@ function readDuration(reader: Reader, located: Located, what: string): number | 
   const { value } = located;
   const match = DURATION_PATTERN.exec(String(value).trim());
   const ms =
-    typeof value === 'number' ? value * 1000 : match && Number(match[1]) * UNITS_MS[match[2]];
+    typeof value === 'number'
+      ? value * 1000
+      : match && Number(match[1]) * entryOf(UNITS_MS, match[2] ?? '');
   if (ms !== null && ms > 0 && ms <= DURATION_MS_MAX) return Math.max(1, Math.round(ms));
   const hint = 'such as 90s, 10m or 2h; a bare number counts seconds; at most 24d';
   reader.say(`${what} must be a time`, located.place, hint);

@@ -12,7 +12,7 @@ const REFERENCE = new RegExp(`^\\$([A-Za-z_][\\w-]*(?:\\.${STEP})*)$`);
 /** The path that a text refers to; null for text that is not a reference. `$$` begins a literal dollar. */
 export function referencePath(value: Json): readonly string[] | null {
   const match = typeof value === 'string' ? REFERENCE.exec(value) : null;
-  return match ? splitDotted(match[1]) : null;
+  return match ? splitDotted(match[1] ?? '') : null;
 }
 
 /** Finds what a reference stands for, or says what is wrong with it. */

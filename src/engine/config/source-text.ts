@@ -1,4 +1,5 @@
 // source-text.ts — the bytes of a file that a person wrote → text, or what is wrong with its encoding
+import { elementAt } from '../../present.ts';
 import { decodeUtf8, EncodingError, invalidAt, withoutBom } from '../../utf8.ts';
 import { failure, type Place, type Result, success } from '../model/event.ts';
 
@@ -12,7 +13,7 @@ export function decodeSource(bytes: Uint8Array, file: string): Result<string> {
   } catch (error) {
     if (!(error instanceof EncodingError)) throw error;
     const place = placeOf(bytes, error.offset, file);
-    const [what, hint] = error.message.split('; ');
+    const [what = '', hint] = error.message.split('; ');
     return failure({ message: place ? what : `${file}: ${what}`, place, hint });
   }
 }
@@ -44,7 +45,7 @@ function escapedText(bytes: Uint8Array): string {
   for (let rest = bytes; ; ) {
     const wrong = invalidAt(rest);
     if (wrong === undefined) return [...parts, decoder.decode(rest)].join('');
-    const byte = rest[wrong].toString(16).padStart(2, '0');
+    const byte = elementAt(rest, wrong).toString(16).padStart(2, '0');
     parts.push(decoder.decode(rest.subarray(0, wrong)), `\\x${byte}`);
     rest = rest.subarray(wrong + 1);
   }

@@ -1,6 +1,7 @@
 // stage-config.ts — one stage of pipeline.yaml, read
 
 import { didYouMean } from '../../hint.ts';
+import { elementAt } from '../../present.ts';
 import { type Place, success } from '../model/event.ts';
 import { COMMAND_KEYS, type CommandConfig, readCommand } from './command.ts';
 import type { Reader } from './diagnostic-collector.ts';
@@ -125,7 +126,7 @@ function readStageParams(
   const read = new Map<string, Located>();
   for (const [name, located] of section) {
     const resolved = substitute(located, (path, place) =>
-      axes.has(path[0])
+      axes.has(elementAt(path, 0))
         ? success({ value: null, place, axis: path })
         : lookupIn(params, path, place),
     );
@@ -148,7 +149,7 @@ function readArtifacts(
       const hint = 'it has / between folders, no .. and no drive, and is not empty';
       reader.say('an artifact is a relative path within artifacts/', located.place, hint);
     }
-    for (const [, axis] of path.matchAll(/\{([^{}]*)\}/g)) {
+    for (const [, axis = ''] of path.matchAll(/\{([^{}]*)\}/g)) {
       if (axes.has(axis)) continue;
       const message = `\`{${axis}}\` in this path is no axis of the stage`;
       reader.say(message, located.place, didYouMean(axis, axes.keys()));

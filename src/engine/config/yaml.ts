@@ -71,7 +71,10 @@ function yamlProblem(
     const name = /^[\w-]+/.exec(text.slice(start))?.[0];
     return { message: `${name ? `\`${name}\`` : 'a key'} is given twice in one map`, place };
   }
-  const words = message.split('\n', 1)[0].replace(/ at line \d+.*$/, '');
+  const words = message
+    .split('\n', 1)
+    .join()
+    .replace(/ at line \d+.*$/, '');
   return { message: `this is not YAML: ${words}`, place, hint };
 }
 

@@ -2,6 +2,7 @@
 import { type ActionResult, failed } from '../model/action-result.ts';
 import type { Digest, Named } from '../model/key.ts';
 import { progressOf } from '../process/lines.ts';
+import { LARGE_BLOB_BYTES } from '../store/blob-files.ts';
 import { runInScratch } from './command-runner.ts';
 import { type HeldInput, invocationOf } from './command-spec.ts';
 import type { ActionSpec, Executor } from './executor.ts';
@@ -39,7 +40,7 @@ export function commandExecutor(machine: CommandMachine): Executor {
   };
 }
 
-/** A command reads files: its inputs are read whole. */
+/** Reads the inputs of a command. A large one goes from the store to a file, piece by piece. */
 async function hold(
   { inputs }: ActionSpec,
   { blobs }: CommandMachine,
@@ -54,10 +55,12 @@ async function hold(
         items.push(item);
         continue;
       }
-      const { blob, content, ...whose } = item;
-      const bytes = content ?? (await blobs.get(blob.digest));
-      if (bytes === undefined) lost.push(blob.digest);
-      items.push({ ...whose, bytes: bytes ?? new Uint8Array() });
+      const { task, at, blob, content } = item;
+      const { digest } = blob;
+      const isLarge = blob.bytes >= LARGE_BLOB_BYTES;
+      const bytes = content ?? (isLarge ? undefined : await blobs.get(digest));
+      if (bytes === undefined && !isLarge) lost.push(digest);
+      items.push({ task, at, digest, ...(bytes && { bytes }) });
     }
     held[port] = items;
   }

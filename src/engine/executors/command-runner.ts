@@ -7,21 +7,18 @@ import {
   lstat,
   mkdir,
   readdir,
-  readFile,
   realpath,
   writeFile,
 } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { plainName } from '../../plain-text.ts';
+import { entryOf } from '../../present.ts';
 import { PARAMS_FILE } from '../config/command.ts';
 import { fileDigest } from '../files/files.ts';
-import {
-  type ActionResult,
-  type DescribedFailure,
-  type Failure,
-  failed,
-} from '../model/action-result.ts';
-import { byCodeUnit, canonicalJson, type Json, type Named } from '../model/key.ts';
+import { type ActionResult, failed } from '../model/action-result.ts';
+import type { DescribedFailure, Failure } from '../model/failure.ts';
+import { byCodeUnit, canonicalJson, type Digest, type Json, type Named } from '../model/key.ts';
+import type { KeptOutput } from '../model/record.ts';
 import {
   type Argument,
   argumentsOf,
@@ -29,16 +26,17 @@ import {
   formatTooLong,
   listFile,
 } from '../planning/command-line.ts';
-import { codecOf } from '../planning/command-module.ts';
 import { environmentOf, scratchName } from '../planning/external-inputs.ts';
 import { causeOf, watchOutOfMemory } from '../process/out-of-memory.ts';
 import { type Attempt, openAttempt, unlockTree } from '../process/scratch-folder.ts';
 import { type ProgramEnd, runProgram } from '../process/shell.ts';
 import { newNonce } from '../process/supervisor.ts';
 import { StageError } from '../stage.ts';
+import { StoreError } from '../store/store.ts';
 import type { CommandSpec, HeldInput } from './command-spec.ts';
 import type { ActionSpec } from './executor.ts';
 import type { CommandMachine } from './machine.ts';
+import { takeOutput } from './output-file.ts';
 
 /** A command to run for an action. */
 export interface ScratchWork {
@@ -64,11 +62,19 @@ class CommandFailure extends Error {
   }
 }
 
+/** The store has lost a blob that the command reads. */
+class LostInput extends Error {
+  readonly digest: Digest;
+
+  constructor(digest: Digest) {
+    super(`the store has lost ${digest}`);
+    this.digest = digest;
+  }
+}
+
 const because = (cause: DescribedFailure['cause'], message: string): CommandFailure =>
   new CommandFailure({ cause, message });
 
-/** An output file larger than this is refused: blobs are read as a whole. */
-const OUTPUT_BYTES_MAX = 2 ** 30;
 /** Undeclared files and processes that are named; the rest are counted. */
 const EXTRA_SHOWN = 8;
 /** So much of a stage's name begins the name of its scratch folders. */
@@ -97,6 +103,10 @@ export async function runInScratch(work: ScratchWork): Promise<ActionResult> {
     await discard();
     return end;
   } catch (error) {
+    if (error instanceof LostInput) {
+      await discard();
+      return { status: 'lost-inputs', digests: [error.digest] };
+    }
     if (!(error instanceof CommandFailure)) throw error;
     const there = await lstat(attempt.work).catch(() => undefined);
     if (there === undefined) {
@@ -117,7 +127,8 @@ async function runIn(
   const { action, command, machine, signal, log, state, warn } = work;
   const scratch = new Scratch(await realpath(folder), work);
   await scratch.fill().catch((error: unknown) => {
-    if (error instanceof CommandFailure || !(error instanceof Error)) throw error;
+    const isKnown = error instanceof CommandFailure || error instanceof LostInput;
+    if (isKnown || !(error instanceof Error)) throw error;
     throw because('infrastructure', `its scratch folder cannot be filled: ${error.message}`);
   });
   const { places, lists } = scratch;
@@ -178,8 +189,8 @@ class Scratch {
       if (place === null) await this.copyFiles(port);
       else if (place.endsWith('/')) await this.writeList(port, place.slice(0, -1));
       else {
-        const item = this.work.inputs[port][0];
-        if (item && 'bytes' in item) await this.write(place, item.bytes);
+        const item = entryOf(this.work.inputs, port)[0];
+        if (item && 'digest' in item) await this.writeBlob(place, item);
         this.places[port] = [place];
         this.paths[port] = [place];
       }
@@ -196,15 +207,27 @@ class Scratch {
     await writeFile(join(this.folder, path), content, { flag: 'wx' });
   }
 
+  /** @throws LostInput */
+  private async writeBlob(
+    path: string,
+    { digest, bytes }: { readonly digest: Digest; readonly bytes?: Uint8Array },
+  ): Promise<void> {
+    if (bytes) return this.write(path, bytes);
+    this.given.add(path);
+    await mkdir(dirname(join(this.folder, path)), { recursive: true });
+    if (await this.work.machine.blobs.copyTo(digest, join(this.folder, path))) return;
+    throw new LostInput(digest);
+  }
+
   /** A list becomes a folder: a file for each item, and an index that tells whose it is, or what is missing and why. */
   private async writeList(port: string, place: string): Promise<void> {
     const { command, inputs } = this.work;
     const index: Json[] = [];
     const paths: string[] = [];
-    for (const [position, { task, at, ...item }] of inputs[port].entries()) {
-      if ('bytes' in item) {
+    for (const [position, { task, at, ...item }] of entryOf(inputs, port).entries()) {
+      if ('digest' in item) {
         const file = `${position}${command.ends[port] ?? ''}`;
-        await this.write(`${place}/${file}`, item.bytes);
+        await this.writeBlob(`${place}/${file}`, item);
         paths.push(`${place}/${file}`);
         index.push({ task, at, file });
       } else index.push({ task, at, missing: item.missing });
@@ -216,7 +239,7 @@ class Scratch {
 
   /** For `{inputs.x.list}`: a file with one path a line. */
   private async writePaths(port: string): Promise<void> {
-    const paths = this.paths[port];
+    const paths = entryOf(this.paths, port);
     const odd = paths.find((path) => path.includes('\n'));
     if (odd !== undefined) {
       const message = `${plainName(odd)} has a line break in its name, and cannot stand in a list`;
@@ -229,7 +252,7 @@ class Scratch {
   /** Files of the project are copied, and must be what the key says. */
   private async copyFiles(port: string): Promise<void> {
     const paths: string[] = [];
-    const input = this.work.action.inputs[port];
+    const input = entryOf(this.work.action.inputs, port);
     for (const file of 'projectFiles' in input ? input.projectFiles : []) {
       const { name, digest } = file;
       const path = this.work.machine.projectFile(file);
@@ -264,7 +287,7 @@ class Scratch {
   }
 
   /** The declared outputs, as their codecs keep them: equal values give equal bytes. */
-  async outputs(): Promise<Named<Uint8Array>> {
+  async outputs(): Promise<Named<KeptOutput>> {
     const there = await lstat(this.folder).catch(() => undefined);
     if (!there?.isDirectory()) {
       throw because(
@@ -272,7 +295,7 @@ class Scratch {
         'the command removed the folder that it ran in, and its outputs with it',
       );
     }
-    const outputs: Record<string, Uint8Array> = {};
+    const outputs: Record<string, KeptOutput> = {};
     for (const [name, { file, kind }] of Object.entries(this.work.command.outputs)) {
       const path = join(this.folder, file);
       const found = await lstat(path).catch(() => undefined);
@@ -283,13 +306,10 @@ class Scratch {
         const advice = found.isDirectory() ? ': name a file in it, or pack it into one (tar)' : '';
         throw because('outputs', `output ${name} (${file}) is ${what}${advice}`);
       }
-      if (found.size > OUTPUT_BYTES_MAX) {
-        throw because('outputs', `output ${name} is larger than 1 GiB: ${file}`);
-      }
-      const codec = codecOf(kind);
       try {
-        outputs[name] = codec.encode(codec.decode(await readFile(path)));
+        outputs[name] = await takeOutput({ path, kind, size: found.size }, this.work.machine.blobs);
       } catch (error) {
+        if (error instanceof StoreError) throw error;
         const text = error instanceof Error ? error.message : String(error);
         throw because('outputs', `output ${name} (${file}) does not hold ${kind}: ${text}`);
       }

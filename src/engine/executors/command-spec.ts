@@ -1,12 +1,15 @@
 // command-spec.ts — a command as its key tells of it → what is to be run
-import type { AbsentReason, Coordinates, KeyParts, Named, TaskId } from '../model/key.ts';
+import type { AbsentReason, Coordinates, Digest, KeyParts, Named, TaskId } from '../model/key.ts';
 import type { Invocation } from '../planning/plan.ts';
 import type { Arity, CodecKind } from '../stage.ts';
 import type { ActionInput } from './executor.ts';
 
 /** An input with the bytes of its blobs, in matrix order. */
-export type HeldInput = readonly ({ readonly task: TaskId; readonly at: Coordinates } & (
-  | { readonly bytes: Uint8Array }
+export type HeldInput = readonly ({
+  readonly task: TaskId;
+  readonly at: Coordinates;
+} /** `bytes` is absent for a large blob, which the store writes. */ & (
+  | { readonly digest: Digest; readonly bytes?: Uint8Array }
   | { readonly missing: AbsentReason }
 ))[];
 

@@ -25,15 +25,19 @@ export function stampHolds(stamp: Stamp, now: Stamp, clock: number): boolean {
   return sameStamp(stamp, now) && clock - now.mtimeMs > STAMP_SETTLES_MS;
 }
 
+/** What a file is to hold: its content, or what writes that to a new file. */
+export type FileContent = Uint8Array | string | ((draft: string) => Promise<void>);
+
 /** Writes a file so that it is there whole or not at all. Folders are made. */
-export async function writeAtomically(path: string, bytes: Uint8Array | string): Promise<void> {
+export async function writeAtomically(path: string, content: FileContent): Promise<void> {
   makeFolder(dirname(path));
   // A name of its own: with an ending, a long name might be too long.
   const draft = join(dirname(path), `.${randomUUID()}.tmp`);
   try {
-    const file = await open(draft, 'wx');
+    if (typeof content === 'function') await content(draft);
+    const file = await open(draft, typeof content === 'function' ? 'r+' : 'wx');
     try {
-      await file.writeFile(bytes);
+      if (typeof content !== 'function') await file.writeFile(content);
       await file.sync();
     } finally {
       await file.close();

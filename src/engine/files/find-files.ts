@@ -71,7 +71,8 @@ export class FileFinder {
     this.unfit = new Set();
     for (const steps of parseGlob(pattern)) {
       this.visited = new Set();
-      const isAbsolute = steps.length > 1 && steps[0].kind === 'name' && steps[0].name === '';
+      const [first] = steps;
+      const isAbsolute = steps.length > 1 && first?.kind === 'name' && first.name === '';
       const path = isAbsolute ? '/' : this.root;
       const real = realpathSync(path);
       const place = { path, real, name: isAbsolute ? '/' : '', isLinked: false, above: [real] };
@@ -96,6 +97,7 @@ export class FileFinder {
     if (this.visited.has(visit)) return;
     this.visited.add(visit);
     const [step, ...rest] = steps;
+    if (step === undefined) return;
     if (step.kind === 'name') {
       const entry = entryOf(place, step.name);
       if (entry === undefined) return;

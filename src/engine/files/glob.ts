@@ -1,5 +1,7 @@
 // glob.ts — patterns of file names: what is in them, and which names fit
 
+import { elementAt } from '../../present.ts';
+
 /** One step of a pattern: a name as it stands, any folders, or what fits an expression. */
 export type Step =
   | { readonly kind: 'name'; readonly name: string }
@@ -135,8 +137,8 @@ function bracesAt(pattern: string, start: number): Braces | undefined {
     else if (character === '}' && depth > 0) depth -= 1;
     else if (character === '}') {
       const ends = [...commas.slice(1), at];
-      const parts = ends.map((end, n) => pattern.slice(commas[n] + 1, end));
-      const list = parts.length > 1 ? parts : numbersIn(parts[0]);
+      const parts = ends.map((end, n) => pattern.slice(elementAt(commas, n) + 1, end));
+      const list = parts.length > 1 ? parts : numbersIn(parts.join());
       return list && { start, end: at + 1, parts: list };
     }
   }
@@ -146,7 +148,7 @@ function bracesAt(pattern: string, start: number): Braces | undefined {
 /** The numbers of `1..3` or `08..12`, as wide as the wider of the two where one begins with 0. */
 function numbersIn(text: string): readonly string[] | undefined {
   const [, from, to] = /^(\d{1,9})\.\.(\d{1,9})$/.exec(text) ?? [];
-  if (from === undefined) return undefined;
+  if (from === undefined || to === undefined) return undefined;
   const [a, b] = [Number(from), Number(to)];
   const length = Math.abs(b - a) + 1;
   if (length > ALTERNATIVES_MAX) throw new RangeError('its braces give too many names');

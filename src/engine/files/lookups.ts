@@ -186,12 +186,13 @@ export class LookupRecorder {
     }
     this.note(folder, name.toLowerCase());
     const names = byLower.get(name.toLowerCase()) ?? [];
-    if (names.length === 0) return undefined;
+    const [first] = names;
+    if (first === undefined) return undefined;
     // esbuild takes the one that the system lists last, and systems list in an order of their own.
     if (names.length > 1) this.doubt ??= `${folder} has ${names.join(' and ')}`;
-    const kind = kinds.get(names[0]);
+    const kind = kinds.get(first);
     if (kind !== 'link') return { kind: kind === 'folder' ? 'folder' : 'file', link: undefined };
-    const link = this.real(join(folder, names[0]));
+    const link = this.real(join(folder, first));
     if (link === undefined) return undefined;
     return { kind: this.kindAt(link), link };
   }

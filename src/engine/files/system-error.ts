@@ -94,7 +94,7 @@ const CALLS: { readonly [call: string]: string } = {
 /** A sentence about a system error of which nothing else is known: `/x/y cannot be written: the disk is full`. */
 export function systemSentence(error: NodeJS.ErrnoException & { readonly dest?: string }): string {
   const { syscall = '', path, dest } = error;
-  const [call, program] = syscall.split(' ');
+  const [call = '', program] = syscall.split(' ');
   const why = systemWords(error);
   if (call === 'spawn') return `${program ?? path ?? 'a program'} cannot be started: ${why}`;
   const what = dest ?? path;

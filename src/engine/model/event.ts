@@ -1,5 +1,5 @@
 // event.ts — everything that the engine says, and everything that can be wrong with a pipeline
-import type { FailureCause } from './action-result.ts';
+import type { FailureCause } from './failure.ts';
 import type { Digest, Json, Key, Named, TaskId } from './key.ts';
 
 /** A place in a text that a person wrote: pipeline.yaml, or a `--set` on the command line. */

@@ -194,7 +194,7 @@ export function coordinatesAsNamed(task: TaskId, at: Coordinates): Coordinates {
 
 /** The id that a person wrote: `rigl[a,b]`, or `rigl/a/b`, which no shell mangles. */
 export function taskIdFromText(text: string): TaskId {
-  const [stage, ...labels] = text.includes('[') ? [text] : text.split('/');
+  const [stage = '', ...labels] = text.includes('[') ? [text] : text.split('/');
   return taskId(stage, labels);
 }
 

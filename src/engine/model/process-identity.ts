@@ -1,5 +1,7 @@
 // process-identity.ts — tells processes apart, and whether one is alive, dead or unknown
+
 import { readFileSync, readlinkSync } from 'node:fs';
+import { elementAt } from '../../present.ts';
 import type { TaskId } from './key.ts';
 
 /** A process, told apart from any other that ever has its number. */
@@ -57,9 +59,9 @@ export function bootId(): string | undefined {
 /** When a process began, in ticks since the system did: proc(5), field 22. The second field may hold spaces. */
 function startOf(pid: number): string {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state = 'X', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   // Zombie: exited, not yet reaped.
-  return /[ZX]/.test(state) ? 'never' : fields[18];
+  return /[ZX]/.test(state) ? 'never' : elementAt(fields, 18);
 }
 
 /** Whether a process lives, as far as this one can see. */

@@ -19,6 +19,13 @@ export interface Output {
   readonly kind: string;
 }
 
+/** Content and its digest, which was taken once. Without `content` the blob lies in the store already. */
+export interface KeptOutput {
+  readonly digest: Digest;
+  readonly bytes: number;
+  readonly content?: Uint8Array;
+}
+
 /** Who made something, when and with what. Told by `why`, never part of a key. */
 export interface Maker {
   readonly run: string;
@@ -95,13 +102,18 @@ export interface RunRecord {
   /** All params of the pipeline, after presets and `--set`. */
   readonly params?: Named<Json>;
   readonly versions?: Named<string>;
+  /** The axes of each stage, in the order of the labels in its tasks' names. Absent in what older versions wrote. */
+  readonly axes?: Named<readonly string[]>;
+  /** Digest of pipeline.yaml and of each source file that stages were bundled from, by path from the folder of the pipeline. */
+  readonly sources?: Named<Digest>;
 }
 
 /** What is known of a run when it begins. */
 export type RunStart = Required<
   Pick<RunRecord, 'id' | 'host' | 'command' | 'targets' | 'presets' | 'sets' | 'params'>
 > &
-  Required<Pick<RunRecord, 'versions' | 'started' | 'process'>>;
+  Required<Pick<RunRecord, 'versions' | 'started' | 'process'>> &
+  Pick<RunRecord, 'axes' | 'sources'>;
 
 /** What a task said in a run, and how it ended there. */
 export interface TaskLog {

@@ -1,6 +1,8 @@
 // answer-cache.ts — what stage modules declared and answered, by the digest of their bundle: planning asks only what is new
+
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { elementAt } from '../../present.ts';
 import { type EnvironmentMark, markOf, marksHold } from '../files/environment-mark.ts';
 import { writeAtomically } from '../files/files.ts';
 import { canonicalJson, type Digest, digestOf, type Json, type Named } from '../model/key.ts';
@@ -237,8 +239,11 @@ function restoredParams(
   names: readonly string[],
   values: readonly Json[],
 ): Named<Json> {
-  if (fields.length === 1) return values[fields[0]] as Named<Json>;
+  const [first] = fields;
+  if (first !== undefined && fields.length === 1) return values[first] as Named<Json>;
   const params: Record<string, Json> = {};
-  for (const [at, index] of fields.entries()) if (index >= 0) params[names[at]] = values[index];
+  for (const [at, index] of fields.entries()) {
+    if (index >= 0) params[elementAt(names, at)] = elementAt(values, index);
+  }
   return params;
 }

@@ -1,5 +1,6 @@
 // stage-answers.ts — the far side of planning: what a loaded stage module declares, and what it says of params
 
+import { entryOf } from '../../present.ts';
 import { canonicalJson, type Json, type Named } from '../model/key.ts';
 import {
   type Arity,
@@ -74,7 +75,9 @@ function mapped<From, To>(
   named: Named<From>,
   change: (from: From) => To,
 ): Record<string, To> {
-  return Object.fromEntries(namesOf(what, named).map((name) => [name, change(named[name])]));
+  return Object.fromEntries(
+    namesOf(what, named).map((name) => [name, change(entryOf(named, name))]),
+  );
 }
 
 const NOTHING: Omit<ParamsAnswer, 'params'> = {

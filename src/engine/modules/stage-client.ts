@@ -1,6 +1,8 @@
 // stage-client.ts — declarations and answers of stage modules: from the cache, or from processes that load them
+
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { elementAt } from '../../present.ts';
 import type { ModuleRequest, StageCode } from '../bundler/code.ts';
 import type { EnvironmentMark } from '../files/environment-mark.ts';
 import { failure, type Result, success } from '../model/event.ts';
@@ -94,14 +96,14 @@ export class StageClient implements StageAnswers {
     if (open.length > 0) {
       const fresh = await this.batch<ParamsAnswer>(
         code,
-        { ask: 'params', bundle: code.file, given: open.map((at) => given[at].values) },
+        { ask: 'params', bundle: code.file, given: open.map((at) => elementAt(given, at).values) },
         open.length,
         (fault) => ({ params: null, problems: [], files: null, usesTools: false, fault }),
       );
       for (const [index, at] of open.entries()) {
-        const answer = fresh[index];
+        const answer = elementAt(fresh, index);
         answers[at] = answer;
-        if (answer.fault === null) kept.keepParams(keys[at], answer);
+        if (answer.fault === null) kept.keepParams(elementAt(keys, at), answer);
       }
     }
     return answers as readonly ParamsAnswer[];
@@ -119,7 +121,7 @@ export class StageClient implements StageAnswers {
       const names = [...kept.upstream].sort(byCodeUnit);
       const asked = open.map((index): [index: number, question: WorkQuestion, key: string] => {
         const values = names.map((name) => [name, upstream(index, name)] as UpstreamValues[number]);
-        const question = { params: params[index], upstream: values };
+        const question = { params: elementAt(params, index), upstream: values };
         return [index, question, ModuleAnswers.keyOfWork(question)];
       });
       const unknown = asked.filter(([index, , key]) => {
@@ -136,7 +138,8 @@ export class StageClient implements StageAnswers {
       );
       open = [];
       for (const [at, [index, , key]] of unknown.entries()) {
-        const answer = round < WORK_ROUNDS_MAX ? fresh[at] : endless(fresh[at]);
+        const told = elementAt(fresh, at);
+        const answer = round < WORK_ROUNDS_MAX ? told : endless(told);
         answers[index] = answer;
         if (answer.unknown.length > 0) open.push(index);
         else if (answer.fault === null) kept.keepWork(key, answer.work);

@@ -125,7 +125,7 @@ function checkWord({ stage, command }: Commanded, { text, place }: Word, say: Sa
   if (variable !== undefined) {
     complain(text, `no shell reads it: ${insteadOf(variable, known)}`);
   }
-  for (const [whole, room, path] of text.matchAll(
+  for (const [whole, room = '', path] of text.matchAll(
     /(?<!\$)\{([\w-]+)(?:\.([\w-]+(?:\.[\w-]+)*))?\}/g,
   )) {
     if (path === undefined) {
@@ -162,7 +162,7 @@ function nearRoom(word: string): string | undefined {
 }
 
 function insteadOf(name: string, known: ReadonlyMap<string, string>): string {
-  const filled = known.get(name.split('.')[0]);
+  const filled = known.get(name.split('.', 1).join());
   if (filled) return `write \`${filled}\``;
   const last = name.split('.').at(-1) ?? name;
   return `give the stage a param (params: { ${last}: $${name} }) and write \`{params.${last}}\``;
@@ -186,7 +186,7 @@ const JAVASCRIPT = /\b(?:from|import|require\(|import\()\s*["'](\.{1,2}\/[^"']+)
 const SCRIPT_BYTES_MAX = 2 ** 20;
 
 const relativeImports = (text: string, pattern: RegExp): readonly string[] =>
-  [...text.matchAll(pattern)].map(([, path]) => path);
+  [...text.matchAll(pattern)].map(([, path = '']) => path);
 
 /** Modules that are imported at the beginning of a line: those within a function or a `try` may be done without. */
 function pythonImports(text: string): readonly string[] {
@@ -196,15 +196,15 @@ function pythonImports(text: string): readonly string[] {
     const up = dots > 1 ? '../'.repeat(dots - 1) : '';
     return up + module.slice(dots).replaceAll('.', '/');
   };
-  for (const [, modules] of text.matchAll(/^import[ \t]+([^#\n;]+)/gm)) {
-    for (const part of modules.split(',')) paths.push(pathOf(part.trim().split(/\s/)[0]));
+  for (const [, modules = ''] of text.matchAll(/^import[ \t]+([^#\n;]+)/gm)) {
+    for (const part of modules.split(',')) paths.push(pathOf(part.trim().split(/\s/, 1).join()));
   }
-  for (const [, module, names] of text.matchAll(
+  for (const [, module = '', names = ''] of text.matchAll(
     /^from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*|[^#;\n]*)/gm,
   )) {
     paths.push(pathOf(module));
     for (const name of names.replace(/^\(|#.*$/gm, '').split(',')) {
-      const [word] = name.trim().split(/\s/);
+      const [word = ''] = name.trim().split(/\s/);
       if (/^\w+$/.test(word)) paths.push(posix.join(pathOf(module), word));
     }
   }

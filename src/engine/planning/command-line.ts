@@ -1,5 +1,7 @@
 // command-line.ts — the arguments of a command, filled in, and what to say where they are more than the system takes
+
 import { plainName } from '../../plain-text.ts';
+import { entryOf } from '../../present.ts';
 import { REFERENCE } from '../config/command.ts';
 import { joinDotted, splitDotted } from '../config/dotted.ts';
 import { canonicalJson, type Json, type Named } from '../model/key.ts';
@@ -27,7 +29,7 @@ const ARGUMENT_BYTES_MAX = 131_072;
 /** The inputs whose paths a command wants in a file: those of its `{inputs.x.list}`. */
 export function listsIn(argv: readonly string[]): readonly string[] {
   const ports = argv.flatMap((argument) =>
-    [...argument.matchAll(REFERENCE)].flatMap(([, room, path]) =>
+    [...argument.matchAll(REFERENCE)].flatMap(([, room, path = '']) =>
       room === 'inputs' && path.endsWith('.list') ? [path.slice(0, -'.list'.length)] : [],
     ),
   );
@@ -43,22 +45,23 @@ export function argumentsOf(
   { params, places, lists }: Fillings,
 ): readonly Argument[] {
   const values = (room: string, path: string): readonly string[] => {
-    const [name, ...rest] = splitDotted(path);
-    if (room === 'outputs') return [outputs[name].file];
+    const [name = '', ...rest] = splitDotted(path);
+    if (room === 'outputs') return [entryOf(outputs, name).file];
     if (room === 'params') return [paramText(params, [name, ...rest])];
     // In commands of earlier versions `list` meant nothing.
     const list = rest[0] === 'list' ? lists[name] : undefined;
-    return list === undefined ? places[name] : [list];
+    return list === undefined ? entryOf(places, name) : [list];
   };
   return argv.flatMap((argument): readonly Argument[] => {
     const whole = [...argument.matchAll(REFERENCE)];
-    const from = whole[0]?.[0];
+    const [from, room = '', path = ''] = whole[0] ?? [];
     if (whole.length === 1 && from === argument) {
-      return values(whole[0][1], whole[0][2]).map((text) => ({ text, from }));
+      return values(room, path).map((text) => ({ text, from }));
     }
     const text = argument.replace(REFERENCE, (reference, room: string, path: string) => {
       const given = values(room, path);
-      if (given.length === 1) return given[0];
+      const [only] = given;
+      if (only !== undefined && given.length === 1) return only;
       throw new StageError(
         `${reference} is ${given.length} files: let it be an argument by itself, and it becomes one for each`,
       );
@@ -108,7 +111,7 @@ function formatTotalTooLong(argv: readonly Argument[], env: Named<string>): stri
     0,
   );
   const [largest] = [...sizes].sort(([, a], [, b]) => b.bytes - a.bytes);
-  const [from, { words, bytes }] = largest;
+  const [from, { words, bytes }] = largest ?? [undefined, { words: 0, bytes: 0 }];
   const which =
     from === undefined ? '' : `; ${from} became ${count(words)} of them, of ${count(bytes)} bytes`;
   const total = `the command line has ${count(argv.length)} arguments of ${count(all)} bytes, beside ${count(around)} bytes of environment`;

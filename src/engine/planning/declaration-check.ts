@@ -1,6 +1,7 @@
 // declaration-check.ts — whether what pipeline.yaml says of a stage fits what its module declares
 
 import { didYouMean } from '../../hint.ts';
+import { entryOf } from '../../present.ts';
 import type { InputConfig } from '../config/input.ts';
 import type { StageConfig } from '../config/stage-config.ts';
 import type { DeclaredInput, StageModule } from '../worker/declaration.ts';
@@ -36,7 +37,7 @@ export function checkFit(
   for (const [port, input] of stage.inputs) {
     const known = Object.keys(declaration.inputs);
     if (known.includes(port))
-      checkKinds(stage, port, input, declaration.inputs[port], modules, say);
+      checkKinds(stage, port, input, entryOf(declaration.inputs, port), modules, say);
     else say(`${who} has no input \`${port}\``, input.named, didYouMean(port, known));
   }
   for (const [port, declared] of Object.entries(declaration.inputs)) {

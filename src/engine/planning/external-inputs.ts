@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { plainName } from '../../plain-text.ts';
+import { elementAt, entryOf } from '../../present.ts';
 import { type CommandConfig, looksLikePath, type Word } from '../config/command.ts';
 import type { InputConfig } from '../config/input.ts';
 import type { StageConfig } from '../config/stage-config.ts';
@@ -132,7 +133,7 @@ class ExternalInputResolver {
       this.reportMissing({ message, place: files.place, hint: found.hint });
       return [];
     }
-    const single = ['one', 'optional'].includes(task.inputs[port].arity);
+    const single = ['one', 'optional'].includes(entryOf(task.inputs, port).arity);
     if (found.length > 1 && single && !stage.command) {
       const message = `input \`${port}\` of stage \`${stage.name}\` takes one file, but ${found.length} fit \`${pattern}\``;
       this.say({
@@ -160,7 +161,7 @@ class ExternalInputResolver {
     }
     const layout = [...stage.inputs].map(([port, config]) => [
       port,
-      config.files ? null : this.placeOf(port, config, inputs[port]),
+      config.files ? null : this.placeOf(port, config, entryOf(inputs, port)),
     ]);
     const invocation = { path, env: Object.fromEntries(env) as Named<string | null> };
     const fingerprints: Record<string, string> = {};
@@ -188,14 +189,16 @@ class ExternalInputResolver {
   private placeOf(port: string, { as, from }: InputConfig, { arity }: Binding): string {
     const named = typeof as?.value === 'string' ? as.value : undefined;
     if (isList(arity)) return `${named ?? port}/`;
-    return named ?? `${port}${ENDS[this.kindOf(from[0])]}`;
+    return named ?? `${port}${ENDS[this.kindOf(elementAt(from, 0))]}`;
   }
 
   private endsOf(stage: StageConfig, inputs: Named<Binding>): Named<string> {
     const lists = [...stage.inputs].filter(
-      ([port, { files }]) => files === null && isList(inputs[port].arity),
+      ([port, { files }]) => files === null && isList(entryOf(inputs, port).arity),
     );
-    return Object.fromEntries(lists.map(([port, { from }]) => [port, ENDS[this.kindOf(from[0])]]));
+    return Object.fromEntries(
+      lists.map(([port, { from }]) => [port, ENDS[this.kindOf(elementAt(from, 0))]]),
+    );
   }
 
   private kindOf({ stage, output }: InputConfig['from'][number]): CodecKind {
@@ -212,10 +215,12 @@ class ExternalInputResolver {
     ]);
     const given = Object.entries(command.inputs).flatMap(([port, place]) =>
       place === null
-        ? (inputs[port].files ?? []).map(({ name }) => ['input', port, scratchName(port, name)])
-        : [['input', port, place.replace(/\/$/, '')]],
+        ? (entryOf(inputs, port).files ?? []).map(
+            ({ name }) => ['input', port, scratchName(port, name)] as const,
+          )
+        : [['input', port, place.replace(/\/$/, '')] as const],
     );
-    const lists = command.lists.map((port) => ['list of input', port, listFile(port)]);
+    const lists = command.lists.map((port) => ['list of input', port, listFile(port)] as const);
     for (const [noun, name, path] of [...given, ...lists, ...outputs]) {
       const owner = owners.get(path);
       const who = `${noun} \`${name}\``;
@@ -231,7 +236,7 @@ class ExternalInputResolver {
   /** A list has one path a line. */
   private checkLists(stage: StageConfig, { lists }: Invocation, inputs: Named<Binding>): void {
     for (const port of lists) {
-      const odd = inputs[port].files?.find(({ name }) => name.includes('\n'));
+      const odd = entryOf(inputs, port).files?.find(({ name }) => name.includes('\n'));
       if (odd === undefined) continue;
       const message = `\`${plainName(odd.name)}\` has a line break in its name, and cannot stand in the list of input \`${port}\` of stage \`${stage.name}\``;
       this.say({

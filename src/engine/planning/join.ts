@@ -1,5 +1,6 @@
 // join.ts — which upstream tasks an input takes
 
+import { elementAt, entryOf } from '../../present.ts';
 import type { InputConfig, InputSource } from '../config/input.ts';
 import type { Point } from '../config/matrix.ts';
 import type { StageConfig } from '../config/stage-config.ts';
@@ -76,9 +77,10 @@ export class Joiner {
     links: readonly Link[],
   ): void {
     const message = `input \`${port}\` of stage \`${stage.name}\` takes one blob, but ${links.length} tasks of ${names(from)} fit`;
-    const axes = Object.keys(links[0].at).filter((axis) => !stage.axes.has(axis));
+    const axes = Object.keys(elementAt(links, 0).at).filter((axis) => !stage.axes.has(axis));
     const open = axes.filter((axis) => !where.get(axis)?.single).map((axis) => `${axis}: …`);
-    const source = `${from[0].stage}.${from[0].output}`;
+    const first = elementAt(from, 0);
+    const source = `${first.stage}.${first.output}`;
     const narrowed = `narrow it: ${port}: { from: ${source}, where: { ${open.join(', ')} } }`;
     const hint = open.length > 0 ? narrowed : 'the tasks of a union must not share coordinates';
     this.say(message, place, hint);
@@ -88,11 +90,11 @@ export class Joiner {
   private tellEmptyJoins(stage: StageConfig): void {
     for (const [port, points] of this.emptyJoins) {
       const config = stage.inputs.get(port) as InputConfig;
-      const labels = [...points[0].values()].map(({ label }) => label);
+      const labels = [...elementAt(points, 0).values()].map(({ label }) => label);
       const more = points.length - 1;
       const others = more > 0 ? ` and of ${more} other task${more > 1 ? 's' : ''}` : '';
       const message = `input \`${port}\` of ${taskId(stage.name, labels)}${others} finds no task of ${names(config.from)}`;
-      this.say(message, config.place, this.whyEmpty(points[0], config));
+      this.say(message, config.place, this.whyEmpty(elementAt(points, 0), config));
     }
     this.emptyJoins.clear();
   }
@@ -128,7 +130,7 @@ export class Joiner {
     if (known) return known;
     const index = new Map<string, Joinable[]>();
     for (const task of this.byStage.get(stage) ?? []) {
-      const key = joinKey(axes.map((axis) => task.at[axis]));
+      const key = joinKey(axes.map((axis) => entryOf(task.at, axis)));
       const entry = index.get(key);
       if (entry) entry.push(task);
       else index.set(key, [task]);

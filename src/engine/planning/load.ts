@@ -1,7 +1,9 @@
 // load.ts — from a folder with a pipeline.yaml to a plan, or everything that is wrong on the way
+
 import { existsSync, type Stats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { elementAt } from '../../present.ts';
 import type { Bundles, ModuleRequest, Sources, StageCode } from '../bundler/code.ts';
 import { bundleAnywhere } from '../bundler/spare-bundles.ts';
 import { type Pipeline, readPipelineParts } from '../config/config.ts';
@@ -143,10 +145,11 @@ async function loadModules(
     const code = codes.get(stage.run);
     return code && (await client.declaration(code, requestOf(stage)));
   });
-  const names = [...stages.keys()];
+  const asked = [...stages.values()];
   for (const [at, module] of (await Promise.all(declared)).entries()) {
-    if (module?.ok) modules.set(names[at], module.value);
-    else mistakes.add(module?.diagnostics ?? [], stages.get(names[at]));
+    const stage = elementAt(asked, at);
+    if (module?.ok) modules.set(stage.name, module.value);
+    else mistakes.add(module?.diagnostics ?? [], stage);
   }
   return { stages: modules, sources };
 }

@@ -1,4 +1,5 @@
 // plan.ts — every task of a pipeline, in order
+import { entryOf } from '../../present.ts';
 import type { OutputFile } from '../config/command.ts';
 import { escapeGlob } from '../files/glob.ts';
 import type { Coordinates, Json, Named, TaskId } from '../model/key.ts';
@@ -110,11 +111,11 @@ export interface PlanWithoutTools extends Plan {
 /** A path with the task's labels in place of `{axis}`. */
 export const fillPath = (path: string, at: Coordinates): string =>
   path.replace(/\{([\w-]+)\}/g, (whole, axis: string) =>
-    Object.hasOwn(at, axis) ? at[axis] : whole,
+    Object.hasOwn(at, axis) ? entryOf(at, axis) : whole,
   );
 
 /** A pattern with the task's labels in place of `{axis}`. They are names: nothing in them is a wildcard. */
 export const fillPattern = (pattern: string, at: Coordinates): string =>
   pattern.replace(/(?<!\\)\{([\w-]+)\}/g, (whole, axis: string) =>
-    Object.hasOwn(at, axis) ? escapeGlob(at[axis]) : whole,
+    Object.hasOwn(at, axis) ? escapeGlob(entryOf(at, axis)) : whole,
   );

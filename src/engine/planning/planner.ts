@@ -1,4 +1,5 @@
 // planner.ts — a Pipeline and its stages' declarations → a plan, or everything that is wrong
+import { elementAt } from '../../present.ts';
 import type { Pipeline } from '../config/config.ts';
 import { FILE_NAME_BYTES_MAX, longName } from '../config/input.ts';
 import { type Point, pointsOf } from '../config/matrix.ts';
@@ -240,14 +241,14 @@ class Planner {
       const sound = drafts.filter((draft) => !this.refused.has(draft));
       const params = sound.map((draft) => draft.params);
       const lookup = (index: number, name: string): Json | undefined =>
-        upstream.of(sound[index].inputs)(name);
+        upstream.of(elementAt(sound, index).inputs)(name);
       return { stage, sound, said: await this.answers.work(module, params, lookup) };
     });
     for (const { stage, sound, said } of await Promise.all(answered)) {
       this.judged = stage.name;
       for (const [at, { work, fault }] of said.entries()) {
         if (fault) this.say(...formatFault(stage, fault));
-        else sound[at].work = work;
+        else elementAt(sound, at).work = work;
       }
     }
   }
@@ -281,7 +282,7 @@ async function askOnce(
 ): Promise<ReadonlyMap<string, ParamsAnswer>> {
   const distinct = new Map(open.map(({ given }) => [given.text, given]));
   const said = await answers.params(module, [...distinct.values()]);
-  return new Map([...distinct.keys()].map((text, at) => [text, said[at]]));
+  return new Map([...distinct.keys()].map((text, at) => [text, elementAt(said, at)]));
 }
 
 const taken = (params: Named<Json>): ParamsAnswer => ({

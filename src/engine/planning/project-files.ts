@@ -88,9 +88,10 @@ export class ProjectFiles {
       isPattern && name === pattern && !found.some((file) => file.name === name)
         ? this.finder.find(escapeGlob(name))
         : [];
-    if (itself.length > 0 && found.length > 0) {
+    const [first] = found;
+    if (itself.length > 0 && first !== undefined) {
       const hint = `\`${escapeGlob(name)}\` is the file alone`;
-      return { message: `\`${name}\` is a file and a pattern that fits ${found[0].name}`, hint };
+      return { message: `\`${name}\` is a file and a pattern that fits ${first.name}`, hint };
     }
     if (found.length + itself.length > 0) return [...found, ...itself];
     const relativeTo = 'paths are relative to the folder of pipeline.yaml';

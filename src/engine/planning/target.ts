@@ -1,6 +1,7 @@
 // target.ts — what a person names on the command line → tasks
 
 import { didYouMean } from '../../hint.ts';
+import { elementAt, entryOf } from '../../present.ts';
 import { type Diagnostic, failure, type Result, success } from '../model/event.ts';
 import { type TaskId, taskIdFromText } from '../model/key.ts';
 import type { Plan, Task } from './plan.ts';
@@ -20,12 +21,18 @@ export function restrict(plan: Plan, targets: Iterable<TaskId>): Plan {
   return { ...plan, tasks };
 }
 
+/** A task as targets name it. */
+export type NamedTask = Pick<Task, 'id' | 'stage' | 'at'>;
+
 /** The tasks that a target names: a stage, `stage[axis=value,…]`, a task id, or `stage/label/…`. */
-export function selectTasks(plan: Plan, target: string): Result<readonly TaskId[]> {
+export function selectTasks(
+  plan: { readonly tasks: ReadonlyMap<TaskId, NamedTask> },
+  target: string,
+): Result<readonly TaskId[]> {
   const asId = taskIdFromText(target);
   if (plan.tasks.has(asId)) return success([asId]);
   const match = /^([\w-]+)(?:\[([^\]]*)\])?$/.exec(target);
-  const stage = match?.[1] ?? target.split('/')[0];
+  const stage = match?.[1] ?? target.split('/', 1).join();
   const ofStage = [...plan.tasks.values()].filter((task) => task.stage === stage);
   if (ofStage.length === 0) {
     const known = new Set([...plan.tasks.values()].map((task) => task.stage));
@@ -45,17 +52,17 @@ export function selectTasks(plan: Plan, target: string): Result<readonly TaskId[
 
 /** Which condition of a selection no task of the stage meets. */
 function selectionProblem(
-  tasks: readonly Task[],
+  tasks: readonly NamedTask[],
   conditions: readonly (readonly [axis: string, label: string])[],
   target: string,
 ): Diagnostic {
-  const [{ stage, at }] = tasks;
+  const { stage, at } = elementAt(tasks, 0);
   for (const [axis, label] of conditions) {
     if (!Object.hasOwn(at, axis)) {
       const hint = didYouMean(axis, Object.keys(at));
       return { message: `stage \`${stage}\` has no axis \`${axis}\``, hint };
     }
-    const known = new Set(tasks.map((task) => task.at[axis]));
+    const known = new Set(tasks.map((task) => entryOf(task.at, axis)));
     if (known.has(label)) continue;
     const hint = didYouMean(label, known);
     return { message: `axis \`${axis}\` of stage \`${stage}\` has no value \`${label}\``, hint };

@@ -1,5 +1,6 @@
 // task-params.ts — the params of each task, as its stage's schema and its own check take them
 
+import { entryOf } from '../../present.ts';
 import { type Located, locatedMap, partAt } from '../config/located.ts';
 import type { Point } from '../config/matrix.ts';
 import { fillAxes, lookupIn } from '../config/reference.ts';
@@ -58,7 +59,7 @@ export class ParamsReader {
       const axis = stage.command ? undefined : point.get(name);
       const given = stage.params.get(name);
       if (Object.hasOwn(filled, name)) {
-        fields.set(name, { value: filled[name], place: stage.place });
+        fields.set(name, { value: entryOf(filled, name), place: stage.place });
       } else if (axis) fields.set(name, axis.located);
       else if (given) {
         const known = fillAxes(given, (path, at) => valueAt(point, path, at));
@@ -152,7 +153,7 @@ function lookupPath(located: Located, path: readonly (string | number)[]): Locat
 }
 
 function valueAt(point: Point, path: readonly string[], at: Place): Result<Located> {
-  const [axis, ...rest] = path;
+  const [axis = '', ...rest] = path;
   const value = point.get(axis);
   if (value === undefined)
     return failure({ message: `this task has no axis \`${axis}\``, place: at });

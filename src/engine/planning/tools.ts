@@ -1,4 +1,5 @@
 // tools.ts — what tasks run beside their bundles: found before they are keyed
+import { elementAt } from '../../present.ts';
 import { failure, type Result, success } from '../model/event.ts';
 import type { TaskId } from '../model/key.ts';
 import type { StageClient } from '../modules/stage-client.ts';
@@ -28,7 +29,7 @@ export async function withTools(
       continue;
     }
     for (const [at, task] of asking.entries()) {
-      tasks.set(task.id, { ...task, tools: found[at] } satisfies Task);
+      tasks.set(task.id, { ...task, tools: elementAt(found, at) } satisfies Task);
     }
   }
   return success({ ...plan, tasks: tasks satisfies ReadonlyMap<TaskId, Task> });

@@ -1,7 +1,7 @@
 // failure-message.ts — failures in words
 import { plainLog } from '../../plain-text.ts';
-import type { Failure, ProcessEnd } from '../model/action-result.ts';
 import type { TaskError } from '../model/event.ts';
+import type { Failure, ProcessEnd } from '../model/failure.ts';
 import { memoryLine } from './out-of-memory.ts';
 import { quotedWord } from './shell.ts';
 

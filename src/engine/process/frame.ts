@@ -38,7 +38,8 @@ export function frameReader<Message>(
     total += chunk.length;
     while (total >= wanted) {
       // Joined once a message, however many chunks it came in.
-      const all = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, total);
+      const [first] = chunks;
+      const all = first && chunks.length === 1 ? first : Buffer.concat(chunks, total);
       const junk = inBody ? 0 : junkBefore(all);
       if (junk > 0) {
         chunks = [all.subarray(junk)];

@@ -1,5 +1,7 @@
 // lines.ts — what a program prints, as lines: in linear time and bounded memory, whatever it prints
 
+import { elementAt } from '../../present.ts';
+
 /** Who hears the lines. */
 export interface LineListener {
   /** A line, without its end. One that was overwritten by way of `\r` comes as its last state. */
@@ -124,7 +126,7 @@ export function progressOf(state: string): { done: number; of: number; note: str
 /** How much of some bytes is left when a character that the end cuts in two goes. */
 function wholeLength(bytes: Uint8Array): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
-    const byte = bytes[bytes.length - back];
+    const byte = elementAt(bytes, bytes.length - back);
     if (byte < 0x80) break;
     if (byte < 0xc0) continue;
     const wants = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
@@ -153,7 +155,7 @@ function lenient(bytes: Uint8Array): string {
       at += length;
       continue;
     }
-    text += `${strict.decode(bytes.subarray(from, at))}\\x${bytes[at].toString(16)}`;
+    text += `${strict.decode(bytes.subarray(from, at))}\\x${elementAt(bytes, at).toString(16)}`;
     at += 1;
     from = at;
   }
@@ -162,7 +164,7 @@ function lenient(bytes: Uint8Array): string {
 
 /** Length of the UTF-8 sequence at a place; 0 where there is none. */
 function sequenceLength(bytes: Uint8Array, at: number): number {
-  const first = bytes[at];
+  const first = elementAt(bytes, at);
   if (first < 0x80) return 1;
   const length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 0;
   if (length === 0 || at + length > bytes.length) return 0;

@@ -1,7 +1,7 @@
 // out-of-memory.ts — whether a process ended because memory ran out
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FailureCause, ProcessEnd } from '../model/action-result.ts';
+import type { FailureCause, ProcessEnd } from '../model/failure.ts';
 
 /** What V8, Python, C++, and libraries for GPUs print when memory runs out. */
 const OUT_OF_MEMORY =

@@ -43,7 +43,7 @@ export function liveProcess(pid: number): LiveProcess | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The second field is the program's name, which may hold anything.
-    const [state, parent, group, session, ...rest] = stat
+    const [state = 'X', parent, group, session, ...rest] = stat
       .slice(stat.lastIndexOf(')') + 2)
       .split(' ');
     if (/[ZX]/.test(state)) return undefined;

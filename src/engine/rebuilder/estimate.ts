@@ -1,12 +1,13 @@
 // estimate.ts — how long a make would take, from what tasks like these took before
 
+import { elementAt } from '../../present.ts';
 import type { Policy } from '../config/policy.ts';
 import { canonicalJson, type Digest, type TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { upstreamOf } from '../planning/visit-order.ts';
 import type { Store } from '../store/store.ts';
-import type { Forecast } from './action.ts';
+import type { Forecast } from './forecast.ts';
 import { type Capacity, type ScheduledTask, simulatedSeconds } from './simulate.ts';
 
 /** A guess at what a make would cost. */
@@ -155,7 +156,9 @@ async function sampleTraces(plan: Plan, store: Store): Promise<readonly ActionRe
 /** At most `most` items, evenly spaced. */
 function spread<T>(items: readonly T[], most: number): readonly T[] {
   if (items.length <= most) return items;
-  return Array.from({ length: most }, (_, i) => items[Math.floor((i * items.length) / most)]);
+  return Array.from({ length: most }, (_, i) =>
+    elementAt(items, Math.floor((i * items.length) / most)),
+  );
 }
 
 function sumBy<K>(
@@ -180,7 +183,7 @@ function sumBy<K>(
   return sums;
 }
 
-const stageOf = (task: string): string => task.split('[', 1)[0];
+const stageOf = (task: string): string => task.split('[', 1).join();
 
 /**
  * Numbers for tasks that will have the same key, though their inputs are not made yet: the same code, params and

@@ -32,7 +32,7 @@ export async function nearestTrace(
   return nearest;
 }
 
-const stageOf = (task: TaskId): string => task.split('[', 1)[0];
+const stageOf = (task: TaskId): string => task.split('[', 1).join();
 
 /** What a task was before it had the key that it has, as the history tells; undefined when it had no other. */
 export async function predecessor(

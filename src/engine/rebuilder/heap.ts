@@ -1,4 +1,6 @@
 // heap.ts — a binary heap
+
+import { elementAt } from '../../present.ts';
 /** Items of which the first, by an order, is at hand. */
 export class Heap<T> {
   private readonly items: T[] = [];
@@ -14,14 +16,17 @@ export class Heap<T> {
   }
 
   get first(): T {
-    return this.items[0];
+    return elementAt(this.items, 0);
   }
 
   add(one: T): void {
     const { items, before } = this;
     let at = items.push(one) - 1;
-    for (let up = (at - 1) >> 1; at > 0 && before(one, items[up]); up = (at - 1) >> 1) {
-      items[at] = items[up];
+    while (at > 0) {
+      const up = (at - 1) >> 1;
+      const parent = elementAt(items, up);
+      if (!before(one, parent)) break;
+      items[at] = parent;
       at = up;
     }
     items[at] = one;
@@ -30,15 +35,19 @@ export class Heap<T> {
   /** Takes the first out; there must be one. */
   take(): T {
     const { items, before } = this;
-    const first = items[0];
+    const first = elementAt(items, 0);
     const last = items.pop() as T;
     if (items.length === 0) return first;
     let at = 0;
     for (;;) {
       let down = 2 * at + 1;
-      if (down + 1 < items.length && before(items[down + 1], items[down])) down += 1;
-      if (down >= items.length || !before(items[down], last)) break;
-      items[at] = items[down];
+      if (down >= items.length) break;
+      const next = down + 1;
+      if (next < items.length && before(elementAt(items, next), elementAt(items, down)))
+        down = next;
+      const child = elementAt(items, down);
+      if (!before(child, last)) break;
+      items[at] = child;
       at = down;
     }
     items[at] = last;

@@ -55,8 +55,9 @@ export function skipReason(
   missing: Known['missing'],
 ): MissingOutput | undefined {
   const missingOutputs = broken.flatMap((id) => missing.get(id) ?? []);
-  if (missingOutputs.length === 0) return undefined;
-  const { because } = missingOutputs.find(({ allowed }) => !allowed) ?? missingOutputs[0];
+  const cause = missingOutputs.find(({ allowed }) => !allowed) ?? missingOutputs[0];
+  if (cause === undefined) return undefined;
+  const { because } = cause;
   const allowed =
     missingOutputs.length === broken.length && missingOutputs.every((one) => one.allowed);
   const message = `it needs ${because}, which failed`;

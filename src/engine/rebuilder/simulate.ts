@@ -1,4 +1,5 @@
 // simulate.ts — how long tasks take together, on so many slots and with so many named resources
+import { elementAt } from '../../present.ts';
 import { Heap } from './heap.ts';
 
 /** A task as far as a schedule goes. */
@@ -37,14 +38,15 @@ export function simulatedSeconds(
     { readonly takes: ScheduledTask['resources']; heap: Heap<Ready> }
   >();
   const enqueue = (at: number): void => {
-    const takes = tasks[at].resources;
+    const takes = elementAt(tasks, at).resources;
     const name = JSON.stringify([...takes].sort());
     const known = ready.get(name) ?? { takes, heap: new Heap<Ready>(isMoreUrgent) };
-    known.heap.add({ at, urgency: urgency[at] });
+    known.heap.add({ at, urgency: elementAt(urgency, at) });
     ready.set(name, known);
   };
   const change = (at: number, sign: 1 | -1): void => {
-    for (const [name, n] of tasks[at].resources) left.set(name, (left.get(name) ?? 0) + sign * n);
+    for (const [name, n] of elementAt(tasks, at).resources)
+      left.set(name, (left.get(name) ?? 0) + sign * n);
   };
   const next = (): number | undefined => {
     let best: Heap<Ready> | undefined;
@@ -62,15 +64,16 @@ export function simulatedSeconds(
       const at = next();
       if (at === undefined) break;
       change(at, -1);
-      running.add({ at, end: now + tasks[at].seconds });
+      running.add({ at, end: now + elementAt(tasks, at).seconds });
     }
     if (running.size === 0) return now;
     const { at, end } = running.take();
     now = end;
     change(at, 1);
-    for (const one of dependents[at]) {
-      waiting[one] -= 1;
-      if (waiting[one] === 0) enqueue(one);
+    for (const one of elementAt(dependents, at)) {
+      const left = elementAt(waiting, one) - 1;
+      waiting[one] = left;
+      if (left === 0) enqueue(one);
     }
   }
 }
@@ -82,14 +85,18 @@ const isMoreUrgent = (a: Ready, b: Ready): boolean =>
 function longestWays(tasks: readonly ScheduledTask[]): readonly number[] {
   const ways = tasks.map(() => 0);
   for (let at = tasks.length - 1; at >= 0; at--) {
-    ways[at] += tasks[at].seconds;
-    for (const before of tasks[at].after) ways[before] = Math.max(ways[before], ways[at]);
+    const { seconds, after } = elementAt(tasks, at);
+    const way = elementAt(ways, at) + seconds;
+    ways[at] = way;
+    for (const before of after) ways[before] = Math.max(elementAt(ways, before), way);
   }
   return ways;
 }
 
 function dependentsOf(tasks: readonly ScheduledTask[]): readonly (readonly number[])[] {
   const dependents: number[][] = tasks.map(() => []);
-  for (const [at, { after }] of tasks.entries()) for (const one of after) dependents[one].push(at);
+  for (const [at, { after }] of tasks.entries()) {
+    for (const one of after) elementAt(dependents, one).push(at);
+  }
   return dependents;
 }

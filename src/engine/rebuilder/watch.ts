@@ -14,7 +14,7 @@ import { canonicalJson, type Digest, digestOf, type Json, type Key } from '../mo
 import type { Loaded } from '../planning/load.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import type { Store } from '../store/store.ts';
-import { forecast } from './action.ts';
+import { forecast } from './forecast.ts';
 
 /** Where a pipeline is. */
 export interface WatchedPlace {

@@ -4,6 +4,7 @@ import type { Digest, Key, TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Task } from '../planning/plan.ts';
 import { type Action, actionOf, decide } from '../rebuilder/action.ts';
+import { decisionOf } from '../rebuilder/settle.ts';
 import type { Leases } from '../store/leases.ts';
 import { type Attempts, type AttemptsEnd, isInfeasible, untried } from './attempts.ts';
 import type { Hits } from './hits.ts';
@@ -40,7 +41,9 @@ export interface Making {
 }
 
 /** Why bytes that a task made cannot be had again. */
-class OtherBytes extends Error {}
+export class OtherBytesError extends Error {
+  override readonly name = 'OtherBytesError';
+}
 
 /** An action whose inputs are there, and are not found, is given up after so many attempts. */
 const LOOKS_MAX = 3;
@@ -73,7 +76,10 @@ export class ActionMaker {
 
   private async decideAndRun(action: Action, forced: boolean): Promise<Made> {
     const verdict = await decide(action, this.context.store, forced);
-    return verdict.hit ? this.reuse(action, verdict.trace) : this.run(action, verdict.reason);
+    const decision = decisionOf(action, verdict);
+    return decision.kind === 'run'
+      ? this.run(action, decision.reason)
+      : this.reuse(action, decision.trace);
   }
 
   private async run(action: Action, reason: Reason): Promise<Made> {
@@ -162,7 +168,7 @@ export class ActionMaker {
     // This look verifies: what is damaged is dropped, and a file from outside is fetched again.
     const lost: Digest[] = [];
     for (const digest of digests) {
-      if ((await store.blobs.get(digest)) === undefined) lost.push(digest);
+      if (!(await store.blobs.verify(digest))) lost.push(digest);
     }
     const rebuilt = [...staging.makersOf(task, lost)].map(async ([id, digest]) =>
       (await this.rebuildBlob(id, digest)) ? [] : [id],
@@ -171,7 +177,7 @@ export class ActionMaker {
       const blocking = (await Promise.all(rebuilt)).flat();
       return blocking.length > 0 ? this.skip(task, blocking) : undefined;
     } catch (error) {
-      if (error instanceof OtherBytes) return this.fail(task, error.message);
+      if (error instanceof OtherBytesError) return this.fail(task, error.message);
       throw error;
     }
   }
@@ -183,25 +189,17 @@ export class ActionMaker {
   }
 
   /**
-   * A blob that a task made, verified; it is made again where it was lost.
-   * @returns the bytes, or why they cannot be had; undefined when the task could not be made
+   * Sees to it that a blob which a task made is there and whole: it is made again where it was lost. False when that could
+   * not be.
+   * @throws OtherBytesError when the task gave other bytes than before
    */
-  async bytesOf(
-    maker: TaskId,
-    digest: Digest,
-  ): Promise<Uint8Array | { readonly why: string } | undefined> {
-    const { store } = this.context;
-    const known = await store.blobs.get(digest);
-    if (known) return known;
-    try {
-      return (await this.rebuildBlob(maker, digest)) ? await store.blobs.get(digest) : undefined;
-    } catch (error) {
-      if (error instanceof OtherBytes) return { why: error.message };
-      throw error;
-    }
+  async ensure(maker: TaskId, digest: Digest): Promise<boolean> {
+    const { blobs } = this.context.store;
+    if (await blobs.verify(digest)) return true;
+    return (await this.rebuildBlob(maker, digest)) && blobs.verify(digest);
   }
 
-  /** Makes a blob again. False when its task was not made: it failed, or the run ends. @throws OtherBytes */
+  /** Makes a blob again. False when its task was not made: it failed, or the run ends. @throws OtherBytesError */
   private async rebuildBlob(maker: TaskId, digest: Digest): Promise<boolean> {
     const task = this.context.plan.tasks.get(maker) as Task;
     const lost = Object.entries(this.parts.state.traces.get(maker)?.outputs ?? {})
@@ -213,7 +211,7 @@ export class ActionMaker {
       ? 'it is inexact: make again to go on from what it gave'
       : 'is it a pure function of its params and inputs?';
     const short = digest.slice(0, 12);
-    throw new OtherBytes(
+    throw new OtherBytesError(
       `${maker} was made again and gave other bytes than before (${short} is lost): ${why}`,
     );
   }

@@ -1,7 +1,7 @@
 // attempts.ts — gives an action its attempts: a slot, resources, the lease, and another try
 
-import type { Failure } from '../model/action-result.ts';
 import type { Reason } from '../model/event.ts';
+import type { Failure } from '../model/failure.ts';
 import type { Digest, TaskId } from '../model/key.ts';
 import type { ActionRecord, Lease } from '../model/record.ts';
 import type { Task } from '../planning/plan.ts';

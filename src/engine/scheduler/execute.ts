@@ -2,13 +2,14 @@
 import type { Policy } from '../config/policy.ts';
 import type { Executor } from '../executors/executor.ts';
 import type { Listener, Outcome, Tally } from '../model/event.ts';
-import type { TaskId } from '../model/key.ts';
+import type { Key, TaskId } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
 import type { ActionRecord, Maker } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { inOrder } from '../planning/visit-order.ts';
-import { type Action, actionOf } from '../rebuilder/action.ts';
-import { formatMissingInputs, readinessOf } from '../rebuilder/missing-output.ts';
+import type { Action } from '../rebuilder/action.ts';
+import { formatMissingInputs } from '../rebuilder/missing-output.ts';
+import { holdingOf, stepOf } from '../rebuilder/settle.ts';
 import { Commits } from '../store/commits.ts';
 import { LEASE_RENEW_MS, Leases } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
@@ -192,22 +193,18 @@ class Run {
   }
 
   private async visit(task: Task): Promise<void> {
-    const { state, control } = this;
+    const { state, control, maker } = this;
     const { traces, missing } = state;
+    const first = { get: (key: Key) => maker.known(key)?.task };
     const withoutFailed = control.doesWithoutFailed;
-    const readiness = readinessOf(task, { made: traces, missing, withoutFailed });
-    if (readiness.kind === 'infeasible') {
-      return state.markInfeasible(task, readiness.missingOutput, true);
-    }
-    if (task.infeasible !== null) {
-      const { infeasible: message, id: because } = task;
-      return state.markInfeasible(task, { kind: 'infeasible', message, because }, true);
-    }
-    if (readiness.kind === 'blocked') return state.skip(task, readiness.by);
-    const action = actionOf(this.context.plan, task, state);
-    const first = this.maker.known(action.key);
-    if (first) return this.follow(task, action, first);
-    const made = await this.maker.make(action, this.options.choices.forced.has(task.id));
+    const step = stepOf(this.context.plan, task, { traces, missing, first, withoutFailed });
+    if (step.kind === 'infeasible') return state.markInfeasible(task, step.missingOutput, true);
+    if (step.kind === 'blocked') return state.skip(task, step.by);
+    if (step.kind === 'unknown') throw new Error(`bug: ${task.id} is unknown: ${step.message}`);
+    const { action } = step;
+    const earlier = maker.known(action.key);
+    if (earlier) return this.follow(task, action, earlier);
+    const made = await maker.make(action, this.options.choices.forced.has(task.id));
     this.tellHitsSoon();
     this.conclude(task, made);
   }
@@ -221,10 +218,12 @@ class Run {
       this.context.listener({ event: 'reused', task: task.id, key, sameAs: first.task });
       state.end(task, 'reused');
     } else if (made.outcome === 'infeasible') {
-      const message = made.record.infeasible ?? '';
-      if (task.skipsInfeasible) {
-        state.markInfeasible(task, { kind: 'infeasible', message, because: task.id }, true);
-      } else state.fail(task, { cause: 'stage', message, infeasible: true });
+      const holding = holdingOf(task, made.record);
+      if (holding.kind === 'infeasible') state.markInfeasible(task, holding.missingOutput, true);
+      else {
+        const message = made.record.infeasible ?? '';
+        state.fail(task, { cause: 'stage', message, infeasible: true });
+      }
     } else if (made.outcome === 'interrupted') state.interrupt(task, made.checkpoint);
     else state.skip(task, [first.task]);
     this.conclude(task, made);

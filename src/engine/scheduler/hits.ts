@@ -1,4 +1,5 @@
 // hits.ts — tasks whose results were found in the store: told when it is sure that their bytes can be read
+import { entryOf } from '../../present.ts';
 import type { TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
@@ -113,7 +114,7 @@ export class Hits {
       .filter(({ by }) => !isTold(by));
     const damaged: string[] = [];
     for (const output of new Set(read.map((one) => one.output))) {
-      const { digest, bytes } = trace.outputs[output];
+      const { digest, bytes } = entryOf(trace.outputs, output);
       const isThere =
         bytes <= VERIFIED_BYTES_MAX
           ? (await store.blobs.get(digest)) !== undefined

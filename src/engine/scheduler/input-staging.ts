@@ -1,4 +1,5 @@
 // input-staging.ts — what an action reads: the blobs of its inputs, and the files that it declares
+import { entryOf } from '../../present.ts';
 import type { ActionInput, ActionInputItem } from '../executors/executor.ts';
 import { type FetchOptions, fetchFiles } from '../fetch/fetch.ts';
 import type { Digest, Named, TaskId } from '../model/key.ts';
@@ -54,7 +55,7 @@ export class InputStaging {
         items.push({ task, at, missing: { kind, message } });
         continue;
       }
-      const { digest, bytes } = record.outputs[output];
+      const { digest, bytes } = entryOf(record.outputs, output);
       const isSmall = bytes <= CONTENT_BYTES_MAX;
       const content = isSmall ? await blobs.get(digest) : undefined;
       if (!isSmall) large.push(digest);
@@ -91,7 +92,7 @@ export class InputStaging {
     const makers = new Map<TaskId, Digest>();
     for (const { links } of Object.values(task.inputs)) {
       for (const { task: id, output } of links) {
-        const digest = this.state.traces.get(id)?.outputs[output].digest;
+        const digest = this.state.traces.get(id)?.outputs[output]?.digest;
         if (digest !== undefined && wanted.delete(digest)) makers.set(id, digest);
       }
     }

@@ -1,12 +1,12 @@
 // publisher.ts — artifacts of the tasks of a run, put where people look for them, with their provenance
+import { entryOf } from '../../present.ts';
 import { type ArtifactFolder, openArtifacts } from '../artifacts/artifact.ts';
 import type { Outcome } from '../model/event.ts';
 import type { TaskId } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Task } from '../planning/plan.ts';
-import { StageError } from '../stage.ts';
-import type { ActionMaker } from './action-maker.ts';
+import { type ActionMaker, OtherBytesError } from './action-maker.ts';
 import { Lineages } from './lineage.ts';
 import type { RunContext } from './run-context.ts';
 import type { RunState } from './run-state.ts';
@@ -60,32 +60,29 @@ export class Publisher {
     try {
       await this.put(task, trace);
     } catch (error) {
-      if (!(error instanceof StageError)) throw error;
+      if (!(error instanceof OtherBytesError)) throw error;
       // It was made again, and gave other bytes: these are what is known of it now.
       listener({ event: 'warning', task: task.id, message: error.message });
       if (state.traces.get(task.id) !== trace) await this.publish(task);
     }
   }
 
-  /** @throws StageError when bytes that are lost came out otherwise */
+  /** @throws OtherBytesError when bytes that are lost came out otherwise */
   private async put(task: Task, trace: ActionRecord): Promise<void> {
     const { listener, store } = this.context;
     const { provenance, state, maker } = this.parts;
     const { own: companions, obsolete } = provenance.pathsOf(task);
     const changes = await this.folder.publish({
       artifacts: Object.entries(task.artifacts).map(([output, path]) => {
-        const { digest, kind } = trace.outputs[output];
+        const { digest, kind } = entryOf(trace.outputs, output);
         return { path, digest, isFolder: kind === 'files' };
       }),
       lineage: this.lineages.of(task),
       ...{ companions, obsolete },
       render: () => provenance.render(task, state),
-      ensure: async (digest) => {
-        const bytes = await maker.bytesOf(task.id, digest);
-        if (bytes !== undefined && 'why' in bytes) throw new StageError(bytes.why);
-        return bytes !== undefined;
-      },
+      ensure: (digest) => maker.ensure(task.id, digest),
       read: (digest) => store.blobs.get(digest),
+      copyTo: (digest, path) => store.blobs.copyTo(digest, path),
     });
     for (const change of changes) listener({ event: 'artifact', task: task.id, ...change });
   }

@@ -1,9 +1,9 @@
 // results.ts — keeps what actions gave
+import { entryOf } from '../../present.ts';
 import type { Named } from '../model/key.ts';
-import type { ActionRecord, Maker, Output } from '../model/record.ts';
+import type { ActionRecord, KeptOutput, Maker, Output } from '../model/record.ts';
 import { type Action, latestRecord } from '../rebuilder/action.ts';
 import type { Commits } from '../store/commits.ts';
-import { keptOutput } from '../store/store.ts';
 import type { RunContext } from './run-context.ts';
 
 /** Keeps the results of one run. */
@@ -19,19 +19,18 @@ export class Results {
   }
 
   /** Keeps what a stage gave: blobs and record in one transaction, durable before anybody hears of it. */
-  async keep(action: Action, outputs: Named<Uint8Array>, seconds: number): Promise<ActionRecord> {
+  async keep(action: Action, outputs: Named<KeptOutput>, seconds: number): Promise<ActionRecord> {
     const { store, listener } = this.context;
     const { task, key, parts } = action;
-    const kept = Object.entries(outputs).map(([name, bytes]) => [name, keptOutput(bytes)] as const);
-    const described = kept.map(([name, { digest, bytes }]): [string, Output] => [
+    const described = Object.entries(outputs).map(([name, { digest, bytes }]): [string, Output] => [
       name,
-      { digest, bytes, kind: parts.outputs[name] },
+      { digest, bytes, kind: entryOf(parts.outputs, name) },
     ]);
     const trace = this.recordOf(action, Object.fromEntries(described), seconds);
     const before = (await latestRecord(store.actions, task.id))?.outputs;
     const unchanged = described.every(([name, { digest }]) => before?.[name]?.digest === digest);
     this.compare(await store.actions.get(key), trace);
-    await this.commits.keep({ record: trace, outputs: kept.map(([, output]) => output) });
+    await this.commits.keep({ record: trace, outputs: Object.values(outputs) });
     listener({ event: 'built', task: task.id, key, seconds, outputs: trace.outputs, unchanged });
     return trace;
   }

@@ -1,7 +1,7 @@
 // run-state.ts — what became of each task of a run, and what is said of it
 
-import type { Failure } from '../model/action-result.ts';
 import type { Outcome, Tally } from '../model/event.ts';
+import type { Failure } from '../model/failure.ts';
 import type { Key, TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Task } from '../planning/plan.ts';

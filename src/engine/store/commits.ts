@@ -42,7 +42,8 @@ export class Commits {
       await this.actions.put(group.map(({ commit }) => commit));
     } catch (error) {
       // What does not fit on a full disk together may fit in part.
-      if (group.length === 1) group[0].reject(error);
+      const [only] = group;
+      if (only !== undefined && group.length === 1) only.reject(error);
       else for (const one of group) await this.alone(one);
       return;
     }

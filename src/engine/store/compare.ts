@@ -1,4 +1,5 @@
 // compare.ts — what differs between two runs: params, numbers in their outputs, outputs
+import { entryOf } from '../../present.ts';
 import { canonicalJson, type Digest, type Json, type Named, type TaskId } from '../model/key.ts';
 import type { ActionRecord, RunRecord } from '../model/record.ts';
 import type { BlobStore, Store } from './store.ts';
@@ -48,9 +49,11 @@ export async function compareRuns(
   const outputs: OutputDifference[] = [];
   const forgotten: TaskId[] = [];
   for (const task of Object.keys(before.tasks) as TaskId[]) {
-    if (!Object.hasOwn(after.tasks, task) || before.tasks[task] === after.tasks[task]) continue;
-    const a = await store.actions.get(before.tasks[task]);
-    const b = await store.actions.get(after.tasks[task]);
+    if (!Object.hasOwn(after.tasks, task)) continue;
+    const [keyBefore, keyAfter] = [entryOf(before.tasks, task), entryOf(after.tasks, task)];
+    if (keyBefore === keyAfter) continue;
+    const a = await store.actions.get(keyBefore);
+    const b = await store.actions.get(keyAfter);
     if (a === undefined || b === undefined) {
       forgotten.push(task);
       continue;
@@ -74,8 +77,8 @@ export async function compareRuns(
 function movedOutputs(task: TaskId, a: ActionRecord, b: ActionRecord): readonly OutputDifference[] {
   const names = new Set([...Object.keys(a.outputs), ...Object.keys(b.outputs)]);
   return [...names].flatMap((output) => {
-    const before = Object.hasOwn(a.outputs, output) ? a.outputs[output].digest : undefined;
-    const after = Object.hasOwn(b.outputs, output) ? b.outputs[output].digest : undefined;
+    const before = Object.hasOwn(a.outputs, output) ? a.outputs[output]?.digest : undefined;
+    const after = Object.hasOwn(b.outputs, output) ? b.outputs[output]?.digest : undefined;
     if (before === after) return [];
     return [{ task, output, ...(before && { before }), ...(after && { after }) }];
   });
@@ -92,7 +95,7 @@ async function movedNumbers(
     digest: Digest | undefined,
   ): Promise<Json | undefined> => {
     if (digest === undefined) return undefined;
-    const { kind, bytes: size } = trace.outputs[output];
+    const { kind, bytes: size } = entryOf(trace.outputs, output);
     if (kind !== 'json' || size > JSON_BYTES_MAX) return undefined;
     const bytes = await blobs.get(digest);
     return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as Json);

@@ -11,7 +11,11 @@ export function emptyStore(): Store {
     blobs: {
       get: async () => undefined,
       missing: async (digests) => [...digests],
+      verify: async () => false,
+      copyTo: async () => false,
       put: refuseLater,
+      putStream: refuseLater,
+      takeFile: refuseLater,
     },
     actions: {
       get: async () => undefined,

@@ -1,4 +1,5 @@
 // history.ts — what a run leaves behind: a record of it, and what each of its tasks said
+import { entryOf } from '../../present.ts';
 import type { Event, Listener, Outcome, Tally } from '../model/event.ts';
 import { shellTaskId, type TaskId } from '../model/key.ts';
 import type { ActionRecord, RunRecord, RunStart, TaskLog } from '../model/record.ts';
@@ -82,7 +83,7 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
           state: interrupted ? 'interrupted' : 'finished',
         };
         const logs = [...said.keys()].flatMap((task) =>
-          task in outcomes ? [logOf(task, outcomes[task])] : [],
+          task in outcomes ? [logOf(task, entryOf(outcomes, task))] : [],
         );
         try {
           store.put(record, [...logs, ...failed.values()]);

@@ -2,15 +2,16 @@
 
 import { type Digest, digestOf, type Key, type TaskId } from '../model/key.ts';
 import type { LeaseHolder } from '../model/process-identity.ts';
-import type { ActionRecord, Lease, RunRecord, RunStart, TaskLog } from '../model/record.ts';
+import type {
+  ActionRecord,
+  KeptOutput,
+  Lease,
+  RunRecord,
+  RunStart,
+  TaskLog,
+} from '../model/record.ts';
+import type { BlobFiles } from './blob-files.ts';
 import type { Journal, RunNotes } from './journal.ts';
-
-/** Content and its digest, which was taken once. Without `content` the blob lies in the store already. */
-export interface KeptOutput {
-  readonly digest: Digest;
-  readonly bytes: number;
-  readonly content?: Uint8Array;
-}
 
 /** Bytes to keep. The one place where the digest of content in memory is taken on its way to the store. */
 export const keptOutput = (content: Uint8Array): KeptOutput => ({
@@ -25,8 +26,19 @@ export interface BlobStore {
   get(digest: Digest): Promise<Uint8Array | undefined>;
   /** Those of some blobs that are absent. Reads no content. */
   missing(digests: Iterable<Digest>): Promise<readonly Digest[]>;
-  /** Keeps bytes that belong to no record (the content of a fetched file). Durable when it resolves. */
+  /** Whether a blob is there and whole: large ones are read piece by piece. A damaged one is dropped, and told. */
+  verify(digest: Digest): Promise<boolean>;
+  /** Writes a blob to a new file, piece by piece. False, and there is no file, when it is absent or was damaged. */
+  copyTo(digest: Digest, path: string): Promise<boolean>;
+  /** Keeps bytes that belong to no record (the content of a fetched file). Durable when it resolves. @throws StoreError */
   put(bytes: Uint8Array): Promise<Digest>;
+  /** Keeps what comes, piece by piece, whatever its size. Durable when it resolves. @throws StoreError */
+  putStream(content: AsyncIterable<Uint8Array>): Promise<KeptOutput>;
+  /**
+   * Takes the content of a file, read once: a large one is kept at once, piece by piece; a small one comes back with its
+   * content, to be kept together with the record that names it. @throws StoreError
+   */
+  takeFile(path: string): Promise<KeptOutput>;
 }
 
 /** As much of a store of blobs as takes fetched files. */
@@ -115,16 +127,25 @@ export interface Upkeep {
   /** Path of the LMDB file. */
   readonly file: string;
   readonly tables: Tables;
+  /** The large blobs. */
+  readonly files: BlobFiles;
   /** Who is running what, expired leases included. */
   leases(): ReadonlyMap<Key, Lease>;
   /** Several changes in one transaction, durable when it returns. */
   write<T>(action: () => T): T;
-  /** Bytes of the pages in use: what the file would need at least. */
+  /** Bytes of the pages in use: what the LMDB file would need at least. */
   bytes(): number;
   /** Whether another process (or another opening in this one) has the store open. */
   shared(): boolean;
   /** Writes a copy without free pages. */
   copyCompact(path: string): Promise<void>;
+}
+
+/** What a store takes up at least: pages in use, and the files of large blobs. */
+export function storedBytes({ bytes, files }: Upkeep): number {
+  let sum = bytes();
+  for (const blob of files.list()) sum += blob.bytes;
+  return sum;
 }
 
 /** The tables of the store, by name. */

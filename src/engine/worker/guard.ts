@@ -144,7 +144,7 @@ function guardRequire(loader: Loader): void {
   loader._extensions['.js'] = function guarded(module, file) {
     const caller = stageCaller(guarded);
     if (caller !== undefined) throw refuse(caller, `loads \`${file}\``);
-    return extension(module, file);
+    return extension?.(module, file);
   };
 }
 

@@ -1,7 +1,7 @@
 // launch.ts — the near side of one worker process: its start, its pipes, its last words
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import type { Failure } from '../model/action-result.ts';
+import type { Failure } from '../model/failure.ts';
 import { frameOf, frameReader } from '../process/frame.ts';
 import { lineReader } from '../process/lines.ts';
 import { causeOf, watchOutOfMemory } from '../process/out-of-memory.ts';

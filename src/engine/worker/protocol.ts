@@ -1,6 +1,6 @@
 // protocol.ts — what the engine and a worker say to each other
 
-import type { DescribedFailure } from '../model/action-result.ts';
+import type { DescribedFailure } from '../model/failure.ts';
 import type { Coordinates, Digest, Json, Named, TaskId } from '../model/key.ts';
 import type { Absent, Arity, Tools } from '../stage.ts';
 import type { Declaration, ParamsAnswer, WorkAnswer, WorkQuestion } from './declaration.ts';

@@ -1,6 +1,8 @@
 // schema-problem.ts — what a schema finds wrong with params, in words
+
 import type * as z from 'zod/mini';
 import { didYouMean } from '../../hint.ts';
+import { elementAt } from '../../present.ts';
 
 /** What a schema found, at a path below `params`. */
 export interface SchemaProblem {
@@ -71,7 +73,9 @@ function wordUnion(
   if (nearest === undefined) return [{ path, message: `${name} has no known form` }];
   if (depth(nearest) > 0) return nearest.flatMap(worded);
   // None came near: say everything that it may be.
-  const forms = branches.flatMap((branch) => worded(branch[0])).map(({ message }) => message);
+  const forms = branches
+    .flatMap((branch) => worded(elementAt(branch, 0)))
+    .map(({ message }) => message);
   const musts = forms.map((form) => form.replace(`${name} must `, ''));
   return [{ path, message: `${name} must ${[...new Set(musts)].join(', or ')}` }];
 }

@@ -1,6 +1,10 @@
 // worker-pool.ts — one process per slot, used again and again, and what to do when one dies
 
-import { type ActionResult, type Failure, failed, graceOf } from '../model/action-result.ts';
+import { type ActionResult, failed, graceOf } from '../model/action-result.ts';
+import type { Failure } from '../model/failure.ts';
+import type { Named } from '../model/key.ts';
+import type { KeptOutput } from '../model/record.ts';
+import { keptOutput } from '../store/store.ts';
 import { startWorker, type WorkerCommand, type WorkerProcess } from './launch.ts';
 import { type ActionRequest, CONTROL_FLAGS, type WorkerMessage } from './protocol.ts';
 
@@ -145,7 +149,7 @@ export function createWorkers(command: WorkerCommand): Workers {
 function resultOf(message: WorkerMessage): ActionResult | undefined {
   switch (message.say) {
     case 'done':
-      return { status: 'done', outputs: message.outputs };
+      return { status: 'done', outputs: kept(message.outputs) };
     case 'stopped':
       return { status: 'stopped' };
     case 'lost':
@@ -160,6 +164,9 @@ function resultOf(message: WorkerMessage): ActionResult | undefined {
       return undefined;
   }
 }
+
+const kept = (outputs: Named<Uint8Array>): Named<KeptOutput> =>
+  Object.fromEntries(Object.entries(outputs).map(([name, bytes]) => [name, keptOutput(bytes)]));
 
 function failureOf(told: Extract<WorkerMessage, { say: 'failed' }>): Failure {
   const { cause = 'stage', message, stack, infeasible = false } = told;

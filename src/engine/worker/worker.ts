@@ -1,6 +1,7 @@
 // worker.ts — the far side of a worker process: runs one action at a time, from the very bundle that was hashed
 
-import type { DescribedFailure } from '../model/action-result.ts';
+import { entryOf } from '../../present.ts';
+import type { DescribedFailure } from '../model/failure.ts';
 import {
   byCodeUnit,
   canonical,
@@ -265,7 +266,7 @@ const inOrder = <V>(named: Named<V>): readonly (readonly [name: string, value: V
 function decodeInputs(stage: StageDeclaration, inputs: Named<HeldInput>): Record<string, unknown> {
   const decoded: Record<string, unknown> = {};
   for (const [port, given] of inOrder(inputs)) {
-    const { codec } = asPort(stage.inputs[port]);
+    const { codec } = asPort(entryOf(stage.inputs, port));
     const decode = (bytes: Uint8Array): unknown => {
       try {
         return codec.decode(bytes);

@@ -11,20 +11,15 @@ import {
   type RunRecord,
   type TaskLog,
 } from '../../model/record.ts';
+import { largeBlobs, openBlobFiles } from '../blob-files.ts';
 import { openJournal } from '../journal.ts';
 import { openRunTable } from '../run-table.ts';
-import {
-  type KeptOutput,
-  type RunHistory,
-  type Store,
-  StoreError,
-  type Tables,
-  type Upkeep,
-} from '../store.ts';
+import { type RunHistory, type Store, StoreError, type Tables, type Upkeep } from '../store.ts';
 import { checkFormat, STORE_FORMAT } from '../store-format.ts';
 import { STORE_FILE } from '../store-state.ts';
 import { inodeOf, isCompacting } from './compaction.ts';
 import { openLeaseTable } from './lease-table.ts';
+import { lmdbBlobs, readBlob } from './lmdb-blobs.ts';
 import {
   type LmdbRoot,
   openAlone,
@@ -89,6 +84,8 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
   const write = <T>(action: () => T, bytes = 0): T => transact(root, folder, action, bytes);
   const remove = <T>(action: () => T): T => write(action, -1);
   const leases = openLeaseTable(folder);
+  const files = openBlobFiles(largeBlobs(folder));
+  const content = lmdbBlobs({ folder, table: blobs, files, write, remove, onDamage });
   const putRun: RunHistory['put'] = (run, said = []) => {
     // A table cannot be opened within a transaction.
     const kept = said.length > 0 ? logs() : undefined;
@@ -114,40 +111,21 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
   });
 
   return {
-    blobs: {
-      async get(digest) {
-        const bytes = blobs.get(digest);
-        if (bytes === undefined) return undefined;
-        if (digestOf(bytes) === digest) return bytes;
-        onDamage(digest);
-        remove(() => blobs.removeSync(digest));
-        return undefined;
-      },
-      missing: async (digests) => [...digests].filter((digest) => !blobs.doesExist(digest)),
-      async put(bytes) {
-        const digest = digestOf(bytes);
-        if (!blobs.doesExist(digest)) {
-          write(() => blobs.putSync(digest, asBuffer(bytes)), bytes.length);
-        }
-        return digest;
-      },
-    },
+    blobs: content.store,
     actions: {
       get: async (key) => traces.get(key),
       all: async () => traces.getRange().map(({ value }) => value),
-      async put(commits) {
-        const outputs = commits.flatMap((commit) => commit.outputs);
-        write(() => {
-          for (const { digest, content } of outputs) {
-            if (content && !blobs.doesExist(digest)) blobs.putSync(digest, asBuffer(content));
-          }
-          for (const { record } of commits) {
-            traces.putSync(record.key, record);
-            latest.putSync(record.task, record.key);
-            partials.removeSync(record.key);
-          }
-        }, bytesIn(outputs));
-      },
+      put: (commits) =>
+        content.keep(
+          commits.flatMap(({ outputs }) => outputs),
+          () => {
+            for (const { record } of commits) {
+              traces.putSync(record.key, record);
+              latest.putSync(record.task, record.key);
+              partials.removeSync(record.key);
+            }
+          },
+        ),
       async latest(tasks) {
         const keys = new Map<TaskId, Key>();
         for (const task of tasks) {
@@ -226,6 +204,7 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
       const tables = { blobs, partials, traces, latest, runs, logs: logs(), pins: pins() };
       return {
         ...upkeepOf(root, join(folder, STORE_FILE), tables as unknown as Tables),
+        files,
         shared() {
           enlist();
           return isShared(root);
@@ -274,7 +253,7 @@ function upkeepOf(
   root: LmdbRoot,
   file: string,
   tables: Tables,
-): Omit<Upkeep, 'write' | 'shared' | 'leases'> {
+): Omit<Upkeep, 'write' | 'shared' | 'leases' | 'files'> {
   const bytesOf = (table: { getStats(): object }): number => {
     const stats = table.getStats() as PageStats;
     const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;
@@ -300,11 +279,11 @@ function isShared(root: LmdbRoot): boolean {
 export function openBlobs(folder: string): (digest: Digest) => Uint8Array | undefined {
   const root = openForReading(join(folder, STORE_FILE));
   const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
+  const files = openBlobFiles(largeBlobs(folder));
   return (digest) => {
     // What was committed since the last look belongs to it.
     root.resetReadTxn();
-    const bytes = blobs.get(digest);
-    return bytes && digestOf(bytes) === digest ? new Uint8Array(bytes) : undefined;
+    return readBlob(blobs, files, digest);
   };
 }
 
@@ -318,9 +297,3 @@ function checkNotCompacting(folder: string, before: number | undefined): void {
   if (!replaced && !isCompacting(path, Date.now())) return;
   throw new StoreError(`the store in ${folder} is being compacted: try again when that is over`);
 }
-
-const bytesIn = (outputs: readonly KeptOutput[]): number =>
-  outputs.reduce((sum, { content }) => sum + (content?.length ?? 0), 0);
-
-const asBuffer = (bytes: Uint8Array): Buffer =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts';
 import type { Identity } from '../../model/process-identity.ts';
 import { type ActionRecord, logKey, type RunRecord, type TaskLog } from '../../model/record.ts';
+import { largeBlobs, openBlobFiles } from '../blob-files.ts';
+import { blobReader } from '../blob-reader.ts';
 import { emptyStore } from '../empty-store.ts';
 import { openRunTable } from '../run-table.ts';
 import { type Store, StoreError, type Table, type Tables, type Upkeep } from '../store.ts';
@@ -45,6 +47,7 @@ export function openStoreReadOnly(
     throw new StoreError(`${path} is no store, or is cut short: --cache names another folder`);
   }
   const file = readable(path, () => openPages(path));
+  const large = openBlobFiles(largeBlobs(folder));
   const isOwn = (value: Buffer, digest: string): boolean => digestOf(value) === digest;
   const blobs = file.table('blobs', isOwn);
   const meta = jsonTable<number>(file.table('meta'));
@@ -85,14 +88,15 @@ export function openStoreReadOnly(
   });
   return {
     blobs: {
-      async get(digest) {
-        const bytes = blobs.get(digest);
-        if (bytes === undefined || isOwn(bytes, digest)) return bytes;
-        onDamage(digest);
-        return undefined;
-      },
-      missing: async (digests) => [...digests].filter((digest) => !blobs.has(digest)),
+      ...blobReader({
+        table: { get: blobs.get, doesExist: blobs.has },
+        files: large,
+        fresh: () => undefined,
+        onDamage,
+      }),
       put: refuseLater,
+      putStream: refuseLater,
+      takeFile: refuseLater,
     },
     actions: {
       get: async (key) => traces.get(key),
@@ -128,7 +132,7 @@ export function openStoreReadOnly(
       putLog: refuse,
       log: history.log,
     },
-    upkeep: upkeepOf(path, tables, Object.values(tables)),
+    upkeep: { ...upkeepOf(path, tables, Object.values(tables)), files: large },
     close: async () => file.close(),
   };
 }
@@ -183,7 +187,11 @@ const jsonTable = <V>(table: PageTable): ReadTable<V> =>
   tableOf(table, (value) => JSON.parse(value.toString('utf8')) as V);
 
 /** @param all the same tables */
-function upkeepOf(file: string, tables: Tables, all: readonly ReadTable<unknown>[]): Upkeep {
+function upkeepOf(
+  file: string,
+  tables: Tables,
+  all: readonly ReadTable<unknown>[],
+): Omit<Upkeep, 'files'> {
   return {
     file,
     tables,

@@ -19,7 +19,10 @@ export type Defect =
 export type OnChecked = (done: number, of: number) => void;
 
 /** Reads everything in a store and tells what is wrong. Changes nothing. */
-export function checkStore({ tables }: Upkeep, onChecked: OnChecked): readonly Defect[] {
+export async function checkStore(
+  { tables, files }: Upkeep,
+  onChecked: OnChecked,
+): Promise<readonly Defect[]> {
   const defects: Defect[] = [];
   const makers = new Map<string, TaskId[]>();
   for (const key of tables.traces.getKeys()) {
@@ -30,19 +33,25 @@ export function checkStore({ tables }: Upkeep, onChecked: OnChecked): readonly D
     }
     for (const { digest } of Object.values(trace.outputs)) {
       makers.set(digest, [...(makers.get(digest) ?? []), trace.task]);
-      if (tables.blobs.doesExist(digest)) continue;
+      if (tables.blobs.doesExist(digest) || files.sizeOf(digest) !== undefined) continue;
       defects.push({ kind: 'missing blob', digest, task: trace.task, key: key as Key });
     }
   }
-  const blobs = [...tables.blobs.getKeys()];
-  blobs.forEach((digest, index) => {
-    const bytes = tables.blobs.get(digest);
-    if (bytes === undefined || digestOf(bytes) !== digest) {
-      const made = makers.get(digest) ?? [];
-      defects.push({ kind: 'damaged blob', digest: digest as Digest, made });
+  const small = [...tables.blobs.getKeys()];
+  const large = [...files.list()];
+  let checked = 0;
+  const check = (digest: Digest, isWhole: boolean): void => {
+    if (!isWhole) {
+      defects.push({ kind: 'damaged blob', digest, made: makers.get(digest) ?? [] });
     }
-    onChecked(index + 1, blobs.length);
-  });
+    checked += 1;
+    onChecked(checked, small.length + large.length);
+  };
+  for (const digest of small) {
+    const bytes = tables.blobs.get(digest);
+    check(digest as Digest, bytes !== undefined && digestOf(bytes) === digest);
+  }
+  for (const { digest } of large) check(digest, await files.verify(digest));
   for (const key of tables.partials.getKeys()) {
     const kept = Buffer.from(tables.partials.get(key) ?? []);
     if (digestOf(kept.subarray(64)) === kept.toString('latin1', 0, 64)) continue;
@@ -62,11 +71,13 @@ function readTrace({ traces }: Tables, key: string): ActionRecord | undefined {
 }
 
 /** Drops what is wrong, so that a make puts it right. */
-export function repairStore({ tables, write }: Upkeep, defects: readonly Defect[]): void {
+export function repairStore({ tables, files, write }: Upkeep, defects: readonly Defect[]): void {
   write(() => {
     for (const defect of defects) {
-      if (defect.kind === 'damaged blob') tables.blobs.removeSync(defect.digest);
-      else if (defect.kind === 'damaged checkpoint') tables.partials.removeSync(defect.key);
+      if (defect.kind === 'damaged blob') {
+        tables.blobs.removeSync(defect.digest);
+        files.drop(defect.digest);
+      } else if (defect.kind === 'damaged checkpoint') tables.partials.removeSync(defect.key);
       else if (defect.kind === 'damaged trace') tables.traces.removeSync(defect.key);
       // A trace with a missing blob stays: the next make says what was lost, and makes that again.
     }

@@ -5,6 +5,7 @@ import type { Digest, Key } from '../../model/key.ts';
 import { type Identity, livenessFor } from '../../model/process-identity.ts';
 import { type ActionRecord, LEASE_MS, type Lease, type RunRecord } from '../../model/record.ts';
 import { attemptsIn, removeTree } from '../../process/scratch-folder.ts';
+import { largeBlobs } from '../blob-files.ts';
 import { beginCompaction } from '../lmdb/compaction.ts';
 import { type Store, StoreError, type Upkeep } from '../store.ts';
 
@@ -73,7 +74,11 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
     else for (const digest of reachedBy(trace)) blobs.add(digest);
   }
   const ids = new Set(runs.map(({ id }) => id));
-  const lostBlobs = [...tables.blobs.getKeys()].filter((digest) => !blobs.has(digest));
+  const lostBlobs = new Set([...tables.blobs.getKeys()].filter((digest) => !blobs.has(digest)));
+  for (const { digest, bytes } of upkeep.files.list()) {
+    sizes.set(digest, bytes);
+    if (!blobs.has(digest)) lostBlobs.add(digest);
+  }
   const lostPartials = [...tables.partials.getKeys()].filter(
     (key) => !roots.unknown && !unmade.has(key),
   );
@@ -81,13 +86,13 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
     sizes.get(digest) ?? tables.blobs.get(digest)?.length ?? 0;
   const partialSize = (key: string): number => tables.partials.get(key)?.length ?? 0;
   return {
-    blobs: lostBlobs as Digest[],
+    blobs: [...lostBlobs] as Digest[],
     traces,
     partials: lostPartials as Key[],
     runs: [...tables.runs.getKeys()].filter((id) => !ids.has(id)),
-    logs: [...tables.logs.getKeys()].filter((key) => !ids.has(key.split('/')[0])),
+    logs: [...tables.logs.getKeys()].filter((key) => !ids.has(key.split('/', 1).join())),
     bytes:
-      lostBlobs.reduce((sum, digest) => sum + sizeOf(digest), 0) +
+      [...lostBlobs].reduce((sum, digest) => sum + sizeOf(digest), 0) +
       lostPartials.reduce((sum, key) => sum + partialSize(key), 0),
   };
 }
@@ -97,8 +102,8 @@ function reachedBy({ outputs, parts }: ActionRecord): readonly Digest[] {
   return [...made, ...Object.values(parts.source ?? {})];
 }
 
-/** Deletes garbage, in one transaction. */
-export function dropGarbage({ tables, write }: Upkeep, garbage: Garbage): void {
+/** Deletes garbage: in one transaction, and then the files of large blobs, which nothing names any more. */
+export function dropGarbage({ tables, files, write }: Upkeep, garbage: Garbage): void {
   const traces = new Set<string>(garbage.traces);
   // `why` compares with the latest trace: without it, there is nothing to compare with.
   const latest = [...tables.latest.getKeys()].filter((task) =>
@@ -115,6 +120,7 @@ export function dropGarbage({ tables, write }: Upkeep, garbage: Garbage): void {
     }
     for (const key of garbage.logs) tables.logs.removeSync(key);
   });
+  for (const digest of garbage.blobs) files.drop(digest);
 }
 
 /** A file in the cache folder that may go, or a folder with all that is in it. */
@@ -146,6 +152,7 @@ export async function strayFiles(
   const isDraft = (name: string, age_ms: number): boolean =>
     name.endsWith('.tmp') && age_ms > DRAFT_SETTLES_MS;
   await look(cache, isDraft);
+  await look(join(largeBlobs(cache), 'tmp'), isDraft);
   await look(join(cache, 'bundles'), (name, age_ms) => {
     const digest = /^([0-9a-f]{64})\.(?:mjs|mjs\.map|json|answers\.json|log)$/.exec(name)?.[1];
     return digest === undefined ? isDraft(name, age_ms) : !bundles.has(digest as Digest);

@@ -1,0 +1,273 @@
+// blob-files.ts — blobs as files named by their digests: one layout for large blobs, shared caches and depots
+import { constants as bufferLimits } from 'node:buffer';
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { copyFile, type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeFolder } from '../files/make-folder.ts';
+import { type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
+import type { Digest } from '../model/key.ts';
+
+/** A blob of this size or more lies in a file of its own; smaller ones lie in the database. */
+export const LARGE_BLOB_BYTES = 8 * 2 ** 20;
+
+/** Files are read and written in pieces of this size. */
+const CHUNK_BYTES = 2 ** 20;
+
+/** A blob that lies in a file. */
+export interface BlobFile {
+  readonly digest: Digest;
+  readonly bytes: number;
+}
+
+/**
+ * Blobs below a folder: `ab/abcdef…`, by the first two digits of their digests. A blob is written to a draft in `tmp/`,
+ * flushed, renamed, and its folder flushed: a file that bears a digest is whole, whenever the power fails.
+ */
+export interface BlobFiles {
+  /** How many bytes a blob has; undefined when it is absent. Reads no content. */
+  sizeOf(digest: Digest): number | undefined;
+  /** Every blob, in no order that means anything. */
+  list(): Iterable<BlobFile>;
+  /** Keeps content as it comes. Durable when it resolves. */
+  keep(content: AsyncIterable<Uint8Array>): Promise<BlobFile>;
+  /** Keeps content whose digest is known. Durable when it resolves. */
+  keepBytes(digest: Digest, content: Uint8Array): Promise<void>;
+  /** Keeps the content of a file, read once. */
+  keepFile(path: string): Promise<BlobFile>;
+  /** The content of a blob, verified; undefined when it is absent or damaged. @throws RangeError beyond a buffer's size */
+  read(digest: Digest): Uint8Array | undefined;
+  /** Writes a verified copy to a new file. False, and there is no file, when the blob is absent or damaged. */
+  copyTo(digest: Digest, path: string): Promise<boolean>;
+  /** Whether this process has read all of a blob, and its file is as it was then. */
+  isKnown(digest: Digest): boolean;
+  /** Whether a blob is there and has its digest: reads all of it. */
+  verify(digest: Digest): Promise<boolean>;
+  drop(digest: Digest): void;
+}
+
+const NAME = /^[0-9a-f]{64}$/;
+const SHARD = /^[0-9a-f]{2}$/;
+
+/** @param folder made with the first blob */
+export function openBlobFiles(folder: string): BlobFiles {
+  /**
+   * Files that this process has hashed, as they were then: one that is as it was is not hashed again. So an output is
+   * hashed once on its way to the store and to its artifact.
+   */
+  const hashed = new Map<Digest, Stamp>();
+  const shardOf = (digest: Digest): string => join(folder, digest.slice(0, 2));
+  const pathOf = (digest: Digest): string => join(shardOf(digest), digest);
+  const sizeOf = (digest: Digest): number | undefined => {
+    const found = statSync(pathOf(digest), { throwIfNoEntry: false });
+    return found?.isFile() ? found.size : undefined;
+  };
+  const note = (digest: Digest): void => {
+    const stamp = stampOf(pathOf(digest));
+    if (stamp) hashed.set(digest, stamp);
+  };
+  const isKnown = (digest: Digest): boolean => {
+    const known = hashed.get(digest);
+    return known !== undefined && sameStamp(known, stampOf(pathOf(digest)));
+  };
+  /** Writes a draft, and renames it to the digest that `write` gives. */
+  const place = async (write: (draft: FileHandle) => Promise<Digest>): Promise<Digest> => {
+    const drafts = join(folder, 'tmp');
+    makeFolder(drafts);
+    const draft = join(drafts, `${randomUUID()}.tmp`);
+    try {
+      const digest = await written(draft, write);
+      const shard = shardOf(digest);
+      const isNew = statSync(shard, { throwIfNoEntry: false }) === undefined;
+      makeFolder(shard);
+      await rename(draft, pathOf(digest));
+      await flushFolder(shard);
+      if (isNew) await flushFolder(folder);
+      note(digest);
+      return digest;
+    } catch (error) {
+      await rm(draft, { force: true });
+      throw error;
+    }
+  };
+  const keep = async (content: AsyncIterable<Uint8Array>): Promise<BlobFile> => {
+    let bytes = 0;
+    const digest = await place(async (draft) => {
+      const hash = createHash('sha256');
+      for await (const chunk of content) {
+        hash.update(chunk);
+        await writeAll(draft, chunk);
+        bytes += chunk.length;
+      }
+      return hash.digest('hex') as Digest;
+    });
+    return { digest, bytes };
+  };
+  return {
+    sizeOf,
+    *list() {
+      for (const shard of namesIn(folder)) {
+        if (!SHARD.test(shard)) continue;
+        for (const name of namesIn(join(folder, shard))) {
+          if (!NAME.test(name) || !name.startsWith(shard)) continue;
+          const bytes = sizeOf(name as Digest);
+          if (bytes !== undefined) yield { digest: name as Digest, bytes };
+        }
+      }
+    },
+    keep,
+    keepFile: (path) => keep(chunksOf(path)),
+    async keepBytes(digest, content) {
+      await place(async (draft) => {
+        await writeAll(draft, content);
+        return digest;
+      });
+    },
+    read: (digest) => readVerified(pathOf(digest), digest),
+    async copyTo(digest, path) {
+      const from = pathOf(digest);
+      if (isKnown(digest)) {
+        await copyFile(from, path, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+        // What changed meanwhile may be what was copied.
+        if (isKnown(digest)) return true;
+      } else if (sizeOf(digest) === undefined) return false;
+      else if ((await copied(from, path)) === digest) return true;
+      await rm(path, { force: true });
+      return false;
+    },
+    isKnown,
+    async verify(digest) {
+      if (sizeOf(digest) === undefined) return false;
+      const hash = createHash('sha256');
+      for await (const chunk of chunksOf(pathOf(digest))) hash.update(chunk);
+      if (hash.digest('hex') !== digest) return false;
+      note(digest);
+      return true;
+    },
+    drop(digest) {
+      hashed.delete(digest);
+      rmSync(pathOf(digest), { force: true });
+    },
+  };
+}
+
+async function written(
+  draft: string,
+  write: (draft: FileHandle) => Promise<Digest>,
+): Promise<Digest> {
+  const file = await open(draft, 'wx');
+  try {
+    const digest = await write(file);
+    await file.sync();
+    return digest;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Copies a file in pieces, and gives the digest of what was copied. */
+async function copied(from: string, to: string): Promise<Digest> {
+  const hash = createHash('sha256');
+  const copy = await open(to, 'wx');
+  try {
+    for await (const chunk of chunksOf(from)) {
+      hash.update(chunk);
+      await writeAll(copy, chunk);
+    }
+  } finally {
+    await copy.close();
+  }
+  return hash.digest('hex') as Digest;
+}
+
+/** The content of a file, piece by piece; each piece holds until the next is asked for. */
+export async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
+  const file = await open(path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function writeAll(file: FileHandle, content: Uint8Array): Promise<void> {
+  for (let at = 0; at < content.length; ) {
+    const part = content.subarray(at, at + CHUNK_BYTES);
+    at += (await file.write(part)).bytesWritten;
+  }
+}
+
+/** Reads a whole file, if it has a digest. Node's own way reads no file of more than 2 GiB. */
+function readVerified(path: string, digest: Digest): Uint8Array | undefined {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const { size } = fstatSync(file);
+    if (size > bufferLimits.MAX_LENGTH) {
+      throw new RangeError(
+        `a blob of ${size} bytes does not fit into memory: a command can read it, as a file`,
+      );
+    }
+    const content = Buffer.allocUnsafeSlow(size);
+    const hash = createHash('sha256');
+    let at = 0;
+    while (at < content.length) {
+      const read = readSync(file, content, at, Math.min(CHUNK_BYTES, content.length - at), at);
+      if (read === 0) return undefined;
+      hash.update(content.subarray(at, at + read));
+      at += read;
+    }
+    return hash.digest('hex') === digest ? content : undefined;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A name that was just given is kept, even if the power fails now. */
+async function flushFolder(folder: string): Promise<void> {
+  let handle: FileHandle;
+  try {
+    handle = await open(folder, 'r');
+  } catch {
+    return; // Some systems open no folders.
+  }
+  try {
+    await handle.sync();
+  } catch {
+    // Some file systems flush none.
+  } finally {
+    await handle.close();
+  }
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw error;
+  }
+}
+
+/** Folder of the large blobs of a store. */
+export const largeBlobs = (cache: string): string => join(cache, 'blobs');
