@@ -12,5 +12,7 @@ const words = process.argv.slice(2);
 if (mayBeAltered(words) || !sayNothingToDo(words)) {
   // From Node 22 on, compiled code is kept: every other command starts sooner.
   (nodeModule as { enableCompileCache?: () => unknown }).enableCompileCache?.();
+  // Node opens its debugger to whoever sends this signal, and code that we run could: with a listener it does not.
+  process.on('SIGUSR1', () => undefined);
   void import('./main.ts');
 }

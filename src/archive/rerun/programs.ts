@@ -15,6 +15,7 @@ import { printable } from '../form/finding.ts';
 import { nameFault } from '../form/opened.ts';
 import { type ArchivedTrace, partsOf, type StudyTask } from '../form/study.ts';
 import type { SandboxedResult } from './sandboxed-run.ts';
+import { programFolders, type Walls } from './walls.ts';
 
 /** What commands run within. */
 export interface ProgramsOptions {
@@ -22,6 +23,9 @@ export interface ProgramsOptions {
   readonly scratch: string;
   /** Where programs are looked for. */
   readonly path: string;
+  readonly home: string | undefined;
+  /** The system's walls around them; null for none. */
+  readonly walls: Walls | null;
   readonly signal: AbortSignal;
   /** The words of fingerprints, by those words joined by blanks, for archives whose traces do not tell them. */
   readonly words?: ReadonlyMap<string, readonly string[]>;
@@ -116,6 +120,7 @@ export class Programs {
         takeFile: async (file) => keptOutput(await readFile(file)),
       },
       projectFile: ({ digest }) => join(kept, digest),
+      enclose: (argv, attempt) => this.enclose(argv, attempt),
     });
     const action = {
       key: trace.key as Key,
@@ -136,6 +141,18 @@ export class Programs {
     return { end: 'failed', message: printable(message.split('\n', 1).join()), infeasible: false };
   }
 
+  /** The words of a program behind the walls, which may write the folder of its attempt and nothing else. */
+  private enclose(
+    [program, ...args]: readonly string[],
+    { cwd, folder }: { readonly cwd: string; readonly folder: string },
+  ): readonly string[] {
+    const { walls, path, home } = this.options;
+    if (walls === null || program === undefined) return [program ?? '', ...args];
+    const readable = programFolders(path, home);
+    const behind = walls.enclose({ program, args, cwd, readable, writable: [folder] });
+    return [behind.program, ...behind.args];
+  }
+
   /** What a tool says of its version here; asked once. */
   private version(words: readonly string[], env: CommandParts['env']): Promise<string> {
     const memo = JSON.stringify([words, env]);
@@ -150,7 +167,7 @@ export class Programs {
     await mkdir(home, { recursive: true });
     const said: string[] = [];
     const end = await runProgram({
-      argv: words,
+      argv: this.enclose(words, { cwd: home, folder: home }),
       env: environmentOf({ env, path }, home, home),
       folder: home,
       line: (line) => said.push(line),

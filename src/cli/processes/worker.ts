@@ -19,6 +19,9 @@ import { type ReadsWatch, watchReads } from './read-detector.ts';
 // Whether and when a worker stops is the engine's to say, whoever signals a whole group of processes.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
+// Node opens its debugger to whoever sends this signal, and code that we run could: with a listener it does not.
+process.on('SIGUSR1', () => undefined);
+
 const memory = new SharedArrayBuffer(4 * CONTROL_FLAGS.count);
 // As it is before the guard takes its place.
 const Thread = Worker;

@@ -120,7 +120,7 @@ export async function runInScratch(work: ScratchWork): Promise<ActionResult> {
 }
 
 async function runIn(
-  { work: folder, home, temporary }: Attempt,
+  { folder: whole, work: folder, home, temporary }: Attempt,
   nonce: string,
   work: ScratchWork,
 ): Promise<ActionResult> {
@@ -136,7 +136,8 @@ async function runIn(
   const argv = filled.map(({ text }) => text);
   const env = environmentOf({ ...command, path: machine.path }, home, temporary);
   const killedForMemory = watchOutOfMemory();
-  const end = await runProgram({ argv, env, nonce, folder, line: log, state, signal });
+  const enclosed = machine.enclose?.(argv, { cwd: folder, folder: whole }) ?? argv;
+  const end = await runProgram({ argv: enclosed, env, nonce, folder, line: log, state, signal });
   if (signal.aborted) return { status: 'stopped' };
   if (isTooLong(end)) throw because('inputs', formatTooLong(filled, env));
   if (end.refusal) {

@@ -23,12 +23,17 @@ export interface LocalMachine {
   bundle(code: Digest): string;
   /** Where a file of the project lies. */
   projectFile(file: { readonly name: string; readonly digest: Digest }): string;
+  /** Puts the program of a command behind walls, which let it write into the folder of its attempt alone. */
+  readonly enclose?: (
+    argv: readonly string[],
+    attempt: { readonly cwd: string; readonly folder: string },
+  ) => readonly string[];
 }
 
 /** What commands need of it. */
 export type CommandMachine = Pick<
   LocalMachine,
-  'root' | 'scratch' | 'path' | 'identity' | 'blobs' | 'projectFile'
+  'root' | 'scratch' | 'path' | 'identity' | 'blobs' | 'projectFile' | 'enclose'
 >;
 
 /** A kind of executor. */

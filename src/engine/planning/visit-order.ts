@@ -39,8 +39,11 @@ export async function inOrder(plan: Plan, visit: (task: Task) => Promise<void>):
 }
 
 /** The tasks that a task needs. */
-export const upstreamOf = (task: Task): ReadonlySet<TaskId> =>
-  new Set(Object.values(task.inputs).flatMap(({ links }) => links.map((link) => link.task)));
+export function upstreamOf({ inputs }: Task): ReadonlySet<TaskId> {
+  const upstream = new Set<TaskId>();
+  for (const { links } of Object.values(inputs)) for (const { task } of links) upstream.add(task);
+  return upstream;
+}
 
 /** What is known of how long a task takes, in seconds; undefined when it never ran. */
 export type Recorded = (task: Task) => number | undefined;
