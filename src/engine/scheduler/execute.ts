@@ -155,6 +155,7 @@ class Run {
       if (!control.isSuperseded) await store.actions.setLatest(state.keys);
     } finally {
       clearInterval(renew);
+      this.leases.close();
       clearInterval(checkpoint);
       control.close();
     }
