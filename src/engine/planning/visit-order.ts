@@ -38,10 +38,16 @@ export async function inOrder(plan: Plan, visit: (task: Task) => Promise<void>):
   });
 }
 
+/** What tasks need, by their inputs: many share them. */
+const needed = new WeakMap<Task['inputs'], ReadonlySet<TaskId>>();
+
 /** The tasks that a task needs. */
 export function upstreamOf({ inputs }: Task): ReadonlySet<TaskId> {
+  const known = needed.get(inputs);
+  if (known) return known;
   const upstream = new Set<TaskId>();
   for (const { links } of Object.values(inputs)) for (const { task } of links) upstream.add(task);
+  needed.set(inputs, upstream);
   return upstream;
 }
 
