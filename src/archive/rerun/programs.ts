@@ -118,6 +118,7 @@ export class Programs {
         get: async () => undefined,
         copyTo: async () => false,
         takeFile: async (file) => keptOutput(await readFile(file)),
+        putStream: gathered,
       },
       projectFile: ({ digest }) => join(kept, digest),
       enclose: (argv, attempt) => this.enclose(argv, attempt),
@@ -218,3 +219,9 @@ const SILENT: Hooks = {
   loadCheckpoint: async () => undefined,
   saveCheckpoint: async () => undefined,
 };
+
+async function gathered(content: AsyncIterable<Uint8Array>): Promise<KeptOutput> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of content) pieces.push(Buffer.from(piece));
+  return keptOutput(Buffer.concat(pieces));
+}

@@ -204,6 +204,7 @@ class Watch {
   /** Starts a run, in the place of one that may still go on. */
   private async begin(loaded: Loaded, plan: Plan): Promise<void> {
     const { options, targets, stop } = this;
+    const opened = await openDisplay(plan, options);
     this.store ??= storeAt(this.place.cache, 'write');
     const { store } = this;
     const session: Session = { ...loaded, root: this.place.root, cache: this.place.cache, store };
@@ -219,7 +220,7 @@ class Watch {
     const { pool } = this.pool;
     const cycle: Cycle = {
       id: nextRunId(),
-      display: openDisplay(plan, options),
+      display: opened,
       supersession: new Supersession(),
       running: new Map(),
       ended: Promise.resolve(),

@@ -16,7 +16,7 @@ export interface LocalMachine {
   /** Where programs are looked for. */
   readonly path: string;
   readonly identity: Identity;
-  readonly blobs: Pick<BlobStore, 'get' | 'copyTo' | 'takeFile'>;
+  readonly blobs: Pick<BlobStore, 'get' | 'copyTo' | 'takeFile' | 'putStream'>;
   /** Starts a worker process. */
   readonly worker: WorkerCommand;
   /** Where a bundle lies. */
