@@ -159,9 +159,11 @@ async function hear(child: ChildProcess, bytesMax: number): Promise<SandboxedRes
     const outputs = new Map<string, Uint8Array>();
     let total = 0;
     for (const [name, bytes] of answer.outputs) {
-      total += Number(bytes);
-      if (!(total <= bytesMax)) throw new Error(`the outputs have more than ${bytesMax} bytes`);
-      const content = await source.take(Number(bytes));
+      // A negative length would make room for more than there may be.
+      if (!Number.isSafeInteger(bytes) || bytes < 0) throw new Error('an output has no size');
+      total += bytes;
+      if (total > bytesMax) throw new Error(`the outputs have more than ${bytesMax} bytes`);
+      const content = await source.take(bytes);
       if (content === undefined) return undefined;
       outputs.set(String(name), content);
     }

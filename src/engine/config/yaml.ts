@@ -147,7 +147,7 @@ function yamlReader(
     return refuse(
       node,
       'this kind of YAML value is not supported',
-      'use text, numbers, lists, maps',
+      'use strings, numbers, lists, mappings',
     );
   };
 
@@ -169,7 +169,7 @@ function yamlReader(
         }
         names.add(own);
         fields.set(own, pair.value === null ? empty : read(pair.value, at));
-      } else refuse(pair.key, 'a name must be text');
+      } else refuse(pair.key, 'a name must be a string');
     }
     seen.add(map);
     return fields;
@@ -179,7 +179,7 @@ function yamlReader(
     const source = pair.value === null ? undefined : read(pair.value, undefined);
     const maps = source?.items ?? (source ? [source] : []);
     if (maps.length === 0 || maps.some((part) => part.fields === undefined)) {
-      refuse(pair.value ?? pair.key, '`<<` merges a map or a list of maps');
+      refuse(pair.value ?? pair.key, '`<<` merges a mapping or a list of mappings');
     }
     for (const { fields: merged } of maps) {
       for (const [name, field] of merged ?? []) if (!fields.has(name)) fields.set(name, field);
