@@ -61,7 +61,7 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
       options,
       pool: new ResourcePool(options.jobs ?? availableParallelism(), session.pipeline.resources),
       stop,
-      display: openDisplay(plan, options),
+      display: await openDisplay(plan, options),
       hear: recorder.hear,
     }).finally(stop.release);
     // Not before the workers are gone: they read the store, too.

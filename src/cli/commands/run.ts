@@ -168,7 +168,7 @@ function mirrorsOf(
 }
 
 /** What shows a run, for people or programs. */
-export function openDisplay(plan: Plan, { json, quiet }: RunOptions): Display {
+export async function openDisplay(plan: Plan, { json, quiet }: RunOptions): Promise<Display> {
   if (json) return { listener: (event) => tell(JSON.stringify(event)), close: () => undefined };
   const shown = { plan, stream: process.stderr, colors: c, clock: Date.now };
   return createDisplay({ ...shown, quiet: quiet ?? false });

@@ -219,7 +219,7 @@ class Watch {
     const { pool } = this.pool;
     const cycle: Cycle = {
       id: nextRunId(),
-      display: openDisplay(plan, options),
+      display: await openDisplay(plan, options),
       supersession: new Supersession(),
       running: new Map(),
       ended: Promise.resolve(),

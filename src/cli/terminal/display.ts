@@ -1,6 +1,5 @@
 // display.ts — events → what a person sees while a run goes on: live on a terminal, plain lines elsewhere
 import { hostname } from 'node:os';
-import { createLogUpdate } from 'log-update';
 import type { Event, Listener, Outcome, Reason } from '../../engine/model/event.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
@@ -116,7 +115,7 @@ function secondsLeft({ seconds, remaining, running }: Progress, now: number): nu
 }
 
 /** Draws events for people. */
-export function createDisplay(options: DisplayOptions): Display {
+export async function createDisplay(options: DisplayOptions): Promise<Display> {
   const { stream, quiet } = options;
   if (quiet) return plainDisplay({ ...options }, () => false);
   return stream.isTTY ? liveDisplay(options) : plainDisplay(options, () => true);
@@ -243,7 +242,9 @@ function failureText(event: Extract<Event, { event: 'failed' }>, c: Colors): str
 
 // ---- the live display ----
 
-function liveDisplay(options: DisplayOptions): Display {
+async function liveDisplay(options: DisplayOptions): Promise<Display> {
+  // It knows the width of every character, which takes long to load: only terminals need that.
+  const { createLogUpdate } = await import('log-update');
   const { plan, stream, colors, clock } = options;
   const progress = newProgress(plan);
   const update = createLogUpdate(stream, { showCursor: true });

@@ -278,7 +278,8 @@ class Run {
     if (this.supersession.isSuperseded) return;
     const message = formatMissingInputs(task, this.state.missing);
     if (message) listener({ event: 'warning', message, task: task.id });
-    this.background(this.publisher.publish(task));
+    // Most tasks of a large plan have none.
+    if (Object.keys(task.artifacts).length > 0) this.background(this.publisher.publish(task));
   }
 
   /** Whether, and if so: run. */
