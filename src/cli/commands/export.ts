@@ -1,16 +1,17 @@
 // export.ts — pipeline export TASK:output FILE: an output in a form that other tools read
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import prettyBytes from 'pretty-bytes';
-import type { Json } from '../../engine/model/key.ts';
+import type { Json, TaskId } from '../../engine/model/key.ts';
 import type { Output } from '../../engine/model/record.ts';
 import { elementType, encodeSafetensors, type Tensor, type TensorFile } from '../../tensor.ts';
 import { writeOutput } from '../session/output-files.ts';
-import { bytesOf, select, tensorsOf } from '../session/output-selection.ts';
+import { bytesOf, lostOutput, select, tensorsOf } from '../session/output-selection.ts';
 import {
   type CommonOptions,
   EXIT,
   openToShow,
+  type Remains,
   talk,
   tellJson,
   UsageError,
@@ -48,6 +49,14 @@ export async function exportOutput(
       throw new UsageError([{ message: `${file} exists`, hint: '--force overwrites it' }]);
     }
     const form = options.format ?? BY_ENDING[extname(file).toLowerCase()] ?? 'raw';
+    const wanted = { task: trace.task, name, output };
+    if (form === 'raw' && part === undefined && isPlain(file)) {
+      await copyOutput(session, wanted, file);
+      if (options.json)
+        tellJson({ task: trace.task, output: name, file, form, bytes: output.bytes });
+      else talk(`${prettyBytes(output.bytes)} of ${form} written to ${file}`);
+      return EXIT.made;
+    }
     const bytes = inForm(form, output, await bytesOf(session, trace.task, name, output), part);
     if (file === '-') {
       process.stdout.write(bytes);
@@ -60,6 +69,21 @@ export async function exportOutput(
   } finally {
     await session.store.close();
   }
+}
+
+/** Whether a file is written as a whole: no device, no pipe. */
+const isPlain = (file: string): boolean =>
+  file !== '-' && (statSync(file, { throwIfNoEntry: false })?.isFile() ?? true);
+
+/** Writes an output as it is stored, whatever its size. @throws UsageError */
+async function copyOutput(
+  { store }: Pick<Remains, 'store'>,
+  { task, name, output }: { task: TaskId; name: string; output: Output },
+  file: string,
+): Promise<void> {
+  await writeOutput(file, async (draft) => {
+    if (!(await store.blobs.copyTo(output.digest, draft))) throw lostOutput(task, name);
+  });
 }
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
