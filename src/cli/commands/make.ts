@@ -51,6 +51,7 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
     const plan = planFor(session.plan, targets);
     if (options.verify) await verifyStore(session.store);
     const forced = forcedIn(plan, targets, options);
+    const display = await openDisplay(plan, options);
     const stop = hearStop();
     const result = await run({
       id: nextRunId(),
@@ -61,7 +62,7 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
       options,
       pool: new ResourcePool(options.jobs ?? availableParallelism(), session.pipeline.resources),
       stop,
-      display: await openDisplay(plan, options),
+      display,
       hear: recorder.hear,
     }).finally(stop.release);
     // Not before the workers are gone: they read the store, too.

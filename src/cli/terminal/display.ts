@@ -1,5 +1,6 @@
 // display.ts — events → what a person sees while a run goes on: live on a terminal, plain lines elsewhere
 import { hostname } from 'node:os';
+import type { createLogUpdate } from 'log-update';
 import type { Event, Listener, Outcome, Reason } from '../../engine/model/event.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
@@ -118,7 +119,10 @@ function secondsLeft({ seconds, remaining, running }: Progress, now: number): nu
 export async function createDisplay(options: DisplayOptions): Promise<Display> {
   const { stream, quiet } = options;
   if (quiet) return plainDisplay({ ...options }, () => false);
-  return stream.isTTY ? liveDisplay(options) : plainDisplay(options, () => true);
+  if (!stream.isTTY) return plainDisplay(options, () => true);
+  // Loading this takes as long as loading the rest of the command: only a terminal needs it.
+  const logUpdate = await import('log-update');
+  return liveDisplay(options, logUpdate.createLogUpdate(stream, { showCursor: true }));
 }
 
 // ---- plain lines ----
@@ -242,12 +246,9 @@ function failureText(event: Extract<Event, { event: 'failed' }>, c: Colors): str
 
 // ---- the live display ----
 
-async function liveDisplay(options: DisplayOptions): Promise<Display> {
-  // It knows the width of every character, which takes long to load: only terminals need that.
-  const { createLogUpdate } = await import('log-update');
+function liveDisplay(options: DisplayOptions, update: ReturnType<typeof createLogUpdate>): Display {
   const { plan, stream, colors, clock } = options;
   const progress = newProgress(plan);
-  const update = createLogUpdate(stream, { showCursor: true });
   const start = clock();
   let drawn = 0;
   /** Lines that stay and are not written yet: drawing after each would take longer than what they tell of. */
