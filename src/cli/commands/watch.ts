@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readPipeline } from '../../engine/config/config.ts';
 import { decodeSource } from '../../engine/config/source-text.ts';
-import { Supersession } from '../../engine/executors/superseded.ts';
 import type { Event } from '../../engine/model/event.ts';
 import { canonicalJson, type Digest, type Key } from '../../engine/model/key.ts';
 import type { Loaded } from '../../engine/planning/load.ts';
@@ -23,6 +22,7 @@ import {
   watchlistOfBroken,
 } from '../../engine/rebuilder/watch.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
+import { Supersession } from '../../engine/scheduler/superseded.ts';
 import type { Store } from '../../engine/store/store.ts';
 import {
   artifactsFolder,

@@ -4,7 +4,7 @@ import type { Json, Named } from '../model/key.ts';
 import { COMMAND_KEYS, KINDS, OUTPUT_KEYS } from './command.ts';
 import { PIPELINE_KEYS, SIZE_PATTERN, STORE_KEYS } from './config.ts';
 import { INPUT_KEYS } from './input.ts';
-import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS } from './policy.ts';
+import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from './policy.ts';
 import { STAGE_KEYS } from './stage-config.ts';
 
 const DESCRIBED: Named<Json> = {
@@ -110,6 +110,10 @@ const DURATION = {
 const RETRIES_DESCRIBED: Named<Json> = {
   times: { description: 'How often.', type: 'integer', minimum: 0 },
   delay: { description: 'The pause before the first retry; it doubles each time.', ...DURATION },
+  on: {
+    description: 'Try again only after failures of these causes.',
+    anyOf: [{ enum: RETRY_CAUSES }, { type: 'array', minItems: 1, items: { enum: RETRY_CAUSES } }],
+  },
 };
 
 const POLICY_DESCRIBED: Named<Json> = {

@@ -1,9 +1,10 @@
 // output-file.ts — a file that a command wrote → an output in the form in which outputs of its kind are kept
 import { readFile } from 'node:fs/promises';
+import type { KeptOutput } from '../model/record.ts';
 import { codecOf } from '../planning/command-module.ts';
 import { type CodecKind, StageError } from '../stage.ts';
 import { chunksOf, LARGE_BLOB_BYTES } from '../store/blob-files.ts';
-import { type BlobStore, type KeptOutput, keptOutput } from '../store/store.ts';
+import { type BlobStore, keptOutput } from '../store/store.ts';
 
 /** JSON and tensors are decoded, and so held in memory: a file of theirs may have no more bytes. */
 const DECODED_BYTES_MAX = 2 ** 30;

@@ -151,7 +151,7 @@ class ExternalInputResolver {
     inputs: Named<Binding>,
   ): Promise<Invocation> {
     const { environment } = this.options;
-    const path = environment.PATH ?? '/usr/local/bin:/usr/bin:/bin';
+    const path = searchPath(environment);
     const env = [...command.env].map(([name, value]) => [name, value ?? environment[name] ?? null]);
     for (const [name, value] of command.env) {
       // Node has decoded it: what was not UTF-8 is lost.
@@ -321,6 +321,10 @@ class ExternalInputResolver {
     return notes;
   }
 }
+
+/** Where programs of commands are looked for. */
+export const searchPath = ({ PATH }: { readonly PATH?: string | undefined }): string =>
+  PATH ?? '/usr/local/bin:/usr/bin:/bin';
 
 /** Where a file of the project lies in a scratch folder: under its own name, or below the port's when it is outside. */
 export const scratchName = (port: string, name: string): string =>
