@@ -122,11 +122,14 @@ function traceOf({
   tolerance,
   infeasible,
 }: ArchivedTrace): ActionRecord {
+  // The form was checked when the archive was read; the engine has types of their own for digests.
   const maker: Maker = { ...(made as unknown as Omit<Maker, 'host'>), host: ELSEWHERE };
   return {
     key: key as Key,
     task: task as TaskId,
+    // As `made`: checked, and typed as texts.
     parts: parts as unknown as ActionRecord['parts'],
+    // As `made`.
     outputs: outputs as unknown as Named<Output>,
     cost,
     made: maker,

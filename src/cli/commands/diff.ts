@@ -19,7 +19,25 @@ import {
   tellJson,
   UsageError,
 } from '../session/session.ts';
+import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 import { brief, count } from '../terminal/format.ts';
+
+export const command: CommandDeclaration = {
+  name: 'diff',
+  group: 'Runs',
+  about: 'what differs between two runs: params, numbers in JSON outputs, outputs',
+  arguments: [
+    { name: '[before]', about: 'a run', default: 'last~1' },
+    { name: '[after]', about: 'another', default: 'last' },
+  ],
+  options: [
+    { flags: '--all', about: 'show every row' },
+    { flags: '--html <file>', about: 'write a page with the reports of both, side by side' },
+    ...STORE,
+  ],
+  examples: ['diff', 'diff last~3 last', 'diff 20260412T101502 3fa9 --json'],
+};
+export { diff as run };
 
 interface DiffOptions extends CommonOptions {
   readonly all?: boolean;
@@ -31,7 +49,7 @@ interface DiffOptions extends CommonOptions {
 const ROWS_SHOWN = 40;
 
 /** Compares two runs. */
-export async function diff(before: string, after: string, options: DiffOptions): Promise<number> {
+async function diff(before: string, after: string, options: DiffOptions): Promise<number> {
   if (options.html !== undefined) checkOutput(options.html);
   const store = storeAt(placesOf(options).cache, 'read');
   try {

@@ -16,13 +16,36 @@ import {
   tellJson,
   UsageError,
 } from '../session/session.ts';
+import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { jsonCsv, npyOf, tensorCsv, tensorsJson } from '../terminal/forms.ts';
+
+export const command: CommandDeclaration = {
+  name: 'export',
+  group: 'Look',
+  about: 'write an output, or one tensor of it, in a format that other tools read',
+  arguments: [{ name: '<task:output>' }, { name: '<file>' }],
+  options: [
+    {
+      flags: '--format <form>',
+      about: 'format (default: by the ending of FILE)',
+      choices: ['json', 'csv', 'npy', 'safetensors', 'raw'],
+    },
+    { flags: '--force', about: 'overwrite a file that exists' },
+    ...COMMON,
+  ],
+  examples: [
+    'export rigl/synth-digits/128-64/0.9/erk/uniform/0:metrics metrics.json',
+    'export rigl/synth-digits/128-64/0.9/erk/uniform/0:model/layers.0.values values.npy',
+    'export rigl/synth-digits/128-64/0.9/erk/uniform/0:model model.safetensors --force',
+  ],
+};
+export { exportOutput as run };
 
 type Form = 'json' | 'csv' | 'npy' | 'safetensors' | 'raw';
 
 interface ExportOptions extends CommonOptions {
   readonly format?: Form;
-  readonly force: boolean | readonly string[];
+  readonly force?: boolean;
 }
 
 const BY_ENDING: { readonly [ending: string]: Form } = {
@@ -33,11 +56,7 @@ const BY_ENDING: { readonly [ending: string]: Form } = {
 };
 
 /** Writes an output, or one tensor of it, to a file; `-` is stdout. */
-export async function exportOutput(
-  target: string,
-  file: string,
-  options: ExportOptions,
-): Promise<number> {
+async function exportOutput(target: string, file: string, options: ExportOptions): Promise<number> {
   const session = await openToShow(options);
   try {
     const { trace, name, output, part } = await select(session, target);
@@ -45,7 +64,7 @@ export async function exportOutput(
       const hint = `one of ${Object.keys(trace.outputs).join(', ')}: TASK:OUTPUT`;
       throw new UsageError([{ message: 'no output is named', hint }]);
     }
-    if (file !== '-' && options.force !== true && existsSync(file)) {
+    if (file !== '-' && !options.force && existsSync(file)) {
       throw new UsageError([{ message: `${file} exists`, hint: '--force overwrites it' }]);
     }
     const form = options.format ?? BY_ENDING[extname(file).toLowerCase()] ?? 'raw';

@@ -1,6 +1,5 @@
 // runs.ts — pipeline runs, pin, unpin: what was run, and which runs gc leaves alone
 import type { RunRecord } from '../../engine/model/record.ts';
-import { oneRun } from '../session/run-selection.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
@@ -11,7 +10,20 @@ import {
   tell,
   tellJson,
 } from '../session/session.ts';
+import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 import { duration, quoted } from '../terminal/format.ts';
+
+export const command: CommandDeclaration = {
+  name: 'runs',
+  group: 'Runs',
+  about: 'list the runs that made something, the newest first',
+  options: [
+    { flags: '-n, --number <n>', about: 'at most so many (default: 20)', value: 'positive' },
+    ...STORE,
+  ],
+  examples: ['runs', 'runs -n 3 --json'],
+};
+export { runs as run };
 
 interface RunsOptions extends CommonOptions {
   readonly number?: number;
@@ -20,7 +32,7 @@ interface RunsOptions extends CommonOptions {
 const RUNS_SHOWN_DEFAULT = 20;
 
 /** Lists runs, the newest first. */
-export async function runs(options: RunsOptions): Promise<number> {
+async function runs(options: RunsOptions): Promise<number> {
   const store = storeAt(placesOf(options).cache, 'read');
   try {
     const shown = store.history.runs(options.number ?? RUNS_SHOWN_DEFAULT);
@@ -69,29 +81,5 @@ function stateWords({ state = 'finished', host, error }: RunRecord): readonly st
       return [c.red(`aborted${error ? ` (${error})` : ''}`)];
     default:
       return [c.yellow(state)];
-  }
-}
-
-/** Pins runs, so that gc keeps what they made, or lets go of them. */
-export async function pin(
-  words: readonly string[],
-  pinned: boolean,
-  options: CommonOptions,
-): Promise<number> {
-  const store = storeAt(placesOf(options).cache, 'read');
-  try {
-    const ids = words.map((word) => oneRun(store, word).id);
-    const { upkeep } = store;
-    upkeep?.write(() => {
-      for (const id of ids) {
-        if (pinned) upkeep.tables.pins.putSync(id, new Date().toISOString());
-        else upkeep.tables.pins.removeSync(id);
-      }
-    });
-    if (options.json) tellJson({ runs: ids, pinned });
-    else for (const id of ids) tell(`${pinned ? 'pinned' : 'unpinned'} ${id}`);
-    return EXIT.made;
-  } finally {
-    await store.close();
   }
 }

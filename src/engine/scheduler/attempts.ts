@@ -1,5 +1,6 @@
 // attempts.ts — gives an action its attempts: a slot, resources, the lease, and another try
 
+import { briefKey, debug } from '../model/debug-log.ts';
 import type { Reason } from '../model/event.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Digest, TaskId } from '../model/key.ts';
@@ -124,8 +125,10 @@ export class Attempts {
     // Another process may have finished between our look and our lease.
     const verdict = await decide(action, this.context.store, !acceptCached);
     if (verdict.hit) return { kind: 'cached', record: verdict.trace };
+    debug?.('attempt', `${action.task.id} ${briefKey(action.key)} begins in slot ${slot}`);
     const attempt = await runner.run(action, acceptCached ? verdict.reason : reason, slot);
     const { result } = attempt;
+    debug?.('attempt', `${action.task.id} ${briefKey(action.key)} ends: ${result.status}`);
     if (result.status === 'lost-inputs') return { kind: 'lost-inputs', digests: result.digests };
     return { kind: 'ran', attempt };
   }
