@@ -161,7 +161,8 @@ function yamlReader(
       else if (name === '__proto__') refuse(pair.key, '`__proto__` cannot be a name');
       else if (typeof name === 'string' || typeof name === 'number') {
         if (isHalved(name)) refuse(pair.key, HALVED);
-        compare(pair.key, true);
+        // `on` beside `times` is a key of `retries`: nobody is warned of a word that is ours.
+        if (!(name === 'on' && map.has('times'))) compare(pair.key, true);
         const empty: Located = { value: null, place: at, named: at };
         const own = nameOf(pair.key, name);
         if (names.has(own) && !seen.has(map)) {
