@@ -19,6 +19,7 @@ export function addCommands(root: Command, end: End): void {
   addWatch(root, end);
   addViews(root, end);
   addResults(root, end);
+  addPlots(root, end);
   addHistory(root, end);
   addUpkeep(root, end);
   addBeginnings(root, end);
@@ -146,6 +147,48 @@ function addResults(root: Command, end: End): void {
     )
     .action(async (stage, options) =>
       end(await (await import('./commands/metrics.ts')).metrics(stage, withLists(options))),
+    );
+}
+
+/** Adds `pipeline plot`. */
+function addPlots(root: Command, end: End): void {
+  withCommon(root.command('plot [stage]'))
+    .description('draw the numbers of a stage, or the plots that pipeline.yaml names')
+    .addOption(
+      new Option('--kind <kind>', 'what is drawn (default: by the matrix and the numbers)').choices(
+        ['curves', 'dots', 'scatter', 'heatmap', 'parallel'],
+      ),
+    )
+    .option('--x <name>', 'an axis, a number, or step')
+    .option('--y <name>', 'a number; of a heat map, an axis')
+    .option('--color <name>', 'an axis or a number')
+    .option('--facet <axis>', 'a panel for each label of this axis')
+    .option('--band <axis>', 'means and 95 % intervals over this axis')
+    .option('--title <text>', 'what stands above it')
+    .option('--where <condition>', 'tasks with this label or number (repeatable)', several)
+    .option('--at <step>', 'of a series: last (the default), best, or the value at a step')
+    .option('--run <run>', 'what this run made or reused')
+    .addOption(
+      new Option('--format <format>', 'format (default: svg, or by the ending of FILE)').choices([
+        'svg',
+        'html',
+        'png',
+        'pdf',
+        'json',
+      ]),
+    )
+    .option('-o, --output <file>', 'write it here (default: plots/NAME.svg); - is stdout')
+    .addHelpText(
+      'after',
+      examples(
+        'plot',
+        'plot rigl',
+        'plot rigl --x profile --y accuracy --color dataset -o accuracy.html',
+        "plot 'sweep[dataset=synth-digits]' --kind heatmap --x sparsity --y profile -o grid.png",
+      ),
+    )
+    .action(async (stage, options) =>
+      end(await (await import('./commands/plot.ts')).plot(stage, withLists(options))),
     );
 }
 
