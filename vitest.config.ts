@@ -3,6 +3,10 @@ import { basename } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
+// Where this is set, every start of Node reads all those certificates, which takes longer than the rest of the start.
+// Tests start thousands of processes, and none talks to anybody outside.
+delete process.env.NODE_EXTRA_CA_CERTS;
+
 /** Loads `.wasm` as bytes, as the bundler of stages does. */
 const wasm = {
   name: 'wasm-bytes',

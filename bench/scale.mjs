@@ -18,6 +18,7 @@ const { values } = parseArgs({
   options: {
     tasks: { type: 'string', default: '1000,10000' },
     rounds: { type: 'string', default: '9' },
+    plans: { type: 'string', default: '100000,999801' },
     ninja: { type: 'string', default: 'ninja' },
     snakemake: { type: 'string', default: 'snakemake' },
     dvc: { type: 'string', default: 'dvc' },
@@ -26,10 +27,11 @@ const { values } = parseArgs({
   },
 });
 if (values.help) {
-  console.log(`node bench/scale.mjs [--tasks 1000,10000] [--rounds 9] [--no-peers]
+  console.log(`node bench/scale.mjs [--tasks 1000,10000] [--rounds 9] [--plans 100000,999801] [--no-peers]
                       [--ninja PATH] [--snakemake PATH] [--dvc PATH]
 
 The graph: S sources, 98 tasks on each, one that collects those of each source, one that collects all.
+--plans: sizes that are only planned, by a dry run; --plans '' leaves that out. Figures with a target say whether it is met.
 A peer that is not there gets a line. What runs for over five minutes is given up.`);
   process.exit(0);
 }
@@ -93,7 +95,8 @@ const DOOR = `import { collect, defineStage, json } from '${join(repository, 'sr
 import * as z from 'zod/mini';
 `;
 
-function ours(sources) {
+/** The pipeline, without making it. */
+function write(sources) {
   const folder = newFolder('ours');
   symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'));
   mkdirSync(join(folder, 'stages'));
@@ -125,7 +128,13 @@ stages:
     writeFileSync(join(folder, path), text);
     utimesSync(join(folder, path), 1_600_000_000, 1_600_000_000);
   }
-  const pipeline = (...words) => [process.execPath, cli, ...words];
+  return folder;
+}
+
+const pipeline = (...words) => [process.execPath, cli, ...words];
+
+function ours(sources) {
+  const folder = write(sources);
   const first = run(folder, pipeline('make', '--quiet'));
   if (first.failed) throw new Error(first.ended.stderr);
   // The second one proves that there is nothing to do, and keeps the proof.
@@ -141,12 +150,19 @@ stages:
         words: pipeline('make'),
         environment: { PIPELINE_NO_MEMO: '1' },
       },
-      { name: 'make --dry-run', folder, words: pipeline('make', '--dry-run') },
-      { name: 'status', folder, words: pipeline('status') },
-      { name: 'why total', folder, words: pipeline('why', 'total') },
+      ...LOOKS.map((words) => ({ name: words.join(' '), folder, words: pipeline(...words) })),
+      // What these take when the store or a source has changed since.
+      ...LOOKS.map((words) => ({
+        name: `  ${words.join(' ')}, looked at anew`,
+        folder,
+        words: pipeline(...words),
+        environment: { PIPELINE_NO_MEMO: '1' },
+      })),
     ],
   };
 }
+
+const LOOKS = [['make', '--dry-run'], ['status'], ['why', 'total']];
 
 /** The study that comes with us, without making it: its bundles and plan, and no results. */
 function ownPipeline() {
@@ -244,11 +260,74 @@ const madeNot = ({ ended, wall }) =>
     ? `given up after ${wall.toFixed(0)} s`
     : `failed: ${(ended.stderr ?? '').trim().split('\n').at(-1)}`;
 
+// ---- targets ----
+
+/** The most that a command may take beside `node -e 0`, at this many tasks and more. */
+const TARGETS = {
+  'make, nothing to do': 1.6,
+  '  proven anew': 6,
+  'make --dry-run': 5,
+  status: 5,
+  'why total': 5,
+};
+const TARGET_TASKS_MIN = 10_000;
+
+/** The most that planning may take: seconds, and megabytes where they are bounded, by the tasks of the plan. */
+const PLAN_TARGETS = [
+  { tasks: 100_000, seconds: 4, megabytes: 350 },
+  { tasks: 1_000_000, seconds: 40, megabytes: undefined },
+];
+/** The most that a task may take that is made from nothing. */
+const COLD = { tasks: 1000, ms: 2.5 };
+
+const judged = (value, most, digits) =>
+  `target ${most}: ${value <= most ? 'met' : `MISSED by ${(value - most).toFixed(digits)}`}`;
+
+/** Plans of sizes that are not made: a dry run in an empty store, in Node's own heap. */
+function printPlans(sizes) {
+  for (const size of sizes) {
+    const sources = Math.max(1, Math.floor((size - 1) / (PER_SOURCE + 2)));
+    const tasks = sources * (PER_SOURCE + 2) + 1;
+    const folder = write(sources);
+    // The first bundles the stages, which is done once.
+    run(folder, pipeline('check'));
+    const times = count(Math.min(rounds, size > 500_000 ? 2 : 5)).map(() =>
+      run(folder, pipeline('make', '--dry-run')),
+    );
+    const failed = times.find((one) => one.failed);
+    if (failed) {
+      console.log(`planning ${tasks} tasks ${madeNot(failed)}`);
+      continue;
+    }
+    const least = (of) => Math.min(...times.map(of));
+    const [wall, cpu, megabytes] = [
+      ({ wall }) => wall,
+      ({ cpu }) => cpu,
+      (one) => one.megabytes,
+    ].map(least);
+    const target = PLAN_TARGETS.find(
+      (one) => tasks <= one.tasks * 1.01 && tasks >= one.tasks * 0.9,
+    );
+    const cells = [
+      `${wall.toFixed(1)} s`,
+      `${cpu.toFixed(1)} s of CPU`,
+      `${megabytes.toFixed(0)} MB`,
+    ];
+    const verdicts = target
+      ? [
+          judged(wall, target.seconds, 1),
+          ...(target.megabytes ? [`memory ${judged(megabytes, target.megabytes, 0)}`] : []),
+        ]
+      : [];
+    console.log(`planning ${tasks} tasks: ${[...cells, ...verdicts].join(', ')}`);
+  }
+}
+
 // ---- the table ----
 
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 
-function row(name, { walls, cpu, megabytes }, node) {
+function row(name, { walls, cpu, megabytes }, node, tasks) {
   const least = Math.min(...walls);
   const cells = [
     least.toFixed(3),
@@ -257,7 +336,10 @@ function row(name, { walls, cpu, megabytes }, node) {
     megabytes.toFixed(0),
     (least / Math.min(...node.walls)).toFixed(2),
   ];
-  return `${name.padEnd(30)} ${cells.map((cell) => cell.padStart(9)).join(' ')}`;
+  const line = `${name.padEnd(34)} ${cells.map((cell) => cell.padStart(9)).join(' ')}`;
+  const target = tasks >= TARGET_TASKS_MIN ? TARGETS[name] : undefined;
+  const ratio = least / Math.min(...node.walls);
+  return target === undefined ? line : `${line}  ${judged(ratio, target, 2)}`;
 }
 
 console.log(
@@ -268,8 +350,10 @@ for (const size of values.tasks.split(',').map(Number)) {
   const tasks = sources * (PER_SOURCE + 2) + 1;
   const { first, contestants } = ours(sources);
   const node = { name: 'node -e 0', folder: tmpdir(), words: [process.execPath, '-e', '0'] };
+  const each = (first.wall / tasks) * 1000;
+  const cold = tasks <= COLD.tasks * 1.01 ? `, ${judged(each, COLD.ms, 2)}` : '';
   const notes = [
-    `pipeline made them from nothing in ${first.wall.toFixed(1)} s (${((first.wall / tasks) * 1000).toFixed(2)} ms each), ${first.megabytes.toFixed(0)} MB`,
+    `pipeline made them from nothing in ${first.wall.toFixed(1)} s (${each.toFixed(2)} ms each${cold}), ${first.megabytes.toFixed(0)} MB`,
   ];
   const quick = [];
   const slow = [];
@@ -289,7 +373,11 @@ for (const size of values.tasks.split(',').map(Number)) {
   const least = inTurn([node, ...contestants, ...ownPipeline(), ...quick]);
   const base = least.get(node.name);
   const head = ['least', 'median', 'CPU', 'MB', '× node'].map((cell) => cell.padStart(9)).join(' ');
-  console.log(`\n${`${tasks} tasks`.padEnd(30)} ${head}`);
-  for (const [name, figures] of [...least, ...slow]) console.log(row(name, figures, base));
+  console.log(`\n${`${tasks} tasks`.padEnd(34)} ${head}`);
+  for (const [name, figures] of [...least, ...slow]) console.log(row(name, figures, base, tasks));
   for (const note of notes) console.log(`  ${note}`);
+}
+if (values.plans !== '') {
+  console.log('');
+  printPlans(values.plans.split(',').map(Number));
 }

@@ -4,7 +4,7 @@ import type { Key, TaskId } from '../src/engine/model/key.ts';
 import type { RunRecord, TaskLog } from '../src/engine/model/record.ts';
 import { differences } from '../src/engine/store/compare.ts';
 import { findRuns, recordRun } from '../src/engine/store/history.ts';
-import type { Store } from '../src/engine/store/store.ts';
+import type { RunHistory } from '../src/engine/store/store.ts';
 import { DOOR, makeRig, type Rig } from './rig.ts';
 
 const FILES = {
@@ -120,18 +120,22 @@ describe('the history', () => {
 });
 
 describe('a recorder', () => {
-  /** A store that keeps runs and logs in memory, as the real one does in LMDB. */
+  /** A history in memory. */
   const memory = () => {
     const kept: { run?: RunRecord; logs: TaskLog[] } = { logs: [] };
-    const store = {
-      beginRun: () => ({ note() {}, noteNow() {}, close() {} }),
-      putLog: (log: TaskLog) => void kept.logs.push(log),
-      putRun(run: RunRecord, logs: readonly TaskLog[] = []) {
+    const history: RunHistory = {
+      begin: () => ({ note() {}, noteNow() {}, close() {} }),
+      settle: () => undefined,
+      runs: () => [],
+      run: () => undefined,
+      log: () => undefined,
+      putLog: (log) => void kept.logs.push(log),
+      put(run, logs = []) {
         kept.run = run;
         kept.logs.push(...logs);
       },
-    } as unknown as Store;
-    return { kept, store };
+    };
+    return { kept, history };
   };
   const facts = {
     ...{ id: 'r', host: 'h', command: 'make', targets: [], presets: [], sets: [] },
@@ -144,8 +148,8 @@ describe('a recorder', () => {
   const key = 'k' as Key;
 
   test('keeps the first and the last lines of a task that says very much', () => {
-    const { kept, store } = memory();
-    const recorder = recordRun(store.history, facts, () => 0);
+    const { kept, history } = memory();
+    const recorder = recordRun(history, facts, () => 0);
     for (let line = 0; line < 10_000; line++) {
       recorder.listener({ event: 'log', task, line: `line ${line}` });
     }
@@ -159,8 +163,8 @@ describe('a recorder', () => {
   });
 
   test('remembers what was begun and not ended, and nothing of a run that did nothing', () => {
-    const { kept, store } = memory();
-    const recorder = recordRun(store.history, facts, () => 0);
+    const { kept, history } = memory();
+    const recorder = recordRun(history, facts, () => 0);
     const ended = { tally, seconds: 1, ran: 0, infeasible: new Map() };
     recorder.listener({ event: 'reused', task, key });
     recorder.close({ ...ended, interrupted: false });

@@ -461,6 +461,8 @@ describe('commands of a stranger', () => {
       const programs = new Programs({
         scratch,
         path: process.env.PATH ?? '',
+        home: undefined,
+        walls: null,
         signal: new AbortController().signal,
       });
       const parts = { argv: ['true'], env: {}, inputs: {}, outputs: {} };
@@ -525,6 +527,9 @@ describe('code of a stranger', () => {
     const { code, stderr } = await rig.run('verify', 'study.zip', '--rerun');
     expect(code).toBe(2);
     expect(stderr).toContain('executes code from the archive');
-    expect(stderr).toContain('does not keep them from the network');
+    expect(stderr).toMatch(/behind .*no network|There are no walls of the system around them/s);
+    const required = await rig.run('verify', 'study.zip', '--rerun', '--require-walls');
+    expect(required.code).toBe(2);
+    expect(required.stderr).toMatch(/executes code|the system has no walls/);
   });
 });

@@ -14,6 +14,7 @@ import {
   taskIdFromText,
   UNFIT_IN_NAMES,
 } from '../src/engine/model/key.ts';
+import { keyOfShared } from '../src/engine/model/key-text.ts';
 
 /** JSON values with names of all sorts, -0 and small numbers included. */
 const json = fc.jsonValue({ maxDepth: 4 });
@@ -181,4 +182,36 @@ describe('task ids', () => {
       expect([text, UNFIT_IN_NAMES.test(`a${text}b`)]).toEqual([text, true]);
     }
   });
+});
+
+test('a key of shared parts is the key of the parts', () => {
+  const digests = fc.stringMatching(/^[0-9a-f]{64}$/).map((text) => text as Digest);
+  const named = fc.dictionary(fc.string(), json);
+  const texts = fc.dictionary(fc.string(), fc.string());
+  const command = fc.record({
+    argv: fc.array(fc.string()),
+    env: fc.dictionary(fc.string(), fc.option(fc.string())),
+    inputs: fc.dictionary(fc.string(), fc.option(fc.string())),
+    outputs: texts,
+  });
+  const parts = fc.record(
+    {
+      code: digests,
+      params: named,
+      inputs: fc.dictionary(fc.string(), fc.option(digests)),
+      outputs: texts,
+      source: fc.option(fc.dictionary(fc.string(), digests)),
+      tools: texts,
+      command,
+    },
+    { requiredKeys: ['code', 'params', 'inputs', 'outputs', 'source'] },
+  );
+  fc.assert(
+    fc.property(parts, fc.array(digests), (first, codes) => {
+      const others = codes.map((code) => ({ ...first, code }));
+      for (const one of [first, ...others] as KeyParts[]) {
+        expect(keyOfShared(one)).toBe(keyOf(one));
+      }
+    }),
+  );
 });

@@ -1,5 +1,5 @@
 // What the pipeline remembers: real LMDB in real folders.
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
@@ -154,7 +154,7 @@ describe('leases', () => {
     const { store } = opened();
     expect(store.leases.acquire(key, 'me', 1000)).toBeUndefined();
     expect(store.leases.acquire(key, 'me', 1001)).toBeUndefined();
-    expect(store.leases.acquire(key, 'you', 1002)).toEqual({ owner: 'me', renewed: 1001 });
+    expect(store.leases.acquire(key, 'you', 1002)).toEqual({ owner: 'me', renewed: 1000 });
     store.leases.release(key, 'you');
     expect(store.leases.acquire(key, 'you', 1003)?.owner).toBe('me');
     store.leases.release(key, 'me');
@@ -174,13 +174,39 @@ describe('leases', () => {
   test('one that is renewed lasts; one that is not may be taken over, and cannot be renewed after that', () => {
     const { store } = opened();
     store.leases.acquire(key, 'me', 0);
-    store.leases.renew([key, keyOf('other')], 'me', LEASE_MS - 1);
+    store.leases.renew('me', LEASE_MS - 1);
     expect(store.leases.acquire(key, 'you', LEASE_MS + 1)?.owner).toBe('me');
     expect(store.leases.acquire(key, 'you', 2 * LEASE_MS - 1)).toBeUndefined();
-    store.leases.renew([key], 'me', 2 * LEASE_MS);
+    store.leases.renew('me', 2 * LEASE_MS);
     store.leases.release(key, 'me');
     expect(store.leases.acquire(key, 'me', 2 * LEASE_MS)?.owner).toBe('you');
     expect(store.leases.acquire(keyOf('other'), 'you', 0)).toBeUndefined();
+  });
+});
+
+describe('leases of a process', () => {
+  test('are renewed by one write for all that it has, and given back at once', async () => {
+    const { store, folder } = opened();
+    const keys = Array.from({ length: 50 }, (_, n) => keyOf(String(n)));
+    for (const key of keys) store.leases.acquire(key, 'me', 0);
+    store.leases.renew('me', LEASE_MS);
+    const leases = () =>
+      [...(store.upkeep?.leases() ?? [])].filter(([, { owner }]) => owner === 'me');
+    expect(leases().map(([, { renewed }]) => renewed)).toEqual(keys.map(() => LEASE_MS));
+    const file = readdirSync(folder).find((name) => /^leases.*\.lmdb$/.test(name)) ?? '';
+    const rows = (table: string): number => {
+      const root = open({ path: join(folder, file), noSubdir: true, maxDbs: 16, readOnly: true });
+      const { entryCount } = root.openDB({ name: table }).getStats() as { entryCount: number };
+      void root.close();
+      return entryCount;
+    };
+    expect([rows('owners'), rows('actions')]).toEqual([1, keys.length]);
+    store.leases.acquire(keyOf('of another'), 'you', LEASE_MS);
+    store.leases.leave('me', LEASE_MS);
+    expect(leases()).toEqual([]);
+    expect(keys.map((key) => store.leases.acquire(key, 'you', LEASE_MS))).toEqual(
+      keys.map(() => undefined),
+    );
   });
 });
 

@@ -3,6 +3,7 @@
 import { page } from '../report/markup/document.ts';
 import { type Html, html } from '../report/markup/html.ts';
 import type { TaskVerdict, Verification } from './checking/verdict.ts';
+import { type WallKind, wallsInWords } from './rerun/walls.ts';
 
 /** Rows of a table beyond this are counted and left to the JSON. */
 const ROWS_MAX = 2000;
@@ -66,6 +67,10 @@ const verdictWords = ({ why, outputs = [] }: TaskVerdict): string =>
 const seconds = (value: number | undefined): string =>
   value === undefined ? '' : `${value.toFixed(2)} s`;
 
+/** What surrounded the code, where the system was asked. */
+const behind = (walls: WallKind | undefined): string =>
+  walls === undefined ? '' : ` It ran behind ${wallsInWords[walls]}.`;
+
 function reruns({ rerun, taskVerdicts }: Verification): Html {
   if (rerun === null) {
     return html`<section><h2>Run again</h2><p>Nothing was run again.</p></section>`;
@@ -83,7 +88,7 @@ function reruns({ rerun, taskVerdicts }: Verification): Html {
   return html`<section>
 <h2>Run again</h2>
 <p>${counts}. Budget ${rerun.budget_s} s; ${rerun.chosen} tasks chosen, ${rerun.drawn} of them by lot (seed ${rerun.seed});
-Node ${rerun.node}. Outputs were compared bit by bit.</p>
+Node ${rerun.node}.${behind(rerun.walls)} Outputs were compared bit by bit.</p>
 ${rows(
   ['Task', 'Verdict', 'Recorded', 'Now', 'Why'],
   shown.map((task) => [

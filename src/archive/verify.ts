@@ -131,6 +131,7 @@ async function conclude(
             chosen: again.choice.tasks.length,
             drawn: again.choice.drawn,
             node: options.node,
+            ...(how.launcher.walls && { walls: how.launcher.walls.kind }),
           }
         : null,
     taskVerdicts,

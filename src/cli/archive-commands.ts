@@ -53,7 +53,11 @@ export function addArchives(root: Command, end: (code: number) => void): void {
     )
     .option('--rerun', 'run tasks again and compare bit by bit: executes code from the archive')
     .option('--yes', 'do not ask before that')
-    .option('--commands', 'also run stages that are commands, with all your rights (means --rerun)')
+    .option('--commands', 'also run stages that are commands (means --rerun)')
+    .option(
+      '--require-walls',
+      'run nothing where the system has no walls for it (bubblewrap or user namespaces)',
+    )
     .option('--budget <time>', 'at most so long: 90s, 10m, 1h', '10m')
     .addOption(new Option('--seed <n>', 'draws the random sample of tasks').argParser(seedOf))
     .addOption(

@@ -64,6 +64,8 @@ export interface Verification {
     readonly chosen: number;
     readonly drawn: number;
     readonly node: string;
+    /** What surrounded the code: a kind of `walls.ts`. */
+    readonly walls?: 'bubblewrap' | 'unshare' | 'none';
   } | null;
   readonly taskVerdicts: readonly TaskVerdict[];
   readonly claims: readonly ClaimVerdict[];

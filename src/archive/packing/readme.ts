@@ -82,9 +82,8 @@ in order. So before you believe it, compare its SHA-256 with the one that is pub
 
 or check with a pipeline of your own: \`pipeline verify STUDY.zip\` never runs the archive's copy.
 
-\`--rerun\` executes code from the archive: in processes with an empty environment and with Node's permission model, which
-keeps them from files and programs. It does **not** keep them from the network. Use a machine or a container that can be
-without it.
+\`--rerun\` executes code from the archive: behind the system's walls (bubblewrap or user namespaces) where there are any, and
+with Node's permission model. It names the walls; \`--require-walls\` runs nothing without them.
 
 What is shown when all is identical: that this code, given these inputs, gives these bits, that the report was drawn from
 them and the claims judged on them. Not that the code does what the paper says: read it. Nor that nothing else was tried.

@@ -109,7 +109,7 @@ async function runOnce(
   cwd: string,
 ): Promise<SandboxedResult> {
   const { action, module, node, script, root, signal } = options;
-  const launcher: Launcher = { node, script, permission: null, environment };
+  const launcher: Launcher = { node, script, restrictions: null, walls: null, environment };
   const { task } = action;
   return runSandboxed(launcher, {
     request: {

@@ -27,6 +27,7 @@ import { printable } from '../form/finding.ts';
 import { nameFault } from '../form/opened.ts';
 import { type ArchivedTrace, partsOf, type StudyTask } from '../form/study.ts';
 import type { SandboxedResult } from './sandboxed-run.ts';
+import { programFolders, type Walls } from './walls.ts';
 
 /** What commands run within. */
 export interface ProgramsOptions {
@@ -34,6 +35,9 @@ export interface ProgramsOptions {
   readonly scratch: string;
   /** Where programs are looked for. */
   readonly path: string;
+  readonly home: string | undefined;
+  /** The system's walls around them; null for none. */
+  readonly walls: Walls | null;
   readonly signal: AbortSignal;
   /** The words of fingerprints, by those words joined by blanks, for archives whose traces do not tell them. */
   readonly words?: ReadonlyMap<string, readonly string[]>;
@@ -127,6 +131,7 @@ export class Programs {
       folder: join(scratch, 'commands'),
       // Nobody else looks into this folder.
       identity: { host: '', pid: 0, exists: () => true },
+      enclose: (argv, attempt) => this.enclose(argv, attempt),
       signal,
       log: () => undefined,
       state: () => undefined,
@@ -148,6 +153,18 @@ export class Programs {
       end: 'done',
       outputs: new Map(outputs.flatMap(([name, content]) => (content ? [[name, content]] : []))),
     };
+  }
+
+  /** The words of a program behind the walls, which may write the folder of its attempt and nothing else. */
+  private enclose(
+    [program, ...args]: readonly string[],
+    { cwd, folder }: { readonly cwd: string; readonly folder: string },
+  ): readonly string[] {
+    const { walls, path, home } = this.options;
+    if (walls === null || program === undefined) return [program ?? '', ...args];
+    const readable = programFolders(path, home);
+    const behind = walls.enclose({ program, args, cwd, readable, writable: [folder] });
+    return [behind.program, ...behind.args];
   }
 
   /** The invocation that a key tells of. */
@@ -190,7 +207,7 @@ export class Programs {
     await mkdir(home, { recursive: true });
     const said: string[] = [];
     const end = await runProgram({
-      argv: words,
+      argv: this.enclose(words, { cwd: home, folder: home }),
       env: environmentOf({ env, path }, home, home),
       folder: home,
       line: (line) => said.push(line),

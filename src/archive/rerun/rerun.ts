@@ -27,8 +27,8 @@ export interface RerunOptions {
   readonly mirrors: readonly string[];
   /** Folder with node_modules for stages that use packages; null when there is none. */
   readonly packages: string | null;
-  /** Where programs of commands are looked for; null when commands are not to be run. */
-  readonly programs: string | null;
+  /** Where programs of commands are looked for, and whose home they do not see; null when commands are not to be run. */
+  readonly programs: { readonly path: string; readonly home: string | undefined } | null;
   /** Reads the words of fingerprints from pipeline.yaml and invocation.json, which archives without them have. */
   readonly fingerprintsIn?: (pipeline: string, invocation: string) => FingerprintWords;
   readonly clock: () => number;
@@ -119,7 +119,14 @@ class Work {
     const { contents, scratch, programs } = this.options;
     if (programs !== null) {
       const words = await this.fingerprintWords();
-      this.programs = new Programs({ scratch, path: programs, signal: this.stop.signal, words });
+      const { walls } = this.options.launcher;
+      this.programs = new Programs({
+        scratch,
+        ...programs,
+        walls,
+        signal: this.stop.signal,
+        words,
+      });
     }
     for (const folder of ['bundles', 'blobs', 'work']) {
       await mkdir(join(scratch, folder), { recursive: true });

@@ -13,6 +13,7 @@ import {
 } from '../../engine/process/supervisor.ts';
 import type { ActionRequest } from '../../engine/worker/protocol.ts';
 import { printable } from '../form/finding.ts';
+import type { Walls } from './walls.ts';
 
 /** How such a process is started. */
 export interface Launcher {
@@ -20,8 +21,10 @@ export interface Launcher {
   readonly node: string;
   /** Path of the script that ends as `src/cli/processes/sandbox.ts`. */
   readonly script: string;
-  /** Node's flag for its permission model; null for code that is our own. */
-  readonly permission: string | null;
+  /** Node's flags that restrict it: those of its permission model and beyond; null for code that is our own. */
+  readonly restrictions: readonly string[] | null;
+  /** The system's walls around it; null for code that is our own. */
+  readonly walls: Walls | null;
   /** All of its environment. */
   readonly environment: { readonly [name: string]: string };
 }
@@ -64,7 +67,8 @@ export async function runSandboxed(
 ): Promise<SandboxedResult> {
   const nonce = newNonce();
   startSupervisor();
-  const child = spawn(launcher.node, [...flagsOf(launcher, run), launcher.script, '--sandbox'], {
+  const { program, args } = enclosed(launcher, run);
+  const child = spawn(program, args, {
     cwd: run.cwd,
     env: { ...launcher.environment, [ATTEMPT_VARIABLE]: attemptValue(nonce) },
     stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
@@ -111,10 +115,23 @@ function lastWords(text: string): string {
   return lines.findLast((line) => /^(\w*Error|node:|FATAL)\b/.test(line)) ?? lines.at(-1) ?? '';
 }
 
-function flagsOf({ permission, script }: Launcher, { readable, addons }: SandboxedRun): string[] {
-  if (permission === null) return [];
+/** The program to start: Node with its own restrictions, behind the system's walls. */
+function enclosed(launcher: Launcher, run: SandboxedRun): { program: string; args: string[] } {
+  const { node, script, walls } = launcher;
+  const args = [...flagsOf(launcher, run), script, '--sandbox'];
+  if (walls === null) return { program: node, args };
+  const { cwd } = run;
+  // The permission model takes patterns for folders, walls take the folders.
+  const readable = run.readable.map((path) => path.replace(/\/\*$/, ''));
+  const command = { program: node, args, cwd, readable: [script, cwd, ...readable], writable: [] };
+  const behind = walls.enclose(command);
+  return { program: behind.program, args: [...behind.args] };
+}
+
+function flagsOf({ restrictions, script }: Launcher, { readable, addons }: SandboxedRun): string[] {
+  if (restrictions === null) return [];
   return [
-    permission,
+    ...restrictions,
     ...[script, ...readable].map((path) => `--allow-fs-read=${path}`),
     ...(addons ? ['--allow-addons'] : []),
     '--disable-warning=ExperimentalWarning',

@@ -17,6 +17,7 @@ import {
   artifactsFolder,
   stderrColors as c,
   EXIT,
+  inspect,
   openSession,
   placesOf,
   planFor,
@@ -42,26 +43,14 @@ interface MakeOptions extends RunOptions {
 export async function make(targets: readonly string[], options: MakeOptions): Promise<number> {
   // A folder that cannot be one is told before anything looks into it.
   placesOf(options);
+  if (options.dryRun) return dryRun(targets, options);
   const recorder = recordMake(options, targets);
-  const session = await openSession(options, options.dryRun ? 'read' : 'write');
+  const session = await openSession(options, 'write');
   let keep = (): void => undefined;
   try {
     const plan = planFor(session.plan, targets);
     if (options.verify) await verifyStore(session.store);
-    const forced = new Set(options.force.flatMap((task) => resolveForced(plan, task, targets)));
-    if (options.dryRun) {
-      tellWarnings(session.pipeline.warnings, options.json ? planned(plan, targets) : undefined);
-      const forecasts = await forecast(plan, session.store, forced);
-      const slots = options.jobs ?? availableParallelism();
-      const { resources, stages } = session.pipeline;
-      const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));
-      const cost = await estimate(plan, forecasts, session.store, {
-        capacity: { slots, resources },
-        policies,
-      });
-      tellForecast(forecasts, cost, { slots, json: options.json ?? false });
-      return EXIT.made;
-    }
+    const forced = forcedIn(plan, targets, options);
     const stop = hearStop();
     const result = await run({
       id: nextRunId(),
@@ -84,6 +73,32 @@ export async function make(targets: readonly string[], options: MakeOptions): Pr
     keep();
   }
 }
+
+/** Says what a make would run and why, and what it would cost. */
+const dryRun = (targets: readonly string[], options: MakeOptions): Promise<number> =>
+  inspect(
+    () => openSession(options, 'read'),
+    async ({ pipeline, store, ...session }) => {
+      const plan = planFor(session.plan, targets);
+      if (options.verify) await verifyStore(store);
+      const forced = forcedIn(plan, targets, options);
+      tellWarnings(pipeline.warnings, options.json ? planned(plan, targets) : undefined);
+      const forecasts = await forecast(plan, store, forced);
+      const slots = options.jobs ?? availableParallelism();
+      const { resources, stages } = pipeline;
+      const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));
+      const capacity = { slots, resources };
+      const cost = await estimate(plan, forecasts, store, { capacity, policies });
+      tellForecast(forecasts, cost, { slots, json: options.json ?? false });
+    },
+  );
+
+/** The tasks that are to run again whatever was made before. */
+const forcedIn = (
+  plan: Plan,
+  targets: readonly string[],
+  { force }: MakeOptions,
+): ReadonlySet<TaskId> => new Set(force.flatMap((task) => resolveForced(plan, task, targets)));
 
 /** Keeps for the next make that there was nothing to do, unless that rests on more than files. */
 function keepRecord(

@@ -1,10 +1,10 @@
 // status.ts — pipeline status: what is made, and what a make would run
 import { type Forecast, forecast } from '../../engine/rebuilder/forecast.ts';
-import { forecastJson, forecastWords, willRun } from '../session/forecast.ts';
+import { forecastJson, forecastWords, tellLines, willRun } from '../session/forecast.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
-  EXIT,
+  inspect,
   openToLook,
   resolveTargets,
   talk,
@@ -15,18 +15,17 @@ import { count } from '../terminal/format.ts';
 
 /** Without targets: a line per stage. With targets: a line per task. */
 export async function status(targets: readonly string[], options: CommonOptions): Promise<number> {
-  const session = await openToLook(options);
-  try {
-    const forecasts = await forecast(session.plan, session.store, new Set());
-    const chosen = new Set(resolveTargets(session.plan, targets));
-    const shown = [...forecasts.values()].filter(({ task }) => chosen.has(task));
-    if (options.json) tellJson(shown.map(forecastJson));
-    else if (targets.length > 0) tellTasks(shown);
-    else tellStages(session.plan.tasks, shown);
-    return EXIT.made;
-  } finally {
-    await session.store.close();
-  }
+  return inspect(
+    () => openToLook(options),
+    async ({ plan, store }) => {
+      const forecasts = await forecast(plan, store, new Set());
+      const chosen = targets.length > 0 && new Set(resolveTargets(plan, targets));
+      const shown = [...forecasts.values()].filter(({ task }) => !chosen || chosen.has(task));
+      if (options.json) tellJson(shown.map(forecastJson));
+      else if (targets.length > 0) tellTasks(shown);
+      else tellStages(plan.tasks, shown);
+    },
+  );
 }
 
 /** Forecasts of tasks that a make would not run, as far as is known. */
@@ -46,11 +45,11 @@ const paint = { made: c.green, run: c.yellow, may: c.cyan, none: c.dim, unknown:
 
 function tellTasks(forecasts: readonly Forecast[]): void {
   const width = forecasts.some(({ status }) => status === 'unknown') ? 7 : 4;
-  for (const predicted of forecasts) {
+  tellLines(forecasts, (predicted) => {
     const column = columnOf(predicted);
     const mark = paint[column](column.padEnd(width));
-    tell(`${mark} ${predicted.task} ${c.dim(`— ${forecastWords(predicted)}`)}`);
-  }
+    return `${mark} ${predicted.task} ${c.dim(`— ${forecastWords(predicted)}`)}`;
+  });
 }
 
 function tellStages(

@@ -15,6 +15,7 @@ interface VerifyOptions {
   readonly rerun?: boolean;
   readonly yes?: boolean;
   readonly commands?: boolean;
+  readonly requireWalls?: boolean;
   readonly budget: string;
   readonly seed?: number;
   readonly jobs?: number;
@@ -37,6 +38,7 @@ export async function verify(file: string, options: VerifyOptions): Promise<numb
     file: resolve(file),
     rerun: (options.rerun || options.commands) ?? false,
     commands: options.commands ?? false,
+    requireWalls: options.requireWalls ?? false,
     yes: options.yes ?? false,
     budget_s,
     seed: options.seed,

@@ -15,7 +15,7 @@ import { forecastJson, unknownWords } from '../session/forecast.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
-  EXIT,
+  inspect,
   oneTask,
   openToLook,
   type Session,
@@ -31,20 +31,19 @@ type Hit = Extract<Forecast, { status: 'reuse' }>;
 
 /** Explains one task. */
 export async function why(word: string, options: CommonOptions): Promise<number> {
-  const session = await openToLook(options);
-  try {
-    const task = oneTask(session.plan, word);
-    const forecasts = await forecast(session.plan, session.store, new Set());
-    const predicted = forecasts.get(task) as Forecast;
-    if (options.json) tellJson(await explainJson(session, predicted));
-    else if (predicted.status === 'reuse') await tellHit(session, predicted);
-    else if (predicted.status === 'infeasible') tellInfeasible(predicted);
-    else if (predicted.status === 'unknown') await tellUnknown(session, predicted);
-    else await tellMiss({ session, forecasts, told: new Set() }, predicted, '');
-    return EXIT.made;
-  } finally {
-    await session.store.close();
-  }
+  return inspect(
+    () => openToLook(options),
+    async (session) => {
+      const task = oneTask(session.plan, word);
+      const forecasts = await forecast(session.plan, session.store, new Set());
+      const predicted = forecasts.get(task) as Forecast;
+      if (options.json) tellJson(await explainJson(session, predicted));
+      else if (predicted.status === 'reuse') await tellHit(session, predicted);
+      else if (predicted.status === 'infeasible') tellInfeasible(predicted);
+      else if (predicted.status === 'unknown') await tellUnknown(session, predicted);
+      else await tellMiss({ session, forecasts, told: new Set() }, predicted, '');
+    },
+  );
 }
 
 // ---- for machines ----

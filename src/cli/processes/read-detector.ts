@@ -13,11 +13,20 @@ import type { OutsideReads } from '../../engine/worker/protocol.ts';
 
 /** Notes reads from now on. */
 export interface ReadsWatch {
-  /** What was read so far. */
+  /** Reads are those of this module from now on. */
+  enter(bundle: string): void;
+  /** What the module has read so far. */
   reads(): OutsideReads;
 }
 
-type Functions = Record<string, unknown>;
+/** What one module read. */
+interface Reads {
+  readonly environment: Set<string>;
+  readonly other: Set<string>;
+}
+
+/** Something that holds functions. */
+export type Functions = Record<string, unknown>;
 
 /** Functions of fs that look at what is on the disk. */
 const FS_READERS = /^(read|open|l?stat|fstat|exists|access|realpath|createReadStream|glob|watch)/;
@@ -29,12 +38,12 @@ const RANDOM = /^(random|generate|getRandomValues)/;
  * globals alike.
  */
 export function watchReads(): ReadsWatch {
-  const environment = new Set<string>();
-  const other = new Set<string>();
-  const note = (what: string) => (): void => void other.add(what);
+  const byModule = new Map<string, Reads>();
+  let current: Reads = { environment: new Set(), other: new Set() };
+  const note = (what: string) => (): void => void current.other.add(what);
   // Node itself reads files when it loads a module.
   const noteOfStage = (what: string) => (): void => {
-    if (!other.has(what) && isStageCalling()) other.add(what);
+    if (!current.other.has(what) && isStageCalling()) current.other.add(what);
   };
 
   watchAll(fs as unknown as Functions, FS_READERS, noteOfStage('files'));
@@ -53,18 +62,26 @@ export function watchReads(): ReadsWatch {
   watchAll(host, /^cwd$/, noteOfStage('the working directory'));
   watchAll(globalThis as unknown as Functions, /^fetch$/, note('other programs or the network'));
   watchClock(note('a clock'));
-  process.env = watchedEnvironment(process.env, environment, () => {
+  const all = (): void => {
+    const { environment } = current;
     if (!environment.has(ALL_NAMES) && isStageCalling()) environment.add(ALL_NAMES);
-  });
+  };
+  process.env = watchedEnvironment(process.env, () => current.environment, all);
   syncBuiltinESMExports();
-  return { reads: () => ({ environment: [...environment], other: [...other] }) };
+  return {
+    enter(bundle) {
+      current = byModule.get(bundle) ?? { environment: new Set(), other: new Set() };
+      byModule.set(bundle, current);
+    },
+    reads: () => ({ environment: [...current.environment], other: [...current.other] }),
+  };
 }
 
 /** Whether code of a stage is among the callers, and not only Node and this program. */
 const isStageCalling = (): boolean => callers().some(isStage);
 
 /** Whether it is the nearest of them. */
-const isStageAsking = (): boolean => callers().slice(0, 1).some(isStage);
+export const isStageAsking = (): boolean => callers().slice(0, 1).some(isStage);
 
 const isStage = (file: string): boolean => !file.startsWith('node:');
 
@@ -80,8 +97,8 @@ function callers(): readonly string[] {
   return files.filter((file) => !file.startsWith(own));
 }
 
-/** Wraps the functions of an object whose names fit. */
-function watchAll(holder: Functions, names: RegExp, note: () => void): void {
+/** Wraps the functions of an object whose names fit, so that each call is noted. */
+export function watchAll(holder: Functions, names: RegExp, note: () => void): void {
   for (const name of Object.getOwnPropertyNames(holder)) {
     if (!names.test(name)) continue;
     const held = Object.getOwnPropertyDescriptor(holder, name);
@@ -138,12 +155,12 @@ function watchClock(note: () => void): void {
 
 function watchedEnvironment(
   own: NodeJS.ProcessEnv,
-  names: Set<string>,
+  names: () => Set<string>,
   all: () => void,
 ): NodeJS.ProcessEnv {
   const note = (name: string | symbol): void => {
     // Node reads variables, too, such as FORCE_COLOR when something is printed.
-    if (typeof name === 'string' && !names.has(name) && isStageAsking()) names.add(name);
+    if (typeof name === 'string' && !names().has(name) && isStageAsking()) names().add(name);
   };
   const listed = new Set<string | symbol>();
   return new Proxy(own, {

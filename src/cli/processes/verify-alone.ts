@@ -15,10 +15,12 @@ const HELP = `verify.mjs of pipeline ${VERSION}: checks an archive of a study
   node verify.mjs [FILE]          FILE: an archive, or the folder that one was unpacked to
                                   (default: the archive that this file lies in, or the one zip file here)
 
-  --rerun             run tasks again and compare bit by bit. This executes code from the archive,
-                      kept from files and programs, not from the network
+  --rerun             run tasks again and compare bit by bit. This executes code from the archive, behind the
+                      walls that the system has (bubblewrap or user namespaces) and Node's permission model
   --yes               do not ask before that
-  --commands          also run stages that are commands (python3, ...), with all your rights (means --rerun)
+  --commands          also run stages that are commands (python3, ...), behind the same walls; where there are none,
+                      with all your rights (means --rerun)
+  --require-walls     run nothing where the system has no walls
   --budget TIME       at most so long: 90s, 10m, 1h (default: 10m)
   --seed N            draws the random sample of tasks (default: random, and printed)
   -j, --jobs N        tasks at once (default: one per core)
@@ -37,6 +39,7 @@ const OPTIONS = {
   rerun: { type: 'boolean' },
   yes: { type: 'boolean' },
   commands: { type: 'boolean' },
+  'require-walls': { type: 'boolean' },
   budget: { type: 'string', default: '10m' },
   seed: { type: 'string' },
   jobs: { type: 'string', short: 'j' },
@@ -47,6 +50,9 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
 } as const;
+
+// Node opens its debugger to whoever sends this signal, and code that we run could: with a listener it does not.
+process.on('SIGUSR1', () => undefined);
 
 const self = fileURLToPath(import.meta.url);
 
@@ -91,6 +97,7 @@ async function main(): Promise<number> {
     file: positionals[0] ?? archiveAround(),
     rerun: (values.rerun || values.commands) ?? false,
     commands: values.commands ?? false,
+    requireWalls: values['require-walls'] ?? false,
     yes: values.yes ?? false,
     budget_s,
     seed: whole(values.seed, 'seed'),

@@ -15,9 +15,13 @@ import {
 import { createWorker, ownFrames } from '../../engine/worker/worker.ts';
 import type { ControlThreadData } from './control-thread.ts';
 import { type ReadsWatch, watchReads } from './read-detector.ts';
+import { type ModuleSeparation, separateModules } from './shared-process.ts';
 
 // Whether and when a worker stops is the engine's to say, whoever signals a whole group of processes.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+
+// Node opens its debugger to whoever sends this signal, and code that we run could: with a listener it does not.
+process.on('SIGUSR1', () => undefined);
 
 const memory = new SharedArrayBuffer(4 * CONTROL_FLAGS.count);
 // As it is before the guard takes its place.
@@ -56,11 +60,13 @@ process.kill = (pid: number, signal?: string | number): true => {
 /** What a stage module is being asked, if anything: then its end is told as its own doing. */
 let asked: 'load' | 'answer' | undefined;
 let watch: ReadsWatch | undefined;
+let separation: ModuleSeparation | undefined;
 const { hear, print } = createWorker({ say, flags: new Int32Array(memory) }, (question, sayOn) =>
   answerQuestion(question, sayOn, {
     begin() {
       asked = 'load';
       watch ??= watchReads();
+      watch.enter(question.bundle);
       // From now on nothing but the module keeps this process alive.
       requests.unref();
     },
@@ -69,6 +75,15 @@ const { hear, print } = createWorker({ say, flags: new Int32Array(memory) }, (qu
       requests.ref();
     },
     reads: () => watch?.reads() ?? { environment: [], other: [] },
+    enter(bundle) {
+      watch ??= watchReads();
+      separation ??= separateModules();
+      separation.enter(bundle);
+    },
+    leave(bundle) {
+      requests.ref();
+      return separation?.leave(bundle);
+    },
   }).finally(() => {
     asked = undefined;
     requests.ref();

@@ -74,18 +74,17 @@ export function tellForecast(
 ): void {
   const all = [...forecasts.values()];
   if (json) {
-    for (const forecast of all)
-      tell(JSON.stringify({ event: 'forecast', ...forecastJson(forecast) }));
+    tellLines(all, (one) => JSON.stringify({ event: 'forecast', ...forecastJson(one) }));
     tell(JSON.stringify({ event: 'estimate', ...estimateJson(cost, slots) }));
     return;
   }
   const moving = all.filter(({ status }) => status !== 'reuse' && status !== 'infeasible');
   const infeasible = all.filter(({ status }) => status === 'infeasible').length;
   const without = infeasible > 0 ? `, ${infeasible} infeasible` : '';
-  for (const forecast of moving) {
+  tellLines(moving, (forecast) => {
     const word = willRun(forecast) ? c.green('run') : c.cyan('may');
-    tell(`${word} ${forecast.task} ${c.dim(`— ${forecastWords(forecast)}`)}`);
-  }
+    return `${word} ${forecast.task} ${c.dim(`— ${forecastWords(forecast)}`)}`;
+  });
   const runs = all.filter(willRun).length;
   const pending = moving.length - runs;
   const reused = all.length - moving.length - infeasible;
@@ -94,6 +93,21 @@ export function tellForecast(
     const may = pending > 0 ? `, ${pending} may run` : '';
     talk(`${count(all.length, 'task')}: ${runs} would run${may}, ${reused} up to date${without}`);
     talk(estimateWords(cost, slots));
+  }
+}
+
+/** Lines that are written together: each write is a call of the system. */
+const LINES_TOGETHER = 1000;
+
+/** Tells a line for each of many. */
+export function tellLines<T>(all: readonly T[], lineOf: (one: T) => string): void {
+  for (let from = 0; from < all.length; from += LINES_TOGETHER) {
+    tell(
+      all
+        .slice(from, from + LINES_TOGETHER)
+        .map(lineOf)
+        .join('\n'),
+    );
   }
 }
 

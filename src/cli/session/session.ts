@@ -9,7 +9,7 @@ import type { TaskId } from '../../engine/model/key.ts';
 import type { Identity } from '../../engine/model/process-identity.ts';
 import { LIMIT_VARIABLE } from '../../engine/modules/stage-host.ts';
 import { type Loaded, loadPipeline } from '../../engine/planning/load.ts';
-import type { Plan } from '../../engine/planning/plan.ts';
+import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { restrict, selectTasks } from '../../engine/planning/target.ts';
 import { emptyStore } from '../../engine/store/empty-store.ts';
 import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
@@ -19,6 +19,7 @@ import type { Store } from '../../engine/store/store.ts';
 import type { WorkerCommand } from '../../engine/worker/launch.ts';
 import { plainButColored } from '../../plain-text.ts';
 import { colorsFor, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
+import { type InspectionRecorder, recordInspection } from './inspection-shortcut.ts';
 import { cacheFolder } from './up-to-date-shortcut.ts';
 
 /** Digest of what this program was built from: filled in by the build. */
@@ -60,12 +61,40 @@ export const stdoutColors = colorsFor(process.stdout, process.env);
 
 /** Talk: everything that is not a result. */
 export function talk(line: string): void {
-  process.stderr.write(`${plainButColored(line, stderrColors.isColorSupported)}\n`);
+  print('stderr', `${plainButColored(line, stderrColors.isColorSupported)}\n`);
 }
 
 /** A result. No terminal obeys what is in it; JSON means what it meant. */
 export function tell(line: string): void {
-  process.stdout.write(`${plainButColored(line, stdoutColors.isColorSupported)}\n`);
+  print('stdout', `${plainButColored(line, stdoutColors.isColorSupported)}\n`);
+}
+
+/** Hears all that is printed, where a command may be repeated. */
+let recorder: InspectionRecorder | undefined;
+
+function print(stream: 'stdout' | 'stderr', text: string): void {
+  recorder?.hear(stream, text);
+  process[stream].write(text);
+}
+
+/**
+ * Runs a command that only inspects, and keeps what it prints for the next time, unless that depends on more than files
+ * and the store.
+ */
+export async function inspect(
+  open: () => Promise<Session>,
+  show: (session: Session) => Promise<void>,
+): Promise<number> {
+  recorder = recordInspection(process.argv.slice(2));
+  const session = await open();
+  try {
+    await show(session);
+  } finally {
+    await session.store.close();
+  }
+  const { plan, readsOutside, cache } = session;
+  if (restsOnFiles(plan) && !readsOutside && !isNetworkFolder(cache)) recorder?.keep(session);
+  return EXIT.made;
 }
 
 export function tellJson(value: unknown): void {

@@ -119,7 +119,7 @@ function configuredStudy(
 }
 
 function tasksOfStage(stage: StageConfig): readonly NamedTask[] {
-  return pointsOf(stage).map((point) => {
+  return [...pointsOf(stage)].map((point) => {
     const labels = [...point].map(([axis, { label }]) => [axis, label] as const);
     const id = taskId(
       stage.name,

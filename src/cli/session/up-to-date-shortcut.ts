@@ -20,13 +20,13 @@ export interface Asked {
 }
 
 /** Tells this program, and the Node under it, from any other: each build writes cli.cjs anew. */
-const program = (): string => {
+export const program = (): string => {
   const path = fileURLToPath(new URL('./cli.cjs', import.meta.url));
   return JSON.stringify([process.version, path, stampOf(path)]);
 };
 
 /** Tests and doubters may have everything proven anew. */
-const isOff = (): boolean => (process.env.PIPELINE_NO_MEMO ?? '') !== '';
+export const isOff = (): boolean => (process.env.PIPELINE_NO_MEMO ?? '') !== '';
 
 /** The folder of the store: `--cache`, PIPELINE_CACHE, or `cache` beside the pipeline file. */
 export const cacheFolder = (root: string, cache: string | undefined): string =>

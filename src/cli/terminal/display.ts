@@ -165,6 +165,8 @@ export function lineFor(
     // Of a task that was up to date, twins are, too: only what was made just now is worth a line.
     isTwin: sameAs !== undefined && made.has(sameAs),
   };
+  // Most events of a large run are of this kind, and leave no line.
+  if (event.event === 'reused' && !around.isTwin) return undefined;
   return lineOf(harmless(event), around, c);
 }
 

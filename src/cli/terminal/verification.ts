@@ -10,6 +10,7 @@ import type { TaskVerdict, Verification } from '../../archive/checking/verdict.t
 import { printable } from '../../archive/form/finding.ts';
 import type { RerunEvent, RerunOptions } from '../../archive/rerun/rerun.ts';
 import type { Launcher } from '../../archive/rerun/sandboxed-run.ts';
+import { findWalls, type Walls, wallsInWords } from '../../archive/rerun/walls.ts';
 import { verificationPage } from '../../archive/verification-page.ts';
 import { type KnownChecker, verifyArchive } from '../../archive/verify.ts';
 import { isSystemError, systemSentence } from '../../engine/files/system-error.ts';
@@ -23,8 +24,10 @@ export interface VerificationRequest {
   readonly file: string;
   readonly rerun: boolean;
   readonly yes: boolean;
-  /** Whether programs of command stages are run, too: nothing keeps them from anything. */
+  /** Whether programs of command stages are run, too: behind the system's walls, where there are any. */
   readonly commands: boolean;
+  /** Whether nothing is run where the system has no walls. */
+  readonly requireWalls: boolean;
   readonly budget_s: number;
   readonly seed: number | undefined;
   readonly jobs: number | undefined;
@@ -69,6 +72,7 @@ export async function verification(
   const line = liveLine();
   const stop = new AbortController();
   let scratch: string | undefined;
+  let isRunning = false;
   const removeScratch = (): void => {
     if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true });
   };
@@ -80,7 +84,7 @@ export async function verification(
   };
   // What was found until then is worth telling; before anything runs there is nothing to tell.
   const onSignal = (): void => {
-    if (scratch === undefined || stop.signal.aborted) leave();
+    if (!isRunning || stop.signal.aborted) leave();
     line.say('stopping; Ctrl-C again stops at once');
     stop.abort();
   };
@@ -90,11 +94,18 @@ export async function verification(
   try {
     await stat(request.file);
     if (request.html !== undefined) await checkPage(request.html);
-    if (request.rerun && !request.yes && !(await agrees(request.commands))) return EXIT.mend;
-    const again = async (): Promise<RerunChosen> => {
-      scratch = realpathSync(mkdtempSync(join(tmpdir(), 'pipeline-verify-')));
-      return rerunOf(request, setting, scratch, line, stop.signal);
-    };
+    let again: (() => Promise<RerunChosen>) | undefined;
+    if (request.rerun) {
+      const folder = realpathSync(mkdtempSync(join(tmpdir(), 'pipeline-verify-')));
+      scratch = folder;
+      const walls = await wallsFor(request, folder);
+      if (walls === undefined) return EXIT.mend;
+      if (!request.yes && !(await agrees(request.commands, walls))) return EXIT.mend;
+      again = async () => {
+        isRunning = true;
+        return rerunOf(request, setting, { scratch: folder, walls }, line, stop.signal);
+      };
+    }
     const found = await verifyArchive({
       path: request.file,
       version,
@@ -102,7 +113,7 @@ export async function verification(
       published,
       node: process.version,
       progress: (done, of) => line.show(`reading ${done} of ${of} files`),
-      ...(request.rerun && { rerun: again }),
+      ...(again && { rerun: again }),
     });
     line.clear();
     if (request.html !== undefined) await writeFile(request.html, verificationPage(found));
@@ -136,16 +147,38 @@ async function checkPage(file: string): Promise<void> {
   if (isFolder) throw Object.assign(new Error(), { code: 'EISDIR', syscall: 'write', path: file });
 }
 
-const WARNING = `--rerun executes code from the archive, in processes with an empty environment that Node's permission model
-keeps from your files and from other programs. This does not keep them from the network: on a machine where that
-matters, take it away first (a container without one, \`unshare -n\`, the cable).`;
+const PATH = (): string => process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin';
 
-const COMMANDS_WARNING = `--commands starts the programs that the archive names (such as python3), with all your rights: nothing keeps them
-from your files. Use a container or a machine that you can throw away, unless you trust whoever made the archive.`;
+/** The walls that can be had here; undefined, after saying why, where there are none and some are required. */
+async function wallsFor(
+  { requireWalls }: VerificationRequest,
+  scratch: string,
+): Promise<Walls | undefined> {
+  const walls = await findWalls(scratch, PATH());
+  if (walls.kind !== 'none' || !requireWalls) return walls;
+  talk(
+    `error: --require-walls: the system has no walls for code from the archive (${printable(walls.lacking ?? '', 300)})`,
+  );
+  talk('hint: install bubblewrap, or allow user namespaces; docs/archive.md tells how');
+  return undefined;
+}
 
-async function agrees(commands: boolean): Promise<boolean> {
-  talk(WARNING);
-  if (commands) talk(COMMANDS_WARNING);
+const warning = ({ kind, lacking }: Walls): string =>
+  kind === 'none'
+    ? `--rerun executes code from the archive, in processes with an empty environment that Node's permission model
+keeps from your files and from other programs. There are no walls of the system around them (${printable(lacking ?? '', 200)}): the
+network is not closed to whoever finds a way around Node. Where that matters, use a container without a network.`
+    : `--rerun executes code from the archive, behind ${wallsInWords[kind]}.`;
+
+const commandsWarning = ({ kind }: Walls): string =>
+  kind === 'none'
+    ? `--commands starts the programs that the archive names (such as python3), with all your rights: nothing keeps them
+from your files. Use a container or a machine that you can throw away, unless you trust whoever made the archive.`
+    : '--commands starts the programs that the archive names (such as python3) behind the same walls.';
+
+async function agrees(commands: boolean, walls: Walls): Promise<boolean> {
+  talk(warning(walls));
+  if (commands) talk(commandsWarning(walls));
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     talk('say --yes when that is all right');
     return false;
@@ -158,10 +191,16 @@ async function agrees(commands: boolean): Promise<boolean> {
   return /^y(es)?$/i.test(answer.trim());
 }
 
-/** Node's flag for its permission model: experimental in 20 and 22. */
-export function permissionFlag(): string {
+/** Node 22 and later have a database that writes files past the permission model. */
+const WITHOUT_SQLITE = '--no-experimental-sqlite';
+
+/** Node's flags that restrict a process. The permission model is experimental in 20 and 22. */
+export function restrictions(): readonly string[] {
   const flags = process.allowedNodeEnvironmentFlags;
-  return flags.has('--permission') ? '--permission' : '--experimental-permission';
+  return [
+    flags.has('--permission') ? '--permission' : '--experimental-permission',
+    ...(flags.has(WITHOUT_SQLITE) ? [WITHOUT_SQLITE] : []),
+  ];
 }
 
 type RerunChosen = Omit<RerunOptions, 'contents' | 'claims'>;
@@ -169,7 +208,7 @@ type RerunChosen = Omit<RerunOptions, 'contents' | 'claims'>;
 function rerunOf(
   request: VerificationRequest,
   { script, fingerprintsIn }: VerificationSetting,
-  scratch: string,
+  { scratch, walls }: { readonly scratch: string; readonly walls: Walls },
   line: Line,
   signal: AbortSignal,
 ): RerunChosen {
@@ -178,7 +217,8 @@ function rerunOf(
   const launcher: Launcher = {
     node: process.execPath,
     script: realpathSync(script),
-    permission: permissionFlag(),
+    restrictions: restrictions(),
+    walls,
     environment: process.platform === 'win32' ? { SystemRoot: process.env.SystemRoot ?? '' } : {},
   };
   return {
@@ -189,7 +229,7 @@ function rerunOf(
     seed,
     mirrors,
     packages: packages === undefined ? null : realpathSync(resolve(packages)),
-    programs: commands ? (process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin') : null,
+    programs: commands ? { path: PATH(), home: process.env.HOME } : null,
     ...(fingerprintsIn && { fingerprintsIn }),
     clock: () => performance.now(),
     hear: progressOn(line, seed, request.jobs ?? availableParallelism()),
@@ -307,6 +347,7 @@ function rerunWords({ rerun, taskVerdicts }: Verification, c: Colors): void {
     ...(untested.length > 0 ? [`${untested.length} not tested`] : []),
   ];
   tell(`run again     ${parts.join(', ')}`);
+  if (rerun.walls) tell(`walls         ${wallsInWords[rerun.walls]}`);
   const told = [...different, ...within];
   for (const task of told.slice(0, LINES_MAX)) tell(taskLine(task, c));
   if (told.length > LINES_MAX) tell(`and ${told.length - LINES_MAX} more`);

@@ -9,7 +9,7 @@ import {
   type Recording,
 } from '../files/lookups.ts';
 import { ownImport } from './built-in-packages.ts';
-import { type ImportKind, type Resolved, Resolver } from './resolver.ts';
+import type { ImportKind, Resolved, Resolver } from './resolver.ts';
 
 /** What a bundle was made from. Paths of files are absolute and real. */
 export interface BundleInputs {
@@ -27,6 +27,14 @@ interface Links {
   readonly next: readonly string[];
 }
 
+/** What is looked up in a project. Several finders may share it: each folder is read once. */
+export interface ProjectLookups {
+  /** Folder of the project, absolute and real. */
+  readonly root: string;
+  readonly recorder: LookupRecorder;
+  readonly resolver: Resolver;
+}
+
 /** Tells of bundles that were made together what each was made from. */
 export class InputFinder {
   private readonly metafile: Metafile;
@@ -39,12 +47,11 @@ export class InputFinder {
   /** Whether a package gives another file to those who require it: then one module can decide for others. */
   hasAlternatives = false;
 
-  /** @param root folder of the project, absolute and real */
-  constructor(metafile: Metafile, root: string, recorder: LookupRecorder) {
+  constructor(metafile: Metafile, { root, recorder, resolver }: ProjectLookups) {
     this.metafile = metafile;
     this.root = root;
     this.recorder = recorder;
-    this.resolver = new Resolver(recorder, root);
+    this.resolver = resolver;
   }
 
   /** @param run the path of the module, relative to the root @param entry its name in the metafile */

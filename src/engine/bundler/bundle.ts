@@ -10,7 +10,7 @@ import { stampOf } from '../files/stamp.ts';
 import type { Diagnostic, Place } from '../model/event.ts';
 import { type Digest, digestOf } from '../model/key.ts';
 import { ownPackages } from './built-in-packages.ts';
-import { type BundleInputs, InputFinder } from './bundle-inputs.ts';
+import { type BundleInputs, InputFinder, type ProjectLookups } from './bundle-inputs.ts';
 import { isInPackage, Resolver } from './resolver.ts';
 
 /** What esbuild made of one module. */
@@ -72,14 +72,23 @@ export async function bundleModules(
   runs: readonly string[],
 ): Promise<ReadonlyMap<string, Bundled | Error>> {
   const bundles = new Map<string, Bundled | Error>();
-  const together = await bundledTogether(root, runs).catch(() => new Map<string, never>());
+  const shared = newProject(root);
+  const together = await bundledTogether(shared, runs).catch(() => new Map<string, never>());
+  // What could not be used of a build together casts no doubt on others.
+  const project = together.size > 0 ? shared : newProject(root);
   await Promise.all(
     runs.map(async (run) => {
-      const bundled = together.get(run) ?? (await bundledAlone(root, run));
-      bundles.set(run, bundled);
+      const found = together.get(run);
+      const isWhole = found !== undefined && found.absent.length === 0;
+      bundles.set(run, isWhole ? found : await bundledAlone(project, run, found));
     }),
   );
   return bundles;
+}
+
+function newProject(root: string): ProjectLookups {
+  const recorder = new LookupRecorder(root);
+  return { root, recorder, resolver: new Resolver(recorder, root) };
 }
 
 /**
@@ -87,25 +96,33 @@ export async function bundleModules(
  * @throws when one of them cannot be bundled, which spoils all: each tells by itself what is wrong with it
  */
 async function bundledTogether(
-  root: string,
+  project: ProjectLookups,
   runs: readonly string[],
-): Promise<ReadonlyMap<string, Bundled>> {
-  const all = await built(root, runs, [ownPackages]);
-  const finder = finderFor(all, root);
-  const found = runs.map((run, n) => [run, bundledIn(all, finder, run, n)] as const);
+): Promise<ReadonlyMap<string, Bundled & Absent>> {
+  const all = await built(project.root, runs, [ownPackages]);
+  const inputs = new InputFinder(all.metafile, project);
+  const found = runs.map((run, n) => [run, bundledIn(all, inputs, project, run, n)] as const);
   // Whoever requires a package decides for all others in the same build which of its files they import.
-  if (finder.inputs.hasAlternatives) return new Map();
-  return new Map(found.filter(([, { absent }]) => absent.length === 0));
+  return inputs.hasAlternatives ? new Map() : new Map(found);
 }
 
-async function bundledAlone(root: string, run: string): Promise<Bundled | Error> {
+/** @param known what came of the module when it was bundled with others, where that is known */
+async function bundledAlone(
+  project: ProjectLookups,
+  run: string,
+  known: Absent | undefined,
+): Promise<Bundled | Error> {
   const bundled = async (...plugins: Plugin[]): Promise<Bundled & Absent> => {
-    const one = await built(root, [run], [ownPackages, ...plugins]);
-    return bundledIn(one, finderFor(one, root), run, 0);
+    const one = await built(project.root, [run], [ownPackages, ...plugins]);
+    return bundledIn(one, new InputFinder(one.metafile, project), project, run, 0);
+  };
+  const whole = async (): Promise<Bundled> => {
+    const plain = await bundled().catch(() => bundled(absentPackages));
+    if (plain.absent.length === 0) return plain;
+    return bundled(keptAbsent(plain.absent));
   };
   try {
-    const plain = await bundled().catch(() => bundled(absentPackages));
-    return plain.absent.length === 0 ? plain : await bundled(keptAbsent(plain.absent));
+    return known ? await bundled(keptAbsent(known.absent)) : await whole();
   } catch (error) {
     return error as Error;
   }
@@ -114,16 +131,6 @@ async function bundledAlone(root: string, run: string): Promise<Bundled | Error>
 interface Absent {
   /** Packages that are not there, and are only imported where that is caught. */
   readonly absent: readonly string[];
-}
-
-interface Finder {
-  readonly inputs: InputFinder;
-  readonly recorder: LookupRecorder;
-}
-
-function finderFor({ metafile }: Built, root: string): Finder {
-  const recorder = new LookupRecorder(root);
-  return { inputs: new InputFinder(metafile, root, recorder), recorder };
 }
 
 type Built = BuildResult<{ metafile: true; write: false }>;
@@ -162,7 +169,8 @@ const UNBUNDLED: readonly string[] = ['unsupported-require-call', 'unsupported-d
 /** Everything that the output of one entry may hold, and which packages are not there. */
 function bundledIn(
   { outputFiles, metafile }: Built,
-  { inputs, recorder }: Finder,
+  inputs: InputFinder,
+  { recorder }: ProjectLookups,
   run: string,
   n: number,
 ): Bundled & Absent {

@@ -172,14 +172,19 @@ function readPatterns(
 }
 
 /** The points of a matrix in declaration order (the last axis fastest), less exclude, plus include. */
-export function pointsOf(stage: Matrix): readonly Point[] {
-  const left = (point: Point): boolean => !isExcluded(stage, point);
-  let points: readonly Point[] = [new Map()].filter(left);
-  for (const [axis, values] of stage.axes) {
-    const next = points.flatMap((point) => values.map((value) => new Map(point).set(axis, value)));
-    points = next.filter(left);
+export function* pointsOf(stage: Matrix): Generator<Point> {
+  const axes = [...stage.axes];
+  function* from(depth: number, point: Point): Generator<Point> {
+    if (isExcluded(stage, point)) return;
+    const axis = axes[depth];
+    if (axis === undefined) {
+      yield point;
+      return;
+    }
+    const [name, values] = axis;
+    for (const value of values) yield* from(depth + 1, new Map(point).set(name, value));
   }
-  return points;
+  yield* from(0, new Map());
 }
 
 /** Whether a point, and every one that it may become when it has its other axes, too, is excluded. */

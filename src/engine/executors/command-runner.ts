@@ -62,6 +62,11 @@ export interface ScratchWork {
   readonly root: string;
   /** Folder in which scratch folders are made, one for each attempt. */
   readonly folder: string;
+  /** Puts the program behind walls, which let it write into the folder of its attempt alone. */
+  readonly enclose?: (
+    argv: readonly string[],
+    attempt: { readonly cwd: string; readonly folder: string },
+  ) => readonly string[];
   /** Who runs it: a folder of a living process is nobody else's. */
   readonly identity: Identity;
   readonly signal: AbortSignal;
@@ -121,7 +126,7 @@ export async function runInScratch(work: ScratchWork): Promise<ScratchEnd> {
 }
 
 async function runIn(
-  { work: folder, home, temporary }: Attempt,
+  { folder: whole, work: folder, home, temporary }: Attempt,
   nonce: string,
   work: ScratchWork,
 ): Promise<ScratchEnd> {
@@ -136,7 +141,8 @@ async function runIn(
   const filled = argumentsOf(command, { params: task.params, places, lists });
   const argv = filled.map(({ text }) => text);
   const env = environmentOf(command, home, temporary);
-  const end = await runProgram({ argv, env, nonce, folder, line: log, state, signal });
+  const enclosed = work.enclose?.(argv, { cwd: folder, folder: whole }) ?? argv;
+  const end = await runProgram({ argv: enclosed, env, nonce, folder, line: log, state, signal });
   if (signal.aborted) return { end: 'stopped' };
   if (isTooLong(end)) throw new StageError(formatTooLong(filled, env));
   if (end.refusal) throw new StageError(`the command could not be started: ${end.refusal.message}`);

@@ -142,7 +142,7 @@ export function allOf(recordings: Iterable<Recording>): {
 /** The file system, as something that writes down what it is asked. */
 export class LookupRecorder {
   readonly folders = new Folders();
-  private readonly known = new Map<string, Map<string, Lookup>>();
+  private readonly known = new Map<string, KnownFolder>();
   private current = emptyRecording();
   private readonly realPaths = new Map<string, Recorded<string | undefined>>();
   private readonly root: string;
@@ -275,19 +275,25 @@ export class LookupRecorder {
   }
 
   private note(folder: string, name: string): void {
-    let names = this.known.get(folder);
-    if (names === undefined) {
-      names = new Map();
-      this.known.set(folder, names);
+    let known = this.known.get(folder);
+    if (known === undefined) {
+      known = { shown: relative(this.root, folder), lookups: new Map() };
+      this.known.set(folder, known);
     }
-    let lookup = names.get(name);
+    let lookup = known.lookups.get(name);
     if (lookup === undefined) {
-      const found = this.folders.found(folder, name);
-      lookup = { folder: relative(this.root, folder), name, found };
-      names.set(name, lookup);
+      lookup = { folder: known.shown, name, found: this.folders.found(folder, name) };
+      known.lookups.set(name, lookup);
     }
     this.current.lookups.push(lookup);
   }
+}
+
+/** What was looked up in a folder. */
+interface KnownFolder {
+  /** Its path, relative to the project. */
+  readonly shown: string;
+  readonly lookups: Map<string, Lookup>;
 }
 
 /** Whether a path is a folder, or leads into it. */

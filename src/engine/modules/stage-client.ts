@@ -20,22 +20,18 @@ import type {
 } from '../worker/declaration.ts';
 import type { StageAnswer, StageQuestion } from '../worker/protocol.ts';
 import { type AnswersPlace, ModuleAnswers } from './answer-cache.ts';
-import { type HostOptions, type Reply, StageHost } from './stage-host.ts';
+import { type Asked, type ProcessOptions, StageProcesses } from './stage-processes.ts';
 
 /** What a client needs. */
-export interface ClientOptions extends HostOptions, AnswersPlace {
+export interface ClientOptions extends ProcessOptions, AnswersPlace {
   /** Folder of the project, whose packages are loaded. */
   readonly root: string;
-  /** How many modules are loaded at once. */
-  readonly parallel: number;
 }
 
-/** So many processes wait for more questions; the one that was asked longest ago goes first. */
-const IDLE_MAX = 8;
 /** `work` may ask for further names of upstream params, depending on what it was given: so often. */
 const WORK_ROUNDS_MAX = 50;
-/** Packages that tools load may be large and native: they get so many times the limit. */
-const TOOLS_PATIENCE = 3;
+/** For fewer modules it takes as long to look after a process that they share as to start one for each. */
+const MODULES_SHARED_MIN = 4;
 
 const FORM_HINT =
   'export default defineStage({ params: z.object({ … }), inputs: { … }, outputs: { NAME: json() }, run })';
@@ -45,22 +41,21 @@ export class StageClient implements StageAnswers {
   private readonly kept = new Map<Digest, Promise<ModuleAnswers>>();
   /** Those of `kept` that are here. */
   private readonly read = new Map<Digest, ModuleAnswers>();
-  private readonly queues = new Map<Digest, Promise<unknown>>();
-  private readonly idle = new Map<Digest, StageHost>();
-  private readonly logs = new Map<Digest, readonly string[]>();
-  private readonly gate: Gate;
+  private readonly processes: StageProcesses;
+  /** By module what it printed. */
+  private readonly logs = new Map<Digest, string>();
   private readonly options: ClientOptions;
 
   constructor(options: ClientOptions) {
     this.options = options;
-    this.gate = new Gate(options.parallel);
+    this.processes = new StageProcesses(options);
   }
 
   /** What a module declares, or why that cannot be known. */
   async declaration(code: StageCode, { run, place }: ModuleRequest): Promise<Result<StageModule>> {
     const answers = await this.answersOf(code);
     if (answers.declaration) return success({ code, declaration: answers.declaration });
-    const reply = await this.ask(code, { ask: 'declaration', bundle: code.file }, () => undefined);
+    const { reply } = await this.ask(code, { ask: 'declaration', bundle: code.file });
     if (reply.end === 'declared') {
       if (reply.declaration === null) {
         return failure({ message: `${run} does not export a stage`, place, hint: FORM_HINT });
@@ -155,12 +150,11 @@ export class StageClient implements StageAnswers {
     params: readonly Named<Json>[],
   ): Promise<readonly (Tools | null)[] | StageFault> {
     const { root } = this.options;
-    const tools: (Tools | null)[] = [];
     const question: StageQuestion = { ask: 'tools', bundle: code.file, root, params };
-    const reply = await this.ask(code, question, (answers) => {
-      for (const answer of answers) tools.push(answer as Tools | null);
-    });
-    return reply.end === 'answered' && tools.length === params.length ? tools : faultOf(reply);
+    const { reply, answers } = await this.ask(code, question);
+    return reply.end === 'answered' && answers.length === params.length
+      ? (answers as readonly (Tools | null)[])
+      : faultOf(reply);
   }
 
   /** The variables of the environment that modules looked at. */
@@ -176,8 +170,7 @@ export class StageClient implements StageAnswers {
 
   /** Ends every process, and keeps what was learnt. */
   async close(): Promise<void> {
-    for (const host of this.idle.values()) host.close();
-    this.idle.clear();
+    this.processes.close();
     await Promise.all(
       [...this.read].map(([bundle, answers]) => answers.write(this.options, bundle)),
     );
@@ -202,67 +195,35 @@ export class StageClient implements StageAnswers {
     failed: (fault: StageFault) => Answer,
   ): Promise<readonly Answer[]> {
     if (count === 0) return [];
-    const answers: Answer[] = [];
-    const reply = await this.ask(code, question, (some) => {
-      for (const answer of some) answers.push(answer as Answer);
-    });
-    const missing = count - answers.length;
-    if (missing > 0) {
-      const fault = faultOf(reply);
-      for (let at = 0; at < missing; at++) answers.push(failed(fault));
+    const { reply, answers } = await this.ask(code, question);
+    const missing = Math.max(0, count - answers.length);
+    const fault = missing > 0 ? faultOf(reply) : undefined;
+    const failures = fault ? new Array<Answer>(missing).fill(failed(fault)) : [];
+    return [
+      ...(answers as readonly StageAnswer[] as readonly Answer[]).slice(0, count),
+      ...failures,
+    ];
+  }
+
+  private async ask(code: StageCode, question: StageQuestion): Promise<Asked> {
+    const mayShare = this.kept.size >= MODULES_SHARED_MIN;
+    const asked = await this.processes.ask(code, question, { mayShare });
+    await this.log(code.digest, asked.printed);
+    // No answer depends on packages that tools load, which read much.
+    if ('reads' in asked.reply && question.ask !== 'tools') {
+      this.read.get(code.digest)?.noteReads(asked.reply.reads);
     }
-    return answers.slice(0, count);
-  }
-
-  /** Asks the process of a module, one question after another. */
-  private ask(
-    code: StageCode,
-    question: StageQuestion,
-    answered: (answers: readonly StageAnswer[]) => void,
-  ): Promise<Reply> {
-    const before = this.queues.get(code.digest) ?? Promise.resolve();
-    const reply = before.then(() =>
-      this.gate.pass(() => this.askNow(code.digest, question, answered)),
-    );
-    this.queues.set(code.digest, reply);
-    return reply;
-  }
-
-  private async askNow(
-    digest: Digest,
-    question: StageQuestion,
-    answered: (answers: readonly StageAnswer[]) => void,
-  ): Promise<Reply> {
-    const { worker, limit_ms } = this.options;
-    const patience = question.ask === 'tools' ? TOOLS_PATIENCE : 1;
-    const host = this.idle.get(digest) ?? new StageHost({ worker, limit_ms });
-    this.idle.delete(digest);
-    const reply = await host.ask(question, answered, patience);
-    await this.log(digest, host.printed);
-    // Packages that tools load read much, and stay where they are: no answer depends on them.
-    if ('reads' in reply && question.ask !== 'tools') {
-      this.read.get(digest)?.noteReads(reply.reads);
-      this.rest(digest, host);
-    } else host.close();
-    return reply;
-  }
-
-  private rest(digest: Digest, host: StageHost): void {
-    this.idle.set(digest, host);
-    for (const [oldest, other] of this.idle) {
-      if (this.idle.size <= IDLE_MAX) break;
-      this.idle.delete(oldest);
-      other.close();
-    }
+    return asked;
   }
 
   /** Keeps what a module printed in a file beside its bundle. */
   private async log(digest: Digest, lines: readonly string[]): Promise<void> {
-    if (lines.length === (this.logs.get(digest)?.length ?? 0)) return;
-    this.logs.set(digest, [...lines]);
+    const text = lines.map((line) => `${line}\n`).join('');
+    if (text === (this.logs.get(digest) ?? '')) return;
+    this.logs.set(digest, text);
     const file = logFile(this.options.cache, digest);
     await mkdir(join(this.options.cache, 'bundles'), { recursive: true }).catch(() => undefined);
-    await writeFile(file, `${lines.join('\n')}\n`).catch(() => undefined);
+    await writeFile(file, text).catch(() => undefined);
   }
 
   private whatWasPrinted({ digest }: StageCode): string | undefined {
@@ -275,7 +236,7 @@ export class StageClient implements StageAnswers {
 export const logFile = (cache: string, bundle: Digest): string =>
   join(cache, 'bundles', `${bundle}.log`);
 
-const faultOf = (reply: Reply): StageFault =>
+const faultOf = (reply: Asked['reply']): StageFault =>
   'fault' in reply ? reply.fault : { message: 'it gave too few answers' };
 
 const endless = (answer: WorkAnswer): WorkAnswer =>
@@ -286,25 +247,3 @@ const endless = (answer: WorkAnswer): WorkAnswer =>
         unknown: [],
         fault: { message: 'its work asks for ever more upstream params' },
       };
-
-/** Lets so many through at once. */
-class Gate {
-  private free: number;
-  private readonly waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.free = count;
-  }
-
-  async pass<T>(work: () => Promise<T>): Promise<T> {
-    if (this.free === 0) await new Promise<void>((resolve) => this.waiting.push(resolve));
-    else this.free -= 1;
-    try {
-      return await work();
-    } finally {
-      const next = this.waiting.shift();
-      if (next) next();
-      else this.free += 1;
-    }
-  }
-}

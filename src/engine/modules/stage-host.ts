@@ -1,4 +1,4 @@
-// stage-host.ts — the near side of a process that holds one stage module and answers for it
+// stage-host.ts — the near side of a process that loads stage modules and answers for them
 
 import type { Declaration, StageFault } from '../worker/declaration.ts';
 import { startWorker, type WorkerCommand, type WorkerProcess } from '../worker/launch.ts';
@@ -24,6 +24,8 @@ export type Reply =
       readonly reads: OutsideReads;
     }
   | { readonly end: 'answered'; readonly reads: OutsideReads }
+  /** Of a process with several modules: this one has to be asked alone. */
+  | { readonly end: 'unshareable'; readonly isSpoilt: boolean }
   /** `threw`: it said why. `ended`: its process ended, or had to be ended. */
   | { readonly end: 'threw' | 'ended'; readonly fault: StageFault };
 
@@ -32,9 +34,9 @@ const START_MS = 120_000;
 /** Of what a module printed, so much is kept. */
 const KEPT_LINES = 1000;
 
-/** A stage module in a process of its own. It is asked one thing at a time. */
+/** A process that stage modules are loaded and asked in. It is asked one thing at a time. */
 export class StageHost {
-  /** What the module printed, by whatever way. */
+  /** What was printed, by whatever way. */
   readonly printed: string[] = [];
   private readonly child: WorkerProcess;
   private readonly limit_ms: number;
@@ -124,6 +126,8 @@ function replyOf(message: WorkerMessage): Reply {
       return { end: 'declared', declaration: message.declaration, reads: message.reads };
     case 'answered':
       return { end: 'answered', reads: message.reads };
+    case 'unshareable':
+      return { end: 'unshareable', isSpoilt: message.isSpoilt };
     case 'unsettled':
       return { end: 'ended', fault: UNSETTLED };
     case 'failed':

@@ -1,7 +1,9 @@
 // stage-questions.ts — the far side of planning: loads a stage module and answers questions in batches
 
+import { readFileSync } from 'node:fs';
 import type { StageDeclaration } from '../stage.ts';
 import type {
+  ModuleQuestion,
   OutsideReads,
   StageAnswer,
   StageQuestion,
@@ -10,21 +12,60 @@ import type {
 import { importStage, loadFrom } from '../worker/stage-module.ts';
 import { answerParams, answerWork, describeStage, isStage } from './stage-answers.ts';
 
-/** Tells the process around it when a module is being loaded. */
+/** What the process around it does when a module is loaded and asked. */
 export interface LoadHooks {
   begin(): void;
   loaded(): void;
   /** What the module has looked at beside its bundle. */
   reads(): OutsideReads;
+  /** In a process with other modules: puts the globals of this one in their place. */
+  enter(bundle: string): void;
+  /** Puts them away. @returns what the module changed that others would see; undefined when nothing */
+  leave(bundle: string): string | undefined;
 }
 
 /** Answers are sent on at least so often: whoever waits hears that there is progress. */
 const SEND_EVERY_MS = 200;
-/** Not one that a module may have changed. */
+/** Not those that a module may have changed. */
 const now = performance.now.bind(performance);
+const later = setImmediate;
 
 /** Answers one question. @throws what the module throws when it is loaded */
 export async function answerQuestion(
+  question: StageQuestion,
+  say: (message: WorkerMessage) => void,
+  hooks: LoadHooks,
+): Promise<WorkerMessage> {
+  return question.ask !== 'tools' && question.isShared
+    ? answerShared(question, say, hooks)
+    : answerAlone(question, say, hooks);
+}
+
+/** An import that is worked out while a module runs: what it loads is not known before. */
+const DYNAMIC_IMPORT = /\bimport\b[^;]{0,40}\(/;
+
+/**
+ * Answers where other modules are asked, too. An answer counts only if the module left everything as it was. A module
+ * that fails is asked again where it is alone: only there is the failure surely its own.
+ */
+async function answerShared(
+  question: ModuleQuestion,
+  say: (message: WorkerMessage) => void,
+  hooks: LoadHooks,
+): Promise<WorkerMessage> {
+  const { bundle } = question;
+  if (DYNAMIC_IMPORT.test(readFileSync(bundle, 'utf8'))) {
+    return { say: 'unshareable', why: 'it imports while it runs', isSpoilt: false };
+  }
+  hooks.enter(bundle);
+  const last = await answerAlone(question, say, hooks).catch(() => undefined);
+  await turn();
+  const why = hooks.leave(bundle);
+  if (why !== undefined) return { say: 'unshareable', why: `it ${why}`, isSpoilt: true };
+  return last ?? { say: 'unshareable', why: 'it fails', isSpoilt: false };
+}
+
+async function answerAlone(
   question: StageQuestion,
   say: (message: WorkerMessage) => void,
   hooks: LoadHooks,
@@ -59,11 +100,13 @@ function* answersTo(
   }
 }
 
+const turn = (): Promise<void> => new Promise((resolve) => void later(resolve));
+
 async function load(bundle: string, hooks: LoadHooks): Promise<StageDeclaration> {
   hooks.begin();
   const stage = await importStage(bundle);
   // What it rejects or throws in this very turn belongs to its loading.
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
   hooks.loaded();
   return stage;
 }

@@ -28,10 +28,18 @@ export type Say = (message: string, place: Place, hint?: string) => void;
 /** The tasks of a stage, by their labels on some of its axes. */
 type JoinIndex = ReadonlyMap<string, readonly Joinable[]>;
 
+/** The links of one input, by the labels on the axes that it shares with what it takes. */
+interface Join {
+  readonly axes: readonly string[];
+  readonly links: Map<string, readonly Link[]>;
+}
+
 /** Joins the inputs of stages that are given upstream ones first. */
 export class Joiner {
   private readonly byStage = new Map<string, readonly Joinable[]>();
   private readonly indexes = new Map<string, JoinIndex>();
+  /** What inputs of the stage that is being joined take, by port. */
+  private readonly joins = new Map<string, Join>();
   /** The points of the stage that is being joined at which an input found nothing, by port. */
   private readonly emptyJoins = new Map<string, Point[]>();
   private readonly stages: ReadonlyMap<string, StageConfig>;
@@ -45,12 +53,13 @@ export class Joiner {
   /** Ends a stage: says which of its tasks found nothing, and lets other stages find these tasks. */
   close(stage: StageConfig, tasks: readonly Joinable[]): void {
     this.tellEmptyJoins(stage);
+    this.joins.clear();
     this.byStage.set(stage.name, tasks);
   }
 
   /**
    * The join rule: equal labels on shared axes; axes that only the upstream has are collected, in matrix order;
-   * an axis that `where` pins to one label is neither.
+   * an axis that `where` pins to one label is neither. Tasks with equal labels on the shared axes get the very same list.
    */
   join(
     stage: StageConfig,
@@ -59,15 +68,35 @@ export class Joiner {
     config: InputConfig,
     arity: Arity,
   ): readonly Link[] {
-    const links = config.from.flatMap((source) => this.linksFrom(point, config, source));
-    const upstreamMissing = config.from.some(({ stage: name }) => !this.byStage.has(name));
-    if (links.length === 0 && arity !== 'optional' && !upstreamMissing) {
-      const points = this.emptyJoins.get(port);
-      if (points) points.push(point);
-      else this.emptyJoins.set(port, [point]);
-    } else if (links.length > 1 && (arity === 'one' || arity === 'optional'))
-      this.sayTooMany(stage, port, config, links);
+    let known = this.joins.get(port);
+    if (known === undefined) {
+      known = { axes: this.sharedAxes(config, point), links: new Map() };
+      this.joins.set(port, known);
+    }
+    const labels = labelsAt(point, known.axes);
+    let links = known.links.get(labels);
+    if (links === undefined) {
+      links = config.from.flatMap((source) => this.linksFrom(point, config, source));
+      known.links.set(labels, links);
+      if (links.length > 1 && (arity === 'one' || arity === 'optional')) {
+        this.sayTooMany(stage, port, config, links);
+      }
+    }
+    if (links.length === 0 && arity !== 'optional') this.noteEmpty(port, point, config);
     return links;
+  }
+
+  /** The axes of a point on which an input depends. */
+  private sharedAxes({ from }: InputConfig, point: Point): readonly string[] {
+    const shared = from.flatMap(({ stage }) => [...(this.stages.get(stage)?.axes.keys() ?? [])]);
+    return [...new Set(shared)].filter((axis) => point.has(axis));
+  }
+
+  private noteEmpty(port: string, point: Point, { from }: InputConfig): void {
+    if (from.some(({ stage }) => !this.byStage.has(stage))) return;
+    const points = this.emptyJoins.get(port);
+    if (points) points.push(point);
+    else this.emptyJoins.set(port, [point]);
   }
 
   private sayTooMany(
@@ -138,6 +167,13 @@ export class Joiner {
     this.indexes.set(name, index);
     return index;
   }
+}
+
+/** The labels of a point on some axes, as one text. */
+export function labelsAt(point: Point, axes: readonly string[]): string {
+  let text = '';
+  for (const axis of axes) text += `${point.get(axis)?.label ?? ''}\u0000`;
+  return text;
 }
 
 /** Joins labels into one text that no two lists of labels share. */

@@ -74,7 +74,7 @@ export interface Plan {
 }
 
 /** What a task is made of that comes from pipeline.yaml and the stages' code, and from nowhere else. */
-const FROM_FILES: readonly string[] = [
+const FROM_FILES: ReadonlySet<string> = new Set([
   'id',
   'stage',
   'at',
@@ -85,18 +85,22 @@ const FROM_FILES: readonly string[] = [
   'artifacts',
   'skipsInfeasible',
   'infeasible',
-] satisfies readonly (keyof Task)[];
+] satisfies readonly (keyof Task)[]);
 
 /**
  * Whether the same pipeline file and code always give the same plan. Whatever else a task may rest on (tools that were
  * found, files outside, the environment) makes it false, unless it is not there.
  */
 export function restsOnFiles({ tasks }: Plan): boolean {
+  let looked: Task['inputs'] | undefined;
   for (const task of tasks.values()) {
-    for (const [part, value] of Object.entries(task)) {
-      if (value !== null && value !== undefined && !FROM_FILES.includes(part)) return false;
+    for (const part in task) {
+      if (!FROM_FILES.has(part) && (task[part as keyof Task] ?? null) !== null) return false;
     }
-    for (const binding of Object.values(task.inputs)) {
+    // Tasks that follow each other share them.
+    if (task.inputs === looked) continue;
+    looked = task.inputs;
+    for (const binding of Object.values(looked)) {
       for (const part in binding) if (part !== 'arity' && part !== 'links') return false;
     }
   }

@@ -12,7 +12,7 @@ import {
   type Result,
   success,
 } from '../model/event.ts';
-import { type Json, type Named, type TaskId, taskId } from '../model/key.ts';
+import type { Json, Named, TaskId } from '../model/key.ts';
 import type {
   GivenValues,
   ParamsAnswer,
@@ -20,9 +20,10 @@ import type {
   StageModule,
 } from '../worker/declaration.ts';
 import { checkFit } from './declaration-check.ts';
-import { Joiner } from './join.ts';
-import { type Binding, fillPath, type PlanWithoutTools, type Task } from './plan.ts';
+import { Joiner, labelsAt } from './join.ts';
+import type { PlanWithoutTools, Task } from './plan.ts';
 import { stageGraphOf } from './stage-graph.ts';
+import { type Draft, taskMaker } from './task-maker.ts';
 import { formatFault, type GivenParams, ParamsReader, type ParsedParams } from './task-params.ts';
 import { Upstream } from './upstream.ts';
 
@@ -66,28 +67,30 @@ function topological(stages: ReadonlyMap<string, StageConfig>): readonly StageCo
 /** A task's name is a key of the store, and those have a greatest length. */
 const TASK_ID_BYTES_MAX = 1900;
 
-/** A task that is not finished: its stage is still to be asked about its params. */
-type Draft = { -readonly [Field in keyof Task]: Task[Field] };
-
 /** The tasks of one stage. */
 interface StageTasks {
   readonly stage: StageConfig;
   readonly module: StageModule;
   readonly drafts: readonly Draft[];
-  /** Those about whose params the stage is to be asked. */
-  readonly open: readonly OpenTask[];
+  /** Params about which the stage is to be asked. */
+  readonly open: readonly OpenParams[];
 }
 
-/** A task about whose params its stage is to be asked. Most tasks never become one: what they take up stays small. */
-interface OpenTask {
-  readonly draft: Draft;
+/** The params of some tasks of a stage: gathered once for all of them. */
+interface GivenTasks {
+  /** What the stage makes of them; `open` until it has been asked. */
+  parsed: ParsedParams | 'open' | 'refused';
+  usesTools: boolean;
+  /** Those that wait for the answer. */
+  readonly drafts: Draft[];
+}
+
+/** Params about which their stage is to be asked. */
+interface OpenParams extends GivenTasks {
   readonly given: GivenValues;
-  /** Gathers its params again, to say where they were written. */
+  /** Gathers them again, to say where they were written. */
   readonly gather: () => GivenParams | undefined;
 }
-
-/** What a task has until its stage has seen its params, and for good when it refuses them. */
-const UNREAD: ParsedParams = { params: {}, files: null, infeasible: null };
 
 class Planner {
   /** By message and place: many tasks share one mistake. */
@@ -133,19 +136,23 @@ class Planner {
     if (module === undefined) return;
     this.judged = stage.name;
     checkFit(stage, this.modules, this.say);
-    const open: OpenTask[] = [];
-    const drafts = pointsOf(stage).map((point) => {
-      const draft = this.makeTask(stage, module, point);
-      const gather = (): GivenParams | undefined =>
-        this.params.gather(stage, module, point, this.filledOf(module, draft));
-      const given = gather();
-      const known = given && this.known(stage, module, given);
-      if (given && known) this.take(stage, { draft, given, gather }, known);
-      else if (given)
-        open.push({ draft, given: { values: given.values, text: given.text }, gather });
-      else this.refused.add(draft);
-      return draft;
-    });
+    const open: OpenParams[] = [];
+    const drafts: Draft[] = [];
+    const make = taskMaker(stage, module, this.joiner);
+    const axes = this.params.axesOf(stage, module);
+    const byLabels = new Map<string, GivenTasks>();
+    for (const point of pointsOf(stage)) {
+      const draft = make(point);
+      drafts.push(draft);
+      // What the engine gives may differ from task to task.
+      const labels = module.declaration.graph === undefined ? labelsAt(point, axes) : draft.id;
+      let tasks = byLabels.get(labels);
+      if (tasks === undefined) {
+        tasks = this.gather(stage, module, point, draft, open);
+        byLabels.set(labels, tasks);
+      }
+      this.add(tasks, draft);
+    }
     this.joiner.close(stage, drafts);
     // A param that is an empty list turns a stage off.
     const turnedOff = [...stage.axes.values()].some(({ length }) => length === 0);
@@ -161,6 +168,26 @@ class Planner {
     this.stages.push({ stage, module, drafts, open });
   }
 
+  /** Gathers the params of a task, and of all that come to the same. */
+  private gather(
+    stage: StageConfig,
+    module: StageModule,
+    point: Point,
+    draft: Draft,
+    open: OpenParams[],
+  ): GivenTasks {
+    const gather = (): GivenParams | undefined =>
+      this.params.gather(stage, module, point, this.filledOf(module, draft));
+    const found = gather();
+    if (found === undefined) return { parsed: 'refused', usesTools: false, drafts: [] };
+    const given = { values: found.values, text: found.text };
+    const tasks: OpenParams = { given, gather, parsed: 'open', usesTools: false, drafts: [] };
+    const known = this.known(stage, module, found);
+    if (known) this.take(stage, tasks, known);
+    else open.push(tasks);
+    return tasks;
+  }
+
   /** A command takes its params as they are; a module may have been asked before. */
   private known(
     { command }: StageConfig,
@@ -168,34 +195,6 @@ class Planner {
     { values, text }: GivenParams,
   ): ParamsAnswer | undefined {
     return command ? taken(values) : this.answers.known(module, text);
-  }
-
-  private makeTask(stage: StageConfig, module: StageModule, point: Point): Draft {
-    const labels = [...point.values()].map(({ label }) => label);
-    const at = Object.fromEntries([...point].map(([axis, { label }]) => [axis, label]));
-    const inputs: Record<string, Binding> = {};
-    for (const [port, { arity }] of Object.entries(module.declaration.inputs)) {
-      const config = stage.inputs.get(port);
-      const links =
-        config && !config.files ? this.joiner.join(stage, point, port, config, arity) : [];
-      inputs[port] = { arity, links };
-    }
-    const artifacts = [...stage.artifacts].map(
-      ([output, path]) => [output, fillPath(`${stage.name}/${path.value}`, at)] as const,
-    );
-    return {
-      id: taskId(stage.name, labels),
-      stage: stage.name,
-      at,
-      inputs,
-      artifacts: Object.fromEntries(artifacts),
-      // `withTools` finds them, when the plan holds.
-      tools: null,
-      command: null,
-      skipsInfeasible: stage.infeasible === 'skip',
-      ...UNREAD,
-      work: null,
-    };
   }
 
   /** Params that the engine gives: what is upstream of a task stands in the plan before it. */
@@ -213,24 +212,32 @@ class Planner {
     const answered = asking.map(async (one) => [one, await askOnce(one, this.answers)] as const);
     for (const [{ stage, open }, said] of await Promise.all(answered)) {
       this.judged = stage.name;
-      for (const task of open) {
-        const answer = said.get(task.given.text);
-        if (answer) this.take(stage, task, answer);
+      for (const tasks of open) {
+        const answer = said.get(tasks.given.text);
+        if (answer) this.take(stage, tasks, answer);
       }
     }
   }
 
-  /** Gives a task what its stage makes of its params. */
-  private take(stage: StageConfig, { draft, given, gather }: OpenTask, answer: ParamsAnswer): void {
+  /** Gives tasks what their stage makes of their params. */
+  private take(stage: StageConfig, tasks: OpenParams, answer: ParamsAnswer): void {
+    const { given, gather } = tasks;
     const parsed = this.params.judge(stage, given.text, answer, () => gather()?.located);
-    if (parsed === undefined) {
-      this.refused.add(draft);
-      return;
+    tasks.parsed = parsed ?? 'refused';
+    tasks.usesTools = answer.usesTools;
+    for (const draft of tasks.drafts.splice(0)) this.add(tasks, draft);
+  }
+
+  /** Adds a task to those that have the same params. */
+  private add({ parsed, usesTools, drafts }: GivenTasks, draft: Draft): void {
+    if (parsed === 'open') drafts.push(draft);
+    else if (parsed === 'refused') this.refused.add(draft);
+    else {
+      draft.params = parsed.params;
+      draft.files = parsed.files;
+      draft.infeasible = parsed.infeasible;
+      if (usesTools) this.needTools.add(draft.id);
     }
-    draft.params = parsed.params;
-    draft.files = parsed.files;
-    draft.infeasible = parsed.infeasible;
-    if (answer.usesTools) this.needTools.add(draft.id);
   }
 
   /** Has every stage that predicts sizes tell those of its tasks. */

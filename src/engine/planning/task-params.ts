@@ -78,6 +78,17 @@ export class ParamsReader {
     return { located, values, text: canonicalJson(values) };
   }
 
+  /** The axes of a stage on which its params depend. */
+  axesOf(stage: StageConfig, { declaration }: StageModule): readonly string[] {
+    const axes = new Set<string>(stage.command ? [] : declaration.params);
+    const visit = ({ axis, fields, items }: Located): void => {
+      if (axis?.[0] !== undefined) axes.add(axis[0]);
+      for (const part of fields?.values() ?? items ?? []) visit(part);
+    };
+    for (const given of stage.params.values()) visit(given);
+    return [...stage.axes.keys()].filter((axis) => axes.has(axis));
+  }
+
   /**
    * What a stage's answer makes of params; undefined when it refuses them, which is said, once for equal params.
    * @param located where the params were written: asked only to say so

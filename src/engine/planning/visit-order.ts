@@ -38,9 +38,18 @@ export async function inOrder(plan: Plan, visit: (task: Task) => Promise<void>):
   });
 }
 
+/** What tasks need, by their inputs: many share them. */
+const needed = new WeakMap<Task['inputs'], ReadonlySet<TaskId>>();
+
 /** The tasks that a task needs. */
-export const upstreamOf = (task: Task): ReadonlySet<TaskId> =>
-  new Set(Object.values(task.inputs).flatMap(({ links }) => links.map((link) => link.task)));
+export function upstreamOf({ inputs }: Task): ReadonlySet<TaskId> {
+  const known = needed.get(inputs);
+  if (known) return known;
+  const upstream = new Set<TaskId>();
+  for (const { links } of Object.values(inputs)) for (const { task } of links) upstream.add(task);
+  needed.set(inputs, upstream);
+  return upstream;
+}
 
 /** What is known of how long a task takes, in seconds; undefined when it never ran. */
 export type Recorded = (task: Task) => number | undefined;

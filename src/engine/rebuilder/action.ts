@@ -10,13 +10,14 @@ import {
   type Json,
   type Key,
   type KeyParts,
-  keyOf,
   type Named,
   type TaskId,
 } from '../model/key.ts';
+import { keyOfShared } from '../model/key-text.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Binding, Invocation, Plan, Task } from '../planning/plan.ts';
 import type { ActionCache, Store } from '../store/store.ts';
+import type { StageModule } from '../worker/declaration.ts';
 import type { MissingOutput } from './missing-output.ts';
 
 /** A task with everything that decides its outputs. */
@@ -40,19 +41,31 @@ export function actionOf(plan: Plan, task: Task, upstream: Upstream): Action {
   for (const [port, binding] of Object.entries(task.inputs)) {
     inputs[port] = inputDigest(binding, upstream);
   }
-  const outputs = Object.entries(module.declaration.outputs);
   const parts: KeyParts = {
     code: module.code.digest,
     params: task.params,
     inputs,
-    outputs: Object.fromEntries(outputs.map(([name, codec]) => [name, codec.kind])),
+    outputs: outputKinds(module),
     source: task.files
       ? Object.fromEntries(task.files.map(({ name, sha256 }) => [name, sha256 as Digest]))
       : null,
     ...toolsOf(task),
     ...(task.command && { command: commandParts(task.command) }),
   };
-  return { task, key: keyOf(parts), parts };
+  return { task, key: keyOfShared(parts), parts };
+}
+
+const kinds = new WeakMap<StageModule, Named<string>>();
+
+/** The kind of each output of a module: one map for all its tasks. */
+function outputKinds(module: StageModule): Named<string> {
+  let known = kinds.get(module);
+  if (known === undefined) {
+    const outputs = Object.entries(module.declaration.outputs);
+    known = Object.fromEntries(outputs.map(([name, codec]) => [name, codec.kind]));
+    kinds.set(module, known);
+  }
+  return known;
 }
 
 /** What runs beside the bundle: packages, or programs that told their versions. Absent when there is none. */

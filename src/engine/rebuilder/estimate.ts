@@ -54,18 +54,23 @@ export async function estimate(
   const counted = new Map<number, number>();
   const schedule: ScheduledTask[] = [];
   const unknown = new Map<string, number>();
+  const resourcesOf = resourcesByStage(policies);
   for (const { task: id, status } of forecasts.values()) {
     const task = plan.tasks.get(id);
     if (task === undefined || (status !== 'run' && status !== 'pending')) continue;
     const identity = identities.of(task);
     if (counted.has(identity)) continue;
+    counted.set(identity, counted.size);
     const predicted = costs.predict(task);
     if (predicted === undefined) unknown.set(task.stage, (unknown.get(task.stage) ?? 0) + 1);
-    const upstream = [...upstreamOf(task)].flatMap((one) => plan.tasks.get(one) ?? []);
-    const after = new Set(upstream.flatMap((one) => counted.get(identities.of(one)) ?? []));
-    const amounts = [...(policies.get(task.stage)?.resources ?? [])];
-    const resources = new Map(amounts.map(([name, { amount }]) => [name, amount]));
-    counted.set(identity, schedule.length);
+    if (costs.recorded === 0) continue;
+    const after = new Set<number>();
+    for (const one of upstreamOf(task)) {
+      const upstream = plan.tasks.get(one);
+      const place = upstream && counted.get(identities.of(upstream));
+      if (place !== undefined) after.add(place);
+    }
+    const resources = resourcesOf(task.stage);
     schedule.push({ seconds: predicted ?? 0, resources, after: [...after] });
   }
   const seconds = schedule.reduce((sum, one) => sum + one.seconds, 0);
@@ -74,13 +79,30 @@ export async function estimate(
   return { tasks: counted.size, seconds, wall, limitedBy, recorded: costs.recorded, unknown };
 }
 
+/** What the tasks of each stage take while they run: one map for all tasks of a stage. */
+function resourcesByStage(
+  policies: EstimateOptions['policies'],
+): (stage: string) => ReadonlyMap<string, number> {
+  const known = new Map<string, ReadonlyMap<string, number>>();
+  return (stage) => {
+    let resources = known.get(stage);
+    if (resources === undefined) {
+      const amounts = [...(policies.get(stage)?.resources ?? [])];
+      resources = new Map(amounts.map(([name, { amount }]) => [name, amount]));
+      known.set(stage, resources);
+    }
+    return resources;
+  };
+}
+
 /** The named resources that keep a schedule from being shorter. */
 function limitsOf(
   schedule: readonly ScheduledTask[],
   { slots, resources }: Capacity,
   wall: number,
 ): readonly string[] {
-  const named = new Set(schedule.flatMap((one) => [...one.resources.keys()]));
+  const all = new Set(schedule.map((one) => one.resources));
+  const named = new Set([...all].flatMap((one) => [...one.keys()]));
   return [...named].filter((name) => {
     const enough = new Map([...resources, [name, Number.POSITIVE_INFINITY]]);
     return simulatedSeconds(schedule, { slots, resources: enough }) < wall * LIMIT_SHARE;
@@ -190,8 +212,10 @@ const stageOf = (task: string): string => task.split('[', 1).join();
  * sources, and inputs from tasks of the same numbers.
  */
 class Identities {
-  private readonly byTask = new Map<TaskId, number>();
+  private readonly byTask = new Map<Task, number>();
   private readonly byText = new Map<string, number>();
+  /** Of params, inputs and files: tasks share them. */
+  private readonly byPart = new Map<object, number>();
   private readonly plan: Plan;
 
   constructor(plan: Plan) {
@@ -199,31 +223,50 @@ class Identities {
   }
 
   of(task: Task): number {
-    const known = this.byTask.get(task.id);
-    if (known !== undefined) return known;
-    const number = this.numberOf(this.textOf(task));
-    this.byTask.set(task.id, number);
+    let number = this.byTask.get(task);
+    if (number === undefined) {
+      number = this.numberOf(this.textOf(task));
+      this.byTask.set(task, number);
+    }
     return number;
   }
 
   private numberOf(text: string): number {
-    const known = this.byText.get(text) ?? this.byText.size;
-    this.byText.set(text, known);
-    return known;
+    let number = this.byText.get(text);
+    if (number === undefined) {
+      number = this.byText.size;
+      this.byText.set(text, number);
+    }
+    return number;
+  }
+
+  private partOf<Part extends object>(part: Part, textOf: (part: Part) => string): number {
+    let number = this.byPart.get(part);
+    if (number === undefined) {
+      number = this.numberOf(textOf(part));
+      this.byPart.set(part, number);
+    }
+    return number;
   }
 
   private textOf({ id, stage, params, inputs, files }: Task): string {
     const code = this.plan.stages.get(stage)?.code.digest ?? id;
-    const from = Object.entries(inputs).map(([port, { arity, links, files: own }]) => {
+    const given = this.partOf(params, canonicalJson);
+    const from = this.partOf(inputs, () => this.inputsText(inputs));
+    const sums = files && this.partOf(files, () => canonicalJson(files.map((one) => one.sha256)));
+    return `${code} ${given} ${from} ${sums}`;
+  }
+
+  private inputsText(inputs: Task['inputs']): string {
+    const from = Object.entries(inputs).map(([port, { arity, links, files }]) => {
       const sources = links.map(({ task, output }) => {
         const upstream = this.plan.tasks.get(task);
         const number = upstream ? this.of(upstream) : task;
         // A list tells its stage the names of its tasks.
         return arity === 'one' || arity === 'optional' ? [number, output] : [number, output, task];
       });
-      return [port, sources, own ? own.map(({ name }) => name) : []];
+      return [port, sources, files ? files.map(({ name }) => name) : []];
     });
-    const sums = files?.map(({ sha256 }) => sha256) ?? null;
-    return canonicalJson([code, params, from, sums]);
+    return canonicalJson(from);
   }
 }

@@ -4,7 +4,7 @@ import type { CollectedDigest, InputDigest, Key, TaskId } from '../model/key.ts'
 import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import type { Store } from '../store/store.ts';
-import { type Action, actionOf, changesBetween, decide, latestRecord } from './action.ts';
+import { type Action, actionOf, changesBetween, decide } from './action.ts';
 import type { MissingOutput } from './missing-output.ts';
 import { decisionOf, holdingOf, type Settled, stepOf, type Unknown } from './settle.ts';
 
@@ -89,6 +89,8 @@ class ForecastWalk implements Settled {
   readonly first = new Map<Key, TaskId>();
   /** Nothing has failed yet. */
   readonly withoutFailed = false;
+  /** The key of every task when it was last made: asked for when one of them is pending. */
+  private latest: ReadonlyMap<TaskId, Key> | undefined;
   private readonly plan: Plan;
   private readonly store: Store;
   private readonly forced: ReadonlySet<TaskId>;
@@ -155,7 +157,9 @@ class ForecastWalk implements Settled {
 
   private async addPending(task: Task, after: readonly TaskId[]): Promise<void> {
     const { id } = task;
-    const before = await latestRecord(this.store.actions, id);
+    this.latest ??= await this.store.actions.latest(this.plan.tasks.keys());
+    const key = this.latest.get(id);
+    const before = key && (await this.store.actions.get(key));
     const changes = ownChanges(this.plan, task, before);
     this.forecasts.set(id, { task: id, status: 'pending', after, sure: !before, changes });
   }

@@ -30,7 +30,7 @@ export type Readiness =
 
 /** Judges a task whose upstream tasks have been judged. An infeasible input decides, whatever else is missing. */
 export function readinessOf(task: Task, { made, missing, withoutFailed }: Known): Readiness {
-  const blocking = new Set<TaskId>();
+  let blocking: Set<TaskId> | undefined;
   for (const { arity, links } of Object.values(task.inputs)) {
     for (const { task: id } of links) {
       if (made.has(id)) continue;
@@ -42,12 +42,15 @@ export function readinessOf(task: Task, { made, missing, withoutFailed }: Known)
         !missingOutput ||
         !(withoutFailed || missingOutput.allowed)
       ) {
+        blocking ??= new Set();
         blocking.add(id);
       }
     }
   }
-  return blocking.size > 0 ? { kind: 'blocked', by: [...blocking] } : { kind: 'ready' };
+  return blocking ? { kind: 'blocked', by: [...blocking] } : READY;
 }
+
+const READY: Readiness = { kind: 'ready' };
 
 /** Why a task is skipped that needs tasks which failed or were skipped; undefined when none of them did. */
 export function skipReason(

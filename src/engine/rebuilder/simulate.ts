@@ -37,9 +37,15 @@ export function simulatedSeconds(
     string,
     { readonly takes: ScheduledTask['resources']; heap: Heap<Ready> }
   >();
+  const names = new Map<ScheduledTask['resources'], string>();
+  const nameOf = (takes: ScheduledTask['resources']): string => {
+    const name = names.get(takes) ?? JSON.stringify([...takes].sort());
+    names.set(takes, name);
+    return name;
+  };
   const enqueue = (at: number): void => {
     const takes = elementAt(tasks, at).resources;
-    const name = JSON.stringify([...takes].sort());
+    const name = nameOf(takes);
     const known = ready.get(name) ?? { takes, heap: new Heap<Ready>(isMoreUrgent) };
     known.heap.add({ at, urgency: elementAt(urgency, at) });
     ready.set(name, known);

@@ -1,4 +1,4 @@
-// up-to-date.ts — the up-to-date cache: what a make printed that had nothing to do, and what that depends on
+// up-to-date.ts — the up-to-date cache: what a command printed that changed nothing, and what that depends on
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -7,9 +7,9 @@ import { type EnvironmentMark, marksHold } from '../files/environment-mark.ts';
 import { Folders } from '../files/lookups.ts';
 import { folderStamp, isStable, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 import { canonicalJson, type Digest, digestOf, type Named } from '../model/key.ts';
-import { storeState } from '../store/store-state.ts';
+import { memoryState, storeState } from '../store/store-state.ts';
 
-/** What a make was asked for: everything on its command line that decides whether there is something to do. */
+/** What a command was asked for: everything on its command line that decides what it prints. */
 export interface Request {
   /** Folder of the pipeline file, absolute. */
   readonly root: string;
@@ -19,7 +19,12 @@ export interface Request {
   readonly presets: readonly string[];
   readonly sets: readonly string[];
   readonly targets: readonly string[];
+  /** For a command that only inspects: its words, and all else around it that decides what it prints. */
+  readonly inspection?: Named<unknown>;
 }
+
+/** What a command that only inspects printed, in order. */
+export type Printed = readonly (readonly [stream: 'stdout' | 'stderr', text: string])[];
 
 /** What a make said that had nothing to do. */
 export interface Output {
@@ -43,7 +48,7 @@ export interface Dependencies {
   readonly program: string;
   /** Of the pipeline file, as it was read. */
   readonly text: Digest;
-  /** `storeState` before anything was looked up in the store. */
+  /** `stateFor` the request, before anything was looked up in the store. */
   readonly store: string | null;
   readonly sources: Sources;
   /** Variables of the environment that stage modules looked at. */
@@ -77,7 +82,7 @@ interface Entry {
   readonly folders: readonly (readonly [path: string, folder: Folder])[];
   /** Files whose stamps prove nothing yet, by their bytes. */
   readonly fresh: Named<Digest>;
-  readonly output: Omit<Output, 'events'>;
+  readonly output: unknown;
   readonly environment: readonly EnvironmentMark[];
 }
 
@@ -89,13 +94,30 @@ export function lookUp(
   program: string,
   environment: NodeJS.ProcessEnv,
 ): Output | undefined {
+  const found = entryFor(request, program, environment);
+  return found && { ...(found.output as Omit<Output, 'events'>), events: found.rest.toString() };
+}
+
+/** What a command that only inspects would print; undefined when that may have changed. */
+export const lookUpPrinted = (
+  request: Request,
+  program: string,
+  environment: NodeJS.ProcessEnv,
+): Printed | undefined => entryFor(request, program, environment)?.output as Printed | undefined;
+
+/** The entry of a request, if all that it depends on is as it was. */
+function entryFor(
+  request: Request,
+  program: string,
+  environment: NodeJS.ProcessEnv,
+): { readonly output: unknown; readonly rest: Buffer } | undefined {
   try {
     const [digest, body] = headAndRest(readFileSync(entryFile(request)));
     if (digestOf(body) !== digest.toString()) return undefined;
-    const [head, events] = headAndRest(body);
+    const [head, rest] = headAndRest(body);
     const entry = JSON.parse(head.toString()) as Entry;
     return holds(entry, request, program) && marksHold(entry.environment, environment)
-      ? { ...entry.output, events: events.toString() }
+      ? { output: entry.output, rest }
       : undefined;
   } catch {
     return undefined; // Absent, damaged, or of files that cannot be read: the make says what is wrong.
@@ -113,7 +135,7 @@ function holds(entry: Entry, request: Request, program: string): boolean {
     canonicalJson(entry.request) === canonicalJson(request) &&
     entry.program === program &&
     entry.text === digestOf(readFileSync(resolve(request.root, request.file))) &&
-    entry.store === storeState(request.cache) &&
+    entry.store === stateFor(request) &&
     Object.entries(entry.stamps).every(([path, stamp]) => sameStamp(stamp, stampOf(path))) &&
     entry.folders.every(([path, folder]) => folderHolds(path, folder)) &&
     Object.entries(entry.fresh).every(([path, digest]) => digestOf(readFileSync(path)) === digest)
@@ -125,6 +147,10 @@ function folderHolds(path: string, { found, stamp }: Folder): boolean {
   const folders = new Folders();
   return found.every(([name, before]) => folders.found(path, name) === before);
 }
+
+/** What a request depends on beside files: what the store remembers. */
+export const stateFor = ({ cache, inspection }: Request): string | null =>
+  inspection === undefined ? storeState(cache) : memoryState(cache);
 
 const entriesFolder = (cache: string): string => join(cache, 'memos');
 
@@ -138,9 +164,22 @@ const entryFile = (request: Request): string =>
  * its store is closed.
  */
 export function record(request: Request, dependencies: Dependencies, output: Output): void {
+  const { events, ...said } = output;
+  keep(request, dependencies, said, events);
+}
+
+/** Keeps what a command printed that only inspects. To be called when its store is closed. */
+export const recordPrinted = (
+  request: Request,
+  dependencies: Omit<Dependencies, 'artifacts' | 'companions'>,
+  printed: Printed,
+): void =>
+  keep(request, { ...dependencies, artifacts: new Map(), companions: new Map() }, printed, '');
+
+function keep(request: Request, dependencies: Dependencies, output: unknown, rest: string): void {
   const { since, program, text, store, sources, companions } = dependencies;
   // Whoever wrote into the store meanwhile may have taken away what was found in it.
-  if (store === null || store !== storeState(request.cache)) return;
+  if (store === null || store !== stateFor(request)) return;
   if (!sources.isWhole) return;
   for (const stamp of sources.files.values()) {
     if (stamp !== null && !isStable(stamp, since)) return;
@@ -162,11 +201,10 @@ export function record(request: Request, dependencies: Dependencies, output: Out
     const stamp = folderStamp(path);
     return [path, { found: [...found], stamp: stamp && isStable(stamp, since) ? stamp : null }];
   });
-  const { events, ...said } = output;
   const { environment } = dependencies;
   const facts = { program, text, store, stamps, folders, fresh, environment };
-  const head = JSON.stringify({ form: FORM, request, ...facts, output: said } satisfies Entry);
-  const body = `${head}\n${events}`;
+  const head = JSON.stringify({ form: FORM, request, ...facts, output } satisfies Entry);
+  const body = `${head}\n${rest}`;
   write(request, `${digestOf(body)}\n${body}`);
 }
 

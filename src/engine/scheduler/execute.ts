@@ -174,6 +174,7 @@ class Run {
       if (!this.supersession.isSuperseded) await store.actions.setLatest(this.state.keys);
     } finally {
       clearInterval(renew);
+      this.leases.close();
       clearInterval(checkpoint);
       signal.removeEventListener('abort', stop);
     }

@@ -30,7 +30,7 @@ export function emptyStore(): Store {
       put: refuseLater,
       drop: refuseLater,
     },
-    leases: { acquire: refuse, renew: refuse, release: refuse },
+    leases: { acquire: refuse, renew: refuse, release: refuse, leave: refuse },
     history: {
       begin: refuse,
       settle: () => undefined,

@@ -6,6 +6,9 @@ import type { ActionRecord, RunRecord, RunStart, TaskLog } from '../model/record
 import { type Journal, type JournalEntry, RunNotes } from './journal.ts';
 import { type RunHistory, StoreError } from './store.ts';
 
+/** Progress of a task is noted this often at most: a loop may tell of every step. */
+const PROGRESS_MS = 1000;
+
 /** How a run ended. */
 interface Ended {
   readonly tally: Tally;
@@ -34,12 +37,15 @@ export interface Recorder {
 export function recordRun(store: RunHistory, run: RunStart, clock: () => number): Recorder {
   const notes = new RunNotes();
   const failed = new Map<TaskId, TaskLog>();
+  /** When progress of each task was noted last. */
+  const told = new Map<TaskId, number>();
   let journal: Journal | undefined;
   let isOver = false;
   const note = (entry: JournalEntry): void => {
     notes.apply(entry);
     if (journal) journal.note(entry);
-    else if ('begun' in entry) journal = store.begin(run, notes);
+    // A run that only finds that there is nothing to do leaves no trace of itself.
+    else if ('begun' in entry || 'event' in entry) journal = store.begin(run, notes);
   };
   const logOf = (task: TaskId, outcome: Outcome): TaskLog => {
     const at = new Date(clock()).toISOString();
@@ -48,21 +54,30 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
   const noteFailure = ({ task, error, params }: Extract<Event, { event: 'failed' }>): void => {
     const key = notes.begun[task] && { key: notes.begun[task] };
     const log = { ...logOf(task, 'failed'), error, params, ...key };
-    note({ ended: task, outcome: 'failed' });
+    note({ ended: task, outcome: 'failed', at: clock() });
     notes.said.delete(task);
     // A history that cannot be written loses no result: it is tried again with the rest.
     if (!written(() => store.putLog(log))) failed.set(task, log);
   };
   const listener = (event: Event): void => {
-    if (event.event === 'started') note({ begun: event.task, key: event.key });
+    const at = clock();
+    if (event.event === 'started') note({ begun: event.task, key: event.key, at });
     else if (event.event === 'log') note({ log: event.task, line: event.line });
     else if (event.event === 'built' || event.event === 'reused') {
       // A task that was reused and then lost its bytes is built after all.
-      note({ ended: event.task, outcome: event.event, key: event.key });
+      note({ ended: event.task, outcome: event.event, key: event.key, at });
+    } else if (event.event === 'waiting' || event.event === 'retrying') note({ event, at });
+    else if (event.event === 'progress') {
+      if (at - (told.get(event.task) ?? Number.NEGATIVE_INFINITY) < PROGRESS_MS) return;
+      told.set(event.task, at);
+      note({ event, at });
+    } else if (event.event === 'warning' || event.event === 'artifact') {
+      // Nothing to do may come with warnings, and with artifacts that are put right.
+      if (journal) note({ event, at });
     } else if (event.event === 'failed') noteFailure(event);
     else if (['skipped', 'interrupted', 'infeasible'].includes(event.event)) {
       const { task, event: outcome } = event as Extract<Event, { event: Outcome }>;
-      note({ ended: task, outcome });
+      note({ ended: task, outcome, at });
     }
   };
   return {

@@ -13,15 +13,31 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { Outcome, Tally } from '../model/event.ts';
+import type { Event, Outcome, Tally } from '../model/event.ts';
 import type { Key, Named, TaskId } from '../model/key.ts';
 import { type Identity, livenessFor } from '../model/process-identity.ts';
 import { LEASE_ALIVE_MS, type RunRecord, type RunStart, type TaskLog } from '../model/record.ts';
 
-/** One thing that happened in a run. Journals are lines of these, after a first line of the form `run/1`. */
+/** What a journal notes as it was said; of other events it notes what a record of the run keeps. */
+export type NotedEvent = Extract<
+  Event,
+  { event: 'waiting' | 'retrying' | 'progress' | 'warning' | 'artifact' }
+>;
+
+/**
+ * One thing that happened in a run. Journals are lines of these, after a first line of the form `run/1`. Who reads them
+ * leaves out lines of a kind that it does not know. `at`: when, in milliseconds since 1970.
+ */
 export type JournalEntry =
-  | { readonly begun: TaskId; readonly key: Key }
-  | { readonly ended: TaskId; readonly outcome: Outcome; readonly key?: Key }
+  | { readonly begun: TaskId; readonly key: Key; readonly at?: number }
+  | {
+      readonly ended: TaskId;
+      readonly outcome: Outcome;
+      readonly key?: Key;
+      readonly at?: number;
+    }
+  /** Progress comes at a bounded rate. Only the latest of each task outlives a journal that is written anew. */
+  | { readonly event: NotedEvent; readonly at?: number }
   | { readonly log: TaskId; readonly line: string }
   /** Lines that were left out of a task's log. */
   | { readonly dropped: TaskId; readonly lines: number }
@@ -47,6 +63,8 @@ export class RunNotes {
   /** Key of every task that was begun and not ended. */
   readonly begun: Record<string, Key> = Object.create(null);
   readonly said = new Map<TaskId, Said>();
+  /** How far the tasks that run have said they are. */
+  readonly progress = new Map<TaskId, JournalEntry>();
   end: Extract<JournalEntry, { end: string }> | undefined;
 
   apply(entry: JournalEntry): void {
@@ -59,10 +77,14 @@ export class RunNotes {
     else if ('ended' in entry) {
       const { ended: task, outcome, key } = entry;
       this.outcomes[task] = outcome;
+      this.progress.delete(task);
       if (key) this.keys[task] = key;
       // What was stopped keeps its checkpoint for as long as the run is kept.
       if (outcome !== 'interrupted' && outcome !== 'skipped') delete this.begun[task];
-    } else this.end = entry;
+    } else if ('end' in entry) this.end = entry;
+    else if ('event' in entry && entry.event.event === 'progress') {
+      this.progress.set(entry.event.task, entry);
+    }
   }
 
   /** The fewest entries that come to the same. */
@@ -76,6 +98,7 @@ export class RunNotes {
       for (const line of [...head, ...tail]) yield { log: task, line };
       if (dropped > 0) yield { dropped: task, lines: dropped };
     }
+    yield* this.progress.values();
     if (this.end) yield this.end;
   }
 
@@ -128,7 +151,8 @@ const BEAT_MS = 1000;
 const REWRITE_BYTES = 32 * 2 ** 20;
 
 const journalsFolder = (cache: string): string => join(cache, 'runs');
-const journalFile = (cache: string, id: string): string =>
+/** Path of a run's journal. It is there while the run goes on, and until its record is written. */
+export const journalFile = (cache: string, id: string): string =>
   join(journalsFolder(cache), `${id}.jsonl`);
 
 /** @param notes what has been noted so far, which the file begins with; it is applied by the caller */
@@ -236,11 +260,19 @@ export function readJournal(cache: string, id: string): UnfinishedRun | undefine
     return undefined;
   }
   const [head, ...rest] = lines.map(parsed);
-  const first = head as { readonly form?: string; readonly run?: RunStart } | undefined;
-  if (first?.form !== FORM || !isStart(first.run) || first.run.id !== id) return undefined;
+  if (!isJournalHead(head, id)) return undefined;
   const notes = new RunNotes();
   for (const entry of rest) if (entry) notes.apply(entry as JournalEntry);
-  return { run: first.run, notes, seen };
+  return { run: head.run, notes, seen };
+}
+
+/** Whether a first line begins the journal of a run, in a form that this version reads. */
+export function isJournalHead(
+  head: object | undefined,
+  id: string,
+): head is { readonly run: RunStart } {
+  const first = head as { readonly form?: string; readonly run?: RunStart } | undefined;
+  return first?.form === FORM && isStart(first.run) && first.run.id === id;
 }
 
 function isStart(run: RunStart | undefined): run is RunStart {

@@ -30,6 +30,7 @@ export interface LeaseOptions {
 /** The leases of one run. */
 export class Leases {
   private readonly held = new Set<Key>();
+  private hasTaken = false;
   private readonly durationOf: (holder: LeaseHolder) => number;
   private readonly own: ProcessIdentity;
   private readonly options: LeaseOptions;
@@ -48,6 +49,7 @@ export class Leases {
     const { store, owner, clock } = this.options;
     const holder = { ...this.own, task };
     const other = store.leases.acquire(key, owner, clock(), holder, this.durationOf);
+    this.hasTaken = true;
     if (other === undefined) this.held.add(key);
     return other;
   }
@@ -66,17 +68,28 @@ export class Leases {
 
   release(key: Key): void {
     if (!this.held.delete(key)) return;
-    try {
-      this.options.store.leases.release(key, this.options.owner);
-    } catch (error) {
-      // A lease that cannot be given back (the disk is full) expires by itself.
-      if (!(error instanceof StoreError)) throw error;
-    }
+    quietly(() => this.options.store.leases.release(key, this.options.owner));
   }
 
   /** @throws StoreError */
   renew(): void {
     const { store, owner, clock } = this.options;
-    if (this.held.size > 0) store.leases.renew([...this.held], owner, clock());
+    if (this.held.size > 0) store.leases.renew(owner, clock());
+  }
+
+  /** Nothing is taken after this. */
+  close(): void {
+    if (!this.hasTaken) return;
+    const { store, owner, clock } = this.options;
+    quietly(() => store.leases.leave(owner, clock()));
+  }
+}
+
+/** A lease that cannot be given back (the disk is full) expires by itself. */
+function quietly(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
   }
 }

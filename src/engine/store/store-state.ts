@@ -1,5 +1,5 @@
 // store-state.ts — the file of a store, and what tells its states apart
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestOf } from '../model/key.ts';
 
@@ -25,5 +25,29 @@ export function storeState(cache: string): string | null {
     return [size, mtimeMs, ctimeMs, birthtimeMs, ino, dev, digest].join(' ');
   } finally {
     closeSync(file);
+  }
+}
+
+/**
+ * What tells one state of everything that is remembered from every other: the store's file, the blobs and bundles beside
+ * it by name, the journals of runs by size and date. Null when there is no store.
+ */
+export function memoryState(cache: string): string | null {
+  const store = storeState(cache);
+  if (store === null) return null;
+  const journals = namesIn(join(cache, 'runs')).map((name) => {
+    const found = statSync(join(cache, 'runs', name), { throwIfNoEntry: false });
+    return [name, found?.size, found?.mtimeMs].join(' ');
+  });
+  const beside = ['blobs', 'bundles'].flatMap((folder) => namesIn(join(cache, folder)));
+  return `${store} ${digestOf([...journals, '', ...beside].join('\n'))}`;
+}
+
+/** What lies in a folder, sorted; nothing when there is none. */
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
+  } catch {
+    return [];
   }
 }

@@ -90,8 +90,11 @@ export interface LeaseStore {
     holder?: LeaseHolder,
     durationOf?: (holder: LeaseHolder) => number,
   ): Lease | undefined;
-  renew(keys: readonly Key[], owner: string, now: number): void;
+  /** Renews all that an owner has: one write, however many actions these are. */
+  renew(owner: string, now: number): void;
   release(key: Key, owner: string): void;
+  /** Gives back all that an owner has, and clears away what has expired long ago. */
+  leave(owner: string, now: number): void;
 }
 
 /** The runs that were, and those that go on. */

@@ -28,12 +28,20 @@ export interface ToolsQuestion {
   readonly params: readonly Named<Json>[];
 }
 
-/** What a stage module is asked when a pipeline is planned. `bundle` is the path of its bundle. */
-export type StageQuestion =
-  | { readonly ask: 'declaration'; readonly bundle: string }
-  | { readonly ask: 'params'; readonly bundle: string; readonly given: readonly Named<Json>[] }
-  | { readonly ask: 'work'; readonly bundle: string; readonly questions: readonly WorkQuestion[] }
-  | ToolsQuestion;
+/** Asks what every module can be asked. */
+export type ModuleQuestion = (
+  | { readonly ask: 'declaration' }
+  | { readonly ask: 'params'; readonly given: readonly Named<Json>[] }
+  | { readonly ask: 'work'; readonly questions: readonly WorkQuestion[] }
+) & {
+  /** Path of the stage's bundle. */
+  readonly bundle: string;
+  /** Whether the process loads other modules, too. Then the answer may be that this module must not share it. */
+  readonly isShared?: boolean;
+};
+
+/** What a stage module is asked when a pipeline is planned. */
+export type StageQuestion = ModuleQuestion | ToolsQuestion;
 
 /** One action to run. */
 export interface ActionRequest {
@@ -80,6 +88,13 @@ export type WorkerMessage =
   | { readonly say: 'answers'; readonly answers: readonly StageAnswer[] }
   /** There are no more answers. */
   | { readonly say: 'answered'; readonly reads: OutsideReads }
+  /** In a shared process: only in a process of its own can the module be asked. */
+  | {
+      readonly say: 'unshareable';
+      readonly why: string;
+      /** Whether the module changed the process, so that nothing else may be asked there. */
+      readonly isSpoilt: boolean;
+    }
   /** The module's top-level `await` never settles: nothing is left to do. The process ends. */
   | { readonly say: 'unsettled' }
   /** It has taken up the action: what kills it from now on is this action's doing. */

@@ -1,53 +1,136 @@
 // lease-table.ts — leases in a file of their own, which is never flushed
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Key } from '../../model/key.ts';
-import { bootId } from '../../model/process-identity.ts';
-import type { Lease } from '../../model/record.ts';
+import type { Key, TaskId } from '../../model/key.ts';
+import { bootId, type LeaseHolder, type ProcessIdentity } from '../../model/process-identity.ts';
+import { LEASE_ALIVE_MS, LEASE_MS, type Lease } from '../../model/record.ts';
+import type { LeaseStore } from '../store.ts';
 import { type LmdbRoot, type LmdbTable, openAlone, openRoot, transact } from './lmdb-root.ts';
 
-/** The file of leases, opened when it is needed. */
-export interface LeaseTable {
-  /** Expired ones included. */
+/** Leases, and what maintenance looks at. */
+export interface LeaseTable extends LeaseStore {
+  /** By action, expired ones included. */
   all(): ReadonlyMap<Key, Lease>;
-  write<T>(action: (table: LmdbTable<Lease>) => T): T;
-  /** A write that takes something away: a full disk does not hinder it. */
-  remove<T>(action: (table: LmdbTable<Lease>) => T): T;
   close(): Promise<void>;
 }
+
+/** A run that holds leases: it is renewed as a whole, and not for each of its actions. */
+interface OwnerRow {
+  readonly renewed: number;
+  readonly process?: ProcessIdentity;
+}
+
+/** An action that is leased. */
+interface ActionRow {
+  readonly owner: string;
+  readonly task?: TaskId;
+}
+
+interface Tables {
+  readonly root: LmdbRoot;
+  readonly owners: LmdbTable<OwnerRow>;
+  readonly actions: LmdbTable<ActionRow>;
+}
+
+/** A row is renewed when it is used and older than this. */
+const STALE_MS = 500;
 
 /**
  * Leases lie in a file of their own that is never flushed: they end with their processes, and so with the machine. What
  * a machine that lost its power left of such a file cannot be trusted, so each of its boots has another.
+ * @param onAcquired called after an action was taken
  */
-export function openLeaseTable(folder: string): LeaseTable {
+export function openLeaseTable(folder: string, onAcquired: () => void): LeaseTable {
   const boot = bootId();
-  const name = boot === undefined ? 'claims.lmdb' : `claims-${boot.slice(0, 8)}.lmdb`;
-  let opened: { root: LmdbRoot; table: LmdbTable<Lease> } | undefined;
-  const openNow = (): { root: LmdbRoot; table: LmdbTable<Lease> } => {
-    for (const other of readdirSync(folder)) {
-      if (/^claims.*\.lmdb/.test(other) && !other.startsWith(name)) rmSync(join(folder, other));
-    }
+  const name = boot === undefined ? 'leases.lmdb' : `leases-${boot.slice(0, 8)}.lmdb`;
+  let opened: Tables | undefined;
+  const openNow = (): Tables => {
+    dropOthers(folder, boot);
     return openAlone(folder, name, () => {
       const root = openRoot(folder, name, { noSync: boot !== undefined });
-      return { root, table: root.openDB<Lease, string>({ name: 'claims', encoding: 'json' }) };
+      const table = <V>(of: string) => root.openDB<V, string>({ name: of, encoding: 'json' });
+      return { root, owners: table<OwnerRow>('owners'), actions: table<ActionRow>('actions') };
     });
   };
-  const write = <T>(action: (table: LmdbTable<Lease>) => T, bytes?: number): T => {
+  /** @param bytes below zero for a write that takes something away: a full disk does not hinder it */
+  const write = <T>(action: (tables: Tables) => T, bytes = 0): T => {
     // Commands that only read never get here, and make no file.
     opened ??= openNow();
-    const { root, table } = opened;
-    return transact(root, folder, () => action(table), bytes);
+    const tables = opened;
+    return transact(tables.root, folder, () => action(tables), bytes);
   };
   return {
+    acquire(key, owner, now, holder, durationOf = () => LEASE_MS) {
+      const other = write(({ owners, actions }) => {
+        const row = actions.get(key);
+        const held = row && row.owner !== owner ? leaseOf(row, owners.get(row.owner)) : undefined;
+        if (held) {
+          const duration = held.holder ? durationOf(held.holder) : LEASE_MS;
+          if (now - held.renewed < duration) return held;
+        }
+        const own = owners.get(owner);
+        if (own === undefined || now - own.renewed > STALE_MS) {
+          owners.putSync(owner, { renewed: now, ...(holder && { process: processOf(holder) }) });
+        }
+        actions.putSync(key, { owner, ...(holder && { task: holder.task }) });
+        return undefined;
+      });
+      if (other === undefined) onAcquired();
+      return other;
+    },
+    renew: (owner, now) =>
+      write(({ owners }) => {
+        const row = owners.get(owner);
+        if (row) owners.putSync(owner, { ...row, renewed: now });
+      }),
+    release: (key, owner) =>
+      write(({ actions }) => {
+        if (actions.get(key)?.owner === owner) actions.removeSync(key);
+      }, -1),
+    leave(owner, now) {
+      // Most runs take nothing.
+      if (opened === undefined) return;
+      write(({ owners, actions }) => {
+        owners.removeSync(owner);
+        for (const { key, value } of [...owners.getRange()]) {
+          if (now - value.renewed > LEASE_ALIVE_MS) owners.removeSync(key);
+        }
+        for (const { key, value } of [...actions.getRange()]) {
+          if (!owners.doesExist(value.owner)) actions.removeSync(key);
+        }
+      }, -1);
+    },
     all() {
       if (opened === undefined && !existsSync(join(folder, name))) return new Map();
       opened ??= openNow();
-      const { table } = opened;
-      return new Map([...table.getRange()].map(({ key, value }) => [key as Key, value] as const));
+      const { owners, actions } = opened;
+      const leases = new Map<Key, Lease>();
+      for (const { key, value } of actions.getRange()) {
+        const lease = leaseOf(value, owners.get(value.owner));
+        if (lease) leases.set(key as Key, lease);
+      }
+      return leases;
     },
-    write: (action) => write(action),
-    remove: (action) => write(action, -1),
     close: async () => opened?.root.close(),
   };
+}
+
+/** Undefined when its owner has given back all that it had. */
+const leaseOf = (
+  { owner, task }: ActionRow,
+  { renewed, process: self }: Partial<OwnerRow> = {},
+): Lease | undefined =>
+  renewed === undefined
+    ? undefined
+    : { owner, renewed, ...(self && task && { holder: { ...self, task } }) };
+
+const processOf = ({ task: _, ...self }: LeaseHolder): ProcessIdentity => self;
+
+/** Files of other boots; those that earlier versions left were called claims. */
+function dropOthers(folder: string, boot: string | undefined): void {
+  const own = boot === undefined ? '.lmdb' : `-${boot.slice(0, 8)}.lmdb`;
+  for (const name of readdirSync(folder)) {
+    const rest = /^(?:claims|leases)(.*\.lmdb.*)$/.exec(name)?.[1];
+    if (rest !== undefined && !rest.startsWith(own)) rmSync(join(folder, name), { force: true });
+  }
 }

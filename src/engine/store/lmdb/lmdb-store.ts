@@ -4,13 +4,7 @@ import { join } from 'node:path';
 import { isSystemError, systemHint, systemWords } from '../../files/system-error.ts';
 import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts';
 import type { Identity } from '../../model/process-identity.ts';
-import {
-  type ActionRecord,
-  LEASE_MS,
-  logKey,
-  type RunRecord,
-  type TaskLog,
-} from '../../model/record.ts';
+import { type ActionRecord, logKey, type RunRecord, type TaskLog } from '../../model/record.ts';
 import { largeBlobs, openBlobFiles } from '../blob-files.ts';
 import { openJournal } from '../journal.ts';
 import { openRunTable } from '../run-table.ts';
@@ -83,7 +77,8 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
   /** Every write: one transaction, flushed to disk before it returns, an error worded for people. */
   const write = <T>(action: () => T, bytes = 0): T => transact(root, folder, action, bytes);
   const remove = <T>(action: () => T): T => write(action, -1);
-  const leases = openLeaseTable(folder);
+  // Who had an action before may have committed since we last looked: reads keep to one state of the store for a while.
+  const leases = openLeaseTable(folder, () => root.resetReadTxn());
   const files = openBlobFiles(largeBlobs(folder));
   const content = lmdbBlobs({ folder, table: blobs, files, write, remove, onDamage });
   const putRun: RunHistory['put'] = (run, said = []) => {
@@ -163,31 +158,7 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
         if (partials.doesExist(key)) remove(() => partials.removeSync(key));
       },
     },
-    leases: {
-      acquire(key, owner, now, holder, durationOf = () => LEASE_MS) {
-        const other = leases.write((table) => {
-          const held = table.get(key);
-          const duration = held?.holder ? durationOf(held.holder) : LEASE_MS;
-          if (held && held.owner !== owner && now - held.renewed < duration) return held;
-          table.putSync(key, { owner, renewed: now, ...(holder && { holder }) });
-          return undefined;
-        });
-        // Who had it before may have committed since we last looked: reads keep to one state of the store for a while.
-        if (other === undefined) root.resetReadTxn();
-        return other;
-      },
-      renew: (keys, owner, now) =>
-        leases.write((table) => {
-          for (const key of keys) {
-            const held = table.get(key);
-            if (held?.owner === owner) table.putSync(key, { ...held, renewed: now });
-          }
-        }),
-      release: (key, owner) =>
-        leases.remove((table) => {
-          if (table.get(key)?.owner === owner) table.removeSync(key);
-        }),
-    },
+    leases,
     history: {
       begin: (run, notes) => openJournal(folder, run, notes),
       settle: history.settle,

@@ -121,7 +121,7 @@ export function openStoreReadOnly(
       put: refuseLater,
       drop: refuseLater,
     },
-    leases: { acquire: refuse, renew: refuse, release: refuse },
+    leases: { acquire: refuse, renew: refuse, release: refuse, leave: refuse },
     history: {
       begin: refuse,
       // Whoever may write the store does that.

@@ -1,0 +1,114 @@
+// inspection-shortcut.ts — what status, why and a dry run printed, printed again while nothing has changed that it depends on
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import type { Sources } from '../../engine/bundler/code.ts';
+import type { EnvironmentMark } from '../../engine/files/environment-mark.ts';
+import type { Digest, Named } from '../../engine/model/key.ts';
+import {
+  lookUpPrinted,
+  type Printed,
+  type Request,
+  recordPrinted,
+  stateFor,
+} from '../../engine/rebuilder/up-to-date.ts';
+import { colorsFor } from '../terminal/format.ts';
+import { cacheFolder, isOff, program } from './up-to-date-shortcut.ts';
+
+/** Whether words are of a command that only inspects and may be repeated. */
+export function isInspection(words: readonly string[]): boolean {
+  const [command] = words;
+  if (command === 'status' || command === 'why') return true;
+  const isDry = words.includes('--dry-run') || words.includes('-n');
+  // It drops what is damaged.
+  return command === 'make' && isDry && !words.includes('--verify');
+}
+
+/** The value of the last of some options, where it stands by itself. */
+const optionIn = (words: readonly string[], ...names: readonly string[]): string | undefined =>
+  words[words.findLastIndex((word) => names.includes(word)) + 1 || words.length];
+
+/**
+ * What a command line is asked for. Its words count as they stand; where the pipeline is may be misread, which is seen
+ * before anything is kept.
+ */
+function requestOf(words: readonly string[], environment: NodeJS.ProcessEnv): Request {
+  const root = resolve(optionIn(words, '-C', '--directory') ?? '.');
+  const file = optionIn(words, '--file') ?? 'pipeline.yaml';
+  const streams = [process.stdout, process.stderr].map((stream) => [
+    stream.isTTY ?? false,
+    colorsFor(stream, environment).isColorSupported,
+  ]);
+  const inspection = {
+    words,
+    folder: process.cwd(),
+    streams,
+    slots: availableParallelism(),
+    variables: ownVariables(environment),
+  };
+  const cache = cacheFolder(root, optionIn(words, '--cache'));
+  return { root, file, cache, presets: [], sets: [], targets: [], inspection };
+}
+
+/** Variables that this program reads itself. */
+function ownVariables(environment: NodeJS.ProcessEnv): Named<string | undefined> {
+  const names = Object.keys(environment).filter((name) => /^(PIPELINE|ESBUILD)_/.test(name));
+  return Object.fromEntries(names.sort().map((name) => [name, environment[name]]));
+}
+
+/** Prints again what a command printed that only inspects, if that is still so. */
+export function repeatInspection(words: readonly string[]): boolean {
+  if (isOff() || !isInspection(words)) return false;
+  const printed = lookUpPrinted(requestOf(words, process.env), program(), process.env);
+  if (printed === undefined) return false;
+  for (const [stream, text] of printed) process[stream].write(text);
+  return true;
+}
+
+/** Printed text beyond this size is not kept. */
+const PRINTED_LENGTH_MAX = 4_000_000;
+
+/** What a command that only inspects knows when it is over. */
+export interface InspectedFacts {
+  readonly root: string;
+  readonly cache: string;
+  readonly text: Digest;
+  readonly sources: Sources;
+  readonly environment: readonly EnvironmentMark[];
+}
+
+/** Keeps what a command prints. */
+export interface InspectionRecorder {
+  hear(stream: 'stdout' | 'stderr', text: string): void;
+  /** To be called when the store is closed, and only where files decide all that was printed. */
+  keep(facts: InspectedFacts): void;
+}
+
+/** To be called before the store is opened and the plan is made. Undefined where nothing is kept. */
+export function recordInspection(words: readonly string[]): InspectionRecorder | undefined {
+  if (isOff() || !isInspection(words)) return undefined;
+  const since = Date.now();
+  const request = requestOf(words, process.env);
+  const store = stateFor(request);
+  if (store === null) return undefined;
+  const printed: [stream: 'stdout' | 'stderr', text: string][] = [];
+  let length = 0;
+  return {
+    hear(stream, text) {
+      length += text.length;
+      if (length > PRINTED_LENGTH_MAX) return;
+      const last = printed.at(-1);
+      if (last?.[0] === stream) last[1] += text;
+      else printed.push([stream, text]);
+    },
+    keep({ root, cache, text, sources, environment }) {
+      const isRight = root === request.root && cache === request.cache;
+      if (!isRight || length > PRINTED_LENGTH_MAX) return;
+      const kept: Printed = printed;
+      recordPrinted(
+        request,
+        { since, program: program(), text, store, sources, environment },
+        kept,
+      );
+    },
+  };
+}
