@@ -146,7 +146,7 @@ function addResults(root: Command, end: End): void {
       ),
     )
     .action(async (stage, options) =>
-      end(await (await import('./commands/metrics.ts')).metrics(stage, withLists(options))),
+      end(await (await import('./results/metrics.ts')).metrics(stage, withLists(options))),
     );
 }
 
@@ -188,7 +188,7 @@ function addPlots(root: Command, end: End): void {
       ),
     )
     .action(async (stage, options) =>
-      end(await (await import('./commands/plot.ts')).plot(stage, withLists(options))),
+      end(await (await import('./results/plot.ts')).plot(stage, withLists(options))),
     );
 }
 
