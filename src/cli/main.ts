@@ -61,6 +61,7 @@ Exit codes: 0 success, 1 a task failed, 2 usage or configuration error, 130 inte
       'look here first for data files (repeatable; PIPELINE_MIRROR)',
       several,
     )
+    .option('--name <name>', 'what to call this run')
     .option('-q, --quiet', 'say only what goes wrong')
     .option(
       '--verify',

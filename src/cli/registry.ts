@@ -81,7 +81,9 @@ function addViews(root: Command, end: End): void {
     );
 
   withCommon(root.command('export <task:output> <file>'))
-    .description('write an output, or one tensor of it, in a form that other tools read')
+    .description(
+      'write an output, one tensor of it, or outputs of a selection of tasks, for other tools',
+    )
     .addOption(
       new Option('--format <form>', 'form (default: by the ending of FILE)').choices([
         'json',
@@ -98,6 +100,7 @@ function addViews(root: Command, end: End): void {
         'export rigl/synth-digits/128-64/0.9/erk/uniform/0:metrics metrics.json',
         'export rigl/synth-digits/128-64/0.9/erk/uniform/0:model/layers.0.values values.npy',
         'export rigl/synth-digits/128-64/0.9/erk/uniform/0:model model.safetensors --force',
+        "export 'rigl[profile=uniform]:model' models/",
       ),
     )
     .action(async (target, file, options) =>
@@ -196,7 +199,12 @@ function addHistory(root: Command, end: End): void {
   withStore(root.command('runs'))
     .description('the runs that made something, the newest first')
     .addOption(new Option('-n, --number <n>', 'so many (default: 20)').argParser(positive))
-    .addHelpText('after', examples('runs', 'runs -n 3 --json'))
+    .option(
+      '--where <condition>',
+      'runs with this state, name, tag, target, outcome or param (repeatable)',
+      several,
+    )
+    .addHelpText('after', examples('runs', 'runs -n 3 --json', "runs --where 'lr=0.1,failed>0'"))
     .action(async (options) =>
       end(await (await import('./commands/runs.ts')).runs(withLists(options))),
     );
@@ -204,7 +212,9 @@ function addHistory(root: Command, end: End): void {
   withStore(root.command('diff'))
     .addArgument(new Argument('[before]', 'a run').default('last~1'))
     .addArgument(new Argument('[after]', 'another').default('last'))
-    .description('what differs between two runs: params, numbers in JSON outputs, outputs')
+    .description('what differs between two runs: its causes, then the numbers, the largest first')
+    .option('--stage <name>', 'of this stage only (repeatable)', several)
+    .option('--metric <name>', 'these numbers only; * stands for anything (repeatable)', several)
     .option('--all', 'show every row')
     .option('--html <file>', 'write a page with the reports of both, side by side')
     .addHelpText('after', examples('diff', 'diff last~3 last', 'diff 20260412T101502 3fa9 --json'))
@@ -221,6 +231,14 @@ function addHistory(root: Command, end: End): void {
     )
     .action(async (task, options) =>
       end(await (await import('./commands/log.ts')).log(task, withLists(options))),
+    );
+
+  withStore(root.command('tag <run> [tag]'))
+    .description('mark a run, which is then found by that word; a tag moves from run to run')
+    .option('--remove', 'take the tag away')
+    .addHelpText('after', examples('tag last best', 'tag best', 'tag last best --remove'))
+    .action(async (run, name, options) =>
+      end(await (await import('./commands/tag.ts')).tag(run, name, withLists(options))),
     );
 
   for (const name of ['pin', 'unpin']) {
@@ -315,7 +333,9 @@ function addBeginnings(root: Command, end: End): void {
     .description('what may stand at the end of some words: asked by the scripts of `completion`')
     .allowUnknownOption()
     .helpOption(false)
-    .action(async (words) => end((await import('./commands/completion.ts')).complete(root, words)));
+    .action(async (words) =>
+      end(await (await import('./commands/completion.ts')).complete(root, words)),
+    );
 
   root
     .command('init')

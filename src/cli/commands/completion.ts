@@ -7,29 +7,47 @@ import { decodeSource } from '../../engine/config/source-text.ts';
 import { parseYaml } from '../../engine/config/yaml.ts';
 import { byCodeUnit } from '../../engine/model/key.ts';
 import { entryOf } from '../../present.ts';
+import { optionWords, taskWords } from '../session/completion-words.ts';
 import { EXIT, placesOf, storeAt, tell } from '../session/session.ts';
 
-/** Each script passes the words before the cursor, the last one unfinished, and takes a candidate from each line. */
+/**
+ * Each script passes the words before the cursor, the last one unfinished and without its quotes, and takes a candidate from
+ * each line. One that ends with `/`, `=`, `.`, `:`, `[` or `,` goes on: no blank follows it.
+ */
 const SCRIPTS: { readonly [shell: string]: string } = {
   bash: `# pipeline completion for bash
 _pipeline() {
-  local words cword
-  # Without : and = among the word breaks, tasks and --set stay whole.
-  _get_comp_words_by_ref -n := words cword 2>/dev/null || { words=("\${COMP_WORDS[@]}"); cword=$COMP_CWORD; }
-  words=("\${words[@]:0:cword+1}")
-  local candidate
+  local line="\${COMP_LINE:0:COMP_POINT}" current prefix="" candidate
+  local -a words
+  # Not COMP_WORDS: readline breaks words at : and =, and tasks and --set have to stay whole.
+  read -ra words <<< "$line"
+  [[ "$line" == *[[:space:]] ]] && words+=("")
+  current="\${words[\${#words[@]}-1]}"
+  case "$current" in
+    [\\'\\"]*) current="\${current:1}" ;; # readline keeps a quoted word whole
+    *[:=]*) prefix="\${current%"\${current##*[:=]}"}" ;;
+  esac
+  words[\${#words[@]}-1]="$current"
   COMPREPLY=()
   # Not compgen -W: it would run what stands in a name.
   while IFS= read -r candidate; do
-    COMPREPLY+=("$candidate")
+    COMPREPLY+=("\${candidate#"$prefix"}")
   done < <(pipeline complete -- "\${words[@]:1}" 2>/dev/null)
+  if [[ \${#COMPREPLY[@]} -eq 1 && "\${COMPREPLY[0]}" == *[/=.:[,] ]]; then
+    compopt -o nospace 2>/dev/null
+  fi
 }
 complete -o default -F _pipeline pipeline`,
   zsh: `#compdef pipeline
 _pipeline() {
-  local -a candidates
-  candidates=("\${(@f)$(pipeline complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
-  if [[ -n $candidates ]]; then compadd -- $candidates; else _files; fi
+  local -a candidates open
+  candidates=("\${(@f)$(pipeline complete -- "\${(@Q)words[2,CURRENT]}" 2>/dev/null)}")
+  open=("\${(@M)candidates:#*[/=.:\\[,]}")
+  candidates=("\${(@)candidates:#*[/=.:\\[,]}")
+  candidates=("\${(@)candidates:#}")
+  if (( \${#open} + \${#candidates} == 0 )); then _files; return; fi
+  (( \${#open} )) && compadd -S '' -- "\${(@)open}"
+  (( \${#candidates} )) && compadd -- "\${(@)candidates}"
 }
 compdef _pipeline pipeline`,
   fish: `# pipeline completion for fish
@@ -43,11 +61,11 @@ export function completion(shell: string): number {
 }
 
 /** Prints what may stand in place of the last of some words, one to a line. */
-export function complete(root: Command, words: readonly string[]): number {
+export async function complete(root: Command, words: readonly string[]): Promise<number> {
   const before = words.slice(0, -1);
   const begun = words.at(-1) ?? '';
   const command = root.commands.find((known) => known.name() === before[0]);
-  const all = command ? candidatesIn(command, before.slice(1), begun) : commandNames(root);
+  const all = command ? await candidatesIn(command, before.slice(1), begun) : commandNames(root);
   for (const candidate of all) if (candidate.startsWith(begun)) tell(candidate);
   return EXIT.made;
 }
@@ -58,29 +76,40 @@ const commandNames = (root: Command): readonly string[] =>
     .visibleCommands(root)
     .map((command) => command.name());
 
-function candidatesIn(
+async function candidatesIn(
   command: Command,
   before: readonly string[],
   begun: string,
-): readonly string[] {
+): Promise<readonly string[]> {
   const asked = command.options.find(
     (option) => takesValue(option) && isCalled(option, before.at(-1)),
   );
   const folder = valueAfter(before, ['-C', '--directory']) ?? '.';
   const file = valueAfter(before, ['--file']) ?? 'pipeline.yaml';
   const cache = valueAfter(before, ['--cache']);
+  const presets = valuesAfter(before, '--preset');
+  const sets = valuesAfter(before, '--set').filter((set) => set !== begun);
+  const study = {
+    directory: folder,
+    file,
+    ...(cache !== undefined && { cache }),
+    preset: presets,
+    set: sets,
+  };
   if (asked) {
     if (asked.argChoices) return asked.argChoices;
     if (asked.long === '--preset') return namesIn(folder, file, 'presets');
     if (asked.long === '--run') return runIds(folder, cache);
-    return asked.long === '--force' ? namesIn(folder, file, 'stages') : [];
+    if (asked.long === '--against') return runIds(folder, cache);
+    if (asked.long === '--force' || asked.long === '--target') return await taskWords(study, begun);
+    return optionWords(study, asked.long ?? '', before, begun);
   }
   if (begun.startsWith('-')) return command.options.flatMap(({ long }) => long ?? []);
   const argument = argumentAt(command, before);
   if (argument === undefined) return [];
   if (argument.argChoices) return argument.argChoices;
-  if (/^(target|task)/.test(argument.name())) return namesIn(folder, file, 'stages');
-  return /^(runs|before|after)$/.test(argument.name()) ? runIds(folder, cache) : [];
+  if (/^(target|task|stage)/.test(argument.name())) return await taskWords(study, begun);
+  return /^(runs?|before|after)$/.test(argument.name()) ? runIds(folder, cache) : [];
 }
 
 const isCalled = ({ short, long }: Option, word: string | undefined): boolean =>
@@ -103,6 +132,9 @@ function valueAfter(words: readonly string[], options: readonly string[]): strin
   return at < 0 ? undefined : words[at + 1];
 }
 
+const valuesAfter = (words: readonly string[], option: string): readonly string[] =>
+  words.flatMap((word, at) => (words[at - 1] === option ? [word] : []));
+
 /** Names of one section of the pipeline file; none when it cannot be read. */
 function namesIn(folder: string, file: string, section: string): readonly string[] {
   try {
@@ -121,7 +153,10 @@ function runIds(folder: string, cache: string | undefined): readonly string[] {
     const store = storeAt(places.cache, 'read');
     const ids = store.history.runs(20).map(({ id }) => id);
     void store.close();
-    return ['last', ...ids];
+    const called = store.history
+      .runs(20)
+      .flatMap(({ name, tags = [] }) => [...tags, ...(name ? [name] : [])]);
+    return ['last', ...new Set(called), ...ids];
   } catch {
     return []; // A shell that completes a word is no place for errors.
   }
