@@ -4,10 +4,11 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Folders and files that decide what a build gives, by their path in the repository. */
-const INPUTS = [
+export const INPUTS = [
   'src',
   'scripts/build.mjs',
   'scripts/build-inputs.mjs',
+  'scripts/gather-commands.mjs',
   'scripts/published-checkers.mjs',
   'docs/verify-digests.md',
   'package.json',

@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { build, version as esbuildVersion } from 'esbuild';
 import { $ } from 'zx';
 import { inputsDigest, recordBuild } from './build-inputs.mjs';
+import { gatherCommands } from './gather-commands.mjs';
 import { publishedCheckers } from './published-checkers.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
@@ -37,6 +38,7 @@ const define = {
   // verify.mjs itself cannot know its own digest; `pipeline verify` knows all that were published.
   PUBLISHED_CHECKERS: JSON.stringify(published),
 };
+const commands = await gatherCommands(define);
 const { metafile } = await build({
   entryPoints: {
     main: 'src/cli/main.ts',
@@ -59,6 +61,7 @@ const { metafile } = await build({
   },
   chunkNames: 'chunk-[hash]',
   metafile: true,
+  plugins: [commands],
 });
 await build({
   entryPoints: ['src/cli/start.ts'],
@@ -71,6 +74,7 @@ await build({
   define: { ...define, 'import.meta.url': '__url' },
   banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href;" },
   plugins: [
+    commands,
     {
       name: 'main-apart',
       setup(plugin) {
@@ -137,6 +141,7 @@ await build({
     js: `// verify.mjs of pipeline ${version}: node verify.mjs --help\nimport{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);`,
   },
   plugins: [
+    commands,
     {
       name: 'stand-ins',
       setup(plugin) {

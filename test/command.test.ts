@@ -317,14 +317,14 @@ test('what is wrong with a command is said before anything runs', async () => {
   expect(code).toBe(2);
   const said = stderr.split('\n').filter((line) => /: error: |hint: /.test(line));
   expect(said.join('\n')).toMatchInlineSnapshot(`
-    "pipeline.yaml:2:17: error: \`command\` must be a list of words, not text
+    "pipeline.yaml:2:17: error: \`command\` must be a list of words, not a string
       hint: ["python3", "plot.py"]: each argument by itself, as no shell takes them apart
     pipeline.yaml:3:24: error: \`{params.dip}\` in this command is no param of the stage
       hint: known: dpi
     pipeline.yaml:3:40: error: \`{inputs.a}\` in this command is no input of the stage
     pipeline.yaml:3:54: error: \`{outputs.y}\` in this command is no output of the stage
       hint: known: x
-    pipeline.yaml:3:69: error: an argument of \`command\` must be text, not a list
+    pipeline.yaml:3:69: error: an argument of \`command\` must be a string, not a list
     pipeline.yaml:4:17: error: stage \`c\` has no \`outputs\`
       hint: outputs: { plot: plot.png }, or { plot: { file: plot.png, kind: bytes } }
     pipeline.yaml:5:25: error: stage \`d\` has both \`run\` and \`command\`
@@ -345,7 +345,7 @@ test('what is wrong with a command is said before anything runs', async () => {
     pipeline.yaml:6:38: error: \`env\` is for commands
       hint: a module says so itself, in its code
     pipeline.yaml:7:45: error: outputs \`x\` and \`y\` are one file
-    pipeline.yaml:7:55: error: \`env\` must be a list or a map, not a number
+    pipeline.yaml:7:55: error: \`env\` must be a list or a mapping, not a number
       hint: env: [NAME, …] passes variables on, env: { NAME: value } sets them
     pipeline.yaml:7:79: error: \`file\` of input \`a\` leads out of the project
       hint: it is relative to the folder of pipeline.yaml, without ..; else add \`outside: true\`
@@ -356,7 +356,7 @@ test('what is wrong with a command is said before anything runs', async () => {
       hint: { file: PATH, outside: true }
     pipeline.yaml:8:51: error: \`A B\` cannot name a variable
       hint: a name is a letter or _, then letters, digits and _
-    pipeline.yaml:8:76: error: \`fingerprint\` must be a list of words, not text
+    pipeline.yaml:8:76: error: \`fingerprint\` must be a list of words, not a string
       hint: ["python3", "plot.py"]: each argument by itself, as no shell takes them apart
     pipeline.yaml:8:92: error: \`../a\` cannot name an input
       hint: a name is a letter, then letters, digits, - and _"

@@ -170,7 +170,7 @@ describe('a text that is not a pipeline', () => {
     `);
     expect(await said('- a\n- b\n')).toMatchInlineSnapshot(`
       "
-      pipeline.yaml:1:1: error: a pipeline must be a map, not a list
+      pipeline.yaml:1:1: error: a pipeline must be a mapping, not a list
           1 | - a
             | ^^^
       "
@@ -212,11 +212,11 @@ stages: {}
           4 |   none: .nan
             |         ^^^^
 
-      pipeline.yaml:5:5: error: a name must be text
+      pipeline.yaml:5:5: error: a name must be a string
           5 |   ? [a, b]
             |     ^^^^^^
 
-      pipeline.yaml:7:17: error: \`<<\` merges a map or a list of maps
+      pipeline.yaml:7:17: error: \`<<\` merges a mapping or a list of mappings
           7 |   merged: { <<: 3 }
             |                 ^
 
@@ -301,19 +301,19 @@ describe('keys and types', () => {
       await said('params: 3\npresets: [a]\nstages: text\nmirrors: there\n'),
     ).toMatchInlineSnapshot(`
       "
-      pipeline.yaml:1:9: error: \`params\` must be a map, not a number
+      pipeline.yaml:1:9: error: \`params\` must be a mapping, not a number
           1 | params: 3
             |         ^
 
-      pipeline.yaml:2:10: error: \`presets\` must be a map, not a list
+      pipeline.yaml:2:10: error: \`presets\` must be a mapping, not a list
           2 | presets: [a]
             |          ^^^
 
-      pipeline.yaml:3:9: error: \`stages\` must be a map, not text
+      pipeline.yaml:3:9: error: \`stages\` must be a mapping, not a string
           3 | stages: text
             |         ^^^^
 
-      pipeline.yaml:4:10: error: \`mirrors\` must be a list, not text
+      pipeline.yaml:4:10: error: \`mirrors\` must be a list, not a string
           4 | mirrors: there
             |          ^^^^^
         hint: mirrors: [DIR or URL, …]
@@ -333,39 +333,39 @@ stages:
 `),
     ).toMatchInlineSnapshot(`
       "
-      pipeline.yaml:2:19: error: preset \`quick\` must be a map, not a number
+      pipeline.yaml:2:19: error: preset \`quick\` must be a mapping, not a number
           2 | presets: { quick: 1 }
             |                   ^
 
-      pipeline.yaml:3:11: error: a mirror must be text, not a number
+      pipeline.yaml:3:11: error: a mirror must be a string, not a number
           3 | mirrors: [1, { a: b }]
             |           ^
 
-      pipeline.yaml:3:14: error: a mirror must be text, not a map
+      pipeline.yaml:3:14: error: a mirror must be a string, not a mapping
           3 | mirrors: [1, { a: b }]
             |              ^^^^^^^^
 
-      pipeline.yaml:5:6: error: stage \`a\` must be a map, not a number
+      pipeline.yaml:5:6: error: stage \`a\` must be a mapping, not a number
           5 |   a: 3
             |      ^
 
-      pipeline.yaml:6:13: error: \`run\` of stage \`b\` must be text, not a list
+      pipeline.yaml:6:13: error: \`run\` of stage \`b\` must be a string, not a list
           6 |   b: { run: [mask.ts], matrix: [x], inputs: 3, params: text, artifacts: [] }
             |             ^^^^^^^^^
 
-      pipeline.yaml:6:32: error: \`matrix\` of stage \`b\` must be a map, not a list
+      pipeline.yaml:6:32: error: \`matrix\` of stage \`b\` must be a mapping, not a list
           6 |   b: { run: [mask.ts], matrix: [x], inputs: 3, params: text, artifacts: [] }
             |                                ^^^
 
-      pipeline.yaml:6:45: error: \`inputs\` of stage \`b\` must be a map, not a number
+      pipeline.yaml:6:45: error: \`inputs\` of stage \`b\` must be a mapping, not a number
           6 |   b: { run: [mask.ts], matrix: [x], inputs: 3, params: text, artifacts: [] }
             |                                             ^
 
-      pipeline.yaml:6:56: error: \`params\` of stage \`b\` must be a map, not text
+      pipeline.yaml:6:56: error: \`params\` of stage \`b\` must be a mapping, not a string
           6 |   b: { run: [mask.ts], matrix: [x], inputs: 3, params: text, artifacts: [] }
             |                                                        ^^^^
 
-      pipeline.yaml:6:73: error: \`artifacts\` of stage \`b\` must be a map, not a list
+      pipeline.yaml:6:73: error: \`artifacts\` of stage \`b\` must be a mapping, not a list
           6 |   b: { run: [mask.ts], matrix: [x], inputs: 3, params: text, artifacts: [] }
             |                                                                         ^^
 
@@ -379,7 +379,7 @@ stages:
             |                                         ^^^^^^
         hint: an axis is a list of values, or a reference to one
 
-      pipeline.yaml:7:52: error: axis \`z\` must be a list, not a map
+      pipeline.yaml:7:52: error: axis \`z\` must be a list, not a mapping
           7 |   c: { run: mask.ts, matrix: { x: 3, y: $seeds, z: { a: b } } }
             |                                                    ^^^^^^^^
         hint: an axis is a list of values, or a reference to one
@@ -389,11 +389,11 @@ stages:
             |                                                 ^
         hint: include: [{ AXIS: LABEL, … }, …]
 
-      pipeline.yaml:8:62: error: a point of \`exclude\` must be a map, not a number
+      pipeline.yaml:8:62: error: a point of \`exclude\` must be a mapping, not a number
           8 |   d: { run: mask.ts, matrix: { x: [1], include: 3, exclude: [3] } }
             |                                                              ^
 
-      pipeline.yaml:9:35: error: input \`x\` must be text, not a number
+      pipeline.yaml:9:35: error: input \`x\` must be a string, not a number
           9 |   e: { run: mask.ts, inputs: { x: 3, y: { where: {} }, z: [], w: { from: mask.out, where: 3 } } }
             |                                   ^
 
@@ -412,11 +412,11 @@ stages:
             |                                                                          ^^^^^^^^
         hint: known: a, b, c, d, e, f
 
-      pipeline.yaml:9:91: error: \`where\` of input \`w\` must be a map, not a number
+      pipeline.yaml:9:91: error: \`where\` of input \`w\` must be a mapping, not a number
           9 |   e: { run: mask.ts, inputs: { x: 3, y: { where: {} }, z: [], w: { from: mask.out, where: 3 } } }
             |                                                                                           ^
 
-      pipeline.yaml:10:40: error: an artifact must be text, not a number
+      pipeline.yaml:10:40: error: an artifact must be a string, not a number
          10 |   f: { run: mask.ts, artifacts: { out: 3 } }
             |                                        ^
       "
@@ -450,7 +450,7 @@ stages:
     `);
     expect(await said('stages:\n')).toMatchInlineSnapshot(`
       "
-      pipeline.yaml:1:8: error: \`stages\` must be a map, not nothing
+      pipeline.yaml:1:8: error: \`stages\` must be a mapping, not nothing
           1 | stages:
             |        ^
       "
@@ -579,7 +579,7 @@ describe('params, presets and --set', () => {
             | seeds=3
             |       ^
 
-      --set training.epochs=many: error: this is a number in params, not text
+      --set training.epochs=many: error: this is a number in params, not a string
             | training.epochs=many
             |                 ^^^^
 
@@ -687,7 +687,7 @@ describe('the matrix', () => {
     `);
     expect(await edited(['seed: $seeds', 'seed: $training'])).toMatchInlineSnapshot(`
       "
-      pipeline.yaml:16:64: error: axis \`seed\` must be a list, not a map
+      pipeline.yaml:16:64: error: axis \`seed\` must be a list, not a mapping
          16 |     matrix: { sparsity: $sparsities, profile: $profiles, seed: $training }
             |                                                                ^^^^^^^^^
         hint: an axis is a list of values, or a reference to one
@@ -708,7 +708,7 @@ describe('the matrix', () => {
       pipeline.yaml:6:17: error: this value of axis \`seed\` needs a name
           6 |   seeds: [0, 0, [1], { deep: { a: 1 } }, "1,2"]
             |                 ^^^
-        hint: a value is text, a number, true, false, or a map with a \`name\`
+        hint: a value is a string, a number, true, false, or a mapping with a \`name\`
 
       pipeline.yaml:6:22: error: this value of axis \`seed\` needs a name
           6 |   seeds: [0, 0, [1], { deep: { a: 1 } }, "1,2"]
@@ -1010,7 +1010,7 @@ describe('params against the schema of their stage', () => {
     `);
     expect(await edited(['$training }', '$seeds }'])).toMatchInlineSnapshot(`
       "
-      pipeline.yaml:6:10: error: \`training\` must be a map (stage \`train\`)
+      pipeline.yaml:6:10: error: \`training\` must be a mapping (stage \`train\`)
           6 |   seeds: [0, 1]
             |          ^^^^^^
       "
@@ -1046,7 +1046,7 @@ describe('params against the schema of their stage', () => {
     `);
     expect(await edited(['{ family: uniform }', 'uniform'])).toMatchInlineSnapshot(`
       "
-      pipeline.yaml:4:7: error: \`profile\` must be a map (stage \`mask\`)
+      pipeline.yaml:4:7: error: \`profile\` must be a mapping (stage \`mask\`)
           4 |     - uniform
             |       ^^^^^^^
       "

@@ -123,7 +123,7 @@ test('a number that cannot be one is told with its bounds', async () => {
   ];
   for (const words of cases) {
     const { code, stderr } = await rig.run(...words);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('It must be a whole number')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('It must be an integer')]);
   }
 });
 

@@ -82,7 +82,7 @@ stages:
             |                                    ^^^^^^
         hint: did you mean \`memory\`?
 
-      pipeline.yaml:4:58: error: \`retries\` of stage \`odd\` must be a whole number
+      pipeline.yaml:4:58: error: \`retries\` of stage \`odd\` must be an integer
           4 |   odd: { run: one.ts, resources: { memori: 1 }, retries: many, timeout: soon, allow-failure: perhaps }
             |                                                          ^^^^
         hint: retries: 2, or retries: { times: 2, delay: 10s }
@@ -92,7 +92,7 @@ stages:
             |                                                                         ^^^^
         hint: such as 90s, 10m or 2h; a bare number counts seconds; at most 24d
 
-      pipeline.yaml:4:94: error: \`allow-failure\` of stage \`odd\` must be true or false, not text
+      pipeline.yaml:4:94: error: \`allow-failure\` of stage \`odd\` must be true or false, not a string
           4 |   odd: { run: one.ts, resources: { memori: 1 }, retries: many, timeout: soon, allow-failure: perhaps }
             |                                                                                              ^^^^^^^
 

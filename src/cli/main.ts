@@ -1,102 +1,11 @@
 // main.ts — argv → command → exit code
-import { Command, CommanderError, Option } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { isSystemError, systemHint, systemSentence } from '../engine/files/system-error.ts';
+import { debugTo } from '../engine/model/debug-log.ts';
 import { StoreError } from '../engine/store/store.ts';
+import { program } from './program.ts';
 import { EXIT, reportDiagnostics, stderrColors, talk, UsageError } from './session/session.ts';
 import { argumentFault } from './terminal/arguments.ts';
-import { examples, jobs, several, withCommon, withLists } from './terminal/options.ts';
-
-/** Filled in by the build. */
-declare const VERSION: string;
-
-/** The commands that people wait for most: when one of them is named, the others are not even declared. */
-const FREQUENT = new Set(['make', 'status', 'why']);
-
-/** Commander says true itself where no value is given, and drops what came before: a list of it does as well. */
-const severalOrAll = (value: string, before: unknown): unknown[] => [
-  ...(Array.isArray(before) ? before : []),
-  value,
-];
-
-/** `--force` without a task is true. */
-const withForced = <Options extends { force: unknown }>(options: Options) => ({
-  ...options,
-  force: Array.isArray(options.force) ? options.force : [true as const],
-});
-
-async function program(argv: readonly string[], end: (code: number) => void): Promise<Command> {
-  const root = new Command('pipeline')
-    .exitOverride()
-    .description(
-      'Makes the artifacts of a machine-learning study, and only what must be made again.',
-    )
-    .version(VERSION)
-    .showHelpAfterError('(run with --help for usage and examples)')
-    .showSuggestionAfterError()
-    .addHelpText(
-      'after',
-      `${examples('make report', 'make report --preset mnist --mirror DIR', 'why report')}
-
-Exit codes: 0 success, 1 a task failed, 2 usage or configuration error, 130 interrupted.`,
-    );
-
-  root.hook('preAction', (_, command) => refuseEmpty(command));
-
-  withCommon(root.command('make [targets...]'))
-    .description('make targets (stages or tasks; all when none is named) and what they need')
-    .addOption(
-      new Option('-j, --jobs <n>', 'tasks at once (default: one per core)').argParser(jobs),
-    )
-    .option('-n, --dry-run', 'say what would run and why, and run nothing')
-    .option('-k, --keep-going', 'after a failure, go on with what does not need it')
-    .addOption(
-      new Option(
-        '--force [task]',
-        'run a task even if it was made before; without a name, every target (repeatable)',
-      ).argParser(severalOrAll),
-    )
-    .option('--trace <file>', 'write what ran when, for ui.perfetto.dev or chrome://tracing')
-    .option(
-      '--mirror <dir|url>',
-      'look here first for data files (repeatable; PIPELINE_MIRROR)',
-      several,
-    )
-    .option('--name <name>', 'what to call this run')
-    .option('-q, --quiet', 'say only what goes wrong')
-    .option(
-      '--verify',
-      'read and verify everything in the store first; what is damaged is made again',
-    )
-    .addHelpText(
-      'after',
-      examples(
-        'make report',
-        'make report --dry-run --set profiles.lognormal-cv1.cv=1.5',
-        "make 'rigl[profile=uniform]' -j 1",
-        'make rigl/synth-digits/128-64/0.9/erk/uniform/0',
-      ),
-    )
-    .action(async (targets, options) =>
-      end(await (await import('./commands/make.ts')).make(targets, withForced(withLists(options)))),
-    );
-
-  withCommon(root.command('status [targets...]'))
-    .description('what is made and what a make would run')
-    .addHelpText('after', examples('status', 'status rigl --json'))
-    .action(async (targets, options) =>
-      end(await (await import('./commands/status.ts')).status(targets, withLists(options))),
-    );
-
-  withCommon(root.command('why <task>'))
-    .description('why a task would run, or who made it, when and at what cost')
-    .addHelpText('after', examples('why report', 'why rigl/synth-digits/128-64/0.9/erk/uniform/0'))
-    .action(async (task, options) =>
-      end(await (await import('./commands/why.ts')).why(task, withLists(options))),
-    );
-
-  if (!FREQUENT.has(argv[2] ?? '')) (await import('./registry.ts')).addCommands(root, end);
-  return root;
-}
 
 /** An option or argument without a value is a slip, such as a variable of a shell that is not set. */
 function refuseEmpty(command: Command): void {
@@ -127,9 +36,10 @@ async function main(argv: readonly string[]): Promise<number> {
       const hint = 'write it in UTF-8, or put the value into pipeline.yaml';
       throw new UsageError([{ message: fault, hint }]);
     }
-    const root = await program(argv, (code) => {
+    const root = program(argv, (code) => {
       ended.code = code;
     });
+    root.hook('preAction', (_, command) => refuseEmpty(command));
     await root.parseAsync([...argv]);
     return ended.code;
   } catch (error) {
@@ -150,4 +60,11 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** `PIPELINE_LOG=debug`: what the engine does, on stderr. Times count from the start of the process. */
+if (process.env.PIPELINE_LOG === 'debug') {
+  debugTo((topic, line) => {
+    const seconds = (performance.now() / 1000).toFixed(3);
+    process.stderr.write(`debug ${seconds.padStart(8)}s ${topic.padEnd(7)} ${line}\n`);
+  });
+}
 process.exitCode = await main(process.argv);

@@ -46,7 +46,7 @@ function repeatedName(bytes: Uint8Array): string {
   } catch (error) {
     if (error instanceof Error) return error.message;
   }
-  return 'a name stands in a map twice';
+  return 'a name is in a mapping twice';
 }
 
 /**

@@ -266,5 +266,5 @@ export function absenceOf({ infeasible, failed, skipped }: StudyTask): AbsentRea
   return skipped === undefined ? undefined : { kind: 'skipped', message: skipped };
 }
 
-/** The parts of a key, as the engine knows them. */
+/** The parts of a key, as the engine knows them. Their form was checked; digests have a type of their own there. */
 export const partsOf = (trace: ArchivedTrace): KeyParts => trace.parts as unknown as KeyParts;

@@ -1,11 +1,13 @@
 // zip-writer.ts — a zip file whose bytes depend on nothing but what is put in: no times, one deflate for every Node
 import { open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { deflateSync } from 'fflate';
+import { Deflate, deflateSync } from 'fflate';
 
 /** Puts files into a zip. Names are to come sorted: they stay in the order in which they are added. */
 export interface ZipWriter {
   add(name: string, bytes: Uint8Array): Promise<void>;
+  /** Adds a file that comes piece by piece, and gives its size. */
+  addStream(name: string, content: AsyncIterable<Uint8Array>): Promise<number>;
   /** Writes the directory, and gives the size of the whole. */
   end(): Promise<number>;
   /** Closes the file, whatever it holds. */
@@ -41,8 +43,14 @@ export async function createZip(path: string): Promise<ZipWriter> {
   const file = await open(path, 'wx');
   const entries: Written[] = [];
   let offset = 0;
+  const writeAt = async (bytes: Uint8Array, position: number): Promise<void> => {
+    for (let at = 0; at < bytes.length; ) {
+      const left = bytes.length - at;
+      at += (await file.write(bytes, at, left, position + at)).bytesWritten;
+    }
+  };
   const write = async (bytes: Uint8Array): Promise<void> => {
-    await file.writeFile(bytes);
+    await writeAt(bytes, offset);
     offset += bytes.length;
   };
   return {
@@ -61,6 +69,27 @@ export async function createZip(path: string): Promise<ZipWriter> {
       await write(localHeader(entry));
       await write(body);
     },
+    async addStream(name, content) {
+      const start = offset;
+      const entry = { name: Buffer.from(name), method: STORED, crc: 0, size: 0, offset: start };
+      // Its numbers are known when it has been written.
+      await write(localHeader({ ...entry, packed: 0 }));
+      const body = offset;
+      let deflater: Deflater | undefined;
+      for await (const chunk of content) {
+        if (entry.size === 0 && isWorthPacking(chunk)) deflater = new Deflater();
+        entry.crc = crc32(chunk, entry.crc);
+        entry.size += chunk.length;
+        for (const packed of deflater?.push(chunk) ?? [chunk]) await write(packed);
+        if (entry.size >= UINT32) throw new RangeError(`${name} has 4 GiB or more`);
+      }
+      for (const packed of deflater?.end() ?? []) await write(packed);
+      const method = deflater ? DEFLATED : STORED;
+      const written: Written = { ...entry, method, packed: offset - body };
+      await writeAt(localHeader(written), start);
+      entries.push(written);
+      return entry.size;
+    },
     async end() {
       const start = offset;
       for (let at = 0; at < entries.length; at += 1000) {
@@ -76,10 +105,40 @@ export async function createZip(path: string): Promise<ZipWriter> {
 
 /** By fflate and not by zlib, which Node builds in versions that pack differently. */
 function pack(bytes: Uint8Array): Uint8Array {
-  const probe = bytes.subarray(0, PROBE_BYTES);
-  if (deflateSync(probe, { level: 6 }).length > probe.length * WORTH) return bytes;
+  if (!isWorthPacking(bytes)) return bytes;
   const packed = deflateSync(bytes, { level: 6 });
   return packed.length < bytes.length ? packed : bytes;
+}
+
+function isWorthPacking(bytes: Uint8Array): boolean {
+  const probe = bytes.subarray(0, PROBE_BYTES);
+  return deflateSync(probe, { level: 6 }).length <= probe.length * WORTH;
+}
+
+/** The same, piece by piece. */
+class Deflater {
+  private readonly deflate = new Deflate({ level: 6 });
+  private packed: Uint8Array[] = [];
+
+  constructor() {
+    this.deflate.ondata = (packed) => void this.packed.push(packed);
+  }
+
+  push(bytes: Uint8Array): readonly Uint8Array[] {
+    this.deflate.push(bytes);
+    return this.taken();
+  }
+
+  end(): readonly Uint8Array[] {
+    this.deflate.push(new Uint8Array(0), true);
+    return this.taken();
+  }
+
+  private taken(): readonly Uint8Array[] {
+    const { packed } = this;
+    this.packed = [];
+    return packed;
+  }
 }
 
 /** What both headers of an entry say. */

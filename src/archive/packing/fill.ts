@@ -1,7 +1,14 @@
 // fill.ts — an archive that holds together → a store that knows what it knows
 import type { Digest, Key, Named, TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord, Maker, Output } from '../../engine/model/record.ts';
-import { type Commit, type KeptOutput, keptOutput, type Store } from '../../engine/store/store.ts';
+import { LARGE_BLOB_BYTES } from '../../engine/store/blob-files.ts';
+import {
+  type BlobStore,
+  type Commit,
+  type KeptOutput,
+  keptOutput,
+  type Store,
+} from '../../engine/store/store.ts';
 import type { OnRead } from '../form/bag.ts';
 import { PAYLOAD } from '../form/bag.ts';
 import type { Contents } from '../form/contents.ts';
@@ -49,8 +56,8 @@ export async function fillStore(
     let whole = true;
     const outputs = Object.values(trace.outputs).map(({ digest }) => digest as Digest);
     for (const digest of await store.blobs.missing(outputs)) {
-      const bytes = await contents.blob(digest);
-      if (bytes) kept.push(keptOutput(bytes));
+      const output = await outputIn(contents, digest, store.blobs);
+      if (output) kept.push(output);
       else whole = false;
     }
     if (!whole) incomplete.push(trace.task);
@@ -58,7 +65,7 @@ export async function fillStore(
     if (!known) added += 1;
     if (kept.length > 0 || !known) {
       commits.push({ record: traceOf(trace), outputs: kept });
-      held += kept.reduce((sum, { bytes }) => sum + bytes, 0);
+      held += kept.reduce((sum, { content }) => sum + (content?.length ?? 0), 0);
       if (commits.length >= COMMITS_MAX || held > HELD_BYTES_MAX) await flush();
     }
     blobs += kept.length;
@@ -75,10 +82,40 @@ export async function fillStore(
     const name = `${PAYLOAD}${PLACES.data}${sha256}`;
     if (!included || !contents.opened.files.has(name)) continue;
     if ((await store.blobs.missing([sha256 as Digest])).length === 0) continue;
-    await store.blobs.put(await contentOf(contents.opened, name, 2 ** 31 - 1, () => undefined));
-    files += 1;
+    if (await keepFile(contents, name, sha256 as Digest, store.blobs)) files += 1;
   }
   return { traces, added, blobs, files, incomplete };
+}
+
+/** A blob of the archive; a large one is in the store when this resolves. Undefined when the archive lacks it. */
+async function outputIn(
+  contents: Contents,
+  digest: Digest,
+  blobs: BlobStore,
+): Promise<KeptOutput | undefined> {
+  const file = contents.opened.files.get(`${PAYLOAD}${PLACES.blobs}${digest}`);
+  if (file === undefined) return undefined;
+  if (file.bytes < LARGE_BLOB_BYTES) {
+    const bytes = await contents.blob(digest);
+    return bytes && keptOutput(bytes);
+  }
+  const kept = await blobs.putStream(await file.stream());
+  return kept.digest === digest ? kept : undefined;
+}
+
+/** Keeps a file from outside, if it is what its digest says. */
+async function keepFile(
+  { opened }: Contents,
+  name: string,
+  digest: Digest,
+  blobs: BlobStore,
+): Promise<boolean> {
+  const file = opened.files.get(name);
+  if (file !== undefined && file.bytes >= LARGE_BLOB_BYTES) {
+    return (await blobs.putStream(await file.stream())).digest === digest;
+  }
+  await blobs.put(await contentOf(opened, name, LARGE_BLOB_BYTES, () => undefined));
+  return true;
 }
 
 function traceOf({
@@ -91,11 +128,14 @@ function traceOf({
   tolerance,
   infeasible,
 }: ArchivedTrace): ActionRecord {
+  // The form was checked when the archive was read; the engine has types of their own for digests.
   const maker: Maker = { ...(made as unknown as Omit<Maker, 'host'>), host: ELSEWHERE };
   return {
     key: key as Key,
     task: task as TaskId,
+    // As `made`: checked, and typed as texts.
     parts: parts as unknown as ActionRecord['parts'],
+    // As `made`.
     outputs: outputs as unknown as Named<Output>,
     cost,
     made: maker,

@@ -157,6 +157,7 @@ function studyTask(task: Task, end: FinalOutcome): StudyTask {
 /** A trace without the name of the machine. */
 function archived({ made, ...trace }: ActionRecord): ArchivedTrace {
   const { host: _, ...rest } = made;
+  // The form of archives has texts where the engine has types for keys and digests, and is checked when it is read.
   return { ...trace, made: rest } as unknown as ArchivedTrace;
 }
 

@@ -1,5 +1,5 @@
 // pack.ts — a gathered study → one file whose bytes depend on nothing else
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
@@ -9,13 +9,14 @@ import {
   digestOf,
   type Named,
 } from '../../engine/model/key.ts';
-import type { Store } from '../../engine/store/store.ts';
+import { chunksOf, LARGE_BLOB_BYTES } from '../../engine/store/blob-files.ts';
+import { LostBlob, type Store } from '../../engine/store/store.ts';
 import { crateText } from '../crate/crate.ts';
 import { PAYLOAD, type Payload, tagFiles } from '../form/bag.ts';
 import { nameFault } from '../form/opened.ts';
 import { shownFiles } from '../form/shown.ts';
 import { PLACES, studyDigest, studyText } from '../form/study.ts';
-import { createZip } from '../form/zip-writer.ts';
+import { createZip, type ZipWriter } from '../form/zip-writer.ts';
 import { type Gathered, tracesText } from './gather.ts';
 import { readmeText } from './readme.ts';
 import { type Hold, holdsIn, type Surroundings } from './release-checks.ts';
@@ -50,6 +51,12 @@ interface Packed {
   readonly path: string;
   readonly size: number;
   bytes(): Promise<Uint8Array>;
+  /** A large one comes piece by piece, and is verified when it has come. */
+  readonly large?: {
+    readonly digest: Digest;
+    readonly what: string;
+    stream(): AsyncIterable<Uint8Array>;
+  };
 }
 
 /** An archive before it is written. */
@@ -165,7 +172,12 @@ async function addBlobs(
     return bytes;
   };
   const put = (path: string, digest: Digest, size: number, what: string): void => {
-    files.set(path, { path, size, bytes: stored(digest, what) });
+    const stream = (): AsyncIterable<Uint8Array> => {
+      const file = gathered.projectFiles.get(digest);
+      return file === undefined ? store.blobs.stream(digest) : chunksOf(file);
+    };
+    const large = size < LARGE_BLOB_BYTES ? undefined : { digest, what, stream };
+    files.set(path, { path, size, bytes: stored(digest, what), ...(large && { large }) });
   };
   for (const [digest, { bytes, of }] of gathered.blobs)
     put(PLACES.blobs + digest, digest, bytes, of);
@@ -229,6 +241,34 @@ async function holdsOf(
   return holds;
 }
 
+/** @throws Vanished when its content is not what its digest says, or has another size */
+async function addFile(
+  zip: ZipWriter,
+  folder: string,
+  { path, size, bytes, large }: Packed,
+): Promise<Payload> {
+  const name = PAYLOAD + path;
+  if (large === undefined) {
+    const content = await bytes();
+    await zip.add(folder + path, content);
+    return { name, digest: digestOf(content), bytes: content.length };
+  }
+  const hash = createHash('sha256');
+  const hashed = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const chunk of large.stream()) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  };
+  const lost = (): Vanished => new Vanished(`${large.what} is lost: make again`);
+  const added = await zip.addStream(folder + path, hashed()).catch((error: unknown) => {
+    throw error instanceof LostBlob ? lost() : error;
+  });
+  const digest = hash.digest('hex') as Digest;
+  if (digest !== large.digest || added !== size) throw lost();
+  return { name, digest, bytes: added };
+}
+
 /** Writes an archive, whole or not at all, and gives its size. */
 export async function writePackage(
   { name, files, digest }: Package,
@@ -252,9 +292,7 @@ export async function writePackage(
     }
     let done = 0;
     for (const file of files) {
-      const bytes = await file.bytes();
-      payload.push({ name: PAYLOAD + file.path, digest: digestOf(bytes), bytes: bytes.length });
-      await zip.add(`${name}/${PAYLOAD}${file.path}`, bytes);
+      payload.push(await addFile(zip, `${name}/${PAYLOAD}`, file));
       done += 1;
       progress(done, files.length);
     }

@@ -16,7 +16,17 @@ import {
   tell,
   UsageError,
 } from '../session/session.ts';
+import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
+
+export const command: CommandDeclaration = {
+  name: 'check',
+  group: 'Look',
+  about: 'validate the pipeline without running it',
+  options: [{ flags: '--strict', about: 'treat warnings as errors' }, ...COMMON],
+  examples: ['check', 'check --strict', 'check --json'],
+};
+export { check as run };
 
 interface CheckOptions extends CommonOptions {
   /** Whether a warning counts as an error. */
@@ -24,7 +34,7 @@ interface CheckOptions extends CommonOptions {
 }
 
 /** Reads, bundles and plans, and looks at what commands will find. What is wrong ends with 2. */
-export async function check(options: CheckOptions): Promise<number> {
+async function check(options: CheckOptions): Promise<number> {
   const { pipeline, plan } = await loadFor(options);
   const { root, cache } = placesOf(options);
   const problems = checkCommands(pipeline.stages, plan, root);

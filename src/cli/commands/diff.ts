@@ -24,11 +24,35 @@ import {
   UsageError,
 } from '../session/session.ts';
 import { factsOfRun } from '../session/study.ts';
+import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 import { brief, count } from '../terminal/format.ts';
 
+export const command: CommandDeclaration = {
+  name: 'diff',
+  group: 'Runs',
+  about: 'what differs between two runs: its causes, then the numbers, the largest first',
+  arguments: [
+    { name: '[before]', about: 'a run', default: 'last~1' },
+    { name: '[after]', about: 'another', default: 'last' },
+  ],
+  options: [
+    { flags: '--stage <name>', about: 'effects on this stage only (repeatable)', repeatable: true },
+    {
+      flags: '--metric <name>',
+      about: 'effects on these numbers only; * stands for anything (repeatable)',
+      repeatable: true,
+    },
+    { flags: '--all', about: 'show every row' },
+    { flags: '--html <file>', about: 'write a page with the reports of both, side by side' },
+    ...STORE,
+  ],
+  examples: ['diff', 'diff last~3 last', 'diff 20260412T101502 3fa9 --json'],
+};
+export { diff as run };
+
 interface DiffOptions extends CommonOptions {
-  readonly stage?: readonly string[];
-  readonly metric?: readonly string[];
+  readonly stage: readonly string[];
+  readonly metric: readonly string[];
   readonly all?: boolean;
   /** Where a page goes that shows the reports of both runs side by side. */
   readonly html?: string;
@@ -38,18 +62,18 @@ interface DiffOptions extends CommonOptions {
 const ROWS_SHOWN = 40;
 
 /** Compares two runs. */
-export async function diff(before: string, after: string, options: DiffOptions): Promise<number> {
+async function diff(before: string, after: string, options: DiffOptions): Promise<number> {
   if (options.html !== undefined) checkOutput(options.html);
   const store = storeAt(placesOf(options).cache, 'read');
   try {
     const [a, b] = [oneRun(store, before), oneRun(store, after)];
     if (options.html !== undefined) return await writeComparison(store, [a, b], options.html);
     checkStages(options.stage, a, b);
-    const stages = options.stage;
+    const stages = orAll(options.stage);
     const all = await compareRuns(store, a, b);
     const found = ofStages(all, stages);
     const causes = await causesBetween(store.actions, factsOfRun(a), factsOfRun(b));
-    const filter = { stages, metrics: options.metric };
+    const filter = { stages, metrics: orAll(options.metric) };
     const effects = await effectsBetween(store, a.tasks, b.tasks, filter);
     if (options.json) {
       const { params: _, ...rest } = causes;
@@ -57,7 +81,7 @@ export async function diff(before: string, after: string, options: DiffOptions):
     } else {
       talk(c.dim(`${runWords(a)} → ${runWords(b)}`));
       const rows = options.all ? Number.POSITIVE_INFINITY : ROWS_SHOWN;
-      tellComparison(found, { causes, effects, rows, onlyMetrics: options.metric !== undefined });
+      tellComparison(found, { causes, effects, rows, onlyMetrics: options.metric.length > 0 });
     }
     return EXIT.made;
   } finally {
@@ -93,14 +117,18 @@ async function reportOf(store: Store, run: RunRecord): Promise<FileSet> {
   throw new UsageError([{ message, hint }]);
 }
 
+/** What somebody picked; everything where that is nothing. */
+const orAll = (words: readonly string[]): readonly string[] | undefined =>
+  words.length > 0 ? words : undefined;
+
 /** A run, and how far it is where that is not its end. */
 const runWords = ({ id, state = 'finished' }: RunRecord): string =>
   state === 'finished' ? id : `${id} (${state})`;
 
 /** Refuses a stage of which neither run has a task. @throws UsageError */
-function checkStages(stages: readonly string[] | undefined, ...runs: readonly RunRecord[]): void {
+function checkStages(stages: readonly string[], ...runs: readonly RunRecord[]): void {
   const known = new Set(runs.flatMap(({ tasks }) => Object.keys(tasks).map(stageOfTask)));
-  for (const stage of stages ?? []) {
+  for (const stage of stages) {
     if (known.has(stage)) continue;
     const message = `neither run made a task of a stage \`${stage}\``;
     throw new UsageError([{ message, hint: didYouMean(stage, known) }]);

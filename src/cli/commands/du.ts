@@ -14,6 +14,16 @@ import {
   tell,
   tellJson,
 } from '../session/session.ts';
+import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
+
+export const command: CommandDeclaration = {
+  name: 'du',
+  group: 'Store',
+  about: 'what takes up space in the store, by stage and kind',
+  options: STORE,
+  examples: ['du', 'du --json'],
+};
+export { du as run };
 
 /** Bytes and number of blobs of one kind that a stage made. */
 interface Row {
@@ -24,7 +34,7 @@ interface Row {
 }
 
 /** Tells what takes up space. */
-export async function du(options: CommonOptions): Promise<number> {
+async function du(options: CommonOptions): Promise<number> {
   const { cache } = placesOf(options);
   const store = storeAt(cache, 'read');
   try {

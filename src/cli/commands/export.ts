@@ -17,26 +17,51 @@ import { didYouMean } from '../../hint.ts';
 import { entryOf } from '../../present.ts';
 import { elementType, encodeSafetensors, type Tensor, type TensorFile } from '../../tensor.ts';
 import { unwritten, writeOutput } from '../session/output-files.ts';
-import { bytesOf, select, tensorsOf } from '../session/output-selection.ts';
+import { bytesOf, lostOutput, select, tensorsOf } from '../session/output-selection.ts';
 import {
   type CommonOptions,
   EXIT,
   openToShow,
   placesOf,
+  type Remains,
   storeAt,
   talk,
   tellJson,
   UsageError,
 } from '../session/session.ts';
 import { currentStudy, recordedOf, type StudySelection, selectInStudy } from '../session/study.ts';
-import { count, taskWord } from '../terminal/format.ts';
+import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
+import { count } from '../terminal/format.ts';
 import { jsonCsv, npyOf, tensorCsv, tensorsJson } from '../terminal/forms.ts';
+
+export const command: CommandDeclaration = {
+  name: 'export',
+  group: 'Look',
+  about: 'write an output, or one tensor of it, in a format that other tools read',
+  arguments: [{ name: '<task:output>' }, { name: '<file>' }],
+  options: [
+    {
+      flags: '--format <form>',
+      about: 'format (default: by the ending of FILE)',
+      choices: ['json', 'csv', 'npy', 'safetensors', 'raw'],
+    },
+    { flags: '--force', about: 'overwrite a file that exists' },
+    ...COMMON,
+  ],
+  examples: [
+    'export rigl/synth-digits/128-64/0.9/erk/uniform/0:metrics metrics.json',
+    'export rigl/synth-digits/128-64/0.9/erk/uniform/0:model/layers.0.values values.npy',
+    'export rigl/synth-digits/128-64/0.9/erk/uniform/0:model model.safetensors --force',
+    "export 'rigl[profile=uniform]:model' models/",
+  ],
+};
+export { exportOutput as run };
 
 type Form = 'json' | 'csv' | 'npy' | 'safetensors' | 'raw';
 
 interface ExportOptions extends CommonOptions {
   readonly format?: Form;
-  readonly force: boolean | readonly string[];
+  readonly force?: boolean;
 }
 
 const BY_ENDING: { readonly [ending: string]: Form } = {
@@ -47,11 +72,7 @@ const BY_ENDING: { readonly [ending: string]: Form } = {
 };
 
 /** Writes an output, or one tensor of it, to a file; `-` is stdout. */
-export async function exportOutput(
-  target: string,
-  file: string,
-  options: ExportOptions,
-): Promise<number> {
+async function exportOutput(target: string, file: string, options: ExportOptions): Promise<number> {
   if (isFolder(file)) return await exportSelection(target, file, options);
   const session = await openToShow(options);
   try {
@@ -60,10 +81,18 @@ export async function exportOutput(
       const hint = `one of ${Object.keys(trace.outputs).join(', ')}: TASK:OUTPUT`;
       throw new UsageError([{ message: 'no output is named', hint }]);
     }
-    if (file !== '-' && options.force !== true && existsSync(file)) {
+    if (file !== '-' && !options.force && existsSync(file)) {
       throw new UsageError([{ message: `${file} exists`, hint: '--force overwrites it' }]);
     }
     const form = options.format ?? BY_ENDING[extname(file).toLowerCase()] ?? 'raw';
+    const wanted = { task: trace.task, name, output };
+    if (form === 'raw' && part === undefined && isPlain(file)) {
+      await copyOutput(session, wanted, file);
+      if (options.json)
+        tellJson({ task: trace.task, output: name, file, form, bytes: output.bytes });
+      else talk(`${prettyBytes(output.bytes)} of ${form} written to ${file}`);
+      return EXIT.made;
+    }
     const bytes = inForm(form, output, await bytesOf(session, trace.task, name, output), part);
     if (file === '-') {
       process.stdout.write(bytes);
@@ -78,6 +107,21 @@ export async function exportOutput(
   }
 }
 
+/** Whether a file is written as a whole: no device, no pipe. */
+const isPlain = (file: string): boolean =>
+  file !== '-' && (statSync(file, { throwIfNoEntry: false })?.isFile() ?? true);
+
+/** Writes an output as it is stored, whatever its size. @throws UsageError */
+async function copyOutput(
+  { store }: Pick<Remains, 'store'>,
+  { task, name, output }: { task: TaskId; name: string; output: Output },
+  file: string,
+): Promise<void> {
+  await writeOutput(file, async (draft) => {
+    if (!(await store.blobs.copyTo(output.digest, draft))) throw lostOutput(task, name);
+  });
+}
+
 /** A name that ends with a slash, or of a folder that is there, takes one file for each task. */
 const isFolder = (file: string): boolean =>
   file.endsWith('/') || (existsSync(file) && statSync(file).isDirectory());
@@ -90,6 +134,7 @@ interface Exported {
   readonly output: string;
   readonly kind: string;
   readonly digest: Digest;
+  readonly stored: Output;
 }
 
 /** Writes outputs of the tasks of a selection into a folder, with an index. @throws UsageError before anything is written */
@@ -110,7 +155,7 @@ async function exportSelection(
     const there = [...named.map(({ file }) => file), INDEX].filter((file) =>
       existsSync(join(folder, file)),
     );
-    if (there.length > 0 && options.force !== true) {
+    if (there.length > 0 && !options.force) {
       const message = `${join(folder, there[0] ?? '')} exists`;
       throw new UsageError([{ message, hint: '--force overwrites it' }]);
     }
@@ -158,11 +203,12 @@ function exportedOf(
 ): readonly Exported[] {
   const outputs = Object.entries(record.outputs);
   const chosen = wanted === undefined ? outputs : outputs.filter(([name]) => name === wanted);
-  return chosen.map(([output, { kind, digest }]) => {
+  return chosen.map(([output, stored]) => {
+    const { kind, digest } = stored;
     const own = Object.hasOwn(ENDINGS, kind) ? entryOf(ENDINGS, kind) : '.bin';
     const ending = format === undefined || format === 'raw' ? own : `.${format}`;
     const stem = shellTaskId(task).replaceAll('/', '-');
-    return { file: `${stem}.${output}${ending}`, task, at, output, kind, digest };
+    return { file: `${stem}.${output}${ending}`, task, at, output, kind, digest, stored };
   });
 }
 
@@ -210,22 +256,24 @@ async function writeAll(
 ): Promise<number> {
   const written = new Map<Digest, string>();
   let total = 0;
-  for (const { file, task, output, kind, digest } of files) {
+  for (const { file, task, output, digest, stored } of files) {
     const path = join(folder, file);
     const before = written.get(digest);
     if (before !== undefined) {
       await copyFile(before, path, constants.COPYFILE_FICLONE);
       continue;
     }
-    const bytes = await store.blobs.get(digest);
-    if (bytes === undefined) {
-      const message = `the store has lost ${task}:${output}`;
-      throw new UsageError([{ message, hint: `pipeline make ${taskWord(task)}` }]);
+    if (format === undefined || format === 'raw') {
+      await copyOutput({ store }, { task, name: output, output: stored }, path);
+      total += stored.bytes;
+    } else {
+      const bytes = await store.blobs.get(digest);
+      if (bytes === undefined) throw lostOutput(task, output);
+      const form = inForm(format, stored, bytes, undefined);
+      await writeOutput(path, form);
+      total += form.length;
     }
-    const form = inForm(format ?? 'raw', { kind, digest, bytes: bytes.length }, bytes, undefined);
-    await writeOutput(path, form);
     written.set(digest, path);
-    total += form.length;
   }
   return total;
 }

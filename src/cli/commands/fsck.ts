@@ -15,14 +15,27 @@ import {
   tell,
   tellJson,
 } from '../session/session.ts';
+import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
+
+export const command: CommandDeclaration = {
+  name: 'fsck',
+  group: 'Store',
+  about: 'read everything in the store and report what is damaged',
+  options: [
+    { flags: '--repair', about: 'delete what is damaged, so that the next make replaces it' },
+    ...STORE,
+  ],
+  examples: ['fsck', 'fsck --repair', 'fsck --json'],
+};
+export { fsck as run };
 
 interface FsckOptions extends CommonOptions {
   readonly repair?: boolean;
 }
 
 /** Examines the store. Ends with 2 while something is wrong. */
-export async function fsck(options: FsckOptions): Promise<number> {
+async function fsck(options: FsckOptions): Promise<number> {
   const { cache } = placesOf(options);
   if (options.repair) putAside(join(cache, STORE_FILE));
   const store = storeAt(cache, 'read');

@@ -31,7 +31,27 @@ import {
   tellJson,
   UsageError,
 } from '../session/session.ts';
+import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
+
+export const command: CommandDeclaration = {
+  name: 'gc',
+  group: 'Store',
+  about: 'delete data that the pipeline, recent runs and pinned runs do not use',
+  options: [
+    { flags: '-n, --dry-run', about: 'print what would be deleted, and delete nothing' },
+    {
+      flags: '--keep-runs <n>',
+      about: 'keep what the last n runs made (default: 10)',
+      value: 'not-negative',
+    },
+    { flags: '--compact', about: 'give free space back to the disk (default: when half is free)' },
+    { flags: '--no-compact', about: 'leave the size of the file as it is' },
+    ...COMMON,
+  ],
+  examples: ['gc --dry-run', 'gc --keep-runs 3 --compact', 'gc --preset mnist'],
+};
+export { gc as run };
 
 interface GcOptions extends CommonOptions {
   readonly dryRun?: boolean;
@@ -45,7 +65,7 @@ export const KEPT_RUNS_DEFAULT = 10;
 const COMPACT = { freeShare: 0.5, bytesMin: 16_000_000 };
 
 /** Collects garbage. */
-export async function gc(options: GcOptions): Promise<number> {
+async function gc(options: GcOptions): Promise<number> {
   const { plan } = await loadFor(options);
   const { cache } = placesOf(options);
   const store = storeAt(cache, 'read');

@@ -17,14 +17,32 @@ import {
   tell,
   UsageError,
 } from '../session/session.ts';
+import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { type Colors, count } from '../terminal/format.ts';
 import { type Graph, graphSvg } from '../terminal/layout.ts';
 
+export const command: CommandDeclaration = {
+  name: 'graph',
+  group: 'Look',
+  about: 'the stages and how they are connected',
+  arguments: [{ name: '[targets...]' }],
+  options: [
+    { flags: '--tasks', about: 'show tasks instead of stages' },
+    {
+      flags: '--format <form>',
+      about: 'format (default: by the ending of FILE, or text)',
+      choices: ['text', 'mermaid', 'dot', 'svg', 'json'],
+    },
+    { flags: '-o, --output <file>', about: 'write it to a file' },
+    ...COMMON,
+  ],
+  examples: ['graph', 'graph --format mermaid', 'graph report --tasks', 'graph -o study.svg'],
+};
+export { graph as run };
+
 interface GraphOptions extends CommonOptions {
   readonly tasks?: boolean;
-  readonly format: Form;
-  /** Whether the form was named: then the ending of the file says nothing. */
-  readonly formatGiven: boolean;
+  readonly format?: Form;
   readonly output?: string;
 }
 
@@ -41,7 +59,7 @@ const BY_ENDING: { readonly [ending: string]: Form } = {
 };
 
 /** Draws the plan of some targets, or of everything. */
-export async function graph(targets: readonly string[], options: GraphOptions): Promise<number> {
+async function graph(targets: readonly string[], options: GraphOptions): Promise<number> {
   const form = formFor(options);
   if (options.output !== undefined) checkOutput(options.output);
   const { pipeline, plan: whole } = await loadFor(options, 'look');
@@ -57,10 +75,10 @@ export async function graph(targets: readonly string[], options: GraphOptions): 
 }
 
 /** The form that is asked for: by its name, or by the ending of the file. @throws UsageError for an unknown ending */
-function formFor({ output, formatGiven, format, json }: GraphOptions): Form {
+function formFor({ output, format, json }: GraphOptions): Form {
   if (json) return 'json';
   const ending = output === undefined ? '' : extname(output).toLowerCase();
-  if (formatGiven || ending === '') return format;
+  if (format !== undefined || ending === '') return format ?? 'text';
   if (Object.hasOwn(BY_ENDING, ending)) return entryOf(BY_ENDING, ending);
   const message = `a graph cannot be written as ${ending}`;
   const hint = `${Object.keys(BY_ENDING).join(', ')} can; or name a form with --format`;

@@ -12,13 +12,21 @@ import {
   tellJson,
   UsageError,
 } from '../session/session.ts';
+import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
 
+export const command: CommandDeclaration = {
+  name: 'invalidate',
+  group: 'Store',
+  about: 'forget the results of tasks, so that the next make runs them',
+  arguments: [{ name: '<targets...>' }],
+  options: COMMON,
+  examples: ['invalidate report', "invalidate 'rigl[profile=uniform]'"],
+};
+export { invalidate as run };
+
 /** Forgets the traces of tasks. What needs them runs again only if they come out different. */
-export async function invalidate(
-  targets: readonly string[],
-  options: CommonOptions,
-): Promise<number> {
+async function invalidate(targets: readonly string[], options: CommonOptions): Promise<number> {
   const session = await openSession(options);
   const { plan, store } = session;
   try {

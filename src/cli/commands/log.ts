@@ -19,13 +19,27 @@ import {
   tellJson,
   UsageError,
 } from '../session/session.ts';
+import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
+
+export const command: CommandDeclaration = {
+  name: 'log',
+  group: 'Runs',
+  about: 'what a task printed when it ran, and the error that it ended with',
+  arguments: [{ name: '<task>' }],
+  options: [
+    { flags: '--run <run>', about: 'in this run (default: the last in which it ran)' },
+    ...STORE,
+  ],
+  examples: ['log report', 'log rigl/synth-digits/128-64/0.9/erk/uniform/0 --run last~1'],
+};
+export { log as run };
 
 interface LogOptions extends CommonOptions {
   readonly run?: string;
 }
 
 /** Shows the log of a task: of its last run, or of the one that is named. */
-export async function log(word: string, options: LogOptions): Promise<number> {
+async function log(word: string, options: LogOptions): Promise<number> {
   const store = storeAt(placesOf(options).cache, 'read');
   try {
     const runs = options.run === undefined ? store.history.runs() : [oneRun(store, options.run)];

@@ -29,9 +29,41 @@ import {
 } from '../session/session.ts';
 import { hearStop } from '../session/stop.ts';
 import { type Recorder, recordMake } from '../session/up-to-date-shortcut.ts';
+import { COMMON, type CommandDeclaration, JOBS, RUNNING } from '../terminal/declaration.ts';
 import { lineFor } from '../terminal/display.ts';
 import { count, drawDiagnostic, warningOf } from '../terminal/format.ts';
 import { keepWithin, nextRunId, openDisplay, planned, type RunOptions, run } from './run.ts';
+
+export const command: CommandDeclaration = {
+  name: 'make',
+  group: 'Make',
+  about: 'make targets (stages or tasks; all when none is named) and what they need',
+  arguments: [{ name: '[targets...]' }],
+  options: [
+    JOBS,
+    { flags: '-n, --dry-run', about: 'print what would run and why, and run nothing' },
+    ...RUNNING,
+    {
+      flags: '--force [task]',
+      about: 'run a task even if its result is known; without a name, every target (repeatable)',
+      repeatable: true,
+    },
+    { flags: '--name <name>', about: 'what to call this run' },
+    { flags: '--trace <file>', about: 'write a timeline for ui.perfetto.dev or chrome://tracing' },
+    {
+      flags: '--verify',
+      about: 'read and verify the whole store first; what is damaged is made again',
+    },
+    ...COMMON,
+  ],
+  examples: [
+    'make report',
+    'make report --dry-run --set profiles.lognormal-cv1.cv=1.5',
+    "make 'rigl[profile=uniform]' -j 1",
+    'make rigl/synth-digits/128-64/0.9/erk/uniform/0',
+  ],
+};
+export { make as run };
 
 interface MakeOptions extends RunOptions {
   readonly dryRun?: boolean;
@@ -41,7 +73,7 @@ interface MakeOptions extends RunOptions {
 }
 
 /** Makes targets and what they need. */
-export async function make(targets: readonly string[], options: MakeOptions): Promise<number> {
+async function make(targets: readonly string[], options: MakeOptions): Promise<number> {
   // A folder that cannot be one is told before anything looks into it.
   placesOf(options);
   if (options.name !== undefined) checkRunName(options.name, '--name');

@@ -2,7 +2,6 @@
 import { changesSince, filterRuns, type RunChanges } from '../../analysis/runs.ts';
 import type { Json } from '../../engine/model/key.ts';
 import type { RunRecord } from '../../engine/model/record.ts';
-import { oneRun } from '../session/run-selection.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
@@ -14,21 +13,39 @@ import {
   tellJson,
 } from '../session/session.ts';
 import { analysed } from '../session/study.ts';
+import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 import { brief, duration, quoted } from '../terminal/format.ts';
+
+export const command: CommandDeclaration = {
+  name: 'runs',
+  group: 'Runs',
+  about: 'list the runs that made something, the newest first',
+  options: [
+    {
+      flags: '--where <condition>',
+      about: 'runs with this state, name, tag, target, outcome or param (repeatable)',
+      repeatable: true,
+    },
+    { flags: '-n, --number <n>', about: 'at most so many (default: 20)', value: 'positive' },
+    ...STORE,
+  ],
+  examples: ['runs', 'runs -n 3 --json', "runs --where 'lr=0.1,failed>0'"],
+};
+export { runs as run };
 
 interface RunsOptions extends CommonOptions {
   readonly number?: number;
-  readonly where?: readonly string[];
+  readonly where: readonly string[];
 }
 
 const RUNS_SHOWN_DEFAULT = 20;
 
 /** Lists runs, the newest first. */
-export async function runs(options: RunsOptions): Promise<number> {
+async function runs(options: RunsOptions): Promise<number> {
   const store = storeAt(placesOf(options).cache, 'read');
   try {
     const number = options.number ?? RUNS_SHOWN_DEFAULT;
-    const where = options.where ?? [];
+    const { where } = options;
     // One more than is shown: what a run changed is told beside the one before it.
     const known = store.history.runs(where.length > 0 ? undefined : number + 1);
     const shown = (await analysed(() => filterRuns(known, where))).slice(0, number);
@@ -105,29 +122,5 @@ function stateWords({ state = 'finished', host, error }: RunRecord): readonly st
       return [c.red(`aborted${error ? ` (${error})` : ''}`)];
     default:
       return [c.yellow(state)];
-  }
-}
-
-/** Pins runs, so that gc keeps what they made, or lets go of them. */
-export async function pin(
-  words: readonly string[],
-  pinned: boolean,
-  options: CommonOptions,
-): Promise<number> {
-  const store = storeAt(placesOf(options).cache, 'read');
-  try {
-    const ids = words.map((word) => oneRun(store, word).id);
-    const { upkeep } = store;
-    upkeep?.write(() => {
-      for (const id of ids) {
-        if (pinned) upkeep.tables.pins.putSync(id, new Date().toISOString());
-        else upkeep.tables.pins.removeSync(id);
-      }
-    });
-    if (options.json) tellJson({ runs: ids, pinned });
-    else for (const id of ids) tell(`${pinned ? 'pinned' : 'unpinned'} ${id}`);
-    return EXIT.made;
-  } finally {
-    await store.close();
   }
 }

@@ -16,13 +16,35 @@ import {
   tellJson,
   UsageError,
 } from '../session/session.ts';
+import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
+
+export const command: CommandDeclaration = {
+  name: 'show',
+  group: 'Look',
+  about: 'the outputs of a task, or one output: JSON, tensors, pictures of tensors',
+  arguments: [{ name: '<task[:output]>' }],
+  options: [
+    {
+      flags: '-o, --output <file>',
+      about: 'write the output to a file; tensors are drawn if it ends in .png',
+    },
+    ...COMMON,
+  ],
+  examples: [
+    'show report',
+    'show rigl/synth-digits/128-64/0.9/erk/uniform/0:metrics',
+    'show mask/synth-digits/128-64/0.9/erk/uniform/0:mask/layers.0 -o mask.png',
+    'show report:html -o r.html',
+  ],
+};
+export { show as run };
 
 interface ShowOptions extends CommonOptions {
   readonly output?: string;
 }
 
 /** Lists a task's outputs, or shows one of them. */
-export async function show(target: string, options: ShowOptions): Promise<number> {
+async function show(target: string, options: ShowOptions): Promise<number> {
   const session = await openToShow(options);
   try {
     const { trace, name, output, part } = await select(session, target);

@@ -11,10 +11,21 @@ import {
   tell,
   tellJson,
 } from '../session/session.ts';
+import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
 
+export const command: CommandDeclaration = {
+  name: 'status',
+  group: 'Look',
+  about: 'what is made, and what a make would run',
+  arguments: [{ name: '[targets...]' }],
+  options: COMMON,
+  examples: ['status', 'status rigl --json'],
+};
+export { status as run };
+
 /** Without targets: a line per stage. With targets: a line per task. */
-export async function status(targets: readonly string[], options: CommonOptions): Promise<number> {
+async function status(targets: readonly string[], options: CommonOptions): Promise<number> {
   return inspect(
     () => openToLook(options),
     async ({ plan, store }) => {

@@ -12,17 +12,24 @@ import {
   tellJson,
   UsageError,
 } from '../session/session.ts';
+import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
+
+export const command: CommandDeclaration = {
+  name: 'tag',
+  group: 'Runs',
+  about: 'mark a run, which is then found by that word; a tag moves from run to run',
+  arguments: [{ name: '<run>' }, { name: '[tag]' }],
+  options: [{ flags: '--remove', about: 'take the tag away' }, ...STORE],
+  examples: ['tag last best', 'tag best', 'tag last best --remove'],
+};
+export { tag as run };
 
 interface TagOptions extends CommonOptions {
   readonly remove?: boolean;
 }
 
 /** Marks a run, takes a mark away, or tells its marks. A tag is on one run at a time: it moves. */
-export async function tag(
-  word: string,
-  name: string | undefined,
-  options: TagOptions,
-): Promise<number> {
+async function tag(word: string, name: string | undefined, options: TagOptions): Promise<number> {
   if (name !== undefined && !options.remove) checkRunName(name, 'tag');
   const store = storeAt(placesOf(options).cache, 'read');
   try {

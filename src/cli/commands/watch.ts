@@ -39,15 +39,26 @@ import {
   UsageError,
 } from '../session/session.ts';
 import { hearStop } from '../session/stop.ts';
+import { COMMON, type CommandDeclaration, JOBS, RUNNING } from '../terminal/declaration.ts';
 import type { Display } from '../terminal/display.ts';
 import { count, drawDiagnostic } from '../terminal/format.ts';
 import { keepWithin, nextRunId, openDisplay, type RunOptions, run } from './run.ts';
+
+export const command: CommandDeclaration = {
+  name: 'watch',
+  group: 'Make',
+  about: 'make targets, and again whenever something changes that they depend on',
+  arguments: [{ name: '[targets...]' }],
+  options: [JOBS, ...RUNNING, ...COMMON],
+  examples: ['watch', 'watch report', 'watch report -j 2 --set seeds=[0]'],
+};
+export { watch as run };
 
 /** Changes that follow each other within this time are one. */
 const SETTLES_MS = 100;
 
 /** Makes targets, and makes them again whenever something changes that they rest on. */
-export async function watch(targets: readonly string[], options: RunOptions): Promise<number> {
+async function watch(targets: readonly string[], options: RunOptions): Promise<number> {
   return new Watch(targets, options).all();
 }
 

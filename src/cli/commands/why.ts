@@ -22,7 +22,18 @@ import {
   tell,
   tellJson,
 } from '../session/session.ts';
+import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { absenceWords, brief, changeWords, duration, reasonWords } from '../terminal/format.ts';
+
+export const command: CommandDeclaration = {
+  name: 'why',
+  group: 'Look',
+  about: 'why a task would run, or who made it, when and at what cost',
+  arguments: [{ name: '<task>' }],
+  options: COMMON,
+  examples: ['why report', 'why rigl/synth-digits/128-64/0.9/erk/uniform/0'],
+};
+export { why as run };
 
 /** Filled in by the build. */
 declare const ESBUILD_VERSION: string;
@@ -30,7 +41,7 @@ declare const ESBUILD_VERSION: string;
 type Hit = Extract<Forecast, { status: 'reuse' }>;
 
 /** Explains one task. */
-export async function why(word: string, options: CommonOptions): Promise<number> {
+async function why(word: string, options: CommonOptions): Promise<number> {
   return inspect(
     () => openToLook(options),
     async (session) => {

@@ -26,7 +26,7 @@ interface Reads {
 }
 
 /** Something that holds functions. */
-export type Functions = Record<string, unknown>;
+type Functions = Record<string, unknown>;
 
 /** Functions of fs that look at what is on the disk. */
 const FS_READERS = /^(read|open|l?stat|fstat|exists|access|realpath|createReadStream|glob|watch)/;
@@ -46,21 +46,20 @@ export function watchReads(): ReadsWatch {
     if (!current.other.has(what) && isStageCalling()) current.other.add(what);
   };
 
-  watchAll(fs as unknown as Functions, FS_READERS, noteOfStage('files'));
-  watchAll(fs.promises as unknown as Functions, FS_READERS, noteOfStage('files'));
-  for (const module of [childProcess, dns, http, https, net] as unknown as Functions[]) {
+  watchAll(fs, FS_READERS, noteOfStage('files'));
+  watchAll(fs.promises, FS_READERS, noteOfStage('files'));
+  for (const module of [childProcess, dns, http, https, net]) {
     const starts = /^(exec|spawn|fork|lookup|resolve|reverse|request|get$|connect|create)/;
     watchAll(module, starts, noteOfStage('other programs or the network'));
   }
-  watchAll(os as unknown as Functions, /^[a-z]/, noteOfStage('the machine'));
-  watchAll(crypto as unknown as Functions, RANDOM, note('random numbers'));
-  watchAll(crypto.webcrypto as unknown as Functions, RANDOM, note('random numbers'));
-  watchAll(Math as unknown as Functions, /^random$/, note('random numbers'));
-  watchAll(performance as unknown as Functions, /^now$/, note('a clock'));
-  const host = process as unknown as Functions;
-  watchAll(host, /^(hrtime|uptime|cpuUsage|memoryUsage)$/, note('a clock'));
-  watchAll(host, /^cwd$/, noteOfStage('the working directory'));
-  watchAll(globalThis as unknown as Functions, /^fetch$/, note('other programs or the network'));
+  watchAll(os, /^[a-z]/, noteOfStage('the machine'));
+  watchAll(crypto, RANDOM, note('random numbers'));
+  watchAll(crypto.webcrypto, RANDOM, note('random numbers'));
+  watchAll(Math, /^random$/, note('random numbers'));
+  watchAll(performance, /^now$/, note('a clock'));
+  watchAll(process, /^(hrtime|uptime|cpuUsage|memoryUsage)$/, note('a clock'));
+  watchAll(process, /^cwd$/, noteOfStage('the working directory'));
+  watchAll(globalThis, /^fetch$/, note('other programs or the network'));
   watchClock(note('a clock'));
   const all = (): void => {
     const { environment } = current;
@@ -90,6 +89,7 @@ function callers(): readonly string[] {
   const { prepareStackTrace, stackTraceLimit } = Error;
   Error.stackTraceLimit = 50;
   Error.prepareStackTrace = (_, sites) => sites.flatMap((site) => site.getFileName() ?? []);
+  // Set by `prepareStackTrace` above, not the text that Node's types promise.
   const files = new Error().stack as unknown as readonly string[];
   Error.prepareStackTrace = prepareStackTrace;
   Error.stackTraceLimit = stackTraceLimit;
@@ -98,7 +98,9 @@ function callers(): readonly string[] {
 }
 
 /** Wraps the functions of an object whose names fit, so that each call is noted. */
-export function watchAll(holder: Functions, names: RegExp, note: () => void): void {
+export function watchAll(holder: object, names: RegExp, note: () => void): void {
+  // Looked at by name: whatever it is, it holds functions under some of them.
+  const functions = holder as unknown as Functions;
   for (const name of Object.getOwnPropertyNames(holder)) {
     if (!names.test(name)) continue;
     const held = Object.getOwnPropertyDescriptor(holder, name);
@@ -108,13 +110,13 @@ export function watchAll(holder: Functions, names: RegExp, note: () => void): vo
   }
   // Methods of `performance` and `webcrypto` stand in their prototypes.
   for (const name of ['now', 'getRandomValues', 'randomUUID']) {
-    const own = holder[name];
+    const own = functions[name];
     if (Object.hasOwn(holder, name) || !names.test(name) || typeof own !== 'function') continue;
     replace(holder, name, watched(own.bind(holder), note));
   }
 }
 
-function replace(holder: Functions, name: string, value: unknown): void {
+function replace(holder: object, name: string, value: unknown): void {
   Object.defineProperty(holder, name, { value, writable: true, configurable: true });
 }
 
@@ -138,7 +140,7 @@ function watched(own: Callable, note: () => void): Callable {
 function watchClock(note: () => void): void {
   const own = Date;
   const now = watched(own.now, note);
-  replace(own as unknown as Functions, 'now', now);
+  replace(own, 'now', now);
   const proxy = new Proxy(own, {
     apply(target, self, words) {
       note();
@@ -149,7 +151,7 @@ function watchClock(note: () => void): void {
       return Reflect.construct(target, words, made);
     },
   });
-  replace(own.prototype as unknown as Functions, 'constructor', proxy);
+  replace(own.prototype, 'constructor', proxy);
   globalThis.Date = proxy;
 }
 

@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events';
 import { builtinModules, createRequire, syncBuiltinESMExports } from 'node:module';
 import { inspect } from 'node:util';
-import { type Functions, isStageAsking, watchAll } from './read-detector.ts';
+import { isStageAsking, watchAll } from './read-detector.ts';
 
 /**
  * Keeps modules apart in one process. Each has its own new globals: they are there only while it is loaded or asked.
@@ -38,6 +38,7 @@ const LASTING =
 const PRELOADED = ['assert', 'fs/promises', 'perf_hooks', 'tty', 'util', 'zlib'];
 
 const load = createRequire(import.meta.url);
+// Not in Node's types.
 const { moduleLoadList } = process as unknown as { readonly moduleLoadList: readonly string[] };
 
 /** As they are before anything takes their place. */
@@ -53,7 +54,7 @@ export function separateModules(): ModuleSeparation {
   for (const name of PRELOADED) load(name);
   const builtins = loadedBuiltins().map((name) => load(name) as object);
   let lasting: string | undefined;
-  const holders = [globalThis, process, AbortSignal, ...builtins] as unknown as Functions[];
+  const holders: readonly object[] = [globalThis, process, AbortSignal, ...builtins];
   for (const holder of holders) {
     watchAll(holder, LASTING, () => {
       if (isStageAsking()) lasting ??= 'calls a function that lasts, such as a timer';

@@ -2,7 +2,15 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import declared from 'pipeline:declaration/verify';
+import {
+  namesOf,
+  type OptionDeclaration,
+  readValue,
+  takesValue,
+  ValueError,
+} from '../terminal/declaration.ts';
 import { colorsFor } from '../terminal/format.ts';
 import { secondsOf, verification } from '../terminal/verification.ts';
 import { sandbox } from './sandbox.ts';
@@ -15,41 +23,60 @@ const HELP = `verify.mjs of pipeline ${VERSION}: checks an archive of a study
   node verify.mjs [FILE]          FILE: an archive, or the folder that one was unpacked to
                                   (default: the archive that this file lies in, or the one zip file here)
 
-  --rerun             run tasks again and compare bit by bit. This executes code from the archive, behind the
-                      walls that the system has (bubblewrap or user namespaces) and Node's permission model
-  --yes               do not ask before that
-  --commands          also run stages that are commands (python3, ...), behind the same walls; where there are none,
-                      with all your rights (means --rerun)
-  --require-walls     run nothing where the system has no walls
-  --budget TIME       at most so long: 90s, 10m, 1h (default: 10m)
-  --seed N            draws the random sample of tasks (default: random, and printed)
-  -j, --jobs N        tasks at once (default: one per core)
-  --mirror DIR|URL    look here first for files from outside (repeatable)
-  --packages DIR      a folder with node_modules, for stages that use packages
-  --html FILE         write the verdict as a page
-  --json              print it as JSON
+${helpLines(declared.options)}
   --version
 
-Exit codes: 0 nothing differs, 1 something is wrong or differs, 2 something you can mend, 130 interrupted.
+Exit codes: 0 no difference, 1 something is wrong or differs, 2 usage error, 130 interrupted.
 
 A checker that came with an archive could vouch for itself: compare the SHA-256 of this file with the one that is
 published with its version of pipeline, or use \`pipeline verify\`.`;
 
-const OPTIONS = {
-  rerun: { type: 'boolean' },
-  yes: { type: 'boolean' },
-  commands: { type: 'boolean' },
-  'require-walls': { type: 'boolean' },
-  budget: { type: 'string', default: '10m' },
-  seed: { type: 'string' },
-  jobs: { type: 'string', short: 'j' },
-  mirror: { type: 'string', multiple: true },
-  packages: { type: 'string' },
-  html: { type: 'string' },
-  json: { type: 'boolean' },
+/** Those of `pipeline verify`, and what a program of its own has beside. */
+const OPTIONS: NonNullable<ParseArgsConfig['options']> = {
+  ...Object.fromEntries(declared.options.map((option) => [longOf(option), parsedAs(option)])),
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
-} as const;
+};
+
+/** What `OPTIONS` give. */
+interface Values {
+  readonly rerun?: boolean;
+  readonly yes?: boolean;
+  readonly commands?: boolean;
+  readonly 'require-walls'?: boolean;
+  readonly budget: string;
+  readonly seed?: string;
+  readonly jobs?: string;
+  readonly mirror?: readonly string[];
+  readonly packages?: string;
+  readonly html?: string;
+  readonly json?: boolean;
+  readonly help?: boolean;
+  readonly version?: boolean;
+}
+
+function longOf(option: OptionDeclaration): string {
+  return (namesOf(option).at(-1) ?? '').slice(2);
+}
+
+function parsedAs(option: OptionDeclaration) {
+  const [short] = namesOf(option);
+  return {
+    type: takesValue(option) ? ('string' as const) : ('boolean' as const),
+    ...(option.repeatable && { multiple: true }),
+    ...(typeof option.default === 'string' && { default: option.default }),
+    ...(short?.startsWith('--') === false && { short: short.slice(1) }),
+  };
+}
+
+function helpLines(options: readonly OptionDeclaration[]): string {
+  const width = Math.max(...options.map(({ flags }) => flags.length)) + 2;
+  const lines = options.map(({ flags, about, default: value }) => {
+    const shown = value === undefined ? '' : ` (default: ${value})`;
+    return `  ${flags.padEnd(width)}${about}${shown}`;
+  });
+  return lines.join('\n');
+}
 
 // Node opens its debugger to whoever sends this signal, and code that we run could: with a listener it does not.
 process.on('SIGUSR1', () => undefined);
@@ -72,21 +99,29 @@ function archiveAround(): string {
   );
 }
 
-function whole(text: string | undefined, name: string): number | undefined {
-  if (text === undefined) return undefined;
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number >= 0) return number;
-  throw new Misuse(`--${name} must be a whole number, not ${text}`);
+function integerOf(text: string | undefined, name: string): number | undefined {
+  const option = declared.options.find((one) => longOf(one) === name);
+  if (text === undefined || option === undefined) return undefined;
+  try {
+    return Number(readValue(option, text));
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    throw new Misuse(`--${name} ${text}: ${error.message}`);
+  }
 }
 
-async function main(): Promise<number> {
-  let parsed: ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>;
+function parsedWords(): { readonly values: Values; readonly positionals: readonly string[] } {
   try {
-    parsed = parseArgs({ options: OPTIONS, allowPositionals: true });
+    const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
+    // The declaration gives these options, of these types.
+    return { values: values as unknown as Values, positionals };
   } catch (error) {
     throw new Misuse((error as Error).message);
   }
-  const { values, positionals } = parsed;
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parsedWords();
   if (values.help) return say(HELP);
   if (values.version) return say(VERSION);
   if (positionals.length > 1) throw new Misuse('name one archive');
@@ -100,8 +135,8 @@ async function main(): Promise<number> {
     requireWalls: values['require-walls'] ?? false,
     yes: values.yes ?? false,
     budget_s,
-    seed: whole(values.seed, 'seed'),
-    jobs: whole(values.jobs, 'jobs') || undefined,
+    seed: integerOf(values.seed, 'seed'),
+    jobs: integerOf(values.jobs, 'jobs'),
     mirrors: values.mirror ?? [],
     packages: values.packages,
     html: values.html,

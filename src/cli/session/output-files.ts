@@ -2,17 +2,18 @@
 import { openSync, statSync } from 'node:fs';
 import { realpath, stat, writeFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
-import { writeAtomically } from '../../engine/files/files.ts';
+import { type FileContent, writeAtomically } from '../../engine/files/files.ts';
 import { isSystemError, systemHint, systemWords } from '../../engine/files/system-error.ts';
 import { UsageError } from './session.ts';
 
 /** Writes a file. A device or a pipe (`/dev/stdout`) is written to as it is; a link leads to the file that is written. */
-export async function writeOutput(file: string, bytes: Uint8Array | string): Promise<void> {
+export async function writeOutput(file: string, content: FileContent): Promise<void> {
   checkOutput(file);
   try {
     const there = await stat(file).catch(() => undefined);
-    if (there && !there.isFile()) await writeFile(file, bytes);
-    else await writeAtomically(there ? await realpath(file) : file, bytes);
+    const isPlain = there === undefined || there.isFile();
+    if (!isPlain && typeof content !== 'function') await writeFile(file, content);
+    else await writeAtomically(there ? await realpath(file) : file, content);
   } catch (error) {
     throw unwritten(file, error);
   }

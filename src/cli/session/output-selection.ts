@@ -57,8 +57,13 @@ export async function bytesOf(
 ): Promise<Uint8Array> {
   const bytes = await store.blobs.get(output.digest);
   if (bytes !== undefined) return bytes;
+  throw lostOutput(task, name);
+}
+
+/** Says that the store has not the bytes of an output. */
+export function lostOutput(task: TaskId, name: string): UsageError {
   const message = `the store has lost ${task}:${name}`;
-  throw new UsageError([{ message, hint: `pipeline make ${taskWord(task)}` }]);
+  return new UsageError([{ message, hint: `pipeline make ${taskWord(task)}` }]);
 }
 
 /** Tensors of an output: all, the one that is called `part`, or those whose names begin with `part.`. */

@@ -8,6 +8,14 @@ import type { Event, Tally } from '../../engine/model/event.ts';
 import type { Digest } from '../../engine/model/key.ts';
 import { lookUp, type Output, type Request, record } from '../../engine/rebuilder/up-to-date.ts';
 import { storeState } from '../../engine/store/store-state.ts';
+import {
+  attributeOf,
+  type CommandDeclaration,
+  namesOf,
+  type OptionDeclaration,
+  readValue,
+  takesValue,
+} from '../terminal/declaration.ts';
 import { type Colors, colorsFor, count, duration, shownPath } from '../terminal/format.ts';
 
 /** What of a command line decides whether there is something to do. */
@@ -25,7 +33,7 @@ export const program = (): string => {
   return JSON.stringify([process.version, path, stampOf(path)]);
 };
 
-/** Tests and doubters may have everything proven anew. */
+/** `PIPELINE_NO_MEMO=1` disables the up-to-date shortcut. */
 export const isOff = (): boolean => (process.env.PIPELINE_NO_MEMO ?? '') !== '';
 
 /** The folder of the store: `--cache`, PIPELINE_CACHE, or `cache` beside the pipeline file. */
@@ -40,58 +48,69 @@ function requestOf(asked: Asked, targets: readonly string[]): Request {
 
 // ---- before anything is loaded ----
 
-/** Options of make whose values decide nothing when there is nothing to do. */
-const IDLE_VALUES = new Set(['-j', '--jobs', '--mirror']);
-const IDLE_FLAGS = new Set(['-k', '--keep-going']);
-
-interface Wish extends Asked {
+interface PlainMake extends Asked {
   readonly targets: readonly string[];
   readonly json: boolean;
   readonly quiet: boolean;
 }
 
-/** A plain `make`, read from its words; undefined for every command line that is not certainly one. */
-export function readMake(words: readonly string[]): Wish | undefined {
-  if (words[0] !== 'make') return undefined;
-  const wish = {
-    directory: '.',
-    file: 'pipeline.yaml',
-    cache: undefined as string | undefined,
-    preset: [] as string[],
-    set: [] as string[],
-    targets: [] as string[],
-    json: false,
-    quiet: false,
-  };
+/**
+ * A plain `make`, read from its words by what the command declares; undefined for every command line that is not certainly
+ * one: an option that the shortcut does not know, an option joined to its value, a value that is wrong.
+ */
+export function readMake(
+  words: readonly string[],
+  { name, options }: CommandDeclaration,
+): PlainMake | undefined {
+  if (words[0] !== name) return undefined;
+  const targets: string[] = [];
+  const values = new Map<string, string | true | string[]>();
+  for (const option of options) {
+    if (typeof option.default === 'string') values.set(attributeOf(option), option.default);
+    if (option.repeatable) values.set(attributeOf(option), []);
+  }
   const rest = words.slice(1);
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (!word.startsWith('-')) {
-      wish.targets.push(word);
+      targets.push(word);
       continue;
     }
-    if (word === '--json') wish.json = true;
-    else if (word === '-q' || word === '--quiet') wish.quiet = true;
-    else if (!IDLE_FLAGS.has(word)) {
-      const value = rest.shift();
-      if (value === undefined || value.startsWith('-')) return undefined;
-      if (word === '--preset') wish.preset.push(value);
-      else if (word === '--set') wish.set.push(value);
-      else if (word === '-C' || word === '--directory') wish.directory = value;
-      else if (word === '--file') wish.file = value;
-      else if (word === '--cache') wish.cache = value;
-      else if (!IDLE_VALUES.has(word) || (word !== '--mirror' && !/^[1-9]\d*$/.test(value))) {
-        return undefined;
-      }
-    }
+    const option = options.find((one) => namesOf(one).includes(word as string));
+    if (option?.whenUpToDate === undefined) return undefined;
+    const value = takesValue(option) ? rest.shift() : true;
+    if (value === undefined || (value !== true && !isPlain(option, value))) return undefined;
+    const list = values.get(attributeOf(option));
+    if (Array.isArray(list) && value !== true) list.push(value);
+    else values.set(attributeOf(option), value);
   }
-  const { cache, ...others } = wish;
-  return cache === undefined ? others : { ...others, cache };
+  const {
+    directory,
+    file,
+    cache,
+    preset,
+    set,
+    json = false,
+    quiet = false,
+  } = Object.fromEntries(values);
+  const made = { directory, file, preset, set, targets, json, quiet, ...(cache && { cache }) };
+  // The declaration of make has these options, of these kinds.
+  return made as PlainMake;
 }
 
-/** Says that there is nothing to do, if a memo proves it. */
-export function sayNothingToDo(words: readonly string[]): boolean {
+function isPlain(option: OptionDeclaration, value: string): boolean {
+  if (value.startsWith('-')) return false;
+  try {
+    readValue(option, value);
+    return option.choices?.includes(value) ?? true;
+  } catch {
+    return false;
+  }
+}
+
+/** Says that there is nothing to do, if the up-to-date cache proves it. */
+export function sayNothingToDo(words: readonly string[], make: CommandDeclaration): boolean {
   const start = performance.now();
-  const wish = isOff() ? undefined : readMake(words);
+  const wish = isOff() ? undefined : readMake(words, make);
   const output = wish && lookUp(requestOf(wish, wish.targets), program(), process.env);
   if (wish === undefined || output === undefined) return false;
   const seconds = (performance.now() - start) / 1000;

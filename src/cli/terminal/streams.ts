@@ -37,6 +37,7 @@ export function guardStreams(): void {
  */
 function writeWhole(stream: NodeJS.WriteStream): void {
   if (stream.constructor.name !== 'SyncWriteStream') return;
+  // Every such stream has it, and Node's types do not.
   const { fd } = stream as unknown as { readonly fd: number };
   stream._write = (chunk: Uint8Array | string, _encoding, done) => {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;

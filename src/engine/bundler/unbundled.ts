@@ -106,6 +106,7 @@ async function parsedAs(
       allowReturnOutsideFunction: true,
       allowHashBang: true,
     });
+    // acorn has an interface for each kind of node; `Node` is what is used of them all.
     return { program: program as unknown as Node, map: new SourceMap(JSON.parse(made.map)) };
   } catch {
     return undefined;
@@ -199,6 +200,7 @@ class Search {
 
   /** `module.createRequire`, `process.dlopen`, `(await import('node:module')).createRequire`. */
   private judgeMember(node: Node, parent: Node | undefined): void {
+    // A MemberExpression, as the caller has seen.
     const { object, property, computed } = node as unknown as {
       readonly object: Node;
       readonly property: Node;

@@ -113,7 +113,7 @@ function readWords(reader: Reader, what: string, located: Located): readonly Wor
       reader.say(`an argument of ${what} cannot hold a zero byte`, place);
       return [];
     }
-    const message = `an argument of ${what} must be text, not ${kindOf({ value, place, ...rest })}`;
+    const message = `an argument of ${what} must be a string, not ${kindOf({ value, place, ...rest })}`;
     reader.say(message, place);
     return [];
   });
@@ -159,14 +159,14 @@ function readEnvironment(
   }
   for (const [name, { value, place, named }] of located?.fields ?? []) {
     if (typeof value === 'object' && value !== null) {
-      reader.say(`variable \`${name}\` must be text`, place);
+      reader.say(`variable \`${name}\` must be a string`, place);
     } else if (String(value).includes('\0')) {
       reader.say(`variable \`${name}\` cannot hold a zero byte`, place);
     } else add(name, value === null ? null : String(value), named ?? place);
   }
   if (located && !located.items && !located.fields) {
     const hint = 'env: [NAME, …] passes variables on, env: { NAME: value } sets them';
-    reader.say(`\`env\` must be a list or a map, not ${kindOf(located)}`, located.place, hint);
+    reader.say(`\`env\` must be a list or a mapping, not ${kindOf(located)}`, located.place, hint);
   }
   return env;
 }

@@ -37,7 +37,7 @@ export class Reader {
     known?: readonly string[],
   ): ReadonlyMap<string, Located> | undefined {
     if (located.fields === undefined) {
-      this.say(`${what} must be a map, not ${kindOf(located)}`, located.place);
+      this.say(`${what} must be a mapping, not ${kindOf(located)}`, located.place);
       return undefined;
     }
     for (const [name, field] of known ? located.fields : []) {
@@ -52,7 +52,7 @@ export class Reader {
     const { value, place } = located;
     if (typeof value === 'string' && !value.includes('\0')) return value;
     if (typeof value === 'string') this.say(`${what} cannot hold a zero byte`, place);
-    else this.say(`${what} must be text, not ${kindOf(located)}`, place);
+    else this.say(`${what} must be a string, not ${kindOf(located)}`, place);
     return undefined;
   }
 }
@@ -61,6 +61,6 @@ export class Reader {
 export const kindOf = ({ value, items }: Located): string => {
   if (value === null) return 'nothing';
   if (items) return 'a list';
-  if (typeof value === 'object') return 'a map';
-  return typeof value === 'string' ? 'text' : `a ${typeof value}`;
+  if (typeof value === 'object') return 'a mapping';
+  return typeof value === 'string' ? 'a string' : `a ${typeof value}`;
 };

@@ -106,7 +106,7 @@ function readAxisValues(
     if (label === undefined) {
       const hint = item.fields
         ? 'add `name: …` to it'
-        : 'a value is text, a number, true, false, or a map with a `name`';
+        : 'a value is a string, a number, true, false, or a mapping with a `name`';
       reader.say(`this value of axis \`${axis}\` needs a name`, item.place, hint);
       return [];
     }

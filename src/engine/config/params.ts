@@ -57,7 +57,7 @@ function checkPreset(reader: Reader, name: string, preset: Located, params: Loca
     const [first = '', ...rest] = splitDotted(param);
     const nested = rest.length > 0 && params.fields?.get(first)?.fields !== undefined;
     const hint = nested
-      ? `maps stand in maps here: ${first}: { ${rest.join(': { ')}: … ${'}'.repeat(rest.length)}`
+      ? `mappings are nested here: ${first}: { ${rest.join(': { ')}: … ${'}'.repeat(rest.length)}`
       : didYouMean(param, params.fields?.keys() ?? []);
     const place = value.named ?? value.place;
     reader.say(`preset \`${name}\` sets \`${param}\`, which is not in params`, place, hint);

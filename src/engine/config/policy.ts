@@ -112,7 +112,7 @@ function readRetries(
   const count = times?.value;
   if (typeof count !== 'number' || !Number.isInteger(count) || count < 0) {
     const hint = 'retries: 2, or retries: { times: 2, delay: 10s }';
-    reader.say(`${what} must be a whole number`, (times ?? located).place, hint);
+    reader.say(`${what} must be an integer`, (times ?? located).place, hint);
     return none;
   }
   const delay_ms = delay && readDuration(reader, delay, `\`delay\` of ${what}`);

@@ -148,7 +148,7 @@ function yamlReader(
     return refuse(
       node,
       'this kind of YAML value is not supported',
-      'use text, numbers, lists, maps',
+      'use strings, numbers, lists, mappings',
     );
   };
 
@@ -164,7 +164,7 @@ function yamlReader(
         compare(pair.key, true);
         const empty: Located = { value: null, place: at, named: at };
         fields.set(nameOf(pair.key, name), pair.value === null ? empty : read(pair.value, at));
-      } else refuse(pair.key, 'a name must be text');
+      } else refuse(pair.key, 'a name must be a string');
     }
     return fields;
   };
@@ -173,7 +173,7 @@ function yamlReader(
     const source = pair.value === null ? undefined : read(pair.value, undefined);
     const maps = source?.items ?? (source ? [source] : []);
     if (maps.length === 0 || maps.some((part) => part.fields === undefined)) {
-      refuse(pair.value ?? pair.key, '`<<` merges a map or a list of maps');
+      refuse(pair.value ?? pair.key, '`<<` merges a mapping or a list of mappings');
     }
     for (const { fields: merged } of maps) {
       for (const [name, field] of merged ?? []) if (!fields.has(name)) fields.set(name, field);

@@ -225,10 +225,12 @@ function restored(
 ): ParamsAnswer {
   const params = fields && restoredParams(fields, names, values);
   const value = values[second];
+  // What `keepParams` stored: one table of values, of which this is problems or files by what stands beside it.
+  const stored = value as unknown;
   return {
     params,
-    problems: usesTools === undefined ? (value as unknown as ParamsAnswer['problems']) : [],
-    files: usesTools === undefined ? null : (value as unknown as ParamsAnswer['files']),
+    problems: usesTools === undefined ? (stored as ParamsAnswer['problems']) : [],
+    files: usesTools === undefined ? null : (stored as ParamsAnswer['files']),
     usesTools: usesTools === 1,
     fault: null,
   };

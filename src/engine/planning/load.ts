@@ -13,6 +13,7 @@ import type { StageConfig } from '../config/stage-config.ts';
 import type { EnvironmentMark } from '../files/environment-mark.ts';
 import { stampOf } from '../files/stamp.ts';
 import { isSystemError, systemHint, systemWords } from '../files/system-error.ts';
+import { debug } from '../model/debug-log.ts';
 import { type Diagnostic, failure, type Result, success } from '../model/event.ts';
 import { type Digest, digestOf } from '../model/key.ts';
 import { type ClientOptions, StageClient } from '../modules/stage-client.ts';
@@ -71,9 +72,12 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
   const client = new StageClient(options);
   try {
     const mistakes = new Mistakes(pipeline, parts.value);
+    debug?.('plan', `${file}: ${pipeline.stages.size} stages read`);
     const { stages, sources } = await loadModules(pipeline, options, client, mistakes);
+    debug?.('plan', `${stages.size} stage modules loaded, ${sources.files.size} source files`);
     const plan = await planSoundStages(stages, options, client, mistakes);
     if (plan === undefined || mistakes.all.length > 0) return failure(...mistakes.all);
+    debug?.('plan', `${plan.tasks.size} tasks planned`);
     const { readsOutside, environment } = client;
     const seen = { sources, environment, readsOutside };
     return success({ pipeline, plan, text: digestOf(bytes), ...seen });

@@ -203,6 +203,7 @@ class Planner {
     task: Pick<Task, 'id' | 'stage' | 'inputs'>,
   ): Named<Json> {
     if (graph === undefined) return {};
+    // An interface of JSON values, which TypeScript takes for no Json: it might be extended.
     return { [graph]: stageGraphOf(task, this.tasks) as unknown as Json };
   }
 

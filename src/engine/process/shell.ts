@@ -119,10 +119,12 @@ async function start(
     child = spawn('/bin/sh', ['-c', command, 'sh', ...argv], { ...options, shell: false });
     return child;
   };
+  // zx stores output in arrays; this one stays empty, and has what zx calls.
   const nothing = { push: () => 0, length: 0 } as unknown as string[];
   const run = $({
     cwd: folder,
     env: withNonce(env, nonce),
+    // Of the many overloads of spawn, zx uses this one.
     spawn: withArguments as unknown as typeof spawn,
     store: { stdout: nothing, stderr: nothing, stdall: nothing },
     shell: '/bin/sh',

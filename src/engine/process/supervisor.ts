@@ -110,6 +110,7 @@ function pipe(): Writable | undefined {
     if (supervised.size > 0) pipe();
   });
   child.unref();
+  // It is a socket, which Node's types do not say.
   (child.stdin as unknown as { unref(): void }).unref();
   for (const mark of supervised.values()) child.stdin.write(addLine(mark));
   return child.stdin;

@@ -1,5 +1,6 @@
 // action.ts — a task whose inputs are known: its key, and whether it must run
 
+import { briefKey, debug } from '../model/debug-log.ts';
 import type { Change, Reason } from '../model/event.ts';
 import type { Digest } from '../model/key.ts';
 import {
@@ -52,7 +53,9 @@ export function actionOf(plan: Plan, task: Task, upstream: Upstream): Action {
     ...toolsOf(task),
     ...(task.command && { command: commandParts(task.command) }),
   };
-  return { task, key: keyOfShared(parts), parts };
+  const key = keyOfShared(parts);
+  debug?.('key', `${task.id} ${key} code ${briefKey(parts.code)}`);
+  return { task, key, parts };
 }
 
 const kinds = new WeakMap<StageModule, Named<string>>();
@@ -108,8 +111,7 @@ export type Verdict =
   | { readonly hit: true; readonly trace: ActionRecord }
   | { readonly hit: false; readonly reason: Reason };
 
-/** Looks an action up. A trace counts only while all its outputs are there. */
-export async function decide(
+async function lookUp(
   action: Action,
   { actions, blobs, checkpoints }: Store,
   forced: boolean,
@@ -132,6 +134,17 @@ export async function decide(
   if (previous === undefined) return { hit: false, reason: { kind: 'new' } };
   const changes = changesBetween(previous.parts, action);
   return { hit: false, reason: { kind: 'changed', changes } };
+}
+
+/** Looks an action up. A trace counts only while all its outputs are there. */
+export async function decide(action: Action, store: Store, forced: boolean): Promise<Verdict> {
+  const verdict = await lookUp(action, store, forced);
+  const { id } = action.task;
+  const found = verdict.hit
+    ? `hit from run ${verdict.trace.made.run}`
+    : `miss: ${verdict.reason.kind}`;
+  debug?.('cache', `${id} ${briefKey(action.key)} ${found}`);
+  return verdict;
 }
 
 /** What is known of how a task was last made or reused. */

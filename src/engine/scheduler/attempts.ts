@@ -3,6 +3,7 @@
 import type { Policy } from '../config/policy.ts';
 import type { ActionRunner, AttemptResult } from '../executors/action-runner.ts';
 import type { InputStaging } from '../executors/input-staging.ts';
+import { briefKey, debug } from '../model/debug-log.ts';
 import type { Listener, Reason, TaskError } from '../model/event.ts';
 import type { Digest, TaskId } from '../model/key.ts';
 import type { ActionRecord, Lease } from '../model/record.ts';
@@ -125,7 +126,9 @@ export class Attempts {
     const verdict = await decide(action, store, !acceptCached);
     if (verdict.hit) return { kind: 'hit', trace: verdict.trace };
     const now = acceptCached ? verdict.reason : reason;
+    debug?.('attempt', `${action.task.id} ${briefKey(action.key)} begins in slot ${slot}`);
     const tried = await runner.try(action, now, slot);
+    debug?.('attempt', `${action.task.id} ${briefKey(action.key)} ends: ${tried.end}`);
     if (tried.end === 'lost') return { kind: 'lost', digests: tried.digests };
     return { kind: 'tried', tried };
   }

@@ -46,6 +46,8 @@ export interface BlobFiles {
   keepFile(path: string): Promise<BlobFile>;
   /** The content of a blob, verified; undefined when it is absent or damaged. @throws RangeError beyond a buffer's size */
   read(digest: Digest): Uint8Array | undefined;
+  /** Gives the content of a blob piece by piece, and at the end whether it was whole; nothing when it is absent. */
+  stream(digest: Digest): AsyncGenerator<Uint8Array, boolean>;
   /** Writes a verified copy to a new file. False, and there is no file, when the blob is absent or damaged. */
   copyTo(digest: Digest, path: string): Promise<boolean>;
   /** Whether this process has read all of a blob, and its file is as it was then. */
@@ -133,6 +135,15 @@ export function openBlobFiles(folder: string): BlobFiles {
       });
     },
     read: (digest) => readVerified(pathOf(digest), digest),
+    async *stream(digest) {
+      if (sizeOf(digest) === undefined) return false;
+      const hash = createHash('sha256');
+      for await (const chunk of chunksOf(pathOf(digest))) {
+        hash.update(chunk);
+        yield chunk;
+      }
+      return hash.digest('hex') === digest;
+    },
     async copyTo(digest, path) {
       const from = pathOf(digest);
       if (isKnown(digest)) {

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { type Digest, digestOf } from '../model/key.ts';
 import type { BlobFiles } from './blob-files.ts';
-import type { BlobStore } from './store.ts';
+import { type BlobStore, LostBlob } from './store.ts';
 
 /** Where blobs are read from. */
 export interface BlobSources {
@@ -19,7 +19,7 @@ export interface BlobSources {
 }
 
 /** The half of a store of blobs that reads. */
-export type BlobReader = Pick<BlobStore, 'get' | 'missing' | 'verify' | 'copyTo'>;
+export type BlobReader = Pick<BlobStore, 'get' | 'missing' | 'verify' | 'stream' | 'copyTo'>;
 
 export function blobReader({ table, files, fresh, onDamage }: BlobSources): BlobReader {
   /** A blob of the database. A damaged one is told, and counts as absent. */
@@ -46,6 +46,14 @@ export function blobReader({ table, files, fresh, onDamage }: BlobSources): Blob
     async verify(digest) {
       if (inTable(digest) !== undefined) return true;
       return files.isKnown(digest) || (await files.verify(digest)) || isDamaged(digest);
+    },
+    async *stream(digest) {
+      const bytes = inTable(digest);
+      if (bytes !== undefined) yield bytes;
+      else if (!(yield* files.stream(digest))) {
+        isDamaged(digest);
+        throw new LostBlob(digest);
+      }
     },
     async copyTo(digest, path) {
       const bytes = inTable(digest);

@@ -1,5 +1,5 @@
 // empty-store.ts — the store of a folder that has none
-import type { Store } from './store.ts';
+import { LostBlob, type Store } from './store.ts';
 
 /** It remembers nothing, and takes nothing. Commands that only read make no file. */
 export function emptyStore(): Store {
@@ -12,6 +12,10 @@ export function emptyStore(): Store {
       get: async () => undefined,
       missing: async (digests) => [...digests],
       verify: async () => false,
+      // biome-ignore lint/correctness/useYield: it has nothing to give
+      async *stream(digest) {
+        throw new LostBlob(digest);
+      },
       copyTo: async () => false,
       put: refuseLater,
       putStream: refuseLater,

@@ -1,4 +1,5 @@
 // leases.ts — which actions this run has taken: no other process runs them, and it waits for none that is gone
+import { briefKey, debug } from '../model/debug-log.ts';
 import type { Listener } from '../model/event.ts';
 import type { Key, TaskId } from '../model/key.ts';
 import {
@@ -51,6 +52,8 @@ export class Leases {
     const other = store.leases.acquire(key, owner, clock(), holder, this.durationOf);
     this.hasTaken = true;
     if (other === undefined) this.held.add(key);
+    const result = other === undefined ? 'taken' : `held by run ${other.owner}`;
+    debug?.('lease', `${task} ${briefKey(key)} ${result}`);
     return other;
   }
 
@@ -68,6 +71,7 @@ export class Leases {
 
   release(key: Key): void {
     if (!this.held.delete(key)) return;
+    debug?.('lease', `${briefKey(key)} released`);
     quietly(() => this.options.store.leases.release(key, this.options.owner));
   }
 

@@ -28,6 +28,11 @@ export interface BlobStore {
   missing(digests: Iterable<Digest>): Promise<readonly Digest[]>;
   /** Whether a blob is there and whole: large ones are read piece by piece. A damaged one is dropped, and told. */
   verify(digest: Digest): Promise<boolean>;
+  /**
+   * Gives a blob piece by piece; each piece holds until the next is asked for.
+   * @throws LostBlob when it is absent, or at its end when it was damaged: what came of it is worth nothing then
+   */
+  stream(digest: Digest): AsyncIterable<Uint8Array>;
   /** Writes a blob to a new file, piece by piece. False, and there is no file, when it is absent or was damaged. */
   copyTo(digest: Digest, path: string): Promise<boolean>;
   /** Keeps bytes that belong to no record (the content of a fetched file). Durable when it resolves. @throws StoreError */
@@ -170,6 +175,15 @@ export interface Table<V> {
   removeSync(key: string): boolean;
   doesExist(key: string): boolean;
   getKeys(): Iterable<string>;
+}
+
+/** A blob that a store has not, or not whole. */
+export class LostBlob extends Error {
+  override readonly name = 'LostBlob';
+
+  constructor(digest: Digest) {
+    super(`the store has lost the blob ${digest}`);
+  }
 }
 
 /** A store that could not be opened or written, said so that a person can act on it. */

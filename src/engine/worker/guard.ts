@@ -24,6 +24,9 @@ interface Loader {
   registerHooks?(hooks: { readonly resolve: Resolve }): void;
 }
 
+// Node's types have neither what is private in it, nor what only later versions have.
+const loader = nodeModule as unknown as Loader;
+
 type Resolve = (
   specifier: string,
   context: { readonly parentURL?: string; readonly conditions?: readonly string[] },
@@ -52,13 +55,13 @@ const refuse = (place: string, what: string): Refused =>
  */
 export function installGuard(host: Host): void {
   here = host.cwd();
-  guardRequire(nodeModule as unknown as Loader);
+  guardRequire(loader);
   guardAddons(host);
   guardThreads();
   guardProcesses(host);
-  const { registerHooks } = nodeModule as unknown as Loader;
+  const { registerHooks } = loader;
   registerHooks?.({ resolve: resolveGuarded });
-  guardHooks(nodeModule as unknown as Loader);
+  guardHooks(loader);
   nodeModule.syncBuiltinESMExports();
 }
 
@@ -207,6 +210,7 @@ function guardThreads(): void {
 function guardProcesses({ execPath }: Host): void {
   const isNode = (program: unknown): boolean =>
     program === execPath || /(^|[\\/])node(\.exe)?$/.test(String(program));
+  // Private to Node: each way to start a program ends there.
   const { prototype } = childProcess.ChildProcess as unknown as {
     readonly prototype: { spawn(options: { readonly file?: unknown }): unknown };
   };
@@ -268,7 +272,7 @@ let isHooked = false;
  * bundles take to load, so only a bundle that imports anything gets one.
  */
 export function guardImports(bundle: string): void {
-  const { registerHooks } = nodeModule as unknown as Loader;
+  const { registerHooks } = loader;
   if (isHooked || registerHooks || !/\bimport\b[^;]{0,40}\(/.test(readFileSync(bundle, 'utf8')))
     return;
   isHooked = true;

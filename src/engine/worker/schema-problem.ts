@@ -94,9 +94,9 @@ const article = (expected: string): string => {
     int: 'an integer',
     array: 'a list',
     tuple: 'a list',
-    object: 'a map',
-    record: 'a map',
-    string: 'text',
+    object: 'a mapping',
+    record: 'a mapping',
+    string: 'a string',
     boolean: 'true or false',
     null: 'empty',
   };
@@ -109,6 +109,7 @@ interface WithShape {
 
 /** The names that a schema knows at a path, as far as plain objects go. */
 function knownKeys(schema: z.core.$ZodType, path: readonly (string | number)[]): string[] {
+  // zod keeps shapes in the definitions of objects alone: `shape` is asked for, and may be missing.
   let at: WithShape | undefined = schema as unknown as WithShape;
   for (const step of path) at = at?._zod.def.shape?.[String(step)];
   return Object.keys(at?._zod.def.shape ?? {});

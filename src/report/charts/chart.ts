@@ -100,6 +100,7 @@ export async function drawChart(chart: Chart): Promise<Html> {
   // Imported late: a quarter of a second that only those who draw should pay.
   const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
   // A canvas package that happens to be installed nearby must not change a measure.
+  // Vega's types lack `textMetrics`.
   (vega as unknown as TextMetrics).textMetrics.canvas(false);
   vega.resetSVGDefIds();
   const { spec } = compile(specOf(chart), { logger: strictLogger() });

@@ -174,7 +174,7 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
     get upkeep() {
       const tables = { blobs, partials, traces, latest, runs, logs: logs(), pins: pins() };
       return {
-        ...upkeepOf(root, join(folder, STORE_FILE), tables as unknown as Tables),
+        ...upkeepOf(root, join(folder, STORE_FILE), tables),
         files,
         shared() {
           enlist();
@@ -233,8 +233,7 @@ function upkeepOf(
   return {
     file,
     tables,
-    bytes: () =>
-      Object.values(tables).reduce((sum, table) => sum + bytesOf(table as unknown as LmdbRoot), 0),
+    bytes: () => Object.values(tables).reduce((sum, table) => sum + bytesOf(table), 0),
     copyCompact: (path) => root.backup(path, true),
   };
 }

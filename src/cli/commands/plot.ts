@@ -26,8 +26,53 @@ import {
   UsageError,
 } from '../session/session.ts';
 import { analysed, readConfig, type Study, selectInStudy } from '../session/study.ts';
+import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { shownPath } from '../terminal/format.ts';
 import { readAt, studyFor, tellProblems } from './metrics.ts';
+
+export const command: CommandDeclaration = {
+  name: 'plot',
+  group: 'Look',
+  about: 'draw the numbers of a stage, or the plots that pipeline.yaml names',
+  arguments: [{ name: '[stage]' }],
+  options: [
+    {
+      flags: '--kind <kind>',
+      about: 'what is drawn (default: by the matrix and the numbers)',
+      choices: ['curves', 'dots', 'scatter', 'heatmap', 'parallel'],
+    },
+    { flags: '--x <name>', about: 'an axis, a number, or step' },
+    { flags: '--y <name>', about: 'a number; of a heat map, an axis' },
+    { flags: '--color <name>', about: 'an axis or a number' },
+    { flags: '--facet <axis>', about: 'a panel for each label of this axis' },
+    { flags: '--band <axis>', about: 'means and 95 % intervals over this axis' },
+    { flags: '--title <text>', about: 'the title of the plot' },
+    {
+      flags: '--where <condition>',
+      about: 'tasks with this label or number (repeatable)',
+      repeatable: true,
+    },
+    {
+      flags: '--at <step>',
+      about: 'of a series: last (the default), best, or the value at a step',
+    },
+    { flags: '--run <run>', about: 'what this run made or reused' },
+    {
+      flags: '--format <format>',
+      about: 'format (default: svg, or by the ending of FILE)',
+      choices: ['svg', 'html', 'png', 'pdf', 'json'],
+    },
+    { flags: '-o, --output <file>', about: 'write it here (default: plots/NAME.svg); - is stdout' },
+    ...COMMON,
+  ],
+  examples: [
+    'plot',
+    'plot rigl',
+    'plot rigl --x profile --y accuracy --color dataset -o accuracy.html',
+    "plot 'sweep[dataset=synth-digits]' --kind heatmap --x sparsity --y profile -o grid.png",
+  ],
+};
+export { plot as run };
 
 type PlotFormat = 'svg' | 'html' | 'png' | 'pdf' | 'json';
 
@@ -62,7 +107,7 @@ interface Asked extends PlotRequest {
 }
 
 /** Draws a stage, a plot that pipeline.yaml names, or all that it names. */
-export async function plot(target: string | undefined, options: PlotOptions): Promise<number> {
+async function plot(target: string | undefined, options: PlotOptions): Promise<number> {
   const { root, cache } = placesOf(options);
   const format = formatOf(options);
   const asked = askedOf(target, options);

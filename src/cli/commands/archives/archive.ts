@@ -6,15 +6,15 @@ import { homedir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
-import { type FinalOutcome, finalOutcomes } from '../../archive/packing/final-outcomes.ts';
-import { gather } from '../../archive/packing/gather.ts';
-import { type Beside, prepare, Vanished, writePackage } from '../../archive/packing/pack.ts';
-import type { Hold } from '../../archive/packing/release-checks.ts';
-import { decodeSource } from '../../engine/config/source-text.ts';
-import { byCodeUnit, type Named, type TaskId } from '../../engine/model/key.ts';
-import type { Plan } from '../../engine/planning/plan.ts';
-import { decodeUtf8 } from '../../utf8.ts';
-import { checkOutput, unwritten } from '../session/output-files.ts';
+import { type FinalOutcome, finalOutcomes } from '../../../archive/packing/final-outcomes.ts';
+import { gather } from '../../../archive/packing/gather.ts';
+import { type Beside, prepare, Vanished, writePackage } from '../../../archive/packing/pack.ts';
+import type { Hold } from '../../../archive/packing/release-checks.ts';
+import { decodeSource } from '../../../engine/config/source-text.ts';
+import { byCodeUnit, type Named, type TaskId } from '../../../engine/model/key.ts';
+import type { Plan } from '../../../engine/planning/plan.ts';
+import { decodeUtf8 } from '../../../utf8.ts';
+import { checkOutput, unwritten } from '../../session/output-files.ts';
 import {
   type CommonOptions,
   stderrColors as c,
@@ -28,8 +28,43 @@ import {
   talk,
   tell,
   UsageError,
-} from '../session/session.ts';
-import { count, quoted } from '../terminal/format.ts';
+} from '../../session/session.ts';
+import { COMMON, type CommandDeclaration } from '../../terminal/declaration.ts';
+import { count, quoted } from '../../terminal/format.ts';
+
+export const command: CommandDeclaration = {
+  name: 'archive',
+  group: 'Archives',
+  about: 'write the study into one file that checks itself (default: study-DIGEST.zip)',
+  arguments: [{ name: '[file]' }],
+  options: [
+    {
+      flags: '--target <target>',
+      about: 'what to archive, with all it needs (repeatable; default: what has artifacts)',
+      repeatable: true,
+    },
+    { flags: '--light', about: 'leave out large blobs that are neither masks nor final models' },
+    {
+      flags: '--with-data',
+      about: 'include files from outside, too: check that their licences allow it',
+    },
+    {
+      flags: '--allow <item>',
+      about: 'allow what a release check named (repeatable)',
+      repeatable: true,
+    },
+    {
+      flags: '--max-file <size>',
+      about: 'hold back files that are larger',
+      value: 'size',
+      default: 2 ** 30,
+      defaultShown: '1G',
+    },
+    ...COMMON,
+  ],
+  examples: ['archive', 'archive study.zip --preset mnist', "archive --light --allow 'licence'"],
+};
+export { archive as run };
 
 /** Filled in by the build. */
 declare const VERSION: string;
@@ -46,7 +81,7 @@ interface ArchiveOptions extends CommonOptions {
 }
 
 /** Writes an archive of what is made. */
-export async function archive(file: string | undefined, options: ArchiveOptions): Promise<number> {
+async function archive(file: string | undefined, options: ArchiveOptions): Promise<number> {
   const named = file === undefined ? undefined : resolve(options.directory, file);
   if (named !== undefined) checkOutput(named);
   const session = await openSession(options);

@@ -1,11 +1,11 @@
 // import.ts — pipeline import: an archive as a cache
 import { resolve } from 'node:path';
-import { checkIntegrity } from '../../archive/checking/integrity.ts';
-import type { Contents } from '../../archive/form/contents.ts';
-import { Findings, printable, Unreadable } from '../../archive/form/finding.ts';
-import type { Opened } from '../../archive/form/opened.ts';
-import { type Filled, fillStore } from '../../archive/packing/fill.ts';
-import { openArchive } from '../../archive/verify.ts';
+import { checkIntegrity } from '../../../archive/checking/integrity.ts';
+import type { Contents } from '../../../archive/form/contents.ts';
+import { Findings, printable, Unreadable } from '../../../archive/form/finding.ts';
+import type { Opened } from '../../../archive/form/opened.ts';
+import { type Filled, fillStore } from '../../../archive/packing/fill.ts';
+import { openArchive } from '../../../archive/verify.ts';
 import {
   type CommonOptions,
   stderrColors as c,
@@ -15,11 +15,22 @@ import {
   talk,
   tell,
   UsageError,
-} from '../session/session.ts';
-import { count } from '../terminal/format.ts';
+} from '../../session/session.ts';
+import { type CommandDeclaration, STORE } from '../../terminal/declaration.ts';
+import { count } from '../../terminal/format.ts';
+
+export const command: CommandDeclaration = {
+  name: 'import',
+  group: 'Archives',
+  about: 'fill the store from an archive, so that make runs only what differs',
+  arguments: [{ name: '<file>' }],
+  options: STORE,
+  examples: ['import study.zip', 'import study.zip --cache other-cache'],
+};
+export { importArchive as run };
 
 /** Fills the store from an archive that holds together; one that does not is not touched. */
-export async function importArchive(
+async function importArchive(
   file: string,
   options: Pick<CommonOptions, 'directory' | 'cache' | 'json'>,
 ): Promise<number> {

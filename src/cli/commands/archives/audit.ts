@@ -2,12 +2,12 @@
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AuditError, auditAction, SURROUNDINGS } from '../../archive/rerun/audit.ts';
-import { writeAtomically } from '../../engine/files/files.ts';
-import type { TaskId } from '../../engine/model/key.ts';
-import type { ActionRecord } from '../../engine/model/record.ts';
-import { forecast } from '../../engine/rebuilder/forecast.ts';
-import type { StageModule } from '../../engine/worker/declaration.ts';
+import { AuditError, auditAction, SURROUNDINGS } from '../../../archive/rerun/audit.ts';
+import { writeAtomically } from '../../../engine/files/files.ts';
+import type { TaskId } from '../../../engine/model/key.ts';
+import type { ActionRecord } from '../../../engine/model/record.ts';
+import { forecast } from '../../../engine/rebuilder/forecast.ts';
+import type { StageModule } from '../../../engine/worker/declaration.ts';
 import {
   type CommonOptions,
   stderrColors as c,
@@ -18,11 +18,22 @@ import {
   talk,
   tell,
   UsageError,
-} from '../session/session.ts';
+} from '../../session/session.ts';
+import { COMMON, type CommandDeclaration } from '../../terminal/declaration.ts';
 import { checkerFile } from './archive.ts';
 
+export const command: CommandDeclaration = {
+  name: 'audit',
+  group: 'Archives',
+  about: 'run a task twice, in different environments, and compare the bits',
+  arguments: [{ name: '<task>' }],
+  options: COMMON,
+  examples: ['audit report', 'audit static/synth-digits/128-64/0.9/erk/uniform/0'],
+};
+export { audit as run };
+
 /** Runs a task twice and tells whether its bits are the same. */
-export async function audit(word: string, options: CommonOptions): Promise<number> {
+async function audit(word: string, options: CommonOptions): Promise<number> {
   const session = await openSession(options);
   const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'pipeline-audit-')));
   try {

@@ -1,10 +1,21 @@
 // init.ts — pipeline init [DIR]: a small pipeline that works at once, to begin with
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { writeAtomically } from '../../engine/files/files.ts';
-import { checkFolder } from '../session/output-files.ts';
-import { EXIT, shownPath, talk, tell, tellJson, UsageError } from '../session/session.ts';
-import { quoted } from '../terminal/format.ts';
+import { writeAtomically } from '../../../engine/files/files.ts';
+import { checkFolder } from '../../session/output-files.ts';
+import { EXIT, shownPath, talk, tell, tellJson, UsageError } from '../../session/session.ts';
+import type { CommandDeclaration } from '../../terminal/declaration.ts';
+import { quoted } from '../../terminal/format.ts';
+
+export const command: CommandDeclaration = {
+  name: 'init',
+  group: 'Set up',
+  about: 'write a small pipeline that works at once',
+  arguments: [{ name: '[dir]', about: 'a folder, made when missing', default: '.' }],
+  options: [{ flags: '--json', about: 'print what was written as JSON' }],
+  examples: ['init', 'init my-study'],
+};
+export { init as run };
 
 const FILES: { readonly [path: string]: string } = {
   'pipeline.yaml': `# What is computed. Change something and run \`pipeline make\` again: only what depends on it runs.
@@ -93,7 +104,7 @@ artifacts/
 };
 
 /** Writes the files, or nothing when one of them is there. */
-export async function init(folder: string, options: { readonly json?: boolean }): Promise<number> {
+async function init(folder: string, options: { readonly json?: boolean }): Promise<number> {
   const root = resolve(folder);
   if (existsSync(root)) checkFolder(root, 'init DIR');
   const there = Object.keys(FILES).filter((path) => existsSync(join(root, path)));

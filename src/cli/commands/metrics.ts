@@ -33,8 +33,49 @@ import {
   selectInStudy,
 } from '../session/study.ts';
 import { causesWords } from '../terminal/causes.ts';
+import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { colorsFor, count, quoted } from '../terminal/format.ts';
 import { drawTable } from '../terminal/table.ts';
+
+export const command: CommandDeclaration = {
+  name: 'metrics',
+  group: 'Look',
+  about: 'a table over the matrix: the numbers in the JSON outputs of a stage',
+  arguments: [{ name: '[stage]' }],
+  options: [
+    {
+      flags: '--where <condition>',
+      about: 'rows with this label or number, such as profile=uniform or loss<0.5 (repeatable)',
+      repeatable: true,
+    },
+    { flags: '--columns <names>', about: 'these numbers, with commas; * stands for anything' },
+    { flags: '--sort <names>', about: 'order rows by these columns; -NAME reverses the order' },
+    { flags: '--group-by <axes>', about: 'a row for each label: mean, SD, n and a 95 % interval' },
+    { flags: '--pivot <axis>', about: 'a column for each label of this axis' },
+    { flags: '--top <n>', about: 'the first rows, or the best', value: 'positive' },
+    {
+      flags: '--at <step>',
+      about: 'of a series: last (the default), best, or the value at a step',
+    },
+    { flags: '--run <run>', about: 'what this run made or reused' },
+    { flags: '--against <run>', about: 'beside this run: differences, and what caused them' },
+    {
+      flags: '--format <format>',
+      about: 'format (default: table, or by the ending of FILE)',
+      choices: ['table', 'csv', 'tsv', 'json', 'md', 'tex'],
+    },
+    { flags: '--all', about: 'on a terminal: every row and every column' },
+    { flags: '-o, --output <file>', about: 'write it to a file' },
+    ...COMMON,
+  ],
+  examples: [
+    'metrics rigl --sort -accuracy --top 10',
+    'metrics rigl --group-by profile --columns accuracy',
+    "metrics 'rigl[profile=uniform]' --pivot sparsity",
+    'metrics rigl:metrics --against last~1 --format csv',
+  ],
+};
+export { metrics as run };
 
 type TableFormat = 'table' | 'csv' | 'tsv' | 'json' | 'md' | 'tex';
 
@@ -67,10 +108,7 @@ const ROWS_SHOWN = 40;
 const ROWS_SHOWN_EACH = 8;
 
 /** Shows a table of a stage, or of each stage that has numbers. */
-export async function metrics(
-  target: string | undefined,
-  options: MetricsOptions,
-): Promise<number> {
+async function metrics(target: string | undefined, options: MetricsOptions): Promise<number> {
   const at = readAt(options.at);
   const format = formatOf(options);
   const store = storeAt(placesOf(options).cache, 'read');

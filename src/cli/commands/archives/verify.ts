@@ -1,0 +1,103 @@
+// verify.ts — pipeline verify: whether an archive is true. Its own copy of the checker is never run
+import { resolve } from 'node:path';
+import { fingerprintsIn } from '../../../archive/rerun/fingerprints.ts';
+import type { KnownChecker } from '../../../archive/verify.ts';
+import { stdoutColors, UsageError } from '../../session/session.ts';
+import { type CommandDeclaration, JOBS } from '../../terminal/declaration.ts';
+import { secondsOf, verification } from '../../terminal/verification.ts';
+import { checkerFile } from './archive.ts';
+
+export const command: CommandDeclaration = {
+  name: 'verify',
+  group: 'Archives',
+  about: 'check an archive: that it is whole and, with --rerun, that its code gives its results',
+  arguments: [{ name: '<file>' }],
+  options: [
+    {
+      flags: '--rerun',
+      about: 'run tasks again and compare bit by bit: executes code from the archive',
+    },
+    { flags: '--yes', about: 'do not ask before that' },
+    {
+      flags: '--commands',
+      about: 'also run stages that are commands (means --rerun)',
+    },
+    {
+      flags: '--require-walls',
+      about: 'run nothing where the system has no walls for it (bubblewrap or user namespaces)',
+    },
+    { flags: '--budget <time>', about: 'at most so long: 90s, 10m, 1h', default: '10m' },
+    { flags: '--seed <n>', about: 'seed of the random sample of tasks', value: 'not-negative' },
+    JOBS,
+    {
+      flags: '--mirror <dir|url>',
+      about: 'look here first for files from outside (repeatable; PIPELINE_MIRROR)',
+      repeatable: true,
+    },
+    {
+      flags: '--packages <dir>',
+      about: 'a folder with node_modules, for stages that use packages',
+    },
+    { flags: '--html <file>', about: 'write the verdict as a page' },
+    { flags: '--json', about: 'print it as JSON' },
+  ],
+  examples: [
+    'verify study.zip',
+    'verify study.zip --rerun --budget 30m',
+    'verify study.zip --rerun --yes --html verification.html',
+  ],
+};
+export { verify as run };
+
+/** Filled in by the build. */
+declare const VERSION: string;
+/** Those of docs/verify-digests.md, as the build found them. */
+declare const PUBLISHED_CHECKERS: readonly KnownChecker[];
+
+interface VerifyOptions {
+  readonly rerun?: boolean;
+  readonly yes?: boolean;
+  readonly commands?: boolean;
+  readonly requireWalls?: boolean;
+  readonly budget: string;
+  readonly seed?: number;
+  readonly jobs?: number;
+  readonly mirror: readonly string[];
+  readonly packages?: string;
+  readonly html?: string;
+  readonly json?: boolean;
+}
+
+/** Verifies an archive. */
+async function verify(file: string, options: VerifyOptions): Promise<number> {
+  const budget_s = secondsOf(options.budget);
+  if (budget_s === undefined) {
+    throw new UsageError([
+      { message: `--budget ${options.budget} is no time`, hint: 'such as 90s, 10m, 1h' },
+    ]);
+  }
+  const fromEnvironment = process.env.PIPELINE_MIRROR ? [process.env.PIPELINE_MIRROR] : [];
+  const request = {
+    file: resolve(file),
+    rerun: (options.rerun || options.commands) ?? false,
+    commands: options.commands ?? false,
+    requireWalls: options.requireWalls ?? false,
+    yes: options.yes ?? false,
+    budget_s,
+    seed: options.seed,
+    jobs: options.jobs,
+    mirrors: [...options.mirror, ...fromEnvironment],
+    packages: options.packages,
+    html: options.html,
+    json: options.json ?? false,
+  };
+  const setting = {
+    version: VERSION,
+    script: checkerFile,
+    checker: checkerFile,
+    published: PUBLISHED_CHECKERS,
+    colors: stdoutColors,
+    fingerprintsIn,
+  };
+  return verification(request, setting);
+}

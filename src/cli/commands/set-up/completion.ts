@@ -1,0 +1,69 @@
+// completion.ts — pipeline completion SHELL: a script that asks `pipeline complete` what may come next
+
+import { entryOf } from '../../../present.ts';
+import { EXIT, tell } from '../../session/session.ts';
+import { type CommandDeclaration, JSON_ACCEPTED } from '../../terminal/declaration.ts';
+
+export const command: CommandDeclaration = {
+  name: 'completion',
+  group: 'Set up',
+  about: 'a script that completes commands, options, tasks, params and runs',
+  arguments: [{ name: '<shell>', choices: ['bash', 'zsh', 'fish'] }],
+  options: [JSON_ACCEPTED],
+  examples: [
+    'completion bash > ~/.local/share/bash-completion/completions/pipeline',
+    'completion zsh > ~/.zfunc/_pipeline',
+    'completion fish > ~/.config/fish/completions/pipeline.fish',
+  ],
+};
+export { completion as run };
+
+/**
+ * Each script passes the words before the cursor, the last one unfinished and without its quotes, and takes a candidate from
+ * each line. One that ends with `/`, `=`, `.`, `:`, `[` or `,` goes on: no blank follows it.
+ */
+const SCRIPTS: { readonly [shell: string]: string } = {
+  bash: `# pipeline completion for bash
+_pipeline() {
+  local line="\${COMP_LINE:0:COMP_POINT}" current prefix="" candidate
+  local -a words
+  # Not COMP_WORDS: readline breaks words at : and =, and tasks and --set have to stay whole.
+  read -ra words <<< "$line"
+  [[ "$line" == *[[:space:]] ]] && words+=("")
+  current="\${words[\${#words[@]}-1]}"
+  case "$current" in
+    [\\'\\"]*) current="\${current:1}" ;; # readline keeps a quoted word whole
+    *[:=]*) prefix="\${current%"\${current##*[:=]}"}" ;;
+  esac
+  words[\${#words[@]}-1]="$current"
+  COMPREPLY=()
+  # Not compgen -W: it would run what stands in a name.
+  while IFS= read -r candidate; do
+    COMPREPLY+=("\${candidate#"$prefix"}")
+  done < <(pipeline complete -- "\${words[@]:1}" 2>/dev/null)
+  if [[ \${#COMPREPLY[@]} -eq 1 && "\${COMPREPLY[0]}" == *[/=.:[,] ]]; then
+    compopt -o nospace 2>/dev/null
+  fi
+}
+complete -o default -F _pipeline pipeline`,
+  zsh: `#compdef pipeline
+_pipeline() {
+  local -a candidates open
+  candidates=("\${(@f)$(pipeline complete -- "\${(@Q)words[2,CURRENT]}" 2>/dev/null)}")
+  open=("\${(@M)candidates:#*[/=.:\\[,]}")
+  candidates=("\${(@)candidates:#*[/=.:\\[,]}")
+  candidates=("\${(@)candidates:#}")
+  if (( \${#open} + \${#candidates} == 0 )); then _files; return; fi
+  (( \${#open} )) && compadd -S '' -- "\${(@)open}"
+  (( \${#candidates} )) && compadd -- "\${(@)candidates}"
+}
+compdef _pipeline pipeline`,
+  fish: `# pipeline completion for fish
+complete -c pipeline -a '(pipeline complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'`,
+};
+
+/** Prints the script for a shell. */
+function completion(shell: string): number {
+  tell(entryOf(SCRIPTS, shell));
+  return EXIT.made;
+}

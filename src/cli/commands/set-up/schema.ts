@@ -1,0 +1,19 @@
+// schema.ts — pipeline schema: the JSON Schema of pipeline.yaml
+import { pipelineSchema } from '../../../engine/config/schema.ts';
+import { EXIT, tell } from '../../session/session.ts';
+import { type CommandDeclaration, JSON_ACCEPTED } from '../../terminal/declaration.ts';
+
+export const command: CommandDeclaration = {
+  name: 'schema',
+  group: 'Set up',
+  about: 'the JSON Schema of pipeline.yaml, for editors',
+  options: [JSON_ACCEPTED],
+  examples: ['schema', 'schema > pipeline.schema.json'],
+};
+export { schema as run };
+
+/** Prints the schema. */
+function schema(): number {
+  tell(JSON.stringify(pipelineSchema(), null, 2));
+  return EXIT.made;
+}

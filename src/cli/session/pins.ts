@@ -1,0 +1,28 @@
+// pins.ts — pinned runs: gc keeps what they made
+
+import { oneRun } from './run-selection.ts';
+import { type CommonOptions, EXIT, placesOf, storeAt, tell, tellJson } from './session.ts';
+
+/** Pins runs, so that gc keeps what they made, or lets go of them. */
+export async function setPins(
+  words: readonly string[],
+  pinned: boolean,
+  options: CommonOptions,
+): Promise<number> {
+  const store = storeAt(placesOf(options).cache, 'read');
+  try {
+    const ids = words.map((word) => oneRun(store, word).id);
+    const { upkeep } = store;
+    upkeep?.write(() => {
+      for (const id of ids) {
+        if (pinned) upkeep.tables.pins.putSync(id, new Date().toISOString());
+        else upkeep.tables.pins.removeSync(id);
+      }
+    });
+    if (options.json) tellJson({ runs: ids, pinned });
+    else for (const id of ids) tell(`${pinned ? 'pinned' : 'unpinned'} ${id}`);
+    return EXIT.made;
+  } finally {
+    await store.close();
+  }
+}
