@@ -118,7 +118,7 @@ describe('names and tags of runs', () => {
       );
     expect(await named('gain=2')).toEqual(['second']);
     expect(await named('name=f*', 'built>=5')).toEqual(['first']);
-    const { code, stderr } = await rig.run('runs', '--where', 'gane=2');
+    const { code, stderr } = await rig.run('runs', '--where', 'gainn=2');
     expect([code, stderr]).toEqual([2, expect.stringContaining('did you mean `gain`?')]);
   });
 
