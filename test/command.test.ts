@@ -179,14 +179,18 @@ if (words[0] === 'link') symlinkSync('/etc/passwd', 'x.json');`;
     const { code, events } = await rig.make('plot', 'text', 'link', 'absent', '--keep-going');
     expect(code).toBe(1);
     const words = (task: string): unknown => eventOf(events, 'failed', task)?.error;
-    const message = (text: string): object => ({
+    const failure = (cause: string, text: string, more = {}): object => ({
+      cause,
       message: expect.stringContaining(text) as string,
+      ...more,
     });
-    expect(words('plot')).toEqual(message('the command gave no output x: it wrote no x.json'));
-    expect(words('text')).toEqual(message('output x (x.json) does not hold json'));
-    expect(words('link')).toEqual(message('output x (x.json) is no plain file'));
+    expect(words('plot')).toEqual(
+      failure('outputs', 'the command gave no output x: it wrote no x.json'),
+    );
+    expect(words('text')).toEqual(failure('outputs', 'output x (x.json) does not hold json'));
+    expect(words('link')).toEqual(failure('outputs', 'output x (x.json) is no plain file'));
     expect(words('absent')).toEqual(
-      message('exit code 127 (is no-such-program installed, and on PATH?)'),
+      failure('exit', 'exit code 127 (is no-such-program installed, and on PATH?)', { exit: 127 }),
     );
   });
 

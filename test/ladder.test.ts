@@ -148,6 +148,13 @@ describe('facts that the design rests on', () => {
     ]);
   });
 
+  test('what draws on a terminal is loaded where there is one, as it takes long to load', () => {
+    const loading = files.filter((path) => {
+      return /^import (?!type\b).* from 'log-update'/m.test(readFileSync(path, 'utf8'));
+    });
+    expect(loading).toEqual([]);
+  });
+
   test('only the shell starts programs for commands', () => {
     expect(files.filter((path) => importsOf(path).includes('zx/core'))).toEqual([
       'src/engine/process/shell.ts',

@@ -253,6 +253,33 @@ describe('a large output of a command', () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  test('of text is kept as written, and refused when it is not UTF-8', async () => {
+    const write = (end: string): string =>
+      `import { writeFileSync } from 'node:fs';
+writeFileSync('out.txt', Buffer.concat([Buffer.from('zwölf Boxkämpfer\\n'.repeat(600_000)), ${end}]));\n`;
+    const rig = makeRig({
+      'pipeline.yaml': `stages:
+  words:
+    command: [node, write.mjs]
+    inputs: { script: { file: write.mjs } }
+    outputs: { words: { file: out.txt, kind: text } }
+`,
+      'write.mjs': write("Buffer.from('ö')"),
+    });
+    const { code, events } = await rig.make();
+    const whole = digestOf(`${'zwölf Boxkämpfer\n'.repeat(600_000)}ö`);
+    expect([code, existsSync(join(rig.folder, 'cache', placeOf(whole)))]).toEqual([0, true]);
+    expect(events).toContainEqual(
+      expect.objectContaining({
+        event: 'built',
+        outputs: { words: expect.objectContaining({ digest: whole, kind: 'text' }) },
+      }),
+    );
+    rig.write('write.mjs', write('Buffer.from([0xc3])'));
+    expect((await rig.run('make')).stderr).toContain('does not hold text: the text is not UTF-8');
+    expect(filesIn(join(rig.folder, 'cache/blobs'))).toEqual([placeOf(whole).slice(6)]);
+  });
+
   test('goes through export, an archive and import as it is, without such memory', async () => {
     const rig = makeRig({ ...pipeline(24), LICENSE: 'MIT' });
     // The test above holds this one to account.

@@ -1,14 +1,8 @@
 // fill.ts — an archive that holds together → a store that knows what it knows
 import type { Digest, Key, Named, TaskId } from '../../engine/model/key.ts';
-import type { ActionRecord, Maker, Output } from '../../engine/model/record.ts';
+import type { ActionRecord, KeptOutput, Maker, Output } from '../../engine/model/record.ts';
 import { LARGE_BLOB_BYTES } from '../../engine/store/blob-files.ts';
-import {
-  type BlobStore,
-  type Commit,
-  type KeptOutput,
-  keptOutput,
-  type Store,
-} from '../../engine/store/store.ts';
+import { type BlobStore, type Commit, keptOutput, type Store } from '../../engine/store/store.ts';
 import type { OnRead } from '../form/bag.ts';
 import { PAYLOAD } from '../form/bag.ts';
 import type { Contents } from '../form/contents.ts';

@@ -1,25 +1,13 @@
 // programs.ts — commands of an archive, run again: nothing keeps a program from anything, so only for who asks for it
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type GivenBlobs,
-  runInScratch,
-  type ScratchWork,
-} from '../../engine/executors/command-runner.ts';
-import type {
-  CommandParts,
-  Coordinates,
-  Digest,
-  Json,
-  Key,
-  Named,
-  TaskId,
-} from '../../engine/model/key.ts';
+import { commandExecutor } from '../../engine/executors/command-executor.ts';
+import type { ActionInput, ActionInputItem, Hooks } from '../../engine/executors/executor.ts';
+import type { CommandParts, Key, Named, TaskId } from '../../engine/model/key.ts';
+import type { KeptOutput } from '../../engine/model/record.ts';
 import { environmentOf, scratchName } from '../../engine/planning/external-inputs.ts';
-import type { Binding, Invocation, Task } from '../../engine/planning/plan.ts';
-import type { ProjectFile } from '../../engine/planning/project-files.ts';
+import { formatFailure } from '../../engine/process/failure-message.ts';
 import { runProgram } from '../../engine/process/shell.ts';
-import type { CodecKind } from '../../engine/stage.ts';
 import { keptOutput } from '../../engine/store/store.ts';
 import type { InputBlobs } from '../../engine/worker/protocol.ts';
 import { entryOf } from '../../present.ts';
@@ -98,61 +86,60 @@ export class Programs {
     trace: ArchivedTrace,
     inputs: Named<InputBlobs>,
   ): Promise<SandboxedResult> {
-    const { scratch, signal } = this.options;
+    const { scratch, signal, path } = this.options;
     const kept = join(scratch, 'project-files');
     await mkdir(kept, { recursive: true });
-    const given: Record<string, GivenBlobs> = {};
-    const bindings: Record<string, Binding> = {};
+    const given: Record<string, ActionInput> = {};
     for (const [port, input] of Object.entries(task.inputs)) {
       const { items, missing = [] } = entryOf(inputs, port);
-      const held = items.map((item) => ({ ...item, bytes: item.bytes ?? new Uint8Array() }));
       if ('files' in input) {
-        for (const { digest, bytes } of held) await writeFile(join(kept, digest), bytes);
-        const files = held.map(({ task: name, digest }) => fileOf(name, digest, kept));
-        bindings[port] = { arity: 'many', links: [], files };
+        for (const { digest, bytes } of items) await writeFile(join(kept, digest), bytes ?? '');
+        given[port] = { projectFiles: items.map(({ task: name, digest }) => ({ name, digest })) };
         continue;
       }
-      given[port] = { items: held, missing };
-      const at = new Map([...held, ...missing].map((one) => [one.task as string, one.at]));
-      const links = input.links.map(([id, output]) => {
-        return { task: id as TaskId, output, at: at.get(id) as Coordinates };
+      const held = new Map(items.map((item) => [item.task as string, item]));
+      const reasons = new Map(missing.map((item) => [item.task as string, item]));
+      const entries = input.links.flatMap(([id]): readonly ActionInputItem[] => {
+        const item = held.get(id);
+        if (item) return [itemOf(item)];
+        const absent = reasons.get(id);
+        return absent ? [{ task: absent.task, at: absent.at, missing: absent.reason }] : [];
       });
-      bindings[port] = { arity: input.arity, links };
+      given[port] = { arity: input.arity, items: entries };
     }
-    const parts = partsOf(trace);
-    const command = this.invocation(parts.command as CommandParts, parts.outputs);
-    const end = await runInScratch({
-      task: { ...NOBODY, params: task.params as Named<Json>, inputs: bindings, command },
-      command,
-      key: trace.key as Key,
-      inputs: given,
-      blobs: IN_MEMORY,
+    const executor = commandExecutor({
       root: scratch,
-      folder: join(scratch, 'commands'),
+      scratch: join(scratch, 'commands'),
+      path,
       // Nobody else looks into this folder.
       identity: { host: '', pid: 0, exists: () => true },
+      // Outputs of a rerun are compared and not kept: they stay in memory, and all inputs come with their bytes.
+      blobs: {
+        get: async () => undefined,
+        copyTo: async () => false,
+        takeFile: async (file) => keptOutput(await readFile(file)),
+        putStream: gathered,
+      },
+      projectFile: ({ digest }) => join(kept, digest),
       enclose: (argv, attempt) => this.enclose(argv, attempt),
-      signal,
-      log: () => undefined,
-      state: () => undefined,
-      warn: () => undefined,
     });
-    if (end.end === 'stopped') return end;
-    if (end.end === 'failed') {
-      return {
-        end: 'failed',
-        message: printable(end.message.split('\n', 1).join()),
-        infeasible: false,
-      };
-    }
-    if (end.end === 'lost') throw new Error('bug: an input without its bytes');
-    const outputs = Object.entries(end.outputs).map(
-      ([name, { content }]) => [name, content] as const,
-    );
-    return {
-      end: 'done',
-      outputs: new Map(outputs.flatMap(([name, content]) => (content ? [[name, content]] : []))),
+    const action = {
+      key: trace.key as Key,
+      parts: partsOf(trace),
+      // Names of an archive do not become names of folders.
+      ...{ task: 'command' as TaskId, stage: 'command' },
+      inputs: given,
+      files: {},
+      isolate: true,
+      timeout_ms: null,
+      notes: [],
     };
+    const result = await executor.execute(action, SILENT, signal);
+    if (result.status === 'stopped') return { end: 'stopped' };
+    if (result.status === 'done') return { end: 'done', outputs: contentsOf(result.outputs) };
+    const message =
+      result.status === 'failed' ? formatFailure(result.failure) : 'what it reads is not there';
+    return { end: 'failed', message: printable(message.split('\n', 1).join()), infeasible: false };
   }
 
   /** The words of a program behind the walls, which may write the folder of its attempt and nothing else. */
@@ -165,32 +152,6 @@ export class Programs {
     const readable = programFolders(path, home);
     const behind = walls.enclose({ program, args, cwd, readable, writable: [folder] });
     return [behind.program, ...behind.args];
-  }
-
-  /** The invocation that a key tells of. */
-  private invocation(
-    { argv, env, inputs, outputs, lists = [] }: CommandParts,
-    kinds: Named<string>,
-  ): Invocation {
-    const places: Record<string, string | null> = {};
-    const ends: Record<string, string> = {};
-    for (const [port, place] of Object.entries(inputs)) {
-      const [, folder, end] = /^(.*\/)\*(.*)$/s.exec(place ?? '') ?? [];
-      places[port] = folder ?? place;
-      if (end !== undefined) ends[port] = end;
-    }
-    const files = Object.entries(outputs).map(([name, file]) => [
-      name,
-      { file, kind: kinds[name] as CodecKind },
-    ]);
-    const { path } = this.options;
-    const rest = {
-      outputs: Object.fromEntries(files),
-      fingerprints: {},
-      fingerprintWords: {},
-      notes: [],
-    };
-    return { argv, env, path, inputs: places, ends, lists, ...rest };
   }
 
   /** What a tool says of its version here; asked once. */
@@ -237,29 +198,30 @@ function unfitPath(
   );
 }
 
-/** A file of the project, as it was taken from the archive. */
-const fileOf = (name: string, digest: Digest, folder: string): ProjectFile => ({
-  name,
-  digest,
-  path: join(folder, digest),
-  stamp: { size: 0, mtimeMs: 0, ctimeMs: 0, inode: 0 },
-});
+/** An input as an action names it, with its bytes. */
+function itemOf({ task, at, digest, bytes }: InputBlobs['items'][number]): ActionInputItem {
+  const content = bytes ?? new Uint8Array();
+  return { task, at, blob: { digest, bytes: content.length }, content };
+}
 
-/** What a command does not ask of its task. Names of an archive do not become names of folders. */
-const NOBODY: Omit<Task, 'params' | 'inputs' | 'command'> = {
-  id: 'command' as TaskId,
-  stage: 'command',
-  at: {},
-  files: null,
-  work: null,
-  artifacts: {},
-  tools: null,
-  skipsInfeasible: false,
-  infeasible: null,
+/** Outputs with their bytes. */
+const contentsOf = (outputs: Named<KeptOutput>): ReadonlyMap<string, Uint8Array> =>
+  new Map(
+    Object.entries(outputs).flatMap(([name, { content }]) => (content ? [[name, content]] : [])),
+  );
+
+/** Nobody hears what a command says that is run again. */
+const SILENT: Hooks = {
+  begun: () => undefined,
+  progress: () => undefined,
+  log: () => undefined,
+  warn: () => undefined,
+  loadCheckpoint: async () => undefined,
+  saveCheckpoint: async () => undefined,
 };
 
-/** Outputs of a rerun are compared and not kept: they stay in memory, and all inputs come with their bytes. */
-const IN_MEMORY: ScratchWork['blobs'] = {
-  copyTo: async () => false,
-  takeFile: async (path) => keptOutput(await readFile(path)),
-};
+async function gathered(content: AsyncIterable<Uint8Array>): Promise<KeptOutput> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of content) pieces.push(Buffer.from(piece));
+  return keptOutput(Buffer.concat(pieces));
+}

@@ -85,6 +85,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
     const plan = planFor(session.plan, targets);
     if (options.verify) await verifyStore(session.store);
     const forced = forcedIn(plan, targets, options);
+    const display = await openDisplay(plan, options);
     const stop = hearStop();
     const result = await run({
       id: nextRunId(),
@@ -95,7 +96,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
       options,
       pool: new ResourcePool(options.jobs ?? availableParallelism(), session.pipeline.resources),
       stop,
-      display: openDisplay(plan, options),
+      display,
       hear: recorder.hear,
     }).finally(stop.release);
     // Not before the workers are gone: they read the store, too.

@@ -1,17 +1,19 @@
 // run.ts — one run: executed, shown, written down
-import { join } from 'node:path';
-import type { Supersession } from '../../engine/executors/superseded.ts';
+import { join, resolve } from 'node:path';
+import type { LocalMachine } from '../../engine/executors/machine.ts';
+import { openExecutors } from '../../engine/executors/registry.ts';
 import type { Event, Listener } from '../../engine/model/event.ts';
 import { EVENTS_VERSION } from '../../engine/model/event.ts';
 import type { Json, Named, TaskId } from '../../engine/model/key.ts';
 import { instanceOf } from '../../engine/model/process-identity.ts';
 import type { RunStart } from '../../engine/model/record.ts';
+import { searchPath } from '../../engine/planning/external-inputs.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { execute, type RunResult } from '../../engine/scheduler/execute.ts';
 import type { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
+import type { Supersession } from '../../engine/scheduler/superseded.ts';
 import { recordRun } from '../../engine/store/history.ts';
 import { storedBytes } from '../../engine/store/store.ts';
-import { createWorkers } from '../../engine/worker/worker-pool.ts';
 import { checkFolder } from '../session/output-files.ts';
 import { provenanceWriter } from '../session/provenance.ts';
 import {
@@ -71,8 +73,8 @@ export const nextRunId = (): string => newRunId(new Date());
 /** Runs a plan, tells of it and writes it down. */
 export async function run(request: RunRequest): Promise<RunResult> {
   const { id, session, plan, targets, options, pool, stop, display, supersession } = request;
-  const { store, root, cache, pipeline } = session;
-  const workers = createWorkers(workerCommand);
+  const { store, root, pipeline } = session;
+  const executor = openExecutors(machineFor(session, plan));
   const trace =
     options.trace === undefined
       ? undefined
@@ -106,20 +108,20 @@ export async function run(request: RunRequest): Promise<RunResult> {
     for (const warning of pipeline.warnings) listener(warningOf(warning));
     const result = await execute(plan, {
       store,
-      workers,
+      executor,
       listener,
       pool,
       policies: new Map([...pipeline.stages].map(([name, { policy }]) => [name, policy])),
-      keepGoing: options.keepGoing ?? false,
-      forced: request.forced,
-      mirrors: mirrorsOf(options, root, pipeline.mirrors),
-      root,
-      scratch: join(session.cache, 'scratch'),
-      cache,
-      artifacts: artifactsFolder(root),
-      provenance: provenanceWriter({ plan: session.plan, store, run: start }),
-      maker: { run: id, host, versions, machine: machine() },
-      identity,
+      choices: {
+        keepGoing: options.keepGoing ?? false,
+        forced: request.forced,
+        mirrors: mirrorsOf(options, root, pipeline.mirrors),
+      },
+      artifacts: {
+        folder: artifactsFolder(root),
+        provenance: provenanceWriter({ plan: session.plan, store, run: start }),
+      },
+      self: { maker: { run: id, host, versions, machine: machine() }, identity },
       clock: Date.now,
       signal,
       ...(supersession && { supersession }),
@@ -139,8 +141,28 @@ export async function run(request: RunRequest): Promise<RunResult> {
     trace?.close();
     atEnd.delete(endAtOnce);
     signal.removeEventListener('abort', announce);
-    await workers.close();
+    await executor.close();
   }
+}
+
+/** What executors draw on here. */
+function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMachine {
+  const bundles = new Map([...stages.values()].map(({ code }) => [code.digest, code.file]));
+  return {
+    root,
+    cache,
+    scratch: join(cache, 'scratch'),
+    path: searchPath(process.env),
+    identity,
+    blobs: store.blobs,
+    worker: workerCommand,
+    bundle(code) {
+      const file = bundles.get(code);
+      if (file === undefined) throw new Error(`bug: there is no bundle ${code}`);
+      return file;
+    },
+    projectFile: ({ name }) => resolve(root, name),
+  };
 }
 
 /** The first event of a run. */
@@ -170,7 +192,7 @@ function mirrorsOf(
 }
 
 /** What shows a run, for people or programs. */
-export function openDisplay(plan: Plan, { json, quiet }: RunOptions): Display {
+export async function openDisplay(plan: Plan, { json, quiet }: RunOptions): Promise<Display> {
   if (json) return { listener: (event) => tell(JSON.stringify(event)), close: () => undefined };
   const shown = { plan, stream: process.stderr, colors: c, clock: Date.now };
   return createDisplay({ ...shown, quiet: quiet ?? false });

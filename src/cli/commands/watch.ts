@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readPipeline } from '../../engine/config/config.ts';
 import { decodeSource } from '../../engine/config/source-text.ts';
-import { Supersession } from '../../engine/executors/superseded.ts';
 import type { Event } from '../../engine/model/event.ts';
 import { canonicalJson, type Digest, type Key } from '../../engine/model/key.ts';
 import type { Loaded } from '../../engine/planning/load.ts';
@@ -23,6 +22,7 @@ import {
   watchlistOfBroken,
 } from '../../engine/rebuilder/watch.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
+import { Supersession } from '../../engine/scheduler/superseded.ts';
 import type { Store } from '../../engine/store/store.ts';
 import {
   artifactsFolder,
@@ -215,6 +215,7 @@ class Watch {
   /** Starts a run, in the place of one that may still go on. */
   private async begin(loaded: Loaded, plan: Plan): Promise<void> {
     const { options, targets, stop } = this;
+    const opened = await openDisplay(plan, options);
     this.store ??= storeAt(this.place.cache, 'write');
     const { store } = this;
     const session: Session = { ...loaded, root: this.place.root, cache: this.place.cache, store };
@@ -230,7 +231,7 @@ class Watch {
     const { pool } = this.pool;
     const cycle: Cycle = {
       id: nextRunId(),
-      display: openDisplay(plan, options),
+      display: opened,
       supersession: new Supersession(),
       running: new Map(),
       ended: Promise.resolve(),

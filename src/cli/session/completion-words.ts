@@ -70,7 +70,7 @@ async function outputWords(
   const names = stage.command
     ? [...stage.command.outputs.keys()]
     : await recordedOutputs(stage, options);
-  return names.map((name) => `${word}:${name}`);
+  return [...names].sort().map((name) => `${word}:${name}`);
 }
 
 /** The first tasks of a stage: as many as are asked after. */

@@ -1,6 +1,6 @@
 // display.ts — events → what a person sees while a run goes on: live on a terminal, plain lines elsewhere
 import { hostname } from 'node:os';
-import { createLogUpdate } from 'log-update';
+import type { createLogUpdate } from 'log-update';
 import type { Event, Listener, Outcome, Reason } from '../../engine/model/event.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
@@ -116,10 +116,13 @@ function secondsLeft({ seconds, remaining, running }: Progress, now: number): nu
 }
 
 /** Draws events for people. */
-export function createDisplay(options: DisplayOptions): Display {
+export async function createDisplay(options: DisplayOptions): Promise<Display> {
   const { stream, quiet } = options;
   if (quiet) return plainDisplay({ ...options }, () => false);
-  return stream.isTTY ? liveDisplay(options) : plainDisplay(options, () => true);
+  if (!stream.isTTY) return plainDisplay(options, () => true);
+  // Loading this takes as long as loading the rest of the command: only a terminal needs it.
+  const logUpdate = await import('log-update');
+  return liveDisplay(options, logUpdate.createLogUpdate(stream, { showCursor: true }));
 }
 
 // ---- plain lines ----
@@ -243,10 +246,9 @@ function failureText(event: Extract<Event, { event: 'failed' }>, c: Colors): str
 
 // ---- the live display ----
 
-function liveDisplay(options: DisplayOptions): Display {
+function liveDisplay(options: DisplayOptions, update: ReturnType<typeof createLogUpdate>): Display {
   const { plan, stream, colors, clock } = options;
   const progress = newProgress(plan);
-  const update = createLogUpdate(stream, { showCursor: true });
   const start = clock();
   let drawn = 0;
   /** Lines that stay and are not written yet: drawing after each would take longer than what they tell of. */

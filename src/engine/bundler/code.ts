@@ -1,5 +1,5 @@
 // code.ts — a stage's code: one bundle of the module and everything it imports, and its digest
-import { realpathSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 
 import { dirname, join, relative, resolve } from 'node:path';
@@ -191,22 +191,28 @@ async function keep(
   const text = `${Buffer.from(code).toString()}//# sourceMappingURL=${digest}.mjs.map\n`;
   await writeAtomically(file, text);
   // For `why`: the map knows only what tree shaking left of them.
-  const sources = await Promise.all(
-    [...modules].map(async (path) => [relative(root, path), await digests.of(path)] as const),
-  );
+  const sources = [...modules].map((path) => [relative(root, path), digests.of(path)] as const);
   await writeFile(sourcesFile(cache, digest), JSON.stringify(Object.fromEntries(sources)));
   return { digest, file: digestOf(text) };
 }
 
 /** Digests of sources, each read once. */
 class SourceDigests {
-  private readonly known = new Map<string, Promise<Digest>>();
+  private readonly known = new Map<string, Digest>();
 
-  of(path: string): Promise<Digest> {
-    const read = async (): Promise<Digest> => digestOf(await readFile(path).catch(() => ''));
-    const digest = this.known.get(path) ?? read();
+  /** At once: for a thousand small files, waiting takes longer than reading. */
+  of(path: string): Digest {
+    const digest = this.known.get(path) ?? digestOf(contentOf(path));
     this.known.set(path, digest);
     return digest;
+  }
+}
+
+function contentOf(path: string): Uint8Array | string {
+  try {
+    return readFileSync(path);
+  } catch {
+    return '';
   }
 }
 

@@ -4,6 +4,7 @@ import { didYouMean } from '../../hint.ts';
 import { elementAt } from '../../present.ts';
 import type { Place } from '../model/event.ts';
 import type { CodecKind } from '../stage.ts';
+import { FILE_KINDS, kindByName } from './codecs.ts';
 import { kindOf, type Reader } from './diagnostic-collector.ts';
 import { dottedStep, STEP, splitDotted } from './dotted.ts';
 import { checkScratchPath, isWithin } from './input.ts';
@@ -50,9 +51,6 @@ export const REFERENCE = new RegExp(
 
 /** Where the params lie in a scratch folder. */
 export const PARAMS_FILE = 'params.json';
-
-/** What an output may be. */
-export const KINDS: readonly string[] = ['json', 'tensors', 'text', 'bytes'];
 
 /** Reads what makes a stage a command. @param what the stage, in words */
 export function readCommand(
@@ -208,19 +206,11 @@ function readOutput(reader: Reader, name: string, located: Located): OutputFile 
   checkScratchPath(reader, file);
   if (path === PARAMS_FILE) reader.say(`${PARAMS_FILE} is where the params lie`, file.place);
   const kind = fields?.get('kind');
-  if (kind && !KINDS.includes(String(kind.value))) {
-    const hint = didYouMean(String(kind.value), KINDS) ?? `one of ${KINDS.join(', ')}`;
+  if (kind && !FILE_KINDS.includes(String(kind.value))) {
+    const hint = didYouMean(String(kind.value), FILE_KINDS) ?? `one of ${FILE_KINDS.join(', ')}`;
     reader.say(`there is no kind \`${kind.value}\``, kind.place, hint);
   }
   return { file: path, kind: (kind?.value as CodecKind | undefined) ?? kindByName(path) };
-}
-
-/** The kind of an output that names none, by the end of its name. */
-function kindByName(path: string): CodecKind {
-  const end = /\.([^./]+)$/.exec(path)?.[1]?.toLowerCase() ?? '';
-  if (end === 'json') return 'json';
-  if (end === 'safetensors') return 'tensors';
-  return ['txt', 'csv', 'tsv', 'md', 'tex', 'svg', 'html', 'xml'].includes(end) ? 'text' : 'bytes';
 }
 
 /** Whether a word of a command is a path that may lie in the project. */

@@ -3,6 +3,7 @@
 import { didYouMean } from '../../hint.ts';
 import { entryOf } from '../../present.ts';
 import type { Place } from '../model/event.ts';
+import { FAILURE_CAUSES, type FailureCause } from '../model/failure.ts';
 import { kindOf, type Reader } from './diagnostic-collector.ts';
 import type { Located } from './located.ts';
 
@@ -11,11 +12,19 @@ export interface Policy {
   /** What a task takes of each named resource while it runs. */
   readonly resources: ReadonlyMap<string, Amount>;
   /** How often a failed task is tried again, and how long after its first failure; the pause doubles each time. */
-  readonly retries: { readonly times: number; readonly delay_ms: number };
+  readonly retries: Retries;
   /** A task is ended after this time; null for never. */
   readonly timeout_ms: number | null;
   /** A failed task of this stage does not make the run fail. */
   readonly allowFailure: boolean;
+}
+
+/** When a failed task is tried again. */
+export interface Retries {
+  readonly times: number;
+  readonly delay_ms: number;
+  /** Failures of these causes only; absent for all. */
+  readonly on?: ReadonlySet<FailureCause>;
 }
 
 /** So much of a resource, and where that was written. */
@@ -29,7 +38,9 @@ export interface Amount {
 /** The keys of a stage that make up its policy. */
 export const POLICY_KEYS = ['resources', 'retries', 'timeout', 'allow-failure'] as const;
 /** The keys of `retries`. */
-export const RETRIES_KEYS = ['times', 'delay'] as const;
+export const RETRIES_KEYS = ['times', 'delay', 'on'] as const;
+/** What `on` of `retries` may name. */
+export const RETRY_CAUSES = Object.keys(FAILURE_CAUSES) as readonly FailureCause[];
 /** How a time is written, unless it is a number of seconds: 90s, 10m, 2h. */
 export const DURATION_PATTERN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 
@@ -116,7 +127,35 @@ function readRetries(
     return none;
   }
   const delay_ms = delay && readDuration(reader, delay, `\`delay\` of ${what}`);
-  return { times: count, delay_ms: delay_ms ?? DELAY_MS };
+  const on = readCauses(reader, fields?.get('on'), `\`on\` of ${what}`);
+  return { times: count, delay_ms: delay_ms ?? DELAY_MS, ...(on && { on }) };
+}
+
+/** The causes of failures that are tried again: one, or a list of them. */
+function readCauses(
+  reader: Reader,
+  located: Located | undefined,
+  what: string,
+): ReadonlySet<FailureCause> | undefined {
+  if (located === undefined) return undefined;
+  const causes = new Set<FailureCause>();
+  const items = located.items ?? [located];
+  if (items.length === 0) {
+    const hint = 'leave `on` out to try again after any failure';
+    reader.say(`${what} must name at least one cause`, located.place, hint);
+  }
+  for (const { value, place } of items) {
+    const cause = RETRY_CAUSES.find((one) => one === value);
+    if (cause !== undefined) {
+      causes.add(cause);
+      continue;
+    }
+    const meant = typeof value === 'string' ? didYouMean(value, RETRY_CAUSES) : undefined;
+    const hint = meant ?? `causes are ${RETRY_CAUSES.join(', ')}`;
+    const given = typeof value === 'string' ? `\`${value}\`` : JSON.stringify(value);
+    reader.say(`${what}: ${given} is no cause of failure`, place, hint);
+  }
+  return causes;
 }
 
 function readDuration(reader: Reader, located: Located, what: string): number | null {

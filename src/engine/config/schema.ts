@@ -1,11 +1,12 @@
 // schema.ts — pipeline.yaml as a JSON Schema, for editors: written from the very keys that the reader knows
 
 import type { Json, Named } from '../model/key.ts';
-import { COMMAND_KEYS, KINDS, OUTPUT_KEYS } from './command.ts';
+import { FILE_KINDS } from './codecs.ts';
+import { COMMAND_KEYS, OUTPUT_KEYS } from './command.ts';
 import { PIPELINE_KEYS, SIZE_PATTERN, STORE_KEYS } from './config.ts';
 import { INPUT_KEYS } from './input.ts';
 import { PLOT_KEYS, PLOT_KIND_NAMES } from './plots.ts';
-import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS } from './policy.ts';
+import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from './policy.ts';
 import { STAGE_KEYS } from './stage-config.ts';
 
 const DESCRIBED: Named<Json> = {
@@ -136,6 +137,10 @@ const DURATION = {
 const RETRIES_DESCRIBED: Named<Json> = {
   times: { description: 'How often.', type: 'integer', minimum: 0 },
   delay: { description: 'The pause before the first retry; it doubles each time.', ...DURATION },
+  on: {
+    description: 'Try again only after failures of these causes.',
+    anyOf: [{ enum: RETRY_CAUSES }, { type: 'array', minItems: 1, items: { enum: RETRY_CAUSES } }],
+  },
 };
 
 const POLICY_DESCRIBED: Named<Json> = {
@@ -169,7 +174,7 @@ const INPUT_DESCRIBED: Named<Json> = {
 
 const OUTPUT_DESCRIBED: Named<Json> = {
   file: { description: 'Its name in the scratch folder.', type: 'string' },
-  kind: { description: 'What it is; otherwise by the end of its name.', enum: KINDS },
+  kind: { description: 'What it is; otherwise by the end of its name.', enum: FILE_KINDS },
 };
 
 /** The JSON Schema (draft 2020-12) of pipeline.yaml. It says what a stage's own schema does not. */

@@ -1,10 +1,12 @@
 // output-file.ts — a file that a command wrote → an output in the form in which outputs of its kind are kept
 import { readFile } from 'node:fs/promises';
+import type { KeptOutput } from '../model/record.ts';
 import { codecOf } from '../planning/command-module.ts';
 import { type CodecKind, StageError } from '../stage.ts';
-import { type BlobStore, type KeptOutput, keptOutput } from '../store/store.ts';
+import { chunksOf, LARGE_BLOB_BYTES } from '../store/blob-files.ts';
+import { type BlobStore, keptOutput } from '../store/store.ts';
 
-/** Kinds other than bytes are decoded, and so held in memory: a file of one may have no more bytes. */
+/** JSON and tensors are decoded, and so held in memory: a file of theirs may have no more bytes. */
 const DECODED_BYTES_MAX = 2 ** 30;
 
 /** A file that was declared as an output. */
@@ -15,19 +17,53 @@ export interface OutputFile {
 }
 
 /**
- * Takes a file as an output: equal values give equal bytes. Bytes are taken as they are, and may be as large as the disk.
+ * Takes a file as an output: equal values give equal bytes. Bytes and text are taken as they are, and may be as large as
+ * the disk.
  * @throws StageError when it does not hold its kind
  */
 export async function takeOutput(
   { path, kind, size }: OutputFile,
-  blobs: Pick<BlobStore, 'takeFile'>,
+  blobs: Pick<BlobStore, 'takeFile' | 'putStream'>,
 ): Promise<KeptOutput> {
   if (kind === 'bytes') return blobs.takeFile(path);
+  if (kind === 'text' && size >= LARGE_BLOB_BYTES) return blobs.putStream(textIn(path));
   if (size > DECODED_BYTES_MAX) {
     throw new StageError(
-      `it is larger than 1 GiB, which only outputs of kind bytes may be: declare it as \`bytes\``,
+      'it is larger than 1 GiB, which only outputs of kind bytes and text may be: declare it as `bytes`',
     );
   }
   const codec = codecOf(kind);
   return keptOutput(codec.encode(codec.decode(await readFile(path))));
+}
+
+/** What the codec of text looks at to tell other encodings. */
+const SAMPLE_BYTES = 512;
+
+/** The content of a file of text, piece by piece. @throws StageError when it is not UTF-8 */
+async function* textIn(path: string): AsyncGenerator<Uint8Array> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let offset = 0;
+  for await (const chunk of chunksOf(path)) {
+    if (offset === 0) codecOf('text').decode(beginningOf(chunk));
+    decodeNext(decoder, chunk, offset);
+    offset += chunk.length;
+    yield chunk;
+  }
+  decodeNext(decoder, undefined, offset);
+}
+
+/** So much of a chunk as ends with a whole character. */
+function beginningOf(chunk: Uint8Array): Uint8Array {
+  let end = Math.min(SAMPLE_BYTES, chunk.length);
+  while (end > 0 && (chunk[end - 1] ?? 0) >= 0x80) end -= 1;
+  return chunk.subarray(0, end);
+}
+
+function decodeNext(decoder: TextDecoder, chunk: Uint8Array | undefined, offset: number): void {
+  try {
+    decoder.decode(chunk, { stream: chunk !== undefined });
+  } catch {
+    const place = `between bytes ${offset} and ${offset + (chunk?.length ?? 0)}`;
+    throw new StageError(`the text is not UTF-8, ${place}: convert it, or declare it as \`bytes\``);
+  }
 }

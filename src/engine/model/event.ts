@@ -1,4 +1,5 @@
 // event.ts — everything that the engine says, and everything that can be wrong with a pipeline
+import type { FailureCause } from './failure.ts';
 import type { Digest, Json, Key, Named, TaskId } from './key.ts';
 
 /** A place in a text that a person wrote: pipeline.yaml, or a `--set` on the command line. */
@@ -69,6 +70,14 @@ export interface TaskError {
   readonly message: string;
   /** The stage's own stack, mapped to its sources. */
   readonly stack?: string | undefined;
+  /** Why it failed. Absent in what older versions wrote. */
+  readonly cause?: FailureCause;
+  /** The exit code of its process, where that ended by itself. */
+  readonly exit?: number;
+  /** The signal that ended its process. */
+  readonly signal?: string;
+  /** The timeout that it exceeded, in seconds. */
+  readonly timeout?: number;
 }
 
 /** The form of what `--json` prints. Fields and kinds of events are added to it; what is there does not change. */

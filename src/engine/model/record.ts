@@ -19,6 +19,13 @@ export interface Output {
   readonly kind: string;
 }
 
+/** Content and its digest, which was taken once. Without `content` the blob lies in the store already. */
+export interface KeptOutput {
+  readonly digest: Digest;
+  readonly bytes: number;
+  readonly content?: Uint8Array;
+}
+
 /** Who made something, when and with what. Told by `why`, never part of a key. */
 export interface Maker {
   readonly run: string;

@@ -1,5 +1,6 @@
 // stage-host.ts — the near side of a process that loads stage modules and answers for them
 
+import { formatFailure } from '../process/failure-message.ts';
 import type { Declaration, StageFault } from '../worker/declaration.ts';
 import { startWorker, type WorkerCommand, type WorkerProcess } from '../worker/launch.ts';
 import type {
@@ -50,8 +51,8 @@ export class StageHost {
     this.child = startWorker(worker, {
       said: (message) => this.hear(message),
       printed: (line) => this.keep(line),
-      died: (message) => {
-        this.died ??= message;
+      died: (failure) => {
+        this.died ??= formatFailure(failure);
         this.tellDeath(this.died);
       },
     });

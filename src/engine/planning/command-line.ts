@@ -41,7 +41,7 @@ export const listFile = (port: string): string => `${port}.list`;
 
 /** The arguments with params and paths filled in. */
 export function argumentsOf(
-  { argv, outputs }: Invocation,
+  { argv, outputs }: Pick<Invocation, 'argv' | 'outputs'>,
   { params, places, lists }: Fillings,
 ): readonly Argument[] {
   const values = (room: string, path: string): readonly string[] => {

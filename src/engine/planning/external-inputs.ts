@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { plainName } from '../../plain-text.ts';
 import { elementAt, entryOf } from '../../present.ts';
+import { CODECS } from '../config/codecs.ts';
 import { type CommandConfig, looksLikePath, type Word } from '../config/command.ts';
 import type { InputConfig } from '../config/input.ts';
 import type { StageConfig } from '../config/stage-config.ts';
@@ -47,15 +48,6 @@ export async function resolveExternalInputs(
   const problems = [...resolver.problems.values()];
   return problems.length > 0 ? failure(...inReadingOrder(problems)) : success({ ...plan, tasks });
 }
-
-/** Ends of the names of files that inputs from stages become. */
-const ENDS: { readonly [kind in CodecKind]: string } = {
-  json: '.json',
-  tensors: '.safetensors',
-  text: '.txt',
-  files: '.json',
-  bytes: '.bin',
-};
 
 const isList = (arity: Arity): boolean => arity === 'many' || arity === 'partial';
 
@@ -151,7 +143,7 @@ class ExternalInputResolver {
     inputs: Named<Binding>,
   ): Promise<Invocation> {
     const { environment } = this.options;
-    const path = environment.PATH ?? '/usr/local/bin:/usr/bin:/bin';
+    const path = searchPath(environment);
     const env = [...command.env].map(([name, value]) => [name, value ?? environment[name] ?? null]);
     for (const [name, value] of command.env) {
       // Node has decoded it: what was not UTF-8 is lost.
@@ -189,7 +181,7 @@ class ExternalInputResolver {
   private placeOf(port: string, { as, from }: InputConfig, { arity }: Binding): string {
     const named = typeof as?.value === 'string' ? as.value : undefined;
     if (isList(arity)) return `${named ?? port}/`;
-    return named ?? `${port}${ENDS[this.kindOf(elementAt(from, 0))]}`;
+    return named ?? `${port}${CODECS[this.kindOf(elementAt(from, 0))].ending}`;
   }
 
   private endsOf(stage: StageConfig, inputs: Named<Binding>): Named<string> {
@@ -197,7 +189,7 @@ class ExternalInputResolver {
       ([port, { files }]) => files === null && isList(entryOf(inputs, port).arity),
     );
     return Object.fromEntries(
-      lists.map(([port, { from }]) => [port, ENDS[this.kindOf(elementAt(from, 0))]]),
+      lists.map(([port, { from }]) => [port, CODECS[this.kindOf(elementAt(from, 0))].ending]),
     );
   }
 
@@ -321,6 +313,10 @@ class ExternalInputResolver {
     return notes;
   }
 }
+
+/** Where programs of commands are looked for. */
+export const searchPath = ({ PATH }: { readonly PATH?: string | undefined }): string =>
+  PATH ?? '/usr/local/bin:/usr/bin:/bin';
 
 /** Where a file of the project lies in a scratch folder: under its own name, or below the port's when it is outside. */
 export const scratchName = (port: string, name: string): string =>

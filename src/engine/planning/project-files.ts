@@ -178,7 +178,7 @@ export async function changedFiles(files: readonly ProjectFile[]): Promise<reado
 
 /** The contents of files, as a module takes them: items of a list whose only coordinate is the name. */
 export async function readProjectFiles(
-  files: readonly ProjectFile[],
+  files: readonly Pick<ProjectFile, 'name' | 'path' | 'digest'>[],
 ): Promise<readonly FileItem[]> {
   const items: FileItem[] = [];
   for (const { name, path, digest } of files) {

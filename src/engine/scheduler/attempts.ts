@@ -1,61 +1,67 @@
-// attempts.ts — how one action gets its attempts: a slot, resources, the lease, and another try
+// attempts.ts — gives an action its attempts: a slot, resources, the lease, and another try
 
-import type { Policy } from '../config/policy.ts';
-import type { ActionRunner, AttemptResult } from '../executors/action-runner.ts';
-import type { InputStaging } from '../executors/input-staging.ts';
 import { briefKey, debug } from '../model/debug-log.ts';
-import type { Listener, Reason, TaskError } from '../model/event.ts';
+import type { Reason } from '../model/event.ts';
+import type { Failure } from '../model/failure.ts';
 import type { Digest, TaskId } from '../model/key.ts';
 import type { ActionRecord, Lease } from '../model/record.ts';
-import type { Plan, Task } from '../planning/plan.ts';
+import type { Task } from '../planning/plan.ts';
 import { urgencies } from '../planning/visit-order.ts';
+import { taskErrorOf } from '../process/failure-message.ts';
 import { type Action, decide } from '../rebuilder/action.ts';
-import { StageError } from '../stage.ts';
 import type { Leases } from '../store/leases.ts';
-import type { Store } from '../store/store.ts';
+import type { ActionRunner, Attempt } from './action-runner.ts';
 import type { ResourcePool, ResourceRequest } from './resource-pool.ts';
+import type { RunContext } from './run-context.ts';
+import type { RunControl } from './run-control.ts';
 
-/** What attempts need. */
-export interface AttemptsOptions {
-  readonly plan: Plan;
-  readonly store: Store;
+/** What attempts take. */
+export interface AttemptsParts {
   readonly pool: ResourcePool;
   readonly leases: Leases;
   readonly runner: ActionRunner;
-  readonly staging: InputStaging;
-  /** This run, as those are told that wait for something in it. */
-  readonly self: { readonly run: string; readonly host: string; readonly pid: number };
-  readonly listener: Listener;
-  readonly policies: { get(stage: string): Policy | undefined };
-  readonly clock: () => number;
-  /** Whether whatever does not run now is left. */
-  readonly ending: () => boolean;
-  /** Whether nothing new may start. */
-  readonly stopping: () => boolean;
+  readonly control: RunControl;
 }
+
+/** What was tried of one action so far. */
+export interface AttemptHistory {
+  readonly reason: Reason;
+  /** Whether a result that another process made will do. */
+  acceptCached: boolean;
+  failures: number;
+  lastFailure: Attempt | undefined;
+}
+
+/** The history of an action that was not tried yet. */
+export const untried = (reason: Reason): AttemptHistory => ({
+  reason,
+  acceptCached: reason.kind !== 'forced',
+  failures: 0,
+  lastFailure: undefined,
+});
 
 /** What came of an action's attempts. */
 export type AttemptsEnd =
-  | { readonly kind: 'tried'; readonly tried: Exclude<AttemptResult, { end: 'lost' }> }
-  /** It cannot run: what it reads was lost, and these tasks could not be made again. */
-  | { readonly kind: 'blocked'; readonly by: readonly TaskId[] }
-  /** It did not run: the run ends. */
-  | { readonly kind: 'skipped' }
+  | { readonly kind: 'ran'; readonly attempt: Attempt }
   /** Another process has made it. */
-  | { readonly kind: 'hit'; readonly trace: ActionRecord };
+  | { readonly kind: 'cached'; readonly record: ActionRecord }
+  /** The store has lost blobs that it reads. */
+  | { readonly kind: 'lost-inputs'; readonly digests: readonly Digest[] }
+  /** It did not run: the run ends. */
+  | { readonly kind: 'skipped' };
 
-/** What one turn came to. */
+/** What one turn in a slot came to. */
 type Turn =
   | AttemptsEnd
   /** Another process is making the action. */
-  | { readonly kind: 'held'; readonly by: Lease }
-  /** The store has lost blobs that the action reads. */
-  | { readonly kind: 'lost'; readonly digests: readonly Digest[] };
+  | { readonly kind: 'leased'; readonly by: Lease };
 
-/** An action whose inputs are there, and are not found, is given up after so many attempts. */
-const LOOKS_MAX = 3;
 /** How often a pause before a retry looks whether the run was stopped. */
 const PAUSE_LOOK_MS = 100;
+
+/** Whether a failure only says that the action is infeasible, which its stage allows. */
+export const isInfeasible = (task: Task, failure: Failure): boolean =>
+  task.skipsInfeasible && 'infeasible' in failure && failure.infeasible === true;
 
 /** Gives actions their attempts. */
 export class Attempts {
@@ -63,132 +69,95 @@ export class Attempts {
   private ranking: Promise<ReadonlyMap<TaskId, number>> | undefined;
   /** Actions that wait for a slot or hold one. */
   private inFlight = 0;
-  private readonly options: AttemptsOptions;
+  private readonly context: RunContext;
+  private readonly parts: AttemptsParts;
 
-  constructor(options: AttemptsOptions) {
-    this.options = options;
+  constructor(context: RunContext, parts: AttemptsParts) {
+    this.context = context;
+    this.parts = parts;
   }
 
-  /** Takes attempts in a slot until there is a result, or an end to it. Between them it holds none. */
-  async take(action: Action, reason: Reason): Promise<AttemptsEnd> {
+  /** Tries an action until there is a result, or an end to it. Between attempts it holds no slot. */
+  async take(action: Action, history: AttemptHistory): Promise<AttemptsEnd> {
     this.inFlight += 1;
     try {
-      return await this.untilEnd(action, reason);
+      return await this.untilEnd(action, history);
     } finally {
       this.inFlight -= 1;
     }
   }
 
-  private async untilEnd(action: Action, reason: Reason): Promise<AttemptsEnd> {
-    const { pool, leases, ending } = this.options;
+  private async untilEnd(action: Action, history: AttemptHistory): Promise<AttemptsEnd> {
+    const { pool, leases, control } = this.parts;
     const { task, key } = action;
     const request = await this.requestOf(task);
-    let acceptCached = reason.kind !== 'forced';
-    let failed: AttemptsEnd | undefined;
-    let looks = 0;
-    for (let failures = 0; ; ) {
-      const turn = await pool.withSlot(request, (slot) =>
-        this.turn(action, reason, acceptCached, slot),
-      );
-      if (turn.kind === 'held') {
-        acceptCached = true;
-        if (await leases.wait(key, task.id, turn.by, ending)) continue;
+    const isEnding = (): boolean => control.isEnding;
+    for (;;) {
+      const turn = await pool.withSlot(request, (slot) => this.turn(action, history, slot));
+      if (turn.kind === 'leased') {
+        history.acceptCached = true;
+        if (await leases.wait(key, task.id, turn.by, isEnding)) continue;
         return { kind: 'skipped' };
       }
-      if (turn.kind === 'lost') {
-        looks += 1;
-        const end = await this.restore(task, turn.digests, looks);
-        if (end) return end;
-        continue;
-      }
-      if (turn.kind === 'tried' && turn.tried.end === 'failed') {
-        failures += 1;
-        failed = turn;
-        if (await this.pauseToRetry(task, turn.tried.error, failures)) continue;
+      if (turn.kind === 'ran' && turn.attempt.result.status === 'failed') {
+        history.lastFailure = turn.attempt;
+        const { failure } = turn.attempt.result;
+        if (isInfeasible(task, failure)) return turn;
+        history.failures += 1;
+        if (await this.pauseToRetry(task, failure, history.failures)) continue;
       }
       // A run that ends before the next try leaves the failure of the last.
-      return turn.kind === 'skipped' ? (failed ?? turn) : turn;
+      const { lastFailure } = history;
+      return turn.kind === 'skipped' && lastFailure ? { kind: 'ran', attempt: lastFailure } : turn;
     }
   }
 
-  /** One turn in a slot. @param acceptCached whether a result of another process will do */
+  /** One turn in a slot. */
   private async turn(
     action: Action,
-    reason: Reason,
-    acceptCached: boolean,
+    { reason, acceptCached }: AttemptHistory,
     slot: number,
   ): Promise<Turn> {
-    const { leases, store, runner, stopping } = this.options;
-    if (stopping()) return { kind: 'skipped' };
+    const { leases, runner, control } = this.parts;
+    if (!control.mayStart) return { kind: 'skipped' };
     const by = leases.take(action.key, action.task.id);
-    if (by) return { kind: 'held', by };
+    if (by) return { kind: 'leased', by };
     // Another process may have finished between our look and our lease.
-    const verdict = await decide(action, store, !acceptCached);
-    if (verdict.hit) return { kind: 'hit', trace: verdict.trace };
-    const now = acceptCached ? verdict.reason : reason;
+    const verdict = await decide(action, this.context.store, !acceptCached);
+    if (verdict.hit) return { kind: 'cached', record: verdict.trace };
     debug?.('attempt', `${action.task.id} ${briefKey(action.key)} begins in slot ${slot}`);
-    const tried = await runner.try(action, now, slot);
-    debug?.('attempt', `${action.task.id} ${briefKey(action.key)} ends: ${tried.end}`);
-    if (tried.end === 'lost') return { kind: 'lost', digests: tried.digests };
-    return { kind: 'tried', tried };
+    const attempt = await runner.run(action, acceptCached ? verdict.reason : reason, slot);
+    const { result } = attempt;
+    debug?.('attempt', `${action.task.id} ${briefKey(action.key)} ends: ${result.status}`);
+    if (result.status === 'lost-inputs') return { kind: 'lost-inputs', digests: result.digests };
+    return { kind: 'ran', attempt };
   }
 
-  /**
-   * Waits, in no slot and with no resource, until what the task reads is made again. Gives the end of its attempts where that
-   * cannot be.
-   */
-  private async restore(
-    task: Task,
-    digests: readonly Digest[],
-    looks: number,
-  ): Promise<AttemptsEnd | undefined> {
-    const { staging, listener, self } = this.options;
-    const fail = (message: string): AttemptsEnd => ({
-      kind: 'tried',
-      tried: { end: 'failed', error: { message } },
-    });
-    if (looks > LOOKS_MAX) {
-      const which = digests.map((digest) => digest.slice(0, 12)).join(', ');
-      return fail(`blobs that it reads cannot be read back from the store: ${which}`);
-    }
-    const { run, host, pid } = self;
-    for (const maker of staging.makersOf(task, digests).keys()) {
-      const by = { task: maker, host, pid };
-      listener({ event: 'waiting', task: task.id, for: run, by });
-    }
-    try {
-      const by = await staging.restore(task, digests);
-      return by.length > 0 ? { kind: 'blocked', by } : undefined;
-    } catch (error) {
-      if (error instanceof StageError) return fail(error.message);
-      throw error;
-    }
-  }
-
-  /** Waits before another try, where the stage's policy has one left: each time twice as long. */
-  private async pauseToRetry(task: Task, error: TaskError, failures: number): Promise<boolean> {
-    const { policies, listener, clock, ending } = this.options;
-    const { times, delay_ms } = policies.get(task.stage)?.retries ?? { times: 0, delay_ms: 0 };
-    if (failures > times || ending()) return false;
-    const pause_ms = delay_ms * 2 ** (failures - 1);
-    const after = { attempt: failures, of: times, pause: pause_ms / 1000 };
-    listener({ event: 'retrying', task: task.id, error, ...after });
+  /** Waits before another try, where the stage's policy has one left for this failure: each time twice as long. */
+  private async pauseToRetry(task: Task, failure: Failure, failures: number): Promise<boolean> {
+    const { policies, listener, clock } = this.context;
+    const { control } = this.parts;
+    const retries = policies.get(task.stage)?.retries;
+    if (retries === undefined || failures > retries.times || control.isEnding) return false;
+    if (retries.on && !retries.on.has(failure.cause)) return false;
+    const pause_ms = retries.delay_ms * 2 ** (failures - 1);
+    const after = { attempt: failures, of: retries.times, pause: pause_ms / 1000 };
+    listener({ event: 'retrying', task: task.id, error: taskErrorOf(failure), ...after });
     const until = clock() + pause_ms;
-    while (!ending() && clock() < until) {
+    while (!control.isEnding && clock() < until) {
       const look = Math.min(PAUSE_LOOK_MS, until - clock());
       await new Promise((resolve) => setTimeout(resolve, look));
     }
-    return !ending();
+    return !control.isEnding;
   }
 
   /** What a task takes while it runs, and how urgent it is. */
   private async requestOf(task: Task): Promise<ResourceRequest> {
-    const { policies, pool } = this.options;
-    const amounts = [...(policies.get(task.stage)?.resources ?? [])].map(
+    const amounts = [...(this.context.policies.get(task.stage)?.resources ?? [])].map(
       ([name, { amount }]) => [name, amount] as const,
     );
     // The store is asked only when there may be a choice.
-    const isAlone = this.inFlight <= (amounts.length > 0 ? 1 : pool.count);
+    const isAlone = this.inFlight <= (amounts.length > 0 ? 1 : this.parts.pool.count);
     if (!isAlone) await this.rankTasks();
     return {
       resources: Object.fromEntries(amounts),
@@ -202,7 +171,7 @@ export class Attempts {
   }
 
   private async rank(): Promise<ReadonlyMap<TaskId, number>> {
-    const { plan, store } = this.options;
+    const { plan, store } = this.context;
     const seconds = new Map<TaskId, number>();
     for (const [id, key] of await store.actions.latest(plan.tasks.keys())) {
       const record = await store.actions.get(key);

@@ -1,23 +1,10 @@
 // hits.ts — tasks whose results were found in the store: told when it is sure that their bytes can be read
 import { entryOf } from '../../present.ts';
-import type { Listener } from '../model/event.ts';
 import type { TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
-import type { Store } from '../store/store.ts';
+import type { RunContext } from './run-context.ts';
 import type { RunState } from './run-state.ts';
-
-/** What hits need. */
-export interface HitOptions {
-  readonly plan: Plan;
-  readonly store: Store;
-  readonly listener: Listener;
-  readonly state: RunState;
-  /** Runs a task again whose outputs are lost. */
-  rebuild(task: Task, lost: readonly string[]): void;
-  /** Hears of an error that is no task's own. */
-  onError(error: unknown): void;
-}
 
 /** A blob that is larger is verified by the worker that reads it, and not beforehand. */
 const VERIFIED_BYTES_MAX = 64 * 2 ** 20;
@@ -26,6 +13,9 @@ interface Hit {
   readonly task: Task;
   readonly trace: ActionRecord;
 }
+
+/** Tasks whose results were found and cannot be read, with the outputs that are lost. */
+export type LostHits = ReadonlyMap<Task, readonly string[]>;
 
 /** An output, and the task that reads it. */
 interface Read {
@@ -44,12 +34,13 @@ export class Hits {
   /** Those that are being verified now. */
   private verifying: ReadonlyMap<TaskId, Hit> = new Map();
   private readonly withdrawn = new Set<TaskId>();
-  private telling = Promise.resolve();
-  private due = false;
-  private readonly options: HitOptions;
+  private telling: Promise<unknown> = Promise.resolve();
+  private readonly context: RunContext;
+  private readonly state: RunState;
 
-  constructor(options: HitOptions) {
-    this.options = options;
+  constructor(context: RunContext, state: RunState) {
+    this.context = context;
+    this.state = state;
   }
 
   /** Whether some have not been told. */
@@ -59,10 +50,6 @@ export class Hits {
 
   add(task: Task, trace: ActionRecord): void {
     this.pending.set(task.id, { task, trace });
-    if (this.due) return;
-    this.due = true;
-    // Whatever can be decided without running anything is decided by then.
-    setImmediate(() => this.tell().catch(this.options.onError));
   }
 
   /** A task takes the result of another, whose bytes are read in its name, too. */
@@ -78,15 +65,16 @@ export class Hits {
     if (this.verifying.has(task.id)) this.withdrawn.add(task.id);
   }
 
-  /** Tells every hit whose bytes are there, and has the others made again. */
-  tell(): Promise<void> {
-    this.due = false;
-    this.telling = this.telling.then(() => this.tellNow());
-    return this.telling;
+  /** Tells every hit whose bytes are there. Gives the others, to be made again, with the outputs that they lost. */
+  tell(): Promise<LostHits> {
+    const told = this.telling.then(() => this.tellNow());
+    this.telling = told;
+    return told;
   }
 
-  private async tellNow(): Promise<void> {
-    const { plan, state, listener, rebuild } = this.options;
+  private async tellNow(): Promise<LostHits> {
+    const { plan, listener } = this.context;
+    const { state } = this;
     const isOpen = plan.tasks.size > state.outcomes.size + this.pending.size;
     const hits = [...this.pending.values()];
     this.verifying = new Map(this.pending);
@@ -99,13 +87,13 @@ export class Hits {
       if (damaged.length > 0) lost.set(hit.task, damaged);
     }
     this.verifying = new Map();
-    for (const [task, outputs] of lost) rebuild(task, outputs);
     for (const { task, trace } of hits) {
       if (lost.has(task) || this.withdrawn.has(task.id)) continue;
       if (state.outcomes.get(task.id) === 'reused') continue;
       listener({ event: 'reused', task: task.id, key: trace.key });
       state.end(task, 'reused');
     }
+    return lost;
   }
 
   /** Outputs that a task which has no outcome yet may read, and that cannot be read. */
@@ -113,7 +101,8 @@ export class Hits {
     { task, trace }: Hit,
     lost: ReadonlyMap<Task, unknown>,
   ): Promise<readonly string[]> {
-    const { plan, store, state } = this.options;
+    const { plan, store } = this.context;
+    const { state } = this;
     this.reads ??= readsOf(plan);
     const isTold = (by: TaskId): boolean => {
       const hit = this.pending.get(by) ?? this.verifying.get(by);

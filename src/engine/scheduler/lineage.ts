@@ -10,6 +10,8 @@ import type { RunState } from './run-state.ts';
  */
 export class Lineages {
   private known = new Map<TaskId, Digest>();
+  /** How many tasks had been made again when `known` was last empty. */
+  private rebuilds = 0;
   private readonly plan: Plan;
   private readonly state: RunState;
 
@@ -19,6 +21,9 @@ export class Lineages {
   }
 
   of(task: Task): Digest {
+    // What is made from a task that was made again has another provenance.
+    if (this.rebuilds !== this.state.rebuilds) this.known = new Map();
+    this.rebuilds = this.state.rebuilds;
     // Not by recursion: plans may be thousands of tasks deep.
     const path = [task];
     for (let one = path.at(-1); one !== undefined; one = path.at(-1)) {
@@ -30,11 +35,6 @@ export class Lineages {
       for (const id of missing) path.push(this.plan.tasks.get(id) as Task);
     }
     return this.known.get(task.id) as Digest;
-  }
-
-  /** To be called when a task was made again. */
-  forget(): void {
-    this.known = new Map();
   }
 
   private digestOf(task: Task): Digest {

@@ -1,15 +1,14 @@
 // publisher.ts — artifacts of the tasks of a run, put where people look for them, with their provenance
 import { entryOf } from '../../present.ts';
 import { type ArtifactFolder, openArtifacts } from '../artifacts/artifact.ts';
-import type { InputStaging } from '../executors/input-staging.ts';
-import type { Listener, Outcome } from '../model/event.ts';
+import type { Outcome } from '../model/event.ts';
 import type { TaskId } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
 import type { ActionRecord } from '../model/record.ts';
-import type { Plan, Task } from '../planning/plan.ts';
-import { StageError } from '../stage.ts';
-import type { Store } from '../store/store.ts';
+import type { Task } from '../planning/plan.ts';
+import { type ActionMaker, OtherBytesError } from './action-maker.ts';
 import { Lineages } from './lineage.ts';
+import type { RunContext } from './run-context.ts';
 import type { RunState } from './run-state.ts';
 
 /** What became of the tasks of a run. */
@@ -28,52 +27,50 @@ export interface ProvenanceWriter {
   render(task: Task, known: KnownTasks): Promise<ReadonlyMap<string, string>>;
 }
 
-/** What publishing needs. */
-export interface PublisherOptions {
-  readonly plan: Plan;
-  readonly store: Store;
-  readonly listener: Listener;
+/** What publishing takes. */
+export interface PublisherParts {
   readonly state: RunState;
-  readonly staging: InputStaging;
-  readonly provenance: ProvenanceWriter;
+  readonly maker: ActionMaker;
   /** Folder for artifacts. */
-  readonly artifacts: string;
+  readonly folder: string;
+  readonly provenance: ProvenanceWriter;
   readonly identity: Identity;
-  readonly clock: () => number;
 }
 
 /** Publishes the artifacts of one run. */
 export class Publisher {
   private readonly folder: ArtifactFolder;
   private readonly lineages: Lineages;
-  private readonly options: PublisherOptions;
-  private isStale = false;
+  private readonly context: RunContext;
+  private readonly parts: PublisherParts;
 
-  constructor(options: PublisherOptions) {
-    const { artifacts, identity, clock, plan, state } = options;
-    this.options = options;
-    this.folder = openArtifacts(artifacts, identity, clock);
-    this.lineages = new Lineages(plan, state);
+  constructor(context: RunContext, parts: PublisherParts) {
+    this.context = context;
+    this.parts = parts;
+    this.folder = openArtifacts(parts.folder, parts.identity, context.clock);
+    this.lineages = new Lineages(context.plan, parts.state);
   }
 
   /** Puts out the artifacts of a task, if it is made and has any. */
   async publish(task: Task): Promise<void> {
-    const { listener, state } = this.options;
+    const { listener } = this.context;
+    const { state } = this.parts;
     const trace = state.traces.get(task.id);
     if (trace === undefined || Object.keys(task.artifacts).length === 0) return;
     try {
       await this.put(task, trace);
     } catch (error) {
-      if (!(error instanceof StageError)) throw error;
+      if (!(error instanceof OtherBytesError)) throw error;
       // It was made again, and gave other bytes: these are what is known of it now.
       listener({ event: 'warning', task: task.id, message: error.message });
       if (state.traces.get(task.id) !== trace) await this.publish(task);
     }
   }
 
-  /** @throws StageError when bytes that are lost came out otherwise */
+  /** @throws OtherBytesError when bytes that are lost came out otherwise */
   private async put(task: Task, trace: ActionRecord): Promise<void> {
-    const { listener, store, provenance, state, staging } = this.options;
+    const { listener, store } = this.context;
+    const { provenance, state, maker } = this.parts;
     const { own: companions, obsolete } = provenance.pathsOf(task);
     const changes = await this.folder.publish({
       artifacts: Object.entries(task.artifacts).map(([output, path]) => {
@@ -83,24 +80,18 @@ export class Publisher {
       lineage: this.lineages.of(task),
       ...{ companions, obsolete },
       render: () => provenance.render(task, state),
-      ensure: (digest) => staging.ensure(task.id, digest),
+      ensure: (digest) => maker.ensure(task.id, digest),
       read: (digest) => store.blobs.get(digest),
       copyTo: (digest, path) => store.blobs.copyTo(digest, path),
     });
     for (const change of changes) listener({ event: 'artifact', task: task.id, ...change });
   }
 
-  /** A task was made again on account of lost bytes: what is made from it has another provenance from now on. */
-  rebuilt(): void {
-    this.lineages.forget();
-    this.isStale = true;
-  }
-
   /** Puts out again what was put out before a task was made again. */
   async again(): Promise<void> {
-    if (!this.isStale) return;
-    const { plan, state } = this.options;
-    const made = [...plan.tasks.values()].filter(({ id }) => state.traces.has(id));
+    const { state } = this.parts;
+    if (state.rebuilds === 0) return;
+    const made = [...this.context.plan.tasks.values()].filter(({ id }) => state.traces.has(id));
     await Promise.all(made.map((task) => this.publish(task)));
   }
 }

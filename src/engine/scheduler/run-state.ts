@@ -1,17 +1,13 @@
 // run-state.ts — what became of each task of a run, and what is said of it
 
-import type { Policy } from '../config/policy.ts';
-import type { Listener, Outcome, Tally, TaskError } from '../model/event.ts';
+import type { Outcome, Tally } from '../model/event.ts';
+import type { Failure } from '../model/failure.ts';
 import type { Key, TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Task } from '../planning/plan.ts';
+import { taskErrorOf } from '../process/failure-message.ts';
 import { type MissingOutput, skipReason } from '../rebuilder/missing-output.ts';
-
-/** What a state needs. */
-export interface RunStateOptions {
-  readonly listener: Listener;
-  readonly policies: { get(stage: string): Policy | undefined };
-}
+import type { RunContext } from './run-context.ts';
 
 /** The outcomes of a run. */
 export class RunState {
@@ -25,10 +21,14 @@ export class RunState {
   readonly resumable = new Set<TaskId>();
   /** Whether a task failed that must not. */
   failed = false;
-  private readonly options: RunStateOptions;
+  /** How many tasks ran, whatever came of it. */
+  ran = 0;
+  /** How often a task was made again: what is made from it has another provenance from then on. */
+  rebuilds = 0;
+  private readonly context: RunContext;
 
-  constructor(options: RunStateOptions) {
-    this.options = options;
+  constructor(context: RunContext) {
+    this.context = context;
   }
 
   /** Notes how a task ended, without a word. */
@@ -37,12 +37,19 @@ export class RunState {
     if (outcome === 'failed' && !this.missing.get(task.id)?.allowed) this.failed = true;
   }
 
+  /** Notes that a task was made again, as its bytes were lost. */
+  rebuilt(task: Task, record: ActionRecord): void {
+    this.traces.set(task.id, record);
+    this.rebuilds += 1;
+  }
+
   /** Says that a task failed. */
-  fail(task: Task, error: TaskError): void {
+  fail(task: Task, failure: Failure): void {
+    const error = taskErrorOf(failure);
     const { message } = error;
-    const allowed = this.options.policies.get(task.stage)?.allowFailure && { allowed: true };
+    const allowed = this.context.policies.get(task.stage)?.allowFailure && { allowed: true };
     const told = { event: 'failed', task: task.id, error, params: task.params } as const;
-    this.options.listener({ ...told, ...allowed });
+    this.context.listener({ ...told, ...allowed });
     this.missing.set(task.id, { kind: 'failed', message, because: task.id, ...allowed });
     this.end(task, 'failed');
   }
@@ -50,7 +57,7 @@ export class RunState {
   /** Says that a task was stopped. @param checkpoint whether the store has a checkpoint of it */
   interrupt(task: Task, checkpoint: boolean): void {
     if (checkpoint) this.resumable.add(task.id);
-    this.options.listener({ event: 'interrupted', task: task.id, checkpoint });
+    this.context.listener({ event: 'interrupted', task: task.id, checkpoint });
     this.end(task, 'interrupted');
   }
 
@@ -60,7 +67,7 @@ export class RunState {
     const missingOutput = skipReason(broken, this.missing);
     if (missingOutput) this.missing.set(task.id, missingOutput);
     const because = missingOutput && { because: missingOutput.because };
-    this.options.listener({ event: 'skipped', task: task.id, ...because });
+    this.context.listener({ event: 'skipped', task: task.id, ...because });
   }
 
   /** Leaves out a task that cannot be done, by itself or for what it needs. @param known nothing ran to find it out */
@@ -69,7 +76,7 @@ export class RunState {
     this.missing.set(task.id, missingOutput);
     this.end(task, 'infeasible');
     const told = { event: 'infeasible', task: task.id, message, known } as const;
-    this.options.listener(because === task.id ? told : { ...told, because });
+    this.context.listener(because === task.id ? told : { ...told, because });
   }
 
   /** Whether nothing failed or was skipped, but for what `allow-failure` allows. */

@@ -2,16 +2,16 @@
 
 import { type Digest, digestOf, type Key, type TaskId } from '../model/key.ts';
 import type { LeaseHolder } from '../model/process-identity.ts';
-import type { ActionRecord, Lease, RunRecord, RunStart, TaskLog } from '../model/record.ts';
+import type {
+  ActionRecord,
+  KeptOutput,
+  Lease,
+  RunRecord,
+  RunStart,
+  TaskLog,
+} from '../model/record.ts';
 import type { BlobFiles } from './blob-files.ts';
 import type { Journal, RunNotes } from './journal.ts';
-
-/** Content and its digest, which was taken once. Without `content` the blob lies in the store already. */
-export interface KeptOutput {
-  readonly digest: Digest;
-  readonly bytes: number;
-  readonly content?: Uint8Array;
-}
 
 /** Bytes to keep. The one place where the digest of content in memory is taken on its way to the store. */
 export const keptOutput = (content: Uint8Array): KeptOutput => ({

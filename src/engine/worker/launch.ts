@@ -1,8 +1,10 @@
 // launch.ts — the near side of one worker process: its start, its pipes, its last words
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import type { Failure } from '../model/failure.ts';
 import { frameOf, frameReader } from '../process/frame.ts';
 import { lineReader } from '../process/lines.ts';
+import { causeOf, watchOutOfMemory } from '../process/out-of-memory.ts';
 import { killProgram } from '../process/processes.ts';
 import { newNonce, ownEnvironment, supervise, unsupervise } from '../process/supervisor.ts';
 import { PIPES, type WorkerMessage, type WorkerRequest } from './protocol.ts';
@@ -26,17 +28,19 @@ export interface WorkerProcessCallbacks {
   said(message: WorkerMessage): void;
   /** Native code printed something, past the stage's own streams. */
   printed(line: string): void;
-  /** It ended without a word: how, in words. */
-  died(message: string): void;
+  /** It ended without a word. */
+  died(failure: Failure): void;
 }
 
-/** Of what a dying process printed, so many lines are looked through, and told. */
-const LAST_WORDS_KEPT = 64;
-const LAST_WORDS_LINES = 8;
+/** So many of the last lines of a process are kept: V8 prints much after it tells why it gives up. */
+const LAST_LINES_KEPT = 64;
 /** What a dead process had printed may be held back by a child of its own, for no longer than this. */
 const CLOSE_GRACE_MS = 500;
 
-const DAMAGED = `what the worker says cannot be read: does the stage write to file descriptor ${PIPES.answers}?`;
+const DAMAGED: Failure = {
+  cause: 'stage',
+  message: `what the worker says cannot be read: does the stage write to file descriptor ${PIPES.answers}?`,
+};
 
 /**
  * Starts a worker process, in a session of its own. It ends by itself when this one does, however that ends, and what its
@@ -67,20 +71,24 @@ export function startWorker(
   (pipes[PIPES.answers] as Readable)
     .on('data', frameReader<WorkerMessage>(callbacks.said, damaged))
     .on('error', () => undefined);
-  const lastWords = collectWords(child, callbacks.printed);
+  const killedForMemory = watchOutOfMemory();
+  const lastLines = collectLines(child, callbacks.printed);
   const gone = new Promise<void>((resolve) => {
     let isOver = false;
-    const end = (message: string): void => {
+    const end = (failure: Failure): void => {
       if (isOver) return;
       isOver = true;
-      callbacks.died(message);
+      callbacks.died(failure);
       resolve();
     };
-    child.once('error', (error) => end(`the worker could not be started: ${error.message}`));
+    child.once('error', ({ message }) =>
+      end({ cause: 'infrastructure', message: `the worker could not be started: ${message}` }),
+    );
     child.once('exit', (code, signal) => {
       if (mark) void killProgram(mark).then(() => unsupervise(mark));
       const told = (): void => {
-        end(isDamaged ? DAMAGED : deathWords(code, signal, lastWords()));
+        const ended = { argv: null, code, signal, last: lastLines() };
+        end(isDamaged ? DAMAGED : { cause: causeOf(ended, killedForMemory), process: ended });
         // A process that it left behind may hold the other ends: that must not keep this one alive.
         for (const pipe of child.stdio) pipe?.destroy();
       };
@@ -100,14 +108,17 @@ export function startWorker(
 }
 
 /** Passes on, line by line, what the process prints, and keeps the end of it. */
-function collectWords(child: ChildProcess, printed: (line: string) => void): () => string {
+function collectLines(
+  child: ChildProcess,
+  printed: (line: string) => void,
+): () => readonly string[] {
   const tail: string[] = [];
   const readers = [child.stdout, child.stderr].map((stream) => {
     const reader = lineReader({
       line(line) {
         if (line.trim() === '') return;
         tail.push(line);
-        if (tail.length > LAST_WORDS_KEPT) tail.shift();
+        if (tail.length > LAST_LINES_KEPT) tail.shift();
         printed(line);
       },
     });
@@ -116,32 +127,6 @@ function collectWords(child: ChildProcess, printed: (line: string) => void): () 
   });
   return () => {
     for (const reader of readers) reader.flush();
-    return tail.join('\n');
+    return tail;
   };
 }
-
-/** How a process ended that nobody had ended, and the last that it printed. */
-function deathWords(code: number | null, signal: string | null, words: string): string {
-  const lines = words.split('\n').filter((line) => line.trim() !== '');
-  // V8 says in one line among many why it gives up.
-  const fatal = lines.find((line) => /^(FATAL ERROR|# Fatal)|out of memory/i.test(line));
-  if (fatal && /heap|memory/i.test(fatal)) {
-    return (
-      `the worker ran out of memory (${fatal.trim()}): ` +
-      'NODE_OPTIONS=--max-old-space-size=MIB gives it more'
-    );
-  }
-  const how =
-    signal === null
-      ? `the worker ended with exit code ${code} before the stage did: does it exit the process?`
-      : `the worker was ended by ${signal}${SIGNAL_HINTS[signal] ?? ''}`;
-  const last = (fatal ? [fatal] : lines.slice(-LAST_WORDS_LINES)).map((line) => `  ${line}`);
-  return last.length > 0 ? `${how}\nits last words:\n${last.join('\n')}` : how;
-}
-
-const SIGNAL_HINTS: { readonly [signal: string]: string } = {
-  SIGKILL: ': the system does so to the largest process when memory runs out',
-  SIGSEGV: ': native code crashed',
-  SIGBUS: ': native code crashed',
-  SIGILL: ': native code crashed',
-};

@@ -1,5 +1,6 @@
 // protocol.ts — what the engine and a worker say to each other
 
+import type { DescribedFailure } from '../model/failure.ts';
 import type { Coordinates, Digest, Json, Named, TaskId } from '../model/key.ts';
 import type { Absent, Arity, Tools } from '../stage.ts';
 import type { Declaration, ParamsAnswer, WorkAnswer, WorkQuestion } from './declaration.ts';
@@ -108,6 +109,8 @@ export type WorkerMessage =
   | { readonly say: 'lost'; readonly digests: readonly Digest[] }
   | {
       readonly say: 'failed';
+      /** `stage` where it is absent. */
+      readonly cause?: DescribedFailure['cause'];
       readonly message: string;
       readonly stack?: string | undefined;
       /** What the params ask for cannot be done. */

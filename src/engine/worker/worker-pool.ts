@@ -1,22 +1,12 @@
 // worker-pool.ts — one process per slot, used again and again, and what to do when one dies
 
-import type { Digest, Named } from '../model/key.ts';
+import { type ActionResult, failed, graceOf } from '../model/action-result.ts';
+import type { Failure } from '../model/failure.ts';
+import type { Named } from '../model/key.ts';
+import type { KeptOutput } from '../model/record.ts';
+import { keptOutput } from '../store/store.ts';
 import { startWorker, type WorkerCommand, type WorkerProcess } from './launch.ts';
 import { type ActionRequest, CONTROL_FLAGS, type WorkerMessage } from './protocol.ts';
-
-/** How a request ended. */
-export type WorkerResult =
-  | { readonly end: 'done'; readonly outputs: Named<Uint8Array> }
-  | { readonly end: 'stopped' }
-  /** It did not begin: the store lacks blobs that it reads. */
-  | { readonly end: 'lost'; readonly digests: readonly Digest[] }
-  | {
-      readonly end: 'failed';
-      readonly message: string;
-      readonly stack?: string | undefined;
-      /** What the params ask for cannot be done. */
-      readonly infeasible?: boolean;
-    };
 
 /** What to do with the sentences that a worker says before the last. */
 export interface WorkerCallbacks {
@@ -31,8 +21,8 @@ export interface WorkerTerms {
   readonly isolate: boolean;
   /** It is ended after this time. */
   readonly timeout_ms: number | null;
-  /** Aborted when its result is wanted no more: it stops at its next checkpoint, or is ended `grace_ms` later. */
-  readonly obsolete?: { readonly signal: AbortSignal; readonly grace_ms: number };
+  /** Aborted: it stops at its next checkpoint, or is ended when the grace of the `StopReason` is over. */
+  readonly signal: AbortSignal;
 }
 
 /** A fixed number of processes. Each is started when first needed and used again. */
@@ -42,11 +32,9 @@ export interface Workers {
     work: Omit<ActionRequest, 'ask'>,
     callbacks: WorkerCallbacks,
     terms: WorkerTerms,
-  ): Promise<WorkerResult>;
+  ): Promise<ActionResult>;
   /** Asks every running stage to save a checkpoint soon. */
   checkpointNow(): void;
-  /** Asks every running stage to stop at its next checkpoint, and ends those that do not within `grace_ms`. */
-  stop(grace_ms: number): void;
   /** Ends every process. */
   close(): Promise<void>;
 }
@@ -59,14 +47,13 @@ interface PooledWorker {
   /** Whether it has taken up what it was asked. */
   begun: boolean;
   /** Ends what it is doing; with `reusable` false, ends the process too. Absent between assignments. */
-  finish?: ((result: WorkerResult, reusable: boolean) => void) | undefined;
+  finish?: ((result: ActionResult, reusable: boolean) => void) | undefined;
 }
 
 /** @param command starts a worker process (`src/cli/processes/worker.ts`, bundled) */
 export function createWorkers(command: WorkerCommand): Workers {
   const idle: PooledWorker[] = [];
   const all = new Set<PooledWorker>();
-  let stopped = false;
 
   /** A process may die at any time, also between assignments, of what a stage left behind. */
   const start = (): PooledWorker => {
@@ -77,11 +64,11 @@ export function createWorkers(command: WorkerCommand): Workers {
       child: startWorker(command, {
         said: (message) => worker.hear(message),
         printed: (line) => worker.printed(line),
-        died(message) {
+        died(failure) {
           all.delete(worker);
           const index = idle.indexOf(worker);
           if (index >= 0) idle.splice(index, 1);
-          worker.finish?.(stopped ? { end: 'stopped' } : { end: 'failed', message }, false);
+          worker.finish?.(failed(failure), false);
         },
       }),
     };
@@ -93,69 +80,63 @@ export function createWorkers(command: WorkerCommand): Workers {
     worker: PooledWorker,
     work: Omit<ActionRequest, 'ask'>,
     callbacks: WorkerCallbacks,
-    { isolate, timeout_ms, obsolete }: WorkerTerms,
-  ): Promise<WorkerResult> =>
+    { isolate, timeout_ms, signal }: WorkerTerms,
+  ): Promise<ActionResult> =>
     new Promise((resolve) => {
-      const late = (): void => {
-        const message = lateWords(timeout_ms ?? 0);
+      /** Ends it in the middle of its work. */
+      const cut = (result: ActionResult): void => {
         worker.begun = true;
-        worker.finish?.({ end: 'failed', message }, false);
+        worker.finish?.(result, false);
       };
-      const timer = timeout_ms === null ? undefined : setTimeout(late, timeout_ms);
+      const timer =
+        timeout_ms === null
+          ? undefined
+          : setTimeout(() => cut(failed({ cause: 'timeout', timeout_ms })), timeout_ms);
       let grace: NodeJS.Timeout | undefined;
-      const leave = (): void => {
+      const stop = (): void => {
         worker.child.signal(CONTROL_FLAGS.stop);
-        grace = setTimeout(() => {
-          worker.begun = true;
-          worker.finish?.({ end: 'stopped' }, false);
-        }, obsolete?.grace_ms);
+        grace = setTimeout(() => cut({ status: 'stopped' }), graceOf(signal));
       };
       worker.begun = false;
       worker.finish = (result, reusable) => {
         clearTimeout(timer);
         clearTimeout(grace);
-        obsolete?.signal.removeEventListener('abort', leave);
+        signal.removeEventListener('abort', stop);
         Object.assign(worker, { finish: undefined, hear: () => undefined });
-        // A flag that was raised stays up: who was asked to stop is not asked anything else.
-        const asked = stopped || obsolete?.signal.aborted === true;
-        if (reusable && !isolate && !asked) idle.push(worker);
+        // The stop flag is never lowered: do not reuse a process that was asked to stop.
+        if (reusable && !isolate && !signal.aborted) idle.push(worker);
         else worker.child.kill();
         resolve(result);
       };
       worker.printed = callbacks.log;
       worker.hear = (message) => {
         if (message.say === 'begun') worker.begun = true;
-        const result = endOf(message);
+        const result = resultOf(message);
         if (result) worker.finish?.(result, message.say !== 'died');
         else passOn(message, callbacks);
       };
-      obsolete?.signal.addEventListener('abort', leave, { once: true });
+      signal.addEventListener('abort', stop, { once: true });
       worker.child.ask({ ...work, ask: 'run' });
-      if (obsolete?.signal.aborted) leave();
+      if (signal.aborted) stop();
     });
 
   return {
     async run(work, callbacks, terms) {
       for (;;) {
-        if (stopped) return { end: 'stopped' };
+        if (terms.signal.aborted) return { status: 'stopped' };
         const used = terms.isolate ? undefined : idle.pop();
         const worker = used ?? start();
         const result = await assign(worker, work, callbacks, terms);
+        if (result.status !== 'failed') return result;
         // What an earlier task left behind killed it: that is not this one's fault.
-        const innocent = used !== undefined && result.end === 'failed' && !worker.begun;
-        if (!innocent) return result;
+        if (used !== undefined && !worker.begun) continue;
+        // A stage that dies while it is asked to stop was stopped.
+        const hasDied = !all.has(worker);
+        return terms.signal.aborted && hasDied ? { status: 'stopped' } : result;
       }
     },
     checkpointNow() {
       for (const worker of all) if (worker.finish) worker.child.signal(CONTROL_FLAGS.checkpointDue);
-    },
-    stop(grace_ms) {
-      stopped = true;
-      for (const worker of all) worker.child.signal(CONTROL_FLAGS.stop);
-      const late = setTimeout(() => {
-        for (const { finish } of [...all]) finish?.({ end: 'stopped' }, false);
-      }, grace_ms);
-      late.unref();
     },
     async close() {
       for (const { child } of all) child.kill();
@@ -164,32 +145,32 @@ export function createWorkers(command: WorkerCommand): Workers {
   };
 }
 
-/** Says of a task that it was ended for the time it took. */
-export const lateWords = (timeout_ms: number): string =>
-  `it took longer than its timeout of ${timeout_ms / 1000} s, and was ended`;
-
 /** What the last message on a request says of its end; undefined for one that is not the last. */
-function endOf(message: WorkerMessage): WorkerResult | undefined {
+function resultOf(message: WorkerMessage): ActionResult | undefined {
   switch (message.say) {
     case 'done':
-      return { end: 'done', outputs: message.outputs };
+      return { status: 'done', outputs: kept(message.outputs) };
     case 'stopped':
-      return { end: 'stopped' };
+      return { status: 'stopped' };
     case 'lost':
-      return { end: 'lost', digests: message.digests };
-    case 'failed': {
-      const { message: words, stack, infeasible = false } = message;
-      return { end: 'failed', message: words, stack, infeasible };
+      return { status: 'lost-inputs', digests: message.digests };
+    case 'failed':
+      return failed(failureOf(message));
+    case 'died': {
+      const { message: words, stack } = message;
+      return failed({ cause: 'stage', message: `the worker died: ${words}`, stack });
     }
-    case 'died':
-      return {
-        end: 'failed',
-        message: `the worker died: ${message.message}`,
-        stack: message.stack,
-      };
     default:
       return undefined;
   }
+}
+
+const kept = (outputs: Named<Uint8Array>): Named<KeptOutput> =>
+  Object.fromEntries(Object.entries(outputs).map(([name, bytes]) => [name, keptOutput(bytes)]));
+
+function failureOf(told: Extract<WorkerMessage, { say: 'failed' }>): Failure {
+  const { cause = 'stage', message, stack, infeasible = false } = told;
+  return { cause, message, stack, infeasible };
 }
 
 function passOn(message: WorkerMessage, callbacks: WorkerCallbacks): void {

@@ -1,6 +1,7 @@
 // worker.ts — the far side of a worker process: runs one action at a time, from the very bundle that was hashed
 
 import { entryOf } from '../../present.ts';
+import type { DescribedFailure } from '../model/failure.ts';
 import {
   byCodeUnit,
   canonical,
@@ -122,7 +123,30 @@ function lastWord(error: unknown): WorkerMessage {
   const kind = errorKind(error);
   const message = error instanceof Error ? error.message : String(error);
   const stack = error instanceof Error && kind === 'bug' ? ownFrames(error.stack) : undefined;
-  return { say: 'failed', message, stack, infeasible: kind === 'infeasible' };
+  return {
+    say: 'failed',
+    cause: causeOf(error),
+    message,
+    stack,
+    infeasible: kind === 'infeasible',
+  };
+}
+
+/** An error with a cause other than that the stage threw it. */
+class CausedError extends StageError {
+  readonly reason: DescribedFailure['cause'];
+
+  constructor(reason: DescribedFailure['cause'], message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+function causeOf(error: unknown): DescribedFailure['cause'] {
+  if (error instanceof CausedError) return error.reason;
+  // V8 has no name of its own for buffers that it cannot allocate.
+  const isAllocation = error instanceof RangeError && /allocation failed/i.test(error.message);
+  return isAllocation ? 'memory' : 'stage';
 }
 
 /** A stage's stack without the frames of this process's own machinery. */
@@ -143,7 +167,10 @@ async function loaderFor(stage: StageDeclaration, request: ActionRequest): Promi
   const load = loadFrom(root);
   const found = await stage.tools?.(params)?.(load);
   if (canonicalJson(found?.versions ?? null) !== canonicalJson(tools)) {
-    throw new StageError('the packages that this task uses have just changed: make again');
+    throw new CausedError(
+      'inputs',
+      'the packages that this task uses have just changed: make again',
+    );
   }
   return load;
 }
@@ -245,7 +272,10 @@ function decodeInputs(stage: StageDeclaration, inputs: Named<HeldInput>): Record
         return codec.decode(bytes);
       } catch (error) {
         const text = error instanceof Error ? error.message : String(error);
-        throw new StageError(`input ${port} does not hold what the stage expects: ${text}`);
+        throw new CausedError(
+          'inputs',
+          `input ${port} does not hold what the stage expects: ${text}`,
+        );
       }
     };
     const items = given.items.map(({ bytes, at, ...item }) => ({
@@ -265,15 +295,17 @@ function decodeInputs(stage: StageDeclaration, inputs: Named<HeldInput>): Record
 
 function encodeOutputs(stage: StageDeclaration, outputs: Named<unknown>): Named<Uint8Array> {
   if (typeof outputs !== 'object' || outputs === null) {
-    throw new StageError('the stage returned no outputs');
+    throw new CausedError('outputs', 'the stage returned no outputs');
   }
   const extra = Object.keys(outputs).filter((name) => !Object.hasOwn(stage.outputs, name));
   if (extra.length > 0) {
-    throw new StageError(`the stage gave an undeclared output: ${extra.join(', ')}`);
+    throw new CausedError('outputs', `the stage gave an undeclared output: ${extra.join(', ')}`);
   }
   const encoded: Record<string, Uint8Array> = {};
   for (const [name, codec] of Object.entries(stage.outputs) as [string, Codec<unknown>][]) {
-    if (outputs[name] === undefined) throw new StageError(`the stage gave no output ${name}`);
+    if (outputs[name] === undefined) {
+      throw new CausedError('outputs', `the stage gave no output ${name}`);
+    }
     encoded[name] = encodeOutput(name, codec, outputs[name]);
   }
   return encoded;
@@ -286,7 +318,7 @@ function encodeOutput(name: string, codec: Codec<unknown>, value: unknown): Uint
     return bytes;
   } catch (error) {
     const text = unkeptWords(value, error);
-    throw new StageError(`output ${name} cannot be kept as ${codec.kind}: ${text}`);
+    throw new CausedError('outputs', `output ${name} cannot be kept as ${codec.kind}: ${text}`);
   }
 }
 

@@ -1,10 +1,11 @@
 // lmdb-blobs.ts — blobs of a store in LMDB: small ones in a table, large ones in files beside it
 import { readFile, stat } from 'node:fs/promises';
 import { type Digest, digestOf } from '../../model/key.ts';
+import type { KeptOutput } from '../../model/record.ts';
 import { type BlobFile, type BlobFiles, chunksOf, LARGE_BLOB_BYTES } from '../blob-files.ts';
 import { blobReader } from '../blob-reader.ts';
 import { FreshContent } from '../fresh-content.ts';
-import { type BlobStore, type KeptOutput, keptOutput } from '../store.ts';
+import { type BlobStore, keptOutput } from '../store.ts';
 import { worded } from './lmdb-root.ts';
 
 /** What the blobs of a store lie in. */

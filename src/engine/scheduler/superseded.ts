@@ -1,4 +1,5 @@
 // superseded.ts — the end of a run whose plan was replaced while it ran
+import { StopReason } from '../model/action-result.ts';
 import type { Key } from '../model/key.ts';
 
 /**
@@ -9,24 +10,23 @@ export class Supersession {
   private kept: ReadonlySet<Key> | undefined;
   private readonly running = new Map<Key, AbortController>();
 
-  /** Whether it has begun. */
+  /** Whether a newer plan has taken this one's place. */
   get isSuperseded(): boolean {
     return this.kept !== undefined;
   }
 
-  /** Begins it, or narrows what goes on. @param keep actions that the newer plan wants */
+  /** Supersedes the run, or narrows what goes on. @param keep actions that the newer plan wants */
   supersede(keep: ReadonlySet<Key>): void {
     this.kept = keep;
-    for (const [key, stop] of this.running) if (!keep.has(key)) stop.abort();
+    for (const [key, stop] of this.running) if (!keep.has(key)) stop.abort(new StopReason());
   }
 
-  /** Does work for an action. The signal is aborted when nobody wants it any more. */
-  async during<T>(key: Key, work: (obsolete: AbortSignal) => Promise<T>): Promise<T> {
-    const stop = new AbortController();
-    if (this.kept && !this.kept.has(key)) stop.abort();
+  /** Does work for an action. @param stop is aborted when nobody wants it any more */
+  async during<T>(key: Key, stop: AbortController, work: () => Promise<T>): Promise<T> {
+    if (this.kept && !this.kept.has(key)) stop.abort(new StopReason());
     this.running.set(key, stop);
     try {
-      return await work(stop.signal);
+      return await work();
     } finally {
       this.running.delete(key);
     }

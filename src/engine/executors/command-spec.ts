@@ -1,0 +1,45 @@
+// command-spec.ts — a command as its key tells of it → what is to be run
+import type { AbsentReason, Coordinates, Digest, KeyParts, Named, TaskId } from '../model/key.ts';
+import type { Invocation } from '../planning/plan.ts';
+import type { Arity, CodecKind } from '../stage.ts';
+import type { ActionInput } from './executor.ts';
+
+/** An input with the bytes of its blobs, in matrix order. */
+export type HeldInput = readonly ({
+  readonly task: TaskId;
+  readonly at: Coordinates;
+} /** `bytes` is absent for a large blob, which the store writes. */ & (
+  | { readonly digest: Digest; readonly bytes?: Uint8Array }
+  | { readonly missing: AbsentReason }
+))[];
+
+/** A command, without what only planning needs. */
+export type CommandSpec = Pick<
+  Invocation,
+  'argv' | 'env' | 'inputs' | 'ends' | 'outputs' | 'lists'
+>;
+
+/** The command of an action. @throws Error when the action is none */
+export function invocationOf(
+  { command, outputs: kinds }: Pick<KeyParts, 'command' | 'outputs'>,
+  given: Named<ActionInput>,
+): CommandSpec {
+  if (command === undefined) throw new Error('bug: the action is no command');
+  const { argv, env, inputs, outputs, lists = [] } = command;
+  const places: Record<string, string | null> = {};
+  const ends: Record<string, string> = {};
+  for (const [port, place] of Object.entries(inputs)) {
+    const input: ActionInput | undefined = given[port];
+    const isList = input !== undefined && 'arity' in input && LISTS.has(input.arity);
+    const [, folder, end] = (isList && /^(.*\/)\*(.*)$/s.exec(place ?? '')) || [];
+    places[port] = folder ?? place;
+    if (end !== undefined) ends[port] = end;
+  }
+  const files = Object.entries(outputs).map(([name, file]) => [
+    name,
+    { file, kind: kinds[name] as CodecKind },
+  ]);
+  return { argv, env, inputs: places, ends, outputs: Object.fromEntries(files), lists };
+}
+
+const LISTS: ReadonlySet<Arity> = new Set(['many', 'partial']);

@@ -1,0 +1,84 @@
+// executor.ts — the seam between an action that may run and whatever runs it
+import type { ActionResult } from '../model/action-result.ts';
+import type {
+  AbsentReason,
+  Coordinates,
+  Digest,
+  Key,
+  KeyParts,
+  Named,
+  TaskId,
+} from '../model/key.ts';
+import type { Arity } from '../stage.ts';
+
+/** What to run. It names code, inputs and files by digest, and holds no path, host or time: it can run anywhere. */
+export interface ActionSpec {
+  readonly key: Key;
+  /** What the key is the digest of: code, params, tools, the command, and the kinds of the outputs. */
+  readonly parts: KeyParts;
+  /** The task for which it runs, for logs and for people. */
+  readonly task: TaskId;
+  readonly stage: string;
+  readonly inputs: Named<ActionInput>;
+  /** Files that the stage declares, by name: their contents are in the store. */
+  readonly files: Named<Digest>;
+  /** Whether it needs a process of its own. */
+  readonly isolate: boolean;
+  readonly timeout_ms: number | null;
+  /** What the user should know when it fails, line by line. */
+  readonly notes: readonly string[];
+}
+
+/** A blob by its name. */
+export interface SizedBlob {
+  readonly digest: Digest;
+  readonly bytes: number;
+}
+
+/** The inputs at one port, in matrix order. */
+export type ActionInput =
+  | { readonly arity: Arity; readonly items: readonly ActionInputItem[] }
+  /** Files of the project, by the names that the key has. */
+  | { readonly projectFiles: readonly { readonly name: string; readonly digest: Digest }[] };
+
+/** What an upstream task gave: a blob, or the reason why there is none. */
+export type ActionInputItem = {
+  readonly task: TaskId;
+  readonly at: Coordinates;
+} & (
+  | {
+      readonly blob: SizedBlob;
+      /** The bytes of a small blob. */
+      readonly content?: Uint8Array;
+    }
+  | { readonly missing: AbsentReason }
+);
+
+/** What an executor tells while an action runs. */
+export interface Hooks {
+  /** The action begins to run. Not called when inputs are lost, or when it never comes so far. */
+  begun(): void;
+  /** How far it is. */
+  progress(done: number, of: number, note: string): void;
+  log(line: string): void;
+  warn(message: string): void;
+  /** The newest checkpoint of the action. */
+  loadCheckpoint(): Promise<Uint8Array | undefined>;
+  /** Keeps a checkpoint, durably when it resolves. One that cannot be kept costs time and no result. */
+  saveCheckpoint(bytes: Uint8Array): Promise<void>;
+}
+
+/** Where actions run. It knows nothing of order, retries or caches. */
+export interface Executor {
+  readonly name: string;
+  /**
+   * Runs an action once. Whatever the action does is told by the result; an error that is thrown is a failure of cause
+   * `infrastructure`.
+   * @param signal aborted when the action is to stop: at its next checkpoint, or when the grace of the `StopReason` is over
+   */
+  execute(action: ActionSpec, hooks: Hooks, signal: AbortSignal): Promise<ActionResult>;
+  /** Asks every running action to save a checkpoint soon. */
+  checkpointNow(): void;
+  /** Ends whatever still runs. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,45 @@
+// machine.ts — what executors on this machine draw on, and how they are made known
+import type { Digest } from '../model/key.ts';
+import type { Identity } from '../model/process-identity.ts';
+import type { BlobStore } from '../store/store.ts';
+import type { WorkerCommand } from '../worker/launch.ts';
+import type { ActionSpec, Executor } from './executor.ts';
+
+/** What executors on this machine draw on: everything that an `ActionSpec` does not name. */
+export interface LocalMachine {
+  /** Folder of the project. */
+  readonly root: string;
+  /** Folder of the store, for workers that read large blobs themselves. */
+  readonly cache: string;
+  /** Folder in which commands get theirs. */
+  readonly scratch: string;
+  /** Where programs are looked for. */
+  readonly path: string;
+  readonly identity: Identity;
+  readonly blobs: Pick<BlobStore, 'get' | 'copyTo' | 'takeFile' | 'putStream'>;
+  /** Starts a worker process. */
+  readonly worker: WorkerCommand;
+  /** Where a bundle lies. */
+  bundle(code: Digest): string;
+  /** Where a file of the project lies. */
+  projectFile(file: { readonly name: string; readonly digest: Digest }): string;
+  /** Puts the program of a command behind walls, which let it write into the folder of its attempt alone. */
+  readonly enclose?: (
+    argv: readonly string[],
+    attempt: { readonly cwd: string; readonly folder: string },
+  ) => readonly string[];
+}
+
+/** What commands need of it. */
+export type CommandMachine = Pick<
+  LocalMachine,
+  'root' | 'scratch' | 'path' | 'identity' | 'blobs' | 'projectFile' | 'enclose'
+>;
+
+/** A kind of executor. */
+export interface ExecutorProvider {
+  readonly name: string;
+  /** Whether it runs an action. */
+  accepts(action: ActionSpec): boolean;
+  open(machine: LocalMachine): Executor;
+}
