@@ -19,7 +19,7 @@ import { LARGE_BLOB_BYTES, openBlobFiles } from '../src/engine/store/blob-files.
 import { openStore } from '../src/engine/store/lmdb/lmdb-store.ts';
 import { openStoreReadOnly } from '../src/engine/store/lmdb/read-only-store.ts';
 import { keptOutput } from '../src/engine/store/store.ts';
-import { makeRig, type Rig, tasksOf } from './rig.ts';
+import { DOOR, makeRig, type Rig, tasksOf } from './rig.ts';
 
 const newFolder = (): string => {
   const folder = mkdtempSync(join(tmpdir(), 'pipeline-large-'));
@@ -204,6 +204,27 @@ async function counted(rig: Rig, ...words: string[]) {
   const hashed = own.reduce((sum, one) => sum + one.hashed, 0);
   return { code, hashed, mib: Math.max(...own.map(({ kib }) => kib)) / 1024 };
 }
+
+test.skipIf(!existsSync('/proc/self/status'))(
+  'an output of a stage module, too, is hashed once on its way to the store and its artifact',
+  async () => {
+    const files = pipeline(1);
+    const rig = makeRig({
+      'pipeline.yaml': 'stages: { one: { run: one.ts, artifacts: { data: one.bin } } }\n',
+      'one.ts': `${DOOR}
+export default defineStage({
+  params: z.object({}), inputs: {}, outputs: { data: bytes() },
+  run: () => ({ data: new Uint8Array(${6 * MIB}) }),
+});`,
+      'count.cjs': files['count.cjs'] ?? '',
+    });
+    const { code, hashed } = await counted(rig, 'make');
+    expect([code, statSync(join(rig.folder, 'artifacts/one/one.bin')).size]).toEqual([0, 6 * MIB]);
+    expect(hashed / MIB).toBeGreaterThan(6);
+    // The rest is its bundle and what it was made from.
+    expect(hashed / MIB).toBeLessThan(9);
+  },
+);
 
 describe('a large output of a command', () => {
   const size = process.env.FULL ? 2048 : 64;

@@ -1,15 +1,18 @@
 // audit.ts — whether a task gives the same bits twice, in surroundings that have little in common
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ActionInput, ActionInputItem, ActionSpec } from '../../engine/executors/executor.ts';
+import type { ActionResult } from '../../engine/model/action-result.ts';
 import { type Digest, digestOf, type Named } from '../../engine/model/key.ts';
 import type { ActionRecord } from '../../engine/model/record.ts';
-import { readProjectFiles } from '../../engine/planning/project-files.ts';
+import { readProjectFile } from '../../engine/planning/project-files.ts';
+import { formatFailure } from '../../engine/process/failure-message.ts';
 import type { Action } from '../../engine/rebuilder/action.ts';
 import type { Store } from '../../engine/store/store.ts';
 import type { StageModule } from '../../engine/worker/declaration.ts';
-import type { GivenBlob, InputBlobs } from '../../engine/worker/protocol.ts';
 import { differenceOf } from './difference.ts';
-import { type Launcher, runSandboxed, type SandboxedResult } from './sandboxed-run.ts';
+import { contentsOf, SILENT, sandboxExecutor } from './sandbox-executor.ts';
+import type { Launcher } from './sandboxed-run.ts';
 
 /** What an audit draws on. */
 export interface AuditOptions {
@@ -72,14 +75,17 @@ export async function auditAction(options: AuditOptions): Promise<Audit> {
   for (const [index, environment] of SURROUNDINGS.entries()) {
     const home = join(options.scratch, `home-${index}`);
     await mkdir(home, { recursive: true });
-    const end = await runOnce(
+    const result = await runOnce(
       options,
       { ...options.environment, ...environment, HOME: home, TMPDIR: home },
       home,
     );
-    if (end.end === 'stopped') throw new AuditError('interrupted');
-    if (end.end === 'failed') throw new AuditError(`run ${index + 1} fails: ${end.message}`);
-    ends.push(end.outputs);
+    if (result.status === 'stopped') throw new AuditError('interrupted');
+    if (result.status === 'failed') {
+      throw new AuditError(`run ${index + 1} fails: ${formatFailure(result.failure)}`);
+    }
+    if (result.status === 'lost-inputs') throw new AuditError('what it reads is not there');
+    ends.push(contentsOf(result.outputs));
   }
   const trace = await store.actions.get(action.key);
   const kinds = action.parts.outputs;
@@ -107,61 +113,63 @@ async function runOnce(
   options: AuditOptions,
   environment: Named<string>,
   cwd: string,
-): Promise<SandboxedResult> {
-  const { action, module, node, script, root, signal } = options;
+): Promise<ActionResult> {
+  const { action, module, node, script, root, signal, store } = options;
+  const { key, parts, task } = action;
   const launcher: Launcher = { node, script, restrictions: null, walls: null, environment };
-  const { task } = action;
-  return runSandboxed(launcher, {
-    request: {
-      bundle: module.code.file,
-      root,
-      params: task.params,
-      tools: task.tools?.versions ?? null,
-      inputs: await inputsOf(options),
-      files: await filesOf(options),
-    },
-    readable: [],
-    addons: false,
+  const projectFiles = Object.values(task.inputs).flatMap(({ files }) => files ?? []);
+  const executor = sandboxExecutor({
+    launcher,
+    root,
     cwd,
-    outputBytesMax: OUTPUT_BYTES_MAX,
-    signal,
+    bundle: () => module.code.file,
+    file: (digest, name) => bytesOf(store, digest, name),
+    projectFile({ name, digest }) {
+      const found = projectFiles.find((file) => file.name === name && file.digest === digest);
+      if (found === undefined) throw new AuditError(`${name} is no file of the task`);
+      return readProjectFile(found);
+    },
+    outputBytesMax: () => OUTPUT_BYTES_MAX,
   });
+  const files = (task.files ?? []).map(({ name, sha256 }) => [name, sha256 as Digest]);
+  const spec: ActionSpec = {
+    key,
+    parts,
+    task: task.id,
+    stage: task.stage,
+    inputs: await inputsOf(options),
+    files: Object.fromEntries(files),
+    isolate: true,
+    timeout_ms: null,
+    notes: [],
+  };
+  return executor.execute(spec, SILENT, signal);
 }
 
-async function filesOf({ action, store }: AuditOptions): Promise<Named<GivenBlob>> {
-  const files: Record<string, GivenBlob> = {};
-  for (const { name, sha256 } of action.task.files ?? []) {
-    files[name] = await given(store, sha256 as Digest, name);
-  }
-  return files;
-}
-
-async function given(
-  { blobs }: Store,
-  digest: Digest,
-  what: string,
-): Promise<{ digest: Digest; bytes: Uint8Array }> {
+async function bytesOf({ blobs }: Store, digest: Digest, what: string): Promise<Uint8Array> {
   const bytes = await blobs.get(digest);
   if (bytes === undefined) throw new AuditError(`${what} is not in the store: make the task first`);
-  return { digest, bytes };
+  return bytes;
 }
 
-async function inputsOf({ action, traces, store }: AuditOptions): Promise<Named<InputBlobs>> {
-  const inputs: Record<string, InputBlobs> = {};
+async function inputsOf({ action, traces, store }: AuditOptions): Promise<Named<ActionInput>> {
+  const inputs: Record<string, ActionInput> = {};
   for (const [port, { arity, links, files }] of Object.entries(action.task.inputs)) {
     if (files) {
-      inputs[port] = { arity, items: await readProjectFiles(files) };
+      inputs[port] = { projectFiles: files.map(({ name, digest }) => ({ name, digest })) };
       continue;
     }
     const recorded = action.parts.inputs[port];
-    const items: InputBlobs['items'][number][] = [];
-    const missing: NonNullable<InputBlobs['missing']>[number][] = [];
+    const items: ActionInputItem[] = [];
     for (const [index, { task, at, output }] of links.entries()) {
       const made = traces.get(task)?.outputs[output];
-      if (made) items.push({ task, at, ...(await given(store, made.digest, `${task}:${output}`)) });
-      else if (Array.isArray(recorded)) missing.push({ task, at, reason: recorded[index][3] });
+      if (made) {
+        const { digest, bytes } = made;
+        const content = await bytesOf(store, digest, `${task}:${output}`);
+        items.push({ task, at, blob: { digest, bytes }, content });
+      } else if (Array.isArray(recorded)) items.push({ task, at, missing: recorded[index][3] });
     }
-    inputs[port] = { arity, items, ...(arity === 'partial' && { missing }) };
+    inputs[port] = { arity, items };
   }
   return inputs;
 }

@@ -2,19 +2,15 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commandExecutor } from '../../engine/executors/command-executor.ts';
-import type { ActionInput, ActionInputItem, Hooks } from '../../engine/executors/executor.ts';
-import type { CommandParts, Key, Named, TaskId } from '../../engine/model/key.ts';
+import type { Executor } from '../../engine/executors/executor.ts';
+import type { CommandParts, Digest } from '../../engine/model/key.ts';
 import type { KeptOutput } from '../../engine/model/record.ts';
 import { environmentOf, scratchName } from '../../engine/planning/external-inputs.ts';
-import { formatFailure } from '../../engine/process/failure-message.ts';
 import { runProgram } from '../../engine/process/shell.ts';
 import { keptOutput } from '../../engine/store/store.ts';
-import type { InputBlobs } from '../../engine/worker/protocol.ts';
-import { entryOf } from '../../present.ts';
 import { printable } from '../form/finding.ts';
 import { nameFault } from '../form/opened.ts';
 import { type ArchivedTrace, partsOf, type StudyTask } from '../form/study.ts';
-import type { SandboxedResult } from './sandboxed-run.ts';
 import { programFolders, type Walls } from './walls.ts';
 
 /** What commands run within. */
@@ -80,34 +76,11 @@ export class Programs {
     return words?.join(' ') === name ? words : undefined;
   }
 
-  /** Runs a command that has no obstacle. */
-  async run(
-    task: StudyTask,
-    trace: ArchivedTrace,
-    inputs: Named<InputBlobs>,
-  ): Promise<SandboxedResult> {
-    const { scratch, signal, path } = this.options;
+  /** An executor for commands that have no obstacle. @param read gives the content of a file of the project */
+  executor(read: (digest: Digest) => Promise<Uint8Array>): Executor {
+    const { scratch, path } = this.options;
     const kept = join(scratch, 'project-files');
-    await mkdir(kept, { recursive: true });
-    const given: Record<string, ActionInput> = {};
-    for (const [port, input] of Object.entries(task.inputs)) {
-      const { items, missing = [] } = entryOf(inputs, port);
-      if ('files' in input) {
-        for (const { digest, bytes } of items) await writeFile(join(kept, digest), bytes ?? '');
-        given[port] = { projectFiles: items.map(({ task: name, digest }) => ({ name, digest })) };
-        continue;
-      }
-      const held = new Map(items.map((item) => [item.task as string, item]));
-      const reasons = new Map(missing.map((item) => [item.task as string, item]));
-      const entries = input.links.flatMap(([id]): readonly ActionInputItem[] => {
-        const item = held.get(id);
-        if (item) return [itemOf(item)];
-        const absent = reasons.get(id);
-        return absent ? [{ task: absent.task, at: absent.at, missing: absent.reason }] : [];
-      });
-      given[port] = { arity: input.arity, items: entries };
-    }
-    const executor = commandExecutor({
+    const commands = commandExecutor({
       root: scratch,
       scratch: join(scratch, 'commands'),
       path,
@@ -123,23 +96,18 @@ export class Programs {
       projectFile: ({ digest }) => join(kept, digest),
       enclose: (argv, attempt) => this.enclose(argv, attempt),
     });
-    const action = {
-      key: trace.key as Key,
-      parts: partsOf(trace),
-      // Names of an archive do not become names of folders.
-      ...{ task: 'command' as TaskId, stage: 'command' },
-      inputs: given,
-      files: {},
-      isolate: true,
-      timeout_ms: null,
-      notes: [],
+    return {
+      ...commands,
+      async execute(action, hooks, signal) {
+        await mkdir(kept, { recursive: true });
+        for (const input of Object.values(action.inputs)) {
+          for (const { digest } of 'projectFiles' in input ? input.projectFiles : []) {
+            await writeFile(join(kept, digest), await read(digest));
+          }
+        }
+        return commands.execute(action, hooks, signal);
+      },
     };
-    const result = await executor.execute(action, SILENT, signal);
-    if (result.status === 'stopped') return { end: 'stopped' };
-    if (result.status === 'done') return { end: 'done', outputs: contentsOf(result.outputs) };
-    const message =
-      result.status === 'failed' ? formatFailure(result.failure) : 'what it reads is not there';
-    return { end: 'failed', message: printable(message.split('\n', 1).join()), infeasible: false };
   }
 
   /** The words of a program behind the walls, which may write the folder of its attempt and nothing else. */
@@ -198,28 +166,7 @@ function unfitPath(
   );
 }
 
-/** An input as an action names it, with its bytes. */
-function itemOf({ task, at, digest, bytes }: InputBlobs['items'][number]): ActionInputItem {
-  const content = bytes ?? new Uint8Array();
-  return { task, at, blob: { digest, bytes: content.length }, content };
-}
-
-/** Outputs with their bytes. */
-const contentsOf = (outputs: Named<KeptOutput>): ReadonlyMap<string, Uint8Array> =>
-  new Map(
-    Object.entries(outputs).flatMap(([name, { content }]) => (content ? [[name, content]] : [])),
-  );
-
-/** Nobody hears what a command says that is run again. */
-const SILENT: Hooks = {
-  begun: () => undefined,
-  progress: () => undefined,
-  log: () => undefined,
-  warn: () => undefined,
-  loadCheckpoint: async () => undefined,
-  saveCheckpoint: async () => undefined,
-};
-
+/** All that comes, in memory. */
 async function gathered(content: AsyncIterable<Uint8Array>): Promise<KeptOutput> {
   const pieces: Uint8Array[] = [];
   for await (const piece of content) pieces.push(Buffer.from(piece));

@@ -2,6 +2,7 @@
 
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ActionInput, ActionInputItem } from '../../engine/executors/executor.ts';
 import { fetchFiles } from '../../engine/fetch/fetch.ts';
 import {
   type AbsentReason,
@@ -11,9 +12,7 @@ import {
   type Named,
   type TaskId,
 } from '../../engine/model/key.ts';
-import type { Absent } from '../../engine/stage.ts';
 import type { BlobSink } from '../../engine/store/store.ts';
-import type { GivenBlob, InputBlobs } from '../../engine/worker/protocol.ts';
 import { elementAt } from '../../present.ts';
 import { PAYLOAD } from '../form/bag.ts';
 import type { Contents } from '../form/contents.ts';
@@ -53,44 +52,41 @@ export class RerunInputs {
     return join(this.options.folder, digest);
   }
 
-  /** The inputs of a task. @throws when one is neither in the archive nor made again */
-  async inputs(task: StudyTask, trace: ArchivedTrace): Promise<Named<InputBlobs>> {
-    const inputs: Record<string, InputBlobs> = {};
+  /** The inputs of a task, with their bytes. @throws when one is neither in the archive nor made again */
+  async inputs(task: StudyTask, trace: ArchivedTrace): Promise<Named<ActionInput>> {
+    const inputs: Record<string, ActionInput> = {};
     for (const [port, input] of Object.entries(task.inputs)) {
-      const items: InputBlobs['items'][number][] = [];
       if ('files' in input) {
-        for (const [name, digest] of input.files) {
-          items.push({ task: name as TaskId, at: { file: name }, ...(await this.blob(digest)) });
-        }
-        inputs[port] = { arity: 'many', items };
+        const files = input.files.map(([name, digest]) => ({ name, digest: digest as Digest }));
+        inputs[port] = { projectFiles: files };
         continue;
       }
-      const missing: Absent[] = [];
+      const items: ActionInputItem[] = [];
       const { arity, links } = input;
       const reasons = trace.parts.inputs[port];
       for (const [index, [id, output]] of links.entries()) {
         const upstream = this.options.tasks.get(id) as StudyTask;
-        const at = upstream.at as Coordinates;
+        const whose = { task: id as TaskId, at: upstream.at as Coordinates };
         const made = upstream.outputs[output];
-        if (made) items.push({ task: id as TaskId, at, ...(await this.blob(made.digest)) });
-        else {
-          const [, , , reason] = elementAt(
+        if (made) {
+          const content = await this.bytesOf(made.digest);
+          const blob = { digest: made.digest as Digest, bytes: content.length };
+          items.push({ ...whose, blob, content });
+        } else {
+          const [, , , missing] = elementAt(
             reasons as [string, Coordinates, null, AbsentReason][],
             index,
           );
-          missing.push({ task: id as TaskId, at, reason });
+          items.push({ ...whose, missing });
         }
       }
-      inputs[port] = { arity, items, ...(arity === 'partial' && { missing }) };
+      inputs[port] = { arity, items };
     }
     return inputs;
   }
 
-  private async blob(digest: string): Promise<Required<GivenBlob>> {
-    return { digest: digest as Digest, bytes: await this.bytesOf(digest) };
-  }
-
-  private async bytesOf(digest: string): Promise<Uint8Array> {
+  /** The content of a blob, verified. @throws when it is neither in the archive nor made again */
+  async bytesOf(digest: string): Promise<Uint8Array> {
     const kept = await this.options.contents.blob(digest);
     if (kept) return kept;
     const made = await readFile(this.place(digest)).catch(() => undefined);
@@ -100,21 +96,18 @@ export class RerunInputs {
     );
   }
 
-  /** Files from outside: from the archive, mirrors, or where they are published; always by digest. */
-  async files(trace: ArchivedTrace): Promise<Named<GivenBlob>> {
-    const { contents } = this.options;
-    const files: Record<string, GivenBlob> = {};
-    for (const [name, sha256] of Object.entries(trace.parts.source ?? {})) {
-      const source = contents.sources.find((one) => one.sha256 === sha256);
-      if (source === undefined) throw new Error(`${name} is not listed in ${PLACES.sources}`);
-      // Tasks that run beside each other fetch a file once.
-      const running = this.fetching.get(sha256);
-      const bytes = running ?? this.sourceBytes({ ...source, name });
-      this.fetching.set(sha256, bytes);
-      files[name] = { digest: sha256 as Digest, bytes: await bytes };
+  /** A file from outside: from the archive, mirrors, or where it is published; always by digest. */
+  async file(sha256: Digest, name: string): Promise<Uint8Array> {
+    const source = this.options.contents.sources.find((one) => one.sha256 === sha256);
+    if (source === undefined) throw new Error(`${name} is not listed in ${PLACES.sources}`);
+    // Tasks that run beside each other fetch a file once.
+    const bytes = this.fetching.get(sha256) ?? this.sourceBytes({ ...source, name });
+    this.fetching.set(sha256, bytes);
+    try {
+      return await bytes;
+    } finally {
       this.fetching.delete(sha256);
     }
-    return files;
   }
 
   private async sourceBytes(source: Source): Promise<Uint8Array> {

@@ -1,18 +1,24 @@
 // rerun.ts — tasks of an archive, run again from its own code, and compared bit by bit
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Json, Named } from '../../engine/model/key.ts';
+import type { ActionSpec, Executor } from '../../engine/executors/executor.ts';
+import type { ActionResult } from '../../engine/model/action-result.ts';
+import type { Digest, Json, Key, Named, TaskId } from '../../engine/model/key.ts';
+import { formatFailure } from '../../engine/process/failure-message.ts';
+import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import { type Choice, chooseTasks } from '../checking/choice.ts';
 import { type CitedClaims, citedTasks } from '../checking/cited.ts';
 import type { TaskVerdict } from '../checking/verdict.ts';
 import { PAYLOAD } from '../form/bag.ts';
 import { COMMAND_CODE, type Contents } from '../form/contents.ts';
+import { printable } from '../form/finding.ts';
 import { contentOf } from '../form/opened.ts';
-import { type ArchivedTrace, PLACES, type StudyTask } from '../form/study.ts';
+import { type ArchivedTrace, PLACES, partsOf, type StudyTask } from '../form/study.ts';
 import { compareOutputs, worstOf } from './comparison.ts';
 import { commandWords, Programs } from './programs.ts';
 import { RerunInputs } from './rerun-inputs.ts';
-import { type Launcher, runSandboxed, type SandboxedResult } from './sandboxed-run.ts';
+import { contentsOf, SILENT, sandboxExecutor } from './sandbox-executor.ts';
+import type { Launcher } from './sandboxed-run.ts';
 
 /** How tasks are to be run again. */
 export interface RerunOptions {
@@ -209,14 +215,14 @@ class Work {
   async run(chosen: readonly string[]): Promise<void> {
     const { budget_s, jobs, hear } = this.options;
     const timer = setTimeout(() => this.stop.abort(), budget_s * 1000);
-    const slots = new Slots(jobs);
+    const pool = new ResourcePool(jobs, new Map());
     let done = 0;
     try {
       for (const id of chosen) {
         const task = this.tasks.get(id) as StudyTask;
         const needs = this.upstreamOf(task).flatMap((key) => this.running.get(key) ?? []);
         const ran = Promise.all(needs)
-          .then(() => slots.use(() => this.judge(task)))
+          .then(() => pool.withSlot(ANY, () => this.judge(task)))
           .then((verdict) => {
             this.verdicts.set(task.key as string, verdict);
             done += 1;
@@ -252,27 +258,32 @@ class Work {
     const untested = (why: string): TaskVerdict => ({ ...common, verdict: 'not tested', why });
     if (this.stop.signal.aborted) return untested(this.whyStopped);
     const start = clock();
-    let end: SandboxedResult;
+    let result: ActionResult;
     try {
-      end = await (this.programs && trace.parts.code === COMMAND_CODE
-        ? this.programs.run(task, trace, await this.inputs.inputs(task, trace))
-        : this.sandboxed(task, trace));
+      const action = await this.actionOf(task, trace);
+      const executor = this.executorFor(task, trace);
+      result = await executor.execute(action, SILENT, this.stop.signal);
     } catch (error) {
       if (this.stop.signal.aborted) return untested(this.whyStopped);
       return untested(error instanceof Error ? error.message : String(error));
     }
     const timed = { ...common, seconds: (clock() - start) / 1000 };
-    if (end.end === 'stopped') return untested(this.whyStopped);
-    if (end.end === 'failed') {
-      if (end.infeasible && end.message === task.infeasible)
-        return { ...timed, verdict: 'identical' };
-      const why = `it fails: ${end.message}`;
+    if (result.status === 'stopped') return untested(this.whyStopped);
+    if (result.status === 'lost-inputs') return untested('what it reads is not there');
+    const isCommand = trace.parts.code === COMMAND_CODE;
+    if (result.status === 'failed') {
+      const { failure } = result;
+      const message = formatFailure(failure);
+      const isInfeasible = 'infeasible' in failure && failure.infeasible === true;
+      if (isInfeasible && message === task.infeasible) return { ...timed, verdict: 'identical' };
+      const why = `it fails: ${isCommand ? printable(message.split('\n', 1).join()) : message}`;
       // What runs beside the archive's own code may be another here.
-      const isOwn = !trace.parts.tools && trace.parts.code !== COMMAND_CODE;
+      const isOwn = !trace.parts.tools && !isCommand;
       return isOwn ? { ...timed, verdict: 'different', why } : untested(why);
     }
-    const outputs = await compareOutputs(task, end.outputs, contents);
-    await this.keep(task, end.outputs, outputs);
+    const made = contentsOf(result.outputs);
+    const outputs = await compareOutputs(task, made, contents);
+    await this.keep(task, made, outputs);
     const told = outputs.filter((output) => output.verdict !== 'identical');
     return { ...timed, verdict: worstOf(outputs), outputs: told };
   }
@@ -296,48 +307,39 @@ class Work {
     }
   }
 
-  private async sandboxed(task: StudyTask, trace: ArchivedTrace): Promise<SandboxedResult> {
+  private async actionOf(task: StudyTask, trace: ArchivedTrace): Promise<ActionSpec> {
+    return {
+      key: trace.key as Key,
+      parts: { ...partsOf(trace), params: task.params as Named<Json> },
+      // Names of an archive do not become names of folders.
+      task: 'task' as TaskId,
+      stage: 'task',
+      inputs: await this.inputs.inputs(task, trace),
+      files: (trace.parts.source ?? {}) as Named<Digest>,
+      isolate: true,
+      timeout_ms: null,
+      notes: [],
+    };
+  }
+
+  /** What runs a task: a sandbox, or what runs commands. */
+  private executorFor(task: StudyTask, { parts }: ArchivedTrace): Executor {
     const { launcher, scratch, packages } = this.options;
-    const bundle = join(scratch, 'bundles', `${trace.parts.code}.mjs`);
+    if (this.programs && parts.code === COMMAND_CODE) {
+      return this.programs.executor((digest) => this.inputs.bytesOf(digest));
+    }
     const expected = Object.values(task.outputs).reduce((sum, { bytes }) => sum + bytes, 0);
-    const tools = trace.parts.tools ?? null;
-    const root = packages ?? scratch;
-    return runSandboxed(launcher, {
-      request: {
-        bundle,
-        root,
-        params: task.params as Named<Json>,
-        tools,
-        inputs: await this.inputs.inputs(task, trace),
-        files: await this.inputs.files(trace),
-      },
-      readable: tools ? [bundle, `${root}/*`] : [bundle],
-      addons: tools !== null,
+    return sandboxExecutor({
+      launcher,
+      root: packages ?? scratch,
       cwd: join(scratch, 'work'),
-      outputBytesMax: expected * OUTPUT_SLACK + OUTPUT_BYTES_MIN,
-      signal: this.stop.signal,
+      bundle: (code) => join(scratch, 'bundles', `${code}.mjs`),
+      file: (digest, name) => this.inputs.file(digest, name),
+      projectFile: ({ digest }) => this.inputs.bytesOf(digest),
+      outputBytesMax: () => expected * OUTPUT_SLACK + OUTPUT_BYTES_MIN,
     });
   }
 }
 
-/** Lets so many work at once. */
-class Slots {
-  private free: number;
-  private readonly waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.free = count;
-  }
-
-  async use<T>(work: () => Promise<T>): Promise<T> {
-    if (this.free === 0) await new Promise<void>((resolve) => this.waiting.push(resolve));
-    else this.free -= 1;
-    try {
-      return await work();
-    } finally {
-      const next = this.waiting.shift();
-      if (next) next();
-      else this.free += 1;
-    }
-  }
-}
+/** Tasks of an archive wait in the order in which they were chosen, and for nothing but a slot. */
+const ANY = { resources: {}, urgency: () => 0 };

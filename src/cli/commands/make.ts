@@ -116,7 +116,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
 /** Says what a make would run and why, and what it would cost. */
 const dryRun = (targets: readonly string[], options: MakeOptions): Promise<number> =>
   inspect(
-    () => openSession(options, 'read'),
+    options,
     async ({ pipeline, store, ...session }) => {
       const plan = planFor(session.plan, targets);
       if (options.verify) await verifyStore(store);
@@ -130,6 +130,7 @@ const dryRun = (targets: readonly string[], options: MakeOptions): Promise<numbe
       const cost = await estimate(plan, forecasts, store, { capacity, policies });
       tellForecast(forecasts, cost, { slots, json: options.json ?? false });
     },
+    () => openSession(options, 'read'),
   );
 
 /** The tasks that are to run again whatever was made before. */

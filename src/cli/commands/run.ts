@@ -1,7 +1,7 @@
 // run.ts — one run: executed, shown, written down
 import { join, resolve } from 'node:path';
 import type { LocalMachine } from '../../engine/executors/machine.ts';
-import { openExecutors } from '../../engine/executors/registry.ts';
+import { EXECUTORS, openExecutors } from '../../engine/executors/registry.ts';
 import type { Event, Listener } from '../../engine/model/event.ts';
 import { EVENTS_VERSION } from '../../engine/model/event.ts';
 import type { Json, Named, TaskId } from '../../engine/model/key.ts';
@@ -15,6 +15,7 @@ import type { Supersession } from '../../engine/scheduler/superseded.ts';
 import { recordRun } from '../../engine/store/history.ts';
 import { storedBytes } from '../../engine/store/store.ts';
 import { checkFolder } from '../session/output-files.ts';
+import { outsideExecutors } from '../session/outside-executors.ts';
 import { provenanceWriter } from '../session/provenance.ts';
 import {
   artifactsFolder,
@@ -74,7 +75,8 @@ export const nextRunId = (): string => newRunId(new Date());
 export async function run(request: RunRequest): Promise<RunResult> {
   const { id, session, plan, targets, options, pool, stop, display, supersession } = request;
   const { store, root, pipeline } = session;
-  const executor = openExecutors(machineFor(session, plan));
+  const outside = await outsideExecutors(process.env);
+  const executor = openExecutors(machineFor(session, plan), [...outside, ...EXECUTORS]);
   const trace =
     options.trace === undefined
       ? undefined

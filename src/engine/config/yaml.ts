@@ -161,7 +161,8 @@ function yamlReader(
       else if (name === '__proto__') refuse(pair.key, '`__proto__` cannot be a name');
       else if (typeof name === 'string' || typeof name === 'number') {
         if (isHalved(name)) refuse(pair.key, HALVED);
-        compare(pair.key, true);
+        // `on` beside `times` is a key of `retries`: nobody is warned of a word that is ours.
+        if (!(name === 'on' && map.has('times'))) compare(pair.key, true);
         const empty: Located = { value: null, place: at, named: at };
         fields.set(nameOf(pair.key, name), pair.value === null ? empty : read(pair.value, at));
       } else refuse(pair.key, 'a name must be a string');

@@ -39,7 +39,13 @@ export interface SizedBlob {
 export type ActionInput =
   | { readonly arity: Arity; readonly items: readonly ActionInputItem[] }
   /** Files of the project, by the names that the key has. */
-  | { readonly projectFiles: readonly { readonly name: string; readonly digest: Digest }[] };
+  | { readonly projectFiles: readonly ProjectFileSpec[] };
+
+/** A file of the project, by the name that the key has. */
+export interface ProjectFileSpec {
+  readonly name: string;
+  readonly digest: Digest;
+}
 
 /** What an upstream task gave: a blob, or the reason why there is none. */
 export type ActionInputItem = {

@@ -3,7 +3,7 @@ import type { Digest } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
 import type { BlobStore } from '../store/store.ts';
 import type { WorkerCommand } from '../worker/launch.ts';
-import type { ActionSpec, Executor } from './executor.ts';
+import type { ActionSpec, Executor, ProjectFileSpec } from './executor.ts';
 
 /** What executors on this machine draw on: everything that an `ActionSpec` does not name. */
 export interface LocalMachine {
@@ -22,7 +22,7 @@ export interface LocalMachine {
   /** Where a bundle lies. */
   bundle(code: Digest): string;
   /** Where a file of the project lies. */
-  projectFile(file: { readonly name: string; readonly digest: Digest }): string;
+  projectFile(file: ProjectFileSpec): string;
   /** Puts the program of a command behind walls, which let it write into the folder of its attempt alone. */
   readonly enclose?: (
     argv: readonly string[],

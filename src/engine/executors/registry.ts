@@ -17,7 +17,7 @@ export const EXECUTORS: readonly ExecutorProvider[] = [
 /** Joins executors to one, which gives each action to the first that accepts it. Each is opened when it is first needed. */
 export function openExecutors(
   machine: LocalMachine,
-  providers: readonly ExecutorProvider[] = EXECUTORS,
+  providers: readonly ExecutorProvider[],
 ): Executor {
   const open = new Map<ExecutorProvider, Executor>();
   const executorFor = (action: ActionSpec): Executor => {

@@ -5,7 +5,7 @@ import { fileDigest, fileStat, stampHolds, writeAtomically } from '../files/file
 import { FileFinder, type FoundFile, UnfitFile, whyOf } from '../files/find-files.ts';
 import { escapeGlob, isGlob, unescapeGlob } from '../files/glob.ts';
 import { folderStamp, type Stamp } from '../files/stamp.ts';
-import { byCodeUnit, type Coordinates, type Digest, digestOf, type TaskId } from '../model/key.ts';
+import { byCodeUnit, type Digest, digestOf } from '../model/key.ts';
 import { StageError } from '../stage.ts';
 
 /** A file of the project, as it was when the pipeline was planned. */
@@ -176,25 +176,15 @@ export async function changedFiles(files: readonly ProjectFile[]): Promise<reado
   return changed;
 }
 
-/** The contents of files, as a module takes them: items of a list whose only coordinate is the name. */
-export async function readProjectFiles(
-  files: readonly Pick<ProjectFile, 'name' | 'path' | 'digest'>[],
-): Promise<readonly FileItem[]> {
-  const items: FileItem[] = [];
-  for (const { name, path, digest } of files) {
-    const bytes = await readFile(path).catch(() => undefined);
-    if (bytes === undefined || digestOf(bytes) !== digest) {
-      throw new StageError(`${name} has just changed: make again`);
-    }
-    items.push({ task: name as TaskId, at: { file: name }, digest, bytes: new Uint8Array(bytes) });
+/** The content of a file. @throws StageError when it is not what it was when the pipeline was planned */
+export async function readProjectFile({
+  name,
+  path,
+  digest,
+}: Pick<ProjectFile, 'name' | 'path' | 'digest'>): Promise<Uint8Array> {
+  const bytes = await readFile(path).catch(() => undefined);
+  if (bytes === undefined || digestOf(bytes) !== digest) {
+    throw new StageError(`${name} has just changed: make again`);
   }
-  return items;
-}
-
-/** The content of a file in the place of an upstream task's blob. */
-interface FileItem {
-  readonly task: TaskId;
-  readonly at: Coordinates;
-  readonly digest: Digest;
-  readonly bytes: Uint8Array;
+  return new Uint8Array(bytes);
 }
