@@ -66,6 +66,15 @@ test('what was printed is printed again, from one entry for each way to ask', as
   expect(kept(rig)).toBe(before + COMMANDS.length);
 });
 
+test('a pipeline file that is named in an unusual way is looked at each time', async () => {
+  const rig = makeRig({ ...FILES, 'other.yaml': FILES['pipeline.yaml'] });
+  await rig.run('make', '-q');
+  const words = ['status', '--file=other.yaml'];
+  await rig.run(...words);
+  rig.edit('other.yaml', 'size: 3', 'size: 4');
+  await expectTrue(rig, [words]);
+});
+
 test('nothing is printed again that is no longer so', async () => {
   const rig = makeRig(FILES);
   await rig.run('make', '-q');

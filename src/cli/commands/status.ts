@@ -5,7 +5,6 @@ import {
   type CommonOptions,
   stdoutColors as c,
   inspect,
-  openToLook,
   resolveTargets,
   talk,
   tell,
@@ -26,17 +25,14 @@ export { status as run };
 
 /** Without targets: a line per stage. With targets: a line per task. */
 async function status(targets: readonly string[], options: CommonOptions): Promise<number> {
-  return inspect(
-    () => openToLook(options),
-    async ({ plan, store }) => {
-      const forecasts = await forecast(plan, store, new Set());
-      const chosen = targets.length > 0 && new Set(resolveTargets(plan, targets));
-      const shown = [...forecasts.values()].filter(({ task }) => !chosen || chosen.has(task));
-      if (options.json) tellJson(shown.map(forecastJson));
-      else if (targets.length > 0) tellTasks(shown);
-      else tellStages(plan.tasks, shown);
-    },
-  );
+  return inspect(options, async ({ plan, store }) => {
+    const forecasts = await forecast(plan, store, new Set());
+    const chosen = targets.length > 0 && new Set(resolveTargets(plan, targets));
+    const shown = [...forecasts.values()].filter(({ task }) => !chosen || chosen.has(task));
+    if (options.json) tellJson(shown.map(forecastJson));
+    else if (targets.length > 0) tellTasks(shown);
+    else tellStages(plan.tasks, shown);
+  });
 }
 
 /** Forecasts of tasks that a make would not run, as far as is known. */

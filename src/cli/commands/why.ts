@@ -17,7 +17,6 @@ import {
   stdoutColors as c,
   inspect,
   oneTask,
-  openToLook,
   type Session,
   tell,
   tellJson,
@@ -42,19 +41,16 @@ type Hit = Extract<Forecast, { status: 'reuse' }>;
 
 /** Explains one task. */
 async function why(word: string, options: CommonOptions): Promise<number> {
-  return inspect(
-    () => openToLook(options),
-    async (session) => {
-      const task = oneTask(session.plan, word);
-      const forecasts = await forecast(session.plan, session.store, new Set());
-      const predicted = forecasts.get(task) as Forecast;
-      if (options.json) tellJson(await explainJson(session, predicted));
-      else if (predicted.status === 'reuse') await tellHit(session, predicted);
-      else if (predicted.status === 'infeasible') tellInfeasible(predicted);
-      else if (predicted.status === 'unknown') await tellUnknown(session, predicted);
-      else await tellMiss({ session, forecasts, told: new Set() }, predicted, '');
-    },
-  );
+  return inspect(options, async (session) => {
+    const task = oneTask(session.plan, word);
+    const forecasts = await forecast(session.plan, session.store, new Set());
+    const predicted = forecasts.get(task) as Forecast;
+    if (options.json) tellJson(await explainJson(session, predicted));
+    else if (predicted.status === 'reuse') await tellHit(session, predicted);
+    else if (predicted.status === 'infeasible') tellInfeasible(predicted);
+    else if (predicted.status === 'unknown') await tellUnknown(session, predicted);
+    else await tellMiss({ session, forecasts, told: new Set() }, predicted, '');
+  });
 }
 
 // ---- for machines ----

@@ -70,6 +70,8 @@ const PRINTED_LENGTH_MAX = 4_000_000;
 /** What a command that only inspects knows when it is over. */
 export interface InspectedFacts {
   readonly root: string;
+  /** Name of the pipeline file within `root`. */
+  readonly file: string;
   readonly cache: string;
   readonly text: Digest;
   readonly sources: Sources;
@@ -100,8 +102,8 @@ export function recordInspection(words: readonly string[]): InspectionRecorder |
       if (last?.[0] === stream) last[1] += text;
       else printed.push([stream, text]);
     },
-    keep({ root, cache, text, sources, environment }) {
-      const isRight = root === request.root && cache === request.cache;
+    keep({ root, file, cache, text, sources, environment }) {
+      const isRight = root === request.root && file === request.file && cache === request.cache;
       if (!isRight || length > PRINTED_LENGTH_MAX) return;
       const kept: Printed = printed;
       recordPrinted(

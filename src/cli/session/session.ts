@@ -82,8 +82,9 @@ function print(stream: 'stdout' | 'stderr', text: string): void {
  * and the store.
  */
 export async function inspect(
-  open: () => Promise<Session>,
+  options: CommonOptions,
   show: (session: Session) => Promise<void>,
+  open: () => Promise<Session> = () => openToLook(options),
 ): Promise<number> {
   recorder = recordInspection(process.argv.slice(2));
   const session = await open();
@@ -93,7 +94,9 @@ export async function inspect(
     await session.store.close();
   }
   const { plan, readsOutside, cache } = session;
-  if (restsOnFiles(plan) && !readsOutside && !isNetworkFolder(cache)) recorder?.keep(session);
+  if (restsOnFiles(plan) && !readsOutside && !isNetworkFolder(cache)) {
+    recorder?.keep({ ...session, file: options.file });
+  }
   return EXIT.made;
 }
 

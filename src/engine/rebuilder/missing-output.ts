@@ -69,6 +69,7 @@ export function skipReason(
 
 /** What a partial input lacks on account of failures, in words; undefined when nothing. */
 export function formatMissingInputs(task: Task, missing: Known['missing']): string | undefined {
+  if (!Object.values(task.inputs).some(({ arity }) => arity === 'partial')) return undefined;
   const parts: string[] = [];
   for (const [port, { arity, links }] of Object.entries(task.inputs)) {
     if (arity !== 'partial') continue;

@@ -239,6 +239,7 @@ class Run {
     if (this.control.isSuperseded) return;
     const message = formatMissingInputs(task, state.missing);
     if (message) this.context.listener({ event: 'warning', message, task: task.id });
-    this.background(this.publisher.publish(task));
+    // Most tasks of a large plan have none.
+    if (Object.keys(task.artifacts).length > 0) this.background(this.publisher.publish(task));
   }
 }
