@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
+  copyFileSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -106,6 +107,8 @@ for (const name of readdirSync('dist').filter((file) => file.endsWith('.js'))) {
   if (name === 'stage.js') continue;
   if (!Object.hasOwn(metafile.outputs, `dist/${name}`)) rmSync(`dist/${name}`);
 }
+// Pages with plots carry Vega in themselves.
+copyFileSync('node_modules/vega/build/vega.min.js', 'dist/vega.min.js');
 chmodSync('dist/cli.cjs', 0o755);
 
 const standIns = {

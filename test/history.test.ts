@@ -104,7 +104,7 @@ describe('the history', () => {
         seeds.2  –  2
         gain     2  3
       metrics (1)
-        draw[1]:metrics.level  2  3  +1
+        draw[1]:metrics.level  2  3  +1  33.3 %
       outputs (1)
         draw[1]:metrics  <digest>  <digest>
       tasks (1)

@@ -65,7 +65,7 @@ export const isSame = ({ params, sources, code, inputs, tools }: Causes): boolea
   [params, sources, code, inputs, tools].every(({ length }) => length === 0);
 
 /** Files by digest, before and after. */
-function filesBetween(before: Named<string>, after: Named<string>): readonly FileChange[] {
+export function filesBetween(before: Named<string>, after: Named<string>): readonly FileChange[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   return names.flatMap((file): readonly FileChange[] => {
     if (!Object.hasOwn(before, file)) return [{ file, change: 'added' }];

@@ -25,15 +25,16 @@ interface Condition {
 
 const CONDITION = /^\s*((?:"(?:[^"\\]|\\.)*"|[^=<>!"])+?)\s*(!=|>=|<=|==|=|>|<)\s*(.*)$/s;
 
-/** The rows that meet every condition. @throws AnalysisError for what cannot be meant */
-export function filterRows(frame: Frame, where: readonly string[]): Frame {
+/** The rows that meet every condition. @param noun what a row is @throws AnalysisError for what cannot be meant */
+export function filterRows(frame: Frame, where: readonly string[], noun = 'task'): Frame {
   const conditions = where.flatMap((text) => readConditions(text, frame.columns));
   let { rows } = frame;
   for (const condition of conditions) {
     checkLabels(frame, condition);
     const holds = tester(condition);
     const left = rows.filter((row) => holds(cellAt(row, condition.column)));
-    if (left.length === 0 && rows.length > 0) throw noneLeft(rows, condition, conditions);
+    if (left.length === 0 && rows.length > 0)
+      throw noneLeft(rows, condition, { isAlone: conditions.length === 1, noun });
     rows = left;
   }
   return { ...frame, rows };
@@ -130,13 +131,13 @@ function checkLabels(
 function noneLeft(
   rows: Frame['rows'],
   { column, text, name }: Condition,
-  conditions: readonly Condition[],
+  { isAlone, noun }: { readonly isAlone: boolean; readonly noun: string },
 ): AnalysisError {
   const numbers = rows.flatMap((row) => {
     const cell = cellAt(row, column);
     return typeof cell === 'number' && !Number.isNaN(cell) ? [cell] : [];
   });
-  const also = conditions.length > 1 ? ' of those that meet the other conditions' : '';
+  const also = isAlone ? '' : ' of those that meet the other conditions';
   const least = numbers.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   const most = numbers.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const labels = [...new Set(rows.map((row) => cellAt(row, column) ?? 'nothing'))].slice(0, 8);
@@ -144,5 +145,5 @@ function noneLeft(
     numbers.length > 0
       ? `${name} goes from ${least} to ${most}`
       : `${name} is ${labels.join(', ')}`;
-  return new AnalysisError(`no task${also} has ${text}`, hint);
+  return new AnalysisError(`no ${noun}${also} has ${text}`, hint);
 }

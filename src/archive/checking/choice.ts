@@ -20,14 +20,14 @@ export interface ChoiceOptions {
   readonly seed: number;
 }
 
-/** Tasks to run again, the most important first but each after what it needs; how many were drawn by lot. */
+/** Tasks to run again, the most important first but each after what it needs; how many were sampled at random. */
 export interface Choice {
   readonly tasks: readonly string[];
   readonly seconds: number;
   readonly drawn: number;
 }
 
-/** Of the budget, so much goes to tasks by what they support; the rest is drawn by lot among all others. */
+/** Of the budget, so much goes to tasks by what they support; the rest is sampled at random from all others. */
 const SUPPORT_SHARE = 2 / 3;
 /** Each runs in a process of its own, which takes so long to start. */
 const START_S = 0.15;

@@ -15,7 +15,7 @@ export interface Surroundings {
   readonly host: string;
 }
 
-/** What secrets look like. A pattern must be narrow: the gate is no use when everybody waves it through. */
+/** What secrets look like. A pattern must be narrow: a check that everybody allows is no use. */
 const SECRETS: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['a private key', /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/],
   ['an AWS key', /\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/],

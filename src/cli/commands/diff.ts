@@ -1,10 +1,14 @@
 // diff.ts — pipeline diff RUN RUN: params, numbers and outputs that differ between two runs
 
+import { type Causes, causesBetween, type FileChange, isSame } from '../../analysis/causes.ts';
+import { type Effect, effectsBetween, isOfStage, stageOfTask } from '../../analysis/effects.ts';
+import { WHOLE } from '../../analysis/values.ts';
 import type { Json } from '../../engine/model/key.ts';
 import type { RunRecord } from '../../engine/model/record.ts';
 import { type Comparison, compareRuns, type Difference } from '../../engine/store/compare.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { type FileSet, fileSet } from '../../file-set.ts';
+import { didYouMean } from '../../hint.ts';
 import { elementAt } from '../../present.ts';
 import { checkOutput, writeOutput } from '../session/output-files.ts';
 import { oneRun } from '../session/run-selection.ts';
@@ -19,18 +23,25 @@ import {
   tellJson,
   UsageError,
 } from '../session/session.ts';
+import { factsOfRun } from '../session/study.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 import { brief, count } from '../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'diff',
   group: 'Runs',
-  about: 'what differs between two runs: params, numbers in JSON outputs, outputs',
+  about: 'what differs between two runs: its causes, then the numbers, the largest first',
   arguments: [
     { name: '[before]', about: 'a run', default: 'last~1' },
     { name: '[after]', about: 'another', default: 'last' },
   ],
   options: [
+    { flags: '--stage <name>', about: 'effects on this stage only (repeatable)', repeatable: true },
+    {
+      flags: '--metric <name>',
+      about: 'effects on these numbers only; * stands for anything (repeatable)',
+      repeatable: true,
+    },
     { flags: '--all', about: 'show every row' },
     { flags: '--html <file>', about: 'write a page with the reports of both, side by side' },
     ...STORE,
@@ -40,6 +51,8 @@ export const command: CommandDeclaration = {
 export { diff as run };
 
 interface DiffOptions extends CommonOptions {
+  readonly stage: readonly string[];
+  readonly metric: readonly string[];
   readonly all?: boolean;
   /** Where a page goes that shows the reports of both runs side by side. */
   readonly html?: string;
@@ -55,11 +68,20 @@ async function diff(before: string, after: string, options: DiffOptions): Promis
   try {
     const [a, b] = [oneRun(store, before), oneRun(store, after)];
     if (options.html !== undefined) return await writeComparison(store, [a, b], options.html);
-    const found = await compareRuns(store, a, b);
-    if (options.json) tellJson({ before: a.id, after: b.id, ...found });
-    else {
-      talk(c.dim(`${a.id} → ${b.id}`));
-      tellComparison(found, options.all ? Number.POSITIVE_INFINITY : ROWS_SHOWN);
+    checkStages(options.stage, a, b);
+    const stages = orAll(options.stage);
+    const all = await compareRuns(store, a, b);
+    const found = ofStages(all, stages);
+    const causes = await causesBetween(store.actions, factsOfRun(a), factsOfRun(b));
+    const filter = { stages, metrics: orAll(options.metric) };
+    const effects = await effectsBetween(store, a.tasks, b.tasks, filter);
+    if (options.json) {
+      const { params: _, ...rest } = causes;
+      tellJson({ before: a.id, after: b.id, ...found, causes: rest, effects });
+    } else {
+      talk(c.dim(`${runWords(a)} → ${runWords(b)}`));
+      const rows = options.all ? Number.POSITIVE_INFINITY : ROWS_SHOWN;
+      tellComparison(found, { causes, effects, rows, onlyMetrics: options.metric.length > 0 });
     }
     return EXIT.made;
   } finally {
@@ -95,14 +117,77 @@ async function reportOf(store: Store, run: RunRecord): Promise<FileSet> {
   throw new UsageError([{ message, hint }]);
 }
 
-function tellComparison(found: Comparison, rows: number): void {
+/** What somebody picked; everything where that is nothing. */
+const orAll = (words: readonly string[]): readonly string[] | undefined =>
+  words.length > 0 ? words : undefined;
+
+/** A run, and how far it is where that is not its end. */
+const runWords = ({ id, state = 'finished' }: RunRecord): string =>
+  state === 'finished' ? id : `${id} (${state})`;
+
+/** Refuses a stage of which neither run has a task. @throws UsageError */
+function checkStages(stages: readonly string[], ...runs: readonly RunRecord[]): void {
+  const known = new Set(runs.flatMap(({ tasks }) => Object.keys(tasks).map(stageOfTask)));
+  for (const stage of stages) {
+    if (known.has(stage)) continue;
+    const message = `neither run made a task of a stage \`${stage}\``;
+    throw new UsageError([{ message, hint: didYouMean(stage, known) }]);
+  }
+}
+
+function ofStages(found: Comparison, stages: readonly string[] | undefined): Comparison {
+  if (stages === undefined) return found;
+  const isWanted = (task: string): boolean => isOfStage(task, stages);
+  return {
+    ...found,
+    metrics: found.metrics.filter(({ task }) => isWanted(task)),
+    outputs: found.outputs.filter(({ task }) => isWanted(task)),
+    only: {
+      before: found.only.before.filter(isWanted),
+      after: found.only.after.filter(isWanted),
+    },
+    forgotten: found.forgotten.filter(isWanted),
+  };
+}
+
+interface Told {
+  readonly causes: Causes;
+  readonly effects: readonly Effect[];
+  readonly rows: number;
+  /** Whether nothing but numbers was asked for. */
+  readonly onlyMetrics: boolean;
+}
+
+/** First what caused the difference, then what came of it. */
+function tellComparison(found: Comparison, { causes, effects, rows, onlyMetrics }: Told): void {
   const short = (digest: string | undefined): string => digest?.slice(0, 12) ?? '–';
   table(
     'params',
     rows,
     found.params.map((d) => [d.path, ...valuesOf(d)]),
   );
-  table('metrics', rows, found.metrics.map(metricRow));
+  const file = ({ file: name, change }: FileChange): readonly string[] => [name, change];
+  table('sources', rows, causes.sources.map(file));
+  // Files tell more than stages, where they are known.
+  if (causes.sources.length === 0) {
+    table(
+      'code',
+      rows,
+      causes.code.map((stage) => [stage, 'changed']),
+    );
+  }
+  table('inputs', rows, causes.inputs.map(file));
+  table(
+    'tools',
+    rows,
+    causes.tools.map((d) => [d.path, ...valuesOf(d)]),
+  );
+  table('metrics', rows, effects.filter(({ steps }) => steps === undefined).map(effectRow));
+  table('series', rows, effects.filter(({ steps }) => steps !== undefined).map(effectRow));
+  if (onlyMetrics) {
+    if (effects.length === 0) talk('none of these numbers differs');
+    return;
+  }
   table(
     'outputs',
     rows,
@@ -122,10 +207,9 @@ function tellComparison(found: Comparison, rows: number): void {
       `${count(found.forgotten.length, 'task')} cannot be compared: gc has dropped their traces`,
     );
   }
-  const same = [found.params, found.metrics, found.outputs, only].every(
-    ({ length }) => length === 0,
-  );
-  if (same && found.forgotten.length === 0) talk('they made the same');
+  const same = [found.outputs, only].every(({ length }) => length === 0);
+  if (!same || found.forgotten.length > 0) return;
+  talk(isSame(causes) ? 'they made the same' : 'what they made is the same');
 }
 
 const shown = (value: Json | undefined): string =>
@@ -139,16 +223,27 @@ const valuesOf = ({ before, after }: Difference): readonly string[] => [
   shown(after),
 ];
 
-function metricRow({ task, output, path, before, after }: Comparison['metrics'][number]) {
-  const name = `${task}:${output}${path === '' ? '' : `.${path}`}`;
-  const numbers = typeof before === 'number' && typeof after === 'number';
-  const change = numbers ? after - before : undefined;
-  const sign = change !== undefined && change > 0 ? '+' : '';
+function effectRow({
+  task,
+  output,
+  name,
+  before,
+  after,
+  steps,
+  relative,
+}: Effect): readonly string[] {
+  const path = name === WHOLE ? '' : `.${name}`;
+  const both = before !== null && after !== null;
+  const change = both ? after - before : Number.NaN;
+  const sign = change > 0 ? '+' : '';
+  const share = `${relative < 0.001 ? '<0.1' : (100 * relative).toFixed(1)} %`;
   return [
-    name,
-    shown(before),
-    shown(after),
-    change === undefined ? '' : sign + shortNumber(change),
+    `${task}:${output}${path}`,
+    shown(before ?? undefined),
+    shown(after ?? undefined),
+    Number.isFinite(change) ? sign + shortNumber(change) : '',
+    Number.isFinite(change) ? share : '',
+    ...(steps === undefined ? [] : [count(steps, 'step')]),
   ];
 }
 

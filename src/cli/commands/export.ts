@@ -1,22 +1,37 @@
 // export.ts — pipeline export TASK:output FILE: an output in a form that other tools read
-import { existsSync, statSync } from 'node:fs';
-import { extname } from 'node:path';
+import { constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { extname, join } from 'node:path';
 import prettyBytes from 'pretty-bytes';
-import type { Json, TaskId } from '../../engine/model/key.ts';
+import type { RecordedTask } from '../../analysis/results.ts';
+import {
+  type Coordinates,
+  type Digest,
+  type Json,
+  shellTaskId,
+  type TaskId,
+} from '../../engine/model/key.ts';
 import type { Output } from '../../engine/model/record.ts';
+import type { Store } from '../../engine/store/store.ts';
+import { didYouMean } from '../../hint.ts';
+import { entryOf } from '../../present.ts';
 import { elementType, encodeSafetensors, type Tensor, type TensorFile } from '../../tensor.ts';
-import { writeOutput } from '../session/output-files.ts';
+import { unwritten, writeOutput } from '../session/output-files.ts';
 import { bytesOf, lostOutput, select, tensorsOf } from '../session/output-selection.ts';
 import {
   type CommonOptions,
   EXIT,
   openToShow,
+  placesOf,
   type Remains,
+  storeAt,
   talk,
   tellJson,
   UsageError,
 } from '../session/session.ts';
+import { currentStudy, recordedOf, type StudySelection, selectInStudy } from '../session/study.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
+import { count } from '../terminal/format.ts';
 import { jsonCsv, npyOf, tensorCsv, tensorsJson } from '../terminal/forms.ts';
 
 export const command: CommandDeclaration = {
@@ -37,6 +52,7 @@ export const command: CommandDeclaration = {
     'export rigl/synth-digits/128-64/0.9/erk/uniform/0:metrics metrics.json',
     'export rigl/synth-digits/128-64/0.9/erk/uniform/0:model/layers.0.values values.npy',
     'export rigl/synth-digits/128-64/0.9/erk/uniform/0:model model.safetensors --force',
+    "export 'rigl[profile=uniform]:model' models/",
   ],
 };
 export { exportOutput as run };
@@ -57,6 +73,7 @@ const BY_ENDING: { readonly [ending: string]: Form } = {
 
 /** Writes an output, or one tensor of it, to a file; `-` is stdout. */
 async function exportOutput(target: string, file: string, options: ExportOptions): Promise<number> {
+  if (isFolder(file)) return await exportSelection(target, file, options);
   const session = await openToShow(options);
   try {
     const { trace, name, output, part } = await select(session, target);
@@ -103,6 +120,162 @@ async function copyOutput(
   await writeOutput(file, async (draft) => {
     if (!(await store.blobs.copyTo(output.digest, draft))) throw lostOutput(task, name);
   });
+}
+
+/** A name that ends with a slash, or of a folder that is there, takes one file for each task. */
+const isFolder = (file: string): boolean =>
+  file.endsWith('/') || (existsSync(file) && statSync(file).isDirectory());
+
+/** One output of one task, and its file. */
+interface Exported {
+  readonly file: string;
+  readonly task: TaskId;
+  readonly at: Coordinates;
+  readonly output: string;
+  readonly kind: string;
+  readonly digest: Digest;
+  readonly stored: Output;
+}
+
+/** Writes outputs of the tasks of a selection into a folder, with an index. @throws UsageError before anything is written */
+async function exportSelection(
+  target: string,
+  folder: string,
+  options: ExportOptions,
+): Promise<number> {
+  const store = storeAt(placesOf(options).cache, 'read');
+  try {
+    const study = await currentStudy(options, store);
+    const selection = selectInStudy(study, target);
+    const known = await study.known(selection.tasks.map(({ id }) => id));
+    const tasks = recordedOf(selection.tasks, known);
+    const all = tasks.flatMap((task) => exportedOf(task, selection.output, options.format));
+    if (all.length === 0) throw nothingToExport(selection, tasks);
+    const named = withoutClashes(all);
+    const there = [...named.map(({ file }) => file), INDEX].filter((file) =>
+      existsSync(join(folder, file)),
+    );
+    if (there.length > 0 && !options.force) {
+      const message = `${join(folder, there[0] ?? '')} exists`;
+      throw new UsageError([{ message, hint: '--force overwrites it' }]);
+    }
+    makeFolderFor(folder);
+    const bytes = await writeAll(store, folder, named, options.format);
+    const index = named.map(({ file, task, at, output, kind, digest }) => ({
+      file,
+      task,
+      at,
+      output,
+      kind,
+      digest,
+    }));
+    await writeOutput(join(folder, INDEX), `${JSON.stringify(index, null, 2)}\n`);
+    if (options.json) tellJson({ folder, files: index });
+    else
+      talk(
+        `${count(named.length, 'file')} (${prettyBytes(bytes)}) and ${INDEX} written to ${folder}`,
+      );
+    const left = selection.tasks.length - tasks.length;
+    if (left > 0)
+      talk(`${count(left, 'task')} of the selection not made: nothing of them is written`);
+    const stale = [...known.values()].filter(({ state }) => state === 'stale').length;
+    if (stale > 0) talk(`${count(stale, 'task')} out of date: as last made`);
+    return EXIT.made;
+  } finally {
+    await store.close();
+  }
+}
+
+/** What the files of a folder are. */
+const INDEX = 'index.json';
+
+/** How the files of outputs end that are written as they are. */
+const ENDINGS: { readonly [kind: string]: string } = {
+  json: '.json',
+  tensors: '.safetensors',
+  text: '.txt',
+};
+
+function exportedOf(
+  { task, at, record }: RecordedTask,
+  wanted: string | undefined,
+  format: Form | undefined,
+): readonly Exported[] {
+  const outputs = Object.entries(record.outputs);
+  const chosen = wanted === undefined ? outputs : outputs.filter(([name]) => name === wanted);
+  return chosen.map(([output, stored]) => {
+    const { kind, digest } = stored;
+    const own = Object.hasOwn(ENDINGS, kind) ? entryOf(ENDINGS, kind) : '.bin';
+    const ending = format === undefined || format === 'raw' ? own : `.${format}`;
+    const stem = shellTaskId(task).replaceAll('/', '-');
+    return { file: `${stem}.${output}${ending}`, task, at, output, kind, digest, stored };
+  });
+}
+
+/** Labels may hold hyphens: two tasks of one name are told apart by a number. Case does not tell files apart everywhere. */
+function withoutClashes(all: readonly Exported[]): readonly Exported[] {
+  const taken = new Set<string>([INDEX]);
+  return all.map((one) => {
+    const dot = one.file.lastIndexOf('.');
+    const [stem, ending] = [one.file.slice(0, dot), one.file.slice(dot)];
+    let { file } = one;
+    for (let n = 2; taken.has(file.toLowerCase()); n++) file = `${stem}-${n}${ending}`;
+    taken.add(file.toLowerCase());
+    return { ...one, file };
+  });
+}
+
+function nothingToExport(
+  { stage, output }: StudySelection,
+  tasks: readonly RecordedTask[],
+): UsageError {
+  const [first] = tasks;
+  if (first === undefined) {
+    const hint = `pipeline make ${stage}`;
+    return new UsageError([{ message: `no task of the selection has been made`, hint }]);
+  }
+  const known = Object.keys(first.record.outputs);
+  const message = `\`${stage}\` has no output \`${output}\``;
+  return new UsageError([{ message, hint: didYouMean(output ?? '', known) }]);
+}
+
+function makeFolderFor(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw unwritten(folder, error);
+  }
+}
+
+/** Outputs with the same bytes are copied by reference where the file system can. */
+async function writeAll(
+  store: Store,
+  folder: string,
+  files: readonly Exported[],
+  format: Form | undefined,
+): Promise<number> {
+  const written = new Map<Digest, string>();
+  let total = 0;
+  for (const { file, task, output, digest, stored } of files) {
+    const path = join(folder, file);
+    const before = written.get(digest);
+    if (before !== undefined) {
+      await copyFile(before, path, constants.COPYFILE_FICLONE);
+      continue;
+    }
+    if (format === undefined || format === 'raw') {
+      await copyOutput({ store }, { task, name: output, output: stored }, path);
+      total += stored.bytes;
+    } else {
+      const bytes = await store.blobs.get(digest);
+      if (bytes === undefined) throw lostOutput(task, output);
+      const form = inForm(format, stored, bytes, undefined);
+      await writeOutput(path, form);
+      total += form.length;
+    }
+    written.set(digest, path);
+  }
+  return total;
 }
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -89,5 +89,5 @@ function tellLog({ task, run, at, outcome, lines, dropped, error, params }: Task
     tell(plainText(error.stack?.includes(error.message) ? error.stack : error.message));
   }
   if (params) talk(c.dim(`params: ${JSON.stringify(params)}`));
-  if (lines.length === 0 && error === undefined) talk('it said nothing');
+  if (lines.length === 0 && error === undefined) talk('No output');
 }

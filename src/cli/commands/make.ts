@@ -13,6 +13,7 @@ import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { tellForecast } from '../session/forecast.ts';
 import { companionNames } from '../session/provenance.ts';
+import { checkRunName } from '../session/run-selection.ts';
 import {
   artifactsFolder,
   stderrColors as c,
@@ -47,6 +48,7 @@ export const command: CommandDeclaration = {
       about: 'run a task even if its result is known; without a name, every target (repeatable)',
       repeatable: true,
     },
+    { flags: '--name <name>', about: 'what to call this run' },
     { flags: '--trace <file>', about: 'write a timeline for ui.perfetto.dev or chrome://tracing' },
     {
       flags: '--verify',
@@ -74,6 +76,7 @@ interface MakeOptions extends RunOptions {
 async function make(targets: readonly string[], options: MakeOptions): Promise<number> {
   // A folder that cannot be one is told before anything looks into it.
   placesOf(options);
+  if (options.name !== undefined) checkRunName(options.name, '--name');
   if (options.dryRun) return dryRun(targets, options);
   const recorder = recordMake(options, targets);
   const session = await openSession(options, 'write');
@@ -97,6 +100,10 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
       hear: recorder.hear,
     }).finally(stop.release);
     // Not before the workers are gone: they read the store, too.
+    if (options.name !== undefined && result.ran === 0) {
+      const hint = 'pipeline tag RUN NAME marks an earlier one';
+      talk(`nothing ran: there is no run to call ${options.name}; ${hint}`);
+    }
     if (result.tally.built > 0) await keepWithin(session, options.json ?? false);
     if (forced.size === 0) keep = () => keepRecord(recorder, session, plan, result.traces);
     return codeOf(result, stop.signal);

@@ -201,7 +201,8 @@ function requestOf(options: MetricsOptions): TableRequest {
   };
 }
 
-function readAt(word = 'last'): At {
+/** At which step series are read. @throws UsageError */
+export function readAt(word = 'last'): At {
   if (word === 'last' || word === 'best') return { kind: word };
   const step = Number(word);
   if (/^\d+(?:\.\d+)?$/.test(word)) return { kind: 'step', step };

@@ -48,6 +48,8 @@ export interface RunOptions extends CommonOptions {
   readonly trace?: string;
   readonly mirror: readonly string[];
   readonly quiet?: boolean;
+  /** What to call the run. */
+  readonly name?: string;
 }
 
 /** What is to be run. */
@@ -204,7 +206,7 @@ function factsOf(
   id: string,
   versions: Named<string>,
   targets: readonly string[],
-  { preset, set, file }: RunOptions,
+  { preset, set, file, name }: RunOptions,
 ): Omit<RunStart, 'started'> {
   const { pipeline, root } = session;
   const command = process.argv.slice(2).join(' ');
@@ -215,7 +217,8 @@ function factsOf(
   const asked = { command, targets, presets: preset, sets: set, params };
   const axes = [...pipeline.stages].map(([stage, config]) => [stage, [...config.axes.keys()]]);
   const made = { axes: Object.fromEntries(axes), sources: sourceDigests(root, file, session) };
-  return { id, host, ...asked, versions, process: self, ...made };
+  const called = name === undefined ? {} : { name };
+  return { id, host, ...asked, versions, process: self, ...made, ...called };
 }
 
 /** Keeps the store within its limit. */

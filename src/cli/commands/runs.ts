@@ -1,4 +1,6 @@
 // runs.ts — pipeline runs, pin, unpin: what was run, and which runs gc leaves alone
+import { changesSince, filterRuns, type RunChanges } from '../../analysis/runs.ts';
+import type { Json } from '../../engine/model/key.ts';
 import type { RunRecord } from '../../engine/model/record.ts';
 import {
   type CommonOptions,
@@ -10,23 +12,30 @@ import {
   tell,
   tellJson,
 } from '../session/session.ts';
+import { analysed } from '../session/study.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
-import { duration, quoted } from '../terminal/format.ts';
+import { brief, duration, quoted } from '../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'runs',
   group: 'Runs',
   about: 'list the runs that made something, the newest first',
   options: [
+    {
+      flags: '--where <condition>',
+      about: 'runs with this state, name, tag, target, outcome or param (repeatable)',
+      repeatable: true,
+    },
     { flags: '-n, --number <n>', about: 'at most so many (default: 20)', value: 'positive' },
     ...STORE,
   ],
-  examples: ['runs', 'runs -n 3 --json'],
+  examples: ['runs', 'runs -n 3 --json', "runs --where 'lr=0.1,failed>0'"],
 };
 export { runs as run };
 
 interface RunsOptions extends CommonOptions {
   readonly number?: number;
+  readonly where: readonly string[];
 }
 
 const RUNS_SHOWN_DEFAULT = 20;
@@ -35,12 +44,29 @@ const RUNS_SHOWN_DEFAULT = 20;
 async function runs(options: RunsOptions): Promise<number> {
   const store = storeAt(placesOf(options).cache, 'read');
   try {
-    const shown = store.history.runs(options.number ?? RUNS_SHOWN_DEFAULT);
+    const number = options.number ?? RUNS_SHOWN_DEFAULT;
+    const { where } = options;
+    // One more than is shown: what a run changed is told beside the one before it.
+    const known = store.history.runs(where.length > 0 ? undefined : number + 1);
+    const shown = (await analysed(() => filterRuns(known, where))).slice(0, number);
     const pins = store.upkeep?.tables.pins;
     const isPinned = ({ id }: RunRecord): boolean => pins?.doesExist(id) ?? false;
-    if (options.json) tellJson(shown.map((run) => ({ ...run, pinned: isPinned(run) })));
-    else {
-      for (const run of shown) tell(runLine(run, isPinned(run)));
+    const changesOf = (run: RunRecord): RunChanges | undefined => {
+      const before = known[known.indexOf(run) + 1];
+      return before && changesSince(before, run);
+    };
+    if (options.json) {
+      tellJson(
+        shown.map((run) => {
+          const changes = changesOf(run);
+          return { ...run, pinned: isPinned(run), ...(changes && { changes }) };
+        }),
+      );
+    } else {
+      for (const run of shown) {
+        const changes = changesOf(run);
+        tell(`${runLine(run, isPinned(run))}${c.dim(changes ? changeWords(changes) : '')}`);
+      }
       if (shown.length === 0) talk('no run is known yet');
     }
     return EXIT.made;
@@ -48,6 +74,19 @@ async function runs(options: RunsOptions): Promise<number> {
     await store.close();
   }
 }
+
+/** What a run changed, as much of it as a line holds. */
+function changeWords({ params, sources }: RunChanges): string {
+  const value = (json: Json | undefined): string => (json === undefined ? '–' : brief(json, 16));
+  const all = [
+    ...params.map(({ path, before, after }) => `${path}: ${value(before)} → ${value(after)}`),
+    ...sources.map(({ file, change }) => `${file} ${change}`),
+  ];
+  const more = all.length > CHANGES_SHOWN ? `, and ${all.length - CHANGES_SHOWN} more` : '';
+  return all.length === 0 ? '' : `  (${all.slice(0, CHANGES_SHOWN).join(', ')}${more})`;
+}
+
+const CHANGES_SHOWN = 3;
 
 function runLine(run: RunRecord, pinned: boolean): string {
   const { id, at, seconds, tally, targets = [], presets = [], sets = [] } = run;
@@ -63,7 +102,9 @@ function runLine(run: RunRecord, pinned: boolean): string {
   const what = words.length > 0 ? words.join(' ') : 'everything';
   const when = at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
   const took = duration(seconds).padStart(7);
-  const mark = pinned ? c.cyan(' pinned') : '';
+  const name = run.name === undefined ? '' : c.cyan(`  ${run.name}`);
+  const tags = (run.tags ?? []).map((tag) => c.green(` #${tag}`)).join('');
+  const mark = `${name}${tags}${pinned ? c.cyan(' pinned') : ''}`;
   const how = [...state, ...ends].join(', ');
   return `${c.bold(id)}  ${when}  ${took}  ${how}  ${c.dim(what)}${mark}`;
 }

@@ -20,3 +20,10 @@ export function oneRun(store: Store, word: string): RunRecord {
   const message = `\`${word}\` names ${found.length} runs: ${some.join(', ')}${found.length > 4 ? ', …' : ''}`;
   throw new UsageError([{ message, hint }]);
 }
+
+/** Refuses a name or a tag that a run cannot be found by. @throws UsageError */
+export function checkRunName(name: string, what: string): void {
+  if (/^[A-Za-z][\w.-]{0,79}$/.test(name) && !/^last(?:~\d+)?$/.test(name)) return;
+  const hint = 'a letter, then letters, digits, . - and _, at most 80; not last';
+  throw new UsageError([{ message: `${what}: \`${name}\` cannot name a run`, hint }]);
+}

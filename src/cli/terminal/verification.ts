@@ -246,7 +246,7 @@ function progressOn(line: Line, seed: number, jobs: number): (said: RerunEvent) 
       const { tasks, seconds, drawn } = said.choice;
       const long = seconds < jobs ? 'a second or two' : `about ${(seconds / jobs).toFixed(0)} s`;
       line.say(
-        `running ${count(tasks.length, 'task')} again, ${long} (${drawn} of them drawn by lot: --seed ${seed})`,
+        `running ${count(tasks.length, 'task')} again, ${long} (${drawn} of them sampled at random: --seed ${seed})`,
       );
     } else {
       const { verdict, done, of } = said;

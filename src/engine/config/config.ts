@@ -13,6 +13,7 @@ import { checkConnections } from './graph-validation.ts';
 import type { Located } from './located.ts';
 import { countPoints } from './matrix.ts';
 import { type PipelineSource, readParams } from './params.ts';
+import { type PlotConfig, readPlots } from './plots.ts';
 import { checkResources, readAmounts } from './policy.ts';
 import { readStages, type StageConfig } from './stage-config.ts';
 import { parseYaml } from './yaml.ts';
@@ -26,12 +27,22 @@ export interface Pipeline {
   readonly resources: ReadonlyMap<string, number>;
   /** A make keeps the store within so many bytes, if it can. */
   readonly storeLimit: number;
+  /** Plots that the study names. */
+  readonly plots: readonly PlotConfig[];
   /** What other readers of YAML would take for something else. */
   readonly warnings: readonly Diagnostic[];
 }
 
 /** The keys of a pipeline file. */
-export const PIPELINE_KEYS = ['params', 'presets', 'stages', 'mirrors', 'resources', 'store'];
+export const PIPELINE_KEYS = [
+  'params',
+  'presets',
+  'stages',
+  'mirrors',
+  'resources',
+  'store',
+  'plots',
+];
 /** The keys of `store`. */
 export const STORE_KEYS = ['limit'];
 /** Where pipeline.yaml says nothing of it. */
@@ -79,11 +90,20 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
   checkResources(reader, read, totals);
   const resources = new Map([...totals].map(([name, { amount }]) => [name, amount]));
   const storeLimit = readStoreLimit(reader, fields.get('store'));
+  const plots = readPlots(reader, fields.get('plots'), read, [...(stages?.fields?.keys() ?? [])]);
   const places = [...(stages?.fields ?? [])].map(([name, { place, named }]) => {
     return [name, { ...place, start: named?.start ?? place.start }] as const;
   });
   return success({
-    pipeline: { params, stages: read, mirrors, resources, storeLimit, warnings: reader.warnings },
+    pipeline: {
+      params,
+      stages: read,
+      mirrors,
+      resources,
+      storeLimit,
+      plots,
+      warnings: reader.warnings,
+    },
     problems: inReadingOrder(reader.problems),
     stages: new Map(places),
   });

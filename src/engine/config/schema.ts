@@ -5,6 +5,7 @@ import { FILE_KINDS } from './codecs.ts';
 import { COMMAND_KEYS, OUTPUT_KEYS } from './command.ts';
 import { PIPELINE_KEYS, SIZE_PATTERN, STORE_KEYS } from './config.ts';
 import { INPUT_KEYS } from './input.ts';
+import { PLOT_KEYS, PLOT_KIND_NAMES } from './plots.ts';
 import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from './policy.ts';
 import { STAGE_KEYS } from './stage-config.ts';
 
@@ -35,6 +36,12 @@ const DESCRIBED: Named<Json> = {
     $ref: '#/$defs/amounts',
   },
   store: { description: 'How the store is kept.', $ref: '#/$defs/store' },
+  plots: {
+    description: 'Plots of results, by name, for `pipeline plot`; never part of a key.',
+    type: 'object',
+    additionalProperties: false,
+    patternProperties: { '^[A-Za-z][A-Za-z0-9_-]*$': { $ref: '#/$defs/plot' } },
+  },
 };
 
 const STORE_DESCRIBED: Named<Json> = {
@@ -45,6 +52,25 @@ const STORE_DESCRIBED: Named<Json> = {
       { type: 'string', pattern: SIZE_PATTERN.source },
     ],
   },
+};
+
+const PLOT_DESCRIBED: Named<Json> = {
+  stage: { description: 'STAGE, or STAGE:output.', type: 'string' },
+  kind: { description: 'What kind of plot; otherwise chosen.', enum: [...PLOT_KIND_NAMES] },
+  x: { description: 'An axis, a number, or `step`.', type: 'string' },
+  y: { description: 'A number; of a heat map, an axis.', type: 'string' },
+  color: { description: 'An axis or a number.', type: 'string' },
+  facet: { description: 'A panel for each label of this axis.', type: 'string' },
+  band: { description: 'Means and 95 % intervals over this axis.', type: 'string' },
+  where: {
+    description: 'Conditions such as profile=uniform or loss<0.5.',
+    anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
+  },
+  at: {
+    description: 'At which step series are read.',
+    anyOf: [{ enum: ['last', 'best'] }, { type: 'number', minimum: 0 }],
+  },
+  title: { type: 'string' },
 };
 
 const SOURCE = { type: 'string', pattern: '^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$' };
@@ -160,6 +186,7 @@ export function pipelineSchema(): Named<Json> {
     required: ['stages'],
     $defs: {
       store: closed(STORE_KEYS, STORE_DESCRIBED),
+      plot: { ...closed(PLOT_KEYS, PLOT_DESCRIBED), required: ['stage'] },
       stage: closed([...STAGE_KEYS, ...POLICY_KEYS, ...COMMAND_KEYS], {
         ...STAGE_DESCRIBED,
         ...POLICY_DESCRIBED,

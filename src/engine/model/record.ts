@@ -102,6 +102,10 @@ export interface RunRecord {
   /** All params of the pipeline, after presets and `--set`. */
   readonly params?: Named<Json>;
   readonly versions?: Named<string>;
+  /** What its user calls it. */
+  readonly name?: string;
+  /** What it was marked with afterwards; a tag is on one run at a time. */
+  readonly tags?: readonly string[];
   /** The axes of each stage, in the order of the labels in its tasks' names. Absent in what older versions wrote. */
   readonly axes?: Named<readonly string[]>;
   /** Digest of pipeline.yaml and of each source file that stages were bundled from, by path from the folder of the pipeline. */
@@ -113,7 +117,7 @@ export type RunStart = Required<
   Pick<RunRecord, 'id' | 'host' | 'command' | 'targets' | 'presets' | 'sets' | 'params'>
 > &
   Required<Pick<RunRecord, 'versions' | 'started' | 'process'>> &
-  Pick<RunRecord, 'axes' | 'sources'>;
+  Pick<RunRecord, 'axes' | 'sources' | 'name'>;
 
 /** What a task said in a run, and how it ended there. */
 export interface TaskLog {

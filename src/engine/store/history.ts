@@ -130,12 +130,18 @@ function written(action: () => void): boolean {
   }
 }
 
-/** The runs that a word names: an id, the beginning of one or of its random end, `last`, or `last~1`. */
+/**
+ * The runs that a word names: an id, a tag, a name (the newest of several), the beginning of an id or of its random end,
+ * `last`, or `last~1`.
+ */
 export function findRuns(runs: readonly RunRecord[], word: string): readonly RunRecord[] {
   const back = /^last(?:~(\d+))?$/.exec(word);
   if (back) return runs.slice(Number(back[1] ?? 0), Number(back[1] ?? 0) + 1);
   const exact = runs.filter(({ id }) => id === word);
   if (exact.length > 0) return exact;
+  const called =
+    runs.find(({ tags }) => tags?.includes(word)) ?? runs.find(({ name }) => name === word);
+  if (called) return [called];
   return runs.filter(({ id }) => id.startsWith(word) || id.split('-').at(-1)?.startsWith(word));
 }
 

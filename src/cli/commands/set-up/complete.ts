@@ -5,6 +5,7 @@ import { declarations } from 'pipeline:declarations';
 import { decodeSource } from '../../../engine/config/source-text.ts';
 import { parseYaml } from '../../../engine/config/yaml.ts';
 import { byCodeUnit } from '../../../engine/model/key.ts';
+import { optionWords, taskWords } from '../../session/completion-words.ts';
 import { EXIT, placesOf, storeAt, tell } from '../../session/session.ts';
 import {
   type ArgumentDeclaration,
@@ -26,11 +27,11 @@ export const command: CommandDeclaration = {
 export { complete as run };
 
 /** Prints what may stand in place of the last of some words, one to a line. */
-function complete(words: readonly string[]): number {
+async function complete(words: readonly string[]): Promise<number> {
   const before = words.slice(0, -1);
   const begun = words.at(-1) ?? '';
   const named = declarations.find(({ name }) => name === before[0]);
-  const all = named ? candidatesIn(named, before.slice(1), begun) : commandNames();
+  const all = named ? await candidatesIn(named, before.slice(1), begun) : commandNames();
   for (const candidate of all) if (candidate.startsWith(begun)) tell(candidate);
   return EXIT.made;
 }
@@ -40,27 +41,37 @@ const commandNames = (): readonly string[] => [
   'help',
 ];
 
-function candidatesIn(
+async function candidatesIn(
   { options, arguments: places = [] }: CommandDeclaration,
   before: readonly string[],
   begun: string,
-): readonly string[] {
+): Promise<readonly string[]> {
   const asked = options.find((option) => takesValue(option) && isCalled(option, before.at(-1)));
   const folder = valueAfter(before, ['-C', '--directory']) ?? '.';
   const file = valueAfter(before, ['--file']) ?? 'pipeline.yaml';
   const cache = valueAfter(before, ['--cache']);
+  const study = {
+    directory: folder,
+    file,
+    ...(cache !== undefined && { cache }),
+    preset: valuesAfter(before, '--preset'),
+    set: valuesAfter(before, '--set'),
+  };
   if (asked) {
     if (asked.choices) return asked.choices;
     if (isCalled(asked, '--preset')) return namesIn(folder, file, 'presets');
-    if (isCalled(asked, '--run')) return runIds(folder, cache);
-    return isCalled(asked, '--force') ? namesIn(folder, file, 'stages') : [];
+    if (isCalled(asked, '--run') || isCalled(asked, '--against')) return runIds(folder, cache);
+    if (isCalled(asked, '--force') || isCalled(asked, '--target')) {
+      return await taskWords(study, begun);
+    }
+    return await optionWords(study, namesOf(asked).at(-1) ?? '', before, begun);
   }
   if (begun.startsWith('-')) return options.flatMap((option) => namesOf(option).at(-1) ?? []);
   const argument = argumentAt(options, places, before);
   if (argument === undefined) return [];
   if (argument.choices) return argument.choices;
-  if (/^.(target|task)/.test(argument.name)) return namesIn(folder, file, 'stages');
-  return /^.(runs|before|after)\b/.test(argument.name) ? runIds(folder, cache) : [];
+  if (/^.(target|task|stage)/.test(argument.name)) return await taskWords(study, begun);
+  return /^.(runs?|before|after)\b/.test(argument.name) ? runIds(folder, cache) : [];
 }
 
 const isCalled = (option: OptionDeclaration, word: string | undefined): boolean =>
@@ -83,6 +94,9 @@ function valueAfter(words: readonly string[], options: readonly string[]): strin
   return at < 0 ? undefined : words[at + 1];
 }
 
+const valuesAfter = (words: readonly string[], option: string): readonly string[] =>
+  words.flatMap((word, at) => (words[at - 1] === option ? [word] : []));
+
 /** Names of one section of the pipeline file; none when it cannot be read. */
 function namesIn(folder: string, file: string, section: string): readonly string[] {
   try {
@@ -99,9 +113,10 @@ function runIds(folder: string, cache: string | undefined): readonly string[] {
   try {
     const places = placesOf({ directory: folder, ...(cache !== undefined && { cache }) });
     const store = storeAt(places.cache, 'read');
-    const ids = store.history.runs(20).map(({ id }) => id);
+    const runs = store.history.runs(20);
     void store.close();
-    return ['last', ...ids];
+    const called = runs.flatMap(({ name, tags = [] }) => [...tags, ...(name ? [name] : [])]);
+    return ['last', ...new Set(called), ...runs.map(({ id }) => id)];
   } catch {
     return []; // A shell that completes a word is no place for errors.
   }

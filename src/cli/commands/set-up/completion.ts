@@ -7,7 +7,7 @@ import { type CommandDeclaration, JSON_ACCEPTED } from '../../terminal/declarati
 export const command: CommandDeclaration = {
   name: 'completion',
   group: 'Set up',
-  about: 'a script that completes commands, options, presets, stages and runs',
+  about: 'a script that completes commands, options, tasks, params and runs',
   arguments: [{ name: '<shell>', choices: ['bash', 'zsh', 'fish'] }],
   options: [JSON_ACCEPTED],
   examples: [
@@ -18,27 +18,44 @@ export const command: CommandDeclaration = {
 };
 export { completion as run };
 
-/** Each script passes the words before the cursor, the last one unfinished, and takes a candidate from each line. */
+/**
+ * Each script passes the words before the cursor, the last one unfinished and without its quotes, and takes a candidate from
+ * each line. One that ends with `/`, `=`, `.`, `:`, `[` or `,` goes on: no blank follows it.
+ */
 const SCRIPTS: { readonly [shell: string]: string } = {
   bash: `# pipeline completion for bash
 _pipeline() {
-  local words cword
-  # Without : and = among the word breaks, tasks and --set stay whole.
-  _get_comp_words_by_ref -n := words cword 2>/dev/null || { words=("\${COMP_WORDS[@]}"); cword=$COMP_CWORD; }
-  words=("\${words[@]:0:cword+1}")
-  local candidate
+  local line="\${COMP_LINE:0:COMP_POINT}" current prefix="" candidate
+  local -a words
+  # Not COMP_WORDS: readline breaks words at : and =, and tasks and --set have to stay whole.
+  read -ra words <<< "$line"
+  [[ "$line" == *[[:space:]] ]] && words+=("")
+  current="\${words[\${#words[@]}-1]}"
+  case "$current" in
+    [\\'\\"]*) current="\${current:1}" ;; # readline keeps a quoted word whole
+    *[:=]*) prefix="\${current%"\${current##*[:=]}"}" ;;
+  esac
+  words[\${#words[@]}-1]="$current"
   COMPREPLY=()
   # Not compgen -W: it would run what stands in a name.
   while IFS= read -r candidate; do
-    COMPREPLY+=("$candidate")
+    COMPREPLY+=("\${candidate#"$prefix"}")
   done < <(pipeline complete -- "\${words[@]:1}" 2>/dev/null)
+  if [[ \${#COMPREPLY[@]} -eq 1 && "\${COMPREPLY[0]}" == *[/=.:[,] ]]; then
+    compopt -o nospace 2>/dev/null
+  fi
 }
 complete -o default -F _pipeline pipeline`,
   zsh: `#compdef pipeline
 _pipeline() {
-  local -a candidates
-  candidates=("\${(@f)$(pipeline complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
-  if [[ -n $candidates ]]; then compadd -- $candidates; else _files; fi
+  local -a candidates open
+  candidates=("\${(@f)$(pipeline complete -- "\${(@Q)words[2,CURRENT]}" 2>/dev/null)}")
+  open=("\${(@M)candidates:#*[/=.:\\[,]}")
+  candidates=("\${(@)candidates:#*[/=.:\\[,]}")
+  candidates=("\${(@)candidates:#}")
+  if (( \${#open} + \${#candidates} == 0 )); then _files; return; fi
+  (( \${#open} )) && compadd -S '' -- "\${(@)open}"
+  (( \${#candidates} )) && compadd -- "\${(@)candidates}"
 }
 compdef _pipeline pipeline`,
   fish: `# pipeline completion for fish

@@ -1,0 +1,215 @@
+// plot.ts — pipeline plot: results as curves, dots, scatter plots, heat maps and parallel coordinates
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { filterRows } from '../../analysis/filter.ts';
+import { drawPage, drawSvg } from '../../analysis/plot/draw.ts';
+import type { PlotKind, PlotRequest } from '../../analysis/plot/plan.ts';
+import { makePlot, type Plot } from '../../analysis/plot/plot.ts';
+import { frameOf } from '../../analysis/results.ts';
+import type { PlotConfig } from '../../engine/config/plots.ts';
+import type { Named } from '../../engine/model/key.ts';
+import type { Store } from '../../engine/store/store.ts';
+import { entryOf } from '../../present.ts';
+import { printSvg } from '../session/browser.ts';
+import { checkOutput, writeOutput } from '../session/output-files.ts';
+import { resultsOf } from '../session/result-table.ts';
+import {
+  type CommonOptions,
+  stderrColors as c,
+  EXIT,
+  placesOf,
+  storeAt,
+  talk,
+  tell,
+  tellJson,
+  UsageError,
+} from '../session/session.ts';
+import { analysed, readConfig, type Study, selectInStudy } from '../session/study.ts';
+import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
+import { shownPath } from '../terminal/format.ts';
+import { readAt, studyFor, tellProblems } from './metrics.ts';
+
+export const command: CommandDeclaration = {
+  name: 'plot',
+  group: 'Look',
+  about: 'draw the numbers of a stage, or the plots that pipeline.yaml names',
+  arguments: [{ name: '[stage]' }],
+  options: [
+    {
+      flags: '--kind <kind>',
+      about: 'what is drawn (default: by the matrix and the numbers)',
+      choices: ['curves', 'dots', 'scatter', 'heatmap', 'parallel'],
+    },
+    { flags: '--x <name>', about: 'an axis, a number, or step' },
+    { flags: '--y <name>', about: 'a number; of a heat map, an axis' },
+    { flags: '--color <name>', about: 'an axis or a number' },
+    { flags: '--facet <axis>', about: 'a panel for each label of this axis' },
+    { flags: '--band <axis>', about: 'means and 95 % intervals over this axis' },
+    { flags: '--title <text>', about: 'the title of the plot' },
+    {
+      flags: '--where <condition>',
+      about: 'tasks with this label or number (repeatable)',
+      repeatable: true,
+    },
+    {
+      flags: '--at <step>',
+      about: 'of a series: last (the default), best, or the value at a step',
+    },
+    { flags: '--run <run>', about: 'what this run made or reused' },
+    {
+      flags: '--format <format>',
+      about: 'format (default: svg, or by the ending of FILE)',
+      choices: ['svg', 'html', 'png', 'pdf', 'json'],
+    },
+    { flags: '-o, --output <file>', about: 'write it here (default: plots/NAME.svg); - is stdout' },
+    ...COMMON,
+  ],
+  examples: [
+    'plot',
+    'plot rigl',
+    'plot rigl --x profile --y accuracy --color dataset -o accuracy.html',
+    "plot 'sweep[dataset=synth-digits]' --kind heatmap --x sparsity --y profile -o grid.png",
+  ],
+};
+export { plot as run };
+
+type PlotFormat = 'svg' | 'html' | 'png' | 'pdf' | 'json';
+
+interface PlotOptions extends CommonOptions, PlotRequest {
+  readonly kind?: PlotKind;
+  readonly where?: readonly string[];
+  readonly at?: string;
+  readonly run?: string;
+  readonly format?: PlotFormat;
+  readonly output?: string;
+}
+
+const BY_ENDING: Named<PlotFormat> = {
+  '.svg': 'svg',
+  '.html': 'html',
+  '.htm': 'html',
+  '.png': 'png',
+  '.pdf': 'pdf',
+  '.json': 'json',
+};
+
+/** Folder of the pipeline in which plots are written that nobody named a file for. */
+const FOLDER = 'plots';
+
+/** A plot that is to be drawn. */
+interface Asked extends PlotRequest {
+  /** Of its file. */
+  readonly name: string;
+  readonly target: string;
+  readonly where: readonly string[];
+  readonly at?: string;
+}
+
+/** Draws a stage, a plot that pipeline.yaml names, or all that it names. */
+async function plot(target: string | undefined, options: PlotOptions): Promise<number> {
+  const { root, cache } = placesOf(options);
+  const format = formatOf(options);
+  const asked = askedOf(target, options);
+  if (options.output && options.output !== '-') {
+    checkOutput(options.output);
+    if (asked.length > 1) {
+      const message = `${asked.length} plots cannot be in one file`;
+      throw new UsageError([{ message, hint: 'name one: pipeline plot NAME -o FILE' }]);
+    }
+  }
+  const store = storeAt(cache, 'read');
+  try {
+    const study = await studyFor(options, store);
+    tellProblems(study);
+    const drawn: object[] = [];
+    for (const one of asked) {
+      const made = await plotOf(study, one, store);
+      const bytes = await drawnAs(format, made);
+      const file =
+        options.output ??
+        join(root, FOLDER, `${one.name}.${format === 'json' ? 'vl.json' : format}`);
+      if (file === '-') process.stdout.write(bytes);
+      else {
+        if (options.output === undefined) makeFolder(dirname(file));
+        await writeOutput(file, bytes);
+        drawn.push({ name: one.name, file, ...made.plan });
+        if (!options.json) tell(shownPath(file));
+      }
+      for (const note of made.notes) talk(c.dim(`${one.name}: ${note}`));
+    }
+    if (options.json && options.output !== '-') tellJson({ plots: drawn });
+    return EXIT.made;
+  } finally {
+    await store.close();
+  }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch {
+    const message = `the folder ${shownPath(folder)} cannot be made`;
+    throw new UsageError([{ message, hint: 'name a file with -o FILE' }]);
+  }
+}
+
+function formatOf({ format, output }: PlotOptions): PlotFormat {
+  const ending = extname(output ?? '').toLowerCase();
+  return format ?? (Object.hasOwn(BY_ENDING, ending) ? entryOf(BY_ENDING, ending) : 'svg');
+}
+
+/** What is to be drawn: flags go over what pipeline.yaml says. @throws UsageError */
+function askedOf(target: string | undefined, options: PlotOptions): readonly Asked[] {
+  const plots = readConfig(options)?.pipeline.plots ?? [];
+  const { kind, x, y, color, facet, band, at, title } = options;
+  const given = { kind, x, y, color, facet, band, at, title };
+  const flags = Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined),
+  );
+  const fromConfig = ({ place: _, where = [], ...plot }: PlotConfig): Asked => ({
+    ...plot,
+    ...flags,
+    where: [...where, ...(options.where ?? [])],
+  });
+  if (target === undefined) {
+    if (plots.length > 0) return plots.map(fromConfig);
+    const hint =
+      'pipeline plot STAGE draws a stage; plots: in pipeline.yaml names plots of a study';
+    throw new UsageError([{ message: 'pipeline.yaml names no plots', hint }]);
+  }
+  const named = plots.find(({ name }) => name === target);
+  if (named) return [fromConfig(named)];
+  const name = target.replace(/[^A-Za-z0-9.-]+/g, '-').replace(/^[-.]+|-+$/g, '') || 'plot';
+  return [{ name, target, where: options.where ?? [], ...flags }];
+}
+
+async function plotOf(study: Study, asked: Asked, store: Store): Promise<Plot> {
+  const selection = selectInStudy(study, asked.target);
+  const results = await resultsOf(study, selection, store);
+  for (const note of results.notes) talk(c.dim(`${asked.name}: ${note}`));
+  const whole = frameOf(results.results, readAt(asked.at));
+  if (whole.rows.length === 0) {
+    const message = `there is nothing to plot of \`${selection.stage}\``;
+    throw new UsageError([{ message, hint: results.notes[0] ?? 'pipeline make' }]);
+  }
+  return await analysed(() => {
+    const frame = filterRows(whole, asked.where);
+    return makePlot(selection.stage, frame, results.results, asked);
+  });
+}
+
+async function drawnAs(format: PlotFormat, { spec, title }: Plot): Promise<Uint8Array | string> {
+  if (format === 'json') return `${JSON.stringify(spec, null, 2)}\n`;
+  if (format === 'html') return drawPage(title, spec, vegaScript());
+  const svg = await drawSvg(spec);
+  return format === 'svg' ? svg : printSvg(svg, format);
+}
+
+/** Vega as a script: it lies beside this bundle. */
+function vegaScript(): string {
+  const file = fileURLToPath(new URL('./vega.min.js', import.meta.url));
+  if (existsSync(file)) return readFileSync(file, 'utf8');
+  const hint = 'install pipeline again; SVG does not need it';
+  throw new UsageError([{ message: `${file} is missing: pages with plots carry it`, hint }]);
+}
