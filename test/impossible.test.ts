@@ -58,5 +58,5 @@ test('labels with a zero byte or a line break are refused', async () => {
 
 test('more slots than a machine can have are refused', async () => {
   const stderr = await refused(`stages:\n  a: { ${COMMAND} }\n`, 'make', '-j', '99999999999');
-  expect(stderr).toContain('must be a whole number from 1 to 4096');
+  expect(stderr).toContain('an integer from 1 to 4096');
 });
