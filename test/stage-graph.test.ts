@@ -1,7 +1,7 @@
 // What a task is made from, as stages that ask for it are told.
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
-import { changeWords } from '../src/cli/terminal/format.ts';
+import { formatChange } from '../src/cli/terminal/format.ts';
 import { readPipeline } from '../src/engine/config/config.ts';
 import type { Task } from '../src/engine/planning/plan.ts';
 import { makePlan } from '../src/engine/planning/planner.ts';
@@ -76,13 +76,13 @@ describe('a stage that asks for the graph', () => {
     const ids = (...seeds: readonly number[]) =>
       seeds.map((seed) => `static[mnist,uniform,${seed}]`);
     const path = 'params.graph.static.tasks';
-    expect(changeWords({ path, before: ids(0, 1, 2), after: ids(0, 1, 2, 3, 4) })).toBe(
+    expect(formatChange({ path, before: ids(0, 1, 2), after: ids(0, 1, 2, 3, 4) })).toBe(
       `${path}: with static[mnist,uniform,3] and 1 more`,
     );
-    expect(changeWords({ path, before: ids(0, 1, 2), after: ids(0, 2, 3) })).toBe(
+    expect(formatChange({ path, before: ids(0, 1, 2), after: ids(0, 2, 3) })).toBe(
       `${path}: without static[mnist,uniform,1], with static[mnist,uniform,3]`,
     );
-    expect(changeWords({ path, before: ['a'], after: ['a', 'b'] })).toBe(
+    expect(formatChange({ path, before: ['a'], after: ['a', 'b'] })).toBe(
       `${path}: ["a"] → ["a","b"]`,
     );
   });

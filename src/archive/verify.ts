@@ -111,7 +111,7 @@ async function conclude(
   ).length;
   const kinds = (kind: 'failed' | 'skipped'): number =>
     [...tasks.values()].filter((task) => task[kind] !== undefined).length;
-  const known = contents && checkerWords(contents.checker, options);
+  const known = contents && formatChecker(contents.checker, options);
   return {
     form: 'verification/1',
     archive: options.path,
@@ -142,7 +142,7 @@ async function conclude(
 }
 
 /** Whose verify.mjs is in the archive. It is never run, but somebody may run it. */
-function checkerWords(
+function formatChecker(
   archived: Digest | undefined,
   { checker, version, published }: VerifyOptions,
 ): { readonly words: string } | undefined {

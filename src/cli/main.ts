@@ -4,7 +4,13 @@ import { isSystemError, systemHint, systemSentence } from '../engine/files/syste
 import { debugTo } from '../engine/model/debug-log.ts';
 import { StoreError } from '../engine/store/store.ts';
 import { program } from './program.ts';
-import { EXIT, reportDiagnostics, stderrColors, talk, UsageError } from './session/session.ts';
+import {
+  EXIT,
+  reportDiagnostics,
+  stderrColors,
+  UsageError,
+  writeStderr,
+} from './session/session.ts';
 import { argumentFault } from './terminal/arguments.ts';
 
 /** An option or argument without a value is a slip, such as a variable of a shell that is not set. */
@@ -29,7 +35,7 @@ function refuseEmpty(command: Command): void {
 
 /** Runs a command. What a user can mend is worded; anything else is a bug of ours, and shows its stack. */
 async function main(argv: readonly string[]): Promise<number> {
-  const ended = { code: EXIT.made as number };
+  const ended = { code: EXIT.success as number };
   try {
     const fault = argumentFault(argv.slice(2));
     if (fault !== undefined) {
@@ -43,7 +49,7 @@ async function main(argv: readonly string[]): Promise<number> {
     await root.parseAsync([...argv]);
     return ended.code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.made : EXIT.mend;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.success : EXIT.usage;
     const json = argv.includes('--json');
     if (error instanceof UsageError) reportDiagnostics(error.diagnostics, json);
     else if (error instanceof StoreError) {
@@ -52,11 +58,13 @@ async function main(argv: readonly string[]): Promise<number> {
       // A full disk, a folder without permission: nothing that is wrong with us.
       reportDiagnostics([{ message: systemSentence(error), hint: systemHint(error) }], json);
     } else {
-      talk(`${stderrColors.red('bug')}: this is a mistake in pipeline itself; please report it`);
-      talk(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      writeStderr(
+        `${stderrColors.red('bug')}: this is a mistake in pipeline itself; please report it`,
+      );
+      writeStderr(error instanceof Error ? (error.stack ?? error.message) : String(error));
       return EXIT.failed;
     }
-    return EXIT.mend;
+    return EXIT.usage;
   }
 }
 

@@ -183,12 +183,12 @@ function parsed<T>(
     // zod/mini carries no words of its own.
     const expected = 'expected' in issue ? `, ${issue.expected} expected` : '';
     const words = code === 'invalid_format' ? message : `has the wrong form (${code}${expected})`;
-    say(`${place}: ${pathWords(path)}`, words);
+    say(`${place}: ${formatPath(path)}`, words);
   }
   throw new Unreadable(place);
 }
 
-const pathWords = (path: readonly PropertyKey[]): string =>
+const formatPath = (path: readonly PropertyKey[]): string =>
   path
     .map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
     .join('')

@@ -30,7 +30,7 @@ export interface ProgramsOptions {
 const NAME = /^[\w-]+$/;
 
 /** A command in words, as a verdict tells it. */
-export function commandWords({ parts }: ArchivedTrace): string {
+export function formatCommand({ parts }: ArchivedTrace): string {
   const tools = Object.entries(parts.tools ?? {}).map(([name, said]) => `${name}: ${said}`);
   const told = tools.length > 0 ? ` (${tools.join('; ')})` : '';
   return `\`${printable((parts.command?.argv ?? []).join(' '), 80)}\`${printable(told, 120)}`;

@@ -15,7 +15,7 @@ import { printable } from '../form/finding.ts';
 import { contentOf } from '../form/opened.ts';
 import { type ArchivedTrace, PLACES, partsOf, type StudyTask } from '../form/study.ts';
 import { compareOutputs, worstOf } from './comparison.ts';
-import { commandWords, Programs } from './programs.ts';
+import { formatCommand, Programs } from './programs.ts';
 import { RerunInputs } from './rerun-inputs.ts';
 import { contentsOf, SILENT, sandboxExecutor } from './sandbox-executor.ts';
 import type { Launcher } from './sandboxed-run.ts';
@@ -202,7 +202,7 @@ class Work {
     const { code, tools } = trace.parts;
     if (code === COMMAND_CODE) {
       if (this.programs) return this.unfit.get(trace.key);
-      return `it is the command ${commandWords(trace)}: --commands runs it, with all your rights`;
+      return `it is the command ${formatCommand(trace)}: --commands runs it, with all your rights`;
     }
     if (tools && this.options.packages === null) {
       const named = Object.entries(tools).map(([name, version]) => `${name} ${version}`);

@@ -96,7 +96,7 @@ export async function runSandboxed(
     if (run.signal.aborted) return { end: 'stopped' };
     if (typeof heard === 'object') return heard;
     const how = await died;
-    const last = lastWords(words);
+    const last = lastLine(words);
     const message =
       heard ?? `the process ended (${how})${last === '' ? '' : `: ${printable(last)}`}`;
     return { end: 'failed', message, infeasible: false };
@@ -110,7 +110,7 @@ export async function runSandboxed(
 }
 
 /** The line of an uncaught error, where there is one: Node says more after it. */
-function lastWords(text: string): string {
+function lastLine(text: string): string {
   const lines = text.trim().split('\n');
   return lines.findLast((line) => /^(\w*Error|node:|FATAL)\b/.test(line)) ?? lines.at(-1) ?? '';
 }

@@ -12,9 +12,9 @@ import {
   placesOf,
   shownPath,
   stderrColors,
-  talk,
-  tell,
   UsageError,
+  writeStderr,
+  writeStdout,
 } from '../session/session.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
@@ -45,17 +45,18 @@ async function check(options: CheckOptions): Promise<number> {
   if (options.json) {
     const notes = printed.length > 0 ? { printed } : {};
     const said = { diagnostics: [], warnings: warnings.map(diagnosticJson), ...notes };
-    tell(JSON.stringify({ event: 'diagnostics', ...said }));
-    return EXIT.made;
+    writeStdout(JSON.stringify({ event: 'diagnostics', ...said }));
+    return EXIT.success;
   }
   for (const { run, log } of printed) {
-    talk(`note: ${run} prints when it is loaded: see ${shownPath(log)}`);
+    writeStderr(`note: ${run} prints when it is loaded: see ${shownPath(log)}`);
   }
-  for (const warning of warnings) talk(`${drawDiagnostic(warning, stderrColors, 'warning')}\n`);
+  for (const warning of warnings)
+    writeStderr(`${drawDiagnostic(warning, stderrColors, 'warning')}\n`);
   const stages = count(pipeline.stages.size, 'stage');
   const verdict = warnings.length > 0 ? `${count(warnings.length, 'warning')}` : 'nothing wrong';
-  talk(`${options.file}: ${stages}, ${count(plan.tasks.size, 'task')}, ${verdict}`);
-  return EXIT.made;
+  writeStderr(`${options.file}: ${stages}, ${count(plan.tasks.size, 'task')}, ${verdict}`);
+  return EXIT.success;
 }
 
 /** Modules that print when they are loaded for planning, and where that is kept. */

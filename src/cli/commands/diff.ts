@@ -18,10 +18,10 @@ import {
   EXIT,
   placesOf,
   storeAt,
-  talk,
-  tell,
-  tellJson,
   UsageError,
+  writeJson,
+  writeStderr,
+  writeStdout,
 } from '../session/session.ts';
 import { factsOfRun } from '../session/study.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
@@ -77,13 +77,13 @@ async function diff(before: string, after: string, options: DiffOptions): Promis
     const effects = await effectsBetween(store, a.tasks, b.tasks, filter);
     if (options.json) {
       const { params: _, ...rest } = causes;
-      tellJson({ before: a.id, after: b.id, ...found, causes: rest, effects });
+      writeJson({ before: a.id, after: b.id, ...found, causes: rest, effects });
     } else {
-      talk(c.dim(`${runWords(a)} → ${runWords(b)}`));
+      writeStderr(c.dim(`${formatRun(a)} → ${formatRun(b)}`));
       const rows = options.all ? Number.POSITIVE_INFINITY : ROWS_SHOWN;
       tellComparison(found, { causes, effects, rows, onlyMetrics: options.metric.length > 0 });
     }
-    return EXIT.made;
+    return EXIT.success;
   } finally {
     await store.close();
   }
@@ -99,8 +99,8 @@ async function writeComparison(
   const [before, after] = await Promise.all([compared(runs[0]), compared(runs[1])]);
   const { renderComparison } = await import('../../report/comparison.ts');
   await writeOutput(file, renderComparison(before, after));
-  tell(file);
-  return EXIT.made;
+  writeStdout(file);
+  return EXIT.success;
 }
 
 /** The files of a run's report. @throws UsageError when it made none, or they are gone */
@@ -122,7 +122,7 @@ const orAll = (words: readonly string[]): readonly string[] | undefined =>
   words.length > 0 ? words : undefined;
 
 /** A run, and how far it is where that is not its end. */
-const runWords = ({ id, state = 'finished' }: RunRecord): string =>
+const formatRun = ({ id, state = 'finished' }: RunRecord): string =>
   state === 'finished' ? id : `${id} (${state})`;
 
 /** Refuses a stage of which neither run has a task. @throws UsageError */
@@ -185,7 +185,7 @@ function tellComparison(found: Comparison, { causes, effects, rows, onlyMetrics 
   table('metrics', rows, effects.filter(({ steps }) => steps === undefined).map(effectRow));
   table('series', rows, effects.filter(({ steps }) => steps !== undefined).map(effectRow));
   if (onlyMetrics) {
-    if (effects.length === 0) talk('none of these numbers differs');
+    if (effects.length === 0) writeStderr('none of these numbers differs');
     return;
   }
   table(
@@ -203,13 +203,13 @@ function tellComparison(found: Comparison, { causes, effects, rows, onlyMetrics 
   ];
   table('tasks', rows, only);
   if (found.forgotten.length > 0) {
-    talk(
+    writeStderr(
       `${count(found.forgotten.length, 'task')} cannot be compared: gc has dropped their traces`,
     );
   }
   const same = [found.outputs, only].every(({ length }) => length === 0);
   if (!same || found.forgotten.length > 0) return;
-  talk(isSame(causes) ? 'they made the same' : 'what they made is the same');
+  writeStderr(isSame(causes) ? 'they made the same' : 'what they made is the same');
 }
 
 const shown = (value: Json | undefined): string =>
@@ -249,7 +249,7 @@ function effectRow({
 
 function table(title: string, rows: number, lines: readonly (readonly string[])[]): void {
   if (lines.length === 0) return;
-  tell(c.bold(`${title} (${lines.length})`));
+  writeStdout(c.bold(`${title} (${lines.length})`));
   const visible = lines.slice(0, rows);
   const widths = elementAt(visible, 0).map((_, column) =>
     Math.max(...visible.map((line) => elementAt(line, column).length)),
@@ -259,9 +259,9 @@ function table(title: string, rows: number, lines: readonly (readonly string[])[
       const width = elementAt(widths, column);
       return column === 0 ? cell.padEnd(width) : cell.padStart(width);
     });
-    tell(`  ${cells.join('  ').trimEnd()}`);
+    writeStdout(`  ${cells.join('  ').trimEnd()}`);
   }
   if (lines.length > visible.length) {
-    tell(c.dim(`  and ${lines.length - visible.length} more: --all shows them`));
+    writeStdout(c.dim(`  and ${lines.length - visible.length} more: --all shows them`));
   }
 }

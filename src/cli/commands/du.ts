@@ -10,9 +10,9 @@ import {
   EXIT,
   placesOf,
   storeAt,
-  talk,
-  tell,
-  tellJson,
+  writeJson,
+  writeStderr,
+  writeStdout,
 } from '../session/session.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 
@@ -44,10 +44,10 @@ async function du(options: CommonOptions): Promise<number> {
     const file = upkeep ? statSync(upkeep.file).size : 0;
     const free = upkeep ? Math.max(0, file - upkeep.bytes()) : 0;
     const large = upkeep ? storedBytes(upkeep) - upkeep.bytes() : 0;
-    if (options.json) tellJson({ rows, bundles, file, free, large });
-    else if (upkeep === undefined) talk(`there is no store in ${cache}`);
+    if (options.json) writeJson({ rows, bundles, file, free, large });
+    else if (upkeep === undefined) writeStderr(`there is no store in ${cache}`);
     else tellRows(rows, { bundles, file, free, large });
-    return EXIT.made;
+    return EXIT.success;
   } finally {
     await store.close();
   }
@@ -107,11 +107,12 @@ function tellRows(
   const width = Math.max(5, ...rows.map(({ stage }) => stage.length));
   const line = (stage: string, kind: string, blobs: string, bytes: number): string =>
     `${stage.padEnd(width)}  ${kind.padEnd(7)}  ${blobs.padStart(7)}  ${prettyBytes(bytes).padStart(9)}`;
-  tell(c.dim(`${'stage'.padEnd(width)}  kind       blobs       size`));
-  for (const { stage, kind, blobs, bytes } of rows) tell(line(stage, kind, String(blobs), bytes));
-  tell(line('(bundles)', 'code', '', rest.bundles));
+  writeStdout(c.dim(`${'stage'.padEnd(width)}  kind       blobs       size`));
+  for (const { stage, kind, blobs, bytes } of rows)
+    writeStdout(line(stage, kind, String(blobs), bytes));
+  writeStdout(line('(bundles)', 'code', '', rest.bundles));
   const large = rest.large > 0 ? `; ${prettyBytes(rest.large)} in files of large blobs` : '';
-  talk(
+  writeStderr(
     `${prettyBytes(rest.file)} on disk, ${prettyBytes(rest.free)} of it free for new results${large}`,
   );
 }

@@ -25,9 +25,9 @@ import {
   placesOf,
   type Remains,
   storeAt,
-  talk,
-  tellJson,
   UsageError,
+  writeJson,
+  writeStderr,
 } from '../session/session.ts';
 import { currentStudy, recordedOf, type StudySelection, selectInStudy } from '../session/study.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
@@ -89,19 +89,20 @@ async function exportOutput(target: string, file: string, options: ExportOptions
     if (form === 'raw' && part === undefined && isPlain(file)) {
       await copyOutput(session, wanted, file);
       if (options.json)
-        tellJson({ task: trace.task, output: name, file, form, bytes: output.bytes });
-      else talk(`${prettyBytes(output.bytes)} of ${form} written to ${file}`);
-      return EXIT.made;
+        writeJson({ task: trace.task, output: name, file, form, bytes: output.bytes });
+      else writeStderr(`${prettyBytes(output.bytes)} of ${form} written to ${file}`);
+      return EXIT.success;
     }
     const bytes = inForm(form, output, await bytesOf(session, trace.task, name, output), part);
     if (file === '-') {
       process.stdout.write(bytes);
-      return EXIT.made;
+      return EXIT.success;
     }
     await writeOutput(file, bytes);
-    if (options.json) tellJson({ task: trace.task, output: name, file, form, bytes: bytes.length });
-    else talk(`${prettyBytes(bytes.length)} of ${form} written to ${file}`);
-    return EXIT.made;
+    if (options.json)
+      writeJson({ task: trace.task, output: name, file, form, bytes: bytes.length });
+    else writeStderr(`${prettyBytes(bytes.length)} of ${form} written to ${file}`);
+    return EXIT.success;
   } finally {
     await session.store.close();
   }
@@ -170,17 +171,17 @@ async function exportSelection(
       digest,
     }));
     await writeOutput(join(folder, INDEX), `${JSON.stringify(index, null, 2)}\n`);
-    if (options.json) tellJson({ folder, files: index });
+    if (options.json) writeJson({ folder, files: index });
     else
-      talk(
+      writeStderr(
         `${count(named.length, 'file')} (${prettyBytes(bytes)}) and ${INDEX} written to ${folder}`,
       );
     const left = selection.tasks.length - tasks.length;
     if (left > 0)
-      talk(`${count(left, 'task')} of the selection not made: nothing of them is written`);
+      writeStderr(`${count(left, 'task')} of the selection not made: nothing of them is written`);
     const stale = [...known.values()].filter(({ state }) => state === 'stale').length;
-    if (stale > 0) talk(`${count(stale, 'task')} out of date: as last made`);
-    return EXIT.made;
+    if (stale > 0) writeStderr(`${count(stale, 'task')} out of date: as last made`);
+    return EXIT.success;
   } finally {
     await store.close();
   }

@@ -11,9 +11,9 @@ import {
   placesOf,
   stderrColors,
   storeAt,
-  talk,
-  tell,
-  tellJson,
+  writeJson,
+  writeStderr,
+  writeStdout,
 } from '../session/session.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
@@ -41,9 +41,9 @@ async function fsck(options: FsckOptions): Promise<number> {
   const store = storeAt(cache, 'read');
   try {
     if (store.upkeep === undefined) {
-      if (options.json) tellJson({ examined: 0, defects: [], repaired: false });
-      else talk(`there is no store in ${cache}`);
-      return EXIT.made;
+      if (options.json) writeJson({ examined: 0, defects: [], repaired: false });
+      else writeStderr(`there is no store in ${cache}`);
+      return EXIT.success;
     }
     let examined = 0;
     const live = process.stderr.isTTY && !options.json;
@@ -52,9 +52,9 @@ async function fsck(options: FsckOptions): Promise<number> {
       if (live) process.stderr.write(`\r${done} of ${count(of, 'blob')}${done === of ? '\n' : ''}`);
     });
     if (options.repair && defects.length > 0) repairStore(store.upkeep, defects);
-    if (options.json) tellJson({ examined, defects, repaired: options.repair ?? false });
+    if (options.json) writeJson({ examined, defects, repaired: options.repair ?? false });
     else tellDefects(defects, examined, options.repair ?? false);
-    return defects.length > 0 && !options.repair ? EXIT.mend : EXIT.made;
+    return defects.length > 0 && !options.repair ? EXIT.usage : EXIT.success;
   } finally {
     await store.close();
   }
@@ -67,15 +67,19 @@ function putAside(file: string): void {
   while (existsSync(`${file}.damaged-${number}`)) number += 1;
   renameSync(file, `${file}.damaged-${number}`);
   const warning = stderrColors.yellow('warning');
-  talk(`${warning}: the store cannot be read at all; it is now ${file}.damaged-${number}`);
+  writeStderr(`${warning}: the store cannot be read at all; it is now ${file}.damaged-${number}`);
 }
 
 function tellDefects(defects: readonly Defect[], examined: number, repaired: boolean): void {
-  for (const defect of defects) tell(`${c.red(defect.kind)} ${words(defect)}`);
+  for (const defect of defects) writeStdout(`${c.red(defect.kind)} ${words(defect)}`);
   const all = count(examined, 'blob');
-  if (defects.length === 0) talk(`${all} read: nothing is wrong`);
-  else if (repaired) talk(`${all} read, ${count(defects.length, 'defect')} dropped: make again`);
-  else talk(`${all} read, ${count(defects.length, 'defect')}: pipeline fsck --repair drops them`);
+  if (defects.length === 0) writeStderr(`${all} read: nothing is wrong`);
+  else if (repaired)
+    writeStderr(`${all} read, ${count(defects.length, 'defect')} dropped: make again`);
+  else
+    writeStderr(
+      `${all} read, ${count(defects.length, 'defect')}: pipeline fsck --repair drops them`,
+    );
 }
 
 function words(defect: Defect): string {

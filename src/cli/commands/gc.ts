@@ -26,10 +26,10 @@ import {
   placesOf,
   type Session,
   storeAt,
-  talk,
-  tell,
-  tellJson,
   UsageError,
+  writeJson,
+  writeStderr,
+  writeStdout,
 } from '../session/session.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
@@ -72,8 +72,8 @@ async function gc(options: GcOptions): Promise<number> {
   const { upkeep } = store;
   if (upkeep === undefined) {
     await store.close();
-    talk(`there is no store in ${cache}`);
-    return EXIT.made;
+    writeStderr(`there is no store in ${cache}`);
+    return EXIT.success;
   }
   try {
     refuseWhileShared(upkeep);
@@ -85,7 +85,7 @@ async function gc(options: GcOptions): Promise<number> {
     if (!options.dryRun) {
       dropGarbage(upkeep, garbage);
       for (const obstacle of await dropFiles(files)) {
-        talk(`${c.yellow('warning')} not dropped: ${obstacle}`);
+        writeStderr(`${c.yellow('warning')} not dropped: ${obstacle}`);
       }
     }
     const before = statSync(upkeep.file).size;
@@ -93,7 +93,7 @@ async function gc(options: GcOptions): Promise<number> {
       !options.dryRun && (await compactIfWorthwhile(store, upkeep, options.compact));
     const freed = compacted ? before - statSync(upkeep.file).size : 0;
     tellGarbage(garbage, files, { kept: runs.length, freed, before }, options);
-    return EXIT.made;
+    return EXIT.success;
   } finally {
     await store.close();
   }
@@ -139,7 +139,7 @@ async function compactIfWorthwhile(
   const free = 1 - upkeep.bytes() / size;
   if (!asked && (size < COMPACT.bytesMin || free < COMPACT.freeShare)) return false;
   if (await compact(store, upkeep, Date.now())) return true;
-  if (asked) talk('not compacted: another process has the store open');
+  if (asked) writeStderr('not compacted: another process has the store open');
   return false;
 }
 
@@ -155,7 +155,7 @@ function tellGarbage(
 ): void {
   const bytes = garbage.bytes + files.reduce((sum, file) => sum + file.bytes, 0);
   if (json) {
-    tellJson({
+    writeJson({
       dryRun: dryRun ?? false,
       bytes,
       blobs: garbage.blobs,
@@ -176,9 +176,11 @@ function tellGarbage(
   ];
   const parts = dropped.flatMap(([n, noun]) => (n > 0 ? count(n, noun) : []));
   const verb = dryRun ? 'would drop' : 'dropped';
-  tell(parts.length > 0 ? `${verb} ${parts.join(', ')}: ${prettyBytes(bytes)}` : 'nothing to drop');
-  talk(`kept what the pipeline and ${count(kept, 'run')} reach`);
-  if (freed > 0) talk(`compacted: ${prettyBytes(before)} → ${prettyBytes(before - freed)}`);
+  writeStdout(
+    parts.length > 0 ? `${verb} ${parts.join(', ')}: ${prettyBytes(bytes)}` : 'nothing to drop',
+  );
+  writeStderr(`kept what the pipeline and ${count(kept, 'run')} reach`);
+  if (freed > 0) writeStderr(`compacted: ${prettyBytes(before)} → ${prettyBytes(before - freed)}`);
 }
 
 /** Fewer and fewer runs keep what they made, until the store fits. */

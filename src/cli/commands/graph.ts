@@ -13,9 +13,9 @@ import {
   EXIT,
   loadFor,
   planFor,
-  talk,
-  tell,
   UsageError,
+  writeStderr,
+  writeStdout,
 } from '../session/session.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { type Colors, count } from '../terminal/format.ts';
@@ -66,12 +66,12 @@ async function graph(targets: readonly string[], options: GraphOptions): Promise
   const plan = planFor(whole, targets);
   const drawn = options.tasks ? taskGraph(plan) : stageGraph(plan, pipeline);
   const { output } = options;
-  if (output === undefined) tell(inForm(form, drawn, c));
+  if (output === undefined) writeStdout(inForm(form, drawn, c));
   else {
     await writeOutput(output, `${inForm(form, drawn, pc.createColors(false))}\n`);
-    talk(`written to ${output}`);
+    writeStderr(`written to ${output}`);
   }
-  return EXIT.made;
+  return EXIT.success;
 }
 
 /** The form that is asked for: by its name, or by the ending of the file. @throws UsageError for an unknown ending */

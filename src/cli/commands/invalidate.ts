@@ -7,10 +7,10 @@ import {
   EXIT,
   openSession,
   resolveTargets,
-  talk,
-  tell,
-  tellJson,
   UsageError,
+  writeJson,
+  writeStderr,
+  writeStdout,
 } from '../session/session.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
@@ -54,15 +54,15 @@ async function invalidate(targets: readonly string[], options: CommonOptions): P
         upkeep.tables.latest.removeSync(task);
       }
     });
-    if (options.json) tellJson(known);
+    if (options.json) writeJson(known);
     else {
-      for (const { task } of known) tell(task);
+      for (const { task } of known) writeStdout(task);
       const others = tasks.length - known.length;
-      talk(
+      writeStderr(
         `${count(known.length, 'task')} forgotten${others > 0 ? `, ${others} not made anyway` : ''}`,
       );
     }
-    return EXIT.made;
+    return EXIT.success;
   } finally {
     await store.close();
   }

@@ -14,10 +14,10 @@ import {
   placesOf,
   stderrColors,
   storeAt,
-  talk,
-  tell,
-  tellJson,
   UsageError,
+  writeJson,
+  writeStderr,
+  writeStdout,
 } from '../session/session.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 
@@ -50,9 +50,9 @@ async function log(word: string, options: LogOptions): Promise<number> {
       throw new UsageError([{ message, hint: 'pipeline make --force TASK runs it' }]);
     }
     const said = logIn(store, run, task);
-    if (options.json) tellJson(said);
+    if (options.json) writeJson(said);
     else tellLog(said);
-    return EXIT.made;
+    return EXIT.success;
   } finally {
     await store.close();
   }
@@ -80,14 +80,14 @@ function logIn(store: Store, { id, at, outcomes = {} }: RunRecord, task: TaskId)
 
 function tellLog({ task, run, at, outcome, lines, dropped, error, params }: TaskLog): void {
   const c = stderrColors;
-  talk(c.dim(`${plainName(task)}: ${outcome} in run ${run}, ${at}`));
+  writeStderr(c.dim(`${plainName(task)}: ${outcome} in run ${run}, ${at}`));
   const head = dropped ? Math.ceil(lines.length / 2) : lines.length;
-  for (const line of lines.slice(0, head)) tell(plainLog(line));
-  if (dropped) talk(c.dim(`… ${dropped} lines were not kept …`));
-  for (const line of lines.slice(head)) tell(plainLog(line));
+  for (const line of lines.slice(0, head)) writeStdout(plainLog(line));
+  if (dropped) writeStderr(c.dim(`… ${dropped} lines were not kept …`));
+  for (const line of lines.slice(head)) writeStdout(plainLog(line));
   if (error) {
-    tell(plainText(error.stack?.includes(error.message) ? error.stack : error.message));
+    writeStdout(plainText(error.stack?.includes(error.message) ? error.stack : error.message));
   }
-  if (params) talk(c.dim(`params: ${JSON.stringify(params)}`));
-  if (lines.length === 0 && error === undefined) talk('No output');
+  if (params) writeStderr(c.dim(`params: ${JSON.stringify(params)}`));
+  if (lines.length === 0 && error === undefined) writeStderr('No output');
 }

@@ -24,8 +24,8 @@ import {
   planFor,
   resolveTargets,
   type Session,
-  talk,
-  tell,
+  writeStderr,
+  writeStdout,
 } from '../session/session.ts';
 import { hearStop } from '../session/stop.ts';
 import { type Recorder, recordMake } from '../session/up-to-date-shortcut.ts';
@@ -102,7 +102,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
     // Not before the workers are gone: they read the store, too.
     if (options.name !== undefined && result.ran === 0) {
       const hint = 'pipeline tag RUN NAME marks an earlier one';
-      talk(`nothing ran: there is no run to call ${options.name}; ${hint}`);
+      writeStderr(`nothing ran: there is no run to call ${options.name}; ${hint}`);
     }
     if (result.tally.built > 0) await keepWithin(session, options.json ?? false);
     if (forced.size === 0) keep = () => keepRecord(recorder, session, plan, result.traces);
@@ -180,8 +180,9 @@ function keepRecord(
 
 /** What a dry run says before all else. @param first the event before warnings; undefined when people are told */
 function tellWarnings(warnings: readonly Diagnostic[], first: Event | undefined): void {
-  if (first) for (const event of [first, ...warnings.map(warningOf)]) tell(JSON.stringify(event));
-  else for (const warning of warnings) talk(drawDiagnostic(warning, c, 'warning'));
+  if (first)
+    for (const event of [first, ...warnings.map(warningOf)]) writeStdout(JSON.stringify(event));
+  else for (const warning of warnings) writeStderr(drawDiagnostic(warning, c, 'warning'));
 }
 
 /** What `--force` names; without a name, the targets, or everything when there are none. */
@@ -195,7 +196,7 @@ function resolveForced(
 
 function codeOf({ ok }: RunResult, signal: AbortSignal): number {
   if (signal.aborted) return EXIT.interrupted;
-  return ok ? EXIT.made : EXIT.failed;
+  return ok ? EXIT.success : EXIT.failed;
 }
 
 /** Reads every blob before anything is taken from the store: what is damaged is dropped, and made again. */
@@ -206,5 +207,5 @@ async function verifyStore(store: Store): Promise<void> {
   repairStore(store.upkeep, defects);
   const bad = defects.length;
   if (bad > 0)
-    talk(`${c.yellow('warning')}: ${count(bad, 'defect')} in the store, to be made again`);
+    writeStderr(`${c.yellow('warning')}: ${count(bad, 'defect')} in the store, to be made again`);
 }

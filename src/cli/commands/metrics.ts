@@ -21,8 +21,8 @@ import {
   stderrColors,
   stdoutColors,
   storeAt,
-  talk,
   UsageError,
+  writeStderr,
 } from '../session/session.ts';
 import {
   currentStudy,
@@ -32,7 +32,7 @@ import {
   type StudySelection,
   selectInStudy,
 } from '../session/study.ts';
-import { causesWords } from '../terminal/causes.ts';
+import { formatCauses } from '../terminal/causes.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { colorsFor, count, quoted } from '../terminal/format.ts';
 import { drawTable } from '../terminal/table.ts';
@@ -134,7 +134,7 @@ async function metrics(target: string | undefined, options: MetricsOptions): Pro
     if (options.output === undefined || options.output === '-') process.stdout.write(text);
     else await writeOutput(options.output, text);
     if (format !== 'json') tellNotes(tables);
-    return EXIT.made;
+    return EXIT.success;
   } finally {
     await store.close();
   }
@@ -176,7 +176,7 @@ export function tellProblems({ problems }: Study): void {
   const [first] = problems;
   if (first === undefined) return;
   const why = stderrColors.yellow(`the pipeline cannot be loaded (${first.message})`);
-  talk(`${why}: this is what each task gave when it was last made`);
+  writeStderr(`${why}: this is what each task gave when it was last made`);
 }
 
 function eachStage({ tasks }: Study): readonly StudySelection[] {
@@ -311,7 +311,7 @@ function tableText({ frame, stage }: ResultTable, shown: Shown): string {
     ...(rest > 0
       ? [`and ${count(rest, 'row')} more: pipeline metrics ${quoted(stage)} --all`]
       : []),
-    ...(left.length > 0 ? [`and ${leftWords(left)}: --columns, or --all`] : []),
+    ...(left.length > 0 ? [`and ${formatLeft(left)}: --columns, or --all`] : []),
   ];
   const text = [
     ...(everywhere === '' ? [] : [c.dim(everywhere)]),
@@ -322,7 +322,7 @@ function tableText({ frame, stage }: ResultTable, shown: Shown): string {
 }
 
 /** Names of columns that were left out, as many as a line holds. */
-function leftWords(left: readonly string[]): string {
+function formatLeft(left: readonly string[]): string {
   const names: string[] = [];
   let length = 0;
   for (const name of left) {
@@ -337,9 +337,9 @@ function leftWords(left: readonly string[]): string {
 function tellNotes(tables: readonly ResultTable[]): void {
   for (const { stage, notes } of tables) {
     for (const note of notes) {
-      talk(stderrColors.dim(tables.length > 1 ? `${stage}: ${note}` : note));
+      writeStderr(stderrColors.dim(tables.length > 1 ? `${stage}: ${note}` : note));
     }
   }
   const { causes } = elementAt(tables, 0);
-  if (causes) for (const line of causesWords(causes)) talk(line);
+  if (causes) for (const line of formatCauses(causes)) writeStderr(line);
 }

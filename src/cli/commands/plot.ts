@@ -20,10 +20,10 @@ import {
   EXIT,
   placesOf,
   storeAt,
-  talk,
-  tell,
-  tellJson,
   UsageError,
+  writeJson,
+  writeStderr,
+  writeStdout,
 } from '../session/session.ts';
 import { analysed, readConfig, type Study, selectInStudy } from '../session/study.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
@@ -134,12 +134,12 @@ async function plot(target: string | undefined, options: PlotOptions): Promise<n
         if (options.output === undefined) makeFolder(dirname(file));
         await writeOutput(file, bytes);
         drawn.push({ name: one.name, file, ...made.plan });
-        if (!options.json) tell(shownPath(file));
+        if (!options.json) writeStdout(shownPath(file));
       }
-      for (const note of made.notes) talk(c.dim(`${one.name}: ${note}`));
+      for (const note of made.notes) writeStderr(c.dim(`${one.name}: ${note}`));
     }
-    if (options.json && options.output !== '-') tellJson({ plots: drawn });
-    return EXIT.made;
+    if (options.json && options.output !== '-') writeJson({ plots: drawn });
+    return EXIT.success;
   } finally {
     await store.close();
   }
@@ -187,7 +187,7 @@ function askedOf(target: string | undefined, options: PlotOptions): readonly Ask
 async function plotOf(study: Study, asked: Asked, store: Store): Promise<Plot> {
   const selection = selectInStudy(study, asked.target);
   const results = await resultsOf(study, selection, store);
-  for (const note of results.notes) talk(c.dim(`${asked.name}: ${note}`));
+  for (const note of results.notes) writeStderr(c.dim(`${asked.name}: ${note}`));
   const whole = frameOf(results.results, readAt(asked.at));
   if (whole.rows.length === 0) {
     const message = `there is nothing to plot of \`${selection.stage}\``;

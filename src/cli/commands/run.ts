@@ -26,9 +26,9 @@ import {
   machine,
   newRunId,
   type Session,
-  talk,
-  tell,
   workerCommand,
+  writeStderr,
+  writeStdout,
 } from '../session/session.ts';
 import { sourceDigests } from '../session/source-digests.ts';
 import type { Stop } from '../session/stop.ts';
@@ -195,7 +195,8 @@ function mirrorsOf(
 
 /** What shows a run, for people or programs. */
 export async function openDisplay(plan: Plan, { json, quiet }: RunOptions): Promise<Display> {
-  if (json) return { listener: (event) => tell(JSON.stringify(event)), close: () => undefined };
+  if (json)
+    return { listener: (event) => writeStdout(JSON.stringify(event)), close: () => undefined };
   const shown = { plan, stream: process.stderr, colors: c, clock: Date.now };
   return createDisplay({ ...shown, quiet: quiet ?? false });
 }
@@ -228,12 +229,12 @@ export async function keepWithin(session: Session, json: boolean): Promise<void>
   const { collectToLimit } = await import('./gc.ts');
   const message = await collectToLimit(session, store.upkeep);
   if (message === undefined) return;
-  if (json) tell(JSON.stringify({ event: 'warning', message } satisfies Event));
-  else talk(`${c.yellow('warning')} ${message}`);
+  if (json) writeStdout(JSON.stringify({ event: 'warning', message } satisfies Event));
+  else writeStderr(`${c.yellow('warning')} ${message}`);
 }
 
 /** How many tasks were stopped, and how many of them the next make continues. */
-function stoppedWords(stopped: number, resumable: number): readonly string[] {
+function formatStopped(stopped: number, resumable: number): readonly string[] {
   if (stopped === 0) return [];
   if (resumable === stopped) return [c.yellow(`${stopped} to be continued`)];
   const some = resumable > 0 ? `, ${resumable} of them to be continued` : '';
@@ -253,20 +254,20 @@ function summarise(
     ...(tally.infeasible > 0 ? [c.yellow(`${tally.infeasible} infeasible`)] : []),
     ...(tally.failed > 0 ? [c.red(`${tally.failed} failed`)] : []),
     ...(tally.skipped > 0 ? [c.yellow(`${tally.skipped} not made`)] : []),
-    ...stoppedWords(tally.interrupted, resumable.size),
+    ...formatStopped(tally.interrupted, resumable.size),
   ];
   const nothing = ran === 0 && isIdle(tally, plan.tasks.size);
   const line = nothing
     ? nothingToDo(tally, seconds, c)
     : `${count(plan.tasks.size, 'task')}: ${parts.join(', ')} ${c.dim(`(${duration(seconds)})`)}`;
-  if (!quiet) talk(line);
+  if (!quiet) writeStderr(line);
   if (tally.failed > 0 && tally.skipped > 0 && !keepGoing && !quiet) {
-    talk(c.dim('--keep-going makes what does not need the failed tasks'));
+    writeStderr(c.dim('--keep-going makes what does not need the failed tasks'));
   }
   for (const task of plan.tasks.values()) {
     if (!traces.has(task.id)) continue;
     for (const path of Object.values(task.artifacts)) {
-      tell(shownPath(join(artifactsFolder(session.root), path)));
+      writeStdout(shownPath(join(artifactsFolder(session.root), path)));
     }
   }
 }

@@ -8,9 +8,9 @@ import {
   EXIT,
   placesOf,
   storeAt,
-  talk,
-  tell,
-  tellJson,
+  writeJson,
+  writeStderr,
+  writeStdout,
 } from '../session/session.ts';
 import { analysed } from '../session/study.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
@@ -56,7 +56,7 @@ async function runs(options: RunsOptions): Promise<number> {
       return before && changesSince(before, run);
     };
     if (options.json) {
-      tellJson(
+      writeJson(
         shown.map((run) => {
           const changes = changesOf(run);
           return { ...run, pinned: isPinned(run), ...(changes && { changes }) };
@@ -65,18 +65,18 @@ async function runs(options: RunsOptions): Promise<number> {
     } else {
       for (const run of shown) {
         const changes = changesOf(run);
-        tell(`${runLine(run, isPinned(run))}${c.dim(changes ? changeWords(changes) : '')}`);
+        writeStdout(`${runLine(run, isPinned(run))}${c.dim(changes ? formatChange(changes) : '')}`);
       }
-      if (shown.length === 0) talk('no run is known yet');
+      if (shown.length === 0) writeStderr('no run is known yet');
     }
-    return EXIT.made;
+    return EXIT.success;
   } finally {
     await store.close();
   }
 }
 
 /** What a run changed, as much of it as a line holds. */
-function changeWords({ params, sources }: RunChanges): string {
+function formatChange({ params, sources }: RunChanges): string {
   const value = (json: Json | undefined): string => (json === undefined ? '–' : brief(json, 16));
   const all = [
     ...params.map(({ path, before, after }) => `${path}: ${value(before)} → ${value(after)}`),
@@ -90,7 +90,7 @@ const CHANGES_SHOWN = 3;
 
 function runLine(run: RunRecord, pinned: boolean): string {
   const { id, at, seconds, tally, targets = [], presets = [], sets = [] } = run;
-  const state = stateWords(run);
+  const state = formatState(run);
   const ends = Object.entries(tally).flatMap(([outcome, n]) =>
     n > 0 ? [outcome === 'failed' ? c.red(`${n} failed`) : `${n} ${outcome}`] : [],
   );
@@ -110,7 +110,7 @@ function runLine(run: RunRecord, pinned: boolean): string {
 }
 
 /** How far a run is, where that is not an orderly end. */
-function stateWords({ state = 'finished', host, error }: RunRecord): readonly string[] {
+function formatState({ state = 'finished', host, error }: RunRecord): readonly string[] {
   switch (state) {
     case 'finished':
       return [];

@@ -11,10 +11,10 @@ import {
   stdoutColors as c,
   EXIT,
   openToShow,
-  talk,
-  tell,
-  tellJson,
   UsageError,
+  writeJson,
+  writeStderr,
+  writeStdout,
 } from '../session/session.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 
@@ -50,16 +50,16 @@ async function show(target: string, options: ShowOptions): Promise<number> {
     const { trace, name, output, part } = await select(session, target);
     if (name === undefined || output === undefined) {
       tellOutputs(trace, options.json ?? false);
-      return EXIT.made;
+      return EXIT.success;
     }
     const bytes = await bytesOf(session, trace.task, name, output);
     if (options.output !== undefined) {
       const written = await pictureOrBytes(options.output, output, bytes, part);
       await writeOutput(options.output, written);
-      talk(`${prettyBytes(written.length)} written to ${options.output}`);
+      writeStderr(`${prettyBytes(written.length)} written to ${options.output}`);
     } else if (part !== undefined) tellTensors(tensorsOf(bytes, part), options.json ?? false);
     else tellOutput(output, bytes, options.json ?? false);
-    return EXIT.made;
+    return EXIT.success;
   } finally {
     await session.store.close();
   }
@@ -100,27 +100,27 @@ async function pictureOrBytes(
 
 function tellOutputs({ task, outputs }: ActionRecord, json: boolean): void {
   if (json) {
-    tellJson({ task, outputs });
+    writeJson({ task, outputs });
     return;
   }
-  tell(c.bold(task));
+  writeStdout(c.bold(task));
   const width = Math.max(...Object.keys(outputs).map((name) => name.length));
   for (const [name, { kind, bytes, digest }] of Object.entries(outputs)) {
     const size = prettyBytes(bytes).padStart(9);
-    tell(`  ${name.padEnd(width)}  ${kind.padEnd(7)} ${size}  ${c.dim(digest)}`);
+    writeStdout(`  ${name.padEnd(width)}  ${kind.padEnd(7)} ${size}  ${c.dim(digest)}`);
   }
 }
 
 function tellOutput({ kind, digest, bytes: size }: Output, bytes: Uint8Array, json: boolean): void {
   if (kind === 'json') {
     const text = new TextDecoder().decode(bytes);
-    tell(json ? text : JSON.stringify(JSON.parse(text), null, 2));
+    writeStdout(json ? text : JSON.stringify(JSON.parse(text), null, 2));
   } else if (kind === 'tensors') tellTensors(tensorsOf(bytes, undefined), json);
-  else if (json) tellJson({ kind, bytes: size, digest });
+  else if (json) writeJson({ kind, bytes: size, digest });
   else if (!process.stdout.isTTY) process.stdout.write(bytes);
   // A file gets the bytes as they are; a terminal would obey some of them.
   else if (kind === 'text') process.stdout.write(plainText(new TextDecoder().decode(bytes)));
-  else tell(`${prettyBytes(size)} of ${kind}; write them with -o FILE`);
+  else writeStdout(`${prettyBytes(size)} of ${kind}; write them with -o FILE`);
 }
 
 /** So many values of each tensor are shown. */
@@ -134,7 +134,7 @@ function tellTensors({ tensors, metadata }: TensorFile, json: boolean): void {
     ...rangeOf(tensor),
   }));
   if (json) {
-    tellJson({ tensors: rows.map(({ more: _, ...row }) => row), metadata });
+    writeJson({ tensors: rows.map(({ more: _, ...row }) => row), metadata });
     return;
   }
   const width = Math.max(4, ...rows.map(({ name }) => name.length));
@@ -144,7 +144,7 @@ function tellTensors({ tensors, metadata }: TensorFile, json: boolean): void {
     const values = first.map(short).join(', ');
     const shown = first.length > 0 ? `  ${values}${more ? ', …' : ''}` : '';
     const what = `${type.padEnd(typeWidth)} [${shape.join(', ')}]`;
-    tell(`${name.padEnd(width)}  ${what}  ${c.dim(range + shown)}`);
+    writeStdout(`${name.padEnd(width)}  ${what}  ${c.dim(range + shown)}`);
   }
 }
 

@@ -1,14 +1,14 @@
 // status.ts — pipeline status: what is made, and what a make would run
 import { type Forecast, forecast } from '../../engine/rebuilder/forecast.ts';
-import { forecastJson, forecastWords, tellLines, willRun } from '../session/forecast.ts';
+import { forecastJson, formatForecast, tellLines, willRun } from '../session/forecast.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
   inspect,
   resolveTargets,
-  talk,
-  tell,
-  tellJson,
+  writeJson,
+  writeStderr,
+  writeStdout,
 } from '../session/session.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
@@ -29,7 +29,7 @@ async function status(targets: readonly string[], options: CommonOptions): Promi
     const forecasts = await forecast(plan, store, new Set());
     const chosen = targets.length > 0 && new Set(resolveTargets(plan, targets));
     const shown = [...forecasts.values()].filter(({ task }) => !chosen || chosen.has(task));
-    if (options.json) tellJson(shown.map(forecastJson));
+    if (options.json) writeJson(shown.map(forecastJson));
     else if (targets.length > 0) tellTasks(shown);
     else tellStages(plan.tasks, shown);
   });
@@ -55,7 +55,7 @@ function tellTasks(forecasts: readonly Forecast[]): void {
   tellLines(forecasts, (predicted) => {
     const column = columnOf(predicted);
     const mark = paint[column](column.padEnd(width));
-    return `${mark} ${predicted.task} ${c.dim(`— ${forecastWords(predicted)}`)}`;
+    return `${mark} ${predicted.task} ${c.dim(`— ${formatForecast(predicted)}`)}`;
   });
 }
 
@@ -75,17 +75,17 @@ function tellStages(
   const some = [...rows.values()].some(({ none }) => none > 0);
   const unknown = forecasts.filter(({ status }) => status === 'unknown');
   const last = `${some ? '  infeasible' : ''}${unknown.length > 0 ? '  unknown' : ''}`;
-  tell(c.dim(`${'stage'.padEnd(width)}   made  to run  may run${last}`));
+  writeStdout(c.dim(`${'stage'.padEnd(width)}   made  to run  may run${last}`));
   for (const [stage, { made, run, may, none, unknown: unclear }] of rows) {
     const cells = [String(made).padStart(6), String(run).padStart(7), String(may).padStart(8)];
     if (some) cells.push(String(none).padStart(11));
     if (unknown.length > 0) cells.push(String(unclear).padStart(8));
     const color = run > 0 ? paint.run : may > 0 ? paint.may : paint.made;
-    tell(`${color(stage.padEnd(width))} ${cells.join(' ')}`);
+    writeStdout(`${color(stage.padEnd(width))} ${cells.join(' ')}`);
   }
   const waiting = forecasts.filter(({ status }) => !IDLE.includes(status)).length;
-  if (waiting > 0) talk(`a make would run up to ${count(waiting, 'task')}`);
-  else if (unknown.length === 0) talk('everything is up to date');
+  if (waiting > 0) writeStderr(`a make would run up to ${count(waiting, 'task')}`);
+  else if (unknown.length === 0) writeStderr('everything is up to date');
   const [first] = unknown;
-  if (first) talk(`${count(unknown.length, 'task')} unknown here: ${forecastWords(first)}`);
+  if (first) writeStderr(`${count(unknown.length, 'task')} unknown here: ${formatForecast(first)}`);
 }

@@ -8,9 +8,9 @@ import {
   EXIT,
   placesOf,
   storeAt,
-  tell,
-  tellJson,
   UsageError,
+  writeJson,
+  writeStdout,
 } from '../session/session.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 
@@ -36,9 +36,9 @@ async function tag(word: string, name: string | undefined, options: TagOptions):
     const run = oneRun(store, word);
     if (name !== undefined) change(store, run, name, options.remove === true);
     const { tags = [] } = store.history.run(run.id) ?? run;
-    if (options.json) tellJson({ run: run.id, tags });
-    else tell(`${run.id}${tags.map((one) => ` #${one}`).join('')}`);
-    return EXIT.made;
+    if (options.json) writeJson({ run: run.id, tags });
+    else writeStdout(`${run.id}${tags.map((one) => ` #${one}`).join('')}`);
+    return EXIT.success;
   } finally {
     await store.close();
   }

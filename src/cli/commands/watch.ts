@@ -34,9 +34,9 @@ import {
   reportDiagnostics,
   type Session,
   storeAt,
-  talk,
-  tell,
   UsageError,
+  writeStderr,
+  writeStdout,
 } from '../session/session.ts';
 import { hearStop } from '../session/stop.ts';
 import { COMMON, type CommandDeclaration, JOBS, RUNNING } from '../terminal/declaration.ts';
@@ -120,7 +120,7 @@ class Watch {
       const interrupted = this.active.size > 0;
       await this.allEnded();
       if (this.broken) throw this.broken.error;
-      return interrupted ? EXIT.interrupted : EXIT.made;
+      return interrupted ? EXIT.interrupted : EXIT.success;
     } finally {
       this.stop.release();
       await this.watcher?.close();
@@ -207,7 +207,7 @@ class Watch {
       const text = error instanceof Error ? error.message : String(error);
       const enough = /ENOSPC|EMFILE/.test(text);
       const hint = enough ? ' (the system watches no more files: see `fs.inotify` in sysctl)' : '';
-      talk(`${c.yellow('warning')}: some changes may go unseen: ${text}${hint}`);
+      writeStderr(`${c.yellow('warning')}: some changes may go unseen: ${text}${hint}`);
     });
     await before?.close();
   }
@@ -287,9 +287,9 @@ class Watch {
     if (this.told || this.change !== undefined || this.stop.signal.aborted) return;
     this.told = true;
     const files = [...(this.list?.files ?? [])].filter(([, stamp]) => stamp !== null).length;
-    if (this.options.json) tell(JSON.stringify({ event: 'watching', files }));
+    if (this.options.json) writeStdout(JSON.stringify({ event: 'watching', files }));
     else if (!this.options.quiet)
-      talk(c.dim(`watching ${count(files, 'file')}; change something, or press Ctrl-C`));
+      writeStderr(c.dim(`watching ${count(files, 'file')}; change something, or press Ctrl-C`));
   }
 }
 

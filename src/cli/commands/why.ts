@@ -11,18 +11,18 @@ import {
   sourceChanges,
 } from '../../engine/rebuilder/explain.ts';
 import { type Forecast, forecast } from '../../engine/rebuilder/forecast.ts';
-import { forecastJson, unknownWords } from '../session/forecast.ts';
+import { forecastJson, formatUnknown } from '../session/forecast.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
   inspect,
   oneTask,
   type Session,
-  tell,
-  tellJson,
+  writeJson,
+  writeStdout,
 } from '../session/session.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
-import { absenceWords, brief, changeWords, duration, reasonWords } from '../terminal/format.ts';
+import { brief, duration, formatAbsence, formatChange, formatReason } from '../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'why',
@@ -45,7 +45,7 @@ async function why(word: string, options: CommonOptions): Promise<number> {
     const task = oneTask(session.plan, word);
     const forecasts = await forecast(session.plan, session.store, new Set());
     const predicted = forecasts.get(task) as Forecast;
-    if (options.json) tellJson(await explainJson(session, predicted));
+    if (options.json) writeJson(await explainJson(session, predicted));
     else if (predicted.status === 'reuse') await tellHit(session, predicted);
     else if (predicted.status === 'infeasible') tellInfeasible(predicted);
     else if (predicted.status === 'unknown') await tellUnknown(session, predicted);
@@ -113,25 +113,25 @@ function commandJson(session: Session, trace: ActionRecord): object {
 async function tellHit(session: Session, { task, trace, action }: Hit): Promise<void> {
   const { made, cost, outputs, parts, tolerance } = trace;
   const versions = Object.entries(made.versions).map(([name, version]) => `${name} ${version}`);
-  tell(`${c.bold(task)} is up to date`);
+  writeStdout(`${c.bold(task)} is up to date`);
   if (trace.task !== task)
-    tell(`  same as  ${trace.task}, which has the same code, params and inputs`);
-  tell(`  made     ${made.at} on ${made.host} (${versions.join(', ')})`);
-  tell(`  run      ${made.run}`);
+    writeStdout(`  same as  ${trace.task}, which has the same code, params and inputs`);
+  writeStdout(`  made     ${made.at} on ${made.host} (${versions.join(', ')})`);
+  writeStdout(`  run      ${made.run}`);
   const run = runOf(session, trace);
-  if (run) tell(`  command  pipeline ${run.command}`);
-  tell(`  cost     ${duration(cost.seconds)}`);
+  if (run) writeStdout(`  command  pipeline ${run.command}`);
+  writeStdout(`  cost     ${duration(cost.seconds)}`);
   const tools = Object.entries(parts.tools ?? {}).map(([name, version]) => `${name} ${version}`);
-  if (tools.length > 0) tell(`  tools    ${tools.join(', ')}`);
+  if (tools.length > 0) writeStdout(`  tools    ${tools.join(', ')}`);
   if (tolerance !== undefined)
-    tell(`  inexact  another run may differ by ${tolerance}, relatively`);
-  tell(`  key      ${trace.key}`);
+    writeStdout(`  inexact  another run may differ by ${tolerance}, relatively`);
+  writeStdout(`  key      ${trace.key}`);
   for (const [name, { digest, bytes, kind }] of Object.entries(outputs)) {
-    tell(`  output   ${name}: ${kind}, ${prettyBytes(bytes)}, ${digest.slice(0, 12)}`);
+    writeStdout(`  output   ${name}: ${kind}, ${prettyBytes(bytes)}, ${digest.slice(0, 12)}`);
   }
   const before = await predecessor(session.store, action);
   if (before === undefined) return;
-  tell(`  changed  since ${before.trace.made.at}, run ${before.trace.made.run}:`);
+  writeStdout(`  changed  since ${before.trace.made.at}, run ${before.trace.made.run}:`);
   await tellChanges(session, before, '    ');
 }
 
@@ -140,23 +140,24 @@ function tellInfeasible({
   missingOutput,
   trace,
 }: Extract<Forecast, { status: 'infeasible' }>): void {
-  tell(`${c.bold(task)} is ${absenceWords(task, missingOutput)}`);
-  if (trace) tell(`  found    ${trace.made.at} on ${trace.made.host}, run ${trace.made.run}`);
+  writeStdout(`${c.bold(task)} is ${formatAbsence(task, missingOutput)}`);
+  if (trace)
+    writeStdout(`  found    ${trace.made.at} on ${trace.made.host}, run ${trace.made.run}`);
   else if (missingOutput.because === task)
-    tell('  found    when the pipeline was planned, by its params');
+    writeStdout('  found    when the pipeline was planned, by its params');
 }
 
 async function tellUnknown(
   session: Session,
   predicted: Extract<Forecast, { status: 'unknown' }>,
 ): Promise<void> {
-  tell(`${c.bold(predicted.task)} is unknown here: whether it would run cannot be told`);
-  tell(`  because  ${unknownWords(predicted)}`);
+  writeStdout(`${c.bold(predicted.task)} is unknown here: whether it would run cannot be told`);
+  writeStdout(`  because  ${formatUnknown(predicted)}`);
   const last = await latestTrace(session, predicted.task);
   if (last === undefined) return;
-  tell(`  made     last ${last.made.at} on ${last.made.host}, run ${last.made.run}`);
+  writeStdout(`  made     last ${last.made.at} on ${last.made.host}, run ${last.made.run}`);
   for (const [name, { digest, bytes, kind }] of Object.entries(last.outputs)) {
-    tell(`  output   ${name}: ${kind}, ${prettyBytes(bytes)}, ${digest.slice(0, 12)}`);
+    writeStdout(`  output   ${name}: ${kind}, ${prettyBytes(bytes)}, ${digest.slice(0, 12)}`);
   }
 }
 
@@ -175,7 +176,7 @@ async function tellMiss(telling: Telling, predicted: Forecast, indent: string): 
   telling.told.add(predicted.task);
   if (predicted.status === 'run') await tellRun(telling, predicted, indent);
   else if (predicted.status === 'same') {
-    tell(
+    writeStdout(
       `${indent}${c.bold(predicted.task)} would take the result of ${predicted.as}, which has the same key`,
     );
   } else if (predicted.status === 'pending') await tellFollow(telling, predicted, indent);
@@ -186,19 +187,19 @@ async function tellRun(
   { task, action, reason }: Extract<Forecast, { status: 'run' }>,
   indent: string,
 ): Promise<void> {
-  tell(`${indent}${c.bold(task)} would run`);
+  writeStdout(`${indent}${c.bold(task)} would run`);
   const before = await latestTrace(session, task);
   if (reason.kind === 'changed' && before && reason.changes.length > 0) {
     await tellChanges(session, { trace: before, changes: reason.changes }, `${indent}  `);
     return;
   }
-  tell(`${indent}  ${reasonWords(reason)}`);
+  writeStdout(`${indent}  ${formatReason(reason)}`);
   // Of a task that another one waits for, the reason is enough.
   if (reason.kind !== 'new' || told.size > 1) return;
   const nearest = await nearestTrace(session.store.actions, action);
   if (nearest === undefined) return;
   const { made, task: other } = nearest.trace;
-  tell(
+  writeStdout(
     `${indent}  the nearest that was made is ${other} (${made.at}, run ${made.run}); from there:`,
   );
   await tellChanges(session, nearest, `${indent}    `);
@@ -217,7 +218,7 @@ async function tellFollow(
     : changes.length > 0
       ? 'changed itself, and would run after'
       : 'would run if what it needs comes out different';
-  tell(`${indent}${c.bold(task)} ${words}:`);
+  writeStdout(`${indent}${c.bold(task)} ${words}:`);
   const before = await latestTrace(telling.session, task);
   if (before && changes.length > 0) {
     await tellChanges(telling.session, { trace: before, changes }, `${indent}  `);
@@ -226,7 +227,7 @@ async function tellFollow(
     await tellMiss(telling, telling.forecasts.get(upstream) as Forecast, `${indent}  `);
   }
   if (after.length > FOLLOWED_SHOWN) {
-    tell(`${indent}  ${c.dim(`and ${after.length - FOLLOWED_SHOWN} more`)}`);
+    writeStdout(`${indent}  ${c.dim(`and ${after.length - FOLLOWED_SHOWN} more`)}`);
   }
 }
 
@@ -242,19 +243,19 @@ async function tellChanges(
   { trace, changes }: Comparison,
   indent: string,
 ): Promise<void> {
-  if (changes.length === 0) tell(`${indent}nothing but the form of keys`);
+  if (changes.length === 0) writeStdout(`${indent}nothing but the form of keys`);
   for (const change of changes) {
     if (change.path === 'code') {
-      const words = await codeWords(session, trace, change.after as Digest);
-      tell(`${indent}${changeWords(change)}${words}`);
+      const words = await formatCode(session, trace, change.after as Digest);
+      writeStdout(`${indent}${formatChange(change)}${words}`);
     } else if (change.path.startsWith('inputs.')) {
-      for (const line of inputLines(change)) tell(`${indent}${line}`);
-    } else tell(`${indent}${changeWords(change)}`);
+      for (const line of inputLines(change)) writeStdout(`${indent}${line}`);
+    } else writeStdout(`${indent}${formatChange(change)}`);
   }
 }
 
 /** Which sources are different, or that the bundler is. */
-async function codeWords(
+async function formatCode(
   { cache }: Session,
   { parts, made }: ActionRecord,
   now: Digest,
@@ -278,7 +279,7 @@ function inputLines({ path, before, after, through }: Change): readonly string[]
   const port = path.slice('inputs.'.length);
   if (!Array.isArray(before) || !Array.isArray(after)) {
     const from = through?.[0] === undefined ? '' : ` (${through[0]})`;
-    return [`input ${port}${from}: ${itemWords(before)} → ${itemWords(after)}`];
+    return [`input ${port}${from}: ${formatItem(before)} → ${formatItem(after)}`];
   }
   const [then, now] = [itemsOf(before), itemsOf(after)];
   const lines = [...new Set([...then.keys(), ...now.keys()])].flatMap((name) => {
@@ -297,13 +298,13 @@ function inputLines({ path, before, after, through }: Change): readonly string[]
 function itemsOf(list: readonly Json[]): ReadonlyMap<string, string> {
   return new Map(
     list.map((item): [string, string] =>
-      Array.isArray(item) ? [String(item[0]), itemWords(item.slice(1))] : ['', itemWords(item)],
+      Array.isArray(item) ? [String(item[0]), formatItem(item.slice(1))] : ['', formatItem(item)],
     ),
   );
 }
 
 /** A digest, short; whatever else it is, briefly. */
-function itemWords(value: Json): string {
+function formatItem(value: Json): string {
   if (value === null) return 'nothing';
   const parts = Array.isArray(value) ? value : [value];
   const digest = parts.find((part) => typeof part === 'string' && /^[0-9a-f]{64}$/.test(part));

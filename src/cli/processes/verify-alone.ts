@@ -110,7 +110,7 @@ function integerOf(text: string | undefined, name: string): number | undefined {
   }
 }
 
-function parsedWords(): { readonly values: Values; readonly positionals: readonly string[] } {
+function formatParsed(): { readonly values: Values; readonly positionals: readonly string[] } {
   try {
     const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
     // The declaration gives these options, of these types.
@@ -121,7 +121,7 @@ function parsedWords(): { readonly values: Values; readonly positionals: readonl
 }
 
 async function main(): Promise<number> {
-  const { values, positionals } = parsedWords();
+  const { values, positionals } = formatParsed();
   if (values.help) return say(HELP);
   if (values.version) return say(VERSION);
   if (positionals.length > 1) throw new Misuse('name one archive');

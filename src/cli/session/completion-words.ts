@@ -14,21 +14,24 @@ import { readConfig } from './study.ts';
 const CANDIDATES_MAX = 500;
 
 /** Words for tasks: stages, then label by label, `stage[axis=label]`, and outputs after a colon. */
-export async function taskWords(options: CommonOptions, begun: string): Promise<readonly string[]> {
+export async function completeTask(
+  options: CommonOptions,
+  begun: string,
+): Promise<readonly string[]> {
   const parts = readConfig(options);
   if (parts === undefined) return [];
   const { stages } = parts.pipeline;
   const colon = begun.indexOf(':');
-  if (colon >= 0) return await outputWords(parts, options, begun.slice(0, colon));
+  if (colon >= 0) return await completeOutput(parts, options, begun.slice(0, colon));
   const name = /^[\w-]*/.exec(begun)?.[0] ?? '';
   const stage = stages.get(name);
-  if (stage && begun.startsWith(`${name}[`)) return selectionWords(stage, begun);
-  if (stage && begun.startsWith(`${name}/`)) return labelWords(stage, begun);
+  if (stage && begun.startsWith(`${name}[`)) return completeSelection(stage, begun);
+  if (stage && begun.startsWith(`${name}/`)) return completeLabel(stage, begun);
   return [...stages.keys()].sort();
 }
 
 /** `rigl/a/` → `rigl/a/b/`: the next label, with a slash while more follow. */
-function labelWords(stage: StageConfig, begun: string): readonly string[] {
+function completeLabel(stage: StageConfig, begun: string): readonly string[] {
   const given = begun.split('/').slice(1, -1);
   const axes = [...stage.axes.keys()];
   const found = new Set<string>();
@@ -46,7 +49,7 @@ function labelWords(stage: StageConfig, begun: string): readonly string[] {
 }
 
 /** `rigl[profile=uniform,` → axes, and the labels of the one that is begun. */
-function selectionWords(stage: StageConfig, begun: string): readonly string[] {
+function completeSelection(stage: StageConfig, begun: string): readonly string[] {
   const last = Math.max(begun.lastIndexOf(','), begun.indexOf('[')) + 1;
   const [before, part] = [begun.slice(0, last), begun.slice(last)];
   const equals = part.indexOf('=');
@@ -60,7 +63,7 @@ function selectionWords(stage: StageConfig, begun: string): readonly string[] {
 }
 
 /** The outputs that a task, or another of its stage, had when it was last made. */
-async function outputWords(
+async function completeOutput(
   { pipeline }: PipelineParts,
   options: CommonOptions,
   word: string,
@@ -119,7 +122,7 @@ const AXIS_OPTIONS = new Set(['--group-by', '--pivot', '--facet', '--band']);
 const COLUMN_OPTIONS = new Set(['--columns', '--sort', '--x', '--y', '--color', '--where']);
 
 /** Words for the value of an option. @param before the words of the command before it */
-export async function optionWords(
+export async function completeOption(
   options: CommonOptions,
   option: string,
   before: readonly string[],
@@ -128,7 +131,7 @@ export async function optionWords(
   const parts = readConfig(options);
   if (parts === undefined) return [];
   const { stages, params } = parts.pipeline;
-  if (option === '--set') return setWords(params, begun);
+  if (option === '--set') return completeSet(params, begun);
   if (option === '--stage') return [...stages.keys()];
   const word = before.find((one) => stages.has(/^[\w-]*/.exec(one)?.[0] ?? ''));
   const stage = word === undefined ? undefined : stages.get(/^[\w-]*/.exec(word)?.[0] ?? '');
@@ -142,16 +145,19 @@ export async function optionWords(
     const equals = /^([\w-]+)(!?=)/.exec(part);
     const labels = equals ? (stage.axes.get(equals[1] ?? '') ?? []) : [];
     if (equals) return labels.map(({ label }) => `${head}${equals[0]}${label}`);
-    const numbers = await columnWords(stage, options);
+    const numbers = await completeColumn(stage, options);
     return [...axes.map((axis) => `${head}${axis}=`), ...numbers.map((name) => head + name)];
   }
   const sign = option === '--sort' && part.startsWith('-') ? '-' : '';
-  const numbers = await columnWords(stage, options);
+  const numbers = await completeColumn(stage, options);
   return [...axes, ...numbers].map((name) => `${head}${sign}${name}`);
 }
 
 /** The numbers of a task of a stage that was made. */
-async function columnWords(stage: StageConfig, options: CommonOptions): Promise<readonly string[]> {
+async function completeColumn(
+  stage: StageConfig,
+  options: CommonOptions,
+): Promise<readonly string[]> {
   return await withStore(options, async (store) => {
     const latest = await store.actions.latest(idsOf(stage));
     for (const [task, key] of latest) {
@@ -166,7 +172,7 @@ async function columnWords(stage: StageConfig, options: CommonOptions): Promise<
 }
 
 /** Paths into params: a part that holds others ends with a dot, a value with `=`. */
-function setWords(params: Located, begun: string): readonly string[] {
+function completeSet(params: Located, begun: string): readonly string[] {
   if (begun.includes('=')) return [];
   const steps = begun.split('.').slice(0, -1);
   let part: Located | undefined = params;

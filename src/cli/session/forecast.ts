@@ -3,8 +3,8 @@
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Estimate } from '../../engine/rebuilder/estimate.ts';
 import type { Forecast } from '../../engine/rebuilder/forecast.ts';
-import { absenceWords, changesWords, count, duration, reasonWords } from '../terminal/format.ts';
-import { stdoutColors as c, talk, tell } from './session.ts';
+import { count, duration, formatAbsence, formatChanges, formatReason } from '../terminal/format.ts';
+import { stdoutColors as c, writeStderr, writeStdout } from './session.ts';
 
 /** A forecast for machines. `fate` is the earlier name of `status`, and `follow` the earlier word for `pending`. */
 export function forecastJson(forecast: Forecast): object {
@@ -42,23 +42,23 @@ export const willRun = (forecast: Forecast): boolean =>
   forecast.status === 'run' || (forecast.status === 'pending' && forecast.sure);
 
 /** The one-line reason of a task that would run. */
-export function forecastWords(forecast: Forecast): string {
-  if (forecast.status === 'run') return reasonWords(forecast.reason);
+export function formatForecast(forecast: Forecast): string {
+  if (forecast.status === 'run') return formatReason(forecast.reason);
   if (forecast.status === 'reuse') return 'up to date';
-  if (forecast.status === 'infeasible') return absenceWords(forecast.task, forecast.missingOutput);
-  if (forecast.status === 'unknown') return unknownWords(forecast);
+  if (forecast.status === 'infeasible') return formatAbsence(forecast.task, forecast.missingOutput);
+  if (forecast.status === 'unknown') return formatUnknown(forecast);
   if (forecast.status === 'same')
     return `takes the result of ${forecast.as}, which has the same key`;
   const [first, ...rest] = forecast.after;
   const others = rest.length > 0 ? ` and ${rest.length} more` : '';
   const after = `after ${first}${others}`;
   if (forecast.sure) return `never made before, ${after}`;
-  if (forecast.changes.length > 0) return `${changesWords(forecast.changes)}; ${after}`;
+  if (forecast.changes.length > 0) return `${formatChanges(forecast.changes)}; ${after}`;
   return `${after}, unless what it needs comes out the same`;
 }
 
 /** Why it is not known whether a task would run. */
-export function unknownWords({
+export function formatUnknown({
   task,
   message,
   because,
@@ -75,7 +75,7 @@ export function tellForecast(
   const all = [...forecasts.values()];
   if (json) {
     tellLines(all, (one) => JSON.stringify({ event: 'forecast', ...forecastJson(one) }));
-    tell(JSON.stringify({ event: 'estimate', ...estimateJson(cost, slots) }));
+    writeStdout(JSON.stringify({ event: 'estimate', ...estimateJson(cost, slots) }));
     return;
   }
   const moving = all.filter(({ status }) => status !== 'reuse' && status !== 'infeasible');
@@ -83,16 +83,19 @@ export function tellForecast(
   const without = infeasible > 0 ? `, ${infeasible} infeasible` : '';
   tellLines(moving, (forecast) => {
     const word = willRun(forecast) ? c.green('run') : c.cyan('may');
-    return `${word} ${forecast.task} ${c.dim(`— ${forecastWords(forecast)}`)}`;
+    return `${word} ${forecast.task} ${c.dim(`— ${formatForecast(forecast)}`)}`;
   });
   const runs = all.filter(willRun).length;
   const pending = moving.length - runs;
   const reused = all.length - moving.length - infeasible;
-  if (moving.length === 0) talk(`nothing to do: ${count(reused, 'task')} up to date${without}`);
+  if (moving.length === 0)
+    writeStderr(`nothing to do: ${count(reused, 'task')} up to date${without}`);
   else {
     const may = pending > 0 ? `, ${pending} may run` : '';
-    talk(`${count(all.length, 'task')}: ${runs} would run${may}, ${reused} up to date${without}`);
-    talk(estimateWords(cost, slots));
+    writeStderr(
+      `${count(all.length, 'task')}: ${runs} would run${may}, ${reused} up to date${without}`,
+    );
+    writeStderr(formatEstimate(cost, slots));
   }
 }
 
@@ -102,7 +105,7 @@ const LINES_TOGETHER = 1000;
 /** Tells a line for each of many. */
 export function tellLines<T>(all: readonly T[], lineOf: (one: T) => string): void {
   for (let from = 0; from < all.length; from += LINES_TOGETHER) {
-    tell(
+    writeStdout(
       all
         .slice(from, from + LINES_TOGETHER)
         .map(lineOf)
@@ -122,7 +125,7 @@ function estimateJson(cost: Estimate, slots: number): object {
 const STAGES_NAMED = 4;
 
 /** How long it would take, what the guess rests on, and what it leaves out. */
-function estimateWords(cost: Estimate, slots: number): string {
+function formatEstimate(cost: Estimate, slots: number): string {
   const { tasks, wall: seconds, limitedBy, recorded, unknown } = cost;
   const distinct = `${count(tasks, 'task')} with keys of their own`;
   if (recorded === 0)

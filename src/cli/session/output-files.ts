@@ -3,7 +3,7 @@ import { openSync, statSync } from 'node:fs';
 import { realpath, stat, writeFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
 import { type FileContent, writeAtomically } from '../../engine/files/files.ts';
-import { isSystemError, systemHint, systemWords } from '../../engine/files/system-error.ts';
+import { formatSystem, isSystemError, systemHint } from '../../engine/files/system-error.ts';
 import { UsageError } from './session.ts';
 
 /** Writes a file. A device or a pipe (`/dev/stdout`) is written to as it is; a link leads to the file that is written. */
@@ -34,7 +34,7 @@ export function unwritten(file: string, error: unknown): unknown {
   if (!isSystemError(error)) return error;
   const { code } = error;
   const refused = Object.assign(error, { code: code === 'ENOENT' ? 'ENOTSUP' : code });
-  const message = `${file} cannot be written: ${systemWords(refused)}`;
+  const message = `${file} cannot be written: ${formatSystem(refused)}`;
   return new UsageError([{ message, hint: systemHint(refused) }]);
 }
 
@@ -61,7 +61,7 @@ function looked(path: string): 'nothing' | 'file' | 'folder' {
     if (error.code === 'ENOENT') return 'nothing';
     // Something on the way is no folder, and is told by itself.
     if (error.code === 'ENOTDIR') return 'file';
-    const message = `${path} cannot be used: ${systemWords(error)}`;
+    const message = `${path} cannot be used: ${formatSystem(error)}`;
     throw new UsageError([{ message, hint: systemHint(error) }]);
   }
 }

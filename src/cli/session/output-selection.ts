@@ -10,9 +10,9 @@ import type { Store } from '../../engine/store/store.ts';
 import { didYouMean } from '../../hint.ts';
 import { entryOf } from '../../present.ts';
 import { decodeSafetensors, type TensorFile } from '../../tensor.ts';
-import { absenceWords, taskWord } from '../terminal/format.ts';
-import { unknownWords } from './forecast.ts';
-import { stderrColors as c, oneTask, type Remains, talk, UsageError } from './session.ts';
+import { formatAbsence, taskWord } from '../terminal/format.ts';
+import { formatUnknown } from './forecast.ts';
+import { stderrColors as c, oneTask, type Remains, UsageError, writeStderr } from './session.ts';
 
 /** A task and, where they were named, one of its outputs and a part of that. */
 export interface Selection {
@@ -92,7 +92,7 @@ async function traceOf(remains: Remains, word: string): Promise<ActionRecord> {
   const predicted = (await forecast(plan, store, new Set())).get(task);
   if (predicted?.status === 'reuse') return predicted.trace;
   if (predicted?.status === 'infeasible') {
-    const message = `${task} has no outputs: ${absenceWords(task, predicted.missingOutput)}`;
+    const message = `${task} has no outputs: ${formatAbsence(task, predicted.missingOutput)}`;
     throw new UsageError([{ message, hint: 'change its params, or leave it out of the matrix' }]);
   }
   const trace = await latestTrace(store, task);
@@ -101,8 +101,8 @@ async function traceOf(remains: Remains, word: string): Promise<ActionRecord> {
     throw new UsageError([{ message: `${task} has not been made`, hint }]);
   }
   const isUnknown = predicted?.status === 'unknown';
-  const state = isUnknown ? `unknown (${unknownWords(predicted)})` : 'out of date';
-  talk(`${c.yellow(state)}: this is what ${task} gave when it was last made`);
+  const state = isUnknown ? `unknown (${formatUnknown(predicted)})` : 'out of date';
+  writeStderr(`${c.yellow(state)}: this is what ${task} gave when it was last made`);
   return trace;
 }
 
@@ -132,6 +132,6 @@ async function pastTrace({ plan, store, problems }: Remains, word: string): Prom
   const why = plan
     ? `${task} is no longer in the pipeline`
     : `the pipeline cannot be loaded (${problems[0]?.message})`;
-  talk(`${c.yellow(why)}: this is what ${task} gave when it was last made`);
+  writeStderr(`${c.yellow(why)}: this is what ${task} gave when it was last made`);
   return trace;
 }

@@ -1,7 +1,7 @@
 // pins.ts — pinned runs: gc keeps what they made
 
 import { oneRun } from './run-selection.ts';
-import { type CommonOptions, EXIT, placesOf, storeAt, tell, tellJson } from './session.ts';
+import { type CommonOptions, EXIT, placesOf, storeAt, writeJson, writeStdout } from './session.ts';
 
 /** Pins runs, so that gc keeps what they made, or lets go of them. */
 export async function setPins(
@@ -19,9 +19,9 @@ export async function setPins(
         else upkeep.tables.pins.removeSync(id);
       }
     });
-    if (options.json) tellJson({ runs: ids, pinned });
-    else for (const id of ids) tell(`${pinned ? 'pinned' : 'unpinned'} ${id}`);
-    return EXIT.made;
+    if (options.json) writeJson({ runs: ids, pinned });
+    else for (const id of ids) writeStdout(`${pinned ? 'pinned' : 'unpinned'} ${id}`);
+    return EXIT.success;
   } finally {
     await store.close();
   }

@@ -28,7 +28,7 @@ import { cacheFolder } from './up-to-date-shortcut.ts';
 declare const BUILD: string;
 
 /** How a command ends: 0 made, 1 a task failed, 2 something the user can mend, 130 interrupted. */
-export const EXIT = { made: 0, failed: 1, mend: 2, interrupted: 130 } as const;
+export const EXIT = { success: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /** Options that every command takes. */
 export interface CommonOptions {
@@ -62,12 +62,12 @@ export const stderrColors = colorsFor(process.stderr, process.env);
 export const stdoutColors = colorsFor(process.stdout, process.env);
 
 /** Talk: everything that is not a result. */
-export function talk(line: string): void {
+export function writeStderr(line: string): void {
   print('stderr', `${plainButColored(line, stderrColors.isColorSupported)}\n`);
 }
 
 /** A result. No terminal obeys what is in it; JSON means what it meant. */
-export function tell(line: string): void {
+export function writeStdout(line: string): void {
   print('stdout', `${plainButColored(line, stdoutColors.isColorSupported)}\n`);
 }
 
@@ -99,11 +99,11 @@ export async function inspect(
   if (restsOnFiles(plan) && !readsOutside && !isNetworkFolder(cache)) {
     recorder?.keep({ ...session, file: options.file });
   }
-  return EXIT.made;
+  return EXIT.success;
 }
 
-export function tellJson(value: unknown): void {
-  tell(JSON.stringify(value, null, process.stdout.isTTY ? 2 : undefined));
+export function writeJson(value: unknown): void {
+  writeStdout(JSON.stringify(value, null, process.stdout.isTTY ? 2 : undefined));
 }
 
 /** Starts a worker process: its script lies beside this bundle. */
@@ -233,17 +233,18 @@ export function storeAt(cache: string, access: 'read' | 'write'): Store {
     access === 'read' && !mayOpenStore(cache)
       ? openStoreReadOnly(
           cache,
-          (digest) => talk(`${warning}: blob ${digest} is damaged`),
+          (digest) => writeStderr(`${warning}: blob ${digest} is damaged`),
           identity,
         )
       : openStore(
           cache,
-          (digest) => talk(`${warning}: blob ${digest} was damaged: dropped, to be made again`),
+          (digest) =>
+            writeStderr(`${warning}: blob ${digest} was damaged: dropped, to be made again`),
           identity,
         );
   if (access === 'write') store.history.settle();
   if (isNetworkFolder(cache)) {
-    talk(`${warning}: ${cache} is on a network file system: its locks may lie`);
+    writeStderr(`${warning}: ${cache} is on a network file system: its locks may lie`);
   }
   return store;
 }
@@ -320,14 +321,14 @@ export function reportDiagnostics(diagnostics: readonly Diagnostic[], json: bool
   if (json) {
     const listed = diagnostics.slice(0, LISTED_MAX).map(diagnosticJson);
     const more = n > listed.length && { more: n - listed.length };
-    tell(JSON.stringify({ event: 'diagnostics', diagnostics: listed, ...more }));
+    writeStdout(JSON.stringify({ event: 'diagnostics', diagnostics: listed, ...more }));
     return;
   }
   for (const diagnostic of diagnostics.slice(0, SHOWN_MAX)) {
-    talk(`${drawDiagnostic(diagnostic, stderrColors)}\n`);
+    writeStderr(`${drawDiagnostic(diagnostic, stderrColors)}\n`);
   }
   const part = n > SHOWN_MAX ? `, of which the first ${SHOWN_MAX} are shown` : '';
-  if (n > 1) talk(`${count(n, 'error')}${part}; nothing was run`);
+  if (n > 1) writeStderr(`${count(n, 'error')}${part}; nothing was run`);
 }
 
 export { shownPath } from '../terminal/format.ts';

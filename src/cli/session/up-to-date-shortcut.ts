@@ -128,8 +128,8 @@ export function sayNothingToDo(words: readonly string[], make: CommandDeclaratio
   return true;
 }
 
-function write(talk: readonly string[], colors: Colors): void {
-  const lines = talk.map((line) => `${line}\n`).join('');
+function write(stderr: readonly string[], colors: Colors): void {
+  const lines = stderr.map((line) => `${line}\n`).join('');
   process.stderr.write(colors.isColorSupported ? lines : withoutColors(lines));
 }
 

@@ -6,18 +6,18 @@ import { brief } from './format.ts';
 /** More lines than this of one kind are counted. */
 const LINES_SHOWN = 12;
 
-const valueWords = (value: Json | undefined): string =>
+const formatValue = (value: Json | undefined): string =>
   value === undefined ? '–' : brief(value, 40);
 
 /** A line for each thing that differs. @param most of each kind */
-export function causesWords(causes: Causes, most = LINES_SHOWN): readonly string[] {
+export function formatCauses(causes: Causes, most = LINES_SHOWN): readonly string[] {
   const { params, sources, code, inputs, tools } = causes;
   if (isSame(causes)) return ['no param, source, input or tool differs'];
   const file = ({ file: name, change }: FileChange): string => `${name} ${change}`;
   return [
     ...some(
       'param',
-      params.map((d) => `${d.path}: ${valueWords(d.before)} → ${valueWords(d.after)}`),
+      params.map((d) => `${d.path}: ${formatValue(d.before)} → ${formatValue(d.after)}`),
       most,
     ),
     ...some('source', sources.map(file), most),
@@ -29,7 +29,7 @@ export function causesWords(causes: Causes, most = LINES_SHOWN): readonly string
     ...some('input', inputs.map(file), most),
     ...some(
       'tool',
-      tools.map((d) => `${d.path}: ${valueWords(d.before)} → ${valueWords(d.after)}`),
+      tools.map((d) => `${d.path}: ${formatValue(d.before)} → ${formatValue(d.after)}`),
       most,
     ),
   ];

@@ -5,7 +5,7 @@ import type { Event, Listener, Outcome, Reason } from '../../engine/model/event.
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { plainLog, plainName, plainText } from '../../plain-text.ts';
-import { type Colors, count, duration, reasonWords, shownPath, taskWord } from './format.ts';
+import { type Colors, count, duration, formatReason, shownPath, taskWord } from './format.ts';
 
 /** A listener that draws, and a way to take the drawing away when the run is over. */
 export interface Display {
@@ -191,7 +191,7 @@ function lineOf(
   switch (event.event) {
     case 'built': {
       const same = event.unchanged ? c.dim(' (came out the same)') : '';
-      const why = reason && reason.kind !== 'new' ? c.dim(` — ${reasonWords(reason)}`) : '';
+      const why = reason && reason.kind !== 'new' ? c.dim(` — ${formatReason(reason)}`) : '';
       return `${c.green('built')}   ${event.task} ${c.dim(`in ${duration(event.seconds)}`)}${same}${why}`;
     }
     case 'reused':
@@ -208,7 +208,7 @@ function lineOf(
     case 'interrupted':
       return `${c.yellow('stopped')} ${event.task}${event.checkpoint ? c.dim(' the next make continues it') : ''}`;
     case 'waiting':
-      return `${c.yellow('waiting')} ${event.task} ${c.dim(waitingWords(event))}`;
+      return `${c.yellow('waiting')} ${event.task} ${c.dim(formatWaiting(event))}`;
     case 'retrying': {
       const { attempt, of, pause } = event;
       const words = `retry ${attempt} of ${of} in ${duration(pause)}: ${event.error.message}`;
@@ -225,7 +225,7 @@ function lineOf(
   }
 }
 
-function waitingWords({ for: run, by }: Extract<Event, { event: 'waiting' }>): string {
+function formatWaiting({ for: run, by }: Extract<Event, { event: 'waiting' }>): string {
   if (by === undefined) return `for run ${run}, which is making it`;
   if (by.pid === process.pid && by.host === hostname()) {
     return `for ${by.task}, which is made again: the store lacks what it gave`;

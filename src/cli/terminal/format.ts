@@ -37,10 +37,10 @@ export function brief(value: Json, width = 48): string {
 }
 
 /** One change, as `params.profile.cv: 1 → 1.5`. */
-export function changeWords({ path, before, after, through }: Change): string {
+export function formatChange({ path, before, after, through }: Change): string {
   if (path === 'code') return `code changed (${brief(before)} → ${brief(after)})`;
-  if (path === 'command.argv') return `command: ${argumentWords(before, after)}`;
-  const members = memberWords(before, after);
+  if (path === 'command.argv') return `command: ${formatArgument(before, after)}`;
+  const members = formatMember(before, after);
   if (members !== null && path.startsWith('params.')) return `${path}: ${members}`;
   if (!path.startsWith('inputs.')) return `${path}: ${brief(before)} → ${brief(after)}`;
   const port = path.slice('inputs.'.length);
@@ -55,7 +55,7 @@ export function changeWords({ path, before, after, through }: Change): string {
 }
 
 /** Which texts came into a list and which left it, where it is too long to be shown; lists often begin alike. */
-function memberWords(before: Json, after: Json): string | null {
+function formatMember(before: Json, after: Json): string | null {
   if (!Array.isArray(before) || !Array.isArray(after)) return null;
   const [was, is] = [new Set<Json>(before), new Set<Json>(after)];
   if ([...was, ...is].some((item) => typeof item !== 'string')) return null;
@@ -77,7 +77,7 @@ function memberWords(before: Json, after: Json): string | null {
 }
 
 /** What differs between two lists of arguments: from the first that does to the last. */
-function argumentWords(before: Json, after: Json): string {
+function formatArgument(before: Json, after: Json): string {
   const texts = (list: Json): readonly string[] => (Array.isArray(list) ? list.map(String) : []);
   const [was, is] = [texts(before), texts(after)];
   let start = 0;
@@ -115,12 +115,12 @@ function changedNames(before: Json, after: Json): readonly string[] {
 const CHANGES_SHOWN = 2;
 
 /** Why a task runs, in one line. */
-export function reasonWords(reason: Reason): string {
+export function formatReason(reason: Reason): string {
   switch (reason.kind) {
     case 'new':
       return 'never made before';
     case 'changed':
-      return changesWords(reason.changes);
+      return formatChanges(reason.changes);
     case 'forced':
       return 'forced';
     case 'lost':
@@ -131,14 +131,14 @@ export function reasonWords(reason: Reason): string {
 }
 
 /** The first changes, and how many more there are. */
-export function changesWords(changes: readonly Change[]): string {
-  const shown = changes.slice(0, CHANGES_SHOWN).map(changeWords);
+export function formatChanges(changes: readonly Change[]): string {
+  const shown = changes.slice(0, CHANGES_SHOWN).map(formatChange);
   const more = changes.length - shown.length;
   return [...shown, ...(more > 0 ? [`${more} more`] : [])].join('; ') || 'key format changed';
 }
 
 /** Why a task gives nothing: `infeasible: …`, with the task on whose account. */
-export function absenceWords(task: TaskId, { kind, message, because }: MissingOutput): string {
+export function formatAbsence(task: TaskId, { kind, message, because }: MissingOutput): string {
   const words = plainText(message);
   return because === task ? `${kind}: ${words}` : `${kind}, as ${plainName(because)} is: ${words}`;
 }

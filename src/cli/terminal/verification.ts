@@ -52,9 +52,9 @@ export interface VerificationSetting {
   readonly fingerprintsIn?: NonNullable<RerunOptions['fingerprintsIn']>;
 }
 
-const EXIT = { holds: 0, differs: 1, mend: 2, interrupted: 130 } as const;
-const talk = (line: string): void => void process.stderr.write(`${line}\n`);
-const tell = (line: string): void => void process.stdout.write(`${line}\n`);
+const EXIT = { holds: 0, differs: 1, usage: 2, interrupted: 130 } as const;
+const writeStderr = (line: string): void => void process.stderr.write(`${line}\n`);
+const writeStdout = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** `10m`, `90s`, `1.5h`, `600`: seconds. Undefined for anything else. */
 export function secondsOf(text: string): number | undefined {
@@ -99,8 +99,8 @@ export async function verification(
       const folder = realpathSync(mkdtempSync(join(tmpdir(), 'pipeline-verify-')));
       scratch = folder;
       const walls = await wallsFor(request, folder);
-      if (walls === undefined) return EXIT.mend;
-      if (!request.yes && !(await agrees(request.commands, walls))) return EXIT.mend;
+      if (walls === undefined) return EXIT.usage;
+      if (!request.yes && !(await agrees(request.commands, walls))) return EXIT.usage;
       again = async () => {
         isRunning = true;
         return rerunOf(request, setting, { scratch: folder, walls }, line, stop.signal);
@@ -117,17 +117,17 @@ export async function verification(
     });
     line.clear();
     if (request.html !== undefined) await writeFile(request.html, verificationPage(found));
-    if (request.json) tell(JSON.stringify(found));
+    if (request.json) writeStdout(JSON.stringify(found));
     else words(found, c);
-    if (request.html !== undefined && !request.json) talk(`written: ${request.html}`);
+    if (request.html !== undefined && !request.json) writeStderr(`written: ${request.html}`);
     if (stop.signal.aborted) return EXIT.interrupted;
     return found.holds ? EXIT.holds : EXIT.differs;
   } catch (error) {
     if (!isSystemError(error)) throw error;
     const { code, path } = error;
     const gone = code === 'ENOENT' && path !== undefined;
-    talk(`${c.red('error')}: ${gone ? `there is no ${path}` : systemSentence(error)}`);
-    return EXIT.mend;
+    writeStderr(`${c.red('error')}: ${gone ? `there is no ${path}` : systemSentence(error)}`);
+    return EXIT.usage;
   } finally {
     line.clear();
     process.off('SIGINT', onSignal);
@@ -156,10 +156,10 @@ async function wallsFor(
 ): Promise<Walls | undefined> {
   const walls = await findWalls(scratch, PATH());
   if (walls.kind !== 'none' || !requireWalls) return walls;
-  talk(
+  writeStderr(
     `error: --require-walls: the system has no walls for code from the archive (${printable(walls.lacking ?? '', 300)})`,
   );
-  talk('hint: install bubblewrap, or allow user namespaces; docs/archive.md tells how');
+  writeStderr('hint: install bubblewrap, or allow user namespaces; docs/archive.md tells how');
   return undefined;
 }
 
@@ -177,10 +177,10 @@ from your files. Use a container or a machine that you can throw away, unless yo
     : '--commands starts the programs that the archive names (such as python3) behind the same walls.';
 
 async function agrees(commands: boolean, walls: Walls): Promise<boolean> {
-  talk(warning(walls));
-  if (commands) talk(commandsWarning(walls));
+  writeStderr(warning(walls));
+  if (commands) writeStderr(commandsWarning(walls));
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    talk('say --yes when that is all right');
+    writeStderr('say --yes when that is all right');
     return false;
   }
   const ask = createInterface({ input: process.stdin, output: process.stderr });
@@ -275,7 +275,7 @@ function liveLine(): Line {
     clear,
     say(text) {
       clear();
-      talk(text);
+      writeStderr(text);
     },
     show(text) {
       const now = performance.now();
@@ -302,29 +302,31 @@ function taskLine({ task, verdict, why, outputs = [] }: TaskVerdict, c: Colors):
 /** A verification in words, on stdout. */
 function words(found: Verification, c: Colors): void {
   const { digest, findings, findingCount, tasks, blobs, claims, notes, checker } = found;
-  for (const { place, message } of findings) tell(`${c.red('wrong')}  ${place}: ${message}`);
-  if (findingCount > findings.length) tell(`and ${findingCount - findings.length} more`);
-  for (const note of notes) tell(`${c.yellow('note')}  ${note}`);
+  for (const { place, message } of findings) writeStdout(`${c.red('wrong')}  ${place}: ${message}`);
+  if (findingCount > findings.length) writeStdout(`and ${findingCount - findings.length} more`);
+  for (const note of notes) writeStdout(`${c.yellow('note')}  ${note}`);
   if (digest !== null) {
-    tell(`study digest  ${digest}`);
-    if (checker.words !== undefined) tell(`verify.mjs    ${checker.words}`);
+    writeStdout(`study digest  ${digest}`);
+    if (checker.words !== undefined) writeStdout(`verify.mjs    ${checker.words}`);
     const holds = findingCount === 0 ? c.green('holds') : c.red(count(findingCount, 'finding'));
     const left = blobs.leftOut > 0 ? `, ${blobs.leftOut} left out` : '';
     const absent = found.absent.failed + found.absent.skipped;
     const without =
       absent > 0 ? ` (${found.absent.failed} failed, ${found.absent.skipped} skipped)` : '';
-    tell(
+    writeStdout(
       `integrity     ${holds}: ${count(tasks, 'task')}${without}, ${count(blobs.here, 'blob')}${left}`,
     );
   }
-  rerunWords(found, c);
+  formatRerun(found, c);
   const width = Math.max(0, ...claims.map(({ id }) => id.length));
   for (const { id, says, verdict, why } of claims) {
     const paint = verdict === 'different' ? c.red : verdict === 'identical' ? c.green : c.dim;
     const name = printable(id, 60).padEnd(width);
-    tell(`claim ${name}  ${paint(verdict.padEnd(12))}${printable(`says "${says}": ${why}`)}`);
+    writeStdout(
+      `claim ${name}  ${paint(verdict.padEnd(12))}${printable(`says "${says}": ${why}`)}`,
+    );
   }
-  tell(found.holds ? c.green(summaryOf(found)) : c.red('it does not hold'));
+  writeStdout(found.holds ? c.green(summaryOf(found)) : c.red('it does not hold'));
 }
 
 /** What it comes to, and how far that reaches. */
@@ -334,7 +336,7 @@ function summaryOf({ rerun, taskVerdicts }: Verification): string {
   return untested ? 'nothing that was run again differs' : 'nothing differs';
 }
 
-function rerunWords({ rerun, taskVerdicts }: Verification, c: Colors): void {
+function formatRerun({ rerun, taskVerdicts }: Verification, c: Colors): void {
   if (rerun === null) return;
   const by = (verdict: string): readonly TaskVerdict[] =>
     taskVerdicts.filter((one) => one.verdict === verdict);
@@ -346,11 +348,11 @@ function rerunWords({ rerun, taskVerdicts }: Verification, c: Colors): void {
     ...(different.length > 0 ? [c.red(`${different.length} different`)] : []),
     ...(untested.length > 0 ? [`${untested.length} not tested`] : []),
   ];
-  tell(`run again     ${parts.join(', ')}`);
-  if (rerun.walls) tell(`walls         ${wallsInWords[rerun.walls]}`);
+  writeStdout(`run again     ${parts.join(', ')}`);
+  if (rerun.walls) writeStdout(`walls         ${wallsInWords[rerun.walls]}`);
   const told = [...different, ...within];
-  for (const task of told.slice(0, LINES_MAX)) tell(taskLine(task, c));
-  if (told.length > LINES_MAX) tell(`and ${told.length - LINES_MAX} more`);
+  for (const task of told.slice(0, LINES_MAX)) writeStdout(taskLine(task, c));
+  if (told.length > LINES_MAX) writeStdout(`and ${told.length - LINES_MAX} more`);
   const reasons = new Map<string, TaskVerdict[]>();
   for (const task of untested) {
     const why = task.why ?? '';
@@ -360,6 +362,6 @@ function rerunWords({ rerun, taskVerdicts }: Verification, c: Colors): void {
   for (const [why, some] of sorted.slice(0, LINES_MAX)) {
     const { task } = elementAt(some, 0);
     const which = some.length === 1 ? task : `${count(some.length, 'task')}, such as ${task}`;
-    tell(`${c.dim('not tested'.padEnd(14))}${printable(`${which}: ${why}`, 600)}`);
+    writeStdout(`${c.dim('not tested'.padEnd(14))}${printable(`${which}: ${why}`, 600)}`);
   }
 }

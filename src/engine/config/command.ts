@@ -5,7 +5,7 @@ import { elementAt } from '../../present.ts';
 import type { Place } from '../model/event.ts';
 import type { CodecKind } from '../stage.ts';
 import { FILE_KINDS, kindByName } from './codecs.ts';
-import { kindOf, type Reader } from './diagnostic-collector.ts';
+import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
 import { dottedStep, STEP, splitDotted } from './dotted.ts';
 import { checkScratchPath, isWithin } from './input.ts';
 import type { Located } from './located.ts';
@@ -54,7 +54,7 @@ export const PARAMS_FILE = 'params.json';
 
 /** Reads what makes a stage a command. @param what the stage, in words */
 export function readCommand(
-  reader: Reader,
+  reader: DiagnosticCollector,
   what: string,
   fields: ReadonlyMap<string, Located>,
   names: { readonly params: Iterable<string>; readonly inputs: Iterable<string> },
@@ -75,13 +75,13 @@ export function readCommand(
       if (there.includes(name)) {
         const isFit = room === 'params' || within.length === 0 || isList(room, within);
         const hint = `{${room}.${name}}${room === 'inputs' ? `, or {inputs.${name}.list}: a file with one path a line` : ''}`;
-        if (!isFit) reader.say(`\`${whole}\` names nothing within the ${noun}`, place, hint);
+        if (!isFit) reader.report(`\`${whole}\` names nothing within the ${noun}`, place, hint);
         continue;
       }
       const message = `\`${whole}\` in this command is no ${noun} of the stage`;
       const dotted = there.find((known) => path === known || path.startsWith(`${known}.`));
       const hint = dotted && `a name with dots stands in quotes: {${room}.${dottedStep(dotted)}}`;
-      reader.say(message, place, hint ?? didYouMean(name, there));
+      reader.report(message, place, hint ?? didYouMean(name, there));
     }
   }
   return {
@@ -97,10 +97,10 @@ const isList = (room: string, within: readonly string[]): boolean =>
   room === 'inputs' && within.length === 1 && within[0] === 'list';
 
 /** A list of words: no shell reads them, so each is one argument as it stands. */
-function readWords(reader: Reader, what: string, located: Located): readonly Word[] {
+function readWords(reader: DiagnosticCollector, what: string, located: Located): readonly Word[] {
   if (!located.items?.length) {
     const hint = '["python3", "plot.py"]: each argument by itself, as no shell takes them apart';
-    reader.say(`${what} must be a list of words, not ${kindOf(located)}`, located.place, hint);
+    reader.report(`${what} must be a list of words, not ${kindOf(located)}`, located.place, hint);
     return [];
   }
   return located.items.flatMap(({ value, place, ...rest }) => {
@@ -108,17 +108,17 @@ function readWords(reader: Reader, what: string, located: Located): readonly Wor
     const text = String(value);
     if (plain && !text.includes('\0')) return [{ text, place }];
     if (plain) {
-      reader.say(`an argument of ${what} cannot hold a zero byte`, place);
+      reader.report(`an argument of ${what} cannot hold a zero byte`, place);
       return [];
     }
     const message = `an argument of ${what} must be a string, not ${kindOf({ value, place, ...rest })}`;
-    reader.say(message, place);
+    reader.report(message, place);
     return [];
   });
 }
 
 function readFingerprints(
-  reader: Reader,
+  reader: DiagnosticCollector,
   located: Located | undefined,
 ): readonly (readonly Word[])[] {
   if (located === undefined) return [];
@@ -133,7 +133,7 @@ function readFingerprints(
     const other = known.get(name);
     if (other !== undefined && other !== exact) {
       const hint = 'they differ only in where words end, and a key could not tell them apart';
-      reader.say(`two fingerprints read \`${name}\``, elementAt(lists, at).place, hint);
+      reader.report(`two fingerprints read \`${name}\``, elementAt(lists, at).place, hint);
     }
     known.set(name, exact);
   }
@@ -142,14 +142,14 @@ function readFingerprints(
 
 /** `env: [NAME, …]` passes variables on; `env: { NAME: value }` sets them, or passes on those without a value. */
 function readEnvironment(
-  reader: Reader,
+  reader: DiagnosticCollector,
   located: Located | undefined,
 ): ReadonlyMap<string, string | null> {
   const env = new Map<string, string | null>();
   const add = (name: string, value: string | null, place: Place): void => {
     const hint = 'a name is a letter or _, then letters, digits and _';
     if (/^[A-Za-z_]\w*$/.test(name)) env.set(name, value);
-    else reader.say(`\`${name}\` cannot name a variable`, place, hint);
+    else reader.report(`\`${name}\` cannot name a variable`, place, hint);
   };
   for (const item of located?.items ?? []) {
     const name = reader.text(item, 'the name of a variable');
@@ -157,20 +157,24 @@ function readEnvironment(
   }
   for (const [name, { value, place, named }] of located?.fields ?? []) {
     if (typeof value === 'object' && value !== null) {
-      reader.say(`variable \`${name}\` must be a string`, place);
+      reader.report(`variable \`${name}\` must be a string`, place);
     } else if (String(value).includes('\0')) {
-      reader.say(`variable \`${name}\` cannot hold a zero byte`, place);
+      reader.report(`variable \`${name}\` cannot hold a zero byte`, place);
     } else add(name, value === null ? null : String(value), named ?? place);
   }
   if (located && !located.items && !located.fields) {
     const hint = 'env: [NAME, …] passes variables on, env: { NAME: value } sets them';
-    reader.say(`\`env\` must be a list or a mapping, not ${kindOf(located)}`, located.place, hint);
+    reader.report(
+      `\`env\` must be a list or a mapping, not ${kindOf(located)}`,
+      located.place,
+      hint,
+    );
   }
   return env;
 }
 
 function readOutputs(
-  reader: Reader,
+  reader: DiagnosticCollector,
   what: string,
   located: Located | undefined,
   commandPlace: Place,
@@ -179,36 +183,40 @@ function readOutputs(
   const owners = new Map<string, string>();
   if (!located?.fields?.size) {
     const hint = 'outputs: { plot: plot.png }, or { plot: { file: plot.png, kind: bytes } }';
-    reader.say(`${what} has no \`outputs\``, located?.place ?? commandPlace, hint);
+    reader.report(`${what} has no \`outputs\``, located?.place ?? commandPlace, hint);
   }
   for (const [name, output] of located?.fields ?? []) {
     if (!checkName(reader, 'an output', name, output)) continue;
     const read = readOutput(reader, name, output);
     if (read === undefined) continue;
     const owner = owners.get(read.file);
-    if (owner) reader.say(`outputs \`${owner}\` and \`${name}\` are one file`, output.place);
+    if (owner) reader.report(`outputs \`${owner}\` and \`${name}\` are one file`, output.place);
     owners.set(read.file, name);
     outputs.set(name, read);
   }
   return outputs;
 }
 
-function readOutput(reader: Reader, name: string, located: Located): OutputFile | undefined {
+function readOutput(
+  reader: DiagnosticCollector,
+  name: string,
+  located: Located,
+): OutputFile | undefined {
   const what = `output \`${name}\``;
   const fields = located.fields ? reader.map(located, what, OUTPUT_KEYS) : undefined;
   const file = located.fields ? fields?.get('file') : located;
   if (file === undefined) {
-    reader.say(`${what} has no \`file\``, located.place, '{ file: plot.png, kind: bytes }');
+    reader.report(`${what} has no \`file\``, located.place, '{ file: plot.png, kind: bytes }');
     return undefined;
   }
   const path = reader.text(file, `the file of ${what}`);
   if (path === undefined) return undefined;
   checkScratchPath(reader, file);
-  if (path === PARAMS_FILE) reader.say(`${PARAMS_FILE} is where the params lie`, file.place);
+  if (path === PARAMS_FILE) reader.report(`${PARAMS_FILE} is where the params lie`, file.place);
   const kind = fields?.get('kind');
   if (kind && !FILE_KINDS.includes(String(kind.value))) {
     const hint = didYouMean(String(kind.value), FILE_KINDS) ?? `one of ${FILE_KINDS.join(', ')}`;
-    reader.say(`there is no kind \`${kind.value}\``, kind.place, hint);
+    reader.report(`there is no kind \`${kind.value}\``, kind.place, hint);
   }
   return { file: path, kind: (kind?.value as CodecKind | undefined) ?? kindByName(path) };
 }

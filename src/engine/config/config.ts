@@ -8,7 +8,7 @@ import {
   type Result,
   success,
 } from '../model/event.ts';
-import { kindOf, Reader } from './diagnostic-collector.ts';
+import { DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
 import { checkConnections } from './graph-validation.ts';
 import type { Located } from './located.ts';
 import { countPoints } from './matrix.ts';
@@ -70,7 +70,7 @@ export function readPipeline(source: PipelineSource): Result<Pipeline> {
 
 /** Reads of a pipeline what can be read; nothing where it is not even a map. */
 export function readPipelineParts(source: PipelineSource): Result<PipelineParts> {
-  const reader = new Reader();
+  const reader = new DiagnosticCollector();
   const root = parseYaml(source.text, source.file, ({ diagnostic }) => {
     reader.warnings.push(diagnostic);
   });
@@ -80,7 +80,11 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
   const params = readParams(reader, fields, source);
   const stages = fields.get('stages');
   if (stages === undefined) {
-    reader.say('there are no `stages`', root.value.place, 'add `stages:` with at least one stage');
+    reader.report(
+      'there are no `stages`',
+      root.value.place,
+      'add `stages:` with at least one stage',
+    );
   }
   const read = stages ? readStages(reader, stages, params) : new Map<string, StageConfig>();
   checkConnections(reader, read, [...(stages?.fields?.keys() ?? [])]);
@@ -113,42 +117,42 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
 const TASKS_MAX = 1_000_000n;
 
 /** Refuses matrices of too many tasks before anything is made of them. */
-function checkSizes(reader: Reader, stages: ReadonlyMap<string, StageConfig>): void {
+function checkSizes(reader: DiagnosticCollector, stages: ReadonlyMap<string, StageConfig>): void {
   const counted = [...stages.values()].map((stage) => ({ stage, tasks: countPoints(stage) }));
   const hint = 'shorten an axis, or leave points out with `exclude`';
   const most = `a pipeline may have ${grouped(TASKS_MAX)}`;
   const large = counted.filter(({ tasks }) => tasks > TASKS_MAX);
   for (const { stage, tasks } of large) {
     const message = `the matrix of stage \`${stage.name}\` has ${grouped(tasks)} tasks: ${most}`;
-    reader.say(message, stage.place, hint);
+    reader.report(message, stage.place, hint);
   }
   const total = counted.reduce((sum, { tasks }) => sum + tasks, 0n);
   if (large.length > 0 || total <= TASKS_MAX) return;
   const largest = counted.reduce((a, b) => (b.tasks > a.tasks ? b : a));
   const share = `\`${largest.stage.name}\` has ${grouped(largest.tasks)} of them`;
   const message = `the stages have ${grouped(total)} tasks together (${share}): ${most}`;
-  reader.say(message, largest.stage.place, hint);
+  reader.report(message, largest.stage.place, hint);
 }
 
 const grouped = (count: bigint): string => String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 
-function readMirrors(reader: Reader, located: Located | undefined): readonly string[] {
+function readMirrors(reader: DiagnosticCollector, located: Located | undefined): readonly string[] {
   if (located === undefined) return [];
   if (located.items === undefined) {
     const hint = 'mirrors: [DIR or URL, …]';
-    reader.say(`\`mirrors\` must be a list, not ${kindOf(located)}`, located.place, hint);
+    reader.report(`\`mirrors\` must be a list, not ${kindOf(located)}`, located.place, hint);
   }
   return (located.items ?? []).flatMap((item) => reader.text(item, 'a mirror') ?? []);
 }
 
-function readStoreLimit(reader: Reader, located: Located | undefined): number {
+function readStoreLimit(reader: DiagnosticCollector, located: Located | undefined): number {
   const fields = located && reader.map(located, '`store`', STORE_KEYS);
   const limit = fields?.get('limit');
   if (limit === undefined) return STORE_LIMIT_DEFAULT;
   const bytes = typeof limit.value === 'number' ? limit.value : bytesIn(String(limit.value));
   if (bytes !== undefined && bytes > 0) return bytes;
   const hint = 'store: { limit: 20GB }';
-  reader.say('`limit` of `store` must be a size', limit.place, hint);
+  reader.report('`limit` of `store` must be a size', limit.place, hint);
   return STORE_LIMIT_DEFAULT;
 }
 

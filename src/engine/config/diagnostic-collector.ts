@@ -5,7 +5,7 @@ import type { Diagnostic, Place, Result } from '../model/event.ts';
 import type { Located } from './located.ts';
 
 /** Collects what is wrong while values are taken out of a located tree. */
-export class Reader {
+export class DiagnosticCollector {
   readonly problems: Diagnostic[] = [];
   /** What stops nothing, but should be known. */
   readonly warnings: Diagnostic[] = [];
@@ -13,7 +13,7 @@ export class Reader {
   private readonly said = new Map<string | undefined, Set<string>>();
 
   /** Says what is wrong; the same thing of the same place (a param that two stages use) only once. */
-  say(message: string, place: Place, hint?: string): void {
+  report(message: string, place: Place, hint?: string): void {
     this.add({ message, place, hint });
   }
 
@@ -40,13 +40,13 @@ export class Reader {
     known?: readonly string[],
   ): ReadonlyMap<string, Located> | undefined {
     if (located.fields === undefined) {
-      this.say(`${what} must be a mapping, not ${kindOf(located)}`, located.place);
+      this.report(`${what} must be a mapping, not ${kindOf(located)}`, located.place);
       return undefined;
     }
     for (const [name, field] of known ? located.fields : []) {
       if (known?.includes(name)) continue;
       const hint = didYouMean(name, known ?? []);
-      this.say(`unknown key \`${name}\` in ${what}`, field.named ?? field.place, hint);
+      this.report(`unknown key \`${name}\` in ${what}`, field.named ?? field.place, hint);
     }
     return located.fields;
   }
@@ -54,8 +54,8 @@ export class Reader {
   text(located: Located, what: string): string | undefined {
     const { value, place } = located;
     if (typeof value === 'string' && !value.includes('\0')) return value;
-    if (typeof value === 'string') this.say(`${what} cannot hold a zero byte`, place);
-    else this.say(`${what} must be a string, not ${kindOf(located)}`, place);
+    if (typeof value === 'string') this.report(`${what} cannot hold a zero byte`, place);
+    else this.report(`${what} must be a string, not ${kindOf(located)}`, place);
     return undefined;
   }
 }

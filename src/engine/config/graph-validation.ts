@@ -2,13 +2,13 @@
 
 import { didYouMean } from '../../hint.ts';
 import { elementAt } from '../../present.ts';
-import type { Reader } from './diagnostic-collector.ts';
+import type { DiagnosticCollector } from './diagnostic-collector.ts';
 import type { InputConfig } from './input.ts';
 import type { StageConfig } from './stage-config.ts';
 
 /** Finds unknown stages, axes and labels, and cycles. @param named all stages, those with mistakes too */
 export function checkConnections(
-  reader: Reader,
+  reader: DiagnosticCollector,
   stages: ReadonlyMap<string, StageConfig>,
   named: readonly string[],
 ): void {
@@ -17,7 +17,7 @@ export function checkConnections(
       for (const source of input.from) {
         if (named.includes(source.stage)) continue;
         const hint = didYouMean(source.stage, named);
-        reader.say(`there is no stage \`${source.stage}\``, source.place, hint);
+        reader.report(`there is no stage \`${source.stage}\``, source.place, hint);
       }
       checkWhere(reader, port, input, stages);
     }
@@ -31,12 +31,12 @@ export function checkConnections(
     const place = input?.place ?? first?.place;
     const hint = 'a stage cannot need its own output, not even by way of others';
     if (place)
-      reader.say(`the stages form a cycle: ${[...cycle, cycle[0]].join(' → ')}`, place, hint);
+      reader.report(`the stages form a cycle: ${[...cycle, cycle[0]].join(' → ')}`, place, hint);
   }
 }
 
 function checkWhere(
-  reader: Reader,
+  reader: DiagnosticCollector,
   port: string,
   input: InputConfig,
   stages: ReadonlyMap<string, StageConfig>,
@@ -47,7 +47,7 @@ function checkWhere(
     const axes = new Set(upstream.flatMap((stage) => [...stage.axes.keys()]));
     if (!axes.has(axis)) {
       const message = `\`where\` of input \`${port}\` names axis \`${axis}\`, which its source lacks`;
-      reader.say(message, named, didYouMean(axis, axes));
+      reader.report(message, named, didYouMean(axis, axes));
       continue;
     }
     const known = new Set(
@@ -55,7 +55,7 @@ function checkWhere(
     );
     for (const [label, place] of labels) {
       if (known.has(label)) continue;
-      reader.say(`axis \`${axis}\` has no value \`${label}\``, place, didYouMean(label, known));
+      reader.report(`axis \`${axis}\` has no value \`${label}\``, place, didYouMean(label, known));
     }
   }
 }

@@ -1,6 +1,6 @@
 // input.ts — where a stage's inputs come from, as pipeline.yaml connects them
 import type { Place } from '../model/event.ts';
-import type { Reader } from './diagnostic-collector.ts';
+import type { DiagnosticCollector } from './diagnostic-collector.ts';
 import { type Located, labelOf } from './located.ts';
 import { checkName } from './matrix.ts';
 import { lookupIn, substitute } from './reference.ts';
@@ -50,7 +50,7 @@ export const INPUT_KEYS = ['from', 'where', 'file', 'outside', 'partial'];
 
 /** Reads the inputs of a stage. @param isCommand whether they lie in a scratch folder as files */
 export function readInputs(
-  reader: Reader,
+  reader: DiagnosticCollector,
   section: ReadonlyMap<string, Located>,
   params: Located,
   isCommand: boolean,
@@ -64,11 +64,11 @@ export function readInputs(
     const files = readFilePattern(reader, port, from, spec);
     if (from === undefined && files === null) {
       const hint = '{ from: stage.output }, or { file: PATH } for files of the project';
-      reader.say(`input \`${port}\` has no \`from\``, located.place, hint);
+      reader.report(`input \`${port}\` has no \`from\``, located.place, hint);
       continue;
     }
     if (from?.items?.length === 0) {
-      reader.say(`input \`${port}\` comes from nowhere`, from.place, '[stage.output, …]');
+      reader.report(`input \`${port}\` comes from nowhere`, from.place, '[stage.output, …]');
       continue;
     }
     const where = spec?.get('where');
@@ -90,7 +90,7 @@ const sourcesOf = (from: Located | undefined): readonly Located[] =>
 
 /** Files of the project: `file` without `from`. */
 function readFilePattern(
-  reader: Reader,
+  reader: DiagnosticCollector,
   port: string,
   from: Located | undefined,
   spec: ReadonlyMap<string, Located> | undefined,
@@ -98,12 +98,12 @@ function readFilePattern(
   const [file, outside, where] = [spec?.get('file'), spec?.get('outside'), spec?.get('where')];
   if (file === undefined || from) {
     const hint = '{ file: PATH, outside: true }';
-    if (outside) reader.say('`outside` is for files of the project', outside.place, hint);
+    if (outside) reader.report('`outside` is for files of the project', outside.place, hint);
     return null;
   }
-  if (where) reader.say('`where` is for inputs that come `from` a stage', where.place);
+  if (where) reader.report('`where` is for inputs that come `from` a stage', where.place);
   if (outside && typeof outside.value !== 'boolean') {
-    reader.say('`outside` is true or false', outside.place);
+    reader.report('`outside` is true or false', outside.place);
   }
   const pattern = reader.text(file, `\`file\` of input \`${port}\``);
   if (pattern === undefined) return null;
@@ -112,24 +112,28 @@ function readFilePattern(
     const hint =
       'it is relative to the folder of pipeline.yaml, without ..; else add `outside: true`';
     const message = `\`file\` of input \`${port}\` leads out of the project`;
-    reader.say(pattern === '' ? '`file` is empty' : message, file.place, hint);
+    reader.report(pattern === '' ? '`file` is empty' : message, file.place, hint);
   }
   return { pattern, outside: allowed, place: file.place };
 }
 
-function readPartial(reader: Reader, located: Located | undefined, isCommand: boolean): boolean {
+function readPartial(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+  isCommand: boolean,
+): boolean {
   if (located === undefined) return false;
   const hint = 'a module declares the input by collectPartial(…)';
-  if (!isCommand) reader.say('`partial` is for commands', located.place, hint);
+  if (!isCommand) reader.report('`partial` is for commands', located.place, hint);
   else if (typeof located.value !== 'boolean') {
-    reader.say('`partial` is true or false', located.place);
+    reader.report('`partial` is true or false', located.place);
   }
   return located.value === true;
 }
 
 /** Where an input from a stage lies in the scratch folder of a command. */
 function readAs(
-  reader: Reader,
+  reader: DiagnosticCollector,
   port: string,
   file: Located | undefined,
   isCommand: boolean,
@@ -138,7 +142,7 @@ function readAs(
   const path = reader.text(file, `\`file\` of input \`${port}\``);
   if (!isCommand) {
     const hint = 'a module gets the value itself: leave `file` out';
-    reader.say('`file` beside `from` is for commands', file.place, hint);
+    reader.report('`file` beside `from` is for commands', file.place, hint);
   } else if (path !== undefined) checkScratchPath(reader, file);
   return path === undefined ? null : file;
 }
@@ -148,14 +152,15 @@ export const isWithin = (path: string): boolean =>
   path !== '' && !path.startsWith('/') && !/(^|[\\/])\.\.([\\/]|$)|^[A-Za-z]:|\\|\0/.test(path);
 
 /** Says what is wrong with the path of a file in a scratch folder. */
-export function checkScratchPath(reader: Reader, file: Located): void {
+export function checkScratchPath(reader: DiagnosticCollector, file: Located): void {
   const fit =
     typeof file.value === 'string' && isWithin(file.value) && !/(^|\/)\.?(\/|$)/.test(file.value);
   const isFolder = typeof file.value === 'string' && /[^/]\/$/.test(file.value);
   const hint = isFolder
     ? 'a path names one file and does not end in /: name a file in that folder, or pack the folder into one (tar)'
     : 'it has / between folders, no .., and is not empty';
-  if (!fit) reader.say('this must be a relative path within the scratch folder', file.place, hint);
+  if (!fit)
+    reader.report('this must be a relative path within the scratch folder', file.place, hint);
   else sayIfLong(reader, file);
 }
 
@@ -169,14 +174,18 @@ export const longName = (path: string): number | undefined =>
     .map((name) => Buffer.byteLength(name))
     .find((bytes) => bytes > FILE_NAME_BYTES_MAX);
 
-function sayIfLong(reader: Reader, { value, place }: Located): void {
+function sayIfLong(reader: DiagnosticCollector, { value, place }: Located): void {
   const bytes = longName(String(value));
   if (bytes === undefined) return;
   const message = `a name in this path has ${bytes} bytes: file systems allow ${FILE_NAME_BYTES_MAX}`;
-  reader.say(message, place, 'use a shorter name');
+  reader.report(message, place, 'use a shorter name');
 }
 
-function readInputSource(reader: Reader, port: string, located: Located): InputSource | undefined {
+function readInputSource(
+  reader: DiagnosticCollector,
+  port: string,
+  located: Located,
+): InputSource | undefined {
   const text = reader.text(located, `input \`${port}\``);
   const match = /^([\w-]+)\.([\w-]+)$/.exec(text ?? '');
   if (text !== undefined && match === null) {
@@ -184,14 +193,14 @@ function readInputSource(reader: Reader, port: string, located: Located): InputS
     const hint = stage
       ? `did you mean \`${stage}.${output}\`?`
       : `an input names a stage and one of its outputs: ${port}: STAGE.OUTPUT`;
-    reader.say(`\`${text}\` is not \`stage.output\``, located.place, hint);
+    reader.report(`\`${text}\` is not \`stage.output\``, located.place, hint);
   }
   const [, from = '', named = ''] = match ?? [];
   return match ? { stage: from, output: named, place: located.place } : undefined;
 }
 
 function readWhere(
-  reader: Reader,
+  reader: DiagnosticCollector,
   port: string,
   where: Located,
   params: Located,

@@ -5,7 +5,7 @@ import { plainName } from '../../plain-text.ts';
 import { elementAt } from '../../present.ts';
 import type { Place } from '../model/event.ts';
 import { UNFIT_IN_NAMES } from '../model/key.ts';
-import { kindOf, type Reader } from './diagnostic-collector.ts';
+import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
 import { type Located, labelOf, locatedMap } from './located.ts';
 import { lookupIn, referencePath, substitute } from './reference.ts';
 
@@ -39,7 +39,7 @@ const NAME_LENGTH_MAX = 100;
 
 /** Reads the matrix of a stage; without one it has a single task. @param what the stage, in words */
 export function readMatrix(
-  reader: Reader,
+  reader: DiagnosticCollector,
   located: Located | undefined,
   what: string,
   params: Located,
@@ -53,7 +53,7 @@ export function readMatrix(
 }
 
 function readAxes(
-  reader: Reader,
+  reader: DiagnosticCollector,
   matrix: Located,
   stage: string,
   params: Located,
@@ -69,7 +69,7 @@ function readAxes(
 
 /** The values of an axis. A reference to a list, as the whole axis or as one of its items, is spread. */
 function readAxis(
-  reader: Reader,
+  reader: DiagnosticCollector,
   axis: string,
   located: Located,
   params: Located,
@@ -86,12 +86,12 @@ function readAxis(
   if (whole === undefined || referencePath(whole.value)) return [];
   if (whole.items === undefined) {
     const hint = 'an axis is a list of values, or a reference to one';
-    reader.say(`axis \`${axis}\` must be a list, not ${kindOf(whole)}`, located.place, hint);
+    reader.report(`axis \`${axis}\` must be a list, not ${kindOf(whole)}`, located.place, hint);
     return [];
   }
   const list = located.items ? located.items.flatMap(spread) : whole.items;
   if (whole.items.length === 0) {
-    reader.say(`axis \`${axis}\` has no values`, whole.place, 'a stage with none makes no task');
+    reader.report(`axis \`${axis}\` has no values`, whole.place, 'a stage with none makes no task');
   }
   return readAxisValues(reader, axis, list);
 }
@@ -100,7 +100,7 @@ function readAxis(
 const UNSEEN = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 
 function readAxisValues(
-  reader: Reader,
+  reader: DiagnosticCollector,
   axis: string,
   list: readonly Located[],
 ): readonly AxisValue[] {
@@ -111,24 +111,28 @@ function readAxisValues(
       const hint = item.fields
         ? 'add `name: …` to it'
         : 'a value is a string, a number, true, false, or a mapping with a `name`';
-      reader.say(`this value of axis \`${axis}\` needs a name`, item.place, hint);
+      reader.report(`this value of axis \`${axis}\` needs a name`, item.place, hint);
       return [];
     }
     if (/^\.{0,2}$/.test(label) || UNFIT_IN_NAMES.test(label) || UNSEEN.test(label)) {
       const hint =
         'a label holds no space, comma, bracket, colon, quote, control character, = / \\ $, and is not empty, . or ..';
-      reader.say(`\`${plainName(label)}\` cannot be a label on axis \`${axis}\``, item.place, hint);
+      reader.report(
+        `\`${plainName(label)}\` cannot be a label on axis \`${axis}\``,
+        item.place,
+        hint,
+      );
       return [];
     }
     if (label.length > LABEL_LENGTH_MAX) {
       const hint = 'give it a short `name`';
       const message = `a label on axis \`${axis}\` has more than ${LABEL_LENGTH_MAX} characters`;
-      reader.say(message, item.place, hint);
+      reader.report(message, item.place, hint);
       return [];
     }
     if (seen.has(label)) {
       const hint = 'give one of them another `name`';
-      reader.say(`two values of axis \`${axis}\` are called \`${label}\``, item.place, hint);
+      reader.report(`two values of axis \`${axis}\` are called \`${label}\``, item.place, hint);
       return [];
     }
     seen.add(label);
@@ -144,7 +148,7 @@ function withoutLabel(item: Located): Located {
 }
 
 function readPatterns(
-  reader: Reader,
+  reader: DiagnosticCollector,
   section: 'include' | 'exclude',
   located: Located | undefined,
   axes: ReadonlyMap<string, readonly AxisValue[]>,
@@ -152,7 +156,7 @@ function readPatterns(
   if (located === undefined) return [];
   if (located.items === undefined) {
     const message = `\`${section}\` must be a list, not ${kindOf(located)}`;
-    reader.say(message, located.place, `${section}: [{ AXIS: LABEL, … }, …]`);
+    reader.report(message, located.place, `${section}: [{ AXIS: LABEL, … }, …]`);
     return [];
   }
   return located.items.flatMap((item) => {
@@ -164,10 +168,10 @@ function readPatterns(
       const label = labelOf(part) ?? '';
       if (known === undefined) {
         const message = `\`${section}\` names axis \`${axis}\`, which the stage lacks`;
-        reader.say(message, part.named ?? part.place, didYouMean(axis, axes.keys()));
+        reader.report(message, part.named ?? part.place, didYouMean(axis, axes.keys()));
       } else if (!known.includes(label)) {
         const message = `axis \`${axis}\` has no value \`${label}\``;
-        reader.say(message, part.place, didYouMean(label, known));
+        reader.report(message, part.place, didYouMean(label, known));
       }
       labels.set(axis, label);
     }
@@ -251,15 +255,20 @@ export function countPoints({ axes, include, exclude }: Matrix): bigint {
 }
 
 /** Whether a text can name a stage, an axis, an output; said when not. */
-export function checkName(reader: Reader, what: string, name: string, located: Located): boolean {
+export function checkName(
+  reader: DiagnosticCollector,
+  what: string,
+  name: string,
+  located: Located,
+): boolean {
   const fit = /^[A-Za-z][\w-]*$/.test(name);
   const place = located.named ?? located.place;
   if (fit && name.length > NAME_LENGTH_MAX) {
     const message = `the name of ${what} has ${name.length} characters, and may have ${NAME_LENGTH_MAX}`;
-    reader.say(message, place, 'names become names of files');
+    reader.report(message, place, 'names become names of files');
     return false;
   }
   const hint = 'a name is a letter, then letters, digits, - and _';
-  if (!fit) reader.say(`\`${name}\` cannot name ${what}`, place, hint);
+  if (!fit) reader.report(`\`${name}\` cannot name ${what}`, place, hint);
   return fit;
 }

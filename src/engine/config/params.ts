@@ -2,7 +2,7 @@
 
 import { didYouMean } from '../../hint.ts';
 import { failure, type Place, type Result, success } from '../model/event.ts';
-import { kindOf, type Reader } from './diagnostic-collector.ts';
+import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
 import { equalsIn, joinDotted, type QuotedStep, quotedStep, splitDotted } from './dotted.ts';
 import {
   countParts,
@@ -28,7 +28,7 @@ export interface PipelineSource {
 
 /** The params after presets and overrides, references between them resolved. */
 export function readParams(
-  reader: Reader,
+  reader: DiagnosticCollector,
   fields: ReadonlyMap<string, Located>,
   source: PipelineSource,
 ): Located {
@@ -43,7 +43,7 @@ export function readParams(
     if (preset?.fields) params = overlay(params, preset);
     else if (preset === undefined) {
       const place = argumentPlace('--preset', name);
-      reader.say(`there is no preset \`${name}\``, place, didYouMean(name, known?.keys() ?? []));
+      reader.report(`there is no preset \`${name}\``, place, didYouMean(name, known?.keys() ?? []));
     }
   }
   const passed = referencesIn(fields.get('stages'));
@@ -51,7 +51,12 @@ export function readParams(
   return reader.take(resolveWithin(params)) ?? params;
 }
 
-function checkPreset(reader: Reader, name: string, preset: Located, params: Located): void {
+function checkPreset(
+  reader: DiagnosticCollector,
+  name: string,
+  preset: Located,
+  params: Located,
+): void {
   for (const [param, value] of reader.map(preset, `preset \`${name}\``) ?? []) {
     if (params.fields?.has(param)) continue;
     const [first = '', ...rest] = splitDotted(param);
@@ -60,7 +65,7 @@ function checkPreset(reader: Reader, name: string, preset: Located, params: Loca
       ? `mappings are nested here: ${first}: { ${rest.join(': { ')}: … ${'}'.repeat(rest.length)}`
       : didYouMean(param, params.fields?.keys() ?? []);
     const place = value.named ?? value.place;
-    reader.say(`preset \`${name}\` sets \`${param}\`, which is not in params`, place, hint);
+    reader.report(`preset \`${name}\` sets \`${param}\`, which is not in params`, place, hint);
   }
 }
 
@@ -86,7 +91,7 @@ function referencesIn(part: Located | undefined): ReadonlySet<string> {
 }
 
 function applySet(
-  reader: Reader,
+  reader: DiagnosticCollector,
   params: Located,
   set: string,
   passed: ReadonlySet<string>,
@@ -94,7 +99,7 @@ function applySet(
   const equals = equalsIn(set);
   if (equals < 1) {
     const hint = 'for example --set training.epochs=3';
-    reader.say('this is not `path=value`', argumentPlace('--set', set), hint);
+    reader.report('this is not `path=value`', argumentPlace('--set', set), hint);
     return params;
   }
   const place = argumentPlace('--set', set, equals + 1);
@@ -105,8 +110,8 @@ function applySet(
   if (!parsed.ok) {
     for (const { message, hint } of parsed.diagnostics) {
       const isSyntax = message.startsWith('this is not YAML');
-      if (isSyntax) reader.say('this value is not YAML', place);
-      else reader.say(message, place, hint);
+      if (isSyntax) reader.report('this value is not YAML', place);
+      else reader.report(message, place, hint);
     }
     return params;
   }
@@ -146,14 +151,19 @@ interface SetPath {
  * is one name, whatever is in it. A map that a stage takes whole may get a key that it lacks, since the stage's schema says
  * which keys there are.
  */
-function setAt(reader: Reader, part: Located, at: SetPath, value: Located): Located | undefined {
+function setAt(
+  reader: DiagnosticCollector,
+  part: Located,
+  at: SetPath,
+  value: Located,
+): Located | undefined {
   const { path, start, set } = at;
   if (path === '' && start > 0) {
     // What a reference will stand for is not known yet: then the stage's schema decides.
     const open = [part, value].some(({ value: text }) => referencePath(text) !== null);
     const before = kindOf(part);
     if (part.value !== null && before !== kindOf(value) && !open) {
-      reader.say(`this is ${before} in params, not ${kindOf(value)}`, value.place);
+      reader.report(`this is ${before} in params, not ${kindOf(value)}`, value.place);
       return undefined;
     }
     return { ...value, named: part.named };
@@ -161,7 +171,7 @@ function setAt(reader: Reader, part: Located, at: SetPath, value: Located): Loca
   const first = firstStep(part, path);
   if (first === null) {
     const place = { ...argumentPlace('--set', set, start), end: start + path.length };
-    reader.say('these quotes do not close before a `.` or `=`', place, QUOTES_HINT);
+    reader.report('these quotes do not close before a `.` or `=`', place, QUOTES_HINT);
     return undefined;
   }
   const { step, rest } = first;
@@ -222,7 +232,7 @@ const indexOf = (items: readonly Located[], step: string): number => {
 const QUOTES_HINT = `for example --set 'rates."fc1.weight"=0.2'`;
 
 function sayMissing(
-  reader: Reader,
+  reader: DiagnosticCollector,
   part: Located,
   { path, start, set }: SetPath,
   step: string,
@@ -235,7 +245,7 @@ function sayMissing(
   const length = /^["']/.test(path) ? path.length : step.length;
   const place = { ...argumentPlace('--set', set, start), end: start + Math.max(1, length) };
   const hint = dottedHint(names, { path, start, set }) ?? didYouMean(step, names);
-  reader.say(`there is no \`${step}\` in ${within}`, place, hint);
+  reader.report(`there is no \`${step}\` in ${within}`, place, hint);
 }
 
 /** How a name with dots in it is written, where a path without quotes goes by one. */

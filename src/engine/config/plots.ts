@@ -1,7 +1,7 @@
 // plots.ts — `plots:` of pipeline.yaml: plots by name, for `pipeline plot`; never part of a key
 import { didYouMean } from '../../hint.ts';
 import type { Place } from '../model/event.ts';
-import { kindOf, type Reader } from './diagnostic-collector.ts';
+import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
 import type { Located } from './located.ts';
 import { checkName } from './matrix.ts';
 import type { StageConfig } from './stage-config.ts';
@@ -42,7 +42,7 @@ export interface PlotConfig {
 
 /** Reads the plots of a study; what is wrong is told. @param known every stage, those with mistakes too */
 export function readPlots(
-  reader: Reader,
+  reader: DiagnosticCollector,
   located: Located | undefined,
   stages: ReadonlyMap<string, StageConfig>,
   known: readonly string[],
@@ -50,7 +50,7 @@ export function readPlots(
   if (located === undefined) return [];
   const hint = 'plots: { NAME: { stage: STAGE, y: METRIC } }';
   if (located.fields === undefined) {
-    reader.say(`\`plots\` must be a map, not ${kindOf(located)}`, located.place, hint);
+    reader.report(`\`plots\` must be a map, not ${kindOf(located)}`, located.place, hint);
   }
   return [...(located.fields ?? [])].flatMap(([name, plot]) => {
     if (!checkName(reader, 'a plot', name, plot)) return [];
@@ -64,7 +64,7 @@ interface KnownStages {
 }
 
 function readPlot(
-  reader: Reader,
+  reader: DiagnosticCollector,
   name: string,
   located: Located,
   { stages, known }: KnownStages,
@@ -75,14 +75,14 @@ function readPlot(
   if (fields === undefined) return undefined;
   const target = fields.get('stage');
   if (target === undefined) {
-    reader.say(`${what} has no \`stage\``, place, 'stage: STAGE, or STAGE:output');
+    reader.report(`${what} has no \`stage\``, place, 'stage: STAGE, or STAGE:output');
     return undefined;
   }
   const word = reader.text(target, `\`stage\` of ${what}`);
   if (word === undefined) return undefined;
   const [stage = ''] = word.split(/[:[]/);
   if (!known.includes(stage)) {
-    reader.say(`there is no stage \`${stage}\``, target.place, didYouMean(stage, known));
+    reader.report(`there is no stage \`${stage}\``, target.place, didYouMean(stage, known));
     return undefined;
   }
   const axes = [...(stages.get(stage)?.axes.keys() ?? [])];
@@ -91,7 +91,7 @@ function readPlot(
     const axis = field?.value;
     if (!field || !stages.has(stage) || typeof axis !== 'string' || axes.includes(axis)) continue;
     const message = `stage \`${stage}\` has no axis \`${axis}\``;
-    reader.say(message, field.place, didYouMean(axis, axes));
+    reader.report(message, field.place, didYouMean(axis, axes));
   }
   const kind = readKind(reader, fields.get('kind'), what);
   const where = readWhere(reader, fields.get('where'), what);
@@ -113,24 +113,32 @@ function readPlot(
   };
 }
 
-function readKind(reader: Reader, located: Located | undefined, what: string): PlotConfig['kind'] {
+function readKind(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+  what: string,
+): PlotConfig['kind'] {
   if (located === undefined) return undefined;
   const kind = PLOT_KIND_NAMES.find((one) => one === located.value);
   if (kind !== undefined) return kind;
   const hint = didYouMean(String(located.value), PLOT_KIND_NAMES);
-  reader.say(`\`kind\` of ${what} is none that there is`, located.place, hint);
+  reader.report(`\`kind\` of ${what} is none that there is`, located.place, hint);
   return undefined;
 }
 
-function readWhere(reader: Reader, located: Located | undefined, what: string): readonly string[] {
+function readWhere(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+  what: string,
+): readonly string[] {
   if (located === undefined) return [];
   const list = located.items ?? [located];
   return list.flatMap((item) => reader.text(item, `\`where\` of ${what}`) ?? []);
 }
 
-function checkAt(reader: Reader, located: Located | undefined, what: string): void {
+function checkAt(reader: DiagnosticCollector, located: Located | undefined, what: string): void {
   if (located === undefined) return;
   const { value } = located;
   if (value === 'last' || value === 'best' || (typeof value === 'number' && value >= 0)) return;
-  reader.say(`\`at\` of ${what} is last, best or a step`, located.place);
+  reader.report(`\`at\` of ${what} is last, best or a step`, located.place);
 }

@@ -4,7 +4,7 @@ import { didYouMean } from '../../hint.ts';
 import { entryOf } from '../../present.ts';
 import type { Place } from '../model/event.ts';
 import { FAILURE_CAUSES, type FailureCause } from '../model/failure.ts';
-import { kindOf, type Reader } from './diagnostic-collector.ts';
+import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
 import type { Located } from './located.ts';
 
 /** How the tasks of a stage are run. */
@@ -58,7 +58,7 @@ const DURATION_MS_MAX = 2 ** 31 - 1;
 
 /** Reads the policy of a stage. @param what the stage, in words */
 export function readPolicy(
-  reader: Reader,
+  reader: DiagnosticCollector,
   fields: ReadonlyMap<string, Located>,
   what: string,
 ): Policy {
@@ -73,7 +73,7 @@ export function readPolicy(
 
 /** Reads named amounts: what a stage takes, or all that there is. */
 export function readAmounts(
-  reader: Reader,
+  reader: DiagnosticCollector,
   located: Located | undefined,
   what: string,
 ): ReadonlyMap<string, Amount> {
@@ -83,14 +83,14 @@ export function readAmounts(
     const amount = field.value;
     if (typeof amount === 'number' && amount > 0) {
       amounts.set(name, { amount, place: field.place, named: field.named ?? field.place });
-    } else reader.say(`${what}: \`${name}\` must be a number above 0`, field.place);
+    } else reader.report(`${what}: \`${name}\` must be a number above 0`, field.place);
   }
   return amounts;
 }
 
 /** Says which stages ask for a resource that there is not, or for more of it than there is. */
 export function checkResources(
-  reader: Reader,
+  reader: DiagnosticCollector,
   stages: ReadonlyMap<string, { readonly policy: Policy }>,
   totals: ReadonlyMap<string, Amount>,
 ): void {
@@ -100,17 +100,17 @@ export function checkResources(
       if (total === undefined) {
         const hint =
           didYouMean(name, totals.keys()) ?? `say how much there is: resources: { ${name}: … }`;
-        reader.say(`there is no resource \`${name}\``, named, hint);
+        reader.report(`there is no resource \`${name}\``, named, hint);
       } else if (amount > total) {
         const message = `stage \`${stage}\` asks for ${amount} of resource \`${name}\`, of which there is ${total}`;
-        reader.say(message, place, 'no task of it could ever run');
+        reader.report(message, place, 'no task of it could ever run');
       }
     }
   }
 }
 
 function readRetries(
-  reader: Reader,
+  reader: DiagnosticCollector,
   located: Located | undefined,
   stage: string,
 ): Policy['retries'] {
@@ -123,7 +123,7 @@ function readRetries(
   const count = times?.value;
   if (typeof count !== 'number' || !Number.isInteger(count) || count < 0) {
     const hint = 'retries: 2, or retries: { times: 2, delay: 10s }';
-    reader.say(`${what} must be an integer`, (times ?? located).place, hint);
+    reader.report(`${what} must be an integer`, (times ?? located).place, hint);
     return none;
   }
   const delay_ms = delay && readDuration(reader, delay, `\`delay\` of ${what}`);
@@ -133,7 +133,7 @@ function readRetries(
 
 /** The causes of failures that are tried again: one, or a list of them. */
 function readCauses(
-  reader: Reader,
+  reader: DiagnosticCollector,
   located: Located | undefined,
   what: string,
 ): ReadonlySet<FailureCause> | undefined {
@@ -142,7 +142,7 @@ function readCauses(
   const items = located.items ?? [located];
   if (items.length === 0) {
     const hint = 'leave `on` out to try again after any failure';
-    reader.say(`${what} must name at least one cause`, located.place, hint);
+    reader.report(`${what} must name at least one cause`, located.place, hint);
   }
   for (const { value, place } of items) {
     const cause = RETRY_CAUSES.find((one) => one === value);
@@ -153,12 +153,12 @@ function readCauses(
     const meant = typeof value === 'string' ? didYouMean(value, RETRY_CAUSES) : undefined;
     const hint = meant ?? `causes are ${RETRY_CAUSES.join(', ')}`;
     const given = typeof value === 'string' ? `\`${value}\`` : JSON.stringify(value);
-    reader.say(`${what}: ${given} is no cause of failure`, place, hint);
+    reader.report(`${what}: ${given} is no cause of failure`, place, hint);
   }
   return causes;
 }
 
-function readDuration(reader: Reader, located: Located, what: string): number | null {
+function readDuration(reader: DiagnosticCollector, located: Located, what: string): number | null {
   const { value } = located;
   const match = DURATION_PATTERN.exec(String(value).trim());
   const ms =
@@ -167,14 +167,18 @@ function readDuration(reader: Reader, located: Located, what: string): number | 
       : match && Number(match[1]) * entryOf(UNITS_MS, match[2] ?? '');
   if (ms !== null && ms > 0 && ms <= DURATION_MS_MAX) return Math.max(1, Math.round(ms));
   const hint = 'such as 90s, 10m or 2h; a bare number counts seconds; at most 24d';
-  reader.say(`${what} must be a time`, located.place, hint);
+  reader.report(`${what} must be a time`, located.place, hint);
   return null;
 }
 
-function readFlag(reader: Reader, located: Located | undefined, what: string): boolean {
+function readFlag(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+  what: string,
+): boolean {
   if (located === undefined || located.value === false) return false;
   if (located.value !== true) {
-    reader.say(`${what} must be true or false, not ${kindOf(located)}`, located.place);
+    reader.report(`${what} must be true or false, not ${kindOf(located)}`, located.place);
   }
   return true;
 }

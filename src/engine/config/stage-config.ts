@@ -4,7 +4,7 @@ import { didYouMean } from '../../hint.ts';
 import { elementAt } from '../../present.ts';
 import { type Place, success } from '../model/event.ts';
 import { COMMAND_KEYS, type CommandConfig, readCommand } from './command.ts';
-import type { Reader } from './diagnostic-collector.ts';
+import type { DiagnosticCollector } from './diagnostic-collector.ts';
 import { type InputConfig, readInputs } from './input.ts';
 import type { Located } from './located.ts';
 import { type AxisValue, checkName, type Matrix, readMatrix } from './matrix.ts';
@@ -31,13 +31,13 @@ export interface StageConfig extends Matrix {
 
 /** Reads every stage; those with mistakes are left out, and said. */
 export function readStages(
-  reader: Reader,
+  reader: DiagnosticCollector,
   stages: Located,
   params: Located,
 ): ReadonlyMap<string, StageConfig> {
   const read = new Map<string, StageConfig>();
   const hint = 'add a stage: NAME: { run: stages/NAME.ts }';
-  if (stages.fields?.size === 0) reader.say('there are no stages', stages.place, hint);
+  if (stages.fields?.size === 0) reader.report('there are no stages', stages.place, hint);
   for (const [name, located] of reader.map(stages, '`stages`') ?? []) {
     if (!checkName(reader, 'a stage', name, located)) continue;
     const stage = readStage(reader, name, located, params);
@@ -50,7 +50,7 @@ export function readStages(
 export const STAGE_KEYS = ['run', 'matrix', 'inputs', 'params', 'artifacts', 'infeasible'];
 
 function readStage(
-  reader: Reader,
+  reader: DiagnosticCollector,
   name: string,
   located: Located,
   params: Located,
@@ -87,7 +87,7 @@ function readStage(
 
 /** A stage is a module or a command, and some keys are for one of them. */
 function checkKeys(
-  reader: Reader,
+  reader: DiagnosticCollector,
   what: string,
   place: Place,
   fields: ReadonlyMap<string, Located>,
@@ -95,30 +95,37 @@ function checkKeys(
   const [run, command] = [fields.get('run'), fields.get('command')];
   if (!run && !command) {
     const hint = 'run: stages/NAME.ts, or command: [PROGRAM, ARGUMENT, …]';
-    reader.say(`${what} has no \`run\``, place, hint);
+    reader.report(`${what} has no \`run\``, place, hint);
   }
   if (run && command) {
-    reader.say(`${what} has both \`run\` and \`command\``, run.named ?? run.place, 'leave one out');
+    reader.report(
+      `${what} has both \`run\` and \`command\``,
+      run.named ?? run.place,
+      'leave one out',
+    );
   }
   for (const key of command ? [] : COMMAND_KEYS) {
     const field = fields.get(key);
     const hint = 'a module says so itself, in its code';
-    if (field) reader.say(`\`${key}\` is for commands`, field.named ?? field.place, hint);
+    if (field) reader.report(`\`${key}\` is for commands`, field.named ?? field.place, hint);
   }
 }
 
-function readInfeasible(reader: Reader, located: Located | undefined): 'skip' | 'fail' {
+function readInfeasible(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+): 'skip' | 'fail' {
   if (located === undefined || located.value === 'fail') return 'fail';
   const hint = 'skip leaves out tasks that cannot be done; fail is the default';
   if (located.value !== 'skip') {
-    reader.say('`infeasible` is `skip` or `fail`', located.place, hint);
+    reader.report('`infeasible` is `skip` or `fail`', located.place, hint);
   }
   return 'skip';
 }
 
 /** Resolves what refers to params now; what refers to the stage's own axes differs from task to task. */
 function readStageParams(
-  reader: Reader,
+  reader: DiagnosticCollector,
   section: ReadonlyMap<string, Located>,
   axes: ReadonlyMap<string, readonly AxisValue[]>,
   params: Located,
@@ -146,7 +153,7 @@ const isArtifactPath = (path: string): boolean =>
     path.split('/').every((name) => name !== '' && name !== '.' && name !== '..'));
 
 function readArtifacts(
-  reader: Reader,
+  reader: DiagnosticCollector,
   section: ReadonlyMap<string, Located>,
   axes: ReadonlyMap<string, readonly AxisValue[]>,
 ): ReadonlyMap<string, Located> {
@@ -157,12 +164,12 @@ function readArtifacts(
     if (!isArtifactPath(path)) {
       const hint =
         'it has / between names, no empty name, no .. and no drive, and no control characters; . is the folder itself';
-      reader.say('an artifact is a relative path within artifacts/', located.place, hint);
+      reader.report('an artifact is a relative path within artifacts/', located.place, hint);
     }
     for (const [, axis = ''] of path.matchAll(/\{([^{}]*)\}/g)) {
       if (axes.has(axis)) continue;
       const message = `\`{${axis}}\` in this path is no axis of the stage`;
-      reader.say(message, located.place, didYouMean(axis, axes.keys()));
+      reader.report(message, located.place, didYouMean(axis, axes.keys()));
     }
     const lacking = [...axes].filter(
       ([axis, { length }]) => length > 1 && !path.includes(`{${axis}}`),
@@ -170,7 +177,7 @@ function readArtifacts(
     if (lacking.length > 0) {
       const missing = lacking.map(([axis]) => `{${axis}}`);
       const message = `the tasks of this stage would all write to \`${path}\`: it lacks ${missing.join(', ')}`;
-      reader.say(message, located.place, `for example ${missing.join('/')}/${path}`);
+      reader.report(message, located.place, `for example ${missing.join('/')}/${path}`);
     }
     read.set(output, located);
   }

@@ -147,11 +147,11 @@ async function runIn(
     const process = { argv, code: end.code, signal: end.signal, last: end.last };
     throw new CommandFailure({ cause: causeOf(process, killedForMemory), process });
   }
-  if (end.left.length > 0) warn(leftWords(end.left));
+  if (end.left.length > 0) warn(formatLeft(end.left));
   await scratch.unlock();
   const outputs = await scratch.outputs();
   const extra = await scratch.extra();
-  if (extra.length > 0) warn(extraWords(extra));
+  if (extra.length > 0) warn(formatExtra(extra));
   return { status: 'done', outputs };
 }
 
@@ -337,13 +337,13 @@ class Scratch {
 const isTooLong = ({ refusal, code, last }: ProgramEnd): boolean =>
   refusal?.code === 'E2BIG' || (code === 126 && /argument list too long/i.test(last.join()));
 
-function leftWords(left: readonly string[]): string {
+function formatLeft(left: readonly string[]): string {
   const shown = left.slice(0, EXTRA_SHOWN).map(plainName).join(', ');
   const more = left.length > EXTRA_SHOWN ? ` and ${left.length - EXTRA_SHOWN} more` : '';
   return `the command ended and left ${shown}${more} running: what it starts ends with it`;
 }
 
-function extraWords(extra: readonly string[]): string {
+function formatExtra(extra: readonly string[]): string {
   const shown = extra.slice(0, EXTRA_SHOWN).map(plainName).join(', ');
   const more = extra.length > EXTRA_SHOWN ? ` and ${extra.length - EXTRA_SHOWN} more` : '';
   return `the command also wrote ${shown}${more}, which no output names: it is not kept`;

@@ -26,13 +26,13 @@ export type ReadRange = (start: number, end: number) => Promise<Buffer>;
 
 /** Opens an archive on disk. @throws Error when it is none, or cut short. */
 export async function openArchive(path: string): Promise<Archive> {
-  return archiveOf(await inWords(openPromise(path, OPTIONS)));
+  return archiveOf(await withMessage(openPromise(path, OPTIONS)));
 }
 
 /** Opens an archive of `size` bytes of which parts can be had. @throws Error when it is none, or cut short. */
 export async function openRemoteArchive(size: number, read: ReadRange): Promise<Archive> {
   const reader = new RangeReader(size, read);
-  return archiveOf(await inWords(fromRandomAccessReaderPromise(reader, size, OPTIONS)));
+  return archiveOf(await withMessage(fromRandomAccessReaderPromise(reader, size, OPTIONS)));
 }
 
 const OPTIONS = { lazyEntries: true, autoClose: false } as const;
@@ -47,7 +47,7 @@ async function archiveOf(zip: ZipFile): Promise<Archive> {
   const entries = new Map<string, Entry>();
   try {
     if (zip.entryCount > MEMBERS_MAX) throw new Error(`${zip.entryCount} members are too many`);
-    await inWords(readEntries(zip, entries));
+    await withMessage(readEntries(zip, entries));
   } catch (error) {
     zip.close();
     throw error;
@@ -56,7 +56,7 @@ async function archiveOf(zip: ZipFile): Promise<Archive> {
     member(path, limit) {
       const entry = entries.get(path);
       if (entry === undefined) throw new Error(missing(path, [...entries.keys()]));
-      return inWords(content(zip, entry, limit));
+      return withMessage(content(zip, entry, limit));
     },
     close: () => zip.close(),
   };
@@ -91,7 +91,7 @@ async function content(zip: ZipFile, entry: Entry, limit: number): Promise<Buffe
 }
 
 /** What yauzl says, in words for who has a file and not a parser. */
-async function inWords<T>(work: Promise<T>): Promise<T> {
+async function withMessage<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {

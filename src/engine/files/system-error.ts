@@ -61,7 +61,7 @@ export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 }
 
 /** Why something failed, in words: never a bare code. */
-export function systemWords({ code, message }: NodeJS.ErrnoException): string {
+export function formatSystem({ code, message }: NodeJS.ErrnoException): string {
   return (code !== undefined && Object.hasOwn(WORDS, code) ? WORDS[code] : undefined) ?? message;
 }
 
@@ -95,7 +95,7 @@ const CALLS: { readonly [call: string]: string } = {
 export function systemSentence(error: NodeJS.ErrnoException & { readonly dest?: string }): string {
   const { syscall = '', path, dest } = error;
   const [call = '', program] = syscall.split(' ');
-  const why = systemWords(error);
+  const why = formatSystem(error);
   if (call === 'spawn') return `${program ?? path ?? 'a program'} cannot be started: ${why}`;
   const what = dest ?? path;
   const done = (Object.hasOwn(CALLS, call) ? CALLS[call] : undefined) ?? 'be used';

@@ -12,7 +12,7 @@ import { decodeSource } from '../config/source-text.ts';
 import type { StageConfig } from '../config/stage-config.ts';
 import type { EnvironmentMark } from '../files/environment-mark.ts';
 import { stampOf } from '../files/stamp.ts';
-import { isSystemError, systemHint, systemWords } from '../files/system-error.ts';
+import { formatSystem, isSystemError, systemHint } from '../files/system-error.ts';
 import { debug } from '../model/debug-log.ts';
 import { type Diagnostic, failure, type Result, success } from '../model/event.ts';
 import { type Digest, digestOf } from '../model/key.ts';
@@ -131,7 +131,7 @@ function unreadable(error: NodeJS.ErrnoException, root: string, file: string): D
   if (!existsSync(root)) return { message: `there is no folder ${root}`, hint };
   if (folder !== null) return { message: `${root} is a file and not a folder`, hint };
   if (error.code === 'ENOENT') return { message: `there is no ${file} in ${root}`, hint };
-  return { message: `${file} cannot be read: ${systemWords(error)}`, hint: systemHint(error) };
+  return { message: `${file} cannot be read: ${formatSystem(error)}`, hint: systemHint(error) };
 }
 
 /** The modules of all stages whose mistakes, if they have some, are not in their code. */

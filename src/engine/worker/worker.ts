@@ -317,13 +317,13 @@ function encodeOutput(name: string, codec: Codec<unknown>, value: unknown): Uint
     if (!(bytes instanceof Uint8Array)) throw new TypeError(`${typeof value} is no Uint8Array`);
     return bytes;
   } catch (error) {
-    const text = unkeptWords(value, error);
+    const text = formatUnkept(value, error);
     throw new CausedError('outputs', `output ${name} cannot be kept as ${codec.kind}: ${text}`);
   }
 }
 
 /** Why a value cannot be encoded. One that goes on for ever, or nearly so, exhausts the stack. */
-function unkeptWords(value: unknown, error: unknown): string {
+function formatUnkept(value: unknown, error: unknown): string {
   if (!(error instanceof RangeError && error.message.includes('call stack'))) {
     return error instanceof Error ? error.message : String(error);
   }

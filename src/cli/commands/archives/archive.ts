@@ -25,9 +25,9 @@ import {
   resolveTargets,
   type Session,
   shownPath,
-  talk,
-  tell,
   UsageError,
+  writeStderr,
+  writeStdout,
 } from '../../session/session.ts';
 import { COMMON, type CommandDeclaration } from '../../terminal/declaration.ts';
 import { count, quoted } from '../../terminal/format.ts';
@@ -108,16 +108,18 @@ async function archive(file: string | undefined, options: ArchiveOptions): Promi
     const sha256 = await digestOfPath(path);
     const left = gathered.leftOut.length;
     if (options.json)
-      tell(JSON.stringify({ file: path, digest: made.digest, bytes, sha256, leftOut: left }));
+      writeStdout(
+        JSON.stringify({ file: path, digest: made.digest, bytes, sha256, leftOut: left }),
+      );
     else {
-      for (const line of absentWords(ends)) talk(line);
-      talk(
+      for (const line of formatAbsent(ends)) writeStderr(line);
+      writeStderr(
         `${count(plan.tasks.size, 'task')}, ${count(gathered.blobs.size, 'blob')}${left > 0 ? c.dim(`; ${left} listed and left out`) : ''}`,
       );
-      tell(`study digest  ${made.digest}`);
-      tell(`archive       ${shownPath(path)}  ${bytes} bytes  sha256 ${sha256}`);
+      writeStdout(`study digest  ${made.digest}`);
+      writeStdout(`archive       ${shownPath(path)}  ${bytes} bytes  sha256 ${sha256}`);
     }
-    return EXIT.made;
+    return EXIT.success;
   } catch (error) {
     if (error instanceof Vanished) throw new UsageError([{ message: error.message }]);
     throw error;
@@ -159,7 +161,7 @@ function failuresIn(ends: ReadonlyMap<TaskId, FinalOutcome>): readonly Hold[] {
 }
 
 /** What the archive tells of tasks that gave nothing. */
-function absentWords(ends: ReadonlyMap<TaskId, FinalOutcome>): readonly string[] {
+function formatAbsent(ends: ReadonlyMap<TaskId, FinalOutcome>): readonly string[] {
   const [failed, skipped] = [absentTasks(ends, 'failed'), absentTasks(ends, 'skipped')];
   if (failed.length === 0) return [];
   const without = skipped.length > 0 ? `, and ${skipped.length} were skipped for that` : '';
@@ -180,16 +182,18 @@ function refuse(
   held: readonly { readonly item: string; readonly message: string }[],
   json: boolean,
 ): number {
-  if (json) tell(JSON.stringify({ event: 'held', held }));
+  if (json) writeStdout(JSON.stringify({ event: 'held', held }));
   else {
-    talk(`${c.red('error')}: held back: look at this before the archive leaves this machine`);
-    for (const { item, message } of held) talk(`  ${c.bold(item)}  ${message}`);
+    writeStderr(
+      `${c.red('error')}: held back: look at this before the archive leaves this machine`,
+    );
+    for (const { item, message } of held) writeStderr(`  ${c.bold(item)}  ${message}`);
     const quoted = held.slice(0, 3).map(({ item }) => `--allow '${item}'`);
-    talk(
+    writeStderr(
       `  ${c.dim(`mend it and make again, or say ${quoted.join(' ')}${held.length > 3 ? ' …' : ''}`)}`,
     );
   }
-  return EXIT.mend;
+  return EXIT.usage;
 }
 
 async function besideOf(session: Session, plan: Plan, options: ArchiveOptions): Promise<Beside> {

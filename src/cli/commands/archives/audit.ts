@@ -15,9 +15,9 @@ import {
   oneTask,
   openSession,
   planFor,
-  talk,
-  tell,
   UsageError,
+  writeStderr,
+  writeStdout,
 } from '../../session/session.ts';
 import { COMMON, type CommandDeclaration } from '../../terminal/declaration.ts';
 import { checkerFile } from './archive.ts';
@@ -54,7 +54,7 @@ async function audit(word: string, options: CommonOptions): Promise<number> {
       if ('trace' in other && other.trace) traces.set(task, other.trace);
     const stop = new AbortController();
     process.once('SIGINT', () => stop.abort());
-    talk(
+    writeStderr(
       c.dim(
         `running ${id} twice: ${SURROUNDINGS.map(({ TZ, LANG, OMP_NUM_THREADS }) => `${TZ}, ${LANG}, ${OMP_NUM_THREADS} threads`).join('; then ')}`,
       ),
@@ -74,15 +74,16 @@ async function audit(word: string, options: CommonOptions): Promise<number> {
     const record = { ...found, node: process.version, surroundings: SURROUNDINGS };
     const path = join(session.cache, 'audits', `${found.key}.json`);
     await writeAtomically(path, `${JSON.stringify(record, null, 1)}\n`);
-    if (options.json) tell(JSON.stringify(record));
+    if (options.json) writeStdout(JSON.stringify(record));
     else {
       const paint =
         found.verdict === 'bit-exact' ? c.green : found.verdict === 'different' ? c.red : c.yellow;
-      tell(`${paint(found.verdict)}  ${found.task}`);
-      for (const { output, words } of found.outputs) tell(`  ${output}: ${words}`);
-      if (found.asStored === false) tell('  the store holds other bits than the first run gave');
+      writeStdout(`${paint(found.verdict)}  ${found.task}`);
+      for (const { output, words } of found.outputs) writeStdout(`  ${output}: ${words}`);
+      if (found.asStored === false)
+        writeStdout('  the store holds other bits than the first run gave');
     }
-    return found.verdict === 'different' ? EXIT.failed : EXIT.made;
+    return found.verdict === 'different' ? EXIT.failed : EXIT.success;
   } catch (error) {
     if (error instanceof AuditError) throw new UsageError([{ message: error.message }]);
     throw error;

@@ -12,9 +12,9 @@ import {
   EXIT,
   placesOf,
   storeAt,
-  talk,
-  tell,
   UsageError,
+  writeStderr,
+  writeStdout,
 } from '../../session/session.ts';
 import { type CommandDeclaration, STORE } from '../../terminal/declaration.ts';
 import { count } from '../../terminal/format.ts';
@@ -44,15 +44,15 @@ async function importArchive(
     const store = storeAt(placesOf(options).cache, 'write');
     try {
       const filled = await fillStore(contents, store, () => undefined);
-      if (options.json) tell(JSON.stringify({ digest: contents.digest, ...filled }));
+      if (options.json) writeStdout(JSON.stringify({ digest: contents.digest, ...filled }));
       else {
-        tell(`study digest  ${contents.digest}`);
-        for (const line of filledWords(filled, contents.study)) talk(line);
+        writeStdout(`study digest  ${contents.digest}`);
+        for (const line of formatFilled(filled, contents.study)) writeStderr(line);
       }
     } finally {
       await store.close();
     }
-    return EXIT.made;
+    return EXIT.success;
   } catch (error) {
     if (error instanceof Unreadable) return refuse(findings, options.json ?? false);
     const { code, path } = error as NodeJS.ErrnoException;
@@ -67,7 +67,7 @@ async function importArchive(
 
 const NAMED_MAX = 4;
 
-function filledWords(
+function formatFilled(
   { traces, added, blobs, files, incomplete }: Filled,
   { tasks }: Contents['study'],
 ): readonly string[] {
@@ -91,10 +91,10 @@ function filledWords(
 }
 
 function refuse({ list, count: all }: Findings, json: boolean): number {
-  if (json) tell(JSON.stringify({ event: 'refused', findings: list }));
+  if (json) writeStdout(JSON.stringify({ event: 'refused', findings: list }));
   else {
-    for (const { place, message } of list) talk(`${c.red('wrong')}  ${place}: ${message}`);
-    talk(`${count(all, 'finding')}: nothing was imported`);
+    for (const { place, message } of list) writeStderr(`${c.red('wrong')}  ${place}: ${message}`);
+    writeStderr(`${count(all, 'finding')}: nothing was imported`);
   }
   return EXIT.failed;
 }

@@ -5,8 +5,8 @@ import { declarations } from 'pipeline:declarations';
 import { decodeSource } from '../../../engine/config/source-text.ts';
 import { parseYaml } from '../../../engine/config/yaml.ts';
 import { byCodeUnit } from '../../../engine/model/key.ts';
-import { optionWords, taskWords } from '../../session/completion-words.ts';
-import { EXIT, placesOf, storeAt, tell } from '../../session/session.ts';
+import { completeOption, completeTask } from '../../session/completion-words.ts';
+import { EXIT, placesOf, storeAt, writeStdout } from '../../session/session.ts';
 import {
   type ArgumentDeclaration,
   type CommandDeclaration,
@@ -32,8 +32,8 @@ async function complete(words: readonly string[]): Promise<number> {
   const begun = words.at(-1) ?? '';
   const named = declarations.find(({ name }) => name === before[0]);
   const all = named ? await candidatesIn(named, before.slice(1), begun) : commandNames();
-  for (const candidate of all) if (candidate.startsWith(begun)) tell(candidate);
-  return EXIT.made;
+  for (const candidate of all) if (candidate.startsWith(begun)) writeStdout(candidate);
+  return EXIT.success;
 }
 
 const commandNames = (): readonly string[] => [
@@ -62,15 +62,15 @@ async function candidatesIn(
     if (isCalled(asked, '--preset')) return namesIn(folder, file, 'presets');
     if (isCalled(asked, '--run') || isCalled(asked, '--against')) return runIds(folder, cache);
     if (isCalled(asked, '--force') || isCalled(asked, '--target')) {
-      return await taskWords(study, begun);
+      return await completeTask(study, begun);
     }
-    return await optionWords(study, namesOf(asked).at(-1) ?? '', before, begun);
+    return await completeOption(study, namesOf(asked).at(-1) ?? '', before, begun);
   }
   if (begun.startsWith('-')) return options.flatMap((option) => namesOf(option).at(-1) ?? []);
   const argument = argumentAt(options, places, before);
   if (argument === undefined) return [];
   if (argument.choices) return argument.choices;
-  if (/^.(target|task|stage)/.test(argument.name)) return await taskWords(study, begun);
+  if (/^.(target|task|stage)/.test(argument.name)) return await completeTask(study, begun);
   return /^.(runs?|before|after)\b/.test(argument.name) ? runIds(folder, cache) : [];
 }
 

@@ -1,7 +1,7 @@
 // completion.ts — pipeline completion SHELL: a script that asks `pipeline complete` what may come next
 
 import { entryOf } from '../../../present.ts';
-import { EXIT, tell } from '../../session/session.ts';
+import { EXIT, writeStdout } from '../../session/session.ts';
 import { type CommandDeclaration, JSON_ACCEPTED } from '../../terminal/declaration.ts';
 
 export const command: CommandDeclaration = {
@@ -64,6 +64,6 @@ complete -c pipeline -a '(pipeline complete -- (commandline -opc)[2..] (commandl
 
 /** Prints the script for a shell. */
 function completion(shell: string): number {
-  tell(entryOf(SCRIPTS, shell));
-  return EXIT.made;
+  writeStdout(entryOf(SCRIPTS, shell));
+  return EXIT.success;
 }

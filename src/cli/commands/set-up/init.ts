@@ -3,7 +3,14 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { writeAtomically } from '../../../engine/files/files.ts';
 import { checkFolder } from '../../session/output-files.ts';
-import { EXIT, shownPath, talk, tell, tellJson, UsageError } from '../../session/session.ts';
+import {
+  EXIT,
+  shownPath,
+  UsageError,
+  writeJson,
+  writeStderr,
+  writeStdout,
+} from '../../session/session.ts';
 import type { CommandDeclaration } from '../../terminal/declaration.ts';
 import { quoted } from '../../terminal/format.ts';
 
@@ -118,11 +125,11 @@ async function init(folder: string, options: { readonly json?: boolean }): Promi
   const missing = Object.entries(FILES).filter(([path]) => !there.includes(path));
   for (const [path, text] of missing) await writeAtomically(join(root, path), text);
   const written = missing.map(([path]) => path);
-  if (options.json) tellJson({ folder: root, files: written });
+  if (options.json) writeJson({ folder: root, files: written });
   else {
-    for (const path of written) tell(shownPath(join(root, path)));
+    for (const path of written) writeStdout(shownPath(join(root, path)));
     const where = root === process.cwd() ? '' : ` -C ${quoted(shownPath(root))}`;
-    talk(`try: pipeline make${where}`);
+    writeStderr(`try: pipeline make${where}`);
   }
-  return EXIT.made;
+  return EXIT.success;
 }

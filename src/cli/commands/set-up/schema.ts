@@ -1,6 +1,6 @@
 // schema.ts — pipeline schema: the JSON Schema of pipeline.yaml
 import { pipelineSchema } from '../../../engine/config/schema.ts';
-import { EXIT, tell } from '../../session/session.ts';
+import { EXIT, writeStdout } from '../../session/session.ts';
 import { type CommandDeclaration, JSON_ACCEPTED } from '../../terminal/declaration.ts';
 
 export const command: CommandDeclaration = {
@@ -14,6 +14,6 @@ export { schema as run };
 
 /** Prints the schema. */
 function schema(): number {
-  tell(JSON.stringify(pipelineSchema(), null, 2));
-  return EXIT.made;
+  writeStdout(JSON.stringify(pipelineSchema(), null, 2));
+  return EXIT.success;
 }

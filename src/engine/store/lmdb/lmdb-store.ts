@@ -1,7 +1,7 @@
 // lmdb-store.ts — the store in LMDB
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isSystemError, systemHint, systemWords } from '../../files/system-error.ts';
+import { formatSystem, isSystemError, systemHint } from '../../files/system-error.ts';
 import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts';
 import type { Identity } from '../../model/process-identity.ts';
 import { type ActionRecord, logKey, type RunRecord, type TaskLog } from '../../model/record.ts';
@@ -200,7 +200,7 @@ export function hasStore(folder: string): boolean {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR' || !isSystemError(error)) return false;
-    throw new StoreError(`${path} cannot be looked at: ${systemWords(error)}`, systemHint(error));
+    throw new StoreError(`${path} cannot be looked at: ${formatSystem(error)}`, systemHint(error));
   }
 }
 
