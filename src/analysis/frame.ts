@@ -15,7 +15,7 @@ export interface Column {
   /** As it is called on the command line and in CSV: `profile`, `test.accuracy`, `test.accuracy:sd`. */
   readonly name: string;
   readonly kind: 'task' | 'axis' | 'number' | 'text';
-  /** The number that it tells of, where `name` says more than that. */
+  /** The number that it shows, where `name` says more than that. */
   readonly metric?: string;
   /** The label on the pivoted axis. */
   readonly label?: string;
@@ -42,7 +42,7 @@ export class AnalysisError extends Error {
 /** One cell of a row. */
 export const cellAt = (row: readonly Cell[], at: number): Cell => row[at] ?? null;
 
-/** The number that a column tells of. */
+/** The number that a column shows. */
 export const metricOf = ({ name, metric }: Column): string => metric ?? name;
 
 /** The index of the column that a word names: its name, or the end of the one name that is least nested. @throws AnalysisError */

@@ -12,7 +12,7 @@ import {
   type Statistic,
 } from './frame.ts';
 
-/** What a group tells of each number. */
+/** What a group says about each number. */
 export const GROUP_STATISTICS = [
   'mean',
   'sd',

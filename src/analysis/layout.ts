@@ -9,7 +9,7 @@ export interface TextColumn {
   readonly isNumber: boolean;
   /** Whether it tells which row this is. */
   readonly isKey: boolean;
-  /** The number that it tells of; columns of one number stand and fall together. */
+  /** The number that it shows; columns of one number stand and fall together. */
   readonly metric?: string;
   readonly cells: readonly string[];
 }
@@ -19,7 +19,7 @@ export const NOTHING = '–';
 
 const SIGNED = new Set(['difference']);
 
-/** The columns of a table as texts. What a group tells of a number shares a cell: mean ± SD, and its interval. */
+/** The columns of a table as texts. What a group says about a number shares a cell: mean ± SD, and its interval. */
 export function textColumns(frame: Frame): readonly TextColumn[] {
   const { columns } = frame;
   const counts = sharedCounts(frame);

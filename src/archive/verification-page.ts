@@ -87,7 +87,7 @@ function reruns({ rerun, taskVerdicts }: Verification): Html {
   const shown = sorted.slice(0, ROWS_MAX);
   return html`<section>
 <h2>Run again</h2>
-<p>${counts}. Budget ${rerun.budget_s} s; ${rerun.chosen} tasks chosen, ${rerun.drawn} of them by lot (seed ${rerun.seed});
+<p>${counts}. Budget ${rerun.budget_s} s; ${rerun.chosen} tasks chosen, ${rerun.drawn} of them at random (seed ${rerun.seed});
 Node ${rerun.node}.${behind(rerun.walls)} Outputs were compared bit by bit.</p>
 ${rows(
   ['Task', 'Verdict', 'Recorded', 'Now', 'Why'],

@@ -32,7 +32,7 @@ const SUPPORT_SHARE = 2 / 3;
 /** Each runs in a process of its own, which takes so long to start. */
 const START_S = 0.15;
 
-/** Chooses tasks by how many claims they support for each recorded second, and others by lot. */
+/** Chooses tasks by how many claims they support for each recorded second, and others at random. */
 export function chooseTasks(options: ChoiceOptions): Choice {
   const { tasks, must, seconds, seed } = options;
   const chosen = new Set<string>();

@@ -55,7 +55,7 @@ export interface Verification {
   readonly findings: readonly Finding[];
   readonly findingCount: number;
   readonly tasks: number;
-  /** How many of them gave nothing in the study, as they failed or needed one that did. */
+  /** How many of them produced no output in the study, as they failed or needed one that did. */
   readonly absent: { readonly failed: number; readonly skipped: number };
   readonly blobs: { readonly here: number; readonly leftOut: number };
   readonly rerun: {

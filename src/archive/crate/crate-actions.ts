@@ -1,4 +1,4 @@
-// crate-actions.ts — what a crate tells of tasks, and of the files that went into them and came out
+// crate-actions.ts — what a crate says about tasks, and of the files that went into them and came out
 
 import { canonicalJson, type Named } from '../../engine/model/key.ts';
 import { entryOf } from '../../present.ts';

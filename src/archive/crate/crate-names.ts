@@ -24,7 +24,7 @@ export interface CrateFacts {
   readonly version: string;
 }
 
-/** A thing that a crate tells of. */
+/** An entity of a crate. */
 export type Entity = {
   readonly '@id': string;
   readonly '@type': string | readonly string[];

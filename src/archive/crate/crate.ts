@@ -100,7 +100,7 @@ function addRoot(facts: CrateFacts, add: Add): void {
   });
 }
 
-/** The run as a whole, and every file that no task tells of. */
+/** The run as a whole, and every file that belongs to no task. */
 function addFiles(facts: CrateFacts, add: Add): void {
   const { study, files, authors } = facts;
   const made = study.tasks.filter(isRun);

@@ -1,4 +1,4 @@
-// programs.ts — commands of an archive, run again: nothing keeps a program from anything, so only for who asks for it
+// programs.ts — commands of an archive, run again behind the system's walls where there are any; only on request
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commandExecutor } from '../../engine/executors/command-executor.ts';

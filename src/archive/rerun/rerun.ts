@@ -151,7 +151,7 @@ class Work {
     }
   }
 
-  /** What the archive's pipeline.yaml tells of fingerprints, where it is needed and can be read. */
+  /** What the archive's pipeline.yaml says about fingerprints, where it is needed and can be read. */
   private async fingerprintWords(): Promise<FingerprintWords> {
     const { contents, fingerprintsIn } = this.options;
     const asked = [...contents.traces.values()].some(

@@ -71,7 +71,7 @@ export interface RunRequest {
 /** A name for a run that begins now. */
 export const nextRunId = (): string => newRunId(new Date());
 
-/** Runs a plan, tells of it and writes it down. */
+/** Runs a plan, reports on it and records it. */
 export async function run(request: RunRequest): Promise<RunResult> {
   const { id, session, plan, targets, options, pool, stop, display, supersession } = request;
   const { store, root, pipeline } = session;

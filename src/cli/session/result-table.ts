@@ -44,7 +44,7 @@ export interface TableSources {
   readonly against?: RunRecord;
 }
 
-/** What tasks of a stage gave, and what is to be said of those that gave nothing. */
+/** What tasks of a stage gave, and what is to be said of those that produced no output. */
 export interface StageResults extends Results {
   readonly known: ReadonlyMap<TaskId, KnownTask>;
   readonly notes: readonly string[];

@@ -141,7 +141,7 @@ export function placesOf(options: Pick<CommonOptions, 'directory' | 'cache'>): P
   throw new UsageError([{ message, hint: 'name another folder with --cache' }]);
 }
 
-/** The first thing on the way to a folder that is none; undefined when nothing stands in its way. */
+/** The first part of a path that is not a folder; undefined when there is none. */
 function fileOnTheWay(folder: string): string | undefined {
   for (let path = folder; ; path = dirname(path)) {
     const found = lookedAt(path);

@@ -137,7 +137,7 @@ export function formatChanges(changes: readonly Change[]): string {
   return [...shown, ...(more > 0 ? [`${more} more`] : [])].join('; ') || 'key format changed';
 }
 
-/** Why a task gives nothing: `infeasible: …`, with the task on whose account. */
+/** Why a task has no output: `infeasible: …`, with its root-cause task. */
 export function formatAbsence(task: TaskId, { kind, message, because }: MissingOutput): string {
   const words = plainText(message);
   return because === task ? `${kind}: ${words}` : `${kind}, as ${plainName(because)} is: ${words}`;

@@ -1,4 +1,4 @@
-// command-spec.ts — a command as its key tells of it → what is to be run
+// command-spec.ts — from the key's description of a command to what is run
 import type { AbsentReason, Coordinates, Digest, KeyParts, Named, TaskId } from '../model/key.ts';
 import type { Invocation } from '../planning/plan.ts';
 import type { Arity, CodecKind } from '../stage.ts';

@@ -22,7 +22,7 @@ export interface Diagnostic {
   readonly stage?: string;
 }
 
-/** A value, or everything that stands in its way. */
+/** A value, or the diagnostics that prevented it. */
 export type Result<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };

@@ -51,7 +51,7 @@ function textOf(file: string): string {
   }
 }
 
-/** A shell tells of a program that a signal ended by 128 and its number. */
+/** A shell reports a program that a signal ended as 128 and its number. */
 const SIGKILL_CODE = 137;
 
 /**

@@ -152,7 +152,7 @@ function withNonce(env: Named<string>, nonce: string): Record<string, string> {
   };
 }
 
-/** Why the system did not start a shell: Node throws some errors of it, and tells of others later. zx catches both. */
+/** Why the system did not start a shell: Node throws some errors of it, and reports others later. zx catches both. */
 async function refusalOf(
   child: ChildProcess | undefined,
   closed: Promise<unknown>,

@@ -1,11 +1,11 @@
-// missing-output.ts — tasks that gave nothing, and what becomes of those that need them
+// missing-output.ts — tasks that produced no output, and what becomes of those that need them
 import type { AbsentReason, TaskId } from '../model/key.ts';
 import type { Task } from '../planning/plan.ts';
 
 /** Why a task has no outputs now. */
 export interface MissingOutput {
   readonly kind: AbsentReason['kind'];
-  /** What the task on whose account it is said: `because` itself, or the one that is infeasible or failed. */
+  /** Error message of the root-cause task: `because` itself, or the one that is infeasible or failed. */
   readonly message: string;
   readonly because: TaskId;
   /** What failed was allowed to: the run does not fail for it, and partial inputs do without it. */

@@ -62,7 +62,7 @@ export class ResourcePool {
     }
   }
 
-  /** Not at once: whoever asks in this turn of the event loop is compared with the others. */
+  /** Deferred, so that all requests of this turn of the event loop compete by priority. */
   private giveSoon(): void {
     if (this.due || this.free.length === 0) return;
     this.due = true;

@@ -15,7 +15,7 @@ export class RunState {
   readonly traces = new Map<TaskId, ActionRecord>();
   /** Traces of actions that were found infeasible. */
   readonly infeasible = new Map<TaskId, ActionRecord>();
-  /** Tasks that gave nothing, and on whose account; not those that the user stopped. */
+  /** Tasks that produced no output, and the root cause of each; not those that the user stopped. */
   readonly missing = new Map<TaskId, MissingOutput>();
   /** Tasks that were stopped, and that the next make continues from a checkpoint. */
   readonly resumable = new Set<TaskId>();

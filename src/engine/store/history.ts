@@ -103,7 +103,7 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
         try {
           store.put(record, [...logs, ...failed.values()]);
         } catch (error) {
-          // The journal stays, and tells of the run until its record can be written.
+          // The journal stays, and stands for the run until its record can be written.
           journal?.noteNow({ end: interrupted ? 'interrupted' : 'aborted', error: String(error) });
           journal?.close({ keep: true });
           throw error;

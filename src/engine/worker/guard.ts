@@ -65,7 +65,7 @@ export function installGuard(host: Host): void {
   nodeModule.syncBuiltinESMExports();
 }
 
-// ---- who asks ----
+// ---- The calling module ----
 
 /** Where stage code stands that called a function just now; undefined when other code did. */
 function stageCaller(guarded: object): string | undefined {

@@ -15,7 +15,7 @@ export interface GivenBlob {
 export interface InputBlobs {
   readonly arity: Arity;
   readonly items: readonly (GivenBlob & { readonly task: TaskId; readonly at: Coordinates })[];
-  /** For a partial input: the tasks that gave nothing. */
+  /** For a partial input: the tasks that produced no output. */
   readonly missing?: readonly Absent[];
 }
 

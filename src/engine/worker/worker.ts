@@ -111,7 +111,7 @@ export function createWorker(side: WorkerSide, answer?: AnswerQuestion): WorkerC
     printed.flush();
     voice = mute;
     own.say = mute.say;
-    // It may have failed for writing into its inputs: the next task must not be given what it was given.
+    // The task may have mutated cached inputs: clear the cache.
     if (last.say === 'failed') blobs.clear();
     side.say(last);
   };

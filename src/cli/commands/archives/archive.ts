@@ -160,7 +160,7 @@ function failuresIn(ends: ReadonlyMap<TaskId, FinalOutcome>): readonly Hold[] {
   return [{ item: 'failed', message }];
 }
 
-/** What the archive tells of tasks that gave nothing. */
+/** What the archive says about tasks that produced no output. */
 function formatAbsent(ends: ReadonlyMap<TaskId, FinalOutcome>): readonly string[] {
   const [failed, skipped] = [absentTasks(ends, 'failed'), absentTasks(ends, 'skipped')];
   if (failed.length === 0) return [];

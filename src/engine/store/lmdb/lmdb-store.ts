@@ -54,7 +54,7 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
     STORE_FILE,
     () => openTables(folder),
   );
-  /** LMDB strikes this process off its readers whenever a table is opened, and enters it again when it reads. */
+  /** Opening a table drops our reader slot; any read registers it again. */
   const enlist = (): unknown => meta.get('format');
   const late = <V>(name: string) =>
     lazy(() => {
