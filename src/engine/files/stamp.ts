@@ -39,8 +39,8 @@ export function sameStamp(a: Stamp | null, b: Stamp | null): boolean {
 }
 
 /**
- * Whether a file was surely not touched between `since` and when it was stamped, nor so shortly before that a later
- * change could bear the same date: what was read of it in that time is what the stamp stands for.
+ * True if mtime and ctime precede `since` by more than the clock's granularity (git's "racy" check): what was read of the
+ * file from `since` until it was stamped is what the stamp stands for.
  */
 export function isStable({ mtimeMs, ctimeMs }: Stamp, since: number): boolean {
   return mtimeMs < since - STABLE_AFTER_MS && ctimeMs < since - TICK_MS;
