@@ -168,6 +168,7 @@ test('every type passes through commands and modules, is shown and exported', as
   const built = events.filter(({ event }) => event === 'built');
   expect(new Set(built.map(({ outputs }) => JSON.stringify(outputs))).size).toBe(1);
   expect(events.find(({ event }) => event === 'failed')?.error).toEqual({
+    cause: 'stage',
     message:
       'tensor `z` is I64 and cannot be used here: it holds 9007199254740993, which takes more than 32 bits',
   });

@@ -266,7 +266,8 @@ const inOrder = <V>(named: Named<V>): readonly (readonly [name: string, value: V
 function decodeInputs(stage: StageDeclaration, inputs: Named<HeldInput>): Record<string, unknown> {
   const decoded: Record<string, unknown> = {};
   for (const [port, given] of inOrder(inputs)) {
-    const { codec } = asPort(entryOf(stage.inputs, port));
+    // The module says how it takes a port: of files of the project, neither a key nor an archive does.
+    const { codec, arity } = asPort(entryOf(stage.inputs, port));
     const decode = (bytes: Uint8Array): unknown => {
       try {
         return codec.decode(bytes);
@@ -287,8 +288,8 @@ function decodeInputs(stage: StageDeclaration, inputs: Named<HeldInput>): Record
       ...canonical(absent),
       at: coordinatesAsNamed(absent.task, at),
     }));
-    if (given.arity === 'partial') decoded[port] = { items, missing };
-    else decoded[port] = given.arity === 'many' ? items : (items[0]?.value ?? null);
+    if (arity === 'partial') decoded[port] = { items, missing };
+    else decoded[port] = arity === 'many' ? items : (items[0]?.value ?? null);
   }
   return decoded;
 }
