@@ -145,7 +145,7 @@ describe('completion', () => {
     const script = (await rig.run('completion', 'bash')).stdout;
     const ask = `${script}
 pipeline() { ${process.execPath} ${join(repository, 'dist/cli.cjs')} "$@"; }
-COMP_WORDS=(pipeline make --preset ''); COMP_CWORD=3; _pipeline; printf '%s\\n' "\${COMPREPLY[@]}"`;
+COMP_LINE='pipeline make --preset '; COMP_POINT=23; _pipeline; printf '%s\\n' "\${COMPREPLY[@]}"`;
     const said = await $({ cwd: rig.folder, nothrow: true })`bash -c ${ask}`;
     expect(said.stdout).toBe('long\n');
     for (const shell of ['zsh', 'fish']) {

@@ -37,7 +37,6 @@ describe('a place that cannot be one', () => {
     [['make', '--trace', 'd'], FOLDER],
     [['show', 's:o', '-o', 'd'], FOLDER],
     [['graph', '-o', 'd'], FOLDER],
-    [['export', 's:o', 'd', '--force'], FOLDER],
     [['archive', 'd'], 'd is a folder: name a file'],
     [['diff', '--html', 'd'], FOLDER],
     [['status', '--file', 'd'], 'd cannot be read: it is a folder and not a file'],

@@ -105,6 +105,7 @@ describe('files of the project', () => {
     expect(code).toBe(1);
     const failed = events.find(({ event }) => event === 'failed');
     expect(failed?.error).toEqual({
+      cause: 'inputs',
       message: 'tables/b.csv changed while the task ran: make again',
     });
     expect((await rig.run('show', 'sum/a')).stderr).toContain('has not been made');

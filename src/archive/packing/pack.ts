@@ -50,6 +50,8 @@ interface Packed {
   /** Below the payload. */
   readonly path: string;
   readonly size: number;
+  /** Of the blob that it is, if it is one. */
+  readonly digest?: Digest;
   bytes(): Promise<Uint8Array>;
   /** A large one comes piece by piece, and is verified when it has come. */
   readonly large?: {
@@ -177,7 +179,7 @@ async function addBlobs(
       return file === undefined ? store.blobs.stream(digest) : chunksOf(file);
     };
     const large = size < LARGE_BLOB_BYTES ? undefined : { digest, what, stream };
-    files.set(path, { path, size, bytes: stored(digest, what), ...(large && { large }) });
+    files.set(path, { path, size, digest, bytes: stored(digest, what), ...(large && { large }) });
   };
   for (const [digest, { bytes, of }] of gathered.blobs)
     put(PLACES.blobs + digest, digest, bytes, of);
@@ -220,7 +222,7 @@ async function holdsOf(
       'there is no LICENSE beside pipeline.yaml: nobody would know what they may do with it';
     holds.push({ item: 'licence', message });
   }
-  for (const { path, size, bytes } of files) {
+  for (const { path, size, digest, bytes } of files) {
     const fault = nameFault(path);
     if (fault)
       holds.push({ item: `name:${path}`, message: `who verifies it would refuse ${fault}` });
@@ -230,9 +232,7 @@ async function holdsOf(
         message: `it has ${size} bytes, more than ${fileBytesMax}`,
       });
     }
-    const blob = path.startsWith(PLACES.blobs)
-      ? blobs.get(path.slice(PLACES.blobs.length) as Digest)
-      : undefined;
+    const blob = digest && blobs.get(digest);
     // What a digest names is told by its task; the checker is our own, and the same in every archive.
     const isText = blob === undefined || !['tensors', 'bytes'].includes(blob.kind);
     if (!isText || path === PLACES.checker || path.startsWith(PLACES.data)) continue;

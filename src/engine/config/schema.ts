@@ -70,7 +70,7 @@ const PLOT_DESCRIBED: Named<Json> = {
     description: 'At which step series are read.',
     anyOf: [{ enum: ['last', 'best'] }, { type: 'number', minimum: 0 }],
   },
-  title: { type: 'string' },
+  title: { description: 'What stands above it.', type: 'string' },
 };
 
 const SOURCE = { type: 'string', pattern: '^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$' };

@@ -1,5 +1,5 @@
 // store-state.ts — the file of a store, and what tells its states apart
-import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestOf } from '../model/key.ts';
 
@@ -11,18 +11,23 @@ const META_BYTES = 8192;
 
 /**
  * What tells one state of a store from every other: each commit changes it, and so does another file in its place.
- * It is read without LMDB, which takes longer to load than all else that a no-op does. Null when there is no store.
+ * It is read without LMDB, which takes longer to load than all else that a no-op does. Null when there is no store, or none
+ * that can be read: the command that opens it says why.
  */
 export function storeState(cache: string): string | null {
-  const path = join(cache, STORE_FILE);
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return null;
-  const meta = Buffer.alloc(META_BYTES);
-  const file = openSync(path, 'r');
+  let file: number;
   try {
+    file = openSync(join(cache, STORE_FILE), 'r');
+  } catch {
+    return null;
+  }
+  try {
+    const meta = Buffer.alloc(META_BYTES);
     const digest = digestOf(meta.subarray(0, readSync(file, meta, 0, META_BYTES, 0)));
-    const { size, mtimeMs, ctimeMs, birthtimeMs, ino, dev } = found;
+    const { size, mtimeMs, ctimeMs, birthtimeMs, ino, dev } = fstatSync(file);
     return [size, mtimeMs, ctimeMs, birthtimeMs, ino, dev, digest].join(' ');
+  } catch {
+    return null;
   } finally {
     closeSync(file);
   }
