@@ -74,33 +74,41 @@ function checkStrangers(
 }
 
 /** Every output is there or listed as left out; every blob is an output, under its own digest. */
-function checkBlobs(
-  { study, leftOut, opened, sources }: Contents,
-  digests: ReadonlyMap<string, Digest>,
-  say: Say,
-): void {
-  const folder = `${PAYLOAD}${PLACES.blobs}`;
-  const wanted = new Map<string, number | undefined>();
-  for (const { task, outputs, inputs } of study.tasks) {
-    for (const [output, { digest, bytes }] of Object.entries(outputs)) {
-      wanted.set(digest, bytes);
-      const file = opened.files.get(folder + digest);
-      if (file === undefined && !leftOut.has(digest)) {
-        say(`${folder}${digest}`, `is missing, and not listed as left out: ${task}:${output}`);
-      } else if (file !== undefined && file.bytes !== bytes) {
-        say(`${folder}${digest}`, `has ${file.bytes} bytes, and ${task} says ${bytes}`);
-      }
-    }
-    for (const input of Object.values(inputs)) {
-      if ('files' in input) for (const [, digest] of input.files) wanted.set(digest, undefined);
-    }
-  }
+function checkBlobs(contents: Contents, digests: ReadonlyMap<string, Digest>, say: Say): void {
+  const { tasks } = contents.study;
+  for (const task of tasks) checkOutputs(task, contents, say);
+  const wanted = new Set(
+    tasks.flatMap(({ outputs, inputs }) => [
+      ...Object.values(outputs).map(({ digest }) => digest),
+      ...Object.values(inputs).flatMap((input) =>
+        'files' in input ? input.files.map(([, digest]) => digest) : [],
+      ),
+    ]),
+  );
   for (const [name, actual] of digests) {
-    if (!name.startsWith(folder)) continue;
-    const digest = name.slice(folder.length);
+    if (!name.startsWith(BLOBS)) continue;
+    const digest = name.slice(BLOBS.length);
     if (actual !== digest) say(name, `holds other bytes than its name says (SHA-256 ${actual})`);
     if (!wanted.has(digest)) say(name, 'is an output of no task');
   }
+  checkSources(contents, digests, say);
+}
+
+const BLOBS = `${PAYLOAD}${PLACES.blobs}`;
+
+function checkOutputs({ task, outputs }: StudyTask, { leftOut, opened }: Contents, say: Say): void {
+  for (const [output, { digest, bytes }] of Object.entries(outputs)) {
+    const file = opened.files.get(BLOBS + digest);
+    if (file === undefined && !leftOut.has(digest)) {
+      say(`${BLOBS}${digest}`, `is missing, and not listed as left out: ${task}:${output}`);
+    } else if (file !== undefined && file.bytes !== bytes) {
+      say(`${BLOBS}${digest}`, `has ${file.bytes} bytes, and ${task} says ${bytes}`);
+    }
+  }
+}
+
+/** Files from outside that are said to be in the archive are, and are what they are called. */
+function checkSources({ sources }: Contents, digests: ReadonlyMap<string, Digest>, say: Say): void {
   for (const { name, sha256, included } of sources) {
     const file = `${PAYLOAD}${PLACES.data}${sha256}`;
     const actual = digests.get(file);

@@ -45,46 +45,97 @@ const KEPT_IN_LIGHT = new Set(['metrics', 'mask', 'model', 'checkpoint', 'claims
 /** What tasks read from files from outside and gave on may be those files in another form, beyond this size. */
 const DERIVED_BYTES = 65_536;
 
+type Ends = ReadonlyMap<TaskId, FinalOutcome>;
+
 /** Gathers a study. Of every task it must be known what became of it. */
 export async function gather(
   plan: Plan,
-  ends: ReadonlyMap<TaskId, FinalOutcome>,
+  ends: Ends,
   targets: readonly TaskId[],
   store: Store,
   wanted: Wanted,
 ): Promise<Gathered> {
+  const all = [...plan.tasks.values()];
+  const tasks = all.map((task) => studyTask(task, endOf(task, ends)));
+  const project = projectFilesOf(all);
+  const sources = await sourcesOf(all, store, wanted);
+  const { blobs, leftOut } = outputBlobs(all, ends, wanted, project.blobs);
+  return {
+    study: await studyOf(plan, tasks, targets, store),
+    traces: tracesOf(all, ends),
+    blobs,
+    leftOut: [...leftOut.values()].sort((a, b) => byCodeUnit(a.digest, b.digest)),
+    sources: [...sources.values()].sort((a, b) => byCodeUnit(a.name, b.name)),
+    projectFiles: project.paths,
+  };
+}
+
+const endOf = ({ id }: Task, ends: Ends): FinalOutcome => ends.get(id) as FinalOutcome;
+
+function tracesOf(tasks: readonly Task[], ends: Ends): ReadonlyMap<string, ArchivedTrace> {
   const traces = new Map<string, ArchivedTrace>();
-  const blobs = new Map<Digest, { bytes: number; kind: string; of: string }>();
-  const leftOut = new Map<Digest, LeftOut>();
-  const sources = new Map<string, Source>();
-  const projectFiles = new Map<Digest, string>();
-  const tasks: StudyTask[] = [];
-  const shown = new Set<string>();
-  for (const task of plan.tasks.values()) {
-    const end = ends.get(task.id) as FinalOutcome;
+  for (const task of tasks) {
+    const end = endOf(task, ends);
     const trace = traceIn(end);
-    tasks.push(studyTask(task, end));
     if (trace) traces.set(trace.key, { ...archived(trace), ...wordsOf(task) });
-    else if ('failure' in end && end.failure)
+    else if ('failure' in end && end.failure) {
       traces.set(end.failure.trace.key, { ...failedTrace(end.failure), ...wordsOf(task) });
-    for (const name of Object.keys(task.artifacts)) {
-      const digest = trace?.outputs[name]?.digest;
-      if (digest) shown.add(digest);
-    }
-    for (const file of task.files ?? []) {
-      const isThere = (await store.blobs.missing([file.sha256 as Digest])).length === 0;
-      sources.set(file.sha256, sourceOf(file, wanted.withData && isThere));
-    }
-    for (const { files } of Object.values(task.inputs)) {
-      for (const { digest, path, name, stamp } of files ?? []) {
-        projectFiles.set(digest, path);
-        blobs.set(digest, { bytes: stamp.size, kind: 'file', of: name });
-      }
     }
   }
-  for (const task of plan.tasks.values()) {
-    const outputs = traceIn(ends.get(task.id) as FinalOutcome)?.outputs ?? {};
-    for (const [name, { digest, bytes, kind }] of Object.entries(outputs)) {
+  return traces;
+}
+
+/** Files of the project that tasks read: as blobs, and where they lie. */
+function projectFilesOf(tasks: readonly Task[]): {
+  readonly blobs: Gathered['blobs'];
+  readonly paths: ReadonlyMap<Digest, string>;
+} {
+  const files = tasks.flatMap(({ inputs }) =>
+    Object.values(inputs).flatMap(({ files: found }) => found ?? []),
+  );
+  return {
+    blobs: new Map(
+      files.map(({ digest, name, stamp }) => [
+        digest,
+        { bytes: stamp.size, kind: 'file', of: name },
+      ]),
+    ),
+    paths: new Map(files.map(({ digest, path }) => [digest, path])),
+  };
+}
+
+/** Files from outside, by digest. */
+async function sourcesOf(
+  tasks: readonly Task[],
+  store: Store,
+  { withData }: Wanted,
+): Promise<ReadonlyMap<string, Source>> {
+  const files = tasks.flatMap((task) => task.files ?? []);
+  const missing = new Set<string>(
+    await store.blobs.missing([...new Set(files.map(({ sha256 }) => sha256 as Digest))]),
+  );
+  return new Map(
+    files.map((file) => [file.sha256, sourceOf(file, withData && !missing.has(file.sha256))]),
+  );
+}
+
+/** Outputs that go in, beside the blobs that are given, and those that do not. What is shown as an artifact always goes in. */
+function outputBlobs(
+  tasks: readonly Task[],
+  ends: Ends,
+  wanted: Wanted,
+  given: Gathered['blobs'],
+): Pick<Gathered, 'blobs'> & { readonly leftOut: ReadonlyMap<Digest, LeftOut> } {
+  const blobs = new Map(given);
+  const leftOut = new Map<Digest, LeftOut>();
+  const outputsOf = (task: Task) => traceIn(endOf(task, ends))?.outputs ?? {};
+  const shown = new Set(
+    tasks.flatMap((task) =>
+      Object.keys(task.artifacts).flatMap((name) => outputsOf(task)[name]?.digest ?? []),
+    ),
+  );
+  for (const task of tasks) {
+    for (const [name, { digest, bytes, kind }] of Object.entries(outputsOf(task))) {
       if (blobs.has(digest)) continue;
       const why = shown.has(digest) ? undefined : whyLeftOut(task, name, { bytes, kind }, wanted);
       if (why === undefined) {
@@ -93,37 +144,38 @@ export async function gather(
       } else leftOut.set(digest, { digest, bytes, why });
     }
   }
+  return { blobs, leftOut };
+}
+
+async function studyOf(
+  plan: Plan,
+  tasks: readonly StudyTask[],
+  targets: readonly TaskId[],
+  store: Store,
+): Promise<Study> {
   const isMade = new Set(
     tasks.filter((one) => absenceOf(one) === undefined).map(({ task }) => task),
   );
-  const study: Study = {
-    form: 'study/1',
-    stages: Object.fromEntries(
-      [...new Set(tasks.map(({ stage }) => stage))].map((stage) => [
-        stage,
-        plan.stages.get(stage)?.code.digest as string,
-      ]),
-    ),
-    tasks,
-    targets: [...targets],
-    artifacts: [...plan.tasks.values()].flatMap(({ id, artifacts }) =>
-      isMade.has(id)
-        ? Object.entries(artifacts).map(([output, path]) => ({
-            task: id as string,
-            output,
-            path: posix.join(path, '.'),
-          }))
-        : [],
-    ),
-    claims: await claimsOf(tasks, store),
-  };
+  const artifacts = [...plan.tasks.values()]
+    .filter(({ id }) => isMade.has(id))
+    .flatMap(({ id, artifacts: paths }) =>
+      Object.entries(paths).map(([output, path]) => ({
+        task: id as string,
+        output,
+        path: posix.join(path, '.'),
+      })),
+    );
+  const stages = [...new Set(tasks.map(({ stage }) => stage))].map((stage) => [
+    stage,
+    plan.stages.get(stage)?.code.digest as string,
+  ]);
   return {
-    study,
-    traces,
-    blobs,
-    leftOut: [...leftOut.values()].sort((a, b) => byCodeUnit(a.digest, b.digest)),
-    sources: [...sources.values()].sort((a, b) => byCodeUnit(a.name, b.name)),
-    projectFiles,
+    form: 'study/1',
+    stages: Object.fromEntries(stages),
+    tasks: [...tasks],
+    targets: [...targets],
+    artifacts,
+    claims: await claimsOf(tasks, store),
   };
 }
 

@@ -151,26 +151,37 @@ function yamlReader(
     );
   };
 
+  /** The name of a field; undefined, after saying why, for what cannot be one. */
+  const readName = (key: Node): string | undefined => {
+    const name = isScalar(key) ? key.value : undefined;
+    if (name === '__proto__') refuse(key, '`__proto__` cannot be a name');
+    else if (typeof name !== 'string' && typeof name !== 'number') {
+      refuse(key, 'a name must be a string');
+    } else {
+      if (isHalved(name)) refuse(key, HALVED);
+      compare(key, true);
+      return nameOf(key, name);
+    }
+    return undefined;
+  };
+
   const readFields = (map: YAMLMap): Map<string, Located> => {
     const fields = new Map<string, Located>();
     const names = new Set<string>();
     for (const pair of map.items as Pair<Node, Node | null>[]) {
-      const name = isScalar(pair.key) ? pair.key.value : undefined;
+      if (isMergeKey(pair.key)) {
+        mergeInto(fields, pair);
+        continue;
+      }
+      const name = readName(pair.key);
+      if (name === undefined) continue;
+      if (names.has(name) && !seen.has(map)) {
+        refuse(pair.key, `\`${plainName(name)}\` is given twice in one map`);
+      }
+      names.add(name);
       const at = placeOf(pair.key);
-      if (typeof name === 'symbol' || name === '<<') mergeInto(fields, pair);
-      else if (name === '__proto__') refuse(pair.key, '`__proto__` cannot be a name');
-      else if (typeof name === 'string' || typeof name === 'number') {
-        if (isHalved(name)) refuse(pair.key, HALVED);
-        // `on` beside `times` is a key of `retries`: nobody is warned of a word that is ours.
-        if (!(name === 'on' && map.has('times'))) compare(pair.key, true);
-        const empty: Located = { value: null, place: at, named: at };
-        const own = nameOf(pair.key, name);
-        if (names.has(own) && !seen.has(map)) {
-          refuse(pair.key, `\`${plainName(own)}\` is given twice in one map`);
-        }
-        names.add(own);
-        fields.set(own, pair.value === null ? empty : read(pair.value, at));
-      } else refuse(pair.key, 'a name must be a string');
+      const empty: Located = { value: null, place: at, named: at };
+      fields.set(name, pair.value === null ? empty : read(pair.value, at));
     }
     seen.add(map);
     return fields;
@@ -189,6 +200,10 @@ function yamlReader(
 
   return { read, problems };
 }
+
+/** `<<`, which the parser gives as a symbol where it stands without quotes. */
+const isMergeKey = (key: Node): boolean =>
+  isScalar(key) && (typeof key.value === 'symbol' || key.value === '<<');
 
 const HALVED = 'half of a surrogate pair is no character: no UTF-8 can hold it';
 const isHalved = (value: unknown): boolean =>
