@@ -205,7 +205,7 @@ async function tellRun(
   await tellChanges(session, nearest, `${indent}    `);
 }
 
-/** Upstream tasks that are told of one that follows them. */
+/** At most this many upstream tasks are listed below a pending one. */
 const FOLLOWED_SHOWN = 8;
 
 async function tellFollow(

@@ -251,7 +251,7 @@ function liveDisplay(options: DisplayOptions, update: ReturnType<typeof createLo
   const progress = newProgress(plan);
   const start = clock();
   let drawn = 0;
-  /** Lines that stay and are not written yet: drawing after each would take longer than what they tell of. */
+  /** Lines that stay and are not written yet: drawing after each would take longer than the work itself. */
   let waiting: string[] = [];
   const draw = (): void => {
     drawn = clock();
