@@ -152,14 +152,15 @@ function yamlReader(
   };
 
   /** The name of a field; undefined, after saying why, for what cannot be one. */
-  const readName = (key: Node): string | undefined => {
+  const readName = (key: Node, map: YAMLMap): string | undefined => {
     const name = isScalar(key) ? key.value : undefined;
     if (name === '__proto__') refuse(key, '`__proto__` cannot be a name');
     else if (typeof name !== 'string' && typeof name !== 'number') {
       refuse(key, 'a name must be a string');
     } else {
       if (isHalved(name)) refuse(key, HALVED);
-      compare(key, true);
+      // `on` beside `times` is a key of `retries`: nobody is warned of a word that is ours.
+      if (!(name === 'on' && map.has('times'))) compare(key, true);
       return nameOf(key, name);
     }
     return undefined;
@@ -173,7 +174,7 @@ function yamlReader(
         mergeInto(fields, pair);
         continue;
       }
-      const name = readName(pair.key);
+      const name = readName(pair.key, map);
       if (name === undefined) continue;
       if (names.has(name) && !seen.has(map)) {
         refuse(pair.key, `\`${plainName(name)}\` is given twice in one map`);
