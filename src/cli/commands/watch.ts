@@ -302,6 +302,7 @@ class Watch {
 
 const TOLD_BY_SUPERSEDED_RUNS: ReadonlySet<string> = new Set([
   'progress',
+  'metrics',
   'log',
   'built',
   'interrupted',

@@ -1,5 +1,6 @@
 // command-spec.ts — from the key's description of a command to what is run
 import type { AbsentReason, Coordinates, Digest, KeyParts, Named, TaskId } from '../model/key.ts';
+import { isSecondForm } from '../planning/command-module.ts';
 import type { Invocation } from '../planning/plan.ts';
 import type { Arity, CodecKind } from '../stage.ts';
 import type { ActionInput } from './executor.ts';
@@ -16,8 +17,12 @@ export type HeldInput = readonly ({
 /** A command, without what only planning needs. */
 export type CommandSpec = Pick<
   Invocation,
-  'argv' | 'env' | 'inputs' | 'ends' | 'outputs' | 'lists'
->;
+  'argv' | 'env' | 'inputs' | 'ends' | 'outputs' | 'lists' | 'events' | 'pass'
+> & {
+  readonly checkpoint: boolean;
+  /** Whether it sees more than commands of the form `command/1` do. */
+  readonly isSecondForm: boolean;
+};
 
 /** The command of an action. @throws Error when the action is none */
 export function invocationOf(
@@ -25,7 +30,8 @@ export function invocationOf(
   given: Named<ActionInput>,
 ): CommandSpec {
   if (command === undefined) throw new Error('bug: the action is no command');
-  const { argv, env, inputs, outputs, lists = [] } = command;
+  const { argv, env, inputs, outputs, lists = [], events = false, pass = [] } = command;
+  const { checkpoint = false } = command;
   const places: Record<string, string | null> = {};
   const ends: Record<string, string> = {};
   for (const [port, place] of Object.entries(inputs)) {
@@ -39,7 +45,10 @@ export function invocationOf(
     name,
     { file, kind: kinds[name] as CodecKind },
   ]);
-  return { argv, env, inputs: places, ends, outputs: Object.fromEntries(files), lists };
+  return {
+    ...{ argv, env, inputs: places, ends, outputs: Object.fromEntries(files), lists },
+    ...{ checkpoint, events, pass, isSecondForm: isSecondForm(command) },
+  };
 }
 
 const LISTS: ReadonlySet<Arity> = new Set(['many', 'partial']);

@@ -151,6 +151,13 @@ export type Event =
       /** True when every output equals the one before: nothing below needs to run for its sake. */
       readonly unchanged: boolean;
     }
+  /** A program that runs reports numbers of a step: of a batch, an epoch. */
+  | {
+      readonly event: 'metrics';
+      readonly task: TaskId;
+      readonly step: number;
+      readonly values: Named<number>;
+    }
   /** A task ended with an error. */
   | {
       readonly event: 'failed';

@@ -2,12 +2,24 @@
 import { CODECS } from '../config/codecs.ts';
 import type { CommandConfig } from '../config/command.ts';
 import type { StageConfig } from '../config/stage-config.ts';
-import { canonicalJson, digestOf } from '../model/key.ts';
+import { type CommandParts, canonicalJson, digestOf } from '../model/key.ts';
 import type { Arity, Codec, CodecKind } from '../stage.ts';
 import type { DeclaredInput, StageModule } from '../worker/declaration.ts';
 
-/** The code of every command: how its scratch folder is laid out. What it runs has a part of the key to itself. */
+/**
+ * The code of every command: how its scratch folder is laid out, and its environment. What it runs has a part of the key
+ * to itself. A stage that declares nothing of the second form is of the first, so that its key stays as it was.
+ */
 const CODE = digestOf(canonicalJson(['command/1']));
+const CODE_2 = digestOf(canonicalJson(['command/2']));
+
+/** Whether a command sees more than those of the first form do. */
+export const isSecondForm = ({
+  checkpoint,
+  events,
+  pass,
+}: Pick<CommandParts, 'checkpoint' | 'events' | 'pass'>): boolean =>
+  checkpoint === true || events === true || (pass?.length ?? 0) > 0;
 
 /** The codec of an output file. */
 export const codecOf = (kind: CodecKind): Codec<unknown> => CODECS[kind].codec;
@@ -15,7 +27,7 @@ export const codecOf = (kind: CodecKind): Codec<unknown> => CODECS[kind].codec;
 /** Declares a command: its params are those that it is given, its inputs of any kind, lists where axes are open. */
 export function commandModule(
   stage: StageConfig,
-  { outputs }: CommandConfig,
+  { outputs, checkpoint, events, pass }: CommandConfig,
   stages: ReadonlyMap<string, StageConfig>,
 ): StageModule {
   const ports = [...stage.inputs].map(
@@ -35,5 +47,10 @@ export function commandModule(
     outputs: Object.fromEntries([...outputs].map(([name, { kind }]) => [name, { kind }])),
     hasWork: false,
   };
-  return { code: { digest: CODE, file: '' }, declaration };
+  const isSecond = isSecondForm({
+    ...(checkpoint !== null && { checkpoint: true }),
+    ...(events && { events: true }),
+    pass,
+  });
+  return { code: { digest: isSecond ? CODE_2 : CODE, file: '' }, declaration };
 }
