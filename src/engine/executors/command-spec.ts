@@ -1,6 +1,6 @@
 // command-spec.ts — from the key's description of a command to what is run
 import type { AbsentReason, Coordinates, Digest, KeyParts, Named, TaskId } from '../model/key.ts';
-import { isSecondForm } from '../planning/command-module.ts';
+import { isSecondForm, secondFormOf } from '../planning/command-module.ts';
 import type { Invocation } from '../planning/plan.ts';
 import type { Arity, CodecKind } from '../stage.ts';
 import type { ActionInput } from './executor.ts';
@@ -30,8 +30,9 @@ export function invocationOf(
   given: Named<ActionInput>,
 ): CommandSpec {
   if (command === undefined) throw new Error('bug: the action is no command');
-  const { argv, env, inputs, outputs, lists = [], events = false, pass = [] } = command;
-  const { checkpoint = false } = command;
+  const { argv, env, inputs, outputs, lists = [] } = command;
+  const second = secondFormOf(command);
+  const { checkpoint = false, events = false, pass = [] } = second;
   const places: Record<string, string | null> = {};
   const ends: Record<string, string> = {};
   for (const [port, place] of Object.entries(inputs)) {
@@ -47,7 +48,7 @@ export function invocationOf(
   ]);
   return {
     ...{ argv, env, inputs: places, ends, outputs: Object.fromEntries(files), lists },
-    ...{ checkpoint, events, pass, isSecondForm: isSecondForm(command) },
+    ...{ checkpoint, events, pass, isSecondForm: isSecondForm(second) },
   };
 }
 

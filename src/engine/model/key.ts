@@ -54,12 +54,6 @@ export type CommandParts = {
   readonly outputs: Named<string>;
   /** Inputs whose paths are listed in a file. Absent, not empty, when there is none. */
   readonly lists?: readonly string[];
-  /** Of `command/2`: it keeps checkpoints. Absent where it does not. */
-  readonly checkpoint?: true;
-  /** Of `command/2`: it reports events. Absent where it does not. */
-  readonly events?: true;
-  /** Of `command/2`: variables that are passed on, by name. Absent, not empty, when there is none. */
-  readonly pass?: readonly string[];
 };
 
 /** What a key is made of, kept part by part so that `why` can say which part changed. */

@@ -13,12 +13,24 @@ import type { DeclaredInput, StageModule } from '../worker/declaration.ts';
 const CODE = digestOf(canonicalJson(['command/1']));
 const CODE_2 = digestOf(canonicalJson(['command/2']));
 
+/**
+ * What commands of the form `command/2` have in their keys beside `CommandParts`. It is not declared with them, since
+ * key.ts is part of every bundle, and its letters decide the names that a minifier gives.
+ */
+export interface SecondForm {
+  /** It keeps checkpoints. Absent where it does not. */
+  readonly checkpoint?: true;
+  /** It reports events. Absent where it does not. */
+  readonly events?: true;
+  /** Variables that are passed on, by name. Absent, not empty, when there is none. */
+  readonly pass?: readonly string[];
+}
+
+/** What a command has of the second form: nothing, for one of the first. */
+export const secondFormOf = (command: CommandParts): SecondForm => command as SecondForm;
+
 /** Whether a command sees more than those of the first form do. */
-export const isSecondForm = ({
-  checkpoint,
-  events,
-  pass,
-}: Pick<CommandParts, 'checkpoint' | 'events' | 'pass'>): boolean =>
+export const isSecondForm = ({ checkpoint, events, pass }: SecondForm): boolean =>
   checkpoint === true || events === true || (pass?.length ?? 0) > 0;
 
 /** The codec of an output file. */

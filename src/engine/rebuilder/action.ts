@@ -16,6 +16,7 @@ import {
 } from '../model/key.ts';
 import { keyOfShared } from '../model/key-text.ts';
 import type { ActionRecord } from '../model/record.ts';
+import type { SecondForm } from '../planning/command-module.ts';
 import type { Binding, Invocation, Plan, Task } from '../planning/plan.ts';
 import type { ActionCache, Store } from '../store/store.ts';
 import type { StageModule } from '../worker/declaration.ts';
@@ -78,7 +79,7 @@ function toolsOf({ tools, command }: Task): { readonly tools?: Named<string> } {
   return Object.keys(fingerprints).length > 0 ? { tools: fingerprints } : {};
 }
 
-function commandParts(invocation: Invocation): CommandParts {
+function commandParts(invocation: Invocation): CommandParts & SecondForm {
   const { argv, env, inputs, ends, outputs, lists, checkpoint, events, pass } = invocation;
   const places = Object.entries(inputs).map(([port, place]) => [
     port,
