@@ -9,8 +9,6 @@ import type { Digest } from '../model/key.ts';
 /** What was bundled before. Paths are relative to the folder of the project. */
 export interface BundleRecord {
   readonly digest: Digest;
-  /** Of the bundle's file, which is verified before it runs. */
-  readonly file: Digest;
   /** Of the options with which it was bundled, and of esbuild. */
   readonly options: Digest;
   /** Milliseconds since 1970 when bundling began: a file that was touched since may not be what was bundled. */

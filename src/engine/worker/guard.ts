@@ -271,10 +271,9 @@ let isHooked = false;
  * Guards what a bundle imports while it runs, before it is imported. A thread for hooks takes longer to start than most
  * bundles take to load, so only a bundle that imports anything gets one.
  */
-export function guardImports(bundle: string): void {
+export function guardImports(text: string): void {
   const { registerHooks } = loader;
-  if (isHooked || registerHooks || !/\bimport\b[^;]{0,40}\(/.test(readFileSync(bundle, 'utf8')))
-    return;
+  if (isHooked || registerHooks || !/\bimport\b[^;]{0,40}\(/.test(text)) return;
   isHooked = true;
   // A sandbox allows no thread for hooks, and no file beside the bundle to be imported.
   if (process.permission?.has('worker') === false) return;
