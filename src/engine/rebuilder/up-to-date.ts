@@ -18,6 +18,8 @@ export interface Request {
   /** Folder of the store, absolute. */
   readonly cache: string;
   readonly presets: readonly string[];
+  /** Files that are laid over the params, absolute. */
+  readonly paramsFiles: readonly string[];
   readonly sets: readonly string[];
   readonly targets: readonly string[];
   /** For a command that only inspects: its words, and all else around it that decides what it prints. */
@@ -61,7 +63,7 @@ export interface Dependencies {
 }
 
 /** The form of a memo: one of another form is as good as none. */
-const FORM = 'memo/4';
+const FORM = 'memo/5';
 /** Artifacts that are too fresh for stamps are known by their bytes, up to so many of them. */
 const FRESH_BYTES_MAX = 4_000_000;
 /** One memo for each way to ask; the oldest go. */

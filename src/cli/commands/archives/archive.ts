@@ -212,7 +212,7 @@ async function besideOf(session: Session, plan: Plan, options: ArchiveOptions): 
   const modules = [...pipeline.stages.values()].map(({ name, run }) => [name, run] as const);
   return {
     pipeline: text,
-    invocation: { presets: options.preset, sets: options.set, targets: options.target },
+    invocation: { presets: options.preset, sets: pipeline.overrides, targets: options.target },
     modules: Object.fromEntries(modules.filter(([name]) => plan.stages.has(name))),
     bundles: new Map(
       [...plan.stages.values()].flatMap(({ code }) => {
