@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { verifiedCode } from '../bundler/bundle-digest.ts';
 import type { Digest } from '../model/key.ts';
 import type { Load, StageDeclaration } from '../stage.ts';
-import { guardImports } from './guard.ts';
+import { guardImports, mayStartThreads } from './guard.ts';
 import type { GivenBundle } from './protocol.ts';
 
 /** What evaluates a module from memory. Node's types have neither what is private in it, nor what only some versions have. */
@@ -103,7 +103,7 @@ async function compiled(text: string, file: string, own: string): Promise<Export
     if ((error as NodeJS.ErrnoException).code !== 'ERR_REQUIRE_ASYNC_MODULE') throw error;
   }
   // It awaits at its top level, and is compiled by now: an import of the same name evaluates what was compiled.
-  if (process.permission?.has('worker') === false) return import(own);
+  if (!mayStartThreads()) return import(own);
   const data = { own, source: text };
   register.call(nodeModule, `data:text/javascript,${encodeURIComponent(HOOKS)}`, { data });
   return import(own);
