@@ -64,10 +64,6 @@ export async function readContents(
   };
 }
 
-/** The digest of a bundle, as keys have it: as the engine takes it. */
-export const codeDigest = (bundle: Digest): Digest =>
-  digestOf(canonicalJson(['bundle/1', bundle, {}]));
-
 /** The code of commands: they have no bundle. */
 const COMMAND_CODES: ReadonlySet<string> = new Set(
   ['command/1', 'command/2'].map((form) => digestOf(canonicalJson([form]))),

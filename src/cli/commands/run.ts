@@ -149,7 +149,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
 
 /** What executors draw on here. */
 function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMachine {
-  const bundles = new Map([...stages.values()].map(({ code }) => [code.digest, code.file]));
+  const bundles = new Map([...stages.values()].map(({ code }) => [code.digest, code]));
   return {
     root,
     cache,
@@ -160,9 +160,9 @@ function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMac
     blobs: store.blobs,
     worker: workerCommand,
     bundle(code) {
-      const file = bundles.get(code);
-      if (file === undefined) throw new Error(`bug: there is no bundle ${code}`);
-      return file;
+      const bundle = bundles.get(code);
+      if (bundle === undefined) throw new Error(`bug: there is no bundle ${code}`);
+      return bundle;
     },
     projectFile: ({ name }) => resolve(root, name),
   };

@@ -64,5 +64,6 @@ export function commandModule(
     ...(events && { events: true }),
     pass,
   });
-  return { code: { digest: isSecond ? CODE_2 : CODE, file: '' }, declaration };
+  const code = isSecond ? CODE_2 : CODE;
+  return { code: { digest: code, file: '', bytes: new Uint8Array(0) }, declaration };
 }
