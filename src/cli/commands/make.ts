@@ -147,7 +147,7 @@ function keepRecord(
   plan: Plan,
   traces: RunResult['traces'],
 ): void {
-  const { text, sources, environment, readsOutside, root, cache } = session;
+  const { text, sources, paramsFiles, environment, readsOutside, root, cache } = session;
   if (!restsOnFiles(plan) || readsOutside || isNetworkFolder(cache)) return;
   const folder = artifactsFolder(root);
   const artifacts = new Map<string, Digest>();
@@ -169,6 +169,7 @@ function keepRecord(
   recorder.keep({
     text,
     sources,
+    paramsFiles,
     environment,
     tasks: plan.tasks.size,
     artifacts,

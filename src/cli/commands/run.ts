@@ -149,7 +149,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
 
 /** What executors draw on here. */
 function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMachine {
-  const bundles = new Map([...stages.values()].map(({ code }) => [code.digest, code.file]));
+  const bundles = new Map([...stages.values()].map(({ code }) => [code.digest, code]));
   return {
     root,
     cache,
@@ -159,9 +159,9 @@ function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMac
     blobs: store.blobs,
     worker: workerCommand,
     bundle(code) {
-      const file = bundles.get(code);
-      if (file === undefined) throw new Error(`bug: there is no bundle ${code}`);
-      return file;
+      const bundle = bundles.get(code);
+      if (bundle === undefined) throw new Error(`bug: there is no bundle ${code}`);
+      return bundle;
     },
     projectFile: ({ name }) => resolve(root, name),
   };
@@ -207,10 +207,10 @@ function factsOf(
   id: string,
   versions: Named<string>,
   targets: readonly string[],
-  { preset, set, file, name }: RunOptions,
+  { preset, params: paramsFiles, set, file, name }: RunOptions,
 ): Omit<RunStart, 'started'> {
   const { pipeline, root } = session;
-  const command = process.argv.slice(2).join(' ');
+  const command = withoutPasswords(process.argv.slice(2).join(' '));
   const params = pipeline.params.value as Named<Json>;
   const { pid } = process;
   const life = instanceOf(pid);
@@ -219,8 +219,13 @@ function factsOf(
   const axes = [...pipeline.stages].map(([stage, config]) => [stage, [...config.axes.keys()]]);
   const made = { axes: Object.fromEntries(axes), sources: sourceDigests(root, file, session) };
   const called = name === undefined ? {} : { name };
-  return { id, host, ...asked, versions, process: self, ...made, ...called };
+  const laid = paramsFiles.length === 0 ? {} : { paramsFiles };
+  return { id, host, ...asked, ...laid, versions, process: self, ...made, ...called };
 }
+
+/** A mirror may have a password in its URL: no record has it. */
+const withoutPasswords = (command: string): string =>
+  command.replace(/(https?:\/\/)[^\s/@]+@/g, '$1***@');
 
 /** Keeps the store within its limit. */
 export async function keepWithin(session: Session, json: boolean): Promise<void> {

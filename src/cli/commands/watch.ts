@@ -1,13 +1,14 @@
 // watch.ts — pipeline watch: makes again whatever a change asks for
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readPipeline } from '../../engine/config/config.ts';
 import { decodeSource } from '../../engine/config/source-text.ts';
 import type { Event } from '../../engine/model/event.ts';
 import { canonicalJson, type Digest, type Key } from '../../engine/model/key.ts';
 import type { Loaded } from '../../engine/planning/load.ts';
+import { readParamsFiles } from '../../engine/planning/params-files.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import {
   type Change,
@@ -96,7 +97,9 @@ class Watch {
     const places = placesOf(options);
     this.targets = targets;
     this.options = options;
-    this.place = { ...places, file: options.file, artifacts: artifactsFolder(places.root) };
+    const paramsFiles = options.params.map((path) => resolve(path));
+    const artifacts = artifactsFolder(places.root);
+    this.place = { ...places, file: options.file, paramsFiles, artifacts };
   }
 
   async all(): Promise<number> {
@@ -184,7 +187,7 @@ class Watch {
 
   /** Shows what is wrong with the pipeline. What runs goes on: nothing says yet that it is not wanted. */
   private async tellBroken({ diagnostics }: UsageError): Promise<void> {
-    const { file, preset: presets, set: sets, json = false } = this.options;
+    const { file, preset: presets, params, set: sets, json = false } = this.options;
     this.print = undefined;
     this.told = false;
     if (this.active.size > 0 && !json) {
@@ -194,7 +197,11 @@ class Watch {
     } else reportDiagnostics(diagnostics, json);
     const bytes = await readFile(join(this.place.root, file)).catch(() => Buffer.of());
     const text = decodeSource(bytes, file);
-    const read = text.ok ? readPipeline({ text: text.value, file, presets, sets }) : text;
+    const given = readParamsFiles(params);
+    const paramsFiles = given.ok ? given.value.files : [];
+    const read = text.ok
+      ? readPipeline({ text: text.value, file, presets, paramsFiles, sets })
+      : text;
     const pipeline = read.ok ? read.value : undefined;
     await this.look(await watchlistOfBroken(this.place, pipeline, diagnostics, this.list));
   }

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { Sources } from '../../engine/bundler/code.ts';
 import type { EnvironmentMark } from '../../engine/files/environment-mark.ts';
+import type { Stamp } from '../../engine/files/stamp.ts';
 import type { Digest, Named } from '../../engine/model/key.ts';
 import {
   lookUpPrinted,
@@ -12,7 +13,7 @@ import {
   stateFor,
 } from '../../engine/rebuilder/up-to-date.ts';
 import { colorsFor } from '../terminal/format.ts';
-import { cacheFolder, isOff, program } from './up-to-date-shortcut.ts';
+import { cacheFolder, isOff, program, withFiles } from './up-to-date-shortcut.ts';
 
 /** Whether words are of a command that only inspects and may be repeated. */
 export function isInspection(words: readonly string[]): boolean {
@@ -46,8 +47,11 @@ function requestOf(words: readonly string[], environment: NodeJS.ProcessEnv): Re
     variables: ownVariables(environment),
   };
   const cache = cacheFolder(root, optionIn(words, '--cache'));
-  return { root, file, cache, presets: [], sets: [], targets: [], inspection };
+  return { root, file, cache, ...NOTHING_ASKED, inspection };
 }
+
+/** Its words say it all. */
+const NOTHING_ASKED = { presets: [], paramsFiles: [], sets: [], targets: [] };
 
 /** Variables that this program reads itself. */
 function ownVariables(environment: NodeJS.ProcessEnv): Named<string | undefined> {
@@ -75,6 +79,8 @@ export interface InspectedFacts {
   readonly cache: string;
   readonly text: Digest;
   readonly sources: Sources;
+  /** What other files looked like that decide what is printed, by absolute path. */
+  readonly paramsFiles: ReadonlyMap<string, Stamp | null>;
   readonly environment: readonly EnvironmentMark[];
 }
 
@@ -102,10 +108,11 @@ export function recordInspection(words: readonly string[]): InspectionRecorder |
       if (last?.[0] === stream) last[1] += text;
       else printed.push([stream, text]);
     },
-    keep({ root, file, cache, text, sources, environment }) {
+    keep({ root, file, cache, text, environment, ...facts }) {
       const isRight = root === request.root && file === request.file && cache === request.cache;
       if (!isRight || length > PRINTED_LENGTH_MAX) return;
       const kept: Printed = printed;
+      const sources = withFiles(facts.sources, facts.paramsFiles);
       recordPrinted(
         request,
         { since, program: program(), text, store, sources, environment },

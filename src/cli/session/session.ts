@@ -36,6 +36,8 @@ export interface CommonOptions {
   readonly file: string;
   readonly cache?: string;
   readonly preset: readonly string[];
+  /** Files that are laid over the params. */
+  readonly params: readonly string[];
   readonly set: readonly string[];
   readonly json?: boolean;
 }
@@ -205,7 +207,7 @@ export type Purpose = 'make' | 'look';
 
 /** Loads the pipeline. @throws UsageError */
 export async function loadFor(options: CommonOptions, purpose: Purpose = 'make'): Promise<Loaded> {
-  const { file, preset: presets, set: sets } = options;
+  const { file, preset: presets, params: paramsFiles, set: sets } = options;
   const limits = { limit_ms: loadLimit_ms(), parallel: availableParallelism(), program: PROGRAM };
   const looking = purpose === 'look';
   const around = { worker: askedCommand, environment: process.env, looking, newFolder };
@@ -215,6 +217,7 @@ export async function loadFor(options: CommonOptions, purpose: Purpose = 'make')
     ...places,
     ...limits,
     presets,
+    paramsFiles,
     sets,
     clock: Date.now,
   }).finally(done);

@@ -75,6 +75,12 @@ export const COMMON: readonly OptionDeclaration[] = [
     whenUpToDate: 'read',
   },
   {
+    flags: '--params <file>',
+    about: 'lay a YAML or JSON file over the params, after presets and before --set (repeatable)',
+    repeatable: true,
+    whenUpToDate: 'read',
+  },
+  {
     flags: '--set <path=value>',
     about: 'set one param, such as training.epochs=3 (repeatable)',
     repeatable: true,

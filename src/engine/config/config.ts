@@ -21,6 +21,8 @@ import { parseYaml } from './yaml.ts';
 /** Everything that pipeline.yaml says, with presets and overrides laid over it. */
 export interface Pipeline {
   readonly params: Located;
+  /** What was laid over the params beyond presets, as values of `--set`: files of `--params` are told so, too. */
+  readonly overrides: readonly string[];
   readonly stages: ReadonlyMap<string, StageConfig>;
   readonly mirrors: readonly string[];
   /** How much there is of each named resource. */
@@ -77,7 +79,7 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
   if (!root.ok) return root;
   const fields = reader.map(root.value, 'a pipeline', PIPELINE_KEYS);
   if (fields === undefined) return failure(...reader.problems);
-  const params = readParams(reader, fields, source);
+  const { params, overrides } = readParams(reader, fields, source);
   const stages = fields.get('stages');
   if (stages === undefined) {
     reader.report(
@@ -101,6 +103,7 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
   return success({
     pipeline: {
       params,
+      overrides,
       stages: read,
       mirrors,
       resources,
