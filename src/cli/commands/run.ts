@@ -186,7 +186,7 @@ export async function tellEnd(
 
 /** What executors draw on here. */
 function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMachine {
-  const bundles = new Map([...stages.values()].map(({ code }) => [code.digest, code.file]));
+  const bundles = new Map([...stages.values()].map(({ code }) => [code.digest, code]));
   return {
     root,
     cache,
@@ -196,9 +196,9 @@ function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMac
     blobs: store.blobs,
     worker: workerCommand,
     bundle(code) {
-      const file = bundles.get(code);
-      if (file === undefined) throw new Error(`bug: there is no bundle ${code}`);
-      return file;
+      const bundle = bundles.get(code);
+      if (bundle === undefined) throw new Error(`bug: there is no bundle ${code}`);
+      return bundle;
     },
     projectFile: ({ name }) => resolve(root, name),
   };

@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join, resolve } from 'node:path';
 import type { Sources } from '../bundler/code.ts';
 import { type EnvironmentMark, marksHold } from '../files/environment-mark.ts';
+import { sealHolds, sealOf } from '../files/hint.ts';
 import { Folders } from '../files/lookups.ts';
 import { folderStamp, isStable, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 import { canonicalJson, type Digest, digestOf, type Named } from '../model/key.ts';
@@ -116,8 +117,8 @@ function entryFor(
   environment: NodeJS.ProcessEnv,
 ): { readonly output: unknown; readonly rest: Buffer } | undefined {
   try {
-    const [digest, body] = headAndRest(readFileSync(entryFile(request)));
-    if (digestOf(body) !== digest.toString()) return undefined;
+    const [seal, body] = headAndRest(readFileSync(entryFile(request)));
+    if (!sealHolds(seal.toString(), sealName(request), body)) return undefined;
     const [head, rest] = headAndRest(body);
     const entry = JSON.parse(head.toString()) as Entry;
     return holds(entry, request, program) && marksHold(entry.environment, environment)
@@ -158,8 +159,10 @@ export const stateFor = ({ cache, inspection }: Request): string | null =>
 
 const entriesFolder = (cache: string): string => join(cache, 'memos');
 
-const entryFile = (request: Request): string =>
-  join(entriesFolder(request.cache), digestOf(canonicalJson(request)));
+const nameOf = (request: Request): Digest => digestOf(canonicalJson(request));
+const entryFile = (request: Request): string => join(entriesFolder(request.cache), nameOf(request));
+/** It is printed as it stands: nobody else may have written it. */
+const sealName = (request: Request): string => `memo ${nameOf(request)}`;
 
 // ---- recording ----
 
@@ -209,7 +212,7 @@ function keep(request: Request, dependencies: Dependencies, output: unknown, res
   const facts = { program, text, store, stamps, folders, fresh, environment };
   const head = JSON.stringify({ form: FORM, request, ...facts, output } satisfies Entry);
   const body = `${head}\n${rest}`;
-  write(request, `${digestOf(body)}\n${body}`);
+  write(request, `${sealOf(sealName(request), body)}\n${body}`);
 }
 
 /** A memo that cannot be written costs the next make time, and nothing else. */
