@@ -50,6 +50,7 @@ const { metafile } = await build({
   entryPoints: {
     worker: 'src/cli/processes/worker.ts',
     'control-thread': 'src/cli/processes/control-thread.ts',
+    'finish-hook': 'src/cli/processes/finish-hook.ts',
   },
   outdir: 'dist',
   bundle: true,
