@@ -183,7 +183,7 @@ async function run(
 ): Promise<WorkerMessage> {
   const request = { ...assigned, params: canonical(assigned.params) };
   Atomics.store(flags, CONTROL_FLAGS.checkpointDue, 0);
-  // Taken in whatever becomes of this request: its bytes come once.
+  // First: it is given once, even if the action then cannot go on.
   bundleText(request.bundle);
   const given = await contentsOf(request, blobs);
   if ('lost' in given) return { say: 'lost', digests: given.lost };
