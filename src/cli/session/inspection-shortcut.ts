@@ -12,6 +12,7 @@ import {
   recordPrinted,
   stateFor,
 } from '../../engine/rebuilder/up-to-date.ts';
+import { settingsStamps } from '../settings/settings-places.ts';
 import { colorsFor } from '../terminal/format.ts';
 import { cacheFolder, isOff, program, withFiles } from './up-to-date-shortcut.ts';
 
@@ -47,7 +48,8 @@ function requestOf(words: readonly string[], environment: NodeJS.ProcessEnv): Re
     variables: ownVariables(environment),
   };
   const cache = cacheFolder(root, optionIn(words, '--cache'));
-  return { root, file, cache, ...NOTHING_ASKED, inspection };
+  const settings = [...settingsStamps(environment).keys()];
+  return { root, file, cache, ...NOTHING_ASKED, settings, inspection };
 }
 
 /** Its words say it all. */
@@ -98,6 +100,7 @@ export function recordInspection(words: readonly string[]): InspectionRecorder |
   const request = requestOf(words, process.env);
   const store = stateFor(request);
   if (store === null) return undefined;
+  const settings = settingsStamps(process.env);
   const printed: [stream: 'stdout' | 'stderr', text: string][] = [];
   let length = 0;
   return {
@@ -112,7 +115,7 @@ export function recordInspection(words: readonly string[]): InspectionRecorder |
       const isRight = root === request.root && file === request.file && cache === request.cache;
       if (!isRight || length > PRINTED_LENGTH_MAX) return;
       const kept: Printed = printed;
-      const sources = withFiles(facts.sources, facts.paramsFiles);
+      const sources = withFiles(facts.sources, facts.paramsFiles, settings);
       recordPrinted(
         request,
         { since, program: program(), text, store, sources, environment },

@@ -8,6 +8,7 @@ import type { Event, Tally } from '../../engine/model/event.ts';
 import type { Digest } from '../../engine/model/key.ts';
 import { lookUp, type Output, type Request, record } from '../../engine/rebuilder/up-to-date.ts';
 import { storeState } from '../../engine/store/store-state.ts';
+import { settingsStamps } from '../settings/settings-places.ts';
 import {
   attributeOf,
   type CommandDeclaration,
@@ -46,7 +47,8 @@ function requestOf(asked: Asked, targets: readonly string[]): Request {
   const { file, preset: presets, set: sets } = asked;
   const paramsFiles = asked.params.map((path) => resolve(path));
   const cache = cacheFolder(root, asked.cache);
-  return { root, file, cache, presets, paramsFiles, sets, targets };
+  const settings = [...settingsStamps(process.env).keys()];
+  return { root, file, cache, presets, paramsFiles, sets, targets, settings };
 }
 
 // ---- before anything is loaded ----
@@ -188,16 +190,20 @@ const isIdleEvent = (event: Event): boolean =>
   (event.event === 'infeasible' && event.known);
 
 /** Sources, and other files that decide as much. */
-export const withFiles = (sources: Sources, files: ReadonlyMap<string, Stamp | null>): Sources => ({
-  ...sources,
-  files: new Map([...sources.files, ...files]),
-});
+export const withFiles = (
+  sources: Sources,
+  ...others: readonly ReadonlyMap<string, Stamp | null>[]
+): Sources => {
+  const files = others.flatMap((some) => [...some]);
+  return { ...sources, files: new Map([...sources.files, ...files]) };
+};
 
 /** To be called before the store is opened and the plan is made. */
 export function recordMake(asked: Asked, targets: readonly string[]): Recorder {
   const since = Date.now();
   const request = requestOf(asked, targets);
   const store = isOff() ? null : storeState(request.cache);
+  const settings = settingsStamps(process.env);
   const heard: Event[] = [];
   let idle = store !== null;
   return {
@@ -218,7 +224,7 @@ export function recordMake(asked: Asked, targets: readonly string[]): Recorder {
         finished,
         events: others.map((event) => `${JSON.stringify(event)}\n`).join(''),
       };
-      const sources = withFiles(facts.sources, facts.paramsFiles);
+      const sources = withFiles(facts.sources, facts.paramsFiles, settings);
       const known = { text, store, sources, environment, artifacts, companions };
       const dependencies = { since, program: program(), ...known };
       record(request, dependencies, output);

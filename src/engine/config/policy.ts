@@ -158,7 +158,7 @@ function readCauses(
   return causes;
 }
 
-/** Reads a time. @returns milliseconds; null after saying what is wrong */
+/** A time in milliseconds; null, after saying why, for what is none. */
 export function readDuration(
   reader: DiagnosticCollector,
   located: Located,

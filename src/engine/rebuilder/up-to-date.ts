@@ -22,6 +22,8 @@ export interface Request {
   readonly paramsFiles: readonly string[];
   readonly sets: readonly string[];
   readonly targets: readonly string[];
+  /** Files of settings, absolute; they need not be there. */
+  readonly settings: readonly string[];
   /** For a command that only inspects: its words, and all else around it that decides what it prints. */
   readonly inspection?: Named<unknown>;
 }
