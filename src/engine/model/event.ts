@@ -139,6 +139,13 @@ export type Event =
       readonly of: number;
       readonly note: string;
     }
+  /** A program that runs reports numbers of a step: of a batch, an epoch. */
+  | {
+      readonly event: 'metrics';
+      readonly task: TaskId;
+      readonly step: number;
+      readonly values: Named<number>;
+    }
   /** A line that a stage said. */
   | { readonly event: 'log'; readonly task: TaskId; readonly line: string }
   /** A task's outputs are in the store, durably. */
@@ -150,13 +157,6 @@ export type Event =
       readonly outputs: Named<{ readonly digest: Digest; readonly bytes: number }>;
       /** True when every output equals the one before: nothing below needs to run for its sake. */
       readonly unchanged: boolean;
-    }
-  /** A program that runs reports numbers of a step: of a batch, an epoch. */
-  | {
-      readonly event: 'metrics';
-      readonly task: TaskId;
-      readonly step: number;
-      readonly values: Named<number>;
     }
   /** A task ended with an error. */
   | {
