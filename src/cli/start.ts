@@ -3,6 +3,7 @@
 // It is built as one CommonJS file, which Node starts sooner than modules.
 import nodeModule from 'node:module';
 import make from 'pipeline:declaration/make';
+import { inspections } from 'pipeline:inspections';
 import { repeatInspection } from './session/inspection-shortcut.ts';
 import { sayNothingToDo } from './session/up-to-date-shortcut.ts';
 import { mayBeAltered } from './terminal/arguments.ts';
@@ -15,7 +16,7 @@ const words = process.argv.slice(2);
 const isRepeated =
   process.env.PIPELINE_LOG !== 'debug' &&
   !mayBeAltered(words) &&
-  (sayNothingToDo(words, make) || repeatInspection(words));
+  (sayNothingToDo(words, make) || repeatInspection(words, inspections));
 if (!isRepeated) {
   // From Node 22 on, compiled code is kept: every other command starts sooner.
   (nodeModule as { enableCompileCache?: () => unknown }).enableCompileCache?.();

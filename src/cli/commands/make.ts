@@ -41,7 +41,11 @@ export const command: CommandDeclaration = {
   arguments: [{ name: '[targets...]' }],
   options: [
     JOBS,
-    { flags: '-n, --dry-run', about: 'print what would run and why, and run nothing' },
+    {
+      flags: '-n, --dry-run',
+      about: 'print what would run and why, and run nothing',
+      changes: 'no',
+    },
     ...RUNNING,
     {
       flags: '--force [task]',
@@ -53,6 +57,7 @@ export const command: CommandDeclaration = {
     {
       flags: '--verify',
       about: 'read and verify the whole store first; what is damaged is made again',
+      changes: 'yes',
     },
     ...COMMON,
   ],

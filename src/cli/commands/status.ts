@@ -19,6 +19,7 @@ export const command: CommandDeclaration = {
   about: 'what is made, and what a make would run',
   arguments: [{ name: '[targets...]' }],
   options: COMMON,
+  inspects: true,
   examples: ['status', 'status rigl --json'],
 };
 export { status as run };

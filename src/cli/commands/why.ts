@@ -30,6 +30,7 @@ export const command: CommandDeclaration = {
   about: 'why a task would run, or who made it, when and at what cost',
   arguments: [{ name: '<task>' }],
   options: COMMON,
+  inspects: true,
   examples: ['why report', 'why rigl/synth-digits/128-64/0.9/erk/uniform/0'],
 };
 export { why as run };

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, type Stats, statSync } from 'node:fs';
 import { availableParallelism, cpus, hostname, release, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inspections } from 'pipeline:inspections';
 import type { Diagnostic } from '../../engine/model/event.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Identity } from '../../engine/model/process-identity.ts';
@@ -88,7 +89,7 @@ export async function inspect(
   show: (session: Session) => Promise<void>,
   open: () => Promise<Session> = () => openToLook(options),
 ): Promise<number> {
-  recorder = recordInspection(process.argv.slice(2));
+  recorder = recordInspection(process.argv.slice(2), inspections);
   const session = await open();
   try {
     await show(session);

@@ -8,15 +8,9 @@ import type { Event, Tally } from '../../engine/model/event.ts';
 import type { Digest } from '../../engine/model/key.ts';
 import { lookUp, type Output, type Request, record } from '../../engine/rebuilder/up-to-date.ts';
 import { storeState } from '../../engine/store/store-state.ts';
-import {
-  attributeOf,
-  type CommandDeclaration,
-  namesOf,
-  type OptionDeclaration,
-  readValue,
-  takesValue,
-} from '../terminal/declaration.ts';
+import type { CommandDeclaration } from '../terminal/declaration.ts';
 import { type Colors, colorsFor, count, duration, shownPath } from '../terminal/format.ts';
+import { readWords } from '../terminal/words.ts';
 
 /** What of a command line decides whether there is something to do. */
 export interface Asked {
@@ -54,35 +48,15 @@ interface PlainMake extends Asked {
   readonly quiet: boolean;
 }
 
-/**
- * A plain `make`, read from its words by what the command declares; undefined for every command line that is not certainly
- * one: an option that the shortcut does not know, an option joined to its value, a value that is wrong.
- */
+/** A plain `make`: one whose options all may be read or ignored where there is nothing to do. */
 export function readMake(
   words: readonly string[],
-  { name, options }: CommandDeclaration,
+  declaration: CommandDeclaration,
 ): PlainMake | undefined {
-  if (words[0] !== name) return undefined;
-  const targets: string[] = [];
-  const values = new Map<string, string | true | string[]>();
-  for (const option of options) {
-    if (typeof option.default === 'string') values.set(attributeOf(option), option.default);
-    if (option.repeatable) values.set(attributeOf(option), []);
-  }
-  const rest = words.slice(1);
-  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    if (!word.startsWith('-')) {
-      targets.push(word);
-      continue;
-    }
-    const option = options.find((one) => namesOf(one).includes(word as string));
-    if (option?.whenUpToDate === undefined) return undefined;
-    const value = takesValue(option) ? rest.shift() : true;
-    if (value === undefined || (value !== true && !isPlain(option, value))) return undefined;
-    const list = values.get(attributeOf(option));
-    if (Array.isArray(list) && value !== true) list.push(value);
-    else values.set(attributeOf(option), value);
-  }
+  const read = readWords(words, declaration);
+  if (read?.given.every(({ whenUpToDate }) => whenUpToDate !== undefined) !== true)
+    return undefined;
+  const { targets, values } = read;
   const {
     directory,
     file,
@@ -95,16 +69,6 @@ export function readMake(
   const made = { directory, file, preset, set, targets, json, quiet, ...(cache && { cache }) };
   // The declaration of make has these options, of these kinds.
   return made as PlainMake;
-}
-
-function isPlain(option: OptionDeclaration, value: string): boolean {
-  if (value.startsWith('-')) return false;
-  try {
-    readValue(option, value);
-    return option.choices?.includes(value) ?? true;
-  } catch {
-    return false;
-  }
 }
 
 /** Says that there is nothing to do, if the up-to-date cache proves it. */
