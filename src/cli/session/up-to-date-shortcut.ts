@@ -79,8 +79,8 @@ export function sayNothingToDo(words: readonly string[], make: CommandDeclaratio
   if (wish === undefined || output === undefined) return false;
   const seconds = (performance.now() - start) / 1000;
   if (wish.json) {
-    const finished = JSON.stringify({ ...output.finished, seconds });
-    process.stdout.write(`${output.events}${finished}\n`);
+    const finished = `${JSON.stringify({ ...output.finished, seconds })}\n`;
+    process.stdout.write(Buffer.concat([output.events, Buffer.from(finished)]));
     return true;
   }
   const colors = colorsFor(process.stderr, process.env);
