@@ -6,7 +6,6 @@ import type { Diagnostic, Event } from '../../engine/model/event.ts';
 import type { Digest, TaskId } from '../../engine/model/key.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { estimate } from '../../engine/rebuilder/estimate.ts';
-import { forecast } from '../../engine/rebuilder/forecast.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
@@ -122,12 +121,12 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
 const dryRun = (targets: readonly string[], options: MakeOptions): Promise<number> =>
   inspect(
     options,
-    async ({ pipeline, store, ...session }) => {
+    async ({ pipeline, store, foresee, ...session }) => {
       const plan = planFor(session.plan, targets);
       if (options.verify) await verifyStore(store);
       const forced = forcedIn(plan, targets, options);
       tellWarnings(pipeline.warnings, options.json ? planned(plan, targets) : undefined);
-      const forecasts = await forecast(plan, store, forced);
+      const forecasts = await foresee(plan, forced);
       const slots = options.jobs ?? availableParallelism();
       const { resources, stages } = pipeline;
       const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));

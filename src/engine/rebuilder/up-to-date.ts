@@ -1,8 +1,8 @@
 // up-to-date.ts — the up-to-date cache: what a command printed that changed nothing, and what that depends on
-import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Sources } from '../bundler/code.ts';
+import { readChecked, writeChecked } from '../files/checked-file.ts';
 import { type EnvironmentMark, marksHold } from '../files/environment-mark.ts';
 import { Folders } from '../files/lookups.ts';
 import { folderStamp, isStable, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
@@ -121,9 +121,7 @@ function entryFor(
   environment: NodeJS.ProcessEnv,
 ): { readonly output: unknown; readonly rest: Buffer } | undefined {
   try {
-    const [digest, body] = headAndRest(readFileSync(entryFile(request)));
-    if (digestOf(body) !== digest.toString()) return undefined;
-    const [head, rest] = headAndRest(body);
+    const [head, rest] = headAndRest(readChecked(entryFile(request)));
     const entry = JSON.parse(head.toString()) as Entry;
     if (!marksHold(entry.environment, environment)) return undefined;
     const now = Date.now();
@@ -261,31 +259,9 @@ function digestsOf(files: ReadonlyMap<string, Stamp | null>): Record<string, Dig
   return digests;
 }
 
-function writeEntry(request: Request, entry: Entry, rest: Buffer): void {
-  const body = Buffer.concat([Buffer.from(`${JSON.stringify(entry)}\n`), rest]);
-  write(request, Buffer.concat([Buffer.from(`${digestOf(body)}\n`), body]));
-}
-
-/** A memo that cannot be written costs the next make time, and nothing else. */
-function write(request: Request, bytes: Buffer): void {
-  const folder = entriesFolder(request.cache);
-  const draft = join(folder, `${randomUUID()}.tmp`);
-  try {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(draft, bytes);
-    renameSync(draft, entryFile(request));
-    dropOldest(folder);
-  } catch {
-    rmSync(draft, { force: true });
-  }
-}
-
-function dropOldest(folder: string): void {
-  const names = readdirSync(folder);
-  if (names.length <= ENTRIES_MAX) return;
-  const age = (name: string): number => stampOf(join(folder, name))?.mtimeMs ?? 0;
-  const oldest = names.map((name) => [age(name), name] as const).sort(([a], [b]) => a - b);
-  for (const [, name] of oldest.slice(0, names.length - ENTRIES_MAX)) {
-    rmSync(join(folder, name), { force: true });
-  }
-}
+const writeEntry = (request: Request, entry: Entry, rest: Buffer): void =>
+  writeChecked(
+    entryFile(request),
+    Buffer.concat([Buffer.from(`${JSON.stringify(entry)}\n`), rest]),
+    ENTRIES_MAX,
+  );
