@@ -44,6 +44,7 @@ const { metafile } = await build({
     main: 'src/cli/main.ts',
     worker: 'src/cli/processes/worker.ts',
     'control-thread': 'src/cli/processes/control-thread.ts',
+    'finish-hook': 'src/cli/processes/finish-hook.ts',
   },
   outdir: 'dist',
   bundle: true,

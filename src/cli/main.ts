@@ -4,6 +4,7 @@ import { isSystemError, systemHint, systemSentence } from '../engine/files/syste
 import { debugTo } from '../engine/model/debug-log.ts';
 import { StoreError } from '../engine/store/store.ts';
 import { program } from './program.ts';
+import { ownSettings } from './session/own-settings.ts';
 import {
   EXIT,
   reportDiagnostics,
@@ -45,7 +46,11 @@ async function main(argv: readonly string[]): Promise<number> {
     const root = program(argv, (code) => {
       ended.code = code;
     });
-    root.hook('preAction', (_, command) => refuseEmpty(command));
+    root.hook('preAction', (_, command) => {
+      refuseEmpty(command);
+      // What is wrong with a file of settings is told by every command but the one that shells ask.
+      if (command.name() !== 'complete') ownSettings();
+    });
     await root.parseAsync([...argv]);
     return ended.code;
   } catch (error) {

@@ -2,14 +2,29 @@
 // start.ts — where the command begins: nothing is loaded to say that there is nothing to do
 // It is built as one CommonJS file, which Node starts sooner than modules.
 import nodeModule from 'node:module';
+import { join } from 'node:path';
 import make from 'pipeline:declaration/make';
 import { inspections } from 'pipeline:inspections';
+import { madeOwnFolder } from '../engine/files/own-folder.ts';
 import { repeatInspection } from './session/inspection-shortcut.ts';
 import { sayNothingToDo } from './session/up-to-date-shortcut.ts';
 import { mayBeAltered } from './terminal/arguments.ts';
 import { guardStreams } from './terminal/streams.ts';
 
 guardStreams();
+
+/**
+ * From Node 22 on, compiled code is kept: every other command starts sooner. Not where Node would put it, in a folder for
+ * temporary files that others may have made first: V8 runs what it finds there.
+ */
+function keepCompiledCode(): void {
+  const { enableCompileCache } = nodeModule as {
+    enableCompileCache?: (folder?: string) => unknown;
+  };
+  if (enableCompileCache === undefined) return;
+  const own = process.env.NODE_COMPILE_CACHE ? undefined : madeOwnFolder('cache');
+  if (own !== undefined) enableCompileCache(join(own, 'compiled'));
+}
 
 const words = process.argv.slice(2);
 // Whoever debugs wants to see the engine decide.
@@ -18,8 +33,7 @@ const isRepeated =
   !mayBeAltered(words) &&
   (sayNothingToDo(words, make) || repeatInspection(words, inspections));
 if (!isRepeated) {
-  // From Node 22 on, compiled code is kept: every other command starts sooner.
-  (nodeModule as { enableCompileCache?: () => unknown }).enableCompileCache?.();
+  keepCompiledCode();
   // Node opens its debugger to whoever sends this signal, and code that we run could: with a listener it does not.
   process.on('SIGUSR1', () => undefined);
   void import('./main.ts');

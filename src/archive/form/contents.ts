@@ -64,9 +64,5 @@ export async function readContents(
   };
 }
 
-/** The digest of a bundle, as keys have it: as the engine takes it. */
-export const codeDigest = (bundle: Digest): Digest =>
-  digestOf(canonicalJson(['bundle/1', bundle, {}]));
-
 /** The code of commands: they have no bundle, and are not run again. */
 export const COMMAND_CODE = digestOf(canonicalJson(['command/1']));

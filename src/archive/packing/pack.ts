@@ -33,8 +33,8 @@ export interface Beside {
   };
   /** Path of each stage's module in the project. */
   readonly modules: Named<string>;
-  /** Files of the bundles, by digest of their code. */
-  readonly bundles: ReadonlyMap<string, string>;
+  /** The code of the bundles, by its digest. */
+  readonly bundles: ReadonlyMap<string, Uint8Array>;
   /** LICENSE, CITATION.cff: those that there are. */
   readonly papers: Named<Uint8Array>;
   readonly packages: Named<string>;
@@ -132,20 +132,15 @@ async function addTexts(
   put(PLACES.checker, beside.checker);
   for (const [name, bytes] of Object.entries(beside.papers)) put(name, bytes);
   for (const code of new Set(Object.values(gathered.study.stages))) {
-    const file = beside.bundles.get(code);
+    const bytes = beside.bundles.get(code);
     // Commands have no bundle: what they run is in their keys.
-    if (file) put(`${PLACES.bundles}${code}.mjs`, await bundleText(file));
+    if (bytes) put(`${PLACES.bundles}${code}.mjs`, bytes);
   }
   const facts = { ...beside, digest, checker: digestOf(beside.checker) };
   put('README.md', readmeText(gathered, facts));
 }
 
 const pretty = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
-
-/** A bundle as it was hashed: without the line that leads to its source map. */
-async function bundleText(file: string): Promise<string> {
-  return (await readFile(file, 'utf8')).replace(/\/\/# sourceMappingURL=[^\n]*\n$/, '');
-}
 
 /** On what the tasks were made, and how many on each. */
 function makersOf({ traces }: Gathered): readonly unknown[] {

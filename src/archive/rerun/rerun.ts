@@ -1,11 +1,13 @@
 // rerun.ts — tasks of an archive, run again from its own code, and compared bit by bit
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { verifiedCode } from '../../engine/bundler/bundle-digest.ts';
 import type { ActionSpec, Executor } from '../../engine/executors/executor.ts';
 import type { ActionResult } from '../../engine/model/action-result.ts';
 import type { Digest, Json, Key, Named, TaskId } from '../../engine/model/key.ts';
 import { formatFailure } from '../../engine/process/failure-message.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
+import type { GivenBundle } from '../../engine/worker/protocol.ts';
 import { type Choice, chooseTasks } from '../checking/choice.ts';
 import { type CitedClaims, citedTasks } from '../checking/cited.ts';
 import type { TaskVerdict } from '../checking/verdict.ts';
@@ -98,6 +100,7 @@ class Work {
   private readonly running = new Map<string, Promise<void>>();
   private readonly stop = new AbortController();
   private readonly inputs: RerunInputs;
+  private readonly bundles = new Map<string, Required<GivenBundle>>();
   private programs: Programs | undefined;
   /** Why commands cannot be run here, by key. */
   private readonly unfit = new Map<string, string>();
@@ -141,7 +144,11 @@ class Work {
       const name = `${PAYLOAD}${PLACES.bundles}${code}.mjs`;
       if (!contents.opened.files.has(name)) continue;
       const bytes = await contentOf(contents.opened, name, BUNDLE_BYTES_MAX, () => undefined);
-      await writeFile(join(scratch, 'bundles', `${code}.mjs`), bytes);
+      // Read once more, where the archive is a folder that others may write.
+      if (verifiedCode(bytes, code as Digest) === undefined) continue;
+      const file = join(scratch, 'bundles', `${code}.mjs`);
+      await writeFile(file, bytes);
+      this.bundles.set(code, { digest: code as Digest, file, bytes });
     }
     for (const task of contents.study.tasks) {
       const trace = this.traceOf(task);
@@ -333,7 +340,11 @@ class Work {
       launcher,
       root: packages ?? scratch,
       cwd: join(scratch, 'work'),
-      bundle: (code) => join(scratch, 'bundles', `${code}.mjs`),
+      bundle: async (code) => {
+        const bundle = this.bundles.get(code);
+        if (bundle === undefined) throw new Error('its code is no longer what was verified');
+        return bundle;
+      },
       file: (digest, name) => this.inputs.file(digest, name),
       projectFile: ({ digest }) => this.inputs.bytesOf(digest),
       outputBytesMax: () => expected * OUTPUT_SLACK + OUTPUT_BYTES_MIN,

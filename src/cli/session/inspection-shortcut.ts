@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { Sources } from '../../engine/bundler/code.ts';
 import type { EnvironmentMark } from '../../engine/files/environment-mark.ts';
+import type { Stamp } from '../../engine/files/stamp.ts';
 import type { Digest, Named } from '../../engine/model/key.ts';
 import {
   lookUpPrinted,
@@ -11,10 +12,11 @@ import {
   recordPrinted,
   stateFor,
 } from '../../engine/rebuilder/up-to-date.ts';
+import { settingsStamps } from '../settings/settings-places.ts';
 import type { CommandDeclaration } from '../terminal/declaration.ts';
 import { colorsFor } from '../terminal/format.ts';
 import { readWords, type Words } from '../terminal/words.ts';
-import { cacheFolder, isOff, program } from './up-to-date-shortcut.ts';
+import { cacheFolder, isOff, program, withFiles } from './up-to-date-shortcut.ts';
 
 /**
  * The words of a command that only inspects, read by what it declares; undefined for all others, and for a command line that
@@ -57,8 +59,12 @@ function requestOf(
     variables: ownVariables(environment),
   };
   const cache = cacheFolder(root, textOf('cache'));
-  return { root, file, cache, presets: [], sets: [], targets: [], inspection };
+  const settings = [...settingsStamps(environment).keys()];
+  return { root, file, cache, ...NOTHING_ASKED, settings, inspection };
 }
+
+/** Its words say it all. */
+const NOTHING_ASKED = { presets: [], paramsFiles: [], sets: [], targets: [] };
 
 /** Variables that this program reads itself. */
 function ownVariables(environment: NodeJS.ProcessEnv): Named<string | undefined> {
@@ -90,6 +96,8 @@ export interface InspectedFacts {
   readonly cache: string;
   readonly text: Digest;
   readonly sources: Sources;
+  /** What other files looked like that decide what is printed, by absolute path. */
+  readonly paramsFiles: ReadonlyMap<string, Stamp | null>;
   readonly environment: readonly EnvironmentMark[];
 }
 
@@ -111,6 +119,7 @@ export function recordInspection(
   const request = requestOf(words, read, process.env);
   const store = stateFor(request);
   if (store === null) return undefined;
+  const settings = settingsStamps(process.env);
   const printed: [stream: 'stdout' | 'stderr', text: string][] = [];
   let length = 0;
   return {
@@ -121,10 +130,11 @@ export function recordInspection(
       if (last?.[0] === stream) last[1] += text;
       else printed.push([stream, text]);
     },
-    keep({ root, file, cache, text, sources, environment }) {
+    keep({ root, file, cache, text, environment, ...facts }) {
       const isRight = root === request.root && file === request.file && cache === request.cache;
       if (!isRight || length > PRINTED_LENGTH_MAX) return;
       const kept: Printed = printed;
+      const sources = withFiles(facts.sources, facts.paramsFiles, settings);
       recordPrinted(
         request,
         { since, program: program(), text, store, sources, environment },

@@ -27,10 +27,12 @@ import { contentState } from '../../engine/store/store-state.ts';
 import type { WorkerCommand } from '../../engine/worker/launch.ts';
 import { plainButColored } from '../../plain-text.ts';
 
+import { loadTimeoutSetting } from '../settings/settings.ts';
 import { colorsFor, count, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
 import { type InspectionRecorder, recordInspection } from './inspection-shortcut.ts';
-
+import { demand, ownSettings } from './own-settings.ts';
 import { cacheFolder } from './up-to-date-shortcut.ts';
+import { UsageError } from './usage-error.ts';
 
 /** Digest of what this program was built from: filled in by the build. */
 declare const BUILD: string;
@@ -44,19 +46,10 @@ export interface CommonOptions {
   readonly file: string;
   readonly cache?: string;
   readonly preset: readonly string[];
+  /** Files that are laid over the params. */
+  readonly params: readonly string[];
   readonly set: readonly string[];
   readonly json?: boolean;
-}
-
-/** A command that cannot go on for a reason that its user can mend. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-  readonly diagnostics: readonly Diagnostic[];
-
-  constructor(diagnostics: readonly Diagnostic[]) {
-    super(diagnostics.map(({ message }) => message).join('\n'));
-    this.diagnostics = diagnostics;
-  }
 }
 
 /** A loaded pipeline and its store. */
@@ -79,11 +72,11 @@ export interface Inspection extends Session {
 export function knownBefore(
   options: CommonOptions,
 ): (store: Store) => KnownRecords | Promise<KnownRecords> {
-  const { file, preset: presets, set: sets } = options;
+  const { file, preset: presets, params: paramsFiles, set: sets } = options;
   const { PIPELINE_NO_HINTS: off = '', PIPELINE_LOG: log } = process.env;
   const { cache } = placesOf(options);
   if (off !== '' || log === 'debug') return () => NOTHING_KNOWN;
-  const request = { cache, state: contentState(cache), file, presets, sets };
+  const request = { cache, state: contentState(cache), file, presets, paramsFiles, sets };
   return (store) => knownRecords(request, store);
 }
 
@@ -213,20 +206,6 @@ const PATIENCE_MS = 400;
 /** Tells this build, and the Node under it, from any other. */
 const PROGRAM = `${BUILD} ${process.version} ${process.platform} ${process.arch}`;
 
-/** A stage module may take so long to be loaded, in seconds: a hundred times what the largest ones need. */
-const LOAD_LIMIT_S = 20;
-
-/** How long a stage module may be silent when it is planned. @throws UsageError */
-function loadLimit_ms(): number {
-  const given = process.env[LIMIT_VARIABLE] ?? '';
-  if (given === '') return 1000 * LOAD_LIMIT_S;
-  const seconds = Number(given);
-  if (seconds > 0 && seconds < 1_000_000) return 1000 * seconds;
-  throw new UsageError([
-    { message: `${LIMIT_VARIABLE} must be a number of seconds, such as 60, not \`${given}\`` },
-  ]);
-}
-
 /** A folder of this process alone, which goes when it ends. */
 function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'pipeline-look-'));
@@ -239,8 +218,9 @@ export type Purpose = 'make' | 'look';
 
 /** Loads the pipeline. @throws UsageError */
 export async function loadFor(options: CommonOptions, purpose: Purpose = 'make'): Promise<Loaded> {
-  const { file, preset: presets, set: sets } = options;
-  const limits = { limit_ms: loadLimit_ms(), parallel: availableParallelism(), program: PROGRAM };
+  const { file, preset: presets, params: paramsFiles, set: sets } = options;
+  const { value: limit_ms } = demand(loadTimeoutSetting(LIMIT_VARIABLE, ownSettings()));
+  const limits = { limit_ms, parallel: availableParallelism(), program: PROGRAM };
   const looking = purpose === 'look';
   const around = { worker: askedCommand, environment: process.env, looking, newFolder };
   const places = { ...placesOf(options), file, ...around };
@@ -249,6 +229,7 @@ export async function loadFor(options: CommonOptions, purpose: Purpose = 'make')
     ...places,
     ...limits,
     presets,
+    paramsFiles,
     sets,
     clock: Date.now,
   }).finally(done);
@@ -365,7 +346,9 @@ export function reportDiagnostics(diagnostics: readonly Diagnostic[], json: bool
   if (n > 1) writeStderr(`${count(n, 'error')}${part}; nothing was run`);
 }
 
+export { LIMIT_VARIABLE as LOAD_LIMIT_VARIABLE } from '../../engine/modules/stage-host.ts';
 export { shownPath } from '../terminal/format.ts';
+export { UsageError } from './usage-error.ts';
 
 /** A name for this run that sorts by time: 20260412T101502-3fa9c1. */
 export function newRunId(now: Date): string {

@@ -158,7 +158,12 @@ function readCauses(
   return causes;
 }
 
-function readDuration(reader: DiagnosticCollector, located: Located, what: string): number | null {
+/** A time in milliseconds; null, after saying why, for what is none. */
+export function readDuration(
+  reader: DiagnosticCollector,
+  located: Located,
+  what: string,
+): number | null {
   const { value } = located;
   const match = DURATION_PATTERN.exec(String(value).trim());
   const ms =

@@ -35,5 +35,5 @@ export function commandModule(
     outputs: Object.fromEntries([...outputs].map(([name, { kind }]) => [name, { kind }])),
     hasWork: false,
   };
-  return { code: { digest: CODE, file: '' }, declaration };
+  return { code: { digest: CODE, file: '', bytes: new Uint8Array(0) }, declaration };
 }

@@ -1,14 +1,14 @@
 // known-records.ts — what records of the store gave, kept beside it, so that a look need not read ten thousand of them again
 import { join } from 'node:path';
 import { elementAt, entryOf } from '../../present.ts';
-import { readChecked, writeChecked } from '../files/checked-file.ts';
+import { readSealed, writeSealed } from '../files/sealed-file.ts';
 import { canonicalJson, type Digest, digestOf, type Key } from '../model/key.ts';
 import type { Output, RecordResult } from '../model/record.ts';
 import type { Store } from '../store/store.ts';
 import { contentState } from '../store/store-state.ts';
 
 /**
- * Results of records that the store holds together with all their outputs. They are taken from a file beside the store,
+ * Results of records that the store holds together with all their outputs. They are taken from a sealed file beside the store,
  * which is only a hint: it counts while the store's state is the one that it was written for. In another state each record
  * counts whose stored bytes have the mark that they had, and whose outputs are there. Whatever is not known is asked of
  * the store.
@@ -30,10 +30,12 @@ export interface KnownRecordsRequest {
   /** Which pipeline is asked for: each has a file of its own. */
   readonly file: string;
   readonly presets: readonly string[];
+  readonly paramsFiles: readonly string[];
   readonly sets: readonly string[];
 }
 
 const FORM = 'known/1';
+const SEAL = 'known records';
 /** Files for so many ways to ask are kept; the oldest go. */
 const FILES_MAX = 8;
 const DIGEST_LENGTH = 64;
@@ -110,7 +112,7 @@ export async function knownRecords(
       const chosen = isCrowded ? all.filter(({ result }) => used.has(result.key)) : all;
       // Whoever wrote into the store meanwhile may have taken away what was found in it.
       const found = encoded(chosen, contentState(cache) === state ? state : null);
-      writeChecked(file, Buffer.from(JSON.stringify(found)), FILES_MAX);
+      writeSealed(file, SEAL, Buffer.from(JSON.stringify(found)), FILES_MAX);
     },
   };
 }
@@ -138,14 +140,15 @@ const outputOf = ({ outputs }: RecordResult, name: string): Output => entryOf(ou
 
 // ---- the file ----
 
-const fileOf = ({ cache, file, presets, sets }: KnownRecordsRequest): string =>
-  join(cache, 'known', digestOf(canonicalJson([file, presets, sets])));
+const fileOf = ({ cache, file, presets, paramsFiles, sets }: KnownRecordsRequest): string =>
+  join(cache, 'known', digestOf(canonicalJson([file, presets, paramsFiles, sets])));
 
 /** Undefined when there is none, or it is damaged, or of another form. */
 function readKept(file: string): Kept | undefined {
   try {
-    const kept = JSON.parse(readChecked(file).toString()) as Kept;
-    return kept.form === FORM ? kept : undefined;
+    const body = readSealed(file, SEAL);
+    const kept = body && (JSON.parse(body.toString()) as Kept);
+    return kept?.form === FORM ? kept : undefined;
   } catch {
     return undefined;
   }

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Sources } from '../bundler/code.ts';
-import { readChecked, writeChecked } from '../files/checked-file.ts';
 import { type EnvironmentMark, marksHold } from '../files/environment-mark.ts';
 import { Folders } from '../files/lookups.ts';
+import { readSealed, writeSealed } from '../files/sealed-file.ts';
 import { folderStamp, isStable, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 import { canonicalJson, type Digest, digestOf, type Named } from '../model/key.ts';
 import { memoryState, storeState } from '../store/store-state.ts';
@@ -17,8 +17,12 @@ export interface Request {
   /** Folder of the store, absolute. */
   readonly cache: string;
   readonly presets: readonly string[];
+  /** Files that are laid over the params, absolute. */
+  readonly paramsFiles: readonly string[];
   readonly sets: readonly string[];
   readonly targets: readonly string[];
+  /** Files of settings, absolute; they need not be there. */
+  readonly settings: readonly string[];
   /** For a command that only inspects: its words, and all else around it that decides what it prints. */
   readonly inspection?: Named<unknown>;
 }
@@ -121,7 +125,9 @@ function entryFor(
   environment: NodeJS.ProcessEnv,
 ): { readonly output: unknown; readonly rest: Buffer } | undefined {
   try {
-    const [head, rest] = headAndRest(readChecked(entryFile(request)));
+    const body = readSealed(entryFile(request), sealName(request));
+    if (body === undefined) return undefined;
+    const [head, rest] = headAndRest(body);
     const entry = JSON.parse(head.toString()) as Entry;
     if (!marksHold(entry.environment, environment)) return undefined;
     const now = Date.now();
@@ -189,8 +195,10 @@ export const stateFor = ({ cache, inspection }: Request): string | null =>
 
 const entriesFolder = (cache: string): string => join(cache, 'memos');
 
-const entryFile = (request: Request): string =>
-  join(entriesFolder(request.cache), digestOf(canonicalJson(request)));
+const nameOf = (request: Request): Digest => digestOf(canonicalJson(request));
+const entryFile = (request: Request): string => join(entriesFolder(request.cache), nameOf(request));
+/** It is printed as it stands: nobody else may have written it. */
+const sealName = (request: Request): string => `memo ${nameOf(request)}`;
 
 // ---- recording ----
 
@@ -260,8 +268,9 @@ function digestsOf(files: ReadonlyMap<string, Stamp | null>): Record<string, Dig
 }
 
 const writeEntry = (request: Request, entry: Entry, rest: Buffer): void =>
-  writeChecked(
+  writeSealed(
     entryFile(request),
+    sealName(request),
     Buffer.concat([Buffer.from(`${JSON.stringify(entry)}\n`), rest]),
     ENTRIES_MAX,
   );

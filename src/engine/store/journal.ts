@@ -279,7 +279,7 @@ function isStart(run: RunStart | undefined): run is RunStart {
   if (typeof run !== 'object' || run === null) return false;
   const { process: self } = run;
   const texts = [run.id, run.host, run.command, run.started, self?.host];
-  const lists = [run.targets, run.presets, run.sets];
+  const lists = [run.targets, run.presets, run.paramsFiles ?? [], run.sets];
   return (
     texts.every((text) => typeof text === 'string') &&
     lists.every((list) => Array.isArray(list) && list.every((one) => typeof one === 'string')) &&

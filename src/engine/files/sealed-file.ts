@@ -1,27 +1,26 @@
-// checked-file.ts — files that only save time: read when they are whole, written whole or not at all, the oldest dropped
+// sealed-file.ts — sealed files that only save time: read when their seal holds, written whole or not at all, the oldest dropped
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { digestOf } from '../model/key.ts';
+import { sealHolds, sealOf } from './hint.ts';
 import { stampOf } from './stamp.ts';
 
-const DIGEST_LENGTH = 64;
+const SEAL_LENGTH = 64;
 
-/** What was written to a file. @throws Error when it is not there, or damaged */
-export function readChecked(path: string): Buffer {
+/** What was written under a name; undefined when it is damaged, or nobody of us wrote it. @throws Error when it cannot be read */
+export function readSealed(path: string, name: string): Buffer | undefined {
   const bytes = readFileSync(path);
-  const body = bytes.subarray(DIGEST_LENGTH + 1);
-  if (digestOf(body) === bytes.toString('latin1', 0, DIGEST_LENGTH)) return body;
-  throw new Error(`${path} is damaged`);
+  const body = bytes.subarray(SEAL_LENGTH + 1);
+  return sealHolds(bytes.toString('latin1', 0, SEAL_LENGTH), name, body) ? body : undefined;
 }
 
 /** Writes a file, and keeps so many of its folder. Where it cannot be written, there is none. */
-export function writeChecked(path: string, body: Uint8Array, filesMax: number): void {
+export function writeSealed(path: string, name: string, body: Uint8Array, filesMax: number): void {
   const folder = dirname(path);
   const draft = join(folder, `${randomUUID()}.tmp`);
   try {
     mkdirSync(folder, { recursive: true });
-    writeFileSync(draft, Buffer.concat([Buffer.from(`${digestOf(body)}\n`), body]));
+    writeFileSync(draft, Buffer.concat([Buffer.from(`${sealOf(name, body)}\n`), body]));
     renameSync(draft, path);
     dropOldest(folder, filesMax);
   } catch {
