@@ -37,8 +37,12 @@ export interface BlobStore {
   copyTo(digest: Digest, path: string): Promise<boolean>;
   /** Keeps bytes that belong to no record (the content of a fetched file). Durable when it resolves. @throws StoreError */
   put(bytes: Uint8Array): Promise<Digest>;
-  /** Keeps what comes, piece by piece, whatever its size. Durable when it resolves. @throws StoreError */
-  putStream(content: AsyncIterable<Uint8Array>): Promise<KeptOutput>;
+  /**
+   * Keeps what comes, piece by piece, whatever its size. Durable when it resolves.
+   * @param expected what its digest must be; anything else is not kept
+   * @throws StoreError, WrongContent
+   */
+  putStream(content: AsyncIterable<Uint8Array>, expected?: Digest): Promise<KeptOutput>;
   /**
    * Takes the content of a file, read once: a large one is kept at once, piece by piece; a small one comes back with its
    * content, to be kept together with the record that names it. @throws StoreError
@@ -47,7 +51,7 @@ export interface BlobStore {
 }
 
 /** As much of a store of blobs as takes fetched files. */
-export type BlobSink = Pick<BlobStore, 'missing' | 'put'>;
+export type BlobSink = Pick<BlobStore, 'missing' | 'putStream'>;
 
 /** A record, and the outputs that it names. */
 export interface Commit {
