@@ -11,6 +11,7 @@ import type {
   TaskLog,
 } from '../model/record.ts';
 import type { BlobFiles } from './blob-files.ts';
+import type { CheckpointFolder, CheckpointFolders } from './checkpoint-folders.ts';
 import type { Journal, RunNotes } from './journal.ts';
 
 /** Bytes to keep. The one place where the digest of content in memory is taken on its way to the store. */
@@ -85,9 +86,12 @@ export interface ActionCache {
 export interface CheckpointStore {
   /** Undefined when it is absent or was damaged (then it is dropped, and told). */
   get(key: Key): Promise<Uint8Array | undefined>;
+  /** Whether there is one: bytes, or a folder in which a program has left something. */
   has(key: Key): Promise<boolean>;
   /** @throws StoreError */
   put(key: Key, bytes: Uint8Array): Promise<void>;
+  /** The folder in which the program of an action keeps its checkpoint. @throws Error when it cannot be made */
+  folder(key: Key): Promise<CheckpointFolder>;
   drop(key: Key): Promise<void>;
 }
 
@@ -146,6 +150,8 @@ export interface Upkeep {
   readonly tables: Tables;
   /** The large blobs. */
   readonly files: BlobFiles;
+  /** The checkpoints of programs. */
+  readonly checkpoints: CheckpointFolders;
   /** Who is running what, expired leases included. */
   leases(): ReadonlyMap<Key, Lease>;
   /** Several changes in one transaction, durable when it returns. */
