@@ -1,3 +1,4 @@
+// command-runner.ts — runs a command in a fresh folder, and tells how it ended
 import { lstat, realpath } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
 import { plainName } from '../../plain-text.ts';
