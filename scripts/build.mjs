@@ -44,6 +44,7 @@ const { metafile } = await build({
     main: 'src/cli/main.ts',
     worker: 'src/cli/processes/worker.ts',
     'control-thread': 'src/cli/processes/control-thread.ts',
+    'store-check': 'src/cli/processes/store-check.ts',
   },
   outdir: 'dist',
   bundle: true,

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
-import { lmdbFault } from '../src/engine/store/lmdb/lmdb-file.ts';
+import { lmdbFault } from '../src/engine/store/lmdb/lmdb-fault.ts';
 import { DOOR, madeRig, makeRig, type Rig, tasksOf } from './rig.ts';
 
 const FILES = {
