@@ -41,10 +41,11 @@ const keyOf = (text: string): Key => digestOf(text) as string as Key;
 const task = 'mask[a]' as TaskId;
 
 function traceOf(key: Key, ...outputs: readonly Uint8Array[]): ActionRecord {
+  const declared = Object.fromEntries(outputs.map((_, index) => [`out${index}`, 'bytes']));
   return {
     key,
     task,
-    parts: { code: digestOf('code'), params: {}, inputs: {}, outputs: {}, source: null },
+    parts: { code: digestOf('code'), params: {}, inputs: {}, outputs: declared, source: null },
     outputs: Object.fromEntries(
       outputs.map((bytes, index) => [
         `out${index}`,
@@ -215,7 +216,7 @@ describe('memory of runs', () => {
     const { store } = opened();
     const run = (id: string) => ({
       id,
-      at: '',
+      at: '2026-01-01T00:00:00.000Z',
       host: '',
       command: '',
       seconds: 0,
@@ -274,7 +275,7 @@ describe('a store that cannot be opened', () => {
     const folder = newFolder();
     writeFileSync(join(folder, 'store.lmdb'), 'x'.repeat(8192));
     expect(errorOf(folder)).toMatchInlineSnapshot(
-      `"StoreError: DIR/store.lmdb is no store, or its beginning is damaged: move it away and make again, or name another folder with --cache"`,
+      `"StoreError: DIR/store.lmdb is no store, or its beginning is damaged"`,
     );
     writeFileSync(join(folder, 'file'), '');
     expect(errorOf(join(folder, 'file'))).toMatch(/^StoreError: /);

@@ -20,8 +20,8 @@ const META = {
   transaction: 152,
 } as const;
 const META_PAGE = 8;
-/** Keys of the free list are numbers; neither duplicates nor encryption were ever asked for. */
-const FLAG = { required: 0x08, refused: 0x2005 } as const;
+/** The flags that every file of ours has, and those that may be there as well. */
+const FLAG_BITS = { always: 0x4008, allowed: 0x5808 } as const;
 const PAGE_SIZES = [4096, 8192, 16384, 32768, 65536];
 /** A file may be shorter than its count of pages, as the last ones may be free: not by more than this. */
 const PAGES_BEYOND_MAX = 2 ** 20;
@@ -79,27 +79,28 @@ function isPlausible(bytes: Buffer, meta: Meta, fileBytes: number): boolean {
     isPage(root) &&
     isPage(freeRoot) &&
     transaction < 2n ** 48n &&
-    (flags & FLAG.required) !== 0 &&
-    (flags & FLAG.refused) === 0
+    (flags & FLAG_BITS.always) === FLAG_BITS.always &&
+    (flags & ~FLAG_BITS.allowed) === 0
   );
 }
 
 /** Whether both descriptions of a file are what LMDB expects them to be. */
 export function areMetasSound(file: number, fileBytes: number): boolean {
-  const isSound = (at: number, pageSize?: number): number | undefined => {
-    const bytes = bytesAt(file, at);
-    const meta = bytes && metaOf(bytes);
-    const isMeta =
-      meta !== undefined &&
-      bytes?.readUInt32LE(META.magic) === MAGIC &&
-      (bytes.readUInt32LE(META.version) & 0xffff) === VERSION &&
-      bytes.readUInt16LE(META.pageFlags) === META_PAGE &&
-      isPlausible(bytes, meta, fileBytes) &&
-      (pageSize === undefined || pageSize === meta.pageSize);
-    return isMeta ? meta.pageSize : undefined;
-  };
-  const pageSize = isSound(0);
-  return pageSize !== undefined && isSound(pageSize, pageSize) !== undefined;
+  const first = soundMeta(file, 0, fileBytes);
+  const second = first && soundMeta(file, first.pageSize, fileBytes);
+  return second !== undefined && second.pageSize === first?.pageSize;
+}
+
+function soundMeta(file: number, at: number, fileBytes: number): Meta | undefined {
+  const bytes = bytesAt(file, at);
+  if (bytes === undefined) return undefined;
+  const meta = metaOf(bytes);
+  const isSound =
+    bytes.readUInt32LE(META.magic) === MAGIC &&
+    (bytes.readUInt32LE(META.version) & 0xffff) === VERSION &&
+    bytes.readUInt16LE(META.pageFlags) === META_PAGE &&
+    isPlausible(bytes, meta, fileBytes);
+  return isSound ? meta : undefined;
 }
 
 /** Every description in a damaged file that can be one, the newest first: LMDB keeps a third within its first page. */
