@@ -17,7 +17,10 @@ export function liveModules(
   };
   const modules = [...stages.values()].map(({ name, run }): [string, StageModule] => [
     name,
-    { code: { digest: digestOf(run), file: run }, declaration: describeStage(live(run)) },
+    {
+      code: { digest: digestOf(run), file: run, bytes: new Uint8Array(0) },
+      declaration: describeStage(live(run)),
+    },
   ]);
   const answers: StageAnswers = {
     known: () => undefined,

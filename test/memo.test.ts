@@ -222,7 +222,7 @@ describe('a command line', () => {
     const command = (await declaredCommands(filledIn)).find(({ name }) => name === 'make')!;
     const words = ['make', 'a', '--set', 'x=1', '-j', '2', '--preset', 'p', '-q', 'b'];
     const common = { directory: '.', file: 'pipeline.yaml' };
-    const read = { ...common, preset: ['p'], set: ['x=1'], targets: ['a', 'b'] };
+    const read = { ...common, preset: ['p'], params: [], set: ['x=1'], targets: ['a', 'b'] };
     expect(readMake(words, command)).toEqual({ ...read, json: false, quiet: true });
     for (const other of [
       ['status'],

@@ -17,6 +17,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inject, onTestFinished } from 'vitest';
+import { readSealedJson, sealedJson } from '../src/engine/files/hint.ts';
 import { stampOf } from '../src/engine/files/stamp.ts';
 
 export const repository = fileURLToPath(new URL('..', import.meta.url));
@@ -172,14 +173,14 @@ async function makeModel(rig: Rig, words: readonly string[]): Promise<MadeRig> {
 function trustBundles(folder: string): void {
   const index = join(folder, 'cache/bundles/index.json');
   if (!existsSync(index)) return;
-  const read = JSON.parse(readFileSync(index, 'utf8')) as {
+  const read = readSealedJson('bundles', readFileSync(index, 'utf8')) as {
     readonly files: readonly (readonly [path: string, stamp: unknown])[];
     readonly records: readonly (readonly [run: string, record: object])[];
   };
   const files = read.files.map(([path]) => [path, stampOf(resolve(folder, path))]);
   const since = Date.now() + 1000;
   const records = read.records.map(([run, record]) => [run, { ...record, since }]);
-  writeFileSync(index, JSON.stringify({ ...read, files, records }));
+  writeFileSync(index, sealedJson('bundles', JSON.stringify({ ...read, files, records })));
 }
 
 /** What a rig of the study has that is not the study's. */
@@ -231,13 +232,19 @@ export function ownPackages(rig: Rig, names: readonly string[]): void {
   }
 }
 
+/** Whoever runs the tests may have settings of their own. */
+const noSettings = (): NodeJS.ProcessEnv => ({
+  XDG_CONFIG_HOME: join(inject('folder'), 'no-settings'),
+  PIPELINE_SITE_CONFIG: '',
+});
+
 function start(folder: string, words: readonly string[], environment: NodeJS.ProcessEnv): Started {
   const inherited = { ...process.env };
   delete inherited.PIPELINE_MIRROR;
   delete inherited.PIPELINE_CACHE;
   const child = spawn(process.execPath, [binary, ...words], {
     cwd: folder,
-    env: { ...inherited, NO_COLOR: '1', ...environment },
+    env: { ...inherited, ...noSettings(), NO_COLOR: '1', ...environment },
   });
   // A test that fails or times out leaves nothing running.
   onTestFinished(() => void child.kill('SIGKILL'));

@@ -61,7 +61,7 @@ const idOf = (at: number): TaskId => `t${at}` as TaskId;
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function planOf(tasks: readonly Made[]): Plan {
-  const code = { digest: '0'.repeat(64) as Digest, file: '' };
+  const code = { digest: '0'.repeat(64) as Digest, file: '', bytes: new Uint8Array(0) };
   const outputs = { out: { kind: 'json' } } as const;
   const declaration = { params: [], inputs: {}, outputs, hasWork: false };
   const entries = tasks.map(({ reads }, at): [TaskId, Task] => {

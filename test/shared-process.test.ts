@@ -1,7 +1,8 @@
 // Stage modules of one plan are asked in one process, where that makes no difference to any of them.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
+import { bundleDigest } from '../src/engine/bundler/bundle-digest.ts';
 import type { StageCode } from '../src/engine/bundler/code.ts';
 import { digestOf, type Json } from '../src/engine/model/key.ts';
 import { logFile, StageClient } from '../src/engine/modules/stage-client.ts';
@@ -40,10 +41,9 @@ async function tell(...modules: readonly (readonly [before: string, n: string])[
   const others = ['one', 'two'].map((other) => [`/* ${other} */`, '0'] as const);
   const codes = [...modules, ...others].map(([before, n]): StageCode => {
     const text = bundleOf(before, n);
-    const digest = digestOf(text);
+    const digest = bundleDigest(digestOf(text));
     const file = join(folder, `${digest}.mjs`);
-    writeFileSync(file, text);
-    return { digest, file };
+    return { digest, file, bytes: Buffer.from(text) };
   });
   const place = { file: 'pipeline.yaml', text: '', start: 0, end: 0 };
   const found = await Promise.all(

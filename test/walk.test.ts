@@ -126,6 +126,7 @@ const load = async ({ folder }: Rig): Promise<Loaded> => {
     cache: join(folder, 'cache'),
     file: 'pipeline.yaml',
     presets: [],
+    paramsFiles: [],
     sets: [],
     clock: Date.now,
     newFolder: () => join(folder, 'spare'),

@@ -18,6 +18,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Launcher, runSandboxed } from '../src/archive/rerun/sandboxed-run.ts';
 import { findWalls, noWalls, type Walls } from '../src/archive/rerun/walls.ts';
 import { restrictions } from '../src/cli/terminal/verification.ts';
+import { bundleDigest } from '../src/engine/bundler/bundle-digest.ts';
+import { digestOf } from '../src/engine/model/key.ts';
+import type { GivenBundle } from '../src/engine/worker/protocol.ts';
 import { repository } from './rig.ts';
 
 /**
@@ -153,7 +156,7 @@ export default {
 };`;
 
 let scratch: string;
-let bundle: string;
+let bundle: Required<GivenBundle>;
 let server: Server;
 let port: number;
 /** Stands for the verifier. */
@@ -185,8 +188,10 @@ beforeAll(async () => {
     platform: 'node',
     write: false,
   });
-  bundle = join(scratch, 'attack.mjs');
-  writeFileSync(bundle, outputFiles[0]?.contents ?? '');
+  const bytes = outputFiles[0]?.contents ?? new Uint8Array(0);
+  const file = join(scratch, 'attack.mjs');
+  writeFileSync(file, bytes);
+  bundle = { digest: bundleDigest(digestOf(bytes)), file, bytes };
 });
 
 afterAll(() => {
@@ -216,7 +221,7 @@ async function attackedBehind(walls: Walls | null, node: string): Promise<Record
       inputs: {},
       files: {},
     },
-    readable: [bundle],
+    readable: [bundle.file],
     addons: false,
     cwd: join(scratch, 'work'),
     outputBytesMax: 2 ** 20,

@@ -72,7 +72,7 @@ function withLists({ options }: CommandDeclaration, given: Values): Values {
       const value = given[attributeOf(option)] ?? [];
       return [attributeOf(option), Array.isArray(value) ? value : [value]] as const;
     });
-  return { preset: [], set: [], ...given, ...Object.fromEntries(lists) };
+  return { preset: [], params: [], set: [], ...given, ...Object.fromEntries(lists) };
 }
 
 function argumentFrom({ name, about, choices, default: value }: ArgumentDeclaration): Argument {

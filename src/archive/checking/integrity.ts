@@ -1,13 +1,8 @@
 // integrity.ts — whether an archive holds together: everything that can be told without running anything of it
+import { bundleDigest } from '../../engine/bundler/bundle-digest.ts';
 import { type Digest, digestOf } from '../../engine/model/key.ts';
 import { checkBag, type OnRead, PAYLOAD } from '../form/bag.ts';
-import {
-  COMMAND_CODE,
-  type Contents,
-  codeDigest,
-  LIST_BYTES_MAX,
-  readContents,
-} from '../form/contents.ts';
+import { type Contents, isCommandCode, LIST_BYTES_MAX, readContents } from '../form/contents.ts';
 import { type Findings, type Say, Unreadable } from '../form/finding.ts';
 import { contentOf, type Opened } from '../form/opened.ts';
 import { shownFiles } from '../form/shown.ts';
@@ -45,11 +40,11 @@ export async function checkIntegrity(
 
 function checkCode(study: Study, digests: ReadonlyMap<string, Digest>, say: Say): void {
   for (const code of new Set(Object.values(study.stages))) {
-    if (code === COMMAND_CODE) continue;
+    if (isCommandCode(code)) continue;
     const name = `${PAYLOAD}${PLACES.bundles}${code}.mjs`;
     const digest = digests.get(name);
     if (digest === undefined) say(name, 'is missing: a stage ran it');
-    else if (codeDigest(digest) !== code) say(name, 'is not the code that was run');
+    else if (bundleDigest(digest) !== code) say(name, 'is not the code that was run');
   }
 }
 

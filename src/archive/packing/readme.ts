@@ -12,6 +12,7 @@ export interface ReadmeFacts {
   readonly checker: string;
   readonly invocation: {
     readonly presets: readonly string[];
+    /** Files of `--params` are told as values of `--set`: they are not in the archive. */
     readonly sets: readonly string[];
     readonly targets: readonly string[];
   };
@@ -46,7 +47,7 @@ export function readmeText(
     'pipeline make',
     ...invocation.targets,
     ...invocation.presets.map((preset) => `--preset ${preset}`),
-    ...invocation.sets.map((set) => `--set '${set}'`),
+    ...invocation.sets.map((set) => `--set '${set.replaceAll("'", `'\\''`)}'`),
   ];
   return `# ${title}
 

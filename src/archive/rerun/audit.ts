@@ -122,7 +122,7 @@ async function runOnce(
     launcher,
     root,
     cwd,
-    bundle: () => module.code.file,
+    bundle: async () => module.code,
     file: (digest, name) => bytesOf(store, digest, name),
     projectFile({ name, digest }) {
       const found = projectFiles.find((file) => file.name === name && file.digest === digest);

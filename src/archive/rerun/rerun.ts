@@ -1,16 +1,18 @@
 // rerun.ts — tasks of an archive, run again from its own code, and compared bit by bit
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { verifiedCode } from '../../engine/bundler/bundle-digest.ts';
 import type { ActionSpec, Executor } from '../../engine/executors/executor.ts';
 import type { ActionResult } from '../../engine/model/action-result.ts';
 import type { Digest, Json, Key, Named, TaskId } from '../../engine/model/key.ts';
 import { formatFailure } from '../../engine/process/failure-message.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
+import type { GivenBundle } from '../../engine/worker/protocol.ts';
 import { type Choice, chooseTasks } from '../checking/choice.ts';
 import { type CitedClaims, citedTasks } from '../checking/cited.ts';
 import type { TaskVerdict } from '../checking/verdict.ts';
 import { PAYLOAD } from '../form/bag.ts';
-import { COMMAND_CODE, type Contents } from '../form/contents.ts';
+import { type Contents, isCommandCode } from '../form/contents.ts';
 import { printable } from '../form/finding.ts';
 import { contentOf } from '../form/opened.ts';
 import { type ArchivedTrace, PLACES, partsOf, type StudyTask } from '../form/study.ts';
@@ -98,6 +100,7 @@ class Work {
   private readonly running = new Map<string, Promise<void>>();
   private readonly stop = new AbortController();
   private readonly inputs: RerunInputs;
+  private readonly bundles = new Map<string, Required<GivenBundle>>();
   private programs: Programs | undefined;
   /** Why commands cannot be run here, by key. */
   private readonly unfit = new Map<string, string>();
@@ -141,11 +144,15 @@ class Work {
       const name = `${PAYLOAD}${PLACES.bundles}${code}.mjs`;
       if (!contents.opened.files.has(name)) continue;
       const bytes = await contentOf(contents.opened, name, BUNDLE_BYTES_MAX, () => undefined);
-      await writeFile(join(scratch, 'bundles', `${code}.mjs`), bytes);
+      // Read once more, where the archive is a folder that others may write.
+      if (verifiedCode(bytes, code as Digest) === undefined) continue;
+      const file = join(scratch, 'bundles', `${code}.mjs`);
+      await writeFile(file, bytes);
+      this.bundles.set(code, { digest: code as Digest, file, bytes });
     }
     for (const task of contents.study.tasks) {
       const trace = this.traceOf(task);
-      if (trace?.parts.code !== COMMAND_CODE) continue;
+      if (trace === undefined || !isCommandCode(trace.parts.code)) continue;
       const why = await this.programs?.obstacle(task, trace);
       if (why !== undefined) this.unfit.set(trace.key, why);
     }
@@ -155,7 +162,7 @@ class Work {
   private async fingerprintWords(): Promise<FingerprintWords> {
     const { contents, fingerprintsIn } = this.options;
     const asked = [...contents.traces.values()].some(
-      ({ parts, fingerprints }) => parts.code === COMMAND_CODE && parts.tools && !fingerprints,
+      ({ parts, fingerprints }) => isCommandCode(parts.code) && parts.tools && !fingerprints,
     );
     if (!asked || fingerprintsIn === undefined) return new Map();
     const text = async (place: string): Promise<string> => {
@@ -200,7 +207,7 @@ class Work {
     if (trace === undefined) return 'it was not run in the study';
     if (trace.failed !== undefined) return FAILED_THERE;
     const { code, tools } = trace.parts;
-    if (code === COMMAND_CODE) {
+    if (isCommandCode(code)) {
       if (this.programs) return this.unfit.get(trace.key);
       return `it is the command ${formatCommand(trace)}: --commands runs it, with all your rights`;
     }
@@ -270,7 +277,7 @@ class Work {
     const timed = { ...common, seconds: (clock() - start) / 1000 };
     if (result.status === 'stopped') return untested(this.whyStopped);
     if (result.status === 'lost-inputs') return untested('what it reads is not there');
-    const isCommand = trace.parts.code === COMMAND_CODE;
+    const isCommand = isCommandCode(trace.parts.code);
     if (result.status === 'failed') {
       const { failure } = result;
       const message = formatFailure(failure);
@@ -325,7 +332,7 @@ class Work {
   /** What runs a task: a sandbox, or what runs commands. */
   private executorFor(task: StudyTask, { parts }: ArchivedTrace): Executor {
     const { launcher, scratch, packages } = this.options;
-    if (this.programs && parts.code === COMMAND_CODE) {
+    if (this.programs && isCommandCode(parts.code)) {
       return this.programs.executor((digest) => this.inputs.bytesOf(digest));
     }
     const expected = Object.values(task.outputs).reduce((sum, { bytes }) => sum + bytes, 0);
@@ -333,7 +340,11 @@ class Work {
       launcher,
       root: packages ?? scratch,
       cwd: join(scratch, 'work'),
-      bundle: (code) => join(scratch, 'bundles', `${code}.mjs`),
+      bundle: async (code) => {
+        const bundle = this.bundles.get(code);
+        if (bundle === undefined) throw new Error('its code is no longer what was verified');
+        return bundle;
+      },
       file: (digest, name) => this.inputs.file(digest, name),
       projectFile: ({ digest }) => this.inputs.bytesOf(digest),
       outputBytesMax: () => expected * OUTPUT_SLACK + OUTPUT_BYTES_MIN,

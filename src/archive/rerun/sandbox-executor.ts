@@ -10,6 +10,7 @@ import { failed } from '../../engine/model/action-result.ts';
 import type { Digest, Named } from '../../engine/model/key.ts';
 import type { KeptOutput } from '../../engine/model/record.ts';
 import { keptOutput } from '../../engine/store/store.ts';
+import type { GivenBundle } from '../../engine/worker/protocol.ts';
 import { type Launcher, runSandboxed } from './sandboxed-run.ts';
 
 /** What a sandbox draws on: everything that an `ActionSpec` does not name. */
@@ -19,8 +20,8 @@ export interface SandboxPlace {
   readonly root: string;
   /** Folder in which it runs. */
   readonly cwd: string;
-  /** Where a bundle lies. */
-  bundle(code: Digest): string;
+  /** The bundle of a module. Whoever runs it verifies it. */
+  bundle(code: Digest): Promise<Required<GivenBundle>>;
   /** The content of a declared file. @throws when it cannot be had */
   file(digest: Digest, name: string): Promise<Uint8Array>;
   projectFile(file: ProjectFileSpec): Promise<Uint8Array>;
@@ -35,7 +36,7 @@ export function sandboxExecutor(place: SandboxPlace): Executor {
     name: 'sandbox',
     async execute(action, hooks, signal) {
       const { parts } = action;
-      const bundle = place.bundle(parts.code);
+      const bundle = await place.bundle(parts.code);
       const tools = parts.tools ?? null;
       const files: Record<string, { digest: Digest; bytes: Uint8Array }> = {};
       for (const [name, digest] of Object.entries(action.files)) {
@@ -45,7 +46,7 @@ export function sandboxExecutor(place: SandboxPlace): Executor {
       hooks.begun();
       const result = await runSandboxed(launcher, {
         request: { bundle, root, params: parts.params, tools, inputs, files },
-        readable: tools ? [bundle, `${root}/*`] : [bundle],
+        readable: tools ? [bundle.file, `${root}/*`] : [bundle.file],
         addons: tools !== null,
         cwd,
         outputBytesMax: place.outputBytesMax(action),
@@ -78,4 +79,7 @@ export const SILENT: Hooks = {
   warn: () => undefined,
   loadCheckpoint: async () => undefined,
   saveCheckpoint: async () => undefined,
+  checkpointFolder: async () => undefined,
+  dropCheckpoint: async () => undefined,
+  metrics: () => undefined,
 };

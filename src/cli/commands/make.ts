@@ -1,5 +1,4 @@
 // make.ts — pipeline make: plan, run, tell
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { placedFiles, writtenDigests } from '../../engine/artifacts/artifact-index.ts';
 import type { Diagnostic, Event } from '../../engine/model/event.ts';
@@ -11,13 +10,14 @@ import type { RunResult } from '../../engine/scheduler/execute.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
 import type { Store } from '../../engine/store/store.ts';
+import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
 import { tellForecast } from '../session/forecast.ts';
+import { jobsFor } from '../session/own-settings.ts';
 import { companionNames } from '../session/provenance.ts';
 import { checkRunName } from '../session/run-selection.ts';
 import {
   artifactsFolder,
   stderrColors as c,
-  EXIT,
   inspect,
   openSession,
   placesOf,
@@ -32,7 +32,18 @@ import { type Recorder, recordMake } from '../session/up-to-date-shortcut.ts';
 import { COMMON, type CommandDeclaration, JOBS, RUNNING } from '../terminal/declaration.ts';
 import { lineFor } from '../terminal/display.ts';
 import { count, drawDiagnostic, warningOf } from '../terminal/format.ts';
-import { keepWithin, nextRunId, openDisplay, planned, type RunOptions, run } from './run.ts';
+import {
+  ABORTED,
+  codeOf,
+  endOf,
+  keepWithin,
+  nextRunId,
+  openDisplay,
+  planned,
+  type RunOptions,
+  run,
+  tellEnd,
+} from './run.ts';
 
 export const command: CommandDeclaration = {
   name: 'make',
@@ -80,25 +91,31 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
   if (options.dryRun) return dryRun(targets, options);
   const recorder = recordMake(options, targets);
   const session = await openSession(options, 'write');
+  const id = nextRunId();
+  const notice = finishNotice({ id, name: options.name, targets, root: session.root });
   let keep = (): void => undefined;
+  let end: RunEnd | undefined;
   try {
     const plan = planFor(session.plan, targets);
     if (options.verify) await verifyStore(session.store);
     const forced = forcedIn(plan, targets, options);
     const display = await openDisplay(plan, options);
     const stop = hearStop();
+    if (notice) stop.atEnd.add(notice.tellAtOnce);
+    end = ABORTED;
     const result = await run({
-      id: nextRunId(),
+      id,
       session,
       plan,
       targets,
       forced,
       options,
-      pool: new ResourcePool(options.jobs ?? availableParallelism(), session.pipeline.resources),
+      pool: new ResourcePool(jobsFor(options.jobs), session.pipeline.resources),
       stop,
       display,
       hear: recorder.hear,
     }).finally(stop.release);
+    end = endOf(result, stop.signal);
     // Not before the workers are gone: they read the store, too.
     if (options.name !== undefined && result.ran === 0) {
       const hint = 'pipeline tag RUN NAME marks an earlier one';
@@ -110,6 +127,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
   } finally {
     await session.store.close();
     keep();
+    if (notice && end) await tellEnd(notice, end, options);
   }
 }
 
@@ -123,7 +141,7 @@ const dryRun = (targets: readonly string[], options: MakeOptions): Promise<numbe
       const forced = forcedIn(plan, targets, options);
       tellWarnings(pipeline.warnings, options.json ? planned(plan, targets) : undefined);
       const forecasts = await forecast(plan, store, forced);
-      const slots = options.jobs ?? availableParallelism();
+      const slots = jobsFor(options.jobs);
       const { resources, stages } = pipeline;
       const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));
       const capacity = { slots, resources };
@@ -147,7 +165,7 @@ function keepRecord(
   plan: Plan,
   traces: RunResult['traces'],
 ): void {
-  const { text, sources, environment, readsOutside, root, cache } = session;
+  const { text, sources, paramsFiles, environment, readsOutside, root, cache } = session;
   if (!restsOnFiles(plan) || readsOutside || isNetworkFolder(cache)) return;
   const folder = artifactsFolder(root);
   const artifacts = new Map<string, Digest>();
@@ -169,6 +187,7 @@ function keepRecord(
   recorder.keep({
     text,
     sources,
+    paramsFiles,
     environment,
     tasks: plan.tasks.size,
     artifacts,
@@ -192,11 +211,6 @@ function resolveForced(
   targets: readonly string[],
 ): readonly TaskId[] {
   return resolveTargets(plan, task === true ? targets : [task]);
-}
-
-function codeOf({ ok }: RunResult, signal: AbortSignal): number {
-  if (signal.aborted) return EXIT.interrupted;
-  return ok ? EXIT.success : EXIT.failed;
 }
 
 /** Reads every blob before anything is taken from the store: what is damaged is dropped, and made again. */

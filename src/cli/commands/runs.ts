@@ -89,7 +89,7 @@ function formatChange({ params, sources }: RunChanges): string {
 const CHANGES_SHOWN = 3;
 
 function runLine(run: RunRecord, pinned: boolean): string {
-  const { id, at, seconds, tally, targets = [], presets = [], sets = [] } = run;
+  const { id, at, seconds, tally, targets = [], presets = [], paramsFiles = [], sets = [] } = run;
   const state = formatState(run);
   const ends = Object.entries(tally).flatMap(([outcome, n]) =>
     n > 0 ? [outcome === 'failed' ? c.red(`${n} failed`) : `${n} ${outcome}`] : [],
@@ -97,6 +97,7 @@ function runLine(run: RunRecord, pinned: boolean): string {
   const words = [
     ...targets,
     ...presets.map((preset) => `--preset ${preset}`),
+    ...paramsFiles.map((file) => `--params ${quoted(file)}`),
     ...sets.map((set) => `--set ${quoted(set)}`),
   ];
   const what = words.length > 0 ? words.join(' ') : 'everything';

@@ -66,7 +66,7 @@ const { hear, print } = createWorker({ say, flags: new Int32Array(memory) }, (qu
     begin() {
       asked = 'load';
       watch ??= watchReads();
-      watch.enter(question.bundle);
+      watch.enter(question.bundle.digest);
       // From now on nothing but the module keeps this process alive.
       requests.unref();
     },

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { UsageError } from './session.ts';
+import { browserSetting } from '../settings/settings.ts';
+import { ownSettings } from './own-settings.ts';
+import { UsageError } from './usage-error.ts';
 
 /** Browsers that draw without a window, by the names of their programs. */
 const BROWSERS = [
@@ -25,8 +27,9 @@ const APPLICATIONS = [
 /** A drawing that takes longer will not come. */
 const LIMIT_MS = 60_000;
 
-function findBrowser(): string | undefined {
-  const named = process.env.PIPELINE_BROWSER;
+/** The browser that is set, or one that is installed. */
+export function findBrowser(): string | undefined {
+  const named = browserSetting(ownSettings())?.value;
   const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
   const places = named
     ? [named]

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { Sources } from '../../engine/bundler/code.ts';
 import type { EnvironmentMark } from '../../engine/files/environment-mark.ts';
+import type { Stamp } from '../../engine/files/stamp.ts';
 import type { Digest, Named } from '../../engine/model/key.ts';
 import {
   lookUpPrinted,
@@ -11,8 +12,9 @@ import {
   recordPrinted,
   stateFor,
 } from '../../engine/rebuilder/up-to-date.ts';
+import { settingsStamps } from '../settings/settings-places.ts';
 import { colorsFor } from '../terminal/format.ts';
-import { cacheFolder, isOff, program } from './up-to-date-shortcut.ts';
+import { cacheFolder, isOff, program, withFiles } from './up-to-date-shortcut.ts';
 
 /** Whether words are of a command that only inspects and may be repeated. */
 export function isInspection(words: readonly string[]): boolean {
@@ -46,8 +48,12 @@ function requestOf(words: readonly string[], environment: NodeJS.ProcessEnv): Re
     variables: ownVariables(environment),
   };
   const cache = cacheFolder(root, optionIn(words, '--cache'));
-  return { root, file, cache, presets: [], sets: [], targets: [], inspection };
+  const settings = [...settingsStamps(environment).keys()];
+  return { root, file, cache, ...NOTHING_ASKED, settings, inspection };
 }
+
+/** Its words say it all. */
+const NOTHING_ASKED = { presets: [], paramsFiles: [], sets: [], targets: [] };
 
 /** Variables that this program reads itself. */
 function ownVariables(environment: NodeJS.ProcessEnv): Named<string | undefined> {
@@ -75,6 +81,8 @@ export interface InspectedFacts {
   readonly cache: string;
   readonly text: Digest;
   readonly sources: Sources;
+  /** What other files looked like that decide what is printed, by absolute path. */
+  readonly paramsFiles: ReadonlyMap<string, Stamp | null>;
   readonly environment: readonly EnvironmentMark[];
 }
 
@@ -92,6 +100,7 @@ export function recordInspection(words: readonly string[]): InspectionRecorder |
   const request = requestOf(words, process.env);
   const store = stateFor(request);
   if (store === null) return undefined;
+  const settings = settingsStamps(process.env);
   const printed: [stream: 'stdout' | 'stderr', text: string][] = [];
   let length = 0;
   return {
@@ -102,10 +111,11 @@ export function recordInspection(words: readonly string[]): InspectionRecorder |
       if (last?.[0] === stream) last[1] += text;
       else printed.push([stream, text]);
     },
-    keep({ root, file, cache, text, sources, environment }) {
+    keep({ root, file, cache, text, environment, ...facts }) {
       const isRight = root === request.root && file === request.file && cache === request.cache;
       if (!isRight || length > PRINTED_LENGTH_MAX) return;
       const kept: Printed = printed;
+      const sources = withFiles(facts.sources, facts.paramsFiles, settings);
       recordPrinted(
         request,
         { since, program: program(), text, store, sources, environment },

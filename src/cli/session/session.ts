@@ -22,11 +22,13 @@ import type { Store } from '../../engine/store/store.ts';
 import type { WorkerCommand } from '../../engine/worker/launch.ts';
 import { plainButColored } from '../../plain-text.ts';
 
+import { loadTimeoutSetting } from '../settings/settings.ts';
 import { colorsFor, count, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
 import { type InspectionRecorder, recordInspection } from './inspection-shortcut.ts';
-
+import { demand, ownSettings } from './own-settings.ts';
 import { probeStore } from './store-process.ts';
 import { cacheFolder } from './up-to-date-shortcut.ts';
+import { UsageError } from './usage-error.ts';
 
 /** Digest of what this program was built from: filled in by the build. */
 declare const BUILD: string;
@@ -40,19 +42,10 @@ export interface CommonOptions {
   readonly file: string;
   readonly cache?: string;
   readonly preset: readonly string[];
+  /** Files that are laid over the params. */
+  readonly params: readonly string[];
   readonly set: readonly string[];
   readonly json?: boolean;
-}
-
-/** A command that cannot go on for a reason that its user can mend. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-  readonly diagnostics: readonly Diagnostic[];
-
-  constructor(diagnostics: readonly Diagnostic[]) {
-    super(diagnostics.map(({ message }) => message).join('\n'));
-    this.diagnostics = diagnostics;
-  }
 }
 
 /** A loaded pipeline and its store. */
@@ -183,20 +176,6 @@ const PATIENCE_MS = 400;
 /** Tells this build, and the Node under it, from any other. */
 const PROGRAM = `${BUILD} ${process.version} ${process.platform} ${process.arch}`;
 
-/** A stage module may take so long to be loaded, in seconds: a hundred times what the largest ones need. */
-const LOAD_LIMIT_S = 20;
-
-/** How long a stage module may be silent when it is planned. @throws UsageError */
-function loadLimit_ms(): number {
-  const given = process.env[LIMIT_VARIABLE] ?? '';
-  if (given === '') return 1000 * LOAD_LIMIT_S;
-  const seconds = Number(given);
-  if (seconds > 0 && seconds < 1_000_000) return 1000 * seconds;
-  throw new UsageError([
-    { message: `${LIMIT_VARIABLE} must be a number of seconds, such as 60, not \`${given}\`` },
-  ]);
-}
-
 /** A folder of this process alone, which goes when it ends. */
 function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'pipeline-look-'));
@@ -209,8 +188,9 @@ export type Purpose = 'make' | 'look';
 
 /** Loads the pipeline. @throws UsageError */
 export async function loadFor(options: CommonOptions, purpose: Purpose = 'make'): Promise<Loaded> {
-  const { file, preset: presets, set: sets } = options;
-  const limits = { limit_ms: loadLimit_ms(), parallel: availableParallelism(), program: PROGRAM };
+  const { file, preset: presets, params: paramsFiles, set: sets } = options;
+  const { value: limit_ms } = demand(loadTimeoutSetting(LIMIT_VARIABLE, ownSettings()));
+  const limits = { limit_ms, parallel: availableParallelism(), program: PROGRAM };
   const looking = purpose === 'look';
   const around = { worker: askedCommand, environment: process.env, looking, newFolder };
   const places = { ...placesOf(options), file, ...around };
@@ -219,6 +199,7 @@ export async function loadFor(options: CommonOptions, purpose: Purpose = 'make')
     ...places,
     ...limits,
     presets,
+    paramsFiles,
     sets,
     clock: Date.now,
   }).finally(done);
@@ -352,7 +333,9 @@ export function reportDiagnostics(diagnostics: readonly Diagnostic[], json: bool
   if (n > 1) writeStderr(`${count(n, 'error')}${part}; nothing was run`);
 }
 
+export { LIMIT_VARIABLE as LOAD_LIMIT_VARIABLE } from '../../engine/modules/stage-host.ts';
 export { shownPath } from '../terminal/format.ts';
+export { UsageError } from './usage-error.ts';
 
 /** A name for this run that sorts by time: 20260412T101502-3fa9c1. */
 export function newRunId(now: Date): string {

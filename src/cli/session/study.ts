@@ -13,6 +13,7 @@ import type { Diagnostic } from '../../engine/model/event.ts';
 import { type Json, type Key, type Named, type TaskId, taskId } from '../../engine/model/key.ts';
 import type { ActionRecord, RunRecord } from '../../engine/model/record.ts';
 import type { Loaded } from '../../engine/planning/load.ts';
+import { readParamsFiles } from '../../engine/planning/params-files.ts';
 import { type NamedTask, restrict, selectTasks } from '../../engine/planning/target.ts';
 import { latestRecord } from '../../engine/rebuilder/action.ts';
 import { type Forecast, forecast } from '../../engine/rebuilder/forecast.ts';
@@ -142,9 +143,14 @@ const TASKS_MAX = 1_000_000n;
 /** pipeline.yaml as far as it can be read without its stages; undefined where it cannot. */
 export function readConfig(options: CommonOptions): PipelineParts | undefined {
   const { file, preset: presets, set: sets } = options;
+  const given = readParamsFiles(options.params);
+  if (!given.ok) return undefined;
+  const { files: paramsFiles } = given.value;
   try {
     const text = decodeSource(readFileSync(resolve(placesOf(options).root, file)), file);
-    const parts = text.ok ? readPipelineParts({ text: text.value, file, presets, sets }) : text;
+    const parts = text.ok
+      ? readPipelineParts({ text: text.value, file, presets, paramsFiles, sets })
+      : text;
     const stages = parts.ok ? [...parts.value.pipeline.stages.values()] : [];
     const tasks = stages.reduce((sum, stage) => sum + countPoints(stage), 0n);
     return parts.ok && tasks <= TASKS_MAX ? parts.value : undefined;

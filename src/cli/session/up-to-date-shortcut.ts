@@ -3,11 +3,12 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Sources } from '../../engine/bundler/code.ts';
 import type { EnvironmentMark } from '../../engine/files/environment-mark.ts';
-import { stampOf } from '../../engine/files/stamp.ts';
+import { type Stamp, stampOf } from '../../engine/files/stamp.ts';
 import type { Event, Tally } from '../../engine/model/event.ts';
 import type { Digest } from '../../engine/model/key.ts';
 import { lookUp, type Output, type Request, record } from '../../engine/rebuilder/up-to-date.ts';
 import { storeState } from '../../engine/store/store-state.ts';
+import { settingsStamps } from '../settings/settings-places.ts';
 import {
   attributeOf,
   type CommandDeclaration,
@@ -24,6 +25,7 @@ export interface Asked {
   readonly file: string;
   readonly cache?: string;
   readonly preset: readonly string[];
+  readonly params: readonly string[];
   readonly set: readonly string[];
 }
 
@@ -43,7 +45,10 @@ export const cacheFolder = (root: string, cache: string | undefined): string =>
 function requestOf(asked: Asked, targets: readonly string[]): Request {
   const root = resolve(asked.directory);
   const { file, preset: presets, set: sets } = asked;
-  return { root, file, cache: cacheFolder(root, asked.cache), presets, sets, targets };
+  const paramsFiles = asked.params.map((path) => resolve(path));
+  const cache = cacheFolder(root, asked.cache);
+  const settings = [...settingsStamps(process.env).keys()];
+  return { root, file, cache, presets, paramsFiles, sets, targets, settings };
 }
 
 // ---- before anything is loaded ----
@@ -88,11 +93,13 @@ export function readMake(
     file,
     cache,
     preset,
+    params,
     set,
     json = false,
     quiet = false,
   } = Object.fromEntries(values);
-  const made = { directory, file, preset, set, targets, json, quiet, ...(cache && { cache }) };
+  const said = { targets, json, quiet, ...(cache && { cache }) };
+  const made = { directory, file, preset, params, set, ...said };
   // The declaration of make has these options, of these kinds.
   return made as PlainMake;
 }
@@ -162,6 +169,8 @@ export interface Recorder {
 export interface MadeFacts {
   readonly text: Digest;
   readonly sources: Sources;
+  /** What other files looked like that decide what is made, by absolute path. */
+  readonly paramsFiles: ReadonlyMap<string, Stamp | null>;
   readonly environment: readonly EnvironmentMark[];
   readonly tasks: number;
   readonly artifacts: ReadonlyMap<string, Digest>;
@@ -180,11 +189,21 @@ const isIdleEvent = (event: Event): boolean =>
   (event.event === 'warning' && event.file !== undefined) ||
   (event.event === 'infeasible' && event.known);
 
+/** Sources, and other files that decide as much. */
+export const withFiles = (
+  sources: Sources,
+  ...others: readonly ReadonlyMap<string, Stamp | null>[]
+): Sources => {
+  const files = others.flatMap((some) => [...some]);
+  return { ...sources, files: new Map([...sources.files, ...files]) };
+};
+
 /** To be called before the store is opened and the plan is made. */
 export function recordMake(asked: Asked, targets: readonly string[]): Recorder {
   const since = Date.now();
   const request = requestOf(asked, targets);
   const store = isOff() ? null : storeState(request.cache);
+  const settings = settingsStamps(process.env);
   const heard: Event[] = [];
   let idle = store !== null;
   return {
@@ -192,7 +211,7 @@ export function recordMake(asked: Asked, targets: readonly string[]): Recorder {
       idle &&= isIdleEvent(event);
       if (idle) heard.push(event);
     },
-    keep({ text, sources, environment, tasks, artifacts, results, companions, lineFor }) {
+    keep({ text, environment, tasks, artifacts, results, companions, lineFor, ...facts }) {
       const finished = heard.at(-1);
       if (!idle || finished?.event !== 'finished' || !isIdle(finished.tally, tasks)) return;
       const others = heard.slice(0, -1);
@@ -205,6 +224,7 @@ export function recordMake(asked: Asked, targets: readonly string[]): Recorder {
         finished,
         events: others.map((event) => `${JSON.stringify(event)}\n`).join(''),
       };
+      const sources = withFiles(facts.sources, facts.paramsFiles, settings);
       const known = { text, store, sources, environment, artifacts, companions };
       const dependencies = { since, program: program(), ...known };
       record(request, dependencies, output);

@@ -66,6 +66,13 @@ export const STORE: readonly OptionDeclaration[] = [
   JSON_OPTION,
 ];
 
+export const FILE: OptionDeclaration = {
+  flags: '--file <name>',
+  about: 'the pipeline file within its folder',
+  default: 'pipeline.yaml',
+  whenUpToDate: 'read',
+};
+
 /** Options of a command that reads pipeline.yaml. */
 export const COMMON: readonly OptionDeclaration[] = [
   {
@@ -75,17 +82,18 @@ export const COMMON: readonly OptionDeclaration[] = [
     whenUpToDate: 'read',
   },
   {
+    flags: '--params <file>',
+    about: 'lay a YAML or JSON file over the params, after presets and before --set (repeatable)',
+    repeatable: true,
+    whenUpToDate: 'read',
+  },
+  {
     flags: '--set <path=value>',
     about: 'set one param, such as training.epochs=3 (repeatable)',
     repeatable: true,
     whenUpToDate: 'read',
   },
-  {
-    flags: '--file <name>',
-    about: 'the pipeline file within its folder',
-    default: 'pipeline.yaml',
-    whenUpToDate: 'read',
-  },
+  FILE,
   ...STORE,
 ];
 
@@ -96,6 +104,13 @@ export const JOBS: OptionDeclaration = {
   whenUpToDate: 'ignored',
 };
 
+export const MIRROR: OptionDeclaration = {
+  flags: '--mirror <dir|url>',
+  about: 'look here first for data files (repeatable; PIPELINE_MIRROR)',
+  repeatable: true,
+  whenUpToDate: 'ignored',
+};
+
 /** Options of a command that runs tasks, beside `JOBS`. */
 export const RUNNING: readonly OptionDeclaration[] = [
   {
@@ -103,12 +118,7 @@ export const RUNNING: readonly OptionDeclaration[] = [
     about: 'after a failure, continue with tasks that do not need the failed one',
     whenUpToDate: 'ignored',
   },
-  {
-    flags: '--mirror <dir|url>',
-    about: 'look here first for data files (repeatable; PIPELINE_MIRROR)',
-    repeatable: true,
-    whenUpToDate: 'ignored',
-  },
+  MIRROR,
   {
     flags: '-q, --quiet',
     about: 'print warnings and errors only',

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { writeAtomically } from '../files/files.ts';
+import { readSealedJson, sealedJson } from '../files/hint.ts';
 import { Folders, type Lookup } from '../files/lookups.ts';
 import { isStable, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 import type { Digest } from '../model/key.ts';
@@ -9,8 +10,6 @@ import type { Digest } from '../model/key.ts';
 /** What was bundled before. Paths are relative to the folder of the project. */
 export interface BundleRecord {
   readonly digest: Digest;
-  /** Of the bundle's file, which is verified before it runs. */
-  readonly file: Digest;
   /** Of the options with which it was bundled, and of esbuild. */
   readonly options: Digest;
   /** Milliseconds since 1970 when bundling began: a file that was touched since may not be what was bundled. */
@@ -38,14 +37,15 @@ interface StoredRecord extends Omit<BundleRecord, 'files' | 'lookups'> {
   readonly lookups: string;
 }
 
-/** An index of another form is as good as none. */
+/** An index of another form is as good as none, and so is one that others wrote: it says which code a module stands for. */
 const FORM = 'bundles/2';
+const SEAL = 'bundles';
 
 /** @returns records by module; none when there is no index, or a damaged one: then everything is bundled anew */
 export async function readIndex(path: string): Promise<ReadonlyMap<string, BundleRecord>> {
   try {
-    const read = JSON.parse(await readFile(path, 'utf8')) as StoredIndex;
-    if (read.form !== FORM) return new Map();
+    const read = readSealedJson(SEAL, await readFile(path, 'utf8')) as StoredIndex | undefined;
+    if (read?.form !== FORM) return new Map();
     const lookups = read.lookups.map(([folder, name, found]) => ({ folder, name, found }));
     return new Map(
       read.records.map(([run, record]) => [
@@ -82,7 +82,7 @@ export async function writeIndex(
       { ...record, files: bits(fileIds), lookups: bits(lookupIds) },
     ]),
   };
-  await writeAtomically(path, JSON.stringify(stored));
+  await writeAtomically(path, sealedJson(SEAL, JSON.stringify(stored)));
 }
 
 const lookupKey = ({ folder, name, found }: Lookup): string => [folder, name, found].join('\0');

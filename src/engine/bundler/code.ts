@@ -8,7 +8,7 @@ import type { Lookup } from '../files/lookups.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import type { Stamp } from '../files/stamp.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from '../model/event.ts';
-import { canonicalJson, type Digest, digestOf } from '../model/key.ts';
+import { type Digest, digestOf } from '../model/key.ts';
 import {
   type Bundled,
   bundleModules,
@@ -16,14 +16,17 @@ import {
   lookupsOfMissing,
   optionsDigest,
 } from './bundle.ts';
+import { bundleDigest, verifiedCode, withMapLine } from './bundle-digest.ts';
 import { type BundleRecord, Looks, readIndex, writeIndex } from './bundle-index.ts';
 import { UnbundledSearch } from './unbundled.ts';
 
-/** A stage's module, bundled. The worker runs the very bundle that was hashed. */
+/** A stage's module, bundled. What runs are these very bytes, whatever becomes of the file. */
 export interface StageCode {
   readonly digest: Digest;
-  /** Where the bundle lies, absolute. */
+  /** Where the bundle lies, absolute: its source map lies beside it. */
   readonly file: string;
+  /** The bundle, as it was verified. */
+  readonly bytes: Uint8Array;
 }
 
 /** A module to bundle, and where pipeline.yaml names it. */
@@ -71,11 +74,15 @@ export async function bundleStages(
   const options = optionsDigest(esbuild);
   const looks = new Looks(root);
   const records = new Map<string, BundleRecord>();
+  const contents = new Map<Digest, Uint8Array>();
   await Promise.all(
     [...distinct.keys()].map(async (run) => {
       const before = remembered.get(run);
       if (before?.options !== options || !looks.hold(before)) return;
-      if (await isWhole(cache, before)) records.set(run, before);
+      const bytes = contents.get(before.digest) ?? (await verifiedBundle(cache, before.digest));
+      if (bytes === undefined) return;
+      contents.set(before.digest, bytes);
+      records.set(run, before);
     }),
   );
   const stale = [...distinct.values()].filter(({ run }) => !records.has(run));
@@ -84,6 +91,7 @@ export async function bundleStages(
     records.set(run, { ...(remembered.get(run) ?? NO_RECORD), doubt: BROKEN, lookups });
   }
   for (const [run, record] of bundled.records) records.set(run, record);
+  for (const [digest, bytes] of bundled.contents) contents.set(digest, bytes);
   if (stale.length > 0) await keepIndex(cache, new Map([...remembered, ...records]));
   if (bundled.problems.length > 0) return failure(...bundled.problems);
   // As pipeline.yaml names them, whatever was read first.
@@ -91,9 +99,11 @@ export async function bundleStages(
     const record = records.get(run);
     return record ? [[run, record] as const] : [];
   });
-  const codes = inOrder.map(
-    ([run, { digest }]) => [run, { digest, file: bundleFile(cache, digest) }] as const,
-  );
+  const codes = inOrder.map(([run, { digest }]): [string, StageCode] => {
+    const bytes = contents.get(digest);
+    if (bytes === undefined) throw new Error(`bug: there is no bundle ${digest}`);
+    return [run, { digest, file: bundleFile(cache, digest), bytes }];
+  });
   return success({
     codes: new Map(codes),
     sources: sourcesOf(
@@ -110,12 +120,12 @@ const keepIndex = (cache: string, records: ReadonlyMap<string, BundleRecord>): P
 /** Why a record is not used: it is of a module that cannot be bundled, and says what to watch. */
 const BROKEN = 'it cannot be bundled';
 const NONE = '' as Digest;
-const NO_RECORD = { digest: NONE, file: NONE, options: NONE, since: 0, files: [] };
+const NO_RECORD = { digest: NONE, options: NONE, since: 0, files: [] };
 
-/** Whether the file of a bundle is what was written. */
-async function isWhole(cache: string, { digest, file }: BundleRecord): Promise<boolean> {
+/** A bundle of the cache; undefined when it is not there, or is not what its name says. */
+async function verifiedBundle(cache: string, digest: Digest): Promise<Uint8Array | undefined> {
   const bytes = await readFile(bundleFile(cache, digest)).catch(() => undefined);
-  return bytes !== undefined && digestOf(bytes) === file;
+  return bytes && verifiedCode(bytes, digest) && bytes;
 }
 
 /** Bundles modules and keeps what they were made of. */
@@ -130,8 +140,10 @@ async function bundle(
   readonly problems: readonly Diagnostic[];
   /** Of modules that cannot be bundled: what was looked up, and not found. */
   readonly wanted: ReadonlyMap<string, readonly Lookup[]>;
+  readonly contents: ReadonlyMap<Digest, Uint8Array>;
 }> {
   const records = new Map<string, BundleRecord>();
+  const contents = new Map<Digest, Uint8Array>();
   const wanted = new Map<string, readonly Lookup[]>();
   const problems: Diagnostic[] = [];
   const there: ModuleRequest[] = [];
@@ -141,7 +153,7 @@ async function bundle(
     if (await fileStat(join(root, run))) there.push(request);
     else problems.push({ message: `there is no file ${run}`, place, hint });
   }
-  if (there.length === 0) return { records, problems, wanted };
+  if (there.length === 0) return { records, problems, wanted, contents };
   const bundles = await bundleModules(
     root,
     there.map(({ run }) => run),
@@ -159,11 +171,12 @@ async function bundle(
     const unbundled = await search.in(bundled.modules);
     problems.push(...unbundled.found);
     if (!unbundled.isClean) continue;
-    const kept = await keep(root, cache, bundled, digests);
+    const { digest, bytes } = await keep(root, cache, bundled, digests);
+    contents.set(digest, bytes);
     const { doubt = null } = bundled;
-    records.set(run, { ...kept, options, since, doubt, ...inputsOf(root, bundled, looks) });
+    records.set(run, { digest, options, since, doubt, ...inputsOf(root, bundled, looks) });
   }
-  return { records, problems, wanted };
+  return { records, problems, wanted, contents };
 }
 
 /** What a bundle rests on, with paths relative to the project. */
@@ -182,18 +195,17 @@ async function keep(
   cache: string,
   { code, map, modules }: Bundled,
   digests: SourceDigests,
-): Promise<Pick<BundleRecord, 'digest' | 'file'>> {
-  // The empty map belongs to the form: nothing is left out of a bundle. What cannot be bundled is a tool.
-  const digest = digestOf(canonicalJson(['bundle/1', digestOf(code), {}]));
+): Promise<Pick<StageCode, 'digest' | 'bytes'>> {
+  const digest = bundleDigest(digestOf(code));
   const file = bundleFile(cache, digest);
   makeFolder(dirname(file));
   await writeFile(`${file}.map`, map);
-  const text = `${Buffer.from(code).toString()}//# sourceMappingURL=${digest}.mjs.map\n`;
-  await writeAtomically(file, text);
+  const bytes = withMapLine(code, digest);
+  await writeAtomically(file, bytes);
   // For `why`: the map knows only what tree shaking left of them.
   const sources = [...modules].map((path) => [relative(root, path), digests.of(path)] as const);
   await writeFile(sourcesFile(cache, digest), JSON.stringify(Object.fromEntries(sources)));
-  return { digest, file: digestOf(text) };
+  return { digest, bytes };
 }
 
 /** Digests of sources, each read once. */

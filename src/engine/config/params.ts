@@ -1,8 +1,8 @@
-// params.ts — params < presets in the order given < --set
+// params.ts — params < presets in the order given < files of --params < --set
 
 import { didYouMean } from '../../hint.ts';
 import { failure, type Place, type Result, success } from '../model/event.ts';
-import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
+import type { DiagnosticCollector } from './diagnostic-collector.ts';
 import { equalsIn, joinDotted, type QuotedStep, quotedStep, splitDotted } from './dotted.ts';
 import {
   countParts,
@@ -13,6 +13,7 @@ import {
   overlay,
   PARTS_MAX,
 } from './located.ts';
+import { isOfKind, isTakenWhole, layFile, type ParamsFile } from './params-file.ts';
 import { lookupIn, referencePath, substitute } from './reference.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -22,16 +23,26 @@ export interface PipelineSource {
   /** What to call the text in diagnostics. */
   readonly file: string;
   readonly presets: readonly string[];
+  /** Given with `--params`; later ones win. */
+  readonly paramsFiles?: readonly ParamsFile[];
   /** `path=value`, as given with `--set`. */
   readonly sets: readonly string[];
 }
 
-/** The params after presets and overrides, references between them resolved. */
+/** The params after presets and overrides. */
+export interface ReadParams {
+  /** References between them are resolved. */
+  readonly params: Located;
+  /** What files of `--params` and `--set` said beyond presets, all as values of `--set`, in their order. */
+  readonly overrides: readonly string[];
+}
+
+/** Reads the params, and lays presets, files and `--set` over them. */
 export function readParams(
   reader: DiagnosticCollector,
   fields: ReadonlyMap<string, Located>,
   source: PipelineSource,
-): Located {
+): ReadParams {
   const nowhere: Place = { file: source.file, text: source.text, start: 0, end: 1 };
   let params = fields.get('params') ?? locatedMap(new Map(), { place: nowhere });
   if (reader.map(params, '`params`') === undefined) params = locatedMap(new Map(), params);
@@ -47,8 +58,15 @@ export function readParams(
     }
   }
   const passed = referencesIn(fields.get('stages'));
+  const overrides: string[] = [];
+  for (const file of source.paramsFiles ?? []) {
+    const laid = layFile(reader, params, file, passed);
+    params = laid.params;
+    overrides.push(...laid.sets);
+  }
   for (const set of source.sets) params = applySet(reader, params, set, passed);
-  return reader.take(resolveWithin(params)) ?? params;
+  overrides.push(...source.sets);
+  return { params: reader.take(resolveWithin(params)) ?? params, overrides };
 }
 
 function checkPreset(
@@ -159,14 +177,7 @@ function setAt(
 ): Located | undefined {
   const { path, start, set } = at;
   if (path === '' && start > 0) {
-    // What a reference will stand for is not known yet: then the stage's schema decides.
-    const open = [part, value].some(({ value: text }) => referencePath(text) !== null);
-    const before = kindOf(part);
-    if (part.value !== null && before !== kindOf(value) && !open) {
-      reader.report(`this is ${before} in params, not ${kindOf(value)}`, value.place);
-      return undefined;
-    }
-    return { ...value, named: part.named };
+    return isOfKind(reader, part, value) ? { ...value, named: part.named } : undefined;
   }
   const first = firstStep(part, path);
   if (first === null) {
@@ -196,13 +207,11 @@ function setAt(
 function canAdd(part: Located, at: SetPath): boolean {
   const isOrdinary = !at.path.includes('__proto__');
   return (
-    isOrdinary && isPassed(at) && dottedHint([...(part.fields?.keys() ?? [])], at) === undefined
+    isOrdinary &&
+    isTakenWhole(at.walked, at.passed) &&
+    dottedHint([...(part.fields?.keys() ?? [])], at) === undefined
   );
 }
-
-/** Whether a stage takes this map whole, or one that it is in: `training` and `training.schedule` of `$training`. */
-const isPassed = ({ walked, passed }: SetPath): boolean =>
-  walked.some((_, end) => passed.has(joinDotted(walked.slice(0, end + 1))));
 
 /** Where one step of a path stands. */
 const stepPlace = ({ path, start, set }: SetPath, step: string): Place => {

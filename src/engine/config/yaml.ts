@@ -26,6 +26,19 @@ export interface Suspect {
   readonly isNumberHere: boolean;
 }
 
+/** What a document is, as messages call it. */
+export interface DocumentKind {
+  /** With its article: `a pipeline`. */
+  readonly what: string;
+  /** What to do about an empty one. */
+  readonly whenEmpty: string;
+}
+
+const PIPELINE_DOCUMENT: DocumentKind = {
+  what: 'a pipeline',
+  whenEmpty: 'a pipeline has `params` and `stages`',
+};
+
 /**
  * Reads YAML 1.2 (with merge keys), refusing what cannot be kept: see the messages below.
  * @param suspect is told of each scalar without quotes that a reader of YAML 1.1 would read otherwise, once for its place
@@ -34,6 +47,7 @@ export function parseYaml(
   text: string,
   file: string,
   suspect: (found: Suspect) => void = () => undefined,
+  kind: DocumentKind = PIPELINE_DOCUMENT,
 ): Result<Located> {
   const lines = new LineCounter();
   const document = parseDocument(text, {
@@ -46,13 +60,13 @@ export function parseYaml(
   const placeAt = (start: number, end: number): Place => ({ file, text, start, end });
   const problems = [...document.errors, ...document.warnings];
   if (problems.length > 0) {
-    return failure(...problems.map((error) => yamlProblem(error, text, placeAt)));
+    return failure(...problems.map((error) => yamlProblem(error, text, placeAt, kind)));
   }
   const reader = yamlReader(placeAt, (alias) => alias.resolve(document), suspect);
   const root = document.contents;
   const located = root === null ? undefined : reader.read(root as Node, undefined);
   if (located === undefined) {
-    return failure({ message: `${file} is empty`, hint: 'a pipeline has `params` and `stages`' });
+    return failure({ message: `${file} is empty`, hint: kind.whenEmpty });
   }
   return reader.problems.length > 0 ? failure(...reader.problems) : success(located);
 }
@@ -62,13 +76,14 @@ function yamlProblem(
   { code, message, pos: [start, end] }: YAMLError,
   text: string,
   placeAt: (start: number, end: number) => Place,
+  { what }: DocumentKind,
 ): Diagnostic {
   // At the end of the file there is nothing to point at: point at the last thing before it.
   const last = text.trimEnd().length - 1;
   const place = start > last ? placeAt(last, last + 1) : placeAt(start, Math.max(end, start + 1));
   const hint = 'quotes and brackets must close, and what belongs together is indented alike';
   if (code === 'MULTIPLE_DOCS') {
-    return { message: 'a second document begins here, and a pipeline is one', place };
+    return { message: `a second document begins here, and ${what} is one`, place };
   }
   const words = message
     .split('\n', 1)

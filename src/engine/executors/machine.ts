@@ -3,6 +3,7 @@ import type { Digest } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
 import type { BlobStore } from '../store/store.ts';
 import type { WorkerCommand } from '../worker/launch.ts';
+import type { GivenBundle } from '../worker/protocol.ts';
 import type { ActionSpec, Executor, ProjectFileSpec } from './executor.ts';
 
 /** What executors on this machine draw on: everything that an `ActionSpec` does not name. */
@@ -15,12 +16,14 @@ export interface LocalMachine {
   readonly scratch: string;
   /** Where programs are looked for. */
   readonly path: string;
+  /** The variables around us, of which commands are passed those that they declare. */
+  readonly environment: NodeJS.ProcessEnv;
   readonly identity: Identity;
   readonly blobs: Pick<BlobStore, 'get' | 'copyTo' | 'takeFile' | 'putStream'>;
   /** Starts a worker process. */
   readonly worker: WorkerCommand;
-  /** Where a bundle lies. */
-  bundle(code: Digest): string;
+  /** The bundle of a module, as it was verified. */
+  bundle(code: Digest): Required<GivenBundle>;
   /** Where a file of the project lies. */
   projectFile(file: ProjectFileSpec): string;
   /** Puts the program of a command behind walls, which let it write into the folder of its attempt alone. */
@@ -33,7 +36,7 @@ export interface LocalMachine {
 /** What commands need of it. */
 export type CommandMachine = Pick<
   LocalMachine,
-  'root' | 'scratch' | 'path' | 'identity' | 'blobs' | 'projectFile' | 'enclose'
+  'root' | 'scratch' | 'path' | 'environment' | 'identity' | 'blobs' | 'projectFile' | 'enclose'
 >;
 
 /** A kind of executor. */

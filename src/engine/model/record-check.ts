@@ -116,6 +116,7 @@ const RUN = {
   outcomes: absentOr(namedOf(isOutcome)),
   targets: absentOr(listOf(isText)),
   presets: absentOr(listOf(isText)),
+  paramsFiles: absentOr(listOf(isText)),
   sets: absentOr(listOf(isText)),
   params: absentOr(isObject),
   versions: absentOr(namedOf(isText)),

@@ -98,8 +98,10 @@ export interface RunRecord {
   readonly outcomes?: Named<Outcome | 'running'>;
   readonly targets?: readonly string[];
   readonly presets?: readonly string[];
+  /** Files of `--params`, as they were named. Absent where there were none. */
+  readonly paramsFiles?: readonly string[];
   readonly sets?: readonly string[];
-  /** All params of the pipeline, after presets and `--set`. */
+  /** All params of the pipeline, after presets, files and `--set`. */
   readonly params?: Named<Json>;
   readonly versions?: Named<string>;
   /** What its user calls it. */
@@ -117,7 +119,7 @@ export type RunStart = Required<
   Pick<RunRecord, 'id' | 'host' | 'command' | 'targets' | 'presets' | 'sets' | 'params'>
 > &
   Required<Pick<RunRecord, 'versions' | 'started' | 'process'>> &
-  Pick<RunRecord, 'axes' | 'sources' | 'name'>;
+  Pick<RunRecord, 'axes' | 'sources' | 'name' | 'paramsFiles'>;
 
 /** What a task said in a run, and how it ended there. */
 export interface TaskLog {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { elementAt } from '../../present.ts';
 import { type EnvironmentMark, markOf, marksHold } from '../files/environment-mark.ts';
 import { writeAtomically } from '../files/files.ts';
+import { readSealedJson, sealedJson } from '../files/hint.ts';
 import { canonicalJson, type Digest, digestOf, type Json, type Named } from '../model/key.ts';
 import type { Declaration, ParamsAnswer, WorkQuestion } from '../worker/declaration.ts';
 import type { OutsideReads } from '../worker/protocol.ts';
@@ -118,14 +119,13 @@ export class ModuleAnswers {
     this.isChanged = true;
   }
 
-  /** Reads what an earlier plan left. A file that is absent, damaged or of another program holds nothing. */
+  /** Reads what an earlier plan left. A file that is absent, damaged, of another program or edited holds nothing. */
   static async read(place: AnswersPlace, bundle: Digest): Promise<ModuleAnswers> {
     const answers = new ModuleAnswers();
     try {
       const text = await readFile(fileOf(place.cache, bundle), 'utf8');
-      const end = text.indexOf('\n');
-      const body = text.slice(end + 1);
-      if (text.slice(0, end) === digestOf(body)) answers.fill(JSON.parse(body), place);
+      const file = readSealedJson(sealName(bundle), text) as AnswersFile | undefined;
+      if (file) answers.fill(file, place);
       return answers;
     } catch {
       return new ModuleAnswers();
@@ -149,9 +149,8 @@ export class ModuleAnswers {
   async write(place: AnswersPlace, bundle: Digest): Promise<void> {
     if (!this.isChanged || this.looksAround || this.declaration === undefined) return;
     const body = this.body(place, this.declaration);
-    await writeAtomically(fileOf(place.cache, bundle), `${digestOf(body)}\n${body}`).catch(
-      () => undefined,
-    );
+    const text = sealedJson(sealName(bundle), body);
+    await writeAtomically(fileOf(place.cache, bundle), text).catch(() => undefined);
   }
 
   private body({ program, environment }: AnswersPlace, declaration: Declaration): string {
@@ -178,6 +177,8 @@ export class ModuleAnswers {
 
 const fileOf = (cache: string, bundle: Digest): string =>
   join(cache, 'bundles', `${bundle}.answers.json`);
+
+const sealName = (bundle: Digest): string => `answers ${bundle}`;
 
 const short = (text: string): string => (text.length <= KEY_CHARACTERS_MAX ? text : digestOf(text));
 

@@ -55,7 +55,7 @@ export class StageClient implements StageAnswers {
   async declaration(code: StageCode, { run, place }: ModuleRequest): Promise<Result<StageModule>> {
     const answers = await this.answersOf(code);
     if (answers.declaration) return success({ code, declaration: answers.declaration });
-    const { reply } = await this.ask(code, { ask: 'declaration', bundle: code.file });
+    const { reply } = await this.ask(code, { ask: 'declaration', bundle: code });
     if (reply.end === 'declared') {
       if (reply.declaration === null) {
         return failure({ message: `${run} does not export a stage`, place, hint: FORM_HINT });
@@ -91,7 +91,7 @@ export class StageClient implements StageAnswers {
     if (open.length > 0) {
       const fresh = await this.batch<ParamsAnswer>(
         code,
-        { ask: 'params', bundle: code.file, given: open.map((at) => elementAt(given, at).values) },
+        { ask: 'params', bundle: code, given: open.map((at) => elementAt(given, at).values) },
         open.length,
         (fault) => ({ params: null, problems: [], files: null, usesTools: false, fault }),
       );
@@ -127,7 +127,7 @@ export class StageClient implements StageAnswers {
       const questions = unknown.map(([, question]) => question);
       const fresh = await this.batch<WorkAnswer>(
         code,
-        { ask: 'work', bundle: code.file, questions },
+        { ask: 'work', bundle: code, questions },
         questions.length,
         (fault) => ({ work: null, unknown: [], fault }),
       );
@@ -150,7 +150,7 @@ export class StageClient implements StageAnswers {
     params: readonly Named<Json>[],
   ): Promise<readonly (Tools | null)[] | StageFault> {
     const { root } = this.options;
-    const question: StageQuestion = { ask: 'tools', bundle: code.file, root, params };
+    const question: StageQuestion = { ask: 'tools', bundle: code, root, params };
     const { reply, answers } = await this.ask(code, question);
     return reply.end === 'answered' && answers.length === params.length
       ? (answers as readonly (Tools | null)[])

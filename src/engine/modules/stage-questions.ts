@@ -1,15 +1,16 @@
 // stage-questions.ts — the far side of planning: loads a stage module and answers questions in batches
 
-import { readFileSync } from 'node:fs';
+import type { Digest } from '../model/key.ts';
 import type { StageDeclaration } from '../stage.ts';
 import type {
+  GivenBundle,
   ModuleQuestion,
   OutsideReads,
   StageAnswer,
   StageQuestion,
   WorkerMessage,
 } from '../worker/protocol.ts';
-import { importStage, loadFrom } from '../worker/stage-module.ts';
+import { bundleText, importStage, loadFrom } from '../worker/stage-module.ts';
 import { answerParams, answerWork, describeStage, isStage } from './stage-answers.ts';
 
 /** What the process around it does when a module is loaded and asked. */
@@ -19,9 +20,9 @@ export interface LoadHooks {
   /** What the module has looked at beside its bundle. */
   reads(): OutsideReads;
   /** In a process with other modules: puts the globals of this one in their place. */
-  enter(bundle: string): void;
+  enter(bundle: Digest): void;
   /** Puts them away. @returns what the module changed that others would see; undefined when nothing */
-  leave(bundle: string): string | undefined;
+  leave(bundle: Digest): string | undefined;
 }
 
 /** Answers are sent on at least so often: whoever waits hears that there is progress. */
@@ -54,13 +55,13 @@ async function answerShared(
   hooks: LoadHooks,
 ): Promise<WorkerMessage> {
   const { bundle } = question;
-  if (DYNAMIC_IMPORT.test(readFileSync(bundle, 'utf8'))) {
+  if (DYNAMIC_IMPORT.test(bundleText(bundle))) {
     return { say: 'unshareable', why: 'it imports while it runs', isSpoilt: false };
   }
-  hooks.enter(bundle);
+  hooks.enter(bundle.digest);
   const last = await answerAlone(question, say, hooks).catch(() => undefined);
   await turn();
-  const why = hooks.leave(bundle);
+  const why = hooks.leave(bundle.digest);
   if (why !== undefined) return { say: 'unshareable', why: `it ${why}`, isSpoilt: true };
   return last ?? { say: 'unshareable', why: 'it fails', isSpoilt: false };
 }
@@ -102,7 +103,7 @@ function* answersTo(
 
 const turn = (): Promise<void> => new Promise((resolve) => void later(resolve));
 
-async function load(bundle: string, hooks: LoadHooks): Promise<StageDeclaration> {
+async function load(bundle: GivenBundle, hooks: LoadHooks): Promise<StageDeclaration> {
   hooks.begin();
   const stage = await importStage(bundle);
   // What it rejects or throws in this very turn belongs to its loading.

@@ -11,7 +11,7 @@ import { Mistakes } from '../config/problems.ts';
 import { decodeSource } from '../config/source-text.ts';
 import type { StageConfig } from '../config/stage-config.ts';
 import type { EnvironmentMark } from '../files/environment-mark.ts';
-import { stampOf } from '../files/stamp.ts';
+import { type Stamp, stampOf } from '../files/stamp.ts';
 import { formatSystem, isSystemError, systemHint } from '../files/system-error.ts';
 import { debug } from '../model/debug-log.ts';
 import { type Diagnostic, failure, type Result, success } from '../model/event.ts';
@@ -20,6 +20,7 @@ import { type ClientOptions, StageClient } from '../modules/stage-client.ts';
 import type { StageModule } from '../worker/declaration.ts';
 import { commandModule } from './command-module.ts';
 import { resolveExternalInputs } from './external-inputs.ts';
+import { readParamsFiles } from './params-files.ts';
 import type { Plan } from './plan.ts';
 import { makePlan } from './planner.ts';
 import { withTools } from './tools.ts';
@@ -29,6 +30,8 @@ export interface LoadOptions extends ClientOptions {
   /** Name of the pipeline file within `root`. */
   readonly file: string;
   readonly presets: readonly string[];
+  /** Files of `--params`, relative to the working directory. */
+  readonly paramsFiles: readonly string[];
   readonly sets: readonly string[];
   readonly clock: () => number;
   /** Whether the plan is only looked at, and not made: what cannot be told of a task leaves it unknown. */
@@ -43,6 +46,8 @@ export interface Loaded {
   readonly plan: Plan;
   /** Of the pipeline file, as it was read. */
   readonly text: Digest;
+  /** What the files of `--params` looked like when they were read, by absolute path. */
+  readonly paramsFiles: ReadonlyMap<string, Stamp | null>;
   /** What the stages' bundles were made from. */
   readonly sources: Sources;
   /** Whether a stage module looked at more than its bundle when it was planned, such as files or a clock. */
@@ -66,7 +71,10 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
   if (bytes instanceof Error) return failure(unreadable(bytes, root, file));
   const text = decodeSource(bytes, file);
   if (!text.ok) return text;
-  const parts = readPipelineParts({ text: text.value, file, presets, sets });
+  const given = readParamsFiles(options.paramsFiles);
+  if (!given.ok) return given;
+  const { files: paramsFiles, stamps } = given.value;
+  const parts = readPipelineParts({ text: text.value, file, presets, paramsFiles, sets });
   if (!parts.ok) return parts;
   const { pipeline } = parts.value;
   const client = new StageClient(options);
@@ -79,7 +87,7 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
     if (plan === undefined || mistakes.all.length > 0) return failure(...mistakes.all);
     debug?.('plan', `${plan.tasks.size} tasks planned`);
     const { readsOutside, environment } = client;
-    const seen = { sources, environment, readsOutside };
+    const seen = { sources, environment, readsOutside, paramsFiles: stamps };
     return success({ pipeline, plan, text: digestOf(bytes), ...seen });
   } finally {
     await client.close();

@@ -4,6 +4,7 @@ import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { fileDigest, fileStat, stampHolds, writeAtomically } from '../files/files.ts';
 import { FileFinder, type FoundFile, UnfitFile, whyOf } from '../files/find-files.ts';
 import { escapeGlob, isGlob, unescapeGlob } from '../files/glob.ts';
+import { readSealedJson, sealedJson } from '../files/hint.ts';
 import { folderStamp, type Stamp } from '../files/stamp.ts';
 import { byCodeUnit, type Digest, digestOf } from '../model/key.ts';
 import { StageError } from '../stage.ts';
@@ -54,7 +55,8 @@ export class ProjectFiles {
   async close(): Promise<void> {
     if (!this.fresh) return;
     // Losing this costs time and nothing else.
-    await writeAtomically(this.index, JSON.stringify([...(this.remembered ?? [])])).catch(() => {});
+    const text = JSON.stringify({ files: [...(this.remembered ?? [])] });
+    await writeAtomically(this.index, sealedJson(SEAL, text)).catch(() => {});
   }
 
   private async look(
@@ -147,11 +149,18 @@ interface Remembered {
   readonly digest: Digest;
 }
 
+interface StoredFiles {
+  readonly files: readonly (readonly [path: string, remembered: Remembered])[];
+}
+
+const SEAL = 'files';
+
 async function readIndex(index: string): Promise<Map<string, Remembered>> {
   try {
-    return new Map(JSON.parse(await readFile(index, 'utf8')) as [string, Remembered][]);
+    const read = readSealedJson(SEAL, await readFile(index, 'utf8')) as StoredFiles | undefined;
+    return new Map(read?.files ?? []);
   } catch {
-    return new Map(); // Absent or damaged: everything is digested anew.
+    return new Map(); // Absent, damaged or edited: everything is digested anew.
   }
 }
 

@@ -16,6 +16,7 @@ import {
 } from '../model/key.ts';
 import { keyOfShared } from '../model/key-text.ts';
 import type { ActionRecord } from '../model/record.ts';
+import type { SecondForm } from '../planning/command-module.ts';
 import type { Binding, Invocation, Plan, Task } from '../planning/plan.ts';
 import type { ActionCache, Store } from '../store/store.ts';
 import type { StageModule } from '../worker/declaration.ts';
@@ -78,7 +79,8 @@ function toolsOf({ tools, command }: Task): { readonly tools?: Named<string> } {
   return Object.keys(fingerprints).length > 0 ? { tools: fingerprints } : {};
 }
 
-function commandParts({ argv, env, inputs, ends, outputs, lists }: Invocation): CommandParts {
+function commandParts(invocation: Invocation): CommandParts & SecondForm {
+  const { argv, env, inputs, ends, outputs, lists, checkpoint, events, pass } = invocation;
   const places = Object.entries(inputs).map(([port, place]) => [
     port,
     place?.endsWith('/') ? `${place}*${ends[port] ?? ''}` : place,
@@ -90,6 +92,9 @@ function commandParts({ argv, env, inputs, ends, outputs, lists }: Invocation): 
     inputs: Object.fromEntries(places),
     outputs: Object.fromEntries(files),
     ...(lists.length > 0 && { lists }),
+    ...(checkpoint !== null && { checkpoint: true }),
+    ...(events && { events: true }),
+    ...(pass.length > 0 && { pass }),
   };
 }
 
@@ -129,7 +134,9 @@ async function lookUp(
     const lost = outputs.filter(([, { digest }]) => missing.includes(digest));
     return { hit: false, reason: { kind: 'lost', outputs: lost.map(([name]) => name) } };
   }
-  if (await checkpoints.get(action.key)) return { hit: false, reason: { kind: 'resumed' } };
+  const isResumed =
+    (await checkpoints.get(action.key)) !== undefined || (await checkpoints.has(action.key));
+  if (isResumed) return { hit: false, reason: { kind: 'resumed' } };
   const previous = await latestRecord(actions, action.task.id);
   if (previous === undefined) return { hit: false, reason: { kind: 'new' } };
   const changes = changesBetween(previous.parts, action);

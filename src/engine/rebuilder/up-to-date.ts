@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join, resolve } from 'node:path';
 import type { Sources } from '../bundler/code.ts';
 import { type EnvironmentMark, marksHold } from '../files/environment-mark.ts';
+import { sealHolds, sealOf } from '../files/hint.ts';
 import { Folders } from '../files/lookups.ts';
 import { folderStamp, isStable, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 import { canonicalJson, type Digest, digestOf, type Named } from '../model/key.ts';
@@ -17,8 +18,12 @@ export interface Request {
   /** Folder of the store, absolute. */
   readonly cache: string;
   readonly presets: readonly string[];
+  /** Files that are laid over the params, absolute. */
+  readonly paramsFiles: readonly string[];
   readonly sets: readonly string[];
   readonly targets: readonly string[];
+  /** Files of settings, absolute; they need not be there. */
+  readonly settings: readonly string[];
   /** For a command that only inspects: its words, and all else around it that decides what it prints. */
   readonly inspection?: Named<unknown>;
 }
@@ -60,7 +65,7 @@ export interface Dependencies {
 }
 
 /** The form of a memo: one of another form is as good as none. */
-const FORM = 'memo/4';
+const FORM = 'memo/5';
 /** Artifacts that are too fresh for stamps are known by their bytes, up to so many of them. */
 const FRESH_BYTES_MAX = 4_000_000;
 /** One memo for each way to ask; the oldest go. */
@@ -112,8 +117,8 @@ function entryFor(
   environment: NodeJS.ProcessEnv,
 ): { readonly output: unknown; readonly rest: Buffer } | undefined {
   try {
-    const [digest, body] = headAndRest(readFileSync(entryFile(request)));
-    if (digestOf(body) !== digest.toString()) return undefined;
+    const [seal, body] = headAndRest(readFileSync(entryFile(request)));
+    if (!sealHolds(seal.toString(), sealName(request), body)) return undefined;
     const [head, rest] = headAndRest(body);
     const entry = JSON.parse(head.toString()) as Entry;
     return holds(entry, request, program) && marksHold(entry.environment, environment)
@@ -154,8 +159,10 @@ export const stateFor = ({ cache, inspection }: Request): string | null =>
 
 const entriesFolder = (cache: string): string => join(cache, 'memos');
 
-const entryFile = (request: Request): string =>
-  join(entriesFolder(request.cache), digestOf(canonicalJson(request)));
+const nameOf = (request: Request): Digest => digestOf(canonicalJson(request));
+const entryFile = (request: Request): string => join(entriesFolder(request.cache), nameOf(request));
+/** It is printed as it stands: nobody else may have written it. */
+const sealName = (request: Request): string => `memo ${nameOf(request)}`;
 
 // ---- recording ----
 
@@ -205,7 +212,7 @@ function keep(request: Request, dependencies: Dependencies, output: unknown, res
   const facts = { program, text, store, stamps, folders, fresh, environment };
   const head = JSON.stringify({ form: FORM, request, ...facts, output } satisfies Entry);
   const body = `${head}\n${rest}`;
-  write(request, `${digestOf(body)}\n${body}`);
+  write(request, `${sealOf(sealName(request), body)}\n${body}`);
 }
 
 /** A memo that cannot be written costs the next make time, and nothing else. */

@@ -21,6 +21,8 @@ export interface WatchedPlace {
   readonly root: string;
   /** Name of the pipeline file within `root`. */
   readonly file: string;
+  /** Files of `--params`, absolute. */
+  readonly paramsFiles: readonly string[];
   readonly cache: string;
   /** Folder for artifacts: what is written there is our own doing. */
   readonly artifacts: string;
@@ -39,9 +41,9 @@ export interface Watchlist {
 /** What a pipeline rests on that could be loaded. */
 export function watchlistOf(
   { root, file }: WatchedPlace,
-  { pipeline, plan, sources }: Loaded,
+  { pipeline, plan, sources, paramsFiles }: Loaded,
 ): Watchlist {
-  const files = new Map<string, Stamp | null | undefined>(sources.files);
+  const files = new Map<string, Stamp | null | undefined>([...sources.files, ...paramsFiles]);
   for (const task of plan.tasks.values()) {
     for (const binding of Object.values(task.inputs)) {
       for (const { path, stamp } of binding.files ?? []) files.set(path, stamp);
@@ -58,12 +60,12 @@ export function watchlistOf(
  * @param pipeline undefined when the pipeline file itself cannot be read
  */
 export async function watchlistOfBroken(
-  { root, file, cache }: WatchedPlace,
+  { root, file, paramsFiles, cache }: WatchedPlace,
   pipeline: Pipeline | undefined,
   diagnostics: readonly Diagnostic[],
   before: Watchlist | undefined,
 ): Promise<Watchlist> {
-  const files = new Set([join(root, file), ...(before?.files.keys() ?? [])]);
+  const files = new Set([join(root, file), ...paramsFiles, ...(before?.files.keys() ?? [])]);
   for (const { place } of diagnostics) if (place) files.add(resolve(root, place.file));
   const { named, trees } = pipeline
     ? patternsOf(root, pipeline)

@@ -21,7 +21,7 @@ import { LEASE_ALIVE_MS, type RunRecord, type RunStart, type TaskLog } from '../
 /** What a journal notes as it was said; of other events it notes what a record of the run keeps. */
 export type NotedEvent = Extract<
   Event,
-  { event: 'waiting' | 'retrying' | 'progress' | 'warning' | 'artifact' }
+  { event: 'waiting' | 'retrying' | 'progress' | 'metrics' | 'warning' | 'artifact' }
 >;
 
 /**
@@ -279,7 +279,7 @@ function isStart(run: RunStart | undefined): run is RunStart {
   if (typeof run !== 'object' || run === null) return false;
   const { process: self } = run;
   const texts = [run.id, run.host, run.command, run.started, self?.host];
-  const lists = [run.targets, run.presets, run.sets];
+  const lists = [run.targets, run.presets, run.paramsFiles ?? [], run.sets];
   return (
     texts.every((text) => typeof text === 'string') &&
     lists.every((list) => Array.isArray(list) && list.every((one) => typeof one === 'string')) &&

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { Failure } from '../model/failure.ts';
+import type { Digest } from '../model/key.ts';
 import { frameOf, frameReader } from '../process/frame.ts';
 import { lineReader } from '../process/lines.ts';
 import { causeOf, watchOutOfMemory } from '../process/out-of-memory.ts';
@@ -99,8 +100,16 @@ export function startWorker(
       });
     });
   });
+  const given = new Set<Digest>();
   return {
-    ask: (request) => void requests.write(frameOf(request)),
+    ask(request) {
+      const { bundle } = request;
+      const isKnown = given.has(bundle.digest);
+      given.add(bundle.digest);
+      // Only the first time: the process keeps what it was given.
+      const told = isKnown ? { ...request, bundle: { ...bundle, bytes: undefined } } : request;
+      requests.write(frameOf(told));
+    },
     signal: (flag) => void control.write(Uint8Array.of(flag)),
     kill: () => void child.kill('SIGKILL'),
     gone,

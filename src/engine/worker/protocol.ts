@@ -11,6 +11,14 @@ export interface GivenBlob {
   readonly bytes?: Uint8Array;
 }
 
+/** A stage's code. Its bytes come with the first request that a process gets for it. */
+export interface GivenBundle {
+  readonly digest: Digest;
+  /** Where it is said to lie: stacks name it, and its source map lies beside it. */
+  readonly file: string;
+  readonly bytes?: Uint8Array | undefined;
+}
+
 /** The blobs of one input port, as many as its arity says. */
 export interface InputBlobs {
   readonly arity: Arity;
@@ -22,8 +30,7 @@ export interface InputBlobs {
 /** Asks which tools a stage would use, for each of several params. */
 export interface ToolsQuestion {
   readonly ask: 'tools';
-  /** Path of the stage's bundle. */
-  readonly bundle: string;
+  readonly bundle: GivenBundle;
   /** Folder of the project, whose packages are loaded. */
   readonly root: string;
   readonly params: readonly Named<Json>[];
@@ -35,8 +42,7 @@ export type ModuleQuestion = (
   | { readonly ask: 'params'; readonly given: readonly Named<Json>[] }
   | { readonly ask: 'work'; readonly questions: readonly WorkQuestion[] }
 ) & {
-  /** Path of the stage's bundle. */
-  readonly bundle: string;
+  readonly bundle: GivenBundle;
   /** Whether the process loads other modules, too. Then the answer may be that this module must not share it. */
   readonly isShared?: boolean;
 };
@@ -47,8 +53,7 @@ export type StageQuestion = ModuleQuestion | ToolsQuestion;
 /** One action to run. */
 export interface ActionRequest {
   readonly ask: 'run';
-  /** Path of the stage's bundle. */
-  readonly bundle: string;
+  readonly bundle: GivenBundle;
   /** Folder of the project, whose packages are loaded. */
   readonly root: string;
   /** Folder of the store that holds the blobs which are not sent along. */

@@ -32,7 +32,7 @@ import {
   type WorkerMessage,
   type WorkerRequest,
 } from './protocol.ts';
-import { importStage, loadFrom } from './stage-module.ts';
+import { bundleText, importStage, loadFrom } from './stage-module.ts';
 
 /** Progress is told no more often than this. */
 const PROGRESS_EVERY_MS = 100;
@@ -183,6 +183,8 @@ async function run(
 ): Promise<WorkerMessage> {
   const request = { ...assigned, params: canonical(assigned.params) };
   Atomics.store(flags, CONTROL_FLAGS.checkpointDue, 0);
+  // First: it is given once, even if the action then cannot go on.
+  bundleText(request.bundle);
   const given = await contentsOf(request, blobs);
   if ('lost' in given) return { say: 'lost', digests: given.lost };
   const stage = await importStage(request.bundle);

@@ -10,6 +10,7 @@ import { type FinalOutcome, finalOutcomes } from '../../../archive/packing/final
 import { gather } from '../../../archive/packing/gather.ts';
 import { type Beside, prepare, Vanished, writePackage } from '../../../archive/packing/pack.ts';
 import type { Hold } from '../../../archive/packing/release-checks.ts';
+import { verifiedCode } from '../../../engine/bundler/bundle-digest.ts';
 import { decodeSource } from '../../../engine/config/source-text.ts';
 import { byCodeUnit, type Named, type TaskId } from '../../../engine/model/key.ts';
 import type { Plan } from '../../../engine/planning/plan.ts';
@@ -211,9 +212,14 @@ async function besideOf(session: Session, plan: Plan, options: ArchiveOptions): 
   const modules = [...pipeline.stages.values()].map(({ name, run }) => [name, run] as const);
   return {
     pipeline: text,
-    invocation: { presets: options.preset, sets: options.set, targets: options.target },
+    invocation: { presets: options.preset, sets: pipeline.overrides, targets: options.target },
     modules: Object.fromEntries(modules.filter(([name]) => plan.stages.has(name))),
-    bundles: new Map([...plan.stages.values()].map(({ code }) => [code.digest, code.file])),
+    bundles: new Map(
+      [...plan.stages.values()].flatMap(({ code }) => {
+        const bytes = verifiedCode(code.bytes, code.digest);
+        return bytes ? [[code.digest, bytes]] : [];
+      }),
+    ),
     papers,
     packages: await packagesOf(root),
     audits: await auditsIn(cache, plan),

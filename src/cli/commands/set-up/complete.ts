@@ -55,6 +55,7 @@ async function candidatesIn(
     file,
     ...(cache !== undefined && { cache }),
     preset: valuesAfter(before, '--preset'),
+    params: valuesAfter(before, '--params'),
     set: valuesAfter(before, '--set'),
   };
   if (asked) {

@@ -51,7 +51,7 @@ export default defineStage({
   // Read from \`params\` in pipeline.yaml, or from an axis of that name. The task is keyed by these and no others.
   params: z.object({
     seed: z.int(),
-    walk: z.object({ steps: z.int().check(z.positive()), step: z.number() }),
+    walk: z.strictObject({ steps: z.int().check(z.positive()), step: z.number() }),
   }),
   inputs: {},
   outputs: { track: tensors() },

@@ -6,6 +6,7 @@ import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts
 import type { Identity } from '../../model/process-identity.ts';
 import { logKey } from '../../model/record.ts';
 import { largeBlobs, openBlobFiles } from '../blob-files.ts';
+import { checkpointFolders } from '../checkpoint-folders.ts';
 import { openJournal } from '../journal.ts';
 import { markOpening } from '../openings.ts';
 import { openRunTable } from '../run-table.ts';
@@ -100,6 +101,7 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
   // Who had an action before may have committed since we last looked: reads keep to one state of the store for a while.
   const leases = openLeaseTable(folder, () => root.resetReadTxn(), onDamage);
   const files = openBlobFiles(largeBlobs(folder));
+  const programs = checkpointFolders(folder);
   const content = lmdbBlobs({ folder, table: blobs, files, write, remove, onDamage });
   const putRun: RunHistory['put'] = (run, said = []) => {
     // A table cannot be opened within a transaction.
@@ -128,16 +130,22 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
       get: async (key) => traces.get(key),
       all: async () => traces.values(),
       put: (commits) =>
-        content.keep(
-          commits.flatMap(({ outputs }) => outputs),
-          () => {
+        content
+          .keep(
+            commits.flatMap(({ outputs }) => outputs),
+            () => {
+              for (const { record } of commits) {
+                traces.putSync(record.key, record);
+                latest.putSync(record.task, record.key);
+                partials.removeSync(record.key);
+              }
+            },
+          )
+          .then(async () => {
             for (const { record } of commits) {
-              traces.putSync(record.key, record);
-              latest.putSync(record.task, record.key);
-              partials.removeSync(record.key);
+              if (record.parts.command !== undefined) await programs.drop(record.key);
             }
-          },
-        ),
+          }),
       async latest(tasks) {
         const keys = new Map<TaskId, Key>();
         for (const task of tasks) {
@@ -165,13 +173,15 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
         remove(() => partials.removeSync(key));
         return undefined;
       },
-      has: async (key) => partials.doesExist(key),
+      has: async (key) => partials.doesExist(key) || programs.has(key),
       async put(key, bytes) {
         write(() => partials.putSync(key, asCheckpoint(bytes)), bytes.length);
       },
       async drop(key) {
         if (partials.doesExist(key)) remove(() => partials.removeSync(key));
+        await programs.drop(key);
       },
+      folder: programs.open,
     },
     leases,
     history: {
@@ -191,6 +201,7 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
       return {
         ...upkeepOf(root, join(folder, STORE_FILE), tables),
         files,
+        checkpoints: programs,
         shared() {
           enlist();
           return isShared(root);
@@ -240,7 +251,7 @@ function upkeepOf(
   root: LmdbRoot,
   file: string,
   tables: Tables,
-): Omit<Upkeep, 'write' | 'shared' | 'leases' | 'files'> {
+): Omit<Upkeep, 'write' | 'shared' | 'leases' | 'files' | 'checkpoints'> {
   const bytesOf = (table: { getStats(): object }): number => {
     const stats = table.getStats() as PageStats;
     const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;

@@ -1,0 +1,56 @@
+// own-folder.ts — folders that this user alone can read and write, outside of any project
+import { chmodSync, lstatSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { makeFolder } from './make-folder.ts';
+
+/** What lies there: what must last (a key), or what can be made again. */
+export type OwnFolder = 'state' | 'cache';
+
+const PLACES = {
+  state: { variable: 'XDG_STATE_HOME', inHome: '.local/state' },
+  cache: { variable: 'XDG_CACHE_HOME', inHome: '.cache' },
+} as const;
+
+/**
+ * Where such a folder is: in the user's home (XDG Base Directory), or, where that cannot be written, in the system's folder
+ * for temporary files. Neither need be there.
+ */
+export function ownFolders(kind: OwnFolder): readonly string[] {
+  const { variable, inHome } = PLACES[kind];
+  const named = process.env[variable] ?? '';
+  const home = homeFolder();
+  const inside = isAbsolute(named) ? named : home && join(home, inHome);
+  const beside = join(tmpdir(), `pipeline-${process.geteuid?.() ?? 'user'}`);
+  return [...(inside ? [join(inside, 'pipeline')] : []), beside];
+}
+
+/** Makes such a folder where it is missing. Undefined where none can be had. */
+export function madeOwnFolder(kind: OwnFolder): string | undefined {
+  return ownFolders(kind).find(isMadeOwn);
+}
+
+function homeFolder(): string | undefined {
+  try {
+    const home = homedir();
+    return isAbsolute(home) ? home : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a folder is there, made when missing, and can be read and written by nobody else. */
+function isMadeOwn(folder: string): boolean {
+  try {
+    makeFolder(folder);
+    const found = lstatSync(folder);
+    if (!found.isDirectory() || !isOwn(found.uid)) return false;
+    if ((found.mode & 0o077) !== 0) chmodSync(folder, 0o700);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a file belongs to the user of this process. */
+export const isOwn = (uid: number): boolean => uid === (process.geteuid?.() ?? uid);
