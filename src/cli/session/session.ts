@@ -351,6 +351,7 @@ export const host = hostname();
 export const identity: Identity = {
   host,
   pid: process.pid,
+  onExit: (action) => void process.once('exit', action),
   exists(pid) {
     try {
       return process.kill(pid, 0);

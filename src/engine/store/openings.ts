@@ -21,7 +21,7 @@ const PREFIX = `${STORE_FILE}.open-`;
 const FORGOTTEN_MS = 7 * 24 * 3_600_000;
 
 /** Marks that this process opens the store in a folder; gives what takes the mark away. */
-export function markOpening(folder: string, { host, pid }: Identity): () => void {
+export function markOpening(folder: string, { host, pid, onExit }: Identity): () => void {
   const life = instanceOf(pid);
   const mark = join(folder, `${PREFIX}${pid}-${life?.started ?? host.length}`);
   const drop = (): void => rmSync(mark, { force: true });
@@ -30,20 +30,10 @@ export function markOpening(folder: string, { host, pid }: Identity): () => void
   } catch {
     return () => undefined; // A full disk, or a folder that cannot be written: then there is no mark.
   }
-  if (drops.size === 0) process.once('exit', dropAll);
-  drops.add(drop);
-  return () => {
-    drops.delete(drop);
-    if (drops.size === 0) process.off('exit', dropAll);
-    drop();
-  };
+  // Who ends by itself leaves no mark.
+  onExit?.(drop);
+  return drop;
 }
-
-/** Marks that this process has set. Who ends by itself leaves none. */
-const drops = new Set<() => void>();
-const dropAll = (): void => {
-  for (const drop of drops) drop();
-};
 
 /** Who has the store in a folder open, by what can be seen from here. */
 export function openingsOf(
