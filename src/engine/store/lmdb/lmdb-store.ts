@@ -6,6 +6,7 @@ import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts
 import type { Identity } from '../../model/process-identity.ts';
 import { logKey } from '../../model/record.ts';
 import { largeBlobs, openBlobFiles } from '../blob-files.ts';
+import { byteMark } from '../byte-mark.ts';
 import { checkpointFolders } from '../checkpoint-folders.ts';
 import { openJournal } from '../journal.ts';
 import { markOpening } from '../openings.ts';
@@ -85,6 +86,14 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
   // Opened when they are needed first: a make that says nothing never needs them.
   const logs = late('logs', FORMS.logs);
   const pins = late('pins', FORMS.pins);
+  const { reading } = guards(folder);
+  const storedTraces = lazy(() => {
+    const stored = reading(() =>
+      root.openDB<Buffer, string>({ name: 'traces', encoding: 'binary' }),
+    );
+    enlist();
+    return stored;
+  });
   try {
     if (enlist() !== STORE_FORMAT) root.transactionSync(() => checkFormat(meta, folder));
     enlist();
@@ -128,6 +137,11 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
     blobs: content.store,
     actions: {
       get: async (key) => traces.get(key),
+      mark(key) {
+        // The bytes hold until the next read.
+        const stored = reading(() => storedTraces().getBinaryFast(key));
+        return stored && byteMark(stored);
+      },
       all: async () => traces.values(),
       put: (commits) =>
         content
