@@ -5,6 +5,7 @@ import nodeModule, { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import make from 'pipeline:declaration/make';
+import { inspections } from 'pipeline:inspections';
 import { madeOwnFolder } from '../engine/files/own-folder.ts';
 import { loadProgram, readCompiled } from './compiled-code.ts';
 import { repeatInspection } from './session/inspection-shortcut.ts';
@@ -41,7 +42,7 @@ const words = process.argv.slice(2);
 const isRepeated =
   process.env.PIPELINE_LOG !== 'debug' &&
   !mayBeAltered(words) &&
-  (sayNothingToDo(words, make) || repeatInspection(words));
+  (sayNothingToDo(words, make) || repeatInspection(words, inspections));
 if (!isRepeated) {
   // Node opens its debugger to whoever sends this signal, and code that we run could: with a listener it does not.
   process.on('SIGUSR1', () => undefined);

@@ -15,7 +15,7 @@ import {
   type TaskId,
 } from '../model/key.ts';
 import { keyOfShared } from '../model/key-text.ts';
-import type { ActionRecord } from '../model/record.ts';
+import type { ActionRecord, RecordResult } from '../model/record.ts';
 import type { SecondForm } from '../planning/command-module.ts';
 import type { Binding, Invocation, Plan, Task } from '../planning/plan.ts';
 import type { ActionCache, Store } from '../store/store.ts';
@@ -31,7 +31,7 @@ export interface Action {
 
 /** What upstream tasks gave: outputs, or nothing and why. */
 export interface Upstream {
-  readonly traces: { get(task: TaskId): ActionRecord | undefined };
+  readonly traces: { get(task: TaskId): RecordResult | undefined };
   readonly missing: { get(task: TaskId): MissingOutput | undefined };
 }
 
@@ -39,10 +39,7 @@ export interface Upstream {
 export function actionOf(plan: Plan, task: Task, upstream: Upstream): Action {
   const module = plan.stages.get(task.stage);
   if (module === undefined) throw new Error(`bug: stage ${task.stage} has no module`);
-  const inputs: Record<string, InputDigest> = {};
-  for (const [port, binding] of Object.entries(task.inputs)) {
-    inputs[port] = inputDigest(binding, upstream);
-  }
+  const { inputs, text } = inputsOf(task, upstream);
   const parts: KeyParts = {
     code: module.code.digest,
     params: task.params,
@@ -54,9 +51,44 @@ export function actionOf(plan: Plan, task: Task, upstream: Upstream): Action {
     ...toolsOf(task),
     ...(task.command && { command: commandParts(task.command) }),
   };
-  const key = keyOfShared(parts);
+  const key = keyOfShared(parts, text);
   debug?.('key', `${task.id} ${key} code ${briefKey(parts.code)}`);
   return { task, key, parts };
+}
+
+/** The inputs of an action, and their canonical text where that is known. */
+interface KnownInputs {
+  readonly inputs: Named<InputDigest>;
+  readonly text?: string;
+}
+
+/** Tasks often have their inputs in common: these were given by the records that stand beside them. */
+const given = new WeakMap<
+  Task['inputs'],
+  KnownInputs & { readonly by: readonly (readonly [TaskId, RecordResult])[] }
+>();
+/** Inputs that take more than this are not compared. */
+const SHARED_LINKS_MAX = 8;
+
+function inputsOf(task: Task, upstream: Upstream): KnownInputs {
+  const known = given.get(task.inputs);
+  if (known?.by.every(([id, record]) => upstream.traces.get(id) === record)) return known;
+  const inputs: Record<string, InputDigest> = {};
+  const by: (readonly [TaskId, RecordResult])[] = [];
+  let isShared = true;
+  for (const [port, binding] of Object.entries(task.inputs)) {
+    inputs[port] = inputDigest(binding, upstream);
+    isShared &&= binding.links.length <= SHARED_LINKS_MAX && !binding.files;
+    for (const link of isShared ? binding.links : []) {
+      const record = upstream.traces.get(link.task);
+      if (record) by.push([link.task, record]);
+      else isShared = false;
+    }
+  }
+  if (!isShared) return { inputs };
+  const found = { inputs, text: canonicalJson(inputs), by };
+  given.set(task.inputs, found);
+  return found;
 }
 
 const kinds = new WeakMap<StageModule, Named<string>>();
@@ -112,8 +144,8 @@ function inputDigest({ arity, links, files }: Binding, { traces, missing }: Upst
 }
 
 /** Whether an action was made before, or why it must run. Knows nothing of order. */
-export type Verdict =
-  | { readonly hit: true; readonly trace: ActionRecord }
+export type Verdict<R extends RecordResult = ActionRecord> =
+  | { readonly hit: true; readonly trace: R }
   | { readonly hit: false; readonly reason: Reason };
 
 async function lookUp(

@@ -64,6 +64,11 @@ export interface Commit {
 /** What is known of actions that ran, by key. */
 export interface ActionCache {
   get(key: Key): Promise<ActionRecord | undefined>;
+  /**
+   * Tells the record of a key, as it is stored, from what it was before; undefined when there is none. Much cheaper than
+   * `get`. Absent where that cannot be told.
+   */
+  mark?(key: Key): number | undefined;
   /** Every record, in no order that means anything. */
   all(): Promise<Iterable<ActionRecord>>;
   /**

@@ -6,6 +6,7 @@ import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts
 import type { Identity } from '../../model/process-identity.ts';
 import { type ActionRecord, logKey, type RunRecord, type TaskLog } from '../../model/record.ts';
 import { largeBlobs, openBlobFiles } from '../blob-files.ts';
+import { byteMark } from '../byte-mark.ts';
 import { checkpointFolders } from '../checkpoint-folders.ts';
 import { openJournal } from '../journal.ts';
 import { openRunTable } from '../run-table.ts';
@@ -66,6 +67,11 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
   // Opened when they are needed first: a make that says nothing never needs them.
   const logs = late<TaskLog>('logs');
   const pins = late<string>('pins');
+  const storedTraces = lazy(() => {
+    const opened = root.openDB<Buffer, string>({ name: 'traces', encoding: 'binary' });
+    enlist();
+    return opened;
+  });
   try {
     if (enlist() !== STORE_FORMAT) root.transactionSync(() => checkFormat(meta, folder));
     enlist();
@@ -111,6 +117,11 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
     blobs: content.store,
     actions: {
       get: async (key) => traces.get(key),
+      mark(key) {
+        // The bytes hold until the next read.
+        const stored = storedTraces().getBinaryFast(key);
+        return stored && byteMark(stored);
+      },
       all: async () => traces.getRange().map(({ value }) => value),
       put: (commits) =>
         content
