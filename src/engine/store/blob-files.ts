@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { copyFile, type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileDigest } from '../files/files.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import { type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 import type { Digest } from '../model/key.ts';
@@ -167,7 +168,7 @@ export function openBlobFiles(folder: string): BlobFiles {
     isKnown,
     async verify(digest) {
       if (sizeOf(digest) === undefined) return false;
-      if ((await digestOfFile(pathOf(digest))) !== digest) return false;
+      if ((await fileDigest(pathOf(digest))) !== digest) return false;
       note(digest);
       return true;
     },
@@ -206,24 +207,6 @@ async function copied(from: string, to: string): Promise<Digest> {
   }
   return hash.digest('hex') as Digest;
 }
-
-/** The digest of a file, through one buffer: chunks of a stream are garbage that piles up faster than it is collected. */
-async function digestOfFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
-  const file = await open(path, 'r');
-  try {
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
-      if (bytesRead === 0) return hash.digest('hex');
-      hash.update(buffer.subarray(0, bytesRead));
-    }
-  } finally {
-    await file.close();
-  }
-}
-
-const BUFFER_BYTES = 2 ** 18;
 
 /** The content of a file, piece by piece; each piece holds until the next is asked for. */
 export async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
