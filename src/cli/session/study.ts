@@ -54,7 +54,8 @@ export async function currentStudy(options: CommonOptions, store: Store): Promis
   }
 }
 
-function plannedStudy(loaded: Loaded, options: CommonOptions, store: Store): Study {
+/** A pipeline that was planned. */
+export function plannedStudy(loaded: Loaded, options: CommonOptions, store: Store): Study {
   const { plan, pipeline } = loaded;
   return {
     tasks: plan.tasks,
