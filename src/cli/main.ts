@@ -73,11 +73,16 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** `PIPELINE_LOG=debug`: what the engine does, on stderr. Times count from the start of the process. */
-if (process.env.PIPELINE_LOG === 'debug') {
-  debugTo((topic, line) => {
-    const seconds = (performance.now() / 1000).toFixed(3);
-    process.stderr.write(`debug ${seconds.padStart(8)}s ${topic.padEnd(7)} ${line}\n`);
-  });
+/** A whole command: whatever comes of it is the exit code of this process. */
+export async function begin(argv: readonly string[]): Promise<void> {
+  // `PIPELINE_LOG=debug`: what the engine does, on stderr. Times count from the start of the process.
+  if (process.env.PIPELINE_LOG === 'debug') {
+    debugTo((topic, line) => {
+      const seconds = (performance.now() / 1000).toFixed(3);
+      process.stderr.write(`debug ${seconds.padStart(8)}s ${topic.padEnd(7)} ${line}\n`);
+    });
+  }
+  // Should nothing be left to do before the command is over, it has failed.
+  process.exitCode = EXIT.failed;
+  process.exitCode = await main(argv);
 }
-process.exitCode = await main(process.argv);

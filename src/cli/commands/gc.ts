@@ -160,7 +160,7 @@ function tellGarbage(
       bytes,
       blobs: garbage.blobs,
       traces: garbage.traces,
-      checkpoints: garbage.partials,
+      checkpoints: [...garbage.partials, ...garbage.folders],
       runs: garbage.runs,
       files: files.map(({ path }) => path),
       compacted: freed,
@@ -170,7 +170,7 @@ function tellGarbage(
   const dropped: readonly (readonly [number, string])[] = [
     [garbage.blobs.length, 'blob'],
     [garbage.traces.length, 'trace'],
-    [garbage.partials.length, 'checkpoint'],
+    [garbage.partials.length + garbage.folders.length, 'checkpoint'],
     [garbage.runs.length, 'run'],
     [files.length, 'file'],
   ];

@@ -5,7 +5,6 @@ import type { Diagnostic, Event } from '../../engine/model/event.ts';
 import type { Digest, TaskId } from '../../engine/model/key.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { estimate } from '../../engine/rebuilder/estimate.ts';
-import { forecast } from '../../engine/rebuilder/forecast.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
@@ -52,7 +51,11 @@ export const command: CommandDeclaration = {
   arguments: [{ name: '[targets...]' }],
   options: [
     JOBS,
-    { flags: '-n, --dry-run', about: 'print what would run and why, and run nothing' },
+    {
+      flags: '-n, --dry-run',
+      about: 'print what would run and why, and run nothing',
+      changes: 'no',
+    },
     ...RUNNING,
     {
       flags: '--force [task]',
@@ -65,6 +68,7 @@ export const command: CommandDeclaration = {
     {
       flags: '--verify',
       about: 'read and verify the whole store first; what is damaged is made again',
+      changes: 'yes',
     },
     ...COMMON,
   ],
@@ -148,12 +152,12 @@ async function drawPlots(session: Session, options: MakeOptions): Promise<void> 
 const dryRun = (targets: readonly string[], options: MakeOptions): Promise<number> =>
   inspect(
     options,
-    async ({ pipeline, store, ...session }) => {
+    async ({ pipeline, store, foresee, ...session }) => {
       const plan = planFor(session.plan, targets);
       if (options.verify) await verifyStore(store);
       const forced = forcedIn(plan, targets, options);
       tellWarnings(pipeline.warnings, options.json ? planned(plan, targets) : undefined);
-      const forecasts = await forecast(plan, store, forced);
+      const forecasts = await foresee(plan, forced);
       const slots = jobsFor(options.jobs);
       const { resources, stages } = pipeline;
       const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));

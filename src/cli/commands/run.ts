@@ -192,6 +192,7 @@ function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMac
     cache,
     scratch: join(cache, 'scratch'),
     path: searchPath(process.env),
+    environment: process.env,
     identity,
     blobs: store.blobs,
     worker: workerCommand,

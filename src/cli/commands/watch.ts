@@ -336,6 +336,7 @@ class Watch {
 
 const TOLD_BY_SUPERSEDED_RUNS: ReadonlySet<string> = new Set([
   'progress',
+  'metrics',
   'log',
   'built',
   'interrupted',

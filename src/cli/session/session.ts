@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, type Stats, statSync } from 'node:fs';
 import { availableParallelism, cpus, hostname, release, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inspections } from 'pipeline:inspections';
 import type { Diagnostic } from '../../engine/model/event.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Identity } from '../../engine/model/process-identity.ts';
@@ -11,11 +12,18 @@ import { LIMIT_VARIABLE } from '../../engine/modules/stage-host.ts';
 import { type Loaded, loadPipeline } from '../../engine/planning/load.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { restrict, selectTasks } from '../../engine/planning/target.ts';
+import { type Forecasts, forecastKnowing } from '../../engine/rebuilder/forecast.ts';
+import {
+  type KnownRecords,
+  knownRecords,
+  NOTHING_KNOWN,
+} from '../../engine/rebuilder/known-records.ts';
 import { emptyStore } from '../../engine/store/empty-store.ts';
 import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
 import { hasStore, openStore } from '../../engine/store/lmdb/lmdb-store.ts';
 import { mayOpenStore, openStoreReadOnly } from '../../engine/store/lmdb/read-only-store.ts';
 import type { Store } from '../../engine/store/store.ts';
+import { contentState } from '../../engine/store/store-state.ts';
 import type { WorkerCommand } from '../../engine/worker/launch.ts';
 import { plainButColored } from '../../plain-text.ts';
 
@@ -51,6 +59,27 @@ export interface Session extends Loaded {
   readonly store: Store;
 }
 
+/** A session of a command that only inspects. */
+export interface Inspection extends Session {
+  /** What would become of the tasks of a plan. */
+  foresee(plan: Plan, forced: ReadonlySet<TaskId>): Promise<Forecasts>;
+}
+
+/**
+ * What is known of the records that a command will ask for. To be called before the store is opened; what it gives, when it
+ * is. `PIPELINE_NO_HINTS=1` and `PIPELINE_LOG=debug` have the store asked about every task.
+ */
+export function knownBefore(
+  options: CommonOptions,
+): (store: Store) => KnownRecords | Promise<KnownRecords> {
+  const { file, preset: presets, params: paramsFiles, set: sets } = options;
+  const { PIPELINE_NO_HINTS: off = '', PIPELINE_LOG: log } = process.env;
+  const { cache } = placesOf(options);
+  if (off !== '' || log === 'debug') return () => NOTHING_KNOWN;
+  const request = { cache, state: contentState(cache), file, presets, paramsFiles, sets };
+  return (store) => knownRecords(request, store);
+}
+
 export const stderrColors = colorsFor(process.stderr, process.env);
 export const stdoutColors = colorsFor(process.stdout, process.env);
 
@@ -78,13 +107,18 @@ function print(stream: 'stdout' | 'stderr', text: string): void {
  */
 export async function inspect(
   options: CommonOptions,
-  show: (session: Session) => Promise<void>,
+  show: (session: Inspection) => Promise<void>,
   open: () => Promise<Session> = () => openToLook(options),
 ): Promise<number> {
-  recorder = recordInspection(process.argv.slice(2));
+  recorder = recordInspection(process.argv.slice(2), inspections);
+  const known = knownBefore(options);
   const session = await open();
   try {
-    await show(session);
+    const records = await known(session.store);
+    const foresee = (plan: Plan, forced: ReadonlySet<TaskId>): Promise<Forecasts> =>
+      forecastKnowing(plan, session.store, forced, records);
+    await show({ ...session, foresee });
+    records.keep();
   } finally {
     await session.store.close();
   }

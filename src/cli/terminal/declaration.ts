@@ -19,6 +19,8 @@ export interface OptionDeclaration {
    * it says so, `ignored` decides nothing. With any other option, the whole program is loaded.
    */
   readonly whenUpToDate?: 'read' | 'ignored';
+  /** Whether the command may change something with it (`yes`), or only inspects with it (`no`), whatever it does without. */
+  readonly changes?: 'yes' | 'no';
 }
 
 export interface ArgumentDeclaration {
@@ -40,6 +42,11 @@ export interface CommandDeclaration {
   readonly options: readonly OptionDeclaration[];
   /** Without the word `pipeline`. */
   readonly examples: readonly string[];
+  /**
+   * Whether it only inspects: what it printed is printed again while nothing has changed that it depends on. `changes` of an
+   * option that is given goes before.
+   */
+  readonly inspects?: true;
   /** Asked by programs: not in the help, and takes whatever stands behind it. */
   readonly hidden?: true;
 }
@@ -180,3 +187,6 @@ export const attributeOf = (option: OptionDeclaration): string =>
 
 /** Whether a word follows it. */
 export const takesValue = ({ flags }: OptionDeclaration): boolean => /[<[]/.test(flags);
+
+/** Whether that word may be left out. */
+export const valueMayBeLeftOut = ({ flags }: OptionDeclaration): boolean => flags.includes('[');

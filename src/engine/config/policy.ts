@@ -176,7 +176,8 @@ export function readDuration(
   return null;
 }
 
-function readFlag(
+/** Reads `true` or `false`; false where it is left out. */
+export function readFlag(
   reader: DiagnosticCollector,
   located: Located | undefined,
   what: string,

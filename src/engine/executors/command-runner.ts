@@ -13,7 +13,7 @@ import {
 import { dirname, join, relative, sep } from 'node:path';
 import { plainName } from '../../plain-text.ts';
 import { entryOf } from '../../present.ts';
-import { PARAMS_FILE } from '../config/command.ts';
+import { EVENTS_PLACE, PARAMS_FILE } from '../config/command.ts';
 import { fileDigest } from '../files/files.ts';
 import { type ActionResult, failed } from '../model/action-result.ts';
 import type { DescribedFailure, Failure } from '../model/failure.ts';
@@ -26,17 +26,21 @@ import {
   formatTooLong,
   listFile,
 } from '../planning/command-line.ts';
+import { codecOf } from '../planning/command-module.ts';
 import { environmentOf, scratchName } from '../planning/external-inputs.ts';
+import { progressInLine } from '../process/lines.ts';
 import { causeOf, watchOutOfMemory } from '../process/out-of-memory.ts';
 import { type Attempt, openAttempt, unlockTree } from '../process/scratch-folder.ts';
 import { type ProgramEnd, runProgram } from '../process/shell.ts';
 import { newNonce } from '../process/supervisor.ts';
 import { StageError } from '../stage.ts';
-import { StoreError } from '../store/store.ts';
+import { keptOutput, StoreError } from '../store/store.ts';
 import type { CommandSpec, HeldInput } from './command-spec.ts';
-import type { ActionSpec } from './executor.ts';
+import type { ActionSpec, Hooks } from './executor.ts';
 import type { CommandMachine } from './machine.ts';
 import { takeOutput } from './output-file.ts';
+import type { ProgramEvents } from './program-events.ts';
+import { surround } from './program-surroundings.ts';
 
 /** A command to run for an action. */
 export interface ScratchWork {
@@ -46,6 +50,7 @@ export interface ScratchWork {
   readonly inputs: Named<HeldInput>;
   readonly machine: CommandMachine;
   readonly signal: AbortSignal;
+  readonly hooks: Pick<Hooks, 'progress' | 'metrics' | 'checkpointFolder' | 'dropCheckpoint'>;
   log(line: string): void;
   /** Hears, now and then, what a line says that is going to be overwritten: a progress bar. */
   state(text: string): void;
@@ -75,6 +80,12 @@ class LostInput extends Error {
 const because = (cause: DescribedFailure['cause'], message: string): CommandFailure =>
   new CommandFailure({ cause, message });
 
+/** The program asks to be started without its checkpoint. */
+class StartAnew extends Error {}
+
+/** The exit code by which it does: EX_TEMPFAIL of sysexits.h. */
+const START_ANEW = 75;
+
 /** Undeclared files and processes that are named; the rest are counted. */
 const EXTRA_SHOWN = 8;
 /** So much of a stage's name begins the name of its scratch folders. */
@@ -82,6 +93,16 @@ const STAGE_NAME_SHOWN = 48;
 
 /** Runs the command of an action. Its scratch folder is removed, but for a failure, which tells where it is. */
 export async function runInScratch(work: ScratchWork): Promise<ActionResult> {
+  const end = await runOnce(work);
+  if (end !== 'start anew') return end;
+  await work.hooks.dropCheckpoint();
+  const again = await runOnce(work);
+  return again === 'start anew' ? failed({ cause: 'infrastructure', message: STUCK }) : again;
+}
+
+const STUCK = 'its checkpoint could not be dropped';
+
+async function runOnce(work: ScratchWork): Promise<ActionResult | 'start anew'> {
   const { key, stage, notes } = work.action;
   const { scratch: parent, identity, root } = work.machine;
   const name = `${stage.slice(0, STAGE_NAME_SHOWN)}-${key.slice(0, 16)}`;
@@ -106,6 +127,12 @@ export async function runInScratch(work: ScratchWork): Promise<ActionResult> {
     if (error instanceof LostInput) {
       await discard();
       return { status: 'lost-inputs', digests: [error.digest] };
+    }
+    if (error instanceof StartAnew) {
+      await discard();
+      const said = error.message === '' ? '' : `: ${error.message}`;
+      work.warn(`the program cannot use its checkpoint and starts anew${said}`);
+      return 'start anew';
     }
     if (!(error instanceof CommandFailure)) throw error;
     const there = await lstat(attempt.work).catch(() => undefined);
@@ -134,22 +161,40 @@ async function runIn(
   const { places, lists } = scratch;
   const filled = argumentsIn(command, { params: action.parts.params, places, lists });
   const argv = filled.map(({ text }) => text);
-  const env = environmentOf({ ...command, path: machine.path }, home, temporary);
+  const around = await surround({
+    ...{ command, folder: whole, environment: machine.environment },
+    listener: { ...work.hooks, log, warn },
+    checkpointFolder: () => work.hooks.checkpointFolder(),
+  }).catch((error: unknown) => {
+    throw because('infrastructure', `what it declares cannot be made: ${textOf(error)}`);
+  });
+  const env = {
+    ...environmentOf({ ...command, path: machine.path }, home, temporary),
+    ...withoutNamed(around.variables, command.env),
+  };
   const killedForMemory = watchOutOfMemory();
   const enclosed = machine.enclose?.(argv, { cwd: folder, folder: whole }) ?? argv;
-  const end = await runProgram({ argv: enclosed, env, nonce, folder, line: log, state, signal });
+  const line = (text: string): void => {
+    const progress = progressInLine(text);
+    if (progress) work.hooks.progress(progress.done, progress.of, progress.note);
+    log(text);
+  };
+  const { stop } = action;
+  const program = { argv: enclosed, env, nonce, folder, line, state, signal, stop };
+  const end = await runProgram(program).finally(() => around.events?.finish());
   if (signal.aborted) return { status: 'stopped' };
   if (isTooLong(end)) throw because('inputs', formatTooLong(filled, env));
   if (end.refusal) {
     throw because('infrastructure', `the command could not be started: ${end.refusal.message}`);
   }
+  if (end.code === START_ANEW && around.resumes) throw new StartAnew(end.last.at(-1) ?? '');
   if (end.code !== 0) {
     const process = { argv, code: end.code, signal: end.signal, last: end.last };
     throw new CommandFailure({ cause: causeOf(process, killedForMemory), process });
   }
   if (end.left.length > 0) warn(formatLeft(end.left));
   await scratch.unlock();
-  const outputs = await scratch.outputs();
+  const outputs = await scratch.outputs(around.events);
   const extra = await scratch.extra();
   if (extra.length > 0) warn(formatExtra(extra));
   return { status: 'done', outputs };
@@ -288,7 +333,7 @@ class Scratch {
   }
 
   /** The declared outputs, as their codecs keep them: equal values give equal bytes. */
-  async outputs(): Promise<Named<KeptOutput>> {
+  async outputs(events: ProgramEvents | undefined): Promise<Named<KeptOutput>> {
     const there = await lstat(this.folder).catch(() => undefined);
     if (!there?.isDirectory()) {
       throw because(
@@ -298,6 +343,10 @@ class Scratch {
     }
     const outputs: Record<string, KeptOutput> = {};
     for (const [name, { file, kind }] of Object.entries(this.work.command.outputs)) {
+      if (file === EVENTS_PLACE) {
+        outputs[name] = metricsLog(name, events);
+        continue;
+      }
       const path = join(this.folder, file);
       const found = await lstat(path).catch(() => undefined);
       if (found === undefined)
@@ -328,10 +377,26 @@ class Scratch {
       .filter((entry) => !entry.isDirectory())
       .map((entry) => relative(this.folder, join(entry.parentPath, entry.name)))
       .map((path) => path.split(sep).join('/'))
-      .filter((path) => !this.given.has(path) && !declared.has(path))
+      .filter((path) => !this.given.has(path) && !declared.has(path) && !PYTHON_CACHE.test(path))
       .sort(byCodeUnit);
   }
 }
+
+/** What Python leaves beside modules that it has read. */
+const PYTHON_CACHE = /(?:^|\/)__pycache__\//;
+
+/** The metrics that a program has reported, as an output. */
+function metricsLog(name: string, events: ProgramEvents | undefined): KeptOutput {
+  try {
+    return keptOutput(codecOf('json').encode(events?.rows() ?? []));
+  } catch (error) {
+    throw because('outputs', `output ${name} cannot be kept: ${textOf(error)}`);
+  }
+}
+
+/** Variables without those that the stage sets itself. */
+const withoutNamed = (variables: Named<string>, env: Named<string | null>): Named<string> =>
+  Object.fromEntries(Object.entries(variables).filter(([name]) => !Object.hasOwn(env, name)));
 
 /** Whether the system refused the arguments: those of the shell, or those of the program that it becomes. */
 const isTooLong = ({ refusal, code, last }: ProgramEnd): boolean =>

@@ -23,6 +23,15 @@ export const LARGE_BLOB_BYTES = 8 * 2 ** 20;
 /** Files are read and written in pieces of this size. */
 const CHUNK_BYTES = 2 ** 20;
 
+/** Content that has another digest than was expected of it. */
+export class WrongContent extends Error {
+  override readonly name = 'WrongContent';
+
+  constructor(actual: Digest, expected: Digest) {
+    super(`SHA-256 is ${actual}, expected ${expected}`);
+  }
+}
+
 /** A blob that lies in a file. */
 export interface BlobFile {
   readonly digest: Digest;
@@ -38,8 +47,8 @@ export interface BlobFiles {
   sizeOf(digest: Digest): number | undefined;
   /** Every blob, in no order that means anything. */
   list(): Iterable<BlobFile>;
-  /** Keeps content as it comes. Durable when it resolves. */
-  keep(content: AsyncIterable<Uint8Array>): Promise<BlobFile>;
+  /** Keeps content as it comes. Durable when it resolves. @throws WrongContent when it is not what was expected */
+  keep(content: AsyncIterable<Uint8Array>, expected?: Digest): Promise<BlobFile>;
   /** Keeps content whose digest is known. Durable when it resolves. */
   keepBytes(digest: Digest, content: Uint8Array): Promise<void>;
   /** Keeps the content of a file, read once. */
@@ -101,7 +110,7 @@ export function openBlobFiles(folder: string): BlobFiles {
       throw error;
     }
   };
-  const keep = async (content: AsyncIterable<Uint8Array>): Promise<BlobFile> => {
+  const keep = async (content: AsyncIterable<Uint8Array>, expected?: Digest): Promise<BlobFile> => {
     let bytes = 0;
     const digest = await place(async (draft) => {
       const hash = createHash('sha256');
@@ -110,7 +119,7 @@ export function openBlobFiles(folder: string): BlobFiles {
         await writeAll(draft, chunk);
         bytes += chunk.length;
       }
-      return hash.digest('hex') as Digest;
+      return asExpected(hash.digest('hex') as Digest, expected);
     });
     return { digest, bytes };
   };
@@ -229,6 +238,12 @@ export async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
   } finally {
     await file.close();
   }
+}
+
+/** A digest, if it is the one that was expected. @throws WrongContent */
+export function asExpected(actual: Digest, expected: Digest | undefined): Digest {
+  if (expected !== undefined && actual !== expected) throw new WrongContent(actual, expected);
+  return actual;
 }
 
 async function writeAll(file: FileHandle, content: Uint8Array): Promise<void> {

@@ -2,7 +2,14 @@
 import { readFile, stat } from 'node:fs/promises';
 import { type Digest, digestOf } from '../../model/key.ts';
 import type { KeptOutput } from '../../model/record.ts';
-import { type BlobFile, type BlobFiles, chunksOf, LARGE_BLOB_BYTES } from '../blob-files.ts';
+import {
+  asExpected,
+  type BlobFile,
+  type BlobFiles,
+  chunksOf,
+  LARGE_BLOB_BYTES,
+  WrongContent,
+} from '../blob-files.ts';
 import { blobReader } from '../blob-reader.ts';
 import { FreshContent } from '../fresh-content.ts';
 import { type BlobStore, keptOutput } from '../store.ts';
@@ -48,12 +55,15 @@ export function lmdbBlobs(options: LmdbBlobsOptions): LmdbBlobs {
   });
   const isThere = (digest: Digest): boolean =>
     table.doesExist(digest) || files.sizeOf(digest) !== undefined;
-  const keepFile = async (content: AsyncIterable<Uint8Array>): Promise<BlobFile> => {
+  const keepFile = async (
+    content: AsyncIterable<Uint8Array>,
+    expected?: Digest,
+  ): Promise<BlobFile> => {
     const source = new Guarded(content);
     try {
-      return await files.keep(source);
+      return await files.keep(source, expected);
     } catch (error) {
-      throw error === source.error ? error : worded(error, folder);
+      throw error === source.error || error instanceof WrongContent ? error : worded(error, folder);
     }
   };
   const keepLarge = async (digest: Digest, content: Uint8Array): Promise<void> => {
@@ -77,17 +87,21 @@ export function lmdbBlobs(options: LmdbBlobsOptions): LmdbBlobs {
     }, bytes);
     for (const [digest, content] of small) fresh.add(digest, content);
   };
+  const keepSmall = async (output: KeptOutput): Promise<Digest> => {
+    if (!isThere(output.digest)) await keep([output], () => undefined);
+    return output.digest;
+  };
   return {
     keep,
     store: {
       ...reader,
-      async put(bytes) {
-        const output = keptOutput(bytes);
-        if (!isThere(output.digest)) await keep([output], () => undefined);
-        return output.digest;
-      },
-      async putStream(content) {
-        const { digest, bytes } = await keepFile(content);
+      put: (bytes) => keepSmall(keptOutput(bytes)),
+      async putStream(content, expected) {
+        const { beginning, all } = await begun(content);
+        if (all !== undefined) return keepFile(all, expected);
+        const { digest, bytes } = keptOutput(beginning);
+        asExpected(digest, expected);
+        await keepSmall({ digest, bytes, content: beginning });
         return { digest, bytes };
       },
       async takeFile(path) {
@@ -97,6 +111,32 @@ export function lmdbBlobs(options: LmdbBlobsOptions): LmdbBlobs {
       },
     },
   };
+}
+
+/** Takes content as far as it may be small: all of it comes as `beginning`, or as a stream where it is large. */
+async function begun(
+  content: AsyncIterable<Uint8Array>,
+): Promise<{ readonly beginning: Uint8Array; readonly all?: AsyncIterable<Uint8Array> }> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  const iterator = content[Symbol.asyncIterator]();
+  for (;;) {
+    const { done, value } = await iterator.next();
+    if (done) return { beginning: Buffer.concat(pieces, bytes) };
+    // Not `slice`, which of a Buffer makes no copy: each piece holds until the next is asked for.
+    pieces.push(Buffer.from(value));
+    bytes += value.length;
+    if (bytes < LARGE_BLOB_BYTES) continue;
+    const all = async function* (): AsyncGenerator<Uint8Array> {
+      try {
+        for (let piece = pieces.shift(); piece; piece = pieces.shift()) yield piece;
+        yield* { [Symbol.asyncIterator]: () => iterator };
+      } finally {
+        await iterator.return?.();
+      }
+    };
+    return { beginning: new Uint8Array(0), all: all() };
+  }
 }
 
 /** Content on its way, which remembers the error that it ended with: that one is no fault of the store. */

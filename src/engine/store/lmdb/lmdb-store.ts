@@ -6,6 +6,8 @@ import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts
 import type { Identity } from '../../model/process-identity.ts';
 import { type ActionRecord, logKey, type RunRecord, type TaskLog } from '../../model/record.ts';
 import { largeBlobs, openBlobFiles } from '../blob-files.ts';
+import { byteMark } from '../byte-mark.ts';
+import { checkpointFolders } from '../checkpoint-folders.ts';
 import { openJournal } from '../journal.ts';
 import { openRunTable } from '../run-table.ts';
 import { type RunHistory, type Store, StoreError, type Tables, type Upkeep } from '../store.ts';
@@ -65,6 +67,11 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
   // Opened when they are needed first: a make that says nothing never needs them.
   const logs = late<TaskLog>('logs');
   const pins = late<string>('pins');
+  const storedTraces = lazy(() => {
+    const opened = root.openDB<Buffer, string>({ name: 'traces', encoding: 'binary' });
+    enlist();
+    return opened;
+  });
   try {
     if (enlist() !== STORE_FORMAT) root.transactionSync(() => checkFormat(meta, folder));
     enlist();
@@ -80,6 +87,7 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
   // Who had an action before may have committed since we last looked: reads keep to one state of the store for a while.
   const leases = openLeaseTable(folder, () => root.resetReadTxn());
   const files = openBlobFiles(largeBlobs(folder));
+  const programs = checkpointFolders(folder);
   const content = lmdbBlobs({ folder, table: blobs, files, write, remove, onDamage });
   const putRun: RunHistory['put'] = (run, said = []) => {
     // A table cannot be opened within a transaction.
@@ -109,18 +117,29 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
     blobs: content.store,
     actions: {
       get: async (key) => traces.get(key),
+      mark(key) {
+        // The bytes hold until the next read.
+        const stored = storedTraces().getBinaryFast(key);
+        return stored && byteMark(stored);
+      },
       all: async () => traces.getRange().map(({ value }) => value),
       put: (commits) =>
-        content.keep(
-          commits.flatMap(({ outputs }) => outputs),
-          () => {
+        content
+          .keep(
+            commits.flatMap(({ outputs }) => outputs),
+            () => {
+              for (const { record } of commits) {
+                traces.putSync(record.key, record);
+                latest.putSync(record.task, record.key);
+                partials.removeSync(record.key);
+              }
+            },
+          )
+          .then(async () => {
             for (const { record } of commits) {
-              traces.putSync(record.key, record);
-              latest.putSync(record.task, record.key);
-              partials.removeSync(record.key);
+              if (record.parts.command !== undefined) await programs.drop(record.key);
             }
-          },
-        ),
+          }),
       async latest(tasks) {
         const keys = new Map<TaskId, Key>();
         for (const task of tasks) {
@@ -148,7 +167,7 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
         remove(() => partials.removeSync(key));
         return undefined;
       },
-      has: async (key) => partials.doesExist(key),
+      has: async (key) => partials.doesExist(key) || programs.has(key),
       async put(key, bytes) {
         // A checkpoint has no name that would verify it: its digest stands before it.
         const digest = Buffer.from(digestOf(bytes), 'latin1');
@@ -156,7 +175,9 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
       },
       async drop(key) {
         if (partials.doesExist(key)) remove(() => partials.removeSync(key));
+        await programs.drop(key);
       },
+      folder: programs.open,
     },
     leases,
     history: {
@@ -176,6 +197,7 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
       return {
         ...upkeepOf(root, join(folder, STORE_FILE), tables),
         files,
+        checkpoints: programs,
         shared() {
           enlist();
           return isShared(root);
@@ -224,7 +246,7 @@ function upkeepOf(
   root: LmdbRoot,
   file: string,
   tables: Tables,
-): Omit<Upkeep, 'write' | 'shared' | 'leases' | 'files'> {
+): Omit<Upkeep, 'write' | 'shared' | 'leases' | 'files' | 'checkpoints'> {
   const bytesOf = (table: { getStats(): object }): number => {
     const stats = table.getStats() as PageStats;
     const pages = stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages;

@@ -6,6 +6,7 @@ import type { Identity } from '../../model/process-identity.ts';
 import { type ActionRecord, logKey, type RunRecord, type TaskLog } from '../../model/record.ts';
 import { largeBlobs, openBlobFiles } from '../blob-files.ts';
 import { blobReader } from '../blob-reader.ts';
+import { checkpointFolders } from '../checkpoint-folders.ts';
 import { emptyStore } from '../empty-store.ts';
 import { openRunTable } from '../run-table.ts';
 import { type Store, StoreError, type Table, type Tables, type Upkeep } from '../store.ts';
@@ -48,6 +49,7 @@ export function openStoreReadOnly(
   }
   const file = readable(path, () => openPages(path));
   const large = openBlobFiles(largeBlobs(folder));
+  const programs = checkpointFolders(folder);
   const isOwn = (value: Buffer, digest: string): boolean => digestOf(value) === digest;
   const blobs = file.table('blobs', isOwn);
   const meta = jsonTable<number>(file.table('meta'));
@@ -117,7 +119,8 @@ export function openStoreReadOnly(
         const kept = tables.partials.get(key);
         return kept && isPartial(Buffer.from(kept)) ? kept.subarray(DIGEST_LENGTH) : undefined;
       },
-      has: async (key) => tables.partials.doesExist(key),
+      has: async (key) => tables.partials.doesExist(key) || programs.has(key),
+      folder: refuseLater,
       put: refuseLater,
       drop: refuseLater,
     },
@@ -132,7 +135,11 @@ export function openStoreReadOnly(
       putLog: refuse,
       log: history.log,
     },
-    upkeep: { ...upkeepOf(path, tables, Object.values(tables)), files: large },
+    upkeep: {
+      ...upkeepOf(path, tables, Object.values(tables)),
+      files: large,
+      checkpoints: programs,
+    },
     close: async () => file.close(),
   };
 }
@@ -191,7 +198,7 @@ function upkeepOf(
   file: string,
   tables: Tables,
   all: readonly ReadTable<unknown>[],
-): Omit<Upkeep, 'files'> {
+): Omit<Upkeep, 'files' | 'checkpoints'> {
   return {
     file,
     tables,

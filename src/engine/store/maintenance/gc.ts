@@ -26,6 +26,8 @@ export interface Garbage {
   readonly blobs: readonly Digest[];
   readonly traces: readonly Key[];
   readonly partials: readonly Key[];
+  /** Actions whose programs left a checkpoint folder. */
+  readonly folders: readonly Key[];
   readonly runs: readonly string[];
   readonly logs: readonly string[];
   /** Of the blobs and checkpoints. */
@@ -82,6 +84,7 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
   const lostPartials = [...tables.partials.getKeys()].filter(
     (key) => !roots.unknown && !unmade.has(key),
   );
+  const folders = upkeep.checkpoints.list().filter(({ key }) => !roots.unknown && !unmade.has(key));
   const sizeOf = (digest: string): number =>
     sizes.get(digest) ?? tables.blobs.get(digest)?.length ?? 0;
   const partialSize = (key: string): number => tables.partials.get(key)?.length ?? 0;
@@ -89,11 +92,13 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
     blobs: [...lostBlobs] as Digest[],
     traces,
     partials: lostPartials as Key[],
+    folders: folders.map(({ key }) => key),
     runs: [...tables.runs.getKeys()].filter((id) => !ids.has(id)),
     logs: [...tables.logs.getKeys()].filter((key) => !ids.has(key.split('/', 1).join())),
     bytes:
       [...lostBlobs].reduce((sum, digest) => sum + sizeOf(digest), 0) +
-      lostPartials.reduce((sum, key) => sum + partialSize(key), 0),
+      lostPartials.reduce((sum, key) => sum + partialSize(key), 0) +
+      folders.reduce((sum, { bytes }) => sum + bytes, 0),
   };
 }
 
@@ -103,7 +108,8 @@ function reachedBy({ outputs, parts }: ActionRecord): readonly Digest[] {
 }
 
 /** Deletes garbage: in one transaction, and then the files of large blobs, which nothing names any more. */
-export function dropGarbage({ tables, files, write }: Upkeep, garbage: Garbage): void {
+export function dropGarbage(upkeep: Upkeep, garbage: Garbage): void {
+  const { tables, files, checkpoints, write } = upkeep;
   const traces = new Set<string>(garbage.traces);
   // `why` compares with the latest trace: without it, there is nothing to compare with.
   const latest = [...tables.latest.getKeys()].filter((task) =>
@@ -121,6 +127,7 @@ export function dropGarbage({ tables, files, write }: Upkeep, garbage: Garbage):
     for (const key of garbage.logs) tables.logs.removeSync(key);
   });
   for (const digest of garbage.blobs) files.drop(digest);
+  checkpoints.dropNow(garbage.folders);
 }
 
 /** A file in the cache folder that may go, or a folder with all that is in it. */
