@@ -50,6 +50,7 @@ const { metafile } = await build({
   entryPoints: {
     worker: 'src/cli/processes/worker.ts',
     'control-thread': 'src/cli/processes/control-thread.ts',
+    'store-check': 'src/cli/processes/store-check.ts',
     'finish-hook': 'src/cli/processes/finish-hook.ts',
   },
   outdir: 'dist',

@@ -133,7 +133,7 @@ describe('a store', () => {
 
   test('drops a large blob that is damaged, and tells it', async () => {
     const folder = newFolder();
-    const damaged: Digest[] = [];
+    const damaged: string[] = [];
     const store = openStore(folder, (digest) => damaged.push(digest));
     onTestFinished(() => store.close());
     const digest = await store.blobs.put(content(LARGE_BLOB_BYTES));

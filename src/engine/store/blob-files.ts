@@ -11,7 +11,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { copyFile, type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { chmod, copyFile, type FileHandle, link, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileDigest } from '../files/files.ts';
 import { makeFolder } from '../files/make-folder.ts';
@@ -60,6 +60,11 @@ export interface BlobFiles {
   stream(digest: Digest): AsyncGenerator<Uint8Array, boolean>;
   /** Writes a verified copy to a new file. False, and there is no file, when the blob is absent or damaged. */
   copyTo(digest: Digest, path: string): Promise<boolean>;
+  /**
+   * Gives a blob another name, a hard link, after verifying it; it is read-only from then on. False, and there is no file, when it
+   * is absent or damaged, and where there can be no link.
+   */
+  linkTo(digest: Digest, path: string): Promise<boolean>;
   /** Whether this process has read all of a blob, and its file is as it was then. */
   isKnown(digest: Digest): boolean;
   /** Whether a blob is there and has its digest: reads all of it. */
@@ -158,12 +163,31 @@ export function openBlobFiles(folder: string): BlobFiles {
       const from = pathOf(digest);
       if (isKnown(digest)) {
         await copyFile(from, path, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+        await makeWritable(path);
         // What changed meanwhile may be what was copied.
         if (isKnown(digest)) return true;
       } else if (sizeOf(digest) === undefined) return false;
-      else if ((await copied(from, path)) === digest) return true;
+      else if (await cloned(from, path)) {
+        await makeWritable(path);
+        if ((await fileDigest(path)) === digest) return true;
+      } else if ((await copied(from, path)) === digest) return true;
       await rm(path, { force: true });
       return false;
+    },
+    async linkTo(digest, path) {
+      const from = pathOf(digest);
+      if (sizeOf(digest) === undefined) return false;
+      if (!isKnown(digest) && (await fileDigest(from)) !== digest) return false;
+      try {
+        // Before anybody else has a name for it.
+        await chmod(from, READ_ONLY);
+        await link(from, path);
+        note(digest);
+        return true;
+      } catch (error) {
+        if (NO_LINK.has((error as NodeJS.ErrnoException).code ?? '')) return false;
+        throw error;
+      }
     },
     isKnown,
     async verify(digest) {
@@ -177,6 +201,27 @@ export function openBlobFiles(folder: string): BlobFiles {
       rmSync(pathOf(digest), { force: true });
     },
   };
+}
+
+const READ_ONLY = 0o444;
+/** Another file system, one without links, somebody else's file. */
+const NO_LINK = new Set(['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'EROFS']);
+
+/** Whether a file could be copied by reference, which takes no space until one of both is changed. */
+async function cloned(from: string, to: string): Promise<boolean> {
+  try {
+    await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
+    return false;
+  }
+}
+
+/** A blob that has links may be read-only; a copy of it belongs to whoever made the copy. */
+async function makeWritable(path: string): Promise<void> {
+  const { mode } = await stat(path);
+  if ((mode & 0o200) === 0) await chmod(path, mode | 0o200);
 }
 
 async function written(
