@@ -28,7 +28,8 @@ describe('init', () => {
     const rig = makeRig({});
     expect((await rig.run('init', '--python', 'study')).stderr).toContain('try: pipeline make');
     const folder = join(rig.folder, 'study');
-    const long = ['make', '-C', 'study', '--json', '--set', 'seeds=[0]', '-j', '1', 'train'];
+    const small = ['seeds=[0]', 'hidden=[2]', 'rates=[0.1]'].flatMap((set) => ['--set', set]);
+    const long = ['make', '-C', 'study', '--json', ...small, 'train'];
     const first = rig.start(long);
     await first.line((line) => line.includes('"metrics"') && line.includes('"step":2'));
     first.process.kill('SIGINT');
@@ -36,13 +37,14 @@ describe('init', () => {
     const resumed = await rig.run(...long);
     expect(resumed.stdout).toMatch(/goes on after epoch \d+/);
     const curve = async (): Promise<string> =>
-      (await rig.run('show', '-C', 'study', '--set', 'seeds=[0]', 'train/2/0.1/0:curve')).stdout;
+      (await rig.run('show', '-C', 'study', ...small, 'train/2/0.1/0:curve')).stdout;
     const interrupted = await curve();
     expect(JSON.parse(interrupted)).toHaveLength(30);
     await rig.run(...long, '--force');
     expect(await curve()).toBe(interrupted);
     expect((await rig.run('make', '-C', 'study', '--preset', 'quick')).code).toBe(0);
-    expect(readFileSync(join(folder, 'artifacts/summary/table.md'), 'utf8')).toContain('| 8 | 0.5');
+    const table = readFileSync(join(folder, 'artifacts/summary/table.md'), 'utf8');
+    expect(table).toContain('| 8 | 0.5');
   });
 
   test('its stages have types, from the package as it would be installed', async () => {
