@@ -9,7 +9,6 @@ import { estimate } from '../../engine/rebuilder/estimate.ts';
 import { forecast } from '../../engine/rebuilder/forecast.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
-import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { tellForecast } from '../session/forecast.ts';
 import { companionNames } from '../session/provenance.ts';
@@ -19,6 +18,7 @@ import {
   stderrColors as c,
   EXIT,
   inspect,
+  mayRepeat,
   openSession,
   placesOf,
   planFor,
@@ -148,7 +148,7 @@ function keepRecord(
   traces: RunResult['traces'],
 ): void {
   const { text, sources, paramsFiles, environment, readsOutside, root, cache } = session;
-  if (!restsOnFiles(plan) || readsOutside || isNetworkFolder(cache)) return;
+  if (!restsOnFiles(plan) || readsOutside || !mayRepeat(cache)) return;
   const folder = artifactsFolder(root);
   const artifacts = new Map<string, Digest>();
   const results: string[] = [];

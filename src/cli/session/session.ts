@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, type Stats, statSync } from 'node:fs';
 import { availableParallelism, cpus, hostname, release, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { useStoreFolder } from '../../engine/files/store-access.ts';
 import type { Diagnostic } from '../../engine/model/event.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Identity } from '../../engine/model/process-identity.ts';
@@ -16,10 +17,18 @@ import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
 import { hasStore, openStore } from '../../engine/store/lmdb/lmdb-store.ts';
 import { mayOpenStore, openStoreReadOnly } from '../../engine/store/lmdb/read-only-store.ts';
 import type { Store } from '../../engine/store/store.ts';
+import { STORE_FILE } from '../../engine/store/store-state.ts';
 import type { WorkerCommand } from '../../engine/worker/launch.ts';
 import { plainButColored } from '../../plain-text.ts';
 
 import { colorsFor, count, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
+import {
+  accessWarning,
+  declaredAccess,
+  isLoose,
+  noteAccess,
+  notePipelineFile,
+} from './access-warning.ts';
 import { type InspectionRecorder, recordInspection } from './inspection-shortcut.ts';
 
 import { cacheFolder } from './up-to-date-shortcut.ts';
@@ -98,7 +107,7 @@ export async function inspect(
     await session.store.close();
   }
   const { plan, readsOutside, cache } = session;
-  if (restsOnFiles(plan) && !readsOutside && !isNetworkFolder(cache)) {
+  if (restsOnFiles(plan) && !readsOutside && mayRepeat(cache)) {
     recorder?.keep({ ...session, file: options.file });
   }
   return EXIT.success;
@@ -128,9 +137,12 @@ export interface Places {
 }
 
 /** Where the pipeline and its store are, by options and environment. @throws UsageError where no folder can be */
-export function placesOf(options: Pick<CommonOptions, 'directory' | 'cache'>): Places {
+export function placesOf(
+  options: Pick<CommonOptions, 'directory' | 'cache'> & Partial<Pick<CommonOptions, 'file'>>,
+): Places {
   const root = resolve(options.directory);
   const cache = cacheFolder(root, options.cache);
+  notePipelineFile(cache, resolve(root, options.file ?? 'pipeline.yaml'));
   const file = fileOnTheWay(root);
   if (file !== undefined) {
     const hint = 'name the folder of a pipeline with -C DIR';
@@ -222,6 +234,8 @@ export async function loadFor(options: CommonOptions, purpose: Purpose = 'make')
     clock: Date.now,
   }).finally(done);
   if (!loaded.ok) throw new UsageError(loaded.diagnostics);
+  noteAccess(places.cache, loaded.value.pipeline.storeAccess);
+  warnOfAccess(places.cache);
   return loaded.value;
 }
 
@@ -232,6 +246,7 @@ export async function loadFor(options: CommonOptions, purpose: Purpose = 'make')
 export function storeAt(cache: string, access: 'read' | 'write'): Store {
   if (access === 'read' && !hasStore(cache)) return emptyStore();
   const warning = stderrColors.yellow('warning');
+  if (!hasStore(cache)) useStoreFolder(cache, STORE_FILE, declaredAccess(cache));
   const store =
     access === 'read' && !mayOpenStore(cache)
       ? openStoreReadOnly(
@@ -246,11 +261,20 @@ export function storeAt(cache: string, access: 'read' | 'write'): Store {
           identity,
         );
   if (access === 'write') store.history.settle();
+  warnOfAccess(cache);
   if (isNetworkFolder(cache)) {
     writeStderr(`${warning}: ${cache} is on a network file system: its locks may lie`);
   }
   return store;
 }
+
+function warnOfAccess(cache: string): void {
+  const message = accessWarning(cache);
+  if (message !== undefined) writeStderr(`${stderrColors.yellow('warning')}: ${message}`);
+}
+
+/** Whether what a command found may be said again without another look at the store. */
+export const mayRepeat = (cache: string): boolean => !isNetworkFolder(cache) && !isLoose(cache);
 
 /** Loads the pipeline to look at it, and opens its store, which need not be writable. @throws UsageError */
 export async function openToLook(options: CommonOptions): Promise<Session> {

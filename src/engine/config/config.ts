@@ -1,5 +1,6 @@
 // config.ts — pipeline.yaml, presets and overrides → Pipeline, or everything that is wrong with them
 
+import { STORE_ACCESSES, type StoreAccess } from '../files/store-access.ts';
 import {
   type Diagnostic,
   failure,
@@ -29,6 +30,8 @@ export interface Pipeline {
   readonly resources: ReadonlyMap<string, number>;
   /** A make keeps the store within so many bytes, if it can. */
   readonly storeLimit: number;
+  /** Who may use a store that is made now; undefined where nothing is said, which means its owner. */
+  readonly storeAccess?: StoreAccess | undefined;
   /** Plots that the study names. */
   readonly plots: readonly PlotConfig[];
   /** What other readers of YAML would take for something else. */
@@ -46,7 +49,7 @@ export const PIPELINE_KEYS = [
   'plots',
 ];
 /** The keys of `store`. */
-export const STORE_KEYS = ['limit'];
+export const STORE_KEYS = ['limit', 'access'];
 /** Where pipeline.yaml says nothing of it. */
 export const STORE_LIMIT_DEFAULT = 20e9;
 /** How a size is written: a number of bytes, or 500MB, 20GB, 1.5GiB. */
@@ -95,7 +98,7 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
   const totals = readAmounts(reader, fields.get('resources'), '`resources`');
   checkResources(reader, read, totals);
   const resources = new Map([...totals].map(([name, { amount }]) => [name, amount]));
-  const storeLimit = readStoreLimit(reader, fields.get('store'));
+  const store = readStore(reader, fields.get('store'));
   const plots = readPlots(reader, fields.get('plots'), read, [...(stages?.fields?.keys() ?? [])]);
   const places = [...(stages?.fields ?? [])].map(([name, { place, named }]) => {
     return [name, { ...place, start: named?.start ?? place.start }] as const;
@@ -107,7 +110,7 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
       stages: read,
       mirrors,
       resources,
-      storeLimit,
+      ...store,
       plots,
       warnings: reader.warnings,
     },
@@ -148,9 +151,28 @@ function readMirrors(reader: DiagnosticCollector, located: Located | undefined):
   return (located.items ?? []).flatMap((item) => reader.text(item, 'a mirror') ?? []);
 }
 
-function readStoreLimit(reader: DiagnosticCollector, located: Located | undefined): number {
+function readStore(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+): Pick<Pipeline, 'storeLimit' | 'storeAccess'> {
   const fields = located && reader.map(located, '`store`', STORE_KEYS);
-  const limit = fields?.get('limit');
+  const storeLimit = readStoreLimit(reader, fields?.get('limit'));
+  const storeAccess = readStoreAccess(reader, fields?.get('access'));
+  return { storeLimit, ...(storeAccess && { storeAccess }) };
+}
+
+function readStoreAccess(
+  reader: DiagnosticCollector,
+  access: Located | undefined,
+): StoreAccess | undefined {
+  const known = STORE_ACCESSES.find((one) => one === access?.value);
+  if (access === undefined || known !== undefined) return known;
+  const hint = `store: { access: ${STORE_ACCESSES.join(' | ')} }`;
+  reader.report('`access` of `store` must say who may use it', access.place, hint);
+  return undefined;
+}
+
+function readStoreLimit(reader: DiagnosticCollector, limit: Located | undefined): number {
   if (limit === undefined) return STORE_LIMIT_DEFAULT;
   const bytes = typeof limit.value === 'number' ? limit.value : bytesIn(String(limit.value));
   if (bytes !== undefined && bytes > 0) return bytes;

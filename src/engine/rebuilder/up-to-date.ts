@@ -1,12 +1,14 @@
 // up-to-date.ts — the up-to-date cache: what a command printed that changed nothing, and what that depends on
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Sources } from '../bundler/code.ts';
 import { type EnvironmentMark, marksHold } from '../files/environment-mark.ts';
 import { sealHolds, sealOf } from '../files/hint.ts';
 import { Folders } from '../files/lookups.ts';
+import { makeFolder } from '../files/make-folder.ts';
 import { folderStamp, isStable, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
+import { newFileMode, settleFile } from '../files/store-access.ts';
 import { canonicalJson, type Digest, digestOf, type Named } from '../model/key.ts';
 import { memoryState, storeState } from '../store/store-state.ts';
 
@@ -218,8 +220,9 @@ function write(request: Request, text: string): void {
   const folder = entriesFolder(request.cache);
   const draft = join(folder, `${randomUUID()}.tmp`);
   try {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(draft, text);
+    makeFolder(folder);
+    writeFileSync(draft, text, { mode: newFileMode(draft) });
+    settleFile(draft);
     renameSync(draft, entryFile(request));
     dropOldest(folder);
   } catch {

@@ -11,10 +11,11 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { copyFile, type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { chmod, copyFile, type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../files/make-folder.ts';
 import { type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
+import { newFileMode, settleFile } from '../files/store-access.ts';
 import type { Digest } from '../model/key.ts';
 
 /** A blob of this size or more lies in a file of its own; smaller ones lie in the database. */
@@ -91,6 +92,7 @@ export function openBlobFiles(folder: string): BlobFiles {
       const shard = shardOf(digest);
       const isNew = statSync(shard, { throwIfNoEntry: false }) === undefined;
       makeFolder(shard);
+      settleFile(draft);
       await rename(draft, pathOf(digest));
       await flushFolder(shard);
       if (isNew) await flushFolder(folder);
@@ -147,7 +149,11 @@ export function openBlobFiles(folder: string): BlobFiles {
     async copyTo(digest, path) {
       const from = pathOf(digest);
       if (isKnown(digest)) {
-        await copyFile(from, path, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+        // A copy is a new file like any other: it does not have the modes of the store.
+        await (await open(path, 'wx')).close();
+        const { mode } = statSync(path);
+        await copyFile(from, path, constants.COPYFILE_FICLONE);
+        await chmod(path, mode);
         // What changed meanwhile may be what was copied.
         if (isKnown(digest)) return true;
       } else if (sizeOf(digest) === undefined) return false;
@@ -173,7 +179,7 @@ async function written(
   draft: string,
   write: (draft: FileHandle) => Promise<Digest>,
 ): Promise<Digest> {
-  const file = await open(draft, 'wx');
+  const file = await open(draft, 'wx', newFileMode(draft));
   try {
     const digest = await write(file);
     await file.sync();
