@@ -28,20 +28,20 @@ function faultOf(cache: string): AccessFault | undefined {
   return fault;
 }
 
-/** What pipeline.yaml says of who may use a store. Of a file that cannot be read, something else is told. */
-export function declaredAccess(cache: string): StoreAccess {
+/** What pipeline.yaml says of who may use a store; undefined where it cannot be read. */
+export function declaredAccess(cache: string): StoreAccess | undefined {
   const known = declared.get(cache);
   if (known !== undefined) return known;
   const path = pipelineFiles.get(cache);
-  if (path === undefined) return 'private';
+  if (path === undefined) return undefined;
   try {
     const text = decodeSource(readFileSync(path), path);
     const parts = text.ok
       ? readPipelineParts({ text: text.value, file: path, presets: [], sets: [] })
       : text;
-    return (parts.ok && parts.value.pipeline.storeAccess) || 'private';
+    return parts.ok ? (parts.value.pipeline.storeAccess ?? 'private') : undefined;
   } catch {
-    return 'private';
+    return undefined;
   }
 }
 

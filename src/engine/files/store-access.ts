@@ -99,12 +99,12 @@ export interface AccessFault {
 
 /**
  * Whether others can write a store that is not declared theirs, or cannot use one that is.
- * @param file of the store @param declared what pipeline.yaml says
+ * @param file of the store @param declared what pipeline.yaml says, where it could be read
  */
 export function accessFault(
   folder: string,
   file: string,
-  declared: StoreAccess,
+  declared: StoreAccess | undefined,
 ): AccessFault | undefined {
   const found = [folder, join(folder, file)].flatMap((path) => lookedAt(path) ?? []);
   if (found.length === 0) return undefined;
@@ -119,7 +119,7 @@ export function accessFault(
     const hint = `chmod -R go-w ${quoted(folder)}; ${share}`;
     return { message: `the group of its files can write the store in ${folder}`, hint };
   }
-  return exclusionOf(folder, join(folder, file), declared);
+  return declared && exclusionOf(folder, join(folder, file), declared);
 }
 
 const quoted = (path: string): string =>
