@@ -17,6 +17,7 @@ import {
 } from '../session/session.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
+import { ERASE_LINE } from '../terminal/ink.ts';
 
 export const command: CommandDeclaration = {
   name: 'fsck',
@@ -49,7 +50,10 @@ async function fsck(options: FsckOptions): Promise<number> {
     const live = process.stderr.isTTY && !options.json;
     const defects = await checkStore(store.upkeep, (done, of) => {
       examined = of;
-      if (live) process.stderr.write(`\r${done} of ${count(of, 'blob')}${done === of ? '\n' : ''}`);
+      if (live)
+        process.stderr.write(
+          `${ERASE_LINE}${done} of ${count(of, 'blob')}${done === of ? '\n' : ''}`,
+        );
     });
     if (options.repair && defects.length > 0) repairStore(store.upkeep, defects);
     if (options.json) writeJson({ examined, defects, repaired: options.repair ?? false });

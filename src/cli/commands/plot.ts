@@ -28,6 +28,7 @@ import {
 import { analysed, readConfig, type Study, selectInStudy } from '../session/study.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { shownPath } from '../terminal/format.ts';
+import { writeBytes } from '../terminal/ink.ts';
 import { readAt, studyFor, tellProblems } from './metrics.ts';
 
 export const command: CommandDeclaration = {
@@ -129,7 +130,7 @@ async function plot(target: string | undefined, options: PlotOptions): Promise<n
       const file =
         options.output ??
         join(root, FOLDER, `${one.name}.${format === 'json' ? 'vl.json' : format}`);
-      if (file === '-') process.stdout.write(bytes);
+      if (file === '-') writeBytes(process.stdout, bytes);
       else {
         if (options.output === undefined) makeFolder(dirname(file));
         await writeOutput(file, bytes);

@@ -13,6 +13,7 @@ import {
   stateFor,
 } from '../../engine/rebuilder/up-to-date.ts';
 import { colorsFor } from '../terminal/format.ts';
+import { writeRendered } from '../terminal/ink.ts';
 import { cacheFolder, isOff, program, withFiles } from './up-to-date-shortcut.ts';
 
 /** Whether words are of a command that only inspects and may be repeated. */
@@ -64,7 +65,7 @@ export function repeatInspection(words: readonly string[]): boolean {
   if (isOff() || !isInspection(words)) return false;
   const printed = lookUpPrinted(requestOf(words, process.env), program(), process.env);
   if (printed === undefined) return false;
-  for (const [stream, text] of printed) process[stream].write(text);
+  for (const [stream, text] of printed) writeRendered(process[stream], text);
   return true;
 }
 

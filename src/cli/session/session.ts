@@ -19,9 +19,9 @@ import { mayOpenStore, openStoreReadOnly } from '../../engine/store/lmdb/read-on
 import type { Store } from '../../engine/store/store.ts';
 import { STORE_FILE } from '../../engine/store/store-state.ts';
 import type { WorkerCommand } from '../../engine/worker/launch.ts';
-import { plainButColored } from '../../plain-text.ts';
 
 import { colorsFor, count, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
+import { ERASE_LINE, rendered, writeRendered } from '../terminal/ink.ts';
 import {
   accessWarning,
   declaredAccess,
@@ -74,20 +74,21 @@ export const stdoutColors = colorsFor(process.stdout, process.env);
 
 /** Talk: everything that is not a result. */
 export function writeStderr(line: string): void {
-  print('stderr', `${plainButColored(line, stderrColors.isColorSupported)}\n`);
+  print('stderr', `${line}\n`);
 }
 
 /** A result. No terminal obeys what is in it; JSON means what it meant. */
 export function writeStdout(line: string): void {
-  print('stdout', `${plainButColored(line, stdoutColors.isColorSupported)}\n`);
+  print('stdout', `${line}\n`);
 }
 
 /** Hears all that is printed, where a command may be repeated. */
 let recorder: InspectionRecorder | undefined;
 
-function print(stream: 'stdout' | 'stderr', text: string): void {
+function print(stream: 'stdout' | 'stderr', line: string): void {
+  const text = rendered(line);
   recorder?.hear(stream, text);
-  process[stream].write(text);
+  writeRendered(process[stream], text);
 }
 
 /**
@@ -183,7 +184,7 @@ function sayIfLong({ json }: CommonOptions, words: string): () => void {
   }, PATIENCE_MS);
   return () => {
     clearTimeout(timer);
-    if (isSaid) process.stderr.write('\r\u001b[K');
+    if (isSaid) process.stderr.write(ERASE_LINE);
   };
 }
 

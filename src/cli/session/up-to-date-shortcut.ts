@@ -17,6 +17,7 @@ import {
   takesValue,
 } from '../terminal/declaration.ts';
 import { type Colors, colorsFor, count, duration, shownPath } from '../terminal/format.ts';
+import { rendered, writeRendered } from '../terminal/ink.ts';
 
 /** What of a command line decides whether there is something to do. */
 export interface Asked {
@@ -121,12 +122,13 @@ export function sayNothingToDo(words: readonly string[], make: CommandDeclaratio
   const seconds = (performance.now() - start) / 1000;
   if (wish.json) {
     const finished = JSON.stringify({ ...output.finished, seconds });
-    process.stdout.write(`${output.events}${finished}\n`);
+    writeRendered(process.stdout, `${output.events}${rendered(finished)}\n`);
     return true;
   }
   const colors = colorsFor(process.stderr, process.env);
+  const last = nothingToDo(output.finished.tally as Tally, seconds, paint);
   if (wish.quiet) write(output.warnings ?? [], colors);
-  else write([...output.talk, nothingToDo(output.finished.tally as Tally, seconds, paint)], colors);
+  else write([...output.talk, rendered(last)], colors);
   if (output.results.length > 0) {
     process.stdout.write(output.results.map((path) => `${shownPath(path)}\n`).join(''));
   }
@@ -135,7 +137,8 @@ export function sayNothingToDo(words: readonly string[], make: CommandDeclaratio
 
 function write(stderr: readonly string[], colors: Colors): void {
   const lines = stderr.map((line) => `${line}\n`).join('');
-  process.stderr.write(colors.isColorSupported ? lines : withoutColors(lines));
+  // Rendered when they were kept, in colours.
+  writeRendered(process.stderr, colors.isColorSupported ? lines : withoutColors(lines));
 }
 
 const paint = colorsFor({ isTTY: true }, {});
@@ -209,14 +212,16 @@ export function recordMake(asked: Asked, targets: readonly string[]): Recorder {
       const finished = heard.at(-1);
       if (!idle || finished?.event !== 'finished' || !isIdle(finished.tally, tasks)) return;
       const others = heard.slice(0, -1);
+      const lineOf = (event: Event): readonly string[] => {
+        const line = lineFor(event, paint);
+        return line === undefined ? [] : [rendered(line)];
+      };
       const output: Output = {
-        talk: others.flatMap((event) => lineFor(event, paint) ?? []),
-        warnings: others.flatMap((event) =>
-          event.event === 'warning' ? (lineFor(event, paint) ?? []) : [],
-        ),
+        talk: others.flatMap((event) => lineOf(event)),
+        warnings: others.flatMap((event) => (event.event === 'warning' ? lineOf(event) : [])),
         results,
         finished,
-        events: others.map((event) => `${JSON.stringify(event)}\n`).join(''),
+        events: rendered(others.map((event) => `${JSON.stringify(event)}\n`).join('')),
       };
       const sources = withFiles(facts.sources, facts.paramsFiles);
       const known = { text, store, sources, environment, artifacts, companions };
