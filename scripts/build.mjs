@@ -10,11 +10,14 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, version as esbuildVersion } from 'esbuild';
 import { $ } from 'zx';
 import { inputsDigest, recordBuild } from './build-inputs.mjs';
+import { compileAhead } from './compile-ahead.mjs';
 import { gatherCommands } from './gather-commands.mjs';
+import { buildProgram } from './program.mjs';
 import { publishedCheckers } from './published-checkers.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
@@ -39,11 +42,16 @@ const define = {
   PUBLISHED_CHECKERS: JSON.stringify(published),
 };
 const commands = await gatherCommands(define);
+// Loaded from node_modules: native code, an own binary, an own worker thread.
+const external = ['lmdb', 'esbuild', 'hasha'];
+const program = await buildProgram({ external, define, plugins: [commands] });
+// What a stage does to Node's modules does not reach those who import them: workers stay modules.
 const { metafile } = await build({
   entryPoints: {
-    main: 'src/cli/main.ts',
     worker: 'src/cli/processes/worker.ts',
     'control-thread': 'src/cli/processes/control-thread.ts',
+    'store-check': 'src/cli/processes/store-check.ts',
+    'finish-hook': 'src/cli/processes/finish-hook.ts',
   },
   outdir: 'dist',
   bundle: true,
@@ -52,16 +60,14 @@ const { metafile } = await build({
   platform: 'node',
   target: 'node20',
   minifySyntax: true,
-  // Loaded from node_modules: native code, an own binary, an own worker thread.
-  external: ['lmdb', 'esbuild', 'hasha'],
+  external,
   define,
-  // CommonJS packages (commander) require Node's own modules.
+  // CommonJS packages require Node's own modules.
   banner: {
     js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
   },
   chunkNames: 'chunk-[hash]',
   metafile: true,
-  plugins: [commands],
 });
 await build({
   entryPoints: ['src/cli/start.ts'],
@@ -73,18 +79,7 @@ await build({
   minifySyntax: true,
   define: { ...define, 'import.meta.url': '__url' },
   banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href;" },
-  plugins: [
-    commands,
-    {
-      name: 'main-apart',
-      setup(plugin) {
-        plugin.onResolve({ filter: /^\.\/main\.ts$/ }, () => ({
-          path: './main.js',
-          external: true,
-        }));
-      },
-    },
-  ],
+  plugins: [commands],
 });
 // The door for studies in folders of their own: what they import, in one file, and its types.
 await build({
@@ -103,9 +98,9 @@ await $({
 })`${process.execPath} node_modules/typescript/bin/tsc src/engine/stage.ts --ignoreConfig ${types} ${like} ${strict}`;
 
 // Chunks of an earlier build go only now, so that a command that is starting still finds its own.
-for (const name of readdirSync('dist').filter((file) => file.endsWith('.js'))) {
-  if (name === 'stage.js') continue;
-  if (!Object.hasOwn(metafile.outputs, `dist/${name}`)) rmSync(`dist/${name}`);
+const built = new Set([...program, ...Object.keys(metafile.outputs).map((path) => basename(path))]);
+for (const name of readdirSync('dist').filter((file) => /^(?:chunk-|main\.)/.test(file))) {
+  if (!built.has(name)) rmSync(`dist/${name}`);
 }
 // Pages with plots carry Vega in themselves.
 copyFileSync('node_modules/vega/build/vega.min.js', 'dist/vega.min.js');
@@ -156,6 +151,7 @@ await build({
     },
   ],
 });
+await compileAhead();
 recordBuild('.', inputs);
 const checker = createHash('sha256').update(readFileSync('dist/verify.mjs')).digest('hex');
 console.log(`${checker}  verify.mjs ${version}`);

@@ -64,6 +64,12 @@ function serve(plugin, files, declarations) {
     if (path === 'pipeline:declarations') {
       return { contents: `export const declarations = ${JSON.stringify(declarations)};` };
     }
+    if (path === 'pipeline:inspections') {
+      const inspections = declarations.filter(
+        ({ inspects, options }) => inspects || options.some(({ changes }) => changes === 'no'),
+      );
+      return { contents: `export const inspections = ${JSON.stringify(inspections)};` };
+    }
     if (path === 'pipeline:commands') {
       const loaders = files.map((file, at) => {
         const name = JSON.stringify(declarations[at].name);

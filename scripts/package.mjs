@@ -28,10 +28,11 @@ const folder = join('build', 'package');
 rmSync('build', { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 
-// build.json tells a clone whether dist/ is stale; a package has no sources to compare it with.
+// build.json tells a clone whether dist/ is stale; a package has no sources to compare it with. Compiled code is for the
+// version of Node that built it.
 cpSync('dist', join(folder, 'dist'), {
   recursive: true,
-  filter: (path) => !path.endsWith('build.json'),
+  filter: (path) => !/(?:build\.json|compiled\.bin)$/.test(path),
 });
 chmodSync(join(folder, 'dist/cli.cjs'), 0o755);
 cpSync('docs', join(folder, 'docs'), { recursive: true });

@@ -19,7 +19,8 @@ import { LARGE_BLOB_BYTES, openBlobFiles } from '../src/engine/store/blob-files.
 import { openStore } from '../src/engine/store/lmdb/lmdb-store.ts';
 import { openStoreReadOnly } from '../src/engine/store/lmdb/read-only-store.ts';
 import { keptOutput } from '../src/engine/store/store.ts';
-import { DOOR, makeRig, type Rig, tasksOf } from './rig.ts';
+import { counted } from './counted.ts';
+import { DOOR, makeRig, tasksOf } from './rig.ts';
 
 const newFolder = (): string => {
   const folder = mkdtempSync(join(tmpdir(), 'pipeline-large-'));
@@ -132,7 +133,7 @@ describe('a store', () => {
 
   test('drops a large blob that is damaged, and tells it', async () => {
     const folder = newFolder();
-    const damaged: Digest[] = [];
+    const damaged: string[] = [];
     const store = openStore(folder, (digest) => damaged.push(digest));
     onTestFinished(() => store.close());
     const digest = await store.blobs.put(content(LARGE_BLOB_BYTES));
@@ -171,44 +172,11 @@ closeSync(file);
 const [, , path, out] = process.argv;
 writeFileSync(out, String(statSync(path).size));
 `,
-  // Counts what the process hashes, and notes its greatest size when it ends.
-  'count.cjs': `const crypto = require('node:crypto');
-const fs = require('node:fs');
-let hashed = 0;
-const { createHash, hash } = crypto;
-crypto.createHash = (...words) => {
-  const made = createHash(...words);
-  const update = made.update.bind(made);
-  made.update = (data, ...rest) => { hashed += data.length; return update(data, ...rest) && made; };
-  return made;
-};
-crypto.hash = (algorithm, data, ...rest) => { hashed += data.length; return hash(algorithm, data, ...rest); };
-process.on('exit', () => {
-  const [, kib] = /VmHWM:\\s+(\\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8')) ?? [];
-  fs.appendFileSync(process.env.COUNTS, JSON.stringify({ hashed, kib: Number(kib), argv: process.argv.slice(1) }) + '\\n');
 });
-`,
-});
-
-/** Runs a command; tells what its process hashed and how large it was, threads of it included. */
-async function counted(rig: Rig, ...words: string[]) {
-  const counts = join(rig.folder, 'counts.jsonl');
-  rmSync(counts, { force: true });
-  const options = `--require ${join(rig.folder, 'count.cjs')}`;
-  const { code } = await rig.start(words, { NODE_OPTIONS: options, COUNTS: counts }).ended;
-  const own = readFileSync(counts, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as { hashed: number; kib: number; argv: string[] })
-    .filter(({ argv }) => argv.join(' ').includes('cli.cjs'));
-  const hashed = own.reduce((sum, one) => sum + one.hashed, 0);
-  return { code, hashed, mib: Math.max(...own.map(({ kib }) => kib)) / 1024 };
-}
 
 test.skipIf(!existsSync('/proc/self/status'))(
   'an output of a stage module, too, is hashed once on its way to the store and its artifact',
   async () => {
-    const files = pipeline(1);
     const rig = makeRig({
       'pipeline.yaml': 'stages: { one: { run: one.ts, artifacts: { data: one.bin } } }\n',
       'one.ts': `${DOOR}
@@ -216,7 +184,6 @@ export default defineStage({
   params: z.object({}), inputs: {}, outputs: { data: bytes() },
   run: () => ({ data: new Uint8Array(${6 * MIB}) }),
 });`,
-      'count.cjs': files['count.cjs'] ?? '',
     });
     const { code, hashed } = await counted(rig, 'make');
     expect([code, statSync(join(rig.folder, 'artifacts/one/one.bin')).size]).toEqual([0, 6 * MIB]);

@@ -1,4 +1,12 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { open } from 'lmdb';
@@ -142,6 +150,24 @@ describe('a make that has nothing to do', () => {
       'artifacts/page/note.txt',
       'artifacts/page/page.html',
     ]);
+  });
+
+  test('is told from its memo when files were touched or written anew, and hold what they held', async () => {
+    const rig = await remindedRig();
+    const again = ['pipeline.yaml', 'stages/shout.ts', 'artifacts/page/note.txt'];
+    for (const path of again) {
+      const text = readFileSync(join(rig.folder, path));
+      rmSync(join(rig.folder, path));
+      writeFileSync(join(rig.folder, path), text);
+    }
+    expect((await make(rig)).recalled).toBe(true);
+
+    const past = new Date(Date.now() - 60_000);
+    for (const path of again) utimesSync(join(rig.folder, path), past, past);
+
+    rig.write('stages/shout.ts', FILES['stages/shout.ts'].replace("'!'", "'?'"));
+    const { recalled, stderr } = await make(rig);
+    expect([recalled, /built/.test(stderr)]).toEqual([false, true]);
   });
 
   test('has a memo for each preset and target, and none for what it does not know', async () => {

@@ -58,6 +58,9 @@ export function memoryStore(): MemoryStore {
       get: async (key) => saved.get(key),
       has: async (key) => saved.has(key),
       put: async (key, bytes) => void saved.set(key, bytes),
+      folder: async () => {
+        throw new Error('no folders in memory');
+      },
       drop: async (key) => void saved.delete(key),
     },
     leases: {

@@ -232,13 +232,19 @@ export function ownPackages(rig: Rig, names: readonly string[]): void {
   }
 }
 
+/** Whoever runs the tests may have settings of their own. */
+const noSettings = (): NodeJS.ProcessEnv => ({
+  XDG_CONFIG_HOME: join(inject('folder'), 'no-settings'),
+  PIPELINE_SITE_CONFIG: '',
+});
+
 function start(folder: string, words: readonly string[], environment: NodeJS.ProcessEnv): Started {
   const inherited = { ...process.env };
   delete inherited.PIPELINE_MIRROR;
   delete inherited.PIPELINE_CACHE;
   const child = spawn(process.execPath, [binary, ...words], {
     cwd: folder,
-    env: { ...inherited, NO_COLOR: '1', ...environment },
+    env: { ...inherited, ...noSettings(), NO_COLOR: '1', ...environment },
   });
   // A test that fails or times out leaves nothing running.
   onTestFinished(() => void child.kill('SIGKILL'));

@@ -4,6 +4,11 @@ declare module 'pipeline:declarations' {
   export const declarations: readonly import('./terminal/declaration.ts').CommandDeclaration[];
 }
 
+/** Those of commands that only inspect, or may. */
+declare module 'pipeline:inspections' {
+  export const inspections: readonly import('./terminal/declaration.ts').CommandDeclaration[];
+}
+
 declare module 'pipeline:declaration/*' {
   const declaration: import('./terminal/declaration.ts').CommandDeclaration;
   export default declaration;

@@ -4,6 +4,7 @@ import { isSystemError, systemHint, systemSentence } from '../engine/files/syste
 import { debugTo } from '../engine/model/debug-log.ts';
 import { StoreError } from '../engine/store/store.ts';
 import { program } from './program.ts';
+import { ownSettings } from './session/own-settings.ts';
 import {
   EXIT,
   reportDiagnostics,
@@ -45,7 +46,11 @@ async function main(argv: readonly string[]): Promise<number> {
     const root = program(argv, (code) => {
       ended.code = code;
     });
-    root.hook('preAction', (_, command) => refuseEmpty(command));
+    root.hook('preAction', (_, command) => {
+      refuseEmpty(command);
+      // What is wrong with a file of settings is told by every command but the one that shells ask.
+      if (command.name() !== 'complete') ownSettings();
+    });
     await root.parseAsync([...argv]);
     return ended.code;
   } catch (error) {
@@ -68,11 +73,16 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** `PIPELINE_LOG=debug`: what the engine does, on stderr. Times count from the start of the process. */
-if (process.env.PIPELINE_LOG === 'debug') {
-  debugTo((topic, line) => {
-    const seconds = (performance.now() / 1000).toFixed(3);
-    process.stderr.write(`debug ${seconds.padStart(8)}s ${topic.padEnd(7)} ${line}\n`);
-  });
+/** A whole command: whatever comes of it is the exit code of this process. */
+export async function begin(argv: readonly string[]): Promise<void> {
+  // `PIPELINE_LOG=debug`: what the engine does, on stderr. Times count from the start of the process.
+  if (process.env.PIPELINE_LOG === 'debug') {
+    debugTo((topic, line) => {
+      const seconds = (performance.now() / 1000).toFixed(3);
+      process.stderr.write(`debug ${seconds.padStart(8)}s ${topic.padEnd(7)} ${line}\n`);
+    });
+  }
+  // Should nothing be left to do before the command is over, it has failed.
+  process.exitCode = EXIT.failed;
+  process.exitCode = await main(argv);
 }
-process.exitCode = await main(process.argv);

@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 // start.ts — where the command begins: nothing is loaded to say that there is nothing to do
 // It is built as one CommonJS file, which Node starts sooner than modules.
-import nodeModule from 'node:module';
+import nodeModule, { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import make from 'pipeline:declaration/make';
+import { inspections } from 'pipeline:inspections';
 import { madeOwnFolder } from '../engine/files/own-folder.ts';
+import { loadProgram, readCompiled } from './compiled-code.ts';
 import { repeatInspection } from './session/inspection-shortcut.ts';
 import { sayNothingToDo } from './session/up-to-date-shortcut.ts';
 import { mayBeAltered } from './terminal/arguments.ts';
@@ -25,15 +28,23 @@ function keepCompiledCode(): void {
   if (own !== undefined) enableCompileCache(join(own, 'compiled'));
 }
 
+/** Loads a file of the program, with the code that the build has compiled if it was for this version of Node. */
+function load(path: string): unknown {
+  const folder = fileURLToPath(new URL('.', import.meta.url));
+  const compiled = readCompiled(folder);
+  if (compiled) return loadProgram(folder, compiled).require(path);
+  keepCompiledCode();
+  return createRequire(import.meta.url)(path);
+}
+
 const words = process.argv.slice(2);
 // Whoever debugs wants to see the engine decide.
 const isRepeated =
   process.env.PIPELINE_LOG !== 'debug' &&
   !mayBeAltered(words) &&
-  (sayNothingToDo(words, make) || repeatInspection(words));
+  (sayNothingToDo(words, make) || repeatInspection(words, inspections));
 if (!isRepeated) {
-  keepCompiledCode();
   // Node opens its debugger to whoever sends this signal, and code that we run could: with a listener it does not.
   process.on('SIGUSR1', () => undefined);
-  void import('./main.ts');
+  void (load('./main.cjs') as typeof import('./main.ts')).begin(process.argv);
 }

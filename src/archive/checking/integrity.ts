@@ -2,7 +2,7 @@
 import { bundleDigest } from '../../engine/bundler/bundle-digest.ts';
 import { type Digest, digestOf } from '../../engine/model/key.ts';
 import { checkBag, type OnRead, PAYLOAD } from '../form/bag.ts';
-import { COMMAND_CODE, type Contents, LIST_BYTES_MAX, readContents } from '../form/contents.ts';
+import { type Contents, isCommandCode, LIST_BYTES_MAX, readContents } from '../form/contents.ts';
 import { type Findings, type Say, Unreadable } from '../form/finding.ts';
 import { contentOf, type Opened } from '../form/opened.ts';
 import { shownFiles } from '../form/shown.ts';
@@ -40,7 +40,7 @@ export async function checkIntegrity(
 
 function checkCode(study: Study, digests: ReadonlyMap<string, Digest>, say: Say): void {
   for (const code of new Set(Object.values(study.stages))) {
-    if (code === COMMAND_CODE) continue;
+    if (isCommandCode(code)) continue;
     const name = `${PAYLOAD}${PLACES.bundles}${code}.mjs`;
     const digest = digests.get(name);
     if (digest === undefined) say(name, 'is missing: a stage ran it');

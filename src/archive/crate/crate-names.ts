@@ -1,6 +1,6 @@
 // crate-names.ts — what a crate is made from, and how its entities are called
 import { canonicalJson, digestOf, type Json, type Named } from '../../engine/model/key.ts';
-import { COMMAND_CODE } from '../form/contents.ts';
+import { isCommandCode } from '../form/contents.ts';
 import {
   type ArchivedTrace,
   PLACES,
@@ -52,7 +52,7 @@ export const portRef = (stage: string, side: 'in' | 'out' | 'param', name: strin
 export const paramRef = (stage: string, name: string, value: unknown): string =>
   anchor('param', `${stage}/${name}/${digestOf(canonicalJson(value)).slice(0, 16)}`);
 export const toolRef = (stage: string, code: string): string =>
-  code === COMMAND_CODE ? anchor('command', stage) : `${PLACES.bundles}${code}.mjs`;
+  isCommandCode(code) ? anchor('command', stage) : `${PLACES.bundles}${code}.mjs`;
 export const sourceRef = ({ included, urls, sha256 }: Source): string =>
   included ? PLACES.data + sha256 : (urls[0] ?? `urn:sha256:${sha256}`);
 export const authorRef = (name: string): string => anchor('author', name);

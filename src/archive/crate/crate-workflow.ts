@@ -1,6 +1,6 @@
 // crate-workflow.ts — the workflow of a crate: stages as steps, their code as tools, what goes in and out
 
-import { COMMAND_CODE } from '../form/contents.ts';
+import { isCommandCode } from '../form/contents.ts';
 import type { StudyTask } from '../form/study.ts';
 import {
   type Add,
@@ -77,7 +77,7 @@ function addTool(
   add: Add,
 ): void {
   const sharing = stages.filter(([, other]) => other === code).map(([name]) => name);
-  const isCommand = code === COMMAND_CODE;
+  const isCommand = isCommandCode(code);
   const outputsOf = (name: string): string[] => [
     ...new Set(study.tasks.flatMap((one) => (one.stage === name ? Object.keys(one.outputs) : []))),
   ];

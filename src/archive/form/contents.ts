@@ -64,5 +64,8 @@ export async function readContents(
   };
 }
 
-/** The code of commands: they have no bundle, and are not run again. */
-export const COMMAND_CODE = digestOf(canonicalJson(['command/1']));
+/** The code of commands: they have no bundle. */
+const COMMAND_CODES: ReadonlySet<string> = new Set(
+  ['command/1', 'command/2'].map((form) => digestOf(canonicalJson([form]))),
+);
+export const isCommandCode = (code: string): boolean => COMMAND_CODES.has(code);

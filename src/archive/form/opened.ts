@@ -26,7 +26,7 @@ export interface Limits {
 }
 
 /** Beyond any study that we know of. */
-export const LIMITS: Limits = { files: 500_000, bytes: 256 * 2 ** 30, fileBytes: 4 * 2 ** 30 };
+export const LIMITS: Limits = { files: 500_000, bytes: 2 ** 38, fileBytes: 2 ** 38 };
 
 /** What is wrong with the name of a file that is to be unpacked; undefined when nothing is. */
 export function nameFault(name: string): string | undefined {

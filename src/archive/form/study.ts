@@ -88,6 +88,9 @@ const Command = z.strictObject({
   inputs: named(z.nullable(z.string())),
   outputs: named(z.string()),
   lists: z.optional(z.array(z.string())),
+  checkpoint: z.optional(z.literal(true)),
+  events: z.optional(z.literal(true)),
+  pass: z.optional(z.array(z.string())),
 });
 
 const TraceForm = z.object({

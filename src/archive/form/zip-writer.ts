@@ -3,15 +3,32 @@ import { open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { Deflate, deflateSync } from 'fflate';
 
+/** A file whose content comes piece by piece. */
+export interface StreamedFile {
+  readonly name: string;
+  /** How many bytes will come: it decides the form of the header, which is written before them. */
+  readonly size: number;
+  /** Gives the content. It is asked for a second time when packing made it larger. */
+  content(): AsyncIterable<Uint8Array>;
+}
+
 /** Puts files into a zip. Names are to come sorted: they stay in the order in which they are added. */
 export interface ZipWriter {
   add(name: string, bytes: Uint8Array): Promise<void>;
-  /** Adds a file that comes piece by piece, and gives its size. */
-  addStream(name: string, content: AsyncIterable<Uint8Array>): Promise<number>;
+  /**
+   * Adds a file that comes piece by piece.
+   * @throws SizeChanged when it has another size than was said
+   */
+  addStream(file: StreamedFile): Promise<void>;
   /** Writes the directory, and gives the size of the whole. */
   end(): Promise<number>;
   /** Closes the file, whatever it holds. */
   close(): Promise<void>;
+}
+
+/** A file that has another size than it was said to have. */
+export class SizeChanged extends Error {
+  override readonly name = 'SizeChanged';
 }
 
 interface Written {
@@ -38,8 +55,11 @@ const UINT16 = 0xffff;
 const PROBE_BYTES = 65_536;
 const WORTH = 0.9;
 
-/** Begins a zip file; the path must not exist. */
-export async function createZip(path: string): Promise<ZipWriter> {
+/**
+ * Begins a zip file; the path must not exist.
+ * @param wide numbers from this one on are written in ZIP64: the first that 32 bits do not hold, unless a test has another
+ */
+export async function createZip(path: string, wide = UINT32): Promise<ZipWriter> {
   const file = await open(path, 'wx');
   const entries: Written[] = [];
   let offset = 0;
@@ -53,9 +73,28 @@ export async function createZip(path: string): Promise<ZipWriter> {
     await writeAt(bytes, offset);
     offset += bytes.length;
   };
+  /** Writes a streamed file at the offset, packed if its beginning promises that this is worth while. */
+  const stream = async (given: StreamedFile, mayPack: boolean): Promise<Written> => {
+    const entry = { name: Buffer.from(given.name), method: STORED, crc: 0, size: 0, offset };
+    // Its numbers are known when it has been written; the header has room for them.
+    await write(localHeader({ ...entry, size: given.size, packed: 0 }, wide));
+    const body = offset;
+    let deflater: Deflater | undefined;
+    for await (const chunk of given.content()) {
+      if (entry.size === 0 && mayPack && isWorthPacking(chunk)) deflater = new Deflater();
+      entry.crc = crc32(chunk, entry.crc);
+      entry.size += chunk.length;
+      if (entry.size > given.size) break;
+      for (const packed of deflater?.push(chunk) ?? [chunk]) await write(packed);
+    }
+    if (entry.size !== given.size) {
+      throw new SizeChanged(`${given.name} has ${entry.size} bytes, and had ${given.size}`);
+    }
+    for (const packed of deflater?.end() ?? []) await write(packed);
+    return { ...entry, method: deflater ? DEFLATED : STORED, packed: offset - body };
+  };
   return {
     async add(name, bytes) {
-      if (bytes.length >= UINT32) throw new RangeError(`${name} has 4 GiB or more`);
       const body = pack(bytes);
       const entry: Written = {
         name: Buffer.from(name),
@@ -66,34 +105,26 @@ export async function createZip(path: string): Promise<ZipWriter> {
         offset,
       };
       entries.push(entry);
-      await write(localHeader(entry));
+      await write(localHeader(entry, wide));
       await write(body);
     },
-    async addStream(name, content) {
+    async addStream(given) {
       const start = offset;
-      const entry = { name: Buffer.from(name), method: STORED, crc: 0, size: 0, offset: start };
-      // Its numbers are known when it has been written.
-      await write(localHeader({ ...entry, packed: 0 }));
-      const body = offset;
-      let deflater: Deflater | undefined;
-      for await (const chunk of content) {
-        if (entry.size === 0 && isWorthPacking(chunk)) deflater = new Deflater();
-        entry.crc = crc32(chunk, entry.crc);
-        entry.size += chunk.length;
-        for (const packed of deflater?.push(chunk) ?? [chunk]) await write(packed);
-        if (entry.size >= UINT32) throw new RangeError(`${name} has 4 GiB or more`);
+      let written = await stream(given, true);
+      // Packing can make a file larger, so that its header has no room for how large.
+      if (written.packed >= wide && written.size < wide) {
+        await file.truncate(start);
+        offset = start;
+        written = await stream(given, false);
       }
-      for (const packed of deflater?.end() ?? []) await write(packed);
-      const method = deflater ? DEFLATED : STORED;
-      const written: Written = { ...entry, method, packed: offset - body };
-      await writeAt(localHeader(written), start);
+      await writeAt(localHeader(written, wide), start);
       entries.push(written);
-      return entry.size;
     },
     async end() {
       const start = offset;
       for (let at = 0; at < entries.length; at += 1000) {
-        await write(Buffer.concat(entries.slice(at, at + 1000).map(directoryHeader)));
+        const group = entries.slice(at, at + 1000);
+        await write(Buffer.concat(group.map((entry) => directoryHeader(entry, wide))));
       }
       await write(directoryEnd(entries.length, start, offset - start));
       await file.sync();
@@ -141,8 +172,8 @@ class Deflater {
   }
 }
 
-/** What both headers of an entry say. */
-function common({ method, crc, packed, size }: Written): Buffer {
+/** What both headers of an entry say, with the sizes that they have room for. */
+function common({ method, crc }: Written, sizes: { packed: number; size: number }): Buffer {
   const fields = Buffer.alloc(22);
   fields.writeUInt16LE(45, 0);
   fields.writeUInt16LE(UTF8, 2);
@@ -150,25 +181,39 @@ function common({ method, crc, packed, size }: Written): Buffer {
   fields.writeUInt16LE(0, 6);
   fields.writeUInt16LE(DATE, 8);
   fields.writeUInt32LE(crc, 10);
-  fields.writeUInt32LE(packed, 14);
-  fields.writeUInt32LE(size, 18);
+  fields.writeUInt32LE(sizes.packed, 14);
+  fields.writeUInt32LE(sizes.size, 18);
   return fields;
 }
 
-function localHeader(entry: Written): Buffer {
-  const lengths = Buffer.alloc(4);
-  lengths.writeUInt16LE(entry.name.length, 0);
-  return Buffer.concat([Buffer.from('PK\x03\x04', 'latin1'), common(entry), lengths, entry.name]);
+/** The ZIP64 extra field; empty without numbers. */
+function zip64(numbers: readonly number[]): Buffer {
+  const extra = Buffer.alloc(numbers.length > 0 ? 4 + 8 * numbers.length : 0);
+  if (numbers.length === 0) return extra;
+  extra.writeUInt16LE(1, 0);
+  extra.writeUInt16LE(8 * numbers.length, 2);
+  for (const [index, number] of numbers.entries()) {
+    extra.writeBigUInt64LE(BigInt(number), 4 + 8 * index);
+  }
+  return extra;
 }
 
-function directoryHeader(entry: Written): Buffer {
-  const far = entry.offset >= UINT32;
-  const extra = Buffer.alloc(far ? 12 : 0);
-  if (far) {
-    extra.writeUInt16LE(1, 0);
-    extra.writeUInt16LE(8, 2);
-    extra.writeBigUInt64LE(BigInt(entry.offset), 4);
-  }
+function localHeader(entry: Written, wide: number): Buffer {
+  // A local header tells both sizes in ZIP64, or none.
+  const isLarge = entry.size >= wide;
+  const extra = zip64(isLarge ? [entry.size, entry.packed] : []);
+  const lengths = Buffer.alloc(4);
+  lengths.writeUInt16LE(entry.name.length, 0);
+  lengths.writeUInt16LE(extra.length, 2);
+  const mark = Buffer.from('PK\x03\x04', 'latin1');
+  const sizes = isLarge ? { size: UINT32, packed: UINT32 } : entry;
+  return Buffer.concat([mark, common(entry, sizes), lengths, entry.name, extra]);
+}
+
+function directoryHeader(entry: Written, wide: number): Buffer {
+  const { size, packed, offset } = entry;
+  const extra = zip64([size, packed, offset].filter((number) => number >= wide));
+  const narrow = (number: number): number => (number >= wide ? UINT32 : number);
   const madeBy = Buffer.alloc(2);
   madeBy.writeUInt16LE(MADE_BY, 0);
   const rest = Buffer.alloc(18);
@@ -176,9 +221,10 @@ function directoryHeader(entry: Written): Buffer {
   rest.writeUInt16LE(extra.length, 2);
   // Comment, disk and internal attributes stay 0.
   rest.writeUInt32LE(MODE * 0x10000, 10);
-  rest.writeUInt32LE(far ? UINT32 : entry.offset, 14);
+  rest.writeUInt32LE(narrow(offset), 14);
   const mark = Buffer.from('PK\x01\x02', 'latin1');
-  return Buffer.concat([mark, madeBy, common(entry), rest, entry.name, extra]);
+  const sizes = { size: narrow(size), packed: narrow(packed) };
+  return Buffer.concat([mark, madeBy, common(entry, sizes), rest, entry.name, extra]);
 }
 
 /** The end of the directory, in ZIP64 where its numbers need it. */

@@ -16,10 +16,10 @@ import { PAYLOAD, type Payload, tagFiles } from '../form/bag.ts';
 import { nameFault } from '../form/opened.ts';
 import { shownFiles } from '../form/shown.ts';
 import { PLACES, studyDigest, studyText } from '../form/study.ts';
-import { createZip, type ZipWriter } from '../form/zip-writer.ts';
+import { createZip, SizeChanged, type ZipWriter } from '../form/zip-writer.ts';
 import { type Gathered, tracesText } from './gather.ts';
 import { readmeText } from './readme.ts';
-import { type Hold, holdsIn, type Surroundings } from './release-checks.ts';
+import { type Hold, holdsIn, holdsInStream, type Surroundings } from './release-checks.ts';
 
 /** What an archive holds beside the study. */
 export interface Beside {
@@ -169,9 +169,13 @@ async function addBlobs(
     return bytes;
   };
   const put = (path: string, digest: Digest, size: number, what: string): void => {
-    const stream = (): AsyncIterable<Uint8Array> => {
+    const stream = async function* (): AsyncGenerator<Uint8Array> {
       const file = gathered.projectFiles.get(digest);
-      return file === undefined ? store.blobs.stream(digest) : chunksOf(file);
+      try {
+        yield* file === undefined ? store.blobs.stream(digest) : chunksOf(file);
+      } catch (error) {
+        throw error instanceof LostBlob ? new Vanished(`${what} is lost: make again`) : error;
+      }
     };
     const large = size < LARGE_BLOB_BYTES ? undefined : { digest, what, stream };
     files.set(path, { path, size, digest, bytes: stored(digest, what), ...(large && { large }) });
@@ -198,9 +202,21 @@ async function addBlobs(
   if (judged) put(PLACES.claims, judged.digest as Digest, judged.bytes, 'the claims');
   for (const { sha256, name, included } of gathered.sources) {
     if (!included) continue;
-    const bytes = await store.blobs.get(sha256 as Digest);
-    if (bytes) put(PLACES.data + sha256, sha256 as Digest, bytes.length, name);
+    const size = await sizeIn(store, sha256 as Digest);
+    if (size !== undefined) put(PLACES.data + sha256, sha256 as Digest, size, name);
   }
+}
+
+/** The size of a blob, which is read for it piece by piece; undefined when the store has lost it. */
+async function sizeIn({ blobs }: Store, digest: Digest): Promise<number | undefined> {
+  let size = 0;
+  try {
+    for await (const chunk of blobs.stream(digest)) size += chunk.length;
+  } catch (error) {
+    if (error instanceof LostBlob) return undefined;
+    throw error;
+  }
+  return size;
 }
 
 /** Looks at every text, and at all sizes. */
@@ -217,7 +233,7 @@ async function holdsOf(
       'there is no LICENSE beside pipeline.yaml: nobody would know what they may do with it';
     holds.push({ item: 'licence', message });
   }
-  for (const { path, size, digest, bytes } of files) {
+  for (const { path, size, digest, bytes, large } of files) {
     const fault = nameFault(path);
     if (fault)
       holds.push({ item: `name:${path}`, message: `who verifies it would refuse ${fault}` });
@@ -231,7 +247,10 @@ async function holdsOf(
     // What a digest names is told by its task; the checker is our own, and the same in every archive.
     const isText = blob === undefined || !['tensors', 'bytes'].includes(blob.kind);
     if (!isText || path === PLACES.checker || path.startsWith(PLACES.data)) continue;
-    holds.push(...holdsIn(path, Buffer.from(await bytes()).toString(), around));
+    const found = large
+      ? await holdsInStream(path, large.stream(), around)
+      : holdsIn(path, Buffer.from(await bytes()).toString(), around);
+    holds.push(...found);
   }
   return holds;
 }
@@ -248,20 +267,21 @@ async function addFile(
     await zip.add(folder + path, content);
     return { name, digest: digestOf(content), bytes: content.length };
   }
-  const hash = createHash('sha256');
-  const hashed = async function* (): AsyncGenerator<Uint8Array> {
+  let hash = createHash('sha256');
+  const content = async function* (): AsyncGenerator<Uint8Array> {
+    hash = createHash('sha256');
     for await (const chunk of large.stream()) {
       hash.update(chunk);
       yield chunk;
     }
   };
   const lost = (): Vanished => new Vanished(`${large.what} is lost: make again`);
-  const added = await zip.addStream(folder + path, hashed()).catch((error: unknown) => {
-    throw error instanceof LostBlob ? lost() : error;
+  await zip.addStream({ name: folder + path, size, content }).catch((error: unknown) => {
+    throw error instanceof SizeChanged ? lost() : error;
   });
   const digest = hash.digest('hex') as Digest;
-  if (digest !== large.digest || added !== size) throw lost();
-  return { name, digest, bytes: added };
+  if (digest !== large.digest) throw lost();
+  return { name, digest, bytes: size };
 }
 
 /** Writes an archive, whole or not at all, and gives its size. */

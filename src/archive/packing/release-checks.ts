@@ -49,14 +49,64 @@ const COMMON = new Set([
   'build',
 ]);
 
+/** A text that is looked through in pieces of this size. */
+const PIECE_CHARACTERS = 2 ** 20;
+/** What is looked for is shorter: a line that is longer than a piece is looked at with so much of it twice. */
+const OVERLAP_CHARACTERS = 4096;
+
 /** Looks a text through, line by line; each line is told once for each kind of find. */
-export function holdsIn(place: string, text: string, around: Surroundings): readonly Hold[] {
-  const patterns: (readonly [kind: string, what: string, pattern: RegExp])[] = [
-    ...SECRETS.map(([what, pattern]) => ['secret', what, pattern] as const),
-    ...pathPatterns(around).map((pattern) => ['path', 'a path of this machine', pattern] as const),
-    ['path', 'a path below somebody\u2019s home', HOMES],
-    ...namePatterns(around),
-  ];
+export const holdsIn = (place: string, text: string, around: Surroundings): readonly Hold[] =>
+  holdsFrom(place, text, 1, patternsFor(around));
+
+/** The same for a text that comes piece by piece, of which only a piece is held in memory. */
+export async function holdsInStream(
+  place: string,
+  content: AsyncIterable<Uint8Array>,
+  around: Surroundings,
+): Promise<readonly Hold[]> {
+  const patterns = patternsFor(around);
+  const holds = new Map<string, Hold>();
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  let [line, rest] = [1, ''];
+  const look = (text: string): void => {
+    for (const hold of holdsFrom(place, text, line, patterns)) {
+      if (!holds.has(hold.item)) holds.set(hold.item, hold);
+    }
+  };
+  for await (const chunk of content) {
+    rest += decoder.decode(chunk, { stream: true });
+    if (rest.length < PIECE_CHARACTERS) continue;
+    look(rest);
+    const end = rest.lastIndexOf('\n') + 1;
+    line += newlinesIn(rest);
+    rest = rest.slice(Math.max(end, rest.length - OVERLAP_CHARACTERS));
+  }
+  look(rest + decoder.decode());
+  return [...holds.values()];
+}
+
+function newlinesIn(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count += 1;
+  return count;
+}
+
+type Patterns = readonly (readonly [kind: string, what: string, pattern: RegExp])[];
+
+const patternsFor = (around: Surroundings): Patterns => [
+  ...SECRETS.map(([what, pattern]) => ['secret', what, pattern] as const),
+  ...pathPatterns(around).map((pattern) => ['path', 'a path of this machine', pattern] as const),
+  ['path', 'a path below somebody\u2019s home', HOMES],
+  ...namePatterns(around),
+];
+
+/** @param first number of the first line */
+function holdsFrom(
+  place: string,
+  text: string,
+  first: number,
+  patterns: Patterns,
+): readonly Hold[] {
   const holds = new Map<string, Hold>();
   // Few texts hold anything: a look at the whole is cheaper than at its lines.
   for (const [kind, what, pattern] of patterns) {
@@ -64,7 +114,7 @@ export function holdsIn(place: string, text: string, around: Surroundings): read
     text.split('\n').forEach((line, index) => {
       const found = pattern.exec(line);
       if (found === null) return;
-      const item = `${kind}:${place}:${index + 1}`;
+      const item = `${kind}:${place}:${index + first}`;
       const shown = kind === 'secret' ? '' : `: ${found[0].slice(0, 80)}`;
       if (!holds.has(item)) holds.set(item, { item, message: `${what}${shown}` });
     });

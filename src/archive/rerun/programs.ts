@@ -82,6 +82,7 @@ export class Programs {
       root: scratch,
       scratch: join(scratch, 'commands'),
       path,
+      environment: {},
       // Nobody else looks into this folder.
       identity: { host: '', pid: 0, exists: () => true },
       // Outputs of a rerun are compared and not kept: they stay in memory, and all inputs come with their bytes.

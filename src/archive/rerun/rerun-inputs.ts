@@ -12,6 +12,7 @@ import {
   type Named,
   type TaskId,
 } from '../../engine/model/key.ts';
+import { type BlobFiles, openBlobFiles } from '../../engine/store/blob-files.ts';
 import type { BlobSink } from '../../engine/store/store.ts';
 import { elementAt } from '../../present.ts';
 import { PAYLOAD } from '../form/bag.ts';
@@ -38,8 +39,12 @@ export class RerunInputs {
   private readonly options: RerunInputsOptions;
   private readonly fetching = new Map<string, Promise<Uint8Array>>();
 
+  /** Files from outside that were fetched, each once. */
+  private readonly fetched: BlobFiles;
+
   constructor(options: RerunInputsOptions) {
     this.options = options;
+    this.fetched = openBlobFiles(join(options.folder, 'fetched'));
   }
 
   /** Keeps what a task made again, unless the archive has it. */
@@ -117,21 +122,14 @@ export class RerunInputs {
       const bytes = await contentOf(contents.opened, name, SOURCE_BYTES_MAX, () => undefined);
       if (digestOf(bytes) === source.sha256) return bytes;
     }
-    const fetched = await readFile(this.place(source.sha256)).catch(() => undefined);
-    if (fetched && digestOf(fetched) === source.sha256) return fetched;
-    return this.fetch(source);
+    return this.fetched.read(source.sha256 as Digest) ?? this.fetch(source);
   }
 
   private async fetch(source: Source): Promise<Uint8Array> {
     const { mirrors, warn, signal } = this.options;
-    const fetched = new Map<Digest, Uint8Array>();
     const blobs: BlobSink = {
-      missing: async (digests) => [...digests].filter((digest) => !fetched.has(digest)),
-      async put(bytes) {
-        const digest = digestOf(bytes);
-        fetched.set(digest, Buffer.from(bytes));
-        return digest;
-      },
+      missing: async (digests) => [...digests].filter((digest) => !this.fetched.sizeOf(digest)),
+      putStream: (content, expected) => this.fetched.keep(content, expected),
     };
     await fetchFiles([source], {
       blobs,
@@ -141,9 +139,8 @@ export class RerunInputs {
       signal,
       ...FETCH_PACE,
     });
-    const content = fetched.get(source.sha256 as Digest);
+    const content = this.fetched.read(source.sha256 as Digest);
     if (content === undefined) throw new Error(`${source.name} cannot be had`);
-    await writeFile(this.place(source.sha256), content);
     return content;
   }
 }

@@ -12,7 +12,7 @@ import { type Choice, chooseTasks } from '../checking/choice.ts';
 import { type CitedClaims, citedTasks } from '../checking/cited.ts';
 import type { TaskVerdict } from '../checking/verdict.ts';
 import { PAYLOAD } from '../form/bag.ts';
-import { COMMAND_CODE, type Contents } from '../form/contents.ts';
+import { type Contents, isCommandCode } from '../form/contents.ts';
 import { printable } from '../form/finding.ts';
 import { contentOf } from '../form/opened.ts';
 import { type ArchivedTrace, PLACES, partsOf, type StudyTask } from '../form/study.ts';
@@ -152,7 +152,7 @@ class Work {
     }
     for (const task of contents.study.tasks) {
       const trace = this.traceOf(task);
-      if (trace?.parts.code !== COMMAND_CODE) continue;
+      if (trace === undefined || !isCommandCode(trace.parts.code)) continue;
       const why = await this.programs?.obstacle(task, trace);
       if (why !== undefined) this.unfit.set(trace.key, why);
     }
@@ -162,7 +162,7 @@ class Work {
   private async fingerprintWords(): Promise<FingerprintWords> {
     const { contents, fingerprintsIn } = this.options;
     const asked = [...contents.traces.values()].some(
-      ({ parts, fingerprints }) => parts.code === COMMAND_CODE && parts.tools && !fingerprints,
+      ({ parts, fingerprints }) => isCommandCode(parts.code) && parts.tools && !fingerprints,
     );
     if (!asked || fingerprintsIn === undefined) return new Map();
     const text = async (place: string): Promise<string> => {
@@ -207,7 +207,7 @@ class Work {
     if (trace === undefined) return 'it was not run in the study';
     if (trace.failed !== undefined) return FAILED_THERE;
     const { code, tools } = trace.parts;
-    if (code === COMMAND_CODE) {
+    if (isCommandCode(code)) {
       if (this.programs) return this.unfit.get(trace.key);
       return `it is the command ${formatCommand(trace)}: --commands runs it, with all your rights`;
     }
@@ -277,7 +277,7 @@ class Work {
     const timed = { ...common, seconds: (clock() - start) / 1000 };
     if (result.status === 'stopped') return untested(this.whyStopped);
     if (result.status === 'lost-inputs') return untested('what it reads is not there');
-    const isCommand = trace.parts.code === COMMAND_CODE;
+    const isCommand = isCommandCode(trace.parts.code);
     if (result.status === 'failed') {
       const { failure } = result;
       const message = formatFailure(failure);
@@ -332,7 +332,7 @@ class Work {
   /** What runs a task: a sandbox, or what runs commands. */
   private executorFor(task: StudyTask, { parts }: ArchivedTrace): Executor {
     const { launcher, scratch, packages } = this.options;
-    if (this.programs && parts.code === COMMAND_CODE) {
+    if (this.programs && isCommandCode(parts.code)) {
       return this.programs.executor((digest) => this.inputs.bytesOf(digest));
     }
     const expected = Object.values(task.outputs).reduce((sum, { bytes }) => sum + bytes, 0);

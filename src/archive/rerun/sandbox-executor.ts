@@ -79,4 +79,7 @@ export const SILENT: Hooks = {
   warn: () => undefined,
   loadCheckpoint: async () => undefined,
   saveCheckpoint: async () => undefined,
+  checkpointFolder: async () => undefined,
+  dropCheckpoint: async () => undefined,
+  metrics: () => undefined,
 };

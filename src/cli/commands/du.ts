@@ -54,7 +54,7 @@ async function du(options: CommonOptions): Promise<number> {
 }
 
 /** A blob that several stages made counts for the first of them. */
-function rowsOf({ tables, files }: Upkeep): readonly Row[] {
+function rowsOf({ tables, files, checkpoints }: Upkeep): readonly Row[] {
   const rows = new Map<string, Row>();
   const add = (stage: string, kind: string, bytes: number): void => {
     const row = rows.get(`${stage}/${kind}`) ?? { stage, kind, blobs: 0, bytes: 0 };
@@ -82,6 +82,7 @@ function rowsOf({ tables, files }: Upkeep): readonly Row[] {
   for (const key of tables.partials.getKeys()) {
     add('(checkpoints)', 'tensors', tables.partials.get(key)?.length ?? 0);
   }
+  for (const { bytes } of checkpoints.list()) add('(checkpoints)', 'folder', bytes);
   return [...rows.values()].sort(
     (a, b) => b.bytes - a.bytes || byCodeUnit(a.stage + a.kind, b.stage + b.kind),
   );

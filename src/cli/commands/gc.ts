@@ -160,7 +160,7 @@ function tellGarbage(
       bytes,
       blobs: garbage.blobs,
       traces: garbage.traces,
-      checkpoints: garbage.partials,
+      checkpoints: [...garbage.partials, ...garbage.folders],
       runs: garbage.runs,
       files: files.map(({ path }) => path),
       compacted: freed,
@@ -170,7 +170,7 @@ function tellGarbage(
   const dropped: readonly (readonly [number, string])[] = [
     [garbage.blobs.length, 'blob'],
     [garbage.traces.length, 'trace'],
-    [garbage.partials.length, 'checkpoint'],
+    [garbage.partials.length + garbage.folders.length, 'checkpoint'],
     [garbage.runs.length, 'run'],
     [files.length, 'file'],
   ];
@@ -186,12 +186,13 @@ function tellGarbage(
 /** Fewer and fewer runs keep what they made, until the store fits. */
 const RUNS_KEPT_IN_TURN = [KEPT_RUNS_DEFAULT, 5, 2, 1];
 
-/** Brings a store below the limit of its pipeline, if that can be. Gives a sentence for the user. */
+/** Brings a store below a limit in bytes, if that can be. Gives a sentence for the user. */
 export async function collectToLimit(
-  { plan, pipeline, store }: Session,
+  { plan, store }: Session,
   upkeep: Upkeep,
+  limit: number,
 ): Promise<string | undefined> {
-  const limit = prettyBytes(pipeline.storeLimit);
+  const most = prettyBytes(limit);
   // Another process tries it when it is done itself.
   if (upkeep.shared() || liveLeases(upkeep, Date.now(), identity).length > 0) return undefined;
   const before = storedBytes(upkeep);
@@ -199,9 +200,9 @@ export async function collectToLimit(
   for (const newest of RUNS_KEPT_IN_TURN) {
     dropGarbage(upkeep, findGarbage(upkeep, roots, keptRuns(store, upkeep, newest)));
     const now = storedBytes(upkeep);
-    if (now > pipeline.storeLimit) continue;
+    if (now > limit) continue;
     const freed = prettyBytes(before - now);
-    return `the store had outgrown its limit of ${limit}: ${freed} of older results were dropped`;
+    return `the store had outgrown its limit of ${most}: ${freed} of older results were dropped`;
   }
-  return `the store holds ${prettyBytes(storedBytes(upkeep))}, and its limit is ${limit}: what is in use does not fit (\`store: { limit: … }\` in pipeline.yaml)`;
+  return `the store holds ${prettyBytes(storedBytes(upkeep))}, and its limit is ${most}: what is in use does not fit (\`store: { limit: … }\` in pipeline.yaml or a file of settings)`;
 }

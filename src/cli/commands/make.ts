@@ -1,22 +1,21 @@
 // make.ts — pipeline make: plan, run, tell
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { placedFiles, writtenDigests } from '../../engine/artifacts/artifact-index.ts';
 import type { Diagnostic, Event } from '../../engine/model/event.ts';
 import type { Digest, TaskId } from '../../engine/model/key.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { estimate } from '../../engine/rebuilder/estimate.ts';
-import { forecast } from '../../engine/rebuilder/forecast.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import type { Store } from '../../engine/store/store.ts';
+import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
 import { tellForecast } from '../session/forecast.ts';
+import { jobsFor } from '../session/own-settings.ts';
 import { companionNames } from '../session/provenance.ts';
 import { checkRunName } from '../session/run-selection.ts';
 import {
   artifactsFolder,
   stderrColors as c,
-  EXIT,
   inspect,
   mayRepeat,
   openSession,
@@ -31,8 +30,19 @@ import { hearStop } from '../session/stop.ts';
 import { type Recorder, recordMake } from '../session/up-to-date-shortcut.ts';
 import { COMMON, type CommandDeclaration, JOBS, RUNNING } from '../terminal/declaration.ts';
 import { lineFor } from '../terminal/display.ts';
-import { count, drawDiagnostic, warningOf } from '../terminal/format.ts';
-import { keepWithin, nextRunId, openDisplay, planned, type RunOptions, run } from './run.ts';
+import { count, drawDiagnostic, shownPath, warningOf } from '../terminal/format.ts';
+import {
+  ABORTED,
+  codeOf,
+  endOf,
+  keepWithin,
+  nextRunId,
+  openDisplay,
+  planned,
+  type RunOptions,
+  run,
+  tellEnd,
+} from './run.ts';
 
 export const command: CommandDeclaration = {
   name: 'make',
@@ -41,7 +51,11 @@ export const command: CommandDeclaration = {
   arguments: [{ name: '[targets...]' }],
   options: [
     JOBS,
-    { flags: '-n, --dry-run', about: 'print what would run and why, and run nothing' },
+    {
+      flags: '-n, --dry-run',
+      about: 'print what would run and why, and run nothing',
+      changes: 'no',
+    },
     ...RUNNING,
     {
       flags: '--force [task]',
@@ -49,10 +63,12 @@ export const command: CommandDeclaration = {
       repeatable: true,
     },
     { flags: '--name <name>', about: 'what to call this run' },
+    { flags: '--plots', about: 'then draw the plots that pipeline.yaml names, into plots/' },
     { flags: '--trace <file>', about: 'write a timeline for ui.perfetto.dev or chrome://tracing' },
     {
       flags: '--verify',
       about: 'read and verify the whole store first; what is damaged is made again',
+      changes: 'yes',
     },
     ...COMMON,
   ],
@@ -70,6 +86,7 @@ interface MakeOptions extends RunOptions {
   /** Tasks to run again; true: all that are named as targets. */
   readonly force: readonly (string | true)[];
   readonly verify?: boolean;
+  readonly plots?: boolean;
 }
 
 /** Makes targets and what they need. */
@@ -80,50 +97,68 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
   if (options.dryRun) return dryRun(targets, options);
   const recorder = recordMake(options, targets);
   const session = await openSession(options, 'write');
+  const id = nextRunId();
+  const notice = finishNotice({ id, name: options.name, targets, root: session.root });
   let keep = (): void => undefined;
+  let end: RunEnd | undefined;
   try {
     const plan = planFor(session.plan, targets);
     if (options.verify) await verifyStore(session.store);
     const forced = forcedIn(plan, targets, options);
     const display = await openDisplay(plan, options);
     const stop = hearStop();
+    if (notice) stop.atEnd.add(notice.tellAtOnce);
+    end = ABORTED;
     const result = await run({
-      id: nextRunId(),
+      id,
       session,
       plan,
       targets,
       forced,
       options,
-      pool: new ResourcePool(options.jobs ?? availableParallelism(), session.pipeline.resources),
+      pool: new ResourcePool(jobsFor(options.jobs), session.pipeline.resources),
       stop,
       display,
       hear: recorder.hear,
     }).finally(stop.release);
+    end = endOf(result, stop.signal);
     // Not before the workers are gone: they read the store, too.
     if (options.name !== undefined && result.ran === 0) {
       const hint = 'pipeline tag RUN NAME marks an earlier one';
       writeStderr(`nothing ran: there is no run to call ${options.name}; ${hint}`);
     }
     if (result.tally.built > 0) await keepWithin(session, options.json ?? false);
+    if (options.plots) await drawPlots(session, options);
     if (forced.size === 0) keep = () => keepRecord(recorder, session, plan, result.traces);
     return codeOf(result, stop.signal);
   } finally {
     await session.store.close();
     keep();
+    if (notice && end) await tellEnd(notice, end, options);
   }
+}
+
+/** Draws what pipeline.yaml names under `plots`. What cannot be drawn is a warning. */
+async function drawPlots(session: Session, options: MakeOptions): Promise<void> {
+  const { drawAll } = await import('./plot.ts');
+  const files = await drawAll(session, options, (message) => {
+    if (options.json) writeStdout(JSON.stringify({ event: 'warning', message } satisfies Event));
+    else writeStderr(`${c.yellow('warning')}: ${message}`);
+  });
+  if (!options.json) for (const file of files) writeStdout(shownPath(file));
 }
 
 /** Says what a make would run and why, and what it would cost. */
 const dryRun = (targets: readonly string[], options: MakeOptions): Promise<number> =>
   inspect(
     options,
-    async ({ pipeline, store, ...session }) => {
+    async ({ pipeline, store, foresee, ...session }) => {
       const plan = planFor(session.plan, targets);
       if (options.verify) await verifyStore(store);
       const forced = forcedIn(plan, targets, options);
       tellWarnings(pipeline.warnings, options.json ? planned(plan, targets) : undefined);
-      const forecasts = await forecast(plan, store, forced);
-      const slots = options.jobs ?? availableParallelism();
+      const forecasts = await foresee(plan, forced);
+      const slots = jobsFor(options.jobs);
       const { resources, stages } = pipeline;
       const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));
       const capacity = { slots, resources };
@@ -193,11 +228,6 @@ function resolveForced(
   targets: readonly string[],
 ): readonly TaskId[] {
   return resolveTargets(plan, task === true ? targets : [task]);
-}
-
-function codeOf({ ok }: RunResult, signal: AbortSignal): number {
-  if (signal.aborted) return EXIT.interrupted;
-  return ok ? EXIT.success : EXIT.failed;
 }
 
 /** Reads every blob before anything is taken from the store: what is damaged is dropped, and made again. */

@@ -1,5 +1,6 @@
 // run.ts — one run: executed, shown, written down
 import { join, resolve } from 'node:path';
+import type { Pipeline } from '../../engine/config/config.ts';
 import type { LocalMachine } from '../../engine/executors/machine.ts';
 import { EXECUTORS, openExecutors } from '../../engine/executors/registry.ts';
 import type { Event, Listener } from '../../engine/model/event.ts';
@@ -15,13 +16,16 @@ import type { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import type { Supersession } from '../../engine/scheduler/superseded.ts';
 import { recordRun } from '../../engine/store/history.ts';
 import { storedBytes } from '../../engine/store/store.ts';
+import type { FinishNotice, RunEnd } from '../session/finish-notice.ts';
 import { checkFolder } from '../session/output-files.ts';
 import { outsideExecutors } from '../session/outside-executors.ts';
+import { ownSettings } from '../session/own-settings.ts';
 import { provenanceWriter } from '../session/provenance.ts';
 import {
   artifactsFolder,
   type CommonOptions,
   stderrColors as c,
+  EXIT,
   host,
   identity,
   machine,
@@ -35,6 +39,7 @@ import { sourceDigests } from '../session/source-digests.ts';
 import type { Stop } from '../session/stop.ts';
 import { openTrace } from '../session/trace-file.ts';
 import { isIdle, nothingToDo } from '../session/up-to-date-shortcut.ts';
+import { mirrorSettings, storeLimitSetting } from '../settings/settings.ts';
 import { createDisplay, type Display } from '../terminal/display.ts';
 import { count, duration, shownPath, warningOf } from '../terminal/format.ts';
 
@@ -76,7 +81,7 @@ export const nextRunId = (): string => newRunId(new Date());
 export async function run(request: RunRequest): Promise<RunResult> {
   const { id, session, plan, targets, options, pool, stop, display, supersession } = request;
   const { store, root, pipeline } = session;
-  const outside = await outsideExecutors(process.env);
+  const outside = await outsideExecutors();
   const executor = openExecutors(machineFor(session, plan), [...outside, ...EXECUTORS]);
   const trace =
     options.trace === undefined
@@ -150,6 +155,38 @@ export async function run(request: RunRequest): Promise<RunResult> {
   }
 }
 
+/** The exit code of a make that ended so. */
+export function codeOf({ ok }: RunResult, signal: AbortSignal): number {
+  if (signal.aborted) return EXIT.interrupted;
+  return ok ? EXIT.success : EXIT.failed;
+}
+
+/** The end of a run that an error ended that was no task's own. */
+export const ABORTED: RunEnd = { state: 'aborted', exit: EXIT.usage };
+
+/** How a run ended. Undefined where there was nothing to do: such a run is not remembered either. */
+export function endOf(result: RunResult, signal: AbortSignal): RunEnd | undefined {
+  if (result.ran === 0 && result.tally.interrupted === 0) return undefined;
+  const exit = codeOf(result, signal);
+  const state = signal.aborted ? 'interrupted' : result.ok ? 'finished' : 'failed';
+  const failed = [...result.outcomes].flatMap(([id, outcome]) =>
+    outcome === 'failed' ? [id] : [],
+  );
+  return { state, exit, tally: result.tally, failed };
+}
+
+/** Tells of the end of a run. That this fails changes nothing: it is a warning. */
+export async function tellEnd(
+  notice: FinishNotice,
+  end: RunEnd,
+  { json = false }: Pick<CommonOptions, 'json'>,
+): Promise<void> {
+  const message = await notice.tell(end);
+  if (message === undefined) return;
+  if (json) writeStdout(JSON.stringify({ event: 'warning', message } satisfies Event));
+  else writeStderr(`${c.yellow('warning')}: ${message}`);
+}
+
 /** What executors draw on here. */
 function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMachine {
   const bundles = new Map([...stages.values()].map(({ code }) => [code.digest, code]));
@@ -158,6 +195,7 @@ function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMac
     cache,
     scratch: join(cache, 'scratch'),
     path: searchPath(process.env),
+    environment: process.env,
     identity,
     blobs: store.blobs,
     worker: workerCommand,
@@ -180,21 +218,21 @@ export const planned = (plan: Plan, targets: readonly string[]): Event => ({
 
 const monotonic = (): number => performance.now();
 
-/** Mirrors, nearest first: the command line, the environment, pipeline.yaml (relative to its folder). */
+/** Mirrors, nearest first. */
 function mirrorsOf(
-  { mirror }: RunOptions,
+  { mirror: flags }: RunOptions,
   root: string,
-  declared: readonly string[],
+  declared: Pipeline['mirrors'],
 ): readonly string[] {
-  const fromEnvironment = process.env.PIPELINE_MIRROR ? [process.env.PIPELINE_MIRROR] : [];
-  for (const place of [...mirror, ...fromEnvironment]) {
-    if (!/^https?:\/\//.test(place)) checkFolder(place, '--mirror or PIPELINE_MIRROR');
+  const found = mirrorSettings({ flags, declared, root }, ownSettings());
+  for (const { value, origin } of found) {
+    const isNamedNow = origin.kind === 'flag' || origin.kind === 'variable';
+    if (isNamedNow && !/^https?:\/\//.test(value)) checkFolder(value, MIRROR_WORDS);
   }
-  const relativeToRoot = declared.map((place) =>
-    /^https?:\/\//.test(place) || place.startsWith('/') ? place : join(root, place),
-  );
-  return [...mirror, ...fromEnvironment, ...relativeToRoot];
+  return found.map(({ value }) => value);
 }
+
+const MIRROR_WORDS = '--mirror or PIPELINE_MIRROR';
 
 /** What shows a run, for people or programs. */
 export async function openDisplay(plan: Plan, { json, quiet }: RunOptions): Promise<Display> {
@@ -233,9 +271,10 @@ const withoutPasswords = (command: string): string =>
 /** Keeps the store within its limit. */
 export async function keepWithin(session: Session, json: boolean): Promise<void> {
   const { store, pipeline } = session;
-  if (store.upkeep === undefined || storedBytes(store.upkeep) <= pipeline.storeLimit) return;
+  const { value: limit } = storeLimitSetting(pipeline.storeLimit, ownSettings());
+  if (store.upkeep === undefined || storedBytes(store.upkeep) <= limit) return;
   const { collectToLimit } = await import('./gc.ts');
-  const message = await collectToLimit(session, store.upkeep);
+  const message = await collectToLimit(session, store.upkeep, limit);
   if (message === undefined) return;
   if (json) writeStdout(JSON.stringify({ event: 'warning', message } satisfies Event));
   else writeStderr(`${c.yellow('warning')} ${message}`);

@@ -1,5 +1,6 @@
 // status.ts — pipeline status: what is made, and what a make would run
-import { type Forecast, forecast } from '../../engine/rebuilder/forecast.ts';
+import type { RecordResult } from '../../engine/model/record.ts';
+import type { Forecast as AnyForecast } from '../../engine/rebuilder/forecast.ts';
 import { forecastJson, formatForecast, tellLines, willRun } from '../session/forecast.ts';
 import {
   type CommonOptions,
@@ -19,14 +20,17 @@ export const command: CommandDeclaration = {
   about: 'what is made, and what a make would run',
   arguments: [{ name: '[targets...]' }],
   options: COMMON,
+  inspects: true,
   examples: ['status', 'status rigl --json'],
 };
 export { status as run };
 
+type Forecast = AnyForecast<RecordResult>;
+
 /** Without targets: a line per stage. With targets: a line per task. */
 async function status(targets: readonly string[], options: CommonOptions): Promise<number> {
-  return inspect(options, async ({ plan, store }) => {
-    const forecasts = await forecast(plan, store, new Set());
+  return inspect(options, async ({ plan, foresee }) => {
+    const forecasts = await foresee(plan, new Set());
     const chosen = targets.length > 0 && new Set(resolveTargets(plan, targets));
     const shown = [...forecasts.values()].filter(({ task }) => !chosen || chosen.has(task));
     if (options.json) writeJson(shown.map(forecastJson));

@@ -1,6 +1,5 @@
 // watch.ts — pipeline watch: makes again whatever a change asks for
 import { readFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readPipeline } from '../../engine/config/config.ts';
@@ -25,6 +24,9 @@ import {
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import { Supersession } from '../../engine/scheduler/superseded.ts';
 import type { Store } from '../../engine/store/store.ts';
+import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
+import { jobsFor } from '../session/own-settings.ts';
+import { checkRunName } from '../session/run-selection.ts';
 import {
   artifactsFolder,
   stderrColors as c,
@@ -43,14 +45,28 @@ import { hearStop } from '../session/stop.ts';
 import { COMMON, type CommandDeclaration, JOBS, RUNNING } from '../terminal/declaration.ts';
 import type { Display } from '../terminal/display.ts';
 import { count, drawDiagnostic } from '../terminal/format.ts';
-import { keepWithin, nextRunId, openDisplay, type RunOptions, run } from './run.ts';
+import {
+  ABORTED,
+  endOf,
+  keepWithin,
+  nextRunId,
+  openDisplay,
+  type RunOptions,
+  run,
+  tellEnd,
+} from './run.ts';
 
 export const command: CommandDeclaration = {
   name: 'watch',
   group: 'Make',
   about: 'make targets, and again whenever something changes that they depend on',
   arguments: [{ name: '[targets...]' }],
-  options: [JOBS, ...RUNNING, ...COMMON],
+  options: [
+    JOBS,
+    ...RUNNING,
+    { flags: '--name <name>', about: 'what to call its runs' },
+    ...COMMON,
+  ],
   examples: ['watch', 'watch report', 'watch report -j 2 --set seeds=[0]'],
 };
 export { watch as run };
@@ -60,6 +76,7 @@ const SETTLES_MS = 100;
 
 /** Makes targets, and makes them again whenever something changes that they rest on. */
 async function watch(targets: readonly string[], options: RunOptions): Promise<number> {
+  if (options.name !== undefined) checkRunName(options.name, '--name');
   return new Watch(targets, options).all();
 }
 
@@ -80,6 +97,7 @@ class Watch {
   private readonly stop = hearStop();
   private readonly active = new Set<Cycle>();
   private readonly own = new Set<string>();
+  private readonly notices = new Set<Promise<void>>();
   private current: Cycle | undefined;
   private watcher: Watcher | undefined;
   private list: Watchlist | undefined;
@@ -122,6 +140,7 @@ class Watch {
       }
       const interrupted = this.active.size > 0;
       await this.allEnded();
+      await Promise.all(this.notices);
       if (this.broken) throw this.broken.error;
       return interrupted ? EXIT.interrupted : EXIT.success;
     } finally {
@@ -232,7 +251,7 @@ class Watch {
     if (this.pool?.totals !== totals) {
       // What runs under the totals of before would not be counted.
       await this.allEnded();
-      const pool = new ResourcePool(options.jobs ?? availableParallelism(), resources);
+      const pool = new ResourcePool(jobsFor(options.jobs), resources);
       this.pool = { pool, totals };
     }
     const { pool } = this.pool;
@@ -249,6 +268,12 @@ class Watch {
     this.active.add(cycle);
     if (!options.json) for (const event of going) cycle.display.listener(event);
     const { id, supersession } = cycle;
+    const notice = finishNotice({ id, name: options.name, targets, root: this.place.root });
+    if (notice) stop.atEnd.add(notice.tellAtOnce);
+    const tell = (end: RunEnd | undefined): void => {
+      if (notice) stop.atEnd.delete(notice.tellAtOnce);
+      if (notice && end && !supersession.isSuperseded) this.notify(tellEnd(notice, end, options));
+    };
     const display = {
       listener: (event: Event) => this.show(cycle, event),
       close: () => cycle.display.close(),
@@ -257,17 +282,26 @@ class Watch {
     const forced = new Set<never>();
     const request = { id, session, plan, targets, forced, options, pool, stop, display, hear };
     cycle.ended = run({ ...request, supersession })
-      .then(async ({ tally }) => {
+      .then(async (result) => {
+        const { tally } = result;
+        tell(endOf(result, stop.signal));
         const alone = this.active.size === 1 && !stop.signal.aborted;
         if (tally.built > 0 && alone) await keepWithin(session, options.json ?? false);
       })
       .catch((error: unknown) => {
+        tell(ABORTED);
         this.broken ??= { error };
       })
       .finally(() => {
         this.active.delete(cycle);
         this.wake();
       });
+  }
+
+  /** Somebody is told of the end of a run; only the end of all waits for that. */
+  private notify(told: Promise<void>): void {
+    this.notices.add(told);
+    void told.finally(() => this.notices.delete(told));
   }
 
   /** Lets what runs end, but for what is wanted, too. Gives what was said when that began. */
@@ -302,6 +336,7 @@ class Watch {
 
 const TOLD_BY_SUPERSEDED_RUNS: ReadonlySet<string> = new Set([
   'progress',
+  'metrics',
   'log',
   'built',
   'interrupted',

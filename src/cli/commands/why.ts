@@ -2,7 +2,8 @@
 import prettyBytes from 'pretty-bytes';
 import type { Change } from '../../engine/model/event.ts';
 import type { Digest, Json, TaskId } from '../../engine/model/key.ts';
-import type { ActionRecord } from '../../engine/model/record.ts';
+import type { ActionRecord, RecordResult } from '../../engine/model/record.ts';
+import { restrict } from '../../engine/planning/target.ts';
 import { latestRecord } from '../../engine/rebuilder/action.ts';
 import {
   type Comparison,
@@ -10,11 +11,13 @@ import {
   predecessor,
   sourceChanges,
 } from '../../engine/rebuilder/explain.ts';
-import { type Forecast, forecast } from '../../engine/rebuilder/forecast.ts';
+import type { Forecast, Forecasts } from '../../engine/rebuilder/forecast.ts';
+import { StoreError } from '../../engine/store/store.ts';
 import { forecastJson, formatUnknown } from '../session/forecast.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
+  type Inspection,
   inspect,
   oneTask,
   type Session,
@@ -30,6 +33,7 @@ export const command: CommandDeclaration = {
   about: 'why a task would run, or who made it, when and at what cost',
   arguments: [{ name: '<task>' }],
   options: COMMON,
+  inspects: true,
   examples: ['why report', 'why rigl/synth-digits/128-64/0.9/erk/uniform/0'],
 };
 export { why as run };
@@ -43,14 +47,38 @@ type Hit = Extract<Forecast, { status: 'reuse' }>;
 async function why(word: string, options: CommonOptions): Promise<number> {
   return inspect(options, async (session) => {
     const task = oneTask(session.plan, word);
-    const forecasts = await forecast(session.plan, session.store, new Set());
-    const predicted = forecasts.get(task) as Forecast;
+    const forecasts = await forecastsFor(session, task);
+    const predicted = await whole(session, entryAt(forecasts, task));
     if (options.json) writeJson(await explainJson(session, predicted));
     else if (predicted.status === 'reuse') await tellHit(session, predicted);
     else if (predicted.status === 'infeasible') tellInfeasible(predicted);
     else if (predicted.status === 'unknown') await tellUnknown(session, predicted);
     else await tellMiss({ session, forecasts, told: new Set() }, predicted, '');
   });
+}
+
+/**
+ * What is foreseen of a task and what it needs. A task that is made is so whatever becomes of others; one that is not may
+ * take the result of any other.
+ */
+async function forecastsFor({ plan, foresee }: Inspection, task: TaskId): Promise<Forecasts> {
+  const needed = await foresee(restrict(plan, [task]), new Set());
+  return needed.get(task)?.status === 'reuse' ? needed : foresee(plan, new Set());
+}
+
+function entryAt(forecasts: Forecasts, task: TaskId): Forecast<RecordResult> {
+  const found = forecasts.get(task);
+  if (found === undefined) throw new Error(`bug: nothing is foreseen of ${task}`);
+  return found;
+}
+
+/** The forecast of a task, with its record as a whole. */
+async function whole({ store }: Session, found: Forecast<RecordResult>): Promise<Forecast> {
+  if (!('trace' in found) || found.trace === undefined) return found as Forecast;
+  const trace = await store.actions.get(found.trace.key);
+  // It was there when it was looked for.
+  if (trace === undefined) throw new StoreError('the store has changed meanwhile: ask again');
+  return { ...found, trace };
 }
 
 // ---- for machines ----
@@ -165,13 +193,17 @@ async function tellUnknown(
 
 interface Telling {
   readonly session: Session;
-  readonly forecasts: ReadonlyMap<TaskId, Forecast>;
+  readonly forecasts: Forecasts;
   /** Tasks that need not be told again. */
   readonly told: Set<TaskId>;
 }
 
 /** Why a task would run; for one that follows others, why those would. */
-async function tellMiss(telling: Telling, predicted: Forecast, indent: string): Promise<void> {
+async function tellMiss(
+  telling: Telling,
+  predicted: Forecast<RecordResult>,
+  indent: string,
+): Promise<void> {
   if (telling.told.has(predicted.task)) return;
   telling.told.add(predicted.task);
   if (predicted.status === 'run') await tellRun(telling, predicted, indent);
@@ -184,7 +216,7 @@ async function tellMiss(telling: Telling, predicted: Forecast, indent: string): 
 
 async function tellRun(
   { session, told }: Telling,
-  { task, action, reason }: Extract<Forecast, { status: 'run' }>,
+  { task, action, reason }: Extract<Forecast<RecordResult>, { status: 'run' }>,
   indent: string,
 ): Promise<void> {
   writeStdout(`${indent}${c.bold(task)} would run`);
@@ -210,7 +242,7 @@ const FOLLOWED_SHOWN = 8;
 
 async function tellFollow(
   telling: Telling,
-  { task, sure, after, changes }: Extract<Forecast, { status: 'pending' }>,
+  { task, sure, after, changes }: Extract<Forecast<RecordResult>, { status: 'pending' }>,
   indent: string,
 ): Promise<void> {
   const words = sure
@@ -224,7 +256,7 @@ async function tellFollow(
     await tellChanges(telling.session, { trace: before, changes }, `${indent}  `);
   }
   for (const upstream of after.slice(0, FOLLOWED_SHOWN)) {
-    await tellMiss(telling, telling.forecasts.get(upstream) as Forecast, `${indent}  `);
+    await tellMiss(telling, entryAt(telling.forecasts, upstream), `${indent}  `);
   }
   if (after.length > FOLLOWED_SHOWN) {
     writeStdout(`${indent}  ${c.dim(`and ${after.length - FOLLOWED_SHOWN} more`)}`);

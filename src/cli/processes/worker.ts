@@ -1,19 +1,12 @@
 // worker.ts — the process of a worker: its pipes, its last words, and nothing of what it computes
 import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
 import { answerQuestion } from '../../engine/modules/stage-questions.ts';
 import { frameOf, frameReader } from '../../engine/process/frame.ts';
 import { installGuard } from '../../engine/worker/guard.ts';
-import {
-  CONTROL_FLAGS,
-  PIPES,
-  type WorkerMessage,
-  type WorkerRequest,
-} from '../../engine/worker/protocol.ts';
+import { PIPES, type WorkerMessage, type WorkerRequest } from '../../engine/worker/protocol.ts';
 import { createWorker, ownFrames } from '../../engine/worker/worker.ts';
-import type { ControlThreadData } from './control-thread.ts';
+import { control } from './control.ts';
 import { type ReadsWatch, watchReads } from './read-detector.ts';
 import { type ModuleSeparation, separateModules } from './shared-process.ts';
 
@@ -23,20 +16,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 // Node opens its debugger to whoever sends this signal, and code that we run could: with a listener it does not.
 process.on('SIGUSR1', () => undefined);
 
-const memory = new SharedArrayBuffer(4 * CONTROL_FLAGS.count);
-// As it is before the guard takes its place.
-const Thread = Worker;
-let isControlled = false;
-
-/** Starts the thread that hears the engine while a stage computes. Planning needs none: it saves no checkpoint. */
-function startControlThread(): void {
-  if (isControlled) return;
-  isControlled = true;
-  const workerData: ControlThreadData = { descriptor: PIPES.control, flags: memory };
-  new Thread(fileURLToPath(new URL('./control-thread.js', import.meta.url)), {
-    workerData,
-  }).unref();
-}
+const { flags, listen, look } = control();
 
 installGuard(process);
 
@@ -61,7 +41,7 @@ process.kill = (pid: number, signal?: string | number): true => {
 let asked: 'load' | 'answer' | undefined;
 let watch: ReadsWatch | undefined;
 let separation: ModuleSeparation | undefined;
-const { hear, print } = createWorker({ say, flags: new Int32Array(memory) }, (question, sayOn) =>
+const { hear, print } = createWorker({ say, flags, look }, (question, sayOn) =>
   answerQuestion(question, sayOn, {
     begin() {
       asked = 'load';
@@ -123,7 +103,7 @@ process.on('uncaughtException', (error: unknown) => {
 });
 
 const hearRequest = (request: WorkerRequest): void => {
-  if (request.ask === 'run') startControlThread();
+  if (request.ask === 'run') listen(request);
   hear(request);
 };
 requests.on('data', frameReader<WorkerRequest>(hearRequest)).on('close', () => process.exit(0));

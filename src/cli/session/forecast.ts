@@ -1,10 +1,12 @@
 // forecast.ts — what a make would do, in words
 
-import type { TaskId } from '../../engine/model/key.ts';
+import type { RecordResult } from '../../engine/model/record.ts';
 import type { Estimate } from '../../engine/rebuilder/estimate.ts';
-import type { Forecast } from '../../engine/rebuilder/forecast.ts';
+import type { Forecast as AnyForecast, Forecasts } from '../../engine/rebuilder/forecast.ts';
 import { count, duration, formatAbsence, formatChanges, formatReason } from '../terminal/format.ts';
 import { stdoutColors as c, writeStderr, writeStdout } from './session.ts';
+
+type Forecast = AnyForecast<RecordResult>;
 
 /** A forecast for machines. `fate` is the earlier name of `status`, and `follow` the earlier word for `pending`. */
 export function forecastJson(forecast: Forecast): object {
@@ -68,7 +70,7 @@ export function formatUnknown({
 
 /** Says what would run and why; tasks that are up to date are only counted. */
 export function tellForecast(
-  forecasts: ReadonlyMap<TaskId, Forecast>,
+  forecasts: Forecasts,
   cost: Estimate,
   { slots, json }: { readonly slots: number; readonly json: boolean },
 ): void {

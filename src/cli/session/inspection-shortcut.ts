@@ -12,30 +12,42 @@ import {
   recordPrinted,
   stateFor,
 } from '../../engine/rebuilder/up-to-date.ts';
+import { settingsStamps } from '../settings/settings-places.ts';
+import type { CommandDeclaration } from '../terminal/declaration.ts';
 import { colorsFor } from '../terminal/format.ts';
 import { writeRendered } from '../terminal/ink.ts';
+import { readWords, type Words } from '../terminal/words.ts';
 import { cacheFolder, isOff, program, withFiles } from './up-to-date-shortcut.ts';
 
-/** Whether words are of a command that only inspects and may be repeated. */
-export function isInspection(words: readonly string[]): boolean {
-  const [command] = words;
-  if (command === 'status' || command === 'why') return true;
-  const isDry = words.includes('--dry-run') || words.includes('-n');
-  // It drops what is damaged.
-  return command === 'make' && isDry && !words.includes('--verify');
+/**
+ * The words of a command that only inspects, read by what it declares; undefined for all others, and for a command line that
+ * could be meant otherwise.
+ */
+export function readInspection(
+  words: readonly string[],
+  declarations: readonly CommandDeclaration[],
+): Words | undefined {
+  const declaration = declarations.find(({ name }) => name === words[0]);
+  const read = declaration && readWords(words, declaration);
+  if (read === undefined) return undefined;
+  const said = read.given.flatMap(({ changes }) => changes ?? []);
+  const inspects = said.length > 0 ? !said.includes('yes') : declaration?.inspects === true;
+  return inspects ? read : undefined;
 }
 
-/** The value of the last of some options, where it stands by itself. */
-const optionIn = (words: readonly string[], ...names: readonly string[]): string | undefined =>
-  words[words.findLastIndex((word) => names.includes(word)) + 1 || words.length];
-
-/**
- * What a command line is asked for. Its words count as they stand; where the pipeline is may be misread, which is seen
- * before anything is kept.
- */
-function requestOf(words: readonly string[], environment: NodeJS.ProcessEnv): Request {
-  const root = resolve(optionIn(words, '-C', '--directory') ?? '.');
-  const file = optionIn(words, '--file') ?? 'pipeline.yaml';
+/** What a command line is asked for. All its words count as they stand. */
+function requestOf(
+  words: readonly string[],
+  { values }: Words,
+  environment: NodeJS.ProcessEnv,
+): Request {
+  const textOf = (option: string): string | undefined => {
+    const value = values.get(option);
+    return typeof value === 'string' ? value : undefined;
+  };
+  // Every command that inspects has these options, and defaults for the first two.
+  const root = resolve(textOf('directory') ?? '.');
+  const file = textOf('file') ?? 'pipeline.yaml';
   const streams = [process.stdout, process.stderr].map((stream) => [
     stream.isTTY ?? false,
     colorsFor(stream, environment).isColorSupported,
@@ -47,8 +59,9 @@ function requestOf(words: readonly string[], environment: NodeJS.ProcessEnv): Re
     slots: availableParallelism(),
     variables: ownVariables(environment),
   };
-  const cache = cacheFolder(root, optionIn(words, '--cache'));
-  return { root, file, cache, ...NOTHING_ASKED, inspection };
+  const cache = cacheFolder(root, textOf('cache'));
+  const settings = [...settingsStamps(environment).keys()];
+  return { root, file, cache, ...NOTHING_ASKED, settings, inspection };
 }
 
 /** Its words say it all. */
@@ -61,9 +74,13 @@ function ownVariables(environment: NodeJS.ProcessEnv): Named<string | undefined>
 }
 
 /** Prints again what a command printed that only inspects, if that is still so. */
-export function repeatInspection(words: readonly string[]): boolean {
-  if (isOff() || !isInspection(words)) return false;
-  const printed = lookUpPrinted(requestOf(words, process.env), program(), process.env);
+export function repeatInspection(
+  words: readonly string[],
+  declarations: readonly CommandDeclaration[],
+): boolean {
+  const read = isOff() ? undefined : readInspection(words, declarations);
+  if (read === undefined) return false;
+  const printed = lookUpPrinted(requestOf(words, read, process.env), program(), process.env);
   if (printed === undefined) return false;
   for (const [stream, text] of printed) writeRendered(process[stream], text);
   return true;
@@ -93,12 +110,17 @@ export interface InspectionRecorder {
 }
 
 /** To be called before the store is opened and the plan is made. Undefined where nothing is kept. */
-export function recordInspection(words: readonly string[]): InspectionRecorder | undefined {
-  if (isOff() || !isInspection(words)) return undefined;
+export function recordInspection(
+  words: readonly string[],
+  declarations: readonly CommandDeclaration[],
+): InspectionRecorder | undefined {
+  const read = isOff() ? undefined : readInspection(words, declarations);
+  if (read === undefined) return undefined;
   const since = Date.now();
-  const request = requestOf(words, process.env);
+  const request = requestOf(words, read, process.env);
   const store = stateFor(request);
   if (store === null) return undefined;
+  const settings = settingsStamps(process.env);
   const printed: [stream: 'stdout' | 'stderr', text: string][] = [];
   let length = 0;
   return {
@@ -113,7 +135,7 @@ export function recordInspection(words: readonly string[]): InspectionRecorder |
       const isRight = root === request.root && file === request.file && cache === request.cache;
       if (!isRight || length > PRINTED_LENGTH_MAX) return;
       const kept: Printed = printed;
-      const sources = withFiles(facts.sources, facts.paramsFiles);
+      const sources = withFiles(facts.sources, facts.paramsFiles, settings);
       recordPrinted(
         request,
         { since, program: program(), text, store, sources, environment },

@@ -1,23 +1,24 @@
-// outside-executors.ts — executors that a user brings: modules named by the environment
-import { delimiter, resolve } from 'node:path';
+// outside-executors.ts — executors that a user brings: modules named by the environment or a file of settings
+import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ExecutorProvider } from '../../engine/executors/machine.ts';
-import { UsageError } from './session.ts';
+import { executorsSetting } from '../settings/settings.ts';
+import { ownSettings } from './own-settings.ts';
+import { UsageError } from './usage-error.ts';
 
 /** The variable that names modules, each of which exports an `ExecutorProvider` as its default. */
 export const EXECUTORS_VARIABLE = 'PIPELINE_EXECUTORS';
 
-/** The executors of the modules that the environment names. @throws UsageError when one is none */
-export async function outsideExecutors(
-  environment: NodeJS.ProcessEnv,
-): Promise<readonly ExecutorProvider[]> {
-  const paths = environment[EXECUTORS_VARIABLE]?.split(delimiter).filter((path) => path !== '');
-  return Promise.all((paths ?? []).map(load));
+/** The executors of the modules that are set. @throws UsageError when one is none */
+export async function outsideExecutors(): Promise<readonly ExecutorProvider[]> {
+  const { value, origin } = executorsSetting(EXECUTORS_VARIABLE, ownSettings());
+  const by = 'file' in origin ? origin.file : EXECUTORS_VARIABLE;
+  return Promise.all(value.map((path) => load(path, by)));
 }
 
-async function load(path: string): Promise<ExecutorProvider> {
+async function load(path: string, by: string): Promise<ExecutorProvider> {
   const fail = (why: string): never => {
-    const message = `${path}, which ${EXECUTORS_VARIABLE} names, ${why}`;
+    const message = `${path}, which ${by} names, ${why}`;
     const hint = 'export default { name, accepts(action), open(machine) }';
     throw new UsageError([{ message, hint }]);
   };

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, type Stats, statSync } from 'node:fs';
 import { availableParallelism, cpus, hostname, release, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inspections } from 'pipeline:inspections';
 import { useStoreFolder } from '../../engine/files/store-access.ts';
 import type { Diagnostic } from '../../engine/model/event.ts';
 import type { TaskId } from '../../engine/model/key.ts';
@@ -12,14 +13,24 @@ import { LIMIT_VARIABLE } from '../../engine/modules/stage-host.ts';
 import { type Loaded, loadPipeline } from '../../engine/planning/load.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { restrict, selectTasks } from '../../engine/planning/target.ts';
+import { type Forecasts, forecastKnowing } from '../../engine/rebuilder/forecast.ts';
+import {
+  type KnownRecords,
+  knownRecords,
+  NOTHING_KNOWN,
+} from '../../engine/rebuilder/known-records.ts';
 import { emptyStore } from '../../engine/store/empty-store.ts';
+import { damagedStore } from '../../engine/store/lmdb/lmdb-error.ts';
 import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
 import { hasStore, openStore } from '../../engine/store/lmdb/lmdb-store.ts';
 import { mayOpenStore, openStoreReadOnly } from '../../engine/store/lmdb/read-only-store.ts';
+import type { DamageKind } from '../../engine/store/lmdb/record-table.ts';
+import { dropOpenings, openingsOf } from '../../engine/store/openings.ts';
 import type { Store } from '../../engine/store/store.ts';
-import { STORE_FILE } from '../../engine/store/store-state.ts';
+import { contentState, STORE_FILE } from '../../engine/store/store-state.ts';
 import type { WorkerCommand } from '../../engine/worker/launch.ts';
 
+import { loadTimeoutSetting } from '../settings/settings.ts';
 import { colorsFor, count, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
 import { ERASE_LINE, rendered, writeRendered } from '../terminal/ink.ts';
 import {
@@ -30,8 +41,10 @@ import {
   notePipelineFile,
 } from './access-warning.ts';
 import { type InspectionRecorder, recordInspection } from './inspection-shortcut.ts';
-
+import { demand, ownSettings } from './own-settings.ts';
+import { probeStore } from './store-process.ts';
 import { cacheFolder } from './up-to-date-shortcut.ts';
+import { UsageError } from './usage-error.ts';
 
 /** Digest of what this program was built from: filled in by the build. */
 declare const BUILD: string;
@@ -51,22 +64,32 @@ export interface CommonOptions {
   readonly json?: boolean;
 }
 
-/** A command that cannot go on for a reason that its user can mend. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-  readonly diagnostics: readonly Diagnostic[];
-
-  constructor(diagnostics: readonly Diagnostic[]) {
-    super(diagnostics.map(({ message }) => message).join('\n'));
-    this.diagnostics = diagnostics;
-  }
-}
-
 /** A loaded pipeline and its store. */
 export interface Session extends Loaded {
   readonly root: string;
   readonly cache: string;
   readonly store: Store;
+}
+
+/** A session of a command that only inspects. */
+export interface Inspection extends Session {
+  /** What would become of the tasks of a plan. */
+  foresee(plan: Plan, forced: ReadonlySet<TaskId>): Promise<Forecasts>;
+}
+
+/**
+ * What is known of the records that a command will ask for. To be called before the store is opened; what it gives, when it
+ * is. `PIPELINE_NO_HINTS=1` and `PIPELINE_LOG=debug` have the store asked about every task.
+ */
+export function knownBefore(
+  options: CommonOptions,
+): (store: Store) => KnownRecords | Promise<KnownRecords> {
+  const { file, preset: presets, params: paramsFiles, set: sets } = options;
+  const { PIPELINE_NO_HINTS: off = '', PIPELINE_LOG: log } = process.env;
+  const { cache } = placesOf(options);
+  if (off !== '' || log === 'debug') return () => NOTHING_KNOWN;
+  const request = { cache, state: contentState(cache), file, presets, paramsFiles, sets };
+  return (store) => knownRecords(request, store);
 }
 
 export const stderrColors = colorsFor(process.stderr, process.env);
@@ -97,13 +120,18 @@ function print(stream: 'stdout' | 'stderr', line: string): void {
  */
 export async function inspect(
   options: CommonOptions,
-  show: (session: Session) => Promise<void>,
+  show: (session: Inspection) => Promise<void>,
   open: () => Promise<Session> = () => openToLook(options),
 ): Promise<number> {
-  recorder = recordInspection(process.argv.slice(2));
+  recorder = recordInspection(process.argv.slice(2), inspections);
+  const known = knownBefore(options);
   const session = await open();
   try {
-    await show(session);
+    const records = await known(session.store);
+    const foresee = (plan: Plan, forced: ReadonlySet<TaskId>): Promise<Forecasts> =>
+      forecastKnowing(plan, session.store, forced, records);
+    await show({ ...session, foresee });
+    records.keep();
   } finally {
     await session.store.close();
   }
@@ -194,20 +222,6 @@ const PATIENCE_MS = 400;
 /** Tells this build, and the Node under it, from any other. */
 const PROGRAM = `${BUILD} ${process.version} ${process.platform} ${process.arch}`;
 
-/** A stage module may take so long to be loaded, in seconds: a hundred times what the largest ones need. */
-const LOAD_LIMIT_S = 20;
-
-/** How long a stage module may be silent when it is planned. @throws UsageError */
-function loadLimit_ms(): number {
-  const given = process.env[LIMIT_VARIABLE] ?? '';
-  if (given === '') return 1000 * LOAD_LIMIT_S;
-  const seconds = Number(given);
-  if (seconds > 0 && seconds < 1_000_000) return 1000 * seconds;
-  throw new UsageError([
-    { message: `${LIMIT_VARIABLE} must be a number of seconds, such as 60, not \`${given}\`` },
-  ]);
-}
-
 /** A folder of this process alone, which goes when it ends. */
 function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'pipeline-look-'));
@@ -221,7 +235,8 @@ export type Purpose = 'make' | 'look';
 /** Loads the pipeline. @throws UsageError */
 export async function loadFor(options: CommonOptions, purpose: Purpose = 'make'): Promise<Loaded> {
   const { file, preset: presets, params: paramsFiles, set: sets } = options;
-  const limits = { limit_ms: loadLimit_ms(), parallel: availableParallelism(), program: PROGRAM };
+  const { value: limit_ms } = demand(loadTimeoutSetting(LIMIT_VARIABLE, ownSettings()));
+  const limits = { limit_ms, parallel: availableParallelism(), program: PROGRAM };
   const looking = purpose === 'look';
   const around = { worker: askedCommand, environment: process.env, looking, newFolder };
   const places = { ...placesOf(options), file, ...around };
@@ -248,19 +263,11 @@ export function storeAt(cache: string, access: 'read' | 'write'): Store {
   if (access === 'read' && !hasStore(cache)) return emptyStore();
   const warning = stderrColors.yellow('warning');
   if (!hasStore(cache)) useStoreFolder(cache, STORE_FILE, declaredAccess(cache));
-  const store =
-    access === 'read' && !mayOpenStore(cache)
-      ? openStoreReadOnly(
-          cache,
-          (digest) => writeStderr(`${warning}: blob ${digest} is damaged`),
-          identity,
-        )
-      : openStore(
-          cache,
-          (digest) =>
-            writeStderr(`${warning}: blob ${digest} was damaged: dropped, to be made again`),
-          identity,
-        );
+  const isOurs = access === 'write' || mayOpenStore(cache);
+  if (isOurs) checkAfterDeath(cache);
+  const store = isOurs
+    ? openStore(cache, (name, kind) => tellDamage(name, kind, 'repaired'), identity)
+    : openStoreReadOnly(cache, (name, kind) => tellDamage(name, kind, 'seen'), identity);
   if (access === 'write') store.history.settle();
   warnOfAccess(cache);
   if (isNetworkFolder(cache)) {
@@ -276,6 +283,30 @@ function warnOfAccess(cache: string): void {
 
 /** Whether what a command found may be said again without another look at the store. */
 export const mayRepeat = (cache: string): boolean => !isNetworkFolder(cache) && !isLoose(cache);
+/** Warns of something in the store that is damaged: it counts as absent. */
+function tellDamage(name: string, kind: DamageKind, what: 'repaired' | 'seen'): void {
+  const warning = stderrColors.yellow('warning');
+  const isDropped = kind === 'blob' || kind === 'checkpoint';
+  if (isDropped && what === 'repaired') {
+    writeStderr(`${warning}: ${kind} ${name} was damaged: dropped, to be made again`);
+  } else if (isDropped) writeStderr(`${warning}: ${kind} ${name} is damaged`);
+  else {
+    const repair = '`pipeline fsck --repair` drops it';
+    writeStderr(`${warning}: the ${kind} ${name} is damaged, and counts as absent: ${repair}`);
+  }
+}
+
+/**
+ * Looks at a store that a process had open which is dead: LMDB may have ended it, for the file is damaged, and would end us.
+ * @throws StoreError when it is
+ */
+function checkAfterDeath(cache: string): void {
+  const { dead } = openingsOf(cache, identity);
+  if (dead.length === 0) return;
+  const why = probeStore(cache);
+  if (why !== undefined) throw damagedStore(cache, why);
+  dropOpenings(dead);
+}
 
 /** Loads the pipeline to look at it, and opens its store, which need not be writable. @throws UsageError */
 export async function openToLook(options: CommonOptions): Promise<Session> {
@@ -359,7 +390,9 @@ export function reportDiagnostics(diagnostics: readonly Diagnostic[], json: bool
   if (n > 1) writeStderr(`${count(n, 'error')}${part}; nothing was run`);
 }
 
+export { LIMIT_VARIABLE as LOAD_LIMIT_VARIABLE } from '../../engine/modules/stage-host.ts';
 export { shownPath } from '../terminal/format.ts';
+export { UsageError } from './usage-error.ts';
 
 /** A name for this run that sorts by time: 20260412T101502-3fa9c1. */
 export function newRunId(now: Date): string {
@@ -375,6 +408,7 @@ export const host = hostname();
 export const identity: Identity = {
   host,
   pid: process.pid,
+  onExit: (action) => void process.once('exit', action),
   exists(pid) {
     try {
       return process.kill(pid, 0);

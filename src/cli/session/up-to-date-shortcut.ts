@@ -8,16 +8,11 @@ import type { Event, Tally } from '../../engine/model/event.ts';
 import type { Digest } from '../../engine/model/key.ts';
 import { lookUp, type Output, type Request, record } from '../../engine/rebuilder/up-to-date.ts';
 import { storeState } from '../../engine/store/store-state.ts';
-import {
-  attributeOf,
-  type CommandDeclaration,
-  namesOf,
-  type OptionDeclaration,
-  readValue,
-  takesValue,
-} from '../terminal/declaration.ts';
+import { settingsStamps } from '../settings/settings-places.ts';
+import type { CommandDeclaration } from '../terminal/declaration.ts';
 import { type Colors, colorsFor, count, duration, shownPath } from '../terminal/format.ts';
 import { rendered, writeRendered } from '../terminal/ink.ts';
+import { readWords } from '../terminal/words.ts';
 
 /** What of a command line decides whether there is something to do. */
 export interface Asked {
@@ -47,7 +42,8 @@ function requestOf(asked: Asked, targets: readonly string[]): Request {
   const { file, preset: presets, set: sets } = asked;
   const paramsFiles = asked.params.map((path) => resolve(path));
   const cache = cacheFolder(root, asked.cache);
-  return { root, file, cache, presets, paramsFiles, sets, targets };
+  const settings = [...settingsStamps(process.env).keys()];
+  return { root, file, cache, presets, paramsFiles, sets, targets, settings };
 }
 
 // ---- before anything is loaded ----
@@ -58,35 +54,15 @@ interface PlainMake extends Asked {
   readonly quiet: boolean;
 }
 
-/**
- * A plain `make`, read from its words by what the command declares; undefined for every command line that is not certainly
- * one: an option that the shortcut does not know, an option joined to its value, a value that is wrong.
- */
+/** A plain `make`: one whose options all may be read or ignored where there is nothing to do. */
 export function readMake(
   words: readonly string[],
-  { name, options }: CommandDeclaration,
+  declaration: CommandDeclaration,
 ): PlainMake | undefined {
-  if (words[0] !== name) return undefined;
-  const targets: string[] = [];
-  const values = new Map<string, string | true | string[]>();
-  for (const option of options) {
-    if (typeof option.default === 'string') values.set(attributeOf(option), option.default);
-    if (option.repeatable) values.set(attributeOf(option), []);
-  }
-  const rest = words.slice(1);
-  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    if (!word.startsWith('-')) {
-      targets.push(word);
-      continue;
-    }
-    const option = options.find((one) => namesOf(one).includes(word as string));
-    if (option?.whenUpToDate === undefined) return undefined;
-    const value = takesValue(option) ? rest.shift() : true;
-    if (value === undefined || (value !== true && !isPlain(option, value))) return undefined;
-    const list = values.get(attributeOf(option));
-    if (Array.isArray(list) && value !== true) list.push(value);
-    else values.set(attributeOf(option), value);
-  }
+  const read = readWords(words, declaration);
+  if (read?.given.every(({ whenUpToDate }) => whenUpToDate !== undefined) !== true)
+    return undefined;
+  const { targets, values } = read;
   const {
     directory,
     file,
@@ -103,16 +79,6 @@ export function readMake(
   return made as PlainMake;
 }
 
-function isPlain(option: OptionDeclaration, value: string): boolean {
-  if (value.startsWith('-')) return false;
-  try {
-    readValue(option, value);
-    return option.choices?.includes(value) ?? true;
-  } catch {
-    return false;
-  }
-}
-
 /** Says that there is nothing to do, if the up-to-date cache proves it. */
 export function sayNothingToDo(words: readonly string[], make: CommandDeclaration): boolean {
   const start = performance.now();
@@ -121,8 +87,8 @@ export function sayNothingToDo(words: readonly string[], make: CommandDeclaratio
   if (wish === undefined || output === undefined) return false;
   const seconds = (performance.now() - start) / 1000;
   if (wish.json) {
-    const finished = JSON.stringify({ ...output.finished, seconds });
-    writeRendered(process.stdout, `${output.events}${rendered(finished)}\n`);
+    const finished = rendered(`${JSON.stringify({ ...output.finished, seconds })}\n`);
+    process.stdout.write(Buffer.concat([output.events, Buffer.from(finished)]));
     return true;
   }
   const colors = colorsFor(process.stderr, process.env);
@@ -191,16 +157,20 @@ const isIdleEvent = (event: Event): boolean =>
   (event.event === 'infeasible' && event.known);
 
 /** Sources, and other files that decide as much. */
-export const withFiles = (sources: Sources, files: ReadonlyMap<string, Stamp | null>): Sources => ({
-  ...sources,
-  files: new Map([...sources.files, ...files]),
-});
+export const withFiles = (
+  sources: Sources,
+  ...others: readonly ReadonlyMap<string, Stamp | null>[]
+): Sources => {
+  const files = others.flatMap((some) => [...some]);
+  return { ...sources, files: new Map([...sources.files, ...files]) };
+};
 
 /** To be called before the store is opened and the plan is made. */
 export function recordMake(asked: Asked, targets: readonly string[]): Recorder {
   const since = Date.now();
   const request = requestOf(asked, targets);
   const store = isOff() ? null : storeState(request.cache);
+  const settings = settingsStamps(process.env);
   const heard: Event[] = [];
   let idle = store !== null;
   return {
@@ -223,7 +193,7 @@ export function recordMake(asked: Asked, targets: readonly string[]): Recorder {
         finished,
         events: rendered(others.map((event) => `${JSON.stringify(event)}\n`).join('')),
       };
-      const sources = withFiles(facts.sources, facts.paramsFiles);
+      const sources = withFiles(facts.sources, facts.paramsFiles, settings);
       const known = { text, store, sources, environment, artifacts, companions };
       const dependencies = { since, program: program(), ...known };
       record(request, dependencies, output);

@@ -19,6 +19,8 @@ export interface OptionDeclaration {
    * it says so, `ignored` decides nothing. With any other option, the whole program is loaded.
    */
   readonly whenUpToDate?: 'read' | 'ignored';
+  /** Whether the command may change something with it (`yes`), or only inspects with it (`no`), whatever it does without. */
+  readonly changes?: 'yes' | 'no';
 }
 
 export interface ArgumentDeclaration {
@@ -40,6 +42,11 @@ export interface CommandDeclaration {
   readonly options: readonly OptionDeclaration[];
   /** Without the word `pipeline`. */
   readonly examples: readonly string[];
+  /**
+   * Whether it only inspects: what it printed is printed again while nothing has changed that it depends on. `changes` of an
+   * option that is given goes before.
+   */
+  readonly inspects?: true;
   /** Asked by programs: not in the help, and takes whatever stands behind it. */
   readonly hidden?: true;
 }
@@ -66,6 +73,13 @@ export const STORE: readonly OptionDeclaration[] = [
   JSON_OPTION,
 ];
 
+export const FILE: OptionDeclaration = {
+  flags: '--file <name>',
+  about: 'the pipeline file within its folder',
+  default: 'pipeline.yaml',
+  whenUpToDate: 'read',
+};
+
 /** Options of a command that reads pipeline.yaml. */
 export const COMMON: readonly OptionDeclaration[] = [
   {
@@ -86,12 +100,7 @@ export const COMMON: readonly OptionDeclaration[] = [
     repeatable: true,
     whenUpToDate: 'read',
   },
-  {
-    flags: '--file <name>',
-    about: 'the pipeline file within its folder',
-    default: 'pipeline.yaml',
-    whenUpToDate: 'read',
-  },
+  FILE,
   ...STORE,
 ];
 
@@ -102,6 +111,13 @@ export const JOBS: OptionDeclaration = {
   whenUpToDate: 'ignored',
 };
 
+export const MIRROR: OptionDeclaration = {
+  flags: '--mirror <dir|url>',
+  about: 'look here first for data files (repeatable; PIPELINE_MIRROR)',
+  repeatable: true,
+  whenUpToDate: 'ignored',
+};
+
 /** Options of a command that runs tasks, beside `JOBS`. */
 export const RUNNING: readonly OptionDeclaration[] = [
   {
@@ -109,12 +125,7 @@ export const RUNNING: readonly OptionDeclaration[] = [
     about: 'after a failure, continue with tasks that do not need the failed one',
     whenUpToDate: 'ignored',
   },
-  {
-    flags: '--mirror <dir|url>',
-    about: 'look here first for data files (repeatable; PIPELINE_MIRROR)',
-    repeatable: true,
-    whenUpToDate: 'ignored',
-  },
+  MIRROR,
   {
     flags: '-q, --quiet',
     about: 'print warnings and errors only',
@@ -176,3 +187,6 @@ export const attributeOf = (option: OptionDeclaration): string =>
 
 /** Whether a word follows it. */
 export const takesValue = ({ flags }: OptionDeclaration): boolean => /[<[]/.test(flags);
+
+/** Whether that word may be left out. */
+export const valueMayBeLeftOut = ({ flags }: OptionDeclaration): boolean => flags.includes('[');

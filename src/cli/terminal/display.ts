@@ -77,6 +77,9 @@ function note(progress: Progress, plan: Plan, event: Event, now: number): void {
   } else if (event.event === 'progress') {
     const running = progress.running.get(event.task);
     if (running) Object.assign(running, { done: event.done, of: event.of, note: event.note });
+  } else if (event.event === 'metrics') {
+    const running = progress.running.get(event.task);
+    if (running) running.note = numbersInWords(event);
   } else if (event.event === 'retrying' || event.event === 'waiting') {
     progress.running.delete(event.task);
   } else if (isEnd(event)) {
@@ -95,6 +98,15 @@ function note(progress: Progress, plan: Plan, event: Event, now: number): void {
     progress.seconds.set(stage, known);
   }
 }
+
+/** The numbers of a step, as many as a line may show. */
+function numbersInWords({ step, values }: Extract<Event, { event: 'metrics' }>): string {
+  const shown = Object.entries(values).slice(0, NUMBERS_SHOWN);
+  const numbers = shown.map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`);
+  return [`step ${step}`, ...numbers].join('  ');
+}
+
+const NUMBERS_SHOWN = 5;
 
 const ENDS: ReadonlySet<string> = new Set<Outcome>([
   ...(['built', 'reused', 'failed', 'skipped', 'interrupted', 'infeasible'] as const),
@@ -141,8 +153,9 @@ function plainDisplay(options: DisplayOptions, wanted: () => boolean): Display {
       const important = ['failed', 'warning'].includes(event.event);
       note(progress, plan, event, now);
       if (line !== undefined && (important || wanted())) stream.write(`${line}\n`);
-      const running = event.event === 'progress' ? progress.running.get(event.task) : undefined;
-      if (event.event !== 'progress' || !running || !wanted()) return;
+      if (event.event !== 'progress' && event.event !== 'metrics') return;
+      const running = progress.running.get(event.task);
+      if (!running || !wanted()) return;
       if (now - running.told < PLAIN_PROGRESS_MS) return;
       running.told = now;
       stream.write(

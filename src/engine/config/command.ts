@@ -10,6 +10,8 @@ import { dottedStep, STEP, splitDotted } from './dotted.ts';
 import { checkScratchPath, isWithin } from './input.ts';
 import type { Located } from './located.ts';
 import { checkName } from './matrix.ts';
+import { readFlag } from './policy.ts';
+import { readCheckpoint, readEnvironment, readPassed, type StopPolicy } from './program-options.ts';
 
 /** A text of pipeline.yaml, and where it stands. */
 export interface Word {
@@ -33,12 +35,30 @@ export interface CommandConfig {
   readonly outputs: ReadonlyMap<string, OutputFile>;
   /** Commands whose output tells the version of a tool. */
   readonly fingerprints: readonly (readonly Word[])[];
+  /** Whether it keeps checkpoints, and how it is asked to stop then; null when it keeps none. */
+  readonly checkpoint: StopPolicy | null;
+  /** Whether it reports progress and metrics as lines of a file. */
+  readonly events: boolean;
+  /** Variables of the environment that are passed on and whose values enter no key, sorted. */
+  readonly pass: readonly string[];
 }
 
 /** The keys of an output that is a map. */
 export const OUTPUT_KEYS = ['file', 'kind'];
 /** Keys of a stage that only commands have. */
-export const COMMAND_KEYS = ['command', 'outputs', 'env', 'fingerprint'];
+export const COMMAND_KEYS = [
+  'command',
+  'outputs',
+  'env',
+  'fingerprint',
+  'checkpoint',
+  'events',
+  'pass',
+];
+/** Kind of an output that holds the metrics which the program reports by `$PIPELINE_EVENTS`. */
+export const METRICS_LOG = 'metrics-log';
+/** Where such an output is looked for: no path in a scratch folder is called so. */
+export const EVENTS_PLACE = '$PIPELINE_EVENTS';
 
 /**
  * A reference in an argument: `{params.dpi}`, `{params."fc1.weight"}`, `{inputs.data}`, `{inputs.data.list}`,
@@ -60,7 +80,17 @@ export function readCommand(
   names: { readonly params: Iterable<string>; readonly inputs: Iterable<string> },
 ): CommandConfig {
   const command = fields.get('command') as Located;
+  const events = readFlag(reader, fields.get('events'), `\`events\` of ${what}`);
   const outputs = readOutputs(reader, what, fields.get('outputs'), command.place);
+  for (const [name, { file }] of outputs) {
+    if (file !== EVENTS_PLACE || events) continue;
+    const message = `output \`${name}\` is a ${METRICS_LOG}, and the stage reports no events`;
+    reader.report(
+      message,
+      fields.get('outputs')?.fields?.get(name)?.place ?? command.place,
+      'add `events: true`',
+    );
+  }
   const argv = readWords(reader, '`command`', command);
   const known = {
     params: [...names.params],
@@ -89,6 +119,9 @@ export function readCommand(
     env: readEnvironment(reader, fields.get('env')),
     outputs,
     fingerprints: readFingerprints(reader, fields.get('fingerprint')),
+    checkpoint: readCheckpoint(reader, fields.get('checkpoint'), what),
+    events,
+    pass: readPassed(reader, fields.get('pass'), fields.get('env')),
   };
 }
 
@@ -140,39 +173,6 @@ function readFingerprints(
   return read;
 }
 
-/** `env: [NAME, …]` passes variables on; `env: { NAME: value }` sets them, or passes on those without a value. */
-function readEnvironment(
-  reader: DiagnosticCollector,
-  located: Located | undefined,
-): ReadonlyMap<string, string | null> {
-  const env = new Map<string, string | null>();
-  const add = (name: string, value: string | null, place: Place): void => {
-    const hint = 'a name is a letter or _, then letters, digits and _';
-    if (/^[A-Za-z_]\w*$/.test(name)) env.set(name, value);
-    else reader.report(`\`${name}\` cannot name a variable`, place, hint);
-  };
-  for (const item of located?.items ?? []) {
-    const name = reader.text(item, 'the name of a variable');
-    if (name !== undefined) add(name, null, item.place);
-  }
-  for (const [name, { value, place, named }] of located?.fields ?? []) {
-    if (typeof value === 'object' && value !== null) {
-      reader.report(`variable \`${name}\` must be a string`, place);
-    } else if (String(value).includes('\0')) {
-      reader.report(`variable \`${name}\` cannot hold a zero byte`, place);
-    } else add(name, value === null ? null : String(value), named ?? place);
-  }
-  if (located && !located.items && !located.fields) {
-    const hint = 'env: [NAME, …] passes variables on, env: { NAME: value } sets them';
-    reader.report(
-      `\`env\` must be a list or a mapping, not ${kindOf(located)}`,
-      located.place,
-      hint,
-    );
-  }
-  return env;
-}
-
 function readOutputs(
   reader: DiagnosticCollector,
   what: string,
@@ -205,6 +205,11 @@ function readOutput(
   const what = `output \`${name}\``;
   const fields = located.fields ? reader.map(located, what, OUTPUT_KEYS) : undefined;
   const file = located.fields ? fields?.get('file') : located;
+  if (fields?.get('kind')?.value === METRICS_LOG) {
+    const hint = 'the program appends them to $PIPELINE_EVENTS';
+    if (file) reader.report(`a ${METRICS_LOG} has no \`file\``, file.place, hint);
+    return { file: EVENTS_PLACE, kind: 'json' };
+  }
   if (file === undefined) {
     reader.report(`${what} has no \`file\``, located.place, '{ file: plot.png, kind: bytes }');
     return undefined;
@@ -212,10 +217,14 @@ function readOutput(
   const path = reader.text(file, `the file of ${what}`);
   if (path === undefined) return undefined;
   checkScratchPath(reader, file);
+  if (path === EVENTS_PLACE) {
+    reader.report(`no file can be called ${EVENTS_PLACE}`, file.place, `{ kind: ${METRICS_LOG} }`);
+  }
   if (path === PARAMS_FILE) reader.report(`${PARAMS_FILE} is where the params lie`, file.place);
   const kind = fields?.get('kind');
   if (kind && !FILE_KINDS.includes(String(kind.value))) {
-    const hint = didYouMean(String(kind.value), FILE_KINDS) ?? `one of ${FILE_KINDS.join(', ')}`;
+    const kinds = [...FILE_KINDS, METRICS_LOG];
+    const hint = didYouMean(String(kind.value), kinds) ?? `one of ${kinds.join(', ')}`;
     reader.report(`there is no kind \`${kind.value}\``, kind.place, hint);
   }
   return { file: path, kind: (kind?.value as CodecKind | undefined) ?? kindByName(path) };

@@ -11,7 +11,7 @@ import {
 } from '../model/event.ts';
 import { DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
 import { checkConnections } from './graph-validation.ts';
-import type { Located } from './located.ts';
+import { type Located, locatedMap, type Placed } from './located.ts';
 import { countPoints } from './matrix.ts';
 import { type PipelineSource, readParams } from './params.ts';
 import { type PlotConfig, readPlots } from './plots.ts';
@@ -25,11 +25,11 @@ export interface Pipeline {
   /** What was laid over the params beyond presets, as values of `--set`: files of `--params` are told so, too. */
   readonly overrides: readonly string[];
   readonly stages: ReadonlyMap<string, StageConfig>;
-  readonly mirrors: readonly string[];
+  readonly mirrors: readonly Placed<string>[];
   /** How much there is of each named resource. */
   readonly resources: ReadonlyMap<string, number>;
-  /** A make keeps the store within so many bytes, if it can. */
-  readonly storeLimit: number;
+  /** A make keeps the store within so many bytes, if it can. Undefined where the pipeline does not say. */
+  readonly storeLimit: Placed<number> | undefined;
   /** Who may use a store that is made now; undefined where nothing is said, which means its owner. */
   readonly storeAccess?: StoreAccess | undefined;
   /** Plots that the study names. */
@@ -48,10 +48,10 @@ export const PIPELINE_KEYS = [
   'store',
   'plots',
 ];
+/** Settings that only files of settings may have (docs/settings.md). */
+export const PERSONAL_SETTINGS = ['jobs', 'browser', 'load-timeout', 'executors', 'on-finish'];
 /** The keys of `store`. */
 export const STORE_KEYS = ['limit', 'access'];
-/** Where pipeline.yaml says nothing of it. */
-export const STORE_LIMIT_DEFAULT = 20e9;
 /** How a size is written: a number of bytes, or 500MB, 20GB, 1.5GiB. */
 export const SIZE_PATTERN = /^(\d+(?:\.\d+)?) ?(B|[kKMGT]i?B)$/;
 
@@ -80,7 +80,7 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
     reader.warnings.push(diagnostic);
   });
   if (!root.ok) return root;
-  const fields = reader.map(root.value, 'a pipeline', PIPELINE_KEYS);
+  const fields = reader.map(withoutSettings(reader, root.value), 'a pipeline', PIPELINE_KEYS);
   if (fields === undefined) return failure(...reader.problems);
   const { params, overrides } = readParams(reader, fields, source);
   const stages = fields.get('stages');
@@ -98,7 +98,8 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
   const totals = readAmounts(reader, fields.get('resources'), '`resources`');
   checkResources(reader, read, totals);
   const resources = new Map([...totals].map(([name, { amount }]) => [name, amount]));
-  const store = readStore(reader, fields.get('store'));
+  const storeLimit = readStoreLimit(reader, fields.get('store'));
+  const storeAccess = readStoreAccess(reader, fields.get('store'));
   const plots = readPlots(reader, fields.get('plots'), read, [...(stages?.fields?.keys() ?? [])]);
   const places = [...(stages?.fields ?? [])].map(([name, { place, named }]) => {
     return [name, { ...place, start: named?.start ?? place.start }] as const;
@@ -110,13 +111,30 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
       stages: read,
       mirrors,
       resources,
-      ...store,
+      storeLimit,
+      storeAccess,
       plots,
       warnings: reader.warnings,
     },
     problems: inReadingOrder(reader.problems),
     stages: new Map(places),
   });
+}
+
+/** Refuses what is a setting of a person or a place, and leaves it out. */
+function withoutSettings(reader: DiagnosticCollector, root: Located): Located {
+  const own = PERSONAL_SETTINGS.filter((name) => root.fields?.has(name));
+  if (own.length === 0) return root;
+  const fields = new Map(root.fields);
+  for (const name of own) {
+    const { named, place } = fields.get(name) ?? root;
+    const message = `\`${name}\` belongs to a person or a place, and not to a study`;
+    const hint =
+      'write it into ~/.config/pipeline/config.yaml; `pipeline config` shows what is set';
+    reader.report(message, named ?? place, hint);
+    fields.delete(name);
+  }
+  return locatedMap(fields, root);
 }
 
 /** More tasks than this cannot be planned on any machine that is at hand. */
@@ -142,29 +160,27 @@ function checkSizes(reader: DiagnosticCollector, stages: ReadonlyMap<string, Sta
 
 const grouped = (count: bigint): string => String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 
-function readMirrors(reader: DiagnosticCollector, located: Located | undefined): readonly string[] {
+function readMirrors(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+): readonly Placed<string>[] {
   if (located === undefined) return [];
   if (located.items === undefined) {
     const hint = 'mirrors: [DIR or URL, …]';
     reader.report(`\`mirrors\` must be a list, not ${kindOf(located)}`, located.place, hint);
   }
-  return (located.items ?? []).flatMap((item) => reader.text(item, 'a mirror') ?? []);
+  return (located.items ?? []).flatMap((item) => {
+    const value = reader.text(item, 'a mirror');
+    return value === undefined ? [] : [{ value, place: item.place }];
+  });
 }
 
-function readStore(
-  reader: DiagnosticCollector,
-  located: Located | undefined,
-): Pick<Pipeline, 'storeLimit' | 'storeAccess'> {
-  const fields = located && reader.map(located, '`store`', STORE_KEYS);
-  const storeLimit = readStoreLimit(reader, fields?.get('limit'));
-  const storeAccess = readStoreAccess(reader, fields?.get('access'));
-  return { storeLimit, ...(storeAccess && { storeAccess }) };
-}
-
+/** `store: { access: group }`. Undefined where it says nothing of it, or what it says is wrong. */
 function readStoreAccess(
   reader: DiagnosticCollector,
-  access: Located | undefined,
+  located: Located | undefined,
 ): StoreAccess | undefined {
+  const access = located?.fields?.get('access');
   const known = STORE_ACCESSES.find((one) => one === access?.value);
   if (access === undefined || known !== undefined) return known;
   const hint = `store: { access: ${STORE_ACCESSES.join(' | ')} }`;
@@ -172,13 +188,19 @@ function readStoreAccess(
   return undefined;
 }
 
-function readStoreLimit(reader: DiagnosticCollector, limit: Located | undefined): number {
-  if (limit === undefined) return STORE_LIMIT_DEFAULT;
+/** `store: { limit: 20GB }`, in bytes. Undefined where it says nothing of it, or what it says is wrong. */
+export function readStoreLimit(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+): Placed<number> | undefined {
+  const fields = located && reader.map(located, '`store`', STORE_KEYS);
+  const limit = fields?.get('limit');
+  if (limit === undefined) return undefined;
   const bytes = typeof limit.value === 'number' ? limit.value : bytesIn(String(limit.value));
-  if (bytes !== undefined && bytes > 0) return bytes;
+  if (bytes !== undefined && bytes > 0) return { value: bytes, place: limit.place };
   const hint = 'store: { limit: 20GB }';
   reader.report('`limit` of `store` must be a size', limit.place, hint);
-  return STORE_LIMIT_DEFAULT;
+  return undefined;
 }
 
 /** The bytes that a size such as 500MB or 1.5GiB means. */

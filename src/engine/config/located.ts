@@ -17,6 +17,12 @@ export interface Located {
   readonly axis?: readonly string[] | undefined;
 }
 
+/** Something that was read, and where it is written. */
+export interface Placed<T> {
+  readonly value: T;
+  readonly place: Place;
+}
+
 /** More parts than this are an alias bomb, not a pipeline. */
 export const PARTS_MAX = 300_000;
 

@@ -158,7 +158,12 @@ function readCauses(
   return causes;
 }
 
-function readDuration(reader: DiagnosticCollector, located: Located, what: string): number | null {
+/** A time in milliseconds; null, after saying why, for what is none. */
+export function readDuration(
+  reader: DiagnosticCollector,
+  located: Located,
+  what: string,
+): number | null {
   const { value } = located;
   const match = DURATION_PATTERN.exec(String(value).trim());
   const ms =
@@ -171,7 +176,8 @@ function readDuration(reader: DiagnosticCollector, located: Located, what: strin
   return null;
 }
 
-function readFlag(
+/** Reads `true` or `false`; false where it is left out. */
+export function readFlag(
   reader: DiagnosticCollector,
   located: Located | undefined,
   what: string,

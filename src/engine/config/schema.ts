@@ -3,11 +3,12 @@
 import { STORE_ACCESSES } from '../files/store-access.ts';
 import type { Json, Named } from '../model/key.ts';
 import { FILE_KINDS } from './codecs.ts';
-import { COMMAND_KEYS, OUTPUT_KEYS } from './command.ts';
+import { COMMAND_KEYS, METRICS_LOG, OUTPUT_KEYS } from './command.ts';
 import { PIPELINE_KEYS, SIZE_PATTERN, STORE_KEYS } from './config.ts';
 import { INPUT_KEYS } from './input.ts';
 import { PLOT_KEYS, PLOT_KIND_NAMES } from './plots.ts';
 import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from './policy.ts';
+import { CHECKPOINT_KEYS, STOP_SIGNALS } from './program-options.ts';
 import { STAGE_KEYS } from './stage-config.ts';
 
 const DESCRIBED: Named<Json> = {
@@ -131,6 +132,20 @@ const STAGE_DESCRIBED: Named<Json> = {
     description: 'A command, or several, whose output tells the version of a tool, for the key.',
     type: 'array',
   },
+  checkpoint: {
+    description: 'Gives the command a folder, $PIPELINE_CHECKPOINT, that survives stops and kills.',
+    anyOf: [{ type: 'boolean' }, { $ref: '#/$defs/checkpoint' }],
+  },
+  events: {
+    description:
+      'Lets the command append progress and metrics, as JSON lines, to $PIPELINE_EVENTS.',
+    type: 'boolean',
+  },
+  pass: {
+    description: 'Variables of the environment that are passed on; their values enter no key.',
+    type: 'array',
+    items: { type: 'string' },
+  },
 };
 
 const DURATION = {
@@ -180,7 +195,10 @@ const INPUT_DESCRIBED: Named<Json> = {
 
 const OUTPUT_DESCRIBED: Named<Json> = {
   file: { description: 'Its name in the scratch folder.', type: 'string' },
-  kind: { description: 'What it is; otherwise by the end of its name.', enum: FILE_KINDS },
+  kind: {
+    description: 'What it is; otherwise by the end of its name.',
+    enum: [...FILE_KINDS, METRICS_LOG],
+  },
 };
 
 /** The JSON Schema (draft 2020-12) of pipeline.yaml. It says what a stage's own schema does not. */
@@ -211,7 +229,17 @@ export function pipelineSchema(): Named<Json> {
           },
         ],
       },
-      output: { ...closed(OUTPUT_KEYS, OUTPUT_DESCRIBED), required: ['file'] },
+      output: closed(OUTPUT_KEYS, OUTPUT_DESCRIBED),
+      checkpoint: closed(CHECKPOINT_KEYS, {
+        grace: {
+          description: 'How long it may take to save when it is asked to stop.',
+          ...DURATION,
+        },
+        signal: {
+          description: 'The signal that asks it.',
+          enum: STOP_SIGNALS.flatMap((name) => [name, `SIG${name}`]),
+        },
+      }),
     },
   };
 }

@@ -31,6 +31,7 @@ export function commandExecutor(machine: CommandMachine): Executor {
           hooks.progress(done, of, note);
         },
         warn: hooks.warn,
+        hooks,
       });
       const isLate = result.status === 'stopped' && late?.aborted && !signal.aborted;
       return isLate && timeout_ms !== null ? failed({ cause: 'timeout', timeout_ms }) : result;

@@ -1,5 +1,6 @@
 // command-spec.ts — from the key's description of a command to what is run
 import type { AbsentReason, Coordinates, Digest, KeyParts, Named, TaskId } from '../model/key.ts';
+import { isSecondForm, secondFormOf } from '../planning/command-module.ts';
 import type { Invocation } from '../planning/plan.ts';
 import type { Arity, CodecKind } from '../stage.ts';
 import type { ActionInput } from './executor.ts';
@@ -16,8 +17,12 @@ export type HeldInput = readonly ({
 /** A command, without what only planning needs. */
 export type CommandSpec = Pick<
   Invocation,
-  'argv' | 'env' | 'inputs' | 'ends' | 'outputs' | 'lists'
->;
+  'argv' | 'env' | 'inputs' | 'ends' | 'outputs' | 'lists' | 'events' | 'pass'
+> & {
+  readonly checkpoint: boolean;
+  /** Whether it sees more than commands of the form `command/1` do. */
+  readonly isSecondForm: boolean;
+};
 
 /** The command of an action. @throws Error when the action is none */
 export function invocationOf(
@@ -26,6 +31,8 @@ export function invocationOf(
 ): CommandSpec {
   if (command === undefined) throw new Error('bug: the action is no command');
   const { argv, env, inputs, outputs, lists = [] } = command;
+  const second = secondFormOf(command);
+  const { checkpoint = false, events = false, pass = [] } = second;
   const places: Record<string, string | null> = {};
   const ends: Record<string, string> = {};
   for (const [port, place] of Object.entries(inputs)) {
@@ -39,7 +46,10 @@ export function invocationOf(
     name,
     { file, kind: kinds[name] as CodecKind },
   ]);
-  return { argv, env, inputs: places, ends, outputs: Object.fromEntries(files), lists };
+  return {
+    ...{ argv, env, inputs: places, ends, outputs: Object.fromEntries(files), lists },
+    ...{ checkpoint, events, pass, isSecondForm: isSecondForm(second) },
+  };
 }
 
 const LISTS: ReadonlySet<Arity> = new Set(['many', 'partial']);

@@ -1,4 +1,5 @@
 // executor.ts — the seam between an action that may run and whatever runs it
+import type { StopPolicy } from '../config/program-options.ts';
 import type { ActionResult } from '../model/action-result.ts';
 import type {
   AbsentReason,
@@ -10,6 +11,7 @@ import type {
   TaskId,
 } from '../model/key.ts';
 import type { Arity } from '../stage.ts';
+import type { CheckpointFolder } from '../store/checkpoint-folders.ts';
 
 /** What to run. It names code, inputs and files by digest, and holds no path, host or time: it can run anywhere. */
 export interface ActionSpec {
@@ -25,6 +27,8 @@ export interface ActionSpec {
   /** Whether it needs a process of its own. */
   readonly isolate: boolean;
   readonly timeout_ms: number | null;
+  /** Of a program that keeps checkpoints: how it is asked to stop. */
+  readonly stop?: StopPolicy | undefined;
   /** What the user should know when it fails, line by line. */
   readonly notes: readonly string[];
 }
@@ -70,6 +74,15 @@ export interface Hooks {
   warn(message: string): void;
   /** The newest checkpoint of the action. */
   loadCheckpoint(): Promise<Uint8Array | undefined>;
+  /**
+   * The folder in which a program keeps its checkpoint. It outlives the attempt, and goes when the action is made.
+   * Undefined where nothing outlives the attempt.
+   */
+  checkpointFolder(): Promise<CheckpointFolder | undefined>;
+  /** Drops the checkpoint, folder included. */
+  dropCheckpoint(): Promise<void>;
+  /** A step of training reports numbers. */
+  metrics(step: number, values: Named<number>): void;
   /** Keeps a checkpoint, durably when it resolves. One that cannot be kept costs time and no result. */
   saveCheckpoint(bytes: Uint8Array): Promise<void>;
 }

@@ -16,6 +16,8 @@ export interface LocalMachine {
   readonly scratch: string;
   /** Where programs are looked for. */
   readonly path: string;
+  /** The variables around us, of which commands are passed those that they declare. */
+  readonly environment: NodeJS.ProcessEnv;
   readonly identity: Identity;
   readonly blobs: Pick<BlobStore, 'get' | 'copyTo' | 'takeFile' | 'putStream'>;
   /** Starts a worker process. */
@@ -34,7 +36,7 @@ export interface LocalMachine {
 /** What commands need of it. */
 export type CommandMachine = Pick<
   LocalMachine,
-  'root' | 'scratch' | 'path' | 'identity' | 'blobs' | 'projectFile' | 'enclose'
+  'root' | 'scratch' | 'path' | 'environment' | 'identity' | 'blobs' | 'projectFile' | 'enclose'
 >;
 
 /** A kind of executor. */

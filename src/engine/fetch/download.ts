@@ -1,4 +1,5 @@
 // download.ts — bytes over HTTP: resumed where they broke off, bounded, and given up when nothing comes
+import { PassThrough } from 'node:stream';
 import pRetry, { AbortError } from 'p-retry';
 
 /** How patient downloads are, and whom they tell. */
@@ -8,7 +9,7 @@ export interface Pace {
   readonly signal: AbortSignal;
   /** Pause before the first retry; it doubles from there. */
   readonly retryAfter_ms: number;
-  /** A download that says nothing for this long is given up and tried again. */
+  /** A download that brings next to nothing for this long is given up and tried again. */
   readonly stall_ms: number;
 }
 
@@ -19,6 +20,8 @@ export interface Wanted {
   readonly name: string;
   /** A download of more bytes is cut off. */
   readonly limit: number;
+  /** The same for a server that does not say how many will come; `limit` unless told. */
+  readonly unannouncedLimit?: number | undefined;
   /** A part of what lies there; the whole unless told. */
   readonly range?: Range | undefined;
 }
@@ -56,6 +59,8 @@ const RETRIES = 3;
 const PROGRESS_BYTES = 1_000_000;
 /** Progress is told no more often than this. */
 const TOLD_BYTES = 65_536;
+/** A server that brings less before it counts as stalled, brings nothing. */
+const STALL_BYTES = 16_384;
 
 /** What is known of the file from one attempt to the next. */
 interface State {
@@ -90,7 +95,7 @@ export async function download(wanted: Wanted, sink: Sink, pace: Pace): Promise<
 }
 
 async function attempt(
-  { url, name, limit, range }: Wanted,
+  { url, name, limit: announcedLimit, unannouncedLimit, range }: Wanted,
   sink: Sink,
   pace: Pace,
   state: State,
@@ -102,16 +107,21 @@ async function attempt(
     const headers = requestHeaders(sink.length, range, state);
     const response = await fetch(url, { signal, headers, redirect: 'follow' });
     const total = await begin(response, sink, range, state);
+    const isUnannounced = total === 0 && unannouncedLimit !== undefined;
+    const limit = isUnannounced ? unannouncedLimit : announcedLimit;
+    const isCut = limit < announcedLimit;
     if (total > limit) {
       await response.body?.cancel();
-      throw tooLarge(limit);
+      throw tooLarge(limit, { isCut });
     }
     const step = Math.max(TOLD_BYTES, total / 100);
     let next = 0;
     for await (const chunk of response.body ?? []) {
-      watch.heard();
+      watch.heard(chunk.length);
+      if (sink.length + chunk.length > limit) throw tooLarge(limit, { isCut });
+      watch.pause();
       await sink.write(chunk);
-      if (sink.length > limit) throw tooLarge(limit);
+      watch.goOn();
       if (sink.length < next) continue;
       tell(Math.max(total, sink.length));
       next = sink.length + step;
@@ -127,8 +137,12 @@ async function attempt(
   }
 }
 
-const tooLarge = (limit: number): Error =>
-  new AbortError(`more than ${limit} bytes, which it must not have`);
+const tooLarge = (limit: number, { isCut }: { readonly isCut: boolean }): Error =>
+  new AbortError(
+    isCut
+      ? `more than ${limit} bytes, and neither the server nor the stage says how many there are: declare \`bytes\``
+      : `more than ${limit} bytes, which it must not have`,
+  );
 
 /** Asks for what is missing, as it was: identity, since a range of other encodings means other bytes. */
 function requestHeaders(
@@ -194,17 +208,32 @@ function versionOf(headers: Headers): string | undefined {
   return headers.get('last-modified') ?? undefined;
 }
 
-/** A signal that fires when nothing has been heard for a while. */
+/** A signal that fires when next to nothing has been heard for a while. */
 function stallWatch(stall_ms: number) {
   const stall = new AbortController();
   const giveUp = (): void => stall.abort(new Error('the server stalled'));
-  let timer = setTimeout(giveUp, stall_ms);
+  let [bytes, deadline, left] = [0, 0, 0];
+  let timer: NodeJS.Timeout | undefined;
+  const wait = (ms: number): void => {
+    clearTimeout(timer);
+    deadline = performance.now() + ms;
+    timer = setTimeout(giveUp, ms);
+  };
+  wait(stall_ms);
   return {
     signal: stall.signal,
-    heard(): void {
-      clearTimeout(timer);
-      timer = setTimeout(giveUp, stall_ms);
+    heard(more: number): void {
+      bytes += more;
+      if (bytes < STALL_BYTES) return;
+      bytes = 0;
+      wait(stall_ms);
     },
+    /** Time passes that is not the server's. */
+    pause(): void {
+      clearTimeout(timer);
+      left = deadline - performance.now();
+    },
+    goOn: () => wait(Math.max(1, left)),
     end: () => clearTimeout(timer),
   };
 }
@@ -227,6 +256,75 @@ function memorySink(): Sink & { bytes(): Buffer } {
     bytes: () => Buffer.concat(chunks),
   };
 }
+
+/** What a download goes into that is taken piece by piece. */
+export interface StreamSink<T> extends Sink {
+  /** There is no more: gives what was made of it. */
+  end(): Promise<T>;
+  /** There will be no more. */
+  abort(error: unknown): Promise<void>;
+}
+
+/**
+ * A sink that passes on what comes, and waits while that is not taken.
+ * @param take is called anew whenever the download begins anew; what it throws ends the download
+ */
+export function streamSink<T>(
+  take: (content: AsyncIterable<Uint8Array>) => Promise<T>,
+): StreamSink<T> {
+  let length = 0;
+  let failure: { readonly error: unknown } | undefined;
+  const begin = (): { channel: PassThrough; taken: Promise<T> } => {
+    const channel = new PassThrough();
+    const taken = take(channel);
+    taken.catch((error: unknown) => {
+      if (current.channel === channel) failure = { error };
+      channel.destroy();
+    });
+    // Whoever takes it hears of its errors.
+    channel.on('error', () => undefined);
+    return { channel, taken };
+  };
+  const abort = async (error: unknown): Promise<void> => {
+    current.channel.destroy(error instanceof Error ? error : new Error(String(error)));
+    await current.taken.catch(() => undefined);
+  };
+  let current = begin();
+  return {
+    get length() {
+      return length;
+    },
+    async write(chunk) {
+      length += chunk.length;
+      const { channel } = current;
+      if (!failure && !channel.write(chunk) && !channel.destroyed) await drained(channel);
+      if (failure) throw ended(failure.error);
+    },
+    async reset() {
+      await abort(new Error('the download begins anew'));
+      [length, failure] = [0, undefined];
+      current = begin();
+    },
+    async end() {
+      current.channel.end();
+      return await current.taken;
+    },
+    abort,
+  };
+}
+
+/** An error that ends a download for good. */
+const ended = (error: unknown): Error =>
+  new AbortError(error instanceof Error ? error : String(error));
+
+const drained = (channel: PassThrough): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      channel.off('drain', done).off('close', done);
+      resolve();
+    };
+    channel.on('drain', done).on('close', done);
+  });
 
 /** A download that is kept in memory. */
 export async function downloadBytes(

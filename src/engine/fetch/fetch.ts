@@ -1,12 +1,13 @@
 // fetch.ts — files that a source stage declares: from the store, from mirrors, from where they are published
-import { open } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
-import { type Digest, digestOf, isDigest, type Named } from '../model/key.ts';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { type Digest, isDigest, type Named } from '../model/key.ts';
 import type { SourceFile } from '../stage.ts';
-import type { BlobSink } from '../store/store.ts';
-import { downloadBytes, type Pace } from './download.ts';
+import { chunksOf, WrongContent } from '../store/blob-files.ts';
+import { type BlobSink, StoreError } from '../store/store.ts';
+import { download, type Pace, streamSink, type Wanted } from './download.ts';
 import { type ArchiveShelf, archiveShelf, isUrl } from './zip-cache.ts';
 
 /** What fetching needs to know. */
@@ -18,9 +19,11 @@ export interface FetchOptions extends Pace {
 }
 
 /** A file never exceeds this, whatever a stage declares. */
-const BYTES_MAX = 2 ** 30;
-/** Decompressed content never exceeds this. */
-const CONTENT_BYTES_MAX = 2 ** 31 - 1;
+const BYTES_MAX = 2 ** 40;
+/** A file of which the stage does not declare `bytes`; its content may be twice as large. */
+const UNDECLARED_BYTES_MAX = 2 ** 30;
+/** The same, where the server does not say either how many will come: it may never end. */
+const UNANNOUNCED_BYTES_MAX = 2 ** 28;
 
 /** A file that cannot be had, with everything that was tried. */
 export class FetchError extends Error {
@@ -58,37 +61,20 @@ async function fetchFile(
   if ((await options.blobs.missing([file.sha256])).length === 0) return file.sha256;
   const tried: string[] = [];
   for (const place of placesOf(file, options.mirrors)) {
-    let bytes: Uint8Array;
     try {
-      bytes = await verifiedAt(place, file, options, shelf);
+      await keepFrom(place, file, options, shelf);
     } catch (error) {
       options.signal.throwIfAborted();
+      if (error instanceof StoreError) throw error;
       tried.push(`${place.where}: ${error instanceof Error ? error.message : String(error)}`);
       continue;
     }
     if (tried.length > 0) {
       options.warn(`${file.name} came from ${place.where}; before it: ${tried.join('; ')}`);
     }
-    return options.blobs.put(bytes);
+    return file.sha256;
   }
   throw new FetchError(outOfReach(file, tried));
-}
-
-async function verifiedAt(
-  place: FilePlace,
-  file: SourceFile,
-  options: FetchOptions,
-  shelf: ArchiveShelf,
-): Promise<Uint8Array> {
-  let { bytes, resumed } = await contentAt(place, file, options, shelf);
-  // Two attempts may have met two versions of the file: one whole attempt tells.
-  if (resumed && digestOf(bytes) !== file.sha256) {
-    ({ bytes, resumed } = await contentAt(place, file, options, shelf));
-  }
-  const actual = digestOf(bytes);
-  if (actual === file.sha256) return bytes;
-  const what = file.of === 'content' ? 'content' : 'file';
-  throw new Error(`wrong ${what}: SHA-256 is ${actual}, expected ${file.sha256}`);
 }
 
 function outOfReach(file: SourceFile, tried: readonly string[]): string {
@@ -128,52 +114,138 @@ function placesOf(file: SourceFile, mirrors: readonly string[]): readonly FilePl
   ];
 }
 
-/** Bytes, and whether they were put together from several attempts. */
-interface Got {
-  readonly bytes: Uint8Array;
-  readonly resumed: boolean;
-}
-
-async function contentAt(
+/** Takes a file from one place into the store, piece by piece. @throws when it is not what was declared */
+async function keepFrom(
   { where, member }: FilePlace,
   file: SourceFile,
   options: FetchOptions,
   shelf: ArchiveShelf,
-): Promise<Got> {
-  const limit = Math.min(file.bytes ?? BYTES_MAX, BYTES_MAX);
-  let raw: Got;
+): Promise<void> {
+  const limit = bytesMax(file, UNDECLARED_BYTES_MAX);
+  const keep = async (raw: AsyncIterable<Uint8Array>): Promise<void> => {
+    const content = file.of === 'file' ? raw : gunzipped(raw, file);
+    try {
+      await options.blobs.putStream(content, file.sha256 as Digest);
+    } catch (error) {
+      if (!(error instanceof WrongContent)) throw error;
+      throw new WrongFile(`wrong ${file.of}: ${error.message}`);
+    }
+  };
   if (member !== undefined) {
     const archive = await shelf.open(where, member);
-    raw = { bytes: await archive.member(member.path, limit), resumed: false };
-  } else if (isUrl(where))
-    raw = await downloadBytes({ url: where, name: file.name, limit }, options);
-  else raw = { bytes: await readBounded(where, limit), resumed: false };
-  const { bytes, resumed } = raw;
-  if (file.of === 'file' || bytes[0] !== 0x1f || bytes[1] !== 0x8b) return raw;
-  try {
-    const maxOutputLength = Math.min(file.bytes ?? CONTENT_BYTES_MAX, CONTENT_BYTES_MAX);
-    return { bytes: await promisify(gunzip)(bytes, { maxOutputLength }), resumed };
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    const text = error instanceof Error ? error.message : String(error);
-    throw new Error(
-      code === 'ERR_BUFFER_TOO_LARGE'
-        ? `its content has more than ${file.bytes ?? CONTENT_BYTES_MAX} bytes, which it must not have`
-        : `the gzip file is damaged or cut short (${text})`,
-    );
+    await keep(archive.member(member.path, limit));
+  } else if (isUrl(where)) {
+    const unannouncedLimit = bytesMax(file, UNANNOUNCED_BYTES_MAX);
+    await keepDownload({ url: where, name: file.name, limit, unannouncedLimit }, keep, options);
+  } else await keep(fileAt(where, file));
+}
+
+/** What came is not what was declared. */
+class WrongFile extends Error {}
+
+const bytesMax = (file: SourceFile, undeclared: number): number =>
+  Math.min(file.bytes ?? undeclared, BYTES_MAX);
+
+/** Two attempts may have met two versions of the file: one whole attempt tells. */
+async function keepDownload(
+  wanted: Wanted,
+  keep: (content: AsyncIterable<Uint8Array>) => Promise<void>,
+  pace: Pace,
+): Promise<void> {
+  for (;;) {
+    const sink = streamSink(keep);
+    let resumed: boolean;
+    try {
+      ({ resumed } = await download(wanted, sink, pace));
+    } catch (error) {
+      await sink.abort(error);
+      throw error;
+    }
+    try {
+      return await sink.end();
+    } catch (error) {
+      if (!(error instanceof WrongFile && resumed)) throw error;
+    }
   }
 }
 
-async function readBounded(path: string, limit: number): Promise<Uint8Array> {
-  const plain = path.replace(/\.gz$/, '');
-  const file = await open(path).catch(() => open(plain).catch(() => undefined));
-  if (file === undefined) throw new Error('no such file');
+const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
+
+/** The content of a file that may be gzipped. It is unpacked no further than it may be large. */
+async function* gunzipped(
+  raw: AsyncIterable<Uint8Array>,
+  file: SourceFile,
+): AsyncGenerator<Uint8Array> {
+  const limit = bytesMax(file, 2 * UNDECLARED_BYTES_MAX);
+  const source = await withFirstBytes(raw, 2);
+  if (!isGzip(source.first)) return yield* source.all;
+  const gunzip = createGunzip();
+  const feeding = pipeline(source.all, gunzip);
+  feeding.catch(() => undefined);
+  let bytes = 0;
   try {
-    const { size } = await file.stat();
-    // A mirror may hold the content decompressed: then it is the content that is bounded.
-    if (size > Math.max(limit, CONTENT_BYTES_MAX)) throw new Error(`${size} bytes is too large`);
-    return await file.readFile();
+    for await (const chunk of gunzip) {
+      bytes += (chunk as Buffer).length;
+      if (bytes > limit) {
+        throw new Error(`its content has more than ${limit} bytes, which it must not have`);
+      }
+      yield chunk as Buffer;
+    }
+    await feeding;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (!code.startsWith('Z_')) throw error;
+    throw new Error(`the gzip file is damaged or cut short (${(error as Error).message})`);
   } finally {
-    await file.close();
+    gunzip.destroy();
+  }
+}
+
+/** Looks at how a stream begins; all of it is given again. */
+async function withFirstBytes(
+  content: AsyncIterable<Uint8Array>,
+  count: number,
+): Promise<{ readonly first: Uint8Array; readonly all: AsyncIterable<Uint8Array> }> {
+  const iterator = content[Symbol.asyncIterator]();
+  const rest = { [Symbol.asyncIterator]: () => iterator };
+  let first: Uint8Array = new Uint8Array(0);
+  while (first.length < count) {
+    const { done, value } = await iterator.next();
+    if (done) break;
+    first = Buffer.concat([first, value]);
+  }
+  const all = async function* (): AsyncGenerator<Uint8Array> {
+    try {
+      yield first;
+      yield* rest;
+    } finally {
+      await iterator.return?.();
+    }
+  };
+  return { first, all: all() };
+}
+
+/** The content of a file of a mirror, which may also hold it decompressed. */
+async function* fileAt(path: string, file: SourceFile): AsyncGenerator<Uint8Array> {
+  const plain = path.replace(/\.gz$/, '');
+  const found = await stat(path).then(
+    (seen) => ({ at: path, seen }),
+    () =>
+      stat(plain).then(
+        (seen) => ({ at: plain, seen }),
+        () => undefined,
+      ),
+  );
+  if (found === undefined) throw new Error('no such file');
+  const { at, seen } = found;
+  // A pipe or a device may never end, or never begin.
+  if (!seen.isFile()) throw new Error('it is not a file');
+  const limit = bytesMax(file, 2 * UNDECLARED_BYTES_MAX);
+  let bytes = 0;
+  if (seen.size > limit) throw new Error(`${seen.size} bytes is too large`);
+  for await (const chunk of chunksOf(at)) {
+    bytes += chunk.length;
+    if (bytes > limit) throw new Error(`more than ${limit} bytes is too large`);
+    yield chunk;
   }
 }

@@ -13,11 +13,11 @@ import {
 /** An archive whose list of members has been read. */
 export interface Archive {
   /**
-   * The content of a member, its CRC checked.
+   * The content of a member, piece by piece; its CRC is checked at the end.
    * @throws Error when there is none of this name (naming those that are there), it is larger than
    * `limit` bytes, or it is damaged.
    */
-  member(path: string, limit: number): Promise<Buffer>;
+  member(path: string, limit: number): AsyncIterable<Uint8Array>;
   close(): void;
 }
 
@@ -38,6 +38,8 @@ export async function openRemoteArchive(size: number, read: ReadRange): Promise<
 const OPTIONS = { lazyEntries: true, autoClose: false } as const;
 /** No archive of data has more members. */
 const MEMBERS_MAX = 100_000;
+/** Their names, comments and extra fields together: 640 bytes a member. */
+const DIRECTORY_BYTES_MAX = 64 * 2 ** 20;
 /** Members that a message names. */
 const NAMED_MAX = 12;
 
@@ -56,14 +58,19 @@ async function archiveOf(zip: ZipFile): Promise<Archive> {
     member(path, limit) {
       const entry = entries.get(path);
       if (entry === undefined) throw new Error(missing(path, [...entries.keys()]));
-      return withMessage(content(zip, entry, limit));
+      return content(zip, entry, limit);
     },
     close: () => zip.close(),
   };
 }
 
 async function readEntries(zip: ZipFile, entries: Map<string, Entry>): Promise<void> {
-  for await (const entry of zip.eachEntry()) entries.set(entry.fileName, entry);
+  let bytes = 0;
+  for await (const entry of zip.eachEntry()) {
+    bytes += entry.fileNameLength + entry.extraFieldLength + entry.fileCommentLength;
+    if (bytes > DIRECTORY_BYTES_MAX) throw new Error('its list of members is too long');
+    entries.set(entry.fileName, entry);
+  }
 }
 
 function missing(path: string, there: readonly string[]): string {
@@ -74,20 +81,24 @@ function missing(path: string, there: readonly string[]): string {
   return `the archive has no member ${path}; nearest: ${closest(path, files)}; it has: ${named}`;
 }
 
-async function content(zip: ZipFile, entry: Entry, limit: number): Promise<Buffer> {
+async function* content(zip: ZipFile, entry: Entry, limit: number): AsyncGenerator<Uint8Array> {
   const { fileName, uncompressedSize, compressedSize } = entry;
   // Sizes are claims: yauzl stops a member that goes beyond the first one, and deflate adds little to the second.
   if (uncompressedSize > limit || compressedSize > limit + limit / 1000 + 1024) {
     throw new Error(`the member ${fileName} has more than ${limit} bytes, which it must not have`);
   }
-  const chunks: Buffer[] = [];
-  const stream = await zip.openReadStreamPromise(entry);
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
-  const bytes = Buffer.concat(chunks);
-  if (crc32(bytes) !== entry.crc32) {
+  let crc = 0;
+  try {
+    for await (const chunk of await zip.openReadStreamPromise(entry)) {
+      crc = crc32(chunk as Buffer, crc);
+      yield chunk as Buffer;
+    }
+  } catch (error) {
+    throw inWords(error);
+  }
+  if (crc !== entry.crc32) {
     throw new Error(`the member ${fileName} is damaged: its CRC does not fit`);
   }
-  return bytes;
 }
 
 /** What yauzl says, in words for who has a file and not a parser. */
@@ -95,17 +106,25 @@ async function withMessage<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const cut = /central directory|Offset|not reach|fd-slicer|unexpected EOF/i.test(error.message);
-    if (!cut) throw error;
-    throw new Error(`not a whole zip archive: it may have been cut short (${error.message})`, {
-      cause: error,
-    });
+    throw inWords(error);
   }
+}
+
+function inWords(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const cut = /central directory|Offset|not reach|fd-slicer|unexpected EOF/i.test(error.message);
+  if (!cut) return error;
+  return new Error(`not a whole zip archive: it may have been cut short (${error.message})`, {
+    cause: error,
+  });
 }
 
 /** Small reads (headers, the list of members) share blocks of this size. */
 const BLOCK = 65_536;
+/** So many of them are kept: yauzl reads a list from its beginning to its end. */
+const BLOCKS_MAX = 8;
+/** A member comes in parts of this size, each of which is in memory while it is read. */
+const PART_BYTES = 4 * 2 ** 20;
 
 /** What yauzl reads from, over ranges. */
 class RangeReader extends RandomAccessReader {
@@ -121,10 +140,12 @@ class RangeReader extends RandomAccessReader {
 
   override _readStreamForRange(start: number, end: number): Readable {
     const { range } = this;
-    async function* once() {
-      yield await range(start, end);
+    async function* parts() {
+      for (let at = start; at < end; at += PART_BYTES) {
+        yield await range(at, Math.min(at + PART_BYTES, end));
+      }
     }
-    return Readable.from(once(), { objectMode: false });
+    return Readable.from(parts(), { objectMode: false, highWaterMark: 1 });
   }
 
   override read(
@@ -158,6 +179,8 @@ class RangeReader extends RandomAccessReader {
     const start = index * BLOCK;
     const bytes = this.range(start, Math.min(start + BLOCK, this.size));
     this.blocks.set(index, bytes);
+    const [oldest] = this.blocks.keys();
+    if (this.blocks.size > BLOCKS_MAX && oldest !== undefined) this.blocks.delete(oldest);
     bytes.catch(() => this.blocks.delete(index));
     return bytes;
   }

@@ -1,8 +1,7 @@
 // files.ts — files that people see: digests, stamps, atomic writes
-import { randomUUID } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { hashFile } from 'hasha';
 import type { Digest } from '../model/key.ts';
 import { makeFolder } from './make-folder.ts';
 import { type Stamp, sameStamp, stampOf } from './stamp.ts';
@@ -11,8 +10,18 @@ import { newFileMode } from './store-access.ts';
 /** A stamp younger than this is not trusted: the file may change again within the clock's grain. */
 const STAMP_SETTLES_MS = 2000;
 
-/** SHA-256 of a file's content. */
+/** A file of so many bytes is hashed sooner than a thread for it starts. */
+const SMALL_BYTES = 2 ** 20;
+
+/** SHA-256 of a file's content. Large files are hashed in a thread. */
 export async function fileDigest(path: string): Promise<Digest> {
+  const looked = await stat(path);
+  if (looked.isFile() && looked.size <= SMALL_BYTES) {
+    return createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex') as Digest;
+  }
+  const { hashFile } = await import('hasha');
   return (await hashFile(path, { algorithm: 'sha256' })) as Digest;
 }
 

@@ -139,6 +139,13 @@ export type Event =
       readonly of: number;
       readonly note: string;
     }
+  /** A program that runs reports numbers of a step: of a batch, an epoch. */
+  | {
+      readonly event: 'metrics';
+      readonly task: TaskId;
+      readonly step: number;
+      readonly values: Named<number>;
+    }
   /** A line that a stage said. */
   | { readonly event: 'log'; readonly task: TaskId; readonly line: string }
   /** A task's outputs are in the store, durably. */

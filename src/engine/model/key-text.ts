@@ -13,14 +13,17 @@ function textOf(value: object): string {
   return text;
 }
 
-/** The same key as `keyOf`, for parts of which some are the very same objects as those of other actions. */
-export function keyOfShared(parts: KeyParts): Key {
+/**
+ * The same key as `keyOf`, for parts of which some are the very same objects as those of other actions.
+ * @param inputsText the canonical text of the inputs, where it is known
+ */
+export function keyOfShared(parts: KeyParts, inputsText?: string): Key {
   const { code, command, inputs, outputs, params, source, tools } = parts;
   // In the order of their names.
   const fields = [
     `"code":${JSON.stringify(code)}`,
     ...(command === undefined ? [] : [`"command":${canonicalJson(command)}`]),
-    `"inputs":${canonicalJson(inputs)}`,
+    `"inputs":${inputsText ?? canonicalJson(inputs)}`,
     `"outputs":${textOf(outputs)}`,
     `"params":${textOf(params)}`,
     `"source":${canonicalJson(source)}`,

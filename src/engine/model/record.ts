@@ -53,6 +53,9 @@ export interface ActionRecord {
   readonly infeasible?: string;
 }
 
+/** As much of a record as decides what becomes of tasks. */
+export type RecordResult = Pick<ActionRecord, 'key' | 'outputs' | 'infeasible'>;
+
 /** Who is running an action now. A lease that was not renewed for `LEASE_MS` has expired: another may take it. */
 export interface Lease {
   readonly owner: string;

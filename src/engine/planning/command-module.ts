@@ -2,12 +2,36 @@
 import { CODECS } from '../config/codecs.ts';
 import type { CommandConfig } from '../config/command.ts';
 import type { StageConfig } from '../config/stage-config.ts';
-import { canonicalJson, digestOf } from '../model/key.ts';
+import { type CommandParts, canonicalJson, digestOf } from '../model/key.ts';
 import type { Arity, Codec, CodecKind } from '../stage.ts';
 import type { DeclaredInput, StageModule } from '../worker/declaration.ts';
 
-/** The code of every command: how its scratch folder is laid out. What it runs has a part of the key to itself. */
+/**
+ * The code of every command: how its scratch folder is laid out, and its environment. What it runs has a part of the key
+ * to itself. A stage that declares nothing of the second form is of the first, so that its key stays as it was.
+ */
 const CODE = digestOf(canonicalJson(['command/1']));
+const CODE_2 = digestOf(canonicalJson(['command/2']));
+
+/**
+ * What commands of the form `command/2` have in their keys beside `CommandParts`. It is not declared with them, since
+ * key.ts is part of every bundle, and its letters decide the names that a minifier gives.
+ */
+export interface SecondForm {
+  /** It keeps checkpoints. Absent where it does not. */
+  readonly checkpoint?: true;
+  /** It reports events. Absent where it does not. */
+  readonly events?: true;
+  /** Variables that are passed on, by name. Absent, not empty, when there is none. */
+  readonly pass?: readonly string[];
+}
+
+/** What a command has of the second form: nothing, for one of the first. */
+export const secondFormOf = (command: CommandParts): SecondForm => command as SecondForm;
+
+/** Whether a command sees more than those of the first form do. */
+export const isSecondForm = ({ checkpoint, events, pass }: SecondForm): boolean =>
+  checkpoint === true || events === true || (pass?.length ?? 0) > 0;
 
 /** The codec of an output file. */
 export const codecOf = (kind: CodecKind): Codec<unknown> => CODECS[kind].codec;
@@ -15,7 +39,7 @@ export const codecOf = (kind: CodecKind): Codec<unknown> => CODECS[kind].codec;
 /** Declares a command: its params are those that it is given, its inputs of any kind, lists where axes are open. */
 export function commandModule(
   stage: StageConfig,
-  { outputs }: CommandConfig,
+  { outputs, checkpoint, events, pass }: CommandConfig,
   stages: ReadonlyMap<string, StageConfig>,
 ): StageModule {
   const ports = [...stage.inputs].map(
@@ -35,5 +59,11 @@ export function commandModule(
     outputs: Object.fromEntries([...outputs].map(([name, { kind }]) => [name, { kind }])),
     hasWork: false,
   };
-  return { code: { digest: CODE, file: '', bytes: new Uint8Array(0) }, declaration };
+  const isSecond = isSecondForm({
+    ...(checkpoint !== null && { checkpoint: true }),
+    ...(events && { events: true }),
+    pass,
+  });
+  const code = isSecond ? CODE_2 : CODE;
+  return { code: { digest: code, file: '', bytes: new Uint8Array(0) }, declaration };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { plainName } from '../../plain-text.ts';
 import { elementAt, entryOf } from '../../present.ts';
 import { CODECS } from '../config/codecs.ts';
-import { type CommandConfig, looksLikePath, type Word } from '../config/command.ts';
+import { type CommandConfig, EVENTS_PLACE, looksLikePath, type Word } from '../config/command.ts';
 import type { InputConfig } from '../config/input.ts';
 import type { StageConfig } from '../config/stage-config.ts';
 import { fileStat } from '../files/files.ts';
@@ -168,6 +168,9 @@ class ExternalInputResolver {
       ends: this.endsOf(stage, inputs),
       outputs: Object.fromEntries(command.outputs),
       lists: listsIn(command.argv.map(({ text }) => text)),
+      checkpoint: command.checkpoint,
+      events: command.events,
+      pass: command.pass,
       fingerprints,
       fingerprintWords,
       notes: await this.notesOn(stage, command, inputs),
@@ -197,11 +200,9 @@ class ExternalInputResolver {
   /** Two files on one path would hide each other. */
   private checkLayout(stage: StageConfig, command: Invocation, inputs: Named<Binding>): void {
     const owners = new Map<string, string>([['params.json', 'the params']]);
-    const outputs = Object.entries(command.outputs).map(([name, { file }]) => [
-      'output',
-      name,
-      file,
-    ]);
+    const outputs = Object.entries(command.outputs).flatMap(([name, { file }]) =>
+      file === EVENTS_PLACE ? [] : [['output', name, file]],
+    );
     const given = Object.entries(command.inputs).flatMap(([port, place]) =>
       place === null
         ? (entryOf(inputs, port).files ?? []).map(

@@ -1,6 +1,7 @@
 // plan.ts — every task of a pipeline, in order
 import { entryOf } from '../../present.ts';
 import type { OutputFile } from '../config/command.ts';
+import type { StopPolicy } from '../config/program-options.ts';
 import { escapeGlob } from '../files/glob.ts';
 import type { Coordinates, Json, Named, TaskId } from '../model/key.ts';
 import type { Arity, SourceFile, Tools } from '../stage.ts';
@@ -31,6 +32,12 @@ export interface Invocation {
   readonly outputs: Named<OutputFile>;
   /** Inputs whose paths are listed in a file, for `{inputs.x.list}`. */
   readonly lists: readonly string[];
+  /** Whether it keeps checkpoints, and how it is asked to stop; null when it keeps none. */
+  readonly checkpoint: StopPolicy | null;
+  /** Whether it reports events. */
+  readonly events: boolean;
+  /** Variables that are passed on and whose values enter no key. */
+  readonly pass: readonly string[];
   /** What each fingerprint command said, by its words joined by blanks. */
   readonly fingerprints: Named<string>;
   /** Those words, by the same names. */

@@ -24,11 +24,17 @@ const LINE_BYTES_MAX = 4000;
 const STATE_EVERY_MS = 100;
 const [NEWLINE, RETURN] = [10, 13];
 
-/** Splits bytes into lines. `\n` and `\r\n` end a line; a `\r` before other text takes it back to its beginning. */
-export function lineReader({ line, state }: LineListener): LineReader {
-  let current = new Kept();
+/**
+ * Splits bytes into lines. `\n` and `\r\n` end a line; a `\r` before other text takes it back to its beginning.
+ * @param bytesMax of a line that are kept
+ */
+export function lineReader(
+  { line, state }: LineListener,
+  bytesMax: number = LINE_BYTES_MAX,
+): LineReader {
+  let current = new Kept(bytesMax);
   /** What the line held before its last `\r`. */
-  let before = new Kept();
+  let before = new Kept(bytesMax);
   /** The last byte was `\r`: what follows tells what it means. */
   let returned = false;
   let next_ms = 0;
@@ -80,16 +86,20 @@ export function lineReader({ line, state }: LineListener): LineReader {
 
 /** The beginning of a line, and how much more there was. */
 class Kept {
-  private readonly bytes = Buffer.allocUnsafe(LINE_BYTES_MAX);
+  private readonly bytes: Buffer;
   private length = 0;
   private dropped = 0;
+
+  constructor(bytesMax: number) {
+    this.bytes = Buffer.allocUnsafe(bytesMax);
+  }
 
   get isEmpty(): boolean {
     return this.length === 0;
   }
 
   add(part: Uint8Array): void {
-    const fits = part.subarray(0, LINE_BYTES_MAX - this.length);
+    const fits = part.subarray(0, this.bytes.length - this.length);
     this.bytes.set(fits, this.length);
     this.length += fits.length;
     this.dropped += part.length - fits.length;
@@ -111,16 +121,40 @@ class Kept {
 /** A line that came as text, cut as others are. */
 export function shortLine(text: string): string {
   if (text.length <= LINE_BYTES_MAX) return text;
-  const kept = new Kept();
+  const kept = new Kept(LINE_BYTES_MAX);
   kept.add(Buffer.from(text));
   return kept.text();
 }
 
-/** A progress bar as progress: by its percentage, where it has one. `of` is 0 where it has none. */
-export function progressOf(state: string): { done: number; of: number; note: string } {
+/** How far something is; `of` is 0 where that is not known. */
+export interface Progress {
+  readonly done: number;
+  readonly of: number;
+  readonly note: string;
+}
+
+/** A progress bar as progress: by its percentage, else by `3/10`. */
+export function progressOf(state: string): Progress {
   const percent = Number(/(\d{1,3}(?:\.\d+)?) ?%/.exec(state)?.[1]);
   const note = state.trim();
-  return percent <= 100 ? { done: percent, of: 100, note } : { done: 0, of: 0, note };
+  if (percent <= 100) return { done: percent, of: 100, note };
+  return { ...(shareIn(COUNTED.exec(state)) ?? { done: 0, of: 0 }), note };
+}
+
+/** A line that begins with how far the program is, such as `Epoch 3/10`; undefined for any other. */
+export function progressInLine(line: string): Progress | undefined {
+  const share = shareIn(COUNTED_FIRST.exec(line));
+  return share && { ...share, note: line.trim() };
+}
+
+/** `3/10`, which is no date, path or version. */
+const COUNTED = /(?<![\w/.])(\d{1,9}) ?\/ ?(\d{1,9})(?![\w/.])/;
+const COUNTED_FIRST =
+  /^\W{0,3}(?:(?:epoch|step|iter|iteration|batch|fold|round|trial)\W{1,3})?(\d{1,9}) ?(?:\/| of ) ?(\d{1,9})(?![\w/.])/i;
+
+function shareIn(match: RegExpExecArray | null): { done: number; of: number } | undefined {
+  const [done, of] = [Number(match?.[1]), Number(match?.[2])];
+  return of > 0 && done <= of ? { done, of } : undefined;
 }
 
 /** How much of some bytes is left when a character that the end cuts in two goes. */

@@ -94,6 +94,10 @@ export function signalProgram(mark: ProgramMark, signal: NodeJS.Signals): number
   return found.length;
 }
 
+/** Sends a signal to the first process of a program alone: those that it started may know nothing of it. */
+export const signalLeader = ({ leader }: ProgramMark, signal: NodeJS.Signals): boolean =>
+  send(leader, signal);
+
 function send(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal);

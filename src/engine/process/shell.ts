@@ -2,9 +2,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { StopPolicy } from '../config/program-options.ts';
 import type { Named } from '../model/key.ts';
 import { lineReader } from './lines.ts';
-import { awaitEnd, killProgram, namesOf, type ProgramMark, signalProgram } from './processes.ts';
+import {
+  awaitEnd,
+  killProgram,
+  namesOf,
+  type ProgramMark,
+  signalLeader,
+  signalProgram,
+} from './processes.ts';
 import {
   ATTEMPT_VARIABLE,
   attemptValue,
@@ -29,6 +37,8 @@ export interface Program {
   readonly state?: (text: string) => void;
   /** Aborted: the program and all that it started are told to end, and ended when they do not. */
   readonly signal: AbortSignal;
+  /** How a program that saves first is told to end. Without it all its processes get SIGTERM. */
+  readonly stop?: StopPolicy | undefined;
 }
 
 /** How a program ended. Nothing that it started runs any more, as far as that can be found. */
@@ -63,7 +73,7 @@ export function killProgramsNow(): void {
 
 /** Runs a program in a session and process group of its own, without input. */
 export async function runProgram(program: Program): Promise<ProgramEnd> {
-  const { line, state, signal, nonce = newNonce() } = program;
+  const { line, state, signal, nonce = newNonce(), stop } = program;
   const last: string[] = [];
   const hear = (text: string): void => {
     last.push(text);
@@ -89,7 +99,7 @@ export async function runProgram(program: Program): Promise<ProgramEnd> {
   const gate = child.stdio[GATE] as Writable;
   gate.on('error', () => undefined);
   gate.end('go\n');
-  const stopping = stopWhenAborted(mark, signal);
+  const stopping = stopWhenAborted(mark, signal, stop);
   try {
     await exited;
     const left = await endRest(mark, { stopped: signal.aborted });
@@ -166,13 +176,18 @@ async function refusalOf(
 }
 
 /** Tells a program to end when it is aborted, and ends it when it does not. Gives what lets go of it. */
-function stopWhenAborted(mark: ProgramMark, signal: AbortSignal): () => void {
+function stopWhenAborted(
+  mark: ProgramMark,
+  signal: AbortSignal,
+  policy: StopPolicy | undefined,
+): () => void {
   let late: NodeJS.Timeout | undefined;
   const stop = (): void => {
-    signalProgram(mark, 'SIGTERM');
+    if (policy) signalLeader(mark, policy.signal);
+    else signalProgram(mark, 'SIGTERM');
     // One that is suspended hears it only when it goes on.
     signalProgram(mark, 'SIGCONT');
-    late = setTimeout(() => void killProgram(mark), GRACE_MS);
+    late = setTimeout(() => void killProgram(mark), policy?.grace_ms ?? GRACE_MS);
   };
   if (signal.aborted) stop();
   else signal.addEventListener('abort', stop, { once: true });

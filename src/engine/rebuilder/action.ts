@@ -15,7 +15,8 @@ import {
   type TaskId,
 } from '../model/key.ts';
 import { keyOfShared } from '../model/key-text.ts';
-import type { ActionRecord } from '../model/record.ts';
+import type { ActionRecord, RecordResult } from '../model/record.ts';
+import type { SecondForm } from '../planning/command-module.ts';
 import type { Binding, Invocation, Plan, Task } from '../planning/plan.ts';
 import type { ActionCache, Store } from '../store/store.ts';
 import type { StageModule } from '../worker/declaration.ts';
@@ -30,7 +31,7 @@ export interface Action {
 
 /** What upstream tasks gave: outputs, or nothing and why. */
 export interface Upstream {
-  readonly traces: { get(task: TaskId): ActionRecord | undefined };
+  readonly traces: { get(task: TaskId): RecordResult | undefined };
   readonly missing: { get(task: TaskId): MissingOutput | undefined };
 }
 
@@ -38,10 +39,7 @@ export interface Upstream {
 export function actionOf(plan: Plan, task: Task, upstream: Upstream): Action {
   const module = plan.stages.get(task.stage);
   if (module === undefined) throw new Error(`bug: stage ${task.stage} has no module`);
-  const inputs: Record<string, InputDigest> = {};
-  for (const [port, binding] of Object.entries(task.inputs)) {
-    inputs[port] = inputDigest(binding, upstream);
-  }
+  const { inputs, text } = inputsOf(task, upstream);
   const parts: KeyParts = {
     code: module.code.digest,
     params: task.params,
@@ -53,9 +51,44 @@ export function actionOf(plan: Plan, task: Task, upstream: Upstream): Action {
     ...toolsOf(task),
     ...(task.command && { command: commandParts(task.command) }),
   };
-  const key = keyOfShared(parts);
+  const key = keyOfShared(parts, text);
   debug?.('key', `${task.id} ${key} code ${briefKey(parts.code)}`);
   return { task, key, parts };
+}
+
+/** The inputs of an action, and their canonical text where that is known. */
+interface KnownInputs {
+  readonly inputs: Named<InputDigest>;
+  readonly text?: string;
+}
+
+/** Tasks often have their inputs in common: these were given by the records that stand beside them. */
+const given = new WeakMap<
+  Task['inputs'],
+  KnownInputs & { readonly by: readonly (readonly [TaskId, RecordResult])[] }
+>();
+/** Inputs that take more than this are not compared. */
+const SHARED_LINKS_MAX = 8;
+
+function inputsOf(task: Task, upstream: Upstream): KnownInputs {
+  const known = given.get(task.inputs);
+  if (known?.by.every(([id, record]) => upstream.traces.get(id) === record)) return known;
+  const inputs: Record<string, InputDigest> = {};
+  const by: (readonly [TaskId, RecordResult])[] = [];
+  let isShared = true;
+  for (const [port, binding] of Object.entries(task.inputs)) {
+    inputs[port] = inputDigest(binding, upstream);
+    isShared &&= binding.links.length <= SHARED_LINKS_MAX && !binding.files;
+    for (const link of isShared ? binding.links : []) {
+      const record = upstream.traces.get(link.task);
+      if (record) by.push([link.task, record]);
+      else isShared = false;
+    }
+  }
+  if (!isShared) return { inputs };
+  const found = { inputs, text: canonicalJson(inputs), by };
+  given.set(task.inputs, found);
+  return found;
 }
 
 const kinds = new WeakMap<StageModule, Named<string>>();
@@ -78,7 +111,8 @@ function toolsOf({ tools, command }: Task): { readonly tools?: Named<string> } {
   return Object.keys(fingerprints).length > 0 ? { tools: fingerprints } : {};
 }
 
-function commandParts({ argv, env, inputs, ends, outputs, lists }: Invocation): CommandParts {
+function commandParts(invocation: Invocation): CommandParts & SecondForm {
+  const { argv, env, inputs, ends, outputs, lists, checkpoint, events, pass } = invocation;
   const places = Object.entries(inputs).map(([port, place]) => [
     port,
     place?.endsWith('/') ? `${place}*${ends[port] ?? ''}` : place,
@@ -90,6 +124,9 @@ function commandParts({ argv, env, inputs, ends, outputs, lists }: Invocation): 
     inputs: Object.fromEntries(places),
     outputs: Object.fromEntries(files),
     ...(lists.length > 0 && { lists }),
+    ...(checkpoint !== null && { checkpoint: true }),
+    ...(events && { events: true }),
+    ...(pass.length > 0 && { pass }),
   };
 }
 
@@ -107,8 +144,8 @@ function inputDigest({ arity, links, files }: Binding, { traces, missing }: Upst
 }
 
 /** Whether an action was made before, or why it must run. Knows nothing of order. */
-export type Verdict =
-  | { readonly hit: true; readonly trace: ActionRecord }
+export type Verdict<R extends RecordResult = ActionRecord> =
+  | { readonly hit: true; readonly trace: R }
   | { readonly hit: false; readonly reason: Reason };
 
 async function lookUp(
@@ -129,7 +166,9 @@ async function lookUp(
     const lost = outputs.filter(([, { digest }]) => missing.includes(digest));
     return { hit: false, reason: { kind: 'lost', outputs: lost.map(([name]) => name) } };
   }
-  if (await checkpoints.get(action.key)) return { hit: false, reason: { kind: 'resumed' } };
+  const isResumed =
+    (await checkpoints.get(action.key)) !== undefined || (await checkpoints.has(action.key));
+  if (isResumed) return { hit: false, reason: { kind: 'resumed' } };
   const previous = await latestRecord(actions, action.task.id);
   if (previous === undefined) return { hit: false, reason: { kind: 'new' } };
   const changes = changesBetween(previous.parts, action);

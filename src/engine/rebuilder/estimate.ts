@@ -2,12 +2,12 @@
 
 import { elementAt } from '../../present.ts';
 import type { Policy } from '../config/policy.ts';
-import { canonicalJson, type Digest, type TaskId } from '../model/key.ts';
+import { canonicalJson, type Digest } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { upstreamOf } from '../planning/visit-order.ts';
 import type { Store } from '../store/store.ts';
-import type { Forecast } from './forecast.ts';
+import type { Forecasts } from './forecast.ts';
 import { type Capacity, type ScheduledTask, simulatedSeconds } from './simulate.ts';
 
 /** A guess at what a make would cost. */
@@ -44,7 +44,7 @@ const TRACES_READ = 24;
  */
 export async function estimate(
   plan: Plan,
-  forecasts: ReadonlyMap<TaskId, Forecast>,
+  forecasts: Forecasts,
   store: Store,
   { capacity, policies }: EstimateOptions,
 ): Promise<Estimate> {

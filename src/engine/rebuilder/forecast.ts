@@ -1,20 +1,29 @@
 // forecast.ts — what a make would do with each task, without running anything
 import type { Change, Reason } from '../model/event.ts';
 import type { CollectedDigest, InputDigest, Key, TaskId } from '../model/key.ts';
-import type { ActionRecord } from '../model/record.ts';
+import type { ActionRecord, RecordResult } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import type { Store } from '../store/store.ts';
 import { type Action, actionOf, changesBetween, decide } from './action.ts';
 import type { MissingOutput } from './missing-output.ts';
-import { decisionOf, holdingOf, type Settled, stepOf, type Unknown } from './settle.ts';
+import {
+  type Decision,
+  decisionOf,
+  holdingOf,
+  type Settled,
+  stepOf,
+  type Unknown,
+} from './settle.ts';
 
 /** What would become of a task, without running anything. */
-export type Forecast =
+export type Forecast<R extends RecordResult = ActionRecord> =
   | {
       readonly task: TaskId;
       readonly status: 'reuse';
-      readonly trace: ActionRecord;
+      readonly trace: R;
       readonly action: Action;
+      /** An earlier task of the plan with the same key, whose result it takes. */
+      readonly as?: TaskId;
     }
   | {
       readonly task: TaskId;
@@ -28,7 +37,7 @@ export type Forecast =
       readonly status: 'infeasible';
       readonly missingOutput: MissingOutput;
       /** There when the stage itself found it; not when its params told, or when it is another task's doing. */
-      readonly trace?: ActionRecord;
+      readonly trace?: R;
     }
   /** Its key cannot be told here: of itself, or as it needs `because`. What the store holds of it can be shown. */
   | {
@@ -70,20 +79,46 @@ function ownChanges(plan: Plan, task: Task, before: ActionRecord | undefined): r
   return changesBetween(before.parts, { task, key, parts: { ...parts, inputs } });
 }
 
+/** What is foreseen of every task, of whose records only the results may be known. */
+export type Forecasts = ReadonlyMap<TaskId, Forecast<RecordResult>>;
+
+/** Records that the store is known to hold with all their outputs. */
+export interface KnownResults {
+  get(key: Key): RecordResult | undefined;
+  /** Takes one that was found in the store. */
+  note?(result: RecordResult): void;
+}
+
 /** Foresees every task of a plan, in the plan's order. */
 export async function forecast(
   plan: Plan,
   store: Store,
   forced: ReadonlySet<TaskId>,
 ): Promise<ReadonlyMap<TaskId, Forecast>> {
-  const walk = new ForecastWalk(plan, store, forced);
-  for (const task of plan.tasks.values()) await walk.visit(task);
+  const forecasts = await forecastKnowing(plan, store, forced, { get: () => undefined });
+  // Nothing is known beforehand: all records are whole, as the store has them.
+  return forecasts as ReadonlyMap<TaskId, Forecast>;
+}
+
+/** The same, asking the store only about what is not known. */
+export async function forecastKnowing(
+  plan: Plan,
+  store: Store,
+  forced: ReadonlySet<TaskId>,
+  known: KnownResults,
+): Promise<Forecasts> {
+  const walk = new ForecastWalk(plan, store, forced, known);
+  for (const task of plan.tasks.values()) {
+    const waits = walk.visit(task);
+    // Most tasks need no waiting, and there are many.
+    if (waits) await waits;
+  }
   return walk.forecasts;
 }
 
 class ForecastWalk implements Settled {
-  readonly forecasts = new Map<TaskId, Forecast>();
-  readonly traces = new Map<TaskId, ActionRecord>();
+  readonly forecasts = new Map<TaskId, Forecast<RecordResult>>();
+  readonly traces = new Map<TaskId, RecordResult>();
   readonly missing = new Map<TaskId, MissingOutput>();
   readonly unknown = new Map<TaskId, Unknown>();
   readonly first = new Map<Key, TaskId>();
@@ -94,15 +129,17 @@ class ForecastWalk implements Settled {
   private readonly plan: Plan;
   private readonly store: Store;
   private readonly forced: ReadonlySet<TaskId>;
+  private readonly known: KnownResults;
 
-  constructor(plan: Plan, store: Store, forced: ReadonlySet<TaskId>) {
+  constructor(plan: Plan, store: Store, forced: ReadonlySet<TaskId>, known: KnownResults) {
     this.plan = plan;
     this.store = store;
     this.forced = forced;
+    this.known = known;
   }
 
   /** Upstream tasks must have been visited. */
-  async visit(task: Task): Promise<void> {
+  visit(task: Task): Promise<void> | undefined {
     const step = stepOf(this.plan, task, this);
     if (step.kind === 'ready') return this.decide(step.action);
     if (step.kind === 'blocked') return this.addPending(task, step.by);
@@ -111,13 +148,26 @@ class ForecastWalk implements Settled {
     const { message, because } = step;
     this.unknown.set(task.id, { message, because });
     this.forecasts.set(task.id, { task: task.id, status: 'unknown', message, because });
+    return undefined;
   }
 
-  private async decide(action: Action): Promise<void> {
+  private decide(action: Action): Promise<void> | undefined {
     const { task, key } = action;
     this.first.set(key, task.id);
-    const verdict = await decide(action, this.store, this.forced.has(task.id));
-    const decision = decisionOf(action, verdict);
+    const isForced = this.forced.has(task.id);
+    const trace = isForced ? undefined : this.known.get(key);
+    if (trace) {
+      this.conclude(action, decisionOf(action, { hit: true, trace }));
+      return undefined;
+    }
+    return decide(action, this.store, isForced).then((verdict) => {
+      if (verdict.hit) this.known.note?.(verdict.trace);
+      this.conclude(action, decisionOf(action, verdict));
+    });
+  }
+
+  private conclude(action: Action, decision: Decision<RecordResult>): void {
+    const { task } = action;
     if (decision.kind === 'outputs') this.reuse(action, decision.trace);
     else if (decision.kind === 'infeasible') {
       this.leaveOut(task, decision.missingOutput, decision.trace);
@@ -129,27 +179,28 @@ class ForecastWalk implements Settled {
     this.forecasts.set(id, { task: id, status: 'run', reason, action });
   }
 
-  private reuse(action: Action, trace: ActionRecord): void {
+  private reuse(action: Action, trace: RecordResult, as?: TaskId): void {
     const { id } = action.task;
     this.traces.set(id, trace);
-    this.forecasts.set(id, { task: id, status: 'reuse', trace, action });
+    const found = { task: id, status: 'reuse', trace, action } as const;
+    this.forecasts.set(id, as === undefined ? found : { ...found, as });
   }
 
-  private leaveOut({ id }: Task, missingOutput: MissingOutput, trace?: ActionRecord): void {
+  private leaveOut({ id }: Task, missingOutput: MissingOutput, trace?: RecordResult): undefined {
     this.missing.set(id, missingOutput);
     const found = { task: id, status: 'infeasible', missingOutput } as const;
     this.forecasts.set(id, trace ? { ...found, trace } : found);
   }
 
   /** A task that takes what an earlier one with its key comes to. */
-  private share(action: Action, as: TaskId): void {
+  private share(action: Action, as: TaskId): undefined {
     const { task } = action;
     const earlier = this.forecasts.get(as);
     const trace = earlier && 'trace' in earlier ? earlier.trace : undefined;
     const holding = trace && holdingOf(task, trace);
     if (holding === undefined) {
       this.forecasts.set(task.id, { task: task.id, status: 'same', as, action });
-    } else if (holding.kind === 'outputs') this.reuse(action, holding.trace);
+    } else if (holding.kind === 'outputs') this.reuse(action, holding.trace, as);
     else if (holding.kind === 'infeasible') {
       this.leaveOut(task, holding.missingOutput, holding.trace);
     } else this.run(action, { kind: 'new' });

@@ -1,7 +1,7 @@
 // settle.ts — the one walk: what becomes of a task whose upstream tasks are settled. Runs, forecasts and archives share it
 import type { Reason } from '../model/event.ts';
 import type { Key, TaskId } from '../model/key.ts';
-import type { ActionRecord } from '../model/record.ts';
+import type { ActionRecord, RecordResult } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { type Action, actionOf, type Verdict } from './action.ts';
 import { type MissingOutput, readinessOf } from './missing-output.ts';
@@ -17,7 +17,7 @@ export interface Unknown {
 export interface Settled {
   readonly traces: {
     has(task: TaskId): boolean;
-    get(task: TaskId): ActionRecord | undefined;
+    get(task: TaskId): RecordResult | undefined;
   };
   readonly missing: { get(task: TaskId): MissingOutput | undefined };
   /** Only in plans that are inspected and not made. */
@@ -70,18 +70,18 @@ function unknownOf(
 }
 
 /** What a record holds for a task that has its key. */
-export type Holding =
-  | { readonly kind: 'outputs'; readonly trace: ActionRecord }
+export type Holding<R extends RecordResult = ActionRecord> =
+  | { readonly kind: 'outputs'; readonly trace: R }
   | {
       readonly kind: 'infeasible';
-      readonly trace: ActionRecord;
+      readonly trace: R;
       readonly missingOutput: MissingOutput;
     }
   /** Its stage found that it cannot be done, and this task must not be left out for that. */
   | { readonly kind: 'refused'; readonly message: string };
 
 /** What a record gives a task: its own, or that of an earlier task with the same key. Pure. */
-export function holdingOf(task: Task, trace: ActionRecord): Holding {
+export function holdingOf<R extends RecordResult>(task: Task, trace: R): Holding<R> {
   const { infeasible: message } = trace;
   if (message === undefined) return { kind: 'outputs', trace };
   if (!task.skipsInfeasible) return { kind: 'refused', message };
@@ -89,14 +89,19 @@ export function holdingOf(task: Task, trace: ActionRecord): Holding {
 }
 
 /** What becomes of a task that is ready, by what the store says of its key. */
-export type Decision = Exclude<Holding, { kind: 'refused' }> | RunDecision;
+export type Decision<R extends RecordResult = ActionRecord> =
+  | Exclude<Holding<R>, { kind: 'refused' }>
+  | RunDecision;
 interface RunDecision {
   readonly kind: 'run';
   readonly reason: Reason;
 }
 
 /** Settles a task that is ready. Pure. */
-export function decisionOf({ task }: Action, verdict: Verdict): Decision {
+export function decisionOf<R extends RecordResult>(
+  { task }: Action,
+  verdict: Verdict<R>,
+): Decision<R> {
   if (!verdict.hit) return { kind: 'run', reason: verdict.reason };
   const holding = holdingOf(task, verdict.trace);
   // The stage itself words it.

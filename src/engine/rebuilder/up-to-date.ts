@@ -1,14 +1,11 @@
 // up-to-date.ts — the up-to-date cache: what a command printed that changed nothing, and what that depends on
-import { randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Sources } from '../bundler/code.ts';
 import { type EnvironmentMark, marksHold } from '../files/environment-mark.ts';
-import { sealHolds, sealOf } from '../files/hint.ts';
 import { Folders } from '../files/lookups.ts';
-import { makeFolder } from '../files/make-folder.ts';
+import { readSealed, writeSealed } from '../files/sealed-file.ts';
 import { folderStamp, isStable, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
-import { newFileMode, settleFile } from '../files/store-access.ts';
 import { canonicalJson, type Digest, digestOf, type Named } from '../model/key.ts';
 import { memoryState, storeState } from '../store/store-state.ts';
 
@@ -24,6 +21,8 @@ export interface Request {
   readonly paramsFiles: readonly string[];
   readonly sets: readonly string[];
   readonly targets: readonly string[];
+  /** Files of settings, absolute; they need not be there. */
+  readonly settings: readonly string[];
   /** For a command that only inspects: its words, and all else around it that decides what it prints. */
   readonly inspection?: Named<unknown>;
 }
@@ -43,6 +42,11 @@ export interface Output {
   readonly finished: Named<unknown>;
   /** All other events, a line of JSON each. */
   readonly events: string;
+}
+
+/** The same as it is looked up: events stay bytes, since they are only passed on. */
+export interface KeptOutput extends Omit<Output, 'events'> {
+  readonly events: Uint8Array;
 }
 
 /** Everything that an output depends on. */
@@ -68,6 +72,8 @@ export interface Dependencies {
 const FORM = 'memo/5';
 /** Artifacts that are too fresh for stamps are known by their bytes, up to so many of them. */
 const FRESH_BYTES_MAX = 4_000_000;
+/** A file beyond this size is known by its stamp only. */
+const DIGESTED_BYTES_MAX = 4_000_000;
 /** One memo for each way to ask; the oldest go. */
 const ENTRIES_MAX = 64;
 
@@ -84,6 +90,8 @@ interface Entry {
   readonly text: Digest;
   readonly store: string;
   readonly stamps: Named<Stamp | null>;
+  /** Digests of files that have stamps: a file that was touched, copied or checked out anew may hold what it held. */
+  readonly digests: Named<Digest>;
   readonly folders: readonly (readonly [path: string, folder: Folder])[];
   /** Files whose stamps prove nothing yet, by their bytes. */
   readonly fresh: Named<Digest>;
@@ -98,9 +106,9 @@ export function lookUp(
   request: Request,
   program: string,
   environment: NodeJS.ProcessEnv,
-): Output | undefined {
+): KeptOutput | undefined {
   const found = entryFor(request, program, environment);
-  return found && { ...(found.output as Omit<Output, 'events'>), events: found.rest.toString() };
+  return found && { ...(found.output as Omit<Output, 'events'>), events: found.rest };
 }
 
 /** What a command that only inspects would print; undefined when that may have changed. */
@@ -117,13 +125,16 @@ function entryFor(
   environment: NodeJS.ProcessEnv,
 ): { readonly output: unknown; readonly rest: Buffer } | undefined {
   try {
-    const [seal, body] = headAndRest(readFileSync(entryFile(request)));
-    if (!sealHolds(seal.toString(), sealName(request), body)) return undefined;
+    const body = readSealed(entryFile(request), sealName(request));
+    if (body === undefined) return undefined;
     const [head, rest] = headAndRest(body);
     const entry = JSON.parse(head.toString()) as Entry;
-    return holds(entry, request, program) && marksHold(entry.environment, environment)
-      ? { output: entry.output, rest }
-      : undefined;
+    if (!marksHold(entry.environment, environment)) return undefined;
+    const now = Date.now();
+    const moved = new Map<string, Stamp>();
+    if (!holds(entry, request, program, moved)) return undefined;
+    if (moved.size > 0) restamp(request, entry, rest, { moved, now });
+    return { output: entry.output, rest };
   } catch {
     return undefined; // Absent, damaged, or of files that cannot be read: the make says what is wrong.
   }
@@ -134,17 +145,42 @@ const headAndRest = (text: Buffer): readonly [head: Buffer, rest: Buffer] => {
   return [text.subarray(0, end), text.subarray(end + 1)];
 };
 
-function holds(entry: Entry, request: Request, program: string): boolean {
+/** @param moved takes the stamps of files that are touched and hold what they held */
+function holds(
+  entry: Entry,
+  request: Request,
+  program: string,
+  moved: Map<string, Stamp>,
+): boolean {
   return (
     entry.form === FORM &&
     canonicalJson(entry.request) === canonicalJson(request) &&
     entry.program === program &&
     entry.text === digestOf(readFileSync(resolve(request.root, request.file))) &&
     entry.store === stateFor(request) &&
-    Object.entries(entry.stamps).every(([path, stamp]) => sameStamp(stamp, stampOf(path))) &&
+    Object.entries(entry.stamps).every(([path, stamp]) => {
+      const now = stampOf(path);
+      if (sameStamp(stamp, now)) return true;
+      if (stamp === null || now?.size !== stamp.size) return false;
+      if (digestOf(readFileSync(path)) !== entry.digests[path]) return false;
+      moved.set(path, now);
+      return true;
+    }) &&
     entry.folders.every(([path, folder]) => folderHolds(path, folder)) &&
     Object.entries(entry.fresh).every(([path, digest]) => digestOf(readFileSync(path)) === digest)
   );
+}
+
+/** Keeps an entry with the stamps that its files have now, if all of them prove something by now. */
+function restamp(
+  request: Request,
+  entry: Entry,
+  rest: Buffer,
+  { moved, now }: { readonly moved: ReadonlyMap<string, Stamp>; readonly now: number },
+): void {
+  if (![...moved.values()].every((stamp) => isStable(stamp, now))) return;
+  const stamps = { ...entry.stamps, ...Object.fromEntries(moved) };
+  writeEntry(request, { ...entry, stamps }, rest);
 }
 
 function folderHolds(path: string, { found, stamp }: Folder): boolean {
@@ -192,13 +228,16 @@ function keep(request: Request, dependencies: Dependencies, output: unknown, res
     if (stamp !== null && !isStable(stamp, since)) return;
   }
   const stamps: Record<string, Stamp | null> = Object.fromEntries(sources.files);
+  const digests = digestsOf(sources.files);
   const fresh: Record<string, Digest> = {};
   let freshBytes = 0;
   for (const [path, digest] of [...dependencies.artifacts, ...companions]) {
     const stamp = stampOf(path);
     if (stamp === null) return;
-    if (isStable(stamp, since)) stamps[path] = stamp;
-    else {
+    if (isStable(stamp, since)) {
+      stamps[path] = stamp;
+      digests[path] = digest;
+    } else {
       fresh[path] = digest;
       freshBytes += stamp.size;
     }
@@ -209,33 +248,29 @@ function keep(request: Request, dependencies: Dependencies, output: unknown, res
     return [path, { found: [...found], stamp: stamp && isStable(stamp, since) ? stamp : null }];
   });
   const { environment } = dependencies;
-  const facts = { program, text, store, stamps, folders, fresh, environment };
-  const head = JSON.stringify({ form: FORM, request, ...facts, output } satisfies Entry);
-  const body = `${head}\n${rest}`;
-  write(request, `${sealOf(sealName(request), body)}\n${body}`);
+  const facts = { program, text, store, stamps, digests, folders, fresh, environment };
+  writeEntry(request, { form: FORM, request, ...facts, output }, Buffer.from(rest));
 }
 
-/** A memo that cannot be written costs the next make time, and nothing else. */
-function write(request: Request, text: string): void {
-  const folder = entriesFolder(request.cache);
-  const draft = join(folder, `${randomUUID()}.tmp`);
-  try {
-    makeFolder(folder);
-    writeFileSync(draft, text, { mode: newFileMode(draft) });
-    settleFile(draft);
-    renameSync(draft, entryFile(request));
-    dropOldest(folder);
-  } catch {
-    rmSync(draft, { force: true });
+/** Digests of files whose stamps stand for their content; of those that have changed since, none. */
+function digestsOf(files: ReadonlyMap<string, Stamp | null>): Record<string, Digest> {
+  const digests: Record<string, Digest> = {};
+  for (const [path, stamp] of files) {
+    if (stamp === null || stamp.size > DIGESTED_BYTES_MAX) continue;
+    try {
+      const digest = digestOf(readFileSync(path));
+      if (sameStamp(stamp, stampOf(path))) digests[path] = digest;
+    } catch {
+      // It went away, or may not be read any more: its stamp will not hold either.
+    }
   }
+  return digests;
 }
 
-function dropOldest(folder: string): void {
-  const names = readdirSync(folder);
-  if (names.length <= ENTRIES_MAX) return;
-  const age = (name: string): number => stampOf(join(folder, name))?.mtimeMs ?? 0;
-  const oldest = names.map((name) => [age(name), name] as const).sort(([a], [b]) => a - b);
-  for (const [, name] of oldest.slice(0, names.length - ENTRIES_MAX)) {
-    rmSync(join(folder, name), { force: true });
-  }
-}
+const writeEntry = (request: Request, entry: Entry, rest: Buffer): void =>
+  writeSealed(
+    entryFile(request),
+    sealName(request),
+    Buffer.concat([Buffer.from(`${JSON.stringify(entry)}\n`), rest]),
+    ENTRIES_MAX,
+  );

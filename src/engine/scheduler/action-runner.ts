@@ -98,6 +98,9 @@ export class ActionRunner {
       log: (line) => listener({ event: 'log', task: task.id, line }),
       warn: (message) => listener({ event: 'warning', task: task.id, message }),
       loadCheckpoint: () => store.checkpoints.get(key),
+      checkpointFolder: () => store.checkpoints.folder(key),
+      dropCheckpoint: () => store.checkpoints.drop(key),
+      metrics: (step, values) => listener({ event: 'metrics', task: task.id, step, values }),
       saveCheckpoint: (bytes) =>
         warnings.tryWrite(task.id, () => store.checkpoints.put(key, bytes)),
     };
@@ -112,8 +115,9 @@ export class ActionRunner {
     const isolate = plan.stages.get(task.stage)?.declaration.isolate ?? task.tools !== null;
     const timeout_ms = policies.get(task.stage)?.timeout_ms ?? null;
     const notes = task.command?.notes ?? [];
+    const stop = task.command?.checkpoint ?? undefined;
     const { id, stage } = task;
-    return { key, parts, task: id, stage, inputs, files, isolate, timeout_ms, notes };
+    return { key, parts, task: id, stage, inputs, files, isolate, timeout_ms, stop, notes };
   }
 }
 

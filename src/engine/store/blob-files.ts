@@ -11,7 +11,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { chmod, copyFile, type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { chmod, copyFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../files/make-folder.ts';
 import { type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
@@ -23,6 +23,15 @@ export const LARGE_BLOB_BYTES = 8 * 2 ** 20;
 
 /** Files are read and written in pieces of this size. */
 const CHUNK_BYTES = 2 ** 20;
+
+/** Content that has another digest than was expected of it. */
+export class WrongContent extends Error {
+  override readonly name = 'WrongContent';
+
+  constructor(actual: Digest, expected: Digest) {
+    super(`SHA-256 is ${actual}, expected ${expected}`);
+  }
+}
 
 /** A blob that lies in a file. */
 export interface BlobFile {
@@ -39,8 +48,8 @@ export interface BlobFiles {
   sizeOf(digest: Digest): number | undefined;
   /** Every blob, in no order that means anything. */
   list(): Iterable<BlobFile>;
-  /** Keeps content as it comes. Durable when it resolves. */
-  keep(content: AsyncIterable<Uint8Array>): Promise<BlobFile>;
+  /** Keeps content as it comes. Durable when it resolves. @throws WrongContent when it is not what was expected */
+  keep(content: AsyncIterable<Uint8Array>, expected?: Digest): Promise<BlobFile>;
   /** Keeps content whose digest is known. Durable when it resolves. */
   keepBytes(digest: Digest, content: Uint8Array): Promise<void>;
   /** Keeps the content of a file, read once. */
@@ -51,6 +60,11 @@ export interface BlobFiles {
   stream(digest: Digest): AsyncGenerator<Uint8Array, boolean>;
   /** Writes a verified copy to a new file. False, and there is no file, when the blob is absent or damaged. */
   copyTo(digest: Digest, path: string): Promise<boolean>;
+  /**
+   * Gives a blob another name, a hard link, after verifying it; it is read-only from then on. False, and there is no file, when it
+   * is absent or damaged, and where there can be no link.
+   */
+  linkTo(digest: Digest, path: string): Promise<boolean>;
   /** Whether this process has read all of a blob, and its file is as it was then. */
   isKnown(digest: Digest): boolean;
   /** Whether a blob is there and has its digest: reads all of it. */
@@ -103,7 +117,7 @@ export function openBlobFiles(folder: string): BlobFiles {
       throw error;
     }
   };
-  const keep = async (content: AsyncIterable<Uint8Array>): Promise<BlobFile> => {
+  const keep = async (content: AsyncIterable<Uint8Array>, expected?: Digest): Promise<BlobFile> => {
     let bytes = 0;
     const digest = await place(async (draft) => {
       const hash = createHash('sha256');
@@ -112,7 +126,7 @@ export function openBlobFiles(folder: string): BlobFiles {
         await writeAll(draft, chunk);
         bytes += chunk.length;
       }
-      return hash.digest('hex') as Digest;
+      return asExpected(hash.digest('hex') as Digest, expected);
     });
     return { digest, bytes };
   };
@@ -149,17 +163,32 @@ export function openBlobFiles(folder: string): BlobFiles {
     async copyTo(digest, path) {
       const from = pathOf(digest);
       if (isKnown(digest)) {
-        // A copy is a new file like any other: it does not have the modes of the store.
-        await (await open(path, 'wx')).close();
-        const { mode } = statSync(path);
+        const mode = await modeOfNew(path);
         await copyFile(from, path, constants.COPYFILE_FICLONE);
         await chmod(path, mode);
         // What changed meanwhile may be what was copied.
         if (isKnown(digest)) return true;
       } else if (sizeOf(digest) === undefined) return false;
-      else if ((await copied(from, path)) === digest) return true;
+      else if (await cloned(from, path)) {
+        if ((await digestOfFile(path)) === digest) return true;
+      } else if ((await copied(from, path)) === digest) return true;
       await rm(path, { force: true });
       return false;
+    },
+    async linkTo(digest, path) {
+      const from = pathOf(digest);
+      if (sizeOf(digest) === undefined) return false;
+      if (!isKnown(digest) && (await digestOfFile(from)) !== digest) return false;
+      try {
+        // Before anybody else has a name for it.
+        await chmod(from, READ_ONLY);
+        await link(from, path);
+        note(digest);
+        return true;
+      } catch (error) {
+        if (NO_LINK.has((error as NodeJS.ErrnoException).code ?? '')) return false;
+        throw error;
+      }
     },
     isKnown,
     async verify(digest) {
@@ -173,6 +202,36 @@ export function openBlobFiles(folder: string): BlobFiles {
       rmSync(pathOf(digest), { force: true });
     },
   };
+}
+
+const READ_ONLY = 0o444;
+/** Another file system, one without links, somebody else's file. */
+const NO_LINK = new Set(['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'EROFS']);
+
+/** Whether a file could be copied by reference, which takes no space until one of both is changed. */
+async function cloned(from: string, to: string): Promise<boolean> {
+  const mode = await modeOfNew(to);
+  try {
+    await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
+    await chmod(to, mode);
+    return true;
+  } catch {
+    await rm(to, { force: true });
+    return false;
+  }
+}
+
+/**
+ * The mode of a new file, which is made. A copy has that of every file that its maker makes, and not that of the store,
+ * where a blob may be private, or read-only as it has links.
+ */
+async function modeOfNew(path: string): Promise<number> {
+  const file = await open(path, 'wx');
+  try {
+    return (await file.stat()).mode & 0o7777;
+  } finally {
+    await file.close();
+  }
 }
 
 async function written(
@@ -235,6 +294,12 @@ export async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
   } finally {
     await file.close();
   }
+}
+
+/** A digest, if it is the one that was expected. @throws WrongContent */
+export function asExpected(actual: Digest, expected: Digest | undefined): Digest {
+  if (expected !== undefined && actual !== expected) throw new WrongContent(actual, expected);
+  return actual;
 }
 
 async function writeAll(file: FileHandle, content: Uint8Array): Promise<void> {

@@ -32,6 +32,7 @@ export function emptyStore(): Store {
       get: async () => undefined,
       has: async () => false,
       put: refuseLater,
+      folder: refuseLater,
       drop: refuseLater,
     },
     leases: { acquire: refuse, renew: refuse, release: refuse, leave: refuse },

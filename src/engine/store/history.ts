@@ -38,7 +38,7 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
   const notes = new RunNotes();
   const failed = new Map<TaskId, TaskLog>();
   /** When progress of each task was noted last. */
-  const told = new Map<TaskId, number>();
+  const told = new Map<string, number>();
   let journal: Journal | undefined;
   let isOver = false;
   const note = (entry: JournalEntry): void => {
@@ -70,6 +70,11 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
     else if (event.event === 'progress') {
       if (at - (told.get(event.task) ?? Number.NEGATIVE_INFINITY) < PROGRESS_MS) return;
       told.set(event.task, at);
+      note({ event, at });
+    } else if (event.event === 'metrics') {
+      const name = `metrics ${event.task}`;
+      if (at - (told.get(name) ?? Number.NEGATIVE_INFINITY) < PROGRESS_MS) return;
+      told.set(name, at);
       note({ event, at });
     } else if (event.event === 'warning' || event.event === 'artifact') {
       // Nothing to do may come with warnings, and with artifacts that are put right.

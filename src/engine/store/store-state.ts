@@ -36,6 +36,15 @@ export function storeState(cache: string): string | null {
 }
 
 /**
+ * What tells one state of records and blobs from every other: the store's file, and the blobs beside it by name. Null when
+ * there is no store.
+ */
+export function contentState(cache: string): string | null {
+  const store = storeState(cache);
+  return store && `${store} ${digestOf(namesIn(join(cache, 'blobs')).join('\n'))}`;
+}
+
+/**
  * What tells one state of everything that is remembered from every other: the store's file, the blobs and bundles beside
  * it by name, the journals of runs by size and date. Null when there is no store.
  */

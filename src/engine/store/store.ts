@@ -11,6 +11,7 @@ import type {
   TaskLog,
 } from '../model/record.ts';
 import type { BlobFiles } from './blob-files.ts';
+import type { CheckpointFolder, CheckpointFolders } from './checkpoint-folders.ts';
 import type { Journal, RunNotes } from './journal.ts';
 
 /** Bytes to keep. The one place where the digest of content in memory is taken on its way to the store. */
@@ -35,10 +36,16 @@ export interface BlobStore {
   stream(digest: Digest): AsyncIterable<Uint8Array>;
   /** Writes a blob to a new file, piece by piece. False, and there is no file, when it is absent or was damaged. */
   copyTo(digest: Digest, path: string): Promise<boolean>;
+  /** Makes a new read-only file that shares its space with the blob: a hard link. False where there can be none. */
+  linkTo?(digest: Digest, path: string): Promise<boolean>;
   /** Keeps bytes that belong to no record (the content of a fetched file). Durable when it resolves. @throws StoreError */
   put(bytes: Uint8Array): Promise<Digest>;
-  /** Keeps what comes, piece by piece, whatever its size. Durable when it resolves. @throws StoreError */
-  putStream(content: AsyncIterable<Uint8Array>): Promise<KeptOutput>;
+  /**
+   * Keeps what comes, piece by piece, whatever its size. Durable when it resolves.
+   * @param expected what its digest must be; anything else is not kept
+   * @throws StoreError, WrongContent
+   */
+  putStream(content: AsyncIterable<Uint8Array>, expected?: Digest): Promise<KeptOutput>;
   /**
    * Takes the content of a file, read once: a large one is kept at once, piece by piece; a small one comes back with its
    * content, to be kept together with the record that names it. @throws StoreError
@@ -47,7 +54,7 @@ export interface BlobStore {
 }
 
 /** As much of a store of blobs as takes fetched files. */
-export type BlobSink = Pick<BlobStore, 'missing' | 'put'>;
+export type BlobSink = Pick<BlobStore, 'missing' | 'putStream'>;
 
 /** A record, and the outputs that it names. */
 export interface Commit {
@@ -59,6 +66,11 @@ export interface Commit {
 /** What is known of actions that ran, by key. */
 export interface ActionCache {
   get(key: Key): Promise<ActionRecord | undefined>;
+  /**
+   * Tells the record of a key, as it is stored, from what it was before; undefined when there is none. Much cheaper than
+   * `get`. Absent where that cannot be told.
+   */
+  mark?(key: Key): number | undefined;
   /** Every record, in no order that means anything. */
   all(): Promise<Iterable<ActionRecord>>;
   /**
@@ -76,9 +88,12 @@ export interface ActionCache {
 export interface CheckpointStore {
   /** Undefined when it is absent or was damaged (then it is dropped, and told). */
   get(key: Key): Promise<Uint8Array | undefined>;
+  /** Whether there is one: bytes, or a folder in which a program has left something. */
   has(key: Key): Promise<boolean>;
   /** @throws StoreError */
   put(key: Key, bytes: Uint8Array): Promise<void>;
+  /** The folder in which the program of an action keeps its checkpoint. @throws Error when it cannot be made */
+  folder(key: Key): Promise<CheckpointFolder>;
   drop(key: Key): Promise<void>;
 }
 
@@ -137,6 +152,8 @@ export interface Upkeep {
   readonly tables: Tables;
   /** The large blobs. */
   readonly files: BlobFiles;
+  /** The checkpoints of programs. */
+  readonly checkpoints: CheckpointFolders;
   /** Who is running what, expired leases included. */
   leases(): ReadonlyMap<Key, Lease>;
   /** Several changes in one transaction, durable when it returns. */

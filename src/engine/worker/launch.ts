@@ -7,7 +7,13 @@ import { frameOf, frameReader } from '../process/frame.ts';
 import { lineReader } from '../process/lines.ts';
 import { causeOf, watchOutOfMemory } from '../process/out-of-memory.ts';
 import { killProgram } from '../process/processes.ts';
-import { newNonce, ownEnvironment, supervise, unsupervise } from '../process/supervisor.ts';
+import {
+  isSupervising,
+  newNonce,
+  ownEnvironment,
+  supervise,
+  unsupervise,
+} from '../process/supervisor.ts';
 import { PIPES, type WorkerMessage, type WorkerRequest } from './protocol.ts';
 
 /** How a worker process is started: a program, then its arguments. */
@@ -108,7 +114,8 @@ export function startWorker(
       given.add(bundle.digest);
       // Only the first time: the process keeps what it was given.
       const told = isKnown ? { ...request, bundle: { ...bundle, bytes: undefined } } : request;
-      requests.write(frameOf(told));
+      const isSupervised = isSupervising();
+      requests.write(frameOf(told.ask === 'run' ? { ...told, isSupervised } : told));
     },
     signal: (flag) => void control.write(Uint8Array.of(flag)),
     kill: () => void child.kill('SIGKILL'),

@@ -53,6 +53,8 @@ export type StageQuestion = ModuleQuestion | ToolsQuestion;
 /** One action to run. */
 export interface ActionRequest {
   readonly ask: 'run';
+  /** Whether another process ends the worker when the engine ends: then it needs no thread that listens for that. */
+  readonly isSupervised?: boolean;
   readonly bundle: GivenBundle;
   /** Folder of the project, whose packages are loaded. */
   readonly root: string;

@@ -2,7 +2,9 @@
 import { resolve } from 'node:path';
 import { fingerprintsIn } from '../../../archive/rerun/fingerprints.ts';
 import type { KnownChecker } from '../../../archive/verify.ts';
+import { jobsFor, ownSettings } from '../../session/own-settings.ts';
 import { stdoutColors, UsageError } from '../../session/session.ts';
+import { mirrorSettings } from '../../settings/settings.ts';
 import { type CommandDeclaration, JOBS } from '../../terminal/declaration.ts';
 import { secondsOf, verification } from '../../terminal/verification.ts';
 import { checkerFile } from './archive.ts';
@@ -76,7 +78,7 @@ async function verify(file: string, options: VerifyOptions): Promise<number> {
       { message: `--budget ${options.budget} is no time`, hint: 'such as 90s, 10m, 1h' },
     ]);
   }
-  const fromEnvironment = process.env.PIPELINE_MIRROR ? [process.env.PIPELINE_MIRROR] : [];
+  const asked = { flags: options.mirror, declared: [], root: '' };
   const request = {
     file: resolve(file),
     rerun: (options.rerun || options.commands) ?? false,
@@ -85,8 +87,8 @@ async function verify(file: string, options: VerifyOptions): Promise<number> {
     yes: options.yes ?? false,
     budget_s,
     seed: options.seed,
-    jobs: options.jobs,
-    mirrors: [...options.mirror, ...fromEnvironment],
+    jobs: jobsFor(options.jobs),
+    mirrors: mirrorSettings(asked, ownSettings()).map(({ value }) => value),
     packages: options.packages,
     html: options.html,
     json: options.json ?? false,

@@ -2,11 +2,19 @@
 import { readFile, stat } from 'node:fs/promises';
 import { type Digest, digestOf } from '../../model/key.ts';
 import type { KeptOutput } from '../../model/record.ts';
-import { type BlobFile, type BlobFiles, chunksOf, LARGE_BLOB_BYTES } from '../blob-files.ts';
+import {
+  asExpected,
+  type BlobFile,
+  type BlobFiles,
+  chunksOf,
+  LARGE_BLOB_BYTES,
+  WrongContent,
+} from '../blob-files.ts';
 import { blobReader } from '../blob-reader.ts';
 import { FreshContent } from '../fresh-content.ts';
 import { type BlobStore, keptOutput } from '../store.ts';
 import { worded } from './lmdb-root.ts';
+import type { OnDamage } from './record-table.ts';
 
 /** What the blobs of a store lie in. */
 export interface LmdbBlobsOptions {
@@ -15,7 +23,7 @@ export interface LmdbBlobsOptions {
   readonly table: {
     get(digest: string): Buffer | undefined;
     doesExist(digest: string): boolean;
-    putSync(digest: string, content: Buffer): unknown;
+    putSync(digest: string, content: Uint8Array): unknown;
     removeSync(digest: string): unknown;
   };
   readonly files: BlobFiles;
@@ -23,7 +31,7 @@ export interface LmdbBlobsOptions {
   write(action: () => void, bytes: number): void;
   /** One that only takes away. */
   remove(action: () => void): void;
-  onDamage(digest: Digest): void;
+  readonly onDamage: OnDamage;
 }
 
 /** The blobs of a store, and what commits need of them. */
@@ -41,19 +49,22 @@ export function lmdbBlobs(options: LmdbBlobsOptions): LmdbBlobs {
     files,
     fresh: (digest) => fresh.get(digest),
     onDamage(digest) {
-      onDamage(digest);
+      onDamage(digest, 'blob');
       if (table.doesExist(digest)) remove(() => table.removeSync(digest));
       files.drop(digest);
     },
   });
   const isThere = (digest: Digest): boolean =>
     table.doesExist(digest) || files.sizeOf(digest) !== undefined;
-  const keepFile = async (content: AsyncIterable<Uint8Array>): Promise<BlobFile> => {
+  const keepFile = async (
+    content: AsyncIterable<Uint8Array>,
+    expected?: Digest,
+  ): Promise<BlobFile> => {
     const source = new Guarded(content);
     try {
-      return await files.keep(source);
+      return await files.keep(source, expected);
     } catch (error) {
-      throw error === source.error ? error : worded(error, folder);
+      throw error === source.error || error instanceof WrongContent ? error : worded(error, folder);
     }
   };
   const keepLarge = async (digest: Digest, content: Uint8Array): Promise<void> => {
@@ -72,22 +83,26 @@ export function lmdbBlobs(options: LmdbBlobsOptions): LmdbBlobs {
     }
     const bytes = small.reduce((sum, [, content]) => sum + content.length, 0);
     write(() => {
-      for (const [digest, content] of small) table.putSync(digest, asBuffer(content));
+      for (const [digest, content] of small) table.putSync(digest, content);
       also();
     }, bytes);
     for (const [digest, content] of small) fresh.add(digest, content);
+  };
+  const keepSmall = async (output: KeptOutput): Promise<Digest> => {
+    if (!isThere(output.digest)) await keep([output], () => undefined);
+    return output.digest;
   };
   return {
     keep,
     store: {
       ...reader,
-      async put(bytes) {
-        const output = keptOutput(bytes);
-        if (!isThere(output.digest)) await keep([output], () => undefined);
-        return output.digest;
-      },
-      async putStream(content) {
-        const { digest, bytes } = await keepFile(content);
+      put: (bytes) => keepSmall(keptOutput(bytes)),
+      async putStream(content, expected) {
+        const { beginning, all } = await begun(content);
+        if (all !== undefined) return keepFile(all, expected);
+        const { digest, bytes } = keptOutput(beginning);
+        asExpected(digest, expected);
+        await keepSmall({ digest, bytes, content: beginning });
         return { digest, bytes };
       },
       async takeFile(path) {
@@ -97,6 +112,32 @@ export function lmdbBlobs(options: LmdbBlobsOptions): LmdbBlobs {
       },
     },
   };
+}
+
+/** Takes content as far as it may be small: all of it comes as `beginning`, or as a stream where it is large. */
+async function begun(
+  content: AsyncIterable<Uint8Array>,
+): Promise<{ readonly beginning: Uint8Array; readonly all?: AsyncIterable<Uint8Array> }> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  const iterator = content[Symbol.asyncIterator]();
+  for (;;) {
+    const { done, value } = await iterator.next();
+    if (done) return { beginning: Buffer.concat(pieces, bytes) };
+    // Not `slice`, which of a Buffer makes no copy: each piece holds until the next is asked for.
+    pieces.push(Buffer.from(value));
+    bytes += value.length;
+    if (bytes < LARGE_BLOB_BYTES) continue;
+    const all = async function* (): AsyncGenerator<Uint8Array> {
+      try {
+        for (let piece = pieces.shift(); piece; piece = pieces.shift()) yield piece;
+        yield* { [Symbol.asyncIterator]: () => iterator };
+      } finally {
+        await iterator.return?.();
+      }
+    };
+    return { beginning: new Uint8Array(0), all: all() };
+  }
 }
 
 /** Content on its way, which remembers the error that it ended with: that one is no fault of the store. */
@@ -117,9 +158,6 @@ class Guarded {
     }
   }
 }
-
-const asBuffer = (bytes: Uint8Array): Buffer =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** Reads a blob as a whole, verified, from a table or from its file. */
 export const readBlob = (

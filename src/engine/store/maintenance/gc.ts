@@ -26,6 +26,8 @@ export interface Garbage {
   readonly blobs: readonly Digest[];
   readonly traces: readonly Key[];
   readonly partials: readonly Key[];
+  /** Actions whose programs left a checkpoint folder. */
+  readonly folders: readonly Key[];
   readonly runs: readonly string[];
   readonly logs: readonly string[];
   /** Of the blobs and checkpoints. */
@@ -64,16 +66,24 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
   const cut = new Set(
     runs.flatMap(({ id, state = 'finished' }) => (state === 'finished' ? [] : [id])),
   );
+  // So is what a run made whose record is damaged: nobody knows what else it reached.
+  const unreadable = [...tables.runs.getKeys()].filter((id) => tables.runs.get(id) === undefined);
+  for (const id of unreadable) cut.add(id);
   const blobs = new Set<string>();
   const sizes = new Map<string, number>();
   const traces: Key[] = [];
   for (const key of tables.traces.getKeys()) {
-    const trace = tables.traces.get(key) as ActionRecord;
+    const trace = tables.traces.get(key);
+    if (trace === undefined) {
+      // Damaged, or gone since its key was read.
+      traces.push(key as Key);
+      continue;
+    }
     for (const { digest, bytes } of Object.values(trace.outputs)) sizes.set(digest, bytes);
     if (!keys.has(key) && !cut.has(trace.made.run)) traces.push(key as Key);
     else for (const digest of reachedBy(trace)) blobs.add(digest);
   }
-  const ids = new Set(runs.map(({ id }) => id));
+  const ids = new Set([...runs.map(({ id }) => id), ...unreadable]);
   const lostBlobs = new Set([...tables.blobs.getKeys()].filter((digest) => !blobs.has(digest)));
   for (const { digest, bytes } of upkeep.files.list()) {
     sizes.set(digest, bytes);
@@ -82,6 +92,7 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
   const lostPartials = [...tables.partials.getKeys()].filter(
     (key) => !roots.unknown && !unmade.has(key),
   );
+  const folders = upkeep.checkpoints.list().filter(({ key }) => !roots.unknown && !unmade.has(key));
   const sizeOf = (digest: string): number =>
     sizes.get(digest) ?? tables.blobs.get(digest)?.length ?? 0;
   const partialSize = (key: string): number => tables.partials.get(key)?.length ?? 0;
@@ -89,11 +100,13 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
     blobs: [...lostBlobs] as Digest[],
     traces,
     partials: lostPartials as Key[],
+    folders: folders.map(({ key }) => key),
     runs: [...tables.runs.getKeys()].filter((id) => !ids.has(id)),
     logs: [...tables.logs.getKeys()].filter((key) => !ids.has(key.split('/', 1).join())),
     bytes:
       [...lostBlobs].reduce((sum, digest) => sum + sizeOf(digest), 0) +
-      lostPartials.reduce((sum, key) => sum + partialSize(key), 0),
+      lostPartials.reduce((sum, key) => sum + partialSize(key), 0) +
+      folders.reduce((sum, { bytes }) => sum + bytes, 0),
   };
 }
 
@@ -103,7 +116,8 @@ function reachedBy({ outputs, parts }: ActionRecord): readonly Digest[] {
 }
 
 /** Deletes garbage: in one transaction, and then the files of large blobs, which nothing names any more. */
-export function dropGarbage({ tables, files, write }: Upkeep, garbage: Garbage): void {
+export function dropGarbage(upkeep: Upkeep, garbage: Garbage): void {
+  const { tables, files, checkpoints, write } = upkeep;
   const traces = new Set<string>(garbage.traces);
   // `why` compares with the latest trace: without it, there is nothing to compare with.
   const latest = [...tables.latest.getKeys()].filter((task) =>
@@ -121,6 +135,7 @@ export function dropGarbage({ tables, files, write }: Upkeep, garbage: Garbage):
     for (const key of garbage.logs) tables.logs.removeSync(key);
   });
   for (const digest of garbage.blobs) files.drop(digest);
+  checkpoints.dropNow(garbage.folders);
 }
 
 /** A file in the cache folder that may go, or a folder with all that is in it. */

@@ -1,0 +1,129 @@
+// program-options.ts — what a command is given beside inputs and params: variables, a place for checkpoints
+
+import { didYouMean } from '../../hint.ts';
+import type { Place } from '../model/event.ts';
+import { byCodeUnit } from '../model/key.ts';
+import { DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
+import type { Located } from './located.ts';
+import { readDuration } from './policy.ts';
+
+/** How a program that keeps checkpoints is asked to stop. It changes no result. */
+export interface StopPolicy {
+  readonly signal: NodeJS.Signals;
+  /** How long it may take to save, before it is killed. */
+  readonly grace_ms: number;
+}
+
+/** The keys of `checkpoint`. */
+export const CHECKPOINT_KEYS = ['grace', 'signal'];
+/** What `signal` of `checkpoint` may name, with or without SIG. */
+export const STOP_SIGNALS = ['TERM', 'INT', 'HUP', 'USR1', 'USR2'];
+/** How long a program may take to save, where nothing is said. */
+const GRACE_MS = 10_000;
+
+/** `checkpoint: true`, or how the program is asked to save. */
+export function readCheckpoint(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+  what: string,
+): StopPolicy | null {
+  if (located === undefined || located.value === false) return null;
+  const policy: StopPolicy = { signal: 'SIGTERM', grace_ms: GRACE_MS };
+  if (located.value === true) return policy;
+  const whole = `\`checkpoint\` of ${what}`;
+  if (located.fields === undefined) {
+    const hint = 'checkpoint: true, or checkpoint: { grace: 60s, signal: USR1 }';
+    reader.report(`${whole} must be true or a mapping`, located.place, hint);
+    return policy;
+  }
+  const fields = reader.map(located, whole, CHECKPOINT_KEYS);
+  const [grace, signal] = [fields?.get('grace'), fields?.get('signal')];
+  const name = String(signal?.value ?? 'TERM').replace(/^SIG/, '');
+  if (signal && !STOP_SIGNALS.includes(name)) {
+    const hint = didYouMean(name, STOP_SIGNALS) ?? `one of ${STOP_SIGNALS.join(', ')}`;
+    reader.report(`\`signal\` of ${whole} cannot be ${signal.value}`, signal.place, hint);
+  }
+  return {
+    signal: `SIG${STOP_SIGNALS.includes(name) ? name : 'TERM'}` as NodeJS.Signals,
+    grace_ms: grace ? (readDuration(reader, grace, `\`grace\` of ${whole}`) ?? GRACE_MS) : GRACE_MS,
+  };
+}
+
+/** `pass: [NAME, …]`: variables that say where things are, such as caches, and change no result. */
+export function readPassed(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+  env: Located | undefined,
+): readonly string[] {
+  if (located === undefined) return [];
+  if (!located.items) {
+    const hint = 'pass: [HF_HOME, CUDA_HOME]';
+    reader.report(`\`pass\` must be a list, not ${kindOf(located)}`, located.place, hint);
+    return [];
+  }
+  const keyed = readEnvironment(new DiagnosticCollector(), env);
+  const names = new Set<string>();
+  for (const item of located.items) {
+    const name = reader.text(item, 'the name of a variable');
+    if (name === undefined) continue;
+    if (!VARIABLE.test(name)) {
+      reader.report(`\`${name}\` cannot name a variable`, item.place, VARIABLE_HINT);
+    } else if (keyed.has(name)) {
+      const hint = 'its value enters the key by `env`: leave it out of one of them';
+      reader.report(`variable \`${name}\` is in \`env\` and in \`pass\``, item.place, hint);
+    } else if (RESERVED.has(name)) {
+      const hint = 'the engine sets it: name it in `env` to set another value';
+      reader.report(`variable \`${name}\` cannot be passed on`, item.place, hint);
+    } else names.add(name);
+  }
+  return [...names].sort(byCodeUnit);
+}
+
+/** What every command is given. */
+const RESERVED: ReadonlySet<string> = new Set([
+  'PATH',
+  'HOME',
+  'TMPDIR',
+  'LANG',
+  'LC_ALL',
+  'TZ',
+  'SOURCE_DATE_EPOCH',
+  'PYTHONHASHSEED',
+  'PIPELINE_CHECKPOINT',
+  'PIPELINE_EVENTS',
+]);
+
+const VARIABLE = /^[A-Za-z_]\w*$/;
+const VARIABLE_HINT = 'a name is a letter or _, then letters, digits and _';
+
+/** `env: [NAME, …]` passes variables on; `env: { NAME: value }` sets them, or passes on those without a value. */
+export function readEnvironment(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+): ReadonlyMap<string, string | null> {
+  const env = new Map<string, string | null>();
+  const add = (name: string, value: string | null, place: Place): void => {
+    if (VARIABLE.test(name)) env.set(name, value);
+    else reader.report(`\`${name}\` cannot name a variable`, place, VARIABLE_HINT);
+  };
+  for (const item of located?.items ?? []) {
+    const name = reader.text(item, 'the name of a variable');
+    if (name !== undefined) add(name, null, item.place);
+  }
+  for (const [name, { value, place, named }] of located?.fields ?? []) {
+    if (typeof value === 'object' && value !== null) {
+      reader.report(`variable \`${name}\` must be a string`, place);
+    } else if (String(value).includes('\0')) {
+      reader.report(`variable \`${name}\` cannot hold a zero byte`, place);
+    } else add(name, value === null ? null : String(value), named ?? place);
+  }
+  if (located && !located.items && !located.fields) {
+    const hint = 'env: [NAME, …] passes variables on, env: { NAME: value } sets them';
+    reader.report(
+      `\`env\` must be a list or a mapping, not ${kindOf(located)}`,
+      located.place,
+      hint,
+    );
+  }
+  return env;
+}
