@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { chmod, copyFile, type FileHandle, link, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileDigest } from '../files/files.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import { type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 import type { Digest } from '../model/key.ts';
@@ -168,7 +169,7 @@ export function openBlobFiles(folder: string): BlobFiles {
       } else if (sizeOf(digest) === undefined) return false;
       else if (await cloned(from, path)) {
         await makeWritable(path);
-        if ((await digestOfFile(path)) === digest) return true;
+        if ((await fileDigest(path)) === digest) return true;
       } else if ((await copied(from, path)) === digest) return true;
       await rm(path, { force: true });
       return false;
@@ -176,7 +177,7 @@ export function openBlobFiles(folder: string): BlobFiles {
     async linkTo(digest, path) {
       const from = pathOf(digest);
       if (sizeOf(digest) === undefined) return false;
-      if (!isKnown(digest) && (await digestOfFile(from)) !== digest) return false;
+      if (!isKnown(digest) && (await fileDigest(from)) !== digest) return false;
       try {
         // Before anybody else has a name for it.
         await chmod(from, READ_ONLY);
@@ -191,7 +192,7 @@ export function openBlobFiles(folder: string): BlobFiles {
     isKnown,
     async verify(digest) {
       if (sizeOf(digest) === undefined) return false;
-      if ((await digestOfFile(pathOf(digest))) !== digest) return false;
+      if ((await fileDigest(pathOf(digest))) !== digest) return false;
       note(digest);
       return true;
     },
@@ -251,24 +252,6 @@ async function copied(from: string, to: string): Promise<Digest> {
   }
   return hash.digest('hex') as Digest;
 }
-
-/** The digest of a file, through one buffer: chunks of a stream are garbage that piles up faster than it is collected. */
-async function digestOfFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
-  const file = await open(path, 'r');
-  try {
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
-      if (bytesRead === 0) return hash.digest('hex');
-      hash.update(buffer.subarray(0, bytesRead));
-    }
-  } finally {
-    await file.close();
-  }
-}
-
-const BUFFER_BYTES = 2 ** 18;
 
 /** The content of a file, piece by piece; each piece holds until the next is asked for. */
 export async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
