@@ -1,11 +1,11 @@
 // answer-cache.ts — what stage modules declared and answered, by the digest of their bundle: planning asks only what is new
 
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { elementAt } from '../../present.ts';
 import { type EnvironmentMark, markOf, marksHold } from '../files/environment-mark.ts';
 import { writeAtomically } from '../files/files.ts';
 import { readSealedJson, sealedJson } from '../files/hint.ts';
+import { readRegularFile } from '../files/regular-file.ts';
 import { canonicalJson, type Digest, digestOf, type Json, type Named } from '../model/key.ts';
 import type { Declaration, ParamsAnswer, WorkQuestion } from '../worker/declaration.ts';
 import type { OutsideReads } from '../worker/protocol.ts';
@@ -123,7 +123,7 @@ export class ModuleAnswers {
   static async read(place: AnswersPlace, bundle: Digest): Promise<ModuleAnswers> {
     const answers = new ModuleAnswers();
     try {
-      const text = await readFile(fileOf(place.cache, bundle), 'utf8');
+      const text = readRegularFile(fileOf(place.cache, bundle)).toString('utf8');
       const file = readSealedJson(sealName(bundle), text) as AnswersFile | undefined;
       if (file) answers.fill(file, place);
       return answers;
