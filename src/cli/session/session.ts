@@ -123,8 +123,8 @@ export async function inspect(
     await session.store.close();
   }
   const { plan, readsOutside, cache } = session;
-  if (restsOnFiles(plan) && !readsOutside && !isNetworkFolder(cache)) {
-    recorder?.keep({ ...session, file: options.file });
+  if (recorder && restsOnFiles(plan) && !readsOutside && !isNetworkFolder(cache)) {
+    recorder.keep({ ...session, file: options.file });
   }
   return EXIT.success;
 }
