@@ -18,6 +18,7 @@ import {
   artifactsFolder,
   stderrColors as c,
   inspect,
+  knownBefore,
   openSession,
   placesOf,
   planFor,
@@ -94,6 +95,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
   if (options.name !== undefined) checkRunName(options.name, '--name');
   if (options.dryRun) return dryRun(targets, options);
   const recorder = recordMake(options, targets);
+  const known = knownBefore(options);
   const session = await openSession(options, 'write');
   const id = nextRunId();
   const notice = finishNotice({ id, name: options.name, targets, root: session.root });
@@ -103,6 +105,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
     const plan = planFor(session.plan, targets);
     if (options.verify) await verifyStore(session.store);
     const forced = forcedIn(plan, targets, options);
+    const records = await known(session.store);
     const display = await openDisplay(plan, options);
     const stop = hearStop();
     if (notice) stop.atEnd.add(notice.tellAtOnce);
@@ -118,6 +121,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
       stop,
       display,
       hear: recorder.hear,
+      known: records,
     }).finally(stop.release);
     end = endOf(result, stop.signal);
     // Not before the workers are gone: they read the store, too.
@@ -126,6 +130,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
       writeStderr(`nothing ran: there is no run to call ${options.name}; ${hint}`);
     }
     if (result.tally.built > 0) await keepWithin(session, options.json ?? false);
+    records.keep();
     if (forced.size === 0) keep = () => keepRecord(recorder, session, plan, result.traces);
     return codeOf(result, stop.signal);
   } finally {

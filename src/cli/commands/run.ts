@@ -10,6 +10,7 @@ import { instanceOf } from '../../engine/model/process-identity.ts';
 import type { RunStart } from '../../engine/model/record.ts';
 import { searchPath } from '../../engine/planning/external-inputs.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
+import type { KnownResults } from '../../engine/rebuilder/forecast.ts';
 import { execute, type RunResult } from '../../engine/scheduler/execute.ts';
 import type { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import type { Supersession } from '../../engine/scheduler/superseded.ts';
@@ -71,6 +72,8 @@ export interface RunRequest {
   /** Hears what happens beside the display. */
   readonly hear: Listener;
   readonly supersession?: Supersession;
+  /** Records that the store is known to hold. */
+  readonly known?: KnownResults;
 }
 
 /** A name for a run that begins now. */
@@ -78,7 +81,7 @@ export const nextRunId = (): string => newRunId(new Date());
 
 /** Runs a plan, reports on it and records it. */
 export async function run(request: RunRequest): Promise<RunResult> {
-  const { id, session, plan, targets, options, pool, stop, display, supersession } = request;
+  const { id, session, plan, targets, options, pool, stop, display, supersession, known } = request;
   const { store, root, pipeline } = session;
   const outside = await outsideExecutors();
   const executor = openExecutors(machineFor(session, plan), [...outside, ...EXECUTORS]);
@@ -132,6 +135,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
       clock: Date.now,
       signal,
       ...(supersession && { supersession }),
+      ...(known && { known }),
     });
     display.close();
     history.close({ ...result, interrupted: signal.aborted });

@@ -59,6 +59,9 @@ export interface Session extends Loaded {
   readonly store: Store;
 }
 
+/** `verify`: what is damaged in the store is dropped first. */
+type InspectionOptions = CommonOptions & { readonly verify?: boolean };
+
 /** A session of a command that only inspects. */
 export interface Inspection extends Session {
   /** What would become of the tasks of a plan. */
@@ -70,12 +73,12 @@ export interface Inspection extends Session {
  * is. `PIPELINE_NO_HINTS=1` and `PIPELINE_LOG=debug` have the store asked about every task.
  */
 export function knownBefore(
-  options: CommonOptions,
+  options: InspectionOptions,
 ): (store: Store) => KnownRecords | Promise<KnownRecords> {
   const { file, preset: presets, params: paramsFiles, set: sets } = options;
   const { PIPELINE_NO_HINTS: off = '', PIPELINE_LOG: log } = process.env;
   const { cache } = placesOf(options);
-  if (off !== '' || log === 'debug') return () => NOTHING_KNOWN;
+  if (off !== '' || log === 'debug' || options.verify) return () => NOTHING_KNOWN;
   const request = { cache, state: contentState(cache), file, presets, paramsFiles, sets };
   return (store) => knownRecords(request, store);
 }
@@ -106,7 +109,7 @@ function print(stream: 'stdout' | 'stderr', text: string): void {
  * and the store.
  */
 export async function inspect(
-  options: CommonOptions,
+  options: InspectionOptions,
   show: (session: Inspection) => Promise<void>,
   open: () => Promise<Session> = () => openToLook(options),
 ): Promise<number> {

@@ -95,7 +95,7 @@ export type Forecasts = ReadonlyMap<TaskId, Forecast<RecordResult>>;
 export interface KnownResults {
   get(key: Key): RecordResult | undefined;
   /** Takes one that was found in the store. */
-  note?(result: RecordResult): void;
+  note?(record: ActionRecord): void;
   /** The keys of the tasks of a stage, by its `stageFingerprint`. Absent where none are kept. */
   keysOf?(fingerprint: Digest): readonly Key[] | undefined;
   noteKeys?(fingerprint: Digest, keys: readonly Key[]): void;

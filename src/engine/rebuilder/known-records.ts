@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { elementAt, entryOf } from '../../present.ts';
 import { readSealed, writeSealed } from '../files/sealed-file.ts';
 import { canonicalJson, type Digest, digestOf, type Key } from '../model/key.ts';
-import type { Output, RecordResult } from '../model/record.ts';
+import type { ActionRecord, Output, RecordResult } from '../model/record.ts';
+import { byteMark } from '../store/byte-mark.ts';
 import type { Store } from '../store/store.ts';
 import { contentState } from '../store/store-state.ts';
 import type { KnownResults } from './forecast.ts';
@@ -32,7 +33,7 @@ export interface KnownRecordsRequest {
   readonly sets: readonly string[];
 }
 
-const FORM = 'known/2';
+const FORM = 'known/3';
 const SEAL = 'known records';
 /** Files for so many ways to ask are kept; the oldest go. */
 const FILES_MAX = 8;
@@ -55,6 +56,10 @@ interface Kept {
   /** Digests and sizes of all outputs, record by record. */
   readonly digests: string;
   readonly sizes: readonly number[];
+  /** Who made them: runs, which of these each was, and when. */
+  readonly runs: readonly string[];
+  readonly runOf: readonly number[];
+  readonly times: readonly string[];
   /** Of actions that cannot be done: the place of the record, and why. */
   readonly infeasible: readonly (readonly [at: number, message: string])[];
   /** The keys of the tasks of stages, by the fingerprints of these: their places. */
@@ -147,10 +152,13 @@ class Records implements KnownRecords {
     return found.result;
   }
 
-  note(result: RecordResult): void {
-    const mark = this.store.actions.mark?.(result.key);
-    if (mark === undefined) return;
-    this.known.set(result.key, { result, mark, isUsed: true });
+  note(record: ActionRecord): void {
+    const { key, outputs, infeasible, made } = record;
+    const mark = this.store.actions.mark?.(key);
+    // Somebody may have put another in its place since it was read.
+    if (mark === undefined || mark !== byteMark(Buffer.from(JSON.stringify(record)))) return;
+    const result = { key, outputs, made, ...(infeasible !== undefined && { infeasible }) };
+    this.known.set(key, { result, mark, isUsed: true });
     this.isMore = true;
   }
 
@@ -199,7 +207,7 @@ function readKept(file: string): Kept | undefined {
 
 /** The records of a file that was written whole. */
 function* resultsOf({ keys, marks, shapes, shapeOf, ...kept }: Kept): Generator<Known> {
-  const { digests, sizes, infeasible } = kept;
+  const { digests, sizes, infeasible, runs, runOf, times } = kept;
   const messages = new Map(infeasible);
   let at = 0;
   for (const [place, mark] of marks.entries()) {
@@ -213,7 +221,8 @@ function* resultsOf({ keys, marks, shapes, shapeOf, ...kept }: Kept): Generator<
     }
     const message = messages.get(place);
     const key = slot(keys, place) as Key;
-    const result = { key, outputs, ...(message !== undefined && { infeasible: message }) };
+    const made = { run: elementAt(runs, elementAt(runOf, place)), at: elementAt(times, place) };
+    const result = { key, outputs, made, ...(message !== undefined && { infeasible: message }) };
     yield { result, mark, isUsed: false };
   }
 }
@@ -241,6 +250,10 @@ function encoded(
     places.set(text, place);
     return place;
   });
+  const runs = new Map<string, number>();
+  for (const { result } of known) {
+    if (!runs.has(result.made.run)) runs.set(result.made.run, runs.size);
+  }
   const outputs = known.flatMap(({ result }) => Object.values(result.outputs));
   return {
     form: FORM,
@@ -251,6 +264,9 @@ function encoded(
     shapeOf: [...shapeOf, ...lost.fill(LOST)],
     digests: outputs.map(({ digest }) => digest).join(''),
     sizes: outputs.map(({ bytes }) => bytes),
+    runs: [...runs.keys()],
+    runOf: known.map(({ result }) => runs.get(result.made.run) ?? 0),
+    times: known.map(({ result }) => result.made.at),
     infeasible: known.flatMap(({ result: { infeasible } }, at) =>
       infeasible === undefined ? [] : [[at, infeasible] as const],
     ),
