@@ -4,13 +4,13 @@ import { placedFiles, writtenDigests } from '../../engine/artifacts/artifact-ind
 import type { Diagnostic, Event } from '../../engine/model/event.ts';
 import type { Digest, TaskId } from '../../engine/model/key.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
-import { estimate } from '../../engine/rebuilder/estimate.ts';
+import { estimate, NO_ESTIMATE } from '../../engine/rebuilder/estimate.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
-import { tellForecast } from '../session/forecast.ts';
+import { isMoving, tellForecast } from '../session/forecast.ts';
 import { jobsFor } from '../session/own-settings.ts';
 import { companionNames } from '../session/provenance.ts';
 import { checkRunName } from '../session/run-selection.ts';
@@ -154,7 +154,10 @@ const dryRun = (targets: readonly string[], options: MakeOptions): Promise<numbe
       const { resources, stages } = pipeline;
       const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));
       const capacity = { slots, resources };
-      const cost = await estimate(plan, forecasts, store, { capacity, policies });
+      // Without anything to run, people are told no estimate, and the history need not be read for it.
+      const isTold = options.json || [...forecasts.values()].some(isMoving);
+      const around = { capacity, policies };
+      const cost = isTold ? await estimate(plan, forecasts, store, around) : NO_ESTIMATE;
       tellForecast(forecasts, cost, { slots, json: options.json ?? false });
     },
     () => openSession(options, 'read'),
