@@ -1,5 +1,6 @@
 // What a worker process does to its task when it dies, and to nothing else; and how tasks are run by their policies.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { DOOR, makeRig, type SaidEvent, tasksOf } from './rig.ts';
 
@@ -93,6 +94,7 @@ test('what a stage prints, by whatever way, is in its log, in order, and stdin i
     'pipeline.yaml': 'stages:\n  one: { run: one.ts }\n',
     'one.ts': `${DOOR}
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 export default defineStage({
   params: z.object({}), inputs: {}, outputs: { read: json() },
   run({ log }) {
@@ -115,10 +117,23 @@ export default defineStage({
   expect((await rig.run('show', 'one:read')).stdout).toBe('""\n');
 });
 
-test('workers end with the engine, also when it is killed and they are busy', async () => {
-  const rig = makeRig({
-    'pipeline.yaml': 'stages:\n  one: { run: one.ts }\n',
-    'one.ts': `${DOOR}
+/** To a process that loads it, this machine has no shell, as in the smallest of containers: nothing supervises. */
+const NO_SHELL = `const childProcess = require('node:child_process');
+const { spawn } = childProcess;
+childProcess.spawn = (file, ...more) => spawn(file === '/bin/sh' ? '/nowhere/sh' : file, ...more);
+require('node:module').syncBuiltinESMExports();
+`;
+
+test.each([
+  ['', false],
+  [', where nothing supervises them', true],
+])(
+  'workers end with the engine, also when it is killed and they are busy%s',
+  async (_, isAlone) => {
+    const rig = makeRig({
+      'pipeline.yaml': 'stages:\n  one: { run: one.ts }\n',
+      'no-shell.cjs': NO_SHELL,
+      'one.ts': `${DOOR}
 export default defineStage({
   params: z.object({}), inputs: {}, outputs: { out: json() },
   run({ log }) {
@@ -126,21 +141,25 @@ export default defineStage({
     for (;;);
   },
 });`,
-  });
-  const making = rig.start(['make', '--json']);
-  const line = await making.line((text) => text.includes('pid '));
-  const pid = Number(/pid (\d+)/.exec(line)?.[1]);
-  making.process.kill('SIGKILL');
-  await making.ended;
-  const lives = (): boolean => {
-    try {
-      process.kill(pid, 0);
-      // One that nobody has buried yet is dead, too.
-      return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-    } catch {
-      return false;
-    }
-  };
-  // It is told by the end of a pipe, and needs no more than a turn of its thread.
-  while (lives()) await new Promise((resolve) => setImmediate(resolve));
-});
+    });
+    const options = isAlone
+      ? { NODE_OPTIONS: `--require=${join(rig.folder, 'no-shell.cjs')}` }
+      : {};
+    const making = rig.start(['make', '--json'], options);
+    const line = await making.line((text) => text.includes('pid '));
+    const pid = Number(/pid (\d+)/.exec(line)?.[1]);
+    making.process.kill('SIGKILL');
+    await making.ended;
+    const lives = (): boolean => {
+      try {
+        process.kill(pid, 0);
+        // One that nobody has buried yet is dead, too.
+        return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+      } catch {
+        return false;
+      }
+    };
+    // The end of a pipe tells it to a thread of its own, or to the shell that supervises it.
+    while (lives()) await new Promise((resolve) => setImmediate(resolve));
+  },
+);

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
-import { lmdbFault } from '../src/engine/store/lmdb/lmdb-file.ts';
+import { lmdbFault } from '../src/engine/store/lmdb/lmdb-fault.ts';
 import { DOOR, madeRig, makeRig, type Rig, tasksOf } from './rig.ts';
 
 const FILES = {
@@ -215,7 +215,7 @@ describe('a file that LMDB would not survive', () => {
     expect((await rig.run('fsck')).code).toBe(0);
     truncateSync(file, whole.length - 8192);
     expect((await rig.run('fsck', '--repair')).code).toBe(0);
-    expect(existsSync(`${file}.damaged-1`)).toBe(true);
+    expect(existsSync(join(rig.folder, 'cache/damaged-1/store.lmdb'))).toBe(true);
     expect((await rig.make()).code).toBe(0);
   });
 });

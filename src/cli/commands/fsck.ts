@@ -1,20 +1,21 @@
 // fsck.ts — pipeline fsck: reads all that is in the store, and puts right what is wrong
-import { existsSync, renameSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { lmdbFault } from '../../engine/store/lmdb/lmdb-file.ts';
-import { checkStore, type Defect, repairStore } from '../../engine/store/maintenance/fsck.ts';
+import { REPAIR } from '../../engine/store/lmdb/lmdb-error.ts';
+import type { Defect } from '../../engine/store/maintenance/fsck.ts';
+import type { Saved } from '../../engine/store/maintenance/rebuild.ts';
 import { STORE_FILE } from '../../engine/store/store-state.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
   EXIT,
   placesOf,
-  stderrColors,
-  storeAt,
+  shownPath,
   writeJson,
   writeStderr,
   writeStdout,
 } from '../session/session.ts';
+import { findDefects, type Repair, repair } from '../session/store-repair.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
 
@@ -23,7 +24,10 @@ export const command: CommandDeclaration = {
   group: 'Store',
   about: 'read everything in the store and report what is damaged',
   options: [
-    { flags: '--repair', about: 'delete what is damaged, so that the next make replaces it' },
+    {
+      flags: '--repair',
+      about: 'drop what is damaged and keep the rest; the next make makes it again',
+    },
     ...STORE,
   ],
   examples: ['fsck', 'fsck --repair', 'fsck --json'],
@@ -37,49 +41,46 @@ interface FsckOptions extends CommonOptions {
 /** Examines the store. Ends with 2 while something is wrong. */
 async function fsck(options: FsckOptions): Promise<number> {
   const { cache } = placesOf(options);
-  if (options.repair) putAside(join(cache, STORE_FILE));
-  const store = storeAt(cache, 'read');
-  try {
-    if (store.upkeep === undefined) {
-      if (options.json) writeJson({ examined: 0, defects: [], repaired: false });
-      else writeStderr(`there is no store in ${cache}`);
-      return EXIT.success;
-    }
-    let examined = 0;
-    const live = process.stderr.isTTY && !options.json;
-    const defects = await checkStore(store.upkeep, (done, of) => {
-      examined = of;
-      if (live) process.stderr.write(`\r${done} of ${count(of, 'blob')}${done === of ? '\n' : ''}`);
-    });
-    if (options.repair && defects.length > 0) repairStore(store.upkeep, defects);
-    if (options.json) writeJson({ examined, defects, repaired: options.repair ?? false });
-    else tellDefects(defects, examined, options.repair ?? false);
-    return defects.length > 0 && !options.repair ? EXIT.usage : EXIT.success;
-  } finally {
-    await store.close();
+  if (lstatSync(join(cache, STORE_FILE), { throwIfNoEntry: false }) === undefined) {
+    if (options.json) writeJson({ examined: 0, defects: [], repaired: false });
+    else writeStderr(`there is no store in ${cache}`);
+    return EXIT.success;
   }
+  const live = process.stderr.isTTY && !options.json;
+  const { examined, defects } = await findDefects(cache, (done, of) => {
+    if (live) process.stderr.write(`\r${done} of ${count(of, 'blob')}${done === of ? '\n' : ''}`);
+  });
+  const repaired = options.repair ? await repair(cache, defects) : undefined;
+  if (options.json) {
+    writeJson({ examined, defects, repaired: options.repair ?? false, ...repaired?.rebuilt });
+  } else {
+    for (const defect of defects) writeStdout(`${c.red(defect.kind)} ${words(defect)}`);
+    writeStderr(outcomeOf(defects, examined, repaired));
+  }
+  return defects.length > 0 && !options.repair ? EXIT.usage : EXIT.success;
 }
 
-/** A file that cannot even be opened is put aside: what it held is made again. */
-function putAside(file: string): void {
-  if (lmdbFault(file) === undefined) return;
-  let number = 1;
-  while (existsSync(`${file}.damaged-${number}`)) number += 1;
-  renameSync(file, `${file}.damaged-${number}`);
-  const warning = stderrColors.yellow('warning');
-  writeStderr(`${warning}: the store cannot be read at all; it is now ${file}.damaged-${number}`);
-}
-
-function tellDefects(defects: readonly Defect[], examined: number, repaired: boolean): void {
-  for (const defect of defects) writeStdout(`${c.red(defect.kind)} ${words(defect)}`);
+function outcomeOf(
+  defects: readonly Defect[],
+  examined: number,
+  repaired: Repair | undefined,
+): string {
+  if (repaired?.rebuilt) {
+    const { saved, aside } = repaired.rebuilt;
+    return `${savedWords(saved)}; the damaged store is now in ${shownPath(aside)}: make again`;
+  }
+  const isWhole = defects.every(({ kind }) => kind !== 'damaged store');
+  if (!isWhole) return `the store is damaged: ${REPAIR}`;
   const all = count(examined, 'blob');
-  if (defects.length === 0) writeStderr(`${all} read: nothing is wrong`);
-  else if (repaired)
-    writeStderr(`${all} read, ${count(defects.length, 'defect')} dropped: make again`);
-  else
-    writeStderr(
-      `${all} read, ${count(defects.length, 'defect')}: pipeline fsck --repair drops them`,
-    );
+  if (defects.length === 0) return `${all} read: nothing is wrong`;
+  const found = count(defects.length, 'defect');
+  if (repaired) return `${all} read, ${found} dropped: make again`;
+  return `${all} read, ${found}: pipeline fsck --repair drops them`;
+}
+
+function savedWords({ blobs = 0, traces = 0, runs = 0 }: Saved): string {
+  const parts = [count(blobs, 'blob'), count(traces, 'result'), count(runs, 'run')];
+  return `a new store was made: ${parts.join(', ')} saved`;
 }
 
 function words(defect: Defect): string {
@@ -88,7 +89,12 @@ function words(defect: Defect): string {
       return `${defect.digest}${defect.made.length > 0 ? ` of ${defect.made.join(', ')}` : ''}`;
     case 'missing blob':
       return `${defect.digest} of ${defect.task}`;
-    default:
+    case 'damaged store':
+      return `${shownPath(defect.file)}: ${defect.why}`;
+    case 'damaged checkpoint':
+    case 'damaged trace':
       return defect.key;
+    default:
+      return defect.name;
   }
 }

@@ -31,7 +31,7 @@ import { hearStop } from '../session/stop.ts';
 import { type Recorder, recordMake } from '../session/up-to-date-shortcut.ts';
 import { COMMON, type CommandDeclaration, JOBS, RUNNING } from '../terminal/declaration.ts';
 import { lineFor } from '../terminal/display.ts';
-import { count, drawDiagnostic, warningOf } from '../terminal/format.ts';
+import { count, drawDiagnostic, shownPath, warningOf } from '../terminal/format.ts';
 import {
   ABORTED,
   codeOf,
@@ -64,6 +64,7 @@ export const command: CommandDeclaration = {
       repeatable: true,
     },
     { flags: '--name <name>', about: 'what to call this run' },
+    { flags: '--plots', about: 'then draw the plots that pipeline.yaml names, into plots/' },
     { flags: '--trace <file>', about: 'write a timeline for ui.perfetto.dev or chrome://tracing' },
     {
       flags: '--verify',
@@ -86,6 +87,7 @@ interface MakeOptions extends RunOptions {
   /** Tasks to run again; true: all that are named as targets. */
   readonly force: readonly (string | true)[];
   readonly verify?: boolean;
+  readonly plots?: boolean;
 }
 
 /** Makes targets and what they need. */
@@ -131,6 +133,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
     }
     if (result.tally.built > 0) await keepWithin(session, options.json ?? false);
     records.keep();
+    if (options.plots) await drawPlots(session, options);
     if (forced.size === 0) keep = () => keepRecord(recorder, session, plan, result.traces);
     return codeOf(result, stop.signal);
   } finally {
@@ -138,6 +141,16 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
     keep();
     if (notice && end) await tellEnd(notice, end, options);
   }
+}
+
+/** Draws what pipeline.yaml names under `plots`. What cannot be drawn is a warning. */
+async function drawPlots(session: Session, options: MakeOptions): Promise<void> {
+  const { drawAll } = await import('./plot.ts');
+  const files = await drawAll(session, options, (message) => {
+    if (options.json) writeStdout(JSON.stringify({ event: 'warning', message } satisfies Event));
+    else writeStderr(`${c.yellow('warning')}: ${message}`);
+  });
+  if (!options.json) for (const file of files) writeStdout(shownPath(file));
 }
 
 /** Says what a make would run and why, and what it would cost. */

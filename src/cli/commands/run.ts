@@ -11,7 +11,8 @@ import type { RunStart } from '../../engine/model/record.ts';
 import { searchPath } from '../../engine/planning/external-inputs.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import type { KnownResults } from '../../engine/rebuilder/forecast.ts';
-import { execute, type RunResult } from '../../engine/scheduler/execute.ts';
+import { type ExecuteOptions, execute, type RunResult } from '../../engine/scheduler/execute.ts';
+import { executeIdle } from '../../engine/scheduler/idle.ts';
 import type { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import type { Supersession } from '../../engine/scheduler/superseded.ts';
 import { recordRun } from '../../engine/store/history.ts';
@@ -116,7 +117,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
   try {
     listener(planned(plan, targets));
     for (const warning of pipeline.warnings) listener(warningOf(warning));
-    const result = await execute(plan, {
+    const runOptions: ExecuteOptions = {
       store,
       executor,
       listener,
@@ -136,7 +137,10 @@ export async function run(request: RunRequest): Promise<RunResult> {
       signal,
       ...(supersession && { supersession }),
       ...(known && { known }),
-    });
+    };
+    const idle =
+      known && request.forced.size === 0 ? await executeIdle(plan, runOptions, known) : undefined;
+    const result = idle ?? (await execute(plan, runOptions));
     display.close();
     history.close({ ...result, interrupted: signal.aborted });
     // What people see is left to the run that took this one's place.

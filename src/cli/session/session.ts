@@ -19,9 +19,12 @@ import {
   NOTHING_KNOWN,
 } from '../../engine/rebuilder/known-records.ts';
 import { emptyStore } from '../../engine/store/empty-store.ts';
+import { damagedStore } from '../../engine/store/lmdb/lmdb-error.ts';
 import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
 import { hasStore, openStore } from '../../engine/store/lmdb/lmdb-store.ts';
 import { mayOpenStore, openStoreReadOnly } from '../../engine/store/lmdb/read-only-store.ts';
+import type { DamageKind } from '../../engine/store/lmdb/record-table.ts';
+import { dropOpenings, openingsOf } from '../../engine/store/openings.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { contentState } from '../../engine/store/store-state.ts';
 import type { WorkerCommand } from '../../engine/worker/launch.ts';
@@ -31,6 +34,7 @@ import { loadTimeoutSetting } from '../settings/settings.ts';
 import { colorsFor, count, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
 import { type InspectionRecorder, recordInspection } from './inspection-shortcut.ts';
 import { demand, ownSettings } from './own-settings.ts';
+import { probeStore } from './store-process.ts';
 import { cacheFolder } from './up-to-date-shortcut.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -247,24 +251,41 @@ export async function loadFor(options: CommonOptions, purpose: Purpose = 'make')
 export function storeAt(cache: string, access: 'read' | 'write'): Store {
   if (access === 'read' && !hasStore(cache)) return emptyStore();
   const warning = stderrColors.yellow('warning');
-  const store =
-    access === 'read' && !mayOpenStore(cache)
-      ? openStoreReadOnly(
-          cache,
-          (digest) => writeStderr(`${warning}: blob ${digest} is damaged`),
-          identity,
-        )
-      : openStore(
-          cache,
-          (digest) =>
-            writeStderr(`${warning}: blob ${digest} was damaged: dropped, to be made again`),
-          identity,
-        );
+  const isOurs = access === 'write' || mayOpenStore(cache);
+  if (isOurs) checkAfterDeath(cache);
+  const store = isOurs
+    ? openStore(cache, (name, kind) => tellDamage(name, kind, 'repaired'), identity)
+    : openStoreReadOnly(cache, (name, kind) => tellDamage(name, kind, 'seen'), identity);
   if (access === 'write') store.history.settle();
   if (isNetworkFolder(cache)) {
     writeStderr(`${warning}: ${cache} is on a network file system: its locks may lie`);
   }
   return store;
+}
+
+/** Warns of something in the store that is damaged: it counts as absent. */
+function tellDamage(name: string, kind: DamageKind, what: 'repaired' | 'seen'): void {
+  const warning = stderrColors.yellow('warning');
+  const isDropped = kind === 'blob' || kind === 'checkpoint';
+  if (isDropped && what === 'repaired') {
+    writeStderr(`${warning}: ${kind} ${name} was damaged: dropped, to be made again`);
+  } else if (isDropped) writeStderr(`${warning}: ${kind} ${name} is damaged`);
+  else {
+    const repair = '`pipeline fsck --repair` drops it';
+    writeStderr(`${warning}: the ${kind} ${name} is damaged, and counts as absent: ${repair}`);
+  }
+}
+
+/**
+ * Looks at a store that a process had open which is dead: LMDB may have ended it, for the file is damaged, and would end us.
+ * @throws StoreError when it is
+ */
+function checkAfterDeath(cache: string): void {
+  const { dead } = openingsOf(cache, identity);
+  if (dead.length === 0) return;
+  const why = probeStore(cache);
+  if (why !== undefined) throw damagedStore(cache, why);
+  dropOpenings(dead);
 }
 
 /** Loads the pipeline to look at it, and opens its store, which need not be writable. @throws UsageError */
@@ -367,6 +388,7 @@ export const host = hostname();
 export const identity: Identity = {
   host,
   pid: process.pid,
+  onExit: (action) => void process.once('exit', action),
   exists(pid) {
     try {
       return process.kill(pid, 0);

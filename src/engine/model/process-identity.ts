@@ -30,6 +30,8 @@ export interface Identity {
   readonly pid: number;
   /** Whether the system has a process of that number, its own or a stranger's. */
   readonly exists: (pid: number) => boolean;
+  /** Has something done when this process ends by itself. */
+  readonly onExit?: (action: () => void) => void;
 }
 
 /** What a process number means here and now; undefined where the system does not tell. */

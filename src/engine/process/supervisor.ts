@@ -130,6 +130,10 @@ export function supervise(leader: number, nonce: string): ProgramMark {
   return mark;
 }
 
+/** Whether the supervisor runs: there is none where there is no shell. */
+export const isSupervising = (): boolean =>
+  supervisor?.pid !== undefined && supervisor.exitCode === null && supervisor.signalCode === null;
+
 /** Ends the supervision of a program of which nothing is left. */
 export function unsupervise({ leader }: ProgramMark): void {
   if (supervised.delete(leader)) supervisor?.stdin?.write(`del ${leader}\n`);

@@ -18,7 +18,6 @@ import { ActionMaker, type Made, type Making } from './action-maker.ts';
 import { ActionRunner } from './action-runner.ts';
 import { Attempts } from './attempts.ts';
 import { Hits } from './hits.ts';
-import { executeIdle } from './idle.ts';
 import { InputStaging } from './input-staging.ts';
 import { type ProvenanceWriter, Publisher } from './publisher.ts';
 import type { ResourcePool } from './resource-pool.ts';
@@ -46,7 +45,7 @@ export interface ExecuteOptions {
   readonly clock: () => number;
   /** Aborted when the user asks to stop: running stages save a checkpoint and end. */
   readonly signal: AbortSignal;
-  /** Records that the store is known to hold. Absent where it is to be asked about every task. */
+  /** Takes the records of the run, for those who look next. */
   readonly known?: KnownResults;
   /** Tells when a newer plan takes this one's place. Absent where none can. */
   readonly supersession?: Supersession;
@@ -89,9 +88,7 @@ const CHECKPOINT_EVERY_MS = 30_000;
 
 /** Makes every task of a plan. Failures are outcomes, not exceptions; a broken store throws. */
 export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunResult> {
-  const { known, choices } = options;
-  const idle = known && choices.forced.size === 0 && (await executeIdle(plan, options, known));
-  if (idle) return idle;
+  const { known } = options;
   const run = new Run(plan, options);
   const result = await run.all();
   if (known) run.teach(known);

@@ -11,8 +11,9 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { copyFile, type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { chmod, copyFile, type FileHandle, link, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileDigest } from '../files/files.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import { type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 import type { Digest } from '../model/key.ts';
@@ -59,6 +60,11 @@ export interface BlobFiles {
   stream(digest: Digest): AsyncGenerator<Uint8Array, boolean>;
   /** Writes a verified copy to a new file. False, and there is no file, when the blob is absent or damaged. */
   copyTo(digest: Digest, path: string): Promise<boolean>;
+  /**
+   * Gives a blob another name, a hard link, after verifying it; it is read-only from then on. False, and there is no file, when it
+   * is absent or damaged, and where there can be no link.
+   */
+  linkTo(digest: Digest, path: string): Promise<boolean>;
   /** Whether this process has read all of a blob, and its file is as it was then. */
   isKnown(digest: Digest): boolean;
   /** Whether a blob is there and has its digest: reads all of it. */
@@ -157,17 +163,36 @@ export function openBlobFiles(folder: string): BlobFiles {
       const from = pathOf(digest);
       if (isKnown(digest)) {
         await copyFile(from, path, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+        await makeWritable(path);
         // What changed meanwhile may be what was copied.
         if (isKnown(digest)) return true;
       } else if (sizeOf(digest) === undefined) return false;
-      else if ((await copied(from, path)) === digest) return true;
+      else if (await cloned(from, path)) {
+        await makeWritable(path);
+        if ((await fileDigest(path)) === digest) return true;
+      } else if ((await copied(from, path)) === digest) return true;
       await rm(path, { force: true });
       return false;
+    },
+    async linkTo(digest, path) {
+      const from = pathOf(digest);
+      if (sizeOf(digest) === undefined) return false;
+      if (!isKnown(digest) && (await fileDigest(from)) !== digest) return false;
+      try {
+        // Before anybody else has a name for it.
+        await chmod(from, READ_ONLY);
+        await link(from, path);
+        note(digest);
+        return true;
+      } catch (error) {
+        if (NO_LINK.has((error as NodeJS.ErrnoException).code ?? '')) return false;
+        throw error;
+      }
     },
     isKnown,
     async verify(digest) {
       if (sizeOf(digest) === undefined) return false;
-      if ((await digestOfFile(pathOf(digest))) !== digest) return false;
+      if ((await fileDigest(pathOf(digest))) !== digest) return false;
       note(digest);
       return true;
     },
@@ -176,6 +201,27 @@ export function openBlobFiles(folder: string): BlobFiles {
       rmSync(pathOf(digest), { force: true });
     },
   };
+}
+
+const READ_ONLY = 0o444;
+/** Another file system, one without links, somebody else's file. */
+const NO_LINK = new Set(['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'EROFS']);
+
+/** Whether a file could be copied by reference, which takes no space until one of both is changed. */
+async function cloned(from: string, to: string): Promise<boolean> {
+  try {
+    await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
+    return false;
+  }
+}
+
+/** A blob that has links may be read-only; a copy of it belongs to whoever made the copy. */
+async function makeWritable(path: string): Promise<void> {
+  const { mode } = await stat(path);
+  if ((mode & 0o200) === 0) await chmod(path, mode | 0o200);
 }
 
 async function written(
@@ -206,24 +252,6 @@ async function copied(from: string, to: string): Promise<Digest> {
   }
   return hash.digest('hex') as Digest;
 }
-
-/** The digest of a file, through one buffer: chunks of a stream are garbage that piles up faster than it is collected. */
-async function digestOfFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
-  const file = await open(path, 'r');
-  try {
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
-      if (bytesRead === 0) return hash.digest('hex');
-      hash.update(buffer.subarray(0, bytesRead));
-    }
-  } finally {
-    await file.close();
-  }
-}
-
-const BUFFER_BYTES = 2 ** 18;
 
 /** The content of a file, piece by piece; each piece holds until the next is asked for. */
 export async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {

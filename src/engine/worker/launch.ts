@@ -3,12 +3,19 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { Failure } from '../model/failure.ts';
 import type { Digest } from '../model/key.ts';
-import { frameOf, frameReader } from '../process/frame.ts';
+import { frameOf, frameReader, type Payload } from '../process/frame.ts';
 import { lineReader } from '../process/lines.ts';
 import { causeOf, watchOutOfMemory } from '../process/out-of-memory.ts';
 import { killProgram } from '../process/processes.ts';
-import { newNonce, ownEnvironment, supervise, unsupervise } from '../process/supervisor.ts';
-import { PIPES, type WorkerMessage, type WorkerRequest } from './protocol.ts';
+import {
+  isSupervising,
+  newNonce,
+  ownEnvironment,
+  supervise,
+  unsupervise,
+} from '../process/supervisor.ts';
+import type { Flow } from './payloads.ts';
+import { MESSAGE_BYTES_MAX, PIPES, type WorkerMessage, type WorkerRequest } from './protocol.ts';
 
 /** How a worker process is started: a program, then its arguments. */
 export type WorkerCommand = readonly [program: string, ...words: string[]];
@@ -26,7 +33,8 @@ export interface WorkerProcess {
 
 /** What becomes of it. */
 export interface WorkerProcessCallbacks {
-  said(message: WorkerMessage): void;
+  /** @returns what takes the bytes that follow a payload message @throws when that may not come */
+  said(message: WorkerMessage, flow: Flow): Payload | undefined;
   /** Native code printed something, past the stage's own streams. */
   printed(line: string): void;
   /** It ended without a word. */
@@ -69,9 +77,14 @@ export function startWorker(
     isDamaged = true;
     child.kill('SIGKILL');
   };
-  (pipes[PIPES.answers] as Readable)
-    .on('data', frameReader<WorkerMessage>(callbacks.said, damaged))
-    .on('error', () => undefined);
+  const answers = pipes[PIPES.answers] as Readable;
+  const flow: Flow = { pause: () => answers.pause(), resume: () => answers.resume() };
+  const read = frameReader<WorkerMessage>({
+    hear: (message) => callbacks.said(message, flow),
+    broken: damaged,
+    bytesMax: MESSAGE_BYTES_MAX,
+  });
+  answers.on('data', read).on('error', () => undefined);
   const killedForMemory = watchOutOfMemory();
   const lastLines = collectLines(child, callbacks.printed);
   const gone = new Promise<void>((resolve) => {
@@ -108,7 +121,8 @@ export function startWorker(
       given.add(bundle.digest);
       // Only the first time: the process keeps what it was given.
       const told = isKnown ? { ...request, bundle: { ...bundle, bytes: undefined } } : request;
-      requests.write(frameOf(told));
+      const isSupervised = isSupervising();
+      requests.write(frameOf(told.ask === 'run' ? { ...told, isSupervised } : told));
     },
     signal: (flag) => void control.write(Uint8Array.of(flag)),
     kill: () => void child.kill('SIGKILL'),

@@ -65,6 +65,8 @@ export interface WorkerSide {
   say(message: WorkerMessage): void;
   /** Int32 of `CONTROL_FLAGS`, which the engine raises while a stage computes. */
   readonly flags: Int32Array;
+  /** Raises those that the engine has raised by now, where that does not happen by itself. */
+  look?(): void;
 }
 
 /** One worker: it is asked one thing at a time. */
@@ -98,7 +100,7 @@ export function createWorker(side: WorkerSide, answer?: AnswerQuestion): WorkerC
     voice.room -= text.length;
   };
   const begin = (request: WorkerRequest, own: Voice): Promise<WorkerMessage> => {
-    if (request.ask === 'run') return run(request, own, side.flags, blobs);
+    if (request.ask === 'run') return run(request, own, side, blobs);
     if (answer === undefined) throw new Error('bug: this worker answers no questions');
     return answer(request, own.say);
   };
@@ -126,11 +128,20 @@ function lastWord(error: unknown): WorkerMessage {
   return {
     say: 'failed',
     cause: causeOf(error),
-    message,
-    stack,
+    message: shortText(message),
+    stack: stack && shortText(stack),
     infeasible: kind === 'infeasible',
   };
 }
+
+/** Of what a stage says when it fails, so much is told: an error may be as long as memory. */
+const WORDS_MAX = 65_536;
+
+/** A text of which so much is told. */
+export const shortText = (text: string): string =>
+  text.length <= WORDS_MAX
+    ? text
+    : `${text.slice(0, WORDS_MAX)}… (${text.length - WORDS_MAX} more characters)`;
 
 /** An error with a cause other than that the stage threw it. */
 class CausedError extends StageError {
@@ -178,11 +189,11 @@ async function loaderFor(stage: StageDeclaration, request: ActionRequest): Promi
 async function run(
   assigned: ActionRequest,
   own: Voice,
-  flags: Int32Array,
+  side: WorkerSide,
   blobs: Blobs,
 ): Promise<WorkerMessage> {
   const request = { ...assigned, params: canonical(assigned.params) };
-  Atomics.store(flags, CONTROL_FLAGS.checkpointDue, 0);
+  Atomics.store(side.flags, CONTROL_FLAGS.checkpointDue, 0);
   // First: it is given once, even if the action then cannot go on.
   bundleText(request.bundle);
   const given = await contentsOf(request, blobs);
@@ -195,7 +206,7 @@ async function run(
     files: Object.fromEntries(contents),
     progress: throttledProgress(own),
     log: (line) => own.say({ say: 'log', line: shortLine(line) }),
-    checkpoint: checkpointOf(request.checkpoint, flags, own),
+    checkpoint: checkpointOf(request.checkpoint, side, own),
     load: await loaderFor(stage, request),
   });
   const encoded = encodeOutputs(stage, outputs);
@@ -374,21 +385,24 @@ function throttledProgress(own: Voice): (done: number, of: number, note?: string
     const now = performance.now();
     if (now < next && done < of) return;
     next = now + PROGRESS_EVERY_MS;
-    own.say({ say: 'progress', done, of, note });
+    own.say({ say: 'progress', done, of, note: shortLine(note) });
   };
 }
 
-function checkpointOf(saved: Uint8Array | null, flags: Int32Array, own: Voice): Checkpoint {
+function checkpointOf(saved: Uint8Array | null, side: WorkerSide, own: Voice): Checkpoint {
   const { encode, decode } = tensors();
+  const isRaised = (flag: number): boolean => Atomics.load(side.flags, flag) === 1;
   return {
     load: () => (saved ? decode(saved) : undefined),
     save(state) {
-      Atomics.store(flags, CONTROL_FLAGS.checkpointDue, 0);
+      Atomics.store(side.flags, CONTROL_FLAGS.checkpointDue, 0);
       own.say({ say: 'checkpoint', bytes: encode(state) });
-      if (Atomics.load(flags, CONTROL_FLAGS.stop) === 1) throw new Stopped();
+      side.look?.();
+      if (isRaised(CONTROL_FLAGS.stop)) throw new Stopped();
     },
-    due: () =>
-      Atomics.load(flags, CONTROL_FLAGS.checkpointDue) === 1 ||
-      Atomics.load(flags, CONTROL_FLAGS.stop) === 1,
+    due() {
+      side.look?.();
+      return isRaised(CONTROL_FLAGS.checkpointDue) || isRaised(CONTROL_FLAGS.stop);
+    },
   };
 }

@@ -1,11 +1,14 @@
 // lease-table.ts — leases in a file of their own, which is never flushed
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Key, TaskId } from '../../model/key.ts';
+import { basename, join } from 'node:path';
+import type { Key } from '../../model/key.ts';
 import { bootId, type LeaseHolder, type ProcessIdentity } from '../../model/process-identity.ts';
 import { LEASE_ALIVE_MS, LEASE_MS, type Lease } from '../../model/record.ts';
 import type { LeaseStore } from '../store.ts';
-import { type LmdbRoot, type LmdbTable, openAlone, openRoot, transact } from './lmdb-root.ts';
+import { lmdbFault } from './lmdb-fault.ts';
+import { type LmdbRoot, openAlone, openRoot, transact } from './lmdb-root.ts';
+import { type ActionRow, LEASE_FORMS, type OwnerRow } from './record-forms.ts';
+import { type OnDamage, type RecordForm, type RecordTable, recordTable } from './record-table.ts';
 
 /** Leases, and what maintenance looks at. */
 export interface LeaseTable extends LeaseStore {
@@ -14,22 +17,10 @@ export interface LeaseTable extends LeaseStore {
   close(): Promise<void>;
 }
 
-/** A run that holds leases: it is renewed as a whole, and not for each of its actions. */
-interface OwnerRow {
-  readonly renewed: number;
-  readonly process?: ProcessIdentity;
-}
-
-/** An action that is leased. */
-interface ActionRow {
-  readonly owner: string;
-  readonly task?: TaskId;
-}
-
 interface Tables {
   readonly root: LmdbRoot;
-  readonly owners: LmdbTable<OwnerRow>;
-  readonly actions: LmdbTable<ActionRow>;
+  readonly owners: RecordTable<OwnerRow>;
+  readonly actions: RecordTable<ActionRow>;
 }
 
 /** A row is renewed when it is used and older than this. */
@@ -40,16 +31,25 @@ const STALE_MS = 500;
  * a machine that lost its power left of such a file cannot be trusted, so each of its boots has another.
  * @param onAcquired called after an action was taken
  */
-export function openLeaseTable(folder: string, onAcquired: () => void): LeaseTable {
+export function openLeaseTable(
+  folder: string,
+  onAcquired: () => void,
+  onDamage: OnDamage,
+): LeaseTable {
   const boot = bootId();
   const name = boot === undefined ? 'leases.lmdb' : `leases-${boot.slice(0, 8)}.lmdb`;
   let opened: Tables | undefined;
   const openNow = (): Tables => {
     dropOthers(folder, boot);
+    dropDamaged(join(folder, name), onDamage);
     return openAlone(folder, name, () => {
       const root = openRoot(folder, name, { noSync: boot !== undefined });
-      const table = <V>(of: string) => root.openDB<V, string>({ name: of, encoding: 'json' });
-      return { root, owners: table<OwnerRow>('owners'), actions: table<ActionRow>('actions') };
+      const table = <V>(of: string, form: RecordForm<V>): RecordTable<V> => {
+        const texts = root.openDB<string, string>({ name: of, encoding: 'string' });
+        return recordTable(texts, folder, form, onDamage);
+      };
+      const owners = table('owners', LEASE_FORMS.owners);
+      return { root, owners, actions: table('actions', LEASE_FORMS.actions) };
     });
   };
   /** @param bytes below zero for a write that takes something away: a full disk does not hinder it */
@@ -92,11 +92,14 @@ export function openLeaseTable(folder: string, onAcquired: () => void): LeaseTab
       if (opened === undefined) return;
       write(({ owners, actions }) => {
         owners.removeSync(owner);
-        for (const { key, value } of [...owners.getRange()]) {
-          if (now - value.renewed > LEASE_ALIVE_MS) owners.removeSync(key);
+        // A row that is damaged goes, too.
+        for (const key of [...owners.getKeys()]) {
+          const row = owners.get(key);
+          if (!row || now - row.renewed > LEASE_ALIVE_MS) owners.removeSync(key);
         }
-        for (const { key, value } of [...actions.getRange()]) {
-          if (!owners.doesExist(value.owner)) actions.removeSync(key);
+        for (const key of [...actions.getKeys()]) {
+          const row = actions.get(key);
+          if (!row || !owners.doesExist(row.owner)) actions.removeSync(key);
         }
       }, -1);
     },
@@ -105,8 +108,9 @@ export function openLeaseTable(folder: string, onAcquired: () => void): LeaseTab
       opened ??= openNow();
       const { owners, actions } = opened;
       const leases = new Map<Key, Lease>();
-      for (const { key, value } of actions.getRange()) {
-        const lease = leaseOf(value, owners.get(value.owner));
+      for (const key of actions.getKeys()) {
+        const row = actions.get(key);
+        const lease = row && leaseOf(row, owners.get(row.owner));
         if (lease) leases.set(key as Key, lease);
       }
       return leases;
@@ -125,6 +129,15 @@ const leaseOf = (
     : { owner, renewed, ...(self && task && { holder: { ...self, task } }) };
 
 const processOf = ({ task: _, ...self }: LeaseHolder): ProcessIdentity => self;
+
+/** A file that is damaged is made again: leases that are lost cost work that is done twice, and no result. */
+function dropDamaged(path: string, onDamage: OnDamage): void {
+  const fault = lmdbFault(path);
+  if (fault === undefined || fault === 'no file') return;
+  onDamage(basename(path), 'lease');
+  rmSync(path, { force: true });
+  rmSync(`${path}-lock`, { force: true });
+}
 
 /** Files of other boots; those that earlier versions left were called claims. */
 function dropOthers(folder: string, boot: string | undefined): void {

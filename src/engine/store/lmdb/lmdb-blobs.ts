@@ -14,6 +14,7 @@ import { blobReader } from '../blob-reader.ts';
 import { FreshContent } from '../fresh-content.ts';
 import { type BlobStore, keptOutput } from '../store.ts';
 import { worded } from './lmdb-root.ts';
+import type { OnDamage } from './record-table.ts';
 
 /** What the blobs of a store lie in. */
 export interface LmdbBlobsOptions {
@@ -22,7 +23,7 @@ export interface LmdbBlobsOptions {
   readonly table: {
     get(digest: string): Buffer | undefined;
     doesExist(digest: string): boolean;
-    putSync(digest: string, content: Buffer): unknown;
+    putSync(digest: string, content: Uint8Array): unknown;
     removeSync(digest: string): unknown;
   };
   readonly files: BlobFiles;
@@ -30,7 +31,7 @@ export interface LmdbBlobsOptions {
   write(action: () => void, bytes: number): void;
   /** One that only takes away. */
   remove(action: () => void): void;
-  onDamage(digest: Digest): void;
+  readonly onDamage: OnDamage;
 }
 
 /** The blobs of a store, and what commits need of them. */
@@ -48,7 +49,7 @@ export function lmdbBlobs(options: LmdbBlobsOptions): LmdbBlobs {
     files,
     fresh: (digest) => fresh.get(digest),
     onDamage(digest) {
-      onDamage(digest);
+      onDamage(digest, 'blob');
       if (table.doesExist(digest)) remove(() => table.removeSync(digest));
       files.drop(digest);
     },
@@ -82,7 +83,7 @@ export function lmdbBlobs(options: LmdbBlobsOptions): LmdbBlobs {
     }
     const bytes = small.reduce((sum, [, content]) => sum + content.length, 0);
     write(() => {
-      for (const [digest, content] of small) table.putSync(digest, asBuffer(content));
+      for (const [digest, content] of small) table.putSync(digest, content);
       also();
     }, bytes);
     for (const [digest, content] of small) fresh.add(digest, content);
@@ -157,9 +158,6 @@ class Guarded {
     }
   }
 }
-
-const asBuffer = (bytes: Uint8Array): Buffer =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** Reads a blob as a whole, verified, from a table or from its file. */
 export const readBlob = (

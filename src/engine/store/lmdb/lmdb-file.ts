@@ -1,48 +1,42 @@
-// lmdb-file.ts — whether a file can be opened as LMDB: it takes the whole process down when it is damaged, so look before
-import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+// lmdb-file.ts — how a file of LMDB begins: its description, of which there are two, written in turn
+import { readSync } from 'node:fs';
 
 /** LMDB's own mark, after the header of its first two pages. */
 const MAGIC = 0xbeefc0de;
+const VERSION = 2;
 /** Bytes before what a page holds: number, transaction, pad, flags, and the bounds of its free space. */
 export const PAGE_HEADER = 24;
 const META_BYTES = 160;
-/** From the start of a meta page: page size, root of the main table, last page, transaction. */
-const META = { magic: 24, pageSize: 48, mainRoot: 136, lastPage: 144, transaction: 152 } as const;
+/** From the start of a meta page: page size, flags, roots of the free list and the main table, last page, transaction. */
+const META = {
+  pageFlags: 18,
+  magic: 24,
+  version: 28,
+  pageSize: 48,
+  flags: 52,
+  freeRoot: 88,
+  mainRoot: 136,
+  lastPage: 144,
+  transaction: 152,
+} as const;
+const META_PAGE = 8;
+/** The flags that every file of ours has, and those that may be there as well. */
+const FLAG_BITS = { always: 0x4008, allowed: 0x5808 } as const;
+const PAGE_SIZES = [4096, 8192, 16384, 32768, 65536];
+/** A file may be shorter than its count of pages, as the last ones may be free: not by more than this. */
+const PAGES_BEYOND_MAX = 2 ** 20;
+
 export const FLAGS = { page: { branch: 1, leaf: 2 }, node: { big: 1, table: 2 } } as const;
 /** Where a table's description, as a leaf holds it, names its root. */
 export const TABLE_ROOT = 40;
 export const NO_PAGE = 0xffff_ffff_ffff_ffffn;
-/** A writer may change pages while we read them: then look again, so often. */
-const TRIES = 5;
-
-/** What keeps a file from being opened; undefined when nothing does, or when there is no file. */
-export function lmdbFault(path: string): 'foreign' | 'truncated' | undefined {
-  if (!existsSync(path)) return undefined;
-  const file = openSync(path, 'r');
-  try {
-    for (let attempt = 1; attempt <= TRIES; attempt++) {
-      const meta = newestMeta(file);
-      // In this order: what a description refers to was written before it.
-      const size = fstatSync(file).size;
-      if (meta === undefined) {
-        if (size === 0) return undefined;
-        if (attempt === TRIES) return 'foreign';
-      } else {
-        if (!endsEarly(file, meta, size)) return undefined;
-        if (newestMeta(file)?.transaction === meta.transaction) return 'truncated';
-      }
-    }
-    // Somebody writes one transaction after the other, and so survives what the file is.
-    return undefined;
-  } finally {
-    closeSync(file);
-  }
-}
 
 /** What an LMDB file says of itself. */
 export interface Meta {
   readonly pageSize: number;
   readonly root: bigint;
+  /** Root of the list of free pages. */
+  readonly freeRoot: bigint;
   readonly pages: number;
   readonly transaction: bigint;
 }
@@ -56,74 +50,68 @@ export function newestMeta(file: number): Meta | undefined {
 }
 
 function metaAt(file: number, at: number): Meta | undefined {
+  const bytes = bytesAt(file, at);
+  return bytes?.readUInt32LE(META.magic) === MAGIC ? metaOf(bytes) : undefined;
+}
+
+function bytesAt(file: number, at: number): Buffer | undefined {
   const bytes = Buffer.alloc(META_BYTES);
-  const length = readSync(file, bytes, 0, META_BYTES, at);
-  if (length < META_BYTES || bytes.readUInt32LE(META.magic) !== MAGIC) return undefined;
-  return {
-    pageSize: bytes.readUInt32LE(META.pageSize),
-    root: bytes.readBigUInt64LE(META.mainRoot),
-    pages: Number(bytes.readBigUInt64LE(META.lastPage)) + 1,
-    transaction: bytes.readBigUInt64LE(META.transaction),
-  };
+  return readSync(file, bytes, 0, META_BYTES, at) < META_BYTES ? undefined : bytes;
 }
 
-/**
- * Whether the file ends before something that it refers to: reading there would be a bus error. A sound file may
- * be shorter than its count of pages, when the last ones are free, so a short one is walked from its root.
- */
-function endsEarly(file: number, { pageSize, root, pages }: Meta, size: number): boolean {
-  if (size >= pages * pageSize) return false;
-  const there = BigInt(Math.floor(size / pageSize));
-  const open = [root];
-  const seen = new Set<bigint>();
-  for (let page = open.pop(); page !== undefined; page = open.pop()) {
-    if (page === NO_PAGE || seen.has(page)) continue;
-    if (page >= there) return true;
-    seen.add(page);
-    const bytes = Buffer.alloc(pageSize);
-    readSync(file, bytes, 0, pageSize, Number(page) * pageSize);
-    const next = pagesBelow(bytes);
-    if (next === undefined || next.some(({ last }) => last >= there)) return true;
-    open.push(...next.flatMap(({ first, tree }) => (tree ? [first] : [])));
-  }
-  return false;
+const metaOf = (bytes: Buffer): Meta => ({
+  pageSize: bytes.readUInt32LE(META.pageSize),
+  root: bytes.readBigUInt64LE(META.mainRoot),
+  freeRoot: bytes.readBigUInt64LE(META.freeRoot),
+  pages: Number(bytes.readBigUInt64LE(META.lastPage)) + 1,
+  transaction: bytes.readBigUInt64LE(META.transaction),
+});
+
+/** Whether a description can be one of a file of that size. */
+function isPlausible(bytes: Buffer, meta: Meta, fileBytes: number): boolean {
+  const { pageSize, pages, root, freeRoot, transaction } = meta;
+  const isPage = (page: bigint): boolean => page === NO_PAGE || (page >= 2n && page < pages);
+  const flags = bytes.readUInt16LE(META.flags);
+  return (
+    PAGE_SIZES.includes(pageSize) &&
+    pages >= 2 &&
+    pages <= fileBytes / pageSize + PAGES_BEYOND_MAX &&
+    isPage(root) &&
+    isPage(freeRoot) &&
+    transaction < 2n ** 48n &&
+    (flags & FLAG_BITS.always) === FLAG_BITS.always &&
+    (flags & ~FLAG_BITS.allowed) === 0
+  );
 }
 
-interface PageRange {
-  readonly first: bigint;
-  readonly last: bigint;
-  /** Whether it is a page of a tree, and not of a long value. */
-  readonly tree: boolean;
+/** Whether both descriptions of a file are what LMDB expects them to be. */
+export function areMetasSound(file: number, fileBytes: number): boolean {
+  const first = soundMeta(file, 0, fileBytes);
+  const second = first && soundMeta(file, first.pageSize, fileBytes);
+  return second !== undefined && second.pageSize === first?.pageSize;
 }
 
-/** The pages that a page of a tree refers to; undefined when it makes no sense. */
-function pagesBelow(page: Buffer): readonly PageRange[] | undefined {
-  try {
-    return referredTo(page);
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
+function soundMeta(file: number, at: number, fileBytes: number): Meta | undefined {
+  const bytes = bytesAt(file, at);
+  if (bytes === undefined) return undefined;
+  const meta = metaOf(bytes);
+  const isSound =
+    bytes.readUInt32LE(META.magic) === MAGIC &&
+    (bytes.readUInt32LE(META.version) & 0xffff) === VERSION &&
+    bytes.readUInt16LE(META.pageFlags) === META_PAGE &&
+    isPlausible(bytes, meta, fileBytes);
+  return isSound ? meta : undefined;
 }
 
-function referredTo(page: Buffer): readonly PageRange[] {
-  const flags = page.readUInt16LE(18);
-  const nodes = page.readUInt16LE(20) >> 1;
-  const found: PageRange[] = [];
-  const add = (first: bigint, count: bigint, tree: boolean): void => {
-    if (first !== NO_PAGE) found.push({ first, last: first + count - 1n, tree });
-  };
-  for (let node = 0; node < nodes; node++) {
-    const at = page.readUInt16LE(PAGE_HEADER + 2 * node) + PAGE_HEADER;
-    const low = page.readUInt32LE(at);
-    const kind = page.readUInt16LE(at + 4);
-    if (flags & FLAGS.page.branch) add(BigInt(low) + (BigInt(kind) << 32n), 1n, true);
-    else if (flags & FLAGS.page.leaf) {
-      const data = at + 8 + page.readUInt16LE(at + 6);
-      if (kind & FLAGS.node.big) {
-        add(page.readBigUInt64LE(data), page.readBigUInt64LE(data + 16), false);
-      } else if (kind & FLAGS.node.table) add(page.readBigUInt64LE(data + TABLE_ROOT), 1n, true);
-    }
-  }
-  return found;
+/** Every description in a damaged file that can be one, the newest first: LMDB keeps a third within its first page. */
+export function plausibleMetas(file: number, fileBytes: number): readonly Meta[] {
+  const found = PAGE_SIZES.flatMap((size) =>
+    [0, size / 2, size].flatMap((at) => {
+      const bytes = bytesAt(file, at);
+      const meta = bytes && metaOf(bytes);
+      const fits = meta?.pageSize === size && bytes && isPlausible(bytes, meta, fileBytes);
+      return fits ? [meta] : [];
+    }),
+  );
+  return found.sort((a, b) => (a.transaction > b.transaction ? -1 : 1));
 }

@@ -5,7 +5,8 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import { makeFolder } from '../../files/make-folder.ts';
 import { isSystemError, systemHint, systemSentence } from '../../files/system-error.ts';
 import { StoreError } from '../store.ts';
-import { lmdbFault } from './lmdb-file.ts';
+import { DamagedStore, damagedStore, isDamage, REPAIR } from './lmdb-error.ts';
+import { lmdbFault } from './lmdb-fault.ts';
 
 /** A file of LMDB: tables, and transactions over all of them. */
 export type LmdbRoot = RootDatabase;
@@ -82,10 +83,6 @@ function leaveMark(folder: string, mark: string): 'ours' | 'another' | 'none' {
   }
 }
 
-/** Opens a file that is there, beside whoever writes it. It is never written. */
-export const openForReading = (path: string): LmdbRoot =>
-  open({ path, noSubdir: true, maxDbs: 16, readOnly: true });
-
 /** What a transaction may write beside its values: the pages of the trees that lead to them. */
 const ROOM = 128 * 1024;
 
@@ -116,14 +113,22 @@ function checkRoom(folder: string, bytes: number): void {
 function checkFile(path: string): void {
   const fault = lmdbFault(path);
   if (fault === undefined) return;
-  const what =
-    fault === 'foreign'
-      ? 'is no store, or its beginning is damaged'
-      : 'is cut short: it refers to pages beyond its end (a copy that broke off?)';
-  throw new StoreError(
-    `${path} ${what}: move it away and make again, or name another folder with --cache`,
-  );
+  const of = fault === 'no file' ? StoreError : DamagedStore;
+  throw new of(`${path} ${FAULTS[fault]}`, HINTS[fault]);
 }
+
+const FAULTS = {
+  'no file': 'is no file',
+  foreign: 'is no store, or its beginning is damaged',
+  truncated: 'is cut short: it refers to pages beyond its end (a copy that broke off?)',
+  damaged: 'is damaged: some of its pages make no sense',
+} as const;
+const HINTS = {
+  'no file': 'move it away, or name another folder with --cache',
+  foreign: `${REPAIR}; or name another folder with --cache`,
+  truncated: REPAIR,
+  damaged: REPAIR,
+} as const;
 
 /** LMDB says EIO for a full disk: say what a person can do. */
 export function worded(error: unknown, folder: string): StoreError {
@@ -134,6 +139,7 @@ export function worded(error: unknown, folder: string): StoreError {
     );
   }
   const text = error instanceof Error ? error.message : String(error);
+  if (isDamage(error)) return damagedStore(folder, text);
   const full = /ENOSPC|No space left|MDB_MAP_FULL|EIO|Input\/output error/i.test(text);
   const advice = full
     ? 'the disk is full or failing: free some space and make again (nothing half-written was kept)'

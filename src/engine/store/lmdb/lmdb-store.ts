@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { formatSystem, isSystemError, systemHint } from '../../files/system-error.ts';
 import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts';
 import type { Identity } from '../../model/process-identity.ts';
-import { type ActionRecord, logKey, type RunRecord, type TaskLog } from '../../model/record.ts';
+import { logKey } from '../../model/record.ts';
 import { largeBlobs, openBlobFiles } from '../blob-files.ts';
 import { byteMark } from '../byte-mark.ts';
 import { checkpointFolders } from '../checkpoint-folders.ts';
 import { openJournal } from '../journal.ts';
+import { markOpening } from '../openings.ts';
 import { openRunTable } from '../run-table.ts';
 import { type RunHistory, type Store, StoreError, type Tables, type Upkeep } from '../store.ts';
 import { checkFormat, STORE_FORMAT } from '../store-format.ts';
@@ -16,33 +17,55 @@ import { STORE_FILE } from '../store-state.ts';
 import { inodeOf, isCompacting } from './compaction.ts';
 import { openLeaseTable } from './lease-table.ts';
 import { lmdbBlobs, readBlob } from './lmdb-blobs.ts';
+import { guards } from './lmdb-error.ts';
+import { openPages } from './lmdb-reader.ts';
+import { type LmdbRoot, openAlone, openRoot, transact, worded } from './lmdb-root.ts';
+import { asCheckpoint, checkpointIn, FORMS } from './record-forms.ts';
 import {
-  type LmdbRoot,
-  openAlone,
-  openForReading,
-  openRoot,
-  transact,
-  worded,
-} from './lmdb-root.ts';
+  bytesTable,
+  type OnDamage,
+  type RecordForm,
+  type RecordTable,
+  recordTable,
+} from './record-table.ts';
 
 /** The file, and the tables that every store has. */
-function openTables(folder: string) {
+function openTables(folder: string, onDamage: OnDamage) {
   const root = openRoot(folder, STORE_FILE);
-  const table = <V>(name: string) => root.openDB<V, string>({ name, encoding: 'json' });
+  const { reading } = guards(folder);
+  const table = <V>(name: string, form: RecordForm<V>): RecordTable<V> => {
+    const texts = reading(() => root.openDB<string, string>({ name, encoding: 'string' }));
+    return recordTable(texts, folder, form, onDamage);
+  };
+  const bytes = (name: string) =>
+    bytesTable(
+      reading(() => root.openDB<Buffer, string>({ name, encoding: 'binary' })),
+      folder,
+    );
   return {
     root,
     table,
-    meta: table<number>('meta'),
-    blobs: root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' }),
-    partials: root.openDB<Buffer, string>({ name: 'partial', encoding: 'binary' }),
-    traces: table<ActionRecord>('traces'),
-    latest: table<Key>('latest'),
-    runs: table<RunRecord>('runs'),
+    meta: table('meta', FORMS.meta),
+    blobs: bytes('blobs'),
+    partials: bytes('partial'),
+    traces: table('traces', FORMS.traces),
+    latest: table('latest', FORMS.latest),
+    runs: table('runs', FORMS.runs),
   };
 }
 
-/** What to tell about damage that was found while reading. */
-export type OnDamage = (digest: Digest) => void;
+/** The tables, opened under a mark: should LMDB end this process, the next one knows. */
+function openMarked(folder: string, onDamage: OnDamage, identity: Identity | undefined) {
+  const inode = inodeOf(join(folder, STORE_FILE));
+  const unmark = identity && inode !== undefined ? markOpening(folder, identity) : () => undefined;
+  try {
+    const tables = openAlone(folder, STORE_FILE, () => openTables(folder, onDamage));
+    return { ...tables, inode, unmark };
+  } catch (error) {
+    unmark();
+    throw error;
+  }
+}
 
 /**
  * Opens the LMDB store in a folder, which is made when missing.
@@ -50,34 +73,34 @@ export type OnDamage = (digest: Digest) => void;
  * @throws StoreError when the folder cannot be written, is full, or holds a store of another format.
  */
 export function openStore(folder: string, onDamage: OnDamage, identity?: Identity): Store {
-  const before = inodeOf(join(folder, STORE_FILE));
-  const { root, table, meta, blobs, partials, traces, latest, runs } = openAlone(
-    folder,
-    STORE_FILE,
-    () => openTables(folder),
-  );
+  const opened = openMarked(folder, onDamage, identity);
+  const { root, table, meta, blobs, partials, traces, latest, runs } = opened;
   /** Opening a table drops our reader slot; any read registers it again. */
   const enlist = (): unknown => meta.get('format');
-  const late = <V>(name: string) =>
+  const late = <V>(name: string, form: RecordForm<V>) =>
     lazy(() => {
-      const opened = table<V>(name);
+      const opened = table(name, form);
       enlist();
       return opened;
     });
   // Opened when they are needed first: a make that says nothing never needs them.
-  const logs = late<TaskLog>('logs');
-  const pins = late<string>('pins');
+  const logs = late('logs', FORMS.logs);
+  const pins = late('pins', FORMS.pins);
+  const { reading } = guards(folder);
   const storedTraces = lazy(() => {
-    const opened = root.openDB<Buffer, string>({ name: 'traces', encoding: 'binary' });
+    const stored = reading(() =>
+      root.openDB<Buffer, string>({ name: 'traces', encoding: 'binary' }),
+    );
     enlist();
-    return opened;
+    return stored;
   });
   try {
     if (enlist() !== STORE_FORMAT) root.transactionSync(() => checkFormat(meta, folder));
     enlist();
-    checkNotCompacting(folder, before);
+    checkNotCompacting(folder, opened.inode);
   } catch (error) {
     void root.close();
+    opened.unmark();
     throw error instanceof StoreError ? error : worded(error, folder);
   }
 
@@ -85,7 +108,7 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
   const write = <T>(action: () => T, bytes = 0): T => transact(root, folder, action, bytes);
   const remove = <T>(action: () => T): T => write(action, -1);
   // Who had an action before may have committed since we last looked: reads keep to one state of the store for a while.
-  const leases = openLeaseTable(folder, () => root.resetReadTxn());
+  const leases = openLeaseTable(folder, () => root.resetReadTxn(), onDamage);
   const files = openBlobFiles(largeBlobs(folder));
   const programs = checkpointFolders(folder);
   const content = lmdbBlobs({ folder, table: blobs, files, write, remove, onDamage });
@@ -103,10 +126,7 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
     runs: {
       get: (id) => runs.get(id),
       doesExist: (id) => runs.doesExist(id),
-      newest(limit) {
-        const range = { reverse: true, ...(limit !== undefined && { limit }) };
-        return [...runs.getRange(range)].map(({ value }) => value);
-      },
+      newest: (limit) => [...runs.values({ reverse: true, ...(limit !== undefined && { limit }) })],
     },
     log: (run, task) => logs().get(logKey(run, task)),
     trace: (key) => traces.get(key),
@@ -119,10 +139,10 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
       get: async (key) => traces.get(key),
       mark(key) {
         // The bytes hold until the next read.
-        const stored = storedTraces().getBinaryFast(key);
+        const stored = reading(() => storedTraces().getBinaryFast(key));
         return stored && byteMark(stored);
       },
-      all: async () => traces.getRange().map(({ value }) => value),
+      all: async () => traces.values(),
       put: (commits) =>
         content
           .keep(
@@ -161,17 +181,15 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
       async get(key) {
         const kept = partials.get(key);
         if (kept === undefined) return undefined;
-        const [digest, bytes] = [kept.toString('latin1', 0, 64), kept.subarray(64)];
-        if (digestOf(bytes) === digest) return bytes;
-        onDamage(digest as Digest);
+        const bytes = checkpointIn(kept);
+        if (bytes !== undefined) return bytes;
+        onDamage(key, 'checkpoint');
         remove(() => partials.removeSync(key));
         return undefined;
       },
       has: async (key) => partials.doesExist(key) || programs.has(key),
       async put(key, bytes) {
-        // A checkpoint has no name that would verify it: its digest stands before it.
-        const digest = Buffer.from(digestOf(bytes), 'latin1');
-        write(() => partials.putSync(key, Buffer.concat([digest, bytes])), bytes.length);
+        write(() => partials.putSync(key, asCheckpoint(bytes)), bytes.length);
       },
       async drop(key) {
         if (partials.doesExist(key)) remove(() => partials.removeSync(key));
@@ -209,6 +227,7 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
     close: lazy(async () => {
       await leases.close();
       await root.close();
+      opened.unmark();
     }),
   };
 }
@@ -267,16 +286,15 @@ function isShared(root: LmdbRoot): boolean {
   return root.readerList().trim().split('\n').length - 1 > 1;
 }
 
-/** Reads blobs of the store in a folder, verified, beside the process that has it open. It never writes. */
+/**
+ * Reads blobs of the store in a folder, verified, beside the process that has it open. It never writes, and reads pages
+ * itself: LMDB would end this process, and with it a task, where they are damaged.
+ */
 export function openBlobs(folder: string): (digest: Digest) => Uint8Array | undefined {
-  const root = openForReading(join(folder, STORE_FILE));
-  const blobs = root.openDB<Buffer, string>({ name: 'blobs', encoding: 'binary' });
+  const pages = openPages(join(folder, STORE_FILE));
+  const blobs = pages.table('blobs', (value, digest) => digestOf(value) === digest);
   const files = openBlobFiles(largeBlobs(folder));
-  return (digest) => {
-    // What was committed since the last look belongs to it.
-    root.resetReadTxn();
-    return readBlob(blobs, files, digest);
-  };
+  return (digest) => readBlob(blobs, files, digest);
 }
 
 /**

@@ -1,9 +1,9 @@
 // read-only-store.ts — the store for somebody who may read its file and not write it
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts';
+import { digestOf, type Key, type TaskId } from '../../model/key.ts';
 import type { Identity } from '../../model/process-identity.ts';
-import { type ActionRecord, logKey, type RunRecord, type TaskLog } from '../../model/record.ts';
+import { type ActionRecord, logKey } from '../../model/record.ts';
 import { largeBlobs, openBlobFiles } from '../blob-files.ts';
 import { blobReader } from '../blob-reader.ts';
 import { checkpointFolders } from '../checkpoint-folders.ts';
@@ -12,8 +12,10 @@ import { openRunTable } from '../run-table.ts';
 import { type Store, StoreError, type Table, type Tables, type Upkeep } from '../store.ts';
 import { requireFormat } from '../store-format.ts';
 import { STORE_FILE } from '../store-state.ts';
-import { lmdbFault } from './lmdb-file.ts';
+import { lmdbFault } from './lmdb-fault.ts';
 import { openPages, type PageTable } from './lmdb-reader.ts';
+import { checkpointIn, FORMS } from './record-forms.ts';
+import { type OnDamage, type RecordForm, recordIn } from './record-table.ts';
 
 /**
  * Whether this process may do what LMDB asks of every reader: enter itself in the lock file, which is made where it is
@@ -35,11 +37,7 @@ function isWritable(path: string): boolean {
 }
 
 /** Opens the store in a folder without a lock, beside whoever writes it. @throws StoreError when it cannot be read */
-export function openStoreReadOnly(
-  folder: string,
-  onDamage: (digest: Digest) => void,
-  identity?: Identity,
-): Store {
+export function openStoreReadOnly(folder: string, onDamage: OnDamage, identity?: Identity): Store {
   const path = join(folder, STORE_FILE);
   // Somebody is making it right now.
   if (statSync(path).size === 0) return emptyStore();
@@ -52,19 +50,25 @@ export function openStoreReadOnly(
   const programs = checkpointFolders(folder);
   const isOwn = (value: Buffer, digest: string): boolean => digestOf(value) === digest;
   const blobs = file.table('blobs', isOwn);
-  const meta = jsonTable<number>(file.table('meta'));
-  const traces = jsonTable<ActionRecord>(file.table('traces'));
-  const latest = jsonTable<Key>(file.table('latest'));
-  const runs = jsonTable<RunRecord>(file.table('runs'));
-  const logs = jsonTable<TaskLog>(file.table('logs'));
+  const records = <V>(name: string, form: RecordForm<V>): ReadTable<V> =>
+    readTable(file.table(name), (text, key) => {
+      const record = recordIn(text.toString('utf8'), key, form);
+      if (record === undefined) onDamage(key, form.kind);
+      return record;
+    });
+  const meta = records('meta', FORMS.meta);
+  const traces = records('traces', FORMS.traces);
+  const latest = records('latest', FORMS.latest);
+  const runs = records('runs', FORMS.runs);
+  const logs = records('logs', FORMS.logs);
   const tables = {
-    blobs: tableOf(blobs, (value) => value),
-    partials: tableOf(file.table('partial', isPartial), (value) => value),
+    blobs: readTable(blobs, (value) => value),
+    partials: readTable(file.table('partial', isCheckpoint), (value) => value),
     traces,
     latest,
     runs,
     logs,
-    pins: jsonTable<string>(file.table('pins')),
+    pins: records('pins', FORMS.pins),
   };
   try {
     requireFormat(meta, folder);
@@ -94,7 +98,7 @@ export function openStoreReadOnly(
         table: { get: blobs.get, doesExist: blobs.has },
         files: large,
         fresh: () => undefined,
-        onDamage,
+        onDamage: (digest) => onDamage(digest, 'blob'),
       }),
       put: refuseLater,
       putStream: refuseLater,
@@ -117,7 +121,7 @@ export function openStoreReadOnly(
     checkpoints: {
       async get(key) {
         const kept = tables.partials.get(key);
-        return kept && isPartial(Buffer.from(kept)) ? kept.subarray(DIGEST_LENGTH) : undefined;
+        return kept && checkpointIn(kept);
       },
       has: async (key) => tables.partials.doesExist(key) || programs.has(key),
       folder: refuseLater,
@@ -144,10 +148,7 @@ export function openStoreReadOnly(
   };
 }
 
-/** A checkpoint's digest stands before it. */
-const DIGEST_LENGTH = 64;
-const isPartial = (kept: Buffer): boolean =>
-  digestOf(kept.subarray(DIGEST_LENGTH)) === kept.toString('latin1', 0, DIGEST_LENGTH);
+const isCheckpoint = (kept: Buffer): boolean => checkpointIn(kept) !== undefined;
 
 function readable<T>(path: string, open: () => T): T {
   try {
@@ -178,10 +179,13 @@ interface ReadTable<V> extends Table<V> {
   bytes(): number;
 }
 
-const tableOf = <V>(table: PageTable, decode: (value: Buffer) => V): ReadTable<V> => ({
+const readTable = <V>(
+  table: PageTable,
+  decode: (value: Buffer, key: string) => V | undefined,
+): ReadTable<V> => ({
   get(key) {
     const value = table.get(key);
-    return value && decode(value);
+    return value && decode(value, key);
   },
   putSync: refuse,
   removeSync: refuse,
@@ -189,9 +193,6 @@ const tableOf = <V>(table: PageTable, decode: (value: Buffer) => V): ReadTable<V
   getKeys: table.keys,
   bytes: table.bytes,
 });
-
-const jsonTable = <V>(table: PageTable): ReadTable<V> =>
-  tableOf(table, (value) => JSON.parse(value.toString('utf8')) as V);
 
 /** @param all the same tables */
 function upkeepOf(

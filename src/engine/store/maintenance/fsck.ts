@@ -1,7 +1,8 @@
 // fsck.ts — reads everything in a store and tells what is wrong with it
-import { type Digest, digestOf, type Key, keyOf, type TaskId } from '../../model/key.ts';
-import type { ActionRecord } from '../../model/record.ts';
-import type { Tables, Upkeep } from '../store.ts';
+import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts';
+import { isOfItsParts } from '../../model/record-check.ts';
+import { checkpointIn } from '../lmdb/record-forms.ts';
+import type { Table, Tables, Upkeep } from '../store.ts';
 
 /** Something wrong in a store. */
 export type Defect =
@@ -13,7 +14,13 @@ export type Defect =
       readonly key: Key;
     }
   | { readonly kind: 'damaged checkpoint'; readonly key: Key }
-  | { readonly kind: 'damaged trace'; readonly key: Key };
+  | { readonly kind: 'damaged trace'; readonly key: Key }
+  | {
+      readonly kind: 'damaged run' | 'damaged log' | 'damaged pin' | 'damaged latest key';
+      readonly name: string;
+    }
+  /** The file as a whole: LMDB ends the process that reads it, or pages of it make no sense. */
+  | { readonly kind: 'damaged store'; readonly file: string; readonly why: string };
 
 /** Hears how far the check is, in blobs. */
 export type OnChecked = (done: number, of: number) => void;
@@ -25,49 +32,64 @@ export async function checkStore(
 ): Promise<readonly Defect[]> {
   const defects: Defect[] = [];
   const makers = new Map<string, TaskId[]>();
+  /** How many bytes the records say that a blob has. */
+  const told: { readonly key: Key; readonly digest: Digest; readonly bytes: number }[] = [];
   for (const key of tables.traces.getKeys()) {
-    const trace = readTrace(tables, key);
-    if (trace === undefined) {
+    const trace = tables.traces.get(key);
+    if (trace === undefined || !isOfItsParts(trace)) {
       defects.push({ kind: 'damaged trace', key: key as Key });
       continue;
     }
-    for (const { digest } of Object.values(trace.outputs)) {
+    for (const { digest, bytes } of Object.values(trace.outputs)) {
       makers.set(digest, [...(makers.get(digest) ?? []), trace.task]);
+      told.push({ key: trace.key, digest, bytes });
       if (tables.blobs.doesExist(digest) || files.sizeOf(digest) !== undefined) continue;
       defects.push({ kind: 'missing blob', digest, task: trace.task, key: key as Key });
     }
   }
+  const sizes = new Map<string, number>();
   const small = [...tables.blobs.getKeys()];
   const large = [...files.list()];
   let checked = 0;
-  const check = (digest: Digest, isWhole: boolean): void => {
-    if (!isWhole) {
-      defects.push({ kind: 'damaged blob', digest, made: makers.get(digest) ?? [] });
-    }
+  const check = (digest: Digest, bytes: number, isWhole: boolean): void => {
+    if (isWhole) sizes.set(digest, bytes);
+    else defects.push({ kind: 'damaged blob', digest, made: makers.get(digest) ?? [] });
     checked += 1;
     onChecked(checked, small.length + large.length);
   };
   for (const digest of small) {
     const bytes = tables.blobs.get(digest);
-    check(digest as Digest, bytes !== undefined && digestOf(bytes) === digest);
+    const isWhole = bytes !== undefined && digestOf(bytes) === digest;
+    check(digest as Digest, bytes?.length ?? 0, isWhole);
   }
-  for (const { digest } of large) check(digest, await files.verify(digest));
+  for (const { digest, bytes } of large) check(digest, bytes, await files.verify(digest));
+  const lying = told.filter(({ digest, bytes }) => (sizes.get(digest) ?? bytes) !== bytes);
+  for (const key of new Set(lying.map((one) => one.key))) {
+    defects.push({ kind: 'damaged trace', key });
+  }
   for (const key of tables.partials.getKeys()) {
-    const kept = Buffer.from(tables.partials.get(key) ?? []);
-    if (digestOf(kept.subarray(64)) === kept.toString('latin1', 0, 64)) continue;
+    const kept = tables.partials.get(key);
+    if (kept && checkpointIn(kept) !== undefined) continue;
     defects.push({ kind: 'damaged checkpoint', key: key as Key });
   }
-  return defects;
+  return [...defects, ...damagedNotes(tables)];
 }
 
-/** A trace that can be read and whose parts give its key. */
-function readTrace({ traces }: Tables, key: string): ActionRecord | undefined {
-  try {
-    const trace = traces.get(key);
-    return trace && keyOf(trace.parts) === key ? trace : undefined;
-  } catch {
-    return undefined;
-  }
+/** Records that nothing is made from. */
+function damagedNotes({ runs, logs, pins, latest }: Tables): readonly Defect[] {
+  const damagedIn = (
+    table: Table<unknown>,
+    kind: 'damaged run' | 'damaged log' | 'damaged pin' | 'damaged latest key',
+  ): readonly Defect[] =>
+    [...table.getKeys()].flatMap((name) =>
+      table.get(name) === undefined ? [{ kind, name } as const] : [],
+    );
+  return [
+    ...damagedIn(runs, 'damaged run'),
+    ...damagedIn(logs, 'damaged log'),
+    ...damagedIn(pins, 'damaged pin'),
+    ...damagedIn(latest, 'damaged latest key'),
+  ];
 }
 
 /** Drops what is wrong, so that a make puts it right. */
@@ -79,6 +101,10 @@ export function repairStore({ tables, files, write }: Upkeep, defects: readonly 
         files.drop(defect.digest);
       } else if (defect.kind === 'damaged checkpoint') tables.partials.removeSync(defect.key);
       else if (defect.kind === 'damaged trace') tables.traces.removeSync(defect.key);
+      else if (defect.kind === 'damaged run') tables.runs.removeSync(defect.name);
+      else if (defect.kind === 'damaged log') tables.logs.removeSync(defect.name);
+      else if (defect.kind === 'damaged pin') tables.pins.removeSync(defect.name);
+      else if (defect.kind === 'damaged latest key') tables.latest.removeSync(defect.name);
       // A trace with a missing blob stays: the next make says what was lost, and makes that again.
     }
   });

@@ -66,16 +66,24 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
   const cut = new Set(
     runs.flatMap(({ id, state = 'finished' }) => (state === 'finished' ? [] : [id])),
   );
+  // So is what a run made whose record is damaged: nobody knows what else it reached.
+  const unreadable = [...tables.runs.getKeys()].filter((id) => tables.runs.get(id) === undefined);
+  for (const id of unreadable) cut.add(id);
   const blobs = new Set<string>();
   const sizes = new Map<string, number>();
   const traces: Key[] = [];
   for (const key of tables.traces.getKeys()) {
-    const trace = tables.traces.get(key) as ActionRecord;
+    const trace = tables.traces.get(key);
+    if (trace === undefined) {
+      // Damaged, or gone since its key was read.
+      traces.push(key as Key);
+      continue;
+    }
     for (const { digest, bytes } of Object.values(trace.outputs)) sizes.set(digest, bytes);
     if (!keys.has(key) && !cut.has(trace.made.run)) traces.push(key as Key);
     else for (const digest of reachedBy(trace)) blobs.add(digest);
   }
-  const ids = new Set(runs.map(({ id }) => id));
+  const ids = new Set([...runs.map(({ id }) => id), ...unreadable]);
   const lostBlobs = new Set([...tables.blobs.getKeys()].filter((digest) => !blobs.has(digest)));
   for (const { digest, bytes } of upkeep.files.list()) {
     sizes.set(digest, bytes);
