@@ -7,7 +7,6 @@ import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { estimate, NO_ESTIMATE } from '../../engine/rebuilder/estimate.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
-import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
 import { isMoving, tellForecast } from '../session/forecast.ts';
@@ -19,6 +18,7 @@ import {
   stderrColors as c,
   inspect,
   knownBefore,
+  mayRepeat,
   openSession,
   placesOf,
   planFor,
@@ -191,7 +191,7 @@ function keepRecord(
   traces: RunResult['traces'],
 ): void {
   const { text, sources, paramsFiles, environment, readsOutside, root, cache } = session;
-  if (!restsOnFiles(plan) || readsOutside || isNetworkFolder(cache)) return;
+  if (!restsOnFiles(plan) || readsOutside || !mayRepeat(cache)) return;
   const folder = artifactsFolder(root);
   const artifacts = new Map<string, Digest>();
   const results: string[] = [];
