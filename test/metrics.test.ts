@@ -299,6 +299,21 @@ describe('a table on a terminal', () => {
     expect(drawn.left.length).toBeGreaterThan(10);
   });
 
+  test('shows numbers that are equal in all rows, where no other is there', () => {
+    const equal: Frame = {
+      columns: [
+        { name: 'seed', kind: 'axis' },
+        { name: 'accuracy', kind: 'number' },
+      ],
+      rows: [
+        ['0', 1],
+        ['1', 1],
+      ],
+    };
+    const { lines } = drawTable(textColumns(equal), { width: 80, allColumns: false, colors });
+    expect(lines).toEqual(['seed  accuracy', '   0         1', '   1         1']);
+  });
+
   test('shows every column that is named, in blocks', () => {
     const drawn = drawTable(textColumns(wide), { width: 80, allColumns: true, colors });
     for (const line of drawn.lines) expect(line.length).toBeLessThanOrEqual(80);
