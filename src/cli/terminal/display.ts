@@ -14,6 +14,7 @@ import {
   shownPath,
   taskWord,
 } from './format.ts';
+import { rendered, renderedStream } from './ink.ts';
 
 /** A listener that draws, and a way to take the drawing away when the run is over. */
 export interface Display {
@@ -147,7 +148,10 @@ export async function createDisplay(options: DisplayOptions): Promise<Display> {
   if (!stream.isTTY) return plainDisplay(options, () => true);
   // Loading this takes as long as loading the rest of the command: only a terminal needs it.
   const logUpdate = await import('log-update');
-  return liveDisplay(options, logUpdate.createLogUpdate(stream, { showCursor: true }));
+  return liveDisplay(
+    options,
+    logUpdate.createLogUpdate(renderedStream(stream), { showCursor: true }),
+  );
 }
 
 // ---- plain lines ----
@@ -299,7 +303,9 @@ function liveDisplay(options: DisplayOptions, update: ReturnType<typeof createLo
       stream.write(`${waiting.join('\n')}\n`);
       waiting = [];
     }
-    update(frame(progress, stream.columns ?? 80, clock() - start, clock(), colors));
+    const next = frame(progress, stream.columns ?? 80, clock() - start, clock(), colors);
+    // What is drawn goes past what renders texts: the library moves the cursor.
+    update(rendered(next));
   };
   const timer = setInterval(draw, REDRAW_MS);
   timer.unref();
