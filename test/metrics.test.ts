@@ -1,4 +1,5 @@
 // metrics.test.ts — tables over the matrix: of values, and by the real command
+import { execFileSync } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -431,6 +432,8 @@ describe('pipeline metrics', () => {
     const whole = (await rig.run('metrics', 'train')).stdout;
     chmodSync(dirname(rig.folder), 0o755);
     chmodSync(rig.folder, 0o755);
+    // A store is its owner's alone, unless it is given to others.
+    execFileSync('chmod', ['-R', 'a+rX', join(rig.folder, 'cache')]);
     const { stdout, code } = await runAsUser(rig, 'metrics', 'train');
     expect([code, stdout]).toEqual([0, whole]);
   });
