@@ -1,4 +1,5 @@
 // command-runner.ts — runs a command in a fresh folder: inputs become files, files become outputs
+
 import { constants } from 'node:fs';
 import {
   access,
@@ -15,6 +16,7 @@ import { plainName } from '../../plain-text.ts';
 import { entryOf } from '../../present.ts';
 import { EVENTS_PLACE, PARAMS_FILE } from '../config/command.ts';
 import { fileDigest } from '../files/files.ts';
+import { isSystemError, systemSentence } from '../files/system-error.ts';
 import { type ActionResult, failed } from '../model/action-result.ts';
 import type { DescribedFailure, Failure } from '../model/failure.ts';
 import { byCodeUnit, canonicalJson, type Digest, type Json, type Named } from '../model/key.ts';
@@ -111,7 +113,8 @@ async function runOnce(work: ScratchWork): Promise<ActionResult | 'start anew'> 
   try {
     attempt = await openAttempt({ parent, name, unique: nonce.slice(0, -1), identity });
   } catch (error) {
-    const message = `its scratch folder cannot be made: ${textOf(error)}`;
+    const why = isSystemError(error) ? systemSentence(error) : textOf(error);
+    const message = `its scratch folder cannot be made: ${why}`;
     return failed({ cause: 'infrastructure', message });
   }
   const discard = async (): Promise<void> => {
@@ -185,7 +188,10 @@ async function runIn(
   if (signal.aborted) return { status: 'stopped' };
   if (isTooLong(end)) throw because('inputs', formatTooLong(filled, env));
   if (end.refusal) {
-    throw because('infrastructure', `the command could not be started: ${end.refusal.message}`);
+    throw because(
+      'infrastructure',
+      `the command could not be started: ${refusalWords(end.refusal)}`,
+    );
   }
   if (end.code === START_ANEW && around.resumes) throw new StartAnew(end.last.at(-1) ?? '');
   if (end.code !== 0) {
@@ -208,6 +214,12 @@ function argumentsIn(command: CommandSpec, fillings: Fillings): readonly Argumen
     throw error instanceof StageError ? because('inputs', error.message) : error;
   }
 }
+
+/** Which program cannot be started, and why: the message of the system is `spawn PROGRAM CODE`. */
+const refusalWords = ({ code, message }: { code: string | undefined; message: string }): string =>
+  code === undefined
+    ? message
+    : systemSentence(Object.assign(new Error(message), { code, syscall: message }));
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
