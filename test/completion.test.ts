@@ -1,9 +1,11 @@
-// completion.test.ts — words that complete, and the scripts in bash and fish
+// completion.test.ts — words that complete, and the scripts in bash, zsh and fish
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { DOOR, type MadeRig, madeRig, repository } from './rig.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const PIPELINE = `params:
   training: { epochs: 3, rate: 0.1 }
@@ -127,6 +129,50 @@ describe('the scripts', () => {
     expect(ask('pipeline make --preset ')).toEqual(['long']);
   });
 
+  test.skipIf(!has('zsh'))('zsh completes from the first Tab on, as a file of fpath', async () => {
+    const options = await prepared(await made(), 'zsh');
+    mkdirSync(join(options.cwd, '.zfunc'));
+    renameSync(join(options.cwd, 'script'), join(options.cwd, '.zfunc', '_pipeline'));
+    // In a pseudo-terminal Tab completes the line, and prints what it has become.
+    const settings = String.raw`PS1=; PS2=; unsetopt beep
+fpath=(~/.zfunc $fpath); autoload -Uz compinit; compinit -u -D
+show() { zle complete-word; print -rn -- $'\x02'"$BUFFER"$'\x03'; zle kill-whole-line }
+zle -N show; bindkey '^I' show; print READY`;
+    writeFileSync(join(options.cwd, '.zshrc'), settings);
+    const code = String.raw`zmodload zsh/zpty
+zpty -b shell 'zsh -d -i'
+zpty -r -m shell out '*READY*'
+for line in "$@"; do
+  zpty -w -n shell "$line"$'\t'
+  zpty -r -m shell out $'*\x03*'
+  out="${'$'}{out##*$'\x02'}"
+  print -r -- "${'$'}{out%%$'\x03'*}."
+done
+zpty -d shell`;
+    const lines = [
+      'pipeline make tr',
+      'pipeline why train/0.01/u',
+      'pipeline show train/0.1/uniform:m',
+      "pipeline make 'train[lr=0.01",
+      'pipeline make --set training.e',
+      'pipeline make --preset ',
+      'pipeline make --params pipe',
+    ];
+    const { stdout } = spawnSync('zsh', ['-f', '-c', code, 'zsh', ...lines], {
+      ...options,
+      env: { ...options.env, ZDOTDIR: options.cwd },
+    });
+    expect(stdout.trim().split('\n')).toEqual([
+      'pipeline make train .',
+      'pipeline why train/0.01/uniform .',
+      'pipeline show train/0.1/uniform:metrics .',
+      "pipeline make 'train[lr=0.01]' .",
+      'pipeline make --set training.epochs=.',
+      'pipeline make --preset long .',
+      'pipeline make --params pipeline.yaml .',
+    ]);
+  });
+
   test.skipIf(!has('fish'))('fish completes a word as it stands', async () => {
     const options = await prepared(await made(), 'fish');
     const ask = (line: string): readonly string[] => {
@@ -134,8 +180,11 @@ describe('the scripts', () => {
       const { stdout } = spawnSync('fish', ['--no-config', '-c', code, line], options);
       return stdout.trim().split('\n');
     };
-    expect(ask('pipeline make tr')).toContain('train');
+    expect(ask('pipeline make tr')).toEqual(['train']);
     expect(ask('pipeline show train/0.1/uniform:m')).toEqual(['train/0.1/uniform:metrics']);
+    expect(ask("pipeline make 'train[lr=0.01")).toEqual(['train[lr=0.01]']);
     expect(ask('pipeline make --set training.e')).toEqual(['training.epochs=']);
+    // Where there is nothing of ours, files.
+    expect(ask('pipeline make --params pipe')).toEqual(['pipeline.yaml']);
   });
 });

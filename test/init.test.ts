@@ -24,6 +24,27 @@ describe('init', () => {
     expect(readFileSync(join(folder, 'pipeline.yaml'), 'utf8')).toBe('mine');
   });
 
+  test('--python writes a study in Python that goes on where it was interrupted', async () => {
+    const rig = makeRig({});
+    expect((await rig.run('init', '--python', 'study')).stderr).toContain('try: pipeline make');
+    const folder = join(rig.folder, 'study');
+    const long = ['make', '-C', 'study', '--json', '--set', 'seeds=[0]', '-j', '1', 'train'];
+    const first = rig.start(long);
+    await first.line((line) => line.includes('"metrics"') && line.includes('"step":2'));
+    first.process.kill('SIGINT');
+    expect((await first.ended).code).toBe(130);
+    const resumed = await rig.run(...long);
+    expect(resumed.stdout).toMatch(/goes on after epoch \d+/);
+    const curve = async (): Promise<string> =>
+      (await rig.run('show', '-C', 'study', '--set', 'seeds=[0]', 'train/2/0.1/0:curve')).stdout;
+    const interrupted = await curve();
+    expect(JSON.parse(interrupted)).toHaveLength(30);
+    await rig.run(...long, '--force');
+    expect(await curve()).toBe(interrupted);
+    expect((await rig.run('make', '-C', 'study', '--preset', 'quick')).code).toBe(0);
+    expect(readFileSync(join(folder, 'artifacts/summary/table.md'), 'utf8')).toContain('| 8 | 0.5');
+  });
+
   test('its stages have types, from the package as it would be installed', async () => {
     const rig = makeRig({});
     await rig.run('init', 'study');

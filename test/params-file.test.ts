@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import { describe, expect, test, vi } from 'vitest';
 import { colorsFor, drawDiagnostic } from '../src/cli/terminal/format.ts';
 import { readPipelineParts } from '../src/engine/config/config.ts';
+import type { RunRecord } from '../src/engine/model/record.ts';
 import { DOOR, makeRig } from './rig.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -159,7 +160,14 @@ export default defineStage({
 
 test('watch makes again when a file of params changes, and tells what is wrong with it', async () => {
   const rig = makeRig({ 'pipeline.yaml': PIPELINE, 'fast.yaml': 'seeds: [0]\n' });
-  const { process: watch, ended } = rig.start(['watch', '--json', '--params', 'fast.yaml']);
+  const { process: watch, ended } = rig.start([
+    'watch',
+    '--json',
+    '--name',
+    'nightly',
+    '--params',
+    'fast.yaml',
+  ]);
   if (watch.stdout === null) throw new Error('stdout is no pipe');
   const lines = createInterface({ input: watch.stdout })[Symbol.asyncIterator]();
   const until = async (word: string): Promise<string> => {
@@ -174,6 +182,13 @@ test('watch makes again when a file of params changes, and tells what is wrong w
   expect(await until('"diagnostics"')).toContain('"file":"fast.yaml","line":1');
   rig.write('fast.yaml', 'seeds: [5]\n');
   expect(await until('"built"')).toContain('train[5]');
+  await until('"watching"');
   watch.kill('SIGINT');
   await ended;
+  const { stdout } = await rig.run('runs', '--json');
+  const [run, ...earlier] = JSON.parse(stdout) as readonly RunRecord[];
+  expect([run?.name, earlier.length]).toEqual(['nightly', 1]);
+  // However long the watch rested, a run took what its tasks took.
+  const { started = '', at, seconds } = run as RunRecord;
+  expect(Math.abs(seconds - (Date.parse(at) - Date.parse(started)) / 1000)).toBeLessThan(1);
 });

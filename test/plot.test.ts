@@ -1,11 +1,21 @@
 // plot.test.ts — plots of results: what is chosen, how it is drawn, and `plots:` in pipeline.yaml
-import { existsSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { PNG } from 'pngjs';
+import { describe, expect, test, vi } from 'vitest';
 import type { Frame } from '../src/analysis/frame.ts';
 import { PLOT_KINDS, type PlotRequest, planPlot } from '../src/analysis/plot/plan.ts';
 import { PLOT_KIND_NAMES } from '../src/engine/config/plots.ts';
 import { DOOR, type MadeRig, madeRig } from './rig.ts';
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const isBrowserThere = existsSync(CHROMIUM);
+if (!isBrowserThere)
+  console.warn(`no browser at ${CHROMIUM}: PNG and PDF are not drawn (CHROMIUM=PATH)`);
+const HEADLESS = ['--headless', '--disable-gpu', '--no-sandbox', '--no-first-run'];
+
+vi.setConfig({ testTimeout: 120_000 });
 
 /** A frame over some axes, each with so many labels. */
 function frameOver(axes: { readonly [axis: string]: readonly string[] }): Frame {
@@ -154,13 +164,72 @@ describe('pipeline plot', () => {
     expect(page.length).toBeLessThan(700_000);
   });
 
+  test('draws all plots into one page, which a browser shows', async () => {
+    const rig = await made();
+    const { code, stdout } = await rig.run('plot', '-o', 'all.html');
+    expect([code, stdout]).toEqual([0, 'all.html\n']);
+    const page = rig.read('all.html');
+    expect(page).toContain('aria-label="A &lt;title>"');
+    expect(page.match(/class="plot"/g)).toHaveLength(2);
+    const refused = await rig.run('plot', '-o', 'all.svg');
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain('2 plots cannot be in one file of svg');
+    if (!isBrowserThere) return;
+    const words = [...HEADLESS, '--virtual-time-budget=5000', '--dump-dom'];
+    const shown = execFileSync(CHROMIUM, [...words, join(rig.folder, 'all.html')], {
+      stdio: 'pipe',
+    });
+    expect(shown.toString().match(/<svg /g)).toHaveLength(2);
+  });
+
+  test('make --plots draws what pipeline.yaml names, and warns of what cannot be drawn', async () => {
+    const rig = await made();
+    rig.edit('pipeline.yaml', 'y: loss', 'y: losses');
+    const { code, stdout, stderr } = await rig.run('make', '--plots');
+    expect([code, stdout]).toEqual([0, 'plots/final.svg\n']);
+    expect(stderr).toContain('warning: plot `learning` is not drawn: there is no');
+  });
+
+  test.skipIf(!isBrowserThere)('PNG and PDF have the size and the ink of the SVG', async () => {
+    const rig = await made();
+    const environment = { PIPELINE_BROWSER: CHROMIUM };
+    await rig.run('plot', 'final', '-o', 'p.svg');
+    const [, width, height] = /width="(\d+)" height="(\d+)"/.exec(rig.read('p.svg')) ?? [];
+    for (const file of ['p.png', 'p.pdf']) {
+      const { code, stderr } = await rig.start(['plot', 'final', '-o', file], environment).ended;
+      expect([code, stderr]).toEqual([0, '']);
+    }
+    const png = PNG.sync.read(readFileSync(join(rig.folder, 'p.png')));
+    expect([png.width, png.height]).toEqual([2 * Number(width), 2 * Number(height)]);
+    const colors = new Set<number>();
+    for (let at = 0; at < png.data.length; at += 4) colors.add(png.data.readUInt32BE(at));
+    expect(colors.size).toBeGreaterThan(10);
+    const pdf = readFileSync(join(rig.folder, 'p.pdf'), 'latin1');
+    expect(pdf.slice(0, 5)).toBe('%PDF-');
+    expect(pdf).toContain('/Count 1');
+    const [, w, h] = /MediaBox \[0 0 ([\d.]+) ([\d.]+)\]/.exec(pdf) ?? [];
+    // A point is 1/72 inch, a pixel 1/96.
+    expect(Number(w)).toBeCloseTo((Number(width) * 72) / 96, -0.5);
+    expect(Number(h)).toBeCloseTo((Number(height) * 72) / 96, -0.5);
+  });
+
+  test('says why a browser drew nothing', async () => {
+    const rig = await made();
+    const environment = { PIPELINE_BROWSER: '/bin/false' };
+    const { code, stderr } = await rig.start(['plot', 'final', '-o', 'p.pdf'], environment).ended;
+    expect(code).toBe(2);
+    expect(stderr).toContain('/bin/false could not draw the plot: it ended with exit code 1');
+  });
+
   test('says what is missing for a picture, and writes nothing', async () => {
     const rig = await made();
     const ended = await rig.start(['plot', 'final', '-o', 'p.png'], {
       PIPELINE_BROWSER: '/nowhere/chromium',
     }).ended;
     expect(ended.code).toBe(2);
-    expect(ended.stderr).toContain('PNG needs a browser, and none was found');
+    expect(ended.stderr).toContain(
+      'PNG needs a browser, and none was found: /nowhere/chromium, which PIPELINE_BROWSER names',
+    );
     expect(existsSync(join(rig.folder, 'p.png'))).toBe(false);
   });
 

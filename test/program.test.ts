@@ -1,6 +1,14 @@
 // Commands of the form command/2: checkpoints of their own, reported progress and metrics, variables that enter no key.
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { progressInLine, progressOf } from '../src/engine/process/lines.ts';
 import { makeRig, type Rig, type SaidEvent } from './rig.ts';
@@ -237,6 +245,56 @@ test('a stage that declares nothing new keeps its key and its environment', asyn
   expect(status[0].key).toMatch(/^[0-9a-f]{64}$/);
   const again = rig.start(['make'], { SHOWN: 'other' });
   expect((await again.ended).stderr).toContain('nothing to do');
+});
+
+describe('pipeline shell', () => {
+  const studied = (): Rig =>
+    makeRig({
+      'say.sh': 'echo "$1 $(cat a.json)"; exit 7\n',
+      'pipeline.yaml': `stages:
+  a: { command: [sh, -c, 'echo 41 > a.json'], outputs: { a: a.json } }
+  b:
+    command: [sh, say.sh, "{params.word}"]
+    inputs: { script: { file: say.sh }, a: a.a }
+    params: { word: hello }
+    outputs: { x: x.json }
+    checkpoint: true
+`,
+    });
+
+  test('runs the command as a make would, and gives its exit code', async () => {
+    const rig = studied();
+    const early = await rig.run('shell', 'b', '--run');
+    expect(early).toMatchObject({ code: 2 });
+    expect(early.stderr).toContain('hint: pipeline make a');
+    await rig.run('make', 'a');
+    expect(await rig.run('shell', 'b', '--run')).toMatchObject({ code: 7, stdout: 'hello 41\n' });
+    // A program of the same name takes the place of the first word, any other stands before it.
+    const traced = await rig.run('shell', 'b', '--with', 'sh -x');
+    expect(traced.stderr).toContain('+ exit 7');
+    expect((await rig.run('shell', 'b', '--with', 'echo')).stdout).toBe('sh say.sh hello\n');
+  });
+
+  test('opens a shell beside copies, and keeps the folder when one of them was edited', async () => {
+    const rig = studied();
+    await rig.run('make', 'a');
+    const inShell = async (script: string) => {
+      rig.write('sh', `#!/bin/sh\n${script}\n`);
+      chmodSync(join(rig.folder, 'sh'), 0o755);
+      return rig.start(['shell', 'b'], { SHELL: join(rig.folder, 'sh') }).ended;
+    };
+    const looked = await inShell('cat params.json a.json; echo; echo $PIPELINE_CHECKPOINT; pwd');
+    const [params, a, checkpoint, folder = ''] = looked.stdout.split('\n');
+    expect([params, a]).toEqual(['{"word":"hello"}', '41']);
+    expect(checkpoint).not.toContain(rig.folder);
+    expect(looked.stderr).toContain('the command is: sh say.sh hello');
+    expect(existsSync(folder)).toBe(false);
+    const edited = await inShell('echo true > say.sh; pwd');
+    const kept = edited.stdout.trim();
+    expect(edited.stderr).toContain('kept the folder: say.sh was changed there');
+    expect(readFileSync(join(kept, 'say.sh'), 'utf8')).toBe('true\n');
+    rmSync(dirname(dirname(kept)), { recursive: true });
+  });
 });
 
 test('mistakes in what a command declares are told where they stand', async () => {

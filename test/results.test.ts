@@ -1,8 +1,10 @@
 // results.test.ts — runs by name and tag, what differs between them, and outputs of selections as files
-import { existsSync, readdirSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import { DOOR, type MadeRig, madeRig } from './rig.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { DOOR, type MadeRig, madeRig, makeRig } from './rig.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const PIPELINE = `params:
   gain: 1
@@ -174,5 +176,41 @@ describe('pipeline export of a selection', () => {
       expect.stringContaining('did you mean `model`?'),
     ]);
     expect(existsSync(join(rig.folder, 'no'))).toBe(false);
+  });
+
+  test('links large outputs where it is asked to, and nothing but a changed link harms the store', async () => {
+    const rig = makeRig({
+      'pipeline.yaml': `stages:
+  big:
+    command: [sh, -c, 'head -c 9000000 /dev/zero > a.bin; echo small > b.txt']
+    outputs: { a: a.bin, b: b.txt }
+    artifacts: { a: a.bin }
+`,
+    });
+    await rig.run('make');
+    const linked = await rig.run('export', 'big', 'out/', '--link');
+    expect([linked.code, linked.stderr]).toEqual([0, expect.stringContaining(', 1 link)')]);
+    const file = join(rig.folder, 'out/big.a.bin');
+    expect([statSync(file).nlink, statSync(file).mode & 0o777]).toEqual([2, 0o444]);
+    // Onto itself, and a single file over another.
+    await rig.run('export', 'big', 'out/', '--link', '--force');
+    await rig.run('export', 'big:a', 'out/single.bin', '--link');
+    const names = ['big.a.bin', 'big.b.txt', 'index.json', 'single.bin'];
+    expect([readdirSync(join(rig.folder, 'out')).sort(), statSync(file).nlink]).toEqual([names, 3]);
+    // A copy belongs to whoever made it.
+    await rig.run('export', 'big:a', 'copy.bin');
+    rmSync(join(rig.folder, 'artifacts/big/a.bin'));
+    await rig.run('make');
+    for (const copy of ['copy.bin', 'artifacts/big/a.bin']) {
+      const { nlink, mode } = statSync(join(rig.folder, copy));
+      expect([nlink, mode & 0o200]).toEqual([1, 0o200]);
+    }
+    rmSync(file);
+    expect((await rig.run('fsck')).code).toBe(0);
+    chmodSync(join(rig.folder, 'out/single.bin'), 0o644);
+    appendFileSync(join(rig.folder, 'out/single.bin'), 'x');
+    expect((await rig.run('fsck')).code).toBe(2);
+    expect((await rig.run('make', '--verify')).code).toBe(0);
+    expect((await rig.run('fsck')).code).toBe(0);
   });
 });

@@ -104,9 +104,11 @@ function checkOutput(tasks: readonly RecordedTask[], output: string): void {
 }
 
 /** The axes of some results, in the order of their stage. */
-export const axesOf = (results: readonly Result[]): readonly string[] => [
-  ...new Set(results.flatMap(({ at }) => Object.keys(at))),
-];
+export function axesOf(results: readonly Result[]): readonly string[] {
+  const axes = new Set<string>();
+  for (const { at } of results) for (const axis of Object.keys(at)) axes.add(axis);
+  return [...axes];
+}
 
 /** What stands in the column of the tasks' names. */
 export const TASK = 'task';
@@ -122,33 +124,68 @@ export function namer(results: readonly Result[]): (output: string, path: string
     for (const [output, { numbers, series }] of result.outputs) {
       if (numbers.size > 0 || series.size > 0) outputs.add(output);
     }
+    if (outputs.size > 1) break;
   }
   const isOnly = outputs.size <= 1;
   return (output, path) => (isOnly && !taken.has(path) ? path : `${output}.${path}`);
 }
 
+/** The columns of values, found while tasks are read: each has a place of its own in the cells of every task. */
+class ValueColumns {
+  /** By name: the place of what the column holds. */
+  readonly numbers = new Map<string, number>();
+  readonly texts = new Map<string, number>();
+  private readonly nameOf: ReturnType<typeof namer>;
+  private readonly places = new Map<string, number>();
+  /** By output and path: names are made once, and not for each task. */
+  private readonly known = {
+    numbers: new Map<string, Map<string, number>>(),
+    texts: new Map<string, Map<string, number>>(),
+  };
+
+  constructor(results: readonly Result[]) {
+    this.nameOf = namer(results);
+  }
+
+  /** Where a value stands in the cells of each task that has it. */
+  placeOf(output: string, path: string, kind: 'numbers' | 'texts'): number {
+    return this.known[kind].get(output)?.get(path) ?? this.newPlace(output, path, kind);
+  }
+
+  private newPlace(output: string, path: string, kind: 'numbers' | 'texts'): number {
+    const name = this.nameOf(output, path);
+    const place = this.places.get(name) ?? this.places.size;
+    this.places.set(name, place);
+    this[kind].set(name, place);
+    const paths = this.known[kind].get(output) ?? new Map<string, number>();
+    this.known[kind].set(output, paths.set(path, place));
+    return place;
+  }
+}
+
+/** The values of a task, each at the place of its column. */
+function cellsOf({ outputs }: Result, columns: ValueColumns, at: At): readonly Cell[] {
+  const cells: Cell[] = [];
+  const put = (place: number, cell: Cell): void => {
+    while (cells.length < place) cells.push(null);
+    cells[place] = cell;
+  };
+  for (const [output, { numbers, series, texts }] of outputs) {
+    for (const [path, value] of numbers) put(columns.placeOf(output, path, 'numbers'), value);
+    for (const [path, one] of series) {
+      put(columns.placeOf(output, path, 'numbers'), readSeries(path, one, at));
+    }
+    for (const [path, value] of texts) put(columns.placeOf(output, path, 'texts'), value);
+  }
+  return cells;
+}
+
 /** The table of some results: their tasks, labels and numbers. Texts come last, for those who ask for them. */
 export function frameOf(results: readonly Result[], at: At): Frame {
   const axes = axesOf(results);
-  const nameOf = namer(results);
-  const numbers = new Map<string, number>();
-  const texts = new Map<string, number>();
-  const cells = results.map(({ outputs }) => {
-    const own = new Map<string, Cell>();
-    for (const [output, values] of outputs) {
-      const put = (into: Map<string, number>, path: string, cell: Cell): void => {
-        const name = nameOf(output, path);
-        if (!into.has(name)) into.set(name, into.size);
-        own.set(name, cell);
-      };
-      for (const [path, number] of values.numbers) put(numbers, path, number);
-      for (const [path, series] of values.series) {
-        put(numbers, path, readSeries(path, series, at));
-      }
-      for (const [path, text] of values.texts) put(texts, path, text);
-    }
-    return own;
-  });
+  const found = new ValueColumns(results);
+  const cells = results.map((result) => cellsOf(result, found, at));
+  const { numbers, texts } = found;
   // A value that is a number in one task and a text in another is a number.
   for (const name of numbers.keys()) texts.delete(name);
   const columns: Column[] = [
@@ -157,11 +194,14 @@ export function frameOf(results: readonly Result[], at: At): Frame {
     ...[...numbers.keys()].map((name): Column => ({ name, kind: 'number' })),
     ...[...texts.keys()].map((name): Column => ({ name, kind: 'text' })),
   ];
-  const rows = results.map((result, row): readonly Cell[] => [
-    result.task,
-    ...axes.map((axis) => (Object.hasOwn(result.at, axis) ? entryOf(result.at, axis) : null)),
-    ...[...numbers.keys(), ...texts.keys()].map((name) => elementAt(cells, row).get(name) ?? null),
-  ]);
+  const places = [...numbers.values(), ...texts.values()];
+  const rows = results.map(({ task, at: labels }, index): readonly Cell[] => {
+    const row: Cell[] = [task];
+    for (const axis of axes) row.push(Object.hasOwn(labels, axis) ? entryOf(labels, axis) : null);
+    const own = elementAt(cells, index);
+    for (const place of places) row.push(own[place] ?? null);
+    return row;
+  });
   return { columns, rows };
 }
 

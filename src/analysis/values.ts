@@ -1,5 +1,6 @@
 // values.ts — what a JSON output holds: numbers, series and texts, by dotted name
 import type { Json, Named } from '../engine/model/key.ts';
+import { entryOf } from '../present.ts';
 
 /** Values of one number over the steps of a task, such as a loss by epoch. */
 export interface Series {
@@ -57,20 +58,31 @@ const STEPS = new Set([...STEP_NAMES, 'epochs', 'batch', 'batches']);
 const nameStep = (step: string): string =>
   /[."',=<>!*:@]|^$/.test(step) ? JSON.stringify(step) : step;
 
-const below = (path: string, step: string): string =>
-  path === '' ? nameStep(step) : `${path}.${nameStep(step)}`;
+/** Names that were made, by path and step: thousands of tasks have the same. */
+const names = new Map<string, Map<string, string>>();
+const NAMES_MAX = 10_000;
+
+function below(path: string, step: string): string {
+  const under = names.get(path) ?? new Map<string, string>();
+  const known = under.get(step);
+  if (known !== undefined) return known;
+  const name = path === '' ? nameStep(step) : `${path}.${nameStep(step)}`;
+  if (names.size < NAMES_MAX && under.size < NAMES_MAX) names.set(path, under.set(step, name));
+  return name;
+}
 
 /** Takes the numbers, series and texts out of a JSON value. */
 export function valuesOf(value: Json): Values {
   const taker = new Taker();
   taker.walk('', value, 0);
-  return {
-    numbers: taker.numbers,
-    texts: taker.texts,
-    series: withSteps(taker.series),
-    dropped: taker.dropped,
-  };
+  const { numbers, texts, series, dropped } = taker;
+  return { numbers: held(numbers), texts: held(texts), series: held(withSteps(series)), dropped };
 }
+
+/** Thousands of outputs share one map for what they lack. */
+const held = <T>(map: ReadonlyMap<string, T>): ReadonlyMap<string, T> =>
+  map.size > 0 ? map : NOTHING_HELD;
+const NOTHING_HELD: ReadonlyMap<string, never> = new Map<string, never>();
 
 /** The name of a value that is not in a map: of an output that is one number, or one list. */
 export const WHOLE = 'value';
@@ -92,8 +104,8 @@ class Taker {
     else if (Array.isArray(value)) this.walkList(path, value as readonly Json[], depth);
     else {
       const fields = value as Named<Json>;
-      for (const [name, field] of Object.entries(fields))
-        this.walk(below(path, name), field, depth + 1);
+      for (const name of Object.keys(fields))
+        this.walk(below(path, name), entryOf(fields, name), depth + 1);
     }
   }
 
@@ -164,6 +176,7 @@ function seriesOf(list: readonly Json[]): (number | null)[] | undefined {
 
 /** Gives each series the steps that stand beside it. */
 function withSteps(series: ReadonlyMap<string, Series>): ReadonlyMap<string, Series> {
+  if (series.size === 0) return series;
   const steps = new Map<string, { readonly name: string; readonly steps: readonly number[] }>();
   for (const [path, { values }] of series) {
     const [group, name] = splitLast(path);

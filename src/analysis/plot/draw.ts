@@ -59,9 +59,23 @@ const inScript = (value: unknown): string =>
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 
-/** A page with a plot that tells its values under the pointer. @param library Vega, as a script */
-export async function drawPage(title: string, spec: PlotSpec, library: string): Promise<string> {
-  const plot = await compiled(spec);
+/** A plot on a page. */
+export interface PlotOnPage {
+  readonly title: string;
+  readonly spec: PlotSpec;
+}
+
+/** A page with plots that tell their values under the pointer. @param library Vega, as a script */
+export async function drawPage(
+  title: string,
+  plots: readonly PlotOnPage[],
+  library: string,
+): Promise<string> {
+  const specs: Spec[] = [];
+  for (const { spec } of plots) specs.push(await compiled(spec));
+  const places = plots.map(({ title: label }, at) => {
+    return `<div class="plot" id="plot${at}" role="img" aria-label="${escaped(label)}"></div>`;
+  });
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -71,27 +85,30 @@ export async function drawPage(title: string, spec: PlotSpec, library: string): 
 <title>${escaped(title)}</title>
 <style>
 body { font: 14px/1.4 sans-serif; margin: 1.5em; color: #26251f; background: #fff; }
-#plot svg { max-width: 100%; height: auto; }
+.plot { margin-bottom: 2em; }
+.plot svg { max-width: 100%; height: auto; }
 #tip { position: fixed; display: none; pointer-events: none; background: #26251f; color: #fff; padding: .4em .6em; border-radius: 4px; font-size: 12px; max-width: 40em; white-space: pre; }
 p { color: #6d6a60; font-size: 12px; }
 </style>
 </head>
 <body>
-<div id="plot"></div>
+${places.join('\n')}
 <p>Point at a mark for its values. Click a label of the legend to show it alone, with Shift to add another; double-click to show all.</p>
 <div id="tip"></div>
 <script>${library.replaceAll('</script', '<\\/script')}</script>
 <script>
 const tip = document.getElementById('tip');
-const view = new vega.View(vega.parse(${inScript(plot)}), { renderer: 'svg', container: '#plot', hover: true });
-view.tooltip((handler, event, item, value) => {
-  if (value === null || value === undefined || value === '') { tip.style.display = 'none'; return; }
-  tip.textContent = typeof value === 'object' ? Object.entries(value).map(([name, text]) => name + ': ' + text).join('\\n') : String(value);
-  tip.style.display = 'block';
-  tip.style.left = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8) + 'px';
-  tip.style.top = Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8) + 'px';
-});
-view.run();
+for (const [at, spec] of ${inScript(specs)}.entries()) {
+  const view = new vega.View(vega.parse(spec), { renderer: 'svg', container: '#plot' + at, hover: true });
+  view.tooltip((handler, event, item, value) => {
+    if (value === null || value === undefined || value === '') { tip.style.display = 'none'; return; }
+    tip.textContent = typeof value === 'object' ? Object.entries(value).map(([name, text]) => name + ': ' + text).join('\\n') : String(value);
+    tip.style.display = 'block';
+    tip.style.left = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8) + 'px';
+    tip.style.top = Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8) + 'px';
+  });
+  view.run();
+}
 </script>
 </body>
 </html>

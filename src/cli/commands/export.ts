@@ -1,7 +1,8 @@
 // export.ts — pipeline export TASK:output FILE: an output in a form that other tools read
+import { randomUUID } from 'node:crypto';
 import { constants, existsSync, mkdirSync, statSync } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { copyFile, rename, rm } from 'node:fs/promises';
+import { dirname, extname, join } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import type { RecordedTask } from '../../analysis/results.ts';
 import {
@@ -16,7 +17,7 @@ import type { Store } from '../../engine/store/store.ts';
 import { didYouMean } from '../../hint.ts';
 import { entryOf } from '../../present.ts';
 import { elementType, encodeSafetensors, type Tensor, type TensorFile } from '../../tensor.ts';
-import { unwritten, writeOutput } from '../session/output-files.ts';
+import { checkOutput, unwritten, writeOutput } from '../session/output-files.ts';
 import { bytesOf, lostOutput, select, tensorsOf } from '../session/output-selection.ts';
 import {
   type CommonOptions,
@@ -33,6 +34,7 @@ import { currentStudy, recordedOf, type StudySelection, selectInStudy } from '..
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
 import { jsonCsv, npyOf, tensorCsv, tensorsJson } from '../terminal/forms.ts';
+import { writeBytes } from '../terminal/ink.ts';
 
 export const command: CommandDeclaration = {
   name: 'export',
@@ -46,6 +48,7 @@ export const command: CommandDeclaration = {
       choices: ['json', 'csv', 'npy', 'safetensors', 'raw'],
     },
     { flags: '--force', about: 'overwrite a file that exists' },
+    { flags: '--link', about: 'hard links to large outputs, read-only, where there can be some' },
     ...COMMON,
   ],
   examples: [
@@ -62,6 +65,7 @@ type Form = 'json' | 'csv' | 'npy' | 'safetensors' | 'raw';
 interface ExportOptions extends CommonOptions {
   readonly format?: Form;
   readonly force?: boolean;
+  readonly link?: boolean;
 }
 
 const BY_ENDING: { readonly [ending: string]: Form } = {
@@ -87,15 +91,16 @@ async function exportOutput(target: string, file: string, options: ExportOptions
     const form = options.format ?? BY_ENDING[extname(file).toLowerCase()] ?? 'raw';
     const wanted = { task: trace.task, name, output };
     if (form === 'raw' && part === undefined && isPlain(file)) {
-      await copyOutput(session, wanted, file);
+      const how = await copyOutput(session, wanted, file, options.link ?? false);
       if (options.json)
         writeJson({ task: trace.task, output: name, file, form, bytes: output.bytes });
+      else if (how === 'linked') writeStderr(`${file} is a link to ${prettyBytes(output.bytes)}`);
       else writeStderr(`${prettyBytes(output.bytes)} of ${form} written to ${file}`);
       return EXIT.success;
     }
     const bytes = inForm(form, output, await bytesOf(session, trace.task, name, output), part);
     if (file === '-') {
-      process.stdout.write(bytes);
+      writeBytes(process.stdout, bytes);
       return EXIT.success;
     }
     await writeOutput(file, bytes);
@@ -117,10 +122,29 @@ async function copyOutput(
   { store }: Pick<Remains, 'store'>,
   { task, name, output }: { task: TaskId; name: string; output: Output },
   file: string,
-): Promise<void> {
+  mayLink: boolean,
+): Promise<'linked' | 'copied'> {
+  if (mayLink && (await linkOutput(store, output, file))) return 'linked';
   await writeOutput(file, async (draft) => {
     if (!(await store.blobs.copyTo(output.digest, draft))) throw lostOutput(task, name);
   });
+  return 'copied';
+}
+
+/** Makes a file that shares its space with the store's. False where there can be no link. @throws UsageError */
+async function linkOutput(store: Store, { digest }: Output, file: string): Promise<boolean> {
+  checkOutput(file);
+  const draft = join(dirname(file), `.${randomUUID()}.tmp`);
+  try {
+    if (!(await store.blobs.linkTo?.(digest, draft))) return false;
+    await rename(draft, file);
+    return true;
+  } catch (error) {
+    throw unwritten(file, error);
+  } finally {
+    // Where the file is a link to the same blob already, renaming leaves both.
+    await rm(draft, { force: true });
+  }
 }
 
 /** A name that ends with a slash, or of a folder that is there, takes one file for each task. */
@@ -161,7 +185,7 @@ async function exportSelection(
       throw new UsageError([{ message, hint: '--force overwrites it' }]);
     }
     makeFolderFor(folder);
-    const bytes = await writeAll(store, folder, named, options.format);
+    const { bytes, linked } = await writeAll(store, folder, named, options);
     const index = named.map(({ file, task, at, output, kind, digest }) => ({
       file,
       task,
@@ -174,7 +198,7 @@ async function exportSelection(
     if (options.json) writeJson({ folder, files: index });
     else
       writeStderr(
-        `${count(named.length, 'file')} (${prettyBytes(bytes)}) and ${INDEX} written to ${folder}`,
+        `${count(named.length, 'file')} (${prettyBytes(bytes)}${linked > 0 ? `, ${count(linked, 'link')}` : ''}) and ${INDEX} written to ${folder}`,
       );
     const left = selection.tasks.length - tasks.length;
     if (left > 0)
@@ -253,19 +277,20 @@ async function writeAll(
   store: Store,
   folder: string,
   files: readonly Exported[],
-  format: Form | undefined,
-): Promise<number> {
+  { format, link = false }: ExportOptions,
+): Promise<{ readonly bytes: number; readonly linked: number }> {
   const written = new Map<Digest, string>();
-  let total = 0;
+  let [total, linked] = [0, 0];
   for (const { file, task, output, digest, stored } of files) {
     const path = join(folder, file);
     const before = written.get(digest);
-    if (before !== undefined) {
+    if (before !== undefined && !link) {
       await copyFile(before, path, constants.COPYFILE_FICLONE);
       continue;
     }
     if (format === undefined || format === 'raw') {
-      await copyOutput({ store }, { task, name: output, output: stored }, path);
+      const how = await copyOutput({ store }, { task, name: output, output: stored }, path, link);
+      if (how === 'linked') linked += 1;
       total += stored.bytes;
     } else {
       const bytes = await store.blobs.get(digest);
@@ -276,7 +301,7 @@ async function writeAll(
     }
     written.set(digest, path);
   }
-  return total;
+  return { bytes: total, linked };
 }
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);

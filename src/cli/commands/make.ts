@@ -4,13 +4,12 @@ import { placedFiles, writtenDigests } from '../../engine/artifacts/artifact-ind
 import type { Diagnostic, Event } from '../../engine/model/event.ts';
 import type { Digest, TaskId } from '../../engine/model/key.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
-import { estimate } from '../../engine/rebuilder/estimate.ts';
+import { estimate, NO_ESTIMATE } from '../../engine/rebuilder/estimate.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
-import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
-import { tellForecast } from '../session/forecast.ts';
+import { isMoving, tellForecast } from '../session/forecast.ts';
 import { jobsFor } from '../session/own-settings.ts';
 import { companionNames } from '../session/provenance.ts';
 import { checkRunName } from '../session/run-selection.ts';
@@ -18,6 +17,8 @@ import {
   artifactsFolder,
   stderrColors as c,
   inspect,
+  knownBefore,
+  mayRepeat,
   openSession,
   placesOf,
   planFor,
@@ -30,7 +31,7 @@ import { hearStop } from '../session/stop.ts';
 import { type Recorder, recordMake } from '../session/up-to-date-shortcut.ts';
 import { COMMON, type CommandDeclaration, JOBS, RUNNING } from '../terminal/declaration.ts';
 import { lineFor } from '../terminal/display.ts';
-import { count, drawDiagnostic, warningOf } from '../terminal/format.ts';
+import { count, drawDiagnostic, shownPath, warningOf } from '../terminal/format.ts';
 import {
   ABORTED,
   codeOf,
@@ -63,6 +64,7 @@ export const command: CommandDeclaration = {
       repeatable: true,
     },
     { flags: '--name <name>', about: 'what to call this run' },
+    { flags: '--plots', about: 'then draw the plots that pipeline.yaml names, into plots/' },
     { flags: '--trace <file>', about: 'write a timeline for ui.perfetto.dev or chrome://tracing' },
     {
       flags: '--verify',
@@ -85,6 +87,7 @@ interface MakeOptions extends RunOptions {
   /** Tasks to run again; true: all that are named as targets. */
   readonly force: readonly (string | true)[];
   readonly verify?: boolean;
+  readonly plots?: boolean;
 }
 
 /** Makes targets and what they need. */
@@ -94,6 +97,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
   if (options.name !== undefined) checkRunName(options.name, '--name');
   if (options.dryRun) return dryRun(targets, options);
   const recorder = recordMake(options, targets);
+  const known = knownBefore(options);
   const session = await openSession(options, 'write');
   const id = nextRunId();
   const notice = finishNotice({ id, name: options.name, targets, root: session.root });
@@ -103,6 +107,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
     const plan = planFor(session.plan, targets);
     if (options.verify) await verifyStore(session.store);
     const forced = forcedIn(plan, targets, options);
+    const records = await known(session.store);
     const display = await openDisplay(plan, options);
     const stop = hearStop();
     if (notice) stop.atEnd.add(notice.tellAtOnce);
@@ -118,6 +123,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
       stop,
       display,
       hear: recorder.hear,
+      known: records,
     }).finally(stop.release);
     end = endOf(result, stop.signal);
     // Not before the workers are gone: they read the store, too.
@@ -126,6 +132,8 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
       writeStderr(`nothing ran: there is no run to call ${options.name}; ${hint}`);
     }
     if (result.tally.built > 0) await keepWithin(session, options.json ?? false);
+    records.keep();
+    if (options.plots) await drawPlots(session, options);
     if (forced.size === 0) keep = () => keepRecord(recorder, session, plan, result.traces);
     return codeOf(result, stop.signal);
   } finally {
@@ -133,6 +141,16 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
     keep();
     if (notice && end) await tellEnd(notice, end, options);
   }
+}
+
+/** Draws what pipeline.yaml names under `plots`. What cannot be drawn is a warning. */
+async function drawPlots(session: Session, options: MakeOptions): Promise<void> {
+  const { drawAll } = await import('./plot.ts');
+  const files = await drawAll(session, options, (message) => {
+    if (options.json) writeStdout(JSON.stringify({ event: 'warning', message } satisfies Event));
+    else writeStderr(`${c.yellow('warning')}: ${message}`);
+  });
+  if (!options.json) for (const file of files) writeStdout(shownPath(file));
 }
 
 /** Says what a make would run and why, and what it would cost. */
@@ -149,7 +167,10 @@ const dryRun = (targets: readonly string[], options: MakeOptions): Promise<numbe
       const { resources, stages } = pipeline;
       const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));
       const capacity = { slots, resources };
-      const cost = await estimate(plan, forecasts, store, { capacity, policies });
+      // Without anything to run, people are told no estimate, and the history need not be read for it.
+      const isTold = options.json || [...forecasts.values()].some(isMoving);
+      const around = { capacity, policies };
+      const cost = isTold ? await estimate(plan, forecasts, store, around) : NO_ESTIMATE;
       tellForecast(forecasts, cost, { slots, json: options.json ?? false });
     },
     () => openSession(options, 'read'),
@@ -170,7 +191,7 @@ function keepRecord(
   traces: RunResult['traces'],
 ): void {
   const { text, sources, paramsFiles, environment, readsOutside, root, cache } = session;
-  if (!restsOnFiles(plan) || readsOutside || isNetworkFolder(cache)) return;
+  if (!restsOnFiles(plan) || readsOutside || !mayRepeat(cache)) return;
   const folder = artifactsFolder(root);
   const artifacts = new Map<string, Digest>();
   const results: string[] = [];

@@ -10,7 +10,7 @@ import { frameOf } from '../../analysis/results.ts';
 import type { PlotConfig } from '../../engine/config/plots.ts';
 import type { Named } from '../../engine/model/key.ts';
 import type { Store } from '../../engine/store/store.ts';
-import { entryOf } from '../../present.ts';
+import { elementAt, entryOf } from '../../present.ts';
 import { printSvg } from '../session/browser.ts';
 import { checkOutput, writeOutput } from '../session/output-files.ts';
 import { resultsOf } from '../session/result-table.ts';
@@ -19,15 +19,17 @@ import {
   stderrColors as c,
   EXIT,
   placesOf,
+  type Session,
   storeAt,
   UsageError,
   writeJson,
   writeStderr,
   writeStdout,
 } from '../session/session.ts';
-import { analysed, readConfig, type Study, selectInStudy } from '../session/study.ts';
+import { analysed, plannedStudy, readConfig, type Study, selectInStudy } from '../session/study.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { shownPath } from '../terminal/format.ts';
+import { writeBytes } from '../terminal/ink.ts';
 import { readAt, studyFor, tellProblems } from './metrics.ts';
 
 export const command: CommandDeclaration = {
@@ -111,38 +113,83 @@ async function plot(target: string | undefined, options: PlotOptions): Promise<n
   const { root, cache } = placesOf(options);
   const format = formatOf(options);
   const asked = askedOf(target, options);
-  if (options.output && options.output !== '-') {
-    checkOutput(options.output);
-    if (asked.length > 1) {
-      const message = `${asked.length} plots cannot be in one file`;
-      throw new UsageError([{ message, hint: 'name one: pipeline plot NAME -o FILE' }]);
-    }
+  const { output } = options;
+  if (output !== undefined && output !== '-') checkOutput(output);
+  if (output !== undefined && asked.length > 1 && format !== 'html') {
+    const message = `${asked.length} plots cannot be in one file of ${format}`;
+    const hint = 'name one: pipeline plot NAME -o FILE; a page can: pipeline plot -o plots.html';
+    throw new UsageError([{ message, hint }]);
   }
   const store = storeAt(cache, 'read');
   try {
     const study = await studyFor(options, store);
     tellProblems(study);
     const drawn: object[] = [];
+    const made: Plot[] = [];
     for (const one of asked) {
-      const made = await plotOf(study, one, store);
-      const bytes = await drawnAs(format, made);
-      const file =
-        options.output ??
-        join(root, FOLDER, `${one.name}.${format === 'json' ? 'vl.json' : format}`);
-      if (file === '-') process.stdout.write(bytes);
-      else {
-        if (options.output === undefined) makeFolder(dirname(file));
-        await writeOutput(file, bytes);
-        drawn.push({ name: one.name, file, ...made.plan });
-        if (!options.json) writeStdout(shownPath(file));
-      }
-      for (const note of made.notes) writeStderr(c.dim(`${one.name}: ${note}`));
+      const plot = await plotOf(study, one, store);
+      made.push(plot);
+      for (const note of plot.notes) writeStderr(c.dim(`${one.name}: ${note}`));
+      if (output !== undefined && asked.length > 1) continue;
+      const file = output ?? fileFor(root, one.name, format);
+      await writePlot(file, await drawnAs(format, [plot]), output === undefined);
+      drawn.push({ name: one.name, file, ...plot.plan });
+      if (!options.json && file !== '-') writeStdout(shownPath(file));
     }
-    if (options.json && options.output !== '-') writeJson({ plots: drawn });
+    if (output !== undefined && asked.length > 1) {
+      await writePlot(output, await drawnAs(format, made), false);
+      for (const [at, { plan }] of made.entries())
+        drawn.push({ name: elementAt(asked, at).name, file: output, ...plan });
+      if (!options.json && output !== '-') writeStdout(shownPath(output));
+    }
+    if (options.json && output !== '-') writeJson({ plots: drawn });
     return EXIT.success;
   } finally {
     await store.close();
   }
+}
+
+/**
+ * Draws all plots that pipeline.yaml names, into `plots/` beside it. What cannot be drawn is told, and stops nothing.
+ * @param warn takes a sentence
+ */
+export async function drawAll(
+  session: Session,
+  options: CommonOptions,
+  warn: (message: string) => void,
+): Promise<readonly string[]> {
+  const { root, store } = session;
+  const files: string[] = [];
+  const study = plannedStudy(session, options, store);
+  for (const { place: _, where = [], ...named } of session.pipeline.plots) {
+    const file = fileFor(root, named.name, 'svg');
+    try {
+      const plot = await plotOf(study, { ...named, where }, store);
+      await writePlot(file, await drawnAs('svg', [plot]), true);
+      files.push(file);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      const [{ message } = { message: '' }] = error.diagnostics;
+      warn(`plot \`${named.name}\` is not drawn: ${message}`);
+    }
+  }
+  return files;
+}
+
+const fileFor = (root: string, name: string, format: PlotFormat): string =>
+  join(root, FOLDER, `${name}.${format === 'json' ? 'vl.json' : format}`);
+
+async function writePlot(
+  file: string,
+  bytes: Uint8Array | string,
+  mayMakeFolder: boolean,
+): Promise<void> {
+  if (file === '-') {
+    writeBytes(process.stdout, bytes);
+    return;
+  }
+  if (mayMakeFolder) makeFolder(dirname(file));
+  await writeOutput(file, bytes);
 }
 
 function makeFolder(folder: string): void {
@@ -199,9 +246,13 @@ async function plotOf(study: Study, asked: Asked, store: Store): Promise<Plot> {
   });
 }
 
-async function drawnAs(format: PlotFormat, { spec, title }: Plot): Promise<Uint8Array | string> {
+/** Only a page holds several. */
+async function drawnAs(format: PlotFormat, plots: readonly Plot[]): Promise<Uint8Array | string> {
+  const { spec, title } = elementAt(plots, 0);
   if (format === 'json') return `${JSON.stringify(spec, null, 2)}\n`;
-  if (format === 'html') return drawPage(title, spec, vegaScript());
+  if (format === 'html') {
+    return drawPage(plots.length > 1 ? 'Plots' : title, plots, vegaScript());
+  }
   const svg = await drawSvg(spec);
   return format === 'svg' ? svg : printSvg(svg, format);
 }

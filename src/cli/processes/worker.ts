@@ -1,11 +1,18 @@
 // worker.ts — the process of a worker: its pipes, its last words, and nothing of what it computes
 import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { crc32 } from 'node:zlib';
 import { answerQuestion } from '../../engine/modules/stage-questions.ts';
 import { frameOf, frameReader } from '../../engine/process/frame.ts';
 import { installGuard } from '../../engine/worker/guard.ts';
-import { PIPES, type WorkerMessage, type WorkerRequest } from '../../engine/worker/protocol.ts';
-import { createWorker, ownFrames } from '../../engine/worker/worker.ts';
+import {
+  INLINE_BYTES_MAX,
+  type PayloadMessage,
+  PIPES,
+  type WorkerMessage,
+  type WorkerRequest,
+} from '../../engine/worker/protocol.ts';
+import { createWorker, ownFrames, shortText } from '../../engine/worker/worker.ts';
 import { control } from './control.ts';
 import { type ReadsWatch, watchReads } from './read-detector.ts';
 import { type ModuleSeparation, separateModules } from './shared-process.ts';
@@ -20,10 +27,37 @@ const { flags, listen, look } = control();
 
 installGuard(process);
 
+/** Written at once: a pipe takes less, and a buffer may be larger than a system takes. */
+const PIECE_BYTES = 2 ** 20;
+
 /** Blocks until the engine has taken everything: what a busy stage said must not die with it. */
+function write(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) {
+    at += writeSync(PIPES.answers, bytes, at, Math.min(PIECE_BYTES, bytes.length - at));
+  }
+}
+
+/** Sends what is large as it is, without a copy. */
+function sendPayload(of: PayloadMessage['of'], name: string, bytes: Uint8Array): void {
+  write(frameOf({ say: 'payload', of, name, bytes: bytes.length, crc: crc32(bytes) }));
+  write(bytes);
+}
+
 function say(message: WorkerMessage): void {
-  const frame = frameOf(message);
-  for (let at = 0; at < frame.length; ) at += writeSync(PIPES.answers, frame, at);
+  if (message.say === 'checkpoint' && message.bytes.length > INLINE_BYTES_MAX) {
+    sendPayload('checkpoint', '', message.bytes);
+    return;
+  }
+  if (message.say !== 'done') {
+    write(frameOf(message));
+    return;
+  }
+  const small: Record<string, Uint8Array> = {};
+  for (const [name, bytes] of Object.entries(message.outputs)) {
+    if (bytes.length > INLINE_BYTES_MAX) sendPayload('output', name, bytes);
+    else small[name] = bytes;
+  }
+  write(frameOf({ say: 'done', outputs: small }));
 }
 
 const requests = new Socket({ fd: PIPES.requests, readable: true, writable: false });
@@ -84,12 +118,24 @@ process.on('exit', (code) => {
 
 type Written = (error?: Error | null) => void;
 const printed = (chunk: Uint8Array | string, encoding?: unknown, done?: unknown): boolean => {
-  const isText = typeof chunk === 'string';
-  print(isText ? Buffer.from(chunk, encodingOf(encoding)) : chunk);
+  if (typeof chunk !== 'string') print(chunk);
+  else for (const part of partsOf(chunk)) print(Buffer.from(part, encodingOf(encoding)));
   const callback = typeof encoding === 'function' ? encoding : done;
   if (typeof callback === 'function') queueMicrotask(callback as Written);
   return true;
 };
+/** A text in parts, as all of it at once may take twice the memory that the stage had. */
+function* partsOf(text: string): Generator<string> {
+  // Of a multiple of what hexadecimal and Base64 take at once.
+  const most = 3 * 2 ** 18;
+  for (let at = 0; at < text.length; ) {
+    const last = text.charCodeAt(at + most - 1);
+    // No character is cut in two.
+    const end = at + most + (last >= 0xd800 && last < 0xdc00 ? 1 : 0);
+    yield text.slice(at, end);
+    at = end;
+  }
+}
 const encodingOf = (given: unknown): BufferEncoding =>
   typeof given === 'string' && Buffer.isEncoding(given) ? given : 'utf8';
 process.stdout.write = printed;
@@ -97,13 +143,15 @@ process.stderr.write = printed;
 
 process.on('uncaughtException', (error: unknown) => {
   const known = error instanceof Error;
-  const message = known ? error.message : String(error);
-  say({ say: 'died', message, stack: known ? ownFrames(error.stack) : undefined });
+  const message = shortText(known ? error.message : String(error));
+  const stack = known ? ownFrames(error.stack) : undefined;
+  say({ say: 'died', message, stack: stack && shortText(stack) });
   process.exit(1);
 });
 
-const hearRequest = (request: WorkerRequest): void => {
+const hearRequest = (request: WorkerRequest): undefined => {
   if (request.ask === 'run') listen(request);
   hear(request);
 };
-requests.on('data', frameReader<WorkerRequest>(hearRequest)).on('close', () => process.exit(0));
+const read = frameReader<WorkerRequest>({ hear: hearRequest, broken: () => process.exit(1) });
+requests.on('data', read).on('close', () => process.exit(0));

@@ -1,10 +1,11 @@
 // browser.ts — an installed browser, which turns a drawing into PNG or PDF
-import { execFile } from 'node:child_process';
+import { type ExecFileException, execFile } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import type { Diagnostic } from '../../engine/model/event.ts';
 import { browserSetting } from '../settings/settings.ts';
 import { ownSettings } from './own-settings.ts';
 import { UsageError } from './usage-error.ts';
@@ -46,15 +47,26 @@ function isProgram(path: string): boolean {
   }
 }
 
+function noBrowser(format: string): Diagnostic {
+  const set = browserSetting(ownSettings());
+  const by = set && 'name' in set.origin ? set.origin.name : 'a file of settings';
+  const why = set ? `: ${set.value}, which ${by} names, is no program` : '';
+  const hint = `install Chromium or Chrome, or name one with PIPELINE_BROWSER; SVG and HTML need none`;
+  return { message: `${format} needs a browser, and none was found${why}`, hint };
+}
+
+/** How a browser failed, in words: the error of Node has the whole command line. */
+function formatFailure(error: unknown): string {
+  const { code, signal, killed } = error as ExecFileException;
+  if (killed) return `it took longer than ${LIMIT_MS / 1000} s`;
+  if (signal) return `it was ended by ${signal}`;
+  return typeof code === 'number' ? `it ended with exit code ${code}` : String(code ?? error);
+}
+
 /** Turns an SVG into PNG or PDF. @throws UsageError where there is no browser, or it fails */
 export async function printSvg(svg: string, format: 'png' | 'pdf'): Promise<Uint8Array> {
   const browser = findBrowser();
-  if (browser === undefined) {
-    const hint = `install Chromium or Chrome, or name one with PIPELINE_BROWSER; SVG and HTML need none`;
-    throw new UsageError([
-      { message: `${format.toUpperCase()} needs a browser, and none was found`, hint },
-    ]);
-  }
+  if (browser === undefined) throw new UsageError([noBrowser(format.toUpperCase())]);
   const [, width = '800', height = '600'] =
     /<svg[^>]*? width="([\d.]+)" height="([\d.]+)"/.exec(svg) ?? [];
   const [w, h] = [Math.ceil(Number(width)), Math.ceil(Number(height))];
@@ -82,9 +94,10 @@ export async function printSvg(svg: string, format: 'png' | 'pdf'): Promise<Uint
     await promisify(execFile)(browser, words, { timeout: LIMIT_MS });
     return readFileSync(file);
   } catch (error) {
-    const [said] = (error instanceof Error ? error.message : String(error)).split('\n');
     const hint = 'PIPELINE_BROWSER names another browser; SVG and HTML need none';
-    throw new UsageError([{ message: `${browser} could not draw the plot: ${said}`, hint }]);
+    throw new UsageError([
+      { message: `${browser} could not draw the plot: ${formatFailure(error)}`, hint },
+    ]);
   } finally {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }

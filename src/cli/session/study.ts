@@ -54,7 +54,8 @@ export async function currentStudy(options: CommonOptions, store: Store): Promis
   }
 }
 
-function plannedStudy(loaded: Loaded, options: CommonOptions, store: Store): Study {
+/** A pipeline that was planned. */
+export function plannedStudy(loaded: Loaded, options: CommonOptions, store: Store): Study {
   const { plan, pipeline } = loaded;
   return {
     tasks: plan.tasks,
@@ -247,10 +248,12 @@ export function recordedOf(
   tasks: readonly NamedTask[],
   known: ReadonlyMap<TaskId, KnownTask>,
 ): readonly RecordedTask[] {
-  return tasks.flatMap(({ id, at }) => {
+  const recorded: RecordedTask[] = [];
+  for (const { id, at } of tasks) {
     const record = known.get(id)?.record;
-    return record ? [{ task: id, at, record }] : [];
-  });
+    if (record) recorded.push({ task: id, at, record });
+  }
+  return recorded;
 }
 
 /** Runs something of the analysis; what it refuses becomes an error of usage. */

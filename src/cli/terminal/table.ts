@@ -35,7 +35,7 @@ export function drawTable(columns: readonly TextColumn[], paper: Paper): DrawnTa
   const plain = columns.map((column) => ({
     ...column,
     head: plainName(column.head),
-    cells: column.cells.map(plainName),
+    cells: column.cells.map(plainCell),
   }));
   const { width } = paper;
   if (width === undefined) {
@@ -72,6 +72,9 @@ export function drawTable(columns: readonly TextColumn[], paper: Paper): DrawnTa
   const lines = linesOf([...keys, ...numbers.filter((column) => shown.has(column))], paper);
   return { lines, left, same: told };
 }
+
+/** Most cells are printable ASCII, and as they are. */
+const plainCell = (text: string): string => (/^[ -~]*$/.test(text) ? text : plainName(text));
 
 const nameOf = ({ metric, head }: Pick<TextColumn, 'metric' | 'head'>): string => metric ?? head;
 
@@ -159,8 +162,8 @@ function linesOf(columns: readonly Measured[], { colors: c }: Paper): readonly s
 }
 
 function padded(text: string, { width, isNumber }: Measured): string {
-  const blanks = ' '.repeat(Math.max(0, width - widthOf(text)));
-  return isNumber ? `${blanks}${text}` : `${text}${blanks}`;
+  const own = width + text.length - widthOf(text);
+  return isNumber ? text.padStart(own) : text.padEnd(own);
 }
 
 const measured = (column: TextColumn): Measured => ({

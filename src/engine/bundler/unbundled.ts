@@ -34,9 +34,6 @@ const LOADERS: Readonly<Record<string, Loader>> = {
 /** Others that are bundled as text. */
 const TEXTS: ReadonlySet<string> = new Set(['.json', '.txt', '.css']);
 
-/** Parsing takes longer than looking for these: whatever is refused names one of them. */
-const SUSPICIOUS = /\b(?:createRequire|dlopen|Worker|fork|_load|register|registerHooks)\b/;
-
 const HINT =
   'import it by a name that stands in the code, so that it is bundled, or load it with `load` and declare it under `tools`';
 
@@ -78,7 +75,7 @@ async function findIn(root: string, path: string): Promise<readonly Diagnostic[]
   const decoded = decodeSource(bytes, file);
   if (!decoded.ok) return decoded.diagnostics;
   const text = decoded.value;
-  if (loader === undefined || !SUSPICIOUS.test(text)) return [];
+  if (loader === undefined || !isSuspicious(text)) return [];
   const parsed = await parsedAs(text, loader, path);
   if (parsed === undefined) return [];
   const { program, map } = parsed;
@@ -135,6 +132,13 @@ const LOADING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   cluster: { fork: '`fork` runs code that no bundle holds' },
   process: { dlopen: '`process.dlopen` loads native code that no bundle holds' },
 };
+
+/** Parsing takes far longer than this: whatever is refused names a module and something that it has. */
+const isSuspicious = (text: string): boolean =>
+  Object.entries(LOADING).some(
+    ([module, names]) =>
+      text.includes(module) && new RegExp(`\\b(?:${Object.keys(names).join('|')})\\b`).test(text),
+  );
 
 class Search {
   private readonly program: Node;

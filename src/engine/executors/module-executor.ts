@@ -12,7 +12,7 @@ import { workerInputs } from './worker-inputs.ts';
 /** An executor for modules: as many processes as actions run at once, used again and again. */
 export function moduleExecutor(machine: LocalMachine): Executor {
   const { worker, root, cache, bundle } = machine;
-  const workers = createWorkers(worker);
+  const workers = createWorkers(worker, machine.blobs);
   return {
     name: 'module',
     async execute(action, hooks, signal) {
@@ -44,7 +44,8 @@ export function moduleExecutor(machine: LocalMachine): Executor {
         log: hooks.log,
         checkpoint: (bytes: Uint8Array) => void hooks.saveCheckpoint(bytes),
       };
-      return workers.run(request, callbacks, { isolate, timeout_ms, signal });
+      const outputs = Object.keys(parts.outputs);
+      return workers.run(request, callbacks, { isolate, outputs, timeout_ms, signal });
     },
     checkpointNow: () => workers.checkpointNow(),
     close: () => workers.close(),

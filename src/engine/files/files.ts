@@ -1,27 +1,33 @@
 // files.ts — files that people see: digests, stamps, atomic writes
 import { createHash, randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Digest } from '../model/key.ts';
 import { makeFolder } from './make-folder.ts';
 import { type Stamp, sameStamp, stampOf } from './stamp.ts';
+import { newFileMode } from './store-access.ts';
 
 /** A stamp younger than this is not trusted: the file may change again within the clock's grain. */
 const STAMP_SETTLES_MS = 2000;
 
-/** A file of so many bytes is hashed sooner than a thread for it starts. */
-const SMALL_BYTES = 2 ** 20;
+/** Files are hashed in pieces of this size. */
+const PIECE_BYTES = 2 ** 18;
 
-/** SHA-256 of a file's content. Large files are hashed in a thread. */
+/** SHA-256 of a file's content, through one buffer: pieces of a stream are garbage that piles up faster than it is collected. */
 export async function fileDigest(path: string): Promise<Digest> {
-  const looked = await stat(path);
-  if (looked.isFile() && looked.size <= SMALL_BYTES) {
-    return createHash('sha256')
-      .update(await readFile(path))
-      .digest('hex') as Digest;
+  const hash = createHash('sha256');
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const buffer = Buffer.allocUnsafe(Math.max(4096, Math.min(PIECE_BYTES, size + 1)));
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
+      if (bytesRead === 0) return hash.digest('hex') as Digest;
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
   }
-  const { hashFile } = await import('hasha');
-  return (await hashFile(path, { algorithm: 'sha256' })) as Digest;
 }
 
 /** What a file looks like now, without its content; undefined when it is not there. */
@@ -44,8 +50,10 @@ export async function writeAtomically(path: string, content: FileContent): Promi
   const draft = join(dirname(path), `.${randomUUID()}.tmp`);
   try {
     if (typeof content === 'function') await content(draft);
-    const file = await open(draft, typeof content === 'function' ? 'r+' : 'wx');
+    const mode = newFileMode(path);
+    const file = await open(draft, typeof content === 'function' ? 'r+' : 'wx', mode);
     try {
+      if (mode !== undefined) await file.chmod(mode);
       if (typeof content !== 'function') await file.writeFile(content);
       await file.sync();
     } finally {

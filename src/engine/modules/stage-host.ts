@@ -49,7 +49,10 @@ export class StageHost {
   constructor({ worker, limit_ms }: HostOptions) {
     this.limit_ms = limit_ms;
     this.child = startWorker(worker, {
-      said: (message) => this.hear(message),
+      said: (message) => {
+        this.hear(message);
+        return undefined;
+      },
       printed: (line) => this.keep(line),
       died: (failure) => {
         this.died ??= formatFailure(failure);

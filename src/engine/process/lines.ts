@@ -105,6 +105,11 @@ class Kept {
     this.dropped += part.length - fits.length;
   }
 
+  /** Counts bytes that are not kept. */
+  drop(bytes: number): void {
+    this.dropped += bytes;
+  }
+
   clear(): void {
     this.length = 0;
     this.dropped = 0;

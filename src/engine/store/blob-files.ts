@@ -12,10 +12,12 @@ import {
   type Stats,
   statSync,
 } from 'node:fs';
-import { copyFile, type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { chmod, copyFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileDigest } from '../files/files.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import { type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
+import { newFileMode, settleFile } from '../files/store-access.ts';
 import type { Digest } from '../model/key.ts';
 
 /** A blob of this size or more lies in a file of its own; smaller ones lie in the database. */
@@ -60,6 +62,11 @@ export interface BlobFiles {
   stream(digest: Digest): AsyncGenerator<Uint8Array, boolean>;
   /** Writes a verified copy to a new file. False, and there is no file, when the blob is absent or damaged. */
   copyTo(digest: Digest, path: string): Promise<boolean>;
+  /**
+   * Gives a blob another name, a hard link, after verifying it; it is read-only from then on. False, and there is no file, when it
+   * is absent or damaged, and where there can be no link.
+   */
+  linkTo(digest: Digest, path: string): Promise<boolean>;
   /** Whether this process has read all of a blob, and its file is as it was then. */
   isKnown(digest: Digest): boolean;
   /** Whether a blob is there and has its digest: reads all of it. */
@@ -101,6 +108,7 @@ export function openBlobFiles(folder: string): BlobFiles {
       const shard = shardOf(digest);
       const isNew = statSync(shard, { throwIfNoEntry: false }) === undefined;
       makeFolder(shard);
+      settleFile(draft);
       await rename(draft, pathOf(digest));
       await flushFolder(shard);
       if (isNew) await flushFolder(folder);
@@ -157,18 +165,37 @@ export function openBlobFiles(folder: string): BlobFiles {
     async copyTo(digest, path) {
       const from = pathOf(digest);
       if (isKnown(digest)) {
-        await copyFile(from, path, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+        const mode = await modeOfNew(path);
+        await copyFile(from, path, constants.COPYFILE_FICLONE);
+        await chmod(path, mode);
         // What changed meanwhile may be what was copied.
         if (isKnown(digest)) return true;
       } else if (sizeOf(digest) === undefined) return false;
-      else if ((await copied(from, path)) === digest) return true;
+      else if (await cloned(from, path)) {
+        if ((await fileDigest(path)) === digest) return true;
+      } else if ((await copied(from, path)) === digest) return true;
       await rm(path, { force: true });
       return false;
+    },
+    async linkTo(digest, path) {
+      const from = pathOf(digest);
+      if (sizeOf(digest) === undefined) return false;
+      if (!isKnown(digest) && (await fileDigest(from)) !== digest) return false;
+      try {
+        // Before anybody else has a name for it.
+        await chmod(from, READ_ONLY);
+        await link(from, path);
+        note(digest);
+        return true;
+      } catch (error) {
+        if (NO_LINK.has((error as NodeJS.ErrnoException).code ?? '')) return false;
+        throw error;
+      }
     },
     isKnown,
     async verify(digest) {
       if (sizeOf(digest) === undefined) return false;
-      if ((await digestOfFile(pathOf(digest))) !== digest) return false;
+      if ((await fileDigest(pathOf(digest))) !== digest) return false;
       note(digest);
       return true;
     },
@@ -189,11 +216,41 @@ function lookedAt(path: string): Stats | undefined {
   }
 }
 
+const READ_ONLY = 0o444;
+/** Another file system, one without links, somebody else's file. */
+const NO_LINK = new Set(['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'EROFS']);
+
+/** Whether a file could be copied by reference, which takes no space until one of both is changed. */
+async function cloned(from: string, to: string): Promise<boolean> {
+  const mode = await modeOfNew(to);
+  try {
+    await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
+    await chmod(to, mode);
+    return true;
+  } catch {
+    await rm(to, { force: true });
+    return false;
+  }
+}
+
+/**
+ * The mode of a new file, which is made. A copy has that of every file that its maker makes, and not that of the store,
+ * where a blob may be private, or read-only as it has links.
+ */
+async function modeOfNew(path: string): Promise<number> {
+  const file = await open(path, 'wx');
+  try {
+    return (await file.stat()).mode & 0o7777;
+  } finally {
+    await file.close();
+  }
+}
+
 async function written(
   draft: string,
   write: (draft: FileHandle) => Promise<Digest>,
 ): Promise<Digest> {
-  const file = await open(draft, 'wx');
+  const file = await open(draft, 'wx', newFileMode(draft));
   try {
     const digest = await write(file);
     await file.sync();
@@ -217,24 +274,6 @@ async function copied(from: string, to: string): Promise<Digest> {
   }
   return hash.digest('hex') as Digest;
 }
-
-/** The digest of a file, through one buffer: chunks of a stream are garbage that piles up faster than it is collected. */
-async function digestOfFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
-  const file = await open(path, 'r');
-  try {
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
-      if (bytesRead === 0) return hash.digest('hex');
-      hash.update(buffer.subarray(0, bytesRead));
-    }
-  } finally {
-    await file.close();
-  }
-}
-
-const BUFFER_BYTES = 2 ** 18;
 
 /** The content of a file, piece by piece; each piece holds until the next is asked for. */
 export async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {

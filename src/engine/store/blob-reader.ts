@@ -19,7 +19,10 @@ export interface BlobSources {
 }
 
 /** The half of a store of blobs that reads. */
-export type BlobReader = Pick<BlobStore, 'get' | 'missing' | 'verify' | 'stream' | 'copyTo'>;
+export type BlobReader = Pick<
+  BlobStore,
+  'get' | 'missing' | 'verify' | 'stream' | 'copyTo' | 'linkTo'
+>;
 
 export function blobReader({ table, files, fresh, onDamage }: BlobSources): BlobReader {
   /** A blob of the database. A damaged one is told, and counts as absent. */
@@ -61,5 +64,6 @@ export function blobReader({ table, files, fresh, onDamage }: BlobSources): Blob
       await writeFile(path, bytes, { flag: 'wx' });
       return true;
     },
+    linkTo: (digest, path) => files.linkTo(digest, path),
   };
 }

@@ -36,6 +36,8 @@ export interface BlobStore {
   stream(digest: Digest): AsyncIterable<Uint8Array>;
   /** Writes a blob to a new file, piece by piece. False, and there is no file, when it is absent or was damaged. */
   copyTo(digest: Digest, path: string): Promise<boolean>;
+  /** Makes a new read-only file that shares its space with the blob: a hard link. False where there can be none. */
+  linkTo?(digest: Digest, path: string): Promise<boolean>;
   /** Keeps bytes that belong to no record (the content of a fetched file). Durable when it resolves. @throws StoreError */
   put(bytes: Uint8Array): Promise<Digest>;
   /**

@@ -4,7 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { formatSystem } from '../files/system-error.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Digest } from '../model/key.ts';
-import { frameOf, frameReader } from '../process/frame.ts';
+import { frameOf, frameReader, type Payload } from '../process/frame.ts';
 import { lineReader } from '../process/lines.ts';
 import { causeOf, watchOutOfMemory } from '../process/out-of-memory.ts';
 import { killProgram } from '../process/processes.ts';
@@ -15,7 +15,8 @@ import {
   supervise,
   unsupervise,
 } from '../process/supervisor.ts';
-import { PIPES, type WorkerMessage, type WorkerRequest } from './protocol.ts';
+import type { Flow } from './payloads.ts';
+import { MESSAGE_BYTES_MAX, PIPES, type WorkerMessage, type WorkerRequest } from './protocol.ts';
 
 /** How a worker process is started: a program, then its arguments. */
 export type WorkerCommand = readonly [program: string, ...words: string[]];
@@ -33,7 +34,8 @@ export interface WorkerProcess {
 
 /** What becomes of it. */
 export interface WorkerProcessCallbacks {
-  said(message: WorkerMessage): void;
+  /** @returns what takes the bytes that follow a payload message @throws when that may not come */
+  said(message: WorkerMessage, flow: Flow): Payload | undefined;
   /** Native code printed something, past the stage's own streams. */
   printed(line: string): void;
   /** It ended without a word. */
@@ -78,9 +80,14 @@ export function startWorker(
     isDamaged = true;
     child.kill('SIGKILL');
   };
-  (pipes[PIPES.answers] as Readable)
-    .on('data', frameReader<WorkerMessage>(callbacks.said, damaged))
-    .on('error', () => undefined);
+  const answers = pipes[PIPES.answers] as Readable;
+  const flow: Flow = { pause: () => answers.pause(), resume: () => answers.resume() };
+  const read = frameReader<WorkerMessage>({
+    hear: (message) => callbacks.said(message, flow),
+    broken: damaged,
+    bytesMax: MESSAGE_BYTES_MAX,
+  });
+  answers.on('data', read).on('error', () => undefined);
   const killedForMemory = watchOutOfMemory();
   const lastLines = collectLines(child, callbacks.printed);
   const gone = new Promise<void>((resolve) => {

@@ -82,8 +82,24 @@ export interface OutsideReads {
 /** An answer to one item of a question. */
 export type StageAnswer = ParamsAnswer | WorkAnswer | Tools | null;
 
+/** Announces bytes that follow it as they are: an output or a checkpoint that is too large for a message. */
+export interface PayloadMessage {
+  readonly say: 'payload';
+  readonly of: 'output' | 'checkpoint';
+  /** Of the output. */
+  readonly name: string;
+  readonly bytes: number;
+  readonly crc: number;
+}
+
+/** Outputs and checkpoints of more bytes come as payloads. */
+export const INLINE_BYTES_MAX = 65_536;
+
+/** What a worker says fits into so many bytes: texts are cut, and what is large comes as a payload. */
+export const MESSAGE_BYTES_MAX = 64 * 2 ** 20;
+
 /**
- * What a worker says back. All but begun, progress, log, checkpoint and answers are its last word on what it was asked.
+ * What a worker says back. All but begun, progress, log, checkpoint, payload and answers are its last word on what it was asked.
  */
 export type WorkerMessage =
   /** What the module declares; null when it exports no stage. */
@@ -110,6 +126,8 @@ export type WorkerMessage =
   | { readonly say: 'progress'; readonly done: number; readonly of: number; readonly note: string }
   | { readonly say: 'log'; readonly line: string }
   | { readonly say: 'checkpoint'; readonly bytes: Uint8Array }
+  | PayloadMessage
+  /** Outputs beside those that came as payloads. */
   | { readonly say: 'done'; readonly outputs: Named<Uint8Array> }
   | { readonly say: 'stopped' }
   /** Blobs that the store lacks, or holds damaged: nothing ran. */

@@ -4,8 +4,10 @@ import { type ActionResult, failed, graceOf } from '../model/action-result.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Named } from '../model/key.ts';
 import type { KeptOutput } from '../model/record.ts';
-import { keptOutput } from '../store/store.ts';
+import type { Payload } from '../process/frame.ts';
+import { type BlobStore, keptOutput } from '../store/store.ts';
 import { startWorker, type WorkerCommand, type WorkerProcess } from './launch.ts';
+import { type Flow, Payloads } from './payloads.ts';
 import { type ActionRequest, CONTROL_FLAGS, type WorkerMessage } from './protocol.ts';
 
 /** What to do with the sentences that a worker says before the last. */
@@ -19,6 +21,8 @@ export interface WorkerCallbacks {
 export interface WorkerTerms {
   /** In a process of its own. */
   readonly isolate: boolean;
+  /** The names of its outputs. */
+  readonly outputs: readonly string[];
   /** It is ended after this time. */
   readonly timeout_ms: number | null;
   /** Aborted: it stops at its next checkpoint, or is ended when the grace of the `StopReason` is over. */
@@ -42,7 +46,7 @@ export interface Workers {
 /** One process, and what it is doing. */
 interface PooledWorker {
   readonly child: WorkerProcess;
-  hear(message: WorkerMessage): void;
+  hear(message: WorkerMessage, flow: Flow): Payload | undefined;
   printed(line: string): void;
   /** Whether it has taken up what it was asked. */
   begun: boolean;
@@ -50,8 +54,14 @@ interface PooledWorker {
   finish?: ((result: ActionResult, reusable: boolean) => void) | undefined;
 }
 
-/** @param command starts a worker process (`src/cli/processes/worker.ts`, bundled) */
-export function createWorkers(command: WorkerCommand): Workers {
+/**
+ * @param command starts a worker process (`src/cli/processes/worker.ts`, bundled)
+ * @param blobs take large outputs as they come
+ */
+export function createWorkers(
+  command: WorkerCommand,
+  blobs: Pick<BlobStore, 'putStream'>,
+): Workers {
   const idle: PooledWorker[] = [];
   const all = new Set<PooledWorker>();
 
@@ -62,7 +72,7 @@ export function createWorkers(command: WorkerCommand): Workers {
       hear: () => undefined,
       printed: () => undefined,
       child: startWorker(command, {
-        said: (message) => worker.hear(message),
+        said: (message, flow) => worker.hear(message, flow),
         printed: (line) => worker.printed(line),
         died(failure) {
           all.delete(worker);
@@ -80,9 +90,10 @@ export function createWorkers(command: WorkerCommand): Workers {
     worker: PooledWorker,
     work: Omit<ActionRequest, 'ask'>,
     callbacks: WorkerCallbacks,
-    { isolate, timeout_ms, signal }: WorkerTerms,
+    { isolate, outputs, timeout_ms, signal }: WorkerTerms,
   ): Promise<ActionResult> =>
-    new Promise((resolve) => {
+    new Promise((resolve, reject) => {
+      const payloads = new Payloads({ blobs, outputs, checkpoint: callbacks.checkpoint });
       /** Ends it in the middle of its work. */
       const cut = (result: ActionResult): void => {
         worker.begun = true;
@@ -97,23 +108,42 @@ export function createWorkers(command: WorkerCommand): Workers {
         worker.child.signal(CONTROL_FLAGS.stop);
         grace = setTimeout(() => cut({ status: 'stopped' }), graceOf(signal));
       };
-      worker.begun = false;
-      worker.finish = (result, reusable) => {
+      const release = (reusable: boolean): void => {
         clearTimeout(timer);
         clearTimeout(grace);
         signal.removeEventListener('abort', stop);
         Object.assign(worker, { finish: undefined, hear: () => undefined });
+        payloads.abort();
         // The stop flag is never lowered: do not reuse a process that was asked to stop.
-        if (reusable && !isolate && !signal.aborted) idle.push(worker);
+        if (reusable && !isolate && !signal.aborted && all.has(worker)) idle.push(worker);
         else worker.child.kill();
+      };
+      worker.begun = false;
+      worker.finish = (result, reusable) => {
+        release(reusable);
         resolve(result);
       };
+      /** It has given everything: nothing else can end it now. */
+      const done = async (small: Named<Uint8Array>): Promise<void> => {
+        worker.finish = undefined;
+        try {
+          const outputs = { ...kept(small), ...(await payloads.kept()) };
+          resolve({ status: 'done', outputs });
+        } catch (error) {
+          reject(error);
+        } finally {
+          release(true);
+        }
+      };
       worker.printed = callbacks.log;
-      worker.hear = (message) => {
+      worker.hear = (message, flow) => {
+        if (message.say === 'payload') return payloads.begin(message, flow);
         if (message.say === 'begun') worker.begun = true;
         const result = resultOf(message);
-        if (result) worker.finish?.(result, message.say !== 'died');
+        if (message.say === 'done') void done(message.outputs);
+        else if (result) worker.finish?.(result, message.say !== 'died');
         else passOn(message, callbacks);
+        return undefined;
       };
       signal.addEventListener('abort', stop, { once: true });
       worker.child.ask({ ...work, ask: 'run' });
@@ -148,8 +178,6 @@ export function createWorkers(command: WorkerCommand): Workers {
 /** What the last message on a request says of its end; undefined for one that is not the last. */
 function resultOf(message: WorkerMessage): ActionResult | undefined {
   switch (message.say) {
-    case 'done':
-      return { status: 'done', outputs: kept(message.outputs) };
     case 'stopped':
       return { status: 'stopped' };
     case 'lost':

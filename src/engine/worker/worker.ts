@@ -128,11 +128,20 @@ function lastWord(error: unknown): WorkerMessage {
   return {
     say: 'failed',
     cause: causeOf(error),
-    message,
-    stack,
+    message: shortText(message),
+    stack: stack && shortText(stack),
     infeasible: kind === 'infeasible',
   };
 }
+
+/** Of what a stage says when it fails, so much is told: an error may be as long as memory. */
+const WORDS_MAX = 65_536;
+
+/** A text of which so much is told. */
+export const shortText = (text: string): string =>
+  text.length <= WORDS_MAX
+    ? text
+    : `${text.slice(0, WORDS_MAX)}… (${text.length - WORDS_MAX} more characters)`;
 
 /** An error with a cause other than that the stage threw it. */
 class CausedError extends StageError {
@@ -376,7 +385,7 @@ function throttledProgress(own: Voice): (done: number, of: number, note?: string
     const now = performance.now();
     if (now < next && done < of) return;
     next = now + PROGRESS_EVERY_MS;
-    own.say({ say: 'progress', done, of, note });
+    own.say({ say: 'progress', done, of, note: shortLine(note) });
   };
 }
 

@@ -49,7 +49,7 @@ complete -o default -F _pipeline pipeline`,
   zsh: `#compdef pipeline
 _pipeline() {
   local -a candidates open
-  candidates=("\${(@f)$(pipeline complete -- "\${(@Q)words[2,CURRENT]}" 2>/dev/null)}")
+  candidates=("\${(@f)$(pipeline complete -- "\${(@Q)words[2,CURRENT-1]}" "\${(Q)PREFIX}" 2>/dev/null)}")
   open=("\${(@M)candidates:#*[/=.:\\[,]}")
   candidates=("\${(@)candidates:#*[/=.:\\[,]}")
   candidates=("\${(@)candidates:#}")
@@ -57,9 +57,20 @@ _pipeline() {
   (( \${#open} )) && compadd -S '' -- "\${(@)open}"
   (( \${#candidates} )) && compadd -- "\${(@)candidates}"
 }
-compdef _pipeline pipeline`,
+# As a file of fpath this is the body of _pipeline when it is first called; otherwise it was sourced.
+if [[ "$funcstack[1]" == _pipeline ]]; then _pipeline "$@"; else compdef _pipeline pipeline; fi`,
   fish: `# pipeline completion for fish
-complete -c pipeline -a '(pipeline complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'`,
+function __pipeline_candidates
+  # The word as it is meant: fish itself quotes what it puts in its place.
+  set -l begun (commandline -ct | string replace -r '^["\\']' '' | string unescape)
+  set -l found (pipeline complete -- (commandline -opc | string unescape)[2..] "$begun" 2>/dev/null)
+  if test (count $found) -gt 0
+    printf '%s\\n' $found
+  else
+    __fish_complete_path "$begun"
+  end
+end
+complete -c pipeline -f -a '(__pipeline_candidates)'`,
 };
 
 /** Prints the script for a shell. */

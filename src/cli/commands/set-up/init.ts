@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { writeAtomically } from '../../../engine/files/files.ts';
 import { checkFolder } from '../../session/output-files.ts';
+import { PYTHON_STUDY } from '../../session/python-study.ts';
 import {
   EXIT,
   shownPath,
@@ -19,8 +20,11 @@ export const command: CommandDeclaration = {
   group: 'Set up',
   about: 'write a small pipeline that works at once',
   arguments: [{ name: '[dir]', about: 'a folder, made when missing', default: '.' }],
-  options: [{ flags: '--json', about: 'print what was written as JSON' }],
-  examples: ['init', 'init my-study'],
+  options: [
+    { flags: '--python', about: 'stages are Python scripts; its standard library is enough' },
+    { flags: '--json', about: 'print what was written as JSON' },
+  ],
+  examples: ['init', 'init my-study', 'init --python my-study'],
 };
 export { init as run };
 
@@ -110,19 +114,26 @@ artifacts/
 `,
 };
 
+interface InitOptions {
+  readonly python?: boolean;
+  readonly json?: boolean;
+}
+
+/** Whether people may have a file of that name already, and keep it. */
+const isWelcome = (path: string): boolean => path === 'README.md' || path === '.gitignore';
+
 /** Writes the files, or nothing when one of them is there. */
-async function init(folder: string, options: { readonly json?: boolean }): Promise<number> {
+async function init(folder: string, options: InitOptions): Promise<number> {
+  const files = options.python ? PYTHON_STUDY : FILES;
   const root = resolve(folder);
   if (existsSync(root)) checkFolder(root, 'init DIR');
-  const there = Object.keys(FILES).filter((path) => existsSync(join(root, path)));
-  // A README and a .gitignore of one's own are welcome.
-  const inTheWay = there.filter((path) => path === 'pipeline.yaml' || path.startsWith('stages/'));
-  const [first] = inTheWay;
+  const there = Object.keys(files).filter((path) => existsSync(join(root, path)));
+  const [first] = there.filter((path) => !isWelcome(path));
   if (first !== undefined) {
     const message = `${shownPath(join(root, first))} is there already: nothing was written`;
     throw new UsageError([{ message, hint: 'name another folder: pipeline init DIR' }]);
   }
-  const missing = Object.entries(FILES).filter(([path]) => !there.includes(path));
+  const missing = Object.entries(files).filter(([path]) => !there.includes(path));
   for (const [path, text] of missing) await writeAtomically(join(root, path), text);
   const written = missing.map(([path]) => path);
   if (options.json) writeJson({ folder: root, files: written });

@@ -1,5 +1,5 @@
 // rebuild.ts — a new store from what is whole in a damaged one, which is put aside
-import { existsSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest, Key } from '../../model/key.ts';
 import type { ActionRecord, RunRecord, TaskLog } from '../../model/record.ts';
@@ -80,6 +80,9 @@ export function newAside(cache: string): string {
 export function replaceStore(cache: string, made: string, aside: string): void {
   const file = join(cache, STORE_FILE);
   if (isThere(file)) {
+    // Who might use the damaged one may use the new one, and nobody else.
+    const found = lstatSync(file);
+    if (found.isFile()) chmodSync(join(made, STORE_FILE), found.mode & 0o7777);
     try {
       linkSync(file, join(aside, STORE_FILE));
     } catch {
@@ -89,6 +92,18 @@ export function replaceStore(cache: string, made: string, aside: string): void {
   }
   renameSync(join(made, STORE_FILE), file);
   putAside(`${file}-lock`, aside);
+}
+
+/** Who may read and write the old file may do so with the new one. */
+function keepAccess(old: string, made: string): void {
+  const found = statSync(old, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  try {
+    chmodSync(made, found.mode & 0o777);
+    chownSync(made, found.uid, found.gid);
+  } catch {
+    // It is somebody else's: then the new one is ours.
+  }
 }
 
 /** Moves what lies at a path into a folder, if anything does. */
