@@ -94,18 +94,6 @@ export function replaceStore(cache: string, made: string, aside: string): void {
   putAside(`${file}-lock`, aside);
 }
 
-/** Who may read and write the old file may do so with the new one. */
-function keepAccess(old: string, made: string): void {
-  const found = statSync(old, { throwIfNoEntry: false });
-  if (found === undefined) return;
-  try {
-    chmodSync(made, found.mode & 0o777);
-    chownSync(made, found.uid, found.gid);
-  } catch {
-    // It is somebody else's: then the new one is ours.
-  }
-}
-
 /** Moves what lies at a path into a folder, if anything does. */
 export function putAside(path: string, aside: string): void {
   if (isThere(path)) renameSync(path, join(aside, path.slice(path.lastIndexOf('/') + 1)));
