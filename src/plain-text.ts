@@ -30,17 +30,6 @@ export const plainName = (text: string): string =>
 export const plainLog = (text: string): string =>
   plainText(text.includes('\x1b') ? text.replace(STYLE, '') : text);
 
-/** The colours that we use ourselves, and their ends. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character begins them
-const OWN_COLOR = /(\x1b\[(?:[12]|2[2]|3[1-6]|39)m)/;
-
-/** A text with colours of our own. All else that a terminal might obey is escaped; colours, too, where we use none. */
-export function plainButColored(text: string, colored: boolean): string {
-  if (!colored || !text.includes('\x1b')) return plainText(text);
-  const parts = text.split(OWN_COLOR);
-  return parts.map((part, at) => (at % 2 === 1 ? part : plainText(part))).join('');
-}
-
 /** Characters that take the place of controls where each must be one wide: carets stand below them. */
 export const plainSource = (text: string): string =>
   text.replace(UNSAFE, (character) => {

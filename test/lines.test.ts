@@ -1,8 +1,9 @@
 // What programs print: split into lines in linear time, progress bars by their last state, and harmless to show.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ERASE_LINE, inkFor, rendered } from '../src/cli/terminal/ink.ts';
 import { lineReader, progressOf, shortLine } from '../src/engine/process/lines.ts';
-import { plainButColored, plainLog, plainName, plainText } from '../src/plain-text.ts';
+import { plainLog, plainName, plainText } from '../src/plain-text.ts';
 import { DOOR, makeRig, type SaidEvent } from './rig.ts';
 
 function read(...chunks: readonly (Uint8Array | string)[]): { lines: string[]; states: string[] } {
@@ -102,10 +103,16 @@ describe('text from outside', () => {
 
   test('loses its colours in a log, and keeps only ours elsewhere', () => {
     expect(plainLog('\x1b[1;32mok\x1b[0m\x1b[K \x1b[5A')).toBe('ok \\x1b[5A');
-    expect(plainButColored('\x1b[31mred\x1b[39m \x1b[8mhidden', true)).toBe(
-      '\x1b[31mred\x1b[39m \\x1b[8mhidden',
+    const [on, off] = [inkFor(true), inkFor(false)];
+    const foreign = '\x1b[31mred\x1b[39m';
+    expect(rendered(on.bold(`a ${on.red(foreign)} b`))).toBe(
+      '\x1b[1ma \x1b[31m\\x1b[31mred\\x1b[39m\x1b[39m b\x1b[22m',
     );
-    expect(plainButColored('\x1b[31mred', false)).toBe('\\x1b[31mred');
+    expect(rendered(on.dim(`a${on.bold('b')}c`))).toBe('\x1b[2ma\x1b[1mb\x1b[22m\x1b[2mc\x1b[22m');
+    expect(rendered(off.red(foreign))).toBe('\\x1b[31mred\\x1b[39m');
+    expect(rendered(`${ERASE_LINE}\x1b[K\r`)).toBe('\x1b[G\x1b[K\\x1b[K\\x0d');
+    // Nobody can write our marks: they hold a number that no text from outside knows.
+    expect(rendered(`${on.red('x')}\ufdd00123456789abcdef:31m\ufdd1`)).toContain('\ufdd0');
   });
 
   test('leaves JSON valid, and with its meaning', () => {

@@ -52,7 +52,8 @@ export default defineStage({
 });
 `;
 const FILES = {
-  'pipeline.yaml': `stages:
+  'pipeline.yaml': `store: { access: all }
+stages:
   a: { run: a.mjs }
   b:
     command: [node, b.mjs, '{inputs.n}', '{outputs.t}']

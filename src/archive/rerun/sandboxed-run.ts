@@ -76,6 +76,8 @@ export async function runSandboxed(
   });
   const mark = child.pid === undefined ? undefined : supervise(child.pid, nonce);
   const kill = (): void => void child.kill('SIGKILL');
+  // Walls that are ended while they are being put up leave their inside behind, which would hold the pipes open.
+  child.once('exit', () => mark && void killProgram(mark));
   run.signal.addEventListener('abort', kill);
   if (run.signal.aborted) kill();
   let words = '';

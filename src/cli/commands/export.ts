@@ -34,6 +34,7 @@ import { currentStudy, recordedOf, type StudySelection, selectInStudy } from '..
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
 import { jsonCsv, npyOf, tensorCsv, tensorsJson } from '../terminal/forms.ts';
+import { writeBytes } from '../terminal/ink.ts';
 
 export const command: CommandDeclaration = {
   name: 'export',
@@ -99,7 +100,7 @@ async function exportOutput(target: string, file: string, options: ExportOptions
     }
     const bytes = inForm(form, output, await bytesOf(session, trace.task, name, output), part);
     if (file === '-') {
-      process.stdout.write(bytes);
+      writeBytes(process.stdout, bytes);
       return EXIT.success;
     }
     await writeOutput(file, bytes);

@@ -18,6 +18,7 @@ import {
 import { findDefects, type Repair, repair } from '../session/store-repair.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
+import { ERASE_LINE } from '../terminal/ink.ts';
 
 export const command: CommandDeclaration = {
   name: 'fsck',
@@ -48,7 +49,10 @@ async function fsck(options: FsckOptions): Promise<number> {
   }
   const live = process.stderr.isTTY && !options.json;
   const { examined, defects } = await findDefects(cache, (done, of) => {
-    if (live) process.stderr.write(`\r${done} of ${count(of, 'blob')}${done === of ? '\n' : ''}`);
+    if (live)
+      process.stderr.write(
+        `${ERASE_LINE}${done} of ${count(of, 'blob')}${done === of ? '\n' : ''}`,
+      );
   });
   const repaired = options.repair ? await repair(cache, defects) : undefined;
   if (options.json) {

@@ -7,7 +7,6 @@ import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { estimate } from '../../engine/rebuilder/estimate.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
-import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
 import { tellForecast } from '../session/forecast.ts';
@@ -18,6 +17,7 @@ import {
   artifactsFolder,
   stderrColors as c,
   inspect,
+  mayRepeat,
   openSession,
   placesOf,
   planFor,
@@ -183,7 +183,7 @@ function keepRecord(
   traces: RunResult['traces'],
 ): void {
   const { text, sources, paramsFiles, environment, readsOutside, root, cache } = session;
-  if (!restsOnFiles(plan) || readsOutside || isNetworkFolder(cache)) return;
+  if (!restsOnFiles(plan) || readsOutside || !mayRepeat(cache)) return;
   const folder = artifactsFolder(root);
   const artifacts = new Map<string, Digest>();
   const results: string[] = [];

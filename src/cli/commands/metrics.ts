@@ -35,6 +35,7 @@ import {
 import { formatCauses } from '../terminal/causes.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { colorsFor, count, quoted } from '../terminal/format.ts';
+import { writeBytes } from '../terminal/ink.ts';
 import { drawTable } from '../terminal/table.ts';
 
 export const command: CommandDeclaration = {
@@ -131,7 +132,7 @@ async function metrics(target: string | undefined, options: MetricsOptions): Pro
       ...options,
       rows: target === undefined ? ROWS_SHOWN_EACH : ROWS_SHOWN,
     });
-    if (options.output === undefined || options.output === '-') process.stdout.write(text);
+    if (options.output === undefined || options.output === '-') writeBytes(process.stdout, text);
     else await writeOutput(options.output, text);
     if (format !== 'json') tellNotes(tables);
     return EXIT.success;

@@ -29,6 +29,7 @@ import {
 import { analysed, plannedStudy, readConfig, type Study, selectInStudy } from '../session/study.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { shownPath } from '../terminal/format.ts';
+import { writeBytes } from '../terminal/ink.ts';
 import { readAt, studyFor, tellProblems } from './metrics.ts';
 
 export const command: CommandDeclaration = {
@@ -184,7 +185,7 @@ async function writePlot(
   mayMakeFolder: boolean,
 ): Promise<void> {
   if (file === '-') {
-    process.stdout.write(bytes);
+    writeBytes(process.stdout, bytes);
     return;
   }
   if (mayMakeFolder) makeFolder(dirname(file));

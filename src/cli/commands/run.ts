@@ -10,6 +10,7 @@ import { instanceOf } from '../../engine/model/process-identity.ts';
 import type { RunStart } from '../../engine/model/record.ts';
 import { searchPath } from '../../engine/planning/external-inputs.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
+import { watchSuspended } from '../../engine/process/suspended.ts';
 import { execute, type RunResult } from '../../engine/scheduler/execute.ts';
 import type { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import type { Supersession } from '../../engine/scheduler/superseded.ts';
@@ -110,6 +111,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
   };
   atEnd.add(endAtOnce);
   signal.addEventListener('abort', announce, { once: true });
+  const unwatch = watchSuspended((message) => listener({ event: 'warning', message }));
   try {
     listener(planned(plan, targets));
     for (const warning of pipeline.warnings) listener(warningOf(warning));
@@ -148,6 +150,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
     trace?.close();
     atEnd.delete(endAtOnce);
     signal.removeEventListener('abort', announce);
+    unwatch();
     await executor.close();
   }
 }

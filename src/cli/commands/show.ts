@@ -2,7 +2,6 @@
 import { extname } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import type { ActionRecord, Output } from '../../engine/model/record.ts';
-import { plainText } from '../../plain-text.ts';
 import { elementType, exactValues, type Tensor, type TensorFile } from '../../tensor.ts';
 import { writeOutput } from '../session/output-files.ts';
 import { bytesOf, select, tensorsOf } from '../session/output-selection.ts';
@@ -119,7 +118,7 @@ function tellOutput({ kind, digest, bytes: size }: Output, bytes: Uint8Array, js
   else if (json) writeJson({ kind, bytes: size, digest });
   else if (!process.stdout.isTTY) process.stdout.write(bytes);
   // A file gets the bytes as they are; a terminal would obey some of them.
-  else if (kind === 'text') process.stdout.write(plainText(new TextDecoder().decode(bytes)));
+  else if (kind === 'text') process.stdout.write(new TextDecoder().decode(bytes));
   else writeStdout(`${prettyBytes(size)} of ${kind}; write them with -o FILE`);
 }
 

@@ -12,6 +12,7 @@ import {
   ValueError,
 } from '../terminal/declaration.ts';
 import { colorsFor } from '../terminal/format.ts';
+import { renderTexts } from '../terminal/ink.ts';
 import { secondsOf, verification } from '../terminal/verification.ts';
 import { sandbox } from './sandbox.ts';
 
@@ -154,6 +155,7 @@ function say(text: string): number {
 
 if (process.argv[2] === '--sandbox') await sandbox();
 else {
+  for (const stream of [process.stdout, process.stderr]) renderTexts(stream);
   try {
     process.exitCode = await main();
   } catch (error) {

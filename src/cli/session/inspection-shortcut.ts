@@ -15,6 +15,7 @@ import {
 import { settingsStamps } from '../settings/settings-places.ts';
 import type { CommandDeclaration } from '../terminal/declaration.ts';
 import { colorsFor } from '../terminal/format.ts';
+import { writeRendered } from '../terminal/ink.ts';
 import { readWords, type Words } from '../terminal/words.ts';
 import { cacheFolder, isOff, program, withFiles } from './up-to-date-shortcut.ts';
 
@@ -81,7 +82,7 @@ export function repeatInspection(
   if (read === undefined) return false;
   const printed = lookUpPrinted(requestOf(words, read, process.env), program(), process.env);
   if (printed === undefined) return false;
-  for (const [stream, text] of printed) process[stream].write(text);
+  for (const [stream, text] of printed) writeRendered(process[stream], text);
   return true;
 }
 

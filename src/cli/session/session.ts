@@ -5,6 +5,7 @@ import { availableParallelism, cpus, hostname, release, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspections } from 'pipeline:inspections';
+import { useStoreFolder } from '../../engine/files/store-access.ts';
 import type { Diagnostic } from '../../engine/model/event.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Identity } from '../../engine/model/process-identity.ts';
@@ -26,12 +27,19 @@ import { mayOpenStore, openStoreReadOnly } from '../../engine/store/lmdb/read-on
 import type { DamageKind } from '../../engine/store/lmdb/record-table.ts';
 import { dropOpenings, openingsOf } from '../../engine/store/openings.ts';
 import type { Store } from '../../engine/store/store.ts';
-import { contentState } from '../../engine/store/store-state.ts';
+import { contentState, STORE_FILE } from '../../engine/store/store-state.ts';
 import type { WorkerCommand } from '../../engine/worker/launch.ts';
-import { plainButColored } from '../../plain-text.ts';
 
 import { loadTimeoutSetting } from '../settings/settings.ts';
 import { colorsFor, count, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
+import { ERASE_LINE, rendered, writeRendered } from '../terminal/ink.ts';
+import {
+  accessWarning,
+  declaredAccess,
+  isLoose,
+  noteAccess,
+  notePipelineFile,
+} from './access-warning.ts';
 import { type InspectionRecorder, recordInspection } from './inspection-shortcut.ts';
 import { demand, ownSettings } from './own-settings.ts';
 import { probeStore } from './store-process.ts';
@@ -89,20 +97,21 @@ export const stdoutColors = colorsFor(process.stdout, process.env);
 
 /** Talk: everything that is not a result. */
 export function writeStderr(line: string): void {
-  print('stderr', `${plainButColored(line, stderrColors.isColorSupported)}\n`);
+  print('stderr', `${line}\n`);
 }
 
 /** A result. No terminal obeys what is in it; JSON means what it meant. */
 export function writeStdout(line: string): void {
-  print('stdout', `${plainButColored(line, stdoutColors.isColorSupported)}\n`);
+  print('stdout', `${line}\n`);
 }
 
 /** Hears all that is printed, where a command may be repeated. */
 let recorder: InspectionRecorder | undefined;
 
-function print(stream: 'stdout' | 'stderr', text: string): void {
+function print(stream: 'stdout' | 'stderr', line: string): void {
+  const text = rendered(line);
   recorder?.hear(stream, text);
-  process[stream].write(text);
+  writeRendered(process[stream], text);
 }
 
 /**
@@ -127,7 +136,7 @@ export async function inspect(
     await session.store.close();
   }
   const { plan, readsOutside, cache } = session;
-  if (restsOnFiles(plan) && !readsOutside && !isNetworkFolder(cache)) {
+  if (restsOnFiles(plan) && !readsOutside && mayRepeat(cache)) {
     recorder?.keep({ ...session, file: options.file });
   }
   return EXIT.success;
@@ -157,9 +166,12 @@ export interface Places {
 }
 
 /** Where the pipeline and its store are, by options and environment. @throws UsageError where no folder can be */
-export function placesOf(options: Pick<CommonOptions, 'directory' | 'cache'>): Places {
+export function placesOf(
+  options: Pick<CommonOptions, 'directory' | 'cache'> & Partial<Pick<CommonOptions, 'file'>>,
+): Places {
   const root = resolve(options.directory);
   const cache = cacheFolder(root, options.cache);
+  notePipelineFile(cache, resolve(root, options.file ?? 'pipeline.yaml'));
   const file = fileOnTheWay(root);
   if (file !== undefined) {
     const hint = 'name the folder of a pipeline with -C DIR';
@@ -200,7 +212,7 @@ function sayIfLong({ json }: CommonOptions, words: string): () => void {
   }, PATIENCE_MS);
   return () => {
     clearTimeout(timer);
-    if (isSaid) process.stderr.write('\r\u001b[K');
+    if (isSaid) process.stderr.write(ERASE_LINE);
   };
 }
 
@@ -238,6 +250,8 @@ export async function loadFor(options: CommonOptions, purpose: Purpose = 'make')
     clock: Date.now,
   }).finally(done);
   if (!loaded.ok) throw new UsageError(loaded.diagnostics);
+  noteAccess(places.cache, loaded.value.pipeline.storeAccess);
+  warnOfAccess(places.cache);
   return loaded.value;
 }
 
@@ -248,18 +262,27 @@ export async function loadFor(options: CommonOptions, purpose: Purpose = 'make')
 export function storeAt(cache: string, access: 'read' | 'write'): Store {
   if (access === 'read' && !hasStore(cache)) return emptyStore();
   const warning = stderrColors.yellow('warning');
+  if (!hasStore(cache)) useStoreFolder(cache, STORE_FILE, declaredAccess(cache));
   const isOurs = access === 'write' || mayOpenStore(cache);
   if (isOurs) checkAfterDeath(cache);
   const store = isOurs
     ? openStore(cache, (name, kind) => tellDamage(name, kind, 'repaired'), identity)
     : openStoreReadOnly(cache, (name, kind) => tellDamage(name, kind, 'seen'), identity);
   if (access === 'write') store.history.settle();
+  warnOfAccess(cache);
   if (isNetworkFolder(cache)) {
     writeStderr(`${warning}: ${cache} is on a network file system: its locks may lie`);
   }
   return store;
 }
 
+function warnOfAccess(cache: string): void {
+  const message = accessWarning(cache);
+  if (message !== undefined) writeStderr(`${stderrColors.yellow('warning')}: ${message}`);
+}
+
+/** Whether what a command found may be said again without another look at the store. */
+export const mayRepeat = (cache: string): boolean => !isNetworkFolder(cache) && !isLoose(cache);
 /** Warns of something in the store that is damaged: it counts as absent. */
 function tellDamage(name: string, kind: DamageKind, what: 'repaired' | 'seen'): void {
   const warning = stderrColors.yellow('warning');

@@ -11,6 +11,7 @@ import { storeState } from '../../engine/store/store-state.ts';
 import { settingsStamps } from '../settings/settings-places.ts';
 import type { CommandDeclaration } from '../terminal/declaration.ts';
 import { type Colors, colorsFor, count, duration, shownPath } from '../terminal/format.ts';
+import { rendered, writeRendered } from '../terminal/ink.ts';
 import { readWords } from '../terminal/words.ts';
 
 /** What of a command line decides whether there is something to do. */
@@ -86,13 +87,14 @@ export function sayNothingToDo(words: readonly string[], make: CommandDeclaratio
   if (wish === undefined || output === undefined) return false;
   const seconds = (performance.now() - start) / 1000;
   if (wish.json) {
-    const finished = `${JSON.stringify({ ...output.finished, seconds })}\n`;
+    const finished = rendered(`${JSON.stringify({ ...output.finished, seconds })}\n`);
     process.stdout.write(Buffer.concat([output.events, Buffer.from(finished)]));
     return true;
   }
   const colors = colorsFor(process.stderr, process.env);
+  const last = nothingToDo(output.finished.tally as Tally, seconds, paint);
   if (wish.quiet) write(output.warnings ?? [], colors);
-  else write([...output.talk, nothingToDo(output.finished.tally as Tally, seconds, paint)], colors);
+  else write([...output.talk, rendered(last)], colors);
   if (output.results.length > 0) {
     process.stdout.write(output.results.map((path) => `${shownPath(path)}\n`).join(''));
   }
@@ -101,7 +103,8 @@ export function sayNothingToDo(words: readonly string[], make: CommandDeclaratio
 
 function write(stderr: readonly string[], colors: Colors): void {
   const lines = stderr.map((line) => `${line}\n`).join('');
-  process.stderr.write(colors.isColorSupported ? lines : withoutColors(lines));
+  // Rendered when they were kept, in colours.
+  writeRendered(process.stderr, colors.isColorSupported ? lines : withoutColors(lines));
 }
 
 const paint = colorsFor({ isTTY: true }, {});
@@ -179,14 +182,16 @@ export function recordMake(asked: Asked, targets: readonly string[]): Recorder {
       const finished = heard.at(-1);
       if (!idle || finished?.event !== 'finished' || !isIdle(finished.tally, tasks)) return;
       const others = heard.slice(0, -1);
+      const lineOf = (event: Event): readonly string[] => {
+        const line = lineFor(event, paint);
+        return line === undefined ? [] : [rendered(line)];
+      };
       const output: Output = {
-        talk: others.flatMap((event) => lineFor(event, paint) ?? []),
-        warnings: others.flatMap((event) =>
-          event.event === 'warning' ? (lineFor(event, paint) ?? []) : [],
-        ),
+        talk: others.flatMap((event) => lineOf(event)),
+        warnings: others.flatMap((event) => (event.event === 'warning' ? lineOf(event) : [])),
         results,
         finished,
-        events: others.map((event) => `${JSON.stringify(event)}\n`).join(''),
+        events: rendered(others.map((event) => `${JSON.stringify(event)}\n`).join('')),
       };
       const sources = withFiles(facts.sources, facts.paramsFiles, settings);
       const known = { text, store, sources, environment, artifacts, companions };

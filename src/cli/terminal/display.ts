@@ -6,6 +6,7 @@ import type { TaskId } from '../../engine/model/key.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { plainLog, plainName, plainText } from '../../plain-text.ts';
 import { type Colors, count, duration, formatReason, shownPath, taskWord } from './format.ts';
+import { rendered, renderedStream } from './ink.ts';
 
 /** A listener that draws, and a way to take the drawing away when the run is over. */
 export interface Display {
@@ -134,7 +135,10 @@ export async function createDisplay(options: DisplayOptions): Promise<Display> {
   if (!stream.isTTY) return plainDisplay(options, () => true);
   // Loading this takes as long as loading the rest of the command: only a terminal needs it.
   const logUpdate = await import('log-update');
-  return liveDisplay(options, logUpdate.createLogUpdate(stream, { showCursor: true }));
+  return liveDisplay(
+    options,
+    logUpdate.createLogUpdate(renderedStream(stream), { showCursor: true }),
+  );
 }
 
 // ---- plain lines ----
@@ -273,7 +277,9 @@ function liveDisplay(options: DisplayOptions, update: ReturnType<typeof createLo
       stream.write(`${waiting.join('\n')}\n`);
       waiting = [];
     }
-    update(frame(progress, stream.columns ?? 80, clock() - start, clock(), colors));
+    const next = frame(progress, stream.columns ?? 80, clock() - start, clock(), colors);
+    // What is drawn goes past what renders texts: the library moves the cursor.
+    update(rendered(next));
   };
   const timer = setInterval(draw, REDRAW_MS);
   timer.unref();

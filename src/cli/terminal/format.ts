@@ -1,20 +1,19 @@
 // format.ts — what the engine means, in words and colours
 import { relative } from 'node:path';
-import pc from 'picocolors';
 import prettyMs from 'pretty-ms';
 import type { Change, Diagnostic, Event, Reason } from '../../engine/model/event.ts';
 import { type Json, shellTaskId, type TaskId } from '../../engine/model/key.ts';
 import type { MissingOutput } from '../../engine/rebuilder/missing-output.ts';
 import { plainName, plainSource, plainText } from '../../plain-text.ts';
+import { type Colors, inkFor } from './ink.ts';
 
-/** Colours, or none: picocolors honours NO_COLOR, FORCE_COLOR and whether stdout is a terminal. */
-export type Colors = ReturnType<typeof pc.createColors>;
+export type { Colors };
 
 /** Colours for a stream. NO_COLOR wins over all else. */
 export function colorsFor(stream: { isTTY?: boolean }, environment: NodeJS.ProcessEnv): Colors {
   const forced = environment.FORCE_COLOR !== undefined && environment.FORCE_COLOR !== '0';
   const off = environment.NO_COLOR !== undefined && environment.NO_COLOR !== '';
-  return pc.createColors(!off && (forced || stream.isTTY === true));
+  return inkFor(!off && (forced || stream.isTTY === true));
 }
 
 /** `1 task`, `12,345 tasks`. */

@@ -1,5 +1,6 @@
 // streams.ts — stdout and stderr that cannot be written: what is said, and how the process ends
 import { writeSync } from 'node:fs';
+import { renderTexts } from './ink.ts';
 
 /** Whoever read is gone: a pipe that was closed (`| head`), a terminal that is no more. */
 const GONE = new Set(['EPIPE', 'EIO', 'ECONNRESET', 'ERR_STREAM_DESTROYED']);
@@ -13,13 +14,16 @@ const EXIT_MEND = 2;
 
 /**
  * A reader that goes away ends nothing: a command goes on without it, and its exit code says what came of its work. Any
- * other reason why results cannot be written is an error, told once on stderr. What stderr does not take is left out.
+ * other reason why results cannot be written is an error, told once on stderr. What stderr does not take is left out. No
+ * text that is written reaches a terminal before it is harmless (`ink.ts`).
  */
 export function guardStreams(): void {
   const { stdout, stderr } = process;
   let failed = false;
-  writeWhole(stdout);
-  writeWhole(stderr);
+  for (const stream of [stdout, stderr]) {
+    writeWhole(stream);
+    renderTexts(stream);
+  }
   stderr.on('error', () => undefined);
   stdout.on('error', ({ code = '', message }: NodeJS.ErrnoException) => {
     if (GONE.has(code) || failed) return;

@@ -18,6 +18,7 @@ import { digestOf } from '../../engine/model/key.ts';
 import { killProgramsNow } from '../../engine/process/shell.ts';
 import { elementAt } from '../../present.ts';
 import { type Colors, count } from './format.ts';
+import { ERASE_LINE, renderedStream } from './ink.ts';
 
 /** What a person asks for. */
 export interface VerificationRequest {
@@ -183,7 +184,7 @@ async function agrees(commands: boolean, walls: Walls): Promise<boolean> {
     writeStderr('say --yes when that is all right');
     return false;
   }
-  const ask = createInterface({ input: process.stdin, output: process.stderr });
+  const ask = createInterface({ input: process.stdin, output: renderedStream(process.stderr) });
   // Ctrl-C and Ctrl-D close it without an answer.
   const closed = new Promise<string>((resolve) => ask.once('close', () => resolve('')));
   const answer = await Promise.race([ask.question('Run it? [y/N] '), closed]);
@@ -269,7 +270,7 @@ function liveLine(): Line {
   const isLive = process.stderr.isTTY === true;
   let next = 0;
   const clear = (): void => {
-    if (isLive) process.stderr.write('\r\u001b[K');
+    if (isLive) process.stderr.write(ERASE_LINE);
   };
   return {
     clear,
@@ -281,7 +282,7 @@ function liveLine(): Line {
       const now = performance.now();
       if (!isLive || now < next) return;
       next = now + 100;
-      process.stderr.write(`\r\u001b[K${text}`);
+      process.stderr.write(`${ERASE_LINE}${text}`);
     },
   };
 }

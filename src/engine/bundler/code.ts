@@ -7,6 +7,7 @@ import { fileStat, writeAtomically } from '../files/files.ts';
 import type { Lookup } from '../files/lookups.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import type { Stamp } from '../files/stamp.ts';
+import { settleFile } from '../files/store-access.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from '../model/event.ts';
 import { type Digest, digestOf } from '../model/key.ts';
 import {
@@ -200,11 +201,13 @@ async function keep(
   const file = bundleFile(cache, digest);
   makeFolder(dirname(file));
   await writeFile(`${file}.map`, map);
+  settleFile(`${file}.map`);
   const bytes = withMapLine(code, digest);
   await writeAtomically(file, bytes);
   // For `why`: the map knows only what tree shaking left of them.
   const sources = [...modules].map((path) => [relative(root, path), digests.of(path)] as const);
   await writeFile(sourcesFile(cache, digest), JSON.stringify(Object.fromEntries(sources)));
+  settleFile(sourcesFile(cache, digest));
   return { digest, bytes };
 }
 

@@ -1,5 +1,6 @@
 // config.ts — pipeline.yaml, presets and overrides → Pipeline, or everything that is wrong with them
 
+import { STORE_ACCESSES, type StoreAccess } from '../files/store-access.ts';
 import {
   type Diagnostic,
   failure,
@@ -29,6 +30,8 @@ export interface Pipeline {
   readonly resources: ReadonlyMap<string, number>;
   /** A make keeps the store within so many bytes, if it can. Undefined where the pipeline does not say. */
   readonly storeLimit: Placed<number> | undefined;
+  /** Who may use a store that is made now; undefined where nothing is said, which means its owner. */
+  readonly storeAccess?: StoreAccess | undefined;
   /** Plots that the study names. */
   readonly plots: readonly PlotConfig[];
   /** What other readers of YAML would take for something else. */
@@ -48,7 +51,7 @@ export const PIPELINE_KEYS = [
 /** Settings that only files of settings may have (docs/settings.md). */
 export const PERSONAL_SETTINGS = ['jobs', 'browser', 'load-timeout', 'executors', 'on-finish'];
 /** The keys of `store`. */
-export const STORE_KEYS = ['limit'];
+export const STORE_KEYS = ['limit', 'access'];
 /** How a size is written: a number of bytes, or 500MB, 20GB, 1.5GiB. */
 export const SIZE_PATTERN = /^(\d+(?:\.\d+)?) ?(B|[kKMGT]i?B)$/;
 
@@ -96,6 +99,7 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
   checkResources(reader, read, totals);
   const resources = new Map([...totals].map(([name, { amount }]) => [name, amount]));
   const storeLimit = readStoreLimit(reader, fields.get('store'));
+  const storeAccess = readStoreAccess(reader, fields.get('store'));
   const plots = readPlots(reader, fields.get('plots'), read, [...(stages?.fields?.keys() ?? [])]);
   const places = [...(stages?.fields ?? [])].map(([name, { place, named }]) => {
     return [name, { ...place, start: named?.start ?? place.start }] as const;
@@ -108,6 +112,7 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
       mirrors,
       resources,
       storeLimit,
+      storeAccess,
       plots,
       warnings: reader.warnings,
     },
@@ -168,6 +173,19 @@ function readMirrors(
     const value = reader.text(item, 'a mirror');
     return value === undefined ? [] : [{ value, place: item.place }];
   });
+}
+
+/** `store: { access: group }`. Undefined where it says nothing of it, or what it says is wrong. */
+function readStoreAccess(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+): StoreAccess | undefined {
+  const access = located?.fields?.get('access');
+  const known = STORE_ACCESSES.find((one) => one === access?.value);
+  if (access === undefined || known !== undefined) return known;
+  const hint = `store: { access: ${STORE_ACCESSES.join(' | ')} }`;
+  reader.report('`access` of `store` must say who may use it', access.place, hint);
+  return undefined;
 }
 
 /** `store: { limit: 20GB }`, in bytes. Undefined where it says nothing of it, or what it says is wrong. */

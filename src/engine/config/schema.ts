@@ -1,5 +1,6 @@
 // schema.ts — pipeline.yaml as a JSON Schema, for editors: written from the very keys that the reader knows
 
+import { STORE_ACCESSES } from '../files/store-access.ts';
 import type { Json, Named } from '../model/key.ts';
 import { FILE_KINDS } from './codecs.ts';
 import { COMMAND_KEYS, METRICS_LOG, OUTPUT_KEYS } from './command.ts';
@@ -46,6 +47,11 @@ const DESCRIBED: Named<Json> = {
 };
 
 const STORE_DESCRIBED: Named<Json> = {
+  access: {
+    description:
+      'Who may use a store that is made now: its owner (private, the default), its group, or all to read.',
+    enum: [...STORE_ACCESSES],
+  },
   limit: {
     description: 'A make keeps the store within this size, such as 20GB.',
     anyOf: [

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import type { Digest } from '../model/key.ts';
 import { makeFolder } from './make-folder.ts';
 import { type Stamp, sameStamp, stampOf } from './stamp.ts';
+import { newFileMode } from './store-access.ts';
 
 /** A stamp younger than this is not trusted: the file may change again within the clock's grain. */
 const STAMP_SETTLES_MS = 2000;
@@ -49,8 +50,10 @@ export async function writeAtomically(path: string, content: FileContent): Promi
   const draft = join(dirname(path), `.${randomUUID()}.tmp`);
   try {
     if (typeof content === 'function') await content(draft);
-    const file = await open(draft, typeof content === 'function' ? 'r+' : 'wx');
+    const mode = newFileMode(path);
+    const file = await open(draft, typeof content === 'function' ? 'r+' : 'wx', mode);
     try {
+      if (mode !== undefined) await file.chmod(mode);
       if (typeof content !== 'function') await file.writeFile(content);
       await file.sync();
     } finally {

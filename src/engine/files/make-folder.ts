@@ -1,6 +1,7 @@
 // make-folder.ts — makes a folder and those above it
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { newFolderMode, settleFolder } from './store-access.ts';
 
 /**
  * Makes a folder where it is missing, with those above it. Node's own way (`recursive`) never returns where a file
@@ -12,7 +13,9 @@ export function makeFolder(path: string): void {
   const above = dirname(path);
   if (above !== path) makeFolder(above);
   try {
-    mkdirSync(path);
+    // At no moment may more use it than its store allows.
+    mkdirSync(path, { mode: newFolderMode(path) ?? 0o777 });
+    settleFolder(path);
   } catch (error) {
     // Somebody else may have made it just now.
     if (isFolder(path)) return;

@@ -1,9 +1,11 @@
 // sealed-file.ts — sealed files that only save time: read when their seal holds, written whole or not at all, the oldest dropped
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { sealHolds, sealOf } from './hint.ts';
+import { makeFolder } from './make-folder.ts';
 import { stampOf } from './stamp.ts';
+import { newFileMode, settleFile } from './store-access.ts';
 
 const SEAL_LENGTH = 64;
 
@@ -19,8 +21,10 @@ export function writeSealed(path: string, name: string, body: Uint8Array, filesM
   const folder = dirname(path);
   const draft = join(folder, `${randomUUID()}.tmp`);
   try {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(draft, Buffer.concat([Buffer.from(`${sealOf(name, body)}\n`), body]));
+    makeFolder(folder);
+    const content = Buffer.concat([Buffer.from(`${sealOf(name, body)}\n`), body]);
+    writeFileSync(draft, content, { mode: newFileMode(draft) });
+    settleFile(draft);
     renameSync(draft, path);
     dropOldest(folder, filesMax);
   } catch {

@@ -66,6 +66,16 @@ function startOf(pid: number): string {
   return /[ZX]/.test(state) ? 'never' : elementAt(fields, 18);
 }
 
+/** Whether a process is suspended (SIGSTOP, Ctrl-Z, a debugger). False where the system does not tell. */
+export function isSuspended(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return /^[Tt]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
+}
+
 /** Whether a process lives, as far as this one can see. */
 export type Liveness = 'dead' | 'alive' | 'unknown';
 

@@ -1,10 +1,12 @@
 // stage-client.ts — declarations and answers of stage modules: from the cache, or from processes that load them
 
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { elementAt } from '../../present.ts';
 import type { ModuleRequest, StageCode } from '../bundler/code.ts';
 import type { EnvironmentMark } from '../files/environment-mark.ts';
+import { makeFolder } from '../files/make-folder.ts';
+import { settleFile } from '../files/store-access.ts';
 import { failure, type Result, success } from '../model/event.ts';
 import { byCodeUnit, type Digest, type Json, type Named } from '../model/key.ts';
 import type { Tools } from '../stage.ts';
@@ -222,8 +224,13 @@ export class StageClient implements StageAnswers {
     if (text === (this.logs.get(digest) ?? '')) return;
     this.logs.set(digest, text);
     const file = logFile(this.options.cache, digest);
-    await mkdir(join(this.options.cache, 'bundles'), { recursive: true }).catch(() => undefined);
-    await writeFile(file, text).catch(() => undefined);
+    try {
+      makeFolder(dirname(file));
+      await writeFile(file, text);
+      settleFile(file);
+    } catch {
+      // A log that cannot be kept is missed by nobody but a reader.
+    }
   }
 
   private whatWasPrinted({ digest }: StageCode): string | undefined {

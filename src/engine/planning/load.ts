@@ -12,11 +12,13 @@ import { decodeSource } from '../config/source-text.ts';
 import type { StageConfig } from '../config/stage-config.ts';
 import type { EnvironmentMark } from '../files/environment-mark.ts';
 import { type Stamp, stampOf } from '../files/stamp.ts';
+import { useStoreFolder } from '../files/store-access.ts';
 import { formatSystem, isSystemError, systemHint } from '../files/system-error.ts';
 import { debug } from '../model/debug-log.ts';
 import { type Diagnostic, failure, type Result, success } from '../model/event.ts';
 import { type Digest, digestOf } from '../model/key.ts';
 import { type ClientOptions, StageClient } from '../modules/stage-client.ts';
+import { STORE_FILE } from '../store/store-state.ts';
 import type { StageModule } from '../worker/declaration.ts';
 import { commandModule } from './command-module.ts';
 import { resolveExternalInputs } from './external-inputs.ts';
@@ -77,6 +79,7 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
   const parts = readPipelineParts({ text: text.value, file, presets, paramsFiles, sets });
   if (!parts.ok) return parts;
   const { pipeline } = parts.value;
+  useStoreFolder(options.cache, STORE_FILE, pipeline.storeAccess);
   const client = new StageClient(options);
   try {
     const mistakes = new Mistakes(pipeline, parts.value);

@@ -3,6 +3,8 @@ import type { Dirent } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeAtomically } from '../files/files.ts';
+import { makeFolder } from '../files/make-folder.ts';
+import { settleFile } from '../files/store-access.ts';
 import {
   type Identity,
   instanceOf,
@@ -66,7 +68,7 @@ const OWNER_ALL = 0o700;
 /** Makes a folder that no attempt has had and none will have. @throws when there is one of its name */
 export async function openAttempt(options: AttemptOptions): Promise<Attempt> {
   const { parent, name, unique, identity } = options;
-  await mkdir(parent, { recursive: true });
+  makeFolder(parent);
   await removeOld(parent, name, identity);
   const { host, pid } = identity;
   const life = instanceOf(pid);
@@ -74,6 +76,7 @@ export async function openAttempt(options: AttemptOptions): Promise<Attempt> {
   const folder = join(parent, `${name}-${unique}`);
   // The mark comes first: a folder without one would belong to nobody.
   await writeFile(folder + MARK, JSON.stringify(mark), { flag: 'wx' });
+  settleFile(folder + MARK);
   await mkdir(folder);
   for (const part of ['work', 'home', 'tmp']) await mkdir(join(folder, part));
   return attemptIn(folder, mark);

@@ -11,11 +11,12 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { chmod, copyFile, type FileHandle, link, open, rename, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileDigest } from '../files/files.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import { type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
+import { newFileMode, settleFile } from '../files/store-access.ts';
 import type { Digest } from '../model/key.ts';
 
 /** A blob of this size or more lies in a file of its own; smaller ones lie in the database. */
@@ -106,6 +107,7 @@ export function openBlobFiles(folder: string): BlobFiles {
       const shard = shardOf(digest);
       const isNew = statSync(shard, { throwIfNoEntry: false }) === undefined;
       makeFolder(shard);
+      settleFile(draft);
       await rename(draft, pathOf(digest));
       await flushFolder(shard);
       if (isNew) await flushFolder(folder);
@@ -162,13 +164,13 @@ export function openBlobFiles(folder: string): BlobFiles {
     async copyTo(digest, path) {
       const from = pathOf(digest);
       if (isKnown(digest)) {
-        await copyFile(from, path, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-        await makeWritable(path);
+        const mode = await modeOfNew(path);
+        await copyFile(from, path, constants.COPYFILE_FICLONE);
+        await chmod(path, mode);
         // What changed meanwhile may be what was copied.
         if (isKnown(digest)) return true;
       } else if (sizeOf(digest) === undefined) return false;
       else if (await cloned(from, path)) {
-        await makeWritable(path);
         if ((await fileDigest(path)) === digest) return true;
       } else if ((await copied(from, path)) === digest) return true;
       await rm(path, { force: true });
@@ -209,26 +211,35 @@ const NO_LINK = new Set(['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNO
 
 /** Whether a file could be copied by reference, which takes no space until one of both is changed. */
 async function cloned(from: string, to: string): Promise<boolean> {
+  const mode = await modeOfNew(to);
   try {
-    await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+    await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
+    await chmod(to, mode);
     return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
+  } catch {
+    await rm(to, { force: true });
     return false;
   }
 }
 
-/** A blob that has links may be read-only; a copy of it belongs to whoever made the copy. */
-async function makeWritable(path: string): Promise<void> {
-  const { mode } = await stat(path);
-  if ((mode & 0o200) === 0) await chmod(path, mode | 0o200);
+/**
+ * The mode of a new file, which is made. A copy has that of every file that its maker makes, and not that of the store,
+ * where a blob may be private, or read-only as it has links.
+ */
+async function modeOfNew(path: string): Promise<number> {
+  const file = await open(path, 'wx');
+  try {
+    return (await file.stat()).mode & 0o7777;
+  } finally {
+    await file.close();
+  }
 }
 
 async function written(
   draft: string,
   write: (draft: FileHandle) => Promise<Digest>,
 ): Promise<Digest> {
-  const file = await open(draft, 'wx');
+  const file = await open(draft, 'wx', newFileMode(draft));
   try {
     const digest = await write(file);
     await file.sync();

@@ -1,7 +1,8 @@
 // checkpoint-folders.ts — the folders in which programs keep checkpoints: one for each key, beside the store
 import { readdirSync, rmSync, statSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../files/make-folder.ts';
 import type { Key } from '../model/key.ts';
 import { removeTree } from '../process/scratch-folder.ts';
 
@@ -41,7 +42,7 @@ export function checkpointFolders(cache: string): CheckpointFolders {
     },
     async open(key) {
       const path = join(folderOf(key), DATA);
-      await mkdir(path, { recursive: true });
+      makeFolder(path);
       return { path, events: join(folderOf(key), EVENTS) };
     },
     async drop(key) {

@@ -4,7 +4,6 @@ import {
   fstatSync,
   fsyncSync,
   futimesSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -13,6 +12,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from '../files/make-folder.ts';
+import { newFileMode, settleFile } from '../files/store-access.ts';
 import type { Event, Outcome, Tally } from '../model/event.ts';
 import type { Key, Named, TaskId } from '../model/key.ts';
 import { type Identity, livenessFor } from '../model/process-identity.ts';
@@ -172,7 +173,8 @@ export function openJournal(cache: string, run: RunStart, notes: RunNotes): Jour
     }
   };
   const start = (to: string): void => {
-    const opened = openSync(to, 'w');
+    const opened = openSync(to, 'w', newFileMode(to));
+    settleFile(to);
     const lines = [{ form: FORM, run }, ...notes.entries()].map((one) => JSON.stringify(one));
     writeSync(opened, `${lines.join('\n')}\n`);
     if (file !== undefined) closeSync(file);
@@ -189,7 +191,7 @@ export function openJournal(cache: string, run: RunStart, notes: RunNotes): Jour
     renameSync(`${path}.tmp`, path);
   };
   quietly(() => {
-    mkdirSync(journalsFolder(cache), { recursive: true });
+    makeFolder(journalsFolder(cache));
     start(path);
     if (file !== undefined) fsyncSync(file);
   });

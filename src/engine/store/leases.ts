@@ -5,11 +5,14 @@ import type { Key, TaskId } from '../model/key.ts';
 import {
   type Identity,
   instanceOf,
+  isSuspended,
   type LeaseHolder,
+  type Liveness,
   livenessFor,
   type ProcessIdentity,
 } from '../model/process-identity.ts';
 import { LEASE_ALIVE_MS, LEASE_MS, type Lease } from '../model/record.ts';
+import { resumeHint } from '../process/suspended.ts';
 import { type Store, StoreError } from './store.ts';
 
 /** Leases are renewed this often, well before they expire. */
@@ -18,6 +21,10 @@ export const LEASE_RENEW_MS = 1000;
 const DURATION_MS = { dead: 0, alive: LEASE_ALIVE_MS, unknown: LEASE_MS } as const;
 /** How often to look whether another process has finished what we need. */
 const POLL_MS = 50;
+/** How many of these looks go by before the next one at the process itself. */
+const POLLS_PER_LOOK = 10;
+/** A process that is suspended for less is not told of. */
+const STAYS_MS = 400;
 
 /** What leases are made of. */
 export interface LeaseOptions {
@@ -32,6 +39,11 @@ export interface LeaseOptions {
 export class Leases {
   private readonly held = new Set<Key>();
   private hasTaken = false;
+  /** By run, since when its process has been found suspended. */
+  private readonly suspended = new Map<string, number>();
+  /** Runs of which that was told. */
+  private readonly told = new Set<string>();
+  private readonly liveness: (holder: ProcessIdentity) => Liveness;
   private readonly durationOf: (holder: LeaseHolder) => number;
   private readonly own: ProcessIdentity;
   private readonly options: LeaseOptions;
@@ -41,8 +53,8 @@ export class Leases {
     const life = instanceOf(pid);
     this.options = options;
     this.own = { host, pid, ...(life && { life }) };
-    const liveness = livenessFor(options.identity);
-    this.durationOf = (holder) => DURATION_MS[liveness(holder)];
+    this.liveness = livenessFor(options.identity);
+    this.durationOf = (holder) => DURATION_MS[this.liveness(holder)];
   }
 
   /** Takes an action, or says who has it. */
@@ -62,11 +74,31 @@ export class Leases {
     const { holder } = other;
     const by = holder && { task: holder.task, host: holder.host, pid: holder.pid };
     this.options.listener({ event: 'waiting', task, for: other.owner, ...(by && { by }) });
-    while (!ended()) {
-      if (this.take(key, task) === undefined) return true;
+    for (let polls = 1; !ended(); polls += 1) {
+      const now = this.take(key, task);
+      if (now === undefined) return true;
+      if (polls % POLLS_PER_LOOK === 0) this.lookAt(now, task);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
     return false;
+  }
+
+  /** Says so, once, when the process that is waited for is suspended, and stays so: it may never go on. */
+  private lookAt({ owner, holder }: Lease, task: TaskId): void {
+    if (holder === undefined || this.told.has(owner)) return;
+    if (this.liveness(holder) !== 'alive' || !isSuspended(holder.pid)) {
+      this.suspended.delete(owner);
+      return;
+    }
+    const now = this.options.clock();
+    const since = this.suspended.get(owner) ?? now;
+    this.suspended.set(owner, since);
+    if (now - since < STAYS_MS) return;
+    this.told.add(owner);
+    const message =
+      `run ${owner} (process ${holder.pid}), which is making ${holder.task}, is suspended: ` +
+      `${resumeHint(holder.pid)}. ${LEASE_ALIVE_MS / 60_000} minutes after it was suspended, its tasks are made here`;
+    this.options.listener({ event: 'warning', task, message });
   }
 
   release(key: Key): void {

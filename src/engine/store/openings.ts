@@ -1,6 +1,7 @@
 // openings.ts — marks of the processes that have a store open: one that stays tells of a process that died with it
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { newFileMode, settleFile } from '../files/store-access.ts';
 import {
   type Identity,
   instanceOf,
@@ -26,7 +27,10 @@ export function markOpening(folder: string, { host, pid, onExit }: Identity): ()
   const mark = join(folder, `${PREFIX}${pid}-${life?.started ?? host.length}`);
   const drop = (): void => rmSync(mark, { force: true });
   try {
-    writeFileSync(mark, JSON.stringify({ host, pid, ...(life && { life }) }));
+    writeFileSync(mark, JSON.stringify({ host, pid, ...(life && { life }) }), {
+      mode: newFileMode(mark),
+    });
+    settleFile(mark);
   } catch {
     return () => undefined; // A full disk, or a folder that cannot be written: then there is no mark.
   }

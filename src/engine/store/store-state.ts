@@ -25,7 +25,9 @@ export function storeState(cache: string): string | null {
     const meta = Buffer.alloc(META_BYTES);
     const digest = digestOf(meta.subarray(0, readSync(file, meta, 0, META_BYTES, 0)));
     const { size, mtimeMs, ctimeMs, birthtimeMs, ino, dev } = fstatSync(file);
-    return [size, mtimeMs, ctimeMs, birthtimeMs, ino, dev, digest].join(' ');
+    // Others may be let in by the mode of the folder alone.
+    const { mode } = statSync(cache);
+    return [size, mtimeMs, ctimeMs, birthtimeMs, ino, dev, mode, digest].join(' ');
   } catch {
     return null;
   } finally {

@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { makeFolder } from '../../files/make-folder.ts';
+import { newFileMode, settleFile } from '../../files/store-access.ts';
 import { isSystemError, systemHint, systemSentence } from '../../files/system-error.ts';
 import { StoreError } from '../store.ts';
 import { DamagedStore, damagedStore, isDamage, REPAIR } from './lmdb-error.ts';
@@ -24,11 +25,22 @@ export function openRoot(
     makeFolder(folder);
     checkFile(path);
     // Tables are made in transactions of their own.
-    if (!existsSync(path)) checkRoom(folder, ROOM);
+    const isNew = !existsSync(path);
+    if (isNew) checkRoom(folder, ROOM);
+    // LMDB's own modes follow the umask: an empty file is as good as none to it.
+    for (const made of [path, `${path}-lock`]) madeWithMode(made);
     return open({ path, noSubdir: true, maxDbs: 16, ...options });
   } catch (error) {
     throw error instanceof StoreError ? error : worded(error, folder);
   }
+}
+
+/** Makes an empty file, where there is none, in the folder of a store. */
+function madeWithMode(path: string): void {
+  const mode = newFileMode(path);
+  if (mode === undefined || existsSync(path)) return;
+  closeSync(openSync(path, 'a', mode));
+  settleFile(path);
 }
 
 /** Milliseconds after which a file that is being made must be of a process that died over it. */

@@ -1,6 +1,7 @@
 // lmdb-store.ts — the store in LMDB
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { settleFile, useStoreFolder } from '../../files/store-access.ts';
 import { formatSystem, isSystemError, systemHint } from '../../files/system-error.ts';
 import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts';
 import type { Identity } from '../../model/process-identity.ts';
@@ -73,6 +74,7 @@ function openMarked(folder: string, onDamage: OnDamage, identity: Identity | und
  * @throws StoreError when the folder cannot be written, is full, or holds a store of another format.
  */
 export function openStore(folder: string, onDamage: OnDamage, identity?: Identity): Store {
+  useStoreFolder(folder, STORE_FILE);
   const opened = openMarked(folder, onDamage, identity);
   const { root, table, meta, blobs, partials, traces, latest, runs } = opened;
   /** Opening a table drops our reader slot; any read registers it again. */
@@ -275,7 +277,10 @@ function upkeepOf(
     file,
     tables,
     bytes: () => Object.values(tables).reduce((sum, table) => sum + bytesOf(table), 0),
-    copyCompact: (path) => root.backup(path, true),
+    async copyCompact(path) {
+      await root.backup(path, true);
+      settleFile(path);
+    },
   };
 }
 

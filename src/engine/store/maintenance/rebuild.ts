@@ -1,5 +1,5 @@
 // rebuild.ts — a new store from what is whole in a damaged one, which is put aside
-import { existsSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest, Key } from '../../model/key.ts';
 import type { ActionRecord, RunRecord, TaskLog } from '../../model/record.ts';
@@ -80,6 +80,9 @@ export function newAside(cache: string): string {
 export function replaceStore(cache: string, made: string, aside: string): void {
   const file = join(cache, STORE_FILE);
   if (isThere(file)) {
+    // Who might use the damaged one may use the new one, and nobody else.
+    const found = lstatSync(file);
+    if (found.isFile()) chmodSync(join(made, STORE_FILE), found.mode & 0o7777);
     try {
       linkSync(file, join(aside, STORE_FILE));
     } catch {
