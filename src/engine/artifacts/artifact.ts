@@ -62,7 +62,15 @@ export interface ArtifactFolder {
    * @throws StoreError when a file cannot be written
    */
   publish(publication: Publication): Promise<readonly ArtifactChange[]>;
+  /** Whether everything certainly is as a publication says. */
+  isInPlace(publication: PublishedFiles): boolean;
 }
+
+/** What a publication puts into the folder. */
+export type PublishedFiles = Pick<
+  Publication,
+  'artifacts' | 'lineage' | 'companions' | 'obsolete'
+>;
 
 /** A file to be in the folder. */
 interface Wanted {
@@ -108,6 +116,7 @@ export function openArtifacts(
     isDraining = false;
   };
   return {
+    isInPlace: (publication) => isInPlace(folder, snapshot(), publication, clock()),
     async publish(publication) {
       if (isInPlace(folder, snapshot(), publication, clock())) return [];
       for (const { digest } of publication.artifacts) {
@@ -128,7 +137,7 @@ export function openArtifacts(
 function isInPlace(
   folder: string,
   { files, folders }: Index,
-  { artifacts, lineage, companions, obsolete }: Publication,
+  { artifacts, lineage, companions, obsolete }: PublishedFiles,
   now: number,
 ): boolean {
   const holds = (path: string, fits: (known: Written) => boolean): boolean => {
