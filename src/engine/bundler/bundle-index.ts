@@ -1,9 +1,9 @@
 // bundle-index.ts — what was bundled before, and everything that it rests on, in one file of the cache
 import { resolve } from 'node:path';
+import { readShortcut } from '../files/bounded-file.ts';
 import { writeAtomically } from '../files/files.ts';
 import { readSealedJson, sealedJson } from '../files/hint.ts';
 import { Folders, type Lookup } from '../files/lookups.ts';
-import { readRegularFile } from '../files/regular-file.ts';
 import { isStable, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 import type { Digest } from '../model/key.ts';
 
@@ -44,9 +44,7 @@ const SEAL = 'bundles';
 /** @returns records by module; none when there is no index, or a damaged one: then everything is bundled anew */
 export async function readIndex(path: string): Promise<ReadonlyMap<string, BundleRecord>> {
   try {
-    const read = readSealedJson(SEAL, readRegularFile(path).toString('utf8')) as
-      | StoredIndex
-      | undefined;
+    const read = readSealedJson(SEAL, readShortcut(path)) as StoredIndex | undefined;
     if (read?.form !== FORM) return new Map();
     const lookups = read.lookups.map(([folder, name, found]) => ({ folder, name, found }));
     return new Map(

@@ -2,10 +2,10 @@
 
 import { join } from 'node:path';
 import { elementAt } from '../../present.ts';
+import { readShortcut } from '../files/bounded-file.ts';
 import { type EnvironmentMark, markOf, marksHold } from '../files/environment-mark.ts';
 import { writeAtomically } from '../files/files.ts';
 import { readSealedJson, sealedJson } from '../files/hint.ts';
-import { readRegularFile } from '../files/regular-file.ts';
 import { canonicalJson, type Digest, digestOf, type Json, type Named } from '../model/key.ts';
 import type { Declaration, ParamsAnswer, WorkQuestion } from '../worker/declaration.ts';
 import type { OutsideReads } from '../worker/protocol.ts';
@@ -123,7 +123,7 @@ export class ModuleAnswers {
   static async read(place: AnswersPlace, bundle: Digest): Promise<ModuleAnswers> {
     const answers = new ModuleAnswers();
     try {
-      const text = readRegularFile(fileOf(place.cache, bundle)).toString('utf8');
+      const text = readShortcut(fileOf(place.cache, bundle));
       const file = readSealedJson(sealName(bundle), text) as AnswersFile | undefined;
       if (file) answers.fill(file, place);
       return answers;

@@ -1,11 +1,11 @@
 // project-files.ts — files of the project as inputs: found, digested, watched for change
 import { readFile, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { readShortcut } from '../files/bounded-file.ts';
 import { fileDigest, fileStat, stampHolds, writeAtomically } from '../files/files.ts';
 import { FileFinder, type FoundFile, UnfitFile, whyOf } from '../files/find-files.ts';
 import { escapeGlob, isGlob, unescapeGlob } from '../files/glob.ts';
 import { readSealedJson, sealedJson } from '../files/hint.ts';
-import { readRegularFile } from '../files/regular-file.ts';
 import { folderStamp, type Stamp } from '../files/stamp.ts';
 import { byCodeUnit, type Digest, digestOf } from '../model/key.ts';
 import { StageError } from '../stage.ts';
@@ -158,9 +158,7 @@ const SEAL = 'files';
 
 async function readIndex(index: string): Promise<Map<string, Remembered>> {
   try {
-    const read = readSealedJson(SEAL, readRegularFile(index).toString('utf8')) as
-      | StoredFiles
-      | undefined;
+    const read = readSealedJson(SEAL, readShortcut(index)) as StoredFiles | undefined;
     return new Map(read?.files ?? []);
   } catch {
     return new Map(); // Absent, damaged or edited: everything is digested anew.
