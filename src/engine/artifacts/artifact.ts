@@ -16,6 +16,7 @@ import {
 } from './artifact-index.ts';
 import { type FileContent, fileDigest, stampHolds, writeAtomically } from '../files/files.ts';
 import { withFolderLock } from '../files/folder-lock.ts';
+import { makeFolder } from '../files/make-folder.ts';
 import type { Identity } from '../model/process-identity.ts';
 import { type Digest, digestOf, type Named } from '../model/key.ts';
 import { stampOf } from '../files/stamp.ts';
@@ -103,6 +104,7 @@ export function openArtifacts(
       const group = waiting;
       waiting = [];
       try {
+        makeFolder(folder);
         await withFolderLock(folder, identity, async () => {
           const writer = new Writer(folder, readIndex(folder), clock);
           const changes = await writer.write(group.map(({ publication }) => publication));

@@ -165,7 +165,7 @@ class Run {
       clearInterval(checkpoint);
       control.close();
     }
-    const seconds = (clock() - start) / 1000;
+    const seconds = Math.max(0, clock() - start) / 1000;
     const { outcomes, traces, infeasible, resumable, ran, ok, tally } = state;
     listener({ event: 'finished', tally, seconds });
     return { outcomes, traces, infeasible, resumable, ran, ok, tally, seconds };
