@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -157,14 +158,16 @@ function ours(sources) {
         environment: { PIPELINE_NO_MEMO: '1' },
       },
       ...LOOKS.map((words) => ({ name: words.join(' '), folder, words: pipeline(...words) })),
-      ...EDITS.flatMap(([edited, before]) =>
-        LOOKS.map((words) => ({
+      ...EDITS.flatMap(([edited, before]) => {
+        // Each in a copy of its own: what is edited stays so.
+        const copy = copyOf(folder);
+        return LOOKS.map((words) => ({
           name: `  ${words.join(' ')}, ${edited}`,
-          folder,
+          folder: copy,
           words: pipeline(...words),
-          before: (turn) => before(folder, turn),
-        })),
-      ),
+          before: (turn) => before(copy, turn),
+        }));
+      }),
     ],
   };
 }
@@ -176,12 +179,21 @@ const EDITS = [
   ['a param edited', (folder) => edit(folder, /offset: \d+/, (n) => `offset: ${n}`)],
   ['a task edited', (folder) => edit(folder, /(seeds: .*, )\d+\]/, (n) => `$1${n}]`)],
   ['a source edited', (folder) => appendFileSync(join(folder, 'stages/sum.ts'), sourceEdit())],
-  ['a record lost', (folder) => run(folder, pipeline('invalidate', 'work/0/1'))],
+  ['a record lost', (folder, turn) => run(folder, pipeline('invalidate', `work/0/${turn}`))],
 ];
 
+function copyOf(folder) {
+  const copy = newFolder('edited');
+  cpSync(folder, copy, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+  run(copy, pipeline('status'));
+  return copy;
+}
+
 let edits = 1000;
-const sourceEdit = () =>
-  `export const edit = ${edits++};\nif (edit < 0) throw new Error(String(edit));\n`;
+const sourceEdit = () => {
+  const name = `edit${edits++}`;
+  return `export const ${name} = ${edits};\nif (${name} < 0) throw new Error(String(${name}));\n`;
+};
 
 function edit(folder, pattern, textOf) {
   const path = join(folder, 'pipeline.yaml');

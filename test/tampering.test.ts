@@ -228,6 +228,8 @@ describe('a seal', () => {
     const home = mkdtempSync(join(inject('folder'), 'home-'));
     onTestFinished(() => rmSync(home, { recursive: true, force: true }));
     vi.stubEnv('XDG_STATE_HOME', home);
+    // A key that lies in the folder for temporary files would be taken, too.
+    vi.stubEnv('TMPDIR', home);
     onTestFinished(() => void vi.unstubAllEnvs());
     /** By a module that knows no key yet: the one that all tests of this process share keeps its own. */
     let loaded = 0;

@@ -25,6 +25,7 @@ import { ownSettings } from '../session/own-settings.ts';
 import { provenanceWriter } from '../session/provenance.ts';
 import {
   artifactsFolder,
+  askedWords,
   type CommonOptions,
   stderrColors as c,
   EXIT,
@@ -243,11 +244,12 @@ function mirrorsOf(
 const MIRROR_WORDS = '--mirror or PIPELINE_MIRROR';
 
 /** What shows a run, for people or programs. */
-export async function openDisplay(plan: Plan, { json, quiet }: RunOptions): Promise<Display> {
+export async function openDisplay(plan: Plan, options: RunOptions): Promise<Display> {
+  const { json, quiet = false } = options;
   if (json)
     return { listener: (event) => writeStdout(JSON.stringify(event)), close: () => undefined };
   const shown = { plan, stream: process.stderr, colors: c, clock: Date.now };
-  return createDisplay({ ...shown, quiet: quiet ?? false });
+  return createDisplay({ ...shown, quiet, asked: askedWords(options) });
 }
 
 /** What the history keeps of a run beside what happens in it. */

@@ -64,6 +64,14 @@ export interface CommonOptions {
   readonly json?: boolean;
 }
 
+/** The options that decide what the tasks are, as words of a command line. */
+export const askedWords = ({ file, preset, params, set }: CommonOptions): readonly string[] => [
+  ...(file === 'pipeline.yaml' ? [] : ['--file', file]),
+  ...preset.flatMap((name) => ['--preset', name]),
+  ...params.flatMap((path) => ['--params', path]),
+  ...set.flatMap((one) => ['--set', one]),
+];
+
 /** A loaded pipeline and its store. */
 export interface Session extends Loaded {
   readonly root: string;
