@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Located, labelOf } from '../src/engine/config/located.ts';
-import { type AxisValue, countPoints, type Matrix, pointsOf } from '../src/engine/config/matrix.ts';
+import {
+  type AxisValue,
+  countPoints,
+  type Matrix,
+  type Point,
+  pointsOf,
+} from '../src/engine/config/matrix.ts';
 import { DOOR, makeRig, type Rig } from './rig.ts';
 
 interface Told {
@@ -163,7 +169,7 @@ describe('a matrix', () => {
             !exclude.some(({ labels }) => fits(point, labels)) ||
             include.some(({ labels }) => fits(point, labels)),
         );
-        const words = (points: readonly ReadonlyMap<string, AxisValue>[]): string[] =>
+        const words = (points: readonly Point[]): string[] =>
           points.map((point) => [...point.values()].map(({ label }) => label).join());
         expect(words([...pointsOf({ axes, include, exclude })])).toEqual(words(left));
         expect(countPoints({ axes, include, exclude })).toBe(BigInt(left.length));

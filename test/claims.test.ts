@@ -712,7 +712,7 @@ describe('an archive of claims', () => {
     await checkCitations(
       new TextEncoder().encode(edit(JSON.stringify(result))),
       'claims.json',
-      { blob: async () => undefined },
+      { text: async () => undefined },
       new Map(),
       (_, message) => findings.push(message),
     );

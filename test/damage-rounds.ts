@@ -120,6 +120,19 @@ async function check(round: number, folder: string): Promise<'nothing' | 'drop' 
   }
 }
 
+const PROVEN = /^(?:blobs|partials|traces) /;
+
+/** Of a record what a make rests on: who made it and when, nothing proves. */
+function partsOf(text: string | undefined): string | undefined {
+  if (!text?.startsWith('{')) return text;
+  const { key, parts, outputs } = JSON.parse(text) as {
+    key: string;
+    parts: object;
+    outputs: object;
+  };
+  return JSON.stringify([key, parts, outputs]);
+}
+
 const [model = '', work = '', seed = '0', first = '0', last = '0', resume = ''] =
   process.argv.slice(2);
 const whole = await reading(model, async (upkeep) => contentOf(upkeep));
@@ -146,7 +159,10 @@ for (let round = Number(first); round < Number(last); round++) {
     return contentOf(upkeep);
   });
   for (const [place, text] of left) {
-    if (whole.get(place) !== text)
+    // A checkpoint does not tell its key: under one that no action has, nobody looks for it.
+    if (place.startsWith('partials ') && !whole.has(place)) continue;
+    // Bytes prove themselves, and so does what a result was made from: these were never others.
+    if (PROVEN.test(place) && partsOf(whole.get(place)) !== partsOf(text))
       say({ round, step: 'wrong', what: `${place} ${text.slice(0, 300)}` });
   }
   say({ round, step: 'repaired', saved: left.size / whole.size });

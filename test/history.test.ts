@@ -5,7 +5,7 @@ import type { RunRecord, TaskLog } from '../src/engine/model/record.ts';
 import { differences } from '../src/engine/store/compare.ts';
 import { findRuns, recordRun } from '../src/engine/store/history.ts';
 import type { RunHistory } from '../src/engine/store/store.ts';
-import { DOOR, makeRig, type Rig } from './rig.ts';
+import { bundledRig, DOOR, type Rig } from './rig.ts';
 
 const FILES = {
   'pipeline.yaml': `params: { seeds: [0, 1], gain: 2 }
@@ -41,7 +41,7 @@ const jsonOf = async (rig: Rig, ...words: string[]) =>
 
 describe('the history', () => {
   test('has every run that made or tried something, with its targets, presets, params and ends', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     await rig.make('draw');
     await rig.make('draw');
     await rig.make('--preset', 'loud', '--set', 'seeds=[1]');
@@ -67,7 +67,7 @@ describe('the history', () => {
   });
 
   test('keeps what each task said, and the error of one that failed', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     await rig.make();
     await rig.make('draw', '--set', 'gain=3');
     expect((await rig.run('log', 'draw/1')).stdout).toBe('seed 1\n');
@@ -85,7 +85,7 @@ describe('the history', () => {
   });
 
   test('diff tells params, numbers and outputs that moved', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     await rig.make('draw');
     await rig.make('draw', '--set', 'gain=3', '--set', 'seeds=[0, 1, 2]');
     expect(await jsonOf(rig, 'diff')).toMatchObject({

@@ -209,7 +209,9 @@ describe('a zip file of a stranger', () => {
       zipOf(bagged(new Map(shared).set(name, bytes)));
     const large = put('data/left-out.json', new Uint8Array(2 ** 26 + 1).fill(0x20));
     expect(await findingsOf(large)).toEqual([
-      'data/left-out.json: has 67108865 bytes, and may have 67108864',
+      expect.stringMatching(
+        /^data\/left-out.json: is refused: \d+ bytes that would unpack to 67108865$/,
+      ),
     ]);
     const deep = put('data/study.json', text('['.repeat(100_000)));
     expect(await findingsOf(deep)).toEqual(['data/study.json: is nested more than 64 deep']);
@@ -221,7 +223,7 @@ describe('a zip file of a stranger', () => {
     expect(await findingsOf(beyond)).toEqual([
       'data/left-out.json: is unfit: $[0].digest is a number beyond all that JSON can hold',
     ]);
-    const many = put('data/left-out.json', text(`[${'0,'.repeat(20_000_001)}0]`));
+    const many = put('data/left-out.json', text(`[${'0,'.repeat(3_000_001)}0]`));
     expect(await findingsOf(many)).toEqual([
       'data/left-out.json: holds more values than any study',
     ]);
@@ -231,6 +233,38 @@ describe('a zip file of a stranger', () => {
     );
     expect((await findingsOf(other)).join()).toContain('data/study.json: ');
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  });
+
+  test('whose forms unpack to far more than ours are refused before they are in memory', async () => {
+    const blank = Buffer.alloc(100 * 2 ** 20, ' ');
+    const before = process.memoryUsage().rss;
+    for (const name of ['data/study.json', 'data/traces.jsonl']) {
+      const files = new Map(await honestFiles());
+      files.set(name, Buffer.concat([files.get(name) ?? Buffer.of(), blank]));
+      expect(await findingsOf(zipOf(bagged(files)))).toContainEqual(
+        expect.stringMatching(`^${name}: is refused: \\d+ bytes that would unpack to 1048`),
+      );
+    }
+    // Most of it is what is packed here.
+    expect(process.memoryUsage().rss - before).toBeLessThan(500 * 2 ** 20);
+  });
+
+  test('whose manifest lists far more files than there are is not read to its end', async () => {
+    const entries = bagged(await honestFiles()).map((entry) =>
+      entry.name === 'study/manifest-sha256.txt'
+        ? {
+            ...entry,
+            bytes: text(
+              Array.from({ length: 5000 }, (_, n) => `${'0'.repeat(64)}  data/x${n}\n`).join(''),
+            ),
+          }
+        : entry,
+    );
+    expect(await findingsOf(zipOf(entries))).toContainEqual(
+      expect.stringMatching(
+        /^manifest-sha256.txt:\d+: is one of more lines than the archive has files$/,
+      ),
+    );
   });
 
   test('with a file that the study does not speak of is told', async () => {

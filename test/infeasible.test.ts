@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { DOOR, madeRig, makeRig, type Rig, type SaidEvent, tasksOf } from './rig.ts';
+import { bundledRig, DOOR, madeRig, type Rig, type SaidEvent, tasksOf } from './rig.ts';
 
 const PIPELINE = `params:
   cvs: [1, 2, 3]
@@ -129,7 +129,7 @@ describe('a stage that says `infeasible: skip`', () => {
   });
 
   test('leaves out what its check finds infeasible, and runs nothing for it', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     rig.edit(
       'stages/mask.ts',
       '  run({',
@@ -150,7 +150,7 @@ describe('a stage that says `infeasible: skip`', () => {
   });
 
   test('an input that is not partial is left out with it', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     rig.edit('stages/report.ts', 'collectPartial(json', 'collect(json');
     rig.edit('stages/report.ts', '{ inputs: { runs } }', '{ inputs }');
     const { code, events } = await rig.make();
@@ -160,7 +160,7 @@ describe('a stage that says `infeasible: skip`', () => {
   });
 
   test('takes skip or fail, and nothing else', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     rig.edit('pipeline.yaml', 'infeasible: skip', 'infeasible: maybe');
     const { code, stderr } = await rig.run('make');
     expect(code).toBe(2);
@@ -172,7 +172,7 @@ describe('a partial input of tasks that failed', () => {
   const BROKEN = ['--set', 'broken="2"'];
 
   test('is not made unless --keep-going asks for what there is', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     const { code, events } = await rig.make('-j', '1', ...BROKEN);
     expect(code).toBe(1);
     expect(tasksOf(events, 'skipped')).toContain('report');
@@ -180,7 +180,7 @@ describe('a partial input of tasks that failed', () => {
   });
 
   test('is made from what there is, which is said, and anew when the rest is there', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     const { code, events } = await rig.make('--keep-going', ...BROKEN);
     expect(code).toBe(1);
     expect(page(rig)).toBe(
@@ -207,7 +207,7 @@ describe('a partial input of tasks that failed', () => {
   });
 
   test('tells of tasks that were skipped, too', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     rig.edit(
       'stages/mask.ts',
       'if (cv > most)',

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { DOOR, makeRig, type Rig } from './rig.ts';
+import { bundledRig, DOOR, type Rig } from './rig.ts';
 
 const FILES = {
   'pipeline.yaml': `params: { gain: 1 }
@@ -46,7 +46,7 @@ async function kill(rig: Rig, ...words: string[]): Promise<void> {
 
 describe('a run that was killed', () => {
   test('is listed, has its tasks and their logs, and can be compared and pinned', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     await kill(rig);
     await kill(rig, '--set', 'gain=2');
     // What it had in hand has expired: nothing is wrong with the store.
@@ -89,7 +89,7 @@ describe('a run that was killed', () => {
   });
 
   test('protects what it made from gc, as any other run does', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     await kill(rig, '--set', 'gain=7');
     expect((await jsonOf(rig, 'gc')).traces).toEqual([]);
     rig.write('open', '');
@@ -100,7 +100,7 @@ describe('a run that was killed', () => {
 });
 
 test('a run that goes on is listed as running, with what its tasks have said so far', async () => {
-  const rig = makeRig(FILES);
+  const rig = await bundledRig(FILES);
   const making = await begin(rig);
   expect(await jsonOf(rig, 'runs')).toMatchObject([
     { state: 'running', tally: { built: 1, running: 1 }, outcomes: { slow: 'running' } },
@@ -117,7 +117,7 @@ test('a run that goes on is listed as running, with what its tasks have said so 
 });
 
 test('a run that was interrupted, once or twice, is listed as interrupted', async () => {
-  const rig = makeRig(FILES);
+  const rig = await bundledRig(FILES);
   const twice = await begin(rig);
   twice.process.kill('SIGINT');
   await twice.line((line) => line.includes('stopping'));
@@ -145,7 +145,7 @@ test('a run that was interrupted, once or twice, is listed as interrupted', asyn
 });
 
 test('a make that has nothing to do leaves no trace of itself', async () => {
-  const rig = makeRig(FILES);
+  const rig = await bundledRig(FILES);
   await rig.run('make', 'quick');
   const journals = existsSync(join(rig.folder, 'cache/runs'));
   const { stderr } = await rig.start(['make', 'quick'], { PIPELINE_NO_MEMO: '1' }).ended;

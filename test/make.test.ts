@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { readPipeline } from '../src/engine/config/config.ts';
 import { digestOf } from '../src/engine/model/key.ts';
 import {
+  bundledRig,
   DOOR,
   digestsOf,
   type MadeRig,
@@ -177,7 +178,7 @@ describe('what runs', () => {
   });
 
   test('edits within the grain of the clock are noticed', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     for (const constant of ['1', '2', '3']) {
       // Not by the rig, which writes as if long ago: same size, same inode, fresh.
       writeFileSync(join(rig.folder, 'lib/three.ts'), `export const THREE = ${constant};\n`);
@@ -207,7 +208,7 @@ describe('what runs', () => {
   });
 
   test('targets are stages, selections, task ids and paths, with what they need', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     const need = (...words: string[]) => foreseen(rig, ...words);
     expect(await need('data')).toEqual(['data[a]', 'data[b]']);
     expect(await need('mask[profile=wide,dataset=a]')).toEqual([
@@ -361,7 +362,7 @@ describe('artifacts', () => {
 
 describe('failures', () => {
   test('a stage that throws fails its task; others finish with --keep-going; the next make picks up', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     rig.edit(
       'stages/mask.ts',
       'run: ({ params, inputs }) =>',
@@ -381,7 +382,7 @@ describe('failures', () => {
     expect(alone.stderr).toMatch(/at .*stages\/mask\.ts:\d+/);
     expect(alone.stderr).not.toContain('worker.js');
     expect(alone.stderr).toContain('params: {"cv":1.5,"seed":1,"rate":2}');
-    expect(alone.stderr).toContain('alone again: pipeline make mask/a/wide/1');
+    expect(alone.stderr).toContain('alone again: pipeline make mask/a/wide/1\n');
     rig.edit('stages/mask.ts', "throw new Error('no such mask')", 'console.log(1)');
     const mended = await rig.make();
     expect(mended.code).toBe(0);
@@ -389,7 +390,7 @@ describe('failures', () => {
   });
 
   test('without --keep-going nothing new starts after a failure', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     rig.edit('stages/data.ts', 'factor() % 10', '(() => { throw 3; })()');
     const { code, events } = await rig.make('-j', '1');
     expect(code).toBe(1);
@@ -559,7 +560,7 @@ describe('the store', () => {
   });
 
   test('one job and two make the same digests', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     const one = digestsOf((await rig.make('-j', '1', '--cache', 'one')).events);
     const two = digestsOf((await rig.make('-j', '2', '--cache', 'two')).events);
     expect(one).toEqual(two);

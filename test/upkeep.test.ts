@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { open } from 'lmdb';
 import { describe, expect, test } from 'vitest';
 import { lmdbFault } from '../src/engine/store/lmdb/lmdb-fault.ts';
-import { DOOR, madeRig, makeRig, type Rig, tasksOf } from './rig.ts';
+import { bundledRig, DOOR, madeRig, makeRig, type Rig, tasksOf } from './rig.ts';
 
 const FILES = {
   'pipeline.yaml': `params: { seeds: [0, 1], size: 1000 }
@@ -95,7 +95,7 @@ describe('gc', () => {
   });
 
   test('--compact gives space back, and the store is as it was', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     await rig.make('--set', 'size=3000000');
     await rig.make();
     const file = join(rig.folder, 'cache/store.lmdb');
@@ -125,7 +125,7 @@ describe('gc', () => {
 
 describe('the limit of a store', () => {
   test('is kept by a make: older runs lose what they made, the newest one does not', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     rig.write('pipeline.yaml', `store: { limit: 5MB }\n${FILES['pipeline.yaml']}`);
     await rig.make('--set', 'size=1500000');
     const { events } = await rig.make('--set', 'size=1600000');
@@ -202,7 +202,7 @@ describe('fsck', () => {
 
 describe('a file that LMDB would not survive', () => {
   test('a store that is cut short is refused, and fsck --repair puts it aside', async () => {
-    const rig = makeRig(FILES);
+    const rig = await bundledRig(FILES);
     await rig.make('--set', 'size=100000');
     const file = join(rig.folder, 'cache/store.lmdb');
     const whole = readFileSync(file);

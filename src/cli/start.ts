@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import make from 'pipeline:declaration/make';
 import { inspections } from 'pipeline:inspections';
 import { madeOwnFolder } from '../engine/files/own-folder.ts';
+import { isSystemError, systemSentence } from '../engine/files/system-error.ts';
 import { loadProgram, readCompiled } from './compiled-code.ts';
 import { repeatInspection } from './session/inspection-shortcut.ts';
 import { sayNothingToDo } from './session/up-to-date-shortcut.ts';
@@ -37,6 +38,17 @@ function load(path: string): unknown {
   return createRequire(import.meta.url)(path);
 }
 
+/** Runs a command. Where not even the program can be read, there is a sentence all the same. */
+function begin(): void {
+  try {
+    void (load('./main.cjs') as typeof import('./main.ts')).begin(process.argv);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    process.stderr.write(`error: ${systemSentence(error)}\n`);
+    process.exitCode = 2;
+  }
+}
+
 const words = process.argv.slice(2);
 // Whoever debugs wants to see the engine decide.
 const isRepeated =
@@ -46,5 +58,5 @@ const isRepeated =
 if (!isRepeated) {
   // Node opens its debugger to whoever sends this signal, and code that we run could: with a listener it does not.
   process.on('SIGUSR1', () => undefined);
-  void (load('./main.cjs') as typeof import('./main.ts')).begin(process.argv);
+  begin();
 }

@@ -66,7 +66,7 @@ export const citedTasks = (claim: CitedClaims[number]): ReadonlySet<string> =>
 
 /** What the check draws on. */
 export interface Cited {
-  blob(digest: string): Promise<Uint8Array | undefined>;
+  text(digest: string): Promise<Uint8Array | undefined>;
 }
 
 /** Checks every number that can be told from what it cites, and every verdict against its contrasts. */
@@ -130,7 +130,7 @@ function checkSources(
 
 /** Test accuracy in percent, where a blob is the metrics of a training run and is there. */
 async function accuracyIn(digest: string, contents: Cited): Promise<number | undefined> {
-  const bytes = await contents.blob(digest);
+  const bytes = await contents.text(digest);
   if (bytes === undefined) return undefined;
   try {
     const value = parseJson(bytes);

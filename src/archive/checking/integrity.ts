@@ -4,7 +4,7 @@ import { type Digest, digestOf } from '../../engine/model/key.ts';
 import { checkBag, type OnRead, PAYLOAD } from '../form/bag.ts';
 import { type Contents, isCommandCode, LIST_BYTES_MAX, readContents } from '../form/contents.ts';
 import { type Findings, type Say, Unreadable } from '../form/finding.ts';
-import { contentOf, type Opened } from '../form/opened.ts';
+import { formOf, isBomb, type Opened } from '../form/opened.ts';
 import { shownFiles } from '../form/shown.ts';
 import { PAPERS, PLACES, type Study, type StudyTask } from '../form/study.ts';
 import { checkCitations } from './cited.ts';
@@ -114,7 +114,7 @@ function checkSources({ sources }: Contents, digests: ReadonlyMap<string, Digest
 
 /** The files for people are the outputs that they are said to be. */
 async function checkArtifacts(
-  { study, blob }: Contents,
+  { study, text, opened }: Contents,
   known: ReadonlyMap<string, StudyTask>,
   digests: ReadonlyMap<string, Digest>,
   say: Say,
@@ -135,8 +135,12 @@ async function checkArtifacts(
       check(folder + path, made.digest, what);
       continue;
     }
-    const bytes = await blob(made.digest);
-    if (bytes === undefined) continue;
+    const bytes = await text(made.digest);
+    if (bytes === undefined) {
+      const file = opened.files.get(BLOBS + made.digest);
+      if (file && isBomb(file)) say(BLOBS + made.digest, 'is no folder that we would have packed');
+      continue;
+    }
     try {
       for (const [name, content] of shownFiles(folder + path, made.kind, bytes)) {
         check(name, digestOf(content), what);
@@ -164,7 +168,7 @@ async function checkClaims(
   if (actual === undefined) say(name, `is missing: it is ${claims.task}:${claims.output}`);
   else if (actual !== made) say(name, `is not ${claims.task}:${claims.output}`);
   else {
-    const bytes = await contentOf(contents.opened, name, LIST_BYTES_MAX, say);
+    const bytes = await formOf(contents.opened, name, LIST_BYTES_MAX, say);
     await checkCitations(bytes, name, contents, known, say);
   }
 }

@@ -3,7 +3,7 @@
 import { byCodeUnit, type Digest, digestOf, isDigest } from '../../engine/model/key.ts';
 import { invalidAt } from '../../utf8.ts';
 import { type Say, Unreadable } from './finding.ts';
-import { contentOf, digestOfFile, type Opened } from './opened.ts';
+import { digestOfFile, formOf, isBomb, type Opened } from './opened.ts';
 
 /** The folder of a bag that holds what it is about. */
 export const PAYLOAD = 'data/';
@@ -14,6 +14,9 @@ const TAG_MANIFEST = 'tagmanifest-sha256.txt';
 const DECLARED = 'BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n';
 const MANIFEST_BYTES_MAX = 128 * 2 ** 20;
 const LINE_BYTES_MAX = 8192;
+
+/** What is read as a whole: it is not even digested when it unpacks to far too much. */
+const FORM = /^(?:data\/)?[^/]+\.(?:jsonl?|txt)$/;
 
 /** A manifest with so many lines that are none is no manifest. */
 const FAULTS_MAX = 20;
@@ -57,11 +60,14 @@ export async function checkBag(
   progress: OnRead,
 ): Promise<ReadonlyMap<string, Digest>> {
   const read = async (name: string, most: number): Promise<Buffer> =>
-    Buffer.from(await contentOf(opened, name, most, say));
+    asBuffer(await formOf(opened, name, most, say));
   const declared = await read(DECLARATION, LINE_BYTES_MAX);
   if (declared.toString() !== DECLARED) say(DECLARATION, 'is not that of BagIt 1.0');
-  const payload = readManifest(MANIFEST, await read(MANIFEST, MANIFEST_BYTES_MAX), say);
-  const tags = readManifest(TAG_MANIFEST, await read(TAG_MANIFEST, MANIFEST_BYTES_MAX), say);
+  const most = opened.files.size + FAULTS_MAX;
+  const manifest = async (name: string): Promise<ReadonlyMap<string, string>> =>
+    readManifest(name, await read(name, MANIFEST_BYTES_MAX), most, say);
+  const payload = await manifest(MANIFEST);
+  const tags = await manifest(TAG_MANIFEST);
   for (const name of payload.keys()) {
     if (!name.startsWith(PAYLOAD)) say(MANIFEST, `lists ${name}, which is no payload`);
   }
@@ -75,6 +81,10 @@ export async function checkBag(
     if (told === undefined) {
       say(name, 'is in no manifest');
       continue;
+    }
+    if (FORM.test(name) && isBomb(file)) {
+      say(name, `is refused: ${file.packed} bytes that would unpack to ${file.bytes}`);
+      throw new Unreadable(name);
     }
     try {
       const digest = await digestOfFile(file);
@@ -92,8 +102,19 @@ export async function checkBag(
   return digests;
 }
 
-/** Line by line, from bytes: a manifest of a stranger may be nothing but ends of lines. */
-function readManifest(file: string, bytes: Buffer, say: Say): ReadonlyMap<string, string> {
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/**
+ * Line by line, from bytes: a manifest of a stranger may be nothing but ends of lines.
+ * @param most so many files are listed at most where the archive has not far fewer
+ */
+function readManifest(
+  file: string,
+  bytes: Buffer,
+  most: number,
+  say: Say,
+): ReadonlyMap<string, string> {
   const digests = new Map<string, string>();
   let [number, faults] = [0, 0];
   for (let at = 0; at < bytes.length && faults < FAULTS_MAX; ) {
@@ -114,6 +135,10 @@ function readManifest(file: string, bytes: Buffer, say: Say): ReadonlyMap<string
           : digests.has(name)
             ? `lists ${name} twice`
             : undefined;
+    if (digests.size > most) {
+      say(place, 'is one of more lines than the archive has files');
+      throw new Unreadable(file);
+    }
     if (fault === undefined) digests.set(name, digest);
     else {
       faults += 1;

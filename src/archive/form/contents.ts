@@ -2,7 +2,7 @@
 import { canonicalJson, type Digest, digestOf } from '../../engine/model/key.ts';
 import { PAYLOAD } from './bag.ts';
 import type { Say } from './finding.ts';
-import { contentOf, type Opened } from './opened.ts';
+import { contentOf, formOf, isBomb, type Opened } from './opened.ts';
 import {
   type ArchivedTrace,
   FORM_BYTES_MAX,
@@ -27,8 +27,10 @@ export interface Contents {
   readonly leftOut: ReadonlyMap<string, LeftOut>;
   /** Digest of its verify.mjs; undefined when it has none. */
   readonly checker: Digest | undefined;
-  /** The bytes of a blob, verified; undefined when it is not in the archive. */
+  /** The bytes of a blob, verified; undefined when it is not in the archive, or too large to be held in memory. */
   blob(digest: string): Promise<Uint8Array | undefined>;
+  /** The same for a blob that is a text; undefined also when it unpacks to far more than such texts do. */
+  text(digest: string): Promise<Uint8Array | undefined>;
 }
 
 /** A blob has no more bytes than this: it is held in memory whole. */
@@ -44,7 +46,14 @@ export async function readContents(
 ): Promise<Contents> {
   const say: Say = (place, message) => sayAt(`${PAYLOAD}${place}`, message);
   const bytes = (place: string, most: number): Promise<Uint8Array> =>
-    contentOf(opened, `${PAYLOAD}${place}`, most, sayAt);
+    formOf(opened, `${PAYLOAD}${place}`, most, sayAt);
+  const placeOf = (digest: string): string => `${PAYLOAD}${PLACES.blobs}${digest}`;
+  const blob = async (digest: string): Promise<Uint8Array | undefined> => {
+    const file = opened.files.get(placeOf(digest));
+    if (file === undefined || file.bytes > BLOB_BYTES_MAX) return undefined;
+    const content = await contentOf(opened, placeOf(digest), BLOB_BYTES_MAX, sayAt);
+    return digestOf(content) === digest ? content : undefined;
+  };
   const study = readStudy(await bytes(PLACES.study, FORM_BYTES_MAX.study), say);
   const leftOut = readLeftOut(await bytes(PLACES.leftOut, LIST_BYTES_MAX), say);
   return {
@@ -55,11 +64,10 @@ export async function readContents(
     sources: readSources(await bytes(PLACES.sources, LIST_BYTES_MAX), say),
     leftOut: new Map(leftOut.map((one) => [one.digest, one])),
     checker: digests.get(PAYLOAD + PLACES.checker),
-    async blob(digest) {
-      const name = `${PAYLOAD}${PLACES.blobs}${digest}`;
-      if (!opened.files.has(name)) return undefined;
-      const content = await contentOf(opened, name, BLOB_BYTES_MAX, sayAt);
-      return digestOf(content) === digest ? content : undefined;
+    blob,
+    async text(digest) {
+      const file = opened.files.get(placeOf(digest));
+      return file === undefined || isBomb(file) ? undefined : blob(digest);
     },
   };
 }

@@ -7,6 +7,8 @@ import { type Say, Unreadable } from './finding.ts';
 /** A file of an archive. */
 export interface OpenedFile {
   readonly bytes: number;
+  /** So many bytes of the archive hold it; absent for a file that lies there as it is. */
+  readonly packed?: number;
   stream(): Promise<Readable>;
 }
 
@@ -58,19 +60,45 @@ export async function contentOf(
     say(name, `has ${file.bytes} bytes, and may have ${bytesMax}`);
     throw new Unreadable(name);
   }
-  const chunks: Uint8Array[] = [];
+  // Made once, in its size: that of a zip entry is what its directory says, and yauzl lets no other pass.
+  const content = Buffer.allocUnsafeSlow(file.bytes);
   let bytes = 0;
   try {
     for await (const chunk of await file.stream()) {
-      bytes += (chunk as Uint8Array).length;
-      if (bytes > bytesMax) throw new Error(`more than ${bytesMax} bytes`);
-      chunks.push(chunk as Uint8Array);
+      const next = chunk as Uint8Array;
+      if (bytes + next.length > content.length) throw new Error(`more than ${file.bytes} bytes`);
+      content.set(next, bytes);
+      bytes += next.length;
     }
+    if (bytes < content.length) throw new Error(`${bytes} of ${file.bytes} bytes`);
   } catch (error) {
     say(name, `cannot be read: ${error instanceof Error ? error.message : String(error)}`);
     throw new Unreadable(name);
   }
-  return Buffer.concat(chunks);
+  return content;
+}
+
+/** A form may unpack to so much, and beyond that to so many times its packed size: ours are packed to a tenth. */
+const FORM_BYTES_FREE = 32 * 2 ** 20;
+const FORM_RATIO_MAX = 64;
+
+/** Whether a text that is read as a whole unpacks to far more than any that we write. */
+export const isBomb = ({ bytes, packed = bytes }: OpenedFile): boolean =>
+  bytes > FORM_BYTES_FREE + FORM_RATIO_MAX * packed;
+
+/** The content of a file that is a form: JSON, a manifest. @throws Unreadable after saying why */
+export async function formOf(
+  opened: Opened,
+  name: string,
+  bytesMax: number,
+  say: Say,
+): Promise<Uint8Array> {
+  const file = opened.files.get(name);
+  if (file !== undefined && file.bytes <= bytesMax && isBomb(file)) {
+    say(name, `is refused: ${file.packed} bytes that would unpack to ${file.bytes}`);
+    throw new Unreadable(name);
+  }
+  return contentOf(opened, name, bytesMax, say);
 }
 
 /** The digest of a file, read in pieces. @throws when it cannot be unpacked */

@@ -160,8 +160,10 @@ export const studyDigest = (study: Study): Digest => digestOf(studyText(study));
 
 const STUDY_BYTES_MAX = 512 * 2 ** 20;
 const LINE_BYTES_MAX = 32 * 2 ** 20;
-/** Values in all traces together. */
-const TRACE_VALUES_MAX = 20_000_000;
+/** Values of a form, in all traces together too: those that we write are of far more bytes each, beyond a few. */
+const allowanceOf = ({ length }: Uint8Array): Allowance => ({
+  values: Math.min(20_000_000, 1_000_000 + length / 8),
+});
 /** What may be read of each form. */
 export const FORM_BYTES_MAX = { study: STUDY_BYTES_MAX, traces: 4 * STUDY_BYTES_MAX } as const;
 
@@ -174,7 +176,7 @@ function parsed<T>(
 ): T {
   let value: Json;
   try {
-    value = parseJson(bytes, allowance);
+    value = parseJson(bytes, allowance ?? allowanceOf(bytes));
   } catch (error) {
     say(place, (error as JsonError).message);
     throw new Unreadable(place);
@@ -209,7 +211,7 @@ export function readStudy(bytes: Uint8Array, say: Say): Study {
 /** Reads traces.jsonl: a trace a line. @throws Unreadable after saying what is wrong with their form */
 export function readTraces(bytes: Uint8Array, say: Say): Map<string, ArchivedTrace> {
   const traces = new Map<string, ArchivedTrace>();
-  const allowance = { values: TRACE_VALUES_MAX };
+  const allowance = allowanceOf(bytes);
   let line = 1;
   for (let at = 0; at < bytes.length; line++) {
     const newline = bytes.indexOf(0x0a, at);

@@ -9,6 +9,11 @@ const PLAIN_FILE = 0o100000;
 const FOLDER = 0o040000;
 /** Deflate cannot do better than 1032:1; what we write is far from it. */
 const RATIO_MAX = 1100;
+/** Names, comments and extra fields of all entries together: we write some hundred bytes an entry. */
+const DIRECTORY_BYTES_MAX = 128 * 2 ** 20;
+/** A directory with so many entries that are refused is not read any further. */
+const FAULTS_MAX = 200;
+
 /** An entry with its name, which yauzl leaves to us: it would mend what is to be refused. */
 interface NamedEntry {
   readonly entry: Entry;
@@ -59,7 +64,7 @@ async function readDirectory(
   }
   const entries: NamedEntry[] = [];
   let total = 0;
-  let faults = 0;
+  let [faults, named] = [0, 0];
   try {
     for await (const entry of zip.eachEntry()) {
       const name = nameIn(entry);
@@ -69,13 +74,15 @@ async function readDirectory(
         say(name, fault);
       }
       total += entry.uncompressedSize;
-      if (total > limits.bytes) break;
+      named += entry.fileNameLength + entry.extraFieldLength + entry.fileCommentLength;
+      if (total > limits.bytes || named > DIRECTORY_BYTES_MAX || faults > FAULTS_MAX) break;
       entries.push({ entry, name });
     }
   } catch (error) {
     refuse(path, `its directory cannot be read (${wordsOf(error)})`);
   }
   if (total > limits.bytes) refuse(path, `unpacks to more than ${limits.bytes} bytes`);
+  if (named > DIRECTORY_BYTES_MAX) refuse(path, 'its directory is too long');
   if (faults > 0) throw new Unreadable(path);
   return entries;
 }
@@ -139,6 +146,7 @@ function openedOf(
     if (slash < 0) fault(fileName, 'lies outside the folder of the archive');
     files.set(fileName.slice(slash + 1), {
       bytes: entry.uncompressedSize,
+      packed: entry.compressedSize,
       stream: () => zip.openReadStreamPromise(entry),
     });
   }

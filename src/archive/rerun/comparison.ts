@@ -24,7 +24,8 @@ export async function compareOutputs(
     }
     const before = await contents.blob(digest);
     const difference = before && differenceOf(kind, before, made);
-    const words = difference?.words ?? 'other bytes (its own are not in the archive)';
+    const words =
+      difference?.words ?? 'other bytes (its own are not in the archive, or too many to compare)';
     const near =
       task.tolerance !== undefined && (difference?.relative ?? Infinity) <= task.tolerance;
     const verdict = near ? 'within tolerance' : 'different';

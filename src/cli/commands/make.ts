@@ -4,12 +4,12 @@ import { placedFiles, writtenDigests } from '../../engine/artifacts/artifact-ind
 import type { Diagnostic, Event } from '../../engine/model/event.ts';
 import type { Digest, TaskId } from '../../engine/model/key.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
-import { estimate } from '../../engine/rebuilder/estimate.ts';
+import { estimate, NO_ESTIMATE } from '../../engine/rebuilder/estimate.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
 import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
-import { tellForecast } from '../session/forecast.ts';
+import { isMoving, tellForecast } from '../session/forecast.ts';
 import { jobsFor } from '../session/own-settings.ts';
 import { companionNames } from '../session/provenance.ts';
 import { checkRunName } from '../session/run-selection.ts';
@@ -17,6 +17,7 @@ import {
   artifactsFolder,
   stderrColors as c,
   inspect,
+  knownBefore,
   mayRepeat,
   openSession,
   placesOf,
@@ -96,6 +97,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
   if (options.name !== undefined) checkRunName(options.name, '--name');
   if (options.dryRun) return dryRun(targets, options);
   const recorder = recordMake(options, targets);
+  const known = knownBefore(options);
   const session = await openSession(options, 'write');
   const id = nextRunId();
   const notice = finishNotice({ id, name: options.name, targets, root: session.root });
@@ -105,6 +107,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
     const plan = planFor(session.plan, targets);
     if (options.verify) await verifyStore(session.store);
     const forced = forcedIn(plan, targets, options);
+    const records = await known(session.store);
     const display = await openDisplay(plan, options);
     const stop = hearStop();
     if (notice) stop.atEnd.add(notice.tellAtOnce);
@@ -120,6 +123,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
       stop,
       display,
       hear: recorder.hear,
+      known: records,
     }).finally(stop.release);
     end = endOf(result, stop.signal);
     // Not before the workers are gone: they read the store, too.
@@ -128,6 +132,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
       writeStderr(`nothing ran: there is no run to call ${options.name}; ${hint}`);
     }
     if (result.tally.built > 0) await keepWithin(session, options.json ?? false);
+    records.keep();
     if (options.plots) await drawPlots(session, options);
     if (forced.size === 0) keep = () => keepRecord(recorder, session, plan, result.traces);
     return codeOf(result, stop.signal);
@@ -162,7 +167,10 @@ const dryRun = (targets: readonly string[], options: MakeOptions): Promise<numbe
       const { resources, stages } = pipeline;
       const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));
       const capacity = { slots, resources };
-      const cost = await estimate(plan, forecasts, store, { capacity, policies });
+      // Without anything to run, people are told no estimate, and the history need not be read for it.
+      const isTold = options.json || [...forecasts.values()].some(isMoving);
+      const around = { capacity, policies };
+      const cost = isTold ? await estimate(plan, forecasts, store, around) : NO_ESTIMATE;
       tellForecast(forecasts, cost, { slots, json: options.json ?? false });
     },
     () => openSession(options, 'read'),

@@ -126,8 +126,8 @@ async function metrics(target: string | undefined, options: MetricsOptions): Pro
     const selections = target === undefined ? eachStage(study) : [selectInStudy(study, target)];
     const all = await tablesOf(study, selections, sources);
     const tables = all.filter(({ frame }) => frame.columns.some(({ kind }) => kind === 'number'));
-    if (tables.length === 0) throw nothingFound(target, all, study);
     tellProblems(study);
+    if (tables.length === 0) throw nothingFound(target, all, study);
     const text = textOf(tables, format, {
       ...options,
       rows: target === undefined ? ROWS_SHOWN_EACH : ROWS_SHOWN,

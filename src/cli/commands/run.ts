@@ -11,7 +11,9 @@ import type { RunStart } from '../../engine/model/record.ts';
 import { searchPath } from '../../engine/planning/external-inputs.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { watchSuspended } from '../../engine/process/suspended.ts';
-import { execute, type RunResult } from '../../engine/scheduler/execute.ts';
+import type { KnownResults } from '../../engine/rebuilder/forecast.ts';
+import { type ExecuteOptions, execute, type RunResult } from '../../engine/scheduler/execute.ts';
+import { executeIdle } from '../../engine/scheduler/idle.ts';
 import type { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import type { Supersession } from '../../engine/scheduler/superseded.ts';
 import { recordRun } from '../../engine/store/history.ts';
@@ -23,6 +25,7 @@ import { ownSettings } from '../session/own-settings.ts';
 import { provenanceWriter } from '../session/provenance.ts';
 import {
   artifactsFolder,
+  askedWords,
   type CommonOptions,
   stderrColors as c,
   EXIT,
@@ -72,6 +75,8 @@ export interface RunRequest {
   /** Hears what happens beside the display. */
   readonly hear: Listener;
   readonly supersession?: Supersession;
+  /** Records that the store is known to hold. */
+  readonly known?: KnownResults;
 }
 
 /** A name for a run that begins now. */
@@ -79,7 +84,7 @@ export const nextRunId = (): string => newRunId(new Date());
 
 /** Runs a plan, reports on it and records it. */
 export async function run(request: RunRequest): Promise<RunResult> {
-  const { id, session, plan, targets, options, pool, stop, display, supersession } = request;
+  const { id, session, plan, targets, options, pool, stop, display, supersession, known } = request;
   const { store, root, pipeline } = session;
   const outside = await outsideExecutors();
   const executor = openExecutors(machineFor(session, plan), [...outside, ...EXECUTORS]);
@@ -115,7 +120,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
   try {
     listener(planned(plan, targets));
     for (const warning of pipeline.warnings) listener(warningOf(warning));
-    const result = await execute(plan, {
+    const runOptions: ExecuteOptions = {
       store,
       executor,
       listener,
@@ -134,7 +139,11 @@ export async function run(request: RunRequest): Promise<RunResult> {
       clock: Date.now,
       signal,
       ...(supersession && { supersession }),
-    });
+      ...(known && { known }),
+    };
+    const idle =
+      known && request.forced.size === 0 ? await executeIdle(plan, runOptions, known) : undefined;
+    const result = idle ?? (await execute(plan, runOptions));
     display.close();
     history.close({ ...result, interrupted: signal.aborted });
     // What people see is left to the run that took this one's place.
@@ -235,11 +244,12 @@ function mirrorsOf(
 const MIRROR_WORDS = '--mirror or PIPELINE_MIRROR';
 
 /** What shows a run, for people or programs. */
-export async function openDisplay(plan: Plan, { json, quiet }: RunOptions): Promise<Display> {
+export async function openDisplay(plan: Plan, options: RunOptions): Promise<Display> {
+  const { json, quiet = false } = options;
   if (json)
     return { listener: (event) => writeStdout(JSON.stringify(event)), close: () => undefined };
   const shown = { plan, stream: process.stderr, colors: c, clock: Date.now };
-  return createDisplay({ ...shown, quiet: quiet ?? false });
+  return createDisplay({ ...shown, quiet, asked: askedWords(options) });
 }
 
 /** What the history keeps of a run beside what happens in it. */

@@ -68,6 +68,10 @@ export function formatUnknown({
   return task === because ? message : `it needs ${because}, which is unknown: ${message}`;
 }
 
+/** Whether something is told of a task: it would run, it may, or that is unknown. */
+export const isMoving = ({ status }: Forecast): boolean =>
+  status !== 'reuse' && status !== 'infeasible';
+
 /** Says what would run and why; tasks that are up to date are only counted. */
 export function tellForecast(
   forecasts: Forecasts,
@@ -80,7 +84,7 @@ export function tellForecast(
     writeStdout(JSON.stringify({ event: 'estimate', ...estimateJson(cost, slots) }));
     return;
   }
-  const moving = all.filter(({ status }) => status !== 'reuse' && status !== 'infeasible');
+  const moving = all.filter(isMoving);
   const infeasible = all.filter(({ status }) => status === 'infeasible').length;
   const without = infeasible > 0 ? `, ${infeasible} infeasible` : '';
   tellLines(moving, (forecast) => {

@@ -64,12 +64,23 @@ export interface CommonOptions {
   readonly json?: boolean;
 }
 
+/** The options that decide what the tasks are, as words of a command line. */
+export const askedWords = ({ file, preset, params, set }: CommonOptions): readonly string[] => [
+  ...(file === 'pipeline.yaml' ? [] : ['--file', file]),
+  ...preset.flatMap((name) => ['--preset', name]),
+  ...params.flatMap((path) => ['--params', path]),
+  ...set.flatMap((one) => ['--set', one]),
+];
+
 /** A loaded pipeline and its store. */
 export interface Session extends Loaded {
   readonly root: string;
   readonly cache: string;
   readonly store: Store;
 }
+
+/** `verify`: what is damaged in the store is dropped first. */
+type InspectionOptions = CommonOptions & { readonly verify?: boolean };
 
 /** A session of a command that only inspects. */
 export interface Inspection extends Session {
@@ -82,13 +93,15 @@ export interface Inspection extends Session {
  * is. `PIPELINE_NO_HINTS=1` and `PIPELINE_LOG=debug` have the store asked about every task.
  */
 export function knownBefore(
-  options: CommonOptions,
+  options: InspectionOptions,
 ): (store: Store) => KnownRecords | Promise<KnownRecords> {
   const { file, preset: presets, params: paramsFiles, set: sets } = options;
   const { PIPELINE_NO_HINTS: off = '', PIPELINE_LOG: log } = process.env;
   const { cache } = placesOf(options);
-  if (off !== '' || log === 'debug') return () => NOTHING_KNOWN;
-  const request = { cache, state: contentState(cache), file, presets, paramsFiles, sets };
+  if (off !== '' || log === 'debug' || options.verify) return () => NOTHING_KNOWN;
+  const found = contentState(cache);
+  const state = found !== null && mayRepeat(cache) ? found : null;
+  const request = { cache, state, file, presets, paramsFiles, sets };
   return (store) => knownRecords(request, store);
 }
 
@@ -119,7 +132,7 @@ function print(stream: 'stdout' | 'stderr', line: string): void {
  * and the store.
  */
 export async function inspect(
-  options: CommonOptions,
+  options: InspectionOptions,
   show: (session: Inspection) => Promise<void>,
   open: () => Promise<Session> = () => openToLook(options),
 ): Promise<number> {
@@ -136,8 +149,8 @@ export async function inspect(
     await session.store.close();
   }
   const { plan, readsOutside, cache } = session;
-  if (restsOnFiles(plan) && !readsOutside && mayRepeat(cache)) {
-    recorder?.keep({ ...session, file: options.file });
+  if (recorder && restsOnFiles(plan) && !readsOutside && mayRepeat(cache)) {
+    recorder.keep({ ...session, file: options.file });
   }
   return EXIT.success;
 }

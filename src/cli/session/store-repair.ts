@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beginCompaction } from '../../engine/store/lmdb/compaction.ts';
+import { isNoFile } from '../../engine/store/lmdb/lmdb-fault.ts';
 import type { Defect } from '../../engine/store/maintenance/fsck.ts';
 import {
   dropFolder,
@@ -37,9 +38,10 @@ export async function findDefects(
   onProgress: OnProgress = () => undefined,
 ): Promise<Findings> {
   const file = join(cache, STORE_FILE);
-  if (!isFile(file)) {
-    const defect: Defect = { kind: 'damaged store', file, why: 'it is no file' };
-    return { examined: 0, defects: [defect] };
+  const displaced = isFile(file) ? `${file}-lock` : file;
+  if (isNoFile(displaced)) {
+    const why = 'a folder, a pipe or a link that leads nowhere is in the place of a file';
+    return { examined: 0, defects: [{ kind: 'damaged store', file: displaced, why }] };
   }
   let examined = 0;
   const onReport = (report: StoreReport): void => {

@@ -51,7 +51,7 @@ export function readFileSettings(text: string, file: string, home: string): Resu
   const read: FileSettings = {
     ...given('jobs', readJobs(reader, fields?.get('jobs'))),
     mirrors: readMirrors(reader, fields?.get('mirrors'), home),
-    ...given('storeLimit', readStoreLimit(reader, fields?.get('store'))),
+    ...given('storeLimit', readLimit(reader, fields?.get('store'))),
     ...given('browser', readBrowser(reader, fields?.get('browser'), home)),
     ...given('loadTimeout', readLoadTimeout(reader, fields?.get('load-timeout'))),
     ...given('executors', readExecutors(reader, fields?.get('executors'), home)),
@@ -63,6 +63,18 @@ export function readFileSettings(text: string, file: string, home: string): Resu
 
 const given = <Name extends string, T>(name: Name, value: T | undefined): { [N in Name]?: T } =>
   value === undefined ? {} : ({ [name]: value } as { [N in Name]: T });
+
+function readLimit(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+): Placed<number> | undefined {
+  const access = located?.fields?.get('access');
+  if (access) {
+    const message = '`access` of `store` belongs to a study: write it into pipeline.yaml';
+    reader.report(message, access.named ?? access.place);
+  }
+  return readStoreLimit(reader, located);
+}
 
 /** Says why something cannot be a setting. */
 function refuse(reader: DiagnosticCollector, name: string, { named, place }: Located): void {

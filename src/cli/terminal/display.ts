@@ -5,7 +5,15 @@ import type { Event, Listener, Outcome, Reason } from '../../engine/model/event.
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { plainLog, plainName, plainText } from '../../plain-text.ts';
-import { type Colors, count, duration, formatReason, shownPath, taskWord } from './format.ts';
+import {
+  type Colors,
+  count,
+  duration,
+  formatReason,
+  quoted,
+  shownPath,
+  taskWord,
+} from './format.ts';
 import { rendered, renderedStream } from './ink.ts';
 
 /** A listener that draws, and a way to take the drawing away when the run is over. */
@@ -21,6 +29,8 @@ export interface DisplayOptions {
   readonly colors: Colors;
   readonly clock: () => number;
   readonly quiet: boolean;
+  /** Options that decide what a task is, as they were given: `--set`, and what follows it. */
+  readonly asked?: readonly string[];
 }
 
 interface Running {
@@ -41,6 +51,8 @@ interface Progress {
   readonly running: Map<TaskId, Running>;
   /** Tasks built in this run. */
   readonly made: Set<TaskId>;
+  /** Options that decide what a task is, as they were given: `--set`, and what follows it. */
+  readonly asked: readonly string[];
   /** Seconds per unit of work, or per task, by stage: what the time left is guessed from. */
   readonly seconds: Map<string, { tasks: number; seconds: number }>;
   /** By stage, how many tasks have not ended. */
@@ -55,7 +67,7 @@ const WAITING_MAX = 1000;
 /** With fewer tasks built, the time left is anybody's guess. */
 const TASKS_BEFORE_GUESS = 5;
 
-function newProgress(plan: Plan): Progress {
+function newProgress({ plan, asked }: DisplayOptions): Progress {
   const remaining = new Map<string, number>();
   for (const { stage } of plan.tasks.values())
     remaining.set(stage, (remaining.get(stage) ?? 0) + 1);
@@ -65,6 +77,7 @@ function newProgress(plan: Plan): Progress {
     failed: 0,
     running: new Map(),
     made: new Set(),
+    asked: asked ?? [],
     seconds: new Map(),
     remaining,
   };
@@ -145,7 +158,7 @@ export async function createDisplay(options: DisplayOptions): Promise<Display> {
 
 function plainDisplay(options: DisplayOptions, wanted: () => boolean): Display {
   const { plan, stream, colors, clock } = options;
-  const progress = newProgress(plan);
+  const progress = newProgress(options);
   return {
     listener(event) {
       const now = clock();
@@ -172,7 +185,7 @@ const percent = ({ done, of }: { done: number; of: number }): string =>
 /** The line that stays, for events that leave one. What others said in it is harmless to show. */
 export function lineFor(
   event: Event,
-  progress: Pick<Progress, 'running' | 'made'>,
+  progress: Pick<Progress, 'running' | 'made'> & Partial<Pick<Progress, 'asked'>>,
   c: Colors,
 ): string | undefined {
   if (event.event === 'log') {
@@ -184,6 +197,7 @@ export function lineFor(
     reason: event.event === 'built' ? running.get(event.task)?.reason : undefined,
     // Of a task that was up to date, twins are, too: only what was made just now is worth a line.
     isTwin: sameAs !== undefined && made.has(sameAs),
+    asked: progress.asked ?? [],
   };
   // Most events of a large run are of this kind, and leave no line.
   if (event.event === 'reused' && !around.isTwin) return undefined;
@@ -202,7 +216,15 @@ function harmless<T>(value: T): T {
 
 function lineOf(
   event: Event,
-  { reason, isTwin }: { readonly reason: Reason | undefined; readonly isTwin: boolean },
+  {
+    reason,
+    isTwin,
+    asked,
+  }: {
+    readonly reason: Reason | undefined;
+    readonly isTwin: boolean;
+    readonly asked: readonly string[];
+  },
   c: Colors,
 ): string | undefined {
   switch (event.event) {
@@ -216,7 +238,7 @@ function lineOf(
         ? `${c.cyan('reused')}  ${event.task} ${c.dim(`same as ${event.sameAs}`)}`
         : undefined;
     case 'failed':
-      return failureText(event, c);
+      return failureText(event, asked, c);
     case 'infeasible':
       // Those that follow, and those that were known, are counted at the end.
       return event.known
@@ -250,14 +272,18 @@ function formatWaiting({ for: run, by }: Extract<Event, { event: 'waiting' }>): 
   return `for ${by.task}, which process ${by.pid} on ${by.host} is making (run ${run})`;
 }
 
-function failureText(event: Extract<Event, { event: 'failed' }>, c: Colors): string {
+function failureText(
+  event: Extract<Event, { event: 'failed' }>,
+  asked: readonly string[],
+  c: Colors,
+): string {
   const { task, error, params } = event;
   const text = error.stack?.includes(error.message) ? error.stack : `${error.message}`;
   return [
     `${c.red('failed')}  ${c.bold(task)}${event.allowed ? c.dim(' (allowed to)') : ''}`,
     ...text.split('\n').map((line) => `        ${line}`),
     `        ${c.dim(`params: ${JSON.stringify(params)}`)}`,
-    `        ${c.dim(`alone again: pipeline make ${taskWord(task)}`)}`,
+    `        ${c.dim(`alone again: ${['pipeline make', taskWord(task), ...asked.map(quoted)].join(' ')}`)}`,
   ].join('\n');
 }
 
@@ -265,7 +291,7 @@ function failureText(event: Extract<Event, { event: 'failed' }>, c: Colors): str
 
 function liveDisplay(options: DisplayOptions, update: ReturnType<typeof createLogUpdate>): Display {
   const { plan, stream, colors, clock } = options;
-  const progress = newProgress(plan);
+  const progress = newProgress(options);
   const start = clock();
   let drawn = 0;
   /** Lines that stay and are not written yet: drawing after each would take longer than the work itself. */

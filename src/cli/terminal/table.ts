@@ -44,8 +44,10 @@ export function drawTable(columns: readonly TextColumn[], paper: Paper): DrawnTa
   const isSame = ({ cells }: TextColumn): boolean =>
     cells.length > 1 && cells.every((cell) => cell === cells[0]);
   const moving = new Set(plain.filter((column) => !isSame(column)).map(nameOf));
+  // Numbers that are all equal are results, too.
+  const areEqual = !plain.some((column) => !column.isKey && moving.has(nameOf(column)));
   const varying = plain.filter(
-    (column) => moving.has(nameOf(column)) || (paper.allColumns && !column.isKey),
+    (column) => moving.has(nameOf(column)) || ((paper.allColumns || areEqual) && !column.isKey),
   );
   // A table of a single row, or of equal ones, is shown as it is.
   const kept = varying.length > 0 ? varying : plain;

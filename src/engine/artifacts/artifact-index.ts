@@ -1,6 +1,6 @@
 // artifact-index.ts — what was written into a folder for artifacts, as the folder itself remembers it
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readShortcut } from '../files/bounded-file.ts';
 import type { Digest } from '../model/key.ts';
 import { type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 
@@ -81,7 +81,7 @@ export function readIndex(folder: string): Index {
 
 function readMap<T>(file: string): Map<string, T> {
   try {
-    const entries = Object.entries<T>(JSON.parse(readFileSync(file, 'utf8')));
+    const entries = Object.entries<T>(JSON.parse(readShortcut(file)));
     // Nobody of us writes a path that leads out of the folder.
     return new Map(entries.filter(([path]) => !/(^|\/)\.\.(\/|$)|^\//.test(path)));
   } catch {

@@ -16,6 +16,7 @@ import {
 } from './artifact-index.ts';
 import { type FileContent, fileDigest, stampHolds, writeAtomically } from '../files/files.ts';
 import { withFolderLock } from '../files/folder-lock.ts';
+import { makeFolder } from '../files/make-folder.ts';
 import type { Identity } from '../model/process-identity.ts';
 import { type Digest, digestOf, type Named } from '../model/key.ts';
 import { stampOf } from '../files/stamp.ts';
@@ -62,7 +63,15 @@ export interface ArtifactFolder {
    * @throws StoreError when a file cannot be written
    */
   publish(publication: Publication): Promise<readonly ArtifactChange[]>;
+  /** Whether everything certainly is as a publication says. */
+  isInPlace(publication: PublishedFiles): boolean;
 }
+
+/** What a publication puts into the folder. */
+export type PublishedFiles = Pick<
+  Publication,
+  'artifacts' | 'lineage' | 'companions' | 'obsolete'
+>;
 
 /** A file to be in the folder. */
 interface Wanted {
@@ -95,6 +104,7 @@ export function openArtifacts(
       const group = waiting;
       waiting = [];
       try {
+        makeFolder(folder);
         await withFolderLock(folder, identity, async () => {
           const writer = new Writer(folder, readIndex(folder), clock);
           const changes = await writer.write(group.map(({ publication }) => publication));
@@ -108,6 +118,7 @@ export function openArtifacts(
     isDraining = false;
   };
   return {
+    isInPlace: (publication) => isInPlace(folder, snapshot(), publication, clock()),
     async publish(publication) {
       if (isInPlace(folder, snapshot(), publication, clock())) return [];
       for (const { digest } of publication.artifacts) {
@@ -128,7 +139,7 @@ export function openArtifacts(
 function isInPlace(
   folder: string,
   { files, folders }: Index,
-  { artifacts, lineage, companions, obsolete }: Publication,
+  { artifacts, lineage, companions, obsolete }: PublishedFiles,
   now: number,
 ): boolean {
   const holds = (path: string, fits: (known: Written) => boolean): boolean => {

@@ -1,6 +1,6 @@
 // bundle-index.ts — what was bundled before, and everything that it rests on, in one file of the cache
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { readShortcut } from '../files/bounded-file.ts';
 import { writeAtomically } from '../files/files.ts';
 import { readSealedJson, sealedJson } from '../files/hint.ts';
 import { Folders, type Lookup } from '../files/lookups.ts';
@@ -44,7 +44,7 @@ const SEAL = 'bundles';
 /** @returns records by module; none when there is no index, or a damaged one: then everything is bundled anew */
 export async function readIndex(path: string): Promise<ReadonlyMap<string, BundleRecord>> {
   try {
-    const read = readSealedJson(SEAL, await readFile(path, 'utf8')) as StoredIndex | undefined;
+    const read = readSealedJson(SEAL, readShortcut(path)) as StoredIndex | undefined;
     if (read?.form !== FORM) return new Map();
     const lookups = read.lookups.map(([folder, name, found]) => ({ folder, name, found }));
     return new Map(

@@ -135,27 +135,36 @@ interface Absent {
 
 type Built = BuildResult<{ metafile: true; write: false }>;
 
+/** Mistakes in sources come with places. Anything else is a process of esbuild that could not run. */
+function refused(error: NodeJS.ErrnoException & { readonly errors?: unknown }): never {
+  if (Array.isArray(error.errors)) throw error;
+  const { code = 'EAGAIN' } = error;
+  throw Object.assign(new Error(error.message), { code, syscall: 'spawn esbuild' });
+}
+
 async function built(root: string, runs: readonly string[], plugins: Plugin[]): Promise<Built> {
   const esbuild = await import('esbuild');
-  const all = await esbuild.build({
-    ...BUNDLE_OPTIONS,
-    absWorkingDir: root,
-    // Side by side at the root, to which maps are relative.
-    entryPoints: runs.map((run, n) => ({ in: run, out: `stage-${n}` })),
-    outdir: root,
-    outExtension: { '.js': '.mjs' },
-    // The map lies in the cache: its sources are to be found from the root. It is not hashed.
-    sourceRoot: `${pathToFileURL(root)}/`,
-    // CommonJS packages may require Node's own modules.
-    banner: {
-      js: "import{createRequire as __cr}from'node:module';var require=__cr(import.meta.url);",
-    },
-    plugins,
-    metafile: true,
-    write: false,
-    logLevel: 'silent',
-    logOverride: Object.fromEntries(UNBUNDLED.map((id) => [id, 'warning' as const])),
-  });
+  const all = await esbuild
+    .build({
+      ...BUNDLE_OPTIONS,
+      absWorkingDir: root,
+      // Side by side at the root, to which maps are relative.
+      entryPoints: runs.map((run, n) => ({ in: run, out: `stage-${n}` })),
+      outdir: root,
+      outExtension: { '.js': '.mjs' },
+      // The map lies in the cache: its sources are to be found from the root. It is not hashed.
+      sourceRoot: `${pathToFileURL(root)}/`,
+      // CommonJS packages may require Node's own modules.
+      banner: {
+        js: "import{createRequire as __cr}from'node:module';var require=__cr(import.meta.url);",
+      },
+      plugins,
+      metafile: true,
+      write: false,
+      logLevel: 'silent',
+      logOverride: Object.fromEntries(UNBUNDLED.map((id) => [id, 'warning' as const])),
+    })
+    .catch(refused);
   const errors = all.warnings.filter(({ id, location }) => {
     return UNBUNDLED.includes(id) && !isInPackage(location?.file ?? '');
   });

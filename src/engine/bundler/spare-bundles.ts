@@ -1,5 +1,5 @@
 // spare-bundles.ts — bundles for somebody who may not write into the cache
-import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Result } from '../model/event.ts';
 import { type Bundles, type BundleTerms, bundleStages, type ModuleRequest } from './code.ts';
@@ -31,7 +31,10 @@ function spareCache(cache: string, spare: string): string {
   const [from, to] = [join(cache, 'bundles'), join(spare, 'bundles')];
   mkdirSync(to);
   try {
-    for (const name of readdirSync(from)) copyFileSync(join(from, name), join(to, name));
+    for (const name of readdirSync(from)) {
+      // Not as a copy of the file: that would be read-only where the file is.
+      writeFileSync(join(to, name), readFileSync(join(from, name)));
+    }
   } catch {
     // Nothing there, or nothing that may be read: it is bundled anew.
   }

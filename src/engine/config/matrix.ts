@@ -23,7 +23,10 @@ export interface PointPattern {
 }
 
 /** The value on each axis, by axis. */
-export type Point = ReadonlyMap<string, AxisValue>;
+export type Point = Pick<
+  ReadonlyMap<string, AxisValue>,
+  'get' | 'has' | 'keys' | 'values' | typeof Symbol.iterator
+>;
 
 /** A stage's axes in declaration order, and which of their points have tasks. */
 export interface Matrix {
@@ -181,18 +184,60 @@ function readPatterns(
 
 /** The points of a matrix in declaration order (the last axis fastest), less exclude, plus include. */
 export function* pointsOf(stage: Matrix): Generator<Point> {
-  const axes = [...stage.axes];
-  function* from(depth: number, point: Point): Generator<Point> {
+  const axes = [...stage.axes.values()];
+  const names = [...stage.axes.keys()];
+  function* from(depth: number, chosen: readonly AxisValue[]): Generator<Point> {
+    const point = new GridPoint(names, chosen);
     if (isExcluded(stage, point)) return;
-    const axis = axes[depth];
-    if (axis === undefined) {
+    const values = axes[depth];
+    if (values === undefined) {
       yield point;
       return;
     }
-    const [name, values] = axis;
-    for (const value of values) yield* from(depth + 1, new Map(point).set(name, value));
+    // The innermost axis has as many values as there are points: each costs no generator.
+    const isInnermost = depth === axes.length - 1 && stage.exclude.length === 0;
+    for (const value of values) {
+      if (isInnermost) yield new GridPoint(names, [...chosen, value]);
+      else yield* from(depth + 1, [...chosen, value]);
+    }
   }
-  yield* from(0, new Map());
+  yield* from(0, []);
+}
+
+/** A point, which matrices have many of: the names of the axes are those of its matrix. */
+class GridPoint implements Point {
+  private readonly names: readonly string[];
+  private readonly chosen: readonly AxisValue[];
+
+  constructor(names: readonly string[], chosen: readonly AxisValue[]) {
+    this.names = names;
+    this.chosen = chosen;
+  }
+
+  get(axis: string): AxisValue | undefined {
+    const at = this.names.indexOf(axis);
+    return at < 0 ? undefined : this.chosen[at];
+  }
+
+  has(axis: string): boolean {
+    return this.get(axis) !== undefined;
+  }
+
+  keys(): MapIterator<string> {
+    return this.asMap().keys();
+  }
+
+  values(): MapIterator<AxisValue> {
+    return this.asMap().values();
+  }
+
+  [Symbol.iterator](): MapIterator<[string, AxisValue]> {
+    return this.asMap()[Symbol.iterator]();
+  }
+
+  private asMap(): Map<string, AxisValue> {
+    return new Map(this.chosen.map((value, at) => [elementAt(this.names, at), value]));
+  }
 }
 
 /** Whether a point, and every one that it may become when it has its other axes, too, is excluded. */

@@ -2,6 +2,7 @@
 import { lstat, realpath } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
 import { plainName } from '../../plain-text.ts';
+import { isSystemError, systemSentence } from '../files/system-error.ts';
 import { type ActionResult, failed } from '../model/action-result.ts';
 import type { Named } from '../model/key.ts';
 import {
@@ -52,7 +53,8 @@ async function runOnce(work: ScratchWork): Promise<ActionResult | 'start anew'> 
   try {
     attempt = await openAttempt({ parent, name, unique: nonce.slice(0, -1), identity });
   } catch (error) {
-    const message = `its scratch folder cannot be made: ${textOf(error)}`;
+    const why = isSystemError(error) ? systemSentence(error) : textOf(error);
+    const message = `its scratch folder cannot be made: ${why}`;
     return failed({ cause: 'infrastructure', message });
   }
   const discard = async (): Promise<void> => {
@@ -105,7 +107,10 @@ async function runIn(attempt: Attempt, nonce: string, work: ScratchWork): Promis
   if (signal.aborted) return { status: 'stopped' };
   if (isTooLong(end)) throw because('inputs', formatTooLong(filled, env));
   if (end.refusal) {
-    throw because('infrastructure', `the command could not be started: ${end.refusal.message}`);
+    throw because(
+      'infrastructure',
+      `the command could not be started: ${refusalWords(end.refusal)}`,
+    );
   }
   if (end.code === START_ANEW && around.resumes) throw new StartAnew(end.last.at(-1) ?? '');
   if (end.code !== 0) {
@@ -167,6 +172,12 @@ function argumentsIn(command: CommandSpec, fillings: Fillings): readonly Argumen
     throw error instanceof StageError ? because('inputs', error.message) : error;
   }
 }
+
+/** Which program cannot be started, and why: the message of the system is `spawn PROGRAM CODE`. */
+const refusalWords = ({ code, message }: { code: string | undefined; message: string }): string =>
+  code === undefined
+    ? message
+    : systemSentence(Object.assign(new Error(message), { code, syscall: message }));
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

@@ -6,8 +6,14 @@ import { type CodecKind, StageError } from '../stage.ts';
 import { chunksOf, LARGE_BLOB_BYTES } from '../store/blob-files.ts';
 import { type BlobStore, keptOutput } from '../store/store.ts';
 
-/** JSON and tensors are decoded, and so held in memory: a file of theirs may have no more bytes. */
-const DECODED_BYTES_MAX = 2 ** 30;
+/** What is decoded is held in memory, and a JSON text some times over: a file may have no more bytes. */
+const DECODED_BYTES_MAX: { readonly [kind in CodecKind]: number } = {
+  bytes: Number.POSITIVE_INFINITY,
+  text: Number.POSITIVE_INFINITY,
+  tensors: 2 ** 30,
+  json: 2 ** 28,
+  files: 2 ** 28,
+};
 
 /** A file that was declared as an output. */
 export interface OutputFile {
@@ -27,9 +33,11 @@ export async function takeOutput(
 ): Promise<KeptOutput> {
   if (kind === 'bytes') return blobs.takeFile(path);
   if (kind === 'text' && size >= LARGE_BLOB_BYTES) return blobs.putStream(textIn(path));
-  if (size > DECODED_BYTES_MAX) {
+  const most = DECODED_BYTES_MAX[kind];
+  if (size > most) {
+    const limit = most >= 2 ** 30 ? `${most / 2 ** 30} GiB` : `${most / 2 ** 20} MiB`;
     throw new StageError(
-      'it is larger than 1 GiB, which only outputs of kind bytes and text may be: declare it as `bytes`',
+      `it is larger than ${limit}, which only outputs of kind bytes and text may be: declare it as \`bytes\``,
     );
   }
   const codec = codecOf(kind);

@@ -66,8 +66,11 @@ export function formatSystem({ code, message }: NodeJS.ErrnoException): string {
 }
 
 /** What to do about it, where there is something. */
-export const systemHint = ({ code }: NodeJS.ErrnoException): string | undefined =>
-  code !== undefined && Object.hasOwn(HINTS, code) ? HINTS[code] : undefined;
+export const systemHint = ({ code, syscall }: NodeJS.ErrnoException): string | undefined => {
+  // Nobody named the place where we put a file of our own.
+  if (code === 'EISDIR' && syscall === 'rename') return 'move it away';
+  return code !== undefined && Object.hasOwn(HINTS, code) ? HINTS[code] : undefined;
+};
 
 /** What the system was asked for, by its call. */
 const CALLS: { readonly [call: string]: string } = {

@@ -53,8 +53,10 @@ export interface ActionRecord {
   readonly infeasible?: string;
 }
 
-/** As much of a record as decides what becomes of tasks. */
-export type RecordResult = Pick<ActionRecord, 'key' | 'outputs' | 'infeasible'>;
+/** As much of a record as decides what becomes of tasks, and tells one making of it from another. */
+export interface RecordResult extends Pick<ActionRecord, 'key' | 'outputs' | 'infeasible'> {
+  readonly made: Pick<Maker, 'run' | 'at'>;
+}
 
 /** Who is running an action now. A lease that was not renewed for `LEASE_MS` has expired: another may take it. */
 export interface Lease {

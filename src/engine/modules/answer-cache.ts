@@ -1,8 +1,8 @@
 // answer-cache.ts — what stage modules declared and answered, by the digest of their bundle: planning asks only what is new
 
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { elementAt } from '../../present.ts';
+import { readShortcut } from '../files/bounded-file.ts';
 import { type EnvironmentMark, markOf, marksHold } from '../files/environment-mark.ts';
 import { writeAtomically } from '../files/files.ts';
 import { readSealedJson, sealedJson } from '../files/hint.ts';
@@ -123,7 +123,7 @@ export class ModuleAnswers {
   static async read(place: AnswersPlace, bundle: Digest): Promise<ModuleAnswers> {
     const answers = new ModuleAnswers();
     try {
-      const text = await readFile(fileOf(place.cache, bundle), 'utf8');
+      const text = readShortcut(fileOf(place.cache, bundle));
       const file = readSealedJson(sealName(bundle), text) as AnswersFile | undefined;
       if (file) answers.fill(file, place);
       return answers;

@@ -146,11 +146,15 @@ export class Joiner {
     const shared = [...upstream.axes.keys()].filter((axis) => point.has(axis));
     const index = this.indexOf(source.stage, shared);
     const found = index.get(joinKey(shared.map((axis) => point.get(axis)?.label ?? ''))) ?? [];
-    return found
-      .filter(({ at }) =>
-        [...config.where].every(([axis, { labels }]) => labels.has(at[axis] ?? '')),
-      )
-      .map(({ id, at }) => ({ task: id, output: source.output, at }));
+    const where = [...config.where];
+    const { output } = source;
+    const links: Link[] = [];
+    for (const { id, at } of found) {
+      if (where.every(([axis, { labels }]) => labels.has(at[axis] ?? ''))) {
+        links.push({ task: id, output, at });
+      }
+    }
+    return links;
   }
 
   private indexOf(stage: string, axes: readonly string[]): JoinIndex {
@@ -158,8 +162,12 @@ export class Joiner {
     const known = this.indexes.get(name);
     if (known) return known;
     const index = new Map<string, Joinable[]>();
+    const [only] = axes;
     for (const task of this.byStage.get(stage) ?? []) {
-      const key = joinKey(axes.map((axis) => entryOf(task.at, axis)));
+      const key =
+        only !== undefined && axes.length === 1
+          ? entryOf(task.at, only)
+          : joinKey(axes.map((axis) => entryOf(task.at, axis)));
       const entry = index.get(key);
       if (entry) entry.push(task);
       else index.set(key, [task]);

@@ -1,8 +1,8 @@
 // params-files.ts — reads the files of `--params`
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ParamsFile } from '../config/params-file.ts';
 import { decodeSource } from '../config/source-text.ts';
+import { readAtMost } from '../files/bounded-file.ts';
 import { type Stamp, stampOf } from '../files/stamp.ts';
 import { formatSystem, isSystemError, systemHint } from '../files/system-error.ts';
 import { type Diagnostic, failure, type Result, success } from '../model/event.ts';
@@ -37,8 +37,12 @@ const tooLarge = (name: string, { size }: Stamp): Result<never> =>
 
 function textOf(name: string): Result<string> {
   try {
-    return decodeSource(readFileSync(resolve(name)), name);
+    return decodeSource(readAtMost(resolve(name), BYTES_MAX), name);
   } catch (error) {
+    if (error instanceof RangeError) {
+      const message = `${name} has more bytes than a file of params may have (${BYTES_MAX})`;
+      return failure({ message });
+    }
     if (!isSystemError(error)) throw error;
     const hint = systemHint(error) ?? '--params names a YAML or JSON file';
     if (error.code === 'ENOENT') {

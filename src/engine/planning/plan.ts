@@ -100,9 +100,15 @@ const FROM_FILES: ReadonlySet<string> = new Set([
  */
 export function restsOnFiles({ tasks }: Plan): boolean {
   let looked: Task['inputs'] | undefined;
+  let stage: string | undefined;
   for (const task of tasks.values()) {
-    for (const part in task) {
-      if (!FROM_FILES.has(part) && (task[part as keyof Task] ?? null) !== null) return false;
+    if (task.tools !== null || task.command !== null || task.unknown !== undefined) return false;
+    // Tasks of a stage have the same parts: what else there may be is looked for once.
+    if (task.stage !== stage) {
+      stage = task.stage;
+      for (const part in task) {
+        if (!FROM_FILES.has(part) && (task[part as keyof Task] ?? null) !== null) return false;
+      }
     }
     // Tasks that follow each other share them.
     if (task.inputs === looked) continue;

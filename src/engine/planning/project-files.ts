@@ -1,6 +1,7 @@
 // project-files.ts — files of the project as inputs: found, digested, watched for change
 import { readFile, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { readShortcut } from '../files/bounded-file.ts';
 import { fileDigest, fileStat, stampHolds, writeAtomically } from '../files/files.ts';
 import { FileFinder, type FoundFile, UnfitFile, whyOf } from '../files/find-files.ts';
 import { escapeGlob, isGlob, unescapeGlob } from '../files/glob.ts';
@@ -157,7 +158,7 @@ const SEAL = 'files';
 
 async function readIndex(index: string): Promise<Map<string, Remembered>> {
   try {
-    const read = readSealedJson(SEAL, await readFile(index, 'utf8')) as StoredFiles | undefined;
+    const read = readSealedJson(SEAL, readShortcut(index)) as StoredFiles | undefined;
     return new Map(read?.files ?? []);
   } catch {
     return new Map(); // Absent, damaged or edited: everything is digested anew.

@@ -41,10 +41,12 @@ export function taskMaker(
     }
     return inputs;
   };
+  const axes = [...stage.axes.keys()];
   return (point) => {
     const labels: string[] = [];
     const at: Record<string, string> = {};
-    for (const [axis, { label }] of point) {
+    for (const axis of axes) {
+      const label = point.get(axis)?.label ?? '';
       labels.push(label);
       at[axis] = label;
     }

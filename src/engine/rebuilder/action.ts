@@ -94,7 +94,7 @@ function inputsOf(task: Task, upstream: Upstream): KnownInputs {
 const kinds = new WeakMap<StageModule, Named<string>>();
 
 /** The kind of each output of a module: one map for all its tasks. */
-function outputKinds(module: StageModule): Named<string> {
+export function outputKinds(module: StageModule): Named<string> {
   let known = kinds.get(module);
   if (known === undefined) {
     const outputs = Object.entries(module.declaration.outputs);

@@ -26,6 +26,16 @@ export interface Estimate {
   readonly unknown: ReadonlyMap<string, number>;
 }
 
+/** Of a make that runs nothing. */
+export const NO_ESTIMATE: Estimate = {
+  tasks: 0,
+  seconds: 0,
+  wall: 0,
+  limitedBy: [],
+  recorded: 0,
+  unknown: new Map(),
+};
+
 /** What an estimate needs to know of how tasks are run. */
 export interface EstimateOptions {
   readonly capacity: Capacity;

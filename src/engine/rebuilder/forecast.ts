@@ -1,6 +1,14 @@
 // forecast.ts — what a make would do with each task, without running anything
+import { elementAt, entryOf } from '../../present.ts';
 import type { Change, Reason } from '../model/event.ts';
-import type { CollectedDigest, InputDigest, Key, TaskId } from '../model/key.ts';
+import {
+  type CollectedDigest,
+  type Digest,
+  digestOf,
+  type InputDigest,
+  type Key,
+  type TaskId,
+} from '../model/key.ts';
 import type { ActionRecord, RecordResult } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import type { Store } from '../store/store.ts';
@@ -14,6 +22,7 @@ import {
   stepOf,
   type Unknown,
 } from './settle.ts';
+import { stageFingerprint } from './stage-fingerprint.ts';
 
 /** What would become of a task, without running anything. */
 export type Forecast<R extends RecordResult = ActionRecord> =
@@ -86,7 +95,10 @@ export type Forecasts = ReadonlyMap<TaskId, Forecast<RecordResult>>;
 export interface KnownResults {
   get(key: Key): RecordResult | undefined;
   /** Takes one that was found in the store. */
-  note?(result: RecordResult): void;
+  note?(record: ActionRecord): void;
+  /** The keys of the tasks of a stage, by its `stageFingerprint`. Absent where none are kept. */
+  keysOf?(fingerprint: Digest): readonly Key[] | undefined;
+  noteKeys?(fingerprint: Digest, keys: readonly Key[]): void;
 }
 
 /** Foresees every task of a plan, in the plan's order. */
@@ -108,12 +120,39 @@ export async function forecastKnowing(
   known: KnownResults,
 ): Promise<Forecasts> {
   const walk = new ForecastWalk(plan, store, forced, known);
-  for (const task of plan.tasks.values()) {
-    const waits = walk.visit(task);
-    // Most tasks need no waiting, and there are many.
-    if (waits) await waits;
-  }
+  for (const tasks of byStage(plan)) await walk.visitStage(tasks);
   return walk.forecasts;
+}
+
+/** The tasks of a plan in its order, those of a stage together where they follow each other. */
+function byStage({ tasks }: Plan): readonly (readonly Task[])[] {
+  const groups: Task[][] = [];
+  let group: Task[] = [];
+  for (const task of tasks.values()) {
+    if (task.stage !== group[0]?.stage) {
+      group = [];
+      groups.push(group);
+    }
+    group.push(task);
+  }
+  return groups;
+}
+
+/** An action whose key is known: what it is made of is told when somebody asks. */
+class KeyedAction implements Action {
+  readonly task: Task;
+  readonly key: Key;
+  private readonly partsOf: (task: Task) => Action['parts'];
+
+  constructor(task: Task, key: Key, partsOf: (task: Task) => Action['parts']) {
+    this.task = task;
+    this.key = key;
+    this.partsOf = partsOf;
+  }
+
+  get parts(): Action['parts'] {
+    return this.partsOf(this.task);
+  }
 }
 
 class ForecastWalk implements Settled {
@@ -121,6 +160,10 @@ class ForecastWalk implements Settled {
   readonly traces = new Map<TaskId, RecordResult>();
   readonly missing = new Map<TaskId, MissingOutput>();
   readonly unknown = new Map<TaskId, Unknown>();
+  /** The tasks of each stage that was visited. */
+  private readonly visited = new Map<string, readonly Task[]>();
+  /** A digest of what the tasks of a stage gave. */
+  private readonly outputs = new Map<string, Digest>();
   readonly first = new Map<Key, TaskId>();
   /** Nothing has failed yet. */
   readonly withoutFailed = false;
@@ -138,8 +181,57 @@ class ForecastWalk implements Settled {
     this.known = known;
   }
 
+  /** Visits tasks of one stage. All stages upstream must have been visited. */
+  async visitStage(tasks: readonly Task[]): Promise<void> {
+    const { known } = this;
+    const outputsOf = (stage: string): Digest | undefined => this.outputsOf(stage);
+    const fingerprint = known.keysOf && stageFingerprint(this.plan, tasks, outputsOf);
+    const keys = fingerprint && known.keysOf?.(fingerprint);
+    const areKnown = keys?.length === tasks.length;
+    for (const [at, task] of tasks.entries()) {
+      const waits = areKnown ? this.visitKeyed(task, elementAt(keys, at)) : this.visit(task);
+      // Most tasks need no waiting, and there are many.
+      if (waits) await waits;
+    }
+    const { stage } = elementAt(tasks, 0);
+    this.visited.set(stage, [...(this.visited.get(stage) ?? []), ...tasks]);
+    if (fingerprint === undefined || areKnown) return;
+    const reused = tasks.flatMap(({ id }) => this.traces.get(id)?.key ?? []);
+    if (reused.length === tasks.length) known.noteKeys?.(fingerprint, reused);
+  }
+
+  /** What the tasks of a stage gave, as one digest. */
+  private outputsOf(stage: string): Digest | undefined {
+    const before = this.outputs.get(stage);
+    const tasks = this.visited.get(stage);
+    if (before !== undefined || tasks === undefined) return before;
+    const given: string[] = [];
+    for (const { id } of tasks) {
+      const outputs = this.traces.get(id)?.outputs;
+      if (outputs === undefined) return undefined;
+      for (const name in outputs) given.push(name, entryOf(outputs, name).digest);
+    }
+    const digest = digestOf(given.join('\n'));
+    this.outputs.set(stage, digest);
+    return digest;
+  }
+
+  /** A task that has all that it needs, and whose key is known. */
+  private visitKeyed(task: Task, key: Key): Promise<void> | undefined {
+    const action = new KeyedAction(task, key, this.partsOf);
+    const as = this.first.get(key);
+    if (as !== undefined) return this.share(action, as);
+    const trace = this.forced.size === 0 ? this.known.get(key) : undefined;
+    if (trace === undefined || trace.infeasible !== undefined) return this.decide(action);
+    this.first.set(key, task.id);
+    this.reuse(action, trace);
+    return undefined;
+  }
+
+  private readonly partsOf = (task: Task): Action['parts'] => actionOf(this.plan, task, this).parts;
+
   /** Upstream tasks must have been visited. */
-  visit(task: Task): Promise<void> | undefined {
+  private visit(task: Task): Promise<void> | undefined {
     const step = stepOf(this.plan, task, this);
     if (step.kind === 'ready') return this.decide(step.action);
     if (step.kind === 'blocked') return this.addPending(task, step.by);

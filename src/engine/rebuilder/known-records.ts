@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { elementAt, entryOf } from '../../present.ts';
 import { readSealed, writeSealed } from '../files/sealed-file.ts';
 import { canonicalJson, type Digest, digestOf, type Key } from '../model/key.ts';
-import type { Output, RecordResult } from '../model/record.ts';
+import type { ActionRecord, Output, RecordResult } from '../model/record.ts';
+import { byteMark } from '../store/byte-mark.ts';
 import type { Store } from '../store/store.ts';
 import { contentState } from '../store/store-state.ts';
+import type { KnownResults } from './forecast.ts';
 
 /**
  * Results of records that the store holds together with all their outputs. They are taken from a sealed file beside the store,
@@ -13,10 +15,7 @@ import { contentState } from '../store/store-state.ts';
  * counts whose stored bytes have the mark that they had, and whose outputs are there. Whatever is not known is asked of
  * the store.
  */
-export interface KnownRecords {
-  get(key: Key): RecordResult | undefined;
-  /** Notes what the store was found to hold beside what is known. */
-  note(result: RecordResult): void;
+export interface KnownRecords extends KnownResults {
   /** Keeps what is known, if that is more than was kept before. To be called before the store is closed. */
   keep(): void;
 }
@@ -34,7 +33,7 @@ export interface KnownRecordsRequest {
   readonly sets: readonly string[];
 }
 
-const FORM = 'known/1';
+const FORM = 'known/3';
 const SEAL = 'known records';
 /** Files for so many ways to ask are kept; the oldest go. */
 const FILES_MAX = 8;
@@ -57,15 +56,26 @@ interface Kept {
   /** Digests and sizes of all outputs, record by record. */
   readonly digests: string;
   readonly sizes: readonly number[];
+  /** Who made them: runs, which of these each was, and when. */
+  readonly runs: readonly string[];
+  readonly runOf: readonly number[];
+  readonly times: readonly string[];
   /** Of actions that cannot be done: the place of the record, and why. */
   readonly infeasible: readonly (readonly [at: number, message: string])[];
+  /** The keys of the tasks of stages, by the fingerprints of these: their places. */
+  readonly stages: readonly (readonly [fingerprint: Digest, places: readonly number[]])[];
 }
+
+/** In place of a shape: a key whose record was not found. */
+const LOST = -1;
 
 type Shape = readonly (readonly [name: string, kind: string])[];
 
 interface Known {
   readonly result: RecordResult;
   readonly mark: number;
+  /** Whether the plan has it. */
+  isUsed: boolean;
 }
 
 export const NOTHING_KNOWN: KnownRecords = {
@@ -79,64 +89,105 @@ export async function knownRecords(
   request: KnownRecordsRequest,
   store: Store,
 ): Promise<KnownRecords> {
-  const { state, cache } = request;
-  const file = fileOf(request);
-  const kept = state === null ? undefined : readKept(file);
-  const known = new Map<Key, Known>();
-  try {
-    for (const one of kept ? resultsOf(kept) : []) known.set(one.result.key, one);
-  } catch {
-    known.clear(); // Nobody of us wrote it.
-  }
-  let isMore = kept?.state !== state;
-  if (isMore) await dropChanged(known, store);
-  const { mark } = store.actions;
-  const used = new Set<Key>();
-  return {
-    get(key) {
-      const found = known.get(key)?.result;
-      if (found) used.add(key);
-      return found;
-    },
-    note(result) {
-      const found = mark?.(result.key);
-      if (found === undefined) return;
-      known.set(result.key, { result, mark: found });
-      used.add(result.key);
-      isMore = true;
-    },
-    keep() {
-      if (!isMore || state === null || known.size === 0) return;
-      const all = [...known.values()];
-      const isCrowded = all.length > UNUSED_SHARE_MAX * used.size;
-      const chosen = isCrowded ? all.filter(({ result }) => used.has(result.key)) : all;
-      // Whoever wrote into the store meanwhile may have taken away what was found in it.
-      const found = encoded(chosen, contentState(cache) === state ? state : null);
-      writeSealed(file, SEAL, Buffer.from(JSON.stringify(found)), FILES_MAX);
-    },
-  };
+  const { state } = request;
+  const kept = state === null ? undefined : readKept(fileOf(request));
+  const records = new Records(request, store);
+  records.take(kept);
+  if (kept?.state !== state) await records.dropChanged();
+  return records;
 }
 
-/** Drops those whose records are not as they were, or whose outputs are not there. */
-async function dropChanged(known: Map<Key, Known>, { actions, blobs }: Store): Promise<void> {
-  const { mark } = actions;
-  if (mark === undefined) {
-    known.clear();
-    return;
+class Records implements KnownRecords {
+  private readonly known = new Map<Key, Known>();
+  private readonly stages = new Map<Digest, readonly Key[]>();
+  /** Fingerprints that were asked for and known, or noted. */
+  private readonly used = new Set<Digest>();
+  private isMore = false;
+  private readonly request: KnownRecordsRequest;
+  private readonly store: Store;
+
+  constructor(request: KnownRecordsRequest, store: Store) {
+    this.request = request;
+    this.store = store;
   }
-  for (const [key, one] of known) if (mark(key) !== one.mark) known.delete(key);
-  const digests = new Set<Digest>();
-  for (const { result } of known.values()) {
-    for (const name in result.outputs) digests.add(outputOf(result, name).digest);
+
+  take(kept: Kept | undefined): void {
+    if (kept === undefined) return;
+    try {
+      for (const one of resultsOf(kept)) this.known.set(one.result.key, one);
+      for (const [fingerprint, places] of kept.stages) {
+        const keys = places.map((place) => slot(kept.keys, place) as Key);
+        this.stages.set(fingerprint, keys);
+      }
+    } catch {
+      // Nobody of us wrote it.
+      this.known.clear();
+      this.stages.clear();
+    }
   }
-  const missing = new Set(await blobs.missing(digests));
-  if (missing.size === 0) return;
-  for (const [key, { result }] of known) {
-    if (Object.values(result.outputs).some(({ digest }) => missing.has(digest))) known.delete(key);
+
+  /** Drops those whose records are not as they were, or whose outputs are not there. */
+  async dropChanged(): Promise<void> {
+    this.isMore = true;
+    const { known } = this;
+    const { actions, blobs } = this.store;
+    for (const [key, { mark }] of known) if (actions.mark?.(key) !== mark) known.delete(key);
+    const digests = new Set<Digest>();
+    for (const { result } of known.values()) {
+      for (const name in result.outputs) digests.add(entryOf(result.outputs, name).digest);
+    }
+    const missing = new Set(await blobs.missing(digests));
+    if (missing.size === 0) return;
+    for (const [key, { result }] of known) {
+      if (Object.values(result.outputs).some(({ digest }) => missing.has(digest))) {
+        known.delete(key);
+      }
+    }
+  }
+
+  get(key: Key): RecordResult | undefined {
+    const found = this.known.get(key);
+    if (found === undefined) return undefined;
+    found.isUsed = true;
+    return found.result;
+  }
+
+  note(record: ActionRecord): void {
+    const { key, outputs, infeasible, made } = record;
+    const mark = this.store.actions.mark?.(key);
+    // Somebody may have put another in its place since it was read.
+    if (mark === undefined || mark !== byteMark(Buffer.from(JSON.stringify(record)))) return;
+    const result = { key, outputs, made, ...(infeasible !== undefined && { infeasible }) };
+    this.known.set(key, { result, mark, isUsed: true });
+    this.isMore = true;
+  }
+
+  keysOf(fingerprint: Digest): readonly Key[] | undefined {
+    const keys = this.stages.get(fingerprint);
+    if (keys) this.used.add(fingerprint);
+    return keys;
+  }
+
+  noteKeys(fingerprint: Digest, keys: readonly Key[]): void {
+    this.stages.set(fingerprint, keys);
+    this.used.add(fingerprint);
+    this.isMore = true;
+  }
+
+  keep(): void {
+    const { request, known, used } = this;
+    if (!this.isMore || request.state === null) return;
+    const all = [...known.values()];
+    const ofPlan = all.filter(({ isUsed }) => isUsed);
+    const chosen = all.length > UNUSED_SHARE_MAX * ofPlan.length ? ofPlan : all;
+    if (chosen.length === 0) return;
+    const stages = [...this.stages].filter(([fingerprint]) => used.has(fingerprint));
+    // Whoever wrote into the store meanwhile may have taken away what was found in it.
+    const isSame = contentState(request.cache) === request.state;
+    const kept = encoded(chosen, stages, isSame ? request.state : null);
+    writeSealed(fileOf(request), SEAL, Buffer.from(JSON.stringify(kept)), FILES_MAX);
   }
 }
-
-const outputOf = ({ outputs }: RecordResult, name: string): Output => entryOf(outputs, name);
 
 // ---- the file ----
 
@@ -156,27 +207,40 @@ function readKept(file: string): Kept | undefined {
 
 /** The records of a file that was written whole. */
 function* resultsOf({ keys, marks, shapes, shapeOf, ...kept }: Kept): Generator<Known> {
-  const { digests, sizes, infeasible } = kept;
+  const { digests, sizes, infeasible, runs, runOf, times } = kept;
   const messages = new Map(infeasible);
   let at = 0;
   for (const [place, mark] of marks.entries()) {
+    const shape = elementAt(shapeOf, place);
+    if (shape === LOST) continue;
     const outputs: Record<string, Output> = {};
-    for (const [name, kind] of elementAt(shapes, elementAt(shapeOf, place))) {
+    for (const [name, kind] of elementAt(shapes, shape)) {
       const digest = slot(digests, at) as Digest;
       outputs[name] = { digest, bytes: elementAt(sizes, at), kind };
       at += 1;
     }
     const message = messages.get(place);
     const key = slot(keys, place) as Key;
-    const result = { key, outputs, ...(message !== undefined && { infeasible: message }) };
-    yield { result, mark };
+    const made = { run: elementAt(runs, elementAt(runOf, place)), at: elementAt(times, place) };
+    const result = { key, outputs, made, ...(message !== undefined && { infeasible: message }) };
+    yield { result, mark, isUsed: false };
   }
 }
 
 const slot = (texts: string, at: number): string =>
   texts.slice(at * DIGEST_LENGTH, (at + 1) * DIGEST_LENGTH);
 
-function encoded(known: readonly Known[], state: string | null): Kept {
+/** @param stages keys of stages by their fingerprints; those of records that are lost stand behind the others */
+function encoded(
+  known: readonly Known[],
+  stages: readonly (readonly [Digest, readonly Key[]])[],
+  state: string | null,
+): Kept {
+  const placeOf = new Map(known.map(({ result }, place) => [result.key, place]));
+  for (const key of stages.flatMap(([, keys]) => keys)) {
+    if (!placeOf.has(key)) placeOf.set(key, placeOf.size);
+  }
+  const lost = new Array<number>(placeOf.size - known.length);
   const shapes: Shape[] = [];
   const places = new Map<string, number>();
   const shapeOf = known.map(({ result: { outputs } }) => {
@@ -186,18 +250,29 @@ function encoded(known: readonly Known[], state: string | null): Kept {
     places.set(text, place);
     return place;
   });
+  const runs = new Map<string, number>();
+  for (const { result } of known) {
+    if (!runs.has(result.made.run)) runs.set(result.made.run, runs.size);
+  }
   const outputs = known.flatMap(({ result }) => Object.values(result.outputs));
   return {
     form: FORM,
     state,
-    keys: known.map(({ result }) => result.key).join(''),
-    marks: known.map(({ mark }) => mark),
+    keys: [...placeOf.keys()].join(''),
+    marks: [...known.map(({ mark }) => mark), ...lost.fill(0)],
     shapes,
-    shapeOf,
+    shapeOf: [...shapeOf, ...lost.fill(LOST)],
     digests: outputs.map(({ digest }) => digest).join(''),
     sizes: outputs.map(({ bytes }) => bytes),
+    runs: [...runs.keys()],
+    runOf: known.map(({ result }) => runs.get(result.made.run) ?? 0),
+    times: known.map(({ result }) => result.made.at),
     infeasible: known.flatMap(({ result: { infeasible } }, at) =>
       infeasible === undefined ? [] : [[at, infeasible] as const],
     ),
+    stages: stages.map(([fingerprint, keys]) => [
+      fingerprint,
+      keys.map((key) => placeOf.get(key) ?? 0),
+    ]),
   };
 }

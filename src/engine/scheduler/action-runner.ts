@@ -70,7 +70,8 @@ export class ActionRunner {
       }),
     );
     if (result.status !== 'lost-inputs') begin();
-    return { result, seconds: (clock() - (start ?? clock())) / 1000 };
+    // A clock may be set back meanwhile.
+    return { result, seconds: Math.max(0, clock() - (start ?? clock())) / 1000 };
   }
 
   /** What a step came to, or how its error ends the attempt. Only a broken store throws. */

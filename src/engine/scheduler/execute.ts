@@ -4,10 +4,11 @@ import type { Executor } from '../executors/executor.ts';
 import type { Listener, Outcome, Tally } from '../model/event.ts';
 import type { Key, TaskId } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
-import type { ActionRecord, Maker } from '../model/record.ts';
+import type { Maker, RecordResult } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { inOrder } from '../planning/visit-order.ts';
 import type { Action } from '../rebuilder/action.ts';
+import type { KnownResults } from '../rebuilder/forecast.ts';
 import { formatMissingInputs } from '../rebuilder/missing-output.ts';
 import { holdingOf, stepOf } from '../rebuilder/settle.ts';
 import { Commits } from '../store/commits.ts';
@@ -44,6 +45,8 @@ export interface ExecuteOptions {
   readonly clock: () => number;
   /** Aborted when the user asks to stop: running stages save a checkpoint and end. */
   readonly signal: AbortSignal;
+  /** Takes the records of the run, for those who look next. */
+  readonly known?: KnownResults;
   /** Tells when a newer plan takes this one's place. Absent where none can. */
   readonly supersession?: Supersession;
 }
@@ -67,9 +70,9 @@ export interface ArtifactPlace {
 /** How a run ended, task by task. */
 export interface RunResult {
   readonly outcomes: ReadonlyMap<TaskId, Outcome>;
-  readonly traces: ReadonlyMap<TaskId, ActionRecord>;
+  readonly traces: ReadonlyMap<TaskId, RecordResult>;
   /** Traces of actions that were found infeasible. */
-  readonly infeasible: ReadonlyMap<TaskId, ActionRecord>;
+  readonly infeasible: ReadonlyMap<TaskId, RecordResult>;
   /** Tasks that were stopped, and that the next make continues from a checkpoint. */
   readonly resumable: ReadonlySet<TaskId>;
   /** How many tasks ran, whatever came of it. */
@@ -85,8 +88,11 @@ const CHECKPOINT_EVERY_MS = 30_000;
 
 /** Makes every task of a plan. Failures are outcomes, not exceptions; a broken store throws. */
 export async function execute(plan: Plan, options: ExecuteOptions): Promise<RunResult> {
+  const { known } = options;
   const run = new Run(plan, options);
-  return run.all();
+  const result = await run.all();
+  if (known) run.teach(known);
+  return result;
 }
 
 /** One run of a plan. Each part knows only the parts that were made before it. */
@@ -159,10 +165,17 @@ class Run {
       clearInterval(checkpoint);
       control.close();
     }
-    const seconds = (clock() - start) / 1000;
+    const seconds = Math.max(0, clock() - start) / 1000;
     const { outcomes, traces, infeasible, resumable, ran, ok, tally } = state;
     listener({ event: 'finished', tally, seconds });
     return { outcomes, traces, infeasible, resumable, ran, ok, tally, seconds };
+  }
+
+  /** Notes the records of this run for those who look next. */
+  teach(known: KnownResults): void {
+    for (const record of this.state.traces.values()) {
+      if (known.get(record.key)?.made.at !== record.made.at) known.note?.(record);
+    }
   }
 
   /** Work that no task waits for, and that the run does. */

@@ -1,8 +1,19 @@
 // lineage.ts — one digest for everything that a result came from
+
+import type { Outcome } from '../model/event.ts';
 import { canonicalJson, type Digest, digestOf, type TaskId } from '../model/key.ts';
+import type { RecordResult } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { upstreamOf } from '../planning/visit-order.ts';
-import type { RunState } from './run-state.ts';
+
+/** What lineages are told from. */
+export interface LineageState {
+  readonly traces: { get(task: TaskId): RecordResult | undefined };
+  readonly infeasible: { get(task: TaskId): RecordResult | undefined };
+  readonly outcomes: { get(task: TaskId): Outcome | undefined };
+  /** How often a task was made again. */
+  readonly rebuilds: number;
+}
 
 /**
  * Lineages of tasks that have an outcome: two are equal when the same runs made the same results from the same ones, all
@@ -13,9 +24,9 @@ export class Lineages {
   /** How many tasks had been made again when `known` was last empty. */
   private rebuilds = 0;
   private readonly plan: Plan;
-  private readonly state: RunState;
+  private readonly state: LineageState;
 
-  constructor(plan: Plan, state: RunState) {
+  constructor(plan: Plan, state: LineageState) {
     this.plan = plan;
     this.state = state;
   }

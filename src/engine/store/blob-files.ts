@@ -9,6 +9,7 @@ import {
   readdirSync,
   readSync,
   rmSync,
+  type Stats,
   statSync,
 } from 'node:fs';
 import { chmod, copyFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
@@ -86,7 +87,7 @@ export function openBlobFiles(folder: string): BlobFiles {
   const shardOf = (digest: Digest): string => join(folder, digest.slice(0, 2));
   const pathOf = (digest: Digest): string => join(shardOf(digest), digest);
   const sizeOf = (digest: Digest): number | undefined => {
-    const found = statSync(pathOf(digest), { throwIfNoEntry: false });
+    const found = lookedAt(pathOf(digest));
     return found?.isFile() ? found.size : undefined;
   };
   const note = (digest: Digest): void => {
@@ -203,6 +204,16 @@ export function openBlobFiles(folder: string): BlobFiles {
       rmSync(pathOf(digest), { force: true });
     },
   };
+}
+
+/** Undefined for what is not there, or below a file. */
+function lookedAt(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
 }
 
 const READ_ONLY = 0o444;

@@ -1,5 +1,5 @@
 // checkpoint-folders.ts — the folders in which programs keep checkpoints: one for each key, beside the store
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../files/make-folder.ts';
@@ -47,7 +47,7 @@ export function checkpointFolders(cache: string): CheckpointFolders {
     },
     async drop(key) {
       const folder = folderOf(key);
-      if (statSync(folder, { throwIfNoEntry: false })) await removeTree(folder);
+      if (existsSync(folder)) await removeTree(folder);
     },
     list() {
       return keysIn(parent).map((key) => ({ key, bytes: bytesBelow(join(parent, key)) }));

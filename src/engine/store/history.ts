@@ -1,8 +1,8 @@
 // history.ts — what a run leaves behind: a record of it, and what each of its tasks said
 import { entryOf } from '../../present.ts';
 import type { Event, Listener, Outcome, Tally } from '../model/event.ts';
-import { shellTaskId, type TaskId } from '../model/key.ts';
-import type { ActionRecord, RunRecord, RunStart, TaskLog } from '../model/record.ts';
+import { type Key, shellTaskId, type TaskId } from '../model/key.ts';
+import type { RunRecord, RunStart, TaskLog } from '../model/record.ts';
 import { type Journal, type JournalEntry, RunNotes } from './journal.ts';
 import { type RunHistory, StoreError } from './store.ts';
 
@@ -16,7 +16,7 @@ interface Ended {
   /** How many tasks ran, whatever came of it. */
   readonly ran: number;
   /** Traces of tasks that were found infeasible. */
-  readonly infeasible: ReadonlyMap<TaskId, ActionRecord>;
+  readonly infeasible: ReadonlyMap<TaskId, { readonly key: Key }>;
   /** Whether its user stopped it. */
   readonly interrupted: boolean;
 }

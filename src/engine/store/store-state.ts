@@ -17,7 +17,10 @@ const META_BYTES = 8192;
 export function storeState(cache: string): string | null {
   let file: number;
   try {
-    file = openSync(join(cache, STORE_FILE), 'r');
+    const path = join(cache, STORE_FILE);
+    // A pipe would be waited for.
+    if (!statSync(path).isFile()) return null;
+    file = openSync(path, 'r');
   } catch {
     return null;
   }

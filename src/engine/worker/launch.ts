@@ -1,6 +1,7 @@
 // launch.ts — the near side of one worker process: its start, its pipes, its last words
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import { formatSystem } from '../files/system-error.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Digest } from '../model/key.ts';
 import { frameOf, frameReader, type Payload } from '../process/frame.ts';
@@ -67,7 +68,9 @@ export function startWorker(
     detached: true,
   });
   const mark = child.pid === undefined ? undefined : supervise(child.pid, nonce);
-  const pipes: readonly unknown[] = child.stdio;
+  const pipes: readonly unknown[] | undefined = child.stdio;
+  // Where no file can be opened any more, there is not even a pipe.
+  if (pipes === undefined) return neverStarted(child, callbacks);
   const requests = pipes[PIPES.requests] as Writable;
   const control = pipes[PIPES.control] as Writable;
   // A pipe to a process that has just died breaks: that it died is told by other means.
@@ -95,9 +98,7 @@ export function startWorker(
       callbacks.died(failure);
       resolve();
     };
-    child.once('error', ({ message }) =>
-      end({ cause: 'infrastructure', message: `the worker could not be started: ${message}` }),
-    );
+    child.once('error', (error) => end(refusalOf(error)));
     child.once('exit', (code, signal) => {
       if (mark) void killProgram(mark).then(() => unsupervise(mark));
       const told = (): void => {
@@ -128,6 +129,23 @@ export function startWorker(
     kill: () => void child.kill('SIGKILL'),
     gone,
   };
+}
+
+const refusalOf = (error: Error): Failure => ({
+  cause: 'infrastructure',
+  message: `the worker could not be started: ${formatSystem(error)}`,
+});
+
+/** A process that the system refused, as one that is gone. */
+function neverStarted(child: ChildProcess, { died }: WorkerProcessCallbacks): WorkerProcess {
+  const gone = new Promise<void>((resolve) => {
+    child.once('error', (error) => {
+      died(refusalOf(error));
+      resolve();
+    });
+  });
+  const nothing = (): void => undefined;
+  return { ask: nothing, signal: nothing, kill: nothing, gone };
 }
 
 /** Passes on, line by line, what the process prints, and keeps the end of it. */

@@ -17,6 +17,7 @@ import type { Plan } from '../../../engine/planning/plan.ts';
 import { decodeUtf8 } from '../../../utf8.ts';
 import { checkOutput, unwritten } from '../../session/output-files.ts';
 import {
+  askedWords,
   type CommonOptions,
   stderrColors as c,
   EXIT,
@@ -130,18 +131,14 @@ async function archive(file: string | undefined, options: ArchiveOptions): Promi
 }
 
 /** Everything must be made, or it must be known why not. */
-function refuseOpen(
-  ends: ReadonlyMap<TaskId, FinalOutcome>,
-  { target, preset, set }: ArchiveOptions,
-): void {
+function refuseOpen(ends: ReadonlyMap<TaskId, FinalOutcome>, options: ArchiveOptions): void {
   const open = [...ends].filter(([, { outcome }]) => outcome === 'open').map(([task]) => task);
   if (open.length === 0) return;
   const message = `${count(open.length, 'task')} of ${ends.size} are not made, such as ${open[0]}`;
   const words = [
     'pipeline make',
-    ...target.map(quoted),
-    ...preset.map((name) => `--preset ${quoted(name)}`),
-    ...set.map((one) => `--set ${quoted(one)}`),
+    ...options.target.map(quoted),
+    ...askedWords(options).map(quoted),
   ];
   throw new UsageError([{ message, hint: words.join(' ') }]);
 }

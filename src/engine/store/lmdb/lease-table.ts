@@ -132,11 +132,10 @@ const processOf = ({ task: _, ...self }: LeaseHolder): ProcessIdentity => self;
 
 /** A file that is damaged is made again: leases that are lost cost work that is done twice, and no result. */
 function dropDamaged(path: string, onDamage: OnDamage): void {
-  const fault = lmdbFault(path);
-  if (fault === undefined || fault === 'no file') return;
+  if (lmdbFault(path) === undefined) return;
   onDamage(basename(path), 'lease');
-  rmSync(path, { force: true });
-  rmSync(`${path}-lock`, { force: true });
+  rmSync(path, { force: true, recursive: true });
+  rmSync(`${path}-lock`, { force: true, recursive: true });
 }
 
 /** Files of other boots; those that earlier versions left were called claims. */
@@ -144,6 +143,8 @@ function dropOthers(folder: string, boot: string | undefined): void {
   const own = boot === undefined ? '.lmdb' : `-${boot.slice(0, 8)}.lmdb`;
   for (const name of readdirSync(folder)) {
     const rest = /^(?:claims|leases)(.*\.lmdb.*)$/.exec(name)?.[1];
-    if (rest !== undefined && !rest.startsWith(own)) rmSync(join(folder, name), { force: true });
+    if (rest !== undefined && !rest.startsWith(own)) {
+      rmSync(join(folder, name), { force: true, recursive: true });
+    }
   }
 }

@@ -1,10 +1,10 @@
 // lmdb-fault.ts — whether a file can be opened as LMDB: it takes the whole process down when it is damaged, so look before
-import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, lstatSync, openSync, statSync } from 'node:fs';
 import { areMetasSound, type Meta, newestMeta } from './lmdb-file.ts';
 import { walkFile } from './lmdb-walk.ts';
 
 /** What keeps a file from being opened: it is of something else, it ends early, or pages of it make no sense. */
-export type LmdbFault = 'no file' | 'foreign' | 'truncated' | 'damaged';
+export type LmdbFault = 'no file' | 'no lock file' | 'foreign' | 'truncated' | 'damaged';
 
 /** A writer may change pages while we read them: then look again, so often. */
 const TRIES = 5;
@@ -16,9 +16,9 @@ const PAGES_LOOKED_AT = 200;
  * @param pagesMax how much is looked at in a file that is as long as it should be
  */
 export function lmdbFault(path: string, pagesMax = PAGES_LOOKED_AT): LmdbFault | undefined {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return undefined;
-  if (!found.isFile()) return 'no file';
+  if (isNoFile(path)) return 'no file';
+  if (isNoFile(`${path}-lock`)) return 'no lock file';
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
   const file = openSync(path, 'r');
   try {
     for (let attempt = 1; attempt <= TRIES; attempt++) {
@@ -35,6 +35,12 @@ export function lmdbFault(path: string, pagesMax = PAGES_LOOKED_AT): LmdbFault |
   } finally {
     closeSync(file);
   }
+}
+
+/** Whether something lies at a path that is no file: a folder, a pipe, a link that leads nowhere. */
+export function isNoFile(path: string): boolean {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return false;
+  return statSync(path, { throwIfNoEntry: false })?.isFile() !== true;
 }
 
 function faultOf(

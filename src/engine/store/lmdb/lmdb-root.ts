@@ -125,18 +125,21 @@ function checkRoom(folder: string, bytes: number): void {
 function checkFile(path: string): void {
   const fault = lmdbFault(path);
   if (fault === undefined) return;
-  const of = fault === 'no file' ? StoreError : DamagedStore;
+  const isInPlace = fault !== 'no file' && fault !== 'no lock file';
+  const of = isInPlace ? DamagedStore : StoreError;
   throw new of(`${path} ${FAULTS[fault]}`, HINTS[fault]);
 }
 
 const FAULTS = {
-  'no file': 'is no file',
+  'no file': 'is no file: a folder, a pipe or a link that leads nowhere is in its place',
+  'no lock file': 'cannot be locked: its lock file is no file',
   foreign: 'is no store, or its beginning is damaged',
   truncated: 'is cut short: it refers to pages beyond its end (a copy that broke off?)',
   damaged: 'is damaged: some of its pages make no sense',
 } as const;
 const HINTS = {
-  'no file': 'move it away, or name another folder with --cache',
+  'no file': '`pipeline fsck --repair` moves it aside; or name another folder with --cache',
+  'no lock file': '`pipeline fsck --repair` moves it aside',
   foreign: `${REPAIR}; or name another folder with --cache`,
   truncated: REPAIR,
   damaged: REPAIR,
@@ -153,6 +156,13 @@ export function worded(error: unknown, folder: string): StoreError {
   const text = error instanceof Error ? error.message : String(error);
   if (isDamage(error)) return damagedStore(folder, text);
   const full = /ENOSPC|No space left|MDB_MAP_FULL|EIO|Input\/output error/i.test(text);
+  if (/ENOMEM|Cannot allocate memory/i.test(text)) {
+    const hint = 'close other programs, or raise the limit (`ulimit -v`)';
+    return new StoreError(
+      `the store in ${folder} cannot be opened: there is not enough memory`,
+      hint,
+    );
+  }
   const advice = full
     ? 'the disk is full or failing: free some space and make again (nothing half-written was kept)'
     : 'check that the folder can be written';

@@ -1,5 +1,5 @@
 // lmdb-store.ts — the store in LMDB
-import { statSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { settleFile, useStoreFolder } from '../../files/store-access.ts';
 import { formatSystem, isSystemError, systemHint } from '../../files/system-error.ts';
@@ -238,7 +238,8 @@ export function openStore(folder: string, onDamage: OnDamage, identity?: Identit
 export function hasStore(folder: string): boolean {
   const path = join(folder, STORE_FILE);
   try {
-    statSync(path);
+    // A link that leads nowhere is there, too.
+    lstatSync(path);
     return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

@@ -12,7 +12,7 @@ import { openRunTable } from '../run-table.ts';
 import { type Store, StoreError, type Table, type Tables, type Upkeep } from '../store.ts';
 import { requireFormat } from '../store-format.ts';
 import { STORE_FILE } from '../store-state.ts';
-import { lmdbFault } from './lmdb-fault.ts';
+import { isNoFile, lmdbFault } from './lmdb-fault.ts';
 import { openPages, type PageTable } from './lmdb-reader.ts';
 import { checkpointIn, FORMS } from './record-forms.ts';
 import { type OnDamage, type RecordForm, recordIn } from './record-table.ts';
@@ -39,6 +39,9 @@ function isWritable(path: string): boolean {
 /** Opens the store in a folder without a lock, beside whoever writes it. @throws StoreError when it cannot be read */
 export function openStoreReadOnly(folder: string, onDamage: OnDamage, identity?: Identity): Store {
   const path = join(folder, STORE_FILE);
+  if (isNoFile(path)) {
+    throw new StoreError(`${path} is no file`, 'move it away, or name another folder with --cache');
+  }
   // Somebody is making it right now.
   if (statSync(path).size === 0) return emptyStore();
   const fault = readable(path, () => lmdbFault(path));
