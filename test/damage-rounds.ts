@@ -159,6 +159,8 @@ for (let round = Number(first); round < Number(last); round++) {
     return contentOf(upkeep);
   });
   for (const [place, text] of left) {
+    // A checkpoint does not tell its key: under one that no action has, nobody looks for it.
+    if (place.startsWith('partials ') && !whole.has(place)) continue;
     // Bytes prove themselves, and so does what a result was made from: these were never others.
     if (PROVEN.test(place) && partsOf(whole.get(place)) !== partsOf(text))
       say({ round, step: 'wrong', what: `${place} ${text.slice(0, 300)}` });

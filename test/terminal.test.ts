@@ -30,10 +30,12 @@ stages:
 export default defineStage({
   params: z.object({ word: z.string(), label: z.string() }),
   inputs: {}, outputs: { words: text(), numbers: json(), weights: tensors() },
-  run: ({ params: { word }, log, progress }) => {
+  run: async ({ params: { word }, log, progress }) => {
     log(word);
     console.log(word);
     progress(1, 2, word);
+    // Until the live display was drawn with that.
+    await new Promise((resolve) => setTimeout(resolve, 300));
     const data = new Float32Array([1, 2]);
     return {
       words: word, numbers: { [word]: 1, loss: 2, text: word },
@@ -79,7 +81,8 @@ function shown(rig: Rig, words: readonly string[]): Promise<string> {
     (word) => `'${word.replaceAll("'", "'\\''")}'`,
   );
   const argv = hasTerminal
-    ? ['script', '-qec', line.join(' '), '/dev/null']
+    ? // One without a size has no room for the live display.
+      ['script', '-qec', `stty rows 24 cols 100; ${line.join(' ')}`, '/dev/null']
     : ['sh', '-c', `${line.join(' ')} 2>&1`];
   const [program = '', ...rest] = argv;
   const env: NodeJS.ProcessEnv = { ...process.env, FORCE_COLOR: '1', TERM: 'xterm' };

@@ -1,11 +1,12 @@
 // code.ts — a stage's code: one bundle of the module and everything it imports, and its digest
-import { readFileSync, realpathSync } from 'node:fs';
+import { readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileStat, writeAtomically } from '../files/files.ts';
 import type { Lookup } from '../files/lookups.ts';
 import { makeFolder } from '../files/make-folder.ts';
+import { readRegularFile } from '../files/regular-file.ts';
 import type { Stamp } from '../files/stamp.ts';
 import { settleFile } from '../files/store-access.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from '../model/event.ts';
@@ -125,8 +126,16 @@ const NO_RECORD = { digest: NONE, options: NONE, since: 0, files: [] };
 
 /** A bundle of the cache; undefined when it is not there, or is not what its name says. */
 async function verifiedBundle(cache: string, digest: Digest): Promise<Uint8Array | undefined> {
-  const bytes = await readFile(bundleFile(cache, digest)).catch(() => undefined);
-  return bytes && verifiedCode(bytes, digest) && bytes;
+  try {
+    const file = bundleFile(cache, digest);
+    const map = statSync(`${file}.map`, { throwIfNoEntry: false });
+    // Node reads it when the bundle is loaded, and would wait for a pipe.
+    if (map?.isFile() === false) return undefined;
+    const bytes = readRegularFile(file);
+    return verifiedCode(bytes, digest) && bytes;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Bundles modules and keeps what they were made of. */
@@ -200,15 +209,20 @@ async function keep(
   const digest = bundleDigest(digestOf(code));
   const file = bundleFile(cache, digest);
   makeFolder(dirname(file));
-  await writeFile(`${file}.map`, map);
-  settleFile(`${file}.map`);
+  await writeBeside(`${file}.map`, map);
   const bytes = withMapLine(code, digest);
   await writeAtomically(file, bytes);
   // For `why`: the map knows only what tree shaking left of them.
   const sources = [...modules].map((path) => [relative(root, path), digests.of(path)] as const);
-  await writeFile(sourcesFile(cache, digest), JSON.stringify(Object.fromEntries(sources)));
-  settleFile(sourcesFile(cache, digest));
+  await writeBeside(sourcesFile(cache, digest), JSON.stringify(Object.fromEntries(sources)));
   return { digest, bytes };
+}
+
+/** Writes a file that nothing rests on, in the place of whatever lies there. */
+async function writeBeside(path: string, content: Uint8Array | string): Promise<void> {
+  rmSync(path, { recursive: true, force: true });
+  await writeFile(path, content);
+  settleFile(path);
 }
 
 /** Digests of sources, each read once. */

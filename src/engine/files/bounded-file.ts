@@ -1,8 +1,6 @@
 // bounded-file.ts — reads files that somebody else may have written, and no more of them than they may have
 import { closeSync, openSync, readSync } from 'node:fs';
-
-/** What this program keeps beside a store as shortcuts (indexes, answers) has no more bytes; what has is as good as none. */
-export const SHORTCUT_BYTES_MAX = 256 * 2 ** 20;
+import { readRegularFile } from './regular-file.ts';
 
 const FIRST_BYTES = 65_536;
 
@@ -31,6 +29,5 @@ export function readAtMost(path: string, bytesMax: number): Buffer {
   }
 }
 
-/** The text of a shortcut. @throws when it is absent or too large: then there is none */
-export const readShortcut = (path: string): string =>
-  readAtMost(path, SHORTCUT_BYTES_MAX).toString('utf8');
+/** The text of a shortcut (an index, answers). @throws when it is absent, too large or no file: then there is none */
+export const readShortcut = (path: string): string => readRegularFile(path).toString('utf8');

@@ -1,5 +1,5 @@
 // own-folder.ts — folders that this user alone can read and write, outside of any project
-import { chmodSync, lstatSync } from 'node:fs';
+import { chmodSync, lstatSync, statSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { makeFolder } from './make-folder.ts';
@@ -30,10 +30,11 @@ export function madeOwnFolder(kind: OwnFolder): string | undefined {
   return ownFolders(kind).find(isMadeOwn);
 }
 
+/** A home that is not there is not made: whoever has none has no folders in it. */
 function homeFolder(): string | undefined {
   try {
     const home = homedir();
-    return isAbsolute(home) ? home : undefined;
+    return isAbsolute(home) && statSync(home).isDirectory() ? home : undefined;
   } catch {
     return undefined;
   }

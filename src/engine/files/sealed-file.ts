@@ -1,9 +1,10 @@
 // sealed-file.ts — sealed files that only save time: read when their seal holds, written whole or not at all, the oldest dropped
 import { randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { sealHolds, sealOf } from './hint.ts';
 import { makeFolder } from './make-folder.ts';
+import { readRegularFile } from './regular-file.ts';
 import { stampOf } from './stamp.ts';
 import { newFileMode, settleFile } from './store-access.ts';
 
@@ -11,7 +12,7 @@ const SEAL_LENGTH = 64;
 
 /** What was written under a name; undefined when it is damaged, or nobody of us wrote it. @throws Error when it cannot be read */
 export function readSealed(path: string, name: string): Buffer | undefined {
-  const bytes = readFileSync(path);
+  const bytes = readRegularFile(path);
   const body = bytes.subarray(SEAL_LENGTH + 1);
   return sealHolds(bytes.toString('latin1', 0, SEAL_LENGTH), name, body) ? body : undefined;
 }

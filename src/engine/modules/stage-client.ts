@@ -1,5 +1,6 @@
 // stage-client.ts — declarations and answers of stage modules: from the cache, or from processes that load them
 
+import { rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { elementAt } from '../../present.ts';
@@ -226,6 +227,8 @@ export class StageClient implements StageAnswers {
     const file = logFile(this.options.cache, digest);
     try {
       makeFolder(dirname(file));
+      // In the place of whatever lies there.
+      rmSync(file, { recursive: true, force: true });
       await writeFile(file, text);
       settleFile(file);
     } catch {
