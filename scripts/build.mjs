@@ -43,7 +43,7 @@ const define = {
 };
 const commands = await gatherCommands(define);
 // Loaded from node_modules: native code, an own binary, an own worker thread.
-const external = ['lmdb', 'esbuild'];
+const external = ['lmdb', 'esbuild', 'hasha'];
 const program = await buildProgram({ external, define, plugins: [commands] });
 // What a stage does to Node's modules does not reach those who import them: workers stay modules.
 const { metafile } = await build({
@@ -108,12 +108,19 @@ chmodSync('dist/cli.cjs', 0o755);
 
 const standIns = {
   'lmdb-store.ts': 'export const openBlobs = () => () => undefined;',
+  hasha: `import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+export async function hashFile(path, { algorithm }) {
+  const hash = createHash(algorithm);
+  for await (const chunk of createReadStream(path)) hash.update(chunk);
+  return hash.digest('hex');
+}`,
   // Nothing that is left in reads pipeline.yaml.
   yaml: 'module.exports = {};',
   zx: `export const glob = () => { throw new Error('there are no globs here'); };`,
 };
 // One plain file that archives carry. The store and what comes with it have no place there: what its sandboxes read is
-// sent along. Nor has what only a make needs: nothing is looked for by globs or read as YAML.
+// sent along. Nor has what only a make needs: files are digested without a thread, nothing is looked for by globs or read as YAML.
 // Archives are told by the SHA-256 of this file, so nothing in it may depend on where it was built.
 await build({
   entryPoints: ['src/cli/processes/verify-alone.ts'],
@@ -133,7 +140,7 @@ await build({
     {
       name: 'stand-ins',
       setup(plugin) {
-        plugin.onResolve({ filter: /\/lmdb-store\.ts$|^yaml$|^zx$/ }, ({ path }) => ({
+        plugin.onResolve({ filter: /\/lmdb-store\.ts$|^hasha$|^yaml$|^zx$/ }, ({ path }) => ({
           path: path.split('/').at(-1),
           namespace: 'stand-in',
         }));

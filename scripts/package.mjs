@@ -17,7 +17,7 @@ import { whyStale } from './build-inputs.mjs';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
 /** What the bundles in dist/ load from node_modules: native code, an own binary, and the schemas that stages import. */
-const RUNTIME = ['esbuild', 'lmdb', 'zod'];
+const RUNTIME = ['esbuild', 'hasha', 'lmdb', 'zod'];
 const PAPERS = ['README.md', 'CHANGELOG.md', 'LICENSE', 'CITATION.cff'];
 
 if (whyStale('.') !== undefined) {

@@ -1,6 +1,6 @@
 // files.ts — files that people see: digests, stamps, atomic writes
 import { createHash, randomUUID } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Digest } from '../model/key.ts';
 import { makeFolder } from './make-folder.ts';
@@ -10,11 +10,22 @@ import { newFileMode } from './store-access.ts';
 /** A stamp younger than this is not trusted: the file may change again within the clock's grain. */
 const STAMP_SETTLES_MS = 2000;
 
+/** A file of so many bytes is hashed in a thread, so that whoever waits for other things goes on. */
+const LARGE_BYTES = 8 * 2 ** 20;
+
 /** Files are hashed in pieces of this size. */
 const PIECE_BYTES = 2 ** 18;
 
-/** SHA-256 of a file's content, through one buffer: pieces of a stream are garbage that piles up faster than it is collected. */
+/** SHA-256 of a file's content. */
 export async function fileDigest(path: string): Promise<Digest> {
+  const looked = await stat(path);
+  if (!looked.isFile() || looked.size < LARGE_BYTES) return digestInPieces(path);
+  const { hashFile } = await import('hasha');
+  return (await hashFile(path, { algorithm: 'sha256' })) as Digest;
+}
+
+/** The same through one buffer, in little memory: pieces of a stream are garbage that piles up faster than it is collected. */
+export async function digestInPieces(path: string): Promise<Digest> {
   const hash = createHash('sha256');
   const file = await open(path, 'r');
   try {

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { chmod, copyFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileDigest } from '../files/files.ts';
+import { digestInPieces } from '../files/files.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import { type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 import { newFileMode, settleFile } from '../files/store-access.ts';
@@ -172,7 +172,7 @@ export function openBlobFiles(folder: string): BlobFiles {
         if (isKnown(digest)) return true;
       } else if (sizeOf(digest) === undefined) return false;
       else if (await cloned(from, path)) {
-        if ((await fileDigest(path)) === digest) return true;
+        if ((await digestInPieces(path)) === digest) return true;
       } else if ((await copied(from, path)) === digest) return true;
       await rm(path, { force: true });
       return false;
@@ -180,7 +180,7 @@ export function openBlobFiles(folder: string): BlobFiles {
     async linkTo(digest, path) {
       const from = pathOf(digest);
       if (sizeOf(digest) === undefined) return false;
-      if (!isKnown(digest) && (await fileDigest(from)) !== digest) return false;
+      if (!isKnown(digest) && (await digestInPieces(from)) !== digest) return false;
       try {
         // Before anybody else has a name for it.
         await chmod(from, READ_ONLY);
@@ -195,7 +195,7 @@ export function openBlobFiles(folder: string): BlobFiles {
     isKnown,
     async verify(digest) {
       if (sizeOf(digest) === undefined) return false;
-      if ((await fileDigest(pathOf(digest))) !== digest) return false;
+      if ((await digestInPieces(pathOf(digest))) !== digest) return false;
       note(digest);
       return true;
     },
