@@ -3,8 +3,11 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { build, transform } from 'esbuild';
 
-/** Modules are strict, and know where they are: `import.meta.url`. */
-const BEGINNING = `'use strict';const __url=require('node:url').pathToFileURL(__filename).href;`;
+/**
+ * Modules are strict, and know where they are: `import.meta.url`. Who loads them compiled gives them an `import()`: within
+ * such code V8's own finds nobody to ask.
+ */
+const BEGINNING = `'use strict';const __url=require('node:url').pathToFileURL(__filename).href,__import=typeof __imported==='function'?__imported:(path)=>import(path);`;
 
 /** A package that Vega would measure text with if it were there: charts must not depend on that. */
 const noCanvas = {
@@ -50,7 +53,7 @@ export async function buildProgram(options) {
         banner: BEGINNING,
         sourcefile: file,
       });
-      return { file, code };
+      return { file, code: code.replaceAll('import("hasha")', '__import("hasha")') };
     }),
   );
   // A command that starts meanwhile finds the earlier main.cjs with its chunks, or the new one with its own.

@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { constants, Script } from 'node:vm';
+import { Script } from 'node:vm';
 
 /**
  * Beside the program: the compiled code of its files, made by scripts/compile-ahead.mjs. Whoever can write this file can
@@ -42,6 +42,9 @@ export interface LoadedProgram {
 /** What the Node that runs would have to have compiled. */
 const OWN_NODE = `${process.version} ${process.arch}`;
 
+/** Runs here, in a file that Node itself has loaded. */
+const imported = (specifier: string): Promise<unknown> => import(specifier);
+
 /** Loads the program in a folder, with compiled code for those of its files that are what they were. */
 export function loadProgram(folder: string, compiled: Compiled): LoadedProgram {
   const outside = createRequire(join(folder, 'main.cjs'));
@@ -58,13 +61,15 @@ export function loadProgram(folder: string, compiled: Compiled): LoadedProgram {
     const { text, size, mtimeMs } = readWithStamp(filename);
     const known = compiled.get(name);
     const holds = known?.size === size && known.mtimeMs === mtimeMs;
-    const script = new Script(`(function(exports,require,module,__filename){${text}\n})`, {
-      filename,
-      ...(holds ? { cachedData: known.code } : {}),
-      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    });
+    const script = new Script(
+      `(function(exports,require,module,__filename,__imported){${text}\n})`,
+      {
+        filename,
+        ...(holds ? { cachedData: known.code } : {}),
+      },
+    );
     scripts.set(name, script);
-    script.runInThisContext()(module.exports, load, module, filename);
+    script.runInThisContext()(module.exports, load, module, filename, imported);
     return module.exports;
   };
   return { require: load, scripts };

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ExecutorProvider } from '../../engine/executors/machine.ts';
+import { importModule } from '../../engine/files/import-module.ts';
 import { executorsSetting } from '../settings/settings.ts';
 import { ownSettings } from './own-settings.ts';
 import { UsageError } from './usage-error.ts';
@@ -22,10 +23,10 @@ async function load(path: string, by: string): Promise<ExecutorProvider> {
     const hint = 'export default { name, accepts(action), open(machine) }';
     throw new UsageError([{ message, hint }]);
   };
-  const module = await import(pathToFileURL(resolve(path)).href).catch((error: unknown) =>
+  const module = await importModule(pathToFileURL(resolve(path)).href).catch((error: unknown) =>
     fail(`cannot be loaded: ${error instanceof Error ? error.message : String(error)}`),
   );
-  const provider: unknown = module.default;
+  const { default: provider } = module as { readonly default?: unknown };
   return isProvider(provider) ? provider : fail('exports no executor');
 }
 
