@@ -1,7 +1,7 @@
 // results.ts — what tasks gave, read out of the store: labels, numbers and series of each
 
 import type { Coordinates, Digest, Json, TaskId } from '../engine/model/key.ts';
-import type { ActionRecord } from '../engine/model/record.ts';
+import type { RecordResult } from '../engine/model/record.ts';
 import type { BlobStore } from '../engine/store/store.ts';
 import { didYouMean } from '../hint.ts';
 import { elementAt, entryOf } from '../present.ts';
@@ -12,7 +12,7 @@ import { type At, readSeries, type Series, type Values, valuesOf } from './value
 export interface RecordedTask {
   readonly task: TaskId;
   readonly at: Coordinates;
-  readonly record: ActionRecord;
+  readonly record: RecordResult;
 }
 
 /** What a task gave. */

@@ -11,20 +11,20 @@ import { decodeSource } from '../../engine/config/source-text.ts';
 import type { StageConfig } from '../../engine/config/stage-config.ts';
 import type { Diagnostic } from '../../engine/model/event.ts';
 import { type Json, type Key, type Named, type TaskId, taskId } from '../../engine/model/key.ts';
-import type { ActionRecord, RunRecord } from '../../engine/model/record.ts';
+import type { RecordResult, RunRecord } from '../../engine/model/record.ts';
 import type { Loaded } from '../../engine/planning/load.ts';
 import { readParamsFiles } from '../../engine/planning/params-files.ts';
 import { type NamedTask, restrict, selectTasks } from '../../engine/planning/target.ts';
 import { latestRecord } from '../../engine/rebuilder/action.ts';
-import { type Forecast, forecast } from '../../engine/rebuilder/forecast.ts';
+import { type Forecast, forecastKnowing } from '../../engine/rebuilder/forecast.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { elementAt, entryOf } from '../../present.ts';
-import { type CommonOptions, loadFor, placesOf, UsageError } from './session.ts';
+import { type CommonOptions, knownBefore, loadFor, placesOf, UsageError } from './session.ts';
 import { sourceDigests } from './source-digests.ts';
 
 /** What is known of a task. */
 export interface KnownTask {
-  readonly record?: ActionRecord | undefined;
+  readonly record?: RecordResult | undefined;
   /** `stale`: the record is of an earlier making. `lost`: `gc` has dropped the record. */
   readonly state: 'current' | 'stale' | 'unknown' | 'unmade' | 'infeasible' | 'lost';
 }
@@ -57,11 +57,14 @@ export async function currentStudy(options: CommonOptions, store: Store): Promis
 /** A pipeline that was planned. */
 export function plannedStudy(loaded: Loaded, options: CommonOptions, store: Store): Study {
   const { plan, pipeline } = loaded;
+  const known = knownBefore(options);
   return {
     tasks: plan.tasks,
     problems: [],
     async known(tasks) {
-      const predicted = await forecast(restrict(plan, tasks), store, new Set());
+      // Read and not kept: the store was open before its state was looked at.
+      const records = await known(store);
+      const predicted = await forecastKnowing(restrict(plan, tasks), store, new Set(), records);
       return eachKnown(tasks, (task) => knownBy(predicted.get(task), task, store));
     },
     facts: (known) => ({
@@ -82,7 +85,7 @@ async function eachKnown(
 }
 
 function knownBy(
-  predicted: Forecast | undefined,
+  predicted: Forecast<RecordResult> | undefined,
   task: TaskId,
   store: Store,
 ): KnownTask | Promise<KnownTask> {
