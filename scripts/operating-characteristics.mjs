@@ -1,11 +1,9 @@
 // operating-characteristics.mjs — simulates every rule of the study's claims and writes the table into docs/claims.md
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
 import { parse } from 'yaml';
+import { loadTypeScript } from './load-typescript.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -19,23 +17,9 @@ const { values: options } = parseArgs({
 const [rounds, seconds] = [Number(options.rounds), Number(options.seconds)];
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
-const folder = mkdtempSync(join(tmpdir(), 'characteristics-'));
-const outfile = join(folder, 'simulation.mjs');
-await build({
-  entryPoints: ['bench/operating-characteristics.ts'],
-  outfile,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
-  logLevel: 'error',
-  // CommonJS packages require Node's own modules.
-  banner: {
-    js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
-  },
-});
-const { PROFILES, WORLDS, characterise } = await import(pathToFileURL(outfile));
-rmSync(folder, { recursive: true });
+const { PROFILES, WORLDS, characterise } = await loadTypeScript(
+  'bench/operating-characteristics.ts',
+);
 
 /** The claims as the study declares them; arms that name lists by reference take all profiles of the simulated study. */
 const { params } = parse(readFileSync('pipeline.yaml', 'utf8'), { merge: true });

@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parse } from 'csv-parse/sync';
-import { build } from 'esbuild';
+import { loadTypeScript } from './load-typescript.mjs';
 
 const HELP = `Usage: npm run results -- collect PIECE --cache DIR [--preset NAME] [--set PATH=VALUE]...
        npm run results -- judge [--print]
@@ -53,28 +53,6 @@ if (options.help || (command !== 'collect' && command !== 'judge')) {
 if (command === 'collect' && (piece === undefined || options.cache === undefined)) {
   console.error(HELP);
   process.exit(2);
-}
-
-/** A module of TypeScript, bundled and loaded. */
-async function bundled(entry) {
-  const folder = mkdtempSync(join(tmpdir(), 'results-'));
-  const outfile = join(folder, 'piece.mjs');
-  await build({
-    entryPoints: [join(root, entry)],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    logLevel: 'error',
-    // CommonJS packages require Node's own modules.
-    banner: {
-      js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
-    },
-  });
-  const loaded = await import(pathToFileURL(outfile));
-  rmSync(folder, { recursive: true });
-  return loaded;
 }
 
 /** What the command line prints. */
@@ -278,6 +256,6 @@ function writeBetween(file, mark, words) {
   writeFileSync(file, `${old.slice(0, before)}\n${words}\n${old.slice(after)}`);
 }
 
-const product = await bundled('scripts/results/piece.ts');
+const product = await loadTypeScript(join(root, 'scripts/results/piece.ts'));
 if (command === 'collect') collect();
 else judge();

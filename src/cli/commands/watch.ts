@@ -298,7 +298,7 @@ class Watch {
       });
   }
 
-  /** Somebody is told of the end of a run; only the end of all waits for that. */
+  /** Runs `on-finish` beside the next run; only the end of the watch waits for it. */
   private notify(told: Promise<void>): void {
     this.notices.add(told);
     void told.finally(() => this.notices.delete(told));

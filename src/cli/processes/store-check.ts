@@ -1,4 +1,4 @@
-// store-check.ts — a process that looks at a store, or mends it: LMDB may end it, and whoever started it judges by that
+// store-check.ts — the process that checks or repairs a store: LMDB may crash it, and its parent judges by that
 import { readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DamagedStore } from '../../engine/store/lmdb/lmdb-error.ts';

@@ -1,4 +1,4 @@
-// store-process.ts — looks at a store and mends it by way of another process, and judges by how that one ends
+// store-process.ts — checks and repairs a store in another process, and judges by how that process ends
 import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';

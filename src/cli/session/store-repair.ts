@@ -1,4 +1,4 @@
-// store-repair.ts — mends a store: drops what is damaged in it, or makes a new one from what is whole
+// store-repair.ts — repairs a store: drops damaged records, or rebuilds it from what is whole
 import { mkdtempSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beginCompaction } from '../../engine/store/lmdb/compaction.ts';

@@ -1,4 +1,4 @@
-// usage-error.ts — why a command cannot go on, where its user can mend it
+// usage-error.ts — errors that the user can correct: a command ends with exit code 2
 import type { Diagnostic } from '../../engine/model/event.ts';
 
 /** A command that cannot go on for a reason that its user can mend. */

@@ -1,4 +1,4 @@
-// openings.ts — marks of the processes that have a store open: one that stays tells of a process that died with it
+// openings.ts — marks of the processes that have a store open: a mark whose process is dead says that it may have died in LMDB
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { newFileMode, settleFile } from '../files/store-access.ts';
