@@ -54,6 +54,8 @@ export class ActionMaker {
   private readonly making = new Map<Key, Making>();
   /** What is being made again, as its bytes were lost. */
   private readonly rebuilding = new Map<Key, Promise<Made>>();
+  /** Settled when every verdict that was asked for so far has come. */
+  private verdicts: Promise<void> = Promise.resolve();
   private readonly context: RunContext;
   private readonly parts: ActionMakerParts;
 
@@ -75,11 +77,19 @@ export class ActionMaker {
   }
 
   private async decideAndRun(action: Action, forced: boolean): Promise<Made> {
-    const verdict = await decide(action, this.context.store, forced);
+    const verdict = await this.inTurn(decide(action, this.context.store, forced));
     const decision = decisionOf(action, verdict);
     return decision.kind === 'run'
       ? this.run(action, decision.reason)
       : this.reuse(action, decision.trace);
+  }
+
+  /** Verdicts are given in the order in which they were asked for: how fast the store answers decides no order of tasks. */
+  private async inTurn<T>(verdict: Promise<T>): Promise<T> {
+    const earlier = this.verdicts;
+    this.verdicts = Promise.allSettled([earlier, verdict]).then(() => undefined);
+    await earlier;
+    return verdict;
   }
 
   private async run(action: Action, reason: Reason): Promise<Made> {
