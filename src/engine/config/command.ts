@@ -11,7 +11,14 @@ import { checkScratchPath, isWithin } from './input.ts';
 import type { Located } from './located.ts';
 import { checkName } from './matrix.ts';
 import { readFlag } from './policy.ts';
-import { readCheckpoint, readEnvironment, readPassed, type StopPolicy } from './program-options.ts';
+import {
+  readCheckpoint,
+  readCode,
+  readEnvironment,
+  readPassed,
+  type SourceCounting,
+  type StopPolicy,
+} from './program-options.ts';
 
 /** A text of pipeline.yaml, and where it stands. */
 export interface Word {
@@ -43,6 +50,8 @@ export interface CommandConfig {
   readonly pass: readonly string[];
   /** Whether it is told, in a file, where its inputs and outputs are. */
   readonly taskFile: boolean;
+  /** Whether the code of its Python sources counts, or their bytes. */
+  readonly code: SourceCounting;
 }
 
 /** The keys of an output that is a map. */
@@ -57,6 +66,7 @@ export const COMMAND_KEYS = [
   'events',
   'pass',
   'task-file',
+  'code',
 ];
 /** Kind of an output that holds the metrics which the program reports by `$PIPELINE_EVENTS`. */
 export const METRICS_LOG = 'metrics-log';
@@ -125,6 +135,7 @@ export function readCommand(
     checkpoint: readCheckpoint(reader, fields.get('checkpoint'), what),
     events,
     pass: readPassed(reader, fields.get('pass'), fields.get('env')),
+    code: readCode(reader, fields.get('code'), what),
     taskFile: readFlag(reader, fields.get('task-file'), `\`task-file\` of ${what}`),
   };
 }

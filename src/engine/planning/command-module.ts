@@ -26,14 +26,20 @@ export interface SecondForm {
   readonly pass?: readonly string[];
   /** It is told where its inputs and outputs are. Absent where it is not. */
   readonly taskFile?: true;
+  /** The code of its Python sources counts, and not their bytes. Absent where it does not. */
+  readonly code?: 'python';
 }
 
 /** What a command has of the second form: nothing, for one of the first. */
 export const secondFormOf = (command: CommandParts): SecondForm => command as SecondForm;
 
 /** Whether a command sees more than those of the first form do. */
-export const isSecondForm = ({ checkpoint, events, pass, taskFile }: SecondForm): boolean =>
-  checkpoint === true || events === true || (pass?.length ?? 0) > 0 || taskFile === true;
+export const isSecondForm = ({ checkpoint, events, pass, taskFile, code }: SecondForm): boolean =>
+  checkpoint === true ||
+  events === true ||
+  (pass?.length ?? 0) > 0 ||
+  taskFile === true ||
+  code === 'python';
 
 /** The codec of an output file. */
 export const codecOf = (kind: CodecKind): Codec<unknown> => CODECS[kind].codec;
@@ -41,7 +47,7 @@ export const codecOf = (kind: CodecKind): Codec<unknown> => CODECS[kind].codec;
 /** Declares a command: its params are those that it is given, its inputs of any kind, lists where axes are open. */
 export function commandModule(
   stage: StageConfig,
-  { outputs, checkpoint, events, pass, taskFile }: CommandConfig,
+  { outputs, checkpoint, events, pass, taskFile, code }: CommandConfig,
   stages: ReadonlyMap<string, StageConfig>,
 ): StageModule {
   const ports = [...stage.inputs].map(
@@ -66,7 +72,8 @@ export function commandModule(
     ...(events && { events: true }),
     pass,
     ...(taskFile && { taskFile: true }),
+    ...(code === 'python' && { code }),
   });
-  const code = isSecond ? CODE_2 : CODE;
-  return { code: { digest: code, file: '', bytes: new Uint8Array(0) }, declaration };
+  const digest = isSecond ? CODE_2 : CODE;
+  return { code: { digest, file: '', bytes: new Uint8Array(0) }, declaration };
 }

@@ -1,7 +1,7 @@
 // plan.ts — every task of a pipeline, in order
 import { entryOf } from '../../present.ts';
 import type { OutputFile } from '../config/command.ts';
-import type { StopPolicy } from '../config/program-options.ts';
+import type { SourceCounting, StopPolicy } from '../config/program-options.ts';
 import { escapeGlob } from '../files/glob.ts';
 import type { Coordinates, Json, Named, TaskId } from '../model/key.ts';
 import type { Arity, SourceFile, Tools } from '../stage.ts';
@@ -36,6 +36,8 @@ export interface Invocation {
   readonly checkpoint: StopPolicy | null;
   /** Whether it reports events. */
   readonly events: boolean;
+  /** Whether the code of its Python sources counts, or their bytes. */
+  readonly code: SourceCounting;
   /** Variables that are passed on and whose values enter no key. */
   readonly pass: readonly string[];
   /** Whether it is told, in a file, where its inputs and outputs are. */

@@ -112,7 +112,7 @@ function toolsOf({ tools, command }: Task): { readonly tools?: Named<string> } {
 }
 
 function commandParts(invocation: Invocation): CommandParts & SecondForm {
-  const { argv, env, inputs, ends, outputs, lists, checkpoint, events, pass, taskFile } =
+  const { argv, env, inputs, ends, outputs, lists, checkpoint, events, pass, taskFile, code } =
     invocation;
   const places = Object.entries(inputs).map(([port, place]) => [
     port,
@@ -129,6 +129,7 @@ function commandParts(invocation: Invocation): CommandParts & SecondForm {
     ...(events && { events: true }),
     ...(pass.length > 0 && { pass }),
     ...(taskFile && { taskFile: true }),
+    ...(code === 'python' && { code }),
   };
 }
 
