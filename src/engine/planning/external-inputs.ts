@@ -18,6 +18,7 @@ import { listFile, listsIn } from './command-line.ts';
 import { type Binding, fillPattern, type Invocation, type Plan, type Task } from './plan.ts';
 import { type ProjectFile, ProjectFiles } from './project-files.ts';
 import { PYTHON_PORT, PythonCodeFinder } from './python-code.ts';
+import { ScriptImports } from './script-imports.ts';
 
 /** Where external inputs are resolved. */
 export interface ExternalInputOptions {
@@ -71,6 +72,7 @@ class ExternalInputResolver {
   /** What is no mistake and should be known, by its place. */
   readonly warnings = new Map<string, Diagnostic>();
   python: PythonCodeFinder | undefined;
+  private readonly scripts: ScriptImports;
   /** The first external input that the current task lacks. */
   private lacking: string | undefined;
   private readonly said = new Map<string, Promise<string | Diagnostic>>();
@@ -83,6 +85,7 @@ class ExternalInputResolver {
     this.plan = plan;
     this.stages = stages;
     this.options = options;
+    this.scripts = new ScriptImports(options.root);
     this.files = new ProjectFiles(options.root, options.cache, options.clock);
   }
 
@@ -117,7 +120,10 @@ class ExternalInputResolver {
     command: CommandConfig,
     inputs: Named<Binding>,
   ): Promise<Named<Binding>> {
-    if (command.code === 'files') return inputs;
+    if (command.code === 'files') {
+      for (const needed of this.scripts.check(stage, { inputs })) this.warn(needed);
+      return inputs;
+    }
     const { root, cache, environment } = this.options;
     this.python ??= new PythonCodeFinder(root, cache, this.files);
     const around = environment.PYTHONPATH;
@@ -125,10 +131,13 @@ class ExternalInputResolver {
     const path = isPassed ? (command.env.get('PYTHONPATH') ?? around) : undefined;
     const found = await this.python.find(stage, command, inputs, path);
     for (const problem of found.problems) this.reportMissing(problem);
-    for (const warning of found.warnings) {
-      this.warnings.set(`${warning.place?.file}:${warning.place?.start}`, warning);
-    }
+    for (const warning of found.warnings) this.warn(warning);
     return found.inputs;
+  }
+
+  private warn(warning: Diagnostic): void {
+    const { place, message } = warning;
+    this.warnings.set(`${place?.file}:${place?.start}:${message}`, warning);
   }
 
   private say(diagnostic: Diagnostic): void {

@@ -73,7 +73,9 @@ export class PythonCodeFinder {
       const message = `the command of stage \`${stage.name}\` runs no Python file of the project`;
       const hint =
         '`code: python` needs one: [python3, train.py] or [python3, -m, package.module], relative to the folder of pipeline.yaml';
-      return { inputs, warnings: [], problems: [{ message, place, hint }] };
+      const none: Binding = { arity: 'many', links: [], files: [] };
+      const bound = { ...inputs, [PYTHON_PORT]: none };
+      return { inputs: bound, warnings: [], problems: [{ message, place, hint }] };
     }
     return this.inputsWith(stage, inputs, closure);
   }

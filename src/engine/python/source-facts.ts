@@ -53,17 +53,14 @@ export function sourceFacts(bytes: Uint8Array): SourceFacts {
   const tokens = tokensOf(text);
   const { names, strings } = wordsOf(text, tokens.tokens);
   const files = strings.filter((value) => PYTHON_FILE.test(value));
-  const isOwn = [...OWN_SOURCE].some((name) => names.has(name)) || SCRIPT_NAME.test(text);
+  const form = codeForm(text, tokens);
+  const isOwn = [...OWN_SOURCE].some((name) => names.has(name)) || SCRIPT_NAME.test(form);
   const lists = names.has('__file__') && [...LISTS].some((name) => names.has(name));
-  const readsSources =
-    lists ||
-    FRAMES.test(text) ||
-    files.some(isPattern) ||
-    [...ANY_SOURCE].some((one) => names.has(one));
-  const code =
-    isPlain && tokens.isCertain && !isOwn && !readsSources ? codeOf(codeForm(text, tokens)) : whole;
+  const isNamed = [...ANY_SOURCE].some((name) => names.has(name));
+  const readsSources = isNamed || lists || FRAMES.test(form) || files.some(isPattern);
+  const isWhole = !isPlain || !tokens.isCertain || isOwn || readsSources;
   return {
-    ...code,
+    ...(isWhole ? whole : codeOf(form)),
     ...importsOf(text, tokens),
     files: files.filter((one) => !isPattern(one)),
     readsSources,
