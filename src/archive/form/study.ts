@@ -91,6 +91,9 @@ const Command = z.strictObject({
   checkpoint: z.optional(z.literal(true)),
   events: z.optional(z.literal(true)),
   pass: z.optional(z.array(z.string())),
+  units: z.optional(named(z.string())),
+  shows: z.optional(named(z.number())),
+  threads: z.optional(z.number()),
 });
 
 const TraceForm = z.object({
