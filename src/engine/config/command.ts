@@ -49,6 +49,8 @@ export interface CommandConfig extends SeenResources {
   readonly events: boolean;
   /** Variables of the environment that are passed on and whose values enter no key, sorted. */
   readonly pass: readonly string[];
+  /** Whether it is told, in a file, where its inputs and outputs are. */
+  readonly taskFile: boolean;
 }
 
 /** The keys of an output that is a map. */
@@ -62,6 +64,7 @@ export const COMMAND_KEYS = [
   'checkpoint',
   'events',
   'pass',
+  'task-file',
 ];
 /** Kind of an output that holds the metrics which the program reports by `$PIPELINE_EVENTS`. */
 export const METRICS_LOG = 'metrics-log';
@@ -141,6 +144,7 @@ export function readCommand(
     checkpoint: readCheckpoint(reader, fields.get('checkpoint'), what),
     events,
     pass,
+    taskFile: readFlag(reader, fields.get('task-file'), `\`task-file\` of ${what}`),
   };
 }
 

@@ -21,6 +21,7 @@ export type CommandSpec = Pick<
 > & {
   readonly checkpoint: boolean;
   readonly events: boolean;
+  readonly taskFile: boolean;
   /** Variables that name units of resources, as written. */
   readonly units: Named<string>;
   /** How much of each such resource it has. */
@@ -39,7 +40,7 @@ export function invocationOf(
   if (command === undefined) throw new Error('bug: the action is no command');
   const { argv, env, inputs, outputs, lists = [] } = command;
   const second = secondFormOf(command);
-  const { checkpoint = false, events = false, pass = [] } = second;
+  const { checkpoint = false, events = false, pass = [], taskFile = false } = second;
   const { units = {}, shows = {}, threads = null } = second;
   const places: Record<string, string | null> = {};
   const ends: Record<string, string> = {};
@@ -56,7 +57,8 @@ export function invocationOf(
   ]);
   return {
     ...{ argv, env, inputs: places, ends, outputs: Object.fromEntries(files), lists },
-    ...{ checkpoint, events, pass, units, shows, threads, isSecondForm: isSecondForm(second) },
+    ...{ checkpoint, events, pass, taskFile, units, shows, threads },
+    isSecondForm: isSecondForm(second),
   };
 }
 

@@ -1,8 +1,9 @@
-// program-surroundings.ts — what a command of the form command/2 is given: variables, a checkpoint folder, a file for events
+// program-surroundings.ts — what a command of the form command/2 is given: variables, a checkpoint folder, files for events and names
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { EVENTS_PLACE } from '../config/command.ts';
 import { CPUS, GPU, handsOut, UNITS } from '../config/resources.ts';
-import type { Named } from '../model/key.ts';
+import { canonicalJson, type Json, type Named } from '../model/key.ts';
 import { DEVICE_ORDER, visibleDevices } from '../process/devices.ts';
 import type { CheckpointFolder } from '../store/checkpoint-folders.ts';
 import type { CommandSpec } from './command-spec.ts';
@@ -22,10 +23,21 @@ export interface Surroundings {
 export interface SurroundingsParts {
   readonly command: Pick<
     CommandSpec,
-    'checkpoint' | 'events' | 'pass' | 'units' | 'shows' | 'threads' | 'isSecondForm'
+    | 'checkpoint'
+    | 'events'
+    | 'pass'
+    | 'taskFile'
+    | 'inputs'
+    | 'outputs'
+    | 'units'
+    | 'shows'
+    | 'threads'
+    | 'isSecondForm'
   >;
   /** Which units of resources it has, where these were handed out. */
   readonly units?: Named<readonly string[]> | undefined;
+  /** The paths of each input in the scratch folder, by port. */
+  readonly places: Named<readonly string[]>;
   /** Folder of the attempt, for what need not outlive it. */
   readonly folder: string;
   readonly environment: NodeJS.ProcessEnv;
@@ -89,6 +101,10 @@ export async function surround(parts: SurroundingsParts): Promise<Surroundings> 
     ...passed(command.pass, environment),
     ...unitVariables(parts),
   };
+  if (command.taskFile) {
+    variables.PIPELINE_TASK_FILE = join(folder, 'task.json');
+    await writeFile(variables.PIPELINE_TASK_FILE, taskFileOf(parts));
+  }
   let resumes = false;
   let file = join(folder, 'events.jsonl');
   if (command.checkpoint) {
@@ -104,6 +120,23 @@ export async function surround(parts: SurroundingsParts): Promise<Surroundings> 
   if (known === 0) await writeFile(file, '');
   variables.PIPELINE_EVENTS = file;
   return { variables, resumes, events: await followEvents(file, known, listener) };
+}
+
+/**
+ * Where inputs and outputs are, by the names that pipeline.yaml gives them: paths in the scratch folder. An input is a file,
+ * a folder (`runs/`), or the list of its files where they are files of the project. Nothing in it is new to the key.
+ */
+function taskFileOf({ command, places }: SurroundingsParts): string {
+  const inputs = Object.entries(command.inputs).map(([port, place]): [string, Json] => {
+    const paths = places[port] ?? [];
+    if (place === null) return [port, paths];
+    return [port, place.endsWith('/') ? `${paths[0]}/` : (paths[0] ?? null)];
+  });
+  const outputs = Object.entries(command.outputs).flatMap(([name, { file }]) =>
+    file === EVENTS_PLACE ? [] : [[name, file] as const],
+  );
+  const told = { inputs: Object.fromEntries(inputs), outputs: Object.fromEntries(outputs) };
+  return `${canonicalJson(told)}\n`;
 }
 
 /** The variables that a command is passed. One that is not set is not set for it either. */

@@ -30,6 +30,8 @@ export interface SecondForm {
   readonly shows?: Named<number>;
   /** How many threads its libraries may start. */
   readonly threads?: number;
+  /** It is told where its inputs and outputs are. Absent where it is not. */
+  readonly taskFile?: true;
 }
 
 /** What a command has of the second form: nothing, for one of the first. */
@@ -46,17 +48,18 @@ const SECOND_FORM = [
   'units',
   'shows',
   'threads',
+  'taskFile',
 ] as const satisfies readonly (keyof SecondForm)[];
 
 /** What decides the second form, as pipeline.yaml has it. */
 export type ProgramOptions = Pick<
   CommandConfig,
-  'checkpoint' | 'events' | 'pass' | 'units' | 'shows' | 'threads'
+  'checkpoint' | 'events' | 'pass' | 'units' | 'shows' | 'threads' | 'taskFile'
 >;
 
 /** What a command has of the second form. */
 export function secondForm(options: ProgramOptions): SecondForm {
-  const { checkpoint, events, pass, units, shows, threads } = options;
+  const { checkpoint, events, pass, units, shows, threads, taskFile } = options;
   return {
     ...(checkpoint !== null && { checkpoint: true }),
     ...(events && { events: true }),
@@ -64,6 +67,7 @@ export function secondForm(options: ProgramOptions): SecondForm {
     ...(units.size > 0 && { units: Object.fromEntries(units) }),
     ...(shows.size > 0 && { shows: Object.fromEntries(shows) }),
     ...(threads !== null && { threads }),
+    ...(taskFile && { taskFile: true }),
   };
 }
 
