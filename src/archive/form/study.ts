@@ -93,6 +93,9 @@ const Command = z.strictObject({
   taskFile: z.optional(z.literal(true)),
   code: z.optional(z.literal('python')),
   pass: z.optional(z.array(z.string())),
+  units: z.optional(named(z.string())),
+  shows: z.optional(named(z.number())),
+  threads: z.optional(z.number()),
 });
 
 const TraceForm = z.object({
