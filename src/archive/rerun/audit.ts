@@ -3,15 +3,15 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ActionInput, ActionInputItem, ActionSpec } from '../../engine/executors/executor.ts';
 import type { ActionResult } from '../../engine/model/action-result.ts';
-import { type Digest, digestOf, type Named } from '../../engine/model/key.ts';
-import type { ActionRecord } from '../../engine/model/record.ts';
+import type { Digest, Named } from '../../engine/model/key.ts';
+import type { ActionRecord, KeptOutput } from '../../engine/model/record.ts';
 import { namedFiles, readProjectFile } from '../../engine/planning/project-files.ts';
 import { formatFailure } from '../../engine/process/failure-message.ts';
 import type { Action } from '../../engine/rebuilder/action.ts';
 import type { Store } from '../../engine/store/store.ts';
 import type { StageModule } from '../../engine/worker/declaration.ts';
 import { differenceOf } from './difference.ts';
-import { contentsOf, SILENT, sandboxExecutor } from './sandbox-executor.ts';
+import { SILENT, sandboxExecutor } from './sandbox-executor.ts';
 import type { Launcher } from './sandboxed-run.ts';
 
 /** What an audit draws on. */
@@ -70,8 +70,7 @@ const OUTPUT_BYTES_MAX = 2 ** 31 - 1;
 
 /** Runs an action twice. @throws AuditError when it cannot be run */
 export async function auditAction(options: AuditOptions): Promise<Audit> {
-  const { action, store } = options;
-  const ends: ReadonlyMap<string, Uint8Array>[] = [];
+  const ends: ReadonlyMap<string, KeptOutput>[] = [];
   for (const [index, environment] of SURROUNDINGS.entries()) {
     const home = join(options.scratch, `home-${index}`);
     await mkdir(home, { recursive: true });
@@ -85,15 +84,25 @@ export async function auditAction(options: AuditOptions): Promise<Audit> {
       throw new AuditError(`run ${index + 1} fails: ${formatFailure(result.failure)}`);
     }
     if (result.status === 'lost-inputs') throw new AuditError('what it reads is not there');
-    ends.push(contentsOf(result.outputs));
+    ends.push(new Map(Object.entries(result.outputs)));
   }
+  return compared(options, ends);
+}
+
+/** How the outputs of two runs compare. */
+export async function compared(
+  { action, store }: Pick<AuditOptions, 'action' | 'store'>,
+  [first, second]: readonly ReadonlyMap<string, KeptOutput>[],
+): Promise<Audit> {
   const trace = await store.actions.get(action.key);
   const kinds = action.parts.outputs;
   const outputs = Object.entries(kinds).flatMap(([output, kind]) => {
-    const [first = new Uint8Array(), second = new Uint8Array()] = ends.map((end) =>
-      end.get(output),
-    );
-    const found = differenceOf(kind, first, second);
+    const [a, b] = [first?.get(output), second?.get(output)];
+    if (a === undefined || b === undefined || a.digest === b.digest) return [];
+    const found =
+      a.content && b.content
+        ? differenceOf(kind, a.content, b.content)
+        : { words: `${a.bytes} → ${b.bytes} bytes, which differ`, relative: Infinity };
     return found ? [{ output, words: found.words, relative: found.relative }] : [];
   });
   const tolerance = action.task.tools?.tolerance;
@@ -102,10 +111,9 @@ export async function auditAction(options: AuditOptions): Promise<Audit> {
   const asStored =
     trace === undefined
       ? null
-      : Object.entries(trace.outputs).every(([output, { digest }]) => {
-          const made = ends[0]?.get(output);
-          return made !== undefined && digestOf(made) === digest;
-        });
+      : Object.entries(trace.outputs).every(
+          ([output, { digest }]) => first?.get(output)?.digest === digest,
+        );
   return { task: action.task.id, key: action.key, verdict, outputs, asStored };
 }
 
@@ -137,7 +145,7 @@ async function runOnce(
     parts,
     task: task.id,
     stage: task.stage,
-    inputs: await inputsOf(options),
+    inputs: await inputsOf(options, { withBytes: true }),
     files: Object.fromEntries(files),
     isolate: true,
     timeout_ms: null,
@@ -152,7 +160,11 @@ async function bytesOf({ blobs }: Store, digest: Digest, what: string): Promise<
   return bytes;
 }
 
-async function inputsOf({ action, traces, store }: AuditOptions): Promise<Named<ActionInput>> {
+/** The inputs of an action; with the bytes of blobs, where they are asked for. */
+export async function inputsOf(
+  { action, traces, store }: Pick<AuditOptions, 'action' | 'traces' | 'store'>,
+  { withBytes }: { readonly withBytes: boolean },
+): Promise<Named<ActionInput>> {
   const inputs: Record<string, ActionInput> = {};
   for (const [port, { arity, links, files }] of Object.entries(action.task.inputs)) {
     if (files) {
@@ -165,8 +177,8 @@ async function inputsOf({ action, traces, store }: AuditOptions): Promise<Named<
       const made = traces.get(task)?.outputs[output];
       if (made) {
         const { digest, bytes } = made;
-        const content = await bytesOf(store, digest, `${task}:${output}`);
-        items.push({ task, at, blob: { digest, bytes }, content });
+        const content = withBytes ? await bytesOf(store, digest, `${task}:${output}`) : undefined;
+        items.push({ task, at, blob: { digest, bytes }, ...(content && { content }) });
       } else if (Array.isArray(recorded)) items.push({ task, at, missing: recorded[index][3] });
     }
     inputs[port] = { arity, items };

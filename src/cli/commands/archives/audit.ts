@@ -3,11 +3,19 @@ import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AuditError, auditAction, SURROUNDINGS } from '../../../archive/rerun/audit.ts';
+import {
+  auditCommand,
+  type CommandAudit,
+  type CommandAuditOptions,
+} from '../../../archive/rerun/command-audit.ts';
 import { writeAtomically } from '../../../engine/files/files.ts';
 import type { TaskId } from '../../../engine/model/key.ts';
 import type { ActionRecord } from '../../../engine/model/record.ts';
+import { searchPath } from '../../../engine/planning/external-inputs.ts';
+import type { Plan } from '../../../engine/planning/plan.ts';
 import { forecast } from '../../../engine/rebuilder/forecast.ts';
 import type { StageModule } from '../../../engine/worker/declaration.ts';
+import { plainName } from '../../../plain-text.ts';
 import {
   type CommonOptions,
   stderrColors as c,
@@ -20,6 +28,7 @@ import {
   writeStdout,
 } from '../../session/session.ts';
 import { COMMON, type CommandDeclaration } from '../../terminal/declaration.ts';
+import { count } from '../../terminal/format.ts';
 import { checkerFile } from './archive.ts';
 
 export const command: CommandDeclaration = {
@@ -35,6 +44,8 @@ export { audit as run };
 /** Runs a task twice and tells whether its bits are the same. */
 async function audit(word: string, options: CommonOptions): Promise<number> {
   const session = await openSession(options);
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
   const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'pipeline-audit-')));
   try {
     const id = oneTask(session.plan, word);
@@ -46,34 +57,18 @@ async function audit(word: string, options: CommonOptions): Promise<number> {
         { message: `what ${id} reads is not made`, hint: `pipeline make ${word}` },
       ]);
     }
-    if (predicted.action.task.command !== null) {
-      throw new UsageError([{ message: `${id} is a command: only modules are audited` }]);
-    }
     const traces = new Map<TaskId, ActionRecord>();
     for (const [task, other] of forecasts)
       if ('trace' in other && other.trace) traces.set(task, other.trace);
-    const stop = new AbortController();
-    process.once('SIGINT', () => stop.abort());
-    writeStderr(
-      c.dim(
-        `running ${id} twice: ${SURROUNDINGS.map(({ TZ, LANG, OMP_NUM_THREADS }) => `${TZ}, ${LANG}, ${OMP_NUM_THREADS} threads`).join('; then ')}`,
-      ),
-    );
-    const found = await auditAction({
-      action: predicted.action,
-      module: plan.stages.get(predicted.action.task.stage) as StageModule,
-      store: session.store,
-      traces,
-      node: process.execPath,
-      script: checkerFile,
-      root: session.root,
-      scratch,
-      signal: stop.signal,
-      environment: process.env.PATH ? { PATH: process.env.PATH } : {},
-    });
-    const record = { ...found, node: process.version, surroundings: SURROUNDINGS };
+    const parts: AuditParts = {
+      ...{ action: predicted.action, store: session.store, traces, root: session.root },
+      ...{ scratch, signal: stop.signal },
+    };
+    const isCommand = predicted.action.task.command !== null;
+    const found = isCommand ? await auditOfCommand(parts) : await auditOfModule(parts, plan);
+    const record = { ...found, node: process.version };
     const path = join(session.cache, 'audits', `${found.key}.json`);
-    await writeAtomically(path, `${JSON.stringify(record, null, 1)}\n`);
+    await writeAtomically(path, `${JSON.stringify(keptOf(record), null, 1)}\n`);
     if (options.json) writeStdout(JSON.stringify(record));
     else {
       const paint =
@@ -82,13 +77,87 @@ async function audit(word: string, options: CommonOptions): Promise<number> {
       for (const { output, words } of found.outputs) writeStdout(`  ${output}: ${words}`);
       if (found.asStored === false)
         writeStdout('  the store holds other bits than the first run gave');
+      if ('unseen' in found) tellCommand(found);
     }
     return found.verdict === 'different' ? EXIT.failed : EXIT.success;
   } catch (error) {
+    if (stop.signal.aborted) return EXIT.interrupted;
     if (error instanceof AuditError) throw new UsageError([{ message: error.message }]);
     throw error;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
     await session.store.close();
   }
+}
+
+type AuditParts = Omit<CommandAuditOptions, 'path' | 'environment' | 'home'>;
+
+/** Runs a module twice. */
+async function auditOfModule(parts: AuditParts, { stages }: Plan) {
+  const about = SURROUNDINGS.map(
+    ({ TZ, LANG, OMP_NUM_THREADS }) => `${TZ}, ${LANG}, ${OMP_NUM_THREADS} threads`,
+  );
+  writeStderr(c.dim(`running ${parts.action.task.id} twice: ${about.join('; then ')}`));
+  const found = await auditAction({
+    ...parts,
+    module: stages.get(parts.action.task.stage) as StageModule,
+    node: process.execPath,
+    script: checkerFile,
+    environment: process.env.PATH ? { PATH: process.env.PATH } : {},
+  });
+  return { ...found, surroundings: SURROUNDINGS };
+}
+
+/** Runs a command twice. */
+function auditOfCommand(parts: AuditParts): Promise<CommandAudit> {
+  const { id } = parts.action.task;
+  writeStderr(c.dim(`running ${id} twice: as a make does; then in other surroundings`));
+  const path = searchPath(process.env);
+  return auditCommand({ ...parts, path, environment: process.env, home: process.env.HOME });
+}
+
+/** What is kept of an audit, and goes into archives: nothing of the home folder. */
+function keptOf<T extends object>(record: T): object {
+  if (!('undeclared' in record) || !record.undeclared) return record;
+  const { files, ...rest } = record.undeclared as NonNullable<CommandAudit['undeclared']>;
+  return { ...record, undeclared: { ...rest, files: files.filter(({ path }) => !isHome(path)) } };
+}
+
+const isHome = (path: string): boolean => path.startsWith('~/');
+
+/** So many files are named; with --json all are. */
+const FILES_SHOWN = 20;
+const VERBS = { read: 'read', listed: 'listed', run: 'ran', written: 'wrote' } as const;
+
+/** Tells why outputs of a command differ, and what it touched and was not given. */
+function tellCommand({ cause, undeclared, unseen, surroundings }: CommandAudit): void {
+  if (cause === 'pinned') {
+    writeStdout(
+      '  with the time zone, language and hash seed of a make they are the same: they depend on one of these',
+    );
+  } else if (cause === 'other') {
+    writeStdout('  also with the time zone, language and hash seed of a make: they depend on the');
+    writeStdout('  time, random numbers, the folder, the processors, or what the command reads');
+  }
+  writeStdout(c.dim(`  the second run had ${surroundings.join(', ')}`));
+  const files = undeclared?.files ?? [];
+  if (undeclared && files.length === 0) {
+    writeStdout('  it read no file of the project or the home folder that is no input');
+  }
+  if (files.length > 0) writeStdout('  it was not given, and');
+  for (const { path, touch } of files.slice(0, FILES_SHOWN)) {
+    writeStdout(`    ${c.yellow(VERBS[touch].padEnd(6))} ${plainName(path)}`);
+  }
+  if (files.length > FILES_SHOWN) {
+    writeStdout(`    … and ${files.length - FILES_SHOWN} more: --json has them all`);
+  }
+  if (files.some(({ path, touch }) => touch !== 'written' && !isHome(path))) {
+    writeStdout('  what it needs is declared by inputs: { NAME: { file: PATH } }');
+  }
+  if (undeclared && undeclared.installed > 0) {
+    writeStdout(
+      c.dim(`  not counted: ${count(undeclared.installed, 'file')} of installed programs`),
+    );
+  }
+  if (unseen !== null) writeStdout(`  ${plainName(unseen)}`);
 }
