@@ -13,6 +13,7 @@ import { LIMIT_VARIABLE } from '../../engine/modules/stage-host.ts';
 import { type Loaded, loadPipeline } from '../../engine/planning/load.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { restrict, selectTasks } from '../../engine/planning/target.ts';
+import type { KnownCosts } from '../../engine/rebuilder/estimate.ts';
 import { type Forecasts, forecastKnowing } from '../../engine/rebuilder/forecast.ts';
 import {
   type KnownRecords,
@@ -84,6 +85,8 @@ type InspectionOptions = CommonOptions & { readonly verify?: boolean };
 
 /** A session of a command that only inspects. */
 export interface Inspection extends Session {
+  /** What is known of what tasks cost. */
+  readonly costs: KnownCosts;
   /** What would become of the tasks of a plan. */
   foresee(plan: Plan, forced: ReadonlySet<TaskId>): Promise<Forecasts>;
 }
@@ -143,7 +146,7 @@ export async function inspect(
     const records = await known(session.store);
     const foresee = (plan: Plan, forced: ReadonlySet<TaskId>): Promise<Forecasts> =>
       forecastKnowing(plan, session.store, forced, records);
-    await show({ ...session, foresee });
+    await show({ ...session, costs: records, foresee });
     records.keep();
   } finally {
     await session.store.close();
