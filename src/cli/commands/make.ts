@@ -173,7 +173,7 @@ const dryRun = (targets: readonly string[], options: MakeOptions): Promise<numbe
       const cost = isTold ? await estimate(plan, forecasts, store, around) : NO_ESTIMATE;
       tellForecast(forecasts, cost, { slots, json: options.json ?? false });
     },
-    () => openSession(options, 'read'),
+    (read) => openSession(options, 'read', read),
   );
 
 /** The tasks that are to run again whatever was made before. */
