@@ -92,6 +92,12 @@ const Command = z.strictObject({
   events: z.optional(z.literal(true)),
   taskFile: z.optional(z.literal(true)),
   code: z.optional(z.literal('python')),
+  typed: z.optional(
+    z.strictObject({
+      floats: z.array(z.string()),
+      axes: named(named(named(z.string()))),
+    }),
+  ),
   pass: z.optional(z.array(z.string())),
   units: z.optional(named(z.string())),
   shows: z.optional(named(z.number())),

@@ -10,6 +10,7 @@ import { dottedStep, STEP, splitDotted } from './dotted.ts';
 import { checkScratchPath, isWithin } from './input.ts';
 import type { Located } from './located.ts';
 import { checkName } from './matrix.ts';
+import { type DeclaredParams, readSchemaFile, type SchemaFile } from './param-declaration.ts';
 import { readFlag } from './policy.ts';
 import {
   readCheckpoint,
@@ -55,6 +56,12 @@ export interface CommandConfig extends SeenResources {
   readonly taskFile: boolean;
   /** Whether the code of its Python sources counts, or their bytes. */
   readonly code: SourceCounting;
+  /** What its params may be, of those that say so themselves. */
+  readonly schemas: DeclaredParams['schemas'];
+  /** A file with a schema of all its params. */
+  readonly schemaFile: SchemaFile | null;
+  /** Whether floats and values on axes keep their types, whatever schemas say. */
+  readonly typed: boolean;
 }
 
 /** The keys of an output that is a map. */
@@ -70,6 +77,8 @@ export const COMMAND_KEYS = [
   'pass',
   'task-file',
   'code',
+  'params-schema',
+  'typed',
 ];
 /** Kind of an output that holds the metrics which the program reports by `$PIPELINE_EVENTS`. */
 export const METRICS_LOG = 'metrics-log';
@@ -93,6 +102,8 @@ export interface StageNames {
   readonly params: Iterable<string>;
   readonly inputs: Iterable<string>;
   readonly resources: ReadonlyMap<string, Amount>;
+  /** Of params that say what they may be. */
+  readonly schemas: DeclaredParams['schemas'];
 }
 
 /** Reads what makes a stage a command. @param what the stage, in words */
@@ -150,6 +161,9 @@ export function readCommand(
     events,
     pass,
     code: readCode(reader, fields.get('code'), what),
+    schemas: names.schemas,
+    schemaFile: readSchemaFile(reader, fields.get('params-schema'), what),
+    typed: readFlag(reader, fields.get('typed'), `\`typed\` of ${what}`),
     taskFile: readFlag(reader, fields.get('task-file'), `\`task-file\` of ${what}`),
   };
 }

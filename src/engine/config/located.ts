@@ -13,6 +13,8 @@ export interface Located {
   readonly fields?: ReadonlyMap<string, Located> | undefined;
   /** The parts of a list; absent for anything else. */
   readonly items?: readonly Located[] | undefined;
+  /** Whether it is a number that was written as a float, such as `1.0` or `1e3`, whatever its value. */
+  readonly isFloat?: true | undefined;
   /** A path into the task's own point, whose value differs from task to task: filled in by `fillAxes`. */
   readonly axis?: readonly string[] | undefined;
 }

@@ -150,7 +150,8 @@ function moved(located: Located, place: Place): Located {
       { place },
     );
   }
-  return { value: located.value, place };
+  const { value, isFloat } = located;
+  return { value, place, ...(isFloat && { isFloat }) };
 }
 
 /** What is left of the path of a `--set`, and where in it that begins. */

@@ -143,6 +143,14 @@ const STAGE_DESCRIBED: Named<Json> = {
       'Lets the command append progress and metrics, as JSON lines, to $PIPELINE_EVENTS.',
     type: 'boolean',
   },
+  'params-schema': {
+    description: 'A file of the project with a JSON Schema of all params of the command.',
+    type: 'string',
+  },
+  typed: {
+    description: 'params.json keeps floats as floats, and index.json of lists the values of axes.',
+    type: 'boolean',
+  },
   code: {
     description:
       'python: the script and the modules that it imports are inputs, by their code; files: what inputs name.',

@@ -8,6 +8,7 @@ import type { DiagnosticCollector } from './diagnostic-collector.ts';
 import { type InputConfig, readInputs } from './input.ts';
 import type { Located } from './located.ts';
 import { type AxisValue, checkName, type Matrix, readMatrix } from './matrix.ts';
+import { readDeclarations } from './param-declaration.ts';
 import { POLICY_KEYS, type Policy, readPolicy } from './policy.ts';
 import { lookupIn, substitute } from './reference.ts';
 
@@ -68,9 +69,15 @@ function readStage(
     return section ? (reader.map(section, `\`${field}\` of ${what}`) ?? new Map()) : new Map();
   };
   const inputs = readInputs(reader, within('inputs'), params, isCommand);
-  const given = readStageParams(reader, within('params'), matrix.axes, params);
+  const declared = isCommand
+    ? readDeclarations(reader, within('params'), params)
+    : { schemas: new Map(), values: within('params') };
+  const given = readStageParams(reader, declared.values, matrix.axes, params);
   const policy = readPolicy(reader, fields, what);
-  const names = { params: given.keys(), inputs: inputs.keys(), resources: policy.resources };
+  const names = {
+    ...{ params: given.keys(), inputs: inputs.keys(), resources: policy.resources },
+    schemas: declared.schemas,
+  };
   return {
     name,
     place,

@@ -157,7 +157,8 @@ function yamlReader(
     if (fault) return refuse(node, fault.message, fault.hint);
     compare(node, false);
     if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) {
-      return { value: value as Json, place: placeOf(node), named };
+      const isFloat = typeof value === 'number' && isScalar(node) && !isWhole(node.source ?? '');
+      return { value: value as Json, place: placeOf(node), named, ...(isFloat && { isFloat }) };
     }
     return refuse(
       node,
@@ -231,6 +232,9 @@ const nameOf = (key: Node, name: string | number): string => {
   return isPlain && typeof name === 'number' ? String(key.source) : String(name);
 };
 
+/** Whether a number is written as an integer. */
+const isWhole = (source: string): boolean => /^[-+]?\d+$|^0[xo]/.test(source);
+
 /** What would be lost of a scalar. */
 function scalarFault({ value, source = '' }: Scalar): Omit<Diagnostic, 'place'> | undefined {
   if (isHalved(value)) return { message: HALVED };
@@ -242,7 +246,7 @@ function scalarFault({ value, source = '' }: Scalar): Omit<Diagnostic, 'place'> 
   if (!Number.isFinite(value)) {
     return { message: 'this number is beyond the range of doubles (about 1.8e308)', hint };
   }
-  const isInteger = /^[-+]?\d+$|^0[xo]/.test(source);
+  const isInteger = isWhole(source);
   if (isInteger && !Number.isSafeInteger(value)) {
     return { message: 'an integer beyond 2^53 loses digits', hint };
   }

@@ -1,6 +1,6 @@
 // command-spec.ts — from the key's description of a command to what is run
 import type { AbsentReason, Coordinates, Digest, KeyParts, Named, TaskId } from '../model/key.ts';
-import { isSecondForm, secondFormOf } from '../planning/command-module.ts';
+import { isSecondForm, secondFormOf, type TypedValues } from '../planning/command-module.ts';
 import type { Invocation } from '../planning/plan.ts';
 import type { Arity, CodecKind } from '../stage.ts';
 import type { ActionInput } from './executor.ts';
@@ -28,6 +28,8 @@ export type CommandSpec = Pick<
   readonly shows: Named<number>;
   /** How many threads its libraries may start; null where nothing is said. */
   readonly threads: number | null;
+  /** What its files tell of types; null where they tell nothing. */
+  readonly typed: TypedValues | null;
   /** Whether it sees more than commands of the form `command/1` do. */
   readonly isSecondForm: boolean;
 };
@@ -41,7 +43,7 @@ export function invocationOf(
   const { argv, env, inputs, outputs, lists = [] } = command;
   const second = secondFormOf(command);
   const { checkpoint = false, events = false, pass = [], taskFile = false } = second;
-  const { units = {}, shows = {}, threads = null } = second;
+  const { units = {}, shows = {}, threads = null, typed = null } = second;
   const places: Record<string, string | null> = {};
   const ends: Record<string, string> = {};
   for (const [port, place] of Object.entries(inputs)) {
@@ -57,7 +59,7 @@ export function invocationOf(
   ]);
   return {
     ...{ argv, env, inputs: places, ends, outputs: Object.fromEntries(files), lists },
-    ...{ checkpoint, events, pass, taskFile, units, shows, threads },
+    ...{ checkpoint, events, pass, taskFile, units, shows, threads, typed },
     isSecondForm: isSecondForm(second),
   };
 }

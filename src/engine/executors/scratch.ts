@@ -15,11 +15,20 @@ import { plainName } from '../../plain-text.ts';
 import { entryOf } from '../../present.ts';
 import { EVENTS_PLACE, PARAMS_FILE } from '../config/command.ts';
 import type { DescribedFailure, Failure } from '../model/failure.ts';
-import { byCodeUnit, canonicalJson, type Digest, type Json, type Named } from '../model/key.ts';
+import {
+  byCodeUnit,
+  type Coordinates,
+  canonicalJson,
+  type Digest,
+  type Json,
+  type Named,
+  type TaskId,
+} from '../model/key.ts';
 import type { KeptOutput } from '../model/record.ts';
 import { listFile } from '../planning/command-line.ts';
-import { codecOf } from '../planning/command-module.ts';
+import { codecOf, type TypedValues } from '../planning/command-module.ts';
 import { scratchName } from '../planning/external-inputs.ts';
+import { typedText } from '../planning/params-schema.ts';
 import { digestAt } from '../planning/project-files.ts';
 import { unlockTree } from '../process/scratch-folder.ts';
 import { keptOutput, StoreError } from '../store/store.ts';
@@ -87,7 +96,11 @@ export class Scratch {
   /** Writes params, inputs, and the folders that outputs go into. */
   async fill(): Promise<void> {
     const { action, command } = this.work;
-    await this.write(PARAMS_FILE, `${canonicalJson(action.parts.params)}\n`);
+    const { params } = action.parts;
+    const text = command.typed
+      ? typedText(params, new Set(command.typed.floats))
+      : canonicalJson(params);
+    await this.write(PARAMS_FILE, `${text}\n`);
     for (const [port, place] of Object.entries(command.inputs)) {
       if (place === null) await this.copyFiles(port);
       else if (place.endsWith('/')) await this.writeList(port, place.slice(0, -1));
@@ -125,17 +138,17 @@ export class Scratch {
   /** A list becomes a folder: a file for each item, and an index that tells whose it is, or what is missing and why. */
   private async writeList(port: string, place: string): Promise<void> {
     const { command, inputs } = this.work;
-    const index: Json[] = [];
+    const index: string[] = [];
     const paths: string[] = [];
     for (const [position, { task, at, ...item }] of entryOf(inputs, port).entries()) {
       if ('digest' in item) {
         const file = `${position}${command.ends[port] ?? ''}`;
         await this.writeBlob(`${place}/${file}`, item);
         paths.push(`${place}/${file}`);
-        index.push({ task, at, file });
-      } else index.push({ task, at, missing: item.missing });
+        index.push(indexEntry(command.typed, { task, at, file }));
+      } else index.push(indexEntry(command.typed, { task, at, missing: item.missing }));
     }
-    await this.write(`${place}/index.json`, `${canonicalJson(index)}\n`);
+    await this.write(`${place}/index.json`, `[${index.join(',')}]\n`);
     this.places[port] = [place];
     this.paths[port] = paths;
   }
@@ -237,6 +250,26 @@ export class Scratch {
       .filter((path) => !this.given.has(path) && !declared.has(path) && !PYTHON_CACHE.test(path))
       .sort(byCodeUnit);
   }
+}
+
+/** An entry of the index of a list. Where types are kept, its coordinates are the values, beside their labels. */
+function indexEntry(
+  typed: TypedValues | null,
+  entry: { readonly task: TaskId; readonly at: Coordinates } & Named<Json>,
+): string {
+  if (typed === null) return canonicalJson(entry);
+  const { at: labels, ...rest } = entry;
+  const stage = entry.task.split('[', 1).join();
+  const axes = Object.hasOwn(typed.axes, stage) ? typed.axes[stage] : undefined;
+  const values = Object.keys(labels)
+    .sort(byCodeUnit)
+    .map((axis) => {
+      const texts = axes && Object.hasOwn(axes, axis) ? axes[axis] : undefined;
+      const label = entryOf(labels, axis);
+      const text = texts && Object.hasOwn(texts, label) ? texts[label] : undefined;
+      return `${JSON.stringify(axis)}:${text ?? JSON.stringify(label)}`;
+    });
+  return `{"at":{${values.join(',')}},${canonicalJson({ ...rest, labels }).slice(1)}`;
 }
 
 /** What Python leaves beside modules that it has read. */

@@ -4,7 +4,7 @@ import type { CommandConfig } from '../config/command.ts';
 import type { StageConfig } from '../config/stage-config.ts';
 import { type CommandParts, canonicalJson, digestOf, type Named } from '../model/key.ts';
 import type { Arity, Codec, CodecKind } from '../stage.ts';
-import type { DeclaredInput, StageModule } from '../worker/declaration.ts';
+import type { DeclaredInput, ParamSchemas, StageModule } from '../worker/declaration.ts';
 
 /**
  * The code of every command: how its scratch folder is laid out, and its environment. What it runs has a part of the key
@@ -34,6 +34,16 @@ export interface SecondForm {
   readonly taskFile?: true;
   /** The code of its Python sources counts, and not their bytes. Absent where it does not. */
   readonly code?: 'python';
+  /** Its files keep the types of numbers and of values on axes. Absent where they do not. */
+  readonly typed?: TypedValues;
+}
+
+/** What canonical JSON does not tell of values. */
+export interface TypedValues {
+  /** Params that are integers and are written as floats, as JSON pointers, sorted. */
+  readonly floats: readonly string[];
+  /** Values on axes of upstream stages as JSON texts: by stage, axis and label. Of lists, those that stand in them. */
+  readonly axes: Named<Named<Named<string>>>;
 }
 
 /** What a command has of the second form: nothing, for one of the first. */
@@ -52,6 +62,7 @@ const SECOND_FORM = [
   'threads',
   'taskFile',
   'code',
+  'typed',
 ] as const satisfies readonly (keyof SecondForm)[];
 
 /** What decides the second form, as pipeline.yaml has it. */
@@ -83,6 +94,7 @@ export function commandModule(
   stage: StageConfig,
   command: CommandConfig,
   stages: ReadonlyMap<string, StageConfig>,
+  schemas?: ParamSchemas,
 ): StageModule {
   const ports = [...stage.inputs].map(
     ([port, { from, files, where, partial }]): [string, DeclaredInput] => {
@@ -101,6 +113,11 @@ export function commandModule(
     outputs: Object.fromEntries([...command.outputs].map(([name, { kind }]) => [name, { kind }])),
     hasWork: false,
   };
-  const code = isSecondForm(secondForm(command)) ? CODE_2 : CODE;
-  return { code: { digest: code, file: '', bytes: new Uint8Array(0) }, declaration };
+  const isSecond = isSecondForm(secondForm(command)) || schemas?.isTyped === true;
+  const code = isSecond ? CODE_2 : CODE;
+  return {
+    code: { digest: code, file: '', bytes: new Uint8Array(0) },
+    declaration,
+    ...(schemas && { schemas }),
+  };
 }

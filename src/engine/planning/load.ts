@@ -23,6 +23,7 @@ import type { StageModule } from '../worker/declaration.ts';
 import { commandModule } from './command-module.ts';
 import { type ResolvedPlan, resolveExternalInputs } from './external-inputs.ts';
 import { readParamsFiles } from './params-files.ts';
+import { schemasOf } from './params-schema.ts';
 import type { Plan } from './plan.ts';
 import { makePlan } from './planner.ts';
 import { withTools } from './tools.ts';
@@ -83,7 +84,11 @@ export async function readPipelineFile(options: ReadOptions): Promise<Result<Rea
   const { files: paramsFiles, stamps } = given.value;
   const parts = readPipelineParts({ text: text.value, file, presets, paramsFiles, sets });
   if (!parts.ok) return parts;
-  return success({ parts: parts.value, text: digestOf(bytes), paramsFiles: stamps });
+  return success({
+    parts: parts.value,
+    text: digestOf(bytes),
+    paramsFiles: stamps,
+  });
 }
 
 /**
@@ -105,7 +110,7 @@ export async function loadPipeline(
   try {
     const mistakes = new Mistakes(pipeline, parts);
     debug?.('plan', `${file}: ${pipeline.stages.size} stages read`);
-    const { stages, sources } = await loadModules(pipeline, options, client, mistakes);
+    const { stages, sources, schemaFiles } = await loadModules(pipeline, options, client, mistakes);
     debug?.('plan', `${stages.size} stage modules loaded, ${sources.files.size} source files`);
     const plan = await planSoundStages(stages, options, client, mistakes);
     if (plan === undefined || mistakes.all.length > 0) return failure(...mistakes.all);
@@ -113,7 +118,8 @@ export async function loadPipeline(
     const { readsOutside, environment } = client;
     const { warnings = [], lookups = new Map(), ...planned } = plan;
     const rests = { ...sources, lookups: new Map([...sources.lookups, ...lookups]) };
-    const seen = { text, sources: rests, environment, readsOutside, paramsFiles };
+    const files = new Map([...paramsFiles, ...schemaFiles]);
+    const seen = { text, sources: rests, environment, readsOutside, paramsFiles: files };
     const told = { ...pipeline, warnings: [...pipeline.warnings, ...warnings] };
     return success({ pipeline: told, plan: planned, ...seen });
   } finally {
@@ -175,12 +181,23 @@ async function loadModules(
   options: LoadOptions,
   client: StageClient,
   mistakes: Mistakes,
-): Promise<{ stages: ReadonlyMap<string, StageModule>; sources: Sources }> {
+): Promise<{
+  stages: ReadonlyMap<string, StageModule>;
+  sources: Sources;
+  /** What schemas of params looked like when they were read, by absolute path. */
+  schemaFiles: ReadonlyMap<string, Stamp | null>;
+}> {
+  const schemaFiles = new Map<string, Stamp | null>();
   const bundled = [...stages.values()].filter(({ command, run }) => command === null && run !== '');
   const { codes, sources } = await bundlesOf(bundled, options, mistakes);
   const modules = new Map<string, StageModule>();
   const declared = [...stages.values()].map(async (stage) => {
-    if (stage.command) return success(commandModule(stage, stage.command, stages));
+    if (stage.command) {
+      const schemas = schemasOf(stage, options.root, schemaFiles);
+      return schemas.ok
+        ? success(commandModule(stage, stage.command, stages, schemas.value))
+        : schemas;
+    }
     const code = codes.get(stage.run);
     return code && (await client.declaration(code, requestOf(stage)));
   });
@@ -190,7 +207,7 @@ async function loadModules(
     if (module?.ok) modules.set(stage.name, module.value);
     else mistakes.add(module?.diagnostics ?? [], stage);
   }
-  return { stages: modules, sources };
+  return { stages: modules, sources, schemaFiles };
 }
 
 const requestOf = ({ run, runPlace }: StageConfig): ModuleRequest => ({ run, place: runPlace });

@@ -54,6 +54,8 @@ export interface Task {
   readonly at: Coordinates;
   /** After defaults: exactly what the stage reads. */
   readonly params: Named<Json>;
+  /** Of a command whose files keep types: integers that are written as floats, as JSON pointers. */
+  readonly floats?: readonly string[];
   readonly inputs: Named<Binding>;
   readonly files: readonly SourceFile[] | null;
   /** Size in the stage's own units, or null. */

@@ -21,6 +21,7 @@ import type {
 } from '../worker/declaration.ts';
 import { checkFit } from './declaration-check.ts';
 import { Joiner, labelsAt } from './join.ts';
+import { type JudgedParams, judgeParams } from './params-schema.ts';
 import type { PlanWithoutTools, Task } from './plan.ts';
 import { stageGraphOf } from './stage-graph.ts';
 import { type Draft, taskMaker } from './task-maker.ts';
@@ -81,6 +82,7 @@ interface GivenTasks {
   /** What the stage makes of them; `open` until it has been asked. */
   parsed: ParsedParams | 'open' | 'refused';
   usesTools: boolean;
+  floats?: readonly string[] | undefined;
   /** Those that wait for the answer. */
   readonly drafts: Draft[];
 }
@@ -192,9 +194,11 @@ class Planner {
   private known(
     { command }: StageConfig,
     module: StageModule,
-    { values, text }: GivenParams,
+    { values, text, located }: GivenParams,
   ): ParamsAnswer | undefined {
-    return command ? taken(values) : this.answers.known(module, text);
+    if (command === null) return this.answers.known(module, text);
+    const judged = module.schemas && judgeParams(module.schemas, located, values);
+    return taken(values, judged);
   }
 
   /** Params that the engine gives: what is upstream of a task stands in the plan before it. */
@@ -226,17 +230,19 @@ class Planner {
     const parsed = this.params.judge(stage, given.text, answer, () => gather()?.located);
     tasks.parsed = parsed ?? 'refused';
     tasks.usesTools = answer.usesTools;
+    tasks.floats = answer.floats;
     for (const draft of tasks.drafts.splice(0)) this.add(tasks, draft);
   }
 
   /** Adds a task to those that have the same params. */
-  private add({ parsed, usesTools, drafts }: GivenTasks, draft: Draft): void {
+  private add({ parsed, usesTools, floats, drafts }: GivenTasks, draft: Draft): void {
     if (parsed === 'open') drafts.push(draft);
     else if (parsed === 'refused') this.refused.add(draft);
     else {
       draft.params = parsed.params;
       draft.files = parsed.files;
       draft.infeasible = parsed.infeasible;
+      if (floats) draft.floats = floats;
       if (usesTools) this.needTools.add(draft.id);
     }
   }
@@ -293,9 +299,13 @@ async function askOnce(
   return new Map([...distinct.keys()].map((text, at) => [text, elementAt(said, at)]));
 }
 
-const taken = (params: Named<Json>): ParamsAnswer => ({
+const taken = (
+  params: Named<Json>,
+  { problems, floats }: JudgedParams = { problems: [] },
+): ParamsAnswer => ({
   params,
-  problems: [],
+  problems,
+  ...(floats && { floats }),
   files: null,
   usesTools: false,
   fault: null,

@@ -1,5 +1,7 @@
 // declaration.ts — what a stage module declares, as plain data: the module itself runs in another process
+
 import type { StageCode } from '../bundler/code.ts';
+import type { ParamSchema } from '../config/param-schema.ts';
 import type { Json, Named } from '../model/key.ts';
 import type { Arity, CodecKind, ParamProblem, SourceFile } from '../stage.ts';
 import type { SchemaProblem } from './schema-problem.ts';
@@ -29,6 +31,18 @@ export interface Declaration {
 export interface StageModule {
   readonly code: StageCode;
   readonly declaration: Declaration;
+  /** Of a command that says what its params may be. */
+  readonly schemas?: ParamSchemas;
+}
+
+/** What the params of a command may be. */
+export interface ParamSchemas {
+  /** By name, for those that say so themselves. */
+  readonly named: ReadonlyMap<string, ParamSchema>;
+  /** For all of them together. */
+  readonly whole: ParamSchema | null;
+  /** Whether floats and the values of axes keep their types on their way to the program. */
+  readonly isTyped: boolean;
 }
 
 /** Something wrong with params: in the words of the schema, or of the stage's own check. */
@@ -48,6 +62,8 @@ export interface ParamsAnswer {
   readonly files: readonly SourceFile[] | null;
   /** Whether these params need code from outside the bundle. */
   readonly usesTools: boolean;
+  /** Of a command whose files keep types: integers that are written as floats, as JSON pointers. */
+  readonly floats?: readonly string[];
   /** Set when a function of the module threw or returned nonsense; nothing else counts then. */
   readonly fault: StageFault | null;
 }
