@@ -1,10 +1,11 @@
 // Params of commands that say what they may be: schemas, what they find, and the types that files keep.
 import { describe, expect, test } from 'vitest';
 import { DiagnosticCollector } from '../src/engine/config/diagnostic-collector.ts';
-import { judge, type ParamSchema, readSchema } from '../src/engine/config/param-schema.ts';
 import { parseYaml } from '../src/engine/config/yaml.ts';
 import type { Json } from '../src/engine/model/key.ts';
 import { locatedText, typedText } from '../src/engine/planning/params-schema.ts';
+import { judge } from '../src/engine/schema/judge-schema.ts';
+import { type ParamSchema, readSchema } from '../src/engine/schema/read-schema.ts';
 import { makeRig, type Rig } from './rig.ts';
 
 function schemaOf(text: string): {

@@ -3,6 +3,7 @@
 import { didYouMean } from '../../hint.ts';
 import { elementAt } from '../../present.ts';
 import type { Place } from '../model/event.ts';
+import type { ParamSchema } from '../schema/read-schema.ts';
 import type { CodecKind } from '../stage.ts';
 import { FILE_KINDS, kindByName } from './codecs.ts';
 import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
@@ -10,13 +11,14 @@ import { dottedStep, STEP, splitDotted } from './dotted.ts';
 import { checkScratchPath, isWithin } from './input.ts';
 import type { Located } from './located.ts';
 import { checkName } from './matrix.ts';
-import { type DeclaredParams, readSchemaFile, type SchemaFile } from './param-declaration.ts';
 import { readFlag } from './policy.ts';
 import {
   readCheckpoint,
   readCode,
   readEnvironment,
   readPassed,
+  readSchemaFile,
+  type SchemaFile,
   type SeenResources,
   type SourceCounting,
   type StopPolicy,
@@ -57,7 +59,7 @@ export interface CommandConfig extends SeenResources {
   /** Whether the code of its Python sources counts, or their bytes. */
   readonly code: SourceCounting;
   /** What its params may be, of those that say so themselves. */
-  readonly schemas: DeclaredParams['schemas'];
+  readonly schemas: ReadonlyMap<string, ParamSchema>;
   /** A file with a schema of all its params. */
   readonly schemaFile: SchemaFile | null;
   /** Whether floats and values on axes keep their types, whatever schemas say. */
@@ -103,7 +105,7 @@ export interface StageNames {
   readonly inputs: Iterable<string>;
   readonly resources: ReadonlyMap<string, Amount>;
   /** Of params that say what they may be. */
-  readonly schemas: DeclaredParams['schemas'];
+  readonly schemas: ReadonlyMap<string, ParamSchema>;
 }
 
 /** Reads what makes a stage a command. @param what the stage, in words */

@@ -4,6 +4,7 @@ import { didYouMean } from '../../hint.ts';
 import type { Place } from '../model/event.ts';
 import { byCodeUnit } from '../model/key.ts';
 import { DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
+import { isWithin } from './input.ts';
 import type { Located } from './located.ts';
 import { readDuration } from './policy.ts';
 import {
@@ -210,3 +211,24 @@ export function seenResources(
 
 const isListed = (env: Located | undefined, name: string): boolean =>
   env?.items?.some(({ value }) => value === name) ?? false;
+
+/** A file with a JSON Schema of all params, and where it is named. */
+export interface SchemaFile {
+  readonly name: string;
+  readonly place: Place;
+}
+
+/** `params-schema: FILE`: a JSON Schema of all params of a stage. */
+export function readSchemaFile(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+  what: string,
+): SchemaFile | null {
+  if (located === undefined) return null;
+  const name = reader.text(located, `\`params-schema\` of ${what}`);
+  if (name === undefined) return null;
+  if (isWithin(name)) return { name, place: located.place };
+  const hint = 'a path relative to the folder of pipeline.yaml, such as schema.json';
+  reader.report(`\`params-schema\` of ${what} names no file of the project`, located.place, hint);
+  return null;
+}

@@ -1,8 +1,8 @@
 // declaration.ts — what a stage module declares, as plain data: the module itself runs in another process
 
 import type { StageCode } from '../bundler/code.ts';
-import type { ParamSchema } from '../config/param-schema.ts';
 import type { Json, Named } from '../model/key.ts';
+import type { ParamSchema } from '../schema/read-schema.ts';
 import type { Arity, CodecKind, ParamProblem, SourceFile } from '../stage.ts';
 import type { SchemaProblem } from './schema-problem.ts';
 
