@@ -28,6 +28,7 @@ export type CommandAuditOptions = Pick<
   /** The variables around us, of which the command is passed those that it declares. */
   readonly environment: NodeJS.ProcessEnv;
   readonly home: string | undefined;
+  readonly platform: NodeJS.Platform;
 };
 
 /** What was found. */
@@ -103,7 +104,7 @@ class Runs {
 
   /** Why the files that the command opens cannot be told here; null when they can. */
   async whyBlind(): Promise<string | null> {
-    if (process.platform !== 'linux')
+    if (this.options.platform !== 'linux')
       return 'the files that a command reads are told on Linux alone';
     const { path, scratch, signal } = this.options;
     if (!this.has('strace')) {
@@ -153,7 +154,8 @@ class Runs {
     await mkdir(parent, { recursive: true });
     const executor = commandExecutor({
       ...{ root, scratch: parent, path, environment },
-      identity: { host: '', pid: process.pid, exists: () => true },
+      // Nobody else looks into this folder.
+      identity: { host: '', pid: 0, exists: () => true },
       blobs: {
         get: (digest) => store.blobs.get(digest),
         copyTo: (digest, to) => store.blobs.copyTo(digest, to),
@@ -189,7 +191,7 @@ class Runs {
   }
 
   private canBind(): boolean {
-    return process.platform === 'linux' && availableParallelism() > 1 && this.has('taskset');
+    return this.options.platform === 'linux' && availableParallelism() > 1 && this.has('taskset');
   }
 
   private async spec(): Promise<ActionSpec> {

@@ -90,7 +90,7 @@ async function audit(word: string, options: CommonOptions): Promise<number> {
   }
 }
 
-type AuditParts = Omit<CommandAuditOptions, 'path' | 'environment' | 'home'>;
+type AuditParts = Omit<CommandAuditOptions, 'path' | 'environment' | 'home' | 'platform'>;
 
 /** Runs a module twice. */
 async function auditOfModule(parts: AuditParts, { stages }: Plan) {
@@ -113,7 +113,8 @@ function auditOfCommand(parts: AuditParts): Promise<CommandAudit> {
   const { id } = parts.action.task;
   writeStderr(c.dim(`running ${id} twice: as a make does; then in other surroundings`));
   const path = searchPath(process.env);
-  return auditCommand({ ...parts, path, environment: process.env, home: process.env.HOME });
+  const { env: environment, platform } = process;
+  return auditCommand({ ...parts, path, environment, home: environment.HOME, platform });
 }
 
 /** What is kept of an audit, and goes into archives: nothing of the home folder. */
