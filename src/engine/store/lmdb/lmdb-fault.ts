@@ -58,10 +58,11 @@ function faultOf(
   if (meta === undefined) return 'foreign';
   if (!areMetasSound(file, size)) return 'damaged';
   // Whoever asks for more than what an opening looks at wants to have it looked at now.
-  const before = pagesMax === PAGES_LOOKED_AT && meta.pages > PAGES_NOTED_MIN && walked.before();
-  if (before && before.isSame) return undefined;
+  const isOpening = pagesMax === PAGES_LOOKED_AT && meta.pages > PAGES_NOTED_MIN;
+  const before = isOpening ? walked.before() : undefined;
+  if (before?.isSame) return undefined;
   const isShort = size < meta.pages * meta.pageSize;
-  const since = before ? before.transaction : undefined;
+  const since = before?.transaction;
   const { faults, seen } = walkFile(file, meta, isShort ? { since } : { pagesMax, since });
   if (faults.length === 0) {
     if (before || seen.size >= PAGES_NOTED_MIN) walked.note(fstatSync(file));
