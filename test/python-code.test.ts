@@ -484,6 +484,18 @@ describe.skipIf(PYTHONS.length === 0)('a stage with `code: python`', () => {
     expect(await outcome(rig)).toBe('ran');
   });
 
+  test('tells a folder of the project that PYTHONPATH names absolutely', async () => {
+    const rig = study();
+    rig.edit(
+      'pipeline.yaml',
+      '    params:',
+      `    env: { PYTHONPATH: ${rig.folder}/lib }\n    params:`,
+    );
+    expect((await rig.run('check')).stderr).toContain(
+      'env: { PYTHONPATH: lib } is the same folder',
+    );
+  });
+
   test('must run a Python file of the project', async () => {
     const rig = study();
     rig.edit('pipeline.yaml', 'train.py', 'trian.py');

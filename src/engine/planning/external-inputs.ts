@@ -15,8 +15,8 @@ import type { Named, TaskId } from '../model/key.ts';
 import { askProgram } from '../process/ask-program.ts';
 import type { Arity, CodecKind } from '../stage.ts';
 import { listFile, listsIn } from './command-line.ts';
-import { secondForm, type TypedValues } from './command-module.ts';
-import { locatedText } from './params-schema.ts';
+import { secondForm } from './command-module.ts';
+import { typedValues } from './params-schema.ts';
 import { type Binding, fillPattern, type Invocation, type Plan, type Task } from './plan.ts';
 import { type ProjectFile, ProjectFiles } from './project-files.ts';
 import { PYTHON_PORT, PythonCodeFinder } from './python-code.ts';
@@ -222,7 +222,9 @@ class ExternalInputResolver {
       pass: command.pass,
       second: {
         ...secondForm(command),
-        ...(this.isTyped(stage) && { typed: this.typedValues(floats, inputs) }),
+        ...(this.isTyped(stage) && {
+          typed: typedValues(floats, inputs, (task) => this.stageOf(task)),
+        }),
       },
       fingerprints,
       fingerprintWords,
@@ -234,30 +236,8 @@ class ExternalInputResolver {
     return this.plan.stages.get(name)?.schemas?.isTyped === true;
   }
 
-  /** What the files of a task tell of types: that of its params, and the values on the axes of its lists. */
-  private typedValues(floats: readonly string[] = [], inputs: Named<Binding>): TypedValues {
-    const axes = new Map<string, Map<string, Map<string, string>>>();
-    for (const { arity, links } of Object.values(inputs)) {
-      for (const { task, at } of isList(arity) ? links : []) {
-        const stage = this.stages.get(this.plan.tasks.get(task)?.stage ?? '');
-        if (stage === undefined) continue;
-        const ofStage = axes.get(stage.name) ?? new Map<string, Map<string, string>>();
-        axes.set(stage.name, ofStage);
-        for (const [axis, label] of Object.entries(at)) {
-          const texts = ofStage.get(axis) ?? new Map<string, string>();
-          ofStage.set(axis, texts);
-          const known = texts.has(label)
-            ? undefined
-            : stage.axes.get(axis)?.find((value) => value.label === label);
-          if (known) texts.set(label, locatedText(known.located));
-        }
-      }
-    }
-    const named = [...axes].map(([stage, ofStage]) => [
-      stage,
-      Object.fromEntries([...ofStage].map(([axis, texts]) => [axis, Object.fromEntries(texts)])),
-    ]);
-    return { floats, axes: Object.fromEntries(named) };
+  private stageOf(task: TaskId): StageConfig | undefined {
+    return this.stages.get(this.plan.tasks.get(task)?.stage ?? '');
   }
 
   /** Where an input from a stage lies: `data.json`, or `runs/` for a list. */

@@ -9,10 +9,12 @@ import { readAtMost } from '../files/bounded-file.ts';
 import { type Stamp, stampOf } from '../files/stamp.ts';
 import { formatSystem, isSystemError, systemHint } from '../files/system-error.ts';
 import { failure, type Place, type Result, success } from '../model/event.ts';
-import { byCodeUnit, type Json, type Named } from '../model/key.ts';
+import { byCodeUnit, type Json, type Named, type TaskId } from '../model/key.ts';
 import { judge, pointerOf } from '../schema/judge-schema.ts';
 import { type ParamSchema, readSchema, speaksOfNumbers } from '../schema/read-schema.ts';
 import type { DeclaredProblem, ParamSchemas } from '../worker/declaration.ts';
+import type { TypedValues } from './command-module.ts';
+import type { Binding } from './plan.ts';
 
 /** A schema beyond this size was not written by a person. */
 const BYTES_MAX = 8 * 2 ** 20;
@@ -92,6 +94,38 @@ export function judgeParams(
   };
   visit(located, []);
   return { problems, floats: floats.sort(byCodeUnit) };
+}
+
+/**
+ * What the files of a task tell of types: that of its params, and the values on the axes of its lists.
+ * @param stageOf the stage of a task upstream
+ */
+export function typedValues(
+  floats: readonly string[] = [],
+  inputs: Named<Binding>,
+  stageOf: (task: TaskId) => StageConfig | undefined,
+): TypedValues {
+  const stages = new Map<string, Map<string, Map<string, string>>>();
+  for (const { arity, links } of Object.values(inputs)) {
+    for (const { task, at } of arity === 'many' || arity === 'partial' ? links : []) {
+      const stage = stageOf(task);
+      if (stage === undefined) continue;
+      const axes = stages.get(stage.name) ?? new Map<string, Map<string, string>>();
+      stages.set(stage.name, axes);
+      for (const [axis, label] of Object.entries(at)) {
+        const texts = axes.get(axis) ?? new Map<string, string>();
+        axes.set(axis, texts);
+        if (texts.has(label)) continue;
+        const known = stage.axes.get(axis)?.find((value) => value.label === label);
+        if (known) texts.set(label, locatedText(known.located));
+      }
+    }
+  }
+  const named = [...stages].map(([stage, axes]) => [
+    stage,
+    Object.fromEntries([...axes].map(([axis, texts]) => [axis, Object.fromEntries(texts)])),
+  ]);
+  return { floats, axes: Object.fromEntries(named) };
 }
 
 /** The text of a value whose numbers keep their types. */

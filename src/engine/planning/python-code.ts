@@ -1,6 +1,6 @@
 // python-code.ts — `code: python`: a script and the modules of the project that it imports, as an input of a command
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { plainName } from '../../plain-text.ts';
 import type { CommandConfig } from '../config/command.ts';
 import type { StageConfig } from '../config/stage-config.ts';
@@ -18,6 +18,7 @@ import {
 } from '../python/closure.ts';
 import { sourceText } from '../python/code-form.ts';
 import { entriesOf } from '../python/command-entries.ts';
+import { isInstalled } from '../python/module-search.ts';
 import { FolderLook } from '../python/project-look.ts';
 import { FACTS_FORM, type SourceFacts, sourceFacts } from '../python/source-facts.ts';
 import type { Binding } from './plan.ts';
@@ -77,7 +78,23 @@ export class PythonCodeFinder {
       const bound = { ...inputs, [PYTHON_PORT]: none };
       return { inputs: bound, warnings: [], problems: [{ message, place, hint }] };
     }
-    return this.inputsWith(stage, inputs, closure);
+    const found = await this.inputsWith(stage, inputs, closure);
+    const astray = this.astray(stage, pythonPath);
+    return { ...found, warnings: [...found.warnings, ...astray] };
+  }
+
+  /** Folders of the project that PYTHONPATH names absolutely: Python reads them where they lie. */
+  private astray(stage: StageConfig, pythonPath: string | undefined): readonly Diagnostic[] {
+    const root = resolve(this.root);
+    const folders = (pythonPath ?? '').split(':').filter((folder) => folder.startsWith('/'));
+    return folders
+      .map((folder) => ({ folder, name: relative(root, folder) || '.' }))
+      .filter(({ name }) => !name.startsWith('..') && !isInstalled(`${name}/`))
+      .map(({ folder, name }) => ({
+        message: `PYTHONPATH of stage \`${stage.name}\` names ${plainName(folder)}: modules there are read where they lie, and are no inputs`,
+        place: stage.place,
+        hint: `env: { PYTHONPATH: ${name} } is the same folder, and is followed`,
+      }));
   }
 
   /** Keeps what was read for the next command. */
