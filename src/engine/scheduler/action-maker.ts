@@ -3,7 +3,7 @@ import type { Reason } from '../model/event.ts';
 import type { Digest, Key, TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Task } from '../planning/plan.ts';
-import { type Action, actionOf, decide } from '../rebuilder/action.ts';
+import { type Action, actionOf, decide, type Verdict } from '../rebuilder/action.ts';
 import { decisionOf } from '../rebuilder/settle.ts';
 import type { Leases } from '../store/leases.ts';
 import { type Attempts, type AttemptsEnd, isInfeasible, untried } from './attempts.ts';
@@ -77,11 +77,28 @@ export class ActionMaker {
   }
 
   private async decideAndRun(action: Action, forced: boolean): Promise<Made> {
-    const verdict = await this.inTurn(decide(action, this.context.store, forced));
+    const local = await this.inTurn(decide(action, this.context.store, forced));
+    const verdict = local.hit || forced ? local : await this.lookFurther(action, local);
     const decision = decisionOf(action, verdict);
     return decision.kind === 'run'
       ? this.run(action, decision.reason)
       : this.reuse(action, decision.trace);
+  }
+
+  /** What others have of an action that the store has not: asked for beside everything else, and not waited for long. */
+  private async lookFurther(
+    action: Action,
+    local: Verdict & { readonly hit: false },
+  ): Promise<Verdict> {
+    const { shared, store } = this.context;
+    if (shared === undefined) return local;
+    if (local.reason.kind === 'lost') {
+      const record = await store.actions.get(action.key);
+      await shared.fetch(Object.values(record?.outputs ?? {}));
+      return decide(action, store, false);
+    }
+    const trace = await shared.find(action.key);
+    return trace ? { hit: true, trace } : local;
   }
 
   /** Verdicts are given in the order in which they were asked for: how fast the store answers decides no order of tasks. */
@@ -96,6 +113,7 @@ export class ActionMaker {
     const history = untried(reason);
     try {
       for (let looks = 1; ; looks += 1) {
+        await this.parts.staging.fetch(action.task);
         const end = await this.parts.attempts.take(action, history);
         // The lease is held until the result is kept: whoever takes it next finds that.
         if (end.kind !== 'lost-inputs') return await this.finish(action, end);
@@ -204,8 +222,12 @@ export class ActionMaker {
    * @throws OtherBytesError when the task gave other bytes than before
    */
   async ensure(maker: TaskId, digest: Digest): Promise<boolean> {
-    const { blobs } = this.context.store;
+    const { shared, store } = this.context;
+    const { blobs } = store;
     if (await blobs.verify(digest)) return true;
+    const outputs = Object.values(this.parts.state.traces.get(maker)?.outputs ?? {});
+    await shared?.fetch(outputs.filter((output) => output.digest === digest));
+    if (shared && (await blobs.verify(digest))) return true;
     return (await this.rebuildBlob(maker, digest)) && blobs.verify(digest);
   }
 
@@ -244,9 +266,20 @@ export class ActionMaker {
     return made;
   }
 
+  /** A record of others of which blobs cannot be had counts no more while they are not in the store. */
+  private async noteLost(key: Key): Promise<void> {
+    const { actions } = this.context.store;
+    const record = await actions.get(key);
+    if (record?.origin === undefined) return;
+    await actions.put([
+      { record: { ...record, origin: { ...record.origin, lost: true } }, outputs: [] },
+    ]);
+  }
+
   private async rebuildNow(action: Action, lost: readonly string[]): Promise<Made> {
     const { hits, state } = this.parts;
     hits.withdraw(action.task);
+    await this.noteLost(action.key);
     const made = await this.run(action, { kind: 'lost', outputs: lost });
     if (made.outcome === 'made') state.rebuilt(action.task, made.record);
     return made;

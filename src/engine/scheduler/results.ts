@@ -31,6 +31,7 @@ export class Results {
     const unchanged = described.every(([name, { digest }]) => before?.[name]?.digest === digest);
     this.compare(await store.actions.get(key), trace);
     await this.commits.keep({ record: trace, outputs: Object.values(outputs) });
+    this.context.shared?.made(trace);
     listener({ event: 'built', task: task.id, key, seconds, outputs: trace.outputs, unchanged });
     return trace;
   }
@@ -39,6 +40,7 @@ export class Results {
   async keepInfeasible(action: Action, message: string, seconds: number): Promise<ActionRecord> {
     const trace: ActionRecord = { ...this.recordOf(action, {}, seconds), infeasible: message };
     await this.commits.keep({ record: trace, outputs: [] });
+    this.context.shared?.made(trace);
     return trace;
   }
 
