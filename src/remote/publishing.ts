@@ -197,7 +197,9 @@ export class Publishing {
   /** What a result holds that should not leave this machine; undefined when that is nothing. */
   private async heldIn(record: ActionRecord): Promise<string | undefined> {
     const { task, parts, infeasible } = record;
-    const texts = [JSON.stringify({ task, parts, infeasible }, null, 1)];
+    const told = { task, parts, infeasible: infeasible ?? null };
+    // As JSON, where names stand beside values, and as the texts themselves, in which nothing is escaped.
+    const texts = [JSON.stringify(told, null, 1), [...textsIn(told)].join('\n')];
     for (const { kind, digest, bytes } of Object.values(record.outputs)) {
       if (!TEXT_KINDS.has(kind) || bytes > CHECKED_BYTES_MAX) continue;
       const content = await this.terms.store.blobs.get(digest);
@@ -205,6 +207,13 @@ export class Publishing {
     }
     const [hold] = texts.flatMap((text) => holdsIn('record', text, this.around));
     return hold?.message;
+  }
+}
+
+function* textsIn(value: unknown): Generator<string> {
+  if (typeof value === 'string') yield value;
+  else if (typeof value === 'object' && value !== null) {
+    for (const item of Object.values(value)) yield* textsIn(item);
   }
 }
 

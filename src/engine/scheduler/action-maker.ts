@@ -56,6 +56,8 @@ export class ActionMaker {
   private readonly rebuilding = new Map<Key, Promise<Made>>();
   /** Settled when every verdict that was asked for so far has come. */
   private verdicts: Promise<void> = Promise.resolve();
+  /** Where results of others count: what is being looked up here and there. */
+  private readonly looking = new Set<Promise<unknown>>();
   private readonly context: RunContext;
   private readonly parts: ActionMakerParts;
 
@@ -77,12 +79,30 @@ export class ActionMaker {
   }
 
   private async decideAndRun(action: Action, forced: boolean): Promise<Made> {
-    const local = await this.inTurn(decide(action, this.context.store, forced));
-    const verdict = local.hit || forced ? local : await this.lookFurther(action, local);
+    const verdict = await this.look(action, forced);
     const decision = decisionOf(action, verdict);
     return decision.kind === 'run'
       ? this.run(action, decision.reason)
       : this.reuse(action, decision.trace);
+  }
+
+  /** Resolves when no look-up for results of others goes on, nor any that follows from one of them. */
+  async looked(): Promise<void> {
+    while (this.looking.size > 0) {
+      await Promise.allSettled(this.looking);
+      // Tasks that were waiting for one of them ask now.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  private look(action: Action, forced: boolean): Promise<Verdict> {
+    const local = this.inTurn(decide(action, this.context.store, forced));
+    if (this.context.shared === undefined || forced) return local;
+    const looking = local
+      .then((verdict) => (verdict.hit ? verdict : this.lookFurther(action, verdict)))
+      .finally(() => this.looking.delete(looking));
+    this.looking.add(looking);
+    return looking;
   }
 
   /** What others have of an action that the store has not: asked for beside everything else, and not waited for long. */

@@ -204,6 +204,7 @@ class Run {
   }
 
   private async tellHits(): Promise<void> {
+    await this.maker.looked();
     this.areHitsDue = false;
     for (const [task, outputs] of await this.hits.tell()) {
       this.background(this.maker.rebuild(task, outputs).then(() => this.tellHitsSoon()));
