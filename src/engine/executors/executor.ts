@@ -29,6 +29,8 @@ export interface ActionSpec {
   readonly timeout_ms: number | null;
   /** Of a program that keeps checkpoints: how it is asked to stop. */
   readonly stop?: StopPolicy | undefined;
+  /** Which units of resources it has, where some are handed out. */
+  readonly units?: Named<readonly string[]>;
   /** What the user should know when it fails, line by line. */
   readonly notes: readonly string[];
 }
