@@ -13,9 +13,11 @@ import { checkName } from './matrix.ts';
 import { readFlag } from './policy.ts';
 import {
   readCheckpoint,
+  readCode,
   readEnvironment,
   readPassed,
   type SeenResources,
+  type SourceCounting,
   type StopPolicy,
   seenResources,
 } from './program-options.ts';
@@ -51,6 +53,8 @@ export interface CommandConfig extends SeenResources {
   readonly pass: readonly string[];
   /** Whether it is told, in a file, where its inputs and outputs are. */
   readonly taskFile: boolean;
+  /** Whether the code of its Python sources counts, or their bytes. */
+  readonly code: SourceCounting;
 }
 
 /** The keys of an output that is a map. */
@@ -65,6 +69,7 @@ export const COMMAND_KEYS = [
   'events',
   'pass',
   'task-file',
+  'code',
 ];
 /** Kind of an output that holds the metrics which the program reports by `$PIPELINE_EVENTS`. */
 export const METRICS_LOG = 'metrics-log';
@@ -144,6 +149,7 @@ export function readCommand(
     checkpoint: readCheckpoint(reader, fields.get('checkpoint'), what),
     events,
     pass,
+    code: readCode(reader, fields.get('code'), what),
     taskFile: readFlag(reader, fields.get('task-file'), `\`task-file\` of ${what}`),
   };
 }
