@@ -6,6 +6,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { platform } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { makeFolder } from '../files/make-folder.ts';
 import { formatSystem, isSystemError } from '../files/system-error.ts';
@@ -68,7 +69,7 @@ function readPrivate(path: string, isNamed: boolean): Result<string | null> {
         hint: '`pipeline remote key` makes one',
       });
     }
-    if ((found.mode & 0o077) !== 0 && process.platform !== 'win32') {
+    if ((found.mode & 0o077) !== 0 && platform() !== 'win32') {
       const message = `the key file ${path} can be read by others: anybody could sign as you`;
       return failure({ message, hint: `chmod 600 ${path}` });
     }
