@@ -102,6 +102,18 @@ interface Interpreter {
   readonly facts: Named<string>;
 }
 
+/** What an interpreter has said of itself; a package may print something as it starts. */
+function interpreterIn(text: string): Interpreter | undefined {
+  try {
+    const told = JSON.parse(text.slice(text.lastIndexOf('\n{') + 1)) as Partial<Interpreter>;
+    const { python, path, facts } = told;
+    if (typeof python !== 'string' || !Array.isArray(path) || typeof facts !== 'object') return;
+    return { python, path: path.map(String), facts };
+  } catch {
+    return undefined;
+  }
+}
+
 /** What installs packages, and what no lock need name. */
 const INSTALLERS: ReadonlySet<string> = new Set([
   'pip',
@@ -313,13 +325,11 @@ class EnvironmentLook {
       env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8' },
       folder: this.search.root,
     });
-    try {
-      // A package may print something as the interpreter starts.
-      return JSON.parse(text.slice(text.lastIndexOf('\n{') + 1)) as Interpreter;
-    } catch {
-      const last = end.last.at(-1) ?? `it ended with ${end.signal ?? `exit code ${end.code}`}`;
-      throw new Unfit(`${this.shown(python)} does not run: ${last}`, this.making());
-    }
+    const told = end.code === 0 ? interpreterIn(text) : undefined;
+    if (told) return told;
+    const last = end.last.at(-1) ?? `it ended with ${end.signal ?? `exit code ${end.code}`}`;
+    const message = `${this.shown(python)} does not run, or is no Python: ${last}`;
+    throw new Unfit(message, this.making());
   }
 
   /** The folders of editable installs, all within the project. */
