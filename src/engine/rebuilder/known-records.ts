@@ -6,7 +6,7 @@ import { canonicalJson, type Digest, digestOf, type Key } from '../model/key.ts'
 import type { ActionRecord, Output, RecordResult } from '../model/record.ts';
 import { byteMark } from '../store/byte-mark.ts';
 import type { Store } from '../store/store.ts';
-import { contentState, memoryState } from '../store/store-state.ts';
+import { contentState, historyState } from '../store/store-state.ts';
 import type { CostSample, KnownCosts } from './estimate.ts';
 import type { KnownKey, KnownResults } from './forecast.ts';
 
@@ -67,7 +67,7 @@ interface Kept {
   readonly infeasible: readonly (readonly [at: number, message: string])[];
   /** The keys of the tasks of stages, by the fingerprints of these: their places. */
   readonly stages: readonly (readonly [fingerprint: Digest, places: readonly number[]])[];
-  /** What was read of the history, and the `memoryState` in which it was read. */
+  /** What was read of the history, and the `historyState` in which it was read. */
   readonly costs?: KeptCosts | undefined;
   /** What the store had as the latest keys of tasks in `state`. */
   readonly latest?: Digest | undefined;
@@ -129,7 +129,7 @@ class Records implements KnownRecords {
   private readonly used = new Map<Digest, readonly Key[]>();
   private kept: KeptCosts | undefined;
   private latestKeys: Digest | undefined;
-  /** `memoryState` when costs were asked for. */
+  /** `historyState` when costs were asked for. */
   private memory: string | null = null;
   /** How many records were noted or dropped. */
   private changes = 0;
@@ -224,7 +224,7 @@ class Records implements KnownRecords {
   }
 
   costs(): readonly CostSample[] | undefined {
-    this.memory = memoryState(this.request.cache);
+    this.memory = historyState(this.request.cache);
     return this.kept?.state === this.memory ? this.kept.samples : undefined;
   }
 
@@ -256,7 +256,7 @@ class Records implements KnownRecords {
     // Whoever wrote into the store meanwhile may have taken away what was found in it.
     const isSame = contentState(request.cache) === request.state;
     const kept = encoded(chosen, [...used], isSame ? request.state : null);
-    const costs = this.kept?.state === memoryState(request.cache) ? this.kept : undefined;
+    const costs = this.kept?.state === historyState(request.cache) ? this.kept : undefined;
     const latest = isSame ? this.latestKeys : undefined;
     const body = Buffer.from(JSON.stringify({ ...kept, costs, latest }));
     writeSealed(fileOf(request), SEAL, body, FILES_MAX);
