@@ -85,13 +85,14 @@ type Shape = readonly (readonly [name: string, kind: string])[];
 
 class Known implements KnownKey {
   readonly key: Key;
-  readonly mark: number;
+  /** Of the stored bytes of its record. */
+  mark: number;
   /** Undefined for a key whose record was not found. */
   result: RecordResult | undefined;
   /** Whether the plan has it. */
   isUsed = false;
 
-  constructor(key: Key, mark: number, result: RecordResult | undefined) {
+  constructor(key: Key, mark = 0, result?: RecordResult) {
     this.key = key;
     this.mark = mark;
     this.result = result;
@@ -198,12 +199,13 @@ class Records implements KnownRecords {
     // Somebody may have put another in its place since it was read.
     if (mark === undefined || mark !== byteMark(Buffer.from(JSON.stringify(record)))) return;
     const result = { key, outputs, made, ...(infeasible !== undefined && { infeasible }) };
-    const before = this.find(key);
-    const noted = new Known(key, mark, result);
-    noted.isUsed = true;
-    this.byKey?.set(key, noted);
-    if (before) this.all[this.all.indexOf(before)] = noted;
-    else this.all.push(noted);
+    let noted = this.find(key);
+    if (noted === undefined) {
+      noted = new Known(key);
+      this.all.push(noted);
+      this.byKey?.set(key, noted);
+    }
+    Object.assign(noted, { mark, result, isUsed: true });
     this.changes += 1;
   }
 
@@ -290,7 +292,7 @@ function recordsOf({ keys, marks, shapes, shapeOf, ...kept }: Kept): Known[] {
     const mark = elementAt(marks, place);
     const shape = elementAt(shapeOf, place);
     if (shape === LOST) {
-      all.push(new Known(key, mark, undefined));
+      all.push(new Known(key));
       continue;
     }
     const outputs: Record<string, Output> = {};
