@@ -1,5 +1,6 @@
 // config.ts — pipeline.yaml, presets and overrides → Pipeline, or everything that is wrong with them
 
+import { bytesIn } from '../files/size.ts';
 import { STORE_ACCESSES, type StoreAccess } from '../files/store-access.ts';
 import {
   type Diagnostic,
@@ -17,7 +18,6 @@ import { type PipelineSource, readParams } from './params.ts';
 import { type PlotConfig, readPlots } from './plots.ts';
 import { type RemoteConfig, readRemote } from './remote.ts';
 import { checkResources, readTotals, type Total } from './resources.ts';
-import { bytesIn } from './size.ts';
 import { readStages, type StageConfig } from './stage-config.ts';
 import { parseYaml } from './yaml.ts';
 

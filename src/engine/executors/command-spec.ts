@@ -30,6 +30,8 @@ export type CommandSpec = Pick<
   readonly threads: number | null;
   /** What its files tell of types; null where they tell nothing. */
   readonly typed: TypedValues | null;
+  /** The name of the home folder that it shares; null where it has one of its own. */
+  readonly sharedHome: string | null;
   /** Whether it sees more than commands of the form `command/1` do. */
   readonly isSecondForm: boolean;
 };
@@ -43,7 +45,7 @@ export function invocationOf(
   const { argv, env, inputs, outputs, lists = [] } = command;
   const second = secondFormOf(command);
   const { checkpoint = false, events = false, pass = [], taskFile = false } = second;
-  const { units = {}, shows = {}, threads = null, typed = null } = second;
+  const { units = {}, shows = {}, threads = null, typed = null, sharedHome = null } = second;
   const places: Record<string, string | null> = {};
   const ends: Record<string, string> = {};
   for (const [port, place] of Object.entries(inputs)) {
@@ -59,7 +61,7 @@ export function invocationOf(
   ]);
   return {
     ...{ argv, env, inputs: places, ends, outputs: Object.fromEntries(files), lists },
-    ...{ checkpoint, events, pass, taskFile, units, shows, threads, typed },
+    ...{ checkpoint, events, pass, taskFile, units, shows, threads, typed, sharedHome },
     isSecondForm: isSecondForm(second),
   };
 }
