@@ -154,6 +154,7 @@ class Runs {
     await mkdir(parent, { recursive: true });
     const executor = commandExecutor({
       ...{ root, scratch: parent, path, environment },
+      environmentOf: () => action.task.command?.environment?.place,
       // Nobody else looks into this folder.
       identity: { host: '', pid: 0, exists: () => true },
       blobs: {
