@@ -4,18 +4,20 @@ import { didYouMean } from '../../hint.ts';
 import { elementAt } from '../../present.ts';
 import type { Place } from '../model/event.ts';
 import type { CodecKind } from '../stage.ts';
+import { dottedStep, STEP, splitDotted } from '../text/dotted.ts';
 import { FILE_KINDS, kindByName } from './codecs.ts';
 import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
-import { dottedStep, STEP, splitDotted } from './dotted.ts';
 import { checkScratchPath, isWithin } from './input.ts';
 import type { Located } from './located.ts';
 import { checkName } from './matrix.ts';
 import { readFlag } from './policy.ts';
+import { type EnvironmentConfig, readEnvironmentConfig } from './program-environment.ts';
 import {
   readCheckpoint,
   readCode,
   readEnvironment,
   readPassed,
+  readSharedHome,
   type SeenResources,
   type SourceCounting,
   type StopPolicy,
@@ -49,6 +51,10 @@ export interface CommandConfig extends SeenResources {
   readonly checkpoint: StopPolicy | null;
   /** Whether it reports progress and metrics as lines of a file. */
   readonly events: boolean;
+  /** The Python environment that it runs in. */
+  readonly environment: EnvironmentConfig | null;
+  /** The name of a home folder that tasks share; null where each has its own. */
+  readonly sharedHome: string | null;
   /** Variables of the environment that are passed on and whose values enter no key, sorted. */
   readonly pass: readonly string[];
   /** Whether it is told, in a file, where its inputs and outputs are. */
@@ -66,6 +72,8 @@ export const COMMAND_KEYS = [
   'env',
   'fingerprint',
   'checkpoint',
+  'environment',
+  'shared-home',
   'events',
   'pass',
   'task-file',
@@ -148,6 +156,8 @@ export function readCommand(
     fingerprints: readFingerprints(reader, fields.get('fingerprint')),
     checkpoint: readCheckpoint(reader, fields.get('checkpoint'), what),
     events,
+    environment: readEnvironmentConfig(reader, fields.get('environment'), what),
+    sharedHome: readSharedHome(reader, fields.get('shared-home'), what),
     pass,
     code: readCode(reader, fields.get('code'), what),
     taskFile: readFlag(reader, fields.get('task-file'), `\`task-file\` of ${what}`),
