@@ -16,6 +16,7 @@ import { countPoints } from './matrix.ts';
 import { type PipelineSource, readParams } from './params.ts';
 import { type PlotConfig, readPlots } from './plots.ts';
 import { checkResources, readAmounts } from './policy.ts';
+import { sizeIn } from './size.ts';
 import { readStages, type StageConfig } from './stage-config.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -52,8 +53,6 @@ export const PIPELINE_KEYS = [
 export const PERSONAL_SETTINGS = ['jobs', 'browser', 'load-timeout', 'executors', 'on-finish'];
 /** The keys of `store`. */
 export const STORE_KEYS = ['limit', 'access'];
-/** How a size is written: a number of bytes, or 500MB, 20GB, 1.5GiB. */
-export const SIZE_PATTERN = /^(\d+(?:\.\d+)?) ?(B|[kKMGT]i?B)$/;
 
 /** A pipeline as far as it can be read, and what is wrong with it. */
 export interface PipelineParts {
@@ -196,18 +195,9 @@ export function readStoreLimit(
   const fields = located && reader.map(located, '`store`', STORE_KEYS);
   const limit = fields?.get('limit');
   if (limit === undefined) return undefined;
-  const bytes = typeof limit.value === 'number' ? limit.value : bytesIn(String(limit.value));
-  if (bytes !== undefined && bytes > 0) return { value: bytes, place: limit.place };
+  const bytes = sizeIn(limit.value);
+  if (bytes !== undefined) return { value: bytes, place: limit.place };
   const hint = 'store: { limit: 20GB }';
   reader.report('`limit` of `store` must be a size', limit.place, hint);
   return undefined;
-}
-
-/** The bytes that a size such as 500MB or 1.5GiB means. */
-function bytesIn(text: string): number | undefined {
-  const match = SIZE_PATTERN.exec(text);
-  if (match === null) return undefined;
-  const [, amount, unit = ''] = match;
-  const power = 'BKMGT'.indexOf(unit.charAt(0).toUpperCase());
-  return Number(amount) * (unit.includes('i') ? 1024 : 1000) ** power;
 }

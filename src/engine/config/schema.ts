@@ -3,13 +3,22 @@
 import { STORE_ACCESSES } from '../files/store-access.ts';
 import type { Json, Named } from '../model/key.ts';
 import { FILE_KINDS } from './codecs.ts';
-import { COMMAND_KEYS, METRICS_LOG, OUTPUT_KEYS } from './command.ts';
-import { PIPELINE_KEYS, SIZE_PATTERN, STORE_KEYS } from './config.ts';
+import { COMMAND_KEYS } from './command.ts';
+import { PIPELINE_KEYS, STORE_KEYS } from './config.ts';
 import { INPUT_KEYS } from './input.ts';
+import { METRICS_LOG, OUTPUT_KEYS } from './outputs.ts';
 import { PLOT_KEYS, PLOT_KIND_NAMES } from './plots.ts';
 import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from './policy.ts';
 import { CHECKPOINT_KEYS, STOP_SIGNALS } from './program-options.ts';
+import { SIZE_PATTERN } from './size.ts';
 import { STAGE_KEYS } from './stage-config.ts';
+
+const SIZE: Named<Json> = {
+  anyOf: [
+    { type: 'number', exclusiveMinimum: 0 },
+    { type: 'string', pattern: SIZE_PATTERN.source },
+  ],
+};
 
 const DESCRIBED: Named<Json> = {
   params: {
@@ -54,10 +63,7 @@ const STORE_DESCRIBED: Named<Json> = {
   },
   limit: {
     description: 'A make keeps the store within this size, such as 20GB.',
-    anyOf: [
-      { type: 'number', exclusiveMinimum: 0 },
-      { type: 'string', pattern: SIZE_PATTERN.source },
-    ],
+    ...SIZE,
   },
 };
 
@@ -194,7 +200,8 @@ const INPUT_DESCRIBED: Named<Json> = {
 };
 
 const OUTPUT_DESCRIBED: Named<Json> = {
-  file: { description: 'Its name in the scratch folder.', type: 'string' },
+  file: { description: 'Its name in the scratch folder; that of a folder ends with /.', type: 'string' },
+  max: { description: 'It may have no more bytes than this, such as 50GiB; part of no key.', ...SIZE },
   kind: {
     description: 'What it is; otherwise by the end of its name.',
     enum: [...FILE_KINDS, METRICS_LOG],

@@ -69,7 +69,7 @@ async function runOnce(work: ScratchWork): Promise<ActionResult | 'start anew'> 
   } catch (error) {
     if (error instanceof LostInput) {
       await discard();
-      return { status: 'lost-inputs', digests: [error.digest] };
+      return { status: 'lost-inputs', digests: error.digests };
     }
     if (error instanceof StartAnew) {
       await discard();
@@ -104,7 +104,10 @@ async function runIn(attempt: Attempt, nonce: string, work: ScratchWork): Promis
   const { stop } = action;
   const program = { argv: enclosed, env, nonce, folder, line, state, signal, stop };
   const end = await runProgram(program).finally(() => around.events?.finish());
-  if (signal.aborted) return { status: 'stopped' };
+  if (signal.aborted) {
+    await scratch.inputs.release();
+    return { status: 'stopped' };
+  }
   if (isTooLong(end)) throw because('inputs', formatTooLong(filled, env));
   if (end.refusal) {
     throw because(
@@ -119,9 +122,11 @@ async function runIn(attempt: Attempt, nonce: string, work: ScratchWork): Promis
   }
   if (end.left.length > 0) warn(formatLeft(end.left));
   await scratch.unlock();
+  await scratch.checkInputs();
   const outputs = await scratch.outputs(around.events);
   const extra = await scratch.extra();
   if (extra.length > 0) warn(formatExtra(extra));
+  await scratch.inputs.release();
   return { status: 'done', outputs };
 }
 

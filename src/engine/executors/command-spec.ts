@@ -46,9 +46,13 @@ export function invocationOf(
     name,
     { file, kind: kinds[name] as CodecKind },
   ]);
+  // No path of the first form ends so.
+  const hasFolders = [...Object.values(inputs), ...Object.values(outputs)].some((place) =>
+    place?.endsWith('/'),
+  );
   return {
     ...{ argv, env, inputs: places, ends, outputs: Object.fromEntries(files), lists },
-    ...{ checkpoint, events, pass, isSecondForm: isSecondForm(second) },
+    ...{ checkpoint, events, pass, isSecondForm: isSecondForm(second) || hasFolders },
   };
 }
 

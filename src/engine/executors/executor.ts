@@ -29,6 +29,8 @@ export interface ActionSpec {
   readonly timeout_ms: number | null;
   /** Of a program that keeps checkpoints: how it is asked to stop. */
   readonly stop?: StopPolicy | undefined;
+  /** How many bytes outputs may have at most, by name. Absent where nothing is said. It changes no result. */
+  readonly limits?: Named<number>;
   /** What the user should know when it fails, line by line. */
   readonly notes: readonly string[];
 }

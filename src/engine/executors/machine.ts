@@ -19,7 +19,18 @@ export interface LocalMachine {
   /** The variables around us, of which commands are passed those that they declare. */
   readonly environment: NodeJS.ProcessEnv;
   readonly identity: Identity;
-  readonly blobs: Pick<BlobStore, 'get' | 'copyTo' | 'takeFile' | 'putStream'>;
+  readonly blobs: Pick<
+    BlobStore,
+    | 'get'
+    | 'copyTo'
+    | 'lendTo'
+    | 'takeBack'
+    | 'takeFile'
+    | 'putStream'
+    | 'putAll'
+    | 'verify'
+    | 'forget'
+  >;
   /** Starts a worker process. */
   readonly worker: WorkerCommand;
   /** The bundle of a module, as it was verified. */

@@ -115,7 +115,7 @@ function commandParts(invocation: Invocation): CommandParts & SecondForm {
   const { argv, env, inputs, ends, outputs, lists, checkpoint, events, pass } = invocation;
   const places = Object.entries(inputs).map(([port, place]) => [
     port,
-    place?.endsWith('/') ? `${place}*${ends[port] ?? ''}` : place,
+    place !== null && Object.hasOwn(ends, port) ? `${place}*${ends[port] ?? ''}` : place,
   ]);
   const files = Object.entries(outputs).map(([name, { file }]) => [name, file]);
   return {

@@ -118,9 +118,20 @@ export class ActionRunner {
     const notes = task.command?.notes ?? [];
     const stop = task.command?.checkpoint ?? undefined;
     const { id, stage } = task;
-    return { key, parts, task: id, stage, inputs, files, isolate, timeout_ms, stop, notes };
+    return {
+      ...{ key, parts, task: id, stage, inputs, files, isolate, timeout_ms, stop, notes },
+      limits: limitsOf(task),
+    };
   }
 }
+
+/** How many bytes outputs of a command may have, where it says so. */
+const limitsOf = ({ command }: Task): Named<number> =>
+  Object.fromEntries(
+    Object.entries(command?.outputs ?? {}).flatMap(([name, { bytesMax }]) =>
+      bytesMax === undefined ? [] : [[name, bytesMax]],
+    ),
+  );
 
 /** A file that changed while the task ran is not what the key says: what came of it is not kept. */
 async function unlessChanged(task: Task, result: ActionResult): Promise<ActionResult> {

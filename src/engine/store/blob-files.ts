@@ -5,6 +5,7 @@ import {
   closeSync,
   constants,
   fstatSync,
+  lstatSync,
   openSync,
   readdirSync,
   readSync,
@@ -35,6 +36,15 @@ export class WrongContent extends Error {
   }
 }
 
+/** A file was written to while it was taken. */
+export class FileChanged extends Error {
+  override readonly name = 'FileChanged';
+
+  constructor() {
+    super('it changed while it was taken: something still writes to it');
+  }
+}
+
 /** A blob that lies in a file. */
 export interface BlobFile {
   readonly digest: Digest;
@@ -56,6 +66,11 @@ export interface BlobFiles {
   keepBytes(digest: Digest, content: Uint8Array): Promise<void>;
   /** Keeps the content of a file, read once. */
   keepFile(path: string): Promise<BlobFile>;
+  /**
+   * Makes a file the blob of its content, by renaming it. Undefined, and the file is as it was, where that cannot be: it
+   * has other names, or lies on another file system. @throws FileChanged when somebody wrote to it meanwhile
+   */
+  moveFile(path: string): Promise<BlobFile | undefined>;
   /** The content of a blob, verified; undefined when it is absent or damaged. @throws RangeError beyond a buffer's size */
   read(digest: Digest): Uint8Array | undefined;
   /** Gives the content of a blob piece by piece, and at the end whether it was whole; nothing when it is absent. */
@@ -67,6 +82,10 @@ export interface BlobFiles {
    * is absent or damaged, and where there can be no link.
    */
   linkTo(digest: Digest, path: string): Promise<boolean>;
+  /** Removes such a name. */
+  unlink(digest: Digest, path: string): Promise<void>;
+  /** Makes a new file that shares its space with the blob until one of both is changed. False, and there is no file, where that cannot be. */
+  cloneTo(digest: Digest, path: string): Promise<boolean>;
   /** Whether this process has read all of a blob, and its file is as it was then. */
   isKnown(digest: Digest): boolean;
   /** Whether a blob is there and has its digest: reads all of it. */
@@ -84,6 +103,8 @@ export function openBlobFiles(folder: string): BlobFiles {
    * hashed once on its way to the store and to its artifact.
    */
   const hashed = new Map<Digest, Stamp>();
+  /** Whether the file system may be one that copies by reference: it has not refused yet. */
+  let mayClone = true;
   const shardOf = (digest: Digest): string => join(folder, digest.slice(0, 2));
   const pathOf = (digest: Digest): string => join(shardOf(digest), digest);
   const sizeOf = (digest: Digest): number | undefined => {
@@ -98,6 +119,25 @@ export function openBlobFiles(folder: string): BlobFiles {
     const known = hashed.get(digest);
     return known !== undefined && sameStamp(known, stampOf(pathOf(digest)));
   };
+  /** Gives a blob a name, or takes one away: that changes the time of change, and nothing else. */
+  const renamed = async (digest: Digest, change: () => Promise<void>): Promise<void> => {
+    const before = isKnown(digest) ? hashed.get(digest) : undefined;
+    await change();
+    const now = stampOf(pathOf(digest));
+    const isSame = before?.mtimeMs === now?.mtimeMs && before?.size === now?.size;
+    if (before && isSame && before.inode === now?.inode) note(digest);
+  };
+  /** Gives a draft its name. Durable when it resolves. */
+  const settle = async (draft: string, digest: Digest): Promise<void> => {
+    const shard = shardOf(digest);
+    const isNew = statSync(shard, { throwIfNoEntry: false }) === undefined;
+    makeFolder(shard);
+    settleFile(draft);
+    await rename(draft, pathOf(digest));
+    await flushFolder(shard);
+    if (isNew) await flushFolder(folder);
+    note(digest);
+  };
   /** Writes a draft, and renames it to the digest that `write` gives. */
   const place = async (write: (draft: FileHandle) => Promise<Digest>): Promise<Digest> => {
     const drafts = join(folder, 'tmp');
@@ -105,14 +145,7 @@ export function openBlobFiles(folder: string): BlobFiles {
     const draft = join(drafts, `${randomUUID()}.tmp`);
     try {
       const digest = await written(draft, write);
-      const shard = shardOf(digest);
-      const isNew = statSync(shard, { throwIfNoEntry: false }) === undefined;
-      makeFolder(shard);
-      settleFile(draft);
-      await rename(draft, pathOf(digest));
-      await flushFolder(shard);
-      if (isNew) await flushFolder(folder);
-      note(digest);
+      await settle(draft, digest);
       return digest;
     } catch (error) {
       await rm(draft, { force: true });
@@ -146,6 +179,35 @@ export function openBlobFiles(folder: string): BlobFiles {
     },
     keep,
     keepFile: (path) => keep(chunksOf(path)),
+    async moveFile(path) {
+      if (lstatSync(path).nlink > 1) return undefined;
+      // What was written through a map of memory counts as a change from here on.
+      await flushFile(path);
+      const before = stampOf(path);
+      const digest = await digestInPieces(path);
+      if (before === null || !sameStamp(before, stampOf(path))) throw new FileChanged();
+      if (isKnown(digest)) return { digest, bytes: before.size };
+      const drafts = join(folder, 'tmp');
+      const draft = join(drafts, `${randomUUID()}.tmp`);
+      makeFolder(drafts);
+      try {
+        await rename(path, draft);
+      } catch (error) {
+        if (NO_LINK.has((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+        throw error;
+      }
+      try {
+        await chmod(draft, newFileMode(draft) ?? WRITABLE);
+        // A new name and mode change the time of change, and nothing else.
+        const now = stampOf(draft);
+        if (now?.mtimeMs !== before.mtimeMs || now.size !== before.size) throw new FileChanged();
+        await settle(draft, digest);
+      } catch (error) {
+        await rename(draft, path).catch(() => undefined);
+        throw error;
+      }
+      return { digest, bytes: before.size };
+    },
     async keepBytes(digest, content) {
       await place(async (draft) => {
         await writeAll(draft, content);
@@ -180,17 +242,33 @@ export function openBlobFiles(folder: string): BlobFiles {
     async linkTo(digest, path) {
       const from = pathOf(digest);
       if (sizeOf(digest) === undefined) return false;
-      if (!isKnown(digest) && (await digestInPieces(from)) !== digest) return false;
-      try {
-        // Before anybody else has a name for it.
-        await chmod(from, READ_ONLY);
-        await link(from, path);
+      if (!isKnown(digest)) {
+        if ((await digestInPieces(from)) !== digest) return false;
         note(digest);
+      }
+      try {
+        await renamed(digest, async () => {
+          // Before anybody else has a name for it.
+          if ((statSync(from).mode & ANY_WRITE) !== 0) await chmod(from, READ_ONLY);
+          await link(from, path);
+        });
         return true;
       } catch (error) {
         if (NO_LINK.has((error as NodeJS.ErrnoException).code ?? '')) return false;
         throw error;
       }
+    },
+    unlink: (digest, path) => renamed(digest, () => rm(path, { force: true })),
+    async cloneTo(digest, path) {
+      if (!mayClone || sizeOf(digest) === undefined) return false;
+      if (!(await cloned(pathOf(digest), path))) {
+        // It cannot here, or not to there: a copy is tried anyway.
+        mayClone = false;
+        return false;
+      }
+      if (isKnown(digest) || (await digestInPieces(path)) === digest) return true;
+      await rm(path, { force: true });
+      return false;
     },
     isKnown,
     async verify(digest) {
@@ -217,6 +295,8 @@ function lookedAt(path: string): Stats | undefined {
 }
 
 const READ_ONLY = 0o444;
+const ANY_WRITE = 0o222;
+const WRITABLE = 0o644;
 /** Another file system, one without links, somebody else's file. */
 const NO_LINK = new Set(['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'EROFS']);
 
@@ -331,6 +411,16 @@ function readVerified(path: string, digest: Digest): Uint8Array | undefined {
     return hash.digest('hex') === digest ? content : undefined;
   } finally {
     closeSync(file);
+  }
+}
+
+/** What was written into a file is on the disk when it resolves. */
+async function flushFile(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 
