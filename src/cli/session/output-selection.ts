@@ -1,5 +1,6 @@
 // output-selection.ts — `TASK:output/tensor` on the command line → what is meant by it, with verified bytes
 
+import { FOLDER } from '../../engine/model/folder-manifest.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord, Output } from '../../engine/model/record.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
@@ -12,6 +13,7 @@ import { entryOf } from '../../present.ts';
 import { decodeSafetensors, type TensorFile } from '../../tensor.ts';
 import { formatAbsence, taskWord } from '../terminal/format.ts';
 import { formatUnknown } from './forecast.ts';
+import { fileInFolder } from './output-folders.ts';
 import { stderrColors as c, oneTask, type Remains, UsageError, writeStderr } from './session.ts';
 
 /** A task and, where they were named, one of its outputs and a part of that. */
@@ -19,7 +21,10 @@ export interface Selection {
   readonly trace: ActionRecord;
   readonly output?: Output;
   readonly name?: string;
-  /** What stands after the output's name: a tensor, or the beginning of several tensors' names. */
+  /**
+   * What stands after the output's name: a tensor, or the beginning of several tensors' names. A file of a folder is an output
+   * by itself.
+   */
   readonly part?: string;
 }
 
@@ -41,8 +46,13 @@ export async function select(remains: Remains, target: string): Promise<Selectio
   }
   const output = entryOf(trace.outputs, name);
   if (slash < 0) return { trace, name, output };
+  if (output.kind === FOLDER) {
+    const path = rest.slice(slash + 1);
+    const file = await fileInFolder(remains.store, { task: trace.task, name, output }, path);
+    return { trace, name: rest, output: file };
+  }
   if (output.kind !== 'tensors') {
-    const message = `${trace.task}:${name} is ${output.kind}: only tensors have parts`;
+    const message = `${trace.task}:${name} is ${output.kind}: only tensors and folders have parts`;
     throw new UsageError([{ message }]);
   }
   return { trace, name, output, part: rest.slice(slash + 1) };

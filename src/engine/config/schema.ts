@@ -200,8 +200,14 @@ const INPUT_DESCRIBED: Named<Json> = {
 };
 
 const OUTPUT_DESCRIBED: Named<Json> = {
-  file: { description: 'Its name in the scratch folder; that of a folder ends with /.', type: 'string' },
-  max: { description: 'It may have no more bytes than this, such as 50GiB; part of no key.', ...SIZE },
+  file: {
+    description: 'Its name in the scratch folder; that of a folder ends with /.',
+    type: 'string',
+  },
+  max: {
+    description: 'It may have no more bytes than this, such as 50GiB; part of no key.',
+    ...SIZE,
+  },
   kind: {
     description: 'What it is; otherwise by the end of its name.',
     enum: [...FILE_KINDS, METRICS_LOG],

@@ -81,7 +81,9 @@ async function filesIn(root: string): Promise<readonly Found[]> {
     folders += 1;
     for (const entry of await entriesOf(folder)) {
       if (found.length + folders > FOLDER_FILES_MAX) {
-        throw new StageError(`it has more than ${FOLDER_FILES_MAX} files: pack them into one (tar)`);
+        throw new StageError(
+          `it has more than ${FOLDER_FILES_MAX} files: pack them into one (tar)`,
+        );
       }
       const name = path === '' ? entry.name : `${path}/${entry.name}`;
       const fault = pathFault(entry.name);

@@ -40,9 +40,7 @@ export function decodeFolder(content: Uint8Array): readonly FolderFile[] {
 
 const unfit = (why: string): RangeError => new RangeError(`this is no list of a folder: ${why}`);
 
-function parsed(
-  content: Uint8Array,
-): { readonly form?: unknown; readonly files?: unknown } | null {
+function parsed(content: Uint8Array): { readonly form?: unknown; readonly files?: unknown } | null {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(content));
   } catch {
@@ -95,9 +93,7 @@ export const folderBytes = (files: readonly FolderFile[]): number =>
   files.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** Two paths that some file systems take for one, as they differ only in case or in Unicode form; undefined where none do. */
-export function lookAlikes(
-  files: readonly FolderFile[],
-): readonly [string, string] | undefined {
+export function lookAlikes(files: readonly FolderFile[]): readonly [string, string] | undefined {
   const seen = new Map<string, string>();
   for (const { path } of files) {
     let known = '';

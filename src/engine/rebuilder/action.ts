@@ -18,6 +18,7 @@ import { keyOfShared } from '../model/key-text.ts';
 import type { ActionRecord, RecordResult } from '../model/record.ts';
 import type { SecondForm } from '../planning/command-module.ts';
 import type { Binding, Invocation, Plan, Task } from '../planning/plan.ts';
+import { missingOutputs } from '../store/folder-blobs.ts';
 import type { ActionCache, Store } from '../store/store.ts';
 import type { StageModule } from '../worker/declaration.ts';
 import type { MissingOutput } from './missing-output.ts';
@@ -161,9 +162,9 @@ async function lookUp(
   }
   if (trace) {
     const outputs = Object.entries(trace.outputs);
-    const missing = await blobs.missing(outputs.map(([, { digest }]) => digest));
-    if (missing.length === 0) return { hit: true, trace };
-    const lost = outputs.filter(([, { digest }]) => missing.includes(digest));
+    const missing = await missingOutputs(blobs, Object.values(trace.outputs));
+    if (missing.size === 0) return { hit: true, trace };
+    const lost = outputs.filter(([, { digest }]) => missing.has(digest));
     return { hit: false, reason: { kind: 'lost', outputs: lost.map(([name]) => name) } };
   }
   const isResumed =

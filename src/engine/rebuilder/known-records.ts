@@ -5,6 +5,7 @@ import { readSealed, writeSealed } from '../files/sealed-file.ts';
 import { canonicalJson, type Digest, digestOf, type Key } from '../model/key.ts';
 import type { ActionRecord, Output, RecordResult } from '../model/record.ts';
 import { byteMark } from '../store/byte-mark.ts';
+import { missingOutputs } from '../store/folder-blobs.ts';
 import type { Store } from '../store/store.ts';
 import { contentState } from '../store/store-state.ts';
 import type { KnownResults } from './forecast.ts';
@@ -132,11 +133,14 @@ class Records implements KnownRecords {
     const { known } = this;
     const { actions, blobs } = this.store;
     for (const [key, { mark }] of known) if (actions.mark?.(key) !== mark) known.delete(key);
-    const digests = new Set<Digest>();
+    const outputs = new Map<Digest, RecordResult['outputs'][string]>();
     for (const { result } of known.values()) {
-      for (const name in result.outputs) digests.add(entryOf(result.outputs, name).digest);
+      for (const name in result.outputs) {
+        const output = entryOf(result.outputs, name);
+        outputs.set(output.digest, output);
+      }
     }
-    const missing = new Set(await blobs.missing(digests));
+    const missing = await missingOutputs(blobs, outputs.values());
     if (missing.size === 0) return;
     for (const [key, { result }] of known) {
       if (Object.values(result.outputs).some(({ digest }) => missing.has(digest))) {

@@ -31,10 +31,15 @@ export async function missingOutputs(
   blobs: Pick<BlobStore, 'get' | 'missing'>,
   outputs: Iterable<Pick<Output, 'digest' | 'kind'>>,
 ): Promise<ReadonlySet<Digest>> {
-  const all = [...outputs];
-  const missing = new Set(await blobs.missing(all.map(({ digest }) => digest)));
-  for (const { digest, kind } of all) {
-    if (kind !== FOLDER || missing.has(digest)) continue;
+  const digests = new Set<Digest>();
+  const folders = new Set<Digest>();
+  for (const { digest, kind } of outputs) {
+    digests.add(digest);
+    if (kind === FOLDER) folders.add(digest);
+  }
+  const missing = new Set(await blobs.missing(digests));
+  for (const digest of folders) {
+    if (missing.has(digest)) continue;
     const files = await folderIn(blobs, digest);
     const isWhole = files !== undefined && (await lacks(blobs, files)) === 0;
     if (!isWhole) missing.add(digest);
@@ -69,4 +74,20 @@ export async function verifyOutput(
     return false;
   }
   return true;
+}
+
+/** The parts of a store in which blobs lie, as `gc` and `fsck` read them. */
+export interface BlobTables {
+  readonly tables: { readonly blobs: { get(digest: string): Uint8Array | undefined } };
+  readonly files: { read(digest: Digest): Uint8Array | undefined };
+}
+
+/** The files of an output: none, unless it is a folder whose list is there. */
+export function filesOfOutput(
+  { tables, files }: BlobTables,
+  { digest, kind }: Pick<Output, 'digest' | 'kind'>,
+): readonly FolderFile[] {
+  if (kind !== FOLDER) return [];
+  const content = tables.blobs.get(digest) ?? files.read(digest);
+  return (content && folderFrom(content)) ?? [];
 }
