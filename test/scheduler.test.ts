@@ -299,6 +299,27 @@ describe('order', () => {
     );
   });
 
+  test('one at a time, tasks start in the order of the plan, however fast the store answers for each', async () => {
+    const waits = fc.array(fc.nat(4), { minLength: 2, maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(waits, async (turns) => {
+        const store = memoryStore();
+        const asked = turns.values();
+        const has = async (key: Key): Promise<boolean> => {
+          for (let left = asked.next().value ?? 0; left > 0; left--) await turn();
+          return store.checkpoints.has(key);
+        };
+        const run = new Run(
+          { tasks: turns.map(() => SIMPLE), slots: 1, keepGoing: true },
+          { ...store, checkpoints: { ...store.checkpoints, has } },
+        );
+        await run.all();
+        expect(run.executor.started).toEqual(turns.map((_, at) => idOf(at)));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   test('of those that wait, the one with the longest way to the end goes first', async () => {
     const ways = fc.uniqueArray(fc.integer({ min: 1, max: 99 }), { minLength: 3, maxLength: 8 });
     await fc.assert(

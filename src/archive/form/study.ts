@@ -90,6 +90,7 @@ const Command = z.strictObject({
   lists: z.optional(z.array(z.string())),
   checkpoint: z.optional(z.literal(true)),
   events: z.optional(z.literal(true)),
+  taskFile: z.optional(z.literal(true)),
   pass: z.optional(z.array(z.string())),
 });
 

@@ -32,6 +32,8 @@ export interface CommandConfig {
   readonly events: boolean;
   /** Variables of the environment that are passed on and whose values enter no key, sorted. */
   readonly pass: readonly string[];
+  /** Whether it is told, in a file, where its inputs and outputs are. */
+  readonly taskFile: boolean;
 }
 
 /** Keys of a stage that only commands have. */
@@ -43,6 +45,7 @@ export const COMMAND_KEYS = [
   'checkpoint',
   'events',
   'pass',
+  'task-file',
 ];
 
 /**
@@ -104,6 +107,7 @@ export function readCommand(
     checkpoint: readCheckpoint(reader, fields.get('checkpoint'), what),
     events,
     pass: readPassed(reader, fields.get('pass'), fields.get('env')),
+    taskFile: readFlag(reader, fields.get('task-file'), `\`task-file\` of ${what}`),
   };
 }
 

@@ -91,6 +91,7 @@ const RESERVED: ReadonlySet<string> = new Set([
   'PYTHONHASHSEED',
   'PIPELINE_CHECKPOINT',
   'PIPELINE_EVENTS',
+  'PIPELINE_TASK_FILE',
 ]);
 
 const VARIABLE = /^[A-Za-z_]\w*$/;

@@ -152,6 +152,10 @@ const STAGE_DESCRIBED: Named<Json> = {
     type: 'array',
     items: { type: 'string' },
   },
+  'task-file': {
+    description: 'Tells the command by $PIPELINE_TASK_FILE where its inputs and outputs are.',
+    type: 'boolean',
+  },
 };
 
 const DURATION = {

@@ -17,7 +17,7 @@ export type HeldInput = readonly ({
 /** A command, without what only planning needs. */
 export type CommandSpec = Pick<
   Invocation,
-  'argv' | 'env' | 'inputs' | 'ends' | 'outputs' | 'lists' | 'events' | 'pass'
+  'argv' | 'env' | 'inputs' | 'ends' | 'outputs' | 'lists' | 'events' | 'pass' | 'taskFile'
 > & {
   readonly checkpoint: boolean;
   /** Whether it sees more than commands of the form `command/1` do. */
@@ -32,7 +32,7 @@ export function invocationOf(
   if (command === undefined) throw new Error('bug: the action is no command');
   const { argv, env, inputs, outputs, lists = [] } = command;
   const second = secondFormOf(command);
-  const { checkpoint = false, events = false, pass = [] } = second;
+  const { checkpoint = false, events = false, pass = [], taskFile = false } = second;
   const places: Record<string, string | null> = {};
   const ends: Record<string, string> = {};
   for (const [port, place] of Object.entries(inputs)) {
@@ -52,7 +52,7 @@ export function invocationOf(
   );
   return {
     ...{ argv, env, inputs: places, ends, outputs: Object.fromEntries(files), lists },
-    ...{ checkpoint, events, pass, isSecondForm: isSecondForm(second) || hasFolders },
+    ...{ checkpoint, events, pass, taskFile, isSecondForm: isSecondForm(second) || hasFolders },
   };
 }
 

@@ -1,7 +1,8 @@
-// program-surroundings.ts — what a command of the form command/2 is given: variables, a checkpoint folder, a file for events
+// program-surroundings.ts — what a command of the form command/2 is given: variables, a checkpoint folder, files for events and names
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Named } from '../model/key.ts';
+import { EVENTS_PLACE } from '../config/command.ts';
+import { canonicalJson, type Json, type Named } from '../model/key.ts';
 import type { CheckpointFolder } from '../store/checkpoint-folders.ts';
 import type { CommandSpec } from './command-spec.ts';
 import { followEvents, type ProgramEvents, type ProgramListener } from './program-events.ts';
@@ -18,7 +19,12 @@ export interface Surroundings {
 
 /** What they are made from. */
 export interface SurroundingsParts {
-  readonly command: Pick<CommandSpec, 'checkpoint' | 'events' | 'pass' | 'isSecondForm'>;
+  readonly command: Pick<
+    CommandSpec,
+    'checkpoint' | 'events' | 'pass' | 'taskFile' | 'inputs' | 'outputs' | 'isSecondForm'
+  >;
+  /** The paths of each input in the scratch folder, by port. */
+  readonly places: Named<readonly string[]>;
   /** Folder of the attempt, for what need not outlive it. */
   readonly folder: string;
   readonly environment: NodeJS.ProcessEnv;
@@ -35,6 +41,10 @@ export async function surround(parts: SurroundingsParts): Promise<Surroundings> 
   const { command, folder, environment, listener } = parts;
   if (!command.isSecondForm) return { variables: {}, resumes: false, events: undefined };
   const variables: Record<string, string> = { ...PYTHON, ...passed(command.pass, environment) };
+  if (command.taskFile) {
+    variables.PIPELINE_TASK_FILE = join(folder, 'task.json');
+    await writeFile(variables.PIPELINE_TASK_FILE, taskFileOf(parts));
+  }
   let resumes = false;
   let file = join(folder, 'events.jsonl');
   if (command.checkpoint) {
@@ -50,6 +60,23 @@ export async function surround(parts: SurroundingsParts): Promise<Surroundings> 
   if (known === 0) await writeFile(file, '');
   variables.PIPELINE_EVENTS = file;
   return { variables, resumes, events: await followEvents(file, known, listener) };
+}
+
+/**
+ * Where inputs and outputs are, by the names that pipeline.yaml gives them: paths in the scratch folder. An input is a file,
+ * a folder (`runs/`), or the list of its files where they are files of the project. Nothing in it is new to the key.
+ */
+function taskFileOf({ command, places }: SurroundingsParts): string {
+  const inputs = Object.entries(command.inputs).map(([port, place]): [string, Json] => {
+    const paths = places[port] ?? [];
+    if (place === null) return [port, paths];
+    return [port, place.endsWith('/') ? `${paths[0]}/` : (paths[0] ?? null)];
+  });
+  const outputs = Object.entries(command.outputs).flatMap(([name, { file }]) =>
+    file === EVENTS_PLACE ? [] : [[name, file] as const],
+  );
+  const told = { inputs: Object.fromEntries(inputs), outputs: Object.fromEntries(outputs) };
+  return `${canonicalJson(told)}\n`;
 }
 
 /** The variables that a command is passed. One that is not set is not set for it either. */

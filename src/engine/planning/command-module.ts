@@ -26,14 +26,16 @@ export interface SecondForm {
   readonly events?: true;
   /** Variables that are passed on, by name. Absent, not empty, when there is none. */
   readonly pass?: readonly string[];
+  /** It is told where its inputs and outputs are. Absent where it is not. */
+  readonly taskFile?: true;
 }
 
 /** What a command has of the second form: nothing, for one of the first. */
 export const secondFormOf = (command: CommandParts): SecondForm => command as SecondForm;
 
 /** Whether a command sees more than those of the first form do. */
-export const isSecondForm = ({ checkpoint, events, pass }: SecondForm): boolean =>
-  checkpoint === true || events === true || (pass?.length ?? 0) > 0;
+export const isSecondForm = ({ checkpoint, events, pass, taskFile }: SecondForm): boolean =>
+  checkpoint === true || events === true || (pass?.length ?? 0) > 0 || taskFile === true;
 
 /** The codec of an output file. */
 export const codecOf = (kind: CodecKind): Codec<unknown> => CODECS[kind].codec;
@@ -41,7 +43,7 @@ export const codecOf = (kind: CodecKind): Codec<unknown> => CODECS[kind].codec;
 /** Declares a command: its params are those that it is given, its inputs of any kind, lists where axes are open. */
 export function commandModule(
   stage: StageConfig,
-  { outputs, checkpoint, events, pass }: CommandConfig,
+  { outputs, checkpoint, events, pass, taskFile }: CommandConfig,
   stages: ReadonlyMap<string, StageConfig>,
 ): StageModule {
   const ports = [...stage.inputs].map(
@@ -66,6 +68,7 @@ export function commandModule(
       ...(checkpoint !== null && { checkpoint: true }),
       ...(events && { events: true }),
       pass,
+      ...(taskFile && { taskFile: true }),
     }) || hasFolders(stage, outputs, stages);
   const code = isSecond ? CODE_2 : CODE;
   return { code: { digest: code, file: '', bytes: new Uint8Array(0) }, declaration };

@@ -172,6 +172,7 @@ class ExternalInputResolver {
       checkpoint: command.checkpoint,
       events: command.events,
       pass: command.pass,
+      taskFile: command.taskFile,
       fingerprints,
       fingerprintWords,
       notes: await this.notesOn(stage, command, inputs),

@@ -41,6 +41,8 @@ export interface Invocation {
   readonly events: boolean;
   /** Variables that are passed on and whose values enter no key. */
   readonly pass: readonly string[];
+  /** Whether it is told, in a file, where its inputs and outputs are. */
+  readonly taskFile: boolean;
   /** What each fingerprint command said, by its words joined by blanks. */
   readonly fingerprints: Named<string>;
   /** Those words, by the same names. */

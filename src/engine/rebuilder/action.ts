@@ -113,7 +113,8 @@ function toolsOf({ tools, command }: Task): { readonly tools?: Named<string> } {
 }
 
 function commandParts(invocation: Invocation): CommandParts & SecondForm {
-  const { argv, env, inputs, ends, outputs, lists, checkpoint, events, pass } = invocation;
+  const { argv, env, inputs, ends, outputs, lists, checkpoint, events, pass, taskFile } =
+    invocation;
   const places = Object.entries(inputs).map(([port, place]) => [
     port,
     place !== null && Object.hasOwn(ends, port) ? `${place}*${ends[port] ?? ''}` : place,
@@ -128,6 +129,7 @@ function commandParts(invocation: Invocation): CommandParts & SecondForm {
     ...(checkpoint !== null && { checkpoint: true }),
     ...(events && { events: true }),
     ...(pass.length > 0 && { pass }),
+    ...(taskFile && { taskFile: true }),
   };
 }
 
