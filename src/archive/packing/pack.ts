@@ -10,7 +10,8 @@ import {
   digestOf,
   type Named,
 } from '../../engine/model/key.ts';
-import { chunksOf, LARGE_BLOB_BYTES } from '../../engine/store/blob-files.ts';
+import { LARGE_BLOB_BYTES } from '../../engine/store/blob-files.ts';
+import { chunksOf } from '../../engine/store/blob-io.ts';
 import { LostBlob, type Store } from '../../engine/store/store.ts';
 import { crateText } from '../crate/crate.ts';
 import { PAYLOAD, type Payload, tagFiles } from '../form/bag.ts';

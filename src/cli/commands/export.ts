@@ -5,7 +5,7 @@ import { copyFile, rename, rm } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import type { RecordedTask } from '../../analysis/results.ts';
-import { FOLDER } from '../../engine/model/folder-manifest.ts';
+import { FOLDER, folderBytes } from '../../engine/model/folder-manifest.ts';
 import {
   type Coordinates,
   type Digest,
@@ -18,9 +18,15 @@ import type { Store } from '../../engine/store/store.ts';
 import { didYouMean } from '../../hint.ts';
 import { entryOf } from '../../present.ts';
 import { elementType, encodeSafetensors, type Tensor, type TensorFile } from '../../tensor.ts';
-import { checkOutput, unwritten, writeOutput } from '../session/output-files.ts';
-import { type StoredFolder, writeFolder } from '../session/output-folders.ts';
-import { bytesOf, lostOutput, select, tensorsOf } from '../session/output-selection.ts';
+import { checkOutput, unwritten, writeFolder, writeOutput } from '../session/output-files.ts';
+import {
+  bytesOf,
+  filesOfFolder,
+  lostOutput,
+  type StoredFolder,
+  select,
+  tensorsOf,
+} from '../session/output-selection.ts';
 import {
   type CommonOptions,
   EXIT,
@@ -131,10 +137,23 @@ async function exportFolder(
     const hint = 'name a folder, or one file of it: TASK:OUTPUT/PATH';
     throw new UsageError([{ message: 'a folder cannot be written to stdout', hint }]);
   }
-  const { bytes, files } = await writeFolder(store, folder, path, { mayLink: link });
+  const { bytes, files } = await copyFolder(store, folder, path, link);
   const { task, name: output } = folder;
   if (json) writeJson({ task, output, file: path, form: 'folder', files, bytes });
   else writeStderr(`${count(files, 'file')} (${prettyBytes(bytes)}) written to ${path}`);
+}
+
+async function copyFolder(
+  store: Store,
+  folder: StoredFolder,
+  path: string,
+  mayLink: boolean,
+): Promise<{ readonly bytes: number; readonly files: number }> {
+  const files = await filesOfFolder(store, folder);
+  const { task, name } = folder;
+  const lost = (file: string): UsageError => lostOutput(task, `${name}/${file}`);
+  await writeFolder(store.blobs, files, path, { mayLink, lost });
+  return { bytes: folderBytes(files), files: files.length };
 }
 
 function checkFolderForm(format: Form | undefined): void {
@@ -319,7 +338,7 @@ async function writeAll(
     if (stored.kind === FOLDER) {
       checkFolderForm(format);
       const whole = { task, name: output, output: stored };
-      total += (await writeFolder(store, whole, path, { mayLink: link })).bytes;
+      total += (await copyFolder(store, whole, path, link)).bytes;
       continue;
     }
     const before = written.get(digest);

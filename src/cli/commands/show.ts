@@ -8,8 +8,13 @@ import type { Store } from '../../engine/store/store.ts';
 import { plainName } from '../../plain-text.ts';
 import { elementType, exactValues, type Tensor, type TensorFile } from '../../tensor.ts';
 import { writeOutput } from '../session/output-files.ts';
-import { filesOfFolder, type StoredFolder } from '../session/output-folders.ts';
-import { bytesOf, select, tensorsOf } from '../session/output-selection.ts';
+import {
+  bytesOf,
+  filesOfFolder,
+  type StoredFolder,
+  select,
+  tensorsOf,
+} from '../session/output-selection.ts';
 import {
   type CommonOptions,
   stdoutColors as c,

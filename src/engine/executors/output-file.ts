@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import type { KeptOutput } from '../model/record.ts';
 import { codecOf } from '../planning/command-module.ts';
 import { type CodecKind, StageError } from '../stage.ts';
-import { chunksOf, LARGE_BLOB_BYTES } from '../store/blob-files.ts';
+import { LARGE_BLOB_BYTES } from '../store/blob-files.ts';
+import { chunksOf } from '../store/blob-io.ts';
 import { type BlobStore, keptOutput } from '../store/store.ts';
 
 /** What is decoded is held in memory, and a JSON text some times over: a file may have no more bytes. */

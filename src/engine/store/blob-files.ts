@@ -1,31 +1,29 @@
 // blob-files.ts — blobs as files named by their digests: one layout for large blobs, shared caches and depots
-import { constants as bufferLimits } from 'node:buffer';
 import { createHash, randomUUID } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-  type Stats,
-  statSync,
-} from 'node:fs';
-import { chmod, copyFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
+import { constants, lstatSync, rmSync, statSync } from 'node:fs';
+import { chmod, copyFile, type FileHandle, link, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestInPieces } from '../files/files.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import { type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 import { newFileMode, settleFile } from '../files/store-access.ts';
 import type { Digest } from '../model/key.ts';
+import {
+  chunksOf,
+  cloned,
+  copied,
+  flushFile,
+  flushFolder,
+  lookedAt,
+  modeOfNew,
+  namesIn,
+  readVerified,
+  writeAll,
+  written,
+} from './blob-io.ts';
 
 /** A blob of this size or more lies in a file of its own; smaller ones lie in the database. */
 export const LARGE_BLOB_BYTES = 8 * 2 ** 20;
-
-/** Files are read and written in pieces of this size. */
-const CHUNK_BYTES = 2 ** 20;
 
 /** Content that has another digest than was expected of it. */
 export class WrongContent extends Error {
@@ -284,171 +282,16 @@ export function openBlobFiles(folder: string): BlobFiles {
   };
 }
 
-/** Undefined for what is not there, or below a file. */
-function lookedAt(path: string): Stats | undefined {
-  try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
-    throw error;
-  }
-}
-
 const READ_ONLY = 0o444;
 const ANY_WRITE = 0o222;
 const WRITABLE = 0o644;
 /** Another file system, one without links, somebody else's file. */
 const NO_LINK = new Set(['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'EROFS']);
 
-/** Whether a file could be copied by reference, which takes no space until one of both is changed. */
-async function cloned(from: string, to: string): Promise<boolean> {
-  const mode = await modeOfNew(to);
-  try {
-    await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
-    await chmod(to, mode);
-    return true;
-  } catch {
-    await rm(to, { force: true });
-    return false;
-  }
-}
-
-/**
- * The mode of a new file, which is made. A copy has that of every file that its maker makes, and not that of the store,
- * where a blob may be private, or read-only as it has links.
- */
-async function modeOfNew(path: string): Promise<number> {
-  const file = await open(path, 'wx');
-  try {
-    return (await file.stat()).mode & 0o7777;
-  } finally {
-    await file.close();
-  }
-}
-
-async function written(
-  draft: string,
-  write: (draft: FileHandle) => Promise<Digest>,
-): Promise<Digest> {
-  const file = await open(draft, 'wx', newFileMode(draft));
-  try {
-    const digest = await write(file);
-    await file.sync();
-    return digest;
-  } finally {
-    await file.close();
-  }
-}
-
-/** Copies a file in pieces, and gives the digest of what was copied. */
-async function copied(from: string, to: string): Promise<Digest> {
-  const hash = createHash('sha256');
-  const copy = await open(to, 'wx');
-  try {
-    for await (const chunk of chunksOf(from)) {
-      hash.update(chunk);
-      await writeAll(copy, chunk);
-    }
-  } finally {
-    await copy.close();
-  }
-  return hash.digest('hex') as Digest;
-}
-
-/** The content of a file, piece by piece; each piece holds until the next is asked for. */
-export async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
-  const file = await open(path, 'r');
-  try {
-    const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await file.close();
-  }
-}
-
 /** A digest, if it is the one that was expected. @throws WrongContent */
 export function asExpected(actual: Digest, expected: Digest | undefined): Digest {
   if (expected !== undefined && actual !== expected) throw new WrongContent(actual, expected);
   return actual;
-}
-
-async function writeAll(file: FileHandle, content: Uint8Array): Promise<void> {
-  for (let at = 0; at < content.length; ) {
-    const part = content.subarray(at, at + CHUNK_BYTES);
-    at += (await file.write(part)).bytesWritten;
-  }
-}
-
-/** Reads a whole file, if it has a digest. Node's own way reads no file of more than 2 GiB. */
-function readVerified(path: string, digest: Digest): Uint8Array | undefined {
-  let file: number;
-  try {
-    file = openSync(path, 'r');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  try {
-    const { size } = fstatSync(file);
-    if (size > bufferLimits.MAX_LENGTH) {
-      throw new RangeError(
-        `a blob of ${size} bytes does not fit into memory: a command can read it, as a file`,
-      );
-    }
-    const content = Buffer.allocUnsafeSlow(size);
-    const hash = createHash('sha256');
-    let at = 0;
-    while (at < content.length) {
-      const read = readSync(file, content, at, Math.min(CHUNK_BYTES, content.length - at), at);
-      if (read === 0) return undefined;
-      hash.update(content.subarray(at, at + read));
-      at += read;
-    }
-    return hash.digest('hex') === digest ? content : undefined;
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** What was written into a file is on the disk when it resolves. */
-async function flushFile(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** A name that was just given is kept, even if the power fails now. */
-async function flushFolder(folder: string): Promise<void> {
-  let handle: FileHandle;
-  try {
-    handle = await open(folder, 'r');
-  } catch {
-    return; // Some systems open no folders.
-  }
-  try {
-    await handle.sync();
-  } catch {
-    // Some file systems flush none.
-  } finally {
-    await handle.close();
-  }
-}
-
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-    throw error;
-  }
 }
 
 /** Folder of the large blobs of a store. */

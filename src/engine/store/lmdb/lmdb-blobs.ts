@@ -6,11 +6,11 @@ import {
   asExpected,
   type BlobFile,
   type BlobFiles,
-  chunksOf,
   FileChanged,
   LARGE_BLOB_BYTES,
   WrongContent,
 } from '../blob-files.ts';
+import { chunksOf } from '../blob-io.ts';
 import { blobReader } from '../blob-reader.ts';
 import { FreshContent } from '../fresh-content.ts';
 import { type BlobStore, keptOutput } from '../store.ts';
