@@ -92,6 +92,9 @@ const Command = z.strictObject({
   events: z.optional(z.literal(true)),
   taskFile: z.optional(z.literal(true)),
   pass: z.optional(z.array(z.string())),
+  units: z.optional(named(z.string())),
+  shows: z.optional(named(z.number())),
+  threads: z.optional(z.number()),
 });
 
 const TraceForm = z.object({

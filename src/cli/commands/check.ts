@@ -5,6 +5,7 @@ import { inReadingOrder } from '../../engine/model/event.ts';
 import { logFile } from '../../engine/modules/stage-client.ts';
 import { checkCommands } from '../../engine/planning/command-check.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
+import { resourcesHere, shortages } from '../../engine/scheduler/machine-resources.ts';
 import {
   type CommonOptions,
   EXIT,
@@ -37,7 +38,10 @@ interface CheckOptions extends CommonOptions {
 async function check(options: CheckOptions): Promise<number> {
   const { pipeline, plan } = await loadFor(options);
   const { root, cache } = placesOf(options);
-  const problems = checkCommands(pipeline.stages, plan, root);
+  const problems = [
+    ...checkCommands(pipeline.stages, plan, root),
+    ...shortages(pipeline, resourcesHere(pipeline, process.env), process.env),
+  ];
   const { warnings } = pipeline;
   const wrong = options.strict ? [...problems, ...warnings] : problems;
   if (wrong.length > 0) throw new UsageError(inReadingOrder(wrong));

@@ -9,7 +9,15 @@ import { isWithin } from './input.ts';
 import type { Located } from './located.ts';
 import { EVENTS_PLACE, METRICS_LOG, type OutputFile, readOutputs } from './outputs.ts';
 import { readFlag } from './policy.ts';
-import { readCheckpoint, readEnvironment, readPassed, type StopPolicy } from './program-options.ts';
+import {
+  readCheckpoint,
+  readEnvironment,
+  readPassed,
+  type SeenResources,
+  type StopPolicy,
+  seenResources,
+} from './program-options.ts';
+import type { Amount } from './resources.ts';
 
 /** A text of pipeline.yaml, and where it stands. */
 export interface Word {
@@ -18,10 +26,10 @@ export interface Word {
 }
 
 /** What a stage with `command` says beside inputs and params. */
-export interface CommandConfig {
+export interface CommandConfig extends SeenResources {
   /** The program and its arguments, with `{params.x}`, `{inputs.x}` and `{outputs.x}` still in them. */
   readonly argv: readonly Word[];
-  /** Variables of the environment: a value, or null for the one around us. */
+  /** Variables of the environment: a value, or null for the one around us. Those of `units` are not among them. */
   readonly env: ReadonlyMap<string, string | null>;
   readonly outputs: ReadonlyMap<string, OutputFile>;
   /** Commands whose output tells the version of a tool. */
@@ -57,12 +65,19 @@ export const REFERENCE = new RegExp(
   'g',
 );
 
+/** What the rest of a stage says that its command may refer to. */
+export interface StageNames {
+  readonly params: Iterable<string>;
+  readonly inputs: Iterable<string>;
+  readonly resources: ReadonlyMap<string, Amount>;
+}
+
 /** Reads what makes a stage a command. @param what the stage, in words */
 export function readCommand(
   reader: DiagnosticCollector,
   what: string,
   fields: ReadonlyMap<string, Located>,
-  names: { readonly params: Iterable<string>; readonly inputs: Iterable<string> },
+  names: StageNames,
 ): CommandConfig {
   const command = fields.get('command') as Located;
   const events = readFlag(reader, fields.get('events'), `\`events\` of ${what}`);
@@ -99,14 +114,18 @@ export function readCommand(
       reader.report(message, place, hint ?? didYouMean(name, there));
     }
   }
+  const pass = readPassed(reader, fields.get('pass'), fields.get('env'));
+  const seen = seenResources(reader, names.resources, fields.get('env'), pass);
+  const env = [...readEnvironment(reader, fields.get('env'))];
   return {
     argv,
-    env: readEnvironment(reader, fields.get('env')),
+    env: new Map(env.filter(([name]) => !seen.units.has(name))),
+    ...seen,
     outputs,
     fingerprints: readFingerprints(reader, fields.get('fingerprint')),
     checkpoint: readCheckpoint(reader, fields.get('checkpoint'), what),
     events,
-    pass: readPassed(reader, fields.get('pass'), fields.get('env')),
+    pass,
     taskFile: readFlag(reader, fields.get('task-file'), `\`task-file\` of ${what}`),
   };
 }

@@ -15,7 +15,7 @@ import { type Located, locatedMap, type Placed } from './located.ts';
 import { countPoints } from './matrix.ts';
 import { type PipelineSource, readParams } from './params.ts';
 import { type PlotConfig, readPlots } from './plots.ts';
-import { checkResources, readAmounts } from './policy.ts';
+import { checkResources, readTotals, type Total } from './resources.ts';
 import { sizeIn } from './size.ts';
 import { readStages, type StageConfig } from './stage-config.ts';
 import { parseYaml } from './yaml.ts';
@@ -27,8 +27,8 @@ export interface Pipeline {
   readonly overrides: readonly string[];
   readonly stages: ReadonlyMap<string, StageConfig>;
   readonly mirrors: readonly Placed<string>[];
-  /** How much there is of each named resource. */
-  readonly resources: ReadonlyMap<string, number>;
+  /** How much there is of each named resource that the pipeline tells of. */
+  readonly resources: ReadonlyMap<string, Total>;
   /** A make keeps the store within so many bytes, if it can. Undefined where the pipeline does not say. */
   readonly storeLimit: Placed<number> | undefined;
   /** Who may use a store that is made now; undefined where nothing is said, which means its owner. */
@@ -53,7 +53,6 @@ export const PIPELINE_KEYS = [
 export const PERSONAL_SETTINGS = ['jobs', 'browser', 'load-timeout', 'executors', 'on-finish'];
 /** The keys of `store`. */
 export const STORE_KEYS = ['limit', 'access'];
-
 /** A pipeline as far as it can be read, and what is wrong with it. */
 export interface PipelineParts {
   /** Without the stages that cannot be read. */
@@ -94,9 +93,8 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
   checkConnections(reader, read, [...(stages?.fields?.keys() ?? [])]);
   checkSizes(reader, read);
   const mirrors = readMirrors(reader, fields.get('mirrors'));
-  const totals = readAmounts(reader, fields.get('resources'), '`resources`');
-  checkResources(reader, read, totals);
-  const resources = new Map([...totals].map(([name, { amount }]) => [name, amount]));
+  const resources = readTotals(reader, fields.get('resources'));
+  checkResources(reader, read, resources);
   const storeLimit = readStoreLimit(reader, fields.get('store'));
   const storeAccess = readStoreAccess(reader, fields.get('store'));
   const plots = readPlots(reader, fields.get('plots'), read, [...(stages?.fields?.keys() ?? [])]);

@@ -6,6 +6,15 @@ import { byCodeUnit } from '../model/key.ts';
 import { DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
 import type { Located } from './located.ts';
 import { readDuration } from './policy.ts';
+import {
+  type Amount,
+  CPUS,
+  GPU,
+  handsOut,
+  threadsOf,
+  UNITS,
+  VISIBLE_DEVICES,
+} from './resources.ts';
 
 /** How a program that keeps checkpoints is asked to stop. It changes no result. */
 export interface StopPolicy {
@@ -128,3 +137,54 @@ export function readEnvironment(
   }
   return env;
 }
+
+/** What a program sees of the resources that its task takes. */
+export interface SeenResources {
+  /** Variables that name units of resources, by name: `{resources.gpu}` stands for those that the task has. */
+  readonly units: ReadonlyMap<string, string>;
+  /** How much it has of each resource that these name: whole units, or bytes. */
+  readonly shows: ReadonlyMap<string, number>;
+  /** How many threads its libraries may start; null where nothing is said. */
+  readonly threads: number | null;
+}
+
+/**
+ * What a program sees of what its task takes. @param env variables that the stage sets @param pass those that it passes on
+ */
+export function seenResources(
+  reader: DiagnosticCollector,
+  amounts: ReadonlyMap<string, Amount>,
+  env: Located | undefined,
+  pass: readonly string[],
+): SeenResources {
+  const units = new Map<string, string>();
+  for (const [name, { value, place }] of env?.fields ?? []) {
+    if (typeof value !== 'string') continue;
+    const named = [...value.matchAll(UNITS)].map(([, resource = '']) => resource);
+    for (const resource of named) {
+      if (amounts.has(resource)) continue;
+      const message = `variable \`${name}\` names units of \`${resource}\`, which the stage does not take`;
+      const hint = didYouMean(resource, amounts.keys()) ?? `resources: { ${resource}: 1 }`;
+      reader.report(message, place, hint);
+    }
+    if (named.length > 0) units.set(name, value);
+  }
+  const isNamed = env?.fields?.has(VISIBLE_DEVICES) || isListed(env, VISIBLE_DEVICES);
+  if (amounts.has(GPU) && !isNamed && !pass.includes(VISIBLE_DEVICES)) {
+    units.set(VISIBLE_DEVICES, `{resources.${GPU}}`);
+  }
+  const cpus = amounts.get(CPUS)?.amount;
+  const threads = cpus === undefined ? null : threadsOf(cpus);
+  const shows = new Map<string, number>();
+  for (const text of units.values()) {
+    for (const [, resource = ''] of text.matchAll(UNITS)) {
+      const amount = amounts.get(resource)?.amount;
+      if (amount === undefined || resource === CPUS) continue;
+      shows.set(resource, handsOut(resource) ? Math.ceil(amount) : amount);
+    }
+  }
+  return { units, shows, threads };
+}
+
+const isListed = (env: Located | undefined, name: string): boolean =>
+  env?.items?.some(({ value }) => value === name) ?? false;

@@ -13,13 +13,6 @@ import { CHECKPOINT_KEYS, STOP_SIGNALS } from './program-options.ts';
 import { SIZE_PATTERN } from './size.ts';
 import { STAGE_KEYS } from './stage-config.ts';
 
-const SIZE: Named<Json> = {
-  anyOf: [
-    { type: 'number', exclusiveMinimum: 0 },
-    { type: 'string', pattern: SIZE_PATTERN.source },
-  ],
-};
-
 const DESCRIBED: Named<Json> = {
   params: {
     description: 'Everything that can be turned. A stage is keyed by the params that it reads.',
@@ -43,8 +36,9 @@ const DESCRIBED: Named<Json> = {
     items: { type: 'string' },
   },
   resources: {
-    description: 'How much there is of what stages take while they run; never part of a key.',
-    $ref: '#/$defs/amounts',
+    description:
+      'How much there is of what stages take while they run, or a list of units; never part of a key.',
+    $ref: '#/$defs/totals',
   },
   store: { description: 'How the store is kept.', $ref: '#/$defs/store' },
   plots: {
@@ -54,6 +48,9 @@ const DESCRIBED: Named<Json> = {
     patternProperties: { '^[A-Za-z][A-Za-z0-9_-]*$': { $ref: '#/$defs/plot' } },
   },
 };
+
+const AMOUNT = { type: 'number', exclusiveMinimum: 0 };
+const SIZE = { anyOf: [AMOUNT, { type: 'string', pattern: SIZE_PATTERN.source }] };
 
 const STORE_DESCRIBED: Named<Json> = {
   access: {
@@ -176,7 +173,8 @@ const RETRIES_DESCRIBED: Named<Json> = {
 
 const POLICY_DESCRIBED: Named<Json> = {
   resources: {
-    description: 'What a task takes of each named resource while it runs.',
+    description:
+      'What a task takes of each named resource while it runs. `cpus`, `memory` (4GiB) and `gpu` are known.',
     $ref: '#/$defs/amounts',
   },
   retries: {
@@ -232,7 +230,18 @@ export function pipelineSchema(): Named<Json> {
         ...STAGE_DESCRIBED,
         ...POLICY_DESCRIBED,
       }),
-      amounts: { type: 'object', additionalProperties: { type: 'number', exclusiveMinimum: 0 } },
+      amounts: {
+        type: 'object',
+        properties: { memory: SIZE },
+        additionalProperties: AMOUNT,
+      },
+      totals: {
+        type: 'object',
+        properties: { memory: SIZE },
+        additionalProperties: {
+          anyOf: [AMOUNT, { type: 'array', minItems: 1, items: { type: ['string', 'number'] } }],
+        },
+      },
       retries: { ...closed(RETRIES_KEYS, RETRIES_DESCRIBED), required: ['times'] },
       reference: { type: 'string', pattern: '^\\$[^$]' },
       points: { type: 'array', items: { type: 'object' } },

@@ -156,7 +156,7 @@ export async function layOut(
   const { places, lists } = scratch;
   const filled = argumentsIn(command, { params: action.parts.params, places, lists });
   const around = await surround({
-    ...{ command, places, folder: whole, environment: machine.environment },
+    ...{ command, places, folder: whole, environment: machine.environment, units: action.units },
     listener: { ...work.hooks, log, warn },
     checkpointFolder: () => work.hooks.checkpointFolder(),
   }).catch((error: unknown) => {

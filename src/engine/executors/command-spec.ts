@@ -17,9 +17,17 @@ export type HeldInput = readonly ({
 /** A command, without what only planning needs. */
 export type CommandSpec = Pick<
   Invocation,
-  'argv' | 'env' | 'inputs' | 'ends' | 'outputs' | 'lists' | 'events' | 'pass' | 'taskFile'
+  'argv' | 'env' | 'inputs' | 'ends' | 'outputs' | 'lists' | 'pass'
 > & {
   readonly checkpoint: boolean;
+  readonly events: boolean;
+  readonly taskFile: boolean;
+  /** Variables that name units of resources, as written. */
+  readonly units: Named<string>;
+  /** How much of each such resource it has. */
+  readonly shows: Named<number>;
+  /** How many threads its libraries may start; null where nothing is said. */
+  readonly threads: number | null;
   /** Whether it sees more than commands of the form `command/1` do. */
   readonly isSecondForm: boolean;
 };
@@ -33,6 +41,7 @@ export function invocationOf(
   const { argv, env, inputs, outputs, lists = [] } = command;
   const second = secondFormOf(command);
   const { checkpoint = false, events = false, pass = [], taskFile = false } = second;
+  const { units = {}, shows = {}, threads = null } = second;
   const places: Record<string, string | null> = {};
   const ends: Record<string, string> = {};
   for (const [port, place] of Object.entries(inputs)) {
@@ -52,7 +61,8 @@ export function invocationOf(
   );
   return {
     ...{ argv, env, inputs: places, ends, outputs: Object.fromEntries(files), lists },
-    ...{ checkpoint, events, pass, taskFile, isSecondForm: isSecondForm(second) || hasFolders },
+    ...{ checkpoint, events, pass, taskFile, units, shows, threads },
+    isSecondForm: isSecondForm(second) || hasFolders,
   };
 }
 

@@ -15,6 +15,7 @@ import type { Named, TaskId } from '../model/key.ts';
 import { askProgram } from '../process/ask-program.ts';
 import type { Arity, CodecKind } from '../stage.ts';
 import { listFile, listsIn } from './command-line.ts';
+import { secondForm } from './command-module.ts';
 import { type Binding, fillPattern, type Invocation, type Plan, type Task } from './plan.ts';
 import { type ProjectFile, ProjectFiles } from './project-files.ts';
 
@@ -170,9 +171,8 @@ class ExternalInputResolver {
       outputs: Object.fromEntries(command.outputs),
       lists: listsIn(command.argv.map(({ text }) => text)),
       checkpoint: command.checkpoint,
-      events: command.events,
       pass: command.pass,
-      taskFile: command.taskFile,
+      second: secondForm(command),
       fingerprints,
       fingerprintWords,
       notes: await this.notesOn(stage, command, inputs),

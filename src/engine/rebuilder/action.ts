@@ -113,8 +113,7 @@ function toolsOf({ tools, command }: Task): { readonly tools?: Named<string> } {
 }
 
 function commandParts(invocation: Invocation): CommandParts & SecondForm {
-  const { argv, env, inputs, ends, outputs, lists, checkpoint, events, pass, taskFile } =
-    invocation;
+  const { argv, env, inputs, ends, outputs, lists, second } = invocation;
   const places = Object.entries(inputs).map(([port, place]) => [
     port,
     place !== null && Object.hasOwn(ends, port) ? `${place}*${ends[port] ?? ''}` : place,
@@ -126,10 +125,7 @@ function commandParts(invocation: Invocation): CommandParts & SecondForm {
     inputs: Object.fromEntries(places),
     outputs: Object.fromEntries(files),
     ...(lists.length > 0 && { lists }),
-    ...(checkpoint !== null && { checkpoint: true }),
-    ...(events && { events: true }),
-    ...(pass.length > 0 && { pass }),
-    ...(taskFile && { taskFile: true }),
+    ...second,
   };
 }
 

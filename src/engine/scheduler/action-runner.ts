@@ -9,6 +9,7 @@ import type { Action } from '../rebuilder/action.ts';
 import { errorKind } from '../stage.ts';
 import { StoreError } from '../store/store.ts';
 import type { InputStaging } from './input-staging.ts';
+import type { HeldUnits } from './resource-pool.ts';
 import type { RunContext } from './run-context.ts';
 import type { RunControl } from './run-control.ts';
 import type { Warnings } from './warnings.ts';
@@ -19,6 +20,13 @@ export interface ActionRunnerParts {
   readonly staging: InputStaging;
   readonly control: RunControl;
   readonly warnings: Warnings;
+}
+
+/** Where an attempt runs. */
+export interface AttemptPlace {
+  /** The number of its slot, for whoever draws what ran where. */
+  readonly slot: number;
+  readonly units: HeldUnits;
 }
 
 /** One attempt at an action. */
@@ -37,8 +45,7 @@ export class ActionRunner {
     this.parts = parts;
   }
 
-  /** One attempt. @param slot its number, for whoever draws what ran where */
-  async run(action: Action, reason: Reason, slot: number): Promise<Attempt> {
+  async run(action: Action, reason: Reason, { slot, units }: AttemptPlace): Promise<Attempt> {
     const { listener, clock, store } = this.context;
     const { staging, warnings, control } = this.parts;
     const { task, key } = action;
@@ -64,7 +71,7 @@ export class ActionRunner {
         if (task.files !== null) begin();
         const files = await staging.files(task, hooks.progress, signal);
         if (signal.aborted) return { status: 'stopped' };
-        const spec = this.specOf(action, staged.inputs, files);
+        const spec = { ...this.specOf(action, staged.inputs, files), units };
         const ended = await this.parts.executor.execute(spec, hooks, signal);
         return ended.status === 'done' ? unlessChanged(task, ended) : ended;
       }),
