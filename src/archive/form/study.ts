@@ -91,6 +91,7 @@ const Command = z.strictObject({
   checkpoint: z.optional(z.literal(true)),
   events: z.optional(z.literal(true)),
   taskFile: z.optional(z.literal(true)),
+  code: z.optional(z.literal('python')),
   pass: z.optional(z.array(z.string())),
   units: z.optional(named(z.string())),
   shows: z.optional(named(z.number())),

@@ -42,14 +42,16 @@ async function check(options: CheckOptions): Promise<number> {
     ...checkCommands(pipeline.stages, plan, root),
     ...shortages(pipeline, resourcesHere(pipeline, process.env), process.env),
   ];
-  const { warnings } = pipeline;
+  // What a script needs is a mistake here, and a warning of a make.
+  const said = new Set(problems.map(({ message }) => message));
+  const warnings = pipeline.warnings.filter(({ message }) => !said.has(message));
   const wrong = options.strict ? [...problems, ...warnings] : problems;
   if (wrong.length > 0) throw new UsageError(inReadingOrder(wrong));
   const printed = printedBy(pipeline, plan, cache);
   if (options.json) {
     const notes = printed.length > 0 ? { printed } : {};
-    const said = { diagnostics: [], warnings: warnings.map(diagnosticJson), ...notes };
-    writeStdout(JSON.stringify({ event: 'diagnostics', ...said }));
+    const told = { diagnostics: [], warnings: warnings.map(diagnosticJson), ...notes };
+    writeStdout(JSON.stringify({ event: 'diagnostics', ...told }));
     return EXIT.success;
   }
   for (const { run, log } of printed) {

@@ -11,9 +11,11 @@ import { EVENTS_PLACE, METRICS_LOG, type OutputFile, readOutputs } from './outpu
 import { readFlag } from './policy.ts';
 import {
   readCheckpoint,
+  readCode,
   readEnvironment,
   readPassed,
   type SeenResources,
+  type SourceCounting,
   type StopPolicy,
   seenResources,
 } from './program-options.ts';
@@ -42,6 +44,8 @@ export interface CommandConfig extends SeenResources {
   readonly pass: readonly string[];
   /** Whether it is told, in a file, where its inputs and outputs are. */
   readonly taskFile: boolean;
+  /** Whether the code of its Python sources counts, or their bytes. */
+  readonly code: SourceCounting;
 }
 
 /** Keys of a stage that only commands have. */
@@ -54,6 +58,7 @@ export const COMMAND_KEYS = [
   'events',
   'pass',
   'task-file',
+  'code',
 ];
 
 /**
@@ -126,6 +131,7 @@ export function readCommand(
     checkpoint: readCheckpoint(reader, fields.get('checkpoint'), what),
     events,
     pass,
+    code: readCode(reader, fields.get('code'), what),
     taskFile: readFlag(reader, fields.get('task-file'), `\`task-file\` of ${what}`),
   };
 }

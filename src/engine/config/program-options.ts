@@ -58,6 +58,28 @@ export function readCheckpoint(
   };
 }
 
+/** What of a command's sources counts: `code` of the Python modules that it imports, or the bytes of `files` alone. */
+export type SourceCounting = 'python' | 'files';
+/** The values of `code`. */
+export const SOURCE_COUNTINGS: readonly SourceCounting[] = ['files', 'python'];
+
+/** `code: python`, or `code: files`. */
+export function readCode(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+  what: string,
+): SourceCounting {
+  if (located === undefined) return 'files';
+  const found = SOURCE_COUNTINGS.find((one) => one === located.value);
+  if (found === undefined) {
+    const hint =
+      didYouMean(String(located.value), SOURCE_COUNTINGS) ??
+      'python: the modules that a script imports are inputs; files: what `inputs` names';
+    reader.report(`\`code\` of ${what} is python or files`, located.place, hint);
+  }
+  return found ?? 'files';
+}
+
 /** `pass: [NAME, …]`: variables that say where things are, such as caches, and change no result. */
 export function readPassed(
   reader: DiagnosticCollector,

@@ -9,7 +9,7 @@ import { INPUT_KEYS } from './input.ts';
 import { METRICS_LOG, OUTPUT_KEYS } from './outputs.ts';
 import { PLOT_KEYS, PLOT_KIND_NAMES } from './plots.ts';
 import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from './policy.ts';
-import { CHECKPOINT_KEYS, STOP_SIGNALS } from './program-options.ts';
+import { CHECKPOINT_KEYS, SOURCE_COUNTINGS, STOP_SIGNALS } from './program-options.ts';
 import { SIZE_PATTERN } from './size.ts';
 import { STAGE_KEYS } from './stage-config.ts';
 
@@ -143,6 +143,11 @@ const STAGE_DESCRIBED: Named<Json> = {
     description:
       'Lets the command append progress and metrics, as JSON lines, to $PIPELINE_EVENTS.',
     type: 'boolean',
+  },
+  code: {
+    description:
+      'python: the script and the modules that it imports are inputs, by their code; files: what inputs name.',
+    enum: [...SOURCE_COUNTINGS],
   },
   pass: {
     description: 'Variables of the environment that are passed on; their values enter no key.',

@@ -10,6 +10,7 @@ import type {
   Named,
   TaskId,
 } from '../model/key.ts';
+import type { NamedFile } from '../planning/project-files.ts';
 import type { Arity } from '../stage.ts';
 import type { CheckpointFolder } from '../store/checkpoint-folders.ts';
 
@@ -50,10 +51,7 @@ export type ActionInput =
   | { readonly projectFiles: readonly ProjectFileSpec[] };
 
 /** A file of the project, by the name that the key has. */
-export interface ProjectFileSpec {
-  readonly name: string;
-  readonly digest: Digest;
-}
+export type ProjectFileSpec = NamedFile;
 
 /** What an upstream task gave: a blob, or the reason why there is none. */
 export type ActionInputItem = {

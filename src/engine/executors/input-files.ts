@@ -3,14 +3,14 @@ import { chmodSync, constants, copyFileSync, lstatSync, mkdirSync, writeFileSync
 import { copyFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { fileDigest } from '../files/files.ts';
 import { isStable, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 import type { FolderFile } from '../model/folder-manifest.ts';
 import type { Digest } from '../model/key.ts';
+import { digestAt, type NamedFile } from '../planning/project-files.ts';
 import { folderFrom } from '../store/folder-blobs.ts';
 import type { BlobStore } from '../store/store.ts';
 
-/** Digests of files of the project, by path: what one task has read, the next need not. */
+/** Digests of files of the project, by path, and of the code in them by `code:` and the path: what one task has read, the next need not. */
 export type KnownFiles = Map<string, { readonly stamp: Stamp; readonly digest: Digest }>;
 
 /** What inputs are taken from. */
@@ -28,11 +28,10 @@ export interface GivenBlob {
 }
 
 /** An input that is there. */
-interface Placed {
+interface Placed extends Pick<NamedFile, 'digest' | 'isCode'> {
   readonly port: string;
   /** In the scratch folder. */
   readonly path: string;
-  readonly digest: Digest;
   readonly stamp: Stamp | null;
   /** It is another name of the blob. */
   readonly isLinked: boolean;
@@ -119,24 +118,25 @@ export class InputFiles {
   async putProjectFile(
     port: string,
     path: string,
-    { from, digest }: { readonly from: string; readonly digest: Digest },
+    { from, ...file }: Pick<NamedFile, 'digest' | 'isCode'> & { readonly from: string },
   ): Promise<boolean> {
     const { known } = this.sources;
-    const file = this.ready(path);
+    const copy = this.ready(path);
     const mode = constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL;
     const before = stampOf(from);
     const since = Date.now();
-    if ((before?.size ?? 0) > SMALL_BYTES) await copyFile(from, file, mode);
-    else copyFileSync(from, file, mode);
-    const remembered = known.get(from);
+    if ((before?.size ?? 0) > SMALL_BYTES) await copyFile(from, copy, mode);
+    else copyFileSync(from, copy, mode);
+    const name = file.isCode ? `code:${from}` : from;
+    const remembered = known.get(name);
     const isSame = before !== null && sameStamp(before, stampOf(from));
     const isKnown = isSame && remembered && sameStamp(remembered.stamp, before);
-    const actual = isKnown ? remembered.digest : await fileDigest(file);
+    const actual = isKnown ? remembered.digest : await digestAt(copy, file);
     if (isSame && !isKnown && isStable(before, since)) {
-      known.set(from, { stamp: before, digest: actual });
+      known.set(name, { stamp: before, digest: actual });
     }
-    await this.note({ port, path, digest, isLinked: false });
-    return actual === digest;
+    await this.note({ ...file, port, path, isLinked: false });
+    return actual === file.digest;
   }
 
   /** The path of a new file, whose folder is there. */
@@ -168,7 +168,8 @@ export class InputFiles {
     return undefined;
   }
 
-  private async isChanged({ path, digest, stamp, isLinked }: Placed): Promise<boolean> {
+  private async isChanged(placed: Placed): Promise<boolean> {
+    const { path, digest, stamp, isLinked } = placed;
     const file = join(this.folder, path);
     const entry = lstatSync(file, { throwIfNoEntry: false });
     if (entry === undefined) return false;
@@ -177,7 +178,7 @@ export class InputFiles {
     if (sameStamp(stamp, now)) return false;
     // Its time of change moves when another task gets the same blob: the store knows whether it is as it was.
     if (isLinked && now?.inode === stamp?.inode) return !(await this.sources.blobs.verify(digest));
-    return (await fileDigest(file).catch(() => '')) !== digest;
+    return (await digestAt(file, placed).catch(() => '')) !== digest;
   }
 
   /** Takes names of blobs away again, before the folder goes. */

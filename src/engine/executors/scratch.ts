@@ -169,11 +169,11 @@ export class Scratch {
     const paths: string[] = [];
     const input = entryOf(this.work.action.inputs, port);
     for (const file of 'projectFiles' in input ? input.projectFiles : []) {
-      const { name, digest } = file;
+      const { name } = file;
       const place = scratchName(port, name);
       const from = this.work.machine.projectFile(file);
       this.given.add(place);
-      if (!(await this.inputs.putProjectFile(port, place, { from, digest }))) {
+      if (!(await this.inputs.putProjectFile(port, place, { ...file, from }))) {
         throw because('inputs', `${name} has just changed: make again`);
       }
       paths.push(place);

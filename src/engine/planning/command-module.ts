@@ -34,6 +34,8 @@ export interface SecondForm {
   readonly threads?: number;
   /** It is told where its inputs and outputs are. Absent where it is not. */
   readonly taskFile?: true;
+  /** The code of its Python sources counts, and not their bytes. Absent where it does not. */
+  readonly code?: 'python';
 }
 
 /** What a command has of the second form: nothing, for one of the first. */
@@ -51,17 +53,18 @@ const SECOND_FORM = [
   'shows',
   'threads',
   'taskFile',
+  'code',
 ] as const satisfies readonly (keyof SecondForm)[];
 
 /** What decides the second form, as pipeline.yaml has it. */
 export type ProgramOptions = Pick<
   CommandConfig,
-  'checkpoint' | 'events' | 'pass' | 'units' | 'shows' | 'threads' | 'taskFile'
+  'checkpoint' | 'events' | 'pass' | 'units' | 'shows' | 'threads' | 'taskFile' | 'code'
 >;
 
 /** What a command has of the second form. */
 export function secondForm(options: ProgramOptions): SecondForm {
-  const { checkpoint, events, pass, units, shows, threads, taskFile } = options;
+  const { checkpoint, events, pass, units, shows, threads, taskFile, code } = options;
   return {
     ...(checkpoint !== null && { checkpoint: true }),
     ...(events && { events: true }),
@@ -70,6 +73,7 @@ export function secondForm(options: ProgramOptions): SecondForm {
     ...(shows.size > 0 && { shows: Object.fromEntries(shows) }),
     ...(threads !== null && { threads }),
     ...(taskFile && { taskFile: true }),
+    ...(code === 'python' && { code }),
   };
 }
 

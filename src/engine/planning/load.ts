@@ -21,7 +21,7 @@ import { type ClientOptions, StageClient } from '../modules/stage-client.ts';
 import { STORE_FILE } from '../store/store-state.ts';
 import type { StageModule } from '../worker/declaration.ts';
 import { commandModule } from './command-module.ts';
-import { resolveExternalInputs } from './external-inputs.ts';
+import { type ResolvedPlan, resolveExternalInputs } from './external-inputs.ts';
 import { readParamsFiles } from './params-files.ts';
 import type { Plan } from './plan.ts';
 import { makePlan } from './planner.ts';
@@ -90,8 +90,11 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
     if (plan === undefined || mistakes.all.length > 0) return failure(...mistakes.all);
     debug?.('plan', `${plan.tasks.size} tasks planned`);
     const { readsOutside, environment } = client;
-    const seen = { sources, environment, readsOutside, paramsFiles: stamps };
-    return success({ pipeline, plan, text: digestOf(bytes), ...seen });
+    const { warnings = [], lookups = new Map(), ...planned } = plan;
+    const rests = { ...sources, lookups: new Map([...sources.lookups, ...lookups]) };
+    const seen = { sources: rests, environment, readsOutside, paramsFiles: stamps };
+    const told = { ...pipeline, warnings: [...pipeline.warnings, ...warnings] };
+    return success({ pipeline: told, plan: planned, text: digestOf(bytes), ...seen });
   } finally {
     await client.close();
   }
@@ -103,7 +106,7 @@ async function planSoundStages(
   options: LoadOptions,
   client: StageClient,
   mistakes: Mistakes,
-): Promise<Plan | undefined> {
+): Promise<ResolvedPlan | undefined> {
   const made = await makePlan(mistakes.sound(), modules, client);
   if (!made.ok) mistakes.add(made.diagnostics);
   // What is left once more, to look at what it takes from outside.
