@@ -2,6 +2,7 @@
 import { lstat, realpath } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
 import { plainName } from '../../plain-text.ts';
+import { formatSize } from '../config/size.ts';
 import { isSystemError, systemSentence } from '../files/system-error.ts';
 import { type ActionResult, failed } from '../model/action-result.ts';
 import type { Named } from '../model/key.ts';
@@ -101,12 +102,15 @@ async function runIn(attempt: Attempt, nonce: string, work: ScratchWork): Promis
     if (progress) work.hooks.progress(progress.done, progress.of, progress.note);
     log(text);
   };
-  const { stop } = action;
-  const program = { argv: enclosed, env, nonce, folder, line, state, signal, stop };
+  const { stop, memory_bytes } = action;
+  const program = { argv: enclosed, env, nonce, folder, line, state, signal, stop, memory_bytes };
   const end = await runProgram(program).finally(() => around.events?.finish());
   if (signal.aborted) {
     await scratch.inputs.release();
     return { status: 'stopped' };
+  }
+  if (end.isOverLimit && memory_bytes !== undefined) {
+    throw because('memory', formatOverLimit(memory_bytes));
   }
   if (isTooLong(end)) throw because('inputs', formatTooLong(filled, env));
   if (end.refusal) {
@@ -127,8 +131,12 @@ async function runIn(attempt: Attempt, nonce: string, work: ScratchWork): Promis
   const extra = await scratch.extra();
   if (extra.length > 0) warn(formatExtra(extra));
   await scratch.inputs.release();
-  return { status: 'done', outputs };
+  const { peak_bytes } = end;
+  return { status: 'done', outputs, ...(peak_bytes !== undefined && { peak_bytes }) };
 }
+
+const formatOverLimit = (limit: number): string =>
+  `it took more memory than the ${formatSize(limit)} of \`memory\` in its resources, and was ended`;
 
 /** A scratch folder that is ready for its command. */
 export interface Layout {

@@ -28,6 +28,8 @@ export interface ActionSpec {
   /** Whether it needs a process of its own. */
   readonly isolate: boolean;
   readonly timeout_ms: number | null;
+  /** A command that takes more memory is ended; undefined where nothing is said. */
+  readonly memory_bytes?: number | undefined;
   /** Of a program that keeps checkpoints: how it is asked to stop. */
   readonly stop?: StopPolicy | undefined;
   /** How many bytes outputs may have at most, by name. Absent where nothing is said. It changes no result. */

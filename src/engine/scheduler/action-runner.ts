@@ -1,4 +1,5 @@
 // action-runner.ts — one attempt at an action: stages what it reads, and gives it to an executor
+import { MEMORY } from '../config/resources.ts';
 import type { ActionSpec, Executor, Hooks } from '../executors/executor.ts';
 import { type ActionResult, failed } from '../model/action-result.ts';
 import type { Reason } from '../model/event.ts';
@@ -121,12 +122,15 @@ export class ActionRunner {
   ): ActionSpec {
     const { plan, policies } = this.context;
     const isolate = plan.stages.get(task.stage)?.declaration.isolate ?? task.tools !== null;
-    const timeout_ms = policies.get(task.stage)?.timeout_ms ?? null;
+    const { timeout_ms = null, resources } = policies.get(task.stage) ?? {};
+    const memory = resources?.get(MEMORY);
+    const memory_bytes = memory?.isSize ? memory.amount : undefined;
     const notes = task.command?.notes ?? [];
     const stop = task.command?.checkpoint ?? undefined;
     const { id, stage } = task;
     return {
-      ...{ key, parts, task: id, stage, inputs, files, isolate, timeout_ms, stop, notes },
+      ...{ key, parts, task: id, stage, inputs, files, isolate, stop, notes },
+      ...{ timeout_ms, memory_bytes },
       limits: limitsOf(task),
     };
   }
