@@ -1,4 +1,5 @@
 // command-executor.ts — runs commands on this machine, each in a scratch folder of its own
+import { isBoundByRights } from '../files/own-folder.ts';
 import { type ActionResult, failed } from '../model/action-result.ts';
 import type { Digest, Named } from '../model/key.ts';
 import { progressOf } from '../process/lines.ts';
@@ -15,7 +16,7 @@ const HELD_BYTES_MAX = 16_384;
 /** An executor for commands. */
 export function commandExecutor(machine: CommandMachine): Executor {
   // Whoever may write any file is not kept from writing to a blob by its rights.
-  const mayLink = process.geteuid !== undefined && process.geteuid() !== 0;
+  const mayLink = isBoundByRights();
   const known: KnownFiles = new Map();
   return {
     name: 'command',
