@@ -182,11 +182,11 @@ const dryRun = (targets: readonly string[], options: MakeOptions): Promise<numbe
       const capacity = { slots, resources: resourcesHere(pipeline, process.env).totals };
       // Without anything to run, people are told no estimate, and the history need not be read for it.
       const isTold = options.json || [...forecasts.values()].some(isMoving);
-      const around = { capacity, policies };
+      const around = { capacity, policies, known: session.costs };
       const cost = isTold ? await estimate(plan, forecasts, store, around) : NO_ESTIMATE;
       tellForecast(forecasts, cost, { slots, json: options.json ?? false });
     },
-    () => openSession(options, 'read'),
+    (read) => openSession(options, 'read', read),
   );
 
 /** The tasks that are to run again whatever was made before. */
