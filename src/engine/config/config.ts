@@ -9,6 +9,7 @@ import {
   type Result,
   success,
 } from '../model/event.ts';
+import { sizeIn } from '../model/size.ts';
 import { DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
 import { checkConnections } from './graph-validation.ts';
 import { type Located, locatedMap, type Placed } from './located.ts';
@@ -16,7 +17,6 @@ import { countPoints } from './matrix.ts';
 import { type PipelineSource, readParams } from './params.ts';
 import { type PlotConfig, readPlots } from './plots.ts';
 import { checkResources, readTotals, type Total } from './resources.ts';
-import { sizeIn } from './size.ts';
 import { readStages, type StageConfig } from './stage-config.ts';
 import { parseYaml } from './yaml.ts';
 

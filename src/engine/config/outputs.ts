@@ -3,13 +3,13 @@
 import { didYouMean } from '../../hint.ts';
 import type { Place } from '../model/event.ts';
 import { FOLDER } from '../model/folder-manifest.ts';
+import { sizeIn } from '../model/size.ts';
 import type { CodecKind } from '../stage.ts';
 import { FILE_KINDS, kindByName } from './codecs.ts';
 import type { DiagnosticCollector } from './diagnostic-collector.ts';
 import { checkScratchPath } from './input.ts';
 import type { Located } from './located.ts';
 import { checkName } from './matrix.ts';
-import { sizeIn } from './size.ts';
 
 /** A file or folder that a command writes. */
 export interface OutputFile {

@@ -2,9 +2,9 @@
 
 import { didYouMean } from '../../hint.ts';
 import type { Place } from '../model/event.ts';
+import { bytesIn, formatSize } from '../model/size.ts';
 import type { DiagnosticCollector } from './diagnostic-collector.ts';
 import type { Located } from './located.ts';
-import { bytesIn, formatSize } from './size.ts';
 
 /** So much of a resource, and where that was written. */
 export interface Amount {

@@ -2,6 +2,7 @@
 
 import { STORE_ACCESSES } from '../files/store-access.ts';
 import type { Json, Named } from '../model/key.ts';
+import { SIZE_PATTERN } from '../model/size.ts';
 import { FILE_KINDS } from './codecs.ts';
 import { COMMAND_KEYS } from './command.ts';
 import { PIPELINE_KEYS, STORE_KEYS } from './config.ts';
@@ -10,7 +11,6 @@ import { METRICS_LOG, OUTPUT_KEYS } from './outputs.ts';
 import { PLOT_KEYS, PLOT_KIND_NAMES } from './plots.ts';
 import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from './policy.ts';
 import { CHECKPOINT_KEYS, SOURCE_COUNTINGS, STOP_SIGNALS } from './program-options.ts';
-import { SIZE_PATTERN } from './size.ts';
 import { STAGE_KEYS } from './stage-config.ts';
 
 const DESCRIBED: Named<Json> = {

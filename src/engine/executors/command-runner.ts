@@ -2,10 +2,10 @@
 import { lstat, realpath } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
 import { plainName } from '../../plain-text.ts';
-import { formatSize } from '../config/size.ts';
 import { isSystemError, systemSentence } from '../files/system-error.ts';
 import { type ActionResult, failed } from '../model/action-result.ts';
 import type { Named } from '../model/key.ts';
+import { formatSize } from '../model/size.ts';
 import {
   type Argument,
   argumentsOf,
