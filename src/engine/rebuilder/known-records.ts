@@ -315,8 +315,6 @@ function recordsOf({ keys, marks, shapes, shapeOf, ...kept }: Kept): Known[] {
   return all;
 }
 
-const outputOf = ({ outputs }: RecordResult, name: string): Digest => entryOf(outputs, name).digest;
-
 const slot = (texts: string, at: number): string =>
   texts.slice(at * DIGEST_LENGTH, (at + 1) * DIGEST_LENGTH);
 
