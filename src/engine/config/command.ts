@@ -3,8 +3,8 @@
 import { didYouMean } from '../../hint.ts';
 import { elementAt } from '../../present.ts';
 import type { Place } from '../model/event.ts';
+import { dottedStep, STEP, splitDotted } from '../text/dotted.ts';
 import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
-import { dottedStep, STEP, splitDotted } from './dotted.ts';
 import { isWithin } from './input.ts';
 import type { Located } from './located.ts';
 import { EVENTS_PLACE, METRICS_LOG, type OutputFile, readOutputs } from './outputs.ts';

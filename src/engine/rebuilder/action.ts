@@ -161,6 +161,8 @@ async function lookUp(
   }
   if (trace) {
     const outputs = Object.entries(trace.outputs);
+    // What others made may lie elsewhere until somebody wants it.
+    if (trace.origin !== undefined && !trace.origin.lost) return { hit: true, trace };
     const missing = await missingOutputs(blobs, Object.values(trace.outputs));
     if (missing.size === 0) return { hit: true, trace };
     const lost = outputs.filter(([, { digest }]) => missing.has(digest));

@@ -45,10 +45,12 @@ export async function checkStore(
   const told: { readonly key: Key; readonly digest: Digest; readonly bytes: number }[] = [];
   /** The folders that a blob is a file of. */
   const folders = new Map<Digest, Set<Digest>>();
-  const expect = ({ key, task }: ActionRecord, digest: Digest, bytes: number): void => {
+  const expect = ({ key, task, origin }: ActionRecord, digest: Digest, bytes: number): void => {
     makers.set(digest, [...new Set([...(makers.get(digest) ?? []), task])]);
     told.push({ key, digest, bytes });
     if (tables.blobs.doesExist(digest) || files.sizeOf(digest) !== undefined) return;
+    // What others made is fetched when it is wanted.
+    if (origin !== undefined && !origin.lost) return;
     const within = [...(folders.get(digest) ?? [])];
     defects.push({ kind: 'missing blob', digest, task, key, ...(within.length > 0 && { within }) });
   };
