@@ -6,6 +6,7 @@ import { commandExecutor } from '../../engine/executors/command-executor.ts';
 import type { Executor } from '../../engine/executors/executor.ts';
 import type { CommandParts, Digest } from '../../engine/model/key.ts';
 import type { KeptOutput } from '../../engine/model/record.ts';
+import { secondFormOf } from '../../engine/planning/command-module.ts';
 import { environmentOf, scratchName } from '../../engine/planning/external-inputs.ts';
 import { askProgram } from '../../engine/process/ask-program.ts';
 import { keptOutput } from '../../engine/store/store.ts';
@@ -59,6 +60,13 @@ export class Programs {
     if (command === undefined) return 'its trace does not tell what it runs';
     const unfit = unfitPath(command, task);
     if (unfit !== undefined) return `it has ${printable(unfit)}, which is no name in its folder`;
+    const { environment } = secondFormOf(command);
+    if (environment) {
+      const { kind, python, lock } = environment;
+      return printable(
+        `it ran in an environment of ${kind} (${python}, lock ${lock.slice(0, 12)}), which is not here`,
+      );
+    }
     for (const [name, version] of Object.entries(tools)) {
       const told = this.wordsOf(name, trace);
       const words = told ?? name.split(' ');

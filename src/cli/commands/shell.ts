@@ -150,6 +150,8 @@ async function filled(
       machine: {
         ...{ root, scratch: attempt.folder, path: searchPath(process.env) },
         environment: process.env,
+        homes: join(cache, 'homes'),
+        environmentOf: () => action.task.command?.environment?.place,
         identity: { host: '', pid: process.pid, exists: () => true },
         blobs: store.blobs,
         projectFile: ({ name, digest }) =>

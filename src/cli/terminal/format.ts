@@ -1,10 +1,10 @@
 // format.ts — what the engine means, in words and colours
 import { relative } from 'node:path';
 import prettyMs from 'pretty-ms';
+import { formatSize } from '../../engine/files/size.ts';
 import type { Change, Diagnostic, Event, Reason } from '../../engine/model/event.ts';
 import { type Json, shellTaskId, type TaskId } from '../../engine/model/key.ts';
 import type { Cost } from '../../engine/model/record.ts';
-import { formatSize } from '../../engine/model/size.ts';
 import type { MissingOutput } from '../../engine/rebuilder/missing-output.ts';
 import { plainName, plainSource, plainText } from '../../plain-text.ts';
 import { type Colors, inkFor } from './ink.ts';

@@ -9,11 +9,13 @@ import { isWithin } from './input.ts';
 import type { Located } from './located.ts';
 import { EVENTS_PLACE, METRICS_LOG, type OutputFile, readOutputs } from './outputs.ts';
 import { readFlag } from './policy.ts';
+import { type EnvironmentConfig, readEnvironmentConfig } from './program-environment.ts';
 import {
   readCheckpoint,
   readCode,
   readEnvironment,
   readPassed,
+  readSharedHome,
   type SeenResources,
   type SourceCounting,
   type StopPolicy,
@@ -40,6 +42,10 @@ export interface CommandConfig extends SeenResources {
   readonly checkpoint: StopPolicy | null;
   /** Whether it reports progress and metrics as lines of a file. */
   readonly events: boolean;
+  /** The Python environment that it runs in. */
+  readonly environment: EnvironmentConfig | null;
+  /** The name of a home folder that tasks share; null where each has its own. */
+  readonly sharedHome: string | null;
   /** Variables of the environment that are passed on and whose values enter no key, sorted. */
   readonly pass: readonly string[];
   /** Whether it is told, in a file, where its inputs and outputs are. */
@@ -55,6 +61,8 @@ export const COMMAND_KEYS = [
   'env',
   'fingerprint',
   'checkpoint',
+  'environment',
+  'shared-home',
   'events',
   'pass',
   'task-file',
@@ -130,6 +138,8 @@ export function readCommand(
     fingerprints: readFingerprints(reader, fields.get('fingerprint')),
     checkpoint: readCheckpoint(reader, fields.get('checkpoint'), what),
     events,
+    environment: readEnvironmentConfig(reader, fields.get('environment'), what),
+    sharedHome: readSharedHome(reader, fields.get('shared-home'), what),
     pass,
     code: readCode(reader, fields.get('code'), what),
     taskFile: readFlag(reader, fields.get('task-file'), `\`task-file\` of ${what}`),

@@ -1,5 +1,6 @@
 // config.ts — pipeline.yaml, presets and overrides → Pipeline, or everything that is wrong with them
 
+import { sizeIn } from '../files/size.ts';
 import { STORE_ACCESSES, type StoreAccess } from '../files/store-access.ts';
 import {
   type Diagnostic,
@@ -9,7 +10,6 @@ import {
   type Result,
   success,
 } from '../model/event.ts';
-import { sizeIn } from '../model/size.ts';
 import { DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
 import { checkConnections } from './graph-validation.ts';
 import { type Located, locatedMap, type Placed } from './located.ts';

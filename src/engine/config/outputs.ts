@@ -1,9 +1,9 @@
 // outputs.ts — what a command writes, as pipeline.yaml declares it: files, folders, metrics that it reports
 
 import { didYouMean } from '../../hint.ts';
+import { sizeIn } from '../files/size.ts';
 import type { Place } from '../model/event.ts';
 import { FOLDER } from '../model/folder-manifest.ts';
-import { sizeIn } from '../model/size.ts';
 import type { CodecKind } from '../stage.ts';
 import { FILE_KINDS, kindByName } from './codecs.ts';
 import type { DiagnosticCollector } from './diagnostic-collector.ts';

@@ -1,18 +1,19 @@
 // command-runner.ts — runs a command in a fresh folder, and tells how it ended
 import { lstat, realpath } from 'node:fs/promises';
-import { relative, sep } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { plainName } from '../../plain-text.ts';
+import { makeFolder } from '../files/make-folder.ts';
+import { formatSize } from '../files/size.ts';
 import { isSystemError, systemSentence } from '../files/system-error.ts';
 import { type ActionResult, failed } from '../model/action-result.ts';
 import type { Named } from '../model/key.ts';
-import { formatSize } from '../model/size.ts';
 import {
   type Argument,
   argumentsOf,
   type Fillings,
   formatTooLong,
 } from '../planning/command-line.ts';
-import { environmentOf } from '../planning/external-inputs.ts';
+import { environmentOf, withPrograms } from '../planning/external-inputs.ts';
 import { progressInLine } from '../process/lines.ts';
 import { causeOf, watchOutOfMemory } from '../process/out-of-memory.ts';
 import { type Attempt, openAttempt } from '../process/scratch-folder.ts';
@@ -170,11 +171,31 @@ export async function layOut(
   }).catch((error: unknown) => {
     throw because('infrastructure', `what it declares cannot be made: ${textOf(error)}`);
   });
+  const place = machine.environmentOf?.(action.stage);
+  const own = sharedHome(command, machine) ?? home;
+  const base = environmentOf({ ...command, path: machine.path }, own, temporary);
   const env = {
-    ...environmentOf({ ...command, path: machine.path }, home, temporary),
-    ...withoutNamed(around.variables, command.env),
+    ...base,
+    // Whatever PATH is: the programs of the environment come first.
+    PATH: withPrograms(place, base.PATH ?? machine.path),
+    ...withoutNamed({ ...place?.variables, ...around.variables }, command.env),
   };
   return { scratch, filled, env, around };
+}
+
+/** The home folder that a command shares, made when it is missing. */
+function sharedHome(
+  { sharedHome: name }: CommandSpec,
+  { homes }: LayoutWork['machine'],
+): string | undefined {
+  if (name === null || homes === undefined) return undefined;
+  const folder = join(homes, name);
+  try {
+    makeFolder(folder);
+  } catch (error) {
+    throw because('infrastructure', `its shared home cannot be made: ${textOf(error)}`);
+  }
+  return folder;
 }
 
 /** The arguments, or why they cannot be filled in. */

@@ -2,6 +2,7 @@
 import { CODECS } from '../config/codecs.ts';
 import type { CommandConfig } from '../config/command.ts';
 import type { StageConfig } from '../config/stage-config.ts';
+import type { EnvironmentParts } from '../environments/environment.ts';
 import { FOLDER } from '../model/folder-manifest.ts';
 import { type CommandParts, canonicalJson, digestOf, type Named } from '../model/key.ts';
 import type { Arity, Codec, CodecKind } from '../stage.ts';
@@ -32,6 +33,10 @@ export interface SecondForm {
   readonly shows?: Named<number>;
   /** How many threads its libraries may start. */
   readonly threads?: number;
+  /** The environment of Python that it runs in. */
+  readonly environment?: EnvironmentParts;
+  /** The home folder that it shares with others, by name. */
+  readonly sharedHome?: string;
   /** It is told where its inputs and outputs are. Absent where it is not. */
   readonly taskFile?: true;
   /** The code of its Python sources counts, and not their bytes. Absent where it does not. */
@@ -54,17 +59,27 @@ const SECOND_FORM = [
   'threads',
   'taskFile',
   'code',
+  'environment',
+  'sharedHome',
 ] as const satisfies readonly (keyof SecondForm)[];
 
 /** What decides the second form, as pipeline.yaml has it. */
 export type ProgramOptions = Pick<
   CommandConfig,
-  'checkpoint' | 'events' | 'pass' | 'units' | 'shows' | 'threads' | 'taskFile' | 'code'
+  | 'checkpoint'
+  | 'events'
+  | 'pass'
+  | 'units'
+  | 'shows'
+  | 'threads'
+  | 'taskFile'
+  | 'code'
+  | 'sharedHome'
 >;
 
-/** What a command has of the second form. */
-export function secondForm(options: ProgramOptions): SecondForm {
-  const { checkpoint, events, pass, units, shows, threads, taskFile, code } = options;
+/** What a command has of the second form. @param environment as it was found */
+export function secondForm(options: ProgramOptions, environment?: EnvironmentParts): SecondForm {
+  const { checkpoint, events, pass, units, shows, threads, taskFile, code, sharedHome } = options;
   return {
     ...(checkpoint !== null && { checkpoint: true }),
     ...(events && { events: true }),
@@ -74,6 +89,8 @@ export function secondForm(options: ProgramOptions): SecondForm {
     ...(threads !== null && { threads }),
     ...(taskFile && { taskFile: true }),
     ...(code === 'python' && { code }),
+    ...(environment && { environment }),
+    ...(sharedHome !== null && { sharedHome }),
   };
 }
 
@@ -103,7 +120,10 @@ export function commandModule(
     outputs: Object.fromEntries([...command.outputs].map(([name, { kind }]) => [name, { kind }])),
     hasWork: false,
   };
-  const isSecond = isSecondForm(secondForm(command)) || hasFolders(stage, command.outputs, stages);
+  const isSecond =
+    command.environment !== null ||
+    isSecondForm(secondForm(command)) ||
+    hasFolders(stage, command.outputs, stages);
   const code = isSecond ? CODE_2 : CODE;
   return { code: { digest: code, file: '', bytes: new Uint8Array(0) }, declaration };
 }

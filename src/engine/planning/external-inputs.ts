@@ -9,6 +9,7 @@ import { type CommandConfig, looksLikePath, type Word } from '../config/command.
 import type { InputConfig } from '../config/input.ts';
 import { EVENTS_PLACE, withoutSlash } from '../config/outputs.ts';
 import type { StageConfig } from '../config/stage-config.ts';
+import type { EnvironmentPlace } from '../environments/environment.ts';
 import { fileStat } from '../files/files.ts';
 import { isSystemError, systemHint, systemSentence } from '../files/system-error.ts';
 import { type Diagnostic, failure, inReadingOrder, type Result, success } from '../model/event.ts';
@@ -17,6 +18,7 @@ import { askProgram } from '../process/ask-program.ts';
 import type { Arity, CodecKind } from '../stage.ts';
 import { listFile, listsIn } from './command-line.ts';
 import { secondForm } from './command-module.ts';
+import { Environments } from './environments.ts';
 import { type Binding, fillPattern, type Invocation, type Plan, type Task } from './plan.ts';
 import { type ProjectFile, ProjectFiles } from './project-files.ts';
 import { PYTHON_PORT, PythonCodeFinder } from './python-code.ts';
@@ -75,6 +77,7 @@ class ExternalInputResolver {
   readonly warnings = new Map<string, Diagnostic>();
   python: PythonCodeFinder | undefined;
   private readonly scripts: ScriptImports;
+  private readonly environments: Environments;
   /** The first external input that the current task lacks. */
   private lacking: string | undefined;
   private readonly said = new Map<string, Promise<string | Diagnostic>>();
@@ -89,6 +92,7 @@ class ExternalInputResolver {
     this.options = options;
     this.scripts = new ScriptImports(options.root);
     this.files = new ProjectFiles(options.root, options.cache, options.clock);
+    this.environments = new Environments(options, this.files);
   }
 
   async resolve(task: Task): Promise<Task> {
@@ -188,7 +192,10 @@ class ExternalInputResolver {
     inputs: Named<Binding>,
   ): Promise<Invocation> {
     const { environment } = this.options;
-    const path = searchPath(environment);
+    const around = command.environment && (await this.environments.find(command.environment));
+    if (around && 'message' in around) this.reportMissing(around);
+    const found = around && 'parts' in around ? around : null;
+    const path = withPrograms(found?.place, searchPath(environment));
     const env = [...command.env].map(([name, value]) => [name, value ?? environment[name] ?? null]);
     for (const [name, value] of command.env) {
       // Node has decoded it: what was not UTF-8 is lost.
@@ -202,12 +209,13 @@ class ExternalInputResolver {
     ]);
     if (command.code === 'python') layout.push([PYTHON_PORT, null]);
     const invocation = { path, env: Object.fromEntries(env) as Named<string | null> };
+    const surroundings = { ...found?.place.variables, ...passedOn(command.pass, environment) };
     const fingerprints: Record<string, string> = {};
     const fingerprintWords: Record<string, readonly string[]> = {};
     for (const words of command.fingerprints) {
       const name = words.map(({ text }) => text).join(' ');
       fingerprintWords[name] = words.map(({ text }) => text);
-      const said = await this.fingerprint(words, invocation);
+      const said = await this.fingerprint(words, invocation, surroundings);
       if (said !== undefined) fingerprints[name] = said;
     }
     return {
@@ -219,7 +227,8 @@ class ExternalInputResolver {
       lists: listsIn(command.argv.map(({ text }) => text)),
       checkpoint: command.checkpoint,
       pass: command.pass,
-      second: secondForm(command),
+      environment: found,
+      second: secondForm(command, found?.parts),
       fingerprints,
       fingerprintWords,
       notes: await this.notesOn(stage, command, inputs),
@@ -315,10 +324,11 @@ class ExternalInputResolver {
   private async fingerprint(
     words: readonly Word[],
     { env, path }: Pick<Invocation, 'env' | 'path'>,
+    surroundings: Named<string>,
   ): Promise<string | undefined> {
     const argv = words.map(({ text }) => text);
-    const memo = JSON.stringify([argv, env]);
-    const known = this.said.get(memo) ?? this.ask(words, argv, { env, path });
+    const memo = JSON.stringify([argv, env, path, surroundings]);
+    const known = this.said.get(memo) ?? this.ask(words, argv, { env, path }, surroundings);
     this.said.set(memo, known);
     const said = await known;
     if (typeof said === 'string') return said;
@@ -330,9 +340,10 @@ class ExternalInputResolver {
     words: readonly Word[],
     argv: readonly string[],
     given: Pick<Invocation, 'env' | 'path'>,
+    surroundings: Named<string>,
   ): Promise<string | Diagnostic> {
     const { root, cache } = this.options;
-    const env = environmentOf(given, cache, cache);
+    const env = { ...surroundings, ...environmentOf(given, cache, cache) };
     const { text, end, excess } = await askProgram({ argv, env, folder: root });
     if (excess !== undefined) {
       const message = `\`${argv.join(' ')}\` ${excess}, so that the version of the tool is unknown`;
@@ -383,6 +394,19 @@ class ExternalInputResolver {
     return notes;
   }
 }
+
+/** Where programs are looked for, those of an environment first. */
+export const withPrograms = (place: EnvironmentPlace | undefined, path: string): string =>
+  place ? `${place.programs}:${path}` : path;
+
+/** The variables that a command is passed. One that is not set is not set for it either. */
+export const passedOn = (names: readonly string[], environment: NodeJS.ProcessEnv): Named<string> =>
+  Object.fromEntries(
+    names.flatMap((name) => {
+      const value = environment[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 
 /** Where programs of commands are looked for. */
 export const searchPath = ({ PATH }: { readonly PATH?: string | undefined }): string =>

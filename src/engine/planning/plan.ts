@@ -7,6 +7,7 @@ import type { Coordinates, Json, Named, TaskId } from '../model/key.ts';
 import type { Arity, SourceFile, Tools } from '../stage.ts';
 import type { StageModule } from '../worker/declaration.ts';
 import type { SecondForm } from './command-module.ts';
+import type { CommandEnvironment } from './environments.ts';
 import type { Link } from './join.ts';
 import type { ProjectFile } from './project-files.ts';
 
@@ -40,6 +41,8 @@ export interface Invocation {
   readonly checkpoint: StopPolicy | null;
   /** Variables that are passed on and whose values enter no key. */
   readonly pass: readonly string[];
+  /** The environment of Python that it runs in; null where it names none. */
+  readonly environment: CommandEnvironment | null;
   /** What of the second form enters its key. */
   readonly second: SecondForm;
   /** What each fingerprint command said, by its words joined by blanks. */
