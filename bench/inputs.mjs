@@ -1,6 +1,6 @@
 // inputs.mjs — what inputs and outputs cost: many small files into scratch folders beside cp, one large output through a store
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,11 +17,11 @@ const binary = fileURLToPath(new URL('../dist/cli.cjs', import.meta.url));
 
 /** Runs a program by way of GNU time: wall time and CPU time in seconds, greatest memory in MB. */
 function timed(program, words, cwd) {
-  const { status, stderr } = spawnSync(
-    '/usr/bin/time',
-    ['-f', '@%e %U %S %M', program, ...words],
-    { cwd, encoding: 'utf8', maxBuffer: 2 ** 28 },
-  );
+  const { status, stderr } = spawnSync('/usr/bin/time', ['-f', '@%e %U %S %M', program, ...words], {
+    cwd,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  });
   const [wall, user, system, kib] = /@(.*)\n/.exec(stderr)?.[1]?.split(' ').map(Number) ?? [];
   if (status !== 0) throw new Error(stderr);
   return { wall_s: wall, cpu_s: user + system, peak_mb: Math.round((kib * 1024) / 1e6) };
@@ -59,7 +59,12 @@ function manyFiles(files, tasks) {
   const cp = timed('sh', ['-c', copies.join(' && ')], folder);
   const gone = timed('sh', ['-c', 'rm -rf copy-*'], folder);
   console.log(`${files} files, ${tasks} tasks`);
-  console.table({ 'status (digests)': first, make: made, [`cp -r, ${tasks} times`]: cp, 'rm -rf': gone });
+  console.table({
+    'status (digests)': first,
+    make: made,
+    [`cp -r, ${tasks} times`]: cp,
+    'rm -rf': gone,
+  });
 }
 
 /** An output of some GiB and three tasks that read it. */
