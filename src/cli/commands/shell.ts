@@ -144,6 +144,9 @@ async function filled(
       action: spec,
       command: invocationOf(action.parts, inputs),
       inputs: held,
+      // What is tried here must not reach the store.
+      mayLink: false,
+      known: new Map(),
       machine: {
         ...{ root, scratch: attempt.folder, path: searchPath(process.env) },
         environment: process.env,
