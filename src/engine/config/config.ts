@@ -15,6 +15,7 @@ import { type Located, locatedMap, type Placed } from './located.ts';
 import { countPoints } from './matrix.ts';
 import { type PipelineSource, readParams } from './params.ts';
 import { type PlotConfig, readPlots } from './plots.ts';
+import { type RemoteConfig, readRemote } from './remote.ts';
 import { checkResources, readTotals, type Total } from './resources.ts';
 import { bytesIn } from './size.ts';
 import { readStages, type StageConfig } from './stage-config.ts';
@@ -33,6 +34,8 @@ export interface Pipeline {
   readonly storeLimit: Placed<number> | undefined;
   /** Who may use a store that is made now; undefined where nothing is said, which means its owner. */
   readonly storeAccess?: StoreAccess | undefined;
+  /** Whose results count beside one's own. */
+  readonly remote: RemoteConfig;
   /** Plots that the study names. */
   readonly plots: readonly PlotConfig[];
   /** What other readers of YAML would take for something else. */
@@ -47,6 +50,7 @@ export const PIPELINE_KEYS = [
   'mirrors',
   'resources',
   'store',
+  'remote',
   'plots',
 ];
 /** Settings that only files of settings may have (docs/settings.md). */
@@ -97,6 +101,7 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
   checkResources(reader, read, resources);
   const storeLimit = readStoreLimit(reader, fields.get('store'));
   const storeAccess = readStoreAccess(reader, fields.get('store'));
+  const remote = readRemote(reader, fields.get('remote'));
   const plots = readPlots(reader, fields.get('plots'), read, [...(stages?.fields?.keys() ?? [])]);
   const places = [...(stages?.fields ?? [])].map(([name, { place, named }]) => {
     return [name, { ...place, start: named?.start ?? place.start }] as const;
@@ -110,6 +115,7 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
       resources,
       storeLimit,
       storeAccess,
+      remote,
       plots,
       warnings: reader.warnings,
     },

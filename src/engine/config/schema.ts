@@ -9,6 +9,7 @@ import { INPUT_KEYS } from './input.ts';
 import { PLOT_KEYS, PLOT_KIND_NAMES } from './plots.ts';
 import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from './policy.ts';
 import { CHECKPOINT_KEYS, SOURCE_COUNTINGS, STOP_SIGNALS } from './program-options.ts';
+import { REMOTE_KEYS, REMOTE_NAME } from './remote.ts';
 import { SIZE_PATTERN } from './size.ts';
 import { STAGE_KEYS } from './stage-config.ts';
 
@@ -40,6 +41,10 @@ const DESCRIBED: Named<Json> = {
     $ref: '#/$defs/totals',
   },
   store: { description: 'How the store is kept.', $ref: '#/$defs/store' },
+  remote: {
+    description: 'Whose results count beside one\u2019s own; never part of a key.',
+    $ref: '#/$defs/remote',
+  },
   plots: {
     description: 'Plots of results, by name, for `pipeline plot`; never part of a key.',
     type: 'object',
@@ -60,6 +65,21 @@ const STORE_DESCRIBED: Named<Json> = {
   limit: {
     description: 'A make keeps the store within this size, such as 20GB.',
     ...SIZE,
+  },
+};
+
+const REMOTE_DESCRIBED: Named<Json> = {
+  trust: {
+    description:
+      'Public keys, by name, whose signed results count: ed25519:BASE64 or ssh-ed25519 …',
+    type: 'object',
+    additionalProperties: { type: 'string', pattern: '^(ed25519:|ssh-ed25519 )' },
+    propertyNames: { pattern: REMOTE_NAME.source },
+  },
+  space: {
+    description: 'Keeps studies apart that share a remote.',
+    type: 'string',
+    pattern: REMOTE_NAME.source,
   },
 };
 
@@ -222,6 +242,7 @@ export function pipelineSchema(): Named<Json> {
     required: ['stages'],
     $defs: {
       store: closed(STORE_KEYS, STORE_DESCRIBED),
+      remote: closed(REMOTE_KEYS, REMOTE_DESCRIBED),
       plot: { ...closed(PLOT_KEYS, PLOT_DESCRIBED), required: ['stage'] },
       stage: closed([...STAGE_KEYS, ...POLICY_KEYS, ...COMMAND_KEYS], {
         ...STAGE_DESCRIBED,
@@ -229,12 +250,12 @@ export function pipelineSchema(): Named<Json> {
       }),
       amounts: {
         type: 'object',
-        properties: { memory: SIZE },
+        properties: { memory: { description: 'A size, such as 4GiB.', ...SIZE } },
         additionalProperties: AMOUNT,
       },
       totals: {
         type: 'object',
-        properties: { memory: SIZE },
+        properties: { memory: { description: 'A size, such as 4GiB.', ...SIZE } },
         additionalProperties: {
           anyOf: [AMOUNT, { type: 'array', minItems: 1, items: { type: ['string', 'number'] } }],
         },

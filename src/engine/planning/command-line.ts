@@ -3,9 +3,9 @@
 import { plainName } from '../../plain-text.ts';
 import { entryOf } from '../../present.ts';
 import { REFERENCE } from '../config/command.ts';
-import { joinDotted, splitDotted } from '../config/dotted.ts';
 import { canonicalJson, type Json, type Named } from '../model/key.ts';
 import { StageError } from '../stage.ts';
+import { joinDotted, splitDotted } from '../text/dotted.ts';
 import type { Invocation } from './plan.ts';
 
 /** What takes the place of `{params.x}`, `{inputs.x}` and `{outputs.x}`. */

@@ -167,7 +167,9 @@ async function lookUp(
   if (trace) {
     const outputs = Object.entries(trace.outputs);
     const missing = await blobs.missing(outputs.map(([, { digest }]) => digest));
-    if (missing.length === 0) return { hit: true, trace };
+    // What others made may lie elsewhere until somebody wants it.
+    const isElsewhere = trace.origin !== undefined && !trace.origin.lost;
+    if (missing.length === 0 || isElsewhere) return { hit: true, trace };
     const lost = outputs.filter(([, { digest }]) => missing.includes(digest));
     return { hit: false, reason: { kind: 'lost', outputs: lost.map(([name]) => name) } };
   }

@@ -130,6 +130,8 @@ class Records implements KnownRecords {
 
   note(record: ActionRecord): void {
     const { key, outputs, infeasible, made } = record;
+    // Whether what others made counts is decided anew each time: trust may be withdrawn.
+    if (record.origin !== undefined) return;
     const mark = this.store.actions.mark?.(key);
     // Somebody may have put another in its place since it was read.
     if (mark === undefined || mark !== byteMark(Buffer.from(JSON.stringify(record)))) return;

@@ -81,6 +81,7 @@ export class Hits {
     this.pending.clear();
     this.withdrawn.clear();
     const lost = new Map<Task, readonly string[]>();
+    if (isOpen) await this.fetchRead(hits);
     // Downstream first: one that is made again reads what is upstream of it.
     for (const hit of isOpen ? [...hits].reverse() : []) {
       const damaged = await this.damagedOf(hit, lost);
@@ -90,20 +91,28 @@ export class Hits {
     for (const { task, trace } of hits) {
       if (lost.has(task) || this.withdrawn.has(task.id)) continue;
       if (state.outcomes.get(task.id) === 'reused') continue;
-      listener({ event: 'reused', task: task.id, key: trace.key });
+      const by = trace.origin && { by: trace.origin.by, made: trace.made };
+      listener({ event: 'reused', task: task.id, key: trace.key, ...by });
       state.end(task, 'reused');
     }
     return lost;
   }
 
-  /** Outputs that a task which has no outcome yet may read, and that cannot be read. */
-  private async damagedOf(
-    { task, trace }: Hit,
-    lost: ReadonlyMap<Task, unknown>,
-  ): Promise<readonly string[]> {
-    const { plan, store } = this.context;
+  /** Fetches what others made and tasks of this run will read. */
+  private async fetchRead(hits: readonly Hit[]): Promise<void> {
+    const { shared } = this.context;
+    const theirs = shared ? hits.filter(({ trace }) => trace.origin !== undefined) : [];
+    await shared?.fetch(
+      theirs.flatMap((hit) =>
+        this.outputsRead(hit, new Map()).map((output) => entryOf(hit.trace.outputs, output)),
+      ),
+    );
+  }
+
+  /** Outputs that a task which has no outcome yet may read. */
+  private outputsRead({ task }: Hit, lost: ReadonlyMap<Task, unknown>): readonly string[] {
     const { state } = this;
-    this.reads ??= readsOf(plan);
+    this.reads ??= readsOf(this.context.plan);
     const isTold = (by: TaskId): boolean => {
       const hit = this.pending.get(by) ?? this.verifying.get(by);
       return state.outcomes.has(by) || (hit !== undefined && !lost.has(hit.task));
@@ -112,9 +121,15 @@ export class Hits {
     const read = names
       .flatMap((name) => this.reads?.get(name) ?? [])
       .filter(({ by }) => !isTold(by));
+    return [...new Set(read.map((one) => one.output))];
+  }
+
+  /** Those of them that cannot be read. */
+  private async damagedOf(hit: Hit, lost: ReadonlyMap<Task, unknown>): Promise<readonly string[]> {
+    const { store } = this.context;
     const damaged: string[] = [];
-    for (const output of new Set(read.map((one) => one.output))) {
-      const { digest, bytes } = entryOf(trace.outputs, output);
+    for (const output of this.outputsRead(hit, lost)) {
+      const { digest, bytes } = entryOf(hit.trace.outputs, output);
       const isThere =
         bytes <= VERIFIED_BYTES_MAX
           ? (await store.blobs.get(digest)) !== undefined

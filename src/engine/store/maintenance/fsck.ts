@@ -44,6 +44,8 @@ export async function checkStore(
       makers.set(digest, [...(makers.get(digest) ?? []), trace.task]);
       told.push({ key: trace.key, digest, bytes });
       if (tables.blobs.doesExist(digest) || files.sizeOf(digest) !== undefined) continue;
+      // What others made is fetched when it is wanted.
+      if (trace.origin !== undefined && !trace.origin.lost) continue;
       defects.push({ kind: 'missing blob', digest, task: trace.task, key: key as Key });
     }
   }
