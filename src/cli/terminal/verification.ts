@@ -117,7 +117,11 @@ export async function verification(
       ...(again && { rerun: again }),
     });
     line.clear();
-    if (request.html !== undefined) await writeFile(request.html, verificationPage(found));
+    if (request.html !== undefined) {
+      const date = new Date().toISOString().slice(0, 10);
+      const platform = `${process.platform} ${process.arch}, Node ${process.version}`;
+      await writeFile(request.html, verificationPage(found, { date, platform }));
+    }
     if (request.json) writeStdout(JSON.stringify(found));
     else words(found, c);
     if (request.html !== undefined && !request.json) writeStderr(`written: ${request.html}`);
