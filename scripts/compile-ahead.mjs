@@ -59,6 +59,9 @@ const COMMANDS = [
   ['status', '--json'],
   ['why', 'fit[0]'],
   ['log', 'fit[0]'],
+  ['status', '--set', 'rate=4'],
+  ['make', '--dry-run', '--set', 'rate=4'],
+  ['why', 'fit[0]', '--set', 'rate=4'],
 ];
 
 /** Runs the commands, each of which adds to what the one before it has left. */

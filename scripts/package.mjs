@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { whyStale } from './build-inputs.mjs';
+import { buildWheel } from './build-python.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
@@ -35,6 +36,8 @@ cpSync('dist', join(folder, 'dist'), {
   filter: (path) => !/(?:build\.json|compiled\.bin)$/.test(path),
 });
 chmodSync(join(folder, 'dist/cli.cjs'), 0o755);
+buildWheel();
+cpSync('python/dist', join(folder, 'python/dist'), { recursive: true });
 cpSync('docs', join(folder, 'docs'), { recursive: true });
 for (const file of PAPERS) cpSync(file, join(folder, file));
 
@@ -49,7 +52,7 @@ const manifest = {
   engines,
   bin: { pipeline: 'dist/cli.cjs' },
   exports: { ...source.exports, './package.json': './package.json' },
-  files: ['dist', 'docs', ...PAPERS],
+  files: ['dist', 'python', 'docs', ...PAPERS],
   dependencies: Object.fromEntries(RUNTIME.map((one) => [one, source.dependencies[one]])),
 };
 writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);

@@ -119,6 +119,25 @@ function once() {
   );
 }
 
+/** The Python module that the package brings, as a new environment gets it. */
+function pythonModule() {
+  const project = emptyProject('module');
+  run(project, 'npm', 'install', tarball);
+  const wheel = run(project, 'npx', 'pipeline', 'python-wheel').trim();
+  try {
+    run(project, 'python3', '-m', 'venv', '.venv');
+  } catch {
+    console.log('!! python3 has no venv: the Python module is not tried');
+    return;
+  }
+  run(project, '.venv/bin/python', '-m', 'pip', 'install', '--quiet', '--no-index', wheel);
+  run(project, 'npx', 'pipeline', 'init', '--python');
+  run(project, 'npx', 'pipeline', 'make', '--preset', 'quick', '--quiet');
+  const script =
+    "from pipeline_study import Study; print(len(Study('.', preset='quick').metrics('train')))";
+  assert.equal(run(project, '.venv/bin/python', '-c', script).trim(), '4');
+}
+
 /** A study of somebody else's, in Python. */
 function study(example, tasks) {
   const project = emptyProject(example);
@@ -136,8 +155,10 @@ try {
   console.log(`${name} ${version} on Node ${process.versions.node}`);
   newcomer();
   once();
-  if (hasPython()) study('iris', 51);
-  else console.log('!! no python3: the example in Python is not made');
+  if (hasPython()) {
+    study('iris', 51);
+    pythonModule();
+  } else console.log('!! no python3: the example in Python is not made');
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

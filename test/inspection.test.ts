@@ -1,11 +1,11 @@
 // What status, why and a dry run printed is printed again while it is still so, and never when it is not. Through the real binary.
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { DOOR, type Ended, makeRig, type Rig } from './rig.ts';
 
 const FILES = {
-  'pipeline.yaml': `params: { seeds: [0, 1], size: 3 }
+  'pipeline.yaml': `params: { spare: 1, seeds: [0, 1], size: 3 }
 stages:
   draw: { run: draw.ts, matrix: { seed: $seeds }, params: { size: $size } }
   page: { run: page.ts, inputs: { draws: draw.n }, artifacts: { page: page.txt } }
@@ -66,6 +66,25 @@ test('what was printed is printed again, from one entry for each way to ask', as
   expect(kept(rig)).toBe(before + COMMANDS.length);
 });
 
+test('what was printed is printed again when the pipeline is written anew and means the same', async () => {
+  const rig = makeRig(FILES);
+  await rig.run('make', '-q');
+  const before = await rig.run('why', 'page');
+  const memos = join(rig.folder, 'cache/memos');
+  const records = join(rig.folder, 'cache/known');
+  rmSync(records, { recursive: true, force: true });
+  rig.edit('pipeline.yaml', 'spare: 1', 'spare: [1, 2, 3]');
+  const [count, again] = [kept(rig), await rig.run('why', 'page')];
+  expect(again).toEqual(before);
+  // Whoever looks at records keeps what it found: this one did not look.
+  expect(existsSync(records)).toBe(false);
+  expect(kept(rig)).toBe(count);
+  // The entry counts for the new text from now on.
+  rmSync(memos, { recursive: true });
+  expect(await rig.run('why', 'page')).toEqual(before);
+  expect(existsSync(records)).toBe(true);
+});
+
 test('a pipeline file that is named in an unusual way is looked at each time', async () => {
   const rig = makeRig({ ...FILES, 'other.yaml': FILES['pipeline.yaml'] });
   await rig.run('make', '-q');
@@ -80,6 +99,7 @@ test('nothing is printed again that is no longer so', async () => {
   await rig.run('make', '-q');
   const commands = [['status', 'draw']];
   const changes: (() => unknown)[] = [
+    () => rig.edit('pipeline.yaml', 'spare: 1', 'spare: none'),
     () => rig.edit('pipeline.yaml', 'size: 3', 'size: 4'),
     () => rig.edit('draw.ts', 'seed * size', 'seed + size'),
     () => rig.run('make', '-q'),

@@ -297,6 +297,30 @@ describe('pipeline shell', () => {
   });
 });
 
+test('`task-file` tells a command where its inputs and outputs are, and is part of its key', async () => {
+  const rig = makeRig({
+    'notes.txt': 'a',
+    'pipeline.yaml': `params: { rates: [1, 2] }
+stages:
+  data: { command: [sh, -c, 'echo 1 > d.json'], outputs: { d: d.json }, matrix: { rate: $rates } }
+  told:
+    command: [sh, -c, 'cat "$PIPELINE_TASK_FILE" > told.json; echo 1 > deep/m']
+    inputs: { all: data.d, one: { from: data.d, where: { rate: 1 }, file: in/one.json }, notes: { file: '*.txt' } }
+    outputs: { told: told.json, model: deep/m, curve: { kind: metrics-log } }
+    events: true
+    task-file: true
+`,
+  });
+  expect((await rig.make()).code).toBe(0);
+  expect(JSON.parse((await rig.run('show', 'told:told', '--json')).stdout)).toEqual({
+    inputs: { all: 'all/', notes: ['notes.txt'], one: 'in/one.json' },
+    outputs: { model: 'deep/m', told: 'told.json' },
+  });
+  rig.edit('pipeline.yaml', 'task-file: true', 'task-file: false');
+  const why = JSON.parse((await rig.run('why', 'told', '--json')).stdout);
+  expect(why.reason.changes).toMatchObject([{ path: 'command.taskFile', before: true }]);
+});
+
 test('mistakes in what a command declares are told where they stand', async () => {
   const rig = makeRig({
     'pipeline.yaml': `stages:
@@ -306,6 +330,7 @@ test('mistakes in what a command declares are told where they stand', async () =
     outputs: { x: x.json, c: { kind: metrics-log } }
     checkpoint: { grace: soon, signal: KILL, other: 1 }
     pass: [A, HOME, 1x]
+    task-file: here
   b: { command: ['true'], outputs: { c: { kind: metrics-log, file: c } }, events: true, checkpoint: 3 }
 `,
   });
@@ -319,6 +344,7 @@ test('mistakes in what a command declares are told where they stand', async () =
     'variable `A` is in `env` and in `pass`',
     'variable `HOME` cannot be passed on',
     '`1x` cannot name a variable',
+    '`task-file` of stage `a` must be true or false',
     'a metrics-log has no `file`',
     '`checkpoint` of stage `b` must be true or a mapping',
   ]) {

@@ -90,7 +90,12 @@ const Command = z.strictObject({
   lists: z.optional(z.array(z.string())),
   checkpoint: z.optional(z.literal(true)),
   events: z.optional(z.literal(true)),
+  taskFile: z.optional(z.literal(true)),
+  code: z.optional(z.literal('python')),
   pass: z.optional(z.array(z.string())),
+  units: z.optional(named(z.string())),
+  shows: z.optional(named(z.number())),
+  threads: z.optional(z.number()),
 });
 
 const TraceForm = z.object({

@@ -23,6 +23,13 @@ export interface Wanted {
   readonly withData: boolean;
 }
 
+/** A file of the project that goes in. */
+export interface PackedFile {
+  readonly path: string;
+  /** Whether only the Python code in it goes in. */
+  readonly isCode: boolean;
+}
+
 /** A study with everything around it that an archive tells. */
 export interface Gathered {
   readonly study: Study;
@@ -34,8 +41,8 @@ export interface Gathered {
   >;
   readonly leftOut: readonly LeftOut[];
   readonly sources: readonly Source[];
-  /** Where files of the project lie that tasks read, by digest. */
-  readonly projectFiles: ReadonlyMap<Digest, string>;
+  /** Files of the project that tasks read, by the digest that keys have: of some, the code in them goes in. */
+  readonly projectFiles: ReadonlyMap<Digest, PackedFile>;
 }
 
 /** Blobs of any kind up to this size go into a light archive, too. */
@@ -88,19 +95,24 @@ function tracesOf(tasks: readonly Task[], ends: Ends): ReadonlyMap<string, Archi
 /** Files of the project that tasks read: as blobs, and where they lie. */
 function projectFilesOf(tasks: readonly Task[]): {
   readonly blobs: Gathered['blobs'];
-  readonly paths: ReadonlyMap<Digest, string>;
+  readonly paths: ReadonlyMap<Digest, PackedFile>;
 } {
   const files = tasks.flatMap(({ inputs }) =>
     Object.values(inputs).flatMap(({ files: found }) => found ?? []),
   );
   return {
     blobs: new Map(
-      files.map(({ digest, name, stamp }) => [
+      files.map(({ digest, name, stamp, codeBytes }) => [
         digest,
-        { bytes: stamp.size, kind: 'file', of: name },
+        { bytes: codeBytes ?? stamp.size, kind: 'file', of: name },
       ]),
     ),
-    paths: new Map(files.map(({ digest, path }) => [digest, path])),
+    paths: new Map(
+      files.map(({ digest, path, codeBytes }) => [
+        digest,
+        { path, isCode: codeBytes !== undefined },
+      ]),
+    ),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   digestOf,
   type Named,
 } from '../../engine/model/key.ts';
+import { codeBytesOf } from '../../engine/python/source-facts.ts';
 import { chunksOf, LARGE_BLOB_BYTES } from '../../engine/store/blob-files.ts';
 import { LostBlob, type Store } from '../../engine/store/store.ts';
 import { crateText } from '../crate/crate.ts';
@@ -17,7 +18,7 @@ import { nameFault } from '../form/opened.ts';
 import { shownFiles } from '../form/shown.ts';
 import { PLACES, studyDigest, studyText } from '../form/study.ts';
 import { createZip, SizeChanged, type ZipWriter } from '../form/zip-writer.ts';
-import { type Gathered, tracesText } from './gather.ts';
+import { type Gathered, type PackedFile, tracesText } from './gather.ts';
 import { readmeText } from './readme.ts';
 import { type Hold, holdsIn, holdsInStream, type Surroundings } from './release-checks.ts';
 
@@ -156,14 +157,20 @@ function makersOf({ traces }: Gathered): readonly unknown[] {
   return [...sorted(makers).values()].map(({ made, tasks }) => ({ ...made, tasks }));
 }
 
+/** What of a file of the project goes in. */
+async function contentOf({ path, isCode }: PackedFile): Promise<Uint8Array> {
+  const bytes = await readFile(path);
+  return isCode ? codeBytesOf(bytes) : bytes;
+}
+
 async function addBlobs(
   gathered: Gathered,
   store: Store,
   files: Map<string, Packed>,
 ): Promise<void> {
   const stored = (digest: Digest, what: string) => async (): Promise<Uint8Array> => {
-    const path = gathered.projectFiles.get(digest);
-    const bytes = path === undefined ? await store.blobs.get(digest) : await readFile(path);
+    const file = gathered.projectFiles.get(digest);
+    const bytes = file === undefined ? await store.blobs.get(digest) : await contentOf(file);
     if (bytes === undefined || digestOf(bytes) !== digest)
       throw new Vanished(`${what} is lost: make again`);
     return bytes;
@@ -172,7 +179,7 @@ async function addBlobs(
     const stream = async function* (): AsyncGenerator<Uint8Array> {
       const file = gathered.projectFiles.get(digest);
       try {
-        yield* file === undefined ? store.blobs.stream(digest) : chunksOf(file);
+        yield* file === undefined ? store.blobs.stream(digest) : chunksOf(file.path);
       } catch (error) {
         throw error instanceof LostBlob ? new Vanished(`${what} is lost: make again`) : error;
       }

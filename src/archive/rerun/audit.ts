@@ -5,7 +5,7 @@ import type { ActionInput, ActionInputItem, ActionSpec } from '../../engine/exec
 import type { ActionResult } from '../../engine/model/action-result.ts';
 import { type Digest, digestOf, type Named } from '../../engine/model/key.ts';
 import type { ActionRecord } from '../../engine/model/record.ts';
-import { readProjectFile } from '../../engine/planning/project-files.ts';
+import { namedFiles, readProjectFile } from '../../engine/planning/project-files.ts';
 import { formatFailure } from '../../engine/process/failure-message.ts';
 import type { Action } from '../../engine/rebuilder/action.ts';
 import type { Store } from '../../engine/store/store.ts';
@@ -156,7 +156,7 @@ async function inputsOf({ action, traces, store }: AuditOptions): Promise<Named<
   const inputs: Record<string, ActionInput> = {};
   for (const [port, { arity, links, files }] of Object.entries(action.task.inputs)) {
     if (files) {
-      inputs[port] = { projectFiles: files.map(({ name, digest }) => ({ name, digest })) };
+      inputs[port] = { projectFiles: namedFiles(files) };
       continue;
     }
     const recorded = action.parts.inputs[port];

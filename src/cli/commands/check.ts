@@ -5,6 +5,7 @@ import { inReadingOrder } from '../../engine/model/event.ts';
 import { logFile } from '../../engine/modules/stage-client.ts';
 import { checkCommands } from '../../engine/planning/command-check.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
+import { resourcesHere, shortages } from '../../engine/scheduler/machine-resources.ts';
 import {
   type CommonOptions,
   EXIT,
@@ -37,15 +38,20 @@ interface CheckOptions extends CommonOptions {
 async function check(options: CheckOptions): Promise<number> {
   const { pipeline, plan } = await loadFor(options);
   const { root, cache } = placesOf(options);
-  const problems = checkCommands(pipeline.stages, plan, root);
-  const { warnings } = pipeline;
+  const problems = [
+    ...checkCommands(pipeline.stages, plan, root),
+    ...shortages(pipeline, resourcesHere(pipeline, process.env), process.env),
+  ];
+  // What a script needs is a mistake here, and a warning of a make.
+  const said = new Set(problems.map(({ message }) => message));
+  const warnings = pipeline.warnings.filter(({ message }) => !said.has(message));
   const wrong = options.strict ? [...problems, ...warnings] : problems;
   if (wrong.length > 0) throw new UsageError(inReadingOrder(wrong));
   const printed = printedBy(pipeline, plan, cache);
   if (options.json) {
     const notes = printed.length > 0 ? { printed } : {};
-    const said = { diagnostics: [], warnings: warnings.map(diagnosticJson), ...notes };
-    writeStdout(JSON.stringify({ event: 'diagnostics', ...said }));
+    const told = { diagnostics: [], warnings: warnings.map(diagnosticJson), ...notes };
+    writeStdout(JSON.stringify({ event: 'diagnostics', ...told }));
     return EXIT.success;
   }
   for (const { run, log } of printed) {

@@ -1,7 +1,7 @@
 // log.ts — pipeline log TASK: what a task said when it ran, and the error that it ended with
 
 import type { TaskId } from '../../engine/model/key.ts';
-import type { RunRecord, TaskLog } from '../../engine/model/record.ts';
+import type { Cost, RunRecord, TaskLog } from '../../engine/model/record.ts';
 import { lastRunOf, taskInRuns } from '../../engine/store/history.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { didYouMean } from '../../hint.ts';
@@ -20,6 +20,7 @@ import {
   writeStdout,
 } from '../session/session.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
+import { formatCost } from '../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'log',
@@ -50,8 +51,9 @@ async function log(word: string, options: LogOptions): Promise<number> {
       throw new UsageError([{ message, hint: 'pipeline make --force TASK runs it' }]);
     }
     const said = logIn(store, run, task);
-    if (options.json) writeJson(said);
-    else tellLog(said);
+    const cost = await costIn(store, run, task);
+    if (options.json) writeJson({ ...said, ...(cost && { cost }) });
+    else tellLog(said, cost);
     return EXIT.success;
   } finally {
     await store.close();
@@ -78,9 +80,21 @@ function logIn(store: Store, { id, at, outcomes = {} }: RunRecord, task: TaskId)
   );
 }
 
-function tellLog({ task, run, at, outcome, lines, dropped, error, params }: TaskLog): void {
+/** What a task took, where the run made it and its record is kept. */
+async function costIn(
+  store: Store,
+  { id, tasks }: RunRecord,
+  task: TaskId,
+): Promise<Cost | undefined> {
+  const record = Object.hasOwn(tasks, task) ? await store.actions.get(entryOf(tasks, task)) : null;
+  return record?.made.run === id ? record.cost : undefined;
+}
+
+function tellLog(log: TaskLog, cost: Cost | undefined): void {
+  const { task, run, at, outcome, lines, dropped, error, params } = log;
   const c = stderrColors;
-  writeStderr(c.dim(`${plainName(task)}: ${outcome} in run ${run}, ${at}`));
+  const took = cost ? `, in ${formatCost(cost)}` : '';
+  writeStderr(c.dim(`${plainName(task)}: ${outcome} in run ${run}, ${at}${took}`));
   const head = dropped ? Math.ceil(lines.length / 2) : lines.length;
   for (const line of lines.slice(0, head)) writeStdout(plainLog(line));
   if (dropped) writeStderr(c.dim(`… ${dropped} lines were not kept …`));

@@ -6,7 +6,8 @@ import type { Digest, TaskId } from '../../engine/model/key.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { estimate, NO_ESTIMATE } from '../../engine/rebuilder/estimate.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
-import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
+import { lackingResources, openPool } from '../../engine/scheduler/machine-pool.ts';
+import { policiesOf, resourcesHere } from '../../engine/scheduler/machine-resources.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
 import { isMoving, tellForecast } from '../session/forecast.ts';
@@ -16,6 +17,7 @@ import { checkRunName } from '../session/run-selection.ts';
 import {
   artifactsFolder,
   stderrColors as c,
+  identity,
   inspect,
   knownBefore,
   mayRepeat,
@@ -24,6 +26,7 @@ import {
   planFor,
   resolveTargets,
   type Session,
+  UsageError,
   writeStderr,
   writeStdout,
 } from '../session/session.ts';
@@ -108,7 +111,14 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
     if (options.verify) await verifyStore(session.store);
     const forced = forcedIn(plan, targets, options);
     const records = await known(session.store);
+    const here = resourcesHere(session.pipeline, process.env);
+    const lacking = await lackingResources({ ...session, plan }, here, process.env, forced);
+    if (lacking.length > 0) throw new UsageError(lacking);
     const display = await openDisplay(plan, options);
+    const slots = jobsFor(options.jobs);
+    const { listener } = display;
+    const { cache } = session;
+    const { pool, close } = openPool({ here, slots, cache, owner: id, identity, listener });
     const stop = hearStop();
     if (notice) stop.atEnd.add(notice.tellAtOnce);
     end = ABORTED;
@@ -119,12 +129,15 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
       targets,
       forced,
       options,
-      pool: new ResourcePool(jobsFor(options.jobs), session.pipeline.resources),
+      pool,
       stop,
       display,
       hear: recorder.hear,
       known: records,
-    }).finally(stop.release);
+    }).finally(() => {
+      stop.release();
+      return close();
+    });
     end = endOf(result, stop.signal);
     // Not before the workers are gone: they read the store, too.
     if (options.name !== undefined && result.ran === 0) {
@@ -164,16 +177,15 @@ const dryRun = (targets: readonly string[], options: MakeOptions): Promise<numbe
       tellWarnings(pipeline.warnings, options.json ? planned(plan, targets) : undefined);
       const forecasts = await foresee(plan, forced);
       const slots = jobsFor(options.jobs);
-      const { resources, stages } = pipeline;
-      const policies = new Map([...stages].map(([name, { policy }]) => [name, policy]));
-      const capacity = { slots, resources };
+      const policies = policiesOf(pipeline);
+      const capacity = { slots, resources: resourcesHere(pipeline, process.env).totals };
       // Without anything to run, people are told no estimate, and the history need not be read for it.
       const isTold = options.json || [...forecasts.values()].some(isMoving);
-      const around = { capacity, policies };
+      const around = { capacity, policies, known: session.costs };
       const cost = isTold ? await estimate(plan, forecasts, store, around) : NO_ESTIMATE;
       tellForecast(forecasts, cost, { slots, json: options.json ?? false });
     },
-    () => openSession(options, 'read'),
+    (read) => openSession(options, 'read', read),
   );
 
 /** The tasks that are to run again whatever was made before. */

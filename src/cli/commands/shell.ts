@@ -10,6 +10,7 @@ import { CommandFailure, LostInput } from '../../engine/executors/scratch.ts';
 import { fileDigest } from '../../engine/files/files.ts';
 import type { Digest, Named, TaskId } from '../../engine/model/key.ts';
 import { searchPath } from '../../engine/planning/external-inputs.ts';
+import { namedFiles } from '../../engine/planning/project-files.ts';
 import { formatFailure } from '../../engine/process/failure-message.ts';
 import { type Attempt, openAttempt } from '../../engine/process/scratch-folder.ts';
 import { quotedWord } from '../../engine/process/shell.ts';
@@ -188,7 +189,7 @@ function inputsOf(
   const held: Record<string, HeldInput> = {};
   for (const [port, { arity, links, files }] of Object.entries(task.inputs)) {
     if (files) {
-      inputs[port] = { projectFiles: files.map(({ name, digest }) => ({ name, digest })) };
+      inputs[port] = { projectFiles: namedFiles(files) };
       continue;
     }
     const recorded = parts.inputs[port];

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { readPipeline } from '../../engine/config/config.ts';
 import { decodeSource } from '../../engine/config/source-text.ts';
 import type { Event } from '../../engine/model/event.ts';
-import { canonicalJson, type Digest, type Key } from '../../engine/model/key.ts';
+import type { Digest, Key } from '../../engine/model/key.ts';
 import type { Loaded } from '../../engine/planning/load.ts';
 import { readParamsFiles } from '../../engine/planning/params-files.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
@@ -21,7 +21,8 @@ import {
   watchlistOf,
   watchlistOfBroken,
 } from '../../engine/rebuilder/watch.ts';
-import { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
+import { lackingResources, type OpenPool, openPool } from '../../engine/scheduler/machine-pool.ts';
+import { resourcesHere } from '../../engine/scheduler/machine-resources.ts';
 import { Supersession } from '../../engine/scheduler/superseded.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
@@ -31,6 +32,7 @@ import {
   artifactsFolder,
   stderrColors as c,
   EXIT,
+  identity,
   loadFor,
   placesOf,
   planFor,
@@ -102,7 +104,7 @@ class Watch {
   private watcher: Watcher | undefined;
   private list: Watchlist | undefined;
   private store: Store | undefined;
-  private pool: { readonly pool: ResourcePool; readonly totals: string } | undefined;
+  private pool: (OpenPool & { readonly totals: string }) | undefined;
   private print: Digest | undefined;
   private change: Change | undefined = 'sure';
   /** Whether what came of the last change has been told to its end. */
@@ -145,6 +147,7 @@ class Watch {
       return interrupted ? EXIT.interrupted : EXIT.success;
     } finally {
       this.stop.release();
+      await this.pool?.close();
       await this.watcher?.close();
       await this.store?.close();
     }
@@ -201,7 +204,10 @@ class Watch {
     const print = planPrint(plan);
     if (print === this.print && (change === 'maybe' || this.active.size > 0)) return;
     this.print = print;
-    await this.begin(loaded, plan);
+    await this.begin(loaded, plan).catch(async (error: unknown) => {
+      if (!(error instanceof UsageError)) throw error;
+      await this.tellBroken(error);
+    });
   }
 
   /** Shows what is wrong with the pipeline. What runs goes on: nothing says yet that it is not wanted. */
@@ -241,18 +247,26 @@ class Watch {
   /** Starts a run, in the place of one that may still go on. */
   private async begin(loaded: Loaded, plan: Plan): Promise<void> {
     const { options, targets, stop } = this;
-    const opened = await openDisplay(plan, options);
     this.store ??= storeAt(this.place.cache, 'write');
     const { store } = this;
     const session: Session = { ...loaded, root: this.place.root, cache: this.place.cache, store };
-    const { resources } = loaded.pipeline;
-    const totals = canonicalJson(Object.fromEntries(resources));
+    const here = resourcesHere(loaded.pipeline, process.env);
+    const lacking = await lackingResources({ ...session, plan }, here, process.env);
+    if (lacking.length > 0) throw new UsageError(lacking);
+    const opened = await openDisplay(plan, options);
+    const totals = JSON.stringify([[...here.totals], [...here.units]]);
     const going = this.supersede(await wantedKeys(plan, store));
     if (this.pool?.totals !== totals) {
       // What runs under the totals of before would not be counted.
       await this.allEnded();
-      const pool = new ResourcePool(jobsFor(options.jobs), resources);
-      this.pool = { pool, totals };
+      await this.pool?.close();
+      const listener = (event: Event) => opened.listener(event);
+      const slots = jobsFor(options.jobs);
+      const { cache } = this.place;
+      this.pool = {
+        ...openPool({ here, slots, cache, owner: nextRunId(), identity, listener }),
+        totals,
+      };
     }
     const { pool } = this.pool;
     const cycle: Cycle = {

@@ -25,7 +25,13 @@ import {
   writeStdout,
 } from '../session/session.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
-import { brief, duration, formatAbsence, formatChange, formatReason } from '../terminal/format.ts';
+import {
+  brief,
+  formatAbsence,
+  formatChange,
+  formatCost,
+  formatReason,
+} from '../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'why',
@@ -148,7 +154,7 @@ async function tellHit(session: Session, { task, trace, action }: Hit): Promise<
   writeStdout(`  run      ${made.run}`);
   const run = runOf(session, trace);
   if (run) writeStdout(`  command  pipeline ${run.command}`);
-  writeStdout(`  cost     ${duration(cost.seconds)}`);
+  writeStdout(`  cost     ${formatCost(cost)}`);
   const tools = Object.entries(parts.tools ?? {}).map(([name, version]) => `${name} ${version}`);
   if (tools.length > 0) writeStdout(`  tools    ${tools.join(', ')}`);
   if (tolerance !== undefined)

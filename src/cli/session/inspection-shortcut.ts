@@ -6,8 +6,10 @@ import type { EnvironmentMark } from '../../engine/files/environment-mark.ts';
 import type { Stamp } from '../../engine/files/stamp.ts';
 import type { Digest, Named } from '../../engine/model/key.ts';
 import {
+  lookUpMeant,
   lookUpPrinted,
   type Printed,
+  type ReadText,
   type Request,
   recordPrinted,
   stateFor,
@@ -82,8 +84,12 @@ export function repeatInspection(
   if (read === undefined) return false;
   const printed = lookUpPrinted(requestOf(words, read, process.env), program(), process.env);
   if (printed === undefined) return false;
-  for (const [stream, text] of printed) writeRendered(process[stream], text);
+  print(printed);
   return true;
+}
+
+function print(printed: Printed): void {
+  for (const [stream, text] of printed) writeRendered(process[stream], text);
 }
 
 /** Printed text beyond this size is not kept. */
@@ -96,6 +102,8 @@ export interface InspectedFacts {
   readonly file: string;
   readonly cache: string;
   readonly text: Digest;
+  /** What the pipeline means; undefined where only its text counts. */
+  readonly meaning: Digest | undefined;
   readonly sources: Sources;
   /** What other files looked like that decide what is printed, by absolute path. */
   readonly paramsFiles: ReadonlyMap<string, Stamp | null>;
@@ -104,6 +112,8 @@ export interface InspectedFacts {
 
 /** Keeps what a command prints. */
 export interface InspectionRecorder {
+  /** Prints again what was printed of a pipeline file that meant the same, if that is still so. */
+  repeat(read: ReadText): boolean;
   hear(stream: 'stdout' | 'stderr', text: string): void;
   /** To be called when the store is closed, and only where files decide all that was printed. */
   keep(facts: InspectedFacts): void;
@@ -124,6 +134,11 @@ export function recordInspection(
   const printed: [stream: 'stdout' | 'stderr', text: string][] = [];
   let length = 0;
   return {
+    repeat(read) {
+      const kept = lookUpMeant(request, program(), process.env, read);
+      if (kept !== undefined) print(kept);
+      return kept !== undefined;
+    },
     hear(stream, text) {
       length += text.length;
       if (length > PRINTED_LENGTH_MAX) return;
@@ -131,14 +146,14 @@ export function recordInspection(
       if (last?.[0] === stream) last[1] += text;
       else printed.push([stream, text]);
     },
-    keep({ root, file, cache, text, environment, ...facts }) {
+    keep({ root, file, cache, text, meaning, environment, ...facts }) {
       const isRight = root === request.root && file === request.file && cache === request.cache;
       if (!isRight || length > PRINTED_LENGTH_MAX) return;
       const kept: Printed = printed;
       const sources = withFiles(facts.sources, facts.paramsFiles, settings);
       recordPrinted(
         request,
-        { since, program: program(), text, store, sources, environment },
+        { since, program: program(), text, meaning, store, sources, environment },
         kept,
       );
     },

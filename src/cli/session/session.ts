@@ -5,14 +5,16 @@ import { availableParallelism, cpus, hostname, release, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspections } from 'pipeline:inspections';
+import { meaningOf } from '../../engine/config/meaning.ts';
 import { useStoreFolder } from '../../engine/files/store-access.ts';
 import type { Diagnostic } from '../../engine/model/event.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Identity } from '../../engine/model/process-identity.ts';
 import { LIMIT_VARIABLE } from '../../engine/modules/stage-host.ts';
-import { type Loaded, loadPipeline } from '../../engine/planning/load.ts';
+import { type Loaded, loadPipeline, readPipelineFile } from '../../engine/planning/load.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { restrict, selectTasks } from '../../engine/planning/target.ts';
+import type { KnownCosts } from '../../engine/rebuilder/estimate.ts';
 import { type Forecasts, forecastKnowing } from '../../engine/rebuilder/forecast.ts';
 import {
   type KnownRecords,
@@ -84,6 +86,8 @@ type InspectionOptions = CommonOptions & { readonly verify?: boolean };
 
 /** A session of a command that only inspects. */
 export interface Inspection extends Session {
+  /** What is known of what tasks cost. */
+  readonly costs: KnownCosts;
   /** What would become of the tasks of a plan. */
   foresee(plan: Plan, forced: ReadonlySet<TaskId>): Promise<Forecasts>;
 }
@@ -134,25 +138,44 @@ function print(stream: 'stdout' | 'stderr', line: string): void {
 export async function inspect(
   options: InspectionOptions,
   show: (session: Inspection) => Promise<void>,
-  open: () => Promise<Session> = () => openToLook(options),
+  open: (read: ReadFile) => Promise<Session> = (read) => openToLook(options, read),
 ): Promise<number> {
   recorder = recordInspection(process.argv.slice(2), inspections);
   const known = knownBefore(options);
-  const session = await open();
+  const read = await readFor(options);
+  if (recorder && isRepeated(read, recorder)) return EXIT.success;
+  const session = await open(read);
   try {
     const records = await known(session.store);
     const foresee = (plan: Plan, forced: ReadonlySet<TaskId>): Promise<Forecasts> =>
       forecastKnowing(plan, session.store, forced, records);
-    await show({ ...session, foresee });
+    await show({ ...session, costs: records, foresee });
     records.keep();
   } finally {
     await session.store.close();
   }
-  const { plan, readsOutside, cache } = session;
+  const { plan, pipeline, readsOutside, cache } = session;
   if (recorder && restsOnFiles(plan) && !readsOutside && mayRepeat(cache)) {
-    recorder.keep({ ...session, file: options.file });
+    recorder.keep({ ...session, meaning: meaningOf(pipeline), file: options.file });
   }
   return EXIT.success;
+}
+
+/** A pipeline file that was read, or what is wrong with it. */
+type ReadFile = Awaited<ReturnType<typeof readPipelineFile>>;
+
+const readFor = (options: CommonOptions): Promise<ReadFile> => {
+  const { file, preset: presets, params: paramsFiles, set: sets } = options;
+  const { root } = placesOf(options);
+  return readPipelineFile({ root, file, presets, paramsFiles, sets });
+};
+
+/** Whether a pipeline file was written anew and means what it meant: then what was printed is printed again. */
+function isRepeated(read: ReadFile, { repeat }: InspectionRecorder): boolean {
+  if (!read.ok || process.env.PIPELINE_LOG === 'debug') return false;
+  const { parts, text } = read.value;
+  const meaning = parts.problems.length > 0 ? undefined : meaningOf(parts.pipeline);
+  return meaning !== undefined && repeat({ text, meaning });
 }
 
 export function writeJson(value: unknown): void {
@@ -246,7 +269,11 @@ function newFolder(): string {
 export type Purpose = 'make' | 'look';
 
 /** Loads the pipeline. @throws UsageError */
-export async function loadFor(options: CommonOptions, purpose: Purpose = 'make'): Promise<Loaded> {
+export async function loadFor(
+  options: CommonOptions,
+  purpose: Purpose = 'make',
+  read?: ReadFile,
+): Promise<Loaded> {
   const { file, preset: presets, params: paramsFiles, set: sets } = options;
   const { value: limit_ms } = demand(loadTimeoutSetting(LIMIT_VARIABLE, ownSettings()));
   const limits = { limit_ms, parallel: availableParallelism(), program: PROGRAM };
@@ -254,14 +281,8 @@ export async function loadFor(options: CommonOptions, purpose: Purpose = 'make')
   const around = { worker: askedCommand, environment: process.env, looking, newFolder };
   const places = { ...placesOf(options), file, ...around };
   const done = sayIfLong(options, 'bundling stages, which is done once …');
-  const loaded = await loadPipeline({
-    ...places,
-    ...limits,
-    presets,
-    paramsFiles,
-    sets,
-    clock: Date.now,
-  }).finally(done);
+  const asked = { presets, paramsFiles, sets, clock: Date.now };
+  const loaded = await loadPipeline({ ...places, ...limits, ...asked }, read).finally(done);
   if (!loaded.ok) throw new UsageError(loaded.diagnostics);
   noteAccess(places.cache, loaded.value.pipeline.storeAccess);
   warnOfAccess(places.cache);
@@ -322,9 +343,9 @@ function checkAfterDeath(cache: string): void {
 }
 
 /** Loads the pipeline to look at it, and opens its store, which need not be writable. @throws UsageError */
-export async function openToLook(options: CommonOptions): Promise<Session> {
+export async function openToLook(options: CommonOptions, read?: ReadFile): Promise<Session> {
   const places = placesOf(options);
-  const loaded = await loadFor(options, 'look');
+  const loaded = await loadFor(options, 'look', read);
   return { ...loaded, ...places, store: storeAt(places.cache, 'read') };
 }
 
@@ -353,9 +374,10 @@ export async function openToShow(options: CommonOptions): Promise<Remains> {
 export async function openSession(
   options: CommonOptions,
   access: 'read' | 'write' = 'read',
+  read?: ReadFile,
 ): Promise<Session> {
   const places = placesOf(options);
-  const loaded = await loadFor(options);
+  const loaded = await loadFor(options, 'make', read);
   return { ...loaded, ...places, store: storeAt(places.cache, access) };
 }
 

@@ -1,8 +1,10 @@
 // format.ts — what the engine means, in words and colours
 import { relative } from 'node:path';
 import prettyMs from 'pretty-ms';
+import { formatSize } from '../../engine/config/size.ts';
 import type { Change, Diagnostic, Event, Reason } from '../../engine/model/event.ts';
 import { type Json, shellTaskId, type TaskId } from '../../engine/model/key.ts';
+import type { Cost } from '../../engine/model/record.ts';
 import type { MissingOutput } from '../../engine/rebuilder/missing-output.ts';
 import { plainName, plainSource, plainText } from '../../plain-text.ts';
 import { type Colors, inkFor } from './ink.ts';
@@ -27,6 +29,10 @@ export function duration(seconds: number): string {
   if (seconds < 60) return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
   return prettyMs(Math.round(seconds) * 1000);
 }
+
+/** What a task took: `1.2 s`, `2m 5s, 1.4 GiB of memory`. */
+export const formatCost = ({ seconds, memory }: Pick<Cost, 'seconds' | 'memory'>): string =>
+  `${duration(seconds)}${memory === undefined ? '' : `, ${formatSize(memory)} of memory`}`;
 
 /** A value short enough for one line. */
 export function brief(value: Json, width = 48): string {

@@ -11,7 +11,17 @@ import { checkScratchPath, isWithin } from './input.ts';
 import type { Located } from './located.ts';
 import { checkName } from './matrix.ts';
 import { readFlag } from './policy.ts';
-import { readCheckpoint, readEnvironment, readPassed, type StopPolicy } from './program-options.ts';
+import {
+  readCheckpoint,
+  readCode,
+  readEnvironment,
+  readPassed,
+  type SeenResources,
+  type SourceCounting,
+  type StopPolicy,
+  seenResources,
+} from './program-options.ts';
+import type { Amount } from './resources.ts';
 
 /** A text of pipeline.yaml, and where it stands. */
 export interface Word {
@@ -27,10 +37,10 @@ export interface OutputFile {
 }
 
 /** What a stage with `command` says beside inputs and params. */
-export interface CommandConfig {
+export interface CommandConfig extends SeenResources {
   /** The program and its arguments, with `{params.x}`, `{inputs.x}` and `{outputs.x}` still in them. */
   readonly argv: readonly Word[];
-  /** Variables of the environment: a value, or null for the one around us. */
+  /** Variables of the environment: a value, or null for the one around us. Those of `units` are not among them. */
   readonly env: ReadonlyMap<string, string | null>;
   readonly outputs: ReadonlyMap<string, OutputFile>;
   /** Commands whose output tells the version of a tool. */
@@ -41,6 +51,10 @@ export interface CommandConfig {
   readonly events: boolean;
   /** Variables of the environment that are passed on and whose values enter no key, sorted. */
   readonly pass: readonly string[];
+  /** Whether it is told, in a file, where its inputs and outputs are. */
+  readonly taskFile: boolean;
+  /** Whether the code of its Python sources counts, or their bytes. */
+  readonly code: SourceCounting;
 }
 
 /** The keys of an output that is a map. */
@@ -54,6 +68,8 @@ export const COMMAND_KEYS = [
   'checkpoint',
   'events',
   'pass',
+  'task-file',
+  'code',
 ];
 /** Kind of an output that holds the metrics which the program reports by `$PIPELINE_EVENTS`. */
 export const METRICS_LOG = 'metrics-log';
@@ -72,12 +88,19 @@ export const REFERENCE = new RegExp(
 /** Where the params lie in a scratch folder. */
 export const PARAMS_FILE = 'params.json';
 
+/** What the rest of a stage says that its command may refer to. */
+export interface StageNames {
+  readonly params: Iterable<string>;
+  readonly inputs: Iterable<string>;
+  readonly resources: ReadonlyMap<string, Amount>;
+}
+
 /** Reads what makes a stage a command. @param what the stage, in words */
 export function readCommand(
   reader: DiagnosticCollector,
   what: string,
   fields: ReadonlyMap<string, Located>,
-  names: { readonly params: Iterable<string>; readonly inputs: Iterable<string> },
+  names: StageNames,
 ): CommandConfig {
   const command = fields.get('command') as Located;
   const events = readFlag(reader, fields.get('events'), `\`events\` of ${what}`);
@@ -114,14 +137,20 @@ export function readCommand(
       reader.report(message, place, hint ?? didYouMean(name, there));
     }
   }
+  const pass = readPassed(reader, fields.get('pass'), fields.get('env'));
+  const seen = seenResources(reader, names.resources, fields.get('env'), pass);
+  const env = [...readEnvironment(reader, fields.get('env'))];
   return {
     argv,
-    env: readEnvironment(reader, fields.get('env')),
+    env: new Map(env.filter(([name]) => !seen.units.has(name))),
+    ...seen,
     outputs,
     fingerprints: readFingerprints(reader, fields.get('fingerprint')),
     checkpoint: readCheckpoint(reader, fields.get('checkpoint'), what),
     events,
-    pass: readPassed(reader, fields.get('pass'), fields.get('env')),
+    pass,
+    code: readCode(reader, fields.get('code'), what),
+    taskFile: readFlag(reader, fields.get('task-file'), `\`task-file\` of ${what}`),
   };
 }
 

@@ -15,7 +15,8 @@ import { type Located, locatedMap, type Placed } from './located.ts';
 import { countPoints } from './matrix.ts';
 import { type PipelineSource, readParams } from './params.ts';
 import { type PlotConfig, readPlots } from './plots.ts';
-import { checkResources, readAmounts } from './policy.ts';
+import { checkResources, readTotals, type Total } from './resources.ts';
+import { bytesIn } from './size.ts';
 import { readStages, type StageConfig } from './stage-config.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -26,8 +27,8 @@ export interface Pipeline {
   readonly overrides: readonly string[];
   readonly stages: ReadonlyMap<string, StageConfig>;
   readonly mirrors: readonly Placed<string>[];
-  /** How much there is of each named resource. */
-  readonly resources: ReadonlyMap<string, number>;
+  /** How much there is of each named resource that the pipeline tells of. */
+  readonly resources: ReadonlyMap<string, Total>;
   /** A make keeps the store within so many bytes, if it can. Undefined where the pipeline does not say. */
   readonly storeLimit: Placed<number> | undefined;
   /** Who may use a store that is made now; undefined where nothing is said, which means its owner. */
@@ -52,9 +53,6 @@ export const PIPELINE_KEYS = [
 export const PERSONAL_SETTINGS = ['jobs', 'browser', 'load-timeout', 'executors', 'on-finish'];
 /** The keys of `store`. */
 export const STORE_KEYS = ['limit', 'access'];
-/** How a size is written: a number of bytes, or 500MB, 20GB, 1.5GiB. */
-export const SIZE_PATTERN = /^(\d+(?:\.\d+)?) ?(B|[kKMGT]i?B)$/;
-
 /** A pipeline as far as it can be read, and what is wrong with it. */
 export interface PipelineParts {
   /** Without the stages that cannot be read. */
@@ -95,9 +93,8 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
   checkConnections(reader, read, [...(stages?.fields?.keys() ?? [])]);
   checkSizes(reader, read);
   const mirrors = readMirrors(reader, fields.get('mirrors'));
-  const totals = readAmounts(reader, fields.get('resources'), '`resources`');
-  checkResources(reader, read, totals);
-  const resources = new Map([...totals].map(([name, { amount }]) => [name, amount]));
+  const resources = readTotals(reader, fields.get('resources'));
+  checkResources(reader, read, resources);
   const storeLimit = readStoreLimit(reader, fields.get('store'));
   const storeAccess = readStoreAccess(reader, fields.get('store'));
   const plots = readPlots(reader, fields.get('plots'), read, [...(stages?.fields?.keys() ?? [])]);
@@ -201,13 +198,4 @@ export function readStoreLimit(
   const hint = 'store: { limit: 20GB }';
   reader.report('`limit` of `store` must be a size', limit.place, hint);
   return undefined;
-}
-
-/** The bytes that a size such as 500MB or 1.5GiB means. */
-function bytesIn(text: string): number | undefined {
-  const match = SIZE_PATTERN.exec(text);
-  if (match === null) return undefined;
-  const [, amount, unit = ''] = match;
-  const power = 'BKMGT'.indexOf(unit.charAt(0).toUpperCase());
-  return Number(amount) * (unit.includes('i') ? 1024 : 1000) ** power;
 }

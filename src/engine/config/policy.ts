@@ -2,10 +2,10 @@
 
 import { didYouMean } from '../../hint.ts';
 import { entryOf } from '../../present.ts';
-import type { Place } from '../model/event.ts';
 import { FAILURE_CAUSES, type FailureCause } from '../model/failure.ts';
 import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
 import type { Located } from './located.ts';
+import { type Amount, readAmounts } from './resources.ts';
 
 /** How the tasks of a stage are run. */
 export interface Policy {
@@ -25,14 +25,6 @@ export interface Retries {
   readonly delay_ms: number;
   /** Failures of these causes only; absent for all. */
   readonly on?: ReadonlySet<FailureCause>;
-}
-
-/** So much of a resource, and where that was written. */
-export interface Amount {
-  readonly amount: number;
-  readonly place: Place;
-  /** Where the resource is named. */
-  readonly named: Place;
 }
 
 /** The keys of a stage that make up its policy. */
@@ -69,44 +61,6 @@ export function readPolicy(
     timeout_ms: timeout ? readDuration(reader, timeout, `\`timeout\` of ${what}`) : null,
     allowFailure: readFlag(reader, fields.get('allow-failure'), `\`allow-failure\` of ${what}`),
   };
-}
-
-/** Reads named amounts: what a stage takes, or all that there is. */
-export function readAmounts(
-  reader: DiagnosticCollector,
-  located: Located | undefined,
-  what: string,
-): ReadonlyMap<string, Amount> {
-  const amounts = new Map<string, Amount>();
-  if (located === undefined) return amounts;
-  for (const [name, field] of reader.map(located, what) ?? []) {
-    const amount = field.value;
-    if (typeof amount === 'number' && amount > 0) {
-      amounts.set(name, { amount, place: field.place, named: field.named ?? field.place });
-    } else reader.report(`${what}: \`${name}\` must be a number above 0`, field.place);
-  }
-  return amounts;
-}
-
-/** Says which stages ask for a resource that there is not, or for more of it than there is. */
-export function checkResources(
-  reader: DiagnosticCollector,
-  stages: ReadonlyMap<string, { readonly policy: Policy }>,
-  totals: ReadonlyMap<string, Amount>,
-): void {
-  for (const [stage, { policy }] of stages) {
-    for (const [name, { amount, place, named }] of policy.resources) {
-      const total = totals.get(name)?.amount;
-      if (total === undefined) {
-        const hint =
-          didYouMean(name, totals.keys()) ?? `say how much there is: resources: { ${name}: … }`;
-        reader.report(`there is no resource \`${name}\``, named, hint);
-      } else if (amount > total) {
-        const message = `stage \`${stage}\` asks for ${amount} of resource \`${name}\`, of which there is ${total}`;
-        reader.report(message, place, 'no task of it could ever run');
-      }
-    }
-  }
 }
 
 function readRetries(

@@ -6,6 +6,15 @@ import { byCodeUnit } from '../model/key.ts';
 import { DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
 import type { Located } from './located.ts';
 import { readDuration } from './policy.ts';
+import {
+  type Amount,
+  CPUS,
+  GPU,
+  handsOut,
+  threadsOf,
+  UNITS,
+  VISIBLE_DEVICES,
+} from './resources.ts';
 
 /** How a program that keeps checkpoints is asked to stop. It changes no result. */
 export interface StopPolicy {
@@ -47,6 +56,28 @@ export function readCheckpoint(
     signal: `SIG${STOP_SIGNALS.includes(name) ? name : 'TERM'}` as NodeJS.Signals,
     grace_ms: grace ? (readDuration(reader, grace, `\`grace\` of ${whole}`) ?? GRACE_MS) : GRACE_MS,
   };
+}
+
+/** What of a command's sources counts: `code` of the Python modules that it imports, or the bytes of `files` alone. */
+export type SourceCounting = 'python' | 'files';
+/** The values of `code`. */
+export const SOURCE_COUNTINGS: readonly SourceCounting[] = ['files', 'python'];
+
+/** `code: python`, or `code: files`. */
+export function readCode(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+  what: string,
+): SourceCounting {
+  if (located === undefined) return 'files';
+  const found = SOURCE_COUNTINGS.find((one) => one === located.value);
+  if (found === undefined) {
+    const hint =
+      didYouMean(String(located.value), SOURCE_COUNTINGS) ??
+      'python: the modules that a script imports are inputs; files: what `inputs` names';
+    reader.report(`\`code\` of ${what} is python or files`, located.place, hint);
+  }
+  return found ?? 'files';
 }
 
 /** `pass: [NAME, …]`: variables that say where things are, such as caches, and change no result. */
@@ -91,6 +122,7 @@ const RESERVED: ReadonlySet<string> = new Set([
   'PYTHONHASHSEED',
   'PIPELINE_CHECKPOINT',
   'PIPELINE_EVENTS',
+  'PIPELINE_TASK_FILE',
 ]);
 
 const VARIABLE = /^[A-Za-z_]\w*$/;
@@ -127,3 +159,54 @@ export function readEnvironment(
   }
   return env;
 }
+
+/** What a program sees of the resources that its task takes. */
+export interface SeenResources {
+  /** Variables that name units of resources, by name: `{resources.gpu}` stands for those that the task has. */
+  readonly units: ReadonlyMap<string, string>;
+  /** How much it has of each resource that these name: whole units, or bytes. */
+  readonly shows: ReadonlyMap<string, number>;
+  /** How many threads its libraries may start; null where nothing is said. */
+  readonly threads: number | null;
+}
+
+/**
+ * What a program sees of what its task takes. @param env variables that the stage sets @param pass those that it passes on
+ */
+export function seenResources(
+  reader: DiagnosticCollector,
+  amounts: ReadonlyMap<string, Amount>,
+  env: Located | undefined,
+  pass: readonly string[],
+): SeenResources {
+  const units = new Map<string, string>();
+  for (const [name, { value, place }] of env?.fields ?? []) {
+    if (typeof value !== 'string') continue;
+    const named = [...value.matchAll(UNITS)].map(([, resource = '']) => resource);
+    for (const resource of named) {
+      if (amounts.has(resource)) continue;
+      const message = `variable \`${name}\` names units of \`${resource}\`, which the stage does not take`;
+      const hint = didYouMean(resource, amounts.keys()) ?? `resources: { ${resource}: 1 }`;
+      reader.report(message, place, hint);
+    }
+    if (named.length > 0) units.set(name, value);
+  }
+  const isNamed = env?.fields?.has(VISIBLE_DEVICES) || isListed(env, VISIBLE_DEVICES);
+  if (amounts.has(GPU) && !isNamed && !pass.includes(VISIBLE_DEVICES)) {
+    units.set(VISIBLE_DEVICES, `{resources.${GPU}}`);
+  }
+  const cpus = amounts.get(CPUS)?.amount;
+  const threads = cpus === undefined ? null : threadsOf(cpus);
+  const shows = new Map<string, number>();
+  for (const text of units.values()) {
+    for (const [, resource = ''] of text.matchAll(UNITS)) {
+      const amount = amounts.get(resource)?.amount;
+      if (amount === undefined || resource === CPUS) continue;
+      shows.set(resource, handsOut(resource) ? Math.ceil(amount) : amount);
+    }
+  }
+  return { units, shows, threads };
+}
+
+const isListed = (env: Located | undefined, name: string): boolean =>
+  env?.items?.some(({ value }) => value === name) ?? false;

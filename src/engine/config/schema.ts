@@ -4,11 +4,12 @@ import { STORE_ACCESSES } from '../files/store-access.ts';
 import type { Json, Named } from '../model/key.ts';
 import { FILE_KINDS } from './codecs.ts';
 import { COMMAND_KEYS, METRICS_LOG, OUTPUT_KEYS } from './command.ts';
-import { PIPELINE_KEYS, SIZE_PATTERN, STORE_KEYS } from './config.ts';
+import { PIPELINE_KEYS, STORE_KEYS } from './config.ts';
 import { INPUT_KEYS } from './input.ts';
 import { PLOT_KEYS, PLOT_KIND_NAMES } from './plots.ts';
 import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from './policy.ts';
-import { CHECKPOINT_KEYS, STOP_SIGNALS } from './program-options.ts';
+import { CHECKPOINT_KEYS, SOURCE_COUNTINGS, STOP_SIGNALS } from './program-options.ts';
+import { SIZE_PATTERN } from './size.ts';
 import { STAGE_KEYS } from './stage-config.ts';
 
 const DESCRIBED: Named<Json> = {
@@ -34,8 +35,9 @@ const DESCRIBED: Named<Json> = {
     items: { type: 'string' },
   },
   resources: {
-    description: 'How much there is of what stages take while they run; never part of a key.',
-    $ref: '#/$defs/amounts',
+    description:
+      'How much there is of what stages take while they run, or a list of units; never part of a key.',
+    $ref: '#/$defs/totals',
   },
   store: { description: 'How the store is kept.', $ref: '#/$defs/store' },
   plots: {
@@ -46,6 +48,9 @@ const DESCRIBED: Named<Json> = {
   },
 };
 
+const AMOUNT = { type: 'number', exclusiveMinimum: 0 };
+const SIZE = { anyOf: [AMOUNT, { type: 'string', pattern: SIZE_PATTERN.source }] };
+
 const STORE_DESCRIBED: Named<Json> = {
   access: {
     description:
@@ -54,10 +59,7 @@ const STORE_DESCRIBED: Named<Json> = {
   },
   limit: {
     description: 'A make keeps the store within this size, such as 20GB.',
-    anyOf: [
-      { type: 'number', exclusiveMinimum: 0 },
-      { type: 'string', pattern: SIZE_PATTERN.source },
-    ],
+    ...SIZE,
   },
 };
 
@@ -141,10 +143,19 @@ const STAGE_DESCRIBED: Named<Json> = {
       'Lets the command append progress and metrics, as JSON lines, to $PIPELINE_EVENTS.',
     type: 'boolean',
   },
+  code: {
+    description:
+      'python: the script and the modules that it imports are inputs, by their code; files: what inputs name.',
+    enum: [...SOURCE_COUNTINGS],
+  },
   pass: {
     description: 'Variables of the environment that are passed on; their values enter no key.',
     type: 'array',
     items: { type: 'string' },
+  },
+  'task-file': {
+    description: 'Tells the command by $PIPELINE_TASK_FILE where its inputs and outputs are.',
+    type: 'boolean',
   },
 };
 
@@ -166,7 +177,8 @@ const RETRIES_DESCRIBED: Named<Json> = {
 
 const POLICY_DESCRIBED: Named<Json> = {
   resources: {
-    description: 'What a task takes of each named resource while it runs.',
+    description:
+      'What a task takes of each named resource while it runs. `cpus`, `memory` (4GiB) and `gpu` are known.',
     $ref: '#/$defs/amounts',
   },
   retries: {
@@ -215,7 +227,18 @@ export function pipelineSchema(): Named<Json> {
         ...STAGE_DESCRIBED,
         ...POLICY_DESCRIBED,
       }),
-      amounts: { type: 'object', additionalProperties: { type: 'number', exclusiveMinimum: 0 } },
+      amounts: {
+        type: 'object',
+        properties: { memory: SIZE },
+        additionalProperties: AMOUNT,
+      },
+      totals: {
+        type: 'object',
+        properties: { memory: SIZE },
+        additionalProperties: {
+          anyOf: [AMOUNT, { type: 'array', minItems: 1, items: { type: ['string', 'number'] } }],
+        },
+      },
       retries: { ...closed(RETRIES_KEYS, RETRIES_DESCRIBED), required: ['times'] },
       reference: { type: 'string', pattern: '^\\$[^$]' },
       points: { type: 'array', items: { type: 'object' } },

@@ -69,7 +69,8 @@ function readStage(
   };
   const inputs = readInputs(reader, within('inputs'), params, isCommand);
   const given = readStageParams(reader, within('params'), matrix.axes, params);
-  const names = { params: given.keys(), inputs: inputs.keys() };
+  const policy = readPolicy(reader, fields, what);
+  const names = { params: given.keys(), inputs: inputs.keys(), resources: policy.resources };
   return {
     name,
     place,
@@ -81,7 +82,7 @@ function readStage(
     inputs,
     params: given,
     artifacts: readArtifacts(reader, within('artifacts'), matrix.axes),
-    policy: readPolicy(reader, fields, what),
+    policy,
   };
 }
 

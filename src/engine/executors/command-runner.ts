@@ -2,6 +2,7 @@
 import { lstat, realpath } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
 import { plainName } from '../../plain-text.ts';
+import { formatSize } from '../config/size.ts';
 import { isSystemError, systemSentence } from '../files/system-error.ts';
 import { type ActionResult, failed } from '../model/action-result.ts';
 import type { Named } from '../model/key.ts';
@@ -101,10 +102,13 @@ async function runIn(attempt: Attempt, nonce: string, work: ScratchWork): Promis
     if (progress) work.hooks.progress(progress.done, progress.of, progress.note);
     log(text);
   };
-  const { stop } = action;
-  const program = { argv: enclosed, env, nonce, folder, line, state, signal, stop };
+  const { stop, memory_bytes } = action;
+  const program = { argv: enclosed, env, nonce, folder, line, state, signal, stop, memory_bytes };
   const end = await runProgram(program).finally(() => around.events?.finish());
   if (signal.aborted) return { status: 'stopped' };
+  if (end.isOverLimit && memory_bytes !== undefined) {
+    throw because('memory', formatOverLimit(memory_bytes));
+  }
   if (isTooLong(end)) throw because('inputs', formatTooLong(filled, env));
   if (end.refusal) {
     throw because(
@@ -122,8 +126,12 @@ async function runIn(attempt: Attempt, nonce: string, work: ScratchWork): Promis
   const outputs = await scratch.outputs(around.events);
   const extra = await scratch.extra();
   if (extra.length > 0) warn(formatExtra(extra));
-  return { status: 'done', outputs };
+  const { peak_bytes } = end;
+  return { status: 'done', outputs, ...(peak_bytes !== undefined && { peak_bytes }) };
 }
+
+const formatOverLimit = (limit: number): string =>
+  `it took more memory than the ${formatSize(limit)} of \`memory\` in its resources, and was ended`;
 
 /** A scratch folder that is ready for its command. */
 export interface Layout {
@@ -151,7 +159,7 @@ export async function layOut(
   const { places, lists } = scratch;
   const filled = argumentsIn(command, { params: action.parts.params, places, lists });
   const around = await surround({
-    ...{ command, folder: whole, environment: machine.environment },
+    ...{ command, places, folder: whole, environment: machine.environment, units: action.units },
     listener: { ...work.hooks, log, warn },
     checkpointFolder: () => work.hooks.checkpointFolder(),
   }).catch((error: unknown) => {

@@ -17,9 +17,17 @@ export type HeldInput = readonly ({
 /** A command, without what only planning needs. */
 export type CommandSpec = Pick<
   Invocation,
-  'argv' | 'env' | 'inputs' | 'ends' | 'outputs' | 'lists' | 'events' | 'pass'
+  'argv' | 'env' | 'inputs' | 'ends' | 'outputs' | 'lists' | 'pass'
 > & {
   readonly checkpoint: boolean;
+  readonly events: boolean;
+  readonly taskFile: boolean;
+  /** Variables that name units of resources, as written. */
+  readonly units: Named<string>;
+  /** How much of each such resource it has. */
+  readonly shows: Named<number>;
+  /** How many threads its libraries may start; null where nothing is said. */
+  readonly threads: number | null;
   /** Whether it sees more than commands of the form `command/1` do. */
   readonly isSecondForm: boolean;
 };
@@ -32,7 +40,8 @@ export function invocationOf(
   if (command === undefined) throw new Error('bug: the action is no command');
   const { argv, env, inputs, outputs, lists = [] } = command;
   const second = secondFormOf(command);
-  const { checkpoint = false, events = false, pass = [] } = second;
+  const { checkpoint = false, events = false, pass = [], taskFile = false } = second;
+  const { units = {}, shows = {}, threads = null } = second;
   const places: Record<string, string | null> = {};
   const ends: Record<string, string> = {};
   for (const [port, place] of Object.entries(inputs)) {
@@ -48,7 +57,8 @@ export function invocationOf(
   ]);
   return {
     ...{ argv, env, inputs: places, ends, outputs: Object.fromEntries(files), lists },
-    ...{ checkpoint, events, pass, isSecondForm: isSecondForm(second) },
+    ...{ checkpoint, events, pass, taskFile, units, shows, threads },
+    isSecondForm: isSecondForm(second),
   };
 }
 

@@ -10,6 +10,7 @@ import type {
   Named,
   TaskId,
 } from '../model/key.ts';
+import type { NamedFile } from '../planning/project-files.ts';
 import type { Arity } from '../stage.ts';
 import type { CheckpointFolder } from '../store/checkpoint-folders.ts';
 
@@ -27,8 +28,12 @@ export interface ActionSpec {
   /** Whether it needs a process of its own. */
   readonly isolate: boolean;
   readonly timeout_ms: number | null;
+  /** A command that takes more memory is ended; undefined where nothing is said. */
+  readonly memory_bytes?: number | undefined;
   /** Of a program that keeps checkpoints: how it is asked to stop. */
   readonly stop?: StopPolicy | undefined;
+  /** Which units of resources it has, where some are handed out. */
+  readonly units?: Named<readonly string[]>;
   /** What the user should know when it fails, line by line. */
   readonly notes: readonly string[];
 }
@@ -46,10 +51,7 @@ export type ActionInput =
   | { readonly projectFiles: readonly ProjectFileSpec[] };
 
 /** A file of the project, by the name that the key has. */
-export interface ProjectFileSpec {
-  readonly name: string;
-  readonly digest: Digest;
-}
+export type ProjectFileSpec = NamedFile;
 
 /** What an upstream task gave: a blob, or the reason why there is none. */
 export type ActionInputItem = {

@@ -14,13 +14,13 @@ import { dirname, join, relative, sep } from 'node:path';
 import { plainName } from '../../plain-text.ts';
 import { entryOf } from '../../present.ts';
 import { EVENTS_PLACE, PARAMS_FILE } from '../config/command.ts';
-import { fileDigest } from '../files/files.ts';
 import type { DescribedFailure, Failure } from '../model/failure.ts';
 import { byCodeUnit, canonicalJson, type Digest, type Json, type Named } from '../model/key.ts';
 import type { KeptOutput } from '../model/record.ts';
 import { listFile } from '../planning/command-line.ts';
 import { codecOf } from '../planning/command-module.ts';
 import { scratchName } from '../planning/external-inputs.ts';
+import { digestAt } from '../planning/project-files.ts';
 import { unlockTree } from '../process/scratch-folder.ts';
 import { keptOutput, StoreError } from '../store/store.ts';
 import type { CommandSpec, HeldInput } from './command-spec.ts';
@@ -163,7 +163,7 @@ export class Scratch {
       const copy = join(this.folder, place);
       await mkdir(dirname(copy), { recursive: true });
       await copyFile(path, copy, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-      if ((await fileDigest(copy)) !== digest) {
+      if ((await digestAt(copy, file)) !== digest) {
         throw because('inputs', `${name} has just changed: make again`);
       }
       this.given.add(place);

@@ -30,6 +30,21 @@ export function madeOwnFolder(kind: OwnFolder): string | undefined {
   return ownFolders(kind).find(isMadeOwn);
 }
 
+/** By which users and containers that share accelerators name one folder for their leases. */
+const LEASE_FOLDER = 'PIPELINE_LEASE_FOLDER';
+
+/**
+ * A folder that all processes of this user on this machine have in common, whatever their `TMPDIR`. Undefined where there
+ * is none. `PIPELINE_LEASE_FOLDER` names another, which need not be this user's alone.
+ */
+export function machineFolder(): string | undefined {
+  const named = process.env[LEASE_FOLDER] ?? '';
+  if (isAbsolute(named)) return named;
+  const parent = process.platform === 'win32' ? tmpdir() : '/tmp';
+  const folder = join(parent, `pipeline-${process.geteuid?.() ?? 'user'}`);
+  return isMadeOwn(folder) ? folder : undefined;
+}
+
 /** A home that is not there is not made: whoever has none has no folders in it. */
 function homeFolder(): string | undefined {
   try {

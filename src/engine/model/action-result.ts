@@ -5,7 +5,12 @@ import type { KeptOutput } from './record.ts';
 
 /** How an attempt ended. */
 export type ActionResult =
-  | { readonly status: 'done'; readonly outputs: Named<KeptOutput> }
+  | {
+      readonly status: 'done';
+      readonly outputs: Named<KeptOutput>;
+      /** The most memory that its processes were seen to have together. Absent where nobody looked. */
+      readonly peak_bytes?: number;
+    }
   /** It was asked to stop. What it saved last is its checkpoint. */
   | { readonly status: 'stopped' }
   /** Inputs that cannot be had: nothing ran. */

@@ -154,6 +154,8 @@ export type Event =
       readonly task: TaskId;
       readonly key: Key;
       readonly seconds: number;
+      /** The most memory that its processes were seen to have together, in bytes. Absent where nobody looked. */
+      readonly memory?: number;
       readonly outputs: Named<{ readonly digest: Digest; readonly bytes: number }>;
       /** True when every output equals the one before: nothing below needs to run for its sake. */
       readonly unchanged: boolean;

@@ -8,7 +8,7 @@ export const FAILURE_CAUSES = {
   stage: 'the code of the stage threw an error',
   exit: 'a process ended with an exit code other than 0',
   signal: 'a signal ended a process',
-  memory: 'memory ran out',
+  memory: 'memory ran out, or a program took more than it may',
   timeout: 'it took longer than `timeout`',
   outputs: 'an output is missing, or is not what was declared',
   inputs: 'an input cannot be read, or changed while the task ran',

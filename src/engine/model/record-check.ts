@@ -45,7 +45,7 @@ const PARTS = {
   command: absentOr(isObject),
 };
 const OUTPUT = { digest: isHash, bytes: isAmount, kind: isText };
-const COST = { seconds: isNumber, work: nullOr(isNumber) };
+const COST = { seconds: isNumber, work: nullOr(isNumber), memory: absentOr(isAmount) };
 const MADE = {
   run: isText,
   host: isText,

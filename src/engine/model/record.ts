@@ -38,6 +38,14 @@ export interface Maker {
   readonly machine?: Named<string>;
 }
 
+/** What an action took. */
+export interface Cost {
+  readonly seconds: number;
+  readonly work: number | null;
+  /** The most memory that its processes were seen to have together, in bytes. Absent where nobody looked. */
+  readonly memory?: number;
+}
+
 /** What the store remembers of an action that ran. */
 export interface ActionRecord {
   readonly key: Key;
@@ -45,7 +53,7 @@ export interface ActionRecord {
   readonly task: TaskId;
   readonly parts: KeyParts;
   readonly outputs: Named<Output>;
-  readonly cost: { readonly seconds: number; readonly work: number | null };
+  readonly cost: Cost;
   readonly made: Maker;
   /** Inexact: another run of the same action may differ by so much, relatively. Absent: the same bits everywhere. */
   readonly tolerance?: number;

@@ -1,12 +1,12 @@
 // command-check.ts — what will go wrong with commands, as far as it can be told before they run
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { didYouMean } from '../../hint.ts';
 import { type CommandConfig, looksLikePath, type Word } from '../config/command.ts';
-import { isWithin } from '../config/input.ts';
 import type { StageConfig } from '../config/stage-config.ts';
 import { type Diagnostic, inReadingOrder } from '../model/event.ts';
 import type { Invocation, Plan, Task } from './plan.ts';
+import { filesOf, ScriptImports } from './script-imports.ts';
 
 /** A task that runs a command, with its stage. */
 interface Commanded {
@@ -30,11 +30,12 @@ export function checkCommands(
     found.set(`${diagnostic.place?.start}:${diagnostic.message}`, diagnostic);
   };
   const seen = new Set<string>();
+  const scripts = new ScriptImports(root);
   for (const task of tasks.values()) {
     const stage = stages.get(task.stage);
     if (!stage?.command || task.command === null) continue;
     const commanded = { stage, command: stage.command, task, invocation: task.command };
-    checkScripts(commanded, root, say);
+    for (const needed of scripts.check(stage, task)) say(needed);
     // The words of a command are the same for every task of its stage.
     if (seen.has(stage.name)) continue;
     seen.add(stage.name);
@@ -74,7 +75,7 @@ function checkProgram(
     return;
   }
   const name = posix.normalize(text);
-  if (!filesOf(task).has(name)) {
+  if (!filesOf(task.inputs).has(name)) {
     // A file of the project that is no input is told with the other words.
     if (isFile(join(root, name))) return;
     const hint = 'a program in the scratch folder is an input: inputs: { script: { file: … } }';
@@ -98,14 +99,6 @@ function isProgram(path: string): boolean {
     return false;
   }
 }
-
-/** Files of the project that lie in the scratch folder of a task, by name. */
-const filesOf = ({ inputs }: Task): ReadonlySet<string> =>
-  new Set(
-    Object.values(inputs).flatMap(({ files }) =>
-      (files ?? []).map(({ name }) => posix.normalize(name)),
-    ),
-  );
 
 // ---- words that will not be filled in ----
 
@@ -148,7 +141,7 @@ function checkNamed(
 ): void {
   if (!looksLikePath(text)) return;
   const name = posix.normalize(text);
-  if (filesOf(task).has(name) || !isFile(join(root, name))) return;
+  if (filesOf(task.inputs).has(name) || !isFile(join(root, name))) return;
   const message = `the command of stage \`${stage.name}\` names ${text}, a file of the project that is no input of it`;
   const hint = `inputs: { script: { file: ${name} } } puts it beside the command and into the key`;
   say({ message, place, hint });
@@ -166,70 +159,4 @@ function insteadOf(name: string, known: ReadonlyMap<string, string>): string {
   if (filled) return `write \`${filled}\``;
   const last = name.split('.').at(-1) ?? name;
   return `give the stage a param (params: { ${last}: $${name} }) and write \`{params.${last}}\``;
-}
-
-// ---- files that scripts need ----
-
-/** How a script of a kind names files of the project, as paths relative to itself without their endings. */
-const IMPORTS: { readonly [ending: string]: (text: string) => readonly string[] } = {
-  '.py': pythonImports,
-  '.mjs': (text) => relativeImports(text, JAVASCRIPT),
-  '.js': (text) => relativeImports(text, JAVASCRIPT),
-  '.cjs': (text) => relativeImports(text, JAVASCRIPT),
-  '.ts': (text) => relativeImports(text, JAVASCRIPT),
-  '.R': (text) => relativeImports(text, /^\s*source\(\s*["']([^"']+)["']/gm),
-  '.jl': (text) => relativeImports(text, /^\s*include\(\s*["']([^"']+)["']/gm),
-  '.sh': (text) => relativeImports(text, /^\s*(?:\.|source)\s+["']?(\.{0,2}[\w./-]+)/gm),
-};
-const JAVASCRIPT = /\b(?:from|import|require\(|import\()\s*["'](\.{1,2}\/[^"']+)["']/g;
-/** A script beyond this size is data. */
-const SCRIPT_BYTES_MAX = 2 ** 20;
-
-const relativeImports = (text: string, pattern: RegExp): readonly string[] =>
-  [...text.matchAll(pattern)].map(([, path = '']) => path);
-
-/** Modules that are imported at the beginning of a line: those within a function or a `try` may be done without. */
-function pythonImports(text: string): readonly string[] {
-  const paths: string[] = [];
-  const pathOf = (module: string): string => {
-    const dots = /^\.*/.exec(module)?.[0].length ?? 0;
-    const up = dots > 1 ? '../'.repeat(dots - 1) : '';
-    return up + module.slice(dots).replaceAll('.', '/');
-  };
-  for (const [, modules = ''] of text.matchAll(/^import[ \t]+([^#\n;]+)/gm)) {
-    for (const part of modules.split(',')) paths.push(pathOf(part.trim().split(/\s/, 1).join()));
-  }
-  for (const [, module = '', names = ''] of text.matchAll(
-    /^from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*|[^#;\n]*)/gm,
-  )) {
-    paths.push(pathOf(module));
-    for (const name of names.replace(/^\(|#.*$/gm, '').split(',')) {
-      const [word = ''] = name.trim().split(/\s/);
-      if (/^\w+$/.test(word)) paths.push(posix.join(pathOf(module), word));
-    }
-  }
-  return paths.filter((path) => /^(?:\.\.\/)*[\w/]+$/.test(path));
-}
-
-const ENDINGS = ['', '.py', '/__init__.py', '.mjs', '.js', '.ts', '.json'];
-
-function checkScripts({ stage, task }: Commanded, root: string, say: Say): void {
-  const there = filesOf(task);
-  for (const [port, { files }] of Object.entries(task.inputs)) {
-    for (const { name, path, stamp } of files ?? []) {
-      const read = IMPORTS[posix.extname(name)];
-      if (read === undefined || stamp.size > SCRIPT_BYTES_MAX || !isWithin(name)) continue;
-      for (const module of read(readFileSync(path, 'utf8'))) {
-        const base = posix.join(posix.dirname(name), module);
-        const file = ENDINGS.map((ending) => base + ending).find(
-          (candidate) => isWithin(candidate) && isFile(join(root, candidate)),
-        );
-        if (file === undefined || there.has(file)) continue;
-        const place = stage.inputs.get(port)?.files?.place ?? stage.place;
-        const message = `${name} needs ${file}, which is no input of stage \`${stage.name}\``;
-        const hint = `inputs: { helper: { file: ${file} } } puts it beside ${name} and into the key`;
-        say({ message, place, hint });
-      }
-    }
-  }
 }

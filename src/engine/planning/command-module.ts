@@ -2,7 +2,7 @@
 import { CODECS } from '../config/codecs.ts';
 import type { CommandConfig } from '../config/command.ts';
 import type { StageConfig } from '../config/stage-config.ts';
-import { type CommandParts, canonicalJson, digestOf } from '../model/key.ts';
+import { type CommandParts, canonicalJson, digestOf, type Named } from '../model/key.ts';
 import type { Arity, Codec, CodecKind } from '../stage.ts';
 import type { DeclaredInput, StageModule } from '../worker/declaration.ts';
 
@@ -24,14 +24,56 @@ export interface SecondForm {
   readonly events?: true;
   /** Variables that are passed on, by name. Absent, not empty, when there is none. */
   readonly pass?: readonly string[];
+  /** Variables that name units of resources, as written: `{resources.gpu}`. Absent, not empty, when there is none. */
+  readonly units?: Named<string>;
+  /** How much of each such resource it has. Which units these are enters no key. */
+  readonly shows?: Named<number>;
+  /** How many threads its libraries may start. */
+  readonly threads?: number;
+  /** It is told where its inputs and outputs are. Absent where it is not. */
+  readonly taskFile?: true;
+  /** The code of its Python sources counts, and not their bytes. Absent where it does not. */
+  readonly code?: 'python';
 }
 
 /** What a command has of the second form: nothing, for one of the first. */
 export const secondFormOf = (command: CommandParts): SecondForm => command as SecondForm;
 
 /** Whether a command sees more than those of the first form do. */
-export const isSecondForm = ({ checkpoint, events, pass }: SecondForm): boolean =>
-  checkpoint === true || events === true || (pass?.length ?? 0) > 0;
+export const isSecondForm = (form: SecondForm): boolean =>
+  SECOND_FORM.some((part) => form[part] !== undefined);
+
+const SECOND_FORM = [
+  'checkpoint',
+  'events',
+  'pass',
+  'units',
+  'shows',
+  'threads',
+  'taskFile',
+  'code',
+] as const satisfies readonly (keyof SecondForm)[];
+
+/** What decides the second form, as pipeline.yaml has it. */
+export type ProgramOptions = Pick<
+  CommandConfig,
+  'checkpoint' | 'events' | 'pass' | 'units' | 'shows' | 'threads' | 'taskFile' | 'code'
+>;
+
+/** What a command has of the second form. */
+export function secondForm(options: ProgramOptions): SecondForm {
+  const { checkpoint, events, pass, units, shows, threads, taskFile, code } = options;
+  return {
+    ...(checkpoint !== null && { checkpoint: true }),
+    ...(events && { events: true }),
+    ...(pass.length > 0 && { pass }),
+    ...(units.size > 0 && { units: Object.fromEntries(units) }),
+    ...(shows.size > 0 && { shows: Object.fromEntries(shows) }),
+    ...(threads !== null && { threads }),
+    ...(taskFile && { taskFile: true }),
+    ...(code === 'python' && { code }),
+  };
+}
 
 /** The codec of an output file. */
 export const codecOf = (kind: CodecKind): Codec<unknown> => CODECS[kind].codec;
@@ -39,7 +81,7 @@ export const codecOf = (kind: CodecKind): Codec<unknown> => CODECS[kind].codec;
 /** Declares a command: its params are those that it is given, its inputs of any kind, lists where axes are open. */
 export function commandModule(
   stage: StageConfig,
-  { outputs, checkpoint, events, pass }: CommandConfig,
+  command: CommandConfig,
   stages: ReadonlyMap<string, StageConfig>,
 ): StageModule {
   const ports = [...stage.inputs].map(
@@ -56,14 +98,9 @@ export function commandModule(
   const declaration = {
     params: [...stage.params.keys()],
     inputs: Object.fromEntries(ports),
-    outputs: Object.fromEntries([...outputs].map(([name, { kind }]) => [name, { kind }])),
+    outputs: Object.fromEntries([...command.outputs].map(([name, { kind }]) => [name, { kind }])),
     hasWork: false,
   };
-  const isSecond = isSecondForm({
-    ...(checkpoint !== null && { checkpoint: true }),
-    ...(events && { events: true }),
-    pass,
-  });
-  const code = isSecond ? CODE_2 : CODE;
+  const code = isSecondForm(secondForm(command)) ? CODE_2 : CODE;
   return { code: { digest: code, file: '', bytes: new Uint8Array(0) }, declaration };
 }

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { plainName } from '../../plain-text.ts';
 import { elementAt, entryOf } from '../../present.ts';
+import type { Sources } from '../bundler/code.ts';
 import { CODECS } from '../config/codecs.ts';
 import { type CommandConfig, EVENTS_PLACE, looksLikePath, type Word } from '../config/command.ts';
 import type { InputConfig } from '../config/input.ts';
@@ -14,8 +15,11 @@ import type { Named, TaskId } from '../model/key.ts';
 import { askProgram } from '../process/ask-program.ts';
 import type { Arity, CodecKind } from '../stage.ts';
 import { listFile, listsIn } from './command-line.ts';
+import { secondForm } from './command-module.ts';
 import { type Binding, fillPattern, type Invocation, type Plan, type Task } from './plan.ts';
 import { type ProjectFile, ProjectFiles } from './project-files.ts';
+import { PYTHON_PORT, PythonCodeFinder } from './python-code.ts';
+import { ScriptImports } from './script-imports.ts';
 
 /** Where external inputs are resolved. */
 export interface ExternalInputOptions {
@@ -34,19 +38,30 @@ export const hasExternalInputs = (stages: ReadonlyMap<string, StageConfig>): boo
     ({ command, inputs }) => command !== null || [...inputs.values()].some(({ files }) => files),
   );
 
+/** A plan, and what was found on the way to it. */
+export interface ResolvedPlan extends Plan {
+  /** What is no mistake and should be known. */
+  readonly warnings?: readonly Diagnostic[];
+  /** Names that imports of Python sources asked for, by folder, and what was found. */
+  readonly lookups?: Sources['lookups'] | undefined;
+}
+
 /** The plan, with the files, variables and versions that its tasks take from outside. A plan without any costs nothing. */
 export async function resolveExternalInputs(
   plan: Plan,
   stages: ReadonlyMap<string, StageConfig>,
   options: ExternalInputOptions,
-): Promise<Result<Plan>> {
+): Promise<Result<ResolvedPlan>> {
   if (!hasExternalInputs(stages)) return success(plan);
   const resolver = new ExternalInputResolver(plan, stages, options);
   const tasks = new Map<TaskId, Task>();
   for (const task of plan.tasks.values()) tasks.set(task.id, await resolver.resolve(task));
   await resolver.files.close();
+  await resolver.python?.close();
   const problems = [...resolver.problems.values()];
-  return problems.length > 0 ? failure(...inReadingOrder(problems)) : success({ ...plan, tasks });
+  if (problems.length > 0) return failure(...inReadingOrder(problems));
+  const warnings = [...resolver.warnings.values()];
+  return success({ ...plan, tasks, warnings, lookups: resolver.python?.look.lookups() });
 }
 
 const isList = (arity: Arity): boolean => arity === 'many' || arity === 'partial';
@@ -55,6 +70,10 @@ class ExternalInputResolver {
   readonly files: ProjectFiles;
   /** By message and place: many tasks share one mistake. */
   readonly problems = new Map<string, Diagnostic>();
+  /** What is no mistake and should be known, by its place. */
+  readonly warnings = new Map<string, Diagnostic>();
+  python: PythonCodeFinder | undefined;
+  private readonly scripts: ScriptImports;
   /** The first external input that the current task lacks. */
   private lacking: string | undefined;
   private readonly said = new Map<string, Promise<string | Diagnostic>>();
@@ -67,6 +86,7 @@ class ExternalInputResolver {
     this.plan = plan;
     this.stages = stages;
     this.options = options;
+    this.scripts = new ScriptImports(options.root);
     this.files = new ProjectFiles(options.root, options.cache, options.clock);
   }
 
@@ -88,10 +108,37 @@ class ExternalInputResolver {
       }
     }
     if (stage.command === null) return { ...task, inputs };
-    const command = await this.invocation(stage, stage.command, inputs);
-    this.checkLayout(stage, command, inputs);
-    this.checkLists(stage, command, inputs);
-    return { ...task, inputs, command };
+    const all = await this.withCode(stage, stage.command, inputs);
+    const command = await this.invocation(stage, stage.command, all);
+    this.checkLayout(stage, command, all);
+    this.checkLists(stage, command, all);
+    return { ...task, inputs: all, command };
+  }
+
+  /** The inputs of a command with the Python code that it runs, where that is asked for. */
+  private async withCode(
+    stage: StageConfig,
+    command: CommandConfig,
+    inputs: Named<Binding>,
+  ): Promise<Named<Binding>> {
+    if (command.code === 'files') {
+      for (const needed of this.scripts.check(stage, { inputs })) this.warn(needed);
+      return inputs;
+    }
+    const { root, cache, environment } = this.options;
+    this.python ??= new PythonCodeFinder(root, cache, this.files);
+    const around = environment.PYTHONPATH;
+    const isPassed = command.env.has('PYTHONPATH') || command.pass.includes('PYTHONPATH');
+    const path = isPassed ? (command.env.get('PYTHONPATH') ?? around) : undefined;
+    const found = await this.python.find(stage, command, inputs, path);
+    for (const problem of found.problems) this.reportMissing(problem);
+    for (const warning of found.warnings) this.warn(warning);
+    return found.inputs;
+  }
+
+  private warn(warning: Diagnostic): void {
+    const { place, message } = warning;
+    this.warnings.set(`${place?.file}:${place?.start}:${message}`, warning);
   }
 
   private say(diagnostic: Diagnostic): void {
@@ -148,10 +195,11 @@ class ExternalInputResolver {
       const message = `the variable ${name} around us is not UTF-8: it cannot be passed on as it is`;
       this.say({ message, place: stage.place });
     }
-    const layout = [...stage.inputs].map(([port, config]) => [
+    const layout = [...stage.inputs].map(([port, config]): [string, string | null] => [
       port,
       config.files ? null : this.placeOf(port, config, entryOf(inputs, port)),
     ]);
+    if (command.code === 'python') layout.push([PYTHON_PORT, null]);
     const invocation = { path, env: Object.fromEntries(env) as Named<string | null> };
     const fingerprints: Record<string, string> = {};
     const fingerprintWords: Record<string, readonly string[]> = {};
@@ -169,8 +217,8 @@ class ExternalInputResolver {
       outputs: Object.fromEntries(command.outputs),
       lists: listsIn(command.argv.map(({ text }) => text)),
       checkpoint: command.checkpoint,
-      events: command.events,
       pass: command.pass,
+      second: secondForm(command),
       fingerprints,
       fingerprintWords,
       notes: await this.notesOn(stage, command, inputs),

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { elementAt } from '../../present.ts';
 import type { Bundles, ModuleRequest, Sources, StageCode } from '../bundler/code.ts';
 import { bundleAnywhere } from '../bundler/spare-bundles.ts';
-import { type Pipeline, readPipelineParts } from '../config/config.ts';
+import { type Pipeline, type PipelineParts, readPipelineParts } from '../config/config.ts';
 import { Mistakes } from '../config/problems.ts';
 import { decodeSource } from '../config/source-text.ts';
 import type { StageConfig } from '../config/stage-config.ts';
@@ -21,7 +21,7 @@ import { type ClientOptions, StageClient } from '../modules/stage-client.ts';
 import { STORE_FILE } from '../store/store-state.ts';
 import type { StageModule } from '../worker/declaration.ts';
 import { commandModule } from './command-module.ts';
-import { resolveExternalInputs } from './external-inputs.ts';
+import { type ResolvedPlan, resolveExternalInputs } from './external-inputs.ts';
 import { readParamsFiles } from './params-files.ts';
 import type { Plan } from './plan.ts';
 import { makePlan } from './planner.ts';
@@ -58,11 +58,16 @@ export interface Loaded {
   readonly environment: readonly EnvironmentMark[];
 }
 
-/**
- * Reads, bundles and plans. What is wrong is told all together: a stage with a mistake does not keep others from being
- * judged, as far as they do not need it.
- */
-export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>> {
+/** A pipeline file that was read, before anything is bundled. */
+export interface ReadPipeline extends Pick<Loaded, 'text' | 'paramsFiles'> {
+  readonly parts: PipelineParts;
+}
+
+/** What a pipeline file is read by. */
+export type ReadOptions = Pick<LoadOptions, 'root' | 'file' | 'presets' | 'paramsFiles' | 'sets'>;
+
+/** Reads the pipeline file with what is laid over it. Parts of it may be wrong. */
+export async function readPipelineFile(options: ReadOptions): Promise<Result<ReadPipeline>> {
   const { root, file, presets, sets } = options;
   const unfit = unfitFile(resolve(root, file), file);
   if (unfit !== undefined) return failure(unfit);
@@ -78,11 +83,27 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
   const { files: paramsFiles, stamps } = given.value;
   const parts = readPipelineParts({ text: text.value, file, presets, paramsFiles, sets });
   if (!parts.ok) return parts;
-  const { pipeline } = parts.value;
+  return success({ parts: parts.value, text: digestOf(bytes), paramsFiles: stamps });
+}
+
+/**
+ * Reads, bundles and plans. What is wrong is told all together: a stage with a mistake does not keep others from being
+ * judged, as far as they do not need it.
+ * @param given the pipeline file, where it was read before
+ */
+export async function loadPipeline(
+  options: LoadOptions,
+  given?: Result<ReadPipeline>,
+): Promise<Result<Loaded>> {
+  const { file } = options;
+  const read = given ?? (await readPipelineFile(options));
+  if (!read.ok) return read;
+  const { parts, text, paramsFiles } = read.value;
+  const { pipeline } = parts;
   useStoreFolder(options.cache, STORE_FILE, pipeline.storeAccess);
   const client = new StageClient(options);
   try {
-    const mistakes = new Mistakes(pipeline, parts.value);
+    const mistakes = new Mistakes(pipeline, parts);
     debug?.('plan', `${file}: ${pipeline.stages.size} stages read`);
     const { stages, sources } = await loadModules(pipeline, options, client, mistakes);
     debug?.('plan', `${stages.size} stage modules loaded, ${sources.files.size} source files`);
@@ -90,8 +111,11 @@ export async function loadPipeline(options: LoadOptions): Promise<Result<Loaded>
     if (plan === undefined || mistakes.all.length > 0) return failure(...mistakes.all);
     debug?.('plan', `${plan.tasks.size} tasks planned`);
     const { readsOutside, environment } = client;
-    const seen = { sources, environment, readsOutside, paramsFiles: stamps };
-    return success({ pipeline, plan, text: digestOf(bytes), ...seen });
+    const { warnings = [], lookups = new Map(), ...planned } = plan;
+    const rests = { ...sources, lookups: new Map([...sources.lookups, ...lookups]) };
+    const seen = { text, sources: rests, environment, readsOutside, paramsFiles };
+    const told = { ...pipeline, warnings: [...pipeline.warnings, ...warnings] };
+    return success({ pipeline: told, plan: planned, ...seen });
   } finally {
     await client.close();
   }
@@ -103,7 +127,7 @@ async function planSoundStages(
   options: LoadOptions,
   client: StageClient,
   mistakes: Mistakes,
-): Promise<Plan | undefined> {
+): Promise<ResolvedPlan | undefined> {
   const made = await makePlan(mistakes.sound(), modules, client);
   if (!made.ok) mistakes.add(made.diagnostics);
   // What is left once more, to look at what it takes from outside.

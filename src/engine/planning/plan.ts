@@ -6,6 +6,7 @@ import { escapeGlob } from '../files/glob.ts';
 import type { Coordinates, Json, Named, TaskId } from '../model/key.ts';
 import type { Arity, SourceFile, Tools } from '../stage.ts';
 import type { StageModule } from '../worker/declaration.ts';
+import type { SecondForm } from './command-module.ts';
 import type { Link } from './join.ts';
 import type { ProjectFile } from './project-files.ts';
 
@@ -32,12 +33,12 @@ export interface Invocation {
   readonly outputs: Named<OutputFile>;
   /** Inputs whose paths are listed in a file, for `{inputs.x.list}`. */
   readonly lists: readonly string[];
-  /** Whether it keeps checkpoints, and how it is asked to stop; null when it keeps none. */
+  /** How it is asked to stop, where it keeps checkpoints; null when it keeps none. */
   readonly checkpoint: StopPolicy | null;
-  /** Whether it reports events. */
-  readonly events: boolean;
   /** Variables that are passed on and whose values enter no key. */
   readonly pass: readonly string[];
+  /** What of the second form enters its key. */
+  readonly second: SecondForm;
   /** What each fingerprint command said, by its words joined by blanks. */
   readonly fingerprints: Named<string>;
   /** Those words, by the same names. */

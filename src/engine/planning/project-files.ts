@@ -8,6 +8,7 @@ import { escapeGlob, isGlob, unescapeGlob } from '../files/glob.ts';
 import { readSealedJson, sealedJson } from '../files/hint.ts';
 import { folderStamp, type Stamp } from '../files/stamp.ts';
 import { byCodeUnit, type Digest, digestOf } from '../model/key.ts';
+import { sourceFacts } from '../python/source-facts.ts';
 import { StageError } from '../stage.ts';
 
 /** A file of the project, as it was when the pipeline was planned. */
@@ -18,7 +19,31 @@ export interface ProjectFile {
   readonly path: string;
   readonly digest: Digest;
   readonly stamp: Stamp;
+  /** Of a Python source of which only the code counts: how long that is. `digest` is of it then. */
+  readonly codeBytes?: number;
 }
+
+/** A file of the project, as an action names it. */
+export interface NamedFile {
+  readonly name: string;
+  readonly digest: Digest;
+  /** Whether the digest is of the Python code in it. */
+  readonly isCode?: true;
+}
+
+/** Files as an action names them. */
+export const namedFiles = (files: readonly ProjectFile[]): readonly NamedFile[] =>
+  files.map(({ name, digest, codeBytes }) => ({
+    name,
+    digest,
+    ...(codeBytes !== undefined && { isCode: true }),
+  }));
+
+/** The digest of a file by which an action names it. */
+export const digestAt = async (
+  path: string,
+  { isCode }: { readonly isCode?: true },
+): Promise<Digest> => (isCode ? sourceFacts(await readFile(path)).code : fileDigest(path));
 
 /** A pattern that fits nothing, or something that may not be read. */
 export interface PatternProblem {
@@ -176,11 +201,12 @@ const isBelow = (folder: string, path: string): boolean => {
 /** The names of files that are no longer what they were when the pipeline was planned. */
 export async function changedFiles(files: readonly ProjectFile[]): Promise<readonly string[]> {
   const changed: string[] = [];
-  for (const { name, path, stamp, digest } of files) {
+  for (const { name, path, stamp, digest, codeBytes } of files) {
     const now = await fileStat(path);
     const same = now && stampHolds(stamp, now, Number.POSITIVE_INFINITY);
     if (same) continue;
-    const content = now && (await fileDigest(path).catch(() => undefined));
+    const form = codeBytes === undefined ? {} : ({ isCode: true } as const);
+    const content = now && (await digestAt(path, form).catch(() => undefined));
     if (content !== digest) changed.push(name);
   }
   return changed;

@@ -57,17 +57,28 @@ export function liveProcess(pid: number): LiveProcess | undefined {
 /**
  * What runs of a program: its group, its session, whatever carries its nonce, and the descendants of these. Undefined
  * where the system does not tell. A process that has left the session and cleared its environment is not found once its
- * parent is gone.
+ * parent is gone. @param all that run @param known which of them carry the nonce: kept from
+ * one look to the next
  */
-export function processesOf(mark: ProgramMark): readonly LiveProcess[] | undefined {
+export function processesOf(
+  mark: ProgramMark,
+  all: readonly LiveProcess[] | undefined = liveProcesses(),
+  known: Map<string, boolean> = new Map(),
+): readonly LiveProcess[] | undefined {
   const { leader, started = 0, nonce } = mark;
   // Nothing that the program started is older than it: the environments of most processes need not be read.
-  const young = liveProcesses()?.filter((one) => one.started >= started && one.pid !== process.pid);
+  const young = all?.filter((one) => one.started >= started && one.pid !== process.pid);
   if (young === undefined) return undefined;
+  const carriesAsKnown = ({ pid, started: since }: LiveProcess): boolean => {
+    const name = `${pid} ${since}`;
+    const answer = known.get(name) ?? carries(pid, nonce);
+    known.set(name, answer);
+    return answer;
+  };
   const found = new Map<number, LiveProcess>();
   for (const one of young) {
     const { pid, group, session } = one;
-    if (group === leader || session === leader || carries(pid, nonce)) found.set(pid, one);
+    if (group === leader || session === leader || carriesAsKnown(one)) found.set(pid, one);
   }
   for (let before = -1; before < found.size; ) {
     before = found.size;

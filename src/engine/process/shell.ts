@@ -5,6 +5,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { StopPolicy } from '../config/program-options.ts';
 import type { Named } from '../model/key.ts';
 import { lineReader } from './lines.ts';
+import { openMemoryGroup } from './memory-group.ts';
+import { watchMemory } from './memory-use.ts';
 import {
   awaitEnd,
   killProgram,
@@ -39,6 +41,8 @@ export interface Program {
   readonly signal: AbortSignal;
   /** How a program that saves first is told to end. Without it all its processes get SIGTERM. */
   readonly stop?: StopPolicy | undefined;
+  /** It may have so much memory, with all that it starts: beyond that it is ended. Without it, memory is only looked at. */
+  readonly memory_bytes?: number | undefined;
 }
 
 /** How a program ended. Nothing that it started runs any more, as far as that can be found. */
@@ -50,6 +54,10 @@ export interface ProgramEnd {
   readonly last: readonly string[];
   /** What it had left running and what was ended then, in words. */
   readonly left: readonly string[];
+  /** The most memory that it was seen to have, with all that it started. */
+  readonly peak_bytes?: number | undefined;
+  /** It took more memory than it may. */
+  readonly isOverLimit?: boolean;
   /** Why the system did not start it, where it did not; `code` is 126 then. */
   readonly refusal?: { readonly code: string | undefined; readonly message: string } | undefined;
 }
@@ -95,6 +103,7 @@ export async function runProgram(program: Program): Promise<ProgramEnd> {
     child.once('exit', () => resolve()).once('error', () => resolve());
   });
   const mark = supervise(child.pid, nonce);
+  const memory = limitMemory(mark, program.memory_bytes);
   // The program starts only now: whatever ends this process from here on, the supervisor knows of it.
   const gate = child.stdio[GATE] as Writable;
   gate.on('error', () => undefined);
@@ -107,8 +116,10 @@ export async function runProgram(program: Program): Promise<ProgramEnd> {
     for (const stream of [child.stdout, child.stderr]) stream?.destroy();
     await closed;
     for (const reader of readers) reader.flush();
-    return { code: child.exitCode, signal: child.signalCode, last, left };
+    const { peak_bytes, isOverLimit } = memory.end();
+    return { code: child.exitCode, signal: child.signalCode, last, left, peak_bytes, isOverLimit };
   } finally {
+    memory.close();
     stopping();
     unsupervise(mark);
   }
@@ -173,6 +184,35 @@ async function refusalOf(
   const error = await Promise.race([told, ended]);
   const { code, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
   return { code, message: message ?? 'the system does not start it' };
+}
+
+/** Looks at the memory of a program, and ends it when it takes more than it may: the kernel does where it can be told to. */
+function limitMemory(
+  mark: ProgramMark,
+  limit_bytes: number | undefined,
+): {
+  end(): { readonly peak_bytes: number | undefined; readonly isOverLimit: boolean };
+  close(): void;
+} {
+  const unique = `${mark.leader}-${mark.started ?? 0}`;
+  const group = limit_bytes === undefined ? undefined : openMemoryGroup(limit_bytes, unique);
+  const isGrouped = group?.add(mark.leader) ?? false;
+  let isOver = false;
+  const watch = watchMemory(mark, (bytes) => {
+    if (isGrouped || limit_bytes === undefined || bytes <= limit_bytes || isOver) return;
+    isOver = true;
+    void killProgram(mark);
+  });
+  return {
+    end: () => ({
+      peak_bytes: watch.peak_bytes(),
+      isOverLimit: isOver || (isGrouped && group?.ranOut() === true),
+    }),
+    close() {
+      watch.close();
+      group?.close();
+    },
+  };
 }
 
 /** Tells a program to end when it is aborted, and ends it when it does not. Gives what lets go of it. */

@@ -16,6 +16,7 @@ import {
 } from '../model/key.ts';
 import { keyOfShared } from '../model/key-text.ts';
 import type { ActionRecord, RecordResult } from '../model/record.ts';
+import { isSameJson } from '../model/same-json.ts';
 import type { SecondForm } from '../planning/command-module.ts';
 import type { Binding, Invocation, Plan, Task } from '../planning/plan.ts';
 import type { ActionCache, Store } from '../store/store.ts';
@@ -112,7 +113,7 @@ function toolsOf({ tools, command }: Task): { readonly tools?: Named<string> } {
 }
 
 function commandParts(invocation: Invocation): CommandParts & SecondForm {
-  const { argv, env, inputs, ends, outputs, lists, checkpoint, events, pass } = invocation;
+  const { argv, env, inputs, ends, outputs, lists, second } = invocation;
   const places = Object.entries(inputs).map(([port, place]) => [
     port,
     place?.endsWith('/') ? `${place}*${ends[port] ?? ''}` : place,
@@ -124,9 +125,7 @@ function commandParts(invocation: Invocation): CommandParts & SecondForm {
     inputs: Object.fromEntries(places),
     outputs: Object.fromEntries(files),
     ...(lists.length > 0 && { lists }),
-    ...(checkpoint !== null && { checkpoint: true }),
-    ...(events && { events: true }),
-    ...(pass.length > 0 && { pass }),
+    ...second,
   };
 }
 
@@ -202,7 +201,7 @@ export function changesBetween(
 ): readonly Change[] {
   const changes: Change[] = [];
   const diff = (path: string, a: Json, b: Json, through?: readonly TaskId[]): void => {
-    if (canonicalJson(a) === canonicalJson(b)) return;
+    if (isSameJson(a, b)) return;
     if (isMap(a) && isMap(b) && through === undefined) {
       for (const name of new Set([...Object.keys(a), ...Object.keys(b)])) {
         diff(`${path}.${name}`, a[name] ?? null, b[name] ?? null);
@@ -216,6 +215,7 @@ export function changesBetween(
   diff('params', before.params, after.params);
   for (const port of new Set([...Object.keys(before.inputs), ...Object.keys(after.inputs)])) {
     const [a, b] = [before.inputs[port] ?? null, after.inputs[port] ?? null];
+    if (a === b) continue;
     diff(`inputs.${port}`, a, b, changedLinks(a, b, task, port));
   }
   diff('outputs', before.outputs, after.outputs);

@@ -40,6 +40,26 @@ export const NO_ESTIMATE: Estimate = {
 export interface EstimateOptions {
   readonly capacity: Capacity;
   readonly policies: { get(stage: string): Policy | undefined };
+  /** What was read of the history before, while the store is as it was. */
+  readonly known?: KnownCosts;
+}
+
+/** What a task cost. */
+export interface CostSample {
+  /** The stage under which the history has it. */
+  readonly listedAs: string;
+  /** The stage for which it ran. */
+  readonly stage: string;
+  readonly code: Digest;
+  readonly seconds: number;
+  readonly work: number | null;
+  readonly isInfeasible: boolean;
+}
+
+/** Keeps what was read of the history. */
+export interface KnownCosts {
+  costs(): readonly CostSample[] | undefined;
+  noteCosts(samples: readonly CostSample[]): void;
 }
 
 /** Runs of the history that are looked through, the newest first. */
@@ -56,10 +76,10 @@ export async function estimate(
   plan: Plan,
   forecasts: Forecasts,
   store: Store,
-  { capacity, policies }: EstimateOptions,
+  { capacity, policies, known }: EstimateOptions,
 ): Promise<Estimate> {
-  const costs = await recordedCosts(plan, store);
-  const identities = new Identities(plan);
+  const costs = recordedCosts(plan, known?.costs() ?? (await readCosts(store, known)));
+  const identities = new Identities(plan, forecasts);
   /** Places in the schedule, by identity. */
   const counted = new Map<number, number>();
   const schedule: ScheduledTask[] = [];
@@ -136,13 +156,13 @@ interface Costs {
   predict(task: Task): number | undefined;
 }
 
-async function recordedCosts(plan: Plan, store: Store): Promise<Costs> {
-  const traces = await sampleTraces(plan, store);
-  const byStage = sumBy(traces, ({ task }) => stageOf(task));
-  const byModule = sumBy(traces, ({ parts }) => parts.code);
-  const byWork = sumBy(traces, ({ cost }) => cost.work !== null).get(true);
+function recordedCosts(plan: Plan, all: readonly CostSample[]): Costs {
+  const samples = samplesFor(plan, all);
+  const byStage = sumBy(samples, ({ stage }) => stage);
+  const byModule = sumBy(samples, ({ code }) => code);
+  const byWork = sumBy(samples, ({ work }) => work !== null).get(true);
   return {
-    recorded: traces.length,
+    recorded: samples.length,
     predict(task) {
       const code = plan.stages.get(task.stage)?.code.digest;
       const alike = task.work === null ? undefined : byWork;
@@ -155,10 +175,21 @@ async function recordedCosts(plan: Plan, store: Store): Promise<Costs> {
 }
 
 /**
- * Some traces of each stage and module of the plan, spread over the tasks that have one. Of code that has changed since,
- * only those without work: what a unit of work is may have changed with it.
+ * Those of the stages and modules of a plan. Of code that has changed since, only those without work: what a unit of work
+ * is may have changed with it.
  */
-async function sampleTraces(plan: Plan, store: Store): Promise<readonly ActionRecord[]> {
+function samplesFor(plan: Plan, all: readonly CostSample[]): readonly CostSample[] {
+  const codes = new Set<Digest>([...plan.stages.values()].map(({ code }) => code.digest));
+  return all.filter(
+    ({ listedAs, code, work }) => codes.has(code) || (work === null && plan.stages.has(listedAs)),
+  );
+}
+
+/** Some records of each stage of the newest runs, spread over the tasks that have one. */
+async function readCosts(
+  store: Store,
+  known: KnownCosts | undefined,
+): Promise<readonly CostSample[]> {
   const keys = new Map<string, string[]>();
   for (const { tasks } of store.history.runs(RUNS_READ)) {
     const seen = new Set(keys.keys());
@@ -171,19 +202,24 @@ async function sampleTraces(plan: Plan, store: Store): Promise<readonly ActionRe
       else keys.set(stage, [key]);
     }
   }
-  const codes = new Set<Digest>([...plan.stages.values()].map(({ code }) => code.digest));
-  const samples: ActionRecord[] = [];
-  for (const [stage, list] of keys) {
+  const samples: CostSample[] = [];
+  for (const [listedAs, list] of keys) {
     for (const key of spread([...new Set(list)], TRACES_READ)) {
       const record = await store.actions.get(key as ActionRecord['key']);
-      if (record === undefined) continue;
-      const { parts, cost } = record;
-      const isAlike = cost.work === null && plan.stages.has(stage);
-      if (codes.has(parts.code) || isAlike) samples.push(record);
+      if (record) samples.push(sampleOf(listedAs, record));
     }
   }
+  known?.noteCosts(samples);
   return samples;
 }
+
+const sampleOf = (
+  listedAs: string,
+  { task, parts, cost: { seconds, work }, infeasible }: ActionRecord,
+): CostSample => ({
+  ...{ listedAs, stage: stageOf(task), code: parts.code },
+  ...{ seconds, work, isInfeasible: infeasible !== undefined },
+});
 
 /** At most `most` items, evenly spaced. */
 function spread<T>(items: readonly T[], most: number): readonly T[] {
@@ -194,16 +230,16 @@ function spread<T>(items: readonly T[], most: number): readonly T[] {
 }
 
 function sumBy<K>(
-  traces: readonly ActionRecord[],
-  nameOf: (trace: ActionRecord) => K,
+  samples: readonly CostSample[],
+  nameOf: (sample: CostSample) => K,
 ): ReadonlyMap<K, Sum> {
   const sums = new Map<K, Sum>();
-  for (const trace of traces) {
+  for (const sample of samples) {
     // An action that cannot be done costs nothing, and says nothing of one that can.
-    if (trace.infeasible !== undefined) continue;
-    const name = nameOf(trace);
+    if (sample.isInfeasible) continue;
+    const name = nameOf(sample);
     const sum = sums.get(name) ?? { tasks: 0, seconds: 0, measured: 0, work: 0 };
-    const { seconds, work } = trace.cost;
+    const { seconds, work } = sample;
     sum.tasks += 1;
     sum.seconds += seconds;
     if (work !== null) {
@@ -215,11 +251,14 @@ function sumBy<K>(
   return sums;
 }
 
-const stageOf = (task: string): string => task.split('[', 1).join();
+function stageOf(task: string): string {
+  const end = task.indexOf('[');
+  return end < 0 ? task : task.slice(0, end);
+}
 
 /**
- * Numbers for tasks that will have the same key, though their inputs are not made yet: the same code, params and
- * sources, and inputs from tasks of the same numbers.
+ * Numbers for tasks that have the same key. Where inputs are not made yet, for those that will have: the same code, params
+ * and sources, and inputs from tasks of the same numbers.
  */
 class Identities {
   private readonly byTask = new Map<Task, number>();
@@ -227,15 +266,19 @@ class Identities {
   /** Of params, inputs and files: tasks share them. */
   private readonly byPart = new Map<object, number>();
   private readonly plan: Plan;
+  private readonly forecasts: Forecasts;
 
-  constructor(plan: Plan) {
+  constructor(plan: Plan, forecasts: Forecasts) {
     this.plan = plan;
+    this.forecasts = forecasts;
   }
 
   of(task: Task): number {
     let number = this.byTask.get(task);
     if (number === undefined) {
-      number = this.numberOf(this.textOf(task));
+      const forecast = this.forecasts.get(task.id);
+      const key = forecast && 'action' in forecast ? forecast.action.key : undefined;
+      number = this.numberOf(key ?? this.textOf(task));
       this.byTask.set(task, number);
     }
     return number;
@@ -273,10 +316,12 @@ class Identities {
         const upstream = this.plan.tasks.get(task);
         const number = upstream ? this.of(upstream) : task;
         // A list tells its stage the names of its tasks.
-        return arity === 'one' || arity === 'optional' ? [number, output] : [number, output, task];
+        const name = arity === 'one' || arity === 'optional' ? '' : task;
+        // No name of a task has a blank in it.
+        return `${number} ${name} ${output}`;
       });
-      return [port, sources, files ? files.map(({ name }) => name) : []];
+      return [port, ...sources, '', ...(files?.map(({ name }) => name) ?? [])];
     });
-    return canonicalJson(from);
+    return JSON.stringify(from);
   }
 }

@@ -3,6 +3,7 @@ import { elementAt, entryOf } from '../../present.ts';
 import type { Change, Reason } from '../model/event.ts';
 import {
   type CollectedDigest,
+  type Coordinates,
   type Digest,
   digestOf,
   type InputDigest,
@@ -10,9 +11,10 @@ import {
   type TaskId,
 } from '../model/key.ts';
 import type { ActionRecord, RecordResult } from '../model/record.ts';
+import type { Link } from '../planning/join.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import type { Store } from '../store/store.ts';
-import { type Action, actionOf, changesBetween, decide } from './action.ts';
+import { type Action, actionOf, changesBetween, decide, latestRecord } from './action.ts';
 import type { MissingOutput } from './missing-output.ts';
 import {
   type Decision,
@@ -77,7 +79,7 @@ function ownChanges(plan: Plan, task: Task, before: ActionRecord | undefined): r
   const inputs: Record<string, InputDigest> = { ...before.parts.inputs };
   for (const [port, { links }] of Object.entries(task.inputs)) {
     const items = inputs[port];
-    if (!Array.isArray(items) || links.length === 0) continue;
+    if (!Array.isArray(items) || links.length === 0 || isOf(items, links)) continue;
     // Which tasks a list is of is known already.
     const known = new Map(items.map(([id, , ...held]: CollectedDigest) => [id, held]));
     inputs[port] = links.map(({ task: id, at }) => {
@@ -86,6 +88,22 @@ function ownChanges(plan: Plan, task: Task, before: ActionRecord | undefined): r
     }) as readonly CollectedDigest[];
   }
   return changesBetween(before.parts, { task, key, parts: { ...parts, inputs } });
+}
+
+/** Whether the items of a list are those of links: of the same tasks, in the same order. */
+const isOf = (items: readonly CollectedDigest[], links: readonly Link[]): boolean =>
+  items.length === links.length &&
+  items.every(([id, at], n) => {
+    const link = links[n];
+    return link?.task === id && areEqual(at, link.at);
+  });
+
+function areEqual(a: Coordinates, b: Coordinates): boolean {
+  const axes = Object.keys(a);
+  return (
+    axes.length === Object.keys(b).length &&
+    axes.every((axis) => Object.hasOwn(b, axis) && a[axis] === b[axis])
+  );
 }
 
 /** What is foreseen of every task, of whose records only the results may be known. */
@@ -167,8 +185,6 @@ class ForecastWalk implements Settled {
   readonly first = new Map<Key, TaskId>();
   /** Nothing has failed yet. */
   readonly withoutFailed = false;
-  /** The key of every task when it was last made: asked for when one of them is pending. */
-  private latest: ReadonlyMap<TaskId, Key> | undefined;
   private readonly plan: Plan;
   private readonly store: Store;
   private readonly forced: ReadonlySet<TaskId>;
@@ -300,9 +316,7 @@ class ForecastWalk implements Settled {
 
   private async addPending(task: Task, after: readonly TaskId[]): Promise<void> {
     const { id } = task;
-    this.latest ??= await this.store.actions.latest(this.plan.tasks.keys());
-    const key = this.latest.get(id);
-    const before = key && (await this.store.actions.get(key));
+    const before = await latestRecord(this.store.actions, id);
     const changes = ownChanges(this.plan, task, before);
     this.forecasts.set(id, { task: id, status: 'pending', after, sure: !before, changes });
   }

@@ -6,7 +6,8 @@ import { canonicalJson, type Digest, digestOf, type Key } from '../model/key.ts'
 import type { ActionRecord, Output, RecordResult } from '../model/record.ts';
 import { byteMark } from '../store/byte-mark.ts';
 import type { Store } from '../store/store.ts';
-import { contentState } from '../store/store-state.ts';
+import { contentState, memoryState } from '../store/store-state.ts';
+import type { CostSample, KnownCosts } from './estimate.ts';
 import type { KnownResults } from './forecast.ts';
 
 /**
@@ -15,7 +16,7 @@ import type { KnownResults } from './forecast.ts';
  * counts whose stored bytes have the mark that they had, and whose outputs are there. Whatever is not known is asked of
  * the store.
  */
-export interface KnownRecords extends KnownResults {
+export interface KnownRecords extends KnownResults, KnownCosts {
   /** Keeps what is known, if that is more than was kept before. To be called before the store is closed. */
   keep(): void;
 }
@@ -64,6 +65,13 @@ interface Kept {
   readonly infeasible: readonly (readonly [at: number, message: string])[];
   /** The keys of the tasks of stages, by the fingerprints of these: their places. */
   readonly stages: readonly (readonly [fingerprint: Digest, places: readonly number[]])[];
+  /** What was read of the history, and the `memoryState` in which it was read. */
+  readonly costs?: KeptCosts | undefined;
+}
+
+interface KeptCosts {
+  readonly state: string;
+  readonly samples: readonly CostSample[];
 }
 
 /** In place of a shape: a key whose record was not found. */
@@ -81,6 +89,8 @@ interface Known {
 export const NOTHING_KNOWN: KnownRecords = {
   get: () => undefined,
   note: () => undefined,
+  costs: () => undefined,
+  noteCosts: () => undefined,
   keep: () => undefined,
 };
 
@@ -102,6 +112,9 @@ class Records implements KnownRecords {
   private readonly stages = new Map<Digest, readonly Key[]>();
   /** Fingerprints that were asked for and known, or noted. */
   private readonly used = new Set<Digest>();
+  private kept: KeptCosts | undefined;
+  /** `memoryState` when costs were asked for. */
+  private memory: string | null = null;
   private isMore = false;
   private readonly request: KnownRecordsRequest;
   private readonly store: Store;
@@ -119,6 +132,7 @@ class Records implements KnownRecords {
         const keys = places.map((place) => slot(kept.keys, place) as Key);
         this.stages.set(fingerprint, keys);
       }
+      this.kept = kept.costs;
     } catch {
       // Nobody of us wrote it.
       this.known.clear();
@@ -174,6 +188,18 @@ class Records implements KnownRecords {
     this.isMore = true;
   }
 
+  costs(): readonly CostSample[] | undefined {
+    this.memory = memoryState(this.request.cache);
+    return this.kept?.state === this.memory ? this.kept.samples : undefined;
+  }
+
+  noteCosts(samples: readonly CostSample[]): void {
+    const { memory: state } = this;
+    if (state === null) return;
+    this.kept = { state, samples };
+    this.isMore = true;
+  }
+
   keep(): void {
     const { request, known, used } = this;
     if (!this.isMore || request.state === null) return;
@@ -185,7 +211,8 @@ class Records implements KnownRecords {
     // Whoever wrote into the store meanwhile may have taken away what was found in it.
     const isSame = contentState(request.cache) === request.state;
     const kept = encoded(chosen, stages, isSame ? request.state : null);
-    writeSealed(fileOf(request), SEAL, Buffer.from(JSON.stringify(kept)), FILES_MAX);
+    const costs = this.kept?.state === memoryState(request.cache) ? this.kept : undefined;
+    writeSealed(fileOf(request), SEAL, Buffer.from(JSON.stringify({ ...kept, costs })), FILES_MAX);
   }
 }
 

@@ -57,6 +57,8 @@ export interface Dependencies {
   readonly program: string;
   /** Of the pipeline file, as it was read. */
   readonly text: Digest;
+  /** `meaningOf` the pipeline: another text that means the same is as good. Left out where only this text counts. */
+  readonly meaning?: Digest | undefined;
   /** `stateFor` the request, before anything was looked up in the store. */
   readonly store: string | null;
   readonly sources: Sources;
@@ -88,6 +90,7 @@ interface Entry {
   readonly request: Request;
   readonly program: string;
   readonly text: Digest;
+  readonly meaning?: Digest | undefined;
   readonly store: string;
   readonly stamps: Named<Stamp | null>;
   /** Digests of files that have stamps: a file that was touched, copied or checked out anew may hold what it held. */
@@ -118,11 +121,27 @@ export const lookUpPrinted = (
   environment: NodeJS.ProcessEnv,
 ): Printed | undefined => entryFor(request, program, environment)?.output as Printed | undefined;
 
+/** A pipeline file that was read: its bytes, and what it means. */
+export interface ReadText {
+  readonly text: Digest;
+  readonly meaning: Digest;
+}
+
+/** The same, where the pipeline file was read: it may be another text, as long as it means the same. */
+export const lookUpMeant = (
+  request: Request,
+  program: string,
+  environment: NodeJS.ProcessEnv,
+  read: ReadText,
+): Printed | undefined =>
+  entryFor(request, program, environment, read)?.output as Printed | undefined;
+
 /** The entry of a request, if all that it depends on is as it was. */
 function entryFor(
   request: Request,
   program: string,
   environment: NodeJS.ProcessEnv,
+  read?: ReadText,
 ): { readonly output: unknown; readonly rest: Buffer } | undefined {
   try {
     const body = readSealed(entryFile(request), sealName(request));
@@ -132,8 +151,14 @@ function entryFor(
     if (!marksHold(entry.environment, environment)) return undefined;
     const now = Date.now();
     const moved = new Map<string, Stamp>();
+    const text = read?.text ?? digestOf(readFileSync(resolve(request.root, request.file)));
+    if (entry.text !== text && (read === undefined || entry.meaning !== read.meaning)) {
+      return undefined;
+    }
     if (!holds(entry, request, program, moved)) return undefined;
-    if (moved.size > 0) restamp(request, entry, rest, { moved, now });
+    if (moved.size > 0 || entry.text !== text) {
+      rewrite(request, { ...entry, text }, rest, { moved, now });
+    }
     return { output: entry.output, rest };
   } catch {
     return undefined; // Absent, damaged, or of files that cannot be read: the make says what is wrong.
@@ -156,7 +181,6 @@ function holds(
     entry.form === FORM &&
     canonicalJson(entry.request) === canonicalJson(request) &&
     entry.program === program &&
-    entry.text === digestOf(readFileSync(resolve(request.root, request.file))) &&
     entry.store === stateFor(request) &&
     Object.entries(entry.stamps).every(([path, stamp]) => {
       const now = stampOf(path);
@@ -171,8 +195,8 @@ function holds(
   );
 }
 
-/** Keeps an entry with the stamps that its files have now, if all of them prove something by now. */
-function restamp(
+/** Keeps an entry with its text, and with the stamps that its files have now, if all of them prove something by now. */
+function rewrite(
   request: Request,
   entry: Entry,
   rest: Buffer,
@@ -220,7 +244,7 @@ export const recordPrinted = (
   keep(request, { ...dependencies, artifacts: new Map(), companions: new Map() }, printed, '');
 
 function keep(request: Request, dependencies: Dependencies, output: unknown, rest: string): void {
-  const { since, program, text, store, sources, companions } = dependencies;
+  const { since, program, text, meaning, store, sources, companions } = dependencies;
   // Whoever wrote into the store meanwhile may have taken away what was found in it.
   if (store === null || store !== stateFor(request)) return;
   if (!sources.isWhole) return;
@@ -248,7 +272,7 @@ function keep(request: Request, dependencies: Dependencies, output: unknown, res
     return [path, { found: [...found], stamp: stamp && isStable(stamp, since) ? stamp : null }];
   });
   const { environment } = dependencies;
-  const facts = { program, text, store, stamps, digests, folders, fresh, environment };
+  const facts = { program, text, meaning, store, stamps, digests, folders, fresh, environment };
   writeEntry(request, { form: FORM, request, ...facts, output }, Buffer.from(rest));
 }
 

@@ -123,7 +123,9 @@ export class ActionMaker {
     }
     state.ran += 1;
     if (result.status === 'done') {
-      const record = await results.keep(action, result.outputs, seconds);
+      const { outputs, peak_bytes: memory } = result;
+      const cost = { seconds, ...(memory !== undefined && { memory }) };
+      const record = await results.keep(action, outputs, cost);
       state.end(task, 'built');
       return { outcome: 'made', record };
     }

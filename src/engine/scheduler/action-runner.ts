@@ -1,4 +1,5 @@
 // action-runner.ts — one attempt at an action: stages what it reads, and gives it to an executor
+import { MEMORY } from '../config/resources.ts';
 import type { ActionSpec, Executor, Hooks } from '../executors/executor.ts';
 import { type ActionResult, failed } from '../model/action-result.ts';
 import type { Reason } from '../model/event.ts';
@@ -9,6 +10,7 @@ import type { Action } from '../rebuilder/action.ts';
 import { errorKind } from '../stage.ts';
 import { StoreError } from '../store/store.ts';
 import type { InputStaging } from './input-staging.ts';
+import type { HeldUnits } from './resource-pool.ts';
 import type { RunContext } from './run-context.ts';
 import type { RunControl } from './run-control.ts';
 import type { Warnings } from './warnings.ts';
@@ -19,6 +21,13 @@ export interface ActionRunnerParts {
   readonly staging: InputStaging;
   readonly control: RunControl;
   readonly warnings: Warnings;
+}
+
+/** Where an attempt runs. */
+export interface AttemptPlace {
+  /** The number of its slot, for whoever draws what ran where. */
+  readonly slot: number;
+  readonly units: HeldUnits;
 }
 
 /** One attempt at an action. */
@@ -37,8 +46,7 @@ export class ActionRunner {
     this.parts = parts;
   }
 
-  /** One attempt. @param slot its number, for whoever draws what ran where */
-  async run(action: Action, reason: Reason, slot: number): Promise<Attempt> {
+  async run(action: Action, reason: Reason, { slot, units }: AttemptPlace): Promise<Attempt> {
     const { listener, clock, store } = this.context;
     const { staging, warnings, control } = this.parts;
     const { task, key } = action;
@@ -64,7 +72,7 @@ export class ActionRunner {
         if (task.files !== null) begin();
         const files = await staging.files(task, hooks.progress, signal);
         if (signal.aborted) return { status: 'stopped' };
-        const spec = this.specOf(action, staged.inputs, files);
+        const spec = { ...this.specOf(action, staged.inputs, files), units };
         const ended = await this.parts.executor.execute(spec, hooks, signal);
         return ended.status === 'done' ? unlessChanged(task, ended) : ended;
       }),
@@ -114,11 +122,14 @@ export class ActionRunner {
   ): ActionSpec {
     const { plan, policies } = this.context;
     const isolate = plan.stages.get(task.stage)?.declaration.isolate ?? task.tools !== null;
-    const timeout_ms = policies.get(task.stage)?.timeout_ms ?? null;
+    const { timeout_ms = null, resources } = policies.get(task.stage) ?? {};
+    const memory = resources?.get(MEMORY);
+    const memory_bytes = memory?.isSize ? memory.amount : undefined;
     const notes = task.command?.notes ?? [];
     const stop = task.command?.checkpoint ?? undefined;
     const { id, stage } = task;
-    return { key, parts, task: id, stage, inputs, files, isolate, timeout_ms, stop, notes };
+    const limits = { timeout_ms, memory_bytes };
+    return { key, parts, task: id, stage, inputs, files, isolate, ...limits, stop, notes };
   }
 }
 

@@ -10,7 +10,7 @@ import { urgencies } from '../planning/visit-order.ts';
 import { taskErrorOf } from '../process/failure-message.ts';
 import { type Action, decide } from '../rebuilder/action.ts';
 import type { Leases } from '../store/leases.ts';
-import type { ActionRunner, Attempt } from './action-runner.ts';
+import type { ActionRunner, Attempt, AttemptPlace } from './action-runner.ts';
 import type { ResourcePool, ResourceRequest } from './resource-pool.ts';
 import type { RunContext } from './run-context.ts';
 import type { RunControl } from './run-control.ts';
@@ -93,7 +93,9 @@ export class Attempts {
     const request = await this.requestOf(task);
     const isEnding = (): boolean => control.isEnding;
     for (;;) {
-      const turn = await pool.withSlot(request, (slot) => this.turn(action, history, slot));
+      const turn = await pool.withSlot(request, (slot, units) =>
+        this.turn(action, history, { slot, units }),
+      );
       if (turn.kind === 'leased') {
         history.acceptCached = true;
         if (await leases.wait(key, task.id, turn.by, isEnding)) continue;
@@ -116,7 +118,7 @@ export class Attempts {
   private async turn(
     action: Action,
     { reason, acceptCached }: AttemptHistory,
-    slot: number,
+    place: AttemptPlace,
   ): Promise<Turn> {
     const { leases, runner, control } = this.parts;
     if (!control.mayStart) return { kind: 'skipped' };
@@ -125,8 +127,8 @@ export class Attempts {
     // Another process may have finished between our look and our lease.
     const verdict = await decide(action, this.context.store, !acceptCached);
     if (verdict.hit) return { kind: 'cached', record: verdict.trace };
-    debug?.('attempt', `${action.task.id} ${briefKey(action.key)} begins in slot ${slot}`);
-    const attempt = await runner.run(action, acceptCached ? verdict.reason : reason, slot);
+    debug?.('attempt', `${action.task.id} ${briefKey(action.key)} begins in slot ${place.slot}`);
+    const attempt = await runner.run(action, acceptCached ? verdict.reason : reason, place);
     const { result } = attempt;
     debug?.('attempt', `${action.task.id} ${briefKey(action.key)} ends: ${result.status}`);
     if (result.status === 'lost-inputs') return { kind: 'lost-inputs', digests: result.digests };
@@ -162,6 +164,7 @@ export class Attempts {
     return {
       resources: Object.fromEntries(amounts),
       urgency: () => this.urgent?.get(task.id) ?? 0,
+      isEnding: () => !this.parts.control.mayStart,
     };
   }
 

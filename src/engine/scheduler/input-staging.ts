@@ -4,6 +4,7 @@ import type { ActionInput, ActionInputItem } from '../executors/executor.ts';
 import { type FetchOptions, fetchFiles } from '../fetch/fetch.ts';
 import type { Digest, Named, TaskId } from '../model/key.ts';
 import type { Binding, Task } from '../planning/plan.ts';
+import { namedFiles } from '../planning/project-files.ts';
 import type { MissingOutput } from '../rebuilder/missing-output.ts';
 import type { RunContext } from './run-context.ts';
 import type { RunState } from './run-state.ts';
@@ -37,7 +38,7 @@ export class InputStaging {
     for (const [port, binding] of Object.entries(task.inputs)) {
       const { arity, files } = binding;
       inputs[port] = files
-        ? { projectFiles: files.map(({ name, digest }) => ({ name, digest })) }
+        ? { projectFiles: namedFiles(files) }
         : { arity, items: await this.itemsOf(binding, lost) };
     }
     return lost.length > 0 ? { lost } : { inputs };

@@ -2,18 +2,37 @@
 
 import type { Named } from '../model/key.ts';
 import { Heap } from '../rebuilder/heap.ts';
+import { type UnitLeases, UnitStock } from './unit-stock.ts';
+
+/** The units that a piece of work has, by resource. */
+export type HeldUnits = Named<readonly string[]>;
+
+/** Resources whose units are handed out. */
+export interface PoolUnits {
+  /** The names of the units, by resource. */
+  readonly units: ReadonlyMap<string, readonly string[]>;
+  /** Other makes may have them. Absent where there can be none. */
+  readonly leases?: UnitLeases;
+  /** Hears that work waits for units of a resource that another make has. */
+  readonly waits?: (resource: string, holder: string) => void;
+}
 
 /** What a piece of work takes while it runs, besides a slot, and how urgent it is. */
 export interface ResourceRequest {
   readonly resources: Named<number>;
   /** The more urgent of two goes first. Asked only when more wait than can run. */
   readonly urgency: () => number;
+  /** Whether it need not run any more: then it waits for no resource. */
+  readonly isEnding?: () => boolean;
 }
+
+/** How often to look whether another make has given units back. */
+const LOOK_AGAIN_MS = 100;
 
 interface Waiting {
   readonly request: ResourceRequest;
   readonly order: number;
-  readonly begin: (slot: number) => void;
+  readonly begin: (slot: number, units: HeldUnits) => void;
   readonly refuse: (error: unknown) => void;
   urgency: number;
 }
@@ -26,38 +45,56 @@ export class ResourcePool {
   /** What has asked since slots were given last. */
   private asking: Waiting[] = [];
   /** Those that had to wait: one heap for each set of resources, so that one look tells whether any of it fits. */
-  private readonly waiting = new Map<
-    string,
-    { readonly request: ResourceRequest; readonly heap: Heap<Waiting> }
-  >();
+  private readonly waiting = new Map<string, Heap<Waiting>>();
+  private readonly totals: ReadonlyMap<string, number>;
+  private readonly stocks: ReadonlyMap<string, UnitStock>;
+  private readonly waits: PoolUnits['waits'];
   private asked = 0;
   private due = false;
+  private looksAgain = false;
   /** How many slots there are. */
   readonly count: number;
 
-  constructor(count: number, totals: ReadonlyMap<string, number>) {
+  constructor(count: number, totals: ReadonlyMap<string, number>, handedOut?: PoolUnits) {
+    const { units, leases, waits } = handedOut ?? { units: new Map() };
+    const stocks = [...units].map(
+      ([name, all]) => [name, new UnitStock(name, all, leases)] as const,
+    );
+    this.stocks = new Map(stocks);
+    this.waits = waits;
     this.count = count;
     this.free = Array.from({ length: count }, (_, index) => count - 1 - index);
+    this.totals = totals;
     this.left = new Map(totals);
   }
 
   /** Whether anything waits for a slot. */
   get busy(): boolean {
-    return this.asking.length > 0 || [...this.waiting.values()].some(({ heap }) => heap.size > 0);
+    return this.asking.length > 0 || [...this.waiting.values()].some(({ size }) => size > 0);
   }
 
   /** Runs work in a slot, and gives the slot back. */
-  async withSlot<T>(request: ResourceRequest, work: (slot: number) => Promise<T>): Promise<T> {
-    const slot = await new Promise<number>((begin, refuse) => {
+  async withSlot<T>(
+    request: ResourceRequest,
+    work: (slot: number, units: HeldUnits) => Promise<T>,
+  ): Promise<T> {
+    for (const [name, n] of Object.entries(request.resources)) {
+      const all = this.totals.get(name) ?? 0;
+      if (n > all) throw new Error(`it asks for ${n} of \`${name}\`, of which there is ${all}`);
+    }
+    const got = await new Promise<{ slot: number; units: HeldUnits }>((resolve, refuse) => {
+      const begin = (slot: number, units: HeldUnits): void => resolve({ slot, units });
       this.asking.push({ request, order: this.asked++, begin, refuse, urgency: 0 });
       this.giveSoon();
     });
+    const { slot, units } = got;
     try {
-      return await work(slot);
+      return await work(slot, units);
     } finally {
       this.free.push(slot);
       this.free.sort((a, b) => b - a);
       this.take(request, -1);
+      this.giveBack(units, request);
       this.giveSoon();
     }
   }
@@ -78,18 +115,32 @@ export class ResourcePool {
     // As long as there is enough for all, nobody needs to know what is urgent.
     const enough = this.waiting.size === 0 && asking.length <= this.free.length;
     for (const one of asking) {
-      if (enough && this.fits(one.request)) this.begin(one);
-      else this.line(one);
+      if (!enough || !this.begin(one)) this.line(one);
     }
+    /** Those whose units another make has. */
+    const stuck = new Set<Heap<Waiting>>();
     while (this.free.length > 0) {
       let first: Heap<Waiting> | undefined;
-      for (const [name, { request, heap }] of this.waiting) {
+      for (const [name, heap] of this.waiting) {
         if (heap.size === 0) this.waiting.delete(name);
-        else if (this.fits(request) && (!first || before(heap.first, first.first))) first = heap;
+        else if (stuck.has(heap) || !this.fits(heap.first.request)) continue;
+        else if (!first || before(heap.first, first.first)) first = heap;
       }
-      if (first === undefined) return;
-      this.begin(first.take());
+      if (first === undefined) break;
+      if (this.begin(first.first)) first.take();
+      else stuck.add(first);
     }
+    if (stuck.size > 0) this.lookAgain();
+  }
+
+  /** Another make tells nobody that it gives units back. */
+  private lookAgain(): void {
+    if (this.looksAgain) return;
+    this.looksAgain = true;
+    setTimeout(() => {
+      this.looksAgain = false;
+      this.giveSoon();
+    }, LOOK_AGAIN_MS);
   }
 
   private line(one: Waiting): void {
@@ -101,19 +152,51 @@ export class ResourcePool {
       return;
     }
     const name = JSON.stringify(Object.entries(request.resources).sort());
-    const known = this.waiting.get(name);
-    const { heap } = known ?? { heap: new Heap(before) };
+    const heap = this.waiting.get(name) ?? new Heap(before);
     heap.add(one);
-    if (!known) this.waiting.set(name, { request, heap });
+    this.waiting.set(name, heap);
   }
 
-  private begin({ request, begin }: Waiting): void {
+  /** Begins work that fits. False where it does not, or where another make has its units. */
+  private begin({ request, begin }: Waiting): boolean {
+    if (!this.fits(request)) return false;
+    const units = this.takeUnits(request);
+    if (units === undefined) return false;
     this.take(request, 1);
-    begin(this.free.pop() as number);
+    begin(this.free.pop() as number, units);
+    return true;
   }
 
-  private fits({ resources }: ResourceRequest): boolean {
-    return Object.entries(resources).every(([name, n]) => n <= (this.left.get(name) ?? 0));
+  private fits({ resources, isEnding }: ResourceRequest): boolean {
+    return (
+      isEnding?.() === true ||
+      Object.entries(resources).every(
+        ([name, n]) => n <= (this.left.get(name) ?? 0) && this.stocks.get(name)?.fits(n) !== false,
+      )
+    );
+  }
+
+  /** The units for a piece of work that fits; undefined where another make has them. */
+  private takeUnits({ resources, isEnding }: ResourceRequest): HeldUnits | undefined {
+    const taken: Record<string, readonly string[]> = {};
+    if (this.stocks.size === 0 || isEnding?.()) return taken;
+    for (const [name, n] of Object.entries(resources)) {
+      const stock = this.stocks.get(name);
+      const units = stock?.take(n);
+      if (units) taken[name] = units;
+      else if (stock) {
+        this.giveBack(taken, { resources });
+        this.waits?.(name, stock.heldBy ?? '');
+        return undefined;
+      }
+    }
+    return taken;
+  }
+
+  private giveBack(units: HeldUnits, { resources }: Pick<ResourceRequest, 'resources'>): void {
+    for (const [name, held] of Object.entries(units)) {
+      this.stocks.get(name)?.give(held, resources[name] ?? 0);
+    }
   }
 
   private take({ resources }: ResourceRequest, sign: 1 | -1): void {

@@ -1,7 +1,7 @@
 // results.ts — keeps what actions gave
 import { entryOf } from '../../present.ts';
 import type { Named } from '../model/key.ts';
-import type { ActionRecord, KeptOutput, Maker, Output } from '../model/record.ts';
+import type { ActionRecord, Cost, KeptOutput, Maker, Output } from '../model/record.ts';
 import { type Action, latestRecord } from '../rebuilder/action.ts';
 import type { Commits } from '../store/commits.ts';
 import type { RunContext } from './run-context.ts';
@@ -19,25 +19,29 @@ export class Results {
   }
 
   /** Keeps what a stage gave: blobs and record in one transaction, durable before anybody hears of it. */
-  async keep(action: Action, outputs: Named<KeptOutput>, seconds: number): Promise<ActionRecord> {
+  async keep(
+    action: Action,
+    outputs: Named<KeptOutput>,
+    cost: Omit<Cost, 'work'>,
+  ): Promise<ActionRecord> {
     const { store, listener } = this.context;
     const { task, key, parts } = action;
     const described = Object.entries(outputs).map(([name, { digest, bytes }]): [string, Output] => [
       name,
       { digest, bytes, kind: entryOf(parts.outputs, name) },
     ]);
-    const trace = this.recordOf(action, Object.fromEntries(described), seconds);
+    const trace = this.recordOf(action, Object.fromEntries(described), cost);
     const before = (await latestRecord(store.actions, task.id))?.outputs;
     const unchanged = described.every(([name, { digest }]) => before?.[name]?.digest === digest);
     this.compare(await store.actions.get(key), trace);
     await this.commits.keep({ record: trace, outputs: Object.values(outputs) });
-    listener({ event: 'built', task: task.id, key, seconds, outputs: trace.outputs, unchanged });
+    listener({ event: 'built', task: task.id, key, ...cost, outputs: trace.outputs, unchanged });
     return trace;
   }
 
   /** Remembers that an action cannot be done, so that it is not tried again. */
   async keepInfeasible(action: Action, message: string, seconds: number): Promise<ActionRecord> {
-    const trace: ActionRecord = { ...this.recordOf(action, {}, seconds), infeasible: message };
+    const trace: ActionRecord = { ...this.recordOf(action, {}, { seconds }), infeasible: message };
     await this.commits.keep({ record: trace, outputs: [] });
     return trace;
   }
@@ -58,14 +62,14 @@ export class Results {
   private recordOf(
     { task, key, parts }: Action,
     outputs: Named<Output>,
-    seconds: number,
+    cost: Omit<Cost, 'work'>,
   ): ActionRecord {
     return {
       key,
       task: task.id,
       parts,
       outputs,
-      cost: { seconds, work: task.work },
+      cost: { ...cost, work: task.work },
       made: { ...this.maker, at: new Date(this.context.clock()).toISOString() },
       ...(task.tools && { tolerance: task.tools.tolerance }),
     };

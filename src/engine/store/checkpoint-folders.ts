@@ -37,6 +37,8 @@ export function checkpointFolders(cache: string): CheckpointFolders {
   const folderOf = (key: Key): string => join(parent, key);
   return {
     async has(key) {
+      // Most actions have none, and a look at what is not there is cheap.
+      if (!existsSync(folderOf(key))) return false;
       const names = await readdir(join(folderOf(key), DATA)).catch(() => []);
       return names.length > 0;
     },
