@@ -37,8 +37,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "5e255bda4bb9e6bc506e782dfa0f7cd21f5639228dc2c0cda0297de215a5aaff",
-        "9790d8bcf259709b4beb91db7680148b6994e362c350c1e6d4a5ad336aca3d54",
+        "3e5e072d1ce161bcf3bbb8ed3669a2b2ba11f3885f6b8061545cd706b13f7058",
+        "9164cbd8fed74497c03c430e6ddc6a3271b722d8d84d6097e3b43880752f883c",
       ]
     `);
   });

@@ -206,27 +206,37 @@ footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
 ${darkCharts()}
 }
 @media print {
-  :root { color-scheme: light; --paper: #fff; font-size: 11px; }
+  :root { color-scheme: light; --paper: #fff; font-size: 10px; }
   .page { padding: 0; }
   .scroll, .chart { overflow: visible; }
   details:not([open])::details-content { content-visibility: visible; block-size: auto; }
   summary { display: none; }
   :is(.sources, .tasks) details:not([open])::details-content, .more:not([open])::details-content { content-visibility: hidden; block-size: 0; }
   .sources summary, .more > summary { display: block; list-style: none; }
-  .numbers { font-size: 0.85em; } .numbers th, .numbers .words { white-space: normal; }
+  .numbers { font-size: 0.8em; } .numbers th, .numbers .words { white-space: normal; }
   th, td { padding-inline: 0.35rem; } .wide > .table { width: auto; }
   .numbers .first { padding-left: 0.7rem; }
   .numbers th[scope="row"] { position: static; }
   tr, .panels > *, .caveats, .claimed, svg { break-inside: avoid; }
   .row-title, .legend { break-after: avoid; } figcaption { break-before: avoid; }
   section > .wide, section > * { max-width: none; } .full svg, .graph, .timeline { min-width: 0; }
-  .panels { gap: 1rem; } svg { max-height: 22cm; }
+  .panels { gap: 0.8rem 1rem; } svg { max-height: 22cm; }
+  .panels.large { grid-template-columns: repeat(3, minmax(0, 1fr)); }
+  .panels:is(.medium, .paired) { grid-template-columns: repeat(4, minmax(0, 1fr)); max-width: none; }
+  .panels.large:has(> :nth-child(4)):not(:has(> :nth-child(5))) { grid-template-columns: repeat(4, minmax(0, 1fr)); }
+  .more > summary { font-size: 0.8rem; margin-block: 0.3rem; }
+  #results { columns: 2; column-gap: 1.5rem; } #results > h2, #results > .wide:has(th[colspan="4"]) { column-span: all; }
+  .panels.full { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  figure { margin-block: 1.2rem; } .table { margin-block: 1rem; } h2 { margin-top: 2rem; }
+  .table-foot, .filter, .highlight, .permalink, .skip { display: none; }
+  dl.terms { columns: 2; column-gap: 2rem; } dl.terms dd { break-inside: avoid; } dl.terms dt { break-after: avoid; }
+  .claim-figure { width: 18rem; } .claims th, .claims td { padding-block: 0.35rem; }
   h2, h3, .caption, .row-title, .outcome { break-after: avoid; }
   .table:has(.numbers) { break-inside: avoid; }
   .missing ul ul { columns: 2; } .missing ul ul li { margin-block: 0; }
   nav { display: none; }
   .source { color: inherit; }
-  @page { margin: 18mm 16mm; }
+  @page { margin: 14mm 13mm; }
 }
 `;
 
