@@ -108,8 +108,14 @@ describe('the rooms', () => {
     const allowed = (name: string): boolean =>
       isFoundation(name) ||
       pages.includes(name) ||
-      ['src/engine', 'src/analysis', 'src/archive'].includes(roomOf(name));
+      ['src/engine', 'src/analysis', 'src/archive', 'src/remote'].includes(roomOf(name));
     expect(wrongImports('src/cli', allowed)).toEqual([]);
+  });
+
+  test('what is shared knows the pipeline and archives, and nothing of science', () => {
+    const allowed = (name: string): boolean =>
+      isFoundation(name) || ['src/engine', 'src/archive'].includes(roomOf(name));
+    expect(wrongImports('src/remote', allowed)).toEqual([]);
   });
 });
 
@@ -167,6 +173,6 @@ describe('facts that the design rests on', () => {
 
   test('science and stages reach neither the disk nor the network', () => {
     const outside = /'node:(fs|net|http|https|dgram|child_process|worker_threads|os)[/']|\bfetch\(/;
-    expect(using(outside, ['src/engine/', 'src/archive/', 'src/cli/'])).toEqual([]);
+    expect(using(outside, ['src/engine/', 'src/archive/', 'src/remote/', 'src/cli/'])).toEqual([]);
   });
 });

@@ -4,9 +4,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Located } from '../src/engine/config/located.ts';
-import { lookAlike } from '../src/engine/config/look-alike.ts';
 import { parseYaml } from '../src/engine/config/yaml.ts';
 import type { Diagnostic, Result } from '../src/engine/model/event.ts';
+import { lookAlike } from '../src/engine/text/look-alike.ts';
 import { makeRig, repository } from './rig.ts';
 
 const parsed = (text: string): { result: Result<Located>; suspects: Diagnostic[] } => {

@@ -12,6 +12,7 @@ import {
   UsageError,
   writeStderr,
 } from './session/session.ts';
+import { takeRemoteSecrets } from './settings/remote-secrets.ts';
 import { argumentFault } from './terminal/arguments.ts';
 
 /** An option or argument without a value is a slip, such as a variable of a shell that is not set. */
@@ -37,6 +38,7 @@ function refuseEmpty(command: Command): void {
 /** Runs a command. What a user can mend is worded; anything else is a bug of ours, and shows its stack. */
 async function main(argv: readonly string[]): Promise<number> {
   const ended = { code: EXIT.success as number };
+  takeRemoteSecrets(process.env);
   try {
     const fault = argumentFault(argv.slice(2));
     if (fault !== undefined) {

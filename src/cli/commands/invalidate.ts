@@ -6,7 +6,9 @@ import {
   type CommonOptions,
   EXIT,
   openSession,
+  placesOf,
   resolveTargets,
+  storeAt,
   UsageError,
   writeJson,
   writeStderr,
@@ -19,14 +21,22 @@ export const command: CommandDeclaration = {
   name: 'invalidate',
   group: 'Store',
   about: 'forget the results of tasks, so that the next make runs them',
-  arguments: [{ name: '<targets...>' }],
-  options: COMMON,
-  examples: ['invalidate report', "invalidate 'rigl[profile=uniform]'"],
+  arguments: [{ name: '[targets...]' }],
+  options: [
+    { flags: '--by <name>', about: 'what came from the remote, made by this name of `trust`' },
+    ...COMMON,
+  ],
+  examples: ['invalidate report', "invalidate 'rigl[profile=uniform]'", 'invalidate --by lab'],
 };
 export { invalidate as run };
 
+interface InvalidateOptions extends CommonOptions {
+  readonly by?: string;
+}
+
 /** Forgets the traces of tasks. What needs them runs again only if they come out different. */
-async function invalidate(targets: readonly string[], options: CommonOptions): Promise<number> {
+async function invalidate(targets: readonly string[], options: InvalidateOptions): Promise<number> {
+  if (options.by !== undefined) return invalidateBy(options.by, targets, options);
   const session = await openSession(options);
   const { plan, store } = session;
   try {
@@ -61,6 +71,40 @@ async function invalidate(targets: readonly string[], options: CommonOptions): P
       writeStderr(
         `${count(known.length, 'task')} forgotten${others > 0 ? `, ${others} not made anyway` : ''}`,
       );
+    }
+    return EXIT.success;
+  } finally {
+    await store.close();
+  }
+}
+
+/** Forgets everything that somebody brought in, of this study or not: no plan is needed for that. */
+async function invalidateBy(
+  by: string,
+  targets: readonly string[],
+  options: InvalidateOptions,
+): Promise<number> {
+  if (targets.length > 0) {
+    throw new UsageError([{ message: '--by forgets all that a name brought in: name no task' }]);
+  }
+  const store = storeAt(placesOf(options).cache, 'write');
+  try {
+    const known: { task: TaskId; keys: readonly Key[] }[] = [];
+    for (const { task, key, origin } of await store.actions.all()) {
+      if (origin?.by === by) known.push({ task, keys: [key] });
+    }
+    const { upkeep } = store;
+    upkeep?.write(() => {
+      for (const { task, keys } of known) {
+        for (const key of keys) upkeep.tables.traces.removeSync(key);
+        const latest = upkeep.tables.latest.get(task);
+        if (latest && keys.includes(latest)) upkeep.tables.latest.removeSync(task);
+      }
+    });
+    if (options.json) writeJson(known);
+    else {
+      for (const { task } of known) writeStdout(task);
+      writeStderr(`${count(known.length, 'task')} forgotten that ${by} made`);
     }
     return EXIT.success;
   } finally {

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Pipeline } from '../../engine/config/config.ts';
 import type { LocalMachine } from '../../engine/executors/machine.ts';
 import { EXECUTORS, openExecutors } from '../../engine/executors/registry.ts';
+import { debug } from '../../engine/model/debug-log.ts';
 import type { Event, Listener } from '../../engine/model/event.ts';
 import { EVENTS_VERSION } from '../../engine/model/event.ts';
 import type { Json, Named, TaskId } from '../../engine/model/key.ts';
@@ -18,6 +19,7 @@ import type { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import type { Supersession } from '../../engine/scheduler/superseded.ts';
 import { recordRun } from '../../engine/store/history.ts';
 import { storedBytes } from '../../engine/store/store.ts';
+import { openRunRemote, type RunRemote } from '../remote/remote-session.ts';
 import type { FinishNotice, RunEnd } from '../session/finish-notice.ts';
 import { checkFolder } from '../session/output-files.ts';
 import { outsideExecutors } from '../session/outside-executors.ts';
@@ -57,6 +59,9 @@ export interface RunOptions extends CommonOptions {
   readonly trace?: string;
   readonly mirror: readonly string[];
   readonly quiet?: boolean;
+  readonly verbose?: boolean;
+  readonly remote?: string;
+  readonly remoteFetch?: string;
   /** What to call the run. */
   readonly name?: string;
 }
@@ -116,6 +121,17 @@ export async function run(request: RunRequest): Promise<RunResult> {
   };
   atEnd.add(endAtOnce);
   signal.addEventListener('abort', announce, { once: true });
+  const remote = await openRunRemote({
+    ...{ flags: options, root, cache: session.cache, config: pipeline.remote, store },
+    listener: {
+      warn: (message) => listener({ event: 'warning', message }),
+      note(message) {
+        debug?.('remote', message);
+        if (options.verbose) listener({ event: 'note', message });
+      },
+    },
+  });
+  const began = performance.now();
   const unwatch = watchSuspended((message) => listener({ event: 'warning', message }));
   try {
     listener(planned(plan, targets));
@@ -140,15 +156,18 @@ export async function run(request: RunRequest): Promise<RunResult> {
       signal,
       ...(supersession && { supersession }),
       ...(known && { known }),
+      ...(remote && { shared: remote }),
     };
     const idle =
       known && request.forced.size === 0 ? await executeIdle(plan, runOptions, known) : undefined;
     const result = idle ?? (await execute(plan, runOptions));
+    await closeRemote(remote, performance.now() - began, listener);
     display.close();
-    history.close({ ...result, interrupted: signal.aborted });
+    const makers = remote?.makers ?? {};
+    history.close({ ...result, interrupted: signal.aborted, makers });
     // What people see is left to the run that took this one's place.
     if (supersession?.isSuperseded) return result;
-    if (!options.json) summarise(session, plan, result, options);
+    if (!options.json) summarise(session, plan, result, { ...options, makers });
     return result;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -160,8 +179,22 @@ export async function run(request: RunRequest): Promise<RunResult> {
     atEnd.delete(endAtOnce);
     signal.removeEventListener('abort', announce);
     unwatch();
+    await remote?.close(0);
     await executor.close();
   }
+}
+
+/** Fetches what is still to be fetched, and waits a while for what is being published. */
+async function closeRemote(
+  remote: RunRemote | undefined,
+  run_ms: number,
+  listener: Listener,
+): Promise<void> {
+  await remote?.fetchAll();
+  const left = (await remote?.close(run_ms)) ?? 0;
+  if (left === 0) return;
+  const message = `${count(left, 'result')} still to be published: the next run or \`pipeline remote push\` goes on`;
+  listener({ event: 'warning', message });
 }
 
 /** The exit code of a make that ended so. */
@@ -197,7 +230,7 @@ export async function tellEnd(
 }
 
 /** What executors draw on here. */
-function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMachine {
+function machineFor({ root, cache, store }: Session, { stages, tasks }: Plan): LocalMachine {
   const bundles = new Map([...stages.values()].map(({ code }) => [code.digest, code]));
   return {
     root,
@@ -205,6 +238,8 @@ function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMac
     scratch: join(cache, 'scratch'),
     path: searchPath(process.env),
     environment: process.env,
+    homes: join(cache, 'homes'),
+    environmentOf: environmentsOf(tasks),
     identity,
     blobs: store.blobs,
     worker: workerCommand,
@@ -215,6 +250,14 @@ function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMac
     },
     projectFile: ({ name }) => resolve(root, name),
   };
+}
+
+/** The environments of Python in which the stages of a plan run, by stage. */
+function environmentsOf(tasks: Plan['tasks']): Required<LocalMachine>['environmentOf'] {
+  const places = new Map(
+    [...tasks.values()].map(({ stage, command }) => [stage, command?.environment?.place]),
+  );
+  return (stage) => places.get(stage);
 }
 
 /** The first event of a run. */
@@ -303,17 +346,18 @@ function summarise(
   session: Session,
   plan: Plan,
   { tally, seconds, traces, ran, resumable }: RunResult,
-  { quiet, keepGoing }: RunOptions,
+  { quiet, keepGoing, makers }: RunOptions & { readonly makers: Named<number> },
 ): void {
+  const theirs = Object.entries(makers).map(([by, n]) => `${n} made by ${by}`);
   const parts = [
     `${tally.built} built`,
-    `${tally.reused} reused`,
+    `${tally.reused} reused${theirs.length > 0 ? ` (${theirs.join(', ')})` : ''}`,
     ...(tally.infeasible > 0 ? [c.yellow(`${tally.infeasible} infeasible`)] : []),
     ...(tally.failed > 0 ? [c.red(`${tally.failed} failed`)] : []),
     ...(tally.skipped > 0 ? [c.yellow(`${tally.skipped} not made`)] : []),
     ...formatStopped(tally.interrupted, resumable.size),
   ];
-  const nothing = ran === 0 && isIdle(tally, plan.tasks.size);
+  const nothing = ran === 0 && theirs.length === 0 && isIdle(tally, plan.tasks.size);
   const line = nothing
     ? nothingToDo(tally, seconds, c)
     : `${count(plan.tasks.size, 'task')}: ${parts.join(', ')} ${c.dim(`(${duration(seconds)})`)}`;

@@ -94,6 +94,7 @@ function runLine(run: RunRecord, pinned: boolean): string {
   const ends = Object.entries(tally).flatMap(([outcome, n]) =>
     n > 0 ? [outcome === 'failed' ? c.red(`${n} failed`) : `${n} ${outcome}`] : [],
   );
+  const makers = Object.entries(run.makers ?? {}).map(([by, n]) => `${n} made by ${by}`);
   const words = [
     ...targets,
     ...presets.map((preset) => `--preset ${preset}`),
@@ -106,7 +107,7 @@ function runLine(run: RunRecord, pinned: boolean): string {
   const name = run.name === undefined ? '' : c.cyan(`  ${run.name}`);
   const tags = (run.tags ?? []).map((tag) => c.green(` #${tag}`)).join('');
   const mark = `${name}${tags}${pinned ? c.cyan(' pinned') : ''}`;
-  const how = [...state, ...ends].join(', ');
+  const how = [...state, ...ends, ...makers].join(', ');
   return `${c.bold(id)}  ${when}  ${took}  ${how}  ${c.dim(what)}${mark}`;
 }
 

@@ -68,8 +68,10 @@ async function why(word: string, options: CommonOptions): Promise<number> {
  * take the result of any other.
  */
 async function forecastsFor({ plan, foresee }: Inspection, task: TaskId): Promise<Forecasts> {
-  const needed = await foresee(restrict(plan, [task]), new Set());
-  return needed.get(task)?.status === 'reuse' ? needed : foresee(plan, new Set());
+  const part = restrict(plan, [task]);
+  const needed = await foresee(part, new Set());
+  const isEnough = needed.get(task)?.status === 'reuse' || part.tasks.size === plan.tasks.size;
+  return isEnough ? needed : foresee(plan, new Set());
 }
 
 function entryAt(forecasts: Forecasts, task: TaskId): Forecast<RecordResult> {
@@ -103,13 +105,14 @@ async function explainJson(session: Session, predicted: Forecast): Promise<objec
   const { parts } = predicted.action;
   const told = { ...forecastJson(predicted), parts };
   if (predicted.status === 'reuse') {
-    const { made, cost, tolerance } = predicted.trace;
+    const { made, cost, tolerance, origin } = predicted.trace;
     const before = await predecessor(session.store, predicted.action);
     return {
       ...told,
       made,
       cost,
       ...(tolerance !== undefined && { tolerance }),
+      ...(origin && { origin }),
       ...commandJson(session, predicted.trace),
       ...(before && { before: await comparisonJson(session, before) }),
     };
@@ -151,6 +154,8 @@ async function tellHit(session: Session, { task, trace, action }: Hit): Promise<
   if (trace.task !== task)
     writeStdout(`  same as  ${trace.task}, which has the same code, params and inputs`);
   writeStdout(`  made     ${made.at} on ${made.host} (${versions.join(', ')})`);
+  const { origin } = trace;
+  if (origin) writeStdout(`  by       ${origin.by}, from the remote, signed with ${origin.signer}`);
   writeStdout(`  run      ${made.run}`);
   const run = runOf(session, trace);
   if (run) writeStdout(`  command  pipeline ${run.command}`);

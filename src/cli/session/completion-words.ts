@@ -1,12 +1,12 @@
 // completion-words.ts — what may stand at the end of a word: tasks, labels, outputs, params, columns
 import { frameOf, readResults } from '../../analysis/results.ts';
 import type { PipelineParts } from '../../engine/config/config.ts';
-import { dottedStep } from '../../engine/config/dotted.ts';
 import { type Located, labelOf } from '../../engine/config/located.ts';
 import { pointsOf } from '../../engine/config/matrix.ts';
 import type { StageConfig } from '../../engine/config/stage-config.ts';
 import { type TaskId, taskId } from '../../engine/model/key.ts';
 import type { Store } from '../../engine/store/store.ts';
+import { dottedStep } from '../../engine/text/dotted.ts';
 import { type CommonOptions, placesOf, storeAt } from './session.ts';
 import { readConfig } from './study.ts';
 

@@ -31,7 +31,7 @@ import { dropOpenings, openingsOf } from '../../engine/store/openings.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { contentState, STORE_FILE } from '../../engine/store/store-state.ts';
 import type { WorkerCommand } from '../../engine/worker/launch.ts';
-
+import { storeTrusting } from '../../remote/trusting-store.ts';
 import { loadTimeoutSetting } from '../settings/settings.ts';
 import { colorsFor, count, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
 import { ERASE_LINE, rendered, writeRendered } from '../terminal/ink.ts';
@@ -346,7 +346,7 @@ function checkAfterDeath(cache: string): void {
 export async function openToLook(options: CommonOptions, read?: ReadFile): Promise<Session> {
   const places = placesOf(options);
   const loaded = await loadFor(options, 'look', read);
-  return { ...loaded, ...places, store: storeAt(places.cache, 'read') };
+  return { ...loaded, ...places, store: trustedStore(loaded, storeAt(places.cache, 'read')) };
 }
 
 /** The store, and the plan if there is one: what was made can be shown without. */
@@ -378,8 +378,16 @@ export async function openSession(
 ): Promise<Session> {
   const places = placesOf(options);
   const loaded = await loadFor(options, 'make', read);
-  return { ...loaded, ...places, store: storeAt(places.cache, access) };
+  return { ...loaded, ...places, store: trustedStore(loaded, storeAt(places.cache, access)) };
 }
+
+/** A store in which only those results of others count whom the pipeline trusts now. */
+const trustedStore = ({ pipeline }: Loaded, store: Store): Store =>
+  storeTrusting(store, pipeline.remote.trust, (by) => {
+    const message = `results that ${by} made are not used: pipeline.yaml does not trust their key`;
+    const hint = `\`pipeline invalidate --by ${by}\` drops them`;
+    writeStderr(`${stderrColors.yellow('warning')}: ${message} (${hint})`);
+  });
 
 /** The tasks that some targets name; all tasks when none is named. @throws UsageError */
 export function resolveTargets(plan: Plan, targets: readonly string[]): readonly TaskId[] {

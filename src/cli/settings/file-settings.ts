@@ -10,9 +10,10 @@ import { type DocumentKind, parseYaml } from '../../engine/config/yaml.ts';
 import { type Diagnostic, failure, type Result, success } from '../../engine/model/event.ts';
 import { didYouMean } from '../../hint.ts';
 import { type FinishHook, readFinishHook } from './finish-hook-setting.ts';
+import { type RemoteFileSettings, readRemoteSettings } from './remote-file-settings.ts';
 
 /** The settings that a file may have. */
-export const SETTING_NAMES = ['jobs', 'mirrors', 'store', ...PERSONAL_SETTINGS.slice(1)];
+export const SETTING_NAMES = ['jobs', 'mirrors', 'store', 'remote', ...PERSONAL_SETTINGS.slice(1)];
 /** What decides what is computed. */
 const KEY_RELEVANT: readonly string[] = [
   ...['params', 'presets', 'stages'],
@@ -34,6 +35,7 @@ export interface FileSettings {
   readonly executors?: Placed<readonly string[]>;
   /** `null`: nothing, whatever a file says that counts less. */
   readonly onFinish?: Placed<FinishHook | null>;
+  readonly remote?: RemoteFileSettings;
 }
 
 const SETTINGS_DOCUMENT: DocumentKind = { what: 'a file of settings', whenEmpty: '' };
@@ -55,6 +57,7 @@ export function readFileSettings(text: string, file: string, home: string): Resu
     ...given('browser', readBrowser(reader, fields?.get('browser'), home)),
     ...given('loadTimeout', readLoadTimeout(reader, fields?.get('load-timeout'))),
     ...given('executors', readExecutors(reader, fields?.get('executors'), home)),
+    ...given('remote', readRemoteSettings(reader, fields?.get('remote'))),
     ...given('onFinish', readFinishHook(reader, fields?.get('on-finish'), home)),
   };
   const problems: readonly Diagnostic[] = reader.problems;

@@ -118,6 +118,22 @@ export const MIRROR: OptionDeclaration = {
   whenUpToDate: 'ignored',
 };
 
+/** Whether results of others are used, and own ones published. */
+export const REMOTE: readonly OptionDeclaration[] = [
+  {
+    flags: '--remote <mode>',
+    about: 'share results: off, read, write, read-write or require (PIPELINE_REMOTE)',
+    choices: ['off', 'read', 'write', 'read-write', 'require'],
+    whenUpToDate: 'ignored',
+  },
+  {
+    flags: '--remote-fetch <which>',
+    about: 'fetch what is needed of results of others, or all of it (default: needed)',
+    choices: ['needed', 'all'],
+    whenUpToDate: 'ignored',
+  },
+];
+
 /** Options of a command that runs tasks, beside `JOBS`. */
 export const RUNNING: readonly OptionDeclaration[] = [
   {
@@ -126,6 +142,12 @@ export const RUNNING: readonly OptionDeclaration[] = [
     whenUpToDate: 'ignored',
   },
   MIRROR,
+  ...REMOTE,
+  {
+    flags: '-v, --verbose',
+    about: 'tell also who made what came from the remote, and why something was not used',
+    whenUpToDate: 'ignored',
+  },
   {
     flags: '-q, --quiet',
     about: 'print warnings and errors only',

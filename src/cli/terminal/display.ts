@@ -255,6 +255,8 @@ function lineOf(
     }
     case 'warning':
       return `${c.yellow('warning')} ${warningPlace(event)}${event.message}${event.hint ? ` (${event.hint})` : ''}`;
+    case 'note':
+      return c.dim(event.message);
     case 'artifact':
       return event.kept
         ? `${c.yellow('warning')} ${shownPath(event.path)} had been edited: the edited file is now ${shownPath(event.kept)}`

@@ -1,5 +1,6 @@
 // config.ts — pipeline.yaml, presets and overrides → Pipeline, or everything that is wrong with them
 
+import { sizeIn } from '../files/size.ts';
 import { STORE_ACCESSES, type StoreAccess } from '../files/store-access.ts';
 import {
   type Diagnostic,
@@ -15,8 +16,8 @@ import { type Located, locatedMap, type Placed } from './located.ts';
 import { countPoints } from './matrix.ts';
 import { type PipelineSource, readParams } from './params.ts';
 import { type PlotConfig, readPlots } from './plots.ts';
+import { type RemoteConfig, readRemote } from './remote.ts';
 import { checkResources, readTotals, type Total } from './resources.ts';
-import { bytesIn } from './size.ts';
 import { readStages, type StageConfig } from './stage-config.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -33,6 +34,8 @@ export interface Pipeline {
   readonly storeLimit: Placed<number> | undefined;
   /** Who may use a store that is made now; undefined where nothing is said, which means its owner. */
   readonly storeAccess?: StoreAccess | undefined;
+  /** Whose results count beside one's own. */
+  readonly remote: RemoteConfig;
   /** Plots that the study names. */
   readonly plots: readonly PlotConfig[];
   /** What other readers of YAML would take for something else. */
@@ -47,6 +50,7 @@ export const PIPELINE_KEYS = [
   'mirrors',
   'resources',
   'store',
+  'remote',
   'plots',
 ];
 /** Settings that only files of settings may have (docs/settings.md). */
@@ -97,6 +101,7 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
   checkResources(reader, read, resources);
   const storeLimit = readStoreLimit(reader, fields.get('store'));
   const storeAccess = readStoreAccess(reader, fields.get('store'));
+  const remote = readRemote(reader, fields.get('remote'));
   const plots = readPlots(reader, fields.get('plots'), read, [...(stages?.fields?.keys() ?? [])]);
   const places = [...(stages?.fields ?? [])].map(([name, { place, named }]) => {
     return [name, { ...place, start: named?.start ?? place.start }] as const;
@@ -110,6 +115,7 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
       resources,
       storeLimit,
       storeAccess,
+      remote,
       plots,
       warnings: reader.warnings,
     },
@@ -193,8 +199,8 @@ export function readStoreLimit(
   const fields = located && reader.map(located, '`store`', STORE_KEYS);
   const limit = fields?.get('limit');
   if (limit === undefined) return undefined;
-  const bytes = typeof limit.value === 'number' ? limit.value : bytesIn(String(limit.value));
-  if (bytes !== undefined && bytes > 0) return { value: bytes, place: limit.place };
+  const bytes = sizeIn(limit.value);
+  if (bytes !== undefined) return { value: bytes, place: limit.place };
   const hint = 'store: { limit: 20GB }';
   reader.report('`limit` of `store` must be a size', limit.place, hint);
   return undefined;

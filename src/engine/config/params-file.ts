@@ -1,8 +1,8 @@
 // params-file.ts — a file of `--params`: YAML or JSON, laid over the params
 
 import { didYouMean } from '../../hint.ts';
+import { joinDotted, splitDotted } from '../text/dotted.ts';
 import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
-import { joinDotted, splitDotted } from './dotted.ts';
 import { type Located, locatedMap } from './located.ts';
 import { referencePath } from './reference.ts';
 import { type DocumentKind, parseYaml } from './yaml.ts';

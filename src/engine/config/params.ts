@@ -2,8 +2,8 @@
 
 import { didYouMean } from '../../hint.ts';
 import { failure, type Place, type Result, success } from '../model/event.ts';
+import { equalsIn, joinDotted, type QuotedStep, quotedStep, splitDotted } from '../text/dotted.ts';
 import type { DiagnosticCollector } from './diagnostic-collector.ts';
-import { equalsIn, joinDotted, type QuotedStep, quotedStep, splitDotted } from './dotted.ts';
 import {
   countParts,
   type Located,

@@ -3,7 +3,7 @@
 import { didYouMean } from '../../hint.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from '../model/event.ts';
 import type { Json } from '../model/key.ts';
-import { joinDotted, STEP, splitDotted } from './dotted.ts';
+import { joinDotted, STEP, splitDotted } from '../text/dotted.ts';
 import { type Located, locatedList, locatedMap } from './located.ts';
 
 /** What a reference looks like: `$training`, `$network.hidden`, `$profiles.0`, `$rates."fc1.weight"`. */

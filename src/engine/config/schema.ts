@@ -1,15 +1,18 @@
 // schema.ts — pipeline.yaml as a JSON Schema, for editors: written from the very keys that the reader knows
 
+import { SIZE_PATTERN } from '../files/size.ts';
 import { STORE_ACCESSES } from '../files/store-access.ts';
 import type { Json, Named } from '../model/key.ts';
 import { FILE_KINDS } from './codecs.ts';
-import { COMMAND_KEYS, METRICS_LOG, OUTPUT_KEYS } from './command.ts';
+import { COMMAND_KEYS } from './command.ts';
 import { PIPELINE_KEYS, STORE_KEYS } from './config.ts';
 import { INPUT_KEYS } from './input.ts';
+import { METRICS_LOG, OUTPUT_KEYS } from './outputs.ts';
 import { PLOT_KEYS, PLOT_KIND_NAMES } from './plots.ts';
 import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from './policy.ts';
+import { ENVIRONMENT_KEYS } from './program-environment.ts';
 import { CHECKPOINT_KEYS, SOURCE_COUNTINGS, STOP_SIGNALS } from './program-options.ts';
-import { SIZE_PATTERN } from './size.ts';
+import { REMOTE_KEYS, REMOTE_NAME } from './remote.ts';
 import { STAGE_KEYS } from './stage-config.ts';
 
 const DESCRIBED: Named<Json> = {
@@ -40,6 +43,10 @@ const DESCRIBED: Named<Json> = {
     $ref: '#/$defs/totals',
   },
   store: { description: 'How the store is kept.', $ref: '#/$defs/store' },
+  remote: {
+    description: 'Whose results count beside one\u2019s own; never part of a key.',
+    $ref: '#/$defs/remote',
+  },
   plots: {
     description: 'Plots of results, by name, for `pipeline plot`; never part of a key.',
     type: 'object',
@@ -63,6 +70,21 @@ const STORE_DESCRIBED: Named<Json> = {
   },
 };
 
+const REMOTE_DESCRIBED: Named<Json> = {
+  trust: {
+    description:
+      'Public keys, by name, whose signed results count: ed25519:BASE64 or ssh-ed25519 …',
+    type: 'object',
+    additionalProperties: { type: 'string', pattern: '^(ed25519:|ssh-ed25519 )' },
+    propertyNames: { pattern: REMOTE_NAME.source },
+  },
+  space: {
+    description: 'Keeps studies apart that share a remote.',
+    type: 'string',
+    pattern: REMOTE_NAME.source,
+  },
+};
+
 const PLOT_DESCRIBED: Named<Json> = {
   stage: { description: 'STAGE, or STAGE:output.', type: 'string' },
   kind: { description: 'What kind of plot; otherwise chosen.', enum: [...PLOT_KIND_NAMES] },
@@ -83,6 +105,17 @@ const PLOT_DESCRIBED: Named<Json> = {
 };
 
 const SOURCE = { type: 'string', pattern: '^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$' };
+
+const ENVIRONMENT_DESCRIBED: Named<Json> = {
+  uv: { description: 'uv.lock; the environment is .venv beside it, or `venv`.', type: 'string' },
+  venv: { description: 'The folder of the environment.', type: 'string' },
+  lock: { description: 'Requirements with versions, for `venv`.', type: 'string' },
+  conda: {
+    description: 'environment.yml; the environment is known by its name, or `prefix`.',
+    type: 'string',
+  },
+  prefix: { description: 'The folder of an environment of conda.', type: 'string' },
+};
 
 const STAGE_DESCRIBED: Named<Json> = {
   run: {
@@ -148,6 +181,14 @@ const STAGE_DESCRIBED: Named<Json> = {
       'python: the script and the modules that it imports are inputs, by their code; files: what inputs name.',
     enum: [...SOURCE_COUNTINGS],
   },
+  environment: {
+    description: 'The Python environment that the command runs in, and the file that locks it.',
+    ...closed(ENVIRONMENT_KEYS, ENVIRONMENT_DESCRIBED),
+  },
+  'shared-home': {
+    description: 'A home folder that tasks share, for what they download: true, or a name.',
+    anyOf: [{ type: 'boolean' }, { type: 'string', pattern: '^[A-Za-z0-9][\\w.-]{0,63}$' }],
+  },
   pass: {
     description: 'Variables of the environment that are passed on; their values enter no key.',
     type: 'array',
@@ -206,7 +247,14 @@ const INPUT_DESCRIBED: Named<Json> = {
 };
 
 const OUTPUT_DESCRIBED: Named<Json> = {
-  file: { description: 'Its name in the scratch folder.', type: 'string' },
+  file: {
+    description: 'Its name in the scratch folder; that of a folder ends with /.',
+    type: 'string',
+  },
+  max: {
+    description: 'It may have no more bytes than this, such as 50GiB; part of no key.',
+    ...SIZE,
+  },
   kind: {
     description: 'What it is; otherwise by the end of its name.',
     enum: [...FILE_KINDS, METRICS_LOG],
@@ -222,6 +270,7 @@ export function pipelineSchema(): Named<Json> {
     required: ['stages'],
     $defs: {
       store: closed(STORE_KEYS, STORE_DESCRIBED),
+      remote: closed(REMOTE_KEYS, REMOTE_DESCRIBED),
       plot: { ...closed(PLOT_KEYS, PLOT_DESCRIBED), required: ['stage'] },
       stage: closed([...STAGE_KEYS, ...POLICY_KEYS, ...COMMAND_KEYS], {
         ...STAGE_DESCRIBED,

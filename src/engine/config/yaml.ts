@@ -16,8 +16,8 @@ import {
 import { plainName } from '../../plain-text.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from '../model/event.ts';
 import type { Json } from '../model/key.ts';
+import { lookAlike } from '../text/look-alike.ts';
 import { type Located, locatedList, locatedMap, PARTS_MAX } from './located.ts';
-import { lookAlike } from './look-alike.ts';
 
 /** A scalar that other readers of YAML take for something else. */
 export interface Suspect {

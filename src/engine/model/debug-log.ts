@@ -1,7 +1,7 @@
 // debug-log.ts — what the engine does, step by step, for whoever debugs it
 
 /** What a line is about. */
-export type DebugTopic = 'plan' | 'key' | 'cache' | 'attempt' | 'lease';
+export type DebugTopic = 'plan' | 'key' | 'cache' | 'attempt' | 'lease' | 'remote';
 
 type DebugLog = (topic: DebugTopic, line: string) => void;
 

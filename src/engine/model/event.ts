@@ -92,12 +92,17 @@ export type Event =
       readonly tasks: number;
       readonly targets: readonly string[];
     }
-  /** A task's action was found in the store. `sameAs`: it was made in this run, by another task. */
+  /**
+   * A task's action was found in the store. `sameAs`: it was made in this run, by another task. `by`: it came from a remote,
+   * signed by somebody whom pipeline.yaml trusts under this name; `made`: where and when that was.
+   */
   | {
       readonly event: 'reused';
       readonly task: TaskId;
       readonly key: Key;
       readonly sameAs?: TaskId;
+      readonly by?: string;
+      readonly made?: { readonly host: string; readonly at: string };
     }
   /** A task begins to run. */
   | {
@@ -205,6 +210,8 @@ export type Event =
       readonly column?: number;
       readonly hint?: string;
     }
+  /** Something that only those want to know who asked for it with `--verbose`. */
+  | { readonly event: 'note'; readonly message: string }
   /** The run is over. */
   | { readonly event: 'finished'; readonly tally: Tally; readonly seconds: number };
 

@@ -29,16 +29,13 @@ function textOf(value: object): string {
 export function keyOfShared(parts: KeyParts, given?: string): Key {
   const { code, command, inputs, outputs, params, source, tools } = parts;
   // In the order of their names.
-  const fields = [
-    `"code":${JSON.stringify(code)}`,
-    ...(command === undefined ? [] : [`"command":${canonicalJson(command)}`]),
-    `"inputs":${given ?? inputsText(inputs)}`,
-    `"outputs":${textOf(outputs)}`,
-    `"params":${textOf(params)}`,
-    `"source":${canonicalJson(source)}`,
-    ...(tools === undefined ? [] : [`"tools":${canonicalJson(tools)}`]),
-  ];
-  return digestOf(`["${KEY_FORMAT}",{${fields.join(',')}}]`) as string as Key;
+  let text = `["${KEY_FORMAT}",{"code":${JSON.stringify(code)}`;
+  if (command !== undefined) text += `,"command":${canonicalJson(command)}`;
+  text += `,"inputs":${given ?? inputsText(inputs)}`;
+  text += `,"outputs":${textOf(outputs)},"params":${textOf(params)}`;
+  text += `,"source":${source === null ? 'null' : canonicalJson(source)}`;
+  if (tools !== undefined) text += `,"tools":${canonicalJson(tools)}`;
+  return digestOf(`${text}}]`) as string as Key;
 }
 
 /** The canonical text of inputs. Lists of what was collected are long, and most of their items have one form. */

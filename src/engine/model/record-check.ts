@@ -53,6 +53,12 @@ const MADE = {
   versions: namedOf(isText),
   machine: absentOr(namedOf(isText)),
 };
+const ORIGIN = {
+  by: isName,
+  signer: isName,
+  delegation: absentOr(isText),
+  lost: absentOr((value) => value === true),
+};
 const ACTION = {
   task: isName,
   parts: (value: unknown) => hasForm(value, PARTS),
@@ -61,6 +67,7 @@ const ACTION = {
   made: (value: unknown) => hasForm(value, MADE),
   tolerance: absentOr(isAmount),
   infeasible: absentOr(isText),
+  origin: absentOr((value) => hasForm(value, ORIGIN)),
 };
 
 /**
@@ -124,6 +131,7 @@ const RUN = {
   tags: absentOr(listOf(isText)),
   axes: absentOr(namedOf(listOf(isText))),
   sources: absentOr(namedOf(isHash)),
+  makers: absentOr(namedOf(isAmount)),
 };
 
 /** The record of a run that stands at `id`; undefined for anything else. */

@@ -59,6 +59,20 @@ export interface ActionRecord {
   readonly tolerance?: number;
   /** What the action asks for cannot be done, and why: then it has no outputs. Absent otherwise. */
   readonly infeasible?: string;
+  /** From whom it came, if it was not made with this store. */
+  readonly origin?: Origin;
+}
+
+/** Who vouches for a record that came from a remote. Its blobs are fetched when they are wanted. */
+export interface Origin {
+  /** By what name the project trusted its signer when it came. */
+  readonly by: string;
+  /** The public key of the signer. */
+  readonly signer: string;
+  /** The signature of an SSH key that vouches for the signer. */
+  readonly delegation?: string;
+  /** Some of its blobs could not be had when they were wanted: the record counts only while all are in the store. */
+  readonly lost?: true;
 }
 
 /** As much of a record as decides what becomes of tasks, and tells one making of it from another. */
@@ -125,6 +139,8 @@ export interface RunRecord {
   readonly axes?: Named<readonly string[]>;
   /** Digest of pipeline.yaml and of each source file that stages were bundled from, by path from the folder of the pipeline. */
   readonly sources?: Named<Digest>;
+  /** How many results came from a remote, by the name of their maker. Absent where none did. */
+  readonly makers?: Named<number>;
 }
 
 /** What is known of a run when it begins. */

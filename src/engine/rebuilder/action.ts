@@ -19,6 +19,7 @@ import type { ActionRecord, RecordResult } from '../model/record.ts';
 import { isSameJson } from '../model/same-json.ts';
 import type { SecondForm } from '../planning/command-module.ts';
 import type { Binding, Invocation, Plan, Task } from '../planning/plan.ts';
+import { missingOutputs } from '../store/folder-blobs.ts';
 import type { ActionCache, Store } from '../store/store.ts';
 import type { StageModule } from '../worker/declaration.ts';
 import type { MissingOutput } from './missing-output.ts';
@@ -49,12 +50,12 @@ export function actionOf(plan: Plan, task: Task, upstream: Upstream): Action {
     source: task.files
       ? Object.fromEntries(task.files.map(({ name, sha256 }) => [name, sha256 as Digest]))
       : null,
-    ...toolsOf(task),
-    ...(task.command && { command: commandParts(task.command) }),
   };
-  const key = keyOfShared(parts, text);
+  const hasMore = task.tools !== null || task.command !== null;
+  const all = hasMore ? { ...parts, ...moreParts(task) } : parts;
+  const key = keyOfShared(all, text);
   debug?.('key', `${task.id} ${key} code ${briefKey(parts.code)}`);
-  return { task, key, parts };
+  return { task, key, parts: all };
 }
 
 /** The inputs of an action, and their canonical text where that is known. */
@@ -105,6 +106,12 @@ export function outputKinds(module: StageModule): Named<string> {
   return known;
 }
 
+/** Parts that most tasks lack. */
+const moreParts = (task: Task): Pick<KeyParts, 'tools' | 'command'> => ({
+  ...toolsOf(task),
+  ...(task.command && { command: commandParts(task.command) }),
+});
+
 /** What runs beside the bundle: packages, or programs that told their versions. Absent when there is none. */
 function toolsOf({ tools, command }: Task): { readonly tools?: Named<string> } {
   if (tools) return { tools: tools.versions };
@@ -116,7 +123,7 @@ function commandParts(invocation: Invocation): CommandParts & SecondForm {
   const { argv, env, inputs, ends, outputs, lists, second } = invocation;
   const places = Object.entries(inputs).map(([port, place]) => [
     port,
-    place?.endsWith('/') ? `${place}*${ends[port] ?? ''}` : place,
+    place !== null && Object.hasOwn(ends, port) ? `${place}*${ends[port] ?? ''}` : place,
   ]);
   const files = Object.entries(outputs).map(([name, { file }]) => [name, file]);
   return {
@@ -160,9 +167,11 @@ async function lookUp(
   }
   if (trace) {
     const outputs = Object.entries(trace.outputs);
-    const missing = await blobs.missing(outputs.map(([, { digest }]) => digest));
-    if (missing.length === 0) return { hit: true, trace };
-    const lost = outputs.filter(([, { digest }]) => missing.includes(digest));
+    // What others made may lie elsewhere until somebody wants it.
+    if (trace.origin !== undefined && !trace.origin.lost) return { hit: true, trace };
+    const missing = await missingOutputs(blobs, Object.values(trace.outputs));
+    if (missing.size === 0) return { hit: true, trace };
+    const lost = outputs.filter(([, { digest }]) => missing.has(digest));
     return { hit: false, reason: { kind: 'lost', outputs: lost.map(([name]) => name) } };
   }
   const isResumed =

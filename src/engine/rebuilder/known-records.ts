@@ -5,8 +5,9 @@ import { readSealed, writeSealed } from '../files/sealed-file.ts';
 import { canonicalJson, type Digest, digestOf, type Key } from '../model/key.ts';
 import type { ActionRecord, Output, RecordResult } from '../model/record.ts';
 import { byteMark } from '../store/byte-mark.ts';
+import { missingOutputs } from '../store/folder-blobs.ts';
 import type { Store } from '../store/store.ts';
-import { contentState, memoryState } from '../store/store-state.ts';
+import { contentState, historyState } from '../store/store-state.ts';
 import type { CostSample, KnownCosts } from './estimate.ts';
 import type { KnownKey, KnownResults } from './forecast.ts';
 
@@ -67,7 +68,7 @@ interface Kept {
   readonly infeasible: readonly (readonly [at: number, message: string])[];
   /** The keys of the tasks of stages, by the fingerprints of these: their places. */
   readonly stages: readonly (readonly [fingerprint: Digest, places: readonly number[]])[];
-  /** What was read of the history, and the `memoryState` in which it was read. */
+  /** What was read of the history, and the `historyState` in which it was read. */
   readonly costs?: KeptCosts | undefined;
   /** What the store had as the latest keys of tasks in `state`. */
   readonly latest?: Digest | undefined;
@@ -85,13 +86,14 @@ type Shape = readonly (readonly [name: string, kind: string])[];
 
 class Known implements KnownKey {
   readonly key: Key;
-  readonly mark: number;
+  /** Of the stored bytes of its record. */
+  mark: number;
   /** Undefined for a key whose record was not found. */
   result: RecordResult | undefined;
   /** Whether the plan has it. */
   isUsed = false;
 
-  constructor(key: Key, mark: number, result: RecordResult | undefined) {
+  constructor(key: Key, mark = 0, result?: RecordResult) {
     this.key = key;
     this.mark = mark;
     this.result = result;
@@ -129,7 +131,7 @@ class Records implements KnownRecords {
   private readonly used = new Map<Digest, readonly Key[]>();
   private kept: KeptCosts | undefined;
   private latestKeys: Digest | undefined;
-  /** `memoryState` when costs were asked for. */
+  /** `historyState` when costs were asked for. */
   private memory: string | null = null;
   /** How many records were noted or dropped. */
   private changes = 0;
@@ -161,13 +163,19 @@ class Records implements KnownRecords {
   /** Drops those whose records are not as they were, or whose outputs are not there. */
   async dropChanged(): Promise<void> {
     const { actions, blobs } = this.store;
-    const digests = new Set<Digest>();
+    const outputs = new Map<Digest, Output>();
     for (const one of this.all) {
       if (one.result === undefined) continue;
-      if (actions.mark?.(one.key) !== one.mark) this.drop(one);
-      else for (const name in one.result.outputs) digests.add(outputOf(one.result, name));
+      if (actions.mark?.(one.key) !== one.mark) {
+        this.drop(one);
+        continue;
+      }
+      for (const name in one.result.outputs) {
+        const output = entryOf(one.result.outputs, name);
+        outputs.set(output.digest, output);
+      }
     }
-    const missing = new Set(await blobs.missing(digests));
+    const missing = await missingOutputs(blobs, outputs.values());
     if (missing.size === 0) return;
     for (const one of this.all) {
       const outputs = Object.values(one.result?.outputs ?? {});
@@ -194,16 +202,19 @@ class Records implements KnownRecords {
 
   note(record: ActionRecord): void {
     const { key, outputs, infeasible, made } = record;
+    // Whether what others made counts is decided anew each time: trust may be withdrawn.
+    if (record.origin !== undefined) return;
     const mark = this.store.actions.mark?.(key);
     // Somebody may have put another in its place since it was read.
     if (mark === undefined || mark !== byteMark(Buffer.from(JSON.stringify(record)))) return;
     const result = { key, outputs, made, ...(infeasible !== undefined && { infeasible }) };
-    const before = this.find(key);
-    const noted = new Known(key, mark, result);
-    noted.isUsed = true;
-    this.byKey?.set(key, noted);
-    if (before) this.all[this.all.indexOf(before)] = noted;
-    else this.all.push(noted);
+    let noted = this.find(key);
+    if (noted === undefined) {
+      noted = new Known(key);
+      this.all.push(noted);
+      this.byKey?.set(key, noted);
+    }
+    Object.assign(noted, { mark, result, isUsed: true });
     this.changes += 1;
   }
 
@@ -224,7 +235,7 @@ class Records implements KnownRecords {
   }
 
   costs(): readonly CostSample[] | undefined {
-    this.memory = memoryState(this.request.cache);
+    this.memory = historyState(this.request.cache);
     return this.kept?.state === this.memory ? this.kept.samples : undefined;
   }
 
@@ -256,7 +267,7 @@ class Records implements KnownRecords {
     // Whoever wrote into the store meanwhile may have taken away what was found in it.
     const isSame = contentState(request.cache) === request.state;
     const kept = encoded(chosen, [...used], isSame ? request.state : null);
-    const costs = this.kept?.state === memoryState(request.cache) ? this.kept : undefined;
+    const costs = this.kept?.state === historyState(request.cache) ? this.kept : undefined;
     const latest = isSame ? this.latestKeys : undefined;
     const body = Buffer.from(JSON.stringify({ ...kept, costs, latest }));
     writeSealed(fileOf(request), SEAL, body, FILES_MAX);
@@ -290,7 +301,7 @@ function recordsOf({ keys, marks, shapes, shapeOf, ...kept }: Kept): Known[] {
     const mark = elementAt(marks, place);
     const shape = elementAt(shapeOf, place);
     if (shape === LOST) {
-      all.push(new Known(key, mark, undefined));
+      all.push(new Known(key));
       continue;
     }
     const outputs: Record<string, Output> = {};
@@ -307,8 +318,6 @@ function recordsOf({ keys, marks, shapes, shapeOf, ...kept }: Kept): Known[] {
   }
   return all;
 }
-
-const outputOf = ({ outputs }: RecordResult, name: string): Digest => entryOf(outputs, name).digest;
 
 const slot = (texts: string, at: number): string =>
   texts.slice(at * DIGEST_LENGTH, (at + 1) * DIGEST_LENGTH);

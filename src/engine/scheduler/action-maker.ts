@@ -1,10 +1,11 @@
 // action-maker.ts — makes actions: reuses a cached result or runs them, and makes lost inputs again
 import type { Reason } from '../model/event.ts';
 import type { Digest, Key, TaskId } from '../model/key.ts';
-import type { ActionRecord } from '../model/record.ts';
+import type { ActionRecord, Output } from '../model/record.ts';
 import type { Task } from '../planning/plan.ts';
-import { type Action, actionOf, decide } from '../rebuilder/action.ts';
+import { type Action, actionOf, decide, type Verdict } from '../rebuilder/action.ts';
 import { decisionOf } from '../rebuilder/settle.ts';
+import { verifyOutput } from '../store/folder-blobs.ts';
 import type { Leases } from '../store/leases.ts';
 import { type Attempts, type AttemptsEnd, isInfeasible, untried } from './attempts.ts';
 import type { Hits } from './hits.ts';
@@ -56,6 +57,8 @@ export class ActionMaker {
   private readonly rebuilding = new Map<Key, Promise<Made>>();
   /** Settled when every verdict that was asked for so far has come. */
   private verdicts: Promise<void> = Promise.resolve();
+  /** Where results of others count: what is being looked up here and there. */
+  private readonly looking = new Set<Promise<unknown>>();
   private readonly context: RunContext;
   private readonly parts: ActionMakerParts;
 
@@ -77,11 +80,46 @@ export class ActionMaker {
   }
 
   private async decideAndRun(action: Action, forced: boolean): Promise<Made> {
-    const verdict = await this.inTurn(decide(action, this.context.store, forced));
+    const verdict = await this.look(action, forced);
     const decision = decisionOf(action, verdict);
     return decision.kind === 'run'
       ? this.run(action, decision.reason)
       : this.reuse(action, decision.trace);
+  }
+
+  /** Resolves when no look-up for results of others goes on, nor any that follows from one of them. */
+  async looked(): Promise<void> {
+    while (this.looking.size > 0) {
+      await Promise.allSettled(this.looking);
+      // Tasks that were waiting for one of them ask now.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  private look(action: Action, forced: boolean): Promise<Verdict> {
+    const local = this.inTurn(decide(action, this.context.store, forced));
+    if (this.context.shared === undefined || forced) return local;
+    const looking = local
+      .then((verdict) => (verdict.hit ? verdict : this.lookFurther(action, verdict)))
+      .finally(() => this.looking.delete(looking));
+    this.looking.add(looking);
+    return looking;
+  }
+
+  /** What others have of an action that the store has not: asked for beside everything else, and not waited for long. */
+  private async lookFurther(
+    action: Action,
+    local: Verdict & { readonly hit: false },
+  ): Promise<Verdict> {
+    const { shared, store } = this.context;
+    if (shared === undefined) return local;
+    if (local.reason.kind === 'lost') {
+      const record = await store.actions.get(action.key);
+      await shared.fetch(Object.values(record?.outputs ?? {}));
+      return decide(action, store, false);
+    }
+    const trace = await shared.find(action.key);
+    return trace ? { hit: true, trace } : local;
   }
 
   /** Verdicts are given in the order in which they were asked for: how fast the store answers decides no order of tasks. */
@@ -96,6 +134,7 @@ export class ActionMaker {
     const history = untried(reason);
     try {
       for (let looks = 1; ; looks += 1) {
+        await this.parts.staging.fetch(action.task);
         const end = await this.parts.attempts.take(action, history);
         // The lease is held until the result is kept: whoever takes it next finds that.
         if (end.kind !== 'lost-inputs') return await this.finish(action, end);
@@ -201,14 +240,17 @@ export class ActionMaker {
   }
 
   /**
-   * Sees to it that a blob which a task made is there and whole: it is made again where it was lost. False when that could
-   * not be.
+   * Sees to it that what a task made is there and whole: it is made again where it was lost. False when that could not be.
    * @throws OtherBytesError when the task gave other bytes than before
    */
-  async ensure(maker: TaskId, digest: Digest): Promise<boolean> {
-    const { blobs } = this.context.store;
-    if (await blobs.verify(digest)) return true;
-    return (await this.rebuildBlob(maker, digest)) && blobs.verify(digest);
+  async ensure(maker: TaskId, output: Pick<Output, 'digest' | 'kind'>): Promise<boolean> {
+    const { shared, store } = this.context;
+    const { blobs } = store;
+    if (await verifyOutput(blobs, output)) return true;
+    const outputs = Object.values(this.parts.state.traces.get(maker)?.outputs ?? {});
+    await shared?.fetch(outputs.filter(({ digest }) => digest === output.digest));
+    if (shared && (await verifyOutput(blobs, output))) return true;
+    return (await this.rebuildBlob(maker, output.digest)) && verifyOutput(blobs, output);
   }
 
   /** Makes a blob again. False when its task was not made: it failed, or the run ends. @throws OtherBytesError */
@@ -246,9 +288,20 @@ export class ActionMaker {
     return made;
   }
 
+  /** A record of others of which blobs cannot be had counts no more while they are not in the store. */
+  private async noteLost(key: Key): Promise<void> {
+    const { actions } = this.context.store;
+    const record = await actions.get(key);
+    if (record?.origin === undefined) return;
+    await actions.put([
+      { record: { ...record, origin: { ...record.origin, lost: true } }, outputs: [] },
+    ]);
+  }
+
   private async rebuildNow(action: Action, lost: readonly string[]): Promise<Made> {
     const { hits, state } = this.parts;
     hits.withdraw(action.task);
+    await this.noteLost(action.key);
     const made = await this.run(action, { kind: 'lost', outputs: lost });
     if (made.outcome === 'made') state.rebuilt(action.task, made.record);
     return made;

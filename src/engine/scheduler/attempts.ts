@@ -124,7 +124,7 @@ export class Attempts {
     if (!control.mayStart) return { kind: 'skipped' };
     const by = leases.take(action.key, action.task.id);
     if (by) return { kind: 'leased', by };
-    // Another process may have finished between our look and our lease.
+    // Another process may have finished between our look and our lease, or a look-up for which nobody waited any more.
     const verdict = await decide(action, this.context.store, !acceptCached);
     if (verdict.hit) return { kind: 'cached', record: verdict.trace };
     debug?.('attempt', `${action.task.id} ${briefKey(action.key)} begins in slot ${place.slot}`);

@@ -13,6 +13,7 @@ import { formatMissingInputs } from '../rebuilder/missing-output.ts';
 import { holdingOf, stepOf } from '../rebuilder/settle.ts';
 import { Commits } from '../store/commits.ts';
 import { LEASE_RENEW_MS, Leases } from '../store/leases.ts';
+import type { SharedResults } from '../store/shared-results.ts';
 import type { Store } from '../store/store.ts';
 import { ActionMaker, type Made, type Making } from './action-maker.ts';
 import { ActionRunner } from './action-runner.ts';
@@ -49,6 +50,8 @@ export interface ExecuteOptions {
   readonly known?: KnownResults;
   /** Tells when a newer plan takes this one's place. Absent where none can. */
   readonly supersession?: Supersession;
+  /** Results of others. Absent where there is no remote. */
+  readonly shared?: SharedResults;
 }
 
 /** What the user chose for a run. */
@@ -111,9 +114,10 @@ class Run {
 
   constructor(plan: Plan, options: ExecuteOptions) {
     const { store, listener, policies, clock, pool, executor, signal, self, artifacts } = options;
-    const { choices, supersession = new Supersession() } = options;
+    const { choices, supersession = new Supersession(), shared } = options;
     const { maker, identity } = self;
-    const context: RunContext = { plan, store, listener, policies, clock };
+    const around = { plan, store, listener, policies, clock };
+    const context: RunContext = shared ? { ...around, shared } : around;
     const state = new RunState(context);
     const { keepGoing } = choices;
     const control = new RunControl({ state, signal, supersession, keepGoing });
@@ -200,6 +204,7 @@ class Run {
   }
 
   private async tellHits(): Promise<void> {
+    await this.maker.looked();
     this.areHitsDue = false;
     for (const [task, outputs] of await this.hits.tell()) {
       this.background(this.maker.rebuild(task, outputs).then(() => this.tellHitsSoon()));

@@ -1,8 +1,10 @@
 // hits.ts — tasks whose results were found in the store: told when it is sure that their bytes can be read
 import { entryOf } from '../../present.ts';
+import { FOLDER } from '../model/folder-manifest.ts';
 import type { TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
+import { missingOutputs } from '../store/folder-blobs.ts';
 import type { RunContext } from './run-context.ts';
 import type { RunState } from './run-state.ts';
 
@@ -81,6 +83,7 @@ export class Hits {
     this.pending.clear();
     this.withdrawn.clear();
     const lost = new Map<Task, readonly string[]>();
+    if (isOpen) await this.fetchRead(hits);
     // Downstream first: one that is made again reads what is upstream of it.
     for (const hit of isOpen ? [...hits].reverse() : []) {
       const damaged = await this.damagedOf(hit, lost);
@@ -90,20 +93,28 @@ export class Hits {
     for (const { task, trace } of hits) {
       if (lost.has(task) || this.withdrawn.has(task.id)) continue;
       if (state.outcomes.get(task.id) === 'reused') continue;
-      listener({ event: 'reused', task: task.id, key: trace.key });
+      const by = trace.origin && { by: trace.origin.by, made: trace.made };
+      listener({ event: 'reused', task: task.id, key: trace.key, ...by });
       state.end(task, 'reused');
     }
     return lost;
   }
 
-  /** Outputs that a task which has no outcome yet may read, and that cannot be read. */
-  private async damagedOf(
-    { task, trace }: Hit,
-    lost: ReadonlyMap<Task, unknown>,
-  ): Promise<readonly string[]> {
-    const { plan, store } = this.context;
+  /** Fetches what others made and tasks of this run will read. */
+  private async fetchRead(hits: readonly Hit[]): Promise<void> {
+    const { shared } = this.context;
+    const theirs = shared ? hits.filter(({ trace }) => trace.origin !== undefined) : [];
+    await shared?.fetch(
+      theirs.flatMap((hit) =>
+        this.outputsRead(hit, new Map()).map((output) => entryOf(hit.trace.outputs, output)),
+      ),
+    );
+  }
+
+  /** Outputs that a task which has no outcome yet may read. */
+  private outputsRead({ task }: Hit, lost: ReadonlyMap<Task, unknown>): readonly string[] {
     const { state } = this;
-    this.reads ??= readsOf(plan);
+    this.reads ??= readsOf(this.context.plan);
     const isTold = (by: TaskId): boolean => {
       const hit = this.pending.get(by) ?? this.verifying.get(by);
       return state.outcomes.has(by) || (hit !== undefined && !lost.has(hit.task));
@@ -112,13 +123,19 @@ export class Hits {
     const read = names
       .flatMap((name) => this.reads?.get(name) ?? [])
       .filter(({ by }) => !isTold(by));
+    return [...new Set(read.map((one) => one.output))];
+  }
+
+  /** Those of them that cannot be read. */
+  private async damagedOf(hit: Hit, lost: ReadonlyMap<Task, unknown>): Promise<readonly string[]> {
+    const { store } = this.context;
     const damaged: string[] = [];
-    for (const output of new Set(read.map((one) => one.output))) {
-      const { digest, bytes } = entryOf(trace.outputs, output);
-      const isThere =
-        bytes <= VERIFIED_BYTES_MAX
-          ? (await store.blobs.get(digest)) !== undefined
-          : (await store.blobs.missing([digest])).length === 0;
+    for (const output of this.outputsRead(hit, lost)) {
+      const made = entryOf(hit.trace.outputs, output);
+      const isVerified = made.bytes <= VERIFIED_BYTES_MAX && made.kind !== FOLDER;
+      const isThere = isVerified
+        ? (await store.blobs.get(made.digest)) !== undefined
+        : (await missingOutputs(store.blobs, [made])).size === 0;
       if (!isThere) damaged.push(output);
     }
     return damaged;

@@ -44,6 +44,19 @@ export class InputStaging {
     return lost.length > 0 ? { lost } : { inputs };
   }
 
+  /** Fetches what others made of the inputs of a task, where the store lacks it. To be called outside of slots. */
+  async fetch({ inputs }: Task): Promise<void> {
+    const { shared } = this.context;
+    if (shared === undefined) return;
+    const links = Object.values(inputs).flatMap((binding) => binding.links);
+    await shared.fetch(
+      links.flatMap(({ task, output }) => {
+        const record = this.state.traces.get(task);
+        return record?.origin ? [entryOf(record.outputs, output)] : [];
+      }),
+    );
+  }
+
   /** @param lost is given the blobs that the store lacks */
   private async itemsOf({ links }: Binding, lost: Digest[]): Promise<readonly ActionInputItem[]> {
     const { blobs } = this.context.store;

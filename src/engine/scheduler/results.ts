@@ -35,6 +35,7 @@ export class Results {
     const unchanged = described.every(([name, { digest }]) => before?.[name]?.digest === digest);
     this.compare(await store.actions.get(key), trace);
     await this.commits.keep({ record: trace, outputs: Object.values(outputs) });
+    this.context.shared?.made(trace);
     listener({ event: 'built', task: task.id, key, ...cost, outputs: trace.outputs, unchanged });
     return trace;
   }
@@ -43,6 +44,7 @@ export class Results {
   async keepInfeasible(action: Action, message: string, seconds: number): Promise<ActionRecord> {
     const trace: ActionRecord = { ...this.recordOf(action, {}, { seconds }), infeasible: message };
     await this.commits.keep({ record: trace, outputs: [] });
+    this.context.shared?.made(trace);
     return trace;
   }
 

@@ -2,6 +2,7 @@
 import type { Policy } from '../config/policy.ts';
 import type { Listener } from '../model/event.ts';
 import type { Plan } from '../planning/plan.ts';
+import type { SharedResults } from '../store/shared-results.ts';
 import type { Store } from '../store/store.ts';
 
 /** What everything in a run draws on. */
@@ -13,4 +14,6 @@ export interface RunContext {
   readonly policies: { get(stage: string): Policy | undefined };
   /** Milliseconds since 1970. */
   readonly clock: () => number;
+  /** Results of others. Absent where there is no remote. */
+  readonly shared?: SharedResults;
 }

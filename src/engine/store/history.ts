@@ -1,7 +1,7 @@
 // history.ts — what a run leaves behind: a record of it, and what each of its tasks said
 import { entryOf } from '../../present.ts';
 import type { Event, Listener, Outcome, Tally } from '../model/event.ts';
-import { type Key, shellTaskId, type TaskId } from '../model/key.ts';
+import { type Key, type Named, shellTaskId, type TaskId } from '../model/key.ts';
 import type { RunRecord, RunStart, TaskLog } from '../model/record.ts';
 import { type Journal, type JournalEntry, RunNotes } from './journal.ts';
 import { type RunHistory, StoreError } from './store.ts';
@@ -19,12 +19,14 @@ interface Ended {
   readonly infeasible: ReadonlyMap<TaskId, { readonly key: Key }>;
   /** Whether its user stopped it. */
   readonly interrupted: boolean;
+  /** How many results came from a remote, by the name of their maker. */
+  readonly makers?: Named<number>;
 }
 
 /** Hears a run, and writes it down. */
 export interface Recorder {
   readonly listener: Listener;
-  /** Keeps the run, unless nothing ran in it. One write. @throws StoreError */
+  /** Keeps the run, unless nothing ran in it and nothing came from a remote. One write. @throws StoreError */
   close(result: Ended): void;
   /** Notes at once that the run ends without a result. Never throws; after `close` it does nothing. */
   cut(end: { readonly state: 'interrupted' | 'aborted'; readonly error?: string }): void;
@@ -87,9 +89,10 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
   };
   return {
     listener,
-    close({ tally, seconds, ran, infeasible, interrupted }) {
+    close({ tally, seconds, ran, infeasible, interrupted, makers = {} }) {
       isOver = true;
-      if (ran > 0 || journal) {
+      const isFetched = Object.keys(makers).length > 0;
+      if (ran > 0 || journal || isFetched) {
         const { keys, begun, outcomes, said } = notes;
         for (const [task, { key }] of infeasible) keys[task] = key;
         const record: RunRecord = {
@@ -101,6 +104,7 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
           begun: { ...begun },
           outcomes: { ...outcomes },
           state: interrupted ? 'interrupted' : 'finished',
+          ...(isFetched && { makers: { ...makers } }),
         };
         const logs = [...said.keys()].flatMap((task) =>
           task in outcomes ? [logOf(task, entryOf(outcomes, task))] : [],

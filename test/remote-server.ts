@@ -1,0 +1,216 @@
+// remote-server.ts — servers that share results: one in this process that misbehaves as it is told, and real ones where they are installed
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type AddressInfo, connect, createServer as plainServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { digestOf } from '../src/engine/model/key.ts';
+
+/** What a server does in place of answering: true when it has taken the request. */
+export type Trick = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+export interface TestServer {
+  readonly url: string;
+  /** What lies there, by path. */
+  readonly files: Map<string, Buffer>;
+  /** Method and path of every request. */
+  readonly asked: string[];
+  trick: Trick | undefined;
+  /** Each answer comes so much later, in milliseconds. */
+  delay: number;
+}
+
+/**
+ * A server for `/ac/` and `/cas/`. `nginx` keeps whatever is put; `bazel` knows the rules of bazel-remote: bytes that have another
+ * digest are refused, entries must be an ActionResult, are written anew, and are not there while one of their blobs is not.
+ */
+export async function testServer(
+  rules: 'nginx' | 'bazel' = 'nginx',
+  password?: string,
+): Promise<TestServer> {
+  const files = new Map<string, Buffer>();
+  const asked: string[] = [];
+  const state: TestServer = { url: '', files, asked, trick: undefined, delay: 0 };
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
+    asked.push(`${request.method} ${request.url}`);
+    if (state.trick?.(request, response)) return;
+    const expected = `Basic ${Buffer.from(`lab:${password}`).toString('base64')}`;
+    if (password !== undefined && request.headers.authorization !== expected) {
+      request.resume();
+      response.writeHead(401).end();
+    } else if (request.method === 'PUT') void put(request, response, files, rules);
+    else get(request, response, files, rules);
+  };
+  const listening = createServer((request, response) => {
+    if (state.delay > 0) setTimeout(() => serve(request, response), state.delay);
+    else serve(request, response);
+  });
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    listening.closeAllConnections();
+    listening.close();
+  });
+  const { port } = listening.address() as AddressInfo;
+  return Object.assign(state, { url: `http://127.0.0.1:${port}` });
+}
+
+async function put(
+  request: IncomingMessage,
+  response: ServerResponse,
+  files: Map<string, Buffer>,
+  rules: 'nginx' | 'bazel',
+): Promise<void> {
+  const pieces: Buffer[] = [];
+  try {
+    for await (const piece of request) pieces.push(piece as Buffer);
+  } catch {
+    return;
+  }
+  const path = request.url ?? '';
+  const content = Buffer.concat(pieces);
+  if (rules === 'bazel' && path.startsWith('/cas/') && digestOf(content) !== path.slice(5)) {
+    response.writeHead(500).end();
+    return;
+  }
+  if (rules === 'bazel' && path.startsWith('/ac/')) {
+    const result = JSON.parse(content.toString());
+    const worker = { worker: '127.0.0.1' };
+    files.set(path, Buffer.from(JSON.stringify({ ...result, executionMetadata: worker })));
+  } else files.set(path, content);
+  response.writeHead(rules === 'bazel' ? 200 : 201).end();
+}
+
+interface Result {
+  readonly outputFiles?: readonly { readonly digest: { readonly hash: string } }[];
+  readonly stdoutDigest?: { readonly hash: string };
+}
+
+function get(
+  { url: path = '', method, headers }: IncomingMessage,
+  response: ServerResponse,
+  files: Map<string, Buffer>,
+  rules: 'nginx' | 'bazel',
+): void {
+  const content = files.get(path);
+  const isWhole = (): boolean => {
+    const { outputFiles = [], stdoutDigest } = JSON.parse(String(content)) as Result;
+    const named = [...outputFiles.map(({ digest }) => digest.hash), stdoutDigest?.hash ?? []];
+    return named.flat().every((hash) => files.has(`/cas/${hash}`));
+  };
+  if (content === undefined || (rules === 'bazel' && path.startsWith('/ac/') && !isWhole())) {
+    response.writeHead(404).end();
+    return;
+  }
+  const from = Number(/^bytes=(\d+)-$/.exec(headers.range ?? '')?.[1] ?? 0);
+  // bazel-remote knows no ranges.
+  const isPart = from > 0 && rules === 'nginx';
+  const part = isPart ? content.subarray(from) : content;
+  const range = isPart && {
+    'content-range': `bytes ${from}-${content.length - 1}/${content.length}`,
+  };
+  response.writeHead(isPart ? 206 : 200, { 'content-length': part.length, ...range });
+  if (method === 'HEAD') response.end();
+  else response.end(part);
+}
+
+// ---- real servers ----
+
+/** A folder that goes when the test is over. */
+export function newFolder(name: string): string {
+  const path = mkdtempSync(join(tmpdir(), `pipeline-${name}-`));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+const found = (...programs: readonly string[]): string | undefined =>
+  programs.find((program) => existsSync(program));
+
+export const nginx = found('/usr/sbin/nginx', '/usr/local/sbin/nginx', '/opt/homebrew/bin/nginx');
+export const versitygw = found(
+  process.env.VERSITYGW ?? '',
+  join(spawnSync('go', ['env', 'GOPATH']).stdout?.toString().trim() ?? '', 'bin', 'versitygw'),
+  join(homedir(), 'go', 'bin', 'versitygw'),
+);
+
+/** nginx with WebDAV, as bazel.build documents it as a remote cache. */
+export async function nginxServer(): Promise<string> {
+  const folder = newFolder('nginx');
+  for (const name of ['data', 'tmp', 'logs']) mkdirSync(join(folder, name));
+  const port = await freePort();
+  const temporary = ['proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((name) => `${name}_temp_path ${folder}/tmp/${name};`)
+    .join(' ');
+  writeFileSync(
+    join(folder, 'nginx.conf'),
+    `daemon off; ${process.getuid?.() === 0 ? 'user root;' : ''} worker_processes 1;
+pid ${folder}/nginx.pid; error_log ${folder}/logs/error.log;
+events { worker_connections 256; }
+http { access_log off; client_max_body_size 2g; client_body_temp_path ${folder}/tmp/body; ${temporary}
+  server { listen 127.0.0.1:${port}; root ${folder}/data;
+    location / { dav_methods PUT; create_full_put_path on; } } }
+`,
+  );
+  const words = ['-c', join(folder, 'nginx.conf'), '-p', folder, '-e', join(folder, 'error.log')];
+  await started(nginx as string, words, port);
+  return `http://127.0.0.1:${port}`;
+}
+
+/** versitygw: a server of S3 over a folder. Gives its environment, and has a bucket `shared`. */
+export async function s3Server(): Promise<NodeJS.ProcessEnv> {
+  const folder = newFolder('s3');
+  mkdirSync(join(folder, 'shared'));
+  const port = await freePort();
+  const keys = { ROOT_ACCESS_KEY: 'lab', ROOT_SECRET_KEY: 'labsecret' };
+  const words = ['--port', `127.0.0.1:${port}`, '--quiet', 'posix', folder];
+  await started(versitygw as string, words, port, keys);
+  return {
+    AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
+    AWS_ACCESS_KEY_ID: 'lab',
+    AWS_SECRET_ACCESS_KEY: 'labsecret',
+    AWS_REGION: 'us-east-1',
+  };
+}
+
+async function freePort(): Promise<number> {
+  const probe = plainServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+async function started(
+  program: string,
+  words: readonly string[],
+  port: number,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<void> {
+  const child = spawn(program, words, {
+    stdio: 'ignore',
+    env: { ...process.env, ...environment },
+  });
+  onTestFinished(() => ended(child));
+  for (let tries = 0; tries < 400; tries++) {
+    if (await answers(port)) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error(`${program} did not start`);
+}
+
+const answers = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
+
+async function ended(child: ChildProcess): Promise<void> {
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await gone;
+}
