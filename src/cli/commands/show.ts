@@ -1,8 +1,10 @@
 // show.ts — pipeline show TASK[:output]: what a task made
+
 import { extname } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import type { ActionRecord, Output } from '../../engine/model/record.ts';
 import { elementType, exactValues, type Tensor, type TensorFile } from '../../tensor.ts';
+import { withRemoteBlobs } from '../remote/far-blobs.ts';
 import { writeOutput } from '../session/output-files.ts';
 import { bytesOf, select, tensorsOf } from '../session/output-selection.ts';
 import {
@@ -10,6 +12,7 @@ import {
   stdoutColors as c,
   EXIT,
   openToShow,
+  placesOf,
   UsageError,
   writeJson,
   writeStderr,
@@ -44,7 +47,8 @@ interface ShowOptions extends CommonOptions {
 
 /** Lists a task's outputs, or shows one of them. */
 async function show(target: string, options: ShowOptions): Promise<number> {
-  const session = await openToShow(options);
+  const opened = await openToShow(options);
+  const session = { ...opened, store: withRemoteBlobs(opened.store, placesOf(options)) };
   try {
     const { trace, name, output, part } = await select(session, target);
     if (name === undefined || output === undefined) {

@@ -2,6 +2,7 @@
 import { homedir, userInfo } from 'node:os';
 import type { RemoteConfig } from '../../engine/config/remote.ts';
 import type { Named } from '../../engine/model/key.ts';
+import type { Signer } from '../../engine/signing/signature.ts';
 import type { RemoteMode, SharedResults } from '../../engine/store/shared-results.ts';
 import type { Store } from '../../engine/store/store.ts';
 import type { RemoteListener, RemoteTerms } from '../../remote/remote-terms.ts';
@@ -136,6 +137,16 @@ export async function openTerms(request: RemoteRequest, settings: RemoteSettings
 
 /** A remote that is open, and what works with it. */
 export type OpenTerms = Awaited<ReturnType<typeof openTerms>>;
+
+/** The key of this person or machine. @throws UsageError where there is none */
+export async function ownSigner(): Promise<Signer> {
+  const { loadSigner } = await import('../../engine/signing/key-file.ts');
+  const environment = environmentWithSecrets();
+  const signer = demand(loadSigner(environment, homeIn(environment)));
+  if (signer) return signer;
+  const hint = '`pipeline remote key` makes one';
+  throw new UsageError([{ message: 'there is no key to sign with', hint }]);
+}
 
 /** What should not leave this machine. */
 export const aroundOf = (root: string) => ({ home: homedir(), root, user: userName(), host });
