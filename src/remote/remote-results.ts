@@ -56,7 +56,7 @@ export class RemoteResults implements SharedResults {
       this.throwIfRequired();
       return record;
     }
-    const since = this.terms.clock();
+    const since = this.budget.now();
     const record = await this.budget.wait(looking);
     if (record === undefined) this.budget.wasted(since);
     return record;
@@ -80,6 +80,7 @@ export class RemoteResults implements SharedResults {
   async close(limit_ms: number): Promise<number> {
     const left = (await this.publishing?.close(limit_ms)) ?? 0;
     this.strikes.end();
+    this.budget.end();
     this.terms.remote.close();
     return left;
   }
