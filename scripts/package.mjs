@@ -37,7 +37,9 @@ cpSync('dist', join(folder, 'dist'), {
 });
 chmodSync(join(folder, 'dist/cli.cjs'), 0o755);
 buildWheel();
-cpSync('python/dist', join(folder, 'python/dist'), { recursive: true });
+for (const part of ['dist', 'templates']) {
+  cpSync(join('python', part), join(folder, 'python', part), { recursive: true });
+}
 cpSync('docs', join(folder, 'docs'), { recursive: true });
 for (const file of PAPERS) cpSync(file, join(folder, file));
 

@@ -2,10 +2,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  canonical,
   canonicalJson,
   type Digest,
   digestOf,
   isDigest,
+  type Json,
   type KeyParts,
   keyOf,
   shellTaskId,
@@ -15,6 +17,7 @@ import {
   UNFIT_IN_NAMES,
 } from '../src/engine/model/key.ts';
 import { keyOfShared } from '../src/engine/model/key-text.ts';
+import { isSameJson } from '../src/engine/model/same-json.ts';
 
 /** JSON values with names of all sorts, -0 and small numbers included. */
 const json = fc.jsonValue({ maxDepth: 4 });
@@ -184,6 +187,37 @@ describe('task ids', () => {
   });
 });
 
+test('values are the same when their canonical texts are', () => {
+  const pair = fc.oneof(
+    fc.tuple(json, json),
+    json.map((value) => [value, canonical(value)] as const),
+    fc.tuple(json, json).map(
+      ([a, b]) =>
+        [
+          { a, b },
+          { b, a },
+        ] as const,
+    ),
+    fc.tuple(json, json).map(
+      ([a, b]) =>
+        [
+          [a, b],
+          [a, b, null],
+        ] as const,
+    ),
+  );
+  fc.assert(
+    fc.property(pair, ([a, b]) => {
+      expect(isSameJson(a as Json, b as Json)).toBe(canonicalJson(a) === canonicalJson(b));
+    }),
+  );
+  expect([isSameJson(0, -0), isSameJson({}, []), isSameJson(null, {})]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+});
+
 test('a key of shared parts is the key of the parts', () => {
   const digests = fc.stringMatching(/^[0-9a-f]{64}$/).map((text) => text as Digest);
   const named = fc.dictionary(fc.string(), json);
@@ -194,11 +228,19 @@ test('a key of shared parts is the key of the parts', () => {
     inputs: fc.dictionary(fc.string(), fc.option(fc.string())),
     outputs: texts,
   });
+  const reason = fc.record({ kind: fc.constant('failed'), message: fc.string() });
+  const items = fc.array(
+    fc.oneof(
+      fc.tuple(fc.string(), texts, digests),
+      fc.tuple(fc.string(), texts, fc.constant(null), reason),
+      fc.tuple(fc.string(), digests),
+    ),
+  );
   const parts = fc.record(
     {
       code: digests,
       params: named,
-      inputs: fc.dictionary(fc.string(), fc.option(digests)),
+      inputs: fc.dictionary(fc.string(), fc.oneof(fc.option(digests), items)),
       outputs: texts,
       source: fc.option(fc.dictionary(fc.string(), digests)),
       tools: texts,

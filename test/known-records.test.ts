@@ -237,7 +237,11 @@ test('a look that knows records of before finds what one finds that asks the sto
             return found;
           },
           note: (record) => records.note?.(record),
-          keysOf: (fingerprint) => records.keysOf?.(fingerprint),
+          keysOf: (fingerprint) => {
+            const keys = records.keysOf?.(fingerprint);
+            known += keys?.filter(({ result }) => result).length ?? 0;
+            return keys;
+          },
           noteKeys: (fingerprint, keys) => records.noteKeys?.(fingerprint, keys),
         };
         const fast = await forecastKnowing(plan, store, forced, counted);

@@ -68,8 +68,10 @@ async function why(word: string, options: CommonOptions): Promise<number> {
  * take the result of any other.
  */
 async function forecastsFor({ plan, foresee }: Inspection, task: TaskId): Promise<Forecasts> {
-  const needed = await foresee(restrict(plan, [task]), new Set());
-  return needed.get(task)?.status === 'reuse' ? needed : foresee(plan, new Set());
+  const part = restrict(plan, [task]);
+  const needed = await foresee(part, new Set());
+  const isEnough = needed.get(task)?.status === 'reuse' || part.tasks.size === plan.tasks.size;
+  return isEnough ? needed : foresee(plan, new Set());
 }
 
 function entryAt(forecasts: Forecasts, task: TaskId): Forecast<RecordResult> {

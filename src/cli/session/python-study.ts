@@ -2,7 +2,8 @@
 
 /** By path. */
 export const PYTHON_STUDY: { readonly [path: string]: string } = {
-  'pipeline.yaml': `# How many hidden neurons does it take to part two moons? Change something and run 'pipeline make' again: only what
+  'pipeline.yaml': `# yaml-language-server: $schema=./pipeline.schema.json
+# How many hidden neurons does it take to part two moons? Change something and run 'pipeline make' again: only what
 # depends on it runs. README.md says what to try.
 params:
   points: 400
@@ -186,7 +187,7 @@ pipeline shell train/8/0.5/0        # a shell with the inputs of one task; --run
 
 Press Ctrl-C while it trains, or kill it, and make again: each run goes on after its last epoch, to the same bits.
 pipeline.yaml says what is computed. A script is an input like any other: edit train.py, and only training and what
-depends on it run. "pipeline schema" writes the schema by which editors complete pipeline.yaml.
+depends on it run. Editors complete pipeline.yaml by pipeline.schema.json, which "pipeline schema > pipeline.schema.json" renews.
 
 With packages of your own, make an environment beside it and name its Python in pipeline.yaml:
 

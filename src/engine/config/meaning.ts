@@ -8,6 +8,13 @@ import type { Pipeline } from './config.ts';
  * one that nobody reads changes nothing. Undefined where places matter, as they do to warnings.
  */
 export function meaningOf(pipeline: Pipeline): Digest | undefined {
+  if (!known.has(pipeline)) known.set(pipeline, digestOfMeaning(pipeline));
+  return known.get(pipeline);
+}
+
+const known = new WeakMap<Pipeline, Digest | undefined>();
+
+function digestOfMeaning(pipeline: Pipeline): Digest | undefined {
   const { params: _, overrides: __, warnings, ...rest } = pipeline;
   if (warnings.length > 0) return undefined;
   const text = textOf(rest);

@@ -250,12 +250,12 @@ export function pipelineSchema(): Named<Json> {
       }),
       amounts: {
         type: 'object',
-        properties: { memory: SIZE },
+        properties: { memory: { description: 'A size, such as 4GiB.', ...SIZE } },
         additionalProperties: AMOUNT,
       },
       totals: {
         type: 'object',
-        properties: { memory: SIZE },
+        properties: { memory: { description: 'A size, such as 4GiB.', ...SIZE } },
         additionalProperties: {
           anyOf: [AMOUNT, { type: 'array', minItems: 1, items: { type: ['string', 'number'] } }],
         },

@@ -32,6 +32,8 @@ type JoinIndex = ReadonlyMap<string, readonly Joinable[]>;
 interface Join {
   readonly axes: readonly string[];
   readonly links: Map<string, readonly Link[]>;
+  /** The values and links of the point before: the next one often has the same. */
+  last: { readonly values: readonly unknown[]; readonly links: readonly Link[] } | undefined;
 }
 
 /** Joins the inputs of stages that are given upstream ones first. */
@@ -70,10 +72,18 @@ export class Joiner {
   ): readonly Link[] {
     let known = this.joins.get(port);
     if (known === undefined) {
-      known = { axes: this.sharedAxes(config, point), links: new Map() };
+      known = { axes: this.sharedAxes(config, point), links: new Map(), last: undefined };
       this.joins.set(port, known);
     }
-    const labels = labelsAt(point, known.axes);
+    const { axes, last } = known;
+    if (
+      last &&
+      last.links.length > 0 &&
+      axes.every((axis, n) => point.get(axis) === last.values[n])
+    ) {
+      return last.links;
+    }
+    const labels = labelsAt(point, axes);
     let links = known.links.get(labels);
     if (links === undefined) {
       links = config.from.flatMap((source) => this.linksFrom(point, config, source));
@@ -83,6 +93,7 @@ export class Joiner {
       }
     }
     if (links.length === 0 && arity !== 'optional') this.noteEmpty(port, point, config);
+    known.last = { values: axes.map((axis) => point.get(axis)), links };
     return links;
   }
 

@@ -49,12 +49,12 @@ export function actionOf(plan: Plan, task: Task, upstream: Upstream): Action {
     source: task.files
       ? Object.fromEntries(task.files.map(({ name, sha256 }) => [name, sha256 as Digest]))
       : null,
-    ...toolsOf(task),
-    ...(task.command && { command: commandParts(task.command) }),
   };
-  const key = keyOfShared(parts, text);
+  const hasMore = task.tools !== null || task.command !== null;
+  const all = hasMore ? { ...parts, ...moreParts(task) } : parts;
+  const key = keyOfShared(all, text);
   debug?.('key', `${task.id} ${key} code ${briefKey(parts.code)}`);
-  return { task, key, parts };
+  return { task, key, parts: all };
 }
 
 /** The inputs of an action, and their canonical text where that is known. */
@@ -104,6 +104,12 @@ export function outputKinds(module: StageModule): Named<string> {
   }
   return known;
 }
+
+/** Parts that most tasks lack. */
+const moreParts = (task: Task): Pick<KeyParts, 'tools' | 'command'> => ({
+  ...toolsOf(task),
+  ...(task.command && { command: commandParts(task.command) }),
+});
 
 /** What runs beside the bundle: packages, or programs that told their versions. Absent when there is none. */
 function toolsOf({ tools, command }: Task): { readonly tools?: Named<string> } {

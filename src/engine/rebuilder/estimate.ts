@@ -312,13 +312,12 @@ class Identities {
 
   private inputsText(inputs: Task['inputs']): string {
     const from = Object.entries(inputs).map(([port, { arity, links, files }]) => {
+      const isList = arity !== 'one' && arity !== 'optional';
       const sources = links.map(({ task, output }) => {
+        // A list tells its stage the names of its tasks: lists of the same tasks hold the same.
+        if (isList) return `${task} ${output}`;
         const upstream = this.plan.tasks.get(task);
-        const number = upstream ? this.of(upstream) : task;
-        // A list tells its stage the names of its tasks.
-        const name = arity === 'one' || arity === 'optional' ? '' : task;
-        // No name of a task has a blank in it.
-        return `${number} ${name} ${output}`;
+        return `${upstream ? this.of(upstream) : task} ${output}`;
       });
       return [port, ...sources, '', ...(files?.map(({ name }) => name) ?? [])];
     });

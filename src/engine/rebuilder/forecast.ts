@@ -115,8 +115,17 @@ export interface KnownResults {
   /** Takes one that was found in the store. */
   note?(record: ActionRecord): void;
   /** The keys of the tasks of a stage, by its `stageFingerprint`. Absent where none are kept. */
-  keysOf?(fingerprint: Digest): readonly Key[] | undefined;
+  keysOf?(fingerprint: Digest): readonly KnownKey[] | undefined;
   noteKeys?(fingerprint: Digest, keys: readonly Key[]): void;
+  /** A digest of the tasks and keys that the store has as the latest ones, where that is known. */
+  latest?(): Digest | undefined;
+  noteLatest?(latest: Digest): void;
+}
+
+/** A key of a task, and what the store is known to hold for it. */
+export interface KnownKey {
+  readonly key: Key;
+  readonly result: RecordResult | undefined;
 }
 
 /** Foresees every task of a plan, in the plan's order. */
@@ -205,7 +214,8 @@ class ForecastWalk implements Settled {
     const keys = fingerprint && known.keysOf?.(fingerprint);
     const areKnown = keys?.length === tasks.length;
     for (const [at, task] of tasks.entries()) {
-      const waits = areKnown ? this.visitKeyed(task, elementAt(keys, at)) : this.visit(task);
+      const known = areKnown ? keys[at] : undefined;
+      const waits = known ? this.visitKeyed(task, known) : this.visit(task);
       // Most tasks need no waiting, and there are many.
       if (waits) await waits;
     }
@@ -233,11 +243,11 @@ class ForecastWalk implements Settled {
   }
 
   /** A task that has all that it needs, and whose key is known. */
-  private visitKeyed(task: Task, key: Key): Promise<void> | undefined {
+  private visitKeyed(task: Task, { key, result }: KnownKey): Promise<void> | undefined {
     const action = new KeyedAction(task, key, this.partsOf);
     const as = this.first.get(key);
     if (as !== undefined) return this.share(action, as);
-    const trace = this.forced.size === 0 ? this.known.get(key) : undefined;
+    const trace = this.forced.size === 0 ? result : undefined;
     if (trace === undefined || trace.infeasible !== undefined) return this.decide(action);
     this.first.set(key, task.id);
     this.reuse(action, trace);

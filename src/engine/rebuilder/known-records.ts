@@ -6,9 +6,9 @@ import { canonicalJson, type Digest, digestOf, type Key } from '../model/key.ts'
 import type { ActionRecord, Output, RecordResult } from '../model/record.ts';
 import { byteMark } from '../store/byte-mark.ts';
 import type { Store } from '../store/store.ts';
-import { contentState, memoryState } from '../store/store-state.ts';
+import { contentState, historyState } from '../store/store-state.ts';
 import type { CostSample, KnownCosts } from './estimate.ts';
-import type { KnownResults } from './forecast.ts';
+import type { KnownKey, KnownResults } from './forecast.ts';
 
 /**
  * Results of records that the store holds together with all their outputs. They are taken from a sealed file beside the store,
@@ -41,6 +41,8 @@ const FILES_MAX = 8;
 const DIGEST_LENGTH = 64;
 /** Records that a plan does not have (any more) are left out where there are so many for each that it has. */
 const UNUSED_SHARE_MAX = 3;
+/** A file is written anew when so many of its records are others. */
+const CHANGES_SHARE_MIN = 0.02;
 
 /** As it is written: long texts and lists of numbers, since those are read fast. */
 interface Kept {
@@ -65,8 +67,10 @@ interface Kept {
   readonly infeasible: readonly (readonly [at: number, message: string])[];
   /** The keys of the tasks of stages, by the fingerprints of these: their places. */
   readonly stages: readonly (readonly [fingerprint: Digest, places: readonly number[]])[];
-  /** What was read of the history, and the `memoryState` in which it was read. */
+  /** What was read of the history, and the `historyState` in which it was read. */
   readonly costs?: KeptCosts | undefined;
+  /** What the store had as the latest keys of tasks in `state`. */
+  readonly latest?: Digest | undefined;
 }
 
 interface KeptCosts {
@@ -79,11 +83,20 @@ const LOST = -1;
 
 type Shape = readonly (readonly [name: string, kind: string])[];
 
-interface Known {
-  readonly result: RecordResult;
-  readonly mark: number;
+class Known implements KnownKey {
+  readonly key: Key;
+  /** Of the stored bytes of its record. */
+  mark: number;
+  /** Undefined for a key whose record was not found. */
+  result: RecordResult | undefined;
   /** Whether the plan has it. */
-  isUsed: boolean;
+  isUsed = false;
+
+  constructor(key: Key, mark = 0, result?: RecordResult) {
+    this.key = key;
+    this.mark = mark;
+    this.result = result;
+  }
 }
 
 export const NOTHING_KNOWN: KnownRecords = {
@@ -108,13 +121,19 @@ export async function knownRecords(
 }
 
 class Records implements KnownRecords {
-  private readonly known = new Map<Key, Known>();
-  private readonly stages = new Map<Digest, readonly Key[]>();
-  /** Fingerprints that were asked for and known, or noted. */
-  private readonly used = new Set<Digest>();
+  /** In the order of the file; those that were noted since stand behind them. */
+  private all: Known[] = [];
+  /** By key: made when one is looked for. */
+  private byKey: Map<Key, Known> | undefined;
+  private stages = new Map<Digest, () => readonly Known[]>();
+  /** The keys of stages by fingerprints that were asked for and known, or noted. */
+  private readonly used = new Map<Digest, readonly Key[]>();
   private kept: KeptCosts | undefined;
-  /** `memoryState` when costs were asked for. */
+  private latestKeys: Digest | undefined;
+  /** `historyState` when costs were asked for. */
   private memory: string | null = null;
+  /** How many records were noted or dropped. */
+  private changes = 0;
   private isMore = false;
   private readonly request: KnownRecordsRequest;
   private readonly store: Store;
@@ -127,40 +146,48 @@ class Records implements KnownRecords {
   take(kept: Kept | undefined): void {
     if (kept === undefined) return;
     try {
-      for (const one of resultsOf(kept)) this.known.set(one.result.key, one);
+      const all = recordsOf(kept);
       for (const [fingerprint, places] of kept.stages) {
-        const keys = places.map((place) => slot(kept.keys, place) as Key);
-        this.stages.set(fingerprint, keys);
+        this.stages.set(fingerprint, () => places.map((place) => elementAt(all, place)));
       }
+      this.all = all;
       this.kept = kept.costs;
+      if (kept.state === this.request.state) this.latestKeys = kept.latest;
     } catch {
       // Nobody of us wrote it.
-      this.known.clear();
       this.stages.clear();
     }
   }
 
   /** Drops those whose records are not as they were, or whose outputs are not there. */
   async dropChanged(): Promise<void> {
-    this.isMore = true;
-    const { known } = this;
     const { actions, blobs } = this.store;
-    for (const [key, { mark }] of known) if (actions.mark?.(key) !== mark) known.delete(key);
     const digests = new Set<Digest>();
-    for (const { result } of known.values()) {
-      for (const name in result.outputs) digests.add(entryOf(result.outputs, name).digest);
+    for (const one of this.all) {
+      if (one.result === undefined) continue;
+      if (actions.mark?.(one.key) !== one.mark) this.drop(one);
+      else for (const name in one.result.outputs) digests.add(outputOf(one.result, name));
     }
     const missing = new Set(await blobs.missing(digests));
     if (missing.size === 0) return;
-    for (const [key, { result }] of known) {
-      if (Object.values(result.outputs).some(({ digest }) => missing.has(digest))) {
-        known.delete(key);
-      }
+    for (const one of this.all) {
+      const outputs = Object.values(one.result?.outputs ?? {});
+      if (outputs.some(({ digest }) => missing.has(digest))) this.drop(one);
     }
   }
 
+  private drop(one: Known): void {
+    one.result = undefined;
+    this.changes += 1;
+  }
+
+  private find(key: Key): Known | undefined {
+    this.byKey ??= new Map(this.all.map((one) => [one.key, one]));
+    return this.byKey.get(key);
+  }
+
   get(key: Key): RecordResult | undefined {
-    const found = this.known.get(key);
+    const found = this.find(key);
     if (found === undefined) return undefined;
     found.isUsed = true;
     return found.result;
@@ -174,24 +201,34 @@ class Records implements KnownRecords {
     // Somebody may have put another in its place since it was read.
     if (mark === undefined || mark !== byteMark(Buffer.from(JSON.stringify(record)))) return;
     const result = { key, outputs, made, ...(infeasible !== undefined && { infeasible }) };
-    this.known.set(key, { result, mark, isUsed: true });
-    this.isMore = true;
+    let noted = this.find(key);
+    if (noted === undefined) {
+      noted = new Known(key);
+      this.all.push(noted);
+      this.byKey?.set(key, noted);
+    }
+    Object.assign(noted, { mark, result, isUsed: true });
+    this.changes += 1;
   }
 
-  keysOf(fingerprint: Digest): readonly Key[] | undefined {
-    const keys = this.stages.get(fingerprint);
-    if (keys) this.used.add(fingerprint);
+  keysOf(fingerprint: Digest): readonly KnownKey[] | undefined {
+    const keys = this.stages.get(fingerprint)?.();
+    if (keys === undefined) return undefined;
+    for (const one of keys) one.isUsed = true;
+    this.used.set(
+      fingerprint,
+      keys.map(({ key }) => key),
+    );
     return keys;
   }
 
   noteKeys(fingerprint: Digest, keys: readonly Key[]): void {
-    this.stages.set(fingerprint, keys);
-    this.used.add(fingerprint);
+    this.used.set(fingerprint, keys);
     this.isMore = true;
   }
 
   costs(): readonly CostSample[] | undefined {
-    this.memory = memoryState(this.request.cache);
+    this.memory = historyState(this.request.cache);
     return this.kept?.state === this.memory ? this.kept.samples : undefined;
   }
 
@@ -202,19 +239,31 @@ class Records implements KnownRecords {
     this.isMore = true;
   }
 
+  latest(): Digest | undefined {
+    return this.latestKeys;
+  }
+
+  noteLatest(latest: Digest): void {
+    this.latestKeys = latest;
+    this.isMore = true;
+  }
+
   keep(): void {
-    const { request, known, used } = this;
-    if (!this.isMore || request.state === null) return;
-    const all = [...known.values()];
+    const { request, used } = this;
+    const all = this.all.filter(({ result }) => result !== undefined);
+    // What is told of a few records is found again sooner than a file is written.
+    const isWorth = this.isMore || this.changes > all.length * CHANGES_SHARE_MIN;
+    if (!isWorth || request.state === null) return;
     const ofPlan = all.filter(({ isUsed }) => isUsed);
     const chosen = all.length > UNUSED_SHARE_MAX * ofPlan.length ? ofPlan : all;
     if (chosen.length === 0) return;
-    const stages = [...this.stages].filter(([fingerprint]) => used.has(fingerprint));
     // Whoever wrote into the store meanwhile may have taken away what was found in it.
     const isSame = contentState(request.cache) === request.state;
-    const kept = encoded(chosen, stages, isSame ? request.state : null);
-    const costs = this.kept?.state === memoryState(request.cache) ? this.kept : undefined;
-    writeSealed(fileOf(request), SEAL, Buffer.from(JSON.stringify({ ...kept, costs })), FILES_MAX);
+    const kept = encoded(chosen, [...used], isSame ? request.state : null);
+    const costs = this.kept?.state === historyState(request.cache) ? this.kept : undefined;
+    const latest = isSame ? this.latestKeys : undefined;
+    const body = Buffer.from(JSON.stringify({ ...kept, costs, latest }));
+    writeSealed(fileOf(request), SEAL, body, FILES_MAX);
   }
 }
 
@@ -234,37 +283,47 @@ function readKept(file: string): Kept | undefined {
   }
 }
 
-/** The records of a file that was written whole. */
-function* resultsOf({ keys, marks, shapes, shapeOf, ...kept }: Kept): Generator<Known> {
+/** The records of a file that was written whole, and keys whose records are lost. */
+function recordsOf({ keys, marks, shapes, shapeOf, ...kept }: Kept): Known[] {
   const { digests, sizes, infeasible, runs, runOf, times } = kept;
   const messages = new Map(infeasible);
+  const all: Known[] = [];
   let at = 0;
-  for (const [place, mark] of marks.entries()) {
+  for (let place = 0; place < marks.length; place++) {
+    const key = slot(keys, place) as Key;
+    const mark = elementAt(marks, place);
     const shape = elementAt(shapeOf, place);
-    if (shape === LOST) continue;
+    if (shape === LOST) {
+      all.push(new Known(key));
+      continue;
+    }
     const outputs: Record<string, Output> = {};
     for (const [name, kind] of elementAt(shapes, shape)) {
       const digest = slot(digests, at) as Digest;
       outputs[name] = { digest, bytes: elementAt(sizes, at), kind };
       at += 1;
     }
-    const message = messages.get(place);
-    const key = slot(keys, place) as Key;
     const made = { run: elementAt(runs, elementAt(runOf, place)), at: elementAt(times, place) };
-    const result = { key, outputs, made, ...(message !== undefined && { infeasible: message }) };
-    yield { result, mark, isUsed: false };
+    const message = messages.get(place);
+    const result =
+      message === undefined ? { key, outputs, made } : { key, outputs, made, infeasible: message };
+    all.push(new Known(key, mark, result));
   }
+  return all;
 }
+
+const outputOf = ({ outputs }: RecordResult, name: string): Digest => entryOf(outputs, name).digest;
 
 const slot = (texts: string, at: number): string =>
   texts.slice(at * DIGEST_LENGTH, (at + 1) * DIGEST_LENGTH);
 
 /** @param stages keys of stages by their fingerprints; those of records that are lost stand behind the others */
 function encoded(
-  known: readonly Known[],
+  chosen: readonly Known[],
   stages: readonly (readonly [Digest, readonly Key[]])[],
   state: string | null,
 ): Kept {
+  const known = chosen.flatMap(({ result, mark }) => (result ? [{ result, mark }] : []));
   const placeOf = new Map(known.map(({ result }, place) => [result.key, place]));
   for (const key of stages.flatMap(([, keys]) => keys)) {
     if (!placeOf.has(key)) placeOf.set(key, placeOf.size);

@@ -1,7 +1,7 @@
 // idle.ts — a run that finds everything made: foreseen as a whole, and told without scheduling anything
 import { entryOf } from '../../present.ts';
 import { openArtifacts } from '../artifacts/artifact.ts';
-import type { TaskId } from '../model/key.ts';
+import { digestOf, type TaskId } from '../model/key.ts';
 import type { RecordResult } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { type Forecasts, forecastKnowing, type KnownResults } from '../rebuilder/forecast.ts';
@@ -30,7 +30,11 @@ export async function executeIdle(
   }
   for (const forecast of forecasts.values()) tell(plan, forecast, state, options);
   const keys = [...found.infeasible, ...found.traces].map(([id, { key }]) => [id, key] as const);
-  await store.actions.setLatest(new Map(keys));
+  const latest = digestOf(keys.map((entry) => entry.join(' ')).join('\n'));
+  if (known.latest?.() !== latest) {
+    await store.actions.setLatest(new Map(keys));
+    known.noteLatest?.(latest);
+  }
   const seconds = (clock() - start) / 1000;
   const { outcomes, resumable, ran, ok, tally } = state;
   listener({ event: 'finished', tally, seconds });

@@ -1,7 +1,8 @@
 // lineage.ts — one digest for everything that a result came from
 
+import { entryOf } from '../../present.ts';
 import type { Outcome } from '../model/event.ts';
-import { canonicalJson, type Digest, digestOf, type TaskId } from '../model/key.ts';
+import { type Digest, digestOf, type TaskId } from '../model/key.ts';
 import type { RecordResult } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { upstreamOf } from '../planning/visit-order.ts';
@@ -51,15 +52,14 @@ export class Lineages {
   private digestOf(task: Task): Digest {
     const { traces, infeasible, outcomes } = this.state;
     const trace = traces.get(task.id) ?? infeasible.get(task.id);
-    const outputs = Object.entries(trace?.outputs ?? {}).map(([name, { digest }]) => [
-      name,
-      digest,
-    ]);
+    const outputs: string[][] = [];
+    for (const name in trace?.outputs) outputs.push([name, entryOf(trace.outputs, name).digest]);
     const self = trace
       ? [trace.key, trace.made.run, trace.made.at, outputs]
       : [outcomes.get(task.id) ?? null];
-    return digestOf(
-      canonicalJson([task.id, self, [...upstreamOf(task)].map((id) => this.known.get(id) ?? null)]),
-    );
+    const upstream: (Digest | null)[] = [];
+    for (const id of upstreamOf(task)) upstream.push(this.known.get(id) ?? null);
+    // Lists of texts are as in canonical JSON, which has the names of maps in order.
+    return digestOf(JSON.stringify([task.id, self, upstream]));
   }
 }

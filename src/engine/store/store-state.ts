@@ -52,14 +52,20 @@ export function contentState(cache: string): string | null {
  * it by name, the journals of runs by size and date. Null when there is no store.
  */
 export function memoryState(cache: string): string | null {
+  const history = historyState(cache);
+  const beside = ['blobs', 'bundles'].flatMap((folder) => namesIn(join(cache, folder)));
+  return history && `${history} ${digestOf(beside.join('\n'))}`;
+}
+
+/** What tells one state of records and runs from every other: the store's file, and the journals of runs by size and date. */
+export function historyState(cache: string): string | null {
   const store = storeState(cache);
   if (store === null) return null;
   const journals = namesIn(join(cache, 'runs')).map((name) => {
     const found = statSync(join(cache, 'runs', name), { throwIfNoEntry: false });
     return [name, found?.size, found?.mtimeMs].join(' ');
   });
-  const beside = ['blobs', 'bundles'].flatMap((folder) => namesIn(join(cache, folder)));
-  return `${store} ${digestOf([...journals, '', ...beside].join('\n'))}`;
+  return `${store} ${digestOf(journals.join('\n'))}`;
 }
 
 /** What lies in a folder, sorted; nothing when there is none. */

@@ -1,6 +1,7 @@
 // init.ts — pipeline init [DIR]: a small pipeline that works at once, to begin with
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { pipelineSchema } from '../../../engine/config/schema.ts';
 import { writeAtomically } from '../../../engine/files/files.ts';
 import { checkFolder } from '../../session/output-files.ts';
 import { PYTHON_STUDY } from '../../session/python-study.ts';
@@ -14,6 +15,7 @@ import {
 } from '../../session/session.ts';
 import type { CommandDeclaration } from '../../terminal/declaration.ts';
 import { quoted } from '../../terminal/format.ts';
+import { TEMPLATES, templateFiles } from './python-module.ts';
 
 export const command: CommandDeclaration = {
   name: 'init',
@@ -22,9 +24,14 @@ export const command: CommandDeclaration = {
   arguments: [{ name: '[dir]', about: 'a folder, made when missing', default: '.' }],
   options: [
     { flags: '--python', about: 'stages are Python scripts; its standard library is enough' },
+    {
+      flags: '--template <name>',
+      about: 'stages are Python scripts that use this library; requirements.txt pins it',
+      choices: TEMPLATES,
+    },
     { flags: '--json', about: 'print what was written as JSON' },
   ],
-  examples: ['init', 'init my-study', 'init --python my-study'],
+  examples: ['init', 'init --python my-study', 'init --python --template sklearn my-study'],
 };
 export { init as run };
 
@@ -116,15 +123,26 @@ artifacts/
 
 interface InitOptions {
   readonly python?: boolean;
+  readonly template?: string;
   readonly json?: boolean;
 }
 
 /** Whether people may have a file of that name already, and keep it. */
 const isWelcome = (path: string): boolean => path === 'README.md' || path === '.gitignore';
 
+/** The files to write, by path. A study in Python has the schema beside it, since it has no folder of packages. */
+function filesFor({ python, template }: InitOptions): {
+  readonly [path: string]: string | Uint8Array;
+} {
+  if (!python && template === undefined) return FILES;
+  const schema = `${JSON.stringify(pipelineSchema(), null, 2)}\n`;
+  const files = template === undefined ? PYTHON_STUDY : templateFiles(template);
+  return { ...files, 'pipeline.schema.json': schema };
+}
+
 /** Writes the files, or nothing when one of them is there. */
 async function init(folder: string, options: InitOptions): Promise<number> {
-  const files = options.python ? PYTHON_STUDY : FILES;
+  const files = filesFor(options);
   const root = resolve(folder);
   if (existsSync(root)) checkFolder(root, 'init DIR');
   const there = Object.keys(files).filter((path) => existsSync(join(root, path)));
@@ -140,7 +158,11 @@ async function init(folder: string, options: InitOptions): Promise<number> {
   else {
     for (const path of written) writeStdout(shownPath(join(root, path)));
     const where = root === process.cwd() ? '' : ` -C ${quoted(shownPath(root))}`;
-    writeStderr(`try: pipeline make${where}`);
+    if (options.template === undefined) writeStderr(`try: pipeline make${where}`);
+    else
+      writeStderr(
+        `next: ${shownPath(join(root, 'README.md'))} says how to install requirements.txt`,
+      );
   }
   return EXIT.success;
 }

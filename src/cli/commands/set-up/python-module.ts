@@ -1,11 +1,11 @@
 // python-module.ts — where the Python module lies in this package: its wheel, and the studies that use it
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../../session/session.ts';
 
 /** The folder `python` of this package: this bundle lies in `dist`, beside it. */
-export const pythonFolder = (): string => fileURLToPath(new URL('../python', import.meta.url));
+const pythonFolder = (): string => fileURLToPath(new URL('../python', import.meta.url));
 
 /** The wheel of the module `pipeline_study`. @throws UsageError where it was not built */
 export function wheelFile(): string {
@@ -17,4 +17,21 @@ export function wheelFile(): string {
   throw new UsageError([
     { message, hint: 'in a clone: npm run build:python; otherwise install the package anew' },
   ]);
+}
+
+/** Studies that `init --template` writes. */
+export const TEMPLATES = ['pytorch', 'sklearn'];
+
+/** The files of a study by path: those of its template, and the module that they need. @throws UsageError */
+export function templateFiles(name: string): { readonly [path: string]: string | Uint8Array } {
+  const folder = join(pythonFolder(), 'templates', name);
+  const wheel = wheelFile();
+  const place = `wheels/${basename(wheel)}`;
+  const files = readdirSync(folder).map((file): [string, string] => {
+    const text = readFileSync(join(folder, file), 'utf8');
+    // npm publishes no file of the other name.
+    if (file === 'gitignore') return ['.gitignore', text];
+    return [file, file === 'requirements.txt' ? `${text}./${place}\n` : text];
+  });
+  return { ...Object.fromEntries(files), [place]: readFileSync(wheel) };
 }

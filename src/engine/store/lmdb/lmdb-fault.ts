@@ -57,53 +57,77 @@ function faultOf(
   if (size === 0) return undefined;
   if (meta === undefined) return 'foreign';
   if (!areMetasSound(file, size)) return 'damaged';
-  const isShort = size < meta.pages * meta.pageSize;
   // Whoever asks for more than what an opening looks at wants to have it looked at now.
-  if (pagesMax === PAGES_LOOKED_AT && meta.pages > PAGES_NOTED_MIN && walked.isNoted()) {
-    return undefined;
-  }
-  const { faults, seen } = walkFile(file, meta, isShort ? {} : { pagesMax });
+  const isOpening = pagesMax === PAGES_LOOKED_AT && meta.pages > PAGES_NOTED_MIN;
+  const before = isOpening ? walked.before() : undefined;
+  if (before?.isSame) return undefined;
+  const isShort = size < meta.pages * meta.pageSize;
+  const since = before?.transaction;
+  const { faults, seen } = walkFile(file, meta, isShort ? { since } : { pagesMax, since });
   if (faults.length === 0) {
-    if (seen.size >= PAGES_NOTED_MIN) walked.note(fstatSync(file));
+    if (before || seen.size >= PAGES_NOTED_MIN) walked.note(fstatSync(file));
     return undefined;
   }
   return faults.some(({ isBeyond }) => isBeyond) ? 'truncated' : 'damaged';
 }
 
-/** Whether a file was looked at as it is now, and found sound: noted in a sealed file beside it. */
+/** What was noted of an earlier look at a file. */
+interface EarlierLook {
+  /** Whether nothing was written into the file since. */
+  readonly isSame: boolean;
+  /** The last transaction that was looked at. */
+  readonly transaction: bigint;
+}
+
+/** When a file was looked at and found sound: noted in a sealed file beside it. */
 class Walked {
   private readonly path: string;
-  private readonly state: string;
-  private readonly transaction: bigint | undefined;
+  private readonly stats: Stats;
+  private readonly transaction: bigint;
 
   constructor(path: string, stats: Stats, meta: Meta | undefined) {
     this.path = path;
-    this.transaction = meta?.transaction;
-    this.state = this.stateOf(stats);
+    this.stats = stats;
+    this.transaction = meta?.transaction ?? 0n;
   }
 
-  isNoted(): boolean {
+  /** Undefined where nothing is noted of this file, or it has lost pages since. */
+  before(): EarlierLook | undefined {
     try {
-      return readSealed(this.noteFile, SEAL)?.toString() === this.state;
+      const [dev, ino, size, mtime, ctime, transaction] = this.noted();
+      const now = this.stateOf(this.stats);
+      if (dev !== now[0] || ino !== now[1] || transaction === undefined) return undefined;
+      if (this.stats.size < Number(size)) return undefined;
+      const isSame =
+        size === now[2] && mtime === now[3] && ctime === now[4] && transaction === now[5];
+      // A file that has fewer transactions than it had is another one, in its place.
+      if (!isSame && BigInt(transaction) >= this.transaction) return undefined;
+      return { isSame, transaction: BigInt(transaction) };
     } catch {
-      return false;
+      return undefined;
     }
+  }
+
+  private noted(): readonly string[] {
+    return readSealed(this.noteFile, SEAL)?.toString().split(' ') ?? [];
   }
 
   /** @param after what the file looks like after the walk */
   note(after: Stats): void {
-    const { state } = this;
-    if (this.stateOf(after) === state) writeSealed(this.noteFile, SEAL, Buffer.from(state), 4);
+    const state = this.stateOf(this.stats).join(' ');
+    if (this.stateOf(after).join(' ') !== state) return;
+    writeSealed(this.noteFile, SEAL, Buffer.from(state), NOTES_MAX);
   }
 
   private get noteFile(): string {
     return join(dirname(this.path), 'walked', basename(this.path));
   }
 
-  /** Every commit changes it, and so does whoever else writes into the file. */
-  private stateOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
-    return [dev, ino, size, mtimeMs, ctimeMs, this.transaction].join(' ');
+  private stateOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): readonly string[] {
+    return [dev, ino, size, mtimeMs, ctimeMs, this.transaction].map(String);
   }
 }
 
 const SEAL = 'walked file';
+/** A folder has two files of LMDB. */
+const NOTES_MAX = 4;

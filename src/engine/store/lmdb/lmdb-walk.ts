@@ -26,6 +26,8 @@ export interface Walk {
 export interface WalkOptions {
   /** As much as is walked of a large file; everything by default. */
   readonly pagesMax?: number;
+  /** Pages of this transaction and of earlier ones were walked before: they are not walked again, nor what they lead to. */
+  readonly since?: bigint | undefined;
   readonly onEntry?: OnEntry;
 }
 
@@ -95,13 +97,15 @@ class Walker implements Walk {
   private readonly meta: Meta;
   private readonly size: number;
   private readonly onEntry: OnEntry | undefined;
+  private readonly since: bigint;
   private left: number;
 
-  constructor(file: number, meta: Meta, { pagesMax, onEntry }: WalkOptions) {
+  constructor(file: number, meta: Meta, { pagesMax, since, onEntry }: WalkOptions) {
     this.file = file;
     this.meta = meta;
     this.size = fstatSync(file).size;
     this.onEntry = onEntry;
+    this.since = since ?? -1n;
     this.left = pagesMax ?? Number.POSITIVE_INFINITY;
   }
 
@@ -182,6 +186,10 @@ class Walker implements Walk {
     if (!this.take(number, 1)) return;
     const page = Number(number);
     const bytes = this.read(page);
+    if (bytes.readBigUInt64LE(0) === number && bytes.readBigUInt64LE(8) <= this.since) {
+      this.isWhole = false;
+      return;
+    }
     const flags = bytes.readUInt16LE(18);
     const isBranch = flags === FLAGS.page.branch;
     if (bytes.readBigUInt64LE(0) !== number) this.fault(page, 'has the number of another');
