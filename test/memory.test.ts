@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { formatSize } from '../src/engine/config/size.ts';
+import { formatSize } from '../src/engine/files/size.ts';
 import { openMemoryGroup } from '../src/engine/process/memory-group.ts';
 import { listedMemory, listProcesses } from '../src/engine/process/memory-use.ts';
 import { runProgram } from '../src/engine/process/shell.ts';

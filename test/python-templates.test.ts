@@ -37,7 +37,9 @@ describe.each(templates)('the template $name', ({ name, packages, task, pick }) 
     const wheel = requirements.at(-1) ?? '';
     expect(wheel).toMatch(/^\.\/wheels\/pipeline_study-.*\.whl$/);
     expect(existsSync(join(folder, wheel))).toBe(true);
-    expect(requirements.slice(1, -1).filter((line) => !/^[\w-]+==[\d.]+$/.test(line))).toEqual([]);
+    expect(
+      requirements.slice(1, -1).filter((line) => !/^[\w-]+==[\d.]+(?: ; .+)?$/.test(line)),
+    ).toEqual([]);
     const pipeline = readFileSync(join(folder, 'pipeline.yaml'), 'utf8');
     expect(pipeline).toMatch(/^# yaml-language-server: \$schema=\.\/pipeline\.schema\.json\n/);
     const schema = JSON.parse(readFileSync(join(folder, 'pipeline.schema.json'), 'utf8'));

@@ -1,8 +1,10 @@
 // remote-results.ts — results of others in a run: looked up ahead, verified, kept in the store; and its own, published
+import { FOLDER } from '../engine/model/folder-manifest.ts';
 import type { Digest, Key } from '../engine/model/key.ts';
 import type { ActionRecord } from '../engine/model/record.ts';
 import { WrongContent } from '../engine/store/blob-files.ts';
 import { Commits } from '../engine/store/commits.ts';
+import { folderIn } from '../engine/store/folder-blobs.ts';
 import type { SharedResults, WantedBlob } from '../engine/store/shared-results.ts';
 import { StoreError } from '../engine/store/store.ts';
 import { downloaded } from './blob-download.ts';
@@ -64,6 +66,14 @@ export class RemoteResults implements SharedResults {
 
   async fetch(blobs: readonly WantedBlob[]): Promise<void> {
     if (!doesRead(this.terms.mode) || blobs.length === 0) return;
+    await this.fetchMissing(blobs);
+    const folders = blobs.filter(({ kind }) => kind === FOLDER);
+    const lists = folders.map(({ digest }) => folderIn(this.terms.store.blobs, digest));
+    const files = (await Promise.all(lists)).flatMap((list) => list ?? []);
+    if (files.length > 0) await this.fetchMissing(files);
+  }
+
+  private async fetchMissing(blobs: readonly WantedBlob[]): Promise<void> {
     const lacking = new Set(
       await this.terms.store.blobs.missing(blobs.map(({ digest }) => digest)),
     );

@@ -96,6 +96,16 @@ const Command = z.strictObject({
   units: z.optional(named(z.string())),
   shows: z.optional(named(z.number())),
   threads: z.optional(z.number()),
+  environment: z.optional(
+    z.strictObject({
+      kind: z.string(),
+      lock: digest,
+      python: z.string(),
+      installed: z.optional(digest),
+      editable: z.optional(named(digest)),
+    }),
+  ),
+  sharedHome: z.optional(z.string()),
 });
 
 const TraceForm = z.object({

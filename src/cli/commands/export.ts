@@ -6,6 +6,7 @@ import { copyFile, rename, rm } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import type { RecordedTask } from '../../analysis/results.ts';
+import { FOLDER, folderBytes } from '../../engine/model/folder-manifest.ts';
 import {
   type Coordinates,
   type Digest,
@@ -19,8 +20,15 @@ import { didYouMean } from '../../hint.ts';
 import { entryOf } from '../../present.ts';
 import { elementType, encodeSafetensors, type Tensor, type TensorFile } from '../../tensor.ts';
 import { withRemoteBlobs } from '../remote/far-blobs.ts';
-import { checkOutput, unwritten, writeOutput } from '../session/output-files.ts';
-import { bytesOf, lostOutput, select, tensorsOf } from '../session/output-selection.ts';
+import { checkOutput, unwritten, writeFolder, writeOutput } from '../session/output-files.ts';
+import {
+  bytesOf,
+  filesOfFolder,
+  lostOutput,
+  type StoredFolder,
+  select,
+  tensorsOf,
+} from '../session/output-selection.ts';
 import {
   type CommonOptions,
   EXIT,
@@ -91,6 +99,10 @@ async function exportOutput(target: string, file: string, options: ExportOptions
     if (file !== '-' && !options.force && existsSync(file)) {
       throw new UsageError([{ message: `${file} exists`, hint: '--force overwrites it' }]);
     }
+    if (output.kind === FOLDER) {
+      await exportFolder(session.store, { task: trace.task, name, output }, file, options);
+      return EXIT.success;
+    }
     const form = options.format ?? BY_ENDING[extname(file).toLowerCase()] ?? 'raw';
     const wanted = { task: trace.task, name, output };
     if (form === 'raw' && part === undefined && isPlain(file)) {
@@ -114,6 +126,43 @@ async function exportOutput(target: string, file: string, options: ExportOptions
   } finally {
     await session.store.close();
   }
+}
+
+/** Writes an output that is a folder. @throws UsageError */
+async function exportFolder(
+  store: Store,
+  folder: StoredFolder,
+  path: string,
+  { format, link = false, json }: ExportOptions,
+): Promise<void> {
+  checkFolderForm(format);
+  if (path === '-') {
+    const hint = 'name a folder, or one file of it: TASK:OUTPUT/PATH';
+    throw new UsageError([{ message: 'a folder cannot be written to stdout', hint }]);
+  }
+  const { bytes, files } = await copyFolder(store, folder, path, link);
+  const { task, name: output } = folder;
+  if (json) writeJson({ task, output, file: path, form: 'folder', files, bytes });
+  else writeStderr(`${count(files, 'file')} (${prettyBytes(bytes)}) written to ${path}`);
+}
+
+async function copyFolder(
+  store: Store,
+  folder: StoredFolder,
+  path: string,
+  mayLink: boolean,
+): Promise<{ readonly bytes: number; readonly files: number }> {
+  const files = await filesOfFolder(store, folder);
+  const { task, name } = folder;
+  const lost = (file: string): UsageError => lostOutput(task, `${name}/${file}`);
+  await writeFolder(store.blobs, files, path, { mayLink, lost });
+  return { bytes: folderBytes(files), files: files.length };
+}
+
+function checkFolderForm(format: Form | undefined): void {
+  if (format === undefined || format === 'raw') return;
+  const message = `an output of kind folder cannot be written as ${format}`;
+  throw new UsageError([{ message, hint: 'leave --format out: it becomes a folder' }]);
 }
 
 /** Whether a file is written as a whole: no device, no pipe. */
@@ -233,9 +282,12 @@ function exportedOf(
   const chosen = wanted === undefined ? outputs : outputs.filter(([name]) => name === wanted);
   return chosen.map(([output, stored]) => {
     const { kind, digest } = stored;
+    const stem = shellTaskId(task).replaceAll('/', '-');
+    if (kind === FOLDER) {
+      return { file: `${stem}.${output}`, task, at, output, kind, digest, stored };
+    }
     const own = Object.hasOwn(ENDINGS, kind) ? entryOf(ENDINGS, kind) : '.bin';
     const ending = format === undefined || format === 'raw' ? own : `.${format}`;
-    const stem = shellTaskId(task).replaceAll('/', '-');
     return { file: `${stem}.${output}${ending}`, task, at, output, kind, digest, stored };
   });
 }
@@ -286,6 +338,12 @@ async function writeAll(
   let [total, linked] = [0, 0];
   for (const { file, task, output, digest, stored } of files) {
     const path = join(folder, file);
+    if (stored.kind === FOLDER) {
+      checkFolderForm(format);
+      const whole = { task, name: output, output: stored };
+      total += (await copyFolder(store, whole, path, link)).bytes;
+      continue;
+    }
     const before = written.get(digest);
     if (before !== undefined && !link) {
       await copyFile(before, path, constants.COPYFILE_FICLONE);

@@ -230,7 +230,7 @@ export async function tellEnd(
 }
 
 /** What executors draw on here. */
-function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMachine {
+function machineFor({ root, cache, store }: Session, { stages, tasks }: Plan): LocalMachine {
   const bundles = new Map([...stages.values()].map(({ code }) => [code.digest, code]));
   return {
     root,
@@ -238,6 +238,8 @@ function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMac
     scratch: join(cache, 'scratch'),
     path: searchPath(process.env),
     environment: process.env,
+    homes: join(cache, 'homes'),
+    environmentOf: environmentsOf(tasks),
     identity,
     blobs: store.blobs,
     worker: workerCommand,
@@ -248,6 +250,14 @@ function machineFor({ root, cache, store }: Session, { stages }: Plan): LocalMac
     },
     projectFile: ({ name }) => resolve(root, name),
   };
+}
+
+/** The environments of Python in which the stages of a plan run, by stage. */
+function environmentsOf(tasks: Plan['tasks']): Required<LocalMachine>['environmentOf'] {
+  const places = new Map(
+    [...tasks.values()].map(({ stage, command }) => [stage, command?.environment?.place]),
+  );
+  return (stage) => places.get(stage);
 }
 
 /** The first event of a run. */

@@ -144,9 +144,14 @@ async function filled(
       action: spec,
       command: invocationOf(action.parts, inputs),
       inputs: held,
+      // What is tried here must not reach the store.
+      mayLink: false,
+      known: new Map(),
       machine: {
         ...{ root, scratch: attempt.folder, path: searchPath(process.env) },
         environment: process.env,
+        homes: join(cache, 'homes'),
+        environmentOf: () => action.task.command?.environment?.place,
         identity: { host: '', pid: process.pid, exists: () => true },
         blobs: store.blobs,
         projectFile: ({ name, digest }) =>

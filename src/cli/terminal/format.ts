@@ -1,7 +1,7 @@
 // format.ts — what the engine means, in words and colours
 import { relative } from 'node:path';
 import prettyMs from 'pretty-ms';
-import { formatSize } from '../../engine/config/size.ts';
+import { formatSize } from '../../engine/files/size.ts';
 import type { Change, Diagnostic, Event, Reason } from '../../engine/model/event.ts';
 import { type Json, shellTaskId, type TaskId } from '../../engine/model/key.ts';
 import type { Cost } from '../../engine/model/record.ts';

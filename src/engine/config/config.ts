@@ -1,5 +1,6 @@
 // config.ts — pipeline.yaml, presets and overrides → Pipeline, or everything that is wrong with them
 
+import { sizeIn } from '../files/size.ts';
 import { STORE_ACCESSES, type StoreAccess } from '../files/store-access.ts';
 import {
   type Diagnostic,
@@ -17,7 +18,6 @@ import { type PipelineSource, readParams } from './params.ts';
 import { type PlotConfig, readPlots } from './plots.ts';
 import { type RemoteConfig, readRemote } from './remote.ts';
 import { checkResources, readTotals, type Total } from './resources.ts';
-import { bytesIn } from './size.ts';
 import { readStages, type StageConfig } from './stage-config.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -199,8 +199,8 @@ export function readStoreLimit(
   const fields = located && reader.map(located, '`store`', STORE_KEYS);
   const limit = fields?.get('limit');
   if (limit === undefined) return undefined;
-  const bytes = typeof limit.value === 'number' ? limit.value : bytesIn(String(limit.value));
-  if (bytes !== undefined && bytes > 0) return { value: bytes, place: limit.place };
+  const bytes = sizeIn(limit.value);
+  if (bytes !== undefined) return { value: bytes, place: limit.place };
   const hint = 'store: { limit: 20GB }';
   reader.report('`limit` of `store` must be a size', limit.place, hint);
   return undefined;

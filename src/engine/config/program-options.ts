@@ -80,6 +80,24 @@ export function readCode(
   return found ?? 'files';
 }
 
+/** What tasks share that say `shared-home: true`. */
+const SHARED_HOME = 'shared';
+
+/** `shared-home: true`, or the name of a home that only tasks share which name it. */
+export function readSharedHome(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+  what: string,
+): string | null {
+  if (located === undefined || located.value === false) return null;
+  const { value, place } = located;
+  if (value === true) return SHARED_HOME;
+  if (typeof value === 'string' && /^[A-Za-z0-9][\w.-]{0,63}$/.test(value)) return value;
+  const message = `\`shared-home\` of ${what} must be true or a name`;
+  reader.report(message, place, 'shared-home: true, or shared-home: models');
+  return null;
+}
+
 /** `pass: [NAME, …]`: variables that say where things are, such as caches, and change no result. */
 export function readPassed(
   reader: DiagnosticCollector,

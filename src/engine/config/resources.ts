@@ -1,10 +1,10 @@
 // resources.ts — named resources: how much a stage takes of each, how much there is, and what its program sees of it
 
 import { didYouMean } from '../../hint.ts';
+import { bytesIn, formatSize } from '../files/size.ts';
 import type { Place } from '../model/event.ts';
 import type { DiagnosticCollector } from './diagnostic-collector.ts';
 import type { Located } from './located.ts';
-import { bytesIn, formatSize } from './size.ts';
 
 /** So much of a resource, and where that was written. */
 export interface Amount {

@@ -1,16 +1,18 @@
 // schema.ts — pipeline.yaml as a JSON Schema, for editors: written from the very keys that the reader knows
 
+import { SIZE_PATTERN } from '../files/size.ts';
 import { STORE_ACCESSES } from '../files/store-access.ts';
 import type { Json, Named } from '../model/key.ts';
 import { FILE_KINDS } from './codecs.ts';
-import { COMMAND_KEYS, METRICS_LOG, OUTPUT_KEYS } from './command.ts';
+import { COMMAND_KEYS } from './command.ts';
 import { PIPELINE_KEYS, STORE_KEYS } from './config.ts';
 import { INPUT_KEYS } from './input.ts';
+import { METRICS_LOG, OUTPUT_KEYS } from './outputs.ts';
 import { PLOT_KEYS, PLOT_KIND_NAMES } from './plots.ts';
 import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from './policy.ts';
+import { ENVIRONMENT_KEYS } from './program-environment.ts';
 import { CHECKPOINT_KEYS, SOURCE_COUNTINGS, STOP_SIGNALS } from './program-options.ts';
 import { REMOTE_KEYS, REMOTE_NAME } from './remote.ts';
-import { SIZE_PATTERN } from './size.ts';
 import { STAGE_KEYS } from './stage-config.ts';
 
 const DESCRIBED: Named<Json> = {
@@ -104,6 +106,17 @@ const PLOT_DESCRIBED: Named<Json> = {
 
 const SOURCE = { type: 'string', pattern: '^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$' };
 
+const ENVIRONMENT_DESCRIBED: Named<Json> = {
+  uv: { description: 'uv.lock; the environment is .venv beside it, or `venv`.', type: 'string' },
+  venv: { description: 'The folder of the environment.', type: 'string' },
+  lock: { description: 'Requirements with versions, for `venv`.', type: 'string' },
+  conda: {
+    description: 'environment.yml; the environment is known by its name, or `prefix`.',
+    type: 'string',
+  },
+  prefix: { description: 'The folder of an environment of conda.', type: 'string' },
+};
+
 const STAGE_DESCRIBED: Named<Json> = {
   run: {
     description: 'A module whose default export is defineStage({ … }), beside this file.',
@@ -168,6 +181,14 @@ const STAGE_DESCRIBED: Named<Json> = {
       'python: the script and the modules that it imports are inputs, by their code; files: what inputs name.',
     enum: [...SOURCE_COUNTINGS],
   },
+  environment: {
+    description: 'The Python environment that the command runs in, and the file that locks it.',
+    ...closed(ENVIRONMENT_KEYS, ENVIRONMENT_DESCRIBED),
+  },
+  'shared-home': {
+    description: 'A home folder that tasks share, for what they download: true, or a name.',
+    anyOf: [{ type: 'boolean' }, { type: 'string', pattern: '^[A-Za-z0-9][\\w.-]{0,63}$' }],
+  },
   pass: {
     description: 'Variables of the environment that are passed on; their values enter no key.',
     type: 'array',
@@ -226,7 +247,14 @@ const INPUT_DESCRIBED: Named<Json> = {
 };
 
 const OUTPUT_DESCRIBED: Named<Json> = {
-  file: { description: 'Its name in the scratch folder.', type: 'string' },
+  file: {
+    description: 'Its name in the scratch folder; that of a folder ends with /.',
+    type: 'string',
+  },
+  max: {
+    description: 'It may have no more bytes than this, such as 50GiB; part of no key.',
+    ...SIZE,
+  },
   kind: {
     description: 'What it is; otherwise by the end of its name.',
     enum: [...FILE_KINDS, METRICS_LOG],

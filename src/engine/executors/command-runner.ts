@@ -1,8 +1,9 @@
 // command-runner.ts — runs a command in a fresh folder, and tells how it ended
 import { lstat, realpath } from 'node:fs/promises';
-import { relative, sep } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { plainName } from '../../plain-text.ts';
-import { formatSize } from '../config/size.ts';
+import { makeFolder } from '../files/make-folder.ts';
+import { formatSize } from '../files/size.ts';
 import { isSystemError, systemSentence } from '../files/system-error.ts';
 import { type ActionResult, failed } from '../model/action-result.ts';
 import type { Named } from '../model/key.ts';
@@ -12,7 +13,7 @@ import {
   type Fillings,
   formatTooLong,
 } from '../planning/command-line.ts';
-import { environmentOf } from '../planning/external-inputs.ts';
+import { environmentOf, withPrograms } from '../planning/external-inputs.ts';
 import { progressInLine } from '../process/lines.ts';
 import { causeOf, watchOutOfMemory } from '../process/out-of-memory.ts';
 import { type Attempt, openAttempt } from '../process/scratch-folder.ts';
@@ -70,7 +71,7 @@ async function runOnce(work: ScratchWork): Promise<ActionResult | 'start anew'> 
   } catch (error) {
     if (error instanceof LostInput) {
       await discard();
-      return { status: 'lost-inputs', digests: [error.digest] };
+      return { status: 'lost-inputs', digests: error.digests };
     }
     if (error instanceof StartAnew) {
       await discard();
@@ -105,7 +106,10 @@ async function runIn(attempt: Attempt, nonce: string, work: ScratchWork): Promis
   const { stop, memory_bytes } = action;
   const program = { argv: enclosed, env, nonce, folder, line, state, signal, stop, memory_bytes };
   const end = await runProgram(program).finally(() => around.events?.finish());
-  if (signal.aborted) return { status: 'stopped' };
+  if (signal.aborted) {
+    await scratch.inputs.release();
+    return { status: 'stopped' };
+  }
   if (end.isOverLimit && memory_bytes !== undefined) {
     throw because('memory', formatOverLimit(memory_bytes));
   }
@@ -123,9 +127,11 @@ async function runIn(attempt: Attempt, nonce: string, work: ScratchWork): Promis
   }
   if (end.left.length > 0) warn(formatLeft(end.left));
   await scratch.unlock();
+  await scratch.checkInputs();
   const outputs = await scratch.outputs(around.events);
   const extra = await scratch.extra();
   if (extra.length > 0) warn(formatExtra(extra));
+  await scratch.inputs.release();
   const { peak_bytes } = end;
   return { status: 'done', outputs, ...(peak_bytes !== undefined && { peak_bytes }) };
 }
@@ -165,11 +171,31 @@ export async function layOut(
   }).catch((error: unknown) => {
     throw because('infrastructure', `what it declares cannot be made: ${textOf(error)}`);
   });
+  const place = machine.environmentOf?.(action.stage);
+  const own = sharedHome(command, machine) ?? home;
+  const base = environmentOf({ ...command, path: machine.path }, own, temporary);
   const env = {
-    ...environmentOf({ ...command, path: machine.path }, home, temporary),
-    ...withoutNamed(around.variables, command.env),
+    ...base,
+    // Whatever PATH is: the programs of the environment come first.
+    PATH: withPrograms(place, base.PATH ?? machine.path),
+    ...withoutNamed({ ...place?.variables, ...around.variables }, command.env),
   };
   return { scratch, filled, env, around };
+}
+
+/** The home folder that a command shares, made when it is missing. */
+function sharedHome(
+  { sharedHome: name }: CommandSpec,
+  { homes }: LayoutWork['machine'],
+): string | undefined {
+  if (name === null || homes === undefined) return undefined;
+  const folder = join(homes, name);
+  try {
+    makeFolder(folder);
+  } catch (error) {
+    throw because('infrastructure', `its shared home cannot be made: ${textOf(error)}`);
+  }
+  return folder;
 }
 
 /** The arguments, or why they cannot be filled in. */

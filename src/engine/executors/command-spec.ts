@@ -28,6 +28,8 @@ export type CommandSpec = Pick<
   readonly shows: Named<number>;
   /** How many threads its libraries may start; null where nothing is said. */
   readonly threads: number | null;
+  /** The name of the home folder that it shares; null where it has one of its own. */
+  readonly sharedHome: string | null;
   /** Whether it sees more than commands of the form `command/1` do. */
   readonly isSecondForm: boolean;
 };
@@ -41,7 +43,7 @@ export function invocationOf(
   const { argv, env, inputs, outputs, lists = [] } = command;
   const second = secondFormOf(command);
   const { checkpoint = false, events = false, pass = [], taskFile = false } = second;
-  const { units = {}, shows = {}, threads = null } = second;
+  const { units = {}, shows = {}, threads = null, sharedHome = null } = second;
   const places: Record<string, string | null> = {};
   const ends: Record<string, string> = {};
   for (const [port, place] of Object.entries(inputs)) {
@@ -55,10 +57,14 @@ export function invocationOf(
     name,
     { file, kind: kinds[name] as CodecKind },
   ]);
+  // No path of the first form ends so.
+  const hasFolders = [...Object.values(inputs), ...Object.values(outputs)].some((place) =>
+    place?.endsWith('/'),
+  );
   return {
     ...{ argv, env, inputs: places, ends, outputs: Object.fromEntries(files), lists },
-    ...{ checkpoint, events, pass, taskFile, units, shows, threads },
-    isSecondForm: isSecondForm(second),
+    ...{ checkpoint, events, pass, taskFile, units, shows, threads, sharedHome },
+    isSecondForm: isSecondForm(second) || hasFolders,
   };
 }
 

@@ -1,4 +1,5 @@
 // machine.ts — what executors on this machine draw on, and how they are made known
+import type { EnvironmentPlace } from '../environments/environment.ts';
 import type { Digest } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';
 import type { BlobStore } from '../store/store.ts';
@@ -18,8 +19,23 @@ export interface LocalMachine {
   readonly path: string;
   /** The variables around us, of which commands are passed those that they declare. */
   readonly environment: NodeJS.ProcessEnv;
+  /** Folder in which homes lie that tasks share. Absent where nothing outlives a task. */
+  readonly homes?: string;
+  /** The environment of Python that the commands of a stage run in. Absent where none is known. */
+  readonly environmentOf?: (stage: string) => EnvironmentPlace | undefined;
   readonly identity: Identity;
-  readonly blobs: Pick<BlobStore, 'get' | 'copyTo' | 'takeFile' | 'putStream'>;
+  readonly blobs: Pick<
+    BlobStore,
+    | 'get'
+    | 'copyTo'
+    | 'lendTo'
+    | 'takeBack'
+    | 'takeFile'
+    | 'putStream'
+    | 'putAll'
+    | 'verify'
+    | 'forget'
+  >;
   /** Starts a worker process. */
   readonly worker: WorkerCommand;
   /** The bundle of a module, as it was verified. */
@@ -36,7 +52,16 @@ export interface LocalMachine {
 /** What commands need of it. */
 export type CommandMachine = Pick<
   LocalMachine,
-  'root' | 'scratch' | 'path' | 'environment' | 'identity' | 'blobs' | 'projectFile' | 'enclose'
+  | 'root'
+  | 'scratch'
+  | 'path'
+  | 'environment'
+  | 'homes'
+  | 'environmentOf'
+  | 'identity'
+  | 'blobs'
+  | 'projectFile'
+  | 'enclose'
 >;
 
 /** A kind of executor. */

@@ -1,9 +1,10 @@
 // program-surroundings.ts — what a command of the form command/2 is given: variables, a checkpoint folder, files for events and names
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EVENTS_PLACE } from '../config/command.ts';
+import { EVENTS_PLACE } from '../config/outputs.ts';
 import { CPUS, GPU, handsOut, UNITS } from '../config/resources.ts';
 import { canonicalJson, type Json, type Named } from '../model/key.ts';
+import { passedOn } from '../planning/external-inputs.ts';
 import { DEVICE_ORDER, visibleDevices } from '../process/devices.ts';
 import type { CheckpointFolder } from '../store/checkpoint-folders.ts';
 import type { CommandSpec } from './command-spec.ts';
@@ -87,7 +88,7 @@ function unitVariables({ command, units, environment }: SurroundingsParts): Name
     name,
     template.replace(UNITS, (_, resource: string) => held(resource)),
   ]);
-  const order = Object.hasOwn(command.shows, GPU) ? passed([DEVICE_ORDER], environment) : {};
+  const order = Object.hasOwn(command.shows, GPU) ? passedOn([DEVICE_ORDER], environment) : {};
   return { ...order, ...Object.fromEntries(filled) };
 }
 
@@ -98,7 +99,7 @@ export async function surround(parts: SurroundingsParts): Promise<Surroundings> 
   const variables: Record<string, string> = {
     ...PYTHON,
     ...threadVariables(command.threads),
-    ...passed(command.pass, environment),
+    ...passedOn(command.pass, environment),
     ...unitVariables(parts),
   };
   if (command.taskFile) {
@@ -138,15 +139,6 @@ function taskFileOf({ command, places }: SurroundingsParts): string {
   const told = { inputs: Object.fromEntries(inputs), outputs: Object.fromEntries(outputs) };
   return `${canonicalJson(told)}\n`;
 }
-
-/** The variables that a command is passed. One that is not set is not set for it either. */
-export const passed = (names: readonly string[], environment: NodeJS.ProcessEnv): Named<string> =>
-  Object.fromEntries(
-    names.flatMap((name) => {
-      const value = environment[name];
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
 
 async function folderIn(folder: string): Promise<CheckpointFolder> {
   const path = join(folder, 'checkpoint');

@@ -2,13 +2,16 @@
 import { CODECS } from '../config/codecs.ts';
 import type { CommandConfig } from '../config/command.ts';
 import type { StageConfig } from '../config/stage-config.ts';
+import type { EnvironmentParts } from '../environments/environment.ts';
+import { FOLDER } from '../model/folder-manifest.ts';
 import { type CommandParts, canonicalJson, digestOf, type Named } from '../model/key.ts';
 import type { Arity, Codec, CodecKind } from '../stage.ts';
 import type { DeclaredInput, StageModule } from '../worker/declaration.ts';
 
 /**
  * The code of every command: how its scratch folder is laid out, and its environment. What it runs has a part of the key
- * to itself. A stage that declares nothing of the second form is of the first, so that its key stays as it was.
+ * to itself. A stage that declares nothing of the second form, and has no folder among its inputs and outputs, is of the
+ * first, so that its key stays as it was.
  */
 const CODE = digestOf(canonicalJson(['command/1']));
 const CODE_2 = digestOf(canonicalJson(['command/2']));
@@ -30,6 +33,10 @@ export interface SecondForm {
   readonly shows?: Named<number>;
   /** How many threads its libraries may start. */
   readonly threads?: number;
+  /** The environment of Python that it runs in. */
+  readonly environment?: EnvironmentParts;
+  /** The home folder that it shares with others, by name. */
+  readonly sharedHome?: string;
   /** It is told where its inputs and outputs are. Absent where it is not. */
   readonly taskFile?: true;
   /** The code of its Python sources counts, and not their bytes. Absent where it does not. */
@@ -52,17 +59,27 @@ const SECOND_FORM = [
   'threads',
   'taskFile',
   'code',
+  'environment',
+  'sharedHome',
 ] as const satisfies readonly (keyof SecondForm)[];
 
 /** What decides the second form, as pipeline.yaml has it. */
 export type ProgramOptions = Pick<
   CommandConfig,
-  'checkpoint' | 'events' | 'pass' | 'units' | 'shows' | 'threads' | 'taskFile' | 'code'
+  | 'checkpoint'
+  | 'events'
+  | 'pass'
+  | 'units'
+  | 'shows'
+  | 'threads'
+  | 'taskFile'
+  | 'code'
+  | 'sharedHome'
 >;
 
-/** What a command has of the second form. */
-export function secondForm(options: ProgramOptions): SecondForm {
-  const { checkpoint, events, pass, units, shows, threads, taskFile, code } = options;
+/** What a command has of the second form. @param environment as it was found */
+export function secondForm(options: ProgramOptions, environment?: EnvironmentParts): SecondForm {
+  const { checkpoint, events, pass, units, shows, threads, taskFile, code, sharedHome } = options;
   return {
     ...(checkpoint !== null && { checkpoint: true }),
     ...(events && { events: true }),
@@ -72,6 +89,8 @@ export function secondForm(options: ProgramOptions): SecondForm {
     ...(threads !== null && { threads }),
     ...(taskFile && { taskFile: true }),
     ...(code === 'python' && { code }),
+    ...(environment && { environment }),
+    ...(sharedHome !== null && { sharedHome }),
   };
 }
 
@@ -101,6 +120,26 @@ export function commandModule(
     outputs: Object.fromEntries([...command.outputs].map(([name, { kind }]) => [name, { kind }])),
     hasWork: false,
   };
-  const code = isSecondForm(secondForm(command)) ? CODE_2 : CODE;
+  const isSecond =
+    command.environment !== null ||
+    isSecondForm(secondForm(command)) ||
+    hasFolders(stage, command.outputs, stages);
+  const code = isSecond ? CODE_2 : CODE;
   return { code: { digest: code, file: '', bytes: new Uint8Array(0) }, declaration };
+}
+
+/** Whether a command writes folders, or reads what others wrote as folders. */
+function hasFolders(
+  stage: StageConfig,
+  outputs: CommandConfig['outputs'],
+  stages: ReadonlyMap<string, StageConfig>,
+): boolean {
+  const isFolder = (name: string, output: string): boolean =>
+    stages.get(name)?.command?.outputs.get(output)?.kind === FOLDER;
+  return (
+    [...outputs.values()].some(({ kind }) => kind === FOLDER) ||
+    [...stage.inputs.values()].some(({ from }) =>
+      from.some(({ stage: name, output }) => isFolder(name, output)),
+    )
+  );
 }

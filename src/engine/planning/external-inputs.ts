@@ -5,9 +5,11 @@ import { plainName } from '../../plain-text.ts';
 import { elementAt, entryOf } from '../../present.ts';
 import type { Sources } from '../bundler/code.ts';
 import { CODECS } from '../config/codecs.ts';
-import { type CommandConfig, EVENTS_PLACE, looksLikePath, type Word } from '../config/command.ts';
+import { type CommandConfig, looksLikePath, type Word } from '../config/command.ts';
 import type { InputConfig } from '../config/input.ts';
+import { EVENTS_PLACE, withoutSlash } from '../config/outputs.ts';
 import type { StageConfig } from '../config/stage-config.ts';
+import type { EnvironmentPlace } from '../environments/environment.ts';
 import { fileStat } from '../files/files.ts';
 import { isSystemError, systemHint, systemSentence } from '../files/system-error.ts';
 import { type Diagnostic, failure, inReadingOrder, type Result, success } from '../model/event.ts';
@@ -16,6 +18,7 @@ import { askProgram } from '../process/ask-program.ts';
 import type { Arity, CodecKind } from '../stage.ts';
 import { listFile, listsIn } from './command-line.ts';
 import { secondForm } from './command-module.ts';
+import { Environments } from './environments.ts';
 import { type Binding, fillPattern, type Invocation, type Plan, type Task } from './plan.ts';
 import { type ProjectFile, ProjectFiles } from './project-files.ts';
 import { PYTHON_PORT, PythonCodeFinder } from './python-code.ts';
@@ -74,6 +77,7 @@ class ExternalInputResolver {
   readonly warnings = new Map<string, Diagnostic>();
   python: PythonCodeFinder | undefined;
   private readonly scripts: ScriptImports;
+  private readonly environments: Environments;
   /** The first external input that the current task lacks. */
   private lacking: string | undefined;
   private readonly said = new Map<string, Promise<string | Diagnostic>>();
@@ -88,6 +92,7 @@ class ExternalInputResolver {
     this.options = options;
     this.scripts = new ScriptImports(options.root);
     this.files = new ProjectFiles(options.root, options.cache, options.clock);
+    this.environments = new Environments(options, this.files);
   }
 
   async resolve(task: Task): Promise<Task> {
@@ -187,7 +192,10 @@ class ExternalInputResolver {
     inputs: Named<Binding>,
   ): Promise<Invocation> {
     const { environment } = this.options;
-    const path = searchPath(environment);
+    const around = command.environment && (await this.environments.find(command.environment));
+    if (around && 'message' in around) this.reportMissing(around);
+    const found = around && 'parts' in around ? around : null;
+    const path = withPrograms(found?.place, searchPath(environment));
     const env = [...command.env].map(([name, value]) => [name, value ?? environment[name] ?? null]);
     for (const [name, value] of command.env) {
       // Node has decoded it: what was not UTF-8 is lost.
@@ -201,12 +209,13 @@ class ExternalInputResolver {
     ]);
     if (command.code === 'python') layout.push([PYTHON_PORT, null]);
     const invocation = { path, env: Object.fromEntries(env) as Named<string | null> };
+    const surroundings = { ...found?.place.variables, ...passedOn(command.pass, environment) };
     const fingerprints: Record<string, string> = {};
     const fingerprintWords: Record<string, readonly string[]> = {};
     for (const words of command.fingerprints) {
       const name = words.map(({ text }) => text).join(' ');
       fingerprintWords[name] = words.map(({ text }) => text);
-      const said = await this.fingerprint(words, invocation);
+      const said = await this.fingerprint(words, invocation, surroundings);
       if (said !== undefined) fingerprints[name] = said;
     }
     return {
@@ -218,18 +227,25 @@ class ExternalInputResolver {
       lists: listsIn(command.argv.map(({ text }) => text)),
       checkpoint: command.checkpoint,
       pass: command.pass,
-      second: secondForm(command),
+      environment: found,
+      second: secondForm(command, found?.parts),
       fingerprints,
       fingerprintWords,
       notes: await this.notesOn(stage, command, inputs),
     };
   }
 
-  /** Where an input from a stage lies: `data.json`, or `runs/` for a list. */
+  /** Where an input from a stage lies: `data.json`, `model/` for a folder, or `runs/` for a list. */
   private placeOf(port: string, { as, from }: InputConfig, { arity }: Binding): string {
+    const { ending } = CODECS[this.kindOf(elementAt(from, 0))];
     const named = typeof as?.value === 'string' ? as.value : undefined;
-    if (isList(arity)) return `${named ?? port}/`;
-    return named ?? `${port}${CODECS[this.kindOf(elementAt(from, 0))].ending}`;
+    if (isList(arity)) return `${withoutSlash(named ?? port)}/`;
+    if (ending === '/') return `${withoutSlash(named ?? port)}/`;
+    if (named?.endsWith('/')) {
+      const message = `input \`${port}\` is one file, and \`${named}\` names a folder`;
+      this.say({ message, place: as?.place, hint: withoutSlash(named) });
+    }
+    return named ?? `${port}${ending}`;
   }
 
   private endsOf(stage: StageConfig, inputs: Named<Binding>): Named<string> {
@@ -245,7 +261,7 @@ class ExternalInputResolver {
     return this.plan.stages.get(stage)?.declaration.outputs[output]?.kind ?? 'bytes';
   }
 
-  /** Two files on one path would hide each other. */
+  /** Two files on one path would hide each other; what lies in a folder of another would become part of it. */
   private checkLayout(stage: StageConfig, command: Invocation, inputs: Named<Binding>): void {
     const owners = new Map<string, string>([['params.json', 'the params']]);
     const outputs = Object.entries(command.outputs).flatMap(([name, { file }]) =>
@@ -256,18 +272,37 @@ class ExternalInputResolver {
         ? (entryOf(inputs, port).files ?? []).map(
             ({ name }) => ['input', port, scratchName(port, name)] as const,
           )
-        : [['input', port, place.replace(/\/$/, '')] as const],
+        : [['input', port, place] as const],
     );
     const lists = command.lists.map((port) => ['list of input', port, listFile(port)] as const);
-    for (const [noun, name, path] of [...given, ...lists, ...outputs]) {
-      const owner = owners.get(path);
+    const folders = new Map<string, string>();
+    for (const [noun = '', name = '', path = ''] of [...given, ...lists, ...outputs]) {
+      const owner = owners.get(withoutSlash(path));
       const who = `${noun} \`${name}\``;
+      const place = stage.inputs.get(name)?.place ?? stage.place;
       if (owner !== undefined) {
-        const message = `${owner} and ${who} of stage \`${stage.name}\` would both be \`${path}\` in its scratch folder`;
-        const place = stage.inputs.get(name)?.place ?? stage.place;
+        const message = `${owner} and ${who} of stage \`${stage.name}\` would both be \`${withoutSlash(path)}\` in its scratch folder`;
         this.say({ message, place, hint: 'give one of them another `file`' });
       }
-      owners.set(path, who);
+      owners.set(withoutSlash(path), who);
+      const isList = noun === 'input' && Object.hasOwn(command.ends, name);
+      if (path.endsWith('/') && !isList) folders.set(path, who);
+    }
+    if (folders.size > 0) this.checkFolders(stage, folders, owners);
+  }
+
+  /** @param owners whose each path of the scratch folder is */
+  private checkFolders(
+    stage: StageConfig,
+    folders: ReadonlyMap<string, string>,
+    owners: ReadonlyMap<string, string>,
+  ): void {
+    for (const [folder, owner] of folders) {
+      for (const [path, who] of owners) {
+        if (!path.startsWith(folder)) continue;
+        const message = `${who} (${path}) of stage \`${stage.name}\` lies in the folder of ${owner} (${folder})`;
+        this.say({ message, place: stage.place, hint: 'give one of them another `file`' });
+      }
     }
   }
 
@@ -289,10 +324,11 @@ class ExternalInputResolver {
   private async fingerprint(
     words: readonly Word[],
     { env, path }: Pick<Invocation, 'env' | 'path'>,
+    surroundings: Named<string>,
   ): Promise<string | undefined> {
     const argv = words.map(({ text }) => text);
-    const memo = JSON.stringify([argv, env]);
-    const known = this.said.get(memo) ?? this.ask(words, argv, { env, path });
+    const memo = JSON.stringify([argv, env, path, surroundings]);
+    const known = this.said.get(memo) ?? this.ask(words, argv, { env, path }, surroundings);
     this.said.set(memo, known);
     const said = await known;
     if (typeof said === 'string') return said;
@@ -304,9 +340,10 @@ class ExternalInputResolver {
     words: readonly Word[],
     argv: readonly string[],
     given: Pick<Invocation, 'env' | 'path'>,
+    surroundings: Named<string>,
   ): Promise<string | Diagnostic> {
     const { root, cache } = this.options;
-    const env = environmentOf(given, cache, cache);
+    const env = { ...surroundings, ...environmentOf(given, cache, cache) };
     const { text, end, excess } = await askProgram({ argv, env, folder: root });
     if (excess !== undefined) {
       const message = `\`${argv.join(' ')}\` ${excess}, so that the version of the tool is unknown`;
@@ -357,6 +394,19 @@ class ExternalInputResolver {
     return notes;
   }
 }
+
+/** Where programs are looked for, those of an environment first. */
+export const withPrograms = (place: EnvironmentPlace | undefined, path: string): string =>
+  place ? `${place.programs}:${path}` : path;
+
+/** The variables that a command is passed. One that is not set is not set for it either. */
+export const passedOn = (names: readonly string[], environment: NodeJS.ProcessEnv): Named<string> =>
+  Object.fromEntries(
+    names.flatMap((name) => {
+      const value = environment[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 
 /** Where programs of commands are looked for. */
 export const searchPath = ({ PATH }: { readonly PATH?: string | undefined }): string =>

@@ -24,7 +24,7 @@ const [YOUNG_MS, EVERY_MS] = [30, 250];
 /** A program is young for so long. */
 const YOUTH_MS = 1000;
 /** The time of a look is followed by so many times as much without one, but for no longer than `REST_MS`. */
-const [REST, REST_MS] = [10, 500];
+const [YOUNG_REST, REST, REST_MS] = [2, 10, 500];
 /** `ps` is slower than /proc. */
 const PS_EVERY_MS = 1000;
 
@@ -71,7 +71,7 @@ async function look(): Promise<void> {
   const now = performance.now();
   const isYoung = [...watched].some(({ since_ms }) => now - since_ms < YOUTH_MS);
   const every = all === undefined ? PS_EVERY_MS : isYoung ? YOUNG_MS : EVERY_MS;
-  lookIn(Math.max(every, Math.min(REST_MS, (now - start) * REST)));
+  lookIn(Math.max(every, Math.min(REST_MS, (now - start) * (isYoung ? YOUNG_REST : REST))));
 }
 
 function note(one: Watched, bytes: number): void {

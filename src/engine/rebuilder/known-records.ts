@@ -5,6 +5,7 @@ import { readSealed, writeSealed } from '../files/sealed-file.ts';
 import { canonicalJson, type Digest, digestOf, type Key } from '../model/key.ts';
 import type { ActionRecord, Output, RecordResult } from '../model/record.ts';
 import { byteMark } from '../store/byte-mark.ts';
+import { missingOutputs } from '../store/folder-blobs.ts';
 import type { Store } from '../store/store.ts';
 import { contentState, historyState } from '../store/store-state.ts';
 import type { CostSample, KnownCosts } from './estimate.ts';
@@ -162,13 +163,19 @@ class Records implements KnownRecords {
   /** Drops those whose records are not as they were, or whose outputs are not there. */
   async dropChanged(): Promise<void> {
     const { actions, blobs } = this.store;
-    const digests = new Set<Digest>();
+    const outputs = new Map<Digest, Output>();
     for (const one of this.all) {
       if (one.result === undefined) continue;
-      if (actions.mark?.(one.key) !== one.mark) this.drop(one);
-      else for (const name in one.result.outputs) digests.add(outputOf(one.result, name));
+      if (actions.mark?.(one.key) !== one.mark) {
+        this.drop(one);
+        continue;
+      }
+      for (const name in one.result.outputs) {
+        const output = entryOf(one.result.outputs, name);
+        outputs.set(output.digest, output);
+      }
     }
-    const missing = new Set(await blobs.missing(digests));
+    const missing = await missingOutputs(blobs, outputs.values());
     if (missing.size === 0) return;
     for (const one of this.all) {
       const outputs = Object.values(one.result?.outputs ?? {});
@@ -311,8 +318,6 @@ function recordsOf({ keys, marks, shapes, shapeOf, ...kept }: Kept): Known[] {
   }
   return all;
 }
-
-const outputOf = ({ outputs }: RecordResult, name: string): Digest => entryOf(outputs, name).digest;
 
 const slot = (texts: string, at: number): string =>
   texts.slice(at * DIGEST_LENGTH, (at + 1) * DIGEST_LENGTH);

@@ -48,6 +48,7 @@ export function watchlistOf(
     for (const binding of Object.values(task.inputs)) {
       for (const { path, stamp } of binding.files ?? []) files.set(path, stamp);
     }
+    for (const { path, stamp } of task.command?.environment?.files ?? []) files.set(path, stamp);
   }
   files.set(join(root, file), undefined);
   const { named, trees } = patternsOf(root, pipeline);
@@ -91,7 +92,11 @@ function patternsOf(
 ): { readonly named: readonly string[]; readonly trees: ReadonlySet<string> } {
   const named: string[] = [];
   const trees = new Set<string>();
-  for (const { inputs } of stages.values()) {
+  for (const { inputs, command } of stages.values()) {
+    const environment = command?.environment;
+    // An environment that is made anew has this file anew.
+    if (environment?.folder) named.push(resolve(root, environment.folder, 'pyvenv.cfg'));
+    if (environment) named.push(resolve(root, environment.lock));
     for (const { files } of inputs.values()) {
       if (files === null) continue;
       if (!isGlob(files.pattern)) named.push(resolve(root, unescapeGlob(files.pattern)));

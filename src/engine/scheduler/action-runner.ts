@@ -1,5 +1,6 @@
 // action-runner.ts — one attempt at an action: stages what it reads, and gives it to an executor
 import { MEMORY } from '../config/resources.ts';
+import { isChanged } from '../environments/environment.ts';
 import type { ActionSpec, Executor, Hooks } from '../executors/executor.ts';
 import { type ActionResult, failed } from '../model/action-result.ts';
 import type { Reason } from '../model/event.ts';
@@ -128,16 +129,33 @@ export class ActionRunner {
     const notes = task.command?.notes ?? [];
     const stop = task.command?.checkpoint ?? undefined;
     const { id, stage } = task;
-    const limits = { timeout_ms, memory_bytes };
-    return { key, parts, task: id, stage, inputs, files, isolate, ...limits, stop, notes };
+    return {
+      ...{ key, parts, task: id, stage, inputs, files, isolate, stop, notes },
+      ...{ timeout_ms, memory_bytes },
+      limits: limitsOf(task),
+    };
   }
 }
+
+/** How many bytes outputs of a command may have, where it says so. */
+const limitsOf = ({ command }: Task): Named<number> =>
+  Object.fromEntries(
+    Object.entries(command?.outputs ?? {}).flatMap(([name, { bytesMax }]) =>
+      bytesMax === undefined ? [] : [[name, bytesMax]],
+    ),
+  );
 
 /** A file that changed while the task ran is not what the key says: what came of it is not kept. */
 async function unlessChanged(task: Task, result: ActionResult): Promise<ActionResult> {
   const files = Object.values(task.inputs).flatMap((binding) => binding.files ?? []);
-  const changed = files.length > 0 ? await changedFiles(files) : [];
-  if (changed.length === 0) return result;
+  const changed = files.length > 0 ? [...(await changedFiles(files))] : [];
+  const environment = task.command?.environment;
+  if (changed.length === 0) {
+    const others = environment ? await changedFiles(environment.files) : [];
+    changed.push(...others);
+  }
+  if (changed.length === 0 && !(environment && isChanged(environment.place))) return result;
+  if (changed.length === 0) changed.push('the environment that it runs in');
   const message = `${changed.join(', ')} changed while the task ran: make again`;
   return failed({ cause: 'inputs', message });
 }
