@@ -1,6 +1,7 @@
 // far-blobs.ts — a store whose blobs are fetched from the remote when they are wanted and lie there still
 import { NO_REMOTE } from '../../engine/config/remote.ts';
 import type { Digest } from '../../engine/model/key.ts';
+import type { Output } from '../../engine/model/record.ts';
 import type { BlobStore, Store } from '../../engine/store/store.ts';
 import type { RemoteResults } from '../../remote/remote-results.ts';
 import { stderrColors as c, type Places, writeStderr } from '../session/session.ts';
@@ -12,7 +13,7 @@ import { openTerms, remoteSettingsFor } from './remote-session.ts';
  */
 export function withRemoteBlobs(store: Store, { root, cache }: Places): Store {
   const { blobs } = store;
-  let sizes: Promise<ReadonlyMap<Digest, number>> | undefined;
+  let outputs: Promise<ReadonlyMap<Digest, Output>> | undefined;
   let remote: Promise<RemoteResults | undefined> | undefined;
   const open = async (): Promise<RemoteResults | undefined> => {
     const settings = remoteSettingsFor({});
@@ -28,11 +29,11 @@ export function withRemoteBlobs(store: Store, { root, cache }: Places): Store {
   };
   const ensure = async (digest: Digest): Promise<void> => {
     if ((await blobs.missing([digest])).length === 0) return;
-    sizes ??= sizesOfOthers(store);
-    const bytes = (await sizes).get(digest);
-    if (bytes === undefined) return;
+    outputs ??= outputsOfOthers(store);
+    const output = (await outputs).get(digest);
+    if (output === undefined) return;
     remote ??= open();
-    await (await remote)?.fetch([{ digest, bytes }]);
+    await (await remote)?.fetch([output]);
   };
   const far: BlobStore = {
     ...blobs,
@@ -63,12 +64,12 @@ export function withRemoteBlobs(store: Store, { root, cache }: Places): Store {
   }) as Store;
 }
 
-/** How many bytes each output has that others made. */
-async function sizesOfOthers(store: Store): Promise<ReadonlyMap<Digest, number>> {
-  const sizes = new Map<Digest, number>();
+/** Every output that others made. */
+async function outputsOfOthers(store: Store): Promise<ReadonlyMap<Digest, Output>> {
+  const found = new Map<Digest, Output>();
   for (const { origin, outputs } of await store.actions.all()) {
     if (origin === undefined) continue;
-    for (const { digest, bytes } of Object.values(outputs)) sizes.set(digest, bytes);
+    for (const output of Object.values(outputs)) found.set(output.digest, output);
   }
-  return sizes;
+  return found;
 }
