@@ -54,6 +54,8 @@ export interface Verification {
     /** Whose it is, as far as it is known; absent where this is a verify.mjs itself. */
     readonly words?: string;
   };
+  /** Who signed it; null when nobody did, or the signature does not hold. Absent in what older versions wrote. */
+  readonly signed?: { readonly key: string; readonly by: string | null } | null;
   readonly findings: readonly Finding[];
   readonly findingCount: number;
   readonly tasks: number;
