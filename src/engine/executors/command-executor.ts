@@ -7,7 +7,7 @@ import { LARGE_BLOB_BYTES } from '../store/blob-files.ts';
 import { runInScratch } from './command-runner.ts';
 import { type HeldInput, invocationOf } from './command-spec.ts';
 import type { ActionSpec, Executor } from './executor.ts';
-import type { KnownFiles } from './input-files.ts';
+import { nothingKnown } from './input-files.ts';
 import type { CommandMachine } from './machine.ts';
 
 /** Of inputs up to this size, the bytes are held until they are written. */
@@ -17,7 +17,7 @@ const HELD_BYTES_MAX = 16_384;
 export function commandExecutor(machine: CommandMachine): Executor {
   // Whoever may write any file is not kept from writing to a blob by its rights.
   const mayLink = isBoundByRights();
-  const known: KnownFiles = new Map();
+  const known = nothingKnown();
   return {
     name: 'command',
     async execute(action, hooks, signal) {

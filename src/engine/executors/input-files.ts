@@ -1,5 +1,13 @@
 // input-files.ts — inputs as files of a scratch folder: shared with the store where that is safe, and checked afterwards
-import { chmodSync, constants, copyFileSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -11,7 +19,13 @@ import { folderFrom } from '../store/folder-blobs.ts';
 import type { BlobStore } from '../store/store.ts';
 
 /** Digests of files of the project, by path, and of the code in them by `code:` and the path: what one task has read, the next need not. */
-export type KnownFiles = Map<string, { readonly stamp: Stamp; readonly digest: Digest }>;
+export interface KnownFiles {
+  readonly digests: Map<string, { readonly stamp: Stamp; readonly digest: Digest }>;
+  /** Whether files may be copied by reference: it has not been refused yet. To try it anew for each of many takes long. */
+  mayClone: boolean;
+}
+
+export const nothingKnown = (): KnownFiles => ({ digests: new Map(), mayClone: true });
 
 /** What inputs are taken from. */
 export interface InputSources {
@@ -122,21 +136,37 @@ export class InputFiles {
   ): Promise<boolean> {
     const { known } = this.sources;
     const copy = this.ready(path);
-    const mode = constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL;
     const before = stampOf(from);
     const since = Date.now();
-    if ((before?.size ?? 0) > SMALL_BYTES) await copyFile(from, copy, mode);
-    else copyFileSync(from, copy, mode);
+    if (!this.cloned(from, copy)) {
+      const isSmall = (before?.size ?? 0) <= SMALL_BYTES;
+      if (isSmall) copyFileSync(from, copy, constants.COPYFILE_EXCL);
+      else await copyFile(from, copy, constants.COPYFILE_EXCL);
+    }
     const name = file.isCode ? `code:${from}` : from;
-    const remembered = known.get(name);
+    const remembered = known.digests.get(name);
     const isSame = before !== null && sameStamp(before, stampOf(from));
     const isKnown = isSame && remembered && sameStamp(remembered.stamp, before);
     const actual = isKnown ? remembered.digest : await digestAt(copy, file);
     if (isSame && !isKnown && isStable(before, since)) {
-      known.set(name, { stamp: before, digest: actual });
+      known.digests.set(name, { stamp: before, digest: actual });
     }
     await this.note({ ...file, port, path, isLinked: false });
     return actual === file.digest;
+  }
+
+  private cloned(from: string, copy: string): boolean {
+    const { known } = this.sources;
+    if (!known.mayClone) return false;
+    try {
+      copyFileSync(from, copy, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
+      known.mayClone = false;
+      rmSync(copy, { force: true });
+      return false;
+    }
   }
 
   /** The path of a new file, whose folder is there. */
