@@ -304,19 +304,20 @@ export async function writePackage(
   { name, files, digest }: Package,
   path: string,
   progress: (done: number, of: number) => void,
+  sign?: (manifest: string) => string,
 ): Promise<number> {
   const draft = join(dirname(path), `.${randomUUID()}.tmp`);
   const zip = await createZip(draft);
   try {
     const payload: Payload[] = [];
-    const tags = (complete: readonly Payload[]) => tagFiles(complete, `study ${digest}`);
+    const description = `study ${digest}`;
     const sizes = files.map(({ path: file, size }) => ({
       name: PAYLOAD + file,
       bytes: size,
       digest,
     }));
     // The first two tag files tell sizes alone, and stand before the payload.
-    const early = tags(sizes);
+    const early = tagFiles(sizes, description);
     for (const file of ['bag-info.txt', 'bagit.txt']) {
       await zip.add(`${name}/${file}`, Buffer.from(early.get(file) as string));
     }
@@ -326,9 +327,11 @@ export async function writePackage(
       done += 1;
       progress(done, files.length);
     }
-    const late = tags(payload);
-    for (const file of ['manifest-sha256.txt', 'tagmanifest-sha256.txt']) {
-      await zip.add(`${name}/${file}`, Buffer.from(late.get(file) as string));
+    const late = tagFiles(payload, description, sign);
+    for (const [file, text] of late) {
+      if (!early.has(file) || file.endsWith('manifest-sha256.txt')) {
+        await zip.add(`${name}/${file}`, Buffer.from(text));
+      }
     }
     const size = await zip.end();
     await zip.close();

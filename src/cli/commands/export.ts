@@ -1,4 +1,5 @@
 // export.ts — pipeline export TASK:output FILE: an output in a form that other tools read
+
 import { randomUUID } from 'node:crypto';
 import { constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { copyFile, rename, rm } from 'node:fs/promises';
@@ -18,6 +19,7 @@ import type { Store } from '../../engine/store/store.ts';
 import { didYouMean } from '../../hint.ts';
 import { entryOf } from '../../present.ts';
 import { elementType, encodeSafetensors, type Tensor, type TensorFile } from '../../tensor.ts';
+import { withRemoteBlobs } from '../remote/far-blobs.ts';
 import { checkOutput, unwritten, writeFolder, writeOutput } from '../session/output-files.ts';
 import {
   bytesOf,
@@ -86,7 +88,8 @@ const BY_ENDING: { readonly [ending: string]: Form } = {
 /** Writes an output, or one tensor of it, to a file; `-` is stdout. */
 async function exportOutput(target: string, file: string, options: ExportOptions): Promise<number> {
   if (isFolder(file)) return await exportSelection(target, file, options);
-  const session = await openToShow(options);
+  const opened = await openToShow(options);
+  const session = { ...opened, store: withRemoteBlobs(opened.store, placesOf(options)) };
   try {
     const { trace, name, output, part } = await select(session, target);
     if (name === undefined || output === undefined) {
@@ -217,7 +220,7 @@ async function exportSelection(
   folder: string,
   options: ExportOptions,
 ): Promise<number> {
-  const store = storeAt(placesOf(options).cache, 'read');
+  const store = withRemoteBlobs(storeAt(placesOf(options).cache, 'read'), placesOf(options));
   try {
     const study = await currentStudy(options, store);
     const selection = selectInStudy(study, target);

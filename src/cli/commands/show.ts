@@ -1,4 +1,5 @@
 // show.ts — pipeline show TASK[:output]: what a task made
+
 import { extname } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import { FOLDER, folderBytes } from '../../engine/model/folder-manifest.ts';
@@ -7,6 +8,7 @@ import type { ActionRecord, Output } from '../../engine/model/record.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { plainName } from '../../plain-text.ts';
 import { elementType, exactValues, type Tensor, type TensorFile } from '../../tensor.ts';
+import { withRemoteBlobs } from '../remote/far-blobs.ts';
 import { writeOutput } from '../session/output-files.ts';
 import {
   bytesOf,
@@ -20,6 +22,7 @@ import {
   stdoutColors as c,
   EXIT,
   openToShow,
+  placesOf,
   UsageError,
   writeJson,
   writeStderr,
@@ -56,7 +59,8 @@ interface ShowOptions extends CommonOptions {
 
 /** Lists a task's outputs, or shows one of them. */
 async function show(target: string, options: ShowOptions): Promise<number> {
-  const session = await openToShow(options);
+  const opened = await openToShow(options);
+  const session = { ...opened, store: withRemoteBlobs(opened.store, placesOf(options)) };
   try {
     const { trace, name, output, part } = await select(session, target);
     if (name === undefined || output === undefined) {

@@ -1,4 +1,5 @@
 // audit.ts — pipeline audit: a task run twice, in surroundings that have little in common
+
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,7 @@ import type { Plan } from '../../../engine/planning/plan.ts';
 import { forecast } from '../../../engine/rebuilder/forecast.ts';
 import type { StageModule } from '../../../engine/worker/declaration.ts';
 import { plainName } from '../../../plain-text.ts';
+import { withRemoteBlobs } from '../../remote/far-blobs.ts';
 import {
   type CommonOptions,
   stderrColors as c,
@@ -43,7 +45,8 @@ export { audit as run };
 
 /** Runs a task twice and tells whether its bits are the same. */
 async function audit(word: string, options: CommonOptions): Promise<number> {
-  const session = await openSession(options);
+  const opened = await openSession(options);
+  const session = { ...opened, store: withRemoteBlobs(opened.store, opened) };
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'pipeline-audit-')));
