@@ -114,7 +114,7 @@ test('six makes with other params at once: none fails, no false edits, each arti
 describe('a folder for artifacts', () => {
   const identity = { host: hostname(), pid: process.pid, exists: () => true };
   const publication = (text: string): Publication => ({
-    artifacts: [{ path: 'a.md', digest: digestOf(text), isFolder: false }],
+    artifacts: [{ path: 'a.md', digest: digestOf(text), kind: 'text' }],
     lineage: digestOf(`lineage of ${text}`),
     companions: ['provenance.json'],
     obsolete: [],

@@ -274,6 +274,14 @@ describe.skipIf(python === undefined)('an environment', () => {
     writeFileSync(join(root, 'req.txt'), 'tiny-pkg>=1\n');
     rmSync(join(site, '__editable__.tiny_pkg-1.0.pth'));
     expect(await look()).toMatchObject({ message: 'req.txt pins no version of `tiny-pkg>=1`' });
+    writeFileSync(join(root, 'req.txt'), '');
+    const interpreter = join(root, '.venv/bin/python');
+    rmSync(interpreter);
+    writeFileSync(interpreter, '#!/bin/sh\necho "{}"\n');
+    chmodSync(interpreter, 0o755);
+    expect(await look()).toMatchObject({
+      message: expect.stringContaining('.venv/bin/python does not run, or is no Python'),
+    });
     rmSync(join(root, 'req.txt'));
     expect(await look()).toMatchObject({ message: 'there is no lock file req.txt' });
   });

@@ -1,6 +1,8 @@
 // Nothing unverified is ever used: each attack is mounted by a server that really does it, and ends as a miss with a word.
+
 import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { encodeFolder } from '../src/engine/model/folder-manifest.ts';
 import { canonicalJson, digestOf, type Key, keyOf, type TaskId } from '../src/engine/model/key.ts';
 import type { ActionRecord } from '../src/engine/model/record.ts';
 import { rawKeyOf, type Trust, textOf } from '../src/engine/signing/public-key.ts';
@@ -429,7 +431,15 @@ test('what came from others is not published as our own', async () => {
   await here.store.close();
 });
 
-test('all blobs of a record are named in its entry, each once', () => {
+test('all blobs of a record are named in its entry, each once, and those of folders', async () => {
   const out = recordOf(1).outputs.out as ActionRecord['outputs'][string];
-  expect(blobsOf(recordOf(1, { outputs: { a: out, b: out } }))).toHaveLength(1);
+  const file = { path: 'a/b', isExecutable: false, bytes: 1, digest: digestOf('x') };
+  const list = encodeFolder([file]);
+  const blobs = { get: async () => list };
+  expect(await blobsOf(recordOf(1, { outputs: { a: out, b: out } }), blobs)).toHaveLength(1);
+  const folder = { digest: digestOf(list), bytes: list.length, kind: 'folder' };
+  expect(await blobsOf(recordOf(1, { outputs: { m: folder } }), blobs)).toMatchObject([
+    { path: 'm/a/b', digest: file.digest },
+    { path: 'm', digest: folder.digest },
+  ]);
 });

@@ -338,7 +338,7 @@ describe('S3', () => {
         'S3 refuses this key (SignatureDoesNotMatch)',
       );
       expect(await said({ ...known, accessKey: 'who' })).toBe(
-        'S3 refuses this key (InvalidAccessKeyId)',
+        'S3 refuses this key (XAdminUserNotFound)',
       );
       expect(await said(known, () => Date.now() + 3_600_000)).toMatch(/clock .* 60 min fast/);
       expect(await said(known, Date.now, 'other')).toBe('there is no such bucket');

@@ -1,4 +1,5 @@
 // report-fixture.ts — a study that never ran: seeded numbers of the shape and size of real ones
+
 import { createHash } from 'node:crypto';
 import exp from '@stdlib/math-base-special-exp';
 import ln from '@stdlib/math-base-special-ln';
@@ -17,6 +18,7 @@ import type {
   Sourced,
   Study,
 } from '../src/report/data/study.ts';
+import { SCRIPT } from '../src/report/markup/script.ts';
 import { type ConvergenceRow, convergenceOf } from '../src/sparse/convergence.ts';
 import { fitEquilibrium } from '../src/sparse/equilibrium.ts';
 import { coefficientOfVariation, type FanInSummary } from '../src/sparse/fan-in.ts';
@@ -470,3 +472,7 @@ function masked(made: ReturnType<typeof makeMask>): Mask {
   if (!('mask' in made)) throw new Error('a uniform mask can always be made');
   return made.mask;
 }
+
+/** A page without the script that all pages have: nothing else of it may run. */
+export const withoutScript = (page: string): string =>
+  page.replace(`<script>${SCRIPT}</script>`, '');

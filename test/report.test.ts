@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { countBins, extent, logTicks, shares, ticks } from '../src/report/charts/scale.ts';
@@ -13,13 +14,15 @@ import {
 } from '../src/report/markup/format.ts';
 import { escapeHtml, html } from '../src/report/markup/html.ts';
 import { paletteOf } from '../src/report/markup/palette.ts';
+import { SCRIPT, SCRIPT_SHA256 } from '../src/report/markup/script.ts';
 import { renderReport as render } from '../src/report/page.ts';
 import { renderProvenance } from '../src/report/provenance.ts';
 import { mean, quantile, sampleSd, summarise } from '../src/stats/summary.ts';
-import { fixtureStudy } from './report-fixture.ts';
+import { fixtureStudy, withoutScript } from './report-fixture.ts';
 
 /** The page alone. */
-const renderReport = async (study: Study): Promise<string> => (await render(study)).html;
+const renderReport = async (study: Study): Promise<string> =>
+  withoutScript((await render(study)).html);
 
 let drawn: Promise<string> | undefined;
 
@@ -57,7 +60,11 @@ describe('the report', () => {
     expect((await wholePage()).length).toBeLessThan(3_000_000);
   });
 
-  test('loads nothing and runs nothing', async () => {
+  test('loads nothing, and runs nothing but its own script, by its digest', async () => {
+    const whole = (await render(fixtureStudy({ seeds: 1, rules: ['erk'] }))).html;
+    expect(all(whole, /<script>/g)).toHaveLength(1);
+    expect(whole).toContain(`script-src &#39;sha256-${SCRIPT_SHA256}&#39;`);
+    expect(createHash('sha256').update(SCRIPT).digest('base64')).toBe(SCRIPT_SHA256);
     const page = await wholePage();
     expect(page).not.toMatch(/<script|<link|<img|<iframe|<object|@import|url\(|javascript:/i);
     expect(page).not.toMatch(/\s(?:src|srcset|on[a-z]+)=/i);
@@ -76,11 +83,11 @@ describe('the report', () => {
   });
 
   test('says where every mean comes from', async () => {
-    const page = await wholePage();
-    const means = all(page, /<td class="first mean">.*?<\/td>/g);
-    const anchors = means.map((cell) => /href="#(arm-\d+)"/.exec(cell)?.[1]);
+    const { html, files } = await render(fixtureStudy());
+    const means = all(html, /<td class="first mean">.*?<\/td>/g);
+    const anchors = means.map((cell) => /href="sources\.html#(arm-\d+)"/.exec(cell)?.[1]);
     expect(means).toHaveLength(1 + 2 * 5 * 2);
-    for (const anchor of anchors) expect(page).toContain(`<tr id="${anchor}">`);
+    for (const anchor of anchors) expect(files['sources.html']).toContain(`<tr id="${anchor}">`);
   });
 
   test('links to no anchor that is not there', async () => {
@@ -92,7 +99,7 @@ describe('the report', () => {
 
   test('names each task and the whole digest of each blob that it read', async () => {
     const study = fixtureStudy({ seeds: 2, rules: ['erk'] });
-    const page = await renderReport(study);
+    const page = (await render(study)).files['sources.html'];
     const blobs = study.runs.flatMap(({ metrics, fanInBefore, fanInAfter }) =>
       [metrics, fanInBefore, fanInAfter].flatMap((value) => (value ? [value.from] : [])),
     );

@@ -1,6 +1,7 @@
 // verification-page.ts — a verification as a page, to attach to a review
 
-import { page } from '../report/markup/document.ts';
+import { page, tableFrame } from '../report/markup/document.ts';
+import { counted, listed } from '../report/markup/format.ts';
 import { type Html, html } from '../report/markup/html.ts';
 import type { TaskVerdict, Verification } from './checking/verdict.ts';
 import { type WallKind, wallsInWords } from './rerun/walls.ts';
@@ -8,27 +9,65 @@ import { type WallKind, wallsInWords } from './rerun/walls.ts';
 /** Rows of a table beyond this are counted and left to the JSON. */
 const ROWS_MAX = 2000;
 
-/** The text of verification.html. It has no date: who attaches it knows when. */
-export function verificationPage(found: Verification): string {
-  const { archive, digest, holds, rerun } = found;
+/** When and where a verification was done. Absent from a page that is to be the same bytes everywhere. */
+export interface VerifiedAt {
+  /** Such as `2026-11-29`. */
+  readonly date: string;
+  /** Such as `linux x64, Node v24.1.0`. */
+  readonly platform: string;
+}
+
+/** The text of verification.html: the finding, what it rests on, and what was not tested. */
+export function verificationPage(found: Verification, at?: VerifiedAt): string {
+  const { archive, digest, version } = found;
   const name = archive.split(/[\\/]/).at(-1) ?? archive;
-  const verdict = holds
-    ? rerun
-      ? 'Nothing is wrong, and nothing that was run again came out differently.'
-      : 'Nothing is wrong. Nothing was run again.'
-    : 'Something is wrong.';
+  const facts = [
+    ['Archive', name],
+    ['Study digest', digest ?? 'unknown'],
+    ...(at ? [['Date', at.date] as const, ['Platform', at.platform] as const] : []),
+    ['Checked by', `pipeline ${version}`],
+  ] as const;
   return page(
     `Verification of ${name}`,
     html`<header>
 <h1>Verification of ${name}</h1>
-<p class="abstract"><b>${verdict}</b></p>
-<p class="note">Study digest <code>${digest ?? 'unknown'}</code></p>
+<p class="finding">${headline(found)}</p>
+<dl>${facts.map(([fact, value]) => html`<dt>${fact}</dt><dd>${value}</dd>`)}</dl>
 </header>
+<main id="main">
+${claims(found)}
 ${integrity(found)}
 ${reruns(found)}
-${claims(found)}
-${meaning(found)}`,
+${meaning(found)}
+</main>`,
   );
+}
+
+/** The finding in a sentence: `Integrity verified; 49 of 378 tasks (13 %) re-run, all identical.` */
+export function headline({
+  findingCount,
+  tasks,
+  rerun,
+  taskVerdicts,
+  holds,
+}: Verification): string {
+  const of = (verdict: TaskVerdict['verdict']): number =>
+    taskVerdicts.filter((one) => one.verdict === verdict).length;
+  const integrity =
+    findingCount === 0
+      ? 'Integrity verified'
+      : `Integrity not verified: ${counted(findingCount, 'finding')}`;
+  if (rerun === null) return `${integrity}; nothing was re-run.`;
+  const [identical, within, different] = [of('identical'), of('within tolerance'), of('different')];
+  const ran = identical + within + different;
+  const share = tasks === 0 ? 0 : Math.round((100 * ran) / tasks);
+  const outcomes = [
+    ...(identical > 0 ? [`${identical === ran ? 'all' : identical} identical`] : []),
+    ...(within > 0 ? [`${within} within tolerance`] : []),
+    ...(different > 0 ? [`${different} different`] : []),
+  ];
+  const wrong = holds || findingCount > 0 || different > 0 ? '' : ' Something is wrong.';
+  return `${integrity}; ${ran} of ${counted(tasks, 'task')} (${share} %) re-run${outcomes.length > 0 ? `, ${listed(outcomes)}` : ''}.${wrong}`;
 }
 
 function integrity({ findings, findingCount, tasks, absent, blobs, notes }: Verification): Html {
@@ -44,6 +83,7 @@ ${
   findings.length === 0
     ? html`<p>No findings.</p>`
     : rows(
+        'Findings',
         ['Place', 'Finding'],
         findings.map(({ place, message }) => [place, message]),
       )
@@ -75,32 +115,52 @@ function reruns({ rerun, taskVerdicts }: Verification): Html {
   if (rerun === null) {
     return html`<section><h2>Run again</h2><p>Nothing was run again.</p></section>`;
   }
-  const order = ['different', 'within tolerance', 'identical', 'not tested'];
-  const sorted = order.flatMap((verdict) =>
-    taskVerdicts.filter((task) => task.verdict === verdict),
-  );
-  const counts = order
-    .map(
-      (verdict) => `${taskVerdicts.filter((task) => task.verdict === verdict).length} ${verdict}`,
-    )
-    .join(', ');
-  const shown = sorted.slice(0, ROWS_MAX);
+  const order = ['different', 'within tolerance', 'identical'] as const;
+  const ran = order.flatMap((verdict) => taskVerdicts.filter((task) => task.verdict === verdict));
+  const shown = ran.slice(0, ROWS_MAX);
   return html`<section>
 <h2>Run again</h2>
-<p>${counts}. Budget ${rerun.budget_s} s; ${rerun.chosen} tasks chosen, ${rerun.drawn} of them at random (seed ${rerun.seed});
+<p>Budget ${rerun.budget_s} s; ${rerun.chosen} tasks chosen, ${rerun.drawn} of them at random (seed ${rerun.seed});
 Node ${rerun.node}.${behind(rerun.walls)} Outputs were compared bit by bit.</p>
-${rows(
-  ['Task', 'Verdict', 'Recorded', 'Now', 'Why'],
-  shown.map((task) => [
-    task.task,
-    task.verdict,
-    seconds(task.recorded_s),
-    seconds(task.seconds),
-    verdictWords(task),
-  ]),
-)}
-${sorted.length > shown.length ? html`<p>and ${sorted.length - shown.length} more</p>` : null}
+${
+  ran.length === 0
+    ? html`<p>No task was run.</p>`
+    : rows(
+        'Tasks that were run again',
+        ['Task', 'Verdict', 'Recorded', 'Now', 'Why'],
+        shown.map((task) => [
+          task.task,
+          task.verdict,
+          seconds(task.recorded_s),
+          seconds(task.seconds),
+          verdictWords(task),
+        ]),
+      )
+}
+${ran.length > shown.length ? html`<p>and ${ran.length - shown.length} more</p>` : null}
+${untested(taskVerdicts)}
 </section>`;
+}
+
+/** What was not run, by stage and reason. */
+function untested(verdicts: readonly TaskVerdict[]): Html | null {
+  const groups = new Map<string, { stage: string; why: string; tasks: string[] }>();
+  for (const { task, verdict, why = '' } of verdicts) {
+    if (verdict !== 'not tested') continue;
+    const stage = task.replace(/\[.*/s, '');
+    const name = JSON.stringify([stage, why]);
+    const known = groups.get(name) ?? { stage, why, tasks: [] };
+    known.tasks.push(task);
+    groups.set(name, known);
+  }
+  if (groups.size === 0) return null;
+  const all = [...groups.values()].slice(0, ROWS_MAX);
+  return html`<h3>Not run</h3>
+${rows(
+  'Tasks that were not run',
+  ['Stage', 'Tasks', 'Such as', 'Why'],
+  all.map(({ stage, why, tasks }) => [stage, String(tasks.length), tasks[0] ?? '', why]),
+)}`;
 }
 
 function claims({ claims: judged }: Verification): Html | null {
@@ -108,18 +168,25 @@ function claims({ claims: judged }: Verification): Html | null {
   return html`<section>
 <h2>Claims</h2>
 ${rows(
-  ['Claim', 'The study says', 'Verdict', 'Why'],
-  judged.map(({ id, says, verdict, why }) => [id, says, verdict, why]),
+  'Claims',
+  ['Claim', 'The study says', 'Re-judged', 'Tasks re-run', 'Why'],
+  judged.map(({ id, says, verdict, why, behind: share }) => [
+    id,
+    says,
+    verdict,
+    share ? `${share.tested} of ${share.tasks}` : '',
+    why,
+  ]),
 )}
 </section>`;
 }
 
-function meaning({ version, checker }: Verification): Html {
+function meaning({ checker }: Verification): Html {
   return html`<section>
 <h2>What this shows</h2>
 <p>That the files belong together, and, where tasks were run again, that this code, given these inputs, gives these bits.
 Not that the code does what a paper says, and not that nothing else was tried.</p>
-<p class="note">Checked by pipeline ${version}. ${
+<p class="note">${
     checker.own === null
       ? 'The checker was a verify.mjs: it is to be trusted only if its SHA-256 is the one that is published with this version.'
       : `The verify.mjs in the archive ${checker.words ?? 'was not run'}.`
@@ -127,12 +194,17 @@ Not that the code does what a paper says, and not that nothing else was tried.</
 </section>`;
 }
 
-function rows(heads: readonly string[], cells: readonly (readonly string[])[]): Html {
-  return html`<div class="table"><div class="scroll" role="region" tabindex="0" aria-label="${heads.join(', ')}"><table>
+function rows(
+  label: string,
+  heads: readonly string[],
+  cells: readonly (readonly string[])[],
+): Html {
+  const table = html`<table>
 <thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
 <tbody>${cells.map(
     (row) => html`<tr>${row.map((cell) => html`<td>${cell}</td>`)}</tr>
 `,
   )}</tbody>
-</table></div></div>`;
+</table>`;
+  return html`<div class="wide">${tableFrame(label, null, table)}</div>`;
 }

@@ -2,8 +2,10 @@
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Digest } from '../engine/model/key.ts';
+import type { Trust } from '../engine/signing/public-key.ts';
 import { type CitedClaims, readClaims } from './checking/cited.ts';
 import { checkIntegrity } from './checking/integrity.ts';
+import { signedBy } from './checking/signed.ts';
 import { claimVerdicts, type TaskVerdict, type Verification } from './checking/verdict.ts';
 import { type OnRead, PAYLOAD } from './form/bag.ts';
 import type { Contents } from './form/contents.ts';
@@ -23,6 +25,8 @@ export interface VerifyOptions {
   readonly published: readonly KnownChecker[];
   readonly node: string;
   readonly progress: OnRead;
+  /** By whom the archive has to be signed. Absent or empty: by anybody or nobody. */
+  readonly trust?: Trust;
   /** Asked once it is known that the archive holds together. Absent when nothing is to be run. */
   readonly rerun?: () => Promise<Omit<RerunOptions, 'contents' | 'claims'>>;
 }
@@ -64,7 +68,8 @@ export async function verifyArchive(options: VerifyOptions): Promise<Verificatio
   try {
     opened = await openArchive(options.path, findings);
     const contents = await checkIntegrity(opened, findings, options.progress);
-    return await conclude(contents, findings, options);
+    const signed = await signedBy(opened, options.trust, findings.say);
+    return { ...(await conclude(contents, findings, options)), signed };
   } catch (error) {
     if (error instanceof Unreadable) return await conclude(undefined, findings, options);
     throw error;

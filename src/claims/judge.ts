@@ -19,6 +19,7 @@ import {
   type Contrast,
   type Design,
   type JudgedClaim,
+  type Published,
   VERDICTS,
   type Verdict,
 } from './result.ts';
@@ -37,7 +38,32 @@ function judgeClaim(claim: ClaimDeclaration, evidence: Evidence): JudgedClaim {
   const common = { id, title, statement, paper, kind: claim.rule, rule: ruleWords(claim) };
   const margin = 'margin' in claim ? claim.margin : null;
   const told = contrasts.map((one) => describe(id, one, evidence));
-  return { ...common, margin, seeds, ...outcome, contrasts: told };
+  const published = publishedOf(claim);
+  return {
+    ...common,
+    ...(published.length > 0 && { published }),
+    ...{ margin, seeds },
+    ...outcome,
+    contrasts: told,
+  };
+}
+
+/** The numbers of the paper that a claim declares. */
+function publishedOf(claim: ClaimDeclaration): readonly Published[] {
+  switch (claim.rule) {
+    case 'non-inferiority':
+      return [{ dataset: null, low: -claim.deficit, high: 0 }];
+    case 'superiority':
+      return Object.entries(claim.published)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([dataset, value]) => ({ dataset, low: value, high: value }));
+    case 'ratio-range':
+      return [{ dataset: null, low: claim.range[0], high: claim.range[1] }];
+    case 'correlation':
+      return [{ dataset: null, low: claim.published, high: claim.published }];
+    default:
+      return [];
+  }
 }
 
 /** A verdict, what qualifies it, and why. */

@@ -103,6 +103,14 @@ export interface Contrast {
   readonly reason: string;
 }
 
+/** A published value, in the unit of the contrasts: one number where both ends are equal. */
+export interface Published {
+  /** The data set that it is of; null for all. */
+  readonly dataset: string | null;
+  readonly low: number;
+  readonly high: number;
+}
+
 /** A claim with its verdict. */
 export interface JudgedClaim {
   /** Such as `C1`. */
@@ -112,6 +120,8 @@ export interface JudgedClaim {
   readonly statement: string;
   /** The published value, and where it stands in the paper. */
   readonly paper: { readonly value: string; readonly where: string };
+  /** What of it is a number; absent where nothing is, and in results of before it was told. */
+  readonly published?: readonly Published[];
   /** The kind of test that decides. */
   readonly kind: string;
   /** The decision rule in words, with its numbers. */

@@ -16,7 +16,7 @@ import {
 export { ForeignTensor } from '../tensor.ts';
 
 /** The names of the codecs, as traces and `show` tell them. */
-export type CodecKind = 'json' | 'tensors' | 'text' | 'bytes' | 'files';
+export type CodecKind = 'json' | 'tensors' | 'text' | 'bytes' | 'files' | 'folder';
 
 /** How a value becomes the bytes of a blob and back. Equal values give equal bytes. */
 export interface Codec<T> {

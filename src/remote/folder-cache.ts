@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { makeFolder } from '../engine/files/make-folder.ts';
 import { formatSystem, isSystemError, systemHint } from '../engine/files/system-error.ts';
 import { type Digest, isDigest } from '../engine/model/key.ts';
-import { chunksOf } from '../engine/store/blob-files.ts';
+import { chunksOf } from '../engine/store/blob-io.ts';
 import {
   ENTRY_BYTES_MAX,
   type EntryName,

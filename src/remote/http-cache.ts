@@ -85,10 +85,10 @@ function authorizationOf(credentials: Credentials | undefined): Record<string, s
 export async function rangeOf(
   blob: SizedBlob,
   offset: number,
-  get: (headers: Record<string, string>) => Promise<Answer>,
+  get: (headers: Record<string, string>) => Promise<Answer | undefined>,
 ): ReturnType<RemoteCache['readBlob']> {
   const answer = await get(offset > 0 ? { range: `bytes=${offset}-` } : {});
-  if (isAbsent(answer)) return undefined;
+  if (answer === undefined || isAbsent(answer)) return undefined;
   check(answer, 200, 206);
   refusePage(answer);
   const from = answer.status === 206 ? startIn(answer) : 0;

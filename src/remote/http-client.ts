@@ -81,18 +81,21 @@ function send(request: Request, agents: Agents, patience: Patience): Promise<Ans
     };
     // Not while it waits for a connection: others before it may be many.
     let timer: NodeJS.Timeout | undefined;
+    let isOver = false;
     const fail = (error: unknown): void => {
+      isOver = true;
       clearTimeout(timer);
       reject(worded(error, url));
     };
     // The time limit begins with a connection, and again with each piece that is sent.
     const restart = (ms: number): void => {
       clearTimeout(timer);
-      timer = setTimeout(late, ms);
+      timer = setTimeout(afterInput, ms, () => isOver || late());
     };
     sent.on('socket', () => restart(patience.head));
     sent.on('error', fail);
     sent.on('response', (response) => {
+      isOver = true;
       clearTimeout(timer);
       const { statusCode: status = 0 } = response;
       if (status >= 300 && status < 400 && status !== 304) {
@@ -115,6 +118,9 @@ function send(request: Request, agents: Agents, patience: Patience): Promise<Ans
     }
   });
 }
+
+/** A process that had no time to look may find that what it waited for has come. */
+const afterInput = (action: () => unknown): void => void setImmediate(action);
 
 async function* tracked(
   content: AsyncIterable<Uint8Array>,

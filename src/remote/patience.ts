@@ -1,45 +1,113 @@
-// patience.ts — how long a run waits for look-ups: a second each, and a twentieth of its time in all
-/** No task waits longer for one look-up. */
-const LOOKUP_MS = 1000;
+// patience.ts — how long a run waits for look-ups: a second without any answer, and a small share of its time in all
+/** A remote that has said nothing for so long is not waited for. */
+const SILENCE_MS = 1000;
 /** In all, waits that found nothing may take so long, or this share of the run, whichever is more. */
 const TOTAL_MS = 1500;
 const TOTAL_SHARE = 0.04;
+/** What was found pays for more: this share of the time that it saved. */
+const SAVED_SHARE = 0.25;
+const LOOK_MS = 50;
 
-/** Counts the time in which something waited for a remote in vain. Waits beside each other count once. */
-export class WaitBudget {
-  private readonly begun: number;
+/**
+ * Time in which this process had time to look: where it was busy, or the machine was, that is not the remote's doing. Ticks
+ * from the first wait on.
+ */
+class AttentiveClock {
+  private time = 0;
+  private ticked = 0;
+  private timer: NodeJS.Timeout | undefined;
   private readonly clock: () => number;
-  private spent = 0;
-  private countedUntil: number;
 
   constructor(clock: () => number) {
     this.clock = clock;
-    this.begun = clock();
-    this.countedUntil = this.begun;
   }
 
-  /** How long a look-up may be waited for from now on, in milliseconds. */
-  get left(): number {
-    const allowed = Math.max(TOTAL_MS, TOTAL_SHARE * (this.clock() - this.begun));
-    return Math.max(0, Math.min(LOOKUP_MS, allowed - this.spent));
+  begin(): void {
+    if (this.timer) return;
+    this.ticked = this.clock();
+    this.timer = setInterval(() => {
+      const now = this.clock();
+      this.time += Math.min(now - this.ticked, LOOK_MS);
+      this.ticked = now;
+    }, LOOK_MS / 2);
+    this.timer.unref();
+  }
+
+  now(): number {
+    return this.time;
+  }
+
+  end(): void {
+    clearInterval(this.timer);
+  }
+}
+
+/** Counts the time in which something waited for a remote in vain. Waits beside each other count once. */
+export class WaitBudget {
+  private readonly clock: AttentiveClock;
+  private spent = 0;
+  private saved = 0;
+  private countedUntil = 0;
+  /** When the remote answered last, whatever it was. */
+  private answered = 0;
+
+  constructor(clock: () => number) {
+    this.clock = new AttentiveClock(clock);
+  }
+
+  /** By its own clock. */
+  now(): number {
+    return this.clock.now();
+  }
+
+  end(): void {
+    this.clock.end();
+  }
+
+  /** Waits for a look-up for as long as the remote answers, and there is time for it. Undefined when it takes longer. */
+  async wait<T>(looking: Promise<T>): Promise<T | undefined> {
+    this.clock.begin();
+    const since = this.now();
+    for (;;) {
+      const silent = this.now() - Math.max(since, this.answered);
+      if (silent >= SILENCE_MS || this.isSpent(since)) return undefined;
+      const answer = await within(looking, LOOK_MS);
+      if (answer) return answer.value;
+    }
+  }
+
+  /** The remote has answered, by which so many milliseconds were saved. */
+  gained(saved_ms: number): void {
+    this.answered = this.now();
+    this.saved += saved_ms;
   }
 
   /** Notes a wait that found nothing. @param since when it began, by the clock */
   wasted(since: number): void {
-    const now = this.clock();
-    this.spent += Math.max(0, now - Math.max(since, this.countedUntil));
+    const now = this.now();
+    this.spent += this.uncounted(since);
     this.countedUntil = Math.max(this.countedUntil, now);
+  }
+
+  private uncounted(since: number): number {
+    return Math.max(0, this.now() - Math.max(since, this.countedUntil));
+  }
+
+  private isSpent(since: number): boolean {
+    const share = TOTAL_SHARE * this.now() + SAVED_SHARE * this.saved;
+    return this.spent + this.uncounted(since) > Math.max(TOTAL_MS, share);
   }
 }
 
 /** What a promise gives within some time; undefined when it takes longer. */
-export async function within<T>(
+async function within<T>(
   promise: Promise<T>,
   limit_ms: number,
 ): Promise<{ readonly value: T } | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, limit_ms, undefined);
+    // A process that had no time to look may find that the answer has come.
+    timer = setTimeout(() => setImmediate(resolve, undefined), limit_ms);
   });
   try {
     return await Promise.race([promise.then((value) => ({ value })), late]);

@@ -1,11 +1,14 @@
 // publishing.ts — own results on their way to a remote: blobs first, then the signed record; in the background
 
 import { holdsIn, type Surroundings } from '../archive/packing/release-checks.ts';
+import { kindByName } from '../engine/config/codecs.ts';
+import { FOLDER } from '../engine/model/folder-manifest.ts';
 import type { Key } from '../engine/model/key.ts';
 import { digestOf } from '../engine/model/key.ts';
-import type { ActionRecord } from '../engine/model/record.ts';
+import type { ActionRecord, Output } from '../engine/model/record.ts';
 import type { Signer } from '../engine/signing/signature.ts';
-import { LostBlob } from '../engine/store/store.ts';
+import { folderIn } from '../engine/store/folder-blobs.ts';
+import { type BlobStore, LostBlob } from '../engine/store/store.ts';
 import { encodeEntry, entryName, signRecord } from './entry.ts';
 import { once } from './http-cache.ts';
 import { type Found, Lookups } from './lookups.ts';
@@ -142,9 +145,10 @@ export class Publishing {
       listener.note(`${briefly(record.task, key)} is not published: ${found.why} has published it`);
       return 'known';
     }
-    for (const blob of blobsOf(record)) await this.upload(blob, () => this.stream(blob));
+    const blobs = await blobsOf(record, this.terms.store.blobs);
+    for (const blob of blobs) await this.upload(blob, () => this.stream(blob));
     if (found.kind === 'trusted') return 'known';
-    const { content, envelope } = encodeEntry(signRecord(record, this.signer), blobsOf(record));
+    const { content, envelope } = encodeEntry(signRecord(record, this.signer), blobs);
     if (envelope) {
       const blob = { digest: digestOf(envelope), bytes: envelope.length };
       await this.upload(blob, () => once(envelope));
@@ -194,13 +198,27 @@ export class Publishing {
     return twice(() => this.terms.remote.writeEntry(name, content, how, this.strikes.signal));
   }
 
+  /** The outputs of a record, and files of those that are folders, of the kinds that their names tell. */
+  private async textsOf({ outputs }: ActionRecord): Promise<readonly Output[]> {
+    const all: Output[] = [];
+    for (const output of Object.values(outputs)) {
+      all.push(output.kind === FOLDER ? { ...output, kind: 'json' } : output);
+      const files =
+        output.kind === FOLDER ? await folderIn(this.terms.store.blobs, output.digest) : [];
+      for (const { path, digest, bytes } of files ?? []) {
+        all.push({ digest, bytes, kind: kindByName(path) });
+      }
+    }
+    return all;
+  }
+
   /** What a result holds that should not leave this machine; undefined when that is nothing. */
   private async heldIn(record: ActionRecord): Promise<string | undefined> {
     const { task, parts, infeasible } = record;
     const told = { task, parts, infeasible: infeasible ?? null };
     // As JSON, where names stand beside values, and as the texts themselves, in which nothing is escaped.
     const texts = [JSON.stringify(told, null, 1), [...textsIn(told)].join('\n')];
-    for (const { kind, digest, bytes } of Object.values(record.outputs)) {
+    for (const { kind, digest, bytes } of await this.textsOf(record)) {
       if (!TEXT_KINDS.has(kind) || bytes > CHECKED_BYTES_MAX) continue;
       const content = await this.terms.store.blobs.get(digest);
       if (content) texts.push(Buffer.from(content).toString());
@@ -219,13 +237,23 @@ function* textsIn(value: unknown): Generator<string> {
 
 const TEXT_KINDS = new Set(['json', 'text', 'files']);
 
-/** All blobs that a record names, each once, with a path for servers that look into entries. */
-export function blobsOf({
-  outputs,
-}: ActionRecord): readonly (SizedBlob & { readonly path: string })[] {
+/** All blobs that a record names, each once, with a path for servers that look into entries. @throws LostBlob */
+export async function blobsOf(
+  { outputs }: ActionRecord,
+  store: Pick<BlobStore, 'get'>,
+): Promise<readonly (SizedBlob & { readonly path: string })[]> {
   const blobs = new Map<string, SizedBlob & { readonly path: string }>();
-  for (const [path, { digest, bytes }] of Object.entries(outputs)) {
+  const add = (path: string, { digest, bytes }: SizedBlob): void => {
     if (!blobs.has(digest)) blobs.set(digest, { path, digest, bytes });
+  };
+  for (const [path, output] of Object.entries(outputs)) {
+    // A folder that lacks a file is not published: its list comes last.
+    if (output.kind === FOLDER) {
+      const files = await folderIn(store, output.digest);
+      if (files === undefined) throw new LostBlob(output.digest);
+      for (const file of files) add(`${path}/${file.path}`, file);
+    }
+    add(path, output);
   }
   return [...blobs.values()];
 }

@@ -1,14 +1,16 @@
 // remote-results.ts — results of others in a run: looked up ahead, verified, kept in the store; and its own, published
+import { FOLDER } from '../engine/model/folder-manifest.ts';
 import type { Digest, Key } from '../engine/model/key.ts';
 import type { ActionRecord } from '../engine/model/record.ts';
 import { WrongContent } from '../engine/store/blob-files.ts';
 import { Commits } from '../engine/store/commits.ts';
+import { folderIn } from '../engine/store/folder-blobs.ts';
 import type { SharedResults, WantedBlob } from '../engine/store/shared-results.ts';
 import { StoreError } from '../engine/store/store.ts';
 import { downloaded } from './blob-download.ts';
 import { Gate } from './gate.ts';
 import { Lookups } from './lookups.ts';
-import { WaitBudget, within } from './patience.ts';
+import { WaitBudget } from './patience.ts';
 import type { Publishing } from './publishing.ts';
 import { RemoteError } from './remote-cache.ts';
 import { doesRead, type RemoteTerms } from './remote-terms.ts';
@@ -28,11 +30,18 @@ export class RemoteResults implements SharedResults {
   private readonly commits: Commits;
   private readonly terms: RemoteTerms;
   private readonly publishing: Publishing | undefined;
+  private readonly onFound: (record: ActionRecord) => void;
   /** Why a remote that is required cannot be used. */
   private broken: RemoteError | undefined;
 
-  constructor(terms: RemoteTerms, publishing: Publishing | undefined) {
+  /** @param onFound hears of each record that was found, those for which nobody waited any more included */
+  constructor(
+    terms: RemoteTerms,
+    publishing: Publishing | undefined,
+    onFound: (record: ActionRecord) => void = () => undefined,
+  ) {
     this.terms = terms;
+    this.onFound = onFound;
     this.publishing = publishing;
     this.strikes = new Strikes((error) => this.leaveAlone(error));
     this.lookups = new Lookups(terms, this.strikes);
@@ -49,14 +58,22 @@ export class RemoteResults implements SharedResults {
       this.throwIfRequired();
       return record;
     }
-    const since = this.terms.clock();
-    const answer = await within(looking, this.budget.left);
-    if (answer?.value === undefined) this.budget.wasted(since);
-    return answer?.value;
+    const since = this.budget.now();
+    const record = await this.budget.wait(looking);
+    if (record === undefined) this.budget.wasted(since);
+    return record;
   }
 
   async fetch(blobs: readonly WantedBlob[]): Promise<void> {
     if (!doesRead(this.terms.mode) || blobs.length === 0) return;
+    await this.fetchMissing(blobs);
+    const folders = blobs.filter(({ kind }) => kind === FOLDER);
+    const lists = folders.map(({ digest }) => folderIn(this.terms.store.blobs, digest));
+    const files = (await Promise.all(lists)).flatMap((list) => list ?? []);
+    if (files.length > 0) await this.fetchMissing(files);
+  }
+
+  private async fetchMissing(blobs: readonly WantedBlob[]): Promise<void> {
     const lacking = new Set(
       await this.terms.store.blobs.missing(blobs.map(({ digest }) => digest)),
     );
@@ -73,6 +90,7 @@ export class RemoteResults implements SharedResults {
   async close(limit_ms: number): Promise<number> {
     const left = (await this.publishing?.close(limit_ms)) ?? 0;
     this.strikes.end();
+    this.budget.end();
     this.terms.remote.close();
     return left;
   }
@@ -89,8 +107,11 @@ export class RemoteResults implements SharedResults {
 
   private async lookNow(key: Key): Promise<ActionRecord | undefined> {
     const record = await this.lookups.record(key);
-    if (record === undefined || this.strikes.isOut) return undefined;
+    if (this.strikes.isOut) return undefined;
+    this.budget.gained(1000 * Math.max(0, record?.cost.seconds ?? 0));
+    if (record === undefined) return undefined;
     await this.commits.keep({ record, outputs: [] });
+    this.onFound(record);
     return record;
   }
 

@@ -62,7 +62,7 @@ export function s3Cache(place: S3Place, client: HttpClient, options: S3Options):
     name: `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}`,
     async readEntry(name, signal) {
       const answer = await send('GET', at('ac', name), signal);
-      if (isAbsent(answer)) return undefined;
+      if (await isNoSuchKey(answer, clock)) return undefined;
       await checkS3(answer, clock, 200);
       refusePage(answer);
       return readWhole(answer, ENTRY_BYTES_MAX);
@@ -95,7 +95,8 @@ export function s3Cache(place: S3Place, client: HttpClient, options: S3Options):
     readBlob: (blob, offset, signal) =>
       rangeOf(blob, offset, async (headers) => {
         const answer = await send('GET', at('cas', blob.digest), signal, { headers });
-        if (answer.status !== 404) await checkS3(answer, clock, 200, 206);
+        if (await isNoSuchKey(answer, clock)) return undefined;
+        await checkS3(answer, clock, 200, 206);
         return answer;
       }),
     async writeBlob(blob, content, signal) {
@@ -258,6 +259,15 @@ function textIn(xml: string, name: string): string | undefined {
 const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
+/** Whether an object is not there. That a bucket or a key of access is not there has the same status. */
+async function isNoSuchKey(answer: Answer, clock: () => number): Promise<boolean> {
+  if (answer.status !== 404) return false;
+  const text = Buffer.from(await readWhole(answer, ANSWER_BYTES_MAX)).toString();
+  const code = textIn(text, 'Code');
+  if (code !== undefined && code !== 'NoSuchKey') throw s3Error(404, text, '', clock);
+  return true;
+}
+
 /** @throws RemoteError for an answer of another status than these, by what S3 says of it */
 async function checkS3(
   answer: Answer,
@@ -279,7 +289,7 @@ function s3Error(status: number, text: string, date: string, clock: () => number
     const message = `the clock of this machine is not that of the server${by}`;
     return new RemoteError('refused', message, 'set the clock (NTP)');
   }
-  if (['InvalidAccessKeyId', 'SignatureDoesNotMatch', 'AccessDenied'].includes(code)) {
+  if (REFUSALS.has(code)) {
     const hint = 'check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights of this key';
     return new RemoteError('refused', `S3 refuses this key (${code})`, hint);
   }
@@ -295,3 +305,12 @@ function s3Error(status: number, text: string, date: string, clock: () => number
   }
   return new RemoteError('refused', `S3 answers ${status} (${code})`);
 }
+
+const REFUSALS = new Set([
+  'InvalidAccessKeyId',
+  'SignatureDoesNotMatch',
+  'AccessDenied',
+  'XAdminUserNotFound',
+  'ExpiredToken',
+  'InvalidToken',
+]);

@@ -1,4 +1,5 @@
 // strikes.ts — when a remote is left alone: after three failures in a row, or one that no attempt can mend
+import { setMaxListeners } from 'node:events';
 import { RemoteError } from './remote-cache.ts';
 
 const STRIKES_MAX = 3;
@@ -12,6 +13,8 @@ export class Strikes {
   /** @param onOut hears once why the remote is left alone */
   constructor(onOut: (error: RemoteError) => void) {
     this.onOut = onOut;
+    // Every request that is under way listens.
+    setMaxListeners(0, this.controller.signal);
   }
 
   get isOut(): boolean {

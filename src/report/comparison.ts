@@ -27,7 +27,7 @@ export function renderComparison(before: ComparedReport, after: ComparedReport):
 <h1>${a.title === b.title ? a.title : `${a.title} and ${b.title}`}, compared</h1>
 <p class="data">Left: run ${before.name}. Right: run ${after.name}.</p>
 </header>
-<main>
+<main id="main">
 ${section('claims', 'Verdicts', verdicts(a, b))}
 ${section('accuracy', 'Test accuracy', accuracies(a, b))}
 ${section('figures', 'Figures', [

@@ -1,10 +1,10 @@
 // page.ts — a study as a report: one HTML file, and files for papers and programs
 import type { FileSet } from '../file-set.ts';
-import { abstract } from './sections/abstract.ts';
+import { abstract, finding } from './sections/abstract.ts';
 import { anchorsOf, equilibriumAnchor, sourceRows } from './data/anchors.ts';
-import { type DatasetResults, gather, profilesOf } from './data/arms.ts';
+import { type DatasetResults, gather, gatherPlaced, gatherSweep, profilesOf } from './data/arms.ts';
 import { type Catalogue, catalogueOf } from './figures/catalogue.ts';
-import { claimSection } from './sections/claim-section.ts';
+import { claimSection, commonCaveats } from './sections/claim-section.ts';
 import { claimAnchor, claimsTable } from './sections/claims-table.ts';
 import { page } from './markup/document.ts';
 import { filesOf } from './exports/exports.ts';
@@ -13,12 +13,17 @@ import { drawFigure, type Figure, type FigureDraft } from './charts/figure.ts';
 import { listed } from './markup/format.ts';
 import { graphSection } from './sections/graph-section.ts';
 import { type Content, type Html, html } from './markup/html.ts';
-import { datasets, methods } from './sections/methods.ts';
+import { datasets, glossary, methods } from './sections/methods.ts';
 import { missingNotice } from './data/missing.ts';
 import { paletteOf } from './markup/palette.ts';
-import { sources } from './data/sources.ts';
-import type { Study } from './data/study.ts';
-import { accuracyTable, equilibriumTable, fanInTable } from './sections/tables.ts';
+import { provenanceSection, SOURCES_PAGE, sourcesPage } from './data/sources.ts';
+import { datasetAt, type Study } from './data/study.ts';
+import {
+  type AccuracyRows,
+  accuracyTable,
+  equilibriumTable,
+  fanInTable,
+} from './sections/tables.ts';
 
 /** A report, drawn. */
 export interface Report {
@@ -40,13 +45,14 @@ export async function renderReport(
   const rows = sourceRows(study, results);
   const anchors = anchorsOf(rows);
   const lead = abstract(study, results);
+  const found = finding(study);
   const claims = study.claims?.claims ?? [];
   const notice = missingNotice(study.missing);
   // What failed stands before the results that lack it; what cannot exist is part of the design.
   const lost = study.missing.some(({ kind }) => kind !== 'infeasible');
   const sections = claims.map((claim) => {
     const drafts = catalogue.ofClaim.get(claim.id) ?? [];
-    return claimSection(claim, drawn(drafts, figures), anchors, (study.claims as Judged).design);
+    return claimSection(claim, drawn(drafts, figures), anchors);
   });
   const markup = page(
     study.title,
@@ -54,11 +60,13 @@ export async function renderReport(
 <p class="kicker">Report of a reproduction</p>
 <h1>${study.title}</h1>
 <p class="data">${dataLine(study)}</p>
-${lead}
-${contents(study, catalogue)}
+${found && html`<p class="finding">${found}</p>`}
 </header>
-<main>
-${study.claims && section('claims', 'Claims and verdicts', claimsTable(study.claims, anchors))}
+${contents(study, catalogue)}
+<main id="main">
+${study.claims && section('claims', 'Claims and verdicts', [claimsTable(study.claims, anchors), commonCaveats(study.claims)])}
+${section('summary', 'Summary', lead)}
+${study.claims && glossary()}
 ${lost ? notice : null}
 ${sections}
 ${section('results', 'Accuracy and fan-in in numbers', tables(study, results))}
@@ -66,13 +74,12 @@ ${furtherFigures(catalogue, figures)}
 ${lost ? null : notice}
 ${datasets(study)}
 ${methods(study)}
-${sources(rows, graphSection(study.graph, study.missing))}
+${provenanceSection(graphSection(study.graph, study.missing))}
 </main>`,
   );
-  return { html: markup, files: filesOf(study, results, lead, [...figures.values()]) };
+  const files = filesOf(study, results, { finding: found, abstract: lead }, [...figures.values()]);
+  return { html: markup, files: { ...files, [SOURCES_PAGE]: sourcesPage(study.title, rows) } };
 }
-
-type Judged = NonNullable<Study['claims']>;
 
 /** Everything that has a colour, in the order in which it gets one. */
 function namesOf(study: Study): readonly string[] {
@@ -108,6 +115,7 @@ function contents(study: Study, { others }: Catalogue): Html {
   const claims = study.claims?.claims ?? [];
   const entries = [
     ...(study.claims ? [['claims', 'Claims']] : []),
+    ['summary', 'Summary'],
     ...(study.missing.length > 0 ? [['missing', 'What is missing']] : []),
     ...claims.map(({ id }) => [claimAnchor(id), id]),
     ['results', 'Numbers'],
@@ -131,8 +139,19 @@ ${content}
 function tables(study: Study, results: readonly DatasetResults[]): Content {
   if (results.length === 0) return html`<p class="note">No run is there to be shown.</p>`;
   const settings = results.flatMap((result) => result.settings);
+  const [sweep, placed] = [gatherSweep(study, results), gatherPlaced(study, results)];
+  const names = [...new Set(results.map(({ dataset }) => datasetAt(dataset)))];
+  const accuracies = names.map((dataset): AccuracyRows => {
+    const own = (one: { readonly dataset: string }): boolean => datasetAt(one.dataset) === dataset;
+    return {
+      dataset,
+      results: results.filter(own),
+      sweep: sweep.filter(own),
+      placed: placed.filter(own),
+    };
+  });
   return [
-    results.map((result) => wide(accuracyTable(result))),
+    accuracies.map((rows) => wide(accuracyTable(rows))),
     settings.map((setting) => wide(fanInTable(setting))),
     study.equilibria.map((row, i) => wide(equilibriumTable(row, equilibriumAnchor(i)))),
   ];

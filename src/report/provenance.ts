@@ -78,7 +78,7 @@ export function renderProvenance(told: ProvenancePage): string {
 <p class="note">Costs and times say how the results of <a href="${artifact}">${artifact}</a> came to be. They
 differ from run to run while results do not, and are in no digest. The same as data: <a href="${data}">${data}</a>.</p>
 </header>
-<main>
+<main id="main">
 ${section('run', 'Run', html`<dl>${facts}</dl>`)}
 ${claims.length > 0 ? section('claims', 'Cost of each claim', claimTable(claims)) : null}
 ${section('graph', 'Graph', graph(stages, edges))}
@@ -149,7 +149,7 @@ function graph(
     name: tasks[0]!.stage,
     detail: `${counted(tasks.length, 'task')}, ${duration(secondsOf(tasks))}`,
   }));
-  return html`<figure class="wide"><div class="chart">${graphSvg(nodes, edges)}</div>
+  return html`<figure class="wide"><div class="chart" tabindex="0" role="group" aria-label="The graph">${graphSvg(nodes, edges)}</div>
 <figcaption>Stages, and what they read from each other; lines that a longer way goes beside are left out. A stage
 leads to its tasks below.</figcaption></figure>
 `;
@@ -165,7 +165,9 @@ function timelines(tasks: readonly TaskProvenance[]): Html {
     .slice(0, RUNS);
   const order = [...new Set(tasks.map(({ stage }) => stage))];
   return html`${runs.map(
-    (all) => html`<figure class="wide"><div class="chart">${timelineSvg(all, order)}</div>
+    (
+      all,
+    ) => html`<figure class="wide"><div class="chart" tabindex="0" role="group" aria-label="A timeline">${timelineSvg(all, order)}</div>
 <figcaption>${counted(all.length, 'task')} made by run ${all[0]!.run}, ${all[0]!.madeAt.slice(0, 10)}, one bar each.
 Colours are stages; point at a bar to see its task.</figcaption></figure>
 `,

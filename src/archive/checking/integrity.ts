@@ -1,5 +1,7 @@
 // integrity.ts — whether an archive holds together: everything that can be told without running anything of it
+import { posix } from 'node:path';
 import { bundleDigest } from '../../engine/bundler/bundle-digest.ts';
+import { FOLDER } from '../../engine/model/folder-manifest.ts';
 import { type Digest, digestOf } from '../../engine/model/key.ts';
 import { checkBag, type OnRead, PAYLOAD } from '../form/bag.ts';
 import { type Contents, isCommandCode, LIST_BYTES_MAX, readContents } from '../form/contents.ts';
@@ -68,18 +70,25 @@ function checkStrangers(
   }
 }
 
-/** Every output is there or listed as left out; every blob is an output, under its own digest. */
+/** Every output is there or listed as left out; every blob is an output, or a file of one, under its own digest. */
 function checkBlobs(contents: Contents, digests: ReadonlyMap<string, Digest>, say: Say): void {
-  const { tasks } = contents.study;
-  for (const task of tasks) checkOutputs(task, contents, say);
-  const wanted = new Set(
-    tasks.flatMap(({ outputs, inputs }) => [
-      ...Object.values(outputs).map(({ digest }) => digest),
-      ...Object.values(inputs).flatMap((input) =>
-        'files' in input ? input.files.map(([, digest]) => digest) : [],
-      ),
-    ]),
-  );
+  const { study, folders } = contents;
+  const wanted = new Set<string>();
+  for (const { task, outputs, inputs } of study.tasks) {
+    for (const [output, { digest, bytes, kind }] of Object.entries(outputs)) {
+      checkBlob({ what: `${task}:${output}`, digest, bytes }, contents, say);
+      wanted.add(digest);
+      for (const file of kind === FOLDER ? (folders.get(digest) ?? []) : []) {
+        // Many tasks may have one folder.
+        if (wanted.has(file.digest)) continue;
+        checkBlob({ ...file, what: `${task}:${output}/${file.path}` }, contents, say);
+        wanted.add(file.digest);
+      }
+    }
+    for (const input of Object.values(inputs)) {
+      if ('files' in input) for (const [, digest] of input.files) wanted.add(digest);
+    }
+  }
   for (const [name, actual] of digests) {
     if (!name.startsWith(BLOBS)) continue;
     const digest = name.slice(BLOBS.length);
@@ -91,14 +100,17 @@ function checkBlobs(contents: Contents, digests: ReadonlyMap<string, Digest>, sa
 
 const BLOBS = `${PAYLOAD}${PLACES.blobs}`;
 
-function checkOutputs({ task, outputs }: StudyTask, { leftOut, opened }: Contents, say: Say): void {
-  for (const [output, { digest, bytes }] of Object.entries(outputs)) {
-    const file = opened.files.get(BLOBS + digest);
-    if (file === undefined && !leftOut.has(digest)) {
-      say(`${BLOBS}${digest}`, `is missing, and not listed as left out: ${task}:${output}`);
-    } else if (file !== undefined && file.bytes !== bytes) {
-      say(`${BLOBS}${digest}`, `has ${file.bytes} bytes, and ${task} says ${bytes}`);
-    }
+function checkBlob(
+  blob: { readonly what: string; readonly digest: string; readonly bytes: number },
+  { leftOut, opened }: Contents,
+  say: Say,
+): void {
+  const { what, digest, bytes } = blob;
+  const file = opened.files.get(BLOBS + digest);
+  if (file === undefined && !leftOut.has(digest)) {
+    say(`${BLOBS}${digest}`, `is missing, and not listed as left out: ${what}`);
+  } else if (file !== undefined && file.bytes !== bytes) {
+    say(`${BLOBS}${digest}`, `has ${file.bytes} bytes, and ${what.split(':')[0]} says ${bytes}`);
   }
 }
 
@@ -114,7 +126,7 @@ function checkSources({ sources }: Contents, digests: ReadonlyMap<string, Digest
 
 /** The files for people are the outputs that they are said to be. */
 async function checkArtifacts(
-  { study, text, opened }: Contents,
+  { study, text, opened, folders }: Contents,
   known: ReadonlyMap<string, StudyTask>,
   digests: ReadonlyMap<string, Digest>,
   say: Say,
@@ -131,6 +143,12 @@ async function checkArtifacts(
     const made = known.get(task)?.outputs[output];
     if (made === undefined) continue;
     const what = `${task}:${output}`;
+    if (made.kind === FOLDER) {
+      for (const file of folders.get(made.digest) ?? []) {
+        check(posix.join(folder + path, file.path), file.digest, `${what}/${file.path}`);
+      }
+      continue;
+    }
     if (made.kind !== 'files') {
       check(folder + path, made.digest, what);
       continue;

@@ -35,6 +35,8 @@ export interface ClaimVerdict {
   readonly says: string;
   readonly verdict: 'identical' | 'different' | 'not tested';
   readonly why: string;
+  /** Tasks behind it, itself not counted, and how many of those were run again. */
+  readonly behind?: { readonly tasks: number; readonly tested: number };
 }
 
 /** Everything that a verification found. */
@@ -52,6 +54,8 @@ export interface Verification {
     /** Whose it is, as far as it is known; absent where this is a verify.mjs itself. */
     readonly words?: string;
   };
+  /** Who signed it; null when nobody did, or the signature does not hold. Absent in what older versions wrote. */
+  readonly signed?: { readonly key: string; readonly by: string | null } | null;
   readonly findings: readonly Finding[];
   readonly findingCount: number;
   readonly tasks: number;
@@ -85,11 +89,15 @@ export function claimVerdicts(
   const was = claimsById(before);
   const is = again && claimsById(again);
   return claims.map((claim): ClaimVerdict => {
-    const common = { id: claim.id, says: claim.verdict };
     const cited = citedTasks(claim);
     const behind = [...withAncestors(cited, tasks)];
     const different = behind.filter((task) => verdictOf(task) === 'different');
     const tested = behind.filter((task) => verdictOf(task) !== 'not tested').length;
+    const common = {
+      id: claim.id,
+      says: claim.verdict,
+      behind: { tasks: behind.length, tested },
+    };
     const share = `${tested} of the ${behind.length} tasks behind it were run again`;
     if (different.length > 0) {
       const why = `${different.length} tasks behind it came out differently, such as ${different[0]}`;

@@ -111,6 +111,7 @@ export function addTask(
 const FORMATS: Named<string> = {
   json: 'application/json',
   files: 'application/json',
+  folder: 'application/json',
   text: 'text/plain',
   tensors: 'application/octet-stream',
   bytes: 'application/octet-stream',

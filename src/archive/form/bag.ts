@@ -9,10 +9,12 @@ import { digestOfFile, formOf, isBomb, type Opened } from './opened.ts';
 export const PAYLOAD = 'data/';
 const DECLARATION = 'bagit.txt';
 const INFO = 'bag-info.txt';
-const MANIFEST = 'manifest-sha256.txt';
+export const MANIFEST = 'manifest-sha256.txt';
+/** Who signed the manifest: a file that not every archive has. */
+export const SIGNATURE = 'signature.json';
 const TAG_MANIFEST = 'tagmanifest-sha256.txt';
 const DECLARED = 'BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n';
-const MANIFEST_BYTES_MAX = 128 * 2 ** 20;
+export const MANIFEST_BYTES_MAX = 128 * 2 ** 20;
 const LINE_BYTES_MAX = 8192;
 
 /** What is read as a whole: it is not even digested when it unpacks to far too much. */
@@ -29,8 +31,15 @@ export interface Payload {
   readonly bytes: number;
 }
 
-/** The files around a payload, by name. They hold no date: the same payload gives the same bag. */
-export function tagFiles(payload: readonly Payload[], description: string): Map<string, string> {
+/**
+ * The files around a payload, by name. They hold no date: the same payload gives the same bag.
+ * @param sign gives the text of a signature over a manifest, where it is to be signed
+ */
+export function tagFiles(
+  payload: readonly Payload[],
+  description: string,
+  sign?: (manifest: string) => string,
+): Map<string, string> {
   const bytes = payload.reduce((sum, file) => sum + file.bytes, 0);
   const info = [
     'Bag-Software-Agent: pipeline archive',
@@ -38,11 +47,13 @@ export function tagFiles(payload: readonly Payload[], description: string): Map<
     `Payload-Oxum: ${bytes}.${payload.length}`,
   ];
   const sorted = [...payload].sort((a, b) => byCodeUnit(a.name, b.name));
+  const manifest = sorted.map(({ name, digest }) => `${digest}  ${name}\n`).join('');
   const files = new Map([
     [DECLARATION, DECLARED],
     [INFO, `${info.join('\n')}\n`],
-    [MANIFEST, sorted.map(({ name, digest }) => `${digest}  ${name}\n`).join('')],
+    [MANIFEST, manifest],
   ]);
+  if (sign) files.set(SIGNATURE, sign(manifest));
   const tags = [...files].map(([name, text]) => `${digestOf(text)}  ${name}\n`);
   return files.set(TAG_MANIFEST, tags.join(''));
 }

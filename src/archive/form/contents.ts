@@ -1,8 +1,9 @@
 // contents.ts — what an archive holds, once its forms could be read
+import { decodeFolder, FOLDER, type FolderFile } from '../../engine/model/folder-manifest.ts';
 import { canonicalJson, type Digest, digestOf } from '../../engine/model/key.ts';
 import { PAYLOAD } from './bag.ts';
 import type { Say } from './finding.ts';
-import { contentOf, formOf, isBomb, type Opened } from './opened.ts';
+import { contentOf, formOf, isBomb, LIMITS, type Opened } from './opened.ts';
 import {
   type ArchivedTrace,
   FORM_BYTES_MAX,
@@ -31,6 +32,8 @@ export interface Contents {
   blob(digest: string): Promise<Uint8Array | undefined>;
   /** The same for a blob that is a text; undefined also when it unpacks to far more than such texts do. */
   text(digest: string): Promise<Uint8Array | undefined>;
+  /** The files of outputs that are folders, by the digests of their lists: those whose lists are in the archive, and are lists. */
+  readonly folders: ReadonlyMap<string, readonly FolderFile[]>;
 }
 
 /** A blob has no more bytes than this: it is held in memory whole. */
@@ -56,6 +59,10 @@ export async function readContents(
   };
   const study = readStudy(await bytes(PLACES.study, FORM_BYTES_MAX.study), say);
   const leftOut = readLeftOut(await bytes(PLACES.leftOut, LIST_BYTES_MAX), say);
+  const text = async (digest: string): Promise<Uint8Array | undefined> => {
+    const file = opened.files.get(placeOf(digest));
+    return file === undefined || isBomb(file) ? undefined : blob(digest);
+  };
   return {
     opened,
     study,
@@ -65,11 +72,38 @@ export async function readContents(
     leftOut: new Map(leftOut.map((one) => [one.digest, one])),
     checker: digests.get(PAYLOAD + PLACES.checker),
     blob,
-    async text(digest) {
-      const file = opened.files.get(placeOf(digest));
-      return file === undefined || isBomb(file) ? undefined : blob(digest);
-    },
+    text,
+    folders: await foldersIn(study, text, say),
   };
+}
+
+/** All lists of folders together may name so many files: each is a file of the archive. */
+const FOLDER_FILES_MAX = LIMITS.files;
+
+async function foldersIn(
+  { tasks }: Study,
+  text: Contents['text'],
+  say: Say,
+): Promise<Contents['folders']> {
+  const folders = new Map<string, readonly FolderFile[]>();
+  let count = 0;
+  for (const { task, outputs } of tasks) {
+    for (const [output, { digest, kind }] of Object.entries(outputs)) {
+      if (kind !== FOLDER || folders.has(digest)) continue;
+      const content = await text(digest);
+      if (content === undefined) continue;
+      try {
+        const files = decodeFolder(content);
+        count += files.length;
+        if (count > FOLDER_FILES_MAX) throw new RangeError('there are too many files in folders');
+        folders.set(digest, files);
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        say(`${PLACES.blobs}${digest}`, `is not the folder ${task}:${output}: ${error.message}`);
+      }
+    }
+  }
+  return folders;
 }
 
 /** The code of commands: they have no bundle. */

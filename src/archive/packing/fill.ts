@@ -1,4 +1,5 @@
 // fill.ts — an archive that holds together → a store that knows what it knows
+import { FOLDER } from '../../engine/model/folder-manifest.ts';
 import type { Digest, Key, Named, TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord, KeptOutput, Maker, Output } from '../../engine/model/record.ts';
 import { LARGE_BLOB_BYTES } from '../../engine/store/blob-files.ts';
@@ -23,6 +24,8 @@ export interface Filled {
 /** Traces are committed together, up to so many and to so many bytes: each commit waits for the disk. */
 const COMMITS_MAX = 500;
 const HELD_BYTES_MAX = 64 * 2 ** 20;
+/** So are files of a folder. */
+const FILES_MAX = 1000;
 
 /** The host of what somebody else made somewhere. */
 const ELSEWHERE = 'an archive';
@@ -54,6 +57,12 @@ export async function fillStore(
       if (output) kept.push(output);
       else whole = false;
     }
+    for (const { digest, kind } of Object.values(trace.outputs)) {
+      if (kind !== FOLDER) continue;
+      const filled = await fillFolder(contents, digest as Digest, store.blobs);
+      blobs += filled.kept;
+      whole &&= filled.whole;
+    }
     if (!whole) incomplete.push(trace.task);
     const known = (await actions.get(trace.key as Key)) !== undefined;
     if (!known) added += 1;
@@ -79,6 +88,35 @@ export async function fillStore(
     if (await keepFile(contents, name, sha256 as Digest, store.blobs)) files += 1;
   }
   return { traces, added, blobs, files, incomplete };
+}
+
+/** Puts the files of a folder into a store: large ones at once, small ones together. */
+async function fillFolder(
+  contents: Contents,
+  digest: Digest,
+  blobs: BlobStore,
+): Promise<{ readonly kept: number; readonly whole: boolean }> {
+  const files = contents.folders.get(digest);
+  const missing = await blobs.missing(new Set(files?.map((file) => file.digest)));
+  let [kept, whole, held] = [0, files !== undefined, 0];
+  let batch: KeptOutput[] = [];
+  const flush = async (): Promise<void> => {
+    if (batch.length > 0) await blobs.putAll(batch);
+    [batch, held] = [[], 0];
+  };
+  for (const file of missing) {
+    const output = await outputIn(contents, file, blobs);
+    if (output === undefined) {
+      whole = false;
+      continue;
+    }
+    kept += 1;
+    if (output.content) batch.push(output);
+    held += output.content?.length ?? 0;
+    if (batch.length >= FILES_MAX || held > HELD_BYTES_MAX) await flush();
+  }
+  await flush();
+  return { kept, whole };
 }
 
 /** A blob of the archive; a large one is in the store when this resolves. Undefined when the archive lacks it. */

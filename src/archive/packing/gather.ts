@@ -1,9 +1,12 @@
 // gather.ts — a plan that is made → the study that it was, and what each of its blobs is
 import { posix } from 'node:path';
+import { kindByName } from '../../engine/config/codecs.ts';
+import { FOLDER, type FolderFile } from '../../engine/model/folder-manifest.ts';
 import { byCodeUnit, canonicalJson, type Digest, type TaskId } from '../../engine/model/key.ts';
-import type { ActionRecord } from '../../engine/model/record.ts';
+import type { ActionRecord, Output } from '../../engine/model/record.ts';
 import type { Plan, Task } from '../../engine/planning/plan.ts';
 import type { SourceFile } from '../../engine/stage.ts';
+import { folderIn } from '../../engine/store/folder-blobs.ts';
 import type { Store } from '../../engine/store/store.ts';
 import {
   type ArchivedTrace,
@@ -40,6 +43,8 @@ export interface Gathered {
     { readonly bytes: number; readonly kind: string; readonly of: string }
   >;
   readonly leftOut: readonly LeftOut[];
+  /** The files of outputs that are folders, by the digests of their lists. */
+  readonly folders: Folders;
   readonly sources: readonly Source[];
   /** Files of the project that tasks read, by the digest that keys have: of some, the code in them goes in. */
   readonly projectFiles: ReadonlyMap<Digest, PackedFile>;
@@ -53,6 +58,7 @@ const KEPT_IN_LIGHT = new Set(['metrics', 'mask', 'model', 'checkpoint', 'claims
 const DERIVED_BYTES = 65_536;
 
 type Ends = ReadonlyMap<TaskId, FinalOutcome>;
+type Folders = ReadonlyMap<Digest, readonly FolderFile[]>;
 
 /** Gathers a study. Of every task it must be known what became of it. */
 export async function gather(
@@ -66,11 +72,13 @@ export async function gather(
   const tasks = all.map((task) => studyTask(task, endOf(task, ends)));
   const project = projectFilesOf(all);
   const sources = await sourcesOf(all, store, wanted);
-  const { blobs, leftOut } = outputBlobs(all, ends, wanted, project.blobs);
+  const folders = await foldersOf(all, ends, store);
+  const { blobs, leftOut } = outputBlobs(all, ends, { wanted, folders, given: project.blobs });
   return {
     study: await studyOf(plan, tasks, targets, store),
     traces: tracesOf(all, ends),
     blobs,
+    folders,
     leftOut: [...leftOut.values()].sort((a, b) => byCodeUnit(a.digest, b.digest)),
     sources: [...sources.values()].sort((a, b) => byCodeUnit(a.name, b.name)),
     projectFiles: project.paths,
@@ -131,23 +139,59 @@ async function sourcesOf(
   );
 }
 
+/** The lists of outputs that are folders. One that is lost is told when its blob is packed. */
+async function foldersOf(tasks: readonly Task[], ends: Ends, store: Store): Promise<Folders> {
+  const folders = new Map<Digest, readonly FolderFile[]>();
+  for (const task of tasks) {
+    for (const { digest, kind } of Object.values(traceIn(endOf(task, ends))?.outputs ?? {})) {
+      if (kind !== FOLDER || folders.has(digest)) continue;
+      folders.set(digest, (await folderIn(store.blobs, digest)) ?? []);
+    }
+  }
+  return folders;
+}
+
+/** What an output brings into an archive: its blob, and those of its files where it is a folder. */
+function blobsOf(name: string, output: Output, folders: Folders): readonly OutputBlob[] {
+  const files = output.kind === FOLDER ? (folders.get(output.digest) ?? []) : [];
+  return [
+    { ...output, name },
+    ...files.map(({ path, digest, bytes }) => {
+      return { digest, bytes, kind: kindByName(path), name: `${name}/${path}` };
+    }),
+  ];
+}
+
+/** A blob of an output: `name` is that of the output, or of a file in it. */
+type OutputBlob = Output & { readonly name: string };
+
 /** Outputs that go in, beside the blobs that are given, and those that do not. What is shown as an artifact always goes in. */
 function outputBlobs(
   tasks: readonly Task[],
   ends: Ends,
-  wanted: Wanted,
-  given: Gathered['blobs'],
+  options: {
+    readonly wanted: Wanted;
+    readonly folders: Folders;
+    readonly given: Gathered['blobs'];
+  },
 ): Pick<Gathered, 'blobs'> & { readonly leftOut: ReadonlyMap<Digest, LeftOut> } {
+  const { wanted, folders, given } = options;
   const blobs = new Map(given);
   const leftOut = new Map<Digest, LeftOut>();
   const outputsOf = (task: Task) => traceIn(endOf(task, ends))?.outputs ?? {};
   const shown = new Set(
     tasks.flatMap((task) =>
-      Object.keys(task.artifacts).flatMap((name) => outputsOf(task)[name]?.digest ?? []),
+      Object.keys(task.artifacts).flatMap((name) => {
+        const made = outputsOf(task)[name];
+        return made ? blobsOf(name, made, folders).map(({ digest }) => digest) : [];
+      }),
     ),
   );
   for (const task of tasks) {
-    for (const [name, { digest, bytes, kind }] of Object.entries(outputsOf(task))) {
+    const all = Object.entries(outputsOf(task)).flatMap(([name, made]) =>
+      blobsOf(name, made, folders),
+    );
+    for (const { name, digest, bytes, kind } of all) {
       if (blobs.has(digest)) continue;
       const why = shown.has(digest) ? undefined : whyLeftOut(task, name, { bytes, kind }, wanted);
       if (why === undefined) {
@@ -268,7 +312,10 @@ function whyLeftOut(
 ): string | undefined {
   const isDerived = (task.files?.length ?? 0) > 0 && bytes > DERIVED_BYTES;
   if (isDerived && !withData) return 'holds files from outside in another form';
-  if (!light || bytes <= SMALL_BYTES || KEPT_IN_LIGHT.has(name)) return undefined;
+  // What a folder holds is told even where its files are left out.
+  if (kind === FOLDER) return undefined;
+  const output = name.split('/', 1).join();
+  if (!light || bytes <= SMALL_BYTES || KEPT_IN_LIGHT.has(output)) return undefined;
   return kind === 'text' ? undefined : 'left out of a light archive';
 }
 

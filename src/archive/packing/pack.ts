@@ -1,7 +1,8 @@
 // pack.ts — a gathered study → one file whose bytes depend on nothing else
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, posix } from 'node:path';
+import { FOLDER } from '../../engine/model/folder-manifest.ts';
 import {
   byCodeUnit,
   canonicalJson,
@@ -10,7 +11,8 @@ import {
   type Named,
 } from '../../engine/model/key.ts';
 import { codeBytesOf } from '../../engine/python/source-facts.ts';
-import { chunksOf, LARGE_BLOB_BYTES } from '../../engine/store/blob-files.ts';
+import { LARGE_BLOB_BYTES } from '../../engine/store/blob-files.ts';
+import { chunksOf } from '../../engine/store/blob-io.ts';
 import { LostBlob, type Store } from '../../engine/store/store.ts';
 import { crateText } from '../crate/crate.ts';
 import { PAYLOAD, type Payload, tagFiles } from '../form/bag.ts';
@@ -195,6 +197,12 @@ async function addBlobs(
     const made = outputs.get(task)?.[output];
     if (made === undefined) continue;
     const [what, digest] = [`${task}:${output}`, made.digest as Digest];
+    const within = made.kind === FOLDER ? gathered.folders.get(digest) : undefined;
+    for (const file of within ?? []) {
+      const name = posix.join(PLACES.artifacts + path, file.path);
+      put(name, file.digest, file.bytes, `${what}/${file.path}`);
+    }
+    if (within !== undefined) continue;
     if (made.kind !== 'files') {
       put(PLACES.artifacts + path, digest, made.bytes, what);
       continue;
@@ -296,19 +304,20 @@ export async function writePackage(
   { name, files, digest }: Package,
   path: string,
   progress: (done: number, of: number) => void,
+  sign?: (manifest: string) => string,
 ): Promise<number> {
   const draft = join(dirname(path), `.${randomUUID()}.tmp`);
   const zip = await createZip(draft);
   try {
     const payload: Payload[] = [];
-    const tags = (complete: readonly Payload[]) => tagFiles(complete, `study ${digest}`);
+    const description = `study ${digest}`;
     const sizes = files.map(({ path: file, size }) => ({
       name: PAYLOAD + file,
       bytes: size,
       digest,
     }));
     // The first two tag files tell sizes alone, and stand before the payload.
-    const early = tags(sizes);
+    const early = tagFiles(sizes, description);
     for (const file of ['bag-info.txt', 'bagit.txt']) {
       await zip.add(`${name}/${file}`, Buffer.from(early.get(file) as string));
     }
@@ -318,9 +327,11 @@ export async function writePackage(
       done += 1;
       progress(done, files.length);
     }
-    const late = tags(payload);
-    for (const file of ['manifest-sha256.txt', 'tagmanifest-sha256.txt']) {
-      await zip.add(`${name}/${file}`, Buffer.from(late.get(file) as string));
+    const late = tagFiles(payload, description, sign);
+    for (const [file, text] of late) {
+      if (!early.has(file) || file.endsWith('manifest-sha256.txt')) {
+        await zip.add(`${name}/${file}`, Buffer.from(text));
+      }
     }
     const size = await zip.end();
     await zip.close();

@@ -1,5 +1,7 @@
 // difference.ts — how two outputs of one name differ: which tensor, which number, how far
+import { decodeFolder, FOLDER, type FolderFile } from '../../engine/model/folder-manifest.ts';
 import type { Json } from '../../engine/model/key.ts';
+import { plainName } from '../../plain-text.ts';
 import {
   decodeSafetensors,
   elementType,
@@ -30,12 +32,40 @@ export function differenceOf(
         ? tensorsDiffer(before, after)
         : kind === 'json' || kind === 'files'
           ? jsonDiffers(parseJson(before), parseJson(after))
-          : undefined;
+          : kind === FOLDER
+            ? foldersDiffer(decodeFolder(before), decodeFolder(after))
+            : undefined;
     if (found !== undefined) return found;
   } catch {
     // What cannot be read is told by its bytes.
   }
   return bytesDiffer(before, after);
+}
+
+/** Which files of a folder differ. */
+function foldersDiffer(
+  before: readonly FolderFile[],
+  after: readonly FolderFile[],
+): Difference | undefined {
+  const [was, is] = [before, after].map(
+    (files) => new Map(files.map((file) => [file.path, file] as const)),
+  );
+  const words: string[] = [];
+  for (const path of new Set([...(was?.keys() ?? []), ...(is?.keys() ?? [])])) {
+    const [a, b] = [was?.get(path), is?.get(path)];
+    if (a && b && a.digest === b.digest && a.isExecutable === b.isExecutable) continue;
+    const how = !a
+      ? 'is new'
+      : !b
+        ? 'is gone'
+        : a.digest === b.digest
+          ? 'has other rights'
+          : 'differs';
+    words.push(`${plainName(path)} ${how}`);
+  }
+  if (words.length === 0) return undefined;
+  const more = words.length > 4 ? ` and ${words.length - 4} more` : '';
+  return { words: `${words.slice(0, 4).join('; ')}${more}`, relative: Infinity };
 }
 
 /** How far apart two numbers are, by the larger one. */

@@ -1,6 +1,7 @@
 // programs.ts — commands of an archive, run again behind the system's walls where there are any; only on request
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withoutSlash } from '../../engine/config/outputs.ts';
 import { commandExecutor } from '../../engine/executors/command-executor.ts';
 import type { Executor } from '../../engine/executors/executor.ts';
 import type { CommandParts, Digest } from '../../engine/model/key.ts';
@@ -26,6 +27,13 @@ export interface ProgramsOptions {
   readonly signal: AbortSignal;
   /** The words of fingerprints, by those words joined by blanks, for archives whose traces do not tell them. */
   readonly words?: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Where commands that run again take blobs from, and leave files of folders. */
+export interface RerunBlobs {
+  /** The content of a blob, or of a file of the project. @throws when there is none */
+  read(digest: Digest): Promise<Uint8Array>;
+  keep(digest: Digest, content: Uint8Array): Promise<void>;
 }
 
 const NAME = /^[\w-]+$/;
@@ -82,8 +90,8 @@ export class Programs {
     return words?.join(' ') === name ? words : undefined;
   }
 
-  /** An executor for commands that have no obstacle. @param read gives the content of a file of the project */
-  executor(read: (digest: Digest) => Promise<Uint8Array>): Executor {
+  /** An executor for commands that have no obstacle. */
+  executor({ read, keep }: RerunBlobs): Executor {
     const { scratch, path } = this.options;
     const kept = join(scratch, 'project-files');
     const commands = commandExecutor({
@@ -93,12 +101,21 @@ export class Programs {
       environment: {},
       // Nobody else looks into this folder.
       identity: { host: '', pid: 0, exists: () => true },
-      // Outputs of a rerun are compared and not kept: they stay in memory, and all inputs come with their bytes.
+      // Outputs of a rerun are compared: they stay in memory, but for the files of folders. Inputs come with their bytes.
       blobs: {
-        get: async () => undefined,
-        copyTo: async () => false,
+        get: (digest) => read(digest).catch(() => undefined),
+        async copyTo(digest, place) {
+          const content = await read(digest).catch(() => undefined);
+          if (content) await writeFile(place, content, { flag: 'wx' });
+          return content !== undefined;
+        },
         takeFile: async (file) => keptOutput(await readFile(file)),
         putStream: gathered,
+        async putAll(contents) {
+          for (const { digest, content } of contents) if (content) await keep(digest, content);
+        },
+        verify: async () => true,
+        forget: async () => undefined,
       },
       projectFile: ({ digest }) => join(kept, digest),
       enclose: (argv, attempt) => this.enclose(argv, attempt),
@@ -166,9 +183,9 @@ function unfitPath(
   const files = Object.entries(task.inputs).flatMap(([port, input]) =>
     'files' in input ? input.files.map(([name]) => scratchName(port, name)) : [],
   );
-  const places = Object.values(inputs).map((place) => place?.replace(/\/\*[\w.-]*$/, '') ?? 'x');
+  const places = Object.values(inputs).map((place) => place?.replace(/\/\*[\w.-]*\/?$/, '') ?? 'x');
   return [...files, ...places, ...Object.values(outputs)].find(
-    (path) => nameFault(path) !== undefined,
+    (path) => nameFault(withoutSlash(path)) !== undefined,
   );
 }
 

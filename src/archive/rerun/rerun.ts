@@ -182,7 +182,7 @@ class Work {
 
   choose(): Choice {
     const { contents, claims, budget_s, jobs, seed } = this.options;
-    const { study, traces, opened } = contents;
+    const { study, traces } = contents;
     const drawing = study.artifacts.map(({ task }) => task);
     for (const task of study.tasks) {
       const why = task.key === null ? undefined : this.obstacle(task);
@@ -195,7 +195,7 @@ class Work {
       must: [...new Set(study.claims ? [study.claims.task, ...drawing] : drawing)],
       cited: claims.map(citedTasks),
       obstacle: (task) => this.obstacle(task),
-      isThere: (digest) => opened.files.has(`${PAYLOAD}${PLACES.blobs}${digest}`),
+      isThere: (digest) => this.isThere(digest),
       seconds: budget_s * jobs * BUDGET_SHARE,
       seed,
     });
@@ -245,17 +245,22 @@ class Work {
 
   /** Keys of the tasks that must run before: what they gave is not in the archive. */
   private upstreamOf({ inputs }: StudyTask): readonly string[] {
-    const { opened } = this.options.contents;
     return Object.values(inputs).flatMap((input) =>
       'files' in input
         ? []
         : input.links.flatMap(([id, output]) => {
             const upstream = this.tasks.get(id);
             const digest = upstream?.outputs[output]?.digest;
-            const isHere = opened.files.has(`${PAYLOAD}${PLACES.blobs}${digest}`);
-            return isHere ? [] : (upstream?.key ?? []);
+            return digest && this.isThere(digest) ? [] : (upstream?.key ?? []);
           }),
     );
+  }
+
+  /** Whether the archive has a blob, and all files of it where it is the list of a folder. */
+  private isThere(digest: string): boolean {
+    const { opened, folders } = this.options.contents;
+    const has = (one: string): boolean => opened.files.has(`${PAYLOAD}${PLACES.blobs}${one}`);
+    return has(digest) && (folders.get(digest) ?? []).every((file) => has(file.digest));
   }
 
   private async judge(task: StudyTask): Promise<TaskVerdict> {
@@ -333,7 +338,10 @@ class Work {
   private executorFor(task: StudyTask, { parts }: ArchivedTrace): Executor {
     const { launcher, scratch, packages } = this.options;
     if (this.programs && isCommandCode(parts.code)) {
-      return this.programs.executor((digest) => this.inputs.bytesOf(digest));
+      return this.programs.executor({
+        read: (digest) => this.inputs.bytesOf(digest),
+        keep: (digest, bytes) => this.inputs.keep(digest, bytes),
+      });
     }
     const expected = Object.values(task.outputs).reduce((sum, { bytes }) => sum + bytes, 0);
     return sandboxExecutor({

@@ -10,6 +10,7 @@ import type { Store } from '../../engine/store/store.ts';
 import { type FileSet, fileSet } from '../../file-set.ts';
 import { didYouMean } from '../../hint.ts';
 import { elementAt } from '../../present.ts';
+import { withRemoteBlobs } from '../remote/far-blobs.ts';
 import { checkOutput, writeOutput } from '../session/output-files.ts';
 import { oneRun } from '../session/run-selection.ts';
 import {
@@ -64,7 +65,7 @@ const ROWS_SHOWN = 40;
 /** Compares two runs. */
 async function diff(before: string, after: string, options: DiffOptions): Promise<number> {
   if (options.html !== undefined) checkOutput(options.html);
-  const store = storeAt(placesOf(options).cache, 'read');
+  const store = withRemoteBlobs(storeAt(placesOf(options).cache, 'read'), placesOf(options));
   try {
     const [a, b] = [oneRun(store, before), oneRun(store, after)];
     if (options.html !== undefined) return await writeComparison(store, [a, b], options.html);

@@ -2,7 +2,8 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import prettyBytes from 'pretty-bytes';
-import { byCodeUnit } from '../../engine/model/key.ts';
+import { byCodeUnit, type Digest } from '../../engine/model/key.ts';
+import { filesOfOutput } from '../../engine/store/folder-blobs.ts';
 import { storedBytes, type Upkeep } from '../../engine/store/store.ts';
 import {
   type CommonOptions,
@@ -63,13 +64,20 @@ function rowsOf({ tables, files, checkpoints }: Upkeep): readonly Row[] {
     rows.set(`${stage}/${kind}`, row);
   };
   const seen = new Set<string>();
+  const count = (stage: string, kind: string, digest: Digest, bytes: number): void => {
+    const isThere = tables.blobs.doesExist(digest) || files.sizeOf(digest) !== undefined;
+    if (seen.has(digest) || !isThere) return;
+    seen.add(digest);
+    add(stage, kind, bytes);
+  };
   for (const key of tables.traces.getKeys()) {
     const trace = tables.traces.get(key);
-    for (const { digest, kind, bytes } of Object.values(trace?.outputs ?? {})) {
-      const isThere = tables.blobs.doesExist(digest) || files.sizeOf(digest) !== undefined;
-      if (seen.has(digest) || !isThere) continue;
-      seen.add(digest);
-      add(trace?.task.split('[')[0] ?? '', kind, bytes);
+    const stage = trace?.task.split('[')[0] ?? '';
+    for (const output of Object.values(trace?.outputs ?? {})) {
+      count(stage, output.kind, output.digest, output.bytes);
+      for (const file of filesOfOutput({ tables, files }, output)) {
+        count(stage, output.kind, file.digest, file.bytes);
+      }
     }
   }
   for (const digest of tables.blobs.getKeys()) {

@@ -1,10 +1,12 @@
 // export.ts — pipeline export TASK:output FILE: an output in a form that other tools read
+
 import { randomUUID } from 'node:crypto';
 import { constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { copyFile, rename, rm } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import prettyBytes from 'pretty-bytes';
 import type { RecordedTask } from '../../analysis/results.ts';
+import { FOLDER, folderBytes } from '../../engine/model/folder-manifest.ts';
 import {
   type Coordinates,
   type Digest,
@@ -17,8 +19,16 @@ import type { Store } from '../../engine/store/store.ts';
 import { didYouMean } from '../../hint.ts';
 import { entryOf } from '../../present.ts';
 import { elementType, encodeSafetensors, type Tensor, type TensorFile } from '../../tensor.ts';
-import { checkOutput, unwritten, writeOutput } from '../session/output-files.ts';
-import { bytesOf, lostOutput, select, tensorsOf } from '../session/output-selection.ts';
+import { withRemoteBlobs } from '../remote/far-blobs.ts';
+import { checkOutput, unwritten, writeFolder, writeOutput } from '../session/output-files.ts';
+import {
+  bytesOf,
+  filesOfFolder,
+  lostOutput,
+  type StoredFolder,
+  select,
+  tensorsOf,
+} from '../session/output-selection.ts';
 import {
   type CommonOptions,
   EXIT,
@@ -78,7 +88,8 @@ const BY_ENDING: { readonly [ending: string]: Form } = {
 /** Writes an output, or one tensor of it, to a file; `-` is stdout. */
 async function exportOutput(target: string, file: string, options: ExportOptions): Promise<number> {
   if (isFolder(file)) return await exportSelection(target, file, options);
-  const session = await openToShow(options);
+  const opened = await openToShow(options);
+  const session = { ...opened, store: withRemoteBlobs(opened.store, placesOf(options)) };
   try {
     const { trace, name, output, part } = await select(session, target);
     if (name === undefined || output === undefined) {
@@ -87,6 +98,10 @@ async function exportOutput(target: string, file: string, options: ExportOptions
     }
     if (file !== '-' && !options.force && existsSync(file)) {
       throw new UsageError([{ message: `${file} exists`, hint: '--force overwrites it' }]);
+    }
+    if (output.kind === FOLDER) {
+      await exportFolder(session.store, { task: trace.task, name, output }, file, options);
+      return EXIT.success;
     }
     const form = options.format ?? BY_ENDING[extname(file).toLowerCase()] ?? 'raw';
     const wanted = { task: trace.task, name, output };
@@ -111,6 +126,43 @@ async function exportOutput(target: string, file: string, options: ExportOptions
   } finally {
     await session.store.close();
   }
+}
+
+/** Writes an output that is a folder. @throws UsageError */
+async function exportFolder(
+  store: Store,
+  folder: StoredFolder,
+  path: string,
+  { format, link = false, json }: ExportOptions,
+): Promise<void> {
+  checkFolderForm(format);
+  if (path === '-') {
+    const hint = 'name a folder, or one file of it: TASK:OUTPUT/PATH';
+    throw new UsageError([{ message: 'a folder cannot be written to stdout', hint }]);
+  }
+  const { bytes, files } = await copyFolder(store, folder, path, link);
+  const { task, name: output } = folder;
+  if (json) writeJson({ task, output, file: path, form: 'folder', files, bytes });
+  else writeStderr(`${count(files, 'file')} (${prettyBytes(bytes)}) written to ${path}`);
+}
+
+async function copyFolder(
+  store: Store,
+  folder: StoredFolder,
+  path: string,
+  mayLink: boolean,
+): Promise<{ readonly bytes: number; readonly files: number }> {
+  const files = await filesOfFolder(store, folder);
+  const { task, name } = folder;
+  const lost = (file: string): UsageError => lostOutput(task, `${name}/${file}`);
+  await writeFolder(store.blobs, files, path, { mayLink, lost });
+  return { bytes: folderBytes(files), files: files.length };
+}
+
+function checkFolderForm(format: Form | undefined): void {
+  if (format === undefined || format === 'raw') return;
+  const message = `an output of kind folder cannot be written as ${format}`;
+  throw new UsageError([{ message, hint: 'leave --format out: it becomes a folder' }]);
 }
 
 /** Whether a file is written as a whole: no device, no pipe. */
@@ -168,7 +220,7 @@ async function exportSelection(
   folder: string,
   options: ExportOptions,
 ): Promise<number> {
-  const store = storeAt(placesOf(options).cache, 'read');
+  const store = withRemoteBlobs(storeAt(placesOf(options).cache, 'read'), placesOf(options));
   try {
     const study = await currentStudy(options, store);
     const selection = selectInStudy(study, target);
@@ -230,9 +282,12 @@ function exportedOf(
   const chosen = wanted === undefined ? outputs : outputs.filter(([name]) => name === wanted);
   return chosen.map(([output, stored]) => {
     const { kind, digest } = stored;
+    const stem = shellTaskId(task).replaceAll('/', '-');
+    if (kind === FOLDER) {
+      return { file: `${stem}.${output}`, task, at, output, kind, digest, stored };
+    }
     const own = Object.hasOwn(ENDINGS, kind) ? entryOf(ENDINGS, kind) : '.bin';
     const ending = format === undefined || format === 'raw' ? own : `.${format}`;
-    const stem = shellTaskId(task).replaceAll('/', '-');
     return { file: `${stem}.${output}${ending}`, task, at, output, kind, digest, stored };
   });
 }
@@ -283,6 +338,12 @@ async function writeAll(
   let [total, linked] = [0, 0];
   for (const { file, task, output, digest, stored } of files) {
     const path = join(folder, file);
+    if (stored.kind === FOLDER) {
+      checkFolderForm(format);
+      const whole = { task, name: output, output: stored };
+      total += (await copyFolder(store, whole, path, link)).bytes;
+      continue;
+    }
     const before = written.get(digest);
     if (before !== undefined && !link) {
       await copyFile(before, path, constants.COPYFILE_FICLONE);

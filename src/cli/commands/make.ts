@@ -1,5 +1,6 @@
 // make.ts — pipeline make: plan, run, tell
 import { join } from 'node:path';
+import { becomesFolder } from '../../engine/artifacts/artifact.ts';
 import { placedFiles, writtenDigests } from '../../engine/artifacts/artifact-index.ts';
 import type { Diagnostic, Event } from '../../engine/model/event.ts';
 import type { Digest, TaskId } from '../../engine/model/key.ts';
@@ -215,7 +216,7 @@ function keepRecord(
       const made = traces.get(task.id)?.outputs[output];
       if (made === undefined) continue;
       results.push(join(folder, path));
-      if (made.kind !== 'files') artifacts.set(join(folder, path), made.digest);
+      if (!becomesFolder(made.kind)) artifacts.set(join(folder, path), made.digest);
       else for (const [file, digest] of placedFiles(folder, path)) artifacts.set(file, digest);
     }
   }

@@ -11,6 +11,7 @@ import type { Named } from '../../engine/model/key.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { plainText } from '../../plain-text.ts';
 import { elementAt, entryOf } from '../../present.ts';
+import { withRemoteBlobs } from '../remote/far-blobs.ts';
 import { writeOutput } from '../session/output-files.ts';
 import { type ResultTable, resultTable, type TableSources } from '../session/result-table.ts';
 import { oneRun } from '../session/run-selection.ts';
@@ -112,7 +113,7 @@ const ROWS_SHOWN_EACH = 8;
 async function metrics(target: string | undefined, options: MetricsOptions): Promise<number> {
   const at = readAt(options.at);
   const format = formatOf(options);
-  const store = storeAt(placesOf(options).cache, 'read');
+  const store = withRemoteBlobs(storeAt(placesOf(options).cache, 'read'), placesOf(options));
   try {
     const against = options.against === undefined ? undefined : oneRun(store, options.against);
     const study = await studyFor(options, store);

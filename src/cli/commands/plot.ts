@@ -1,4 +1,5 @@
 // plot.ts — pipeline plot: results as curves, dots, scatter plots, heat maps and parallel coordinates
+
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +12,7 @@ import type { PlotConfig } from '../../engine/config/plots.ts';
 import type { Named } from '../../engine/model/key.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { elementAt, entryOf } from '../../present.ts';
+import { withRemoteBlobs } from '../remote/far-blobs.ts';
 import { printSvg } from '../session/browser.ts';
 import { checkOutput, writeOutput } from '../session/output-files.ts';
 import { resultsOf } from '../session/result-table.ts';
@@ -120,7 +122,7 @@ async function plot(target: string | undefined, options: PlotOptions): Promise<n
     const hint = 'name one: pipeline plot NAME -o FILE; a page can: pipeline plot -o plots.html';
     throw new UsageError([{ message, hint }]);
   }
-  const store = storeAt(cache, 'read');
+  const store = withRemoteBlobs(storeAt(cache, 'read'), placesOf(options));
   try {
     const study = await studyFor(options, store);
     tellProblems(study);

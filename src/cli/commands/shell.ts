@@ -6,6 +6,7 @@ import { basename, join, relative } from 'node:path';
 import { type Layout, layOut } from '../../engine/executors/command-runner.ts';
 import { type HeldInput, invocationOf } from '../../engine/executors/command-spec.ts';
 import type { ActionInput, ActionSpec } from '../../engine/executors/executor.ts';
+import { nothingKnown } from '../../engine/executors/input-files.ts';
 import { CommandFailure, LostInput } from '../../engine/executors/scratch.ts';
 import { fileDigest } from '../../engine/files/files.ts';
 import type { Digest, Named, TaskId } from '../../engine/model/key.ts';
@@ -144,6 +145,9 @@ async function filled(
       action: spec,
       command: invocationOf(action.parts, inputs),
       inputs: held,
+      // What is tried here must not reach the store.
+      mayLink: false,
+      known: nothingKnown(),
       machine: {
         ...{ root, scratch: attempt.folder, path: searchPath(process.env) },
         environment: process.env,

@@ -1,26 +1,41 @@
 // show.ts — pipeline show TASK[:output]: what a task made
+
 import { extname } from 'node:path';
 import prettyBytes from 'pretty-bytes';
+import { FOLDER, folderBytes } from '../../engine/model/folder-manifest.ts';
+import type { TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord, Output } from '../../engine/model/record.ts';
+import type { Store } from '../../engine/store/store.ts';
+import { plainName } from '../../plain-text.ts';
 import { elementType, exactValues, type Tensor, type TensorFile } from '../../tensor.ts';
+import { withRemoteBlobs } from '../remote/far-blobs.ts';
 import { writeOutput } from '../session/output-files.ts';
-import { bytesOf, select, tensorsOf } from '../session/output-selection.ts';
+import {
+  bytesOf,
+  filesOfFolder,
+  type StoredFolder,
+  select,
+  tensorsOf,
+} from '../session/output-selection.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
   EXIT,
   openToShow,
+  placesOf,
   UsageError,
   writeJson,
   writeStderr,
   writeStdout,
 } from '../session/session.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
+import { count, taskWord } from '../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'show',
   group: 'Look',
-  about: 'the outputs of a task, or one output: JSON, tensors, pictures of tensors',
+  about:
+    'the outputs of a task, or one output: JSON, tensors, pictures of tensors, files of a folder',
   arguments: [{ name: '<task[:output]>' }],
   options: [
     {
@@ -44,11 +59,18 @@ interface ShowOptions extends CommonOptions {
 
 /** Lists a task's outputs, or shows one of them. */
 async function show(target: string, options: ShowOptions): Promise<number> {
-  const session = await openToShow(options);
+  const opened = await openToShow(options);
+  const session = { ...opened, store: withRemoteBlobs(opened.store, placesOf(options)) };
   try {
     const { trace, name, output, part } = await select(session, target);
     if (name === undefined || output === undefined) {
       tellOutputs(trace, options.json ?? false);
+      return EXIT.success;
+    }
+    if (output.kind === FOLDER) {
+      const folder = { task: trace.task, name, output };
+      if (options.output === undefined) await tellFolder(session.store, folder, options);
+      else throw folderToFile(trace.task, name);
       return EXIT.success;
     }
     const bytes = await bytesOf(session, trace.task, name, output);
@@ -62,6 +84,32 @@ async function show(target: string, options: ShowOptions): Promise<number> {
   } finally {
     await session.store.close();
   }
+}
+
+/** Lists the files of a folder. */
+async function tellFolder(
+  store: Store,
+  folder: StoredFolder,
+  { json = false }: ShowOptions,
+): Promise<void> {
+  const files = await filesOfFolder(store, folder);
+  if (json) {
+    writeJson({ kind: FOLDER, digest: folder.output.digest, files });
+    return;
+  }
+  for (const { path, bytes, isExecutable, digest } of files) {
+    const size = prettyBytes(bytes).padStart(9);
+    writeStdout(
+      `${isExecutable ? 'x' : ' '} ${size}  ${c.dim(digest.slice(0, 12))}  ${plainName(path)}`,
+    );
+  }
+  writeStderr(`${count(files.length, 'file')}, ${prettyBytes(folderBytes(files))}`);
+}
+
+function folderToFile(task: TaskId, name: string): UsageError {
+  const word = `${taskWord(task)}:${name}`;
+  const hint = `pipeline export ${word} FOLDER writes it; show ${word}/PATH -o FILE writes one file`;
+  return new UsageError([{ message: `${name} is a folder, and -o names a file`, hint }]);
 }
 
 /** Endings that promise what an output of a kind is not. */

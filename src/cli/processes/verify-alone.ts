@@ -50,6 +50,7 @@ interface Values {
   readonly jobs?: string;
   readonly mirror?: readonly string[];
   readonly packages?: string;
+  readonly trust?: readonly string[];
   readonly html?: string;
   readonly json?: boolean;
   readonly help?: boolean;
@@ -140,6 +141,7 @@ async function main(): Promise<number> {
     jobs: integerOf(values.jobs, 'jobs'),
     mirrors: values.mirror ?? [],
     packages: values.packages,
+    trust: values.trust ?? [],
     html: values.html,
     json: values.json ?? false,
   };

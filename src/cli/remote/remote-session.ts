@@ -2,8 +2,11 @@
 import { homedir, userInfo } from 'node:os';
 import type { RemoteConfig } from '../../engine/config/remote.ts';
 import type { Named } from '../../engine/model/key.ts';
+import type { ActionRecord } from '../../engine/model/record.ts';
+import type { Signer } from '../../engine/signing/signature.ts';
 import type { RemoteMode, SharedResults } from '../../engine/store/shared-results.ts';
 import type { Store } from '../../engine/store/store.ts';
+import type { RemoteResults as Results } from '../../remote/remote-results.ts';
 import type { RemoteListener, RemoteTerms } from '../../remote/remote-terms.ts';
 import { demand, ownSettings } from '../session/own-settings.ts';
 import { host } from '../session/session.ts';
@@ -69,29 +72,25 @@ export async function openRunRemote(request: RemoteRequest): Promise<RunRemote |
         { signer, queue: new PublishQueue(request.cache), around: aroundOf(request.root) },
       )
     : undefined;
-  const results = new RemoteResults(terms, publishing);
-  const records = new Map<string, Parameters<SharedResults['made']>[0]>();
+  const records: ActionRecord[] = [];
   const counts: Record<string, number> = Object.create(null);
+  const results: Results = new RemoteResults(terms, publishing, (record) => {
+    const { task, made, origin, outputs } = record;
+    if (origin === undefined) return;
+    records.push(record);
+    counts[origin.by] = (counts[origin.by] ?? 0) + 1;
+    request.listener.note(`${task} was made by ${origin.by} on ${made.host}, ${agoOf(made.at)}`);
+    // What cannot be had is told, and made again when it is wanted.
+    if (settings.fetch.value === 'all') void results.fetch(Object.values(outputs)).catch(() => 0);
+  });
   return {
     makers: counts,
-    async find(key) {
-      const record = await results.find(key);
-      if (record?.origin !== undefined && !records.has(key)) {
-        records.set(key, record);
-        counts[record.origin.by] = (counts[record.origin.by] ?? 0) + 1;
-        const { task, made, origin } = record;
-        request.listener.note(
-          `${task} was made by ${origin.by} on ${made.host}, ${agoOf(made.at)}`,
-        );
-        if (settings.fetch.value === 'all') void results.fetch(Object.values(record.outputs));
-      }
-      return record;
-    },
+    find: (key) => results.find(key),
     fetch: (blobs) => results.fetch(blobs),
     made: (record) => results.made(record),
     async fetchAll() {
       if (settings.fetch.value !== 'all') return;
-      await results.fetch([...records.values()].flatMap(({ outputs }) => Object.values(outputs)));
+      await results.fetch(records.flatMap(({ outputs }) => Object.values(outputs)));
     },
     close: (run_ms) => results.close(Math.max(PUBLISH_WAIT_MS, PUBLISH_WAIT_SHARE * run_ms)),
   };
@@ -136,6 +135,16 @@ export async function openTerms(request: RemoteRequest, settings: RemoteSettings
 
 /** A remote that is open, and what works with it. */
 export type OpenTerms = Awaited<ReturnType<typeof openTerms>>;
+
+/** The key of this person or machine. @throws UsageError where there is none */
+export async function ownSigner(): Promise<Signer> {
+  const { loadSigner } = await import('../../engine/signing/key-file.ts');
+  const environment = environmentWithSecrets();
+  const signer = demand(loadSigner(environment, homeIn(environment)));
+  if (signer) return signer;
+  const hint = '`pipeline remote key` makes one';
+  throw new UsageError([{ message: 'there is no key to sign with', hint }]);
+}
 
 /** What should not leave this machine. */
 export const aroundOf = (root: string) => ({ home: homedir(), root, user: userName(), host });

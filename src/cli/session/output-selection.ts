@@ -1,13 +1,17 @@
 // output-selection.ts — `TASK:output/tensor` on the command line → what is meant by it, with verified bytes
 
+import { kindByName } from '../../engine/config/codecs.ts';
+import { FOLDER, type FolderFile } from '../../engine/model/folder-manifest.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { ActionRecord, Output } from '../../engine/model/record.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { latestRecord } from '../../engine/rebuilder/action.ts';
 import { forecast } from '../../engine/rebuilder/forecast.ts';
+import { folderIn } from '../../engine/store/folder-blobs.ts';
 import { taskInRuns } from '../../engine/store/history.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { didYouMean } from '../../hint.ts';
+import { plainName } from '../../plain-text.ts';
 import { entryOf } from '../../present.ts';
 import { decodeSafetensors, type TensorFile } from '../../tensor.ts';
 import { formatAbsence, taskWord } from '../terminal/format.ts';
@@ -19,7 +23,10 @@ export interface Selection {
   readonly trace: ActionRecord;
   readonly output?: Output;
   readonly name?: string;
-  /** What stands after the output's name: a tensor, or the beginning of several tensors' names. */
+  /**
+   * What stands after the output's name: a tensor, or the beginning of several tensors' names. A file of a folder is an output
+   * by itself.
+   */
   readonly part?: string;
 }
 
@@ -41,8 +48,13 @@ export async function select(remains: Remains, target: string): Promise<Selectio
   }
   const output = entryOf(trace.outputs, name);
   if (slash < 0) return { trace, name, output };
+  if (output.kind === FOLDER) {
+    const path = rest.slice(slash + 1);
+    const file = await fileInFolder(remains.store, { task: trace.task, name, output }, path);
+    return { trace, name: rest, output: file };
+  }
   if (output.kind !== 'tensors') {
-    const message = `${trace.task}:${name} is ${output.kind}: only tensors have parts`;
+    const message = `${trace.task}:${name} is ${output.kind}: only tensors and folders have parts`;
     throw new UsageError([{ message }]);
   }
   return { trace, name, output, part: rest.slice(slash + 1) };
@@ -62,8 +74,43 @@ export async function bytesOf(
 
 /** Says that the store has not the bytes of an output. */
 export function lostOutput(task: TaskId, name: string): UsageError {
-  const message = `the store has lost ${task}:${name}`;
+  const message = `the store has lost ${task}:${plainName(name)}`;
   return new UsageError([{ message, hint: `pipeline make ${taskWord(task)}` }]);
+}
+
+/** An output that is a folder. */
+export interface StoredFolder {
+  readonly task: TaskId;
+  readonly name: string;
+  readonly output: Pick<Output, 'digest'>;
+}
+
+/** The files of a folder. @throws UsageError when the store has lost their list */
+export async function filesOfFolder(
+  store: Store,
+  { task, name, output }: StoredFolder,
+): Promise<readonly FolderFile[]> {
+  const files = await folderIn(store.blobs, output.digest);
+  if (files !== undefined) return files;
+  throw lostOutput(task, name);
+}
+
+/** A file of a folder, as an output of the kind that its name tells. @throws UsageError when there is none of this path */
+export async function fileInFolder(
+  store: Store,
+  folder: StoredFolder,
+  path: string,
+): Promise<Output> {
+  const files = await filesOfFolder(store, folder);
+  const found = files.find((file) => file.path === path);
+  if (found) return { digest: found.digest, bytes: found.bytes, kind: kindByName(path) };
+  const message = `${folder.task}:${folder.name} has no file \`${plainName(path)}\``;
+  const within = files.find((file) => file.path.startsWith(`${path}/`))?.path;
+  const near = didYouMean(
+    path,
+    files.map((file) => file.path),
+  );
+  throw new UsageError([{ message, hint: within ? `such as ${within}` : near }]);
 }
 
 /** Tensors of an output: all, the one that is called `part`, or those whose names begin with `part.`. */

@@ -6,6 +6,7 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
+import { trustIn } from '../../archive/checking/signed.ts';
 import type { TaskVerdict, Verification } from '../../archive/checking/verdict.ts';
 import { printable } from '../../archive/form/finding.ts';
 import type { RerunEvent, RerunOptions } from '../../archive/rerun/rerun.ts';
@@ -34,6 +35,8 @@ export interface VerificationRequest {
   readonly jobs: number | undefined;
   readonly mirrors: readonly string[];
   readonly packages: string | undefined;
+  /** Who has to have signed it, as `NAME=KEY`. */
+  readonly trust: readonly string[];
   /** Where verification.html goes. */
   readonly html: string | undefined;
   readonly json: boolean;
@@ -92,6 +95,12 @@ export async function verification(
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   process.on('SIGHUP', onSignal);
+  const trusted = trustIn(request.trust);
+  if ('wrong' in trusted) {
+    const hint = 'such as lab=ed25519:…, from the `trust` of a pipeline.yaml';
+    writeStderr(`${c.red('error')}: --trust ${trusted.wrong} names no public key (${hint})`);
+    return EXIT.usage;
+  }
   try {
     await stat(request.file);
     if (request.html !== undefined) await checkPage(request.html);
@@ -113,11 +122,16 @@ export async function verification(
       checker: checker === null ? null : digestOf(await readFile(checker)),
       published,
       node: process.version,
+      trust: trusted.trust,
       progress: (done, of) => line.show(`reading ${done} of ${of} files`),
       ...(again && { rerun: again }),
     });
     line.clear();
-    if (request.html !== undefined) await writeFile(request.html, verificationPage(found));
+    if (request.html !== undefined) {
+      const date = new Date().toISOString().slice(0, 10);
+      const platform = `${process.platform} ${process.arch}, Node ${process.version}`;
+      await writeFile(request.html, verificationPage(found, { date, platform }));
+    }
     if (request.json) writeStdout(JSON.stringify(found));
     else words(found, c);
     if (request.html !== undefined && !request.json) writeStderr(`written: ${request.html}`);
@@ -308,6 +322,11 @@ function words(found: Verification, c: Colors): void {
   for (const note of notes) writeStdout(`${c.yellow('note')}  ${note}`);
   if (digest !== null) {
     writeStdout(`study digest  ${digest}`);
+    if (found.signed) {
+      const { by, key } = found.signed;
+      const whose = by === null ? c.dim(' (--trust NAME=KEY says whose that is)') : '';
+      writeStdout(`signed by     ${by === null ? key : `${by} (${key})`}${whose}`);
+    }
     if (checker.words !== undefined) writeStdout(`verify.mjs    ${checker.words}`);
     const holds = findingCount === 0 ? c.green('holds') : c.red(count(findingCount, 'finding'));
     const left = blobs.leftOut > 0 ? `, ${blobs.leftOut} left out` : '';

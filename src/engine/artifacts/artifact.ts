@@ -1,7 +1,7 @@
 // artifact.ts — outputs as files for people, with their provenance beside them; what a person edited is put aside
 import { elementAt } from '../../present.ts';
 import { statSync } from 'node:fs';
-import { readdir, rename, rm } from 'node:fs/promises';
+import { chmod, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, sep } from 'node:path';
 import { fileSet } from '../../file-set.ts';
 import {
@@ -17,6 +17,7 @@ import {
 import { type FileContent, fileDigest, stampHolds, writeAtomically } from '../files/files.ts';
 import { withFolderLock } from '../files/folder-lock.ts';
 import { makeFolder } from '../files/make-folder.ts';
+import { decodeFolder, FOLDER } from '../model/folder-manifest.ts';
 import type { Identity } from '../model/process-identity.ts';
 import { type Digest, digestOf, type Named } from '../model/key.ts';
 import { stampOf } from '../files/stamp.ts';
@@ -33,8 +34,12 @@ export interface Artifact {
   /** Within the folder for artifacts. */
   readonly path: string;
   readonly digest: Digest;
-  readonly isFolder: boolean;
+  /** Of the output: `files` and `folder` become folders. */
+  readonly kind: string;
 }
+
+/** Whether an output of a kind becomes a folder. */
+export const becomesFolder = (kind: string): boolean => kind === 'files' || kind === FOLDER;
 
 /** Everything that is put beside each other at once: the artifacts of a task, and what tells where they come from. */
 export interface Publication {
@@ -48,8 +53,8 @@ export interface Publication {
   /** The companions' texts, by path. Asked only when needed. */
   render(): Promise<ReadonlyMap<string, string>>;
   /** Sees to it that a blob can be read; false when it cannot be made again. May take long. */
-  ensure(digest: Digest): Promise<boolean>;
-  /** Reads a blob that is a set of files. */
+  ensure(output: Pick<Artifact, 'digest' | 'kind'>): Promise<boolean>;
+  /** Reads a blob that is a set of files, or the list of a folder. */
   read(digest: Digest): Promise<Uint8Array | undefined>;
   /** Writes a blob to a new file; false when it cannot be read. */
   copyTo(digest: Digest, path: string): Promise<boolean>;
@@ -121,8 +126,8 @@ export function openArtifacts(
     isInPlace: (publication) => isInPlace(folder, snapshot(), publication, clock()),
     async publish(publication) {
       if (isInPlace(folder, snapshot(), publication, clock())) return [];
-      for (const { digest } of publication.artifacts) {
-        if (!(await publication.ensure(digest))) return [];
+      for (const artifact of publication.artifacts) {
+        if (!(await publication.ensure(artifact))) return [];
       }
       return new Promise((resolve, reject) => {
         waiting.push({ publication, resolve, reject });
@@ -148,8 +153,8 @@ function isInPlace(
     return known !== undefined && stamp !== null && stampHolds(known, stamp, now);
   };
   return (
-    artifacts.every(({ path, digest, isFolder }) => {
-      if (!isFolder) return holds(path, (known) => known.digest === digest && !known.next);
+    artifacts.every(({ path, digest, kind }) => {
+      if (!becomesFolder(kind)) return holds(path, (known) => known.digest === digest && !known.next);
       const placed = folders.get(path);
       if (placed?.digest !== digest) return false;
       return placed.files.every(([name, own]) =>
@@ -160,6 +165,8 @@ function isInPlace(
     !obsolete.some((path) => files.has(path))
   );
 }
+
+const EXECUTABLE = 0o111;
 
 /** How `writeAtomically` names what it has not finished. */
 const DRAFT = /^(.+)\.[0-9a-f]{8}\.tmp$/;
@@ -260,19 +267,38 @@ class Writer {
     artifact: Artifact,
     { read, copyTo }: Publication,
   ): Promise<readonly Wanted[]> {
-    const { path, digest, isFolder } = artifact;
+    const { path, digest, kind } = artifact;
     const lost = (): StoreError => new StoreError(`${path} was lost from the store: make again`);
-    if (!isFolder) {
+    const copyOf = (blob: Digest, isExecutable = false): Wanted['content'] => {
       const copy = async (draft: string): Promise<void> => {
-        if (!(await copyTo(digest, draft))) throw lost();
+        if (!(await copyTo(blob, draft))) throw lost();
+        if (isExecutable) await chmod(draft, (await stat(draft)).mode | EXECUTABLE);
       };
-      return [{ path, digest, content: async () => copy, of: artifact }];
-    }
+      return async () => copy;
+    };
+    if (!becomesFolder(kind)) return [{ path, digest, content: copyOf(digest), of: artifact }];
     const bytes = async (): Promise<Uint8Array> => {
       const found = await read(digest);
       if (found === undefined) throw lost();
       return found;
     };
+    if (kind === FOLDER) {
+      return decodeFolder(await bytes()).map(({ path: name, digest: own, isExecutable }) => ({
+        path: join(path, name),
+        digest: own,
+        content: copyOf(own, isExecutable),
+        of: artifact,
+      }));
+    }
+    return this.textsOf(artifact, bytes);
+  }
+
+  /** The files of a folder whose texts are all in one blob. */
+  private async textsOf(
+    artifact: Artifact,
+    bytes: () => Promise<Uint8Array>,
+  ): Promise<readonly Wanted[]> {
+    const { path, digest } = artifact;
     const before = this.index.folders.get(path);
     let decoded: Named<string> | undefined;
     const texts = async (): Promise<Named<string>> => {
@@ -300,8 +326,8 @@ class Writer {
   /** Files of an earlier blob that the new one lacks go, unless a person edited them. */
   private async dropGone(publication: Publication, wanted: readonly Wanted[]): Promise<void> {
     for (const artifact of publication.artifacts) {
-      const { path, digest, isFolder } = artifact;
-      if (!isFolder) continue;
+      const { path, digest, kind } = artifact;
+      if (!becomesFolder(kind)) continue;
       const own = wanted.filter(({ of }) => of === artifact);
       const names = new Set(own.map((one) => one.path));
       for (const [name] of this.index.folders.get(path)?.files ?? []) {

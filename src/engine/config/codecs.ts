@@ -9,9 +9,14 @@ interface KindOfOutput {
   readonly ending: string;
   /** Ends of the names of files that are of this kind where a command names none. */
   readonly isEndedBy: readonly string[];
-  /** Whether one file of a command can be such an output. */
+  /** Whether one file or folder of a command can be such an output. */
   readonly isOneFile: boolean;
 }
+
+/** A folder is no one value: files go to it and from it, and its list is `model/folder-manifest.ts`. */
+const noValue = (): never => {
+  throw new Error('bug: a folder has no codec');
+};
 
 /** Every kind, in the order in which messages name them. */
 export const CODECS: { readonly [kind in CodecKind]: KindOfOutput } = {
@@ -39,6 +44,12 @@ export const CODECS: { readonly [kind in CodecKind]: KindOfOutput } = {
     ending: '.json',
     isEndedBy: [],
     isOneFile: false,
+  },
+  folder: {
+    codec: { kind: 'folder', encode: noValue, decode: noValue },
+    ending: '/',
+    isEndedBy: [],
+    isOneFile: true,
   },
 };
 

@@ -3,13 +3,11 @@
 import { didYouMean } from '../../hint.ts';
 import { elementAt } from '../../present.ts';
 import type { Place } from '../model/event.ts';
-import type { CodecKind } from '../stage.ts';
 import { dottedStep, STEP, splitDotted } from '../text/dotted.ts';
-import { FILE_KINDS, kindByName } from './codecs.ts';
 import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
-import { checkScratchPath, isWithin } from './input.ts';
+import { isWithin } from './input.ts';
 import type { Located } from './located.ts';
-import { checkName } from './matrix.ts';
+import { EVENTS_PLACE, METRICS_LOG, type OutputFile, readOutputs } from './outputs.ts';
 import { readFlag } from './policy.ts';
 import { type EnvironmentConfig, readEnvironmentConfig } from './program-environment.ts';
 import {
@@ -29,13 +27,6 @@ import type { Amount } from './resources.ts';
 export interface Word {
   readonly text: string;
   readonly place: Place;
-}
-
-/** A file that a command writes. */
-export interface OutputFile {
-  /** Path in the scratch folder. */
-  readonly file: string;
-  readonly kind: CodecKind;
 }
 
 /** What a stage with `command` says beside inputs and params. */
@@ -63,8 +54,6 @@ export interface CommandConfig extends SeenResources {
   readonly code: SourceCounting;
 }
 
-/** The keys of an output that is a map. */
-export const OUTPUT_KEYS = ['file', 'kind'];
 /** Keys of a stage that only commands have. */
 export const COMMAND_KEYS = [
   'command',
@@ -79,10 +68,6 @@ export const COMMAND_KEYS = [
   'task-file',
   'code',
 ];
-/** Kind of an output that holds the metrics which the program reports by `$PIPELINE_EVENTS`. */
-export const METRICS_LOG = 'metrics-log';
-/** Where such an output is looked for: no path in a scratch folder is called so. */
-export const EVENTS_PLACE = '$PIPELINE_EVENTS';
 
 /**
  * A reference in an argument: `{params.dpi}`, `{params."fc1.weight"}`, `{inputs.data}`, `{inputs.data.list}`,
@@ -92,9 +77,6 @@ export const REFERENCE = new RegExp(
   `\\{(params|inputs|outputs)\\.(${STEP}(?:\\.${STEP})*)\\}`,
   'g',
 );
-
-/** Where the params lie in a scratch folder. */
-export const PARAMS_FILE = 'params.json';
 
 /** What the rest of a stage says that its command may refer to. */
 export interface StageNames {
@@ -210,63 +192,6 @@ function readFingerprints(
     known.set(name, exact);
   }
   return read;
-}
-
-function readOutputs(
-  reader: DiagnosticCollector,
-  what: string,
-  located: Located | undefined,
-  commandPlace: Place,
-): ReadonlyMap<string, OutputFile> {
-  const outputs = new Map<string, OutputFile>();
-  const owners = new Map<string, string>();
-  if (!located?.fields?.size) {
-    const hint = 'outputs: { plot: plot.png }, or { plot: { file: plot.png, kind: bytes } }';
-    reader.report(`${what} has no \`outputs\``, located?.place ?? commandPlace, hint);
-  }
-  for (const [name, output] of located?.fields ?? []) {
-    if (!checkName(reader, 'an output', name, output)) continue;
-    const read = readOutput(reader, name, output);
-    if (read === undefined) continue;
-    const owner = owners.get(read.file);
-    if (owner) reader.report(`outputs \`${owner}\` and \`${name}\` are one file`, output.place);
-    owners.set(read.file, name);
-    outputs.set(name, read);
-  }
-  return outputs;
-}
-
-function readOutput(
-  reader: DiagnosticCollector,
-  name: string,
-  located: Located,
-): OutputFile | undefined {
-  const what = `output \`${name}\``;
-  const fields = located.fields ? reader.map(located, what, OUTPUT_KEYS) : undefined;
-  const file = located.fields ? fields?.get('file') : located;
-  if (fields?.get('kind')?.value === METRICS_LOG) {
-    const hint = 'the program appends them to $PIPELINE_EVENTS';
-    if (file) reader.report(`a ${METRICS_LOG} has no \`file\``, file.place, hint);
-    return { file: EVENTS_PLACE, kind: 'json' };
-  }
-  if (file === undefined) {
-    reader.report(`${what} has no \`file\``, located.place, '{ file: plot.png, kind: bytes }');
-    return undefined;
-  }
-  const path = reader.text(file, `the file of ${what}`);
-  if (path === undefined) return undefined;
-  checkScratchPath(reader, file);
-  if (path === EVENTS_PLACE) {
-    reader.report(`no file can be called ${EVENTS_PLACE}`, file.place, `{ kind: ${METRICS_LOG} }`);
-  }
-  if (path === PARAMS_FILE) reader.report(`${PARAMS_FILE} is where the params lie`, file.place);
-  const kind = fields?.get('kind');
-  if (kind && !FILE_KINDS.includes(String(kind.value))) {
-    const kinds = [...FILE_KINDS, METRICS_LOG];
-    const hint = didYouMean(String(kind.value), kinds) ?? `one of ${kinds.join(', ')}`;
-    reader.report(`there is no kind \`${kind.value}\``, kind.place, hint);
-  }
-  return { file: path, kind: (kind?.value as CodecKind | undefined) ?? kindByName(path) };
 }
 
 /** Whether a word of a command is a path that may lie in the project. */

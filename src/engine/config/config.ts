@@ -1,6 +1,6 @@
 // config.ts — pipeline.yaml, presets and overrides → Pipeline, or everything that is wrong with them
 
-import { bytesIn } from '../files/size.ts';
+import { sizeIn } from '../files/size.ts';
 import { STORE_ACCESSES, type StoreAccess } from '../files/store-access.ts';
 import {
   type Diagnostic,
@@ -199,8 +199,8 @@ export function readStoreLimit(
   const fields = located && reader.map(located, '`store`', STORE_KEYS);
   const limit = fields?.get('limit');
   if (limit === undefined) return undefined;
-  const bytes = typeof limit.value === 'number' ? limit.value : bytesIn(String(limit.value));
-  if (bytes !== undefined && bytes > 0) return { value: bytes, place: limit.place };
+  const bytes = sizeIn(limit.value);
+  if (bytes !== undefined) return { value: bytes, place: limit.place };
   const hint = 'store: { limit: 20GB }';
   reader.report('`limit` of `store` must be a size', limit.place, hint);
   return undefined;

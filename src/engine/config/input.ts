@@ -143,7 +143,11 @@ function readAs(
   if (!isCommand) {
     const hint = 'a module gets the value itself: leave `file` out';
     reader.report('`file` beside `from` is for commands', file.place, hint);
-  } else if (path !== undefined) checkScratchPath(reader, file);
+  } else if (path !== undefined) {
+    // A slash at the end says that it is a folder: whether it is one, only its stage tells.
+    const isFolder = /[^/]\/$/.test(path);
+    checkScratchPath(reader, isFolder ? { ...file, value: path.slice(0, -1) } : file);
+  }
   return path === undefined ? null : file;
 }
 

@@ -4,9 +4,10 @@ import { SIZE_PATTERN } from '../files/size.ts';
 import { STORE_ACCESSES } from '../files/store-access.ts';
 import type { Json, Named } from '../model/key.ts';
 import { FILE_KINDS } from './codecs.ts';
-import { COMMAND_KEYS, METRICS_LOG, OUTPUT_KEYS } from './command.ts';
+import { COMMAND_KEYS } from './command.ts';
 import { PIPELINE_KEYS, STORE_KEYS } from './config.ts';
 import { INPUT_KEYS } from './input.ts';
+import { METRICS_LOG, OUTPUT_KEYS } from './outputs.ts';
 import { PLOT_KEYS, PLOT_KIND_NAMES } from './plots.ts';
 import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from './policy.ts';
 import { ENVIRONMENT_KEYS } from './program-environment.ts';
@@ -246,7 +247,14 @@ const INPUT_DESCRIBED: Named<Json> = {
 };
 
 const OUTPUT_DESCRIBED: Named<Json> = {
-  file: { description: 'Its name in the scratch folder.', type: 'string' },
+  file: {
+    description: 'Its name in the scratch folder; that of a folder ends with /.',
+    type: 'string',
+  },
+  max: {
+    description: 'It may have no more bytes than this, such as 50GiB; part of no key.',
+    ...SIZE,
+  },
   kind: {
     description: 'What it is; otherwise by the end of its name.',
     enum: [...FILE_KINDS, METRICS_LOG],

@@ -1,4 +1,5 @@
 // command-executor.ts — runs commands on this machine, each in a scratch folder of its own
+import { isBoundByRights } from '../files/own-folder.ts';
 import { type ActionResult, failed } from '../model/action-result.ts';
 import type { Digest, Named } from '../model/key.ts';
 import { progressOf } from '../process/lines.ts';
@@ -6,10 +7,17 @@ import { LARGE_BLOB_BYTES } from '../store/blob-files.ts';
 import { runInScratch } from './command-runner.ts';
 import { type HeldInput, invocationOf } from './command-spec.ts';
 import type { ActionSpec, Executor } from './executor.ts';
+import { nothingKnown } from './input-files.ts';
 import type { CommandMachine } from './machine.ts';
+
+/** Of inputs up to this size, the bytes are held until they are written. */
+const HELD_BYTES_MAX = 16_384;
 
 /** An executor for commands. */
 export function commandExecutor(machine: CommandMachine): Executor {
+  // Whoever may write any file is not kept from writing to a blob by its rights.
+  const mayLink = isBoundByRights();
+  const known = nothingKnown();
   return {
     name: 'command',
     async execute(action, hooks, signal) {
@@ -23,7 +31,7 @@ export function commandExecutor(machine: CommandMachine): Executor {
         action,
         command: invocationOf(action.parts, action.inputs),
         inputs: held.inputs,
-        machine,
+        ...{ machine, mayLink, known },
         signal: late ? AbortSignal.any([signal, late]) : signal,
         log: hooks.log,
         state(text) {
@@ -61,7 +69,9 @@ async function hold(
       const isLarge = blob.bytes >= LARGE_BLOB_BYTES;
       const bytes = content ?? (isLarge ? undefined : await blobs.get(digest));
       if (bytes === undefined && !isLarge) lost.push(digest);
-      items.push({ task, at, digest, ...(bytes && { bytes }) });
+      // What is not small is read again when it is written: many such inputs are not held together.
+      const isHeld = bytes !== undefined && bytes.length <= HELD_BYTES_MAX;
+      items.push({ task, at, digest, ...(isHeld && { bytes }) });
     }
     held[port] = items;
   }

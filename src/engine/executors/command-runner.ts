@@ -71,7 +71,7 @@ async function runOnce(work: ScratchWork): Promise<ActionResult | 'start anew'> 
   } catch (error) {
     if (error instanceof LostInput) {
       await discard();
-      return { status: 'lost-inputs', digests: [error.digest] };
+      return { status: 'lost-inputs', digests: error.digests };
     }
     if (error instanceof StartAnew) {
       await discard();
@@ -106,7 +106,10 @@ async function runIn(attempt: Attempt, nonce: string, work: ScratchWork): Promis
   const { stop, memory_bytes } = action;
   const program = { argv: enclosed, env, nonce, folder, line, state, signal, stop, memory_bytes };
   const end = await runProgram(program).finally(() => around.events?.finish());
-  if (signal.aborted) return { status: 'stopped' };
+  if (signal.aborted) {
+    await scratch.inputs.release();
+    return { status: 'stopped' };
+  }
   if (end.isOverLimit && memory_bytes !== undefined) {
     throw because('memory', formatOverLimit(memory_bytes));
   }
@@ -124,9 +127,11 @@ async function runIn(attempt: Attempt, nonce: string, work: ScratchWork): Promis
   }
   if (end.left.length > 0) warn(formatLeft(end.left));
   await scratch.unlock();
+  await scratch.checkInputs();
   const outputs = await scratch.outputs(around.events);
   const extra = await scratch.extra();
   if (extra.length > 0) warn(formatExtra(extra));
+  await scratch.inputs.release();
   const { peak_bytes } = end;
   return { status: 'done', outputs, ...(peak_bytes !== undefined && { peak_bytes }) };
 }

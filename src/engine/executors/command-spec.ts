@@ -57,10 +57,14 @@ export function invocationOf(
     name,
     { file, kind: kinds[name] as CodecKind },
   ]);
+  // No path of the first form ends so.
+  const hasFolders = [...Object.values(inputs), ...Object.values(outputs)].some((place) =>
+    place?.endsWith('/'),
+  );
   return {
     ...{ argv, env, inputs: places, ends, outputs: Object.fromEntries(files), lists },
     ...{ checkpoint, events, pass, taskFile, units, shows, threads, sharedHome },
-    isSecondForm: isSecondForm(second),
+    isSecondForm: isSecondForm(second) || hasFolders,
   };
 }
 

@@ -32,6 +32,8 @@ export interface ActionSpec {
   readonly memory_bytes?: number | undefined;
   /** Of a program that keeps checkpoints: how it is asked to stop. */
   readonly stop?: StopPolicy | undefined;
+  /** How many bytes outputs may have at most, by name. Absent where nothing is said. It changes no result. */
+  readonly limits?: Named<number>;
   /** Which units of resources it has, where some are handed out. */
   readonly units?: Named<readonly string[]>;
   /** What the user should know when it fails, line by line. */

@@ -24,7 +24,18 @@ export interface LocalMachine {
   /** The environment of Python that the commands of a stage run in. Absent where none is known. */
   readonly environmentOf?: (stage: string) => EnvironmentPlace | undefined;
   readonly identity: Identity;
-  readonly blobs: Pick<BlobStore, 'get' | 'copyTo' | 'takeFile' | 'putStream'>;
+  readonly blobs: Pick<
+    BlobStore,
+    | 'get'
+    | 'copyTo'
+    | 'lendTo'
+    | 'takeBack'
+    | 'takeFile'
+    | 'putStream'
+    | 'putAll'
+    | 'verify'
+    | 'forget'
+  >;
   /** Starts a worker process. */
   readonly worker: WorkerCommand;
   /** The bundle of a module, as it was verified. */

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import type { KeptOutput } from '../model/record.ts';
 import { codecOf } from '../planning/command-module.ts';
 import { type CodecKind, StageError } from '../stage.ts';
-import { chunksOf, LARGE_BLOB_BYTES } from '../store/blob-files.ts';
+import { LARGE_BLOB_BYTES } from '../store/blob-files.ts';
+import { chunksOf } from '../store/blob-io.ts';
 import { type BlobStore, keptOutput } from '../store/store.ts';
 
 /** What is decoded is held in memory, and a JSON text some times over: a file may have no more bytes. */
@@ -13,6 +14,7 @@ const DECODED_BYTES_MAX: { readonly [kind in CodecKind]: number } = {
   tensors: 2 ** 30,
   json: 2 ** 28,
   files: 2 ** 28,
+  folder: 0,
 };
 
 /** A file that was declared as an output. */
@@ -31,8 +33,11 @@ export async function takeOutput(
   { path, kind, size }: OutputFile,
   blobs: Pick<BlobStore, 'takeFile' | 'putStream'>,
 ): Promise<KeptOutput> {
-  if (kind === 'bytes') return blobs.takeFile(path);
-  if (kind === 'text' && size >= LARGE_BLOB_BYTES) return blobs.putStream(textIn(path));
+  if (kind === 'bytes') return blobs.takeFile(path, { mayMove: true });
+  if (kind === 'text' && size >= LARGE_BLOB_BYTES) {
+    await checkText(path);
+    return blobs.takeFile(path, { mayMove: true });
+  }
   const most = DECODED_BYTES_MAX[kind];
   if (size > most) {
     const limit = most >= 2 ** 30 ? `${most / 2 ** 30} GiB` : `${most / 2 ** 20} MiB`;
@@ -47,15 +52,14 @@ export async function takeOutput(
 /** What the codec of text looks at to tell other encodings. */
 const SAMPLE_BYTES = 512;
 
-/** The content of a file of text, piece by piece. @throws StageError when it is not UTF-8 */
-async function* textIn(path: string): AsyncGenerator<Uint8Array> {
+/** Reads a file of text piece by piece. @throws StageError when it is not UTF-8 */
+async function checkText(path: string): Promise<void> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let offset = 0;
   for await (const chunk of chunksOf(path)) {
     if (offset === 0) codecOf('text').decode(beginningOf(chunk));
     decodeNext(decoder, chunk, offset);
     offset += chunk.length;
-    yield chunk;
   }
   decodeNext(decoder, undefined, offset);
 }

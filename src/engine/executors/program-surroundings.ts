@@ -1,7 +1,7 @@
 // program-surroundings.ts — what a command of the form command/2 is given: variables, a checkpoint folder, files for events and names
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EVENTS_PLACE } from '../config/command.ts';
+import { EVENTS_PLACE } from '../config/outputs.ts';
 import { CPUS, GPU, handsOut, UNITS } from '../config/resources.ts';
 import { canonicalJson, type Json, type Named } from '../model/key.ts';
 import { passedOn } from '../planning/external-inputs.ts';

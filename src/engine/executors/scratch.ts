@@ -1,30 +1,23 @@
 // scratch.ts — the content of a scratch folder: inputs become files, files become outputs
 import { constants } from 'node:fs';
-import {
-  access,
-  chmod,
-  copyFile,
-  lstat,
-  mkdir,
-  readdir,
-  realpath,
-  writeFile,
-} from 'node:fs/promises';
+import { access, chmod, lstat, mkdir, readdir, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { plainName } from '../../plain-text.ts';
 import { entryOf } from '../../present.ts';
-import { EVENTS_PLACE, PARAMS_FILE } from '../config/command.ts';
+import { EVENTS_PLACE, PARAMS_FILE, withoutSlash } from '../config/outputs.ts';
 import type { DescribedFailure, Failure } from '../model/failure.ts';
 import { byCodeUnit, canonicalJson, type Digest, type Json, type Named } from '../model/key.ts';
 import type { KeptOutput } from '../model/record.ts';
 import { listFile } from '../planning/command-line.ts';
 import { codecOf } from '../planning/command-module.ts';
 import { scratchName } from '../planning/external-inputs.ts';
-import { digestAt } from '../planning/project-files.ts';
 import { unlockTree } from '../process/scratch-folder.ts';
+import type { CodecKind } from '../stage.ts';
 import { keptOutput, StoreError } from '../store/store.ts';
 import type { CommandSpec, HeldInput } from './command-spec.ts';
 import type { ActionSpec, Hooks } from './executor.ts';
+import { TooLarge, takeFolder, tooLarge } from './folder-output.ts';
+import { type GivenBlob, InputFiles, type KnownFiles } from './input-files.ts';
 import type { CommandMachine } from './machine.ts';
 import { takeOutput } from './output-file.ts';
 import type { ProgramEvents } from './program-events.ts';
@@ -36,6 +29,10 @@ export interface ScratchWork {
   /** Inputs that come from stages, by port. */
   readonly inputs: Named<HeldInput>;
   readonly machine: CommandMachine;
+  /** Whether inputs may be further names of blobs of the store. */
+  readonly mayLink: boolean;
+  /** Files of the project whose digests are known. */
+  readonly known: KnownFiles;
   readonly signal: AbortSignal;
   readonly hooks: Pick<Hooks, 'progress' | 'metrics' | 'checkpointFolder' | 'dropCheckpoint'>;
   log(line: string): void;
@@ -43,6 +40,12 @@ export interface ScratchWork {
   state(text: string): void;
   warn(message: string): void;
 }
+
+/** As much of it as fills and empties a scratch folder. */
+export type ScratchParts = Pick<
+  ScratchWork,
+  'action' | 'command' | 'inputs' | 'machine' | 'mayLink' | 'known' | 'warn'
+>;
 
 /** What keeps a command from giving its outputs. */
 export class CommandFailure extends Error {
@@ -54,13 +57,14 @@ export class CommandFailure extends Error {
   }
 }
 
-/** The store has lost a blob that the command reads. */
+/** The store has lost blobs that the command reads. */
 export class LostInput extends Error {
-  readonly digest: Digest;
+  readonly digests: readonly Digest[];
 
-  constructor(digest: Digest) {
-    super(`the store has lost ${digest}`);
-    this.digest = digest;
+  constructor(digests: Iterable<Digest>) {
+    const all = [...digests];
+    super(`the store has lost ${all.join(', ')}`);
+    this.digests = all;
   }
 }
 
@@ -70,37 +74,45 @@ export const because = (cause: DescribedFailure['cause'], message: string): Comm
 /** A folder in which a command runs. */
 export class Scratch {
   readonly folder: string;
-  /** The paths of each input, by port: one for a file or a list's folder, several for files of the project. */
+  /** The paths of each input, by port: one for a file or a folder, several for files of the project. */
   readonly places: Record<string, readonly string[]> = {};
   /** The file in which those paths stand, by port, where the command asks for one. */
   readonly lists: Record<string, string> = {};
+  readonly inputs: InputFiles;
   private readonly given = new Set<string>([PARAMS_FILE]);
-  /** Every path of an input by itself, by port: of a list from stages its files, not its folder. */
+  /** Folders that are inputs, with a slash at the end: nobody asks which of their files are. */
+  private readonly givenFolders: string[] = [];
+  /** Every path of an input by itself, by port: of a list from stages its items, not its folder. */
   private readonly paths: Record<string, readonly string[]> = {};
-  private readonly work: Pick<ScratchWork, 'action' | 'command' | 'inputs' | 'machine'>;
+  private readonly work: ScratchParts;
 
-  constructor(folder: string, work: Scratch['work']) {
+  constructor(folder: string, work: ScratchParts) {
     this.folder = folder;
     this.work = work;
+    const { mayLink, known, machine } = work;
+    this.inputs = new InputFiles(folder, { blobs: machine.blobs, mayLink, known });
   }
 
-  /** Writes params, inputs, and the folders that outputs go into. */
+  /** Writes params, inputs, and the folders that outputs go into. @throws LostInput */
   async fill(): Promise<void> {
     const { action, command } = this.work;
     await this.write(PARAMS_FILE, `${canonicalJson(action.parts.params)}\n`);
     for (const [port, place] of Object.entries(command.inputs)) {
       if (place === null) await this.copyFiles(port);
-      else if (place.endsWith('/')) await this.writeList(port, place.slice(0, -1));
+      else if (Object.hasOwn(command.ends, port)) await this.writeList(port, withoutSlash(place));
       else {
+        const path = withoutSlash(place);
         const item = entryOf(this.work.inputs, port)[0];
-        if (item && 'digest' in item) await this.writeBlob(place, item);
-        this.places[port] = [place];
-        this.paths[port] = [place];
+        if (item && 'digest' in item) await this.put(port, place, item);
+        this.places[port] = [path];
+        this.paths[port] = [path];
       }
     }
+    if (this.inputs.lost.size > 0) throw new LostInput(this.inputs.lost);
     for (const port of command.lists) await this.writePaths(port);
     for (const { file } of Object.values(command.outputs)) {
-      await mkdir(dirname(join(this.folder, file)), { recursive: true });
+      const folder = file.endsWith('/') ? file : dirname(file);
+      await mkdir(join(this.folder, folder), { recursive: true });
     }
   }
 
@@ -110,16 +122,16 @@ export class Scratch {
     await writeFile(join(this.folder, path), content, { flag: 'wx' });
   }
 
-  /** @throws LostInput */
-  private async writeBlob(
-    path: string,
-    { digest, bytes }: { readonly digest: Digest; readonly bytes?: Uint8Array },
-  ): Promise<void> {
-    if (bytes) return this.write(path, bytes);
-    this.given.add(path);
-    await mkdir(dirname(join(this.folder, path)), { recursive: true });
-    if (await this.work.machine.blobs.copyTo(digest, join(this.folder, path))) return;
-    throw new LostInput(digest);
+  /** A blob becomes a file, or a folder where its place ends with a slash. */
+  private async put(port: string, place: string, blob: GivenBlob): Promise<void> {
+    const path = withoutSlash(place);
+    if (place.endsWith('/')) {
+      this.givenFolders.push(place);
+      await this.inputs.putFolder(port, path, blob);
+    } else {
+      this.given.add(path);
+      await this.inputs.putBlob(port, path, blob);
+    }
   }
 
   /** A list becomes a folder: a file for each item, and an index that tells whose it is, or what is missing and why. */
@@ -130,9 +142,9 @@ export class Scratch {
     for (const [position, { task, at, ...item }] of entryOf(inputs, port).entries()) {
       if ('digest' in item) {
         const file = `${position}${command.ends[port] ?? ''}`;
-        await this.writeBlob(`${place}/${file}`, item);
-        paths.push(`${place}/${file}`);
-        index.push({ task, at, file });
+        await this.put(port, `${place}/${file}`, item);
+        paths.push(`${place}/${withoutSlash(file)}`);
+        index.push({ task, at, file: withoutSlash(file) });
       } else index.push({ task, at, missing: item.missing });
     }
     await this.write(`${place}/index.json`, `${canonicalJson(index)}\n`);
@@ -157,20 +169,26 @@ export class Scratch {
     const paths: string[] = [];
     const input = entryOf(this.work.action.inputs, port);
     for (const file of 'projectFiles' in input ? input.projectFiles : []) {
-      const { name, digest } = file;
-      const path = this.work.machine.projectFile(file);
+      const { name } = file;
       const place = scratchName(port, name);
-      const copy = join(this.folder, place);
-      await mkdir(dirname(copy), { recursive: true });
-      await copyFile(path, copy, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-      if ((await digestAt(copy, file)) !== digest) {
+      const from = this.work.machine.projectFile(file);
+      this.given.add(place);
+      if (!(await this.inputs.putProjectFile(port, place, { ...file, from }))) {
         throw because('inputs', `${name} has just changed: make again`);
       }
-      this.given.add(place);
       paths.push(place);
     }
     this.places[port] = paths;
     this.paths[port] = paths;
+  }
+
+  /** @throws CommandFailure when the command has written to what it was given */
+  async checkInputs(): Promise<void> {
+    const changed = await this.inputs.changed();
+    if (changed === undefined) return;
+    const what = `its input \`${changed.port}\` (${plainName(changed.path)})`;
+    const message = `the command changed ${what}: it may read its inputs and not write to them; let it write to a copy`;
+    throw because('inputs', message);
   }
 
   /** A command may take rights away from itself: what it wrote can be read and listed all the same. */
@@ -199,34 +217,66 @@ export class Scratch {
       );
     }
     const outputs: Record<string, KeptOutput> = {};
+    // All are looked for before any is taken: what is missing is told at once, and the folder is kept as it was.
+    const found = new Map<string, string>();
+    for (const [name, { file }] of Object.entries(this.work.command.outputs)) {
+      if (file !== EVENTS_PLACE) found.set(name, await this.outputAt(name, file));
+    }
     for (const [name, { file, kind }] of Object.entries(this.work.command.outputs)) {
-      if (file === EVENTS_PLACE) {
-        outputs[name] = metricsLog(name, events);
-        continue;
-      }
-      const path = join(this.folder, file);
-      const found = await lstat(path).catch(() => undefined);
-      if (found === undefined)
-        throw because('outputs', `the command gave no output ${name}: it wrote no ${file}`);
-      if (!found.isFile() || (await realpath(path)) !== path) {
-        const what = found.isDirectory() ? 'a folder, and an output is one file' : 'no plain file';
-        const advice = found.isDirectory() ? ': name a file in it, or pack it into one (tar)' : '';
-        throw because('outputs', `output ${name} (${file}) is ${what}${advice}`);
-      }
-      try {
-        outputs[name] = await takeOutput({ path, kind, size: found.size }, this.work.machine.blobs);
-      } catch (error) {
-        if (error instanceof StoreError) throw error;
-        const text = error instanceof Error ? error.message : String(error);
-        throw because('outputs', `output ${name} (${file}) does not hold ${kind}: ${text}`);
-      }
+      const path = found.get(name);
+      outputs[name] =
+        path === undefined ? metricsLog(name, events) : await this.take(name, { file, kind, path });
     }
     return outputs;
   }
 
+  /** The path of an output, which is there. */
+  private async outputAt(name: string, file: string): Promise<string> {
+    const isFolder = file.endsWith('/');
+    const path = join(this.folder, withoutSlash(file));
+    const found = await lstat(path).catch(() => undefined);
+    if (found === undefined) {
+      throw because('outputs', `the command gave no output ${name}: it wrote no ${file}`);
+    }
+    const isFit = isFolder ? found.isDirectory() : found.isFile();
+    if (isFit && (await realpath(path)) === path) return path;
+    const isOther = isFolder ? found.isFile() : found.isDirectory();
+    const instead = isFolder
+      ? `a file: declare it as one (outputs: { ${name}: ${withoutSlash(file)} })`
+      : `a folder, and an output is one file: declare it as a folder (outputs: { ${name}: ${file}/ }), or name a file in it`;
+    const what = isOther ? instead : `no plain ${isFolder ? 'folder' : 'file'}`;
+    throw because('outputs', `output ${name} (${file}) is ${what}`);
+  }
+
+  private async take(
+    name: string,
+    output: { readonly file: string; readonly kind: CodecKind; readonly path: string },
+  ): Promise<KeptOutput> {
+    const { file, kind, path } = output;
+    const { machine, action, warn } = this.work;
+    const bytesMax = action.limits?.[name];
+    const tell = (message: string): void => warn(`output ${name} (${file}): ${message}`);
+    try {
+      if (kind === 'folder') {
+        return await takeFolder({ path, bytesMax, warn: tell }, machine.blobs);
+      }
+      const { size } = await lstat(path);
+      if (bytesMax !== undefined && size > bytesMax) throw tooLarge(size, bytesMax);
+      return await takeOutput({ path, kind, size }, machine.blobs);
+    } catch (error) {
+      if (error instanceof StoreError) throw error;
+      const text = error instanceof Error ? error.message : String(error);
+      const isFault = error instanceof TooLarge || kind === 'folder' || kind === 'bytes';
+      const fault = isFault ? `cannot be kept: ${text}` : `does not hold ${kind}: ${text}`;
+      throw because('outputs', `output ${name} (${file}) ${fault}`);
+    }
+  }
+
   /** Files that the command wrote and that no output names. */
   async extra(): Promise<readonly string[]> {
-    const declared = new Set(Object.values(this.work.command.outputs).map(({ file }) => file));
+    const outputs = Object.values(this.work.command.outputs).map(({ file }) => file);
+    const declared = new Set(outputs);
+    const folders = [...outputs.filter((file) => file.endsWith('/')), ...this.givenFolders];
     // What cannot be listed cannot be told; it fails nothing.
     const options = { recursive: true, withFileTypes: true } as const;
     const entries = await readdir(this.folder, options).catch(() => []);
@@ -235,6 +285,7 @@ export class Scratch {
       .map((entry) => relative(this.folder, join(entry.parentPath, entry.name)))
       .map((path) => path.split(sep).join('/'))
       .filter((path) => !this.given.has(path) && !declared.has(path) && !PYTHON_CACHE.test(path))
+      .filter((path) => !folders.some((folder) => path.startsWith(folder)))
       .sort(byCodeUnit);
   }
 }

@@ -70,3 +70,6 @@ function isMadeOwn(folder: string): boolean {
 
 /** Whether a file belongs to the user of this process. */
 export const isOwn = (uid: number): boolean => uid === (process.geteuid?.() ?? uid);
+
+/** Whether the rights of files bind the user of this process: those of root do not, nor does Windows have such. */
+export const isBoundByRights = (): boolean => (process.geteuid?.() ?? 0) !== 0;

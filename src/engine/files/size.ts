@@ -12,6 +12,14 @@ export function bytesIn(text: string): number | undefined {
   return Number(amount) * (unit.includes('i') ? 1024 : 1000) ** power;
 }
 
+/** The bytes that a value of pipeline.yaml means, a number or such a text; undefined for what is no size above 0. */
+export function sizeIn(value: unknown): number | undefined {
+  const bytes = typeof value === 'number' ? value : bytesIn(String(value));
+  return bytes !== undefined && Number.isFinite(bytes) && bytes >= 1
+    ? Math.floor(bytes)
+    : undefined;
+}
+
 /** Bytes as a person would write them, in the largest unit that leaves at least one. */
 export function formatSize(bytes: number): string {
   const power = Math.min(4, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes)) / 10)));

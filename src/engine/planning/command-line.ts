@@ -3,6 +3,7 @@
 import { plainName } from '../../plain-text.ts';
 import { entryOf } from '../../present.ts';
 import { REFERENCE } from '../config/command.ts';
+import { withoutSlash } from '../config/outputs.ts';
 import { canonicalJson, type Json, type Named } from '../model/key.ts';
 import { StageError } from '../stage.ts';
 import { joinDotted, splitDotted } from '../text/dotted.ts';
@@ -46,7 +47,7 @@ export function argumentsOf(
 ): readonly Argument[] {
   const values = (room: string, path: string): readonly string[] => {
     const [name = '', ...rest] = splitDotted(path);
-    if (room === 'outputs') return [entryOf(outputs, name).file];
+    if (room === 'outputs') return [withoutSlash(entryOf(outputs, name).file)];
     if (room === 'params') return [paramText(params, [name, ...rest])];
     // In commands of earlier versions `list` meant nothing.
     const list = rest[0] === 'list' ? lists[name] : undefined;

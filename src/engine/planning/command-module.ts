@@ -3,13 +3,15 @@ import { CODECS } from '../config/codecs.ts';
 import type { CommandConfig } from '../config/command.ts';
 import type { StageConfig } from '../config/stage-config.ts';
 import type { EnvironmentParts } from '../environments/environment.ts';
+import { FOLDER } from '../model/folder-manifest.ts';
 import { type CommandParts, canonicalJson, digestOf, type Named } from '../model/key.ts';
 import type { Arity, Codec, CodecKind } from '../stage.ts';
 import type { DeclaredInput, StageModule } from '../worker/declaration.ts';
 
 /**
  * The code of every command: how its scratch folder is laid out, and its environment. What it runs has a part of the key
- * to itself. A stage that declares nothing of the second form is of the first, so that its key stays as it was.
+ * to itself. A stage that declares nothing of the second form, and has no folder among its inputs and outputs, is of the
+ * first, so that its key stays as it was.
  */
 const CODE = digestOf(canonicalJson(['command/1']));
 const CODE_2 = digestOf(canonicalJson(['command/2']));
@@ -118,7 +120,26 @@ export function commandModule(
     outputs: Object.fromEntries([...command.outputs].map(([name, { kind }]) => [name, { kind }])),
     hasWork: false,
   };
-  const isSecond = command.environment !== null || isSecondForm(secondForm(command));
+  const isSecond =
+    command.environment !== null ||
+    isSecondForm(secondForm(command)) ||
+    hasFolders(stage, command.outputs, stages);
   const code = isSecond ? CODE_2 : CODE;
   return { code: { digest: code, file: '', bytes: new Uint8Array(0) }, declaration };
+}
+
+/** Whether a command writes folders, or reads what others wrote as folders. */
+function hasFolders(
+  stage: StageConfig,
+  outputs: CommandConfig['outputs'],
+  stages: ReadonlyMap<string, StageConfig>,
+): boolean {
+  const isFolder = (name: string, output: string): boolean =>
+    stages.get(name)?.command?.outputs.get(output)?.kind === FOLDER;
+  return (
+    [...outputs.values()].some(({ kind }) => kind === FOLDER) ||
+    [...stage.inputs.values()].some(({ from }) =>
+      from.some(({ stage: name, output }) => isFolder(name, output)),
+    )
+  );
 }

@@ -4,6 +4,7 @@ import { didYouMean } from '../../hint.ts';
 import { entryOf } from '../../present.ts';
 import type { InputConfig } from '../config/input.ts';
 import type { StageConfig } from '../config/stage-config.ts';
+import { FOLDER } from '../model/folder-manifest.ts';
 import type { DeclaredInput, StageModule } from '../worker/declaration.ts';
 import type { Say } from './join.ts';
 
@@ -61,6 +62,7 @@ function checkKinds(
   modules: ReadonlyMap<string, StageModule>,
   say: Say,
 ): void {
+  const folders: boolean[] = [];
   for (const source of input.from) {
     const outputs = modules.get(source.stage)?.declaration.outputs;
     if (outputs === undefined) continue;
@@ -70,7 +72,12 @@ function checkKinds(
       say(`stage \`${source.stage}\` has no output \`${source.output}\``, source.place, hint);
     } else if (output.kind !== wanted && !stage.command) {
       const message = `input \`${port}\` of stage \`${stage.name}\` takes ${wanted}, not ${output.kind}`;
-      say(message, source.place);
-    }
+      const hint = `only a command reads a folder: let \`${source.stage}\` give one file beside it, or read it in a command`;
+      say(message, source.place, output.kind === FOLDER ? hint : undefined);
+    } else folders.push(output.kind === FOLDER);
+  }
+  if (new Set(folders).size > 1) {
+    const message = `input \`${port}\` of stage \`${stage.name}\` takes folders and files in one list`;
+    say(message, input.place, 'give the folders an input of their own');
   }
 }

@@ -5,8 +5,9 @@ import { plainName } from '../../plain-text.ts';
 import { elementAt, entryOf } from '../../present.ts';
 import type { Sources } from '../bundler/code.ts';
 import { CODECS } from '../config/codecs.ts';
-import { type CommandConfig, EVENTS_PLACE, looksLikePath, type Word } from '../config/command.ts';
+import { type CommandConfig, looksLikePath, type Word } from '../config/command.ts';
 import type { InputConfig } from '../config/input.ts';
+import { EVENTS_PLACE, withoutSlash } from '../config/outputs.ts';
 import type { StageConfig } from '../config/stage-config.ts';
 import type { EnvironmentPlace } from '../environments/environment.ts';
 import { fileStat } from '../files/files.ts';
@@ -234,11 +235,17 @@ class ExternalInputResolver {
     };
   }
 
-  /** Where an input from a stage lies: `data.json`, or `runs/` for a list. */
+  /** Where an input from a stage lies: `data.json`, `model/` for a folder, or `runs/` for a list. */
   private placeOf(port: string, { as, from }: InputConfig, { arity }: Binding): string {
+    const { ending } = CODECS[this.kindOf(elementAt(from, 0))];
     const named = typeof as?.value === 'string' ? as.value : undefined;
-    if (isList(arity)) return `${named ?? port}/`;
-    return named ?? `${port}${CODECS[this.kindOf(elementAt(from, 0))].ending}`;
+    if (isList(arity)) return `${withoutSlash(named ?? port)}/`;
+    if (ending === '/') return `${withoutSlash(named ?? port)}/`;
+    if (named?.endsWith('/')) {
+      const message = `input \`${port}\` is one file, and \`${named}\` names a folder`;
+      this.say({ message, place: as?.place, hint: withoutSlash(named) });
+    }
+    return named ?? `${port}${ending}`;
   }
 
   private endsOf(stage: StageConfig, inputs: Named<Binding>): Named<string> {
@@ -254,7 +261,7 @@ class ExternalInputResolver {
     return this.plan.stages.get(stage)?.declaration.outputs[output]?.kind ?? 'bytes';
   }
 
-  /** Two files on one path would hide each other. */
+  /** Two files on one path would hide each other; what lies in a folder of another would become part of it. */
   private checkLayout(stage: StageConfig, command: Invocation, inputs: Named<Binding>): void {
     const owners = new Map<string, string>([['params.json', 'the params']]);
     const outputs = Object.entries(command.outputs).flatMap(([name, { file }]) =>
@@ -265,18 +272,37 @@ class ExternalInputResolver {
         ? (entryOf(inputs, port).files ?? []).map(
             ({ name }) => ['input', port, scratchName(port, name)] as const,
           )
-        : [['input', port, place.replace(/\/$/, '')] as const],
+        : [['input', port, place] as const],
     );
     const lists = command.lists.map((port) => ['list of input', port, listFile(port)] as const);
-    for (const [noun, name, path] of [...given, ...lists, ...outputs]) {
-      const owner = owners.get(path);
+    const folders = new Map<string, string>();
+    for (const [noun = '', name = '', path = ''] of [...given, ...lists, ...outputs]) {
+      const owner = owners.get(withoutSlash(path));
       const who = `${noun} \`${name}\``;
+      const place = stage.inputs.get(name)?.place ?? stage.place;
       if (owner !== undefined) {
-        const message = `${owner} and ${who} of stage \`${stage.name}\` would both be \`${path}\` in its scratch folder`;
-        const place = stage.inputs.get(name)?.place ?? stage.place;
+        const message = `${owner} and ${who} of stage \`${stage.name}\` would both be \`${withoutSlash(path)}\` in its scratch folder`;
         this.say({ message, place, hint: 'give one of them another `file`' });
       }
-      owners.set(path, who);
+      owners.set(withoutSlash(path), who);
+      const isList = noun === 'input' && Object.hasOwn(command.ends, name);
+      if (path.endsWith('/') && !isList) folders.set(path, who);
+    }
+    if (folders.size > 0) this.checkFolders(stage, folders, owners);
+  }
+
+  /** @param owners whose each path of the scratch folder is */
+  private checkFolders(
+    stage: StageConfig,
+    folders: ReadonlyMap<string, string>,
+    owners: ReadonlyMap<string, string>,
+  ): void {
+    for (const [folder, owner] of folders) {
+      for (const [path, who] of owners) {
+        if (!path.startsWith(folder)) continue;
+        const message = `${who} (${path}) of stage \`${stage.name}\` lies in the folder of ${owner} (${folder})`;
+        this.say({ message, place: stage.place, hint: 'give one of them another `file`' });
+      }
     }
   }
 

@@ -1,6 +1,6 @@
 // plan.ts — every task of a pipeline, in order
 import { entryOf } from '../../present.ts';
-import type { OutputFile } from '../config/command.ts';
+import type { OutputFile } from '../config/outputs.ts';
 import type { StopPolicy } from '../config/program-options.ts';
 import { escapeGlob } from '../files/glob.ts';
 import type { Coordinates, Json, Named, TaskId } from '../model/key.ts';
@@ -27,9 +27,12 @@ export interface Invocation {
   readonly env: Named<string | null>;
   /** Where programs are looked for. It does not enter the key: `fingerprint` does. */
   readonly path: string;
-  /** Where each input lies in the scratch folder: a file, or a folder (`runs/`). Null: under its own names. */
+  /**
+   * Where each input lies in the scratch folder: a file, or a folder (`runs/`), of a list or of one output that is a folder.
+   * Null: under its own names.
+   */
   readonly inputs: Named<string | null>;
-  /** For inputs that are lists: the end of the names of their files, such as `.json`. */
+  /** For inputs that are lists: the end of the names of their files, such as `.json`; `/` where they are folders. */
   readonly ends: Named<string>;
   readonly outputs: Named<OutputFile>;
   /** Inputs whose paths are listed in a file, for `{inputs.x.list}`. */

@@ -19,6 +19,7 @@ import type { ActionRecord, RecordResult } from '../model/record.ts';
 import { isSameJson } from '../model/same-json.ts';
 import type { SecondForm } from '../planning/command-module.ts';
 import type { Binding, Invocation, Plan, Task } from '../planning/plan.ts';
+import { missingOutputs } from '../store/folder-blobs.ts';
 import type { ActionCache, Store } from '../store/store.ts';
 import type { StageModule } from '../worker/declaration.ts';
 import type { MissingOutput } from './missing-output.ts';
@@ -122,7 +123,7 @@ function commandParts(invocation: Invocation): CommandParts & SecondForm {
   const { argv, env, inputs, ends, outputs, lists, second } = invocation;
   const places = Object.entries(inputs).map(([port, place]) => [
     port,
-    place?.endsWith('/') ? `${place}*${ends[port] ?? ''}` : place,
+    place !== null && Object.hasOwn(ends, port) ? `${place}*${ends[port] ?? ''}` : place,
   ]);
   const files = Object.entries(outputs).map(([name, { file }]) => [name, file]);
   return {
@@ -166,11 +167,11 @@ async function lookUp(
   }
   if (trace) {
     const outputs = Object.entries(trace.outputs);
-    const missing = await blobs.missing(outputs.map(([, { digest }]) => digest));
     // What others made may lie elsewhere until somebody wants it.
-    const isElsewhere = trace.origin !== undefined && !trace.origin.lost;
-    if (missing.length === 0 || isElsewhere) return { hit: true, trace };
-    const lost = outputs.filter(([, { digest }]) => missing.includes(digest));
+    if (trace.origin !== undefined && !trace.origin.lost) return { hit: true, trace };
+    const missing = await missingOutputs(blobs, Object.values(trace.outputs));
+    if (missing.size === 0) return { hit: true, trace };
+    const lost = outputs.filter(([, { digest }]) => missing.has(digest));
     return { hit: false, reason: { kind: 'lost', outputs: lost.map(([name]) => name) } };
   }
   const isResumed =

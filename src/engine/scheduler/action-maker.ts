@@ -1,10 +1,11 @@
 // action-maker.ts — makes actions: reuses a cached result or runs them, and makes lost inputs again
 import type { Reason } from '../model/event.ts';
 import type { Digest, Key, TaskId } from '../model/key.ts';
-import type { ActionRecord } from '../model/record.ts';
+import type { ActionRecord, Output } from '../model/record.ts';
 import type { Task } from '../planning/plan.ts';
 import { type Action, actionOf, decide, type Verdict } from '../rebuilder/action.ts';
 import { decisionOf } from '../rebuilder/settle.ts';
+import { verifyOutput } from '../store/folder-blobs.ts';
 import type { Leases } from '../store/leases.ts';
 import { type Attempts, type AttemptsEnd, isInfeasible, untried } from './attempts.ts';
 import type { Hits } from './hits.ts';
@@ -239,18 +240,17 @@ export class ActionMaker {
   }
 
   /**
-   * Sees to it that a blob which a task made is there and whole: it is made again where it was lost. False when that could
-   * not be.
+   * Sees to it that what a task made is there and whole: it is made again where it was lost. False when that could not be.
    * @throws OtherBytesError when the task gave other bytes than before
    */
-  async ensure(maker: TaskId, digest: Digest): Promise<boolean> {
+  async ensure(maker: TaskId, output: Pick<Output, 'digest' | 'kind'>): Promise<boolean> {
     const { shared, store } = this.context;
     const { blobs } = store;
-    if (await blobs.verify(digest)) return true;
+    if (await verifyOutput(blobs, output)) return true;
     const outputs = Object.values(this.parts.state.traces.get(maker)?.outputs ?? {});
-    await shared?.fetch(outputs.filter((output) => output.digest === digest));
-    if (shared && (await blobs.verify(digest))) return true;
-    return (await this.rebuildBlob(maker, digest)) && blobs.verify(digest);
+    await shared?.fetch(outputs.filter(({ digest }) => digest === output.digest));
+    if (shared && (await verifyOutput(blobs, output))) return true;
+    return (await this.rebuildBlob(maker, output.digest)) && verifyOutput(blobs, output);
   }
 
   /** Makes a blob again. False when its task was not made: it failed, or the run ends. @throws OtherBytesError */

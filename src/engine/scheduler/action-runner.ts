@@ -129,10 +129,21 @@ export class ActionRunner {
     const notes = task.command?.notes ?? [];
     const stop = task.command?.checkpoint ?? undefined;
     const { id, stage } = task;
-    const limits = { timeout_ms, memory_bytes };
-    return { key, parts, task: id, stage, inputs, files, isolate, ...limits, stop, notes };
+    return {
+      ...{ key, parts, task: id, stage, inputs, files, isolate, stop, notes },
+      ...{ timeout_ms, memory_bytes },
+      limits: limitsOf(task),
+    };
   }
 }
+
+/** How many bytes outputs of a command may have, where it says so. */
+const limitsOf = ({ command }: Task): Named<number> =>
+  Object.fromEntries(
+    Object.entries(command?.outputs ?? {}).flatMap(([name, { bytesMax }]) =>
+      bytesMax === undefined ? [] : [[name, bytesMax]],
+    ),
+  );
 
 /** A file that changed while the task ran is not what the key says: what came of it is not kept. */
 async function unlessChanged(task: Task, result: ActionResult): Promise<ActionResult> {

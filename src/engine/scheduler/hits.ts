@@ -1,8 +1,10 @@
 // hits.ts — tasks whose results were found in the store: told when it is sure that their bytes can be read
 import { entryOf } from '../../present.ts';
+import { FOLDER } from '../model/folder-manifest.ts';
 import type { TaskId } from '../model/key.ts';
 import type { ActionRecord } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
+import { missingOutputs } from '../store/folder-blobs.ts';
 import type { RunContext } from './run-context.ts';
 import type { RunState } from './run-state.ts';
 
@@ -129,11 +131,11 @@ export class Hits {
     const { store } = this.context;
     const damaged: string[] = [];
     for (const output of this.outputsRead(hit, lost)) {
-      const { digest, bytes } = entryOf(hit.trace.outputs, output);
-      const isThere =
-        bytes <= VERIFIED_BYTES_MAX
-          ? (await store.blobs.get(digest)) !== undefined
-          : (await store.blobs.missing([digest])).length === 0;
+      const made = entryOf(hit.trace.outputs, output);
+      const isVerified = made.bytes <= VERIFIED_BYTES_MAX && made.kind !== FOLDER;
+      const isThere = isVerified
+        ? (await store.blobs.get(made.digest)) !== undefined
+        : (await missingOutputs(store.blobs, [made])).size === 0;
       if (!isThere) damaged.push(output);
     }
     return damaged;

@@ -76,7 +76,7 @@ function areInPlace(
     return artifacts.isInPlace({
       artifacts: paths.map(([output, path]) => {
         const { digest, kind } = entryOf(trace.outputs, output);
-        return { path, digest, isFolder: kind === 'files' };
+        return { path, digest, kind };
       }),
       lineage: lineages.of(task),
       ...{ companions, obsolete },

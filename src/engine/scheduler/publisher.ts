@@ -75,12 +75,12 @@ export class Publisher {
     const changes = await this.folder.publish({
       artifacts: Object.entries(task.artifacts).map(([output, path]) => {
         const { digest, kind } = entryOf(trace.outputs, output);
-        return { path, digest, isFolder: kind === 'files' };
+        return { path, digest, kind };
       }),
       lineage: this.lineages.of(task),
       ...{ companions, obsolete },
       render: () => provenance.render(task, state),
-      ensure: (digest) => maker.ensure(task.id, digest),
+      ensure: (output) => maker.ensure(task.id, output),
       read: (digest) => store.blobs.get(digest),
       copyTo: (digest, path) => store.blobs.copyTo(digest, path),
     });

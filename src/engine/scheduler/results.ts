@@ -54,8 +54,10 @@ export class Results {
     for (const [name, { digest }] of Object.entries(now.outputs)) {
       const old = before.outputs[name]?.digest;
       if (old === undefined || old === digest) continue;
+      const { origin, made } = before;
+      const whose = origin ? `than ${origin.by} got on ${made.host} at ${made.at}` : 'than before';
       const message =
-        `output ${name} came out with other bits than before (${old.slice(0, 12)} → ${digest.slice(0, 12)}) ` +
+        `output ${name} came out with other bits ${whose} (${old.slice(0, 12)} → ${digest.slice(0, 12)}) ` +
         'from the same code, params and inputs: the stage is not deterministic (a clock, a random number, a file?)';
       this.context.listener({ event: 'warning', message, task: now.task });
     }

@@ -1,30 +1,29 @@
 // blob-files.ts — blobs as files named by their digests: one layout for large blobs, shared caches and depots
-import { constants as bufferLimits } from 'node:buffer';
 import { createHash, randomUUID } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-  type Stats,
-  statSync,
-} from 'node:fs';
-import { chmod, copyFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
+import { constants, lstatSync, rmSync, statSync } from 'node:fs';
+import { chmod, copyFile, type FileHandle, link, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestInPieces } from '../files/files.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import { type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
 import { newFileMode, settleFile } from '../files/store-access.ts';
 import type { Digest } from '../model/key.ts';
+import {
+  chunksOf,
+  cloned,
+  copied,
+  flushFile,
+  flushFolder,
+  lookedAt,
+  modeOfNew,
+  namesIn,
+  readVerified,
+  writeAll,
+  written,
+} from './blob-io.ts';
 
 /** A blob of this size or more lies in a file of its own; smaller ones lie in the database. */
 export const LARGE_BLOB_BYTES = 8 * 2 ** 20;
-
-/** Files are read and written in pieces of this size. */
-const CHUNK_BYTES = 2 ** 20;
 
 /** Content that has another digest than was expected of it. */
 export class WrongContent extends Error {
@@ -32,6 +31,15 @@ export class WrongContent extends Error {
 
   constructor(actual: Digest, expected: Digest) {
     super(`SHA-256 is ${actual}, expected ${expected}`);
+  }
+}
+
+/** A file was written to while it was taken. */
+export class FileChanged extends Error {
+  override readonly name = 'FileChanged';
+
+  constructor() {
+    super('it changed while it was taken: something still writes to it');
   }
 }
 
@@ -56,6 +64,11 @@ export interface BlobFiles {
   keepBytes(digest: Digest, content: Uint8Array): Promise<void>;
   /** Keeps the content of a file, read once. */
   keepFile(path: string): Promise<BlobFile>;
+  /**
+   * Makes a file the blob of its content, by renaming it. Undefined, and the file is as it was, where that cannot be: it
+   * has other names, or lies on another file system. @throws FileChanged when somebody wrote to it meanwhile
+   */
+  moveFile(path: string): Promise<BlobFile | undefined>;
   /** The content of a blob, verified; undefined when it is absent or damaged. @throws RangeError beyond a buffer's size */
   read(digest: Digest): Uint8Array | undefined;
   /** Gives the content of a blob piece by piece, and at the end whether it was whole; nothing when it is absent. */
@@ -67,6 +80,10 @@ export interface BlobFiles {
    * is absent or damaged, and where there can be no link.
    */
   linkTo(digest: Digest, path: string): Promise<boolean>;
+  /** Removes such a name. */
+  unlink(digest: Digest, path: string): Promise<void>;
+  /** Makes a new file that shares its space with the blob until one of both is changed. False, and there is no file, where that cannot be. */
+  cloneTo(digest: Digest, path: string): Promise<boolean>;
   /** Whether this process has read all of a blob, and its file is as it was then. */
   isKnown(digest: Digest): boolean;
   /** Whether a blob is there and has its digest: reads all of it. */
@@ -84,6 +101,8 @@ export function openBlobFiles(folder: string): BlobFiles {
    * hashed once on its way to the store and to its artifact.
    */
   const hashed = new Map<Digest, Stamp>();
+  /** Whether the file system may be one that copies by reference: it has not refused yet. */
+  let mayClone = true;
   const shardOf = (digest: Digest): string => join(folder, digest.slice(0, 2));
   const pathOf = (digest: Digest): string => join(shardOf(digest), digest);
   const sizeOf = (digest: Digest): number | undefined => {
@@ -98,6 +117,25 @@ export function openBlobFiles(folder: string): BlobFiles {
     const known = hashed.get(digest);
     return known !== undefined && sameStamp(known, stampOf(pathOf(digest)));
   };
+  /** Gives a blob a name, or takes one away: that changes the time of change, and nothing else. */
+  const renamed = async (digest: Digest, change: () => Promise<void>): Promise<void> => {
+    const before = isKnown(digest) ? hashed.get(digest) : undefined;
+    await change();
+    const now = stampOf(pathOf(digest));
+    const isSame = before?.mtimeMs === now?.mtimeMs && before?.size === now?.size;
+    if (before && isSame && before.inode === now?.inode) note(digest);
+  };
+  /** Gives a draft its name. Durable when it resolves. */
+  const settle = async (draft: string, digest: Digest): Promise<void> => {
+    const shard = shardOf(digest);
+    const isNew = statSync(shard, { throwIfNoEntry: false }) === undefined;
+    makeFolder(shard);
+    settleFile(draft);
+    await rename(draft, pathOf(digest));
+    await flushFolder(shard);
+    if (isNew) await flushFolder(folder);
+    note(digest);
+  };
   /** Writes a draft, and renames it to the digest that `write` gives. */
   const place = async (write: (draft: FileHandle) => Promise<Digest>): Promise<Digest> => {
     const drafts = join(folder, 'tmp');
@@ -105,14 +143,7 @@ export function openBlobFiles(folder: string): BlobFiles {
     const draft = join(drafts, `${randomUUID()}.tmp`);
     try {
       const digest = await written(draft, write);
-      const shard = shardOf(digest);
-      const isNew = statSync(shard, { throwIfNoEntry: false }) === undefined;
-      makeFolder(shard);
-      settleFile(draft);
-      await rename(draft, pathOf(digest));
-      await flushFolder(shard);
-      if (isNew) await flushFolder(folder);
-      note(digest);
+      await settle(draft, digest);
       return digest;
     } catch (error) {
       await rm(draft, { force: true });
@@ -146,6 +177,35 @@ export function openBlobFiles(folder: string): BlobFiles {
     },
     keep,
     keepFile: (path) => keep(chunksOf(path)),
+    async moveFile(path) {
+      if (lstatSync(path).nlink > 1) return undefined;
+      // What was written through a map of memory counts as a change from here on.
+      await flushFile(path);
+      const before = stampOf(path);
+      const digest = await digestInPieces(path);
+      if (before === null || !sameStamp(before, stampOf(path))) throw new FileChanged();
+      if (isKnown(digest)) return { digest, bytes: before.size };
+      const drafts = join(folder, 'tmp');
+      const draft = join(drafts, `${randomUUID()}.tmp`);
+      makeFolder(drafts);
+      try {
+        await rename(path, draft);
+      } catch (error) {
+        if (NO_LINK.has((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+        throw error;
+      }
+      try {
+        await chmod(draft, newFileMode(draft) ?? WRITABLE);
+        // A new name and mode change the time of change, and nothing else.
+        const now = stampOf(draft);
+        if (now?.mtimeMs !== before.mtimeMs || now.size !== before.size) throw new FileChanged();
+        await settle(draft, digest);
+      } catch (error) {
+        await rename(draft, path).catch(() => undefined);
+        throw error;
+      }
+      return { digest, bytes: before.size };
+    },
     async keepBytes(digest, content) {
       await place(async (draft) => {
         await writeAll(draft, content);
@@ -180,17 +240,33 @@ export function openBlobFiles(folder: string): BlobFiles {
     async linkTo(digest, path) {
       const from = pathOf(digest);
       if (sizeOf(digest) === undefined) return false;
-      if (!isKnown(digest) && (await digestInPieces(from)) !== digest) return false;
-      try {
-        // Before anybody else has a name for it.
-        await chmod(from, READ_ONLY);
-        await link(from, path);
+      if (!isKnown(digest)) {
+        if ((await digestInPieces(from)) !== digest) return false;
         note(digest);
+      }
+      try {
+        await renamed(digest, async () => {
+          // Before anybody else has a name for it.
+          if ((statSync(from).mode & ANY_WRITE) !== 0) await chmod(from, READ_ONLY);
+          await link(from, path);
+        });
         return true;
       } catch (error) {
         if (NO_LINK.has((error as NodeJS.ErrnoException).code ?? '')) return false;
         throw error;
       }
+    },
+    unlink: (digest, path) => renamed(digest, () => rm(path, { force: true })),
+    async cloneTo(digest, path) {
+      if (!mayClone || sizeOf(digest) === undefined) return false;
+      if (!(await cloned(pathOf(digest), path))) {
+        // It cannot here, or not to there: a copy is tried anyway.
+        mayClone = false;
+        return false;
+      }
+      if (isKnown(digest) || (await digestInPieces(path)) === digest) return true;
+      await rm(path, { force: true });
+      return false;
     },
     isKnown,
     async verify(digest) {
@@ -206,159 +282,16 @@ export function openBlobFiles(folder: string): BlobFiles {
   };
 }
 
-/** Undefined for what is not there, or below a file. */
-function lookedAt(path: string): Stats | undefined {
-  try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
-    throw error;
-  }
-}
-
 const READ_ONLY = 0o444;
+const ANY_WRITE = 0o222;
+const WRITABLE = 0o644;
 /** Another file system, one without links, somebody else's file. */
 const NO_LINK = new Set(['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'EROFS']);
-
-/** Whether a file could be copied by reference, which takes no space until one of both is changed. */
-async function cloned(from: string, to: string): Promise<boolean> {
-  const mode = await modeOfNew(to);
-  try {
-    await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
-    await chmod(to, mode);
-    return true;
-  } catch {
-    await rm(to, { force: true });
-    return false;
-  }
-}
-
-/**
- * The mode of a new file, which is made. A copy has that of every file that its maker makes, and not that of the store,
- * where a blob may be private, or read-only as it has links.
- */
-async function modeOfNew(path: string): Promise<number> {
-  const file = await open(path, 'wx');
-  try {
-    return (await file.stat()).mode & 0o7777;
-  } finally {
-    await file.close();
-  }
-}
-
-async function written(
-  draft: string,
-  write: (draft: FileHandle) => Promise<Digest>,
-): Promise<Digest> {
-  const file = await open(draft, 'wx', newFileMode(draft));
-  try {
-    const digest = await write(file);
-    await file.sync();
-    return digest;
-  } finally {
-    await file.close();
-  }
-}
-
-/** Copies a file in pieces, and gives the digest of what was copied. */
-async function copied(from: string, to: string): Promise<Digest> {
-  const hash = createHash('sha256');
-  const copy = await open(to, 'wx');
-  try {
-    for await (const chunk of chunksOf(from)) {
-      hash.update(chunk);
-      await writeAll(copy, chunk);
-    }
-  } finally {
-    await copy.close();
-  }
-  return hash.digest('hex') as Digest;
-}
-
-/** The content of a file, piece by piece; each piece holds until the next is asked for. */
-export async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
-  const file = await open(path, 'r');
-  try {
-    const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await file.close();
-  }
-}
 
 /** A digest, if it is the one that was expected. @throws WrongContent */
 export function asExpected(actual: Digest, expected: Digest | undefined): Digest {
   if (expected !== undefined && actual !== expected) throw new WrongContent(actual, expected);
   return actual;
-}
-
-async function writeAll(file: FileHandle, content: Uint8Array): Promise<void> {
-  for (let at = 0; at < content.length; ) {
-    const part = content.subarray(at, at + CHUNK_BYTES);
-    at += (await file.write(part)).bytesWritten;
-  }
-}
-
-/** Reads a whole file, if it has a digest. Node's own way reads no file of more than 2 GiB. */
-function readVerified(path: string, digest: Digest): Uint8Array | undefined {
-  let file: number;
-  try {
-    file = openSync(path, 'r');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  try {
-    const { size } = fstatSync(file);
-    if (size > bufferLimits.MAX_LENGTH) {
-      throw new RangeError(
-        `a blob of ${size} bytes does not fit into memory: a command can read it, as a file`,
-      );
-    }
-    const content = Buffer.allocUnsafeSlow(size);
-    const hash = createHash('sha256');
-    let at = 0;
-    while (at < content.length) {
-      const read = readSync(file, content, at, Math.min(CHUNK_BYTES, content.length - at), at);
-      if (read === 0) return undefined;
-      hash.update(content.subarray(at, at + read));
-      at += read;
-    }
-    return hash.digest('hex') === digest ? content : undefined;
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** A name that was just given is kept, even if the power fails now. */
-async function flushFolder(folder: string): Promise<void> {
-  let handle: FileHandle;
-  try {
-    handle = await open(folder, 'r');
-  } catch {
-    return; // Some systems open no folders.
-  }
-  try {
-    await handle.sync();
-  } catch {
-    // Some file systems flush none.
-  } finally {
-    await handle.close();
-  }
-}
-
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-    throw error;
-  }
 }
 
 /** Folder of the large blobs of a store. */

@@ -1,4 +1,5 @@
 // blob-reader.ts — blobs of a store, verified: small ones in its database, large ones in files beside it
+import { writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { type Digest, digestOf } from '../model/key.ts';
 import type { BlobFiles } from './blob-files.ts';
@@ -21,7 +22,7 @@ export interface BlobSources {
 /** The half of a store of blobs that reads. */
 export type BlobReader = Pick<
   BlobStore,
-  'get' | 'missing' | 'verify' | 'stream' | 'copyTo' | 'linkTo'
+  'get' | 'missing' | 'verify' | 'stream' | 'copyTo' | 'linkTo' | 'lendTo' | 'takeBack'
 >;
 
 export function blobReader({ table, files, fresh, onDamage }: BlobSources): BlobReader {
@@ -65,5 +66,16 @@ export function blobReader({ table, files, fresh, onDamage }: BlobSources): Blob
       return true;
     },
     linkTo: (digest, path) => files.linkTo(digest, path),
+    async lendTo(digest, path, { mayLink }) {
+      const bytes = inTable(digest);
+      if (bytes !== undefined) {
+        writeFileSync(path, bytes, { flag: 'wx' });
+        return 'copied';
+      }
+      if (await files.cloneTo(digest, path)) return 'cloned';
+      if (mayLink && (await files.linkTo(digest, path))) return 'linked';
+      return (await files.copyTo(digest, path)) ? 'copied' : isDamaged(digest);
+    },
+    takeBack: (digest, path) => files.unlink(digest, path),
   };
 }

@@ -20,6 +20,8 @@ export function emptyStore(): Store {
       put: refuseLater,
       putStream: refuseLater,
       takeFile: refuseLater,
+      putAll: refuseLater,
+      forget: async () => undefined,
     },
     actions: {
       get: async () => undefined,

@@ -20,6 +20,11 @@ export class FreshContent {
     }
   }
 
+  drop(digest: Digest): void {
+    this.bytes -= this.held.get(digest)?.length ?? 0;
+    this.held.delete(digest);
+  }
+
   get(digest: Digest): Uint8Array | undefined {
     return this.held.get(digest);
   }

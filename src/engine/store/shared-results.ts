@@ -6,6 +6,8 @@ import type { ActionRecord } from '../model/record.ts';
 export interface WantedBlob {
   readonly digest: Digest;
   readonly bytes: number;
+  /** Of an output: with one that is a folder come its files. */
+  readonly kind?: string;
 }
 
 /**

@@ -50,8 +50,31 @@ export interface BlobStore {
    * Takes the content of a file, read once: a large one is kept at once, piece by piece; a small one comes back with its
    * content, to be kept together with the record that names it. @throws StoreError
    */
-  takeFile(path: string): Promise<KeptOutput>;
+  takeFile(path: string, options?: TakeOptions): Promise<KeptOutput>;
+  /** Keeps small contents in one transaction. Durable when it resolves. @throws StoreError */
+  putAll(contents: readonly KeptOutput[]): Promise<void>;
+  /** Lets go of a blob that is worth nothing: the task that made it makes it again when it is needed. */
+  forget(digest: Digest): Promise<void>;
+  /** Writes a blob to a new file as `copyTo` does, or makes it share its space with the blob. Says which; false as there. */
+  lendTo?(digest: Digest, path: string, options: LendOptions): Promise<Lent | false>;
+  /** Removes a file that was lent as another name of a blob. */
+  takeBack?(digest: Digest, path: string): Promise<void>;
 }
+
+/** How a file may be taken. */
+export interface TakeOptions {
+  /** Nobody needs the file any more and nobody writes to it: it may become the blob itself. */
+  readonly mayMove?: boolean;
+}
+
+/** How a blob may be lent. */
+export interface LendOptions {
+  /** Whether the new file may be another name of the blob, read-only: whoever gets it must not be able to write it. */
+  readonly mayLink: boolean;
+}
+
+/** How a blob was lent: by reference, as another name of it, or as a copy. */
+export type Lent = 'cloned' | 'linked' | 'copied';
 
 /** As much of a store of blobs as takes fetched files. */
 export type BlobSink = Pick<BlobStore, 'missing' | 'putStream'>;

@@ -28,7 +28,12 @@ export interface FigureDraft {
   readonly size: 'medium' | 'paired' | 'large' | 'full';
   readonly legend: Html | null;
   readonly rows: readonly PanelRow[];
+  /** What is to be seen in it, in a sentence: the caption begins with it. */
+  readonly result?: string | null;
+  /** How to read it. */
   readonly caption: Html;
+  /** The table among the report's files that has its numbers: `accuracy`. */
+  readonly data?: string;
 }
 
 /** A figure, drawn. */
@@ -41,21 +46,26 @@ export interface Figure {
   readonly files: readonly { readonly name: string; readonly svg: string }[];
 }
 
+/** Panels beyond these are folded away, where that saves more than a few. */
+const PANELS_OPEN = 6;
+const PANELS_SAVED = 3;
+
 /** Draws a figure, one panel after another: Vega counts its definitions in a global. */
 export async function drawFigure(draft: FigureDraft, number: number): Promise<Figure> {
-  const { id, title, size, legend, caption } = draft;
+  const { id, title, size, legend, result = null, caption, data } = draft;
   const files = new Map<string, string>();
-  const rows: Html[] = [];
+  const drawn: DrawnRow[] = [];
   for (const row of draft.rows) {
     const panels: Html[] = [];
     for (const panel of row.panels) {
       const svg = 'markup' in panel.chart ? panel.chart : await drawChart(panel.chart);
-      files.set(fresh(`${id}-${slug(panel.name)}`, files), svg.markup);
-      panels.push(panelOf(panel, svg));
+      const file = fresh(`${id}-${slug(panel.name)}`, files);
+      files.set(file, svg.markup);
+      panels.push(panelOf(panel, svg, file, size));
     }
-    const heading = row.title === null ? null : html`<p class="row-title">${row.title}</p>`;
-    rows.push(html`${heading}<div class="panels ${size}">${panels}</div>`);
+    drawn.push({ title: row.title, panels });
   }
+  const [open, folded] = folds(drawn);
   return {
     id,
     title,
@@ -63,16 +73,52 @@ export async function drawFigure(draft: FigureDraft, number: number): Promise<Fi
     files: [...files].map(([name, svg]) => ({ name, svg })),
     html: html`<figure class="wide" id="figure-${id}">
 ${legend}
-${rows}
-<figcaption><b>Figure ${number}.</b> ${caption}</figcaption>
+${open.map((row) => rowOf(row, size))}
+${folded.length === 0 ? null : foldOf(folded, size)}
+<figcaption><b>Figure ${number}. ${result}</b> ${caption}${data === undefined ? null : html` <a href="tables/${data}.csv">Its numbers (CSV)</a>`}</figcaption>
 </figure>
 `,
   };
 }
 
-function panelOf({ title, detail = null }: Panel, svg: Html): Html {
+/** Panels of a row, drawn. */
+interface DrawnRow {
+  readonly title: Content;
+  readonly panels: readonly Html[];
+}
+
+/** What is seen at once, and what is folded away. Rows are cut where they are long. */
+function folds(rows: readonly DrawnRow[]): readonly [readonly DrawnRow[], readonly DrawnRow[]] {
+  const count = rows.reduce((sum, { panels }) => sum + panels.length, 0);
+  if (count < PANELS_OPEN + PANELS_SAVED) return [rows, []];
+  const [open, folded]: [DrawnRow[], DrawnRow[]] = [[], []];
+  let left = PANELS_OPEN;
+  for (const { title, panels } of rows) {
+    const shown = panels.slice(0, Math.max(left, 0));
+    const rest = panels.slice(shown.length);
+    left -= panels.length;
+    if (shown.length > 0) open.push({ title, panels: shown });
+    if (rest.length > 0) folded.push({ title, panels: rest });
+  }
+  return [open, folded];
+}
+
+const rowOf = ({ title, panels }: DrawnRow, size: string): Html =>
+  html`${title === null ? null : html`<p class="row-title">${title}</p>`}<div class="panels ${size}">${panels}</div>`;
+
+function foldOf(rows: readonly DrawnRow[], size: string): Html {
+  const count = rows.reduce((sum, { panels }) => sum + panels.length, 0);
+  return html`<details class="more"><summary>${count} more panels</summary>
+${rows.map((row) => rowOf(row, size))}</details>`;
+}
+
+/** Charts that are wider than a phone are reached by keyboard. */
+const SCROLLS = html` tabindex="0" role="group" aria-label="A wide chart"`;
+
+function panelOf({ title, detail = null }: Panel, svg: Html, file: string, size: string): Html {
   const small = detail === null ? null : html`<small>${detail}</small>`;
-  return html`<div><p class="panel-title">${title}${small}</p><div class="chart">${svg}</div></div>
+  const link = html`<a class="permalink" href="figures/${file}.svg" tabindex="-1">SVG</a>`;
+  return html`<div><p class="panel-title">${title} ${link}${small}</p><div class="chart"${size === 'full' ? SCROLLS : null}>${svg}</div></div>
 `;
 }
 

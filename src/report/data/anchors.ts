@@ -1,6 +1,13 @@
 // anchors.ts — where in the report a number's source is told: task by task
 import type { ConvergenceRow } from '../../sparse/convergence.ts';
-import { allArms, type DatasetResults, group, sourcesOf } from './arms.ts';
+import {
+  allArms,
+  type DatasetResults,
+  group,
+  placedAnchor,
+  sourcesOf,
+  sweepAnchor,
+} from './arms.ts';
 import { sparsityName } from '../markup/format.ts';
 import type { Provenance, Run, Study } from './study.ts';
 
@@ -95,7 +102,7 @@ function sweptRows(sweep: readonly Run[]): readonly SourceRow[] {
       ...(fanInBefore ? [{ holds: 'fan-in before', from: fanInBefore.from }] : []),
     ]);
     return {
-      anchor: `sweep-${i + 1}`,
+      anchor: sweepAnchor(i),
       name: `Static, ${profile}`,
       detail: placeOf(dataset, sparsity, rule),
       blobs,
@@ -111,7 +118,7 @@ function placedRows({ placed }: Study): readonly SourceRow[] {
     const { dataset, sparsity, rule, arm } = runs[0]!;
     const blobs = runs.map(({ metrics }) => ({ holds: 'metrics', from: metrics.from }));
     return {
-      anchor: `placed-${i + 1}`,
+      anchor: placedAnchor(i),
       name: `Placed, ${arm}`,
       detail: placeOf(dataset, sparsity, rule),
       blobs,

@@ -76,6 +76,45 @@ export function gather(study: Study): readonly DatasetResults[] {
   });
 }
 
+/** The grid of sparsity and profile, as settings of static arms. */
+export function gatherSweep(study: Study, results: readonly DatasetResults[]): readonly Setting[] {
+  const grouped = [...groupBy(study.sweep, armName).values()];
+  const expected = grouped.reduce((most, runs) => Math.max(most, runs.length), 0);
+  const arms = grouped.map((runs, i) => ({
+    ...armOf(runs, i, expected),
+    anchor: sweepAnchor(i),
+  }));
+  return settingsOf(arms, results);
+}
+
+/** Networks that keep something of a finished RigL run, as settings of static arms that are named by what they keep. */
+export function gatherPlaced(study: Study, results: readonly DatasetResults[]): readonly Setting[] {
+  const runs = study.placed.map(({ dataset, sparsity, rule, arm, pilot, metrics }): Run => {
+    const coordinates = { dataset, sparsity, rule, profile: arm, seed: pilot };
+    return { coordinates, method: 'static', metrics, fanInBefore: null, fanInAfter: null };
+  });
+  const grouped = [...groupBy(runs, armName).values()];
+  const expected = grouped.reduce((most, all) => Math.max(most, all.length), 0);
+  const arms = grouped.map((all, i) => ({ ...armOf(all, i, expected), anchor: placedAnchor(i) }));
+  return settingsOf(arms, results);
+}
+
+/** Id of the row of sources of an arm of the grid, by its place in the study. */
+export const sweepAnchor = (index: number): string => `sweep-${index + 1}`;
+
+/** Id of the row of sources of a placed arm, by its place in the study. */
+export const placedAnchor = (index: number): string => `placed-${index + 1}`;
+
+function settingsOf(arms: readonly Arm[], results: readonly DatasetResults[]): readonly Setting[] {
+  const bySetting = groupBy(arms, ({ dataset, sparsity, rule }) =>
+    JSON.stringify([dataset, sparsity, rule]),
+  );
+  return [...bySetting.values()].map((all) => {
+    const dense = results.find(({ dataset }) => dataset === all[0]!.dataset)?.dense ?? null;
+    return settingOf(all, dense, [...new Set(all.map(({ profile }) => profile))]);
+  });
+}
+
 /** All arms in the order in which tables show them. */
 export function allArms(results: readonly DatasetResults[]): readonly Arm[] {
   return results.flatMap(({ dense, settings }) => [

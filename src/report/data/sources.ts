@@ -1,6 +1,6 @@
 // sources.ts — for every number, the tasks and blobs that it was computed from
 import type { SourceRow } from './anchors.ts';
-import { tableFrame } from '../markup/document.ts';
+import { page, tableFrame } from '../markup/document.ts';
 import { counted, shortDigest } from '../markup/format.ts';
 import { type Html, html } from '../markup/html.ts';
 
@@ -14,8 +14,14 @@ export const taskAnchor = (task: string): string => `task-${task}`;
 export const taskLink = (task: string): string =>
   `${PROVENANCE_PAGE}#${encodeURIComponent(taskAnchor(task))}`;
 
-/** The section that every linked number leads to. */
-export function sources(rows: readonly SourceRow[], graph: Html | null): Html {
+/** Name of the sibling page that tells which tasks and blobs each number was computed from. It is a result like the report. */
+export const SOURCES_PAGE = 'sources.html';
+
+/** Where that page tells of a row. */
+export const sourceLink = (anchor: string): string => `${SOURCES_PAGE}#${anchor}`;
+
+/** The page that every linked number leads to. */
+export function sourcesPage(title: string, rows: readonly SourceRow[]): string {
   const table = html`<table class="sources">
 <thead><tr><th scope="col">Numbers about</th><th scope="col">where</th>
 <th scope="col">Made by, holding, with SHA-256</th></tr></thead>
@@ -23,15 +29,29 @@ export function sources(rows: readonly SourceRow[], graph: Html | null): Html {
 ${rows.map(row)}
 </tbody>
 </table>`;
+  const content = html`<header>
+<h1>${title}: sources</h1>
+<p class="abstract">Every number in a table of <a href="report.html">report.html</a> is a link to its row here, and figures draw
+the same values. A row opens to the tasks that made them and the SHA-256 of each blob that was read.</p>
+<p class="note">A task leads on to its params, inputs, key and cost on <a href="${PROVENANCE_PAGE}">${PROVENANCE_PAGE}</a>.
+That page may change while results do not.</p>
+</header>
+<main id="main">
+<section id="sources" aria-labelledby="sources-title"><h2 id="sources-title">Where each number comes from</h2>
+<div class="wide">${tableFrame('Sources', null, table)}</div>
+</section>
+</main>`;
+  return page(`${title}: sources`, content);
+}
+
+/** The section that tells of both pages. */
+export function provenanceSection(graph: Html | null): Html {
   return html`<section id="provenance" aria-labelledby="provenance-title">
 <h2 id="provenance-title">Provenance</h2>
-<p>Every result in the abstract and in a table is a link to its row below, and figures draw the same values. A row opens
-to the tasks that made them and the SHA-256 of each blob that was read; point at a digest to see the whole of it. A task
-leads on to its params, the digests of its inputs, its key and its cost, on the page
-<a href="${PROVENANCE_PAGE}">${PROVENANCE_PAGE}</a> beside this one. That page may change while results do not.</p>
+<p>Every number in a table is a link to <a href="${SOURCES_PAGE}">${SOURCES_PAGE}</a>, which names the tasks that made it and the
+SHA-256 of each blob that they read or wrote. <a href="${PROVENANCE_PAGE}">${PROVENANCE_PAGE}</a> tells of each task its params,
+inputs, key and cost, and of the run its preset, command, commit and versions: it may change while results do not.</p>
 ${graph}
-<h3>Where each number comes from</h3>
-<div class="wide">${tableFrame('Provenance', null, table)}</div>
 </section>
 `;
 }

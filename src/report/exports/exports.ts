@@ -17,7 +17,7 @@ export const METRICS_FORM = 'metrics/1';
 export function filesOf(
   study: Study,
   results: readonly DatasetResults[],
-  lead: Html,
+  lead: { readonly finding: string | null; readonly abstract: Html },
   figures: readonly Figure[],
 ): FileSet {
   const tables = tidyTables(study, results);
@@ -76,14 +76,15 @@ function csvCell(cell: Cell): string {
 function markdown(
   study: Study,
   tables: readonly TidyTable[],
-  lead: Html,
+  lead: { readonly finding: string | null; readonly abstract: Html },
   figures: readonly Figure[],
 ): string {
   const accuracy = tables.find(({ name }) => name === 'accuracy');
   const claims = study.claims?.claims ?? [];
   const parts = [
     `# ${mdText(study.title)}`,
-    mdText(plain(lead)),
+    ...(lead.finding === null ? [] : [`**${mdText(lead.finding)}**`]),
+    mdText(plain(lead.abstract)),
     ...(claims.length === 0 ? [] : ['## Claims', claimsMarkdown(study)]),
     ...(study.missing.length === 0 ? [] : ['## What is missing', missingMarkdown(study)]),
     ...(accuracy ? ['## Test accuracy (%)', accuracyMarkdown(accuracy)] : []),

@@ -1,6 +1,7 @@
 // accuracy-figure.ts — every seed as a dot: static above RigL, profile by profile, beside the dense network
 import {
   type Arm,
+  advantage,
   allArms,
   type DatasetResults,
   finalWords,
@@ -18,7 +19,8 @@ import {
   type Panel,
   ringSwatch,
 } from '../charts/figure.ts';
-import { counted, ruleName, sparsityName } from '../markup/format.ts';
+import { counted, fixed, listed, ruleName, sentence, sparsityName } from '../markup/format.ts';
+import { mean } from '../../stats/summary.ts';
 import { html } from '../markup/html.ts';
 import { INK, type Palette, paintOf } from '../markup/palette.ts';
 import { type ChartRow, type Lane, rowsChart, rowsDomain } from '../charts/rows-chart.ts';
@@ -48,6 +50,7 @@ export function accuracyDraft(
   const final = finalWords(allArms(results).flatMap(({ runs }) => runs));
   return {
     id: 'accuracy',
+    data: 'accuracy',
     title: 'accuracy by profile',
     size: 'large',
     legend: legendOf([
@@ -56,9 +59,32 @@ export function accuracyDraft(
       ...(dense ? [denseItem()] : []),
     ]),
     rows: [{ title: null, panels: rows.flatMap(({ panels }) => panels) }],
+    result: accuracyResult(results),
     caption: html`Test accuracy ${final}, by profile. A dot is one seed, the upright stroke the mean of
 the seeds, the bar its 95 % confidence interval (t; none for one seed). Panels of one data set share their axis.${rest}`,
   };
+}
+
+/** How RigL compares with fixed masks of equal setting and profile; null where both did not run. */
+function accuracyResult(results: readonly DatasetResults[]): string | null {
+  const pairs = results.flatMap(({ settings }) =>
+    settings.flatMap((setting) =>
+      setting.profiles.flatMap((profile) => {
+        const more = advantage(
+          findArm(setting, profile, 'rigl'),
+          findArm(setting, profile, 'static'),
+        );
+        return more === null ? [] : [{ dataset: setting.dataset, more }];
+      }),
+    ),
+  );
+  if (pairs.length === 0) return null;
+  const above = pairs.filter(({ more }) => more > 0);
+  const sets = new Set(pairs.map(({ dataset }) => dataset)).size;
+  if (above.length === pairs.length) {
+    return `RigL outperforms static masks of the same profile on ${sets === 1 ? 'the data set' : `all ${sets} data sets and networks`}.`;
+  }
+  return `RigL outperforms static masks of the same profile in ${above.length} of ${counted(pairs.length, 'comparison')}.`;
 }
 
 function panelsOf(results: DatasetResults, palette: Palette): readonly Panel[] {
@@ -142,12 +168,34 @@ export function placedDraft(placed: readonly PlacedRun[]): FigureDraft | null {
   });
   return {
     id: 'placement',
+    data: 'runs',
     title: 'what placement is worth',
     size: 'large',
     legend: null,
     rows: [{ title: null, panels }],
+    result: placedResult(placed),
     caption: html`Static networks that keep something of a finished RigL run, all with its connections per layer. A dot
 is one pilot (${counted(new Set(placed.map(({ pilot }) => pilot)).size, 'pilot')}), the stroke the mean, the bar its
 95 % confidence interval.`,
   };
+}
+
+/** What ends highest and lowest, setting by setting. */
+function placedResult(placed: readonly PlacedRun[]): string | null {
+  const settings = group(placed, ({ dataset, sparsity, rule }) =>
+    JSON.stringify([dataset, sparsity, rule]),
+  );
+  const told = settings.flatMap((runs) => {
+    const arms = group(runs, ({ arm }) => arm).map((all) => ({
+      arm: all[0]!.arm,
+      mean: mean(all.map(({ metrics }) => metrics.value.accuracy * 100)),
+    }));
+    if (arms.length < 2) return [];
+    const high = arms.reduce((most, one) => (one.mean > most.mean ? one : most));
+    const low = arms.reduce((least, one) => (one.mean < least.mean ? one : least));
+    return [
+      `${high.arm} ends ${fixed(high.mean - low.mean, 2)} points above ${low.arm} on ${runs[0]!.dataset}`,
+    ];
+  });
+  return told.length === 0 ? null : `${sentence(listed(told))}.`;
 }

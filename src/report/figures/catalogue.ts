@@ -46,7 +46,7 @@ export function catalogueOf(
     evidence.flatMap((one) => (homes.get(one) === home && one.draft ? [one.draft] : []));
   return {
     ofClaim: new Map(
-      claims.map((claim) => [claim.id, [...drafts(claim.id), ...own(claim, study)]]),
+      claims.map((claim) => [claim.id, [...own(claim, study), ...drafts(claim.id)]]),
     ),
     others: drafts(undefined),
     absent: evidence.filter(({ draft }) => draft === null).map(({ what }) => what),
@@ -68,17 +68,21 @@ function evidenceOf(
 ): readonly Evidence[] {
   const settings = results.flatMap((result) => result.settings);
   return [
-    { what: 'accuracy by profile', draft: accuracyDraft(results, palette), kinds: ['equivalence'] },
+    {
+      what: 'accuracy by profile',
+      draft: accuracyDraft(results, palette),
+      kinds: ['non-inferiority', 'equivalence'],
+    },
     {
       what: 'accuracy over sparsity',
       draft: sparsityDraft(study, palette),
-      kinds: ['equivalence'],
+      kinds: ['no-advantage', 'equivalence'],
       last: true,
     },
     {
       what: 'accuracy over CV',
       draft: cvDraft(study, palette),
-      kinds: ['equivalence'],
+      kinds: ['no-advantage', 'equivalence'],
       last: true,
     },
     {

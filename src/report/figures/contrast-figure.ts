@@ -10,7 +10,7 @@ import {
   type Panel,
   ringSwatch,
 } from '../charts/figure.ts';
-import { cut, fixed, probability, signed } from '../markup/format.ts';
+import { counted, cut, fixed, probability, signed } from '../markup/format.ts';
 import { html } from '../markup/html.ts';
 import { FAINT, INK, PAPER, PROFILE_HUES, SOFT } from '../markup/palette.ts';
 import { meanOf } from '../charts/rows-chart.ts';
@@ -51,17 +51,37 @@ export function effectsDraft(claim: JudgedClaim): FigureDraft | null {
   return {
     id: `effects-${claim.id.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`,
     title: `effects of ${claim.id}`,
+    data: 'contrasts',
     size: 'large',
     legend: legendOf([
-      html`${dotSwatch(INK.light)} reproduced: the declared test supports the claim`,
-      html`${ringSwatch(INK.light)} refuted, inconclusive or without a verdict`,
+      html`${dotSwatch(INK.light)} supports the claim`,
+      html`${ringSwatch(INK.light)} does not, or is not assessed`,
       ...(banded ? [html`${barSwatch(FAINT.light)} the margin`] : []),
     ]),
     rows: [
       { title: null, panels: byDataset.map((all) => effectsPanel(all, claim, banded, alone)) },
     ],
+    result: effectsResult(claim, measured),
     caption: html`${claim.id}: effects with ${level} % confidence intervals; <i>n</i> stands at the right.${rest}`,
   };
+}
+
+function effectsResult({ verdict }: JudgedClaim, measured: readonly Contrast[]): string {
+  const deciding = measured.filter(({ decides }) => decides);
+  const assessed = deciding.filter(
+    (one) => one.verdict !== 'not assessed' && one.verdict !== 'not tested',
+  );
+  if (verdict !== 'not assessed' && assessed.length > 0) {
+    const won = assessed.filter((one) => one.verdict === 'reproduced').length;
+    return `${won} of ${counted(assessed.length, 'contrast')} ${won === 1 ? 'supports' : 'support'} the claim.`;
+  }
+  const unit = measured[0]!.unit;
+  const effects = measured.filter((one) => one.unit === unit).map(({ effect }) => effect ?? 0);
+  const show = unit === 'points' ? signed : fixed;
+  const [low, high] = [Math.min(...effects), Math.max(...effects)].map((one) =>
+    show(one, DIGITS[unit]),
+  );
+  return `Effects range from ${low} to ${high}${unit === 'points' ? ' points' : ''}; none is assessed.`;
 }
 
 function effectsPanel(
@@ -187,15 +207,22 @@ export function pairsDraft(claim: JudgedClaim, study: Study): FigureDraft | null
   return {
     id: `pairs-${claim.id.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`,
     title: `seeds behind ${claim.id}`,
+    data: 'runs',
     size: 'medium',
-    legend: legendOf([
-      html`${dotSwatch(PAIR.b)} compared with`,
-      html`${dotSwatch(PAIR.a)} the arm of the claim`,
-    ]),
+    legend: legendOf([html`${dotSwatch(PAIR.b)} baseline`, html`${dotSwatch(PAIR.a)} treatment`]),
     rows: [{ title: null, panels }],
-    caption: html`${claim.id}: test accuracy of the two arms. A dot is one seed, lines join equal seeds, strokes are means
+    result: pairsResult(claim),
+    caption: html`${claim.id}: test accuracy of treatment and baseline. A dot is one seed, lines join equal seeds, strokes are means
 with 95 % confidence intervals. The effect is the mean on the right less that on the left.`,
   };
+}
+
+/** How often the treatment ends above the baseline. */
+function pairsResult({ contrasts }: JudgedClaim): string | null {
+  const measured = contrasts.filter(({ unit, effect }) => unit === 'points' && effect !== null);
+  if (measured.length === 0) return null;
+  const above = measured.filter(({ effect }) => (effect ?? 0) > 0).length;
+  return `The treatment ends above the baseline in ${above} of ${counted(measured.length, 'contrast')}.`;
 }
 
 const PAIR = { a: PROFILE_HUES[1]!.light, b: PROFILE_HUES[0]!.light } as const;

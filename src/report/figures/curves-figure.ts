@@ -45,6 +45,7 @@ export function curvesDraft(settings: readonly Setting[], palette: Palette): Fig
   const final = finalWords(arms.flatMap(({ runs }) => runs));
   return {
     id: 'curves',
+    data: 'runs',
     title: 'learning curves',
     size: 'large',
     legend: profileLegend(profiles, palette, dense ? [denseItem()] : []),

@@ -22,7 +22,8 @@ import type { EquilibriumRow } from '../data/study.ts';
 
 const FAMILIES: readonly FitFamily[] = ['lognormal', 'gamma', 'weibull', 'power-law'];
 const COLORS: { readonly [F in FitFamily]: string } = {
-  lognormal: PROFILE_HUES[1]!.light,
+  // The hue of the profile that is made from this fit.
+  lognormal: PROFILE_HUES[5]!.light,
   gamma: PROFILE_HUES[0]!.light,
   weibull: PROFILE_HUES[2]!.light,
   'power-law': PROFILE_HUES[3]!.light,
@@ -41,6 +42,7 @@ export function equilibriumDraft(equilibria: readonly EquilibriumRow[]): FigureD
     : [];
   return {
     id: 'equilibrium',
+    data: 'equilibrium',
     title: 'the equilibrium of fan-in',
     size: 'paired',
     legend: legendOf([
@@ -49,10 +51,25 @@ export function equilibriumDraft(equilibria: readonly EquilibriumRow[]): FigureD
       ...families,
     ]),
     rows: drawn,
+    result: equilibriumResult(equilibria),
     caption: html`Fan-in at which RigL’s pilots ended. Histograms: pooled neurons under the lognormal fitted by maximum
 likelihood. Quantile plots: what each fitted family says of a quantile over what was counted; the nearer to the diagonal,
 the better. Neurons without connections are left out of fits.`,
   };
+}
+
+/** How often which family fits best. */
+function equilibriumResult(equilibria: readonly EquilibriumRow[]): string | null {
+  const best = equilibria.flatMap(({ families }) =>
+    (families?.value ?? []).flatMap((fit) => (fit.best === null ? [] : [fit.best])),
+  );
+  const counts = FAMILIES.map((family) => ({
+    family,
+    n: best.filter((one) => one === family).length,
+  }));
+  const [first] = [...counts].sort((a, b) => b.n - a.n);
+  if (first === undefined || first.n === 0) return null;
+  return `By AIC, ${first.family} fits best in ${first.n} of ${best.length} layers.`;
 }
 
 function layerPanels(row: EquilibriumRow, l: number): readonly Panel[] {

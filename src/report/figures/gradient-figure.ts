@@ -68,6 +68,7 @@ export function gradientDraft(study: Study, palette: Palette): FigureDraft | nul
   if (settings.length === 0) return null;
   return {
     id: 'gradients',
+    data: 'gradients',
     title: 'gradient concentration over CV',
     size: 'large',
     legend: legendOf([
@@ -76,12 +77,23 @@ export function gradientDraft(study: Study, palette: Palette): FigureDraft | nul
       html`${lineSwatch(SOFT.light, [4, 3])} hubs as all neurons`,
     ]),
     rows: [{ title: null, panels: settings.map((points) => panelOf(points, palette)) }],
+    result: gradientResult(settings),
     caption: html`L2 norm of the gradient at a hub’s incoming weights over that at all neurons, in the last epochs, over
 the CV of fan-in. Hubs are the tenth of neurons of greatest fan-in. A dot is one configuration (a profile and a hidden
 layer), mean over seeds; the ring below or above it is the ratio of √fan-in, which is what the same gradient at every
 connection would give. <i>r</i> is Pearson’s over the dots drawn, with Fisher’s 95 % confidence interval; layers of one
 network are not independent of each other.`,
   };
+}
+
+function gradientResult(settings: readonly (readonly GradientPoint[])[]): string {
+  const rs = settings.flatMap((points) => correlationOf(points).r ?? []);
+  const ratios = settings.flat().map(({ ratio }) => ratio);
+  const [low, high] = [Math.min(...ratios), Math.max(...ratios)].map((one) => fixed(one, 2));
+  const told = `Hubs have ${low} to ${high} times the mean gradient`;
+  if (rs.length === 0) return `${told}.`;
+  const least = fixed(Math.min(...rs), 2);
+  return `${told}, and the more the larger the CV of fan-in (r ${rs.length === 1 ? '=' : '≥'} ${least}).`;
 }
 
 function panelOf(points: readonly GradientPoint[], palette: Palette): Panel {

@@ -15,12 +15,16 @@ export const stageAnchor = (stage: string): string => `stage-${stage}`;
 const [W, H, GAP_Y, EDGE] = [132, 40, 34, 4];
 const WIDTHS = { box: W, line: 6, gap: 18 };
 
-/** The graph as an SVG whose nodes are links to the stages' tasks. Acyclic. */
-export function graphSvg(nodes: readonly GraphNode[], edges: readonly Edge[]): Html {
+/** The graph as an SVG whose nodes are links to the stages' tasks, on this page or on another. Acyclic. */
+export function graphSvg(
+  nodes: readonly GraphNode[],
+  edges: readonly Edge[],
+  pageOfTasks = '',
+): Html {
   const names = nodes.map(({ name }) => name);
   const { boxes, lines, layers, width } = layoutOf(names, edges, WIDTHS);
   const [w, h] = [width + 2 * EDGE, layers * (H + GAP_Y) - GAP_Y + 2 * EDGE];
-  const drawn = nodes.map((node) => boxOf(node, boxes.get(node.name)));
+  const drawn = nodes.map((node) => boxOf(node, boxes.get(node.name), pageOfTasks));
   return rawHtml(
     `<svg xmlns="http://www.w3.org/2000/svg" class="graph" role="group" aria-label="Stages and what they read from each other" ` +
       `width="${w}" height="${h}" viewBox="0 0 ${w} ${h}">${lines.map(lineOf).join('')}${drawn.join('')}</svg>`,
@@ -43,13 +47,13 @@ function lineOf(line: GraphLayout['lines'][number]): string {
 
 type Place = { readonly x: number; readonly layer: number } | undefined;
 
-function boxOf({ name, detail }: GraphNode, place: Place): string {
+function boxOf({ name, detail }: GraphNode, place: Place, pageOfTasks: string): string {
   if (place === undefined) return '';
   const [x, y] = [place.x + EDGE, top(place.layer)];
   const text = (dy: number, size: number, fill: string, words: string): string =>
     `<text x="${x}" y="${y + dy}" text-anchor="middle" font-family="sans-serif" font-size="${size}" fill="${fill}">${escapeHtml(words)}</text>`;
   return (
-    `<a href="#${escapeHtml(stageAnchor(name))}"><rect x="${x - W / 2}" y="${y}" width="${W}" height="${H}" rx="3" fill="${PAPER.light}" stroke="${SOFT.light}"/>` +
+    `<a href="${escapeHtml(`${pageOfTasks}#${stageAnchor(name)}`)}"${pageOfTasks === '' ? '' : ' tabindex="-1"'}><rect x="${x - W / 2}" y="${y}" width="${W}" height="${H}" rx="3" fill="${PAPER.light}" stroke="${SOFT.light}"/>` +
     `${text(17, 12.5, INK.light, name)}${text(31, 10.5, SOFT.light, detail)}</a>`
   );
 }

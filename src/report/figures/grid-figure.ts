@@ -65,14 +65,42 @@ export function sparsityDraft(study: Study, palette: Palette): FigureDraft | nul
   );
   return {
     id: 'sparsity',
+    data: 'runs',
     title: 'accuracy over sparsity',
     size: 'large',
     legend: profileLegend([...new Set(drawn)], palette, [denseItem()]),
     rows: [{ title: null, panels }],
+    result: sparsityResult(settings),
     caption: html`Test accuracy of static networks over sparsity, means over seeds with 95 % confidence intervals. The
 axis is linear in the logarithm of the share of connections that exist. Drawn are the profiles that were
 trained at several sparsities; what cannot be done is left out.`,
   };
+}
+
+/** What the sparsest networks lose to the densest of the same profile. */
+function sparsityResult(settings: readonly (readonly Point[])[]): string | null {
+  const losses = settings.flatMap((points) =>
+    group(points, ({ profile }) => profile).flatMap((line) => {
+      const ordered = [...line].sort((a, b) => Number(a.sparsity) - Number(b.sparsity));
+      const [first, last] = [ordered[0]!, ordered[ordered.length - 1]!];
+      return first === last ? [] : [{ loss: first.mean - last.mean, last }];
+    }),
+  );
+  if (losses.length === 0) return null;
+  const most = losses.reduce((worst, one) => (one.loss > worst.loss ? one : worst));
+  const { dataset, sparsity, profile } = most.last;
+  return `Sparsity costs at most ${fixed(most.loss, 2)} points (${profile} on ${dataset}, ${sparsityName(sparsity)}).`;
+}
+
+/** How far apart profiles of one setting end. */
+function cvResult(settings: readonly (readonly Point[])[]): string {
+  const spreads = settings.map((points) => {
+    const means = points.map((point) => point.mean);
+    return { points, spread: Math.max(...means) - Math.min(...means) };
+  });
+  const most = spreads.reduce((worst, one) => (one.spread > worst.spread ? one : worst));
+  const { dataset, sparsity } = most.points[0]!;
+  return `Profiles of one setting end at most ${fixed(most.spread, 2)} points apart (${dataset}, ${sparsityName(sparsity)}).`;
 }
 
 function sparsityPanel(
@@ -142,10 +170,12 @@ export function cvDraft(study: Study, palette: Palette): FigureDraft | null {
   const profiles = [...new Set(drawn.flatMap((points) => points.map(({ profile }) => profile)))];
   return {
     id: 'cv',
+    data: 'runs',
     title: 'accuracy over CV of fan-in',
     size: 'medium',
     legend: profileLegend(profiles, palette, [denseItem()]),
     rows,
+    result: cvResult(drawn),
     caption: html`Test accuracy of static networks over the CV of fan-in that their masks attain (mean over hidden
 layers and seeds). Dots are means over seeds, bars 95 % confidence intervals. Heights differ from panel to panel.`,
   };

@@ -25,16 +25,28 @@ export function contractionDraft({ convergence }: Study, palette: Palette): Figu
   if (layers.length === 0) return null;
   return {
     id: 'contraction',
+    data: 'convergence',
     title: 'contraction over training',
     size: 'large',
     legend: profileLegend([...new Set(rows.map(({ start }) => start))], palette, [
       html`${barSwatch(FAINT.light)} noise floor`,
     ]),
     rows: [{ title: null, panels: layers.map((layer) => contractionPanel(layer, palette)) }],
+    result: contractionResult(rows),
     caption: html`Mean first Wasserstein distance of relative fan-in to runs that began with uniformly random masks, after
 each rewiring, means over seeds. The band is the range of the same distance between two such runs at their ends: a start
 that is forgotten ends inside it.`,
   };
+}
+
+/** How many starts are forgotten. */
+function contractionResult(rows: readonly ConvergenceRow[]): string | null {
+  const floored = rows.flatMap(({ curve, noiseFloor }) =>
+    noiseFloor && curve.length > 0 ? [curve[curve.length - 1]!.w1 <= noiseFloor.max] : [],
+  );
+  if (floored.length === 0) return null;
+  const inside = floored.filter((is) => is).length;
+  return `${inside} of ${floored.length} combinations of start and layer end within the noise floor.`;
 }
 
 function contractionPanel(rows: readonly ConvergenceRow[], palette: Palette): Panel {
@@ -97,6 +109,7 @@ export function historyDraft({ histories }: Study, palette: Palette): FigureDraf
   if (layers.length === 0) return null;
   return {
     id: 'fan-in',
+    data: 'fan-in',
     title: 'fan-in before, during and after RigL',
     size: 'full',
     legend: legendOf([html`${barSwatch(SOFT.light)} share of neurons, in the colour of the start`]),

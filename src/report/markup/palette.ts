@@ -23,10 +23,16 @@ export const PROFILE_HUES: readonly Hue[] = [
   { light: '#00855f', dark: '#2ebf95' },
   { light: '#b5558a', dark: '#e29cc4' },
   { light: '#a67400', dark: '#f0b73a' },
-  { light: '#2e8fc9', dark: '#8fd2f7' },
   { light: '#7a1f4f', dark: '#c9639a' },
   { light: '#77771f', dark: '#c2c25e' },
+  { light: '#2e8fc9', dark: '#8fd2f7' },
 ];
+
+/** Profiles that keep their hue in every study: those that claims compare have to be told apart at a glance. */
+const FIXED: ReadonlyMap<string, number> = new Map([
+  ['uniform', 0],
+  ['equilibrium', 5],
+]);
 
 /** All of them, for the style sheet. */
 export const HUES: readonly Hue[] = [INK, SOFT, FAINT, GRID, PAPER, ...PROFILE_HUES];
@@ -46,8 +52,13 @@ const DASHES: readonly (readonly number[])[] = [[], [6, 3], [2, 2], [8, 2, 2, 2]
 /** Gives profiles their paint by order of first appearance, so that one study has one colour for each everywhere. */
 export function paletteOf(profiles: readonly string[]): Palette {
   const distinct = [...new Set(profiles)];
+  const taken = new Set(distinct.flatMap((profile) => FIXED.get(profile) ?? []));
+  const free = Array.from({ length: distinct.length + taken.size }, (_, i) => i).filter(
+    (i) => !taken.has(i),
+  );
   return new Map(
-    distinct.map((profile, i) => {
+    distinct.map((profile) => {
+      const i = FIXED.get(profile) ?? free.shift()!;
       const round = Math.floor(i / PROFILE_HUES.length);
       const hue = PROFILE_HUES[i % PROFILE_HUES.length]!;
       return [profile, { color: hue.light, dash: DASHES[round % DASHES.length]! }];

@@ -34,7 +34,25 @@ h2 { font-size: 1.45rem; margin-block: 4.5rem 0.75rem; }
 h3 { font-size: 1.1rem; margin-block: 2rem 0.5rem; }
 p { margin-block: 0 0.9rem; text-wrap: pretty; hyphens: manual; }
 a { color: var(--link); text-decoration-thickness: 0.06em; text-underline-offset: 0.15em; }
-.abstract { margin-top: 1.6rem; font-size: 1.125rem; }
+.abstract { font-size: 1.0625rem; }
+.finding { margin-top: 1.4rem; font-size: 1.5rem; line-height: 1.3; font-weight: 600; text-wrap: balance; }
+h2.small { font-size: 1.1rem; margin-top: 2.5rem; }
+.glossary { font-size: 0.95rem; line-height: 1.45; } .glossary dt { color: var(--ink); }
+.hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.sort { all: unset; cursor: pointer; } .sort:hover { color: var(--link); }
+.sort:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
+[aria-sort="ascending"] .sort::after { content: " ↑"; } [aria-sort="descending"] .sort::after { content: " ↓"; }
+.filter { margin: 0 0 0.5rem; } input, select { font: 0.875rem/1.4 var(--sans); color: inherit; background: var(--paper);
+  border: 1px solid var(--strong-rule); border-radius: 3px; padding: 0.15rem 0.4rem; max-width: 100%; }
+.highlight { margin-top: 1rem; color: var(--soft); line-height: 2; }
+.dim { opacity: 0.08 !important; } tr.lit > * { background: var(--mark) !important; }
+.permalink { visibility: hidden; margin-left: 0.15em; text-decoration: none; font-weight: 400; }
+:is(h2, h3, figcaption, .panel-title):hover .permalink { visibility: visible; }
+.scrolls { box-shadow: inset -0.7rem 0 0.5rem -0.6rem var(--rule); }
+.files { display: block; margin-top: 0.3rem; font-size: 0.9em; }
+.table-foot { margin: 0.35rem 0 0; font-size: 0.85rem; text-align: right; }
+.symbol { display: inline-block; vertical-align: -0.05em; }
+.claim-figure { width: 22.5rem; }
 .outcome { font-size: 1.0625rem; }
 .verdict { white-space: nowrap; font-variant-caps: all-small-caps; letter-spacing: 0.045em; font-weight: 600;
   font-size: 1.06em; margin-right: 0.35em; }
@@ -43,7 +61,10 @@ a { color: var(--link); text-decoration-thickness: 0.06em; text-underline-offset
 .claims { width: 100%; }
 .claims th, .claims td { padding-block: 0.65rem; vertical-align: top; font-variant-numeric: tabular-nums lining-nums; }
 .claims tbody tr + tr > * { border-top: 0.05em solid var(--rule); }
-.claims tbody th { width: 24%; } .claims td:nth-child(2) { width: 20%; } .claims td:nth-child(4) { width: 22%; }
+.claims tbody th { width: 32%; } .claims td:nth-child(2) { width: 22%; }
+.claims .verdict { display: block; margin-top: 0.4rem; white-space: normal; }
+.effects { margin-top: 0.2rem; font-size: 0.85em; color: var(--soft); line-height: 1.35; }
+.claims .effects b { display: inline; font-weight: 400; } .claims .effects li + li { margin-top: 0.1rem; }
 .claims tbody th a { color: inherit; text-decoration: none; }
 .claims tbody th a:hover, .claims tbody th a:focus-visible { color: var(--link); text-decoration: underline; }
 .claims small { display: block; margin-top: 0.15rem; color: var(--soft); font-size: 0.85em; line-height: 1.35; }
@@ -54,10 +75,11 @@ a { color: var(--link); text-decoration-thickness: 0.06em; text-underline-offset
 .where { color: var(--soft); }
 .caveats { font-size: 0.95rem; line-height: 1.45; border-left: 0.15rem solid var(--rule); padding-left: 1.1rem;
   margin-block: 1.6rem 0; }
-.caveats h3 { margin: 0 0 0.3rem; font-size: 1rem; font-style: italic; font-weight: 400; color: var(--soft); }
+.caveats-title { margin: 0 0 0.3rem; font-size: 1rem; font-style: italic; font-weight: 400; color: var(--soft); }
 .caveats ul { margin: 0; padding-left: 1.1rem; } .caveats li { margin-block: 0.15rem; }
 summary { cursor: pointer; } summary:hover { color: var(--link); }
-details.wide > summary { font-size: 0.95rem; color: var(--soft); }
+details.wide > summary, .more > summary { font-size: 0.95rem; color: var(--soft); }
+.more > summary { text-align: center; margin-block: 1rem; }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 1px; }
 .note { color: var(--soft); font-size: 0.95rem; }
 .source { color: inherit; text-decoration: none; }
@@ -65,13 +87,13 @@ details.wide > summary { font-size: 0.95rem; color: var(--soft); }
 :target { background: var(--mark); }
 nav ul { list-style: none; margin-block: 1.75rem 0; padding: 0.55rem 0; display: flex; flex-wrap: wrap;
   gap: 0.2rem 1.2rem; border-block: 0.05em solid var(--rule); }
-nav { font-size: 0.95rem; } nav a { text-decoration: none; } nav a:hover { text-decoration: underline; }
+nav { font-size: 0.95rem; max-width: 40rem; margin-inline: auto; } nav a { text-decoration: none; } nav a:hover { text-decoration: underline; }
 
 .table { margin-block: 1.75rem; }
 .wide > .table { width: min-content; min-width: min(100%, 40rem); max-width: 100%; margin-inline: auto; }
 .wide > .table:has(.claims, .sources, .tasks) { width: auto; }
 .contrasts { font-size: 0.875rem; } .contrasts th, .contrasts td { padding-inline: 0.5rem; }
-.contrasts th[scope="row"] { min-width: 7rem; }
+.contrasts th[scope="row"] { min-width: 9rem; }
 
 .scroll { overflow-x: auto; }
 table { border-collapse: separate; border-spacing: 0; border-top: 0.09em solid var(--strong-rule);
@@ -148,13 +170,14 @@ code[title] { color: var(--soft); }
 .missing ul { margin-block: 0.3rem 0; padding-left: 1.1rem; font-size: 0.95rem; line-height: 1.45; }
 .missing > ul { margin-inline: auto; } .missing li { margin-block: 0.3rem; }
 .graph, .timeline { margin-inline: auto; min-width: 38rem; }
-.stages { columns: 15rem 3; column-gap: 2rem; max-width: 62rem; font-size: 0.95rem; margin-bottom: 2.5rem; }
-.stages details[open] { column-span: all; margin-block: 0.4rem 0.8rem; }
-.stages ul { list-style: none; margin: 0; padding: 0; columns: 18rem; column-gap: 2rem; line-height: 1.4; }
-.stages p { margin: 0.2rem 0; color: var(--soft); } .stages small { color: var(--soft); }
 footer { margin-top: 4rem; }
 footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
 
+@media screen and (min-width: 82rem) {
+  .page:has(> nav) { padding-left: 14rem; }
+  nav { position: fixed; left: 1.5rem; top: 4rem; bottom: 1rem; width: 11rem; overflow-y: auto; font-size: 0.9rem; }
+  nav ul { margin: 0; padding: 0; border: 0; flex-direction: column; gap: 0.3rem; }
+}
 @media screen and (max-width: 56rem) {
   .sources, .sources tbody, .sources tr, .sources th, .sources td { display: block; width: auto; }
   .sources thead { display: none; }
@@ -183,27 +206,37 @@ footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
 ${darkCharts()}
 }
 @media print {
-  :root { color-scheme: light; --paper: #fff; font-size: 11px; }
+  :root { color-scheme: light; --paper: #fff; font-size: 10px; }
   .page { padding: 0; }
   .scroll, .chart { overflow: visible; }
   details:not([open])::details-content { content-visibility: visible; block-size: auto; }
   summary { display: none; }
-  :is(.sources, .stages, .tasks) details:not([open])::details-content { content-visibility: hidden; block-size: 0; }
-  :is(.sources, .stages) summary { display: block; list-style: none; }
-  .numbers { font-size: 0.85em; } .numbers th, .numbers .words { white-space: normal; }
+  :is(.sources, .tasks) details:not([open])::details-content, .more:not([open])::details-content { content-visibility: hidden; block-size: 0; }
+  .sources summary, .more > summary { display: block; list-style: none; }
+  .numbers { font-size: 0.8em; } .numbers th, .numbers .words { white-space: normal; }
   th, td { padding-inline: 0.35rem; } .wide > .table { width: auto; }
   .numbers .first { padding-left: 0.7rem; }
   .numbers th[scope="row"] { position: static; }
   tr, .panels > *, .caveats, .claimed, svg { break-inside: avoid; }
   .row-title, .legend { break-after: avoid; } figcaption { break-before: avoid; }
   section > .wide, section > * { max-width: none; } .full svg, .graph, .timeline { min-width: 0; }
-  .panels { gap: 1rem; } svg { max-height: 22cm; }
+  .panels { gap: 0.8rem 1rem; } svg { max-height: 22cm; }
+  .panels.large { grid-template-columns: repeat(3, minmax(0, 1fr)); }
+  .panels:is(.medium, .paired) { grid-template-columns: repeat(4, minmax(0, 1fr)); max-width: none; }
+  .panels.large:has(> :nth-child(4)):not(:has(> :nth-child(5))) { grid-template-columns: repeat(4, minmax(0, 1fr)); }
+  .more > summary { font-size: 0.8rem; margin-block: 0.3rem; }
+  #results { columns: 2; column-gap: 1.5rem; } #results > h2, #results > .wide:has(th[colspan="4"]) { column-span: all; }
+  .panels.full { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  figure { margin-block: 1.2rem; } .table { margin-block: 1rem; } h2 { margin-top: 2rem; }
+  .table-foot, .filter, .highlight, .permalink, .skip { display: none; }
+  dl.terms { columns: 2; column-gap: 2rem; } dl.terms dd { break-inside: avoid; } dl.terms dt { break-after: avoid; }
+  .claim-figure { width: 18rem; } .claims th, .claims td { padding-block: 0.35rem; }
   h2, h3, .caption, .row-title, .outcome { break-after: avoid; }
   .table:has(.numbers) { break-inside: avoid; }
   .missing ul ul { columns: 2; } .missing ul ul li { margin-block: 0; }
   nav { display: none; }
   .source { color: inherit; }
-  @page { margin: 18mm 16mm; }
+  @page { margin: 14mm 13mm; }
 }
 `;
 

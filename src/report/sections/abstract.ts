@@ -23,15 +23,41 @@ interface Difference {
   readonly value: number;
 }
 
+/** The finding in one sentence: how many claims came to which verdict; null where none is declared. */
+export function finding({ claims, datasets, runs }: Study): string | null {
+  const all = claims?.claims ?? [];
+  if (all.length === 0) return null;
+  const assessed = all.filter(({ verdict }) => ASSESSED.has(verdict));
+  if (assessed.length === 0) {
+    const synthetic = datasets.length > 0 && datasets.every((dataset) => dataset.synthetic);
+    const seeds = new Set(runs.map(({ coordinates }) => coordinates.seed)).size;
+    const why = [...(synthetic ? ['synthetic data'] : []), counted(seeds, 'seed')].join(', ');
+    return `${DEMONSTRATION}: ${why}; no claim is assessed.`;
+  }
+  const parts = VERDICTS.flatMap((verdict) => {
+    const { length } = all.filter((claim) => claim.verdict === verdict);
+    return length === 0 ? [] : [{ n: length, verdict }];
+  });
+  const told = parts.map(({ n, verdict }, i) =>
+    i === 0 ? `${n} of ${counted(all.length, 'claim')} ${verdict}` : `${n} ${verdict}`,
+  );
+  return `${told.join(', ')}.`;
+}
+
+const DEMONSTRATION = 'Demonstration';
+const ASSESSED: ReadonlySet<string> = new Set(['reproduced', 'refuted', 'inconclusive']);
+
 /** The study in one paragraph, finding first. */
 export function abstract(study: Study, results: readonly DatasetResults[]): Html {
+  // Results of further networks stand in the tables.
+  const primary = results.filter(({ dataset }) => datasetAt(dataset) === dataset);
   const sentences = [
     verdictSentence(study),
     methodSentence(results),
     profileSentence(results),
-    ...results.map(denseSentence),
+    ...(primary.length > 0 ? primary : results).map(denseSentence),
     fanInSentence(results),
-    caveat(study, results),
+    finding(study)?.startsWith(DEMONSTRATION) ? null : caveat(study, results),
     missingSentence(study),
   ].filter((sentence) => sentence !== null);
   return html`<p class="abstract">${sentences.map((sentence) => html`${sentence} `)}</p>`;
@@ -41,6 +67,8 @@ export function abstract(study: Study, results: readonly DatasetResults[]): Html
 function verdictSentence({ claims }: Study): Html | null {
   if (claims === null || claims.claims.length === 0) return null;
   const all = claims.claims;
+  // The finding has said so.
+  if (!all.some(({ verdict }) => ASSESSED.has(verdict))) return null;
   const parts = VERDICTS.flatMap((verdict) => {
     const those = all.filter((claim) => claim.verdict === verdict);
     const ids = those.map(({ id, qualifiers }) => [id, ...qualifiers].join(', '));

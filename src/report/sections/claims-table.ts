@@ -7,10 +7,12 @@ import {
   verdictWords,
 } from '../../claims/result.ts';
 import { group } from '../data/arms.ts';
+import { claimFigure, farthest, PUBLISHED_HUE } from '../figures/claim-figure.ts';
 import { DIGITS, effectOf } from '../figures/contrast-figure.ts';
 import { tableFrame } from '../markup/document.ts';
 import { fixed, signed } from '../markup/format.ts';
 import { type Content, type Html, html } from '../markup/html.ts';
+import { FAINT, INK, SOFT } from '../markup/palette.ts';
 import { sourced } from './tables.ts';
 
 /** Id of a claim's section. */
@@ -32,38 +34,47 @@ const SIGNS: { readonly [V in Verdict]: string } = {
 
 const UNITS = { points: ' points', ratio: '', r: '', W1: '' } as const;
 
-/** A row for each claim: the paper's value, ours, and the verdict. */
+/** A row for each claim: the verdict, the paper's value, and ours, drawn and in numbers. */
 export function claimsTable({ claims }: ClaimsResult, anchors: ReadonlyMap<string, string>): Html {
-  const caption = html`What the paper claims, what was found, and the verdict of the test that was declared for each
-claim before anything ran. Intervals in brackets are of 90 %: both ends are one-sided 95 % bounds. <i>d</i> is Cohen’s,
-over the pooled SD. <i>Refuted</i> is confidence against a claim, <i>inconclusive</i> neither for nor against it. <i>Not
-assessed</i> has no verdict, since the data are synthetic or the seeds too few.`;
+  const caption = html`Each claim of the paper, the verdict of the test that was declared for it before anything ran, and the
+effects by data set. ${symbol('effect')} the effect farthest out, with its interval, of those that decide; ${symbol('other')}
+the other contrasts; ${symbol('paper')} the paper’s value; ${symbol('margin')} within the margin of the test. Intervals are of
+90 %: both ends are one-sided 95 % bounds.`;
   const table = html`<table class="claims">
-<thead><tr><th scope="col">Claim</th><th scope="col">The paper</th><th scope="col">Here</th>
-<th scope="col">Verdict</th></tr></thead>
+<thead><tr><th scope="col">Claim and verdict</th><th scope="col">The paper</th><th scope="col">Here</th></tr></thead>
 <tbody>
 ${claims.map((claim) => claimRow(claim, anchors))}</tbody>
 </table>`;
   return html`<div class="wide">${tableFrame('Claims and verdicts', caption, table)}</div>`;
 }
 
+const SYMBOLS = {
+  effect: html`<line x1="1" x2="21" y1="6" y2="6" stroke="${INK.light}" stroke-width="1.5"/><circle cx="11" cy="6" r="3.6" fill="${INK.light}" stroke="${INK.light}"/>`,
+  other: html`<line x1="11" x2="11" y1="2" y2="10" stroke="${SOFT.light}"/>`,
+  paper: html`<path d="M11 0L15.5 6L11 12L6.5 6Z" fill="none" stroke="${PUBLISHED_HUE}" stroke-width="1.6"/>`,
+  margin: html`<rect width="22" height="12" fill="${FAINT.light}" fill-opacity="0.25"/>`,
+} as const;
+
+const symbol = (name: keyof typeof SYMBOLS): Html =>
+  html`<svg class="symbol" width="22" height="12" aria-hidden="true">${SYMBOLS[name]}</svg>`;
+
 function claimRow(claim: JudgedClaim, anchors: ReadonlyMap<string, string>): Html {
   const { id, title, paper, reason } = claim;
-  return html`<tr><th scope="row"><a href="#${claimAnchor(id)}"><b>${id}</b> ${title}</a></th>
+  return html`<tr><th scope="row"><a href="#${claimAnchor(id)}"><b>${id}</b> ${title}</a>
+${verdictMark(claim)}<small>${reason}</small></th>
 <td data-label="The paper">${paper.value}</td>
-<td data-label="Here">${oursOf(claim, anchors)}</td>
-<td data-label="Verdict">${verdictMark(claim)}<small>${reason}</small></td></tr>
+<td data-label="Here">${claimFigure(claim)}${oursOf(claim, anchors)}</td></tr>
 `;
 }
 
-/** Effects by data set: the one there is, or their range and the one farthest out. */
+/** Effects by data set: the one there is, or their range. */
 function oursOf({ contrasts }: JudgedClaim, anchors: ReadonlyMap<string, string>): Content {
   const measured = contrasts.filter(({ effect }) => effect !== null);
   if (measured.length === 0) return 'nothing measured';
   const lines = group(measured, ({ dataset, unit }) => JSON.stringify([dataset, unit])).map(
     (all) => html`<li><b>${all[0]!.dataset}</b> ${lineOf(all, anchors)}</li>`,
   );
-  return html`<ul class="plain">${lines}</ul>`;
+  return html`<ul class="plain effects">${lines}</ul>`;
 }
 
 function lineOf(all: readonly Contrast[], anchors: ReadonlyMap<string, string>): Html {
@@ -72,14 +83,18 @@ function lineOf(all: readonly Contrast[], anchors: ReadonlyMap<string, string>):
   const show = first!.unit === 'points' ? signed : fixed;
   const digits = DIGITS[first!.unit];
   const sorted = [...all].sort((a, b) => (a.effect ?? 0) - (b.effect ?? 0));
-  const size = ({ effect }: Contrast): number => Math.abs(effect ?? 0);
-  const extreme = all.reduce((most, one) => (size(one) > size(most) ? one : most));
   const [low, high] = [sorted[0]!, sorted[sorted.length - 1]!].map(({ effect }) =>
     show(effect ?? 0, digits),
   );
-  return html`${low!} to ${high!}${UNITS[first!.unit]} over ${all.length} contrasts;
-<span class="extreme">farthest, ${extreme.label}: ${effectLink(extreme, anchors)}</span>`;
+  const told = farthest(all);
+  const anchor = anchorOf(told, anchors);
+  const words = `${low} to ${high}${UNITS[first!.unit]}`;
+  const title = `farthest out: ${told.label}`;
+  return html`${anchor === undefined ? words : sourced(anchor, words, title)} in ${all.length} contrasts`;
 }
+
+const anchorOf = ({ a }: Contrast, anchors: ReadonlyMap<string, string>): string | undefined =>
+  a.tasks.map(({ task }) => anchors.get(task)).find((found) => found !== undefined);
 
 /** An effect with its interval, n and effect size, as a link to the runs behind it. */
 export function effectLink(contrast: Contrast, anchors: ReadonlyMap<string, string>): Html {
@@ -89,7 +104,7 @@ export function effectLink(contrast: Contrast, anchors: ReadonlyMap<string, stri
     `$1${UNITS[unit]}, n =`,
   );
   const name = unit === 'r' ? html`<i>r</i> = ` : null;
-  const anchor = a.tasks.map(({ task }) => anchors.get(task)).find((found) => found !== undefined);
+  const anchor = anchorOf(contrast, anchors);
   const title = `${a.label}${b ? ` and ${b.label}` : ''}`;
   return html`${name}${anchor === undefined ? words : sourced(anchor, words, title)}`;
 }

@@ -1,6 +1,7 @@
 // methods.ts — what the words and numbers of the report mean
 import { SEEDS_FOR_EVIDENCE } from './abstract.ts';
 import { datasetAnchor } from '../data/anchors.ts';
+import { sourceLink } from '../data/sources.ts';
 import { tableFrame } from '../markup/document.ts';
 import { count, percentage, sentence } from '../markup/format.ts';
 import { type Html, html } from '../markup/html.ts';
@@ -32,6 +33,38 @@ export function datasets(study: Study): Html {
 <h2 id="data-title">Data sets</h2>
 ${datasetTable(study.datasets)}
 ${study.datasets.length > 0 ? html`<dl class="terms">${origins}</dl>` : null}
+</section>
+`;
+}
+
+/** The six terms that a reader needs for the claims; the section on methods defines them exactly. */
+const GLOSSARY: readonly (readonly [string, string])[] = [
+  ['Fan-in', 'the number of incoming connections of a neuron'],
+  [
+    'Profile',
+    'how the connections of a layer are shared out between its neurons, as a distribution of fan-in',
+  ],
+  [
+    'CV',
+    'coefficient of variation: the SD of fan-in over its mean; 0 where all neurons have as many',
+  ],
+  ['ERK', 'Erdős–Rényi kernel: the rule by which small layers are left denser than large ones'],
+  [
+    'RigL',
+    'training that drops the weakest connections and grows others where the gradient is greatest',
+  ],
+  ['Equilibrium', 'the distribution of fan-in at which RigL arrives, whatever it started from'],
+];
+
+/** The words of the claims, in short. */
+export function glossary(): Html {
+  const terms = GLOSSARY.map(
+    ([name, meaning]) => html`<dt>${name}</dt><dd>${meaning}</dd>
+`,
+  );
+  return html`<section id="terms" aria-labelledby="terms-title">
+<h2 id="terms-title" class="small">Six terms</h2>
+<dl class="glossary">${terms}</dl>
 </section>
 `;
 }
@@ -172,7 +205,8 @@ ${datasets.map(({ name, features, classes, train, test, majority, synthetic }, i
 })}
 </tbody>
 </table>`;
-  return html`<div class="wide">${tableFrame('Data sets', null, table)}</div>`;
+  const source = datasets.length > 0 ? sourceLink(datasetAnchor(0)) : undefined;
+  return html`<div class="wide">${tableFrame('Data sets', null, table, source)}</div>`;
 }
 
 /** Momentum is of SGD: Adam has its own, which nobody can set. */

@@ -10,6 +10,7 @@ import {
   ran,
   type Setting,
 } from '../data/arms.ts';
+import { sourceLink } from '../data/sources.ts';
 import { tableFrame } from '../markup/document.ts';
 import {
   counted,
@@ -28,9 +29,12 @@ import type { EquilibriumRow } from '../data/study.ts';
 /** Names of methods as headings say them. */
 export const METHOD_NAMES = { dense: 'Dense', static: 'Static', rigl: 'RigL' } as const;
 
-/** A number that leads to its row in the provenance table; `title` says how it was made. */
+/**
+ * A number that leads to its row on the page of sources; `title` says how it was made. With a keyboard one gets there from
+ * the link below the table: hundreds of tab stops would stand between a reader and the next section.
+ */
 export function sourced(anchor: string, text: string, title: string): Html {
-  return html`<a class="source" href="#${anchor}" title="${title}">${text}</a>`;
+  return html`<a class="source" href="${sourceLink(anchor)}" tabindex="-1" title="${title}">${text}</a>`;
 }
 
 /** A setting in words, without its data set. */
@@ -38,11 +42,22 @@ export function settingName({ sparsity, rule }: { sparsity: string; rule: string
   return `${sparsityName(sparsity)}, ${ruleName(rule)}`;
 }
 
+/** What an accuracy table tells: all results of a data set, on the study's networks. */
+export interface AccuracyRows {
+  readonly dataset: string;
+  /** By network. */
+  readonly results: readonly DatasetResults[];
+  /** The grid of sparsity and profile. */
+  readonly sweep: readonly Setting[];
+  /** Networks that keep something of a RigL run. */
+  readonly placed: readonly Setting[];
+}
+
 /** Accuracies on one data set: profiles by method, in groups of equal setting, with the dense network on top. */
-export function accuracyTable(results: DatasetResults): Html {
-  const { dataset, dense, settings } = results;
-  const rigl = ran(results, 'rigl');
-  const final = finalWords(allArms([results]).flatMap(({ runs }) => runs));
+export function accuracyTable({ dataset, results, sweep, placed }: AccuracyRows): Html {
+  const rigl = results.some((one) => ran(one, 'rigl'));
+  const arms = allArms(results);
+  const final = finalWords(arms.flatMap(({ runs }) => runs));
   const caption = html`Test accuracy on <b>${dataset}</b> ${final}: mean and sample SD over seeds in
 percent, number of seeds <i>n</i>, and differences of means in percentage points.`;
   const table = html`<table class="numbers">
@@ -50,11 +65,19 @@ percent, number of seeds <i>n</i>, and differences of means in percentage points
 <tr><td></td><th scope="colgroup" colspan="4">Static</th>${rigl ? RIGL_HEADINGS : null}</tr>
 <tr><th scope="col">Profile</th>${METHOD_HEADINGS}${rigl ? METHOD_HEADINGS : null}</tr>
 </thead>
-${dense ? denseRows(dense, rigl) : null}
-${settings.map((setting) => settingRows(setting, rigl))}
+${results.map(({ dense, settings }) => [
+  dense ? denseRows(dense, rigl) : null,
+  settings.map((setting) => settingRows(setting, { rigl, what: '' })),
+])}
+${sweep.map((setting) => settingRows(setting, { rigl, what: 'grid' }))}
+${placed.map((setting) => settingRows(setting, { rigl, what: 'kept of a RigL run' }))}
 </table>`;
-  return tableFrame(`Test accuracy on ${dataset}`, caption, table);
+  const source = arms[0] && sourceLink(arms[0].anchor);
+  return tableFrame(`Test accuracy on ${dataset}`, caption, table, source);
 }
+
+/** The network of a place, where it is not the study's first: `1024-512`. */
+const networkOf = (place: string): string => place.split(' ').slice(1).join(' ');
 
 const RIGL_HEADINGS = html`<th scope="colgroup" colspan="4">RigL</th>
 <th scope="col" rowspan="2">RigL less<br>static</th>`;
@@ -63,21 +86,35 @@ const METHOD_HEADINGS = html`<th scope="col" class="first">mean</th><th scope="c
 <th scope="col">n</th><th scope="col">to dense</th>`;
 
 function denseRows(dense: Arm, rigl: boolean): Html {
-  return html`<tbody><tr><th scope="row">dense, all connections</th>${armCells(dense, null)}
+  const network = networkOf(dense.dataset);
+  return html`<tbody><tr><th scope="row">${network === '' ? null : `${network}, `}dense, all connections</th>${armCells(dense, null)}
 ${rigl ? html`<td colspan="5"></td>` : null}</tr></tbody>`;
 }
 
-function settingRows(setting: Setting, rigl: boolean): Html {
+function settingRows(
+  setting: Setting,
+  { rigl, what }: { readonly rigl: boolean; readonly what: string },
+): Html {
+  const network = networkOf(setting.dataset);
+  const names = [network, settingName(setting), what].filter((name) => name !== '');
+  const both = rigl && setting.arms.some(({ method }) => method === 'rigl');
   return html`<tbody>
-<tr class="group"><th scope="rowgroup" colspan="${rigl ? 10 : 5}">${settingName(setting)}</th></tr>
-${setting.profiles.map((profile) => profileRow(setting, profile, rigl))}
+<tr class="group"><th scope="rowgroup" colspan="${rigl ? 10 : 5}">${names.join(', ')}</th></tr>
+${setting.profiles.map((profile) => profileRow(setting, profile, { rigl, both }))}
 </tbody>`;
 }
 
-function profileRow(setting: Setting, profile: string, rigl: boolean): Html {
+function profileRow(
+  setting: Setting,
+  profile: string,
+  { rigl, both }: { readonly rigl: boolean; readonly both: boolean },
+): Html {
   const fixedMask = findArm(setting, profile, 'static');
-  return html`<tr><th scope="row">${profile}</th>${armCells(fixedMask, setting.dense)}
-${rigl ? riglCells(findArm(setting, profile, 'rigl'), fixedMask, setting.dense) : null}</tr>
+  const rewired = both
+    ? riglCells(findArm(setting, profile, 'rigl'), fixedMask, setting.dense)
+    : html`<td colspan="5"></td>`;
+  return html`<tr data-profile="${profile}"><th scope="row">${profile}</th>${armCells(fixedMask, setting.dense)}
+${rigl ? rewired : null}</tr>
 `;
 }
 
@@ -142,7 +179,12 @@ ${changes.map(
 )}
 </tbody>
 </table>`;
-  return tableFrame(`CV of fan-in on ${setting.dataset}, ${settingName(setting)}`, caption, table);
+  return tableFrame(
+    `CV of fan-in on ${setting.dataset}, ${settingName(setting)}`,
+    caption,
+    table,
+    sourceLink(rows[0]!.arm.anchor),
+  );
 }
 
 const CV_HEADINGS = html`<th scope="col" class="first">before</th><th scope="col">after</th>
@@ -175,5 +217,10 @@ ${row.fit.value.layers.map(
 )}
 </tbody>
 </table>`;
-  return tableFrame(`Equilibrium on ${row.dataset}, ${settingName(row)}`, caption, table);
+  return tableFrame(
+    `Equilibrium on ${row.dataset}, ${settingName(row)}`,
+    caption,
+    table,
+    sourceLink(anchor),
+  );
 }

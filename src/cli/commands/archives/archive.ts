@@ -1,4 +1,5 @@
 // archive.ts — pipeline archive: a study as one file
+
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
@@ -6,6 +7,7 @@ import { homedir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
+import { signatureFile } from '../../../archive/checking/signed.ts';
 import { type FinalOutcome, finalOutcomes } from '../../../archive/packing/final-outcomes.ts';
 import { gather } from '../../../archive/packing/gather.ts';
 import { type Beside, prepare, Vanished, writePackage } from '../../../archive/packing/pack.ts';
@@ -15,6 +17,8 @@ import { decodeSource } from '../../../engine/config/source-text.ts';
 import { byCodeUnit, type Named, type TaskId } from '../../../engine/model/key.ts';
 import type { Plan } from '../../../engine/planning/plan.ts';
 import { decodeUtf8 } from '../../../utf8.ts';
+import { withRemoteBlobs } from '../../remote/far-blobs.ts';
+import { ownSigner } from '../../remote/remote-session.ts';
 import { checkOutput, unwritten } from '../../session/output-files.ts';
 import {
   askedWords,
@@ -62,6 +66,7 @@ export const command: CommandDeclaration = {
       default: 2 ** 30,
       defaultShown: '1G',
     },
+    { flags: '--sign', about: 'sign it with the key of `pipeline remote key`' },
     ...COMMON,
   ],
   examples: ['archive', 'archive study.zip --preset mnist', "archive --light --allow 'licence'"],
@@ -79,6 +84,7 @@ interface ArchiveOptions extends CommonOptions {
   readonly allow: readonly string[];
   readonly light?: boolean;
   readonly withData?: boolean;
+  readonly sign?: boolean;
   readonly maxFile: number;
 }
 
@@ -86,7 +92,9 @@ interface ArchiveOptions extends CommonOptions {
 async function archive(file: string | undefined, options: ArchiveOptions): Promise<number> {
   const named = file === undefined ? undefined : resolve(options.directory, file);
   if (named !== undefined) checkOutput(named);
-  const session = await openSession(options);
+  const signer = options.sign ? await ownSigner() : undefined;
+  const opened = await openSession(options);
+  const session = { ...opened, store: withRemoteBlobs(opened.store, opened) };
   try {
     const targets = targetsOf(session.plan, options.target);
     const plan = planFor(session.plan, targets);
@@ -104,7 +112,8 @@ async function archive(file: string | undefined, options: ArchiveOptions): Promi
     const held = [...failuresIn(ends), ...made.holds].filter(({ item }) => !allowed.has(item));
     if (held.length > 0) return refuse(held, options.json ?? false);
     const path = named ?? resolve(options.directory, `${made.name}.zip`);
-    const bytes = await writePackage(made, path, () => undefined).catch((error: unknown) => {
+    const sign = signer && signatureFile(signer);
+    const bytes = await writePackage(made, path, () => undefined, sign).catch((error: unknown) => {
       throw unwritten(path, error);
     });
     const sha256 = await digestOfPath(path);
@@ -119,6 +128,7 @@ async function archive(file: string | undefined, options: ArchiveOptions): Promi
         `${count(plan.tasks.size, 'task')}, ${count(gathered.blobs.size, 'blob')}${left > 0 ? c.dim(`; ${left} listed and left out`) : ''}`,
       );
       writeStdout(`study digest  ${made.digest}`);
+      if (signer) writeStdout(`signed with   ${signer.key}`);
       writeStdout(`archive       ${shownPath(path)}  ${bytes} bytes  sha256 ${sha256}`);
     }
     return EXIT.success;

@@ -1,4 +1,5 @@
 // audit.ts — pipeline audit: a task run twice, in surroundings that have little in common
+
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import type { TaskId } from '../../../engine/model/key.ts';
 import type { ActionRecord } from '../../../engine/model/record.ts';
 import { forecast } from '../../../engine/rebuilder/forecast.ts';
 import type { StageModule } from '../../../engine/worker/declaration.ts';
+import { withRemoteBlobs } from '../../remote/far-blobs.ts';
 import {
   type CommonOptions,
   stderrColors as c,
@@ -34,7 +36,8 @@ export { audit as run };
 
 /** Runs a task twice and tells whether its bits are the same. */
 async function audit(word: string, options: CommonOptions): Promise<number> {
-  const session = await openSession(options);
+  const opened = await openSession(options);
+  const session = { ...opened, store: withRemoteBlobs(opened.store, opened) };
   const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'pipeline-audit-')));
   try {
     const id = oneTask(session.plan, word);

@@ -1,6 +1,7 @@
 // import.ts — pipeline import: an archive as a cache
 import { resolve } from 'node:path';
 import { checkIntegrity } from '../../../archive/checking/integrity.ts';
+import { signedBy, trustIn } from '../../../archive/checking/signed.ts';
 import type { Contents } from '../../../archive/form/contents.ts';
 import { Findings, printable, Unreadable } from '../../../archive/form/finding.ts';
 import type { Opened } from '../../../archive/form/opened.ts';
@@ -24,7 +25,14 @@ export const command: CommandDeclaration = {
   group: 'Archives',
   about: 'fill the store from an archive, so that make runs only what differs',
   arguments: [{ name: '<file>' }],
-  options: STORE,
+  options: [
+    {
+      flags: '--trust <name=key>',
+      about: 'it has to be signed by this key, or another that is named so (repeatable)',
+      repeatable: true,
+    },
+    ...STORE,
+  ],
   examples: ['import study.zip', 'import study.zip --cache other-cache'],
 };
 export { importArchive as run };
@@ -32,21 +40,31 @@ export { importArchive as run };
 /** Fills the store from an archive that holds together; one that does not is not touched. */
 async function importArchive(
   file: string,
-  options: Pick<CommonOptions, 'directory' | 'cache' | 'json'>,
+  options: Pick<CommonOptions, 'directory' | 'cache' | 'json'> & {
+    readonly trust: readonly string[];
+  },
 ): Promise<number> {
   const findings = new Findings();
   let opened: Opened | undefined;
   try {
     opened = await openArchive(resolve(file), findings);
     const contents = await checkIntegrity(opened, findings, () => undefined);
+    const trusted = trustIn(options.trust);
+    if ('wrong' in trusted) {
+      const hint = 'such as lab=ed25519:…, from the `trust` of a pipeline.yaml';
+      const message = `--trust ${trusted.wrong} names no public key`;
+      throw new UsageError([{ message, hint }]);
+    }
+    const signed = await signedBy(opened, trusted.trust, findings.say);
     if (contents === undefined || findings.count > 0)
       return refuse(findings, options.json ?? false);
     const store = storeAt(placesOf(options).cache, 'write');
     try {
       const filled = await fillStore(contents, store, () => undefined);
-      if (options.json) writeStdout(JSON.stringify({ digest: contents.digest, ...filled }));
+      if (options.json) writeStdout(JSON.stringify({ digest: contents.digest, signed, ...filled }));
       else {
         writeStdout(`study digest  ${contents.digest}`);
+        if (signed) writeStdout(`signed by     ${signed.by ?? signed.key}`);
         for (const line of formatFilled(filled, contents.study)) writeStderr(line);
       }
     } finally {

@@ -40,6 +40,11 @@ export const command: CommandDeclaration = {
       flags: '--packages <dir>',
       about: 'a folder with node_modules, for stages that use packages',
     },
+    {
+      flags: '--trust <name=key>',
+      about: 'it has to be signed by this key, or another that is named so (repeatable)',
+      repeatable: true,
+    },
     { flags: '--html <file>', about: 'write the verdict as a page' },
     { flags: '--json', about: 'print it as JSON' },
   ],
@@ -66,6 +71,7 @@ interface VerifyOptions {
   readonly jobs?: number;
   readonly mirror: readonly string[];
   readonly packages?: string;
+  readonly trust: readonly string[];
   readonly html?: string;
   readonly json?: boolean;
 }
@@ -90,6 +96,7 @@ async function verify(file: string, options: VerifyOptions): Promise<number> {
     jobs: jobsFor(options.jobs),
     mirrors: mirrorSettings(asked, ownSettings()).map(({ value }) => value),
     packages: options.packages,
+    trust: options.trust,
     html: options.html,
     json: options.json ?? false,
   };

@@ -6,10 +6,11 @@ import {
   asExpected,
   type BlobFile,
   type BlobFiles,
-  chunksOf,
+  FileChanged,
   LARGE_BLOB_BYTES,
   WrongContent,
 } from '../blob-files.ts';
+import { chunksOf } from '../blob-io.ts';
 import { blobReader } from '../blob-reader.ts';
 import { FreshContent } from '../fresh-content.ts';
 import { type BlobStore, keptOutput } from '../store.ts';
@@ -67,6 +68,13 @@ export function lmdbBlobs(options: LmdbBlobsOptions): LmdbBlobs {
       throw error === source.error || error instanceof WrongContent ? error : worded(error, folder);
     }
   };
+  const moveFile = async (path: string): Promise<BlobFile | undefined> => {
+    try {
+      return await files.moveFile(path);
+    } catch (error) {
+      throw error instanceof FileChanged ? error : worded(error, folder);
+    }
+  };
   const keepLarge = async (digest: Digest, content: Uint8Array): Promise<void> => {
     try {
       await files.keepBytes(digest, content);
@@ -105,10 +113,16 @@ export function lmdbBlobs(options: LmdbBlobsOptions): LmdbBlobs {
         await keepSmall({ digest, bytes, content: beginning });
         return { digest, bytes };
       },
-      async takeFile(path) {
+      async takeFile(path, { mayMove = false } = {}) {
         const { size } = await stat(path);
         if (size < LARGE_BLOB_BYTES) return keptOutput(await readFile(path));
-        return keepFile(chunksOf(path));
+        return (mayMove && (await moveFile(path))) || keepFile(chunksOf(path));
+      },
+      putAll: (contents) => keep(contents, () => undefined),
+      async forget(digest) {
+        if (table.doesExist(digest)) remove(() => table.removeSync(digest));
+        fresh.drop(digest);
+        files.drop(digest);
       },
     },
   };

@@ -106,6 +106,9 @@ export function openStoreReadOnly(folder: string, onDamage: OnDamage, identity?:
       put: refuseLater,
       putStream: refuseLater,
       takeFile: refuseLater,
+      putAll: refuseLater,
+      // Whoever may write does so.
+      forget: async () => undefined,
     },
     actions: {
       get: async (key) => traces.get(key),

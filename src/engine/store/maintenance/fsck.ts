@@ -1,17 +1,26 @@
 // fsck.ts — reads everything in a store and tells what is wrong with it
 import { type Digest, digestOf, type Key, type TaskId } from '../../model/key.ts';
+import type { ActionRecord } from '../../model/record.ts';
 import { isOfItsParts } from '../../model/record-check.ts';
+import { filesOfOutput } from '../folder-blobs.ts';
 import { checkpointIn } from '../lmdb/record-forms.ts';
 import type { Table, Tables, Upkeep } from '../store.ts';
 
 /** Something wrong in a store. */
 export type Defect =
-  | { readonly kind: 'damaged blob'; readonly digest: Digest; readonly made: readonly TaskId[] }
+  | {
+      readonly kind: 'damaged blob';
+      readonly digest: Digest;
+      readonly made: readonly TaskId[];
+      /** The folders that it is a file of. Absent where there are none. */
+      readonly within?: readonly Digest[];
+    }
   | {
       readonly kind: 'missing blob';
       readonly digest: Digest;
       readonly task: TaskId;
       readonly key: Key;
+      readonly within?: readonly Digest[];
     }
   | { readonly kind: 'damaged checkpoint'; readonly key: Key }
   | { readonly kind: 'damaged trace'; readonly key: Key }
@@ -34,6 +43,17 @@ export async function checkStore(
   const makers = new Map<string, TaskId[]>();
   /** How many bytes the records say that a blob has. */
   const told: { readonly key: Key; readonly digest: Digest; readonly bytes: number }[] = [];
+  /** The folders that a blob is a file of. */
+  const folders = new Map<Digest, Set<Digest>>();
+  const expect = ({ key, task, origin }: ActionRecord, digest: Digest, bytes: number): void => {
+    makers.set(digest, [...new Set([...(makers.get(digest) ?? []), task])]);
+    told.push({ key, digest, bytes });
+    if (tables.blobs.doesExist(digest) || files.sizeOf(digest) !== undefined) return;
+    // What others made is fetched when it is wanted.
+    if (origin !== undefined && !origin.lost) return;
+    const within = [...(folders.get(digest) ?? [])];
+    defects.push({ kind: 'missing blob', digest, task, key, ...(within.length > 0 && { within }) });
+  };
   for (const key of tables.traces.getKeys()) {
     const trace = tables.traces.get(key);
     if (trace === undefined || !isOfItsParts(trace)) {
@@ -41,12 +61,14 @@ export async function checkStore(
       continue;
     }
     for (const { digest, bytes } of Object.values(trace.outputs)) {
-      makers.set(digest, [...(makers.get(digest) ?? []), trace.task]);
-      told.push({ key: trace.key, digest, bytes });
-      if (tables.blobs.doesExist(digest) || files.sizeOf(digest) !== undefined) continue;
-      // What others made is fetched when it is wanted.
-      if (trace.origin !== undefined && !trace.origin.lost) continue;
-      defects.push({ kind: 'missing blob', digest, task: trace.task, key: key as Key });
+      expect(trace, digest, bytes);
+    }
+    for (const output of Object.values(trace.outputs)) {
+      const within = filesOfOutput({ tables, files }, output);
+      for (const file of within) {
+        folders.set(file.digest, (folders.get(file.digest) ?? new Set()).add(output.digest));
+        expect(trace, file.digest, file.bytes);
+      }
     }
   }
   const sizes = new Map<string, number>();
@@ -55,7 +77,11 @@ export async function checkStore(
   let checked = 0;
   const check = (digest: Digest, bytes: number, isWhole: boolean): void => {
     if (isWhole) sizes.set(digest, bytes);
-    else defects.push({ kind: 'damaged blob', digest, made: makers.get(digest) ?? [] });
+    else {
+      const within = [...(folders.get(digest) ?? [])];
+      const made = makers.get(digest) ?? [];
+      defects.push({ kind: 'damaged blob', digest, made, ...(within.length > 0 && { within }) });
+    }
     checked += 1;
     onChecked(checked, small.length + large.length);
   };
@@ -96,8 +122,16 @@ function damagedNotes({ runs, logs, pins, latest }: Tables): readonly Defect[] {
 
 /** Drops what is wrong, so that a make puts it right. */
 export function repairStore({ tables, files, write }: Upkeep, defects: readonly Defect[]): void {
+  /** A folder that lacks a file is as good as none: its task makes it again when it is needed. */
+  const dropFolders = (within: readonly Digest[] = []): void => {
+    for (const digest of within) {
+      tables.blobs.removeSync(digest);
+      files.drop(digest);
+    }
+  };
   write(() => {
     for (const defect of defects) {
+      if ('within' in defect) dropFolders(defect.within);
       if (defect.kind === 'damaged blob') {
         tables.blobs.removeSync(defect.digest);
         files.drop(defect.digest);

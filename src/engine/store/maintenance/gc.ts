@@ -6,6 +6,7 @@ import { type Identity, livenessFor } from '../../model/process-identity.ts';
 import { type ActionRecord, LEASE_MS, type Lease, type RunRecord } from '../../model/record.ts';
 import { attemptsIn, removeTree } from '../../process/scratch-folder.ts';
 import { largeBlobs } from '../blob-files.ts';
+import { filesOfOutput } from '../folder-blobs.ts';
 import { beginCompaction } from '../lmdb/compaction.ts';
 import { type Store, StoreError, type Upkeep } from '../store.ts';
 
@@ -81,7 +82,7 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
     }
     for (const { digest, bytes } of Object.values(trace.outputs)) sizes.set(digest, bytes);
     if (!keys.has(key) && !cut.has(trace.made.run)) traces.push(key as Key);
-    else for (const digest of reachedBy(trace)) blobs.add(digest);
+    else for (const digest of reachedBy(trace, upkeep)) blobs.add(digest);
   }
   const ids = new Set([...runs.map(({ id }) => id), ...unreadable]);
   const lostBlobs = new Set([...tables.blobs.getKeys()].filter((digest) => !blobs.has(digest)));
@@ -110,9 +111,10 @@ export function findGarbage(upkeep: Upkeep, roots: Roots, runs: readonly RunReco
   };
 }
 
-function reachedBy({ outputs, parts }: ActionRecord): readonly Digest[] {
+function reachedBy({ outputs, parts }: ActionRecord, upkeep: Upkeep): readonly Digest[] {
   const made = Object.values(outputs).map(({ digest }) => digest);
-  return [...made, ...Object.values(parts.source ?? {})];
+  const within = Object.values(outputs).flatMap((output) => filesOfOutput(upkeep, output));
+  return [...made, ...within.map(({ digest }) => digest), ...Object.values(parts.source ?? {})];
 }
 
 /** Deletes garbage: in one transaction, and then the files of large blobs, which nothing names any more. */

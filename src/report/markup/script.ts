@@ -1,0 +1,151 @@
+// script.ts — what a browser adds to the report: sorting, filtering, highlighting, links. All is there without it
+
+/**
+ * Runs in the reader's browser, alone: it asks for nothing and stores nothing. Without it every number and figure is there.
+ * Sorting moves rows within their group, by the number that a cell begins with, else by its text.
+ */
+export const SCRIPT = `
+(() => {
+'use strict';
+const all = (selector, from = document) => [...from.querySelectorAll(selector)];
+const make = (tag, properties, ...children) => {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+};
+
+// Tables scroll by keyboard only where they are wider than their place.
+const settle = () => {
+  for (const box of all('.scroll, .chart')) {
+    const scrolls = box.scrollWidth > box.clientWidth + 1;
+    box.classList.toggle('scrolls', scrolls);
+    if (scrolls) box.tabIndex = 0;
+    else box.removeAttribute('tabindex');
+  }
+};
+addEventListener('resize', settle);
+addEventListener('toggle', settle, true);
+settle();
+
+// Sorting.
+const valueOf = (cell) => {
+  const text = (cell?.textContent ?? '').trim().replaceAll('\\u2212', '-').replaceAll('\\u202f', '');
+  const number = parseFloat(text.replace(/^[<+]\\s*/, ''));
+  return Number.isNaN(number) ? text : number;
+};
+const compare = (a, b) =>
+  typeof a === 'number' && typeof b === 'number' ? a - b
+  : typeof a === 'number' ? -1 : typeof b === 'number' ? 1 : a < b ? -1 : a > b ? 1 : 0;
+const original = new WeakMap();
+function sortBy(bodies, column, direction) {
+  for (const body of bodies) {
+    const rows = [...body.rows].filter((row) => !row.classList.contains('group'));
+    if (!original.has(body)) original.set(body, rows);
+    const sorted = direction === 'none' ? original.get(body)
+      : [...original.get(body)].sort((a, b) => {
+          const by = compare(valueOf(a.cells[column]), valueOf(b.cells[column]));
+          return direction === 'ascending' ? by : -by;
+        });
+    body.append(...sorted);
+  }
+}
+const NEXT = { none: 'ascending', ascending: 'descending', descending: 'none' };
+for (const table of all('table.numbers')) {
+  const heads = all('thead tr:last-child th[scope="col"]', table);
+  // Where cells span columns there is nothing to sort by.
+  const bodies = [...table.tBodies].filter((body) =>
+    body.rows.length > 2 &&
+    [...body.rows].every((row) => row.classList.contains('group') || row.cells.length >= heads.length));
+  if (bodies.length === 0) continue;
+  const buttons = heads.map((head, column) => {
+    const button = make('button', { type: 'button', className: 'sort', tabIndex: column === 0 ? 0 : -1 });
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener('click', () => {
+      const direction = NEXT[head.getAttribute('aria-sort') ?? 'none'];
+      for (const other of heads) other.removeAttribute('aria-sort');
+      if (direction !== 'none') head.setAttribute('aria-sort', direction);
+      sortBy(bodies, column, direction);
+    });
+    return button;
+  });
+  table.tHead.addEventListener('keydown', (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const at = buttons.indexOf(document.activeElement);
+    const next = step && at >= 0 ? buttons[at + step] : undefined;
+    if (next === undefined) return;
+    event.preventDefault();
+    next.focus();
+  });
+}
+
+// Filtering of long tables.
+for (const table of all('table.numbers, table.sources')) {
+  const rows = [...table.tBodies].flatMap((body) => [...body.rows]).filter((row) => !row.classList.contains('group'));
+  if (rows.length < 20) continue;
+  const name = table.closest('[aria-label]')?.getAttribute('aria-label') ?? 'this table';
+  const input = make('input', { type: 'search', placeholder: 'Filter rows' });
+  input.setAttribute('aria-label', 'Filter rows of ' + name);
+  input.addEventListener('input', () => {
+    const words = input.value.toLowerCase().split(/\\s+/).filter(Boolean);
+    for (const row of rows) {
+      const group = row.parentElement.querySelector('.group')?.textContent ?? '';
+      const text = (group + ' ' + row.textContent).toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word));
+    }
+  });
+  table.closest('.table')?.insertBefore(make('p', { className: 'filter' }, input), table.closest('.scroll'));
+}
+
+// One or two profiles or seeds, highlighted everywhere.
+const nav = document.querySelector('nav[aria-label="Contents"]');
+const profiles = [...new Set(all('[data-profile]').map((one) => one.dataset.profile))];
+if (nav && profiles.length > 1) {
+  const seeds = [...new Set(all('svg title').flatMap((title) => /\\b(seed \\S+?)(?=[:,]|$)/.exec(title.textContent)?.[1] ?? []))];
+  const choice = (label, names) => {
+    const select = make('select', {}, make('option', { value: '' }, '\\u2013'),
+      ...names.map((name) => make('option', { value: name }, name)));
+    select.setAttribute('aria-label', label);
+    return select;
+  };
+  const first = choice('Profile to highlight', profiles);
+  const second = choice('Profile to compare it with', profiles);
+  const seed = choice('Seed to highlight', seeds);
+  const holds = (text, name) => {
+    for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
+      if (!/[\\w.-]/.test(text[at - 1] ?? ' ') && !/[\\w-]/.test(text[at + name.length] ?? ' ')) return true;
+    }
+    return false;
+  };
+  const show = () => {
+    const names = [first.value, second.value].filter(Boolean);
+    const chosen = names.length > 0 || seed.value !== '';
+    for (const row of all('tr[data-profile]')) {
+      row.classList.toggle('lit', names.includes(row.dataset.profile));
+    }
+    for (const title of all('figure svg title')) {
+      const text = title.textContent;
+      const isNamed = names.length === 0 || names.some((name) => holds(text, name)) || !profiles.some((name) => holds(text, name));
+      const isSeed = seed.value === '' || !/\\bseed /.test(text) || holds(text, seed.value);
+      title.parentElement.classList.toggle('dim', chosen && !(isNamed && isSeed));
+    }
+  };
+  for (const select of [first, second, seed]) select.addEventListener('change', show);
+  nav.append(make('p', { className: 'highlight' }, 'Highlight ', first, ' and ', second,
+    ...(seeds.length > 1 ? [' ', seed] : [])));
+}
+
+// Links to sections, figures and rows.
+for (const target of all('h2[id], h3[id], figure[id], section[id] > h2')) {
+  const id = target.id.replace(/-title$/, '') || target.parentElement.id;
+  const place = target.matches('figure') ? target.querySelector('figcaption') : target;
+  const link = make('a', { className: 'permalink', href: '#' + id, tabIndex: -1, title: 'Copy a link to this' }, '#');
+  link.setAttribute('aria-hidden', 'true');
+  link.addEventListener('click', () => navigator.clipboard?.writeText(new URL('#' + id, location.href).href).catch(() => undefined));
+  place?.append(' ', link);
+}
+})();
+`;
+
+/** The digest by which the page's policy knows the script, in base64. A test holds it to account. */
+export const SCRIPT_SHA256 = 'tKGIEdg4i9luAaC4SAFOBEtNvVWdQ8pw6Ov3/FJ539Q=';

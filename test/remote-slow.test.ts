@@ -1,0 +1,97 @@
+// A bad server costs little: delays, errors and stalls made by the server.
+import { expect, test } from 'vitest';
+import { digestOf, type Key } from '../src/engine/model/key.ts';
+import { openStore } from '../src/engine/store/lmdb/lmdb-store.ts';
+import { openCache } from '../src/remote/open-cache.ts';
+import { RemoteResults } from '../src/remote/remote-results.ts';
+import { newFolder, type TestServer, testServer } from './remote-server.ts';
+
+const keys = Array.from({ length: 200 }, (_, n) => digestOf(`key ${n}`) as string as Key);
+
+/** Looks up many keys at once, of which the server has none. */
+async function look(server: TestServer): Promise<{ seconds: number; said: readonly string[] }> {
+  const store = openStore(newFolder('store'), () => undefined);
+  const cache = openCache(server.url, {}, 'PIPELINE_REMOTE_URL');
+  if (!cache.ok) throw new Error('bug');
+  const said: string[] = [];
+  const results = new RemoteResults(
+    {
+      ...{ remote: cache.value, space: '', mode: 'read', trust: {}, signer: null, store },
+      listener: { warn: (message) => said.push(message), note: () => undefined },
+      clock: () => performance.now(),
+    },
+    undefined,
+  );
+  const start = performance.now();
+  const found = await Promise.all(keys.map((key) => results.find(key)));
+  const seconds = (performance.now() - start) / 1000;
+  expect(found.every((record) => record === undefined)).toBe(true);
+  await results.close(0);
+  await store.close();
+  return { seconds, said };
+}
+
+test('a latency of 50 ms: look-ups run beside each other', async () => {
+  const server = await testServer();
+  server.delay = 50;
+  const { said } = await look(server);
+  expect(said).toEqual([]);
+  expect(server.asked.length).toBeGreaterThan(100);
+});
+
+test('one answer in a hundred is an error: it is asked again, and the remote is not left alone', async () => {
+  const server = await testServer();
+  let n = 0;
+  server.trick = (_, response) => {
+    n += 1;
+    if (n % 100 !== 0) return false;
+    response.writeHead(500).end();
+    return true;
+  };
+  const { said } = await look(server);
+  expect(said).toEqual([]);
+  expect(server.asked.length).toBeGreaterThan(100);
+});
+
+test('a stall costs a second or two, and the server is left alone after that', async () => {
+  const server = await testServer();
+  server.trick = () => true;
+  const { seconds, said } = await look(server);
+  expect(seconds).toBeLessThan(4);
+  expect(said.filter((line) => line.includes('left alone'))).toHaveLength(1);
+  expect(server.asked.length).toBeLessThanOrEqual(24);
+});
+
+test('a server that is gone costs nothing', async () => {
+  const server = { ...(await testServer()), url: 'http://127.0.0.1:1' };
+  const { seconds, said } = await look(server);
+  expect(seconds).toBeLessThan(2);
+  expect(said).toHaveLength(1);
+});
+
+test('a blob that stops in the middle is given up in seconds', async () => {
+  const server = await testServer();
+  server.trick = (_, response) => {
+    response.writeHead(200, { 'content-length': 100 });
+    response.write('a part');
+    return true;
+  };
+  const store = openStore(newFolder('store'), () => undefined);
+  const cache = openCache(server.url, {}, 'PIPELINE_REMOTE_URL');
+  if (!cache.ok) throw new Error('bug');
+  const notes: string[] = [];
+  const listener = { warn: () => undefined, note: (message: string) => void notes.push(message) };
+  const results = new RemoteResults(
+    {
+      ...{ remote: cache.value, space: '', mode: 'read', trust: {}, signer: null, store },
+      ...{ listener, clock: () => performance.now() },
+    },
+    undefined,
+  );
+  const start = performance.now();
+  await results.fetch([{ digest: digestOf('a blob'), bytes: 100 }]);
+  expect(performance.now() - start).toBeLessThan(10_000);
+  expect(notes.join()).toMatch(/stopped in the middle/);
+  await results.close(0);
+  await store.close();
+});
