@@ -1,6 +1,6 @@
 // pipeline init --python --template: what is written, and, where the packages are, that it resumes to the same weights.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
@@ -22,7 +22,7 @@ const templates = [
   },
 ];
 
-/** Whether the `python` on PATH has what a study needs: an environment with requirements.txt, activated. */
+/** Whether the `python` on PATH has what a study needs: an environment with requirements.txt and no more, activated. */
 const has = (packages: readonly string[]): boolean =>
   spawnSync('python', ['-c', `import ${[...packages, 'safetensors', 'pipeline_study'].join(', ')}`])
     .status === 0;
@@ -34,19 +34,23 @@ describe.each(templates)('the template $name', ({ name, packages, task, pick }) 
     expect([code, stderr]).toEqual([0, expect.stringContaining('study/README.md says how')]);
     const folder = join(rig.folder, 'study');
     const requirements = readFileSync(join(folder, 'requirements.txt'), 'utf8').trim().split('\n');
-    const wheel = requirements.at(-1) ?? '';
-    expect(wheel).toMatch(/^\.\/wheels\/pipeline_study-.*\.whl$/);
+    const [, version] = /^pipeline-study==(.*)$/.exec(requirements.at(-1) ?? '') ?? [];
+    expect(requirements[1]).toBe('--find-links ./wheels');
+    const wheel = `wheels/pipeline_study-${version}-py3-none-any.whl`;
     expect(existsSync(join(folder, wheel))).toBe(true);
     expect(
-      requirements.slice(1, -1).filter((line) => !/^[\w-]+==[\d.]+(?: ; .+)?$/.test(line)),
+      requirements.slice(2).filter((line) => !/^[\w-]+==[\d.]+(?: ; .+)?$/.test(line)),
     ).toEqual([]);
     const pipeline = readFileSync(join(folder, 'pipeline.yaml'), 'utf8');
     expect(pipeline).toMatch(/^# yaml-language-server: \$schema=\.\/pipeline\.schema\.json\n/);
     const schema = JSON.parse(readFileSync(join(folder, 'pipeline.schema.json'), 'utf8'));
     expect(new Ajv2020({ allowUnionTypes: true }).validate(schema, parse(pipeline))).toBe(true);
     expect(readFileSync(join(folder, '.gitignore'), 'utf8')).toContain('pipeline-local/');
-    const versions = spawnSync('python3', ['-S', 'versions.py'], { cwd: folder });
-    expect(versions.stderr.toString()).toContain('activate the environment first');
+    const checked = await rig.run('check', '-C', 'study');
+    expect([checked.code, checked.stderr]).toEqual([
+      2,
+      expect.stringContaining('.venv/bin/python -m pip install -r requirements.txt'),
+    ]);
   });
 
   test.skipIf(!process.env.FULL || !has(packages))(
@@ -54,6 +58,8 @@ describe.each(templates)('the template $name', ({ name, packages, task, pick }) 
     async () => {
       const rig = makeRig({});
       await rig.run('init', '--python', '--template', name, '.');
+      const prefix = spawnSync('python', ['-c', 'import sys; print(sys.prefix)']).stdout;
+      symlinkSync(prefix.toString().trim(), join(rig.folder, '.venv'));
       const sets = ['seeds=[0]', 'epochs=40', ...pick].flatMap((set) => ['--set', set]);
       const run = rig.start(['make', '--json', ...sets, 'train']);
       await run.line((line) => line.includes('"event":"metrics"'));

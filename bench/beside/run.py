@@ -45,6 +45,8 @@ def lines(paths):
 
 def pipeline_study(folder):
     run(folder, [*PIPELINE, 'init', '--python', '--template', 'sklearn', '.'])
+    prefix = subprocess.run(['python', '-c', 'import sys; print(sys.prefix)'], stdout=subprocess.PIPE, check=True).stdout
+    (folder / '.venv').symlink_to(prefix.decode().strip())
     if QUICK:
         edit(folder / 'pipeline.yaml', 'seeds: [0, 1, 2]', 'seeds: [0]')
 
@@ -78,7 +80,7 @@ TOOLS = {
         'study': pipeline_study,
         'make': [*PIPELINE, 'make'],
         'described': ['pipeline.yaml'],
-        'scripts': ['data.py', 'train.py', 'scores.py', 'summary.py', 'versions.py'],
+        'scripts': ['data.py', 'train.py', 'scores.py', 'summary.py'],
     },
     'dvc': {
         'study': dvc_study,

@@ -27,11 +27,13 @@ export function templateFiles(name: string): { readonly [path: string]: string |
   const folder = join(pythonFolder(), 'templates', name);
   const wheel = wheelFile();
   const place = `wheels/${basename(wheel)}`;
+  const [, version] = basename(wheel).split('-');
+  const required = `pipeline-study==${version}\n`;
   const files = readdirSync(folder).map((file): [string, string] => {
     const text = readFileSync(join(folder, file), 'utf8');
     // npm publishes no file of the other name.
     if (file === 'gitignore') return ['.gitignore', text];
-    return [file, file === 'requirements.txt' ? `${text}./${place}\n` : text];
+    return [file, file === 'requirements.txt' ? `${text}${required}` : text];
   });
   return { ...Object.fromEntries(files), [place]: readFileSync(wheel) };
 }
