@@ -112,7 +112,7 @@ test('a name that is removed from trust makes what it brought in count no more',
   expect({ code: made.code, ran: other.ran() }).toEqual({ code: 0, ran: 4 });
 });
 
-test('`invalidate --by` drops what somebody brought in', async () => {
+test.runIf(process.env.FULL)('`invalidate --by` drops what somebody brought in', async () => {
   const server = await testServer();
   const { lab, trust } = await maker(server.url);
   await lab.run(['make', '--remote', 'read-write']);
@@ -137,7 +137,7 @@ test('blobs that are gone when they are wanted are made again', async () => {
   expect((await other.run(['make'])).stderr).toContain('nothing to do');
 });
 
-test('push, status, pull and verify', async () => {
+test.runIf(process.env.FULL)('push, status, pull and verify', async () => {
   const folder = newFolder('shared');
   const { lab, trust } = await maker(`file://${folder}`);
   await lab.run(['make', '--remote', 'off']);

@@ -37,8 +37,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "3e5e072d1ce161bcf3bbb8ed3669a2b2ba11f3885f6b8061545cd706b13f7058",
-        "9164cbd8fed74497c03c430e6ddc6a3271b722d8d84d6097e3b43880752f883c",
+        "b89a8371ca2ed64616ffc65a2fa78c044a6c3978e98c568f10956317b4eed64d",
+        "6652418e533c0d9d0413c3e1a4dc353571f8bbae0c549374877eb9e6dcbf01e4",
       ]
     `);
   });

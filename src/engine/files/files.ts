@@ -1,6 +1,7 @@
 // files.ts — files that people see: digests, stamps, atomic writes
 import { createHash, randomUUID } from 'node:crypto';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Digest } from '../model/key.ts';
 import { makeFolder } from './make-folder.ts';
@@ -16,9 +17,15 @@ const LARGE_BYTES = 8 * 2 ** 20;
 /** Files are hashed in pieces of this size. */
 const PIECE_BYTES = 2 ** 18;
 
+/** A file that is not larger is read at once: each way through the thread pool takes longer than that. */
+const SMALL_BYTES = 2 ** 16;
+
 /** SHA-256 of a file's content. */
 export async function fileDigest(path: string): Promise<Digest> {
-  const looked = await stat(path);
+  const looked = statSync(path);
+  if (looked.isFile() && looked.size <= SMALL_BYTES) {
+    return createHash('sha256').update(readFileSync(path)).digest('hex') as Digest;
+  }
   if (!looked.isFile() || looked.size < LARGE_BYTES) return digestInPieces(path);
   const { hashFile } = await import('hasha');
   return (await hashFile(path, { algorithm: 'sha256' })) as Digest;

@@ -1,7 +1,8 @@
 // scratch-folder.ts — the scratch folder of one attempt at a command: used once, removed by whoever comes later if need be
-import type { Dirent } from 'node:fs';
+import { type Dirent, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { writeAtomically } from '../files/files.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import { settleFile } from '../files/store-access.ts';
@@ -170,11 +171,35 @@ async function readMark(path: string): Promise<(Mark & { readonly at_ms: number 
 export async function removeTree(path: string): Promise<void> {
   const options = { recursive: true, force: true, maxRetries: 3, retryDelay: 20 };
   try {
-    await rm(path, options);
+    await removeFiles(path);
   } catch {
+    // There already, taken away by somebody else at the same time, or kept by rights.
     await unlockTree(path);
-    await rm(path, options);
   }
+  await rm(path, options);
+}
+
+/** Entries after which whoever else waits goes on. */
+const ENTRIES_PER_TURN = 256;
+
+/**
+ * Removes what is in a folder, one entry at once: each way through the thread pool takes longer than that, and there may
+ * be many thousands. Links are removed and not followed. @throws when anything stands in the way
+ */
+async function removeFiles(path: string): Promise<void> {
+  const folders = [path];
+  let seen = 0;
+  for (let at = 0; at < folders.length; at++) {
+    const folder = folders[at] as string;
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      const place = join(folder, entry.name);
+      if (entry.isDirectory()) folders.push(place);
+      else unlinkSync(place);
+      seen += 1;
+      if (seen % ENTRIES_PER_TURN === 0) await turn();
+    }
+  }
+  for (const folder of folders.reverse()) rmdirSync(folder);
 }
 
 /** Gives the owner the right to list and change every folder of a tree. Links are not followed. */

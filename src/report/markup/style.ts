@@ -206,7 +206,7 @@ footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
 ${darkCharts()}
 }
 @media print {
-  :root { color-scheme: light; --paper: #fff; font-size: 10px; }
+  :root { color-scheme: light; --paper: #fff; font-size: 9.6px; }
   .page { padding: 0; }
   .scroll, .chart { overflow: visible; }
   details:not([open])::details-content { content-visibility: visible; block-size: auto; }
@@ -225,9 +225,9 @@ ${darkCharts()}
   .panels:is(.medium, .paired) { grid-template-columns: repeat(4, minmax(0, 1fr)); max-width: none; }
   .panels.large:has(> :nth-child(4)):not(:has(> :nth-child(5))) { grid-template-columns: repeat(4, minmax(0, 1fr)); }
   .more > summary { font-size: 0.8rem; margin-block: 0.3rem; }
-  #results { columns: 2; column-gap: 1.5rem; } #results > h2, #results > .wide:has(th[colspan="4"]) { column-span: all; }
+  #results { columns: 2; column-gap: 1.5rem; } #results > h2, #results > .wide:has(th[colspan="4"], thead th:nth-child(8)) { column-span: all; }
   .panels.full { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  figure { margin-block: 1.2rem; } .table { margin-block: 1rem; } h2 { margin-top: 2rem; }
+  figure { margin-block: 1.2rem; } .table { margin-block: 1rem; } h2 { margin-top: 1.4rem; } .caveats { margin-top: 0.8rem; } .claimed { margin-bottom: 0.8rem; }
   .table-foot, .filter, .highlight, .permalink, .skip { display: none; }
   dl.terms { columns: 2; column-gap: 2rem; } dl.terms dd { break-inside: avoid; } dl.terms dt { break-after: avoid; }
   .claim-figure { width: 18rem; } .claims th, .claims td { padding-block: 0.35rem; }
@@ -236,7 +236,7 @@ ${darkCharts()}
   .missing ul ul { columns: 2; } .missing ul ul li { margin-block: 0; }
   nav { display: none; }
   .source { color: inherit; }
-  @page { margin: 14mm 13mm; }
+  @page { margin: 11mm 12mm; }
 }
 `;
 
