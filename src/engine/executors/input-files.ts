@@ -1,10 +1,15 @@
 // input-files.ts — inputs as files of a scratch folder: shared with the store where that is safe, and checked afterwards
 import {
   chmodSync,
+  closeSync,
   constants,
   copyFileSync,
+  fchmodSync,
+  fstatSync,
   lstatSync,
   mkdirSync,
+  openSync,
+  readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -56,6 +61,24 @@ const SMALL_BYTES = 2 ** 20;
 /** After so many files, whoever else waits goes on. */
 const FILES_PER_TURN = 64;
 const EXECUTABLE = 0o111;
+
+/** As `copyFileSync` does, its mode included, in half the time: there is no looking for ways to copy a few kilobytes. */
+function copySmall(from: string, copy: string): void {
+  const source = openSync(from, 'r');
+  try {
+    const mode = fstatSync(source).mode & 0o7777;
+    const target = openSync(copy, 'wx', mode);
+    try {
+      // What the umask took away.
+      fchmodSync(target, mode);
+      writeFileSync(target, readFileSync(source));
+    } finally {
+      closeSync(target);
+    }
+  } finally {
+    closeSync(source);
+  }
+}
 
 /** Puts inputs into one scratch folder. */
 export class InputFiles {
@@ -140,7 +163,7 @@ export class InputFiles {
     const since = Date.now();
     if (!this.cloned(from, copy)) {
       const isSmall = (before?.size ?? 0) <= SMALL_BYTES;
-      if (isSmall) copyFileSync(from, copy, constants.COPYFILE_EXCL);
+      if (isSmall) copySmall(from, copy);
       else await copyFile(from, copy, constants.COPYFILE_EXCL);
     }
     const name = file.isCode ? `code:${from}` : from;
