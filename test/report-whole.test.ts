@@ -37,8 +37,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "b89a8371ca2ed64616ffc65a2fa78c044a6c3978e98c568f10956317b4eed64d",
-        "6652418e533c0d9d0413c3e1a4dc353571f8bbae0c549374877eb9e6dcbf01e4",
+        "c74e6aebfc8cc0884cf0914643f9259e07438d697e3dabdb652101f8f92a32ce",
+        "2632d6ed0cc36be6400a68d9d57984c1cce57908b08f2fdb70b61b110bba8d4b",
       ]
     `);
   });
