@@ -54,6 +54,8 @@ const messageOf = (events: readonly SaidEvent[], event: string, task: string): s
 
 test('each fails by a sentence, and what is sound is kept', async () => {
   const project = rig();
+  // As events, a gigabyte of lines is more than a test can hold.
+  expect((await project.run('make', '-q', 'prints')).code).toBe(0);
   const { code, events } = await project.make('--keep-going');
   expect(code).toBe(1);
   const failed = (task: string): string => messageOf(events, 'failed', task);
@@ -80,7 +82,7 @@ test('each fails by a sentence, and what is sound is kept', async () => {
   expect(warned('litter')).toContain(`and ${FILES - 8} more, which no output names`);
   expect(warned('events')).toContain('no JSON');
   const built = events.filter(({ event }) => event === 'built').map(({ task }) => task);
-  expect(built.sort()).toEqual(['events', 'leaves', 'litter', 'many', 'prints']);
+  expect(built.sort()).toEqual(['events', 'leaves', 'litter', 'many']);
   // No stack, and no bare code of the system.
   for (const { event, error } of events) {
     if (event === 'failed') expect(JSON.stringify(error)).not.toMatch(/at .*\.[jt]s:\d|errno/);
