@@ -1,4 +1,4 @@
-// strikes.ts — when a remote is left alone: after three failures in a row, or one that no attempt can mend
+// strikes.ts — when a remote is no longer asked: after three failures in a row, or one that a retry cannot fix
 import { setMaxListeners } from 'node:events';
 import { RemoteError } from './remote-cache.ts';
 
@@ -30,7 +30,7 @@ export class Strikes {
     this.count = 0;
   }
 
-  /** Notes a failure. @param isFinal whether no attempt can mend it */
+  /** Notes a failure. @param isFinal whether a retry cannot fix it */
   failed(error: RemoteError, isFinal = error.fault === 'refused'): void {
     if (this.isOut) return;
     this.count += 1;

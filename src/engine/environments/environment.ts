@@ -31,7 +31,7 @@ export interface EnvironmentPlace {
   readonly programs: string;
   /** What activating it would set, beside PATH. */
   readonly variables: Named<string>;
-  /** Where its packages are, and what tells of them. */
+  /** Where its packages are, and what identifies them. */
   readonly path: readonly string[];
   readonly records: string;
 }

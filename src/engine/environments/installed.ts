@@ -26,7 +26,7 @@ export function distributionsOn(path: readonly string[]): ReadonlyMap<string, Di
   return found;
 }
 
-/** What tells of the packages on a path, so that a change of it is noticed. */
+/** Identifies the packages on a path, so that a change to them is noticed. */
 export const recordsOn = (path: readonly string[]): string =>
   path
     .flatMap((folder) => listed(folder).filter((name) => RECORD.test(name)))

@@ -1,4 +1,4 @@
-// source-facts.ts — what there is to know of a Python source: its code, what it imports, whether it reads sources
+// source-facts.ts — facts about a Python source: its code, its imports, whether it reads sources itself
 import { type Digest, digestOf } from '../model/key.ts';
 import { codeForm, sourceText } from './code-form.ts';
 import { type DynamicImport, type ImportedName, importsOf, plainString } from './imports.ts';
@@ -7,7 +7,7 @@ import { type Token, tokensOf } from './tokens.ts';
 /** The form of the facts: files that hold others are not read. */
 export const FACTS_FORM = 'python-facts/1';
 
-/** What there is to know of a source. All of it follows from its bytes. */
+/** Facts about a source. They follow from its bytes alone. */
 export interface SourceFacts {
   /** Of its code: of its bytes, where a comment may mean something to the program. */
   readonly code: Digest;

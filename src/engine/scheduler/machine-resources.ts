@@ -17,11 +17,11 @@ import { type Hardware, hardware, visibleDevices } from '../process/devices.ts';
 export interface MachineResources {
   /** How much there is in all. */
   readonly totals: ReadonlyMap<string, number>;
-  /** Units that tasks are told of, by resource. */
+  /** Units that tasks see, by resource. */
   readonly units: ReadonlyMap<string, readonly string[]>;
 }
 
-/** The resources of a pipeline here: what it tells of, and what the machine has where it does not. */
+/** The resources of a pipeline on this machine: as declared, else what the machine has. */
 export function resourcesHere(
   { resources, stages }: Pick<Pipeline, 'resources' | 'stages'>,
   environment: NodeJS.ProcessEnv,
