@@ -1,8 +1,17 @@
 // results.mjs — keeps what pieces of the full study gave as small tables, and judges the claims on them
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parse } from 'csv-parse/sync';
@@ -12,9 +21,9 @@ const HELP = `Usage: npm run results -- collect PIECE --cache DIR [--preset NAME
        npm run results -- judge [--print]
 
 collect  writes docs/results/pieces/PIECE.*.csv: what each training task of a finished report gave, with task, key
-         and digests; and PIECE.json: study digest, settings, machine, runs
+         and digests; PIECE.json: study digest, settings, machine, runs; and the report's figures of the claims
 judge    judges the claims of pipeline.yaml (preset ${'`full`'}) on the tables of all pieces, and writes the verdicts into
-         docs/results/claims.csv and docs/results.md
+         docs/results/claims.csv, and verdicts and pieces into docs/results.md
 
 Options:
   --directory DIR   the clone of which the store is (default: this one)
@@ -42,6 +51,10 @@ const PIECES = join(root, 'docs/results/pieces');
 const ALLOWED = ['--allow', 'licence'];
 /** Of all tables of a piece. */
 const BYTES_MAX = 500_000;
+const FIGURES = join(root, 'docs/results/figures');
+/** Of the report's figures those that the claims rest on; larger ones stay in the report. */
+const FIGURE = /^(?:effects|accuracy|cv)-.*\.svg$/;
+const FIGURE_BYTES_MAX = 20_000;
 /** The stages that the claims are judged on. */
 const TRAINING = ['dense', 'static', 'sweep', 'sensitivity', 'rigl', 'headline', 'placed'];
 
@@ -95,10 +108,22 @@ function collect() {
     for (const [file, text] of tables) writeFileSync(join(PIECES, file), text);
     const facts = factsOf(archived);
     writeFileSync(join(PIECES, `${piece}.json`), `${JSON.stringify(facts, null, 2)}\n`);
+    copyFigures(folder);
     console.log(`${piece}: ${runs.length} tasks, ${bytes} bytes, study digest ${facts.study}`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function copyFigures(folder) {
+  const from = join(folder, 'report/');
+  pipeline('export', 'report:files', from, '--json');
+  const to = join(FIGURES, piece);
+  rmSync(to, { recursive: true, force: true });
+  mkdirSync(to, { recursive: true });
+  const paths = readdirSync(from, { recursive: true }).map((path) => join(from, path));
+  for (const path of paths.filter((one) => FIGURE.test(basename(one))))
+    if (statSync(path).size <= FIGURE_BYTES_MAX) copyFileSync(path, join(to, basename(path)));
 }
 
 /** The files of an output of a stage's tasks, by task. */
@@ -193,13 +218,14 @@ function judge() {
   const evidence = product.evidenceOf(tables, params.sparsities.map(String));
   const result = product.judge(claims, evidence);
   const contrasts = csv(result.claims.flatMap(contrastRows));
-  const words = claimsTable(result.claims, pieces);
+  const words = claimsTable(result.claims);
   if (options.print) {
-    process.stdout.write(`${words}\n`);
+    process.stdout.write(`${words}\n\n${piecesTable(pieces)}\n`);
     return;
   }
   writeFileSync(join(root, 'docs/results/claims.csv'), contrasts);
   writeBetween(join(root, 'docs/results.md'), '<!-- claims -->', words);
+  writeBetween(join(root, 'docs/results.md'), '<!-- pieces -->', piecesTable(pieces));
 }
 
 /** The params of the study that pieces are of: their presets without what makes each a piece. */
@@ -244,6 +270,33 @@ function claimsTable(claims) {
     '| claim | the paper says | verdict | what was found |',
     '| --- | --- | --- | --- |',
     ...claims.map(line),
+  ].join('\n');
+}
+
+const hours = (seconds) =>
+  seconds === undefined ? 'not known' : `${(seconds / 3600).toFixed(2)} h`;
+
+function piecesTable(pieces) {
+  const line = (one) => {
+    const { runs } = one;
+    const wall = runs.reduce((sum, { seconds }) => sum + seconds, 0);
+    const cells = [
+      one.piece,
+      `\`${one.study.slice(0, 16)}\``,
+      String(runs.reduce((sum, { built }) => sum + built, 0)),
+      [...new Set(runs.map(({ node }) => node))].join(', '),
+      one.machine,
+      `${hours(wall)} in ${runs.length} runs`,
+      hours(one.cpu && Number(one.cpu)),
+      hours(one.predicted && Number(one.predicted)),
+      one.note ?? '',
+    ];
+    return `| ${cells.join(' | ')} |`;
+  };
+  return [
+    '| piece | study digest | tasks run | Node | machine | wall | CPU | predicted CPU | notes |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+    ...pieces.map(line),
   ].join('\n');
 }
 
