@@ -17,6 +17,7 @@ import { countPoints } from './matrix.ts';
 import { type PipelineSource, readParams } from './params.ts';
 import { type PlotConfig, readPlots } from './plots.ts';
 import { type RemoteConfig, readRemote } from './remote.ts';
+import { REPORT_STAGE, readReport } from './report.ts';
 import { checkResources, readTotals, type Total } from './resources.ts';
 import { readStages, type StageConfig } from './stage-config.ts';
 import { parseYaml } from './yaml.ts';
@@ -52,6 +53,7 @@ export const PIPELINE_KEYS = [
   'store',
   'remote',
   'plots',
+  'report',
 ];
 /** Settings that only files of settings may have (docs/settings.md). */
 export const PERSONAL_SETTINGS = ['jobs', 'browser', 'load-timeout', 'executors', 'on-finish'];
@@ -94,7 +96,14 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
     );
   }
   const read = stages ? readStages(reader, stages, params) : new Map<string, StageConfig>();
-  checkConnections(reader, read, [...(stages?.fields?.keys() ?? [])]);
+  const known = [...(stages?.fields?.keys() ?? [])];
+  const plots = readPlots(reader, fields.get('plots'), read, known);
+  const report = readReport(reader, fields.get('report'), {
+    ...{ stages: read, known, plots, params },
+    plotNames: [...(fields.get('plots')?.fields?.keys() ?? [])],
+  });
+  const all = report ? new Map([...read, [REPORT_STAGE, report]]) : read;
+  checkConnections(reader, all, [...known, ...(report ? [REPORT_STAGE] : [])]);
   checkSizes(reader, read);
   const mirrors = readMirrors(reader, fields.get('mirrors'));
   const resources = readTotals(reader, fields.get('resources'));
@@ -102,15 +111,19 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
   const storeLimit = readStoreLimit(reader, fields.get('store'));
   const storeAccess = readStoreAccess(reader, fields.get('store'));
   const remote = readRemote(reader, fields.get('remote'));
-  const plots = readPlots(reader, fields.get('plots'), read, [...(stages?.fields?.keys() ?? [])]);
-  const places = [...(stages?.fields ?? [])].map(([name, { place, named }]) => {
+  const told = fields.get('report');
+  const written = [
+    ...(stages?.fields ?? []),
+    ...(told && !known.includes(REPORT_STAGE) ? [[REPORT_STAGE, told] as const] : []),
+  ];
+  const places = written.map(([name, { place, named }]) => {
     return [name, { ...place, start: named?.start ?? place.start }] as const;
   });
   return success({
     pipeline: {
       params,
       overrides,
-      stages: read,
+      stages: all,
       mirrors,
       resources,
       storeLimit,

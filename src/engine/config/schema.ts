@@ -13,6 +13,7 @@ import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from './pol
 import { ENVIRONMENT_KEYS } from './program-environment.ts';
 import { CHECKPOINT_KEYS, SOURCE_COUNTINGS, STOP_SIGNALS } from './program-options.ts';
 import { REMOTE_KEYS, REMOTE_NAME } from './remote.ts';
+import { closed, reportDefinitions } from './report-schema.ts';
 import { STAGE_KEYS } from './stage-config.ts';
 
 const DESCRIBED: Named<Json> = {
@@ -52,6 +53,10 @@ const DESCRIBED: Named<Json> = {
     type: 'object',
     additionalProperties: false,
     patternProperties: { '^[A-Za-z][A-Za-z0-9_-]*$': { $ref: '#/$defs/plot' } },
+  },
+  report: {
+    description: 'A page that shows results of stages: a stage called `report`.',
+    $ref: '#/$defs/report',
   },
 };
 
@@ -279,6 +284,7 @@ export function pipelineSchema(): Named<Json> {
     $defs: {
       store: closed(STORE_KEYS, STORE_DESCRIBED),
       remote: closed(REMOTE_KEYS, REMOTE_DESCRIBED),
+      ...reportDefinitions(),
       plot: { ...closed(PLOT_KEYS, PLOT_DESCRIBED), required: ['stage'] },
       stage: closed([...STAGE_KEYS, ...POLICY_KEYS, ...COMMAND_KEYS], {
         ...STAGE_DESCRIBED,
@@ -321,15 +327,5 @@ export function pipelineSchema(): Named<Json> {
         },
       }),
     },
-  };
-}
-
-/** A map with these keys and no others. */
-function closed(keys: readonly string[], described: Named<Json>): Named<Json> {
-  const properties = keys.map((key) => [key, Object.hasOwn(described, key) ? described[key] : {}]);
-  return {
-    type: 'object',
-    additionalProperties: false,
-    properties: Object.fromEntries(properties),
   };
 }
