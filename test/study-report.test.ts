@@ -7,7 +7,8 @@ import { readPipeline } from '../src/engine/config/config.ts';
 import { REPORT_FILES_MAX } from '../src/engine/config/report.ts';
 import type { Digest, Json, TaskId } from '../src/engine/model/key.ts';
 import type { Gathered } from '../src/engine/stage.ts';
-import { claimsSection, testClaim } from '../src/study-report/claims-section.ts';
+import { testClaim } from '../src/study-report/claim-test.ts';
+import { claimsSection } from '../src/study-report/claims-section.ts';
 import { ReportResults } from '../src/study-report/collected.ts';
 import { markdown } from '../src/study-report/markdown.ts';
 import reportStage from '../src/study-report/report-stage.ts';
@@ -214,7 +215,7 @@ describe('report: of a study', () => {
     expect(rig.read('artifacts/report/provenance.html')).toContain('train[old,0]');
 
     expect((await rig.run('make')).stderr).toContain('nothing to do');
-    await rig.run('invalidate', 'report', '--yes');
+    await rig.run('invalidate', 'report');
     expect((await rig.run('make')).stderr).toContain('1 built');
     expect(rig.read('artifacts/report/report.html')).toBe(page);
 

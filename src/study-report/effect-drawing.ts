@@ -3,7 +3,7 @@ import { extent, tickDigits, ticks } from '../report/charts/scale.ts';
 import { fixed } from '../report/markup/format.ts';
 import { escapeHtml, type Html, rawHtml } from '../report/markup/html.ts';
 import { FAINT, GRID, INK, PAPER, SOFT } from '../report/markup/palette.ts';
-import type { TestedClaim } from './claims-section.ts';
+import type { TestedClaim } from './claim-test.ts';
 
 const [WIDTH, HEIGHT, EDGE, ROW] = [360, 46, 14, 24];
 

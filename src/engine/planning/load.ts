@@ -8,9 +8,7 @@ import type { Bundles, ModuleRequest, Sources, StageCode } from '../bundler/code
 import { bundleAnywhere } from '../bundler/spare-bundles.ts';
 import { type Pipeline, type PipelineParts, readPipelineParts } from '../config/config.ts';
 import { DiagnosticCollector } from '../config/diagnostic-collector.ts';
-import { Mistakes } from '../config/problems.ts';
 import { connectReport, REPORT_MODULE, REPORT_STAGE } from '../config/report.ts';
-import { decodeSource } from '../config/source-text.ts';
 import type { StageConfig } from '../config/stage-config.ts';
 import type { EnvironmentMark } from '../files/environment-mark.ts';
 import { type Stamp, stampOf } from '../files/stamp.ts';
@@ -20,6 +18,8 @@ import { debug } from '../model/debug-log.ts';
 import { type Diagnostic, failure, type Result, success } from '../model/event.ts';
 import { type Digest, digestOf } from '../model/key.ts';
 import { type ClientOptions, StageClient } from '../modules/stage-client.ts';
+import { Mistakes } from '../pipeline-file/problems.ts';
+import { decodeSource } from '../pipeline-file/source-text.ts';
 import { STORE_FILE } from '../store/store-state.ts';
 import type { StageModule } from '../worker/declaration.ts';
 import { commandModule } from './command-module.ts';

@@ -1,8 +1,9 @@
 // report-schema.ts — `report:` in the JSON Schema of pipeline.yaml
+
+import { REPORT_KEYS } from '../config/report.ts';
+import { CLAIM_KEYS, EXPECTATIONS } from '../config/report-claims.ts';
+import { SECTION_KINDS, SECTION_WORDS, TABLE_KEYS } from '../config/report-section.ts';
 import type { Json, Named } from '../model/key.ts';
-import { REPORT_KEYS } from './report.ts';
-import { CLAIM_KEYS, EXPECTATIONS } from './report-claims.ts';
-import { SECTION_KINDS, SECTION_WORDS, TABLE_KEYS } from './report-section.ts';
 
 const TEXT = { type: 'string' };
 const TEXTS = { anyOf: [TEXT, { type: 'array', items: TEXT }] };
@@ -10,7 +11,12 @@ const TEXTS = { anyOf: [TEXT, { type: 'array', items: TEXT }] };
 const REPORT_DESCRIBED: Named<Json> = {
   title: { description: 'What stands above the page.', type: 'string' },
   abstract: { description: 'Markdown below the title.', type: 'string' },
-  sections: { type: 'array', minItems: 1, items: { $ref: '#/$defs/section' } },
+  sections: {
+    description: 'What the page shows, in order.',
+    type: 'array',
+    minItems: 1,
+    items: { $ref: '#/$defs/section' },
+  },
 };
 
 const SECTION_DESCRIBED: Named<Json> = {
