@@ -10,7 +10,7 @@ import type { Diagnostic } from '../../engine/model/event.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Identity } from '../../engine/model/process-identity.ts';
 import { LIMIT_VARIABLE } from '../../engine/modules/stage-host.ts';
-import { meaningOf } from '../../engine/pipeline-file/meaning.ts';
+import { meaningOf } from '../../engine/pipeline/meaning.ts';
 import { type Loaded, loadPipeline, readPipelineFile } from '../../engine/planning/load.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { restrict, selectTasks } from '../../engine/planning/target.ts';

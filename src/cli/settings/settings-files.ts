@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { formatSystem, isSystemError, systemHint } from '../../engine/files/system-error.ts';
 import { type Diagnostic, failure, type Result, success } from '../../engine/model/event.ts';
-import { decodeSource } from '../../engine/pipeline-file/source-text.ts';
+import { decodeSource } from '../../engine/text/source-text.ts';
 import { type FileSettings, readFileSettings } from './file-settings.ts';
 import { homeIn, type SettingsPlace, SITE_VARIABLE, settingsPlaces } from './settings-places.ts';
 

@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
-import { REPORT_MODULE } from '../config/report.ts';
+import { REPORT_MODULE } from '../pipeline/report.ts';
 
 const OWN = /^(@profiled-sparse\/pipeline\/(?:stage|report)|zod(\/.*)?)$/;
 /** The files beside this program that are imported by a name of its package. */

@@ -7,7 +7,7 @@ import type * as acorn from 'acorn';
 import type { Loader } from 'esbuild';
 import { entryOf } from '../../present.ts';
 import type { Diagnostic } from '../model/event.ts';
-import { decodeSource } from '../pipeline-file/source-text.ts';
+import { decodeSource } from '../text/source-text.ts';
 import { isOwnFile } from './built-in-packages.ts';
 import { isInPackage } from './resolver.ts';
 

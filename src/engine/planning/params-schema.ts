@@ -9,7 +9,7 @@ import { type Stamp, stampOf } from '../files/stamp.ts';
 import { formatSystem, isSystemError, systemHint } from '../files/system-error.ts';
 import { failure, type Place, type Result, success } from '../model/event.ts';
 import { byCodeUnit, type Json, type Named, type TaskId } from '../model/key.ts';
-import { decodeSource } from '../pipeline-file/source-text.ts';
+import { decodeSource } from '../text/source-text.ts';
 import { judge, pointerOf } from '../schema/judge-schema.ts';
 import { type ParamSchema, readSchema, speaksOfNumbers } from '../schema/read-schema.ts';
 import type { DeclaredProblem, ParamSchemas } from '../worker/declaration.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { declarations } from 'pipeline:declarations';
 import { parseYaml } from '../../../engine/config/yaml.ts';
 import { byCodeUnit } from '../../../engine/model/key.ts';
-import { decodeSource } from '../../../engine/pipeline-file/source-text.ts';
+import { decodeSource } from '../../../engine/text/source-text.ts';
 import { completeOption, completeTask } from '../../session/completion-words.ts';
 import { EXIT, placesOf, storeAt, writeStdout } from '../../session/session.ts';
 import {

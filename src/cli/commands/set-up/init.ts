@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { writeAtomically } from '../../../engine/files/files.ts';
-import { pipelineSchema } from '../../../engine/pipeline-file/schema.ts';
+import { pipelineSchema } from '../../../engine/pipeline/schema.ts';
 import { checkFolder } from '../../session/output-files.ts';
 import { PYTHON_STUDY } from '../../session/python-study.ts';
 import {

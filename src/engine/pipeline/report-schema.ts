@@ -1,8 +1,8 @@
 // report-schema.ts — `report:` in the JSON Schema of pipeline.yaml
 
-import { REPORT_KEYS } from '../config/report.ts';
-import { CLAIM_KEYS, EXPECTATIONS } from '../config/report-claims.ts';
-import { SECTION_KINDS, SECTION_WORDS, TABLE_KEYS } from '../config/report-section.ts';
+import { REPORT_KEYS } from './report.ts';
+import { CLAIM_KEYS, EXPECTATIONS } from './report-claims.ts';
+import { SECTION_KINDS, SECTION_WORDS, TABLE_KEYS } from './report-section.ts';
 import type { Json, Named } from '../model/key.ts';
 
 const TEXT = { type: 'string' };

@@ -1,8 +1,8 @@
 // report-claims.ts — claims in `report:`: an output that holds them, or claims that are declared there
 import { didYouMean } from '../../hint.ts';
 import type { Json, Named } from '../model/key.ts';
-import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
-import { type Located, labelOf } from './located.ts';
+import { type DiagnosticCollector, kindOf } from '../config/diagnostic-collector.ts';
+import { type Located, labelOf } from '../config/located.ts';
 import {
   atOf,
   listAt,
@@ -12,7 +12,7 @@ import {
   targetOf,
   textsOf,
 } from './report-fields.ts';
-import type { StageConfig } from './stage-config.ts';
+import type { StageConfig } from '../config/stage-config.ts';
 
 /** The keys of a claim that is declared in a report. */
 export const CLAIM_KEYS = [

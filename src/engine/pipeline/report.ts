@@ -1,14 +1,14 @@
 // report.ts — `report:` of pipeline.yaml: a stage that shows results of others on one page
 import type { Json, Named } from '../model/key.ts';
-import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
-import { type InputConfig, type InputSource, isWithin } from './input.ts';
-import type { Located } from './located.ts';
-import type { PlotConfig } from './plots.ts';
-import { readPolicy } from './policy.ts';
-import { lookupIn, substitute } from './reference.ts';
+import { type DiagnosticCollector, kindOf } from '../config/diagnostic-collector.ts';
+import { type InputConfig, type InputSource, isWithin } from '../config/input.ts';
+import type { Located } from '../config/located.ts';
+import type { PlotConfig } from '../config/plots.ts';
+import { readPolicy } from '../config/policy.ts';
+import { lookupIn, substitute } from '../config/reference.ts';
 import type { ReadSection } from './report-fields.ts';
 import { readSection } from './report-section.ts';
-import type { StageConfig } from './stage-config.ts';
+import type { StageConfig } from '../config/stage-config.ts';
 
 /** The stage that `report:` is. */
 export const REPORT_STAGE = 'report';
