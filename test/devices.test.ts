@@ -4,7 +4,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { readPipeline } from '../src/engine/pipeline/config.ts';
+import { readPipeline } from '../src/engine/config/config.ts';
 import type { Identity } from '../src/engine/model/process-identity.ts';
 import { visibleDevices } from '../src/engine/process/devices.ts';
 import { resourcesHere, shortages } from '../src/engine/scheduler/machine-resources.ts';

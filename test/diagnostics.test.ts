@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import { colorsFor, drawDiagnostic } from '../src/cli/terminal/format.ts';
-import { type Pipeline, readPipeline } from '../src/engine/pipeline/config.ts';
+import { type Pipeline, readPipeline } from '../src/engine/config/config.ts';
 import { makePlan } from '../src/engine/planning/planner.ts';
 import { collect, defineStage, json, optional, tensors, text } from '../src/engine/stage.ts';
 import { liveModules } from './live-answers.ts';

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { readPipeline } from '../src/engine/pipeline/config.ts';
+import { readPipeline } from '../src/engine/config/config.ts';
 import { unmetSpec } from '../src/engine/environments/conda.ts';
 import { findEnvironment } from '../src/engine/environments/environment.ts';
 import { readRequirements, readUvLock } from '../src/engine/environments/lock.ts';

@@ -1,6 +1,6 @@
 // Two pipeline files that mean the same have the same digest; whatever a plan rests on is in it.
 import { expect, test } from 'vitest';
-import { readPipeline } from '../src/engine/pipeline/config.ts';
+import { readPipeline } from '../src/engine/config/config.ts';
 import { meaningOf } from '../src/engine/pipeline/meaning.ts';
 
 const TEXT = `params:

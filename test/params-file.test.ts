@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import { describe, expect, test, vi } from 'vitest';
 import { colorsFor, drawDiagnostic } from '../src/cli/terminal/format.ts';
-import { readPipelineParts } from '../src/engine/pipeline/config.ts';
+import { readPipelineParts } from '../src/engine/config/config.ts';
 import type { RunRecord } from '../src/engine/model/record.ts';
 import { DOOR, makeRig } from './rig.ts';
 

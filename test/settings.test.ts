@@ -14,7 +14,7 @@ import {
 } from '../src/cli/settings/settings.ts';
 import { settingsStamps } from '../src/cli/settings/settings-places.ts';
 import { colorsFor, drawDiagnostic } from '../src/cli/terminal/format.ts';
-import { readPipeline } from '../src/engine/pipeline/config.ts';
+import { readPipeline } from '../src/engine/config/config.ts';
 import { makeRig, type Rig } from './rig.ts';
 
 vi.setConfig({ testTimeout: 120_000 });

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import { formatChange } from '../src/cli/terminal/format.ts';
-import { readPipeline } from '../src/engine/pipeline/config.ts';
+import { readPipeline } from '../src/engine/config/config.ts';
 import type { Task } from '../src/engine/planning/plan.ts';
 import { makePlan } from '../src/engine/planning/planner.ts';
 import { collect, defineStage, json } from '../src/engine/stage.ts';

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
-import { readPipeline } from '../src/engine/pipeline/config.ts';
+import { readPipeline } from '../src/engine/config/config.ts';
 import { REPORT_FILES_MAX } from '../src/engine/pipeline/report.ts';
 import type { Digest, Json, TaskId } from '../src/engine/model/key.ts';
 import type { Gathered } from '../src/engine/stage.ts';

@@ -8,7 +8,7 @@ import { mean } from '../../src/stats/summary.ts';
 
 export { judge } from '../../src/claims/judge.ts';
 export { verdictWords } from '../../src/claims/result.ts';
-export { readPipelineParts } from '../../src/engine/pipeline/config.ts';
+export { readPipelineParts } from '../../src/engine/config/config.ts';
 
 /** A row of a table: cells by column, '' where there is nothing. */
 export type Row = Readonly<Record<string, string>>;

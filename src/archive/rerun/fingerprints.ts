@@ -1,5 +1,5 @@
 // fingerprints.ts — the words of fingerprint commands, from the pipeline.yaml of an archive
-import { readPipeline } from '../../engine/pipeline/config.ts';
+import { readPipeline } from '../../engine/config/config.ts';
 import { parseJson } from '../form/bounded-json.ts';
 import type { FingerprintWords } from './rerun.ts';
 

@@ -1,6 +1,6 @@
 // check.ts — pipeline check: everything that is wrong with a pipeline, and nothing else, for editors and CI
 import { existsSync } from 'node:fs';
-import type { Pipeline } from '../../engine/pipeline/config.ts';
+import type { Pipeline } from '../../engine/config/config.ts';
 import { inReadingOrder } from '../../engine/model/event.ts';
 import { logFile } from '../../engine/modules/stage-client.ts';
 import { checkCommands } from '../../engine/planning/command-check.ts';

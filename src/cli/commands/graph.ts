@@ -2,7 +2,7 @@
 
 import { extname } from 'node:path';
 import pc from 'picocolors';
-import type { Pipeline } from '../../engine/pipeline/config.ts';
+import type { Pipeline } from '../../engine/config/config.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { entryOf } from '../../present.ts';

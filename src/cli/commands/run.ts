@@ -1,6 +1,6 @@
 // run.ts — one run: executed, shown, written down
 import { join, resolve } from 'node:path';
-import type { Pipeline } from '../../engine/pipeline/config.ts';
+import type { Pipeline } from '../../engine/config/config.ts';
 import type { LocalMachine } from '../../engine/executors/machine.ts';
 import { EXECUTORS, openExecutors } from '../../engine/executors/registry.ts';
 import { debug } from '../../engine/model/debug-log.ts';

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { readPipeline } from '../../engine/pipeline/config.ts';
+import { readPipeline } from '../../engine/config/config.ts';
 import type { Event } from '../../engine/model/event.ts';
 import type { Digest, Key } from '../../engine/model/key.ts';
 import { decodeSource } from '../../engine/text/source-text.ts';

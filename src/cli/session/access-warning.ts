@@ -1,6 +1,6 @@
 // access-warning.ts — what is said, once a command, of a store that others can write, or that is theirs and keeps them out
 import { readFileSync } from 'node:fs';
-import { readPipelineParts } from '../../engine/pipeline/config.ts';
+import { readPipelineParts } from '../../engine/config/config.ts';
 import {
   type AccessFault,
   accessFault,

@@ -1,6 +1,6 @@
 // completion-words.ts — what may stand at the end of a word: tasks, labels, outputs, params, columns
 import { frameOf, readResults } from '../../analysis/results.ts';
-import type { PipelineParts } from '../../engine/pipeline/config.ts';
+import type { PipelineParts } from '../../engine/config/config.ts';
 import { type Located, labelOf } from '../../engine/config/located.ts';
 import { pointsOf } from '../../engine/config/matrix.ts';
 import type { StageConfig } from '../../engine/config/stage-config.ts';

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import type { RunFacts } from '../../analysis/causes.ts';
 import { AnalysisError } from '../../analysis/frame.ts';
 import type { RecordedTask } from '../../analysis/results.ts';
-import { type PipelineParts, readPipelineParts } from '../../engine/pipeline/config.ts';
+import { type PipelineParts, readPipelineParts } from '../../engine/config/config.ts';
 import { countPoints, pointsOf } from '../../engine/config/matrix.ts';
 import type { StageConfig } from '../../engine/config/stage-config.ts';
 import type { Diagnostic } from '../../engine/model/event.ts';

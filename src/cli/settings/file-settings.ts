@@ -1,7 +1,7 @@
 // file-settings.ts — what a file of settings says, or everything that is wrong with it
 import { isAbsolute, join } from 'node:path';
 import { COMMAND_KEYS } from '../../engine/config/command.ts';
-import { PERSONAL_SETTINGS, PIPELINE_KEYS, readStoreLimit } from '../../engine/pipeline/config.ts';
+import { PERSONAL_SETTINGS, PIPELINE_KEYS, readStoreLimit } from '../../engine/config/config.ts';
 import { DiagnosticCollector, kindOf } from '../../engine/config/diagnostic-collector.ts';
 import type { Located, Placed } from '../../engine/config/located.ts';
 import { POLICY_KEYS, readDuration } from '../../engine/config/policy.ts';

@@ -1,6 +1,6 @@
 // meaning.ts — what a pipeline says, without where it says it: two files that mean the same have the same plan
 
-import type { Pipeline } from './config.ts';
+import type { Pipeline } from '../config/config.ts';
 import type { Place } from '../model/event.ts';
 import { canonicalJson, type Digest, digestOf } from '../model/key.ts';
 

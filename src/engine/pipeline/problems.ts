@@ -1,6 +1,6 @@
 // problems.ts — everything that is wrong with a pipeline, and which of its stages can still be judged
 
-import type { Pipeline, PipelineParts } from './config.ts';
+import type { Pipeline, PipelineParts } from '../config/config.ts';
 import { countPoints } from '../config/matrix.ts';
 import type { StageConfig } from '../config/stage-config.ts';
 import type { Diagnostic, Place } from '../model/event.ts';

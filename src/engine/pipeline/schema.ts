@@ -2,7 +2,7 @@
 
 import { FILE_KINDS } from '../config/codecs.ts';
 import { COMMAND_KEYS } from '../config/command.ts';
-import { PIPELINE_KEYS, STORE_KEYS } from './config.ts';
+import { PIPELINE_KEYS, STORE_KEYS } from '../config/config.ts';
 import { INPUT_KEYS } from '../config/input.ts';
 import { METRICS_LOG, OUTPUT_KEYS } from '../config/outputs.ts';
 import { PLOT_KEYS, PLOT_KIND_NAMES } from '../config/plots.ts';

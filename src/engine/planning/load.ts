@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { elementAt, entryOf } from '../../present.ts';
 import type { Bundles, ModuleRequest, Sources, StageCode } from '../bundler/code.ts';
 import { bundleAnywhere } from '../bundler/spare-bundles.ts';
-import { type Pipeline, type PipelineParts, readPipelineParts } from '../pipeline/config.ts';
+import { type Pipeline, type PipelineParts, readPipelineParts } from '../config/config.ts';
 import { DiagnosticCollector } from '../config/diagnostic-collector.ts';
 import { connectReport, REPORT_MODULE, REPORT_STAGE } from '../pipeline/report.ts';
 import type { StageConfig } from '../config/stage-config.ts';

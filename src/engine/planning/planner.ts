@@ -1,6 +1,6 @@
 // planner.ts — a Pipeline and its stages' declarations → a plan, or everything that is wrong
 import { elementAt } from '../../present.ts';
-import type { Pipeline } from '../pipeline/config.ts';
+import type { Pipeline } from '../config/config.ts';
 import { FILE_NAME_BYTES_MAX, longName } from '../config/input.ts';
 import { type Point, pointsOf } from '../config/matrix.ts';
 import type { StageConfig } from '../config/stage-config.ts';

@@ -5,7 +5,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import { type ChokidarOptions, type FSWatcher, watch } from 'chokidar';
 import type { Sources } from '../bundler/code.ts';
 import { rememberedSources } from '../bundler/code.ts';
-import type { Pipeline } from '../pipeline/config.ts';
+import type { Pipeline } from '../config/config.ts';
 import { isGlob, unescapeGlob } from '../files/glob.ts';
 import { Folders, isWithin } from '../files/lookups.ts';
 import { isSourceName, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';

@@ -1,6 +1,6 @@
 // machine-pool.ts — the slots and resources of this machine, as the tasks of a make or a watch share them
 import { join } from 'node:path';
-import type { Pipeline } from '../pipeline/config.ts';
+import type { Pipeline } from '../config/config.ts';
 import { GPU } from '../config/resources.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import { machineFolder } from '../files/own-folder.ts';

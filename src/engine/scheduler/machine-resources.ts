@@ -1,5 +1,5 @@
 // machine-resources.ts — how much there is of named resources on this machine, and which units
-import type { Pipeline } from '../pipeline/config.ts';
+import type { Pipeline } from '../config/config.ts';
 import type { Policy } from '../config/policy.ts';
 import {
   CPUS,

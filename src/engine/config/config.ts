@@ -10,17 +10,17 @@ import {
   type Result,
   success,
 } from '../model/event.ts';
-import { DiagnosticCollector, kindOf } from '../config/diagnostic-collector.ts';
-import { checkConnections } from '../config/graph-validation.ts';
-import { type Located, locatedMap, type Placed } from '../config/located.ts';
-import { countPoints } from '../config/matrix.ts';
-import { type PipelineSource, readParams } from '../config/params.ts';
-import { type PlotConfig, readPlots } from '../config/plots.ts';
-import { type RemoteConfig, readRemote } from '../config/remote.ts';
-import { REPORT_STAGE, readReport } from './report.ts';
-import { checkResources, readTotals, type Total } from '../config/resources.ts';
-import { readStages, type StageConfig } from '../config/stage-config.ts';
-import { parseYaml } from '../config/yaml.ts';
+import { DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
+import { checkConnections } from './graph-validation.ts';
+import { type Located, locatedMap, type Placed } from './located.ts';
+import { countPoints } from './matrix.ts';
+import { type PipelineSource, readParams } from './params.ts';
+import { type PlotConfig, readPlots } from './plots.ts';
+import { type RemoteConfig, readRemote } from './remote.ts';
+import { REPORT_STAGE, readReport } from '../pipeline/report.ts';
+import { checkResources, readTotals, type Total } from './resources.ts';
+import { readStages, type StageConfig } from './stage-config.ts';
+import { parseYaml } from './yaml.ts';
 
 /** Everything that pipeline.yaml says, with presets and overrides laid over it. */
 export interface Pipeline {
