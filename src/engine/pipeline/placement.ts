@@ -1,10 +1,10 @@
 // placement.ts — where the tasks of a stage run: on this machine, or in which classes of jobs of which cluster
 import { didYouMean } from '../../hint.ts';
+import { type ExecutorConfig, LOCAL } from '../config/executors.ts';
+import type { JobClass } from '../config/job-class.ts';
+import type { Growing, Needs, OnChoice } from '../config/needs.ts';
 import { formatSize } from '../files/size.ts';
 import { type Diagnostic, failure, type Result, success } from '../model/event.ts';
-import { type ExecutorConfig, LOCAL } from './executors.ts';
-import type { JobClass } from './job-class.ts';
-import type { Growing, Needs, OnChoice } from './needs.ts';
 
 /** Where tasks run. Of several classes each task takes the smallest that fits it. */
 export type Placement =

@@ -1,23 +1,23 @@
 // schema.ts — pipeline.yaml as a JSON Schema, for editors: written from the very keys that the reader knows
 
+import { FILE_KINDS } from '../config/codecs.ts';
+import { COMMAND_KEYS } from '../config/command.ts';
+import { PIPELINE_KEYS, STORE_KEYS } from '../config/config.ts';
+import { DURATION_PATTERN } from '../config/duration.ts';
+import { EXECUTOR_KEYS, EXECUTOR_TYPES, LINES } from '../config/executors.ts';
+import { INPUT_KEYS } from '../config/input.ts';
+import { JOB_CLASS_KEYS } from '../config/job-class.ts';
+import { GROWING_KEYS, NEEDS_KEYS, ON_PATTERN } from '../config/needs.ts';
+import { METRICS_LOG, OUTPUT_KEYS } from '../config/outputs.ts';
+import { PLOT_KEYS, PLOT_KIND_NAMES } from '../config/plots.ts';
+import { POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from '../config/policy.ts';
+import { ENVIRONMENT_KEYS } from '../config/program-environment.ts';
+import { CHECKPOINT_KEYS, SOURCE_COUNTINGS, STOP_SIGNALS } from '../config/program-options.ts';
+import { REMOTE_KEYS, REMOTE_NAME } from '../config/remote.ts';
+import { STAGE_KEYS } from '../config/stage-config.ts';
 import { SIZE_PATTERN } from '../files/size.ts';
 import { STORE_ACCESSES } from '../files/store-access.ts';
 import type { Json, Named } from '../model/key.ts';
-import { FILE_KINDS } from './codecs.ts';
-import { COMMAND_KEYS } from './command.ts';
-import { PIPELINE_KEYS, STORE_KEYS } from './config.ts';
-import { DURATION_PATTERN } from './duration.ts';
-import { EXECUTOR_KEYS, EXECUTOR_TYPES, LINES } from './executors.ts';
-import { INPUT_KEYS } from './input.ts';
-import { JOB_CLASS_KEYS } from './job-class.ts';
-import { GROWING_KEYS, NEEDS_KEYS, ON_PATTERN } from './needs.ts';
-import { METRICS_LOG, OUTPUT_KEYS } from './outputs.ts';
-import { PLOT_KEYS, PLOT_KIND_NAMES } from './plots.ts';
-import { POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from './policy.ts';
-import { ENVIRONMENT_KEYS } from './program-environment.ts';
-import { CHECKPOINT_KEYS, SOURCE_COUNTINGS, STOP_SIGNALS } from './program-options.ts';
-import { REMOTE_KEYS, REMOTE_NAME } from './remote.ts';
-import { STAGE_KEYS } from './stage-config.ts';
 
 const DESCRIBED: Named<Json> = {
   params: {
