@@ -83,7 +83,7 @@ export class Dispatcher {
     const queue = this.queueOf(order.lane);
     const held: Held = {
       ...{ id: order.id, lane: queue.lane, seconds: order.seconds, urgency: order.urgency, queue },
-      ...{ isWaiting: false, holders: new Set<string>(), hasBegun: false, gone: 0 },
+      ...{ isWaiting: false, holders: NOBODY, hasBegun: false, gone: 0 },
       sequence: this.sequence++,
     };
     this.orders.set(order.id, held);
@@ -99,7 +99,7 @@ export class Dispatcher {
     if (order === undefined) return [];
     if (seconds !== undefined) order.queue.learn(seconds);
     order.queue.withdraw(order);
-    const holders = [...order.holders];
+    const { holders } = order;
     for (const holder of holders) this.release(order, holder);
     this.orders.delete(id);
     return holders;
@@ -137,17 +137,20 @@ export class Dispatcher {
   begin(id: string, worker: string): void {
     this.hold(id, worker);
     const order = this.orders.get(id);
-    if (order) {
-      order.hasBegun = true;
-      order.gone = 0;
-    }
+    if (order) order.hasBegun = true;
+  }
+
+  /** An order has come further, and that is kept: that its workers went before counts no more. */
+  saved(id: string): void {
+    const order = this.orders.get(id);
+    if (order) order.gone = 0;
   }
 
   /** A worker is known to have an order, whoever gave it. */
   private hold(id: string, worker: string): void {
     const order = this.orders.get(id);
     const state = this.workers.get(worker);
-    if (order === undefined || state === undefined || order.holders.has(worker)) return;
+    if (order === undefined || state === undefined || order.holders.includes(worker)) return;
     order.queue.withdraw(order);
     this.take(order, state);
   }
@@ -156,10 +159,11 @@ export class Dispatcher {
   giveBack(ids: readonly string[], worker: string): void {
     for (const id of ids) {
       const order = this.orders.get(id);
-      if (order === undefined || !order.holders.has(worker)) continue;
+      if (order === undefined || !order.holders.includes(worker)) continue;
       this.release(order, worker);
-      if (order.holders.size > 0) continue;
+      if (order.holders.length > 0) continue;
       order.hasBegun = false;
+      order.gone = 0;
       order.queue.push(order);
     }
   }
@@ -179,7 +183,7 @@ export class Dispatcher {
     const givenUp: string[] = [];
     for (const order of [...(this.workers.get(worker)?.held.keys() ?? [])]) {
       this.release(order, worker);
-      if (order.holders.size > 0) continue;
+      if (order.holders.length > 0) continue;
       // One that it never began is not why it went.
       if (order.hasBegun) order.gone += 1;
       order.hasBegun = false;
@@ -203,7 +207,8 @@ export class Dispatcher {
       if (state.isDoubted || now_ms - state.heard_ms < this.terms.doubt_ms) continue;
       state.isDoubted = true;
       doubted.push(state.id);
-      for (const order of state.held.keys()) if (order.holders.size === 1) order.queue.push(order);
+      for (const order of state.held.keys())
+        if (order.holders.length === 1) order.queue.push(order);
     }
     return doubted;
   }
@@ -239,7 +244,7 @@ export class Dispatcher {
     // A fresh job is all that an order can get.
     const isFresh = left_ms >= 0.9 * state.class.time_ms;
     const mayTake = (order: Held): boolean => {
-      if (order.holders.has(state.id)) return false;
+      if (order.holders.includes(state.id)) return false;
       if (isFresh || order.lane.isResumable) return left_ms > this.terms.margin_ms || isFresh;
       const seconds = order.queue.estimate(order) ?? (order.lane.demand.time_ms ?? 0) / 1000;
       return 1000 * seconds <= left_ms - this.terms.margin_ms;
@@ -281,14 +286,14 @@ export class Dispatcher {
   private take(order: Held, state: WorkerState): void {
     const share = 1 / order.queue.perJob;
     const seconds = (order.queue.estimate(order) ?? 0) * share;
-    order.holders.add(state.id);
+    order.holders = [...order.holders, state.id];
     state.held.set(order, seconds);
     state.load += share;
     state.backlog_s += seconds;
   }
 
   private release(order: Held, worker: string): void {
-    order.holders.delete(worker);
+    order.holders = without(order.holders, worker);
     const state = this.workers.get(worker);
     const seconds = state?.held.get(order);
     if (state === undefined || seconds === undefined) return;
@@ -318,4 +323,12 @@ export class Dispatcher {
     this.classes.set(job.name, fresh);
     return fresh;
   }
+}
+
+/** One list for all that nobody holds: there may be a million of them. */
+const NOBODY: readonly string[] = [];
+
+function without(holders: readonly string[], worker: string): readonly string[] {
+  const left = holders.filter((one) => one !== worker);
+  return left.length > 0 ? left : NOBODY;
 }

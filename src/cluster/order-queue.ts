@@ -27,7 +27,7 @@ export interface Held extends OrderFacts {
   /** Waits in the queue. Of one that runs on a silent worker, a copy may wait too. */
   isWaiting: boolean;
   /** Those that hold it: one, or two where one of them fell silent. */
-  readonly holders: Set<string>;
+  holders: readonly string[];
   hasBegun: boolean;
   /** So often its worker went without a word, in a row. */
   gone: number;
