@@ -5,7 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { $ } from 'zx';
-import { pipelineSchema } from '../src/engine/config/schema.ts';
+import { pipelineSchema } from '../src/engine/pipeline/schema.ts';
 import { makeRig, repository } from './rig.ts';
 
 describe('init', () => {

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readPipeline } from '../../engine/config/config.ts';
-import { decodeSource } from '../../engine/config/source-text.ts';
 import type { Event } from '../../engine/model/event.ts';
 import type { Digest, Key } from '../../engine/model/key.ts';
 import type { Loaded } from '../../engine/planning/load.ts';
@@ -25,6 +24,7 @@ import { lackingResources, type OpenPool, openPool } from '../../engine/schedule
 import { resourcesHere } from '../../engine/scheduler/machine-resources.ts';
 import { Supersession } from '../../engine/scheduler/superseded.ts';
 import type { Store } from '../../engine/store/store.ts';
+import { decodeSource } from '../../engine/text/source-text.ts';
 import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
 import { jobsFor } from '../session/own-settings.ts';
 import { checkRunName } from '../session/run-selection.ts';

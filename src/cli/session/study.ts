@@ -7,7 +7,6 @@ import { AnalysisError } from '../../analysis/frame.ts';
 import type { RecordedTask } from '../../analysis/results.ts';
 import { type PipelineParts, readPipelineParts } from '../../engine/config/config.ts';
 import { countPoints, pointsOf } from '../../engine/config/matrix.ts';
-import { decodeSource } from '../../engine/config/source-text.ts';
 import type { StageConfig } from '../../engine/config/stage-config.ts';
 import type { Diagnostic } from '../../engine/model/event.ts';
 import { type Json, type Key, type Named, type TaskId, taskId } from '../../engine/model/key.ts';
@@ -18,6 +17,7 @@ import { type NamedTask, restrict, selectTasks } from '../../engine/planning/tar
 import { latestRecord } from '../../engine/rebuilder/action.ts';
 import { type Forecast, forecastKnowing } from '../../engine/rebuilder/forecast.ts';
 import type { Store } from '../../engine/store/store.ts';
+import { decodeSource } from '../../engine/text/source-text.ts';
 import { elementAt, entryOf } from '../../present.ts';
 import { type CommonOptions, knownBefore, loadFor, placesOf, UsageError } from './session.ts';
 import { sourceDigests } from './source-digests.ts';

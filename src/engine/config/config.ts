@@ -11,6 +11,7 @@ import {
   success,
 } from '../model/event.ts';
 import { DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
+import { type ExecutorConfig, readDeclaredExecutors } from './executors.ts';
 import { checkConnections } from './graph-validation.ts';
 import { type Located, locatedMap, type Placed } from './located.ts';
 import { countPoints } from './matrix.ts';
@@ -36,6 +37,8 @@ export interface Pipeline {
   readonly storeAccess?: StoreAccess | undefined;
   /** Whose results count beside one's own. */
   readonly remote: RemoteConfig;
+  /** Clusters that the study names. */
+  readonly executors?: ReadonlyMap<string, ExecutorConfig>;
   /** Plots that the study names. */
   readonly plots: readonly PlotConfig[];
   /** What other readers of YAML would take for something else. */
@@ -51,10 +54,11 @@ export const PIPELINE_KEYS = [
   'resources',
   'store',
   'remote',
+  'executors',
   'plots',
 ];
 /** Settings that only files of settings may have (docs/settings.md). */
-export const PERSONAL_SETTINGS = ['jobs', 'browser', 'load-timeout', 'executors', 'on-finish'];
+export const PERSONAL_SETTINGS = ['jobs', 'browser', 'load-timeout', 'on-finish'];
 /** The keys of `store`. */
 export const STORE_KEYS = ['limit', 'access'];
 /** A pipeline as far as it can be read, and what is wrong with it. */
@@ -102,6 +106,7 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
   const storeLimit = readStoreLimit(reader, fields.get('store'));
   const storeAccess = readStoreAccess(reader, fields.get('store'));
   const remote = readRemote(reader, fields.get('remote'));
+  const executors = readDeclaredExecutors(reader, fields.get('executors'));
   const plots = readPlots(reader, fields.get('plots'), read, [...(stages?.fields?.keys() ?? [])]);
   const places = [...(stages?.fields ?? [])].map(([name, { place, named }]) => {
     return [name, { ...place, start: named?.start ?? place.start }] as const;
@@ -116,6 +121,7 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
       storeLimit,
       storeAccess,
       remote,
+      executors,
       plots,
       warnings: reader.warnings,
     },

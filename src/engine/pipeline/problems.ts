@@ -1,9 +1,9 @@
 // problems.ts — everything that is wrong with a pipeline, and which of its stages can still be judged
 
+import type { Pipeline, PipelineParts } from '../config/config.ts';
+import { countPoints } from '../config/matrix.ts';
+import type { StageConfig } from '../config/stage-config.ts';
 import type { Diagnostic, Place } from '../model/event.ts';
-import type { Pipeline, PipelineParts } from './config.ts';
-import { countPoints } from './matrix.ts';
-import type { StageConfig } from './stage-config.ts';
 
 /** Stages are planned in spite of mistakes elsewhere when they have no more tasks than this together. */
 const TASKS_JUDGED_MAX = 200_000n;
