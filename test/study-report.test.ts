@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
-import { readPipeline } from '../src/engine/config/config.ts';
-import { REPORT_FILES_MAX } from '../src/engine/pipeline/report.ts';
+import { readPipelineParts } from '../src/engine/config/config.ts';
 import type { Digest, Json, TaskId } from '../src/engine/model/key.ts';
+import { REPORT_FILES_MAX, withReport } from '../src/engine/pipeline/report.ts';
 import type { Gathered } from '../src/engine/stage.ts';
 import { testClaim } from '../src/study-report/claim-test.ts';
 import { claimsSection } from '../src/study-report/claims-section.ts';
@@ -265,15 +265,10 @@ describe('report: of a study', () => {
 
 /** What is wrong with a study, as `LINE: message`. */
 function faultsOf(text: string): readonly string[] {
-  const read = readPipeline({
-    text,
-    file: 'pipeline.yaml',
-    presets: [],
-    paramsFiles: [],
-    sets: [],
-  });
-  if (read.ok) return [];
-  return read.diagnostics.map(({ message, place, hint }) => {
+  const source = { text, file: 'pipeline.yaml', presets: [], paramsFiles: [], sets: [] };
+  const read = readPipelineParts(source);
+  const problems = read.ok ? withReport(read.value).problems : read.diagnostics;
+  return problems.map(({ message, place, hint }) => {
     const at = place?.text.slice(place.start, place.end).split('\n')[0];
     return `${at}: ${message}${hint ? ` (${hint})` : ''}`;
   });

@@ -6,8 +6,8 @@ import {
   accessFault,
   type StoreAccess,
 } from '../../engine/files/store-access.ts';
-import { decodeSource } from '../../engine/text/source-text.ts';
 import { STORE_FILE } from '../../engine/store/store-state.ts';
+import { decodeSource } from '../../engine/text/source-text.ts';
 
 /** What is wrong with who may use a store, by its folder: looked at once a command. */
 const faults = new Map<string, AccessFault | undefined>();

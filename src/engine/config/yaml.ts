@@ -175,8 +175,9 @@ function yamlReader(
       refuse(key, 'a name must be a string');
     } else {
       if (isHalved(name)) refuse(key, HALVED);
-      // `on` beside `times` is a key of `retries`: nobody is warned of a word that is ours.
-      if (!(name === 'on' && map.has('times'))) compare(key, true);
+      // `on` of `retries` and of a stage: nobody is warned of a word that is ours.
+      const isOurs = name === 'on' && ['times', 'run', 'command'].some((word) => map.has(word));
+      if (!isOurs) compare(key, true);
       return nameOf(key, name);
     }
     return undefined;

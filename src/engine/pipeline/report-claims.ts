@@ -1,8 +1,9 @@
 // report-claims.ts — claims in `report:`: an output that holds them, or claims that are declared there
 import { didYouMean } from '../../hint.ts';
-import type { Json, Named } from '../model/key.ts';
 import { type DiagnosticCollector, kindOf } from '../config/diagnostic-collector.ts';
 import { type Located, labelOf } from '../config/located.ts';
+import type { StageConfig } from '../config/stage-config.ts';
+import type { Json, Named } from '../model/key.ts';
 import {
   atOf,
   listAt,
@@ -12,7 +13,6 @@ import {
   targetOf,
   textsOf,
 } from './report-fields.ts';
-import type { StageConfig } from '../config/stage-config.ts';
 
 /** The keys of a claim that is declared in a report. */
 export const CLAIM_KEYS = [

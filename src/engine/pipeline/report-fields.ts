@@ -1,11 +1,11 @@
 // report-fields.ts — what sections of `report:` have in common: texts, stages, steps
 import { didYouMean } from '../../hint.ts';
-import type { Json, Named } from '../model/key.ts';
 import type { DiagnosticCollector } from '../config/diagnostic-collector.ts';
 import type { InputSource } from '../config/input.ts';
 import type { Located } from '../config/located.ts';
 import type { PlotConfig } from '../config/plots.ts';
 import type { StageConfig } from '../config/stage-config.ts';
+import type { Json, Named } from '../model/key.ts';
 
 /** A section, read. */
 export interface ReadSection {

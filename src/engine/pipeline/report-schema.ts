@@ -1,9 +1,9 @@
 // report-schema.ts — `report:` in the JSON Schema of pipeline.yaml
 
+import type { Json, Named } from '../model/key.ts';
 import { REPORT_KEYS } from './report.ts';
 import { CLAIM_KEYS, EXPECTATIONS } from './report-claims.ts';
 import { SECTION_KINDS, SECTION_WORDS, TABLE_KEYS } from './report-section.ts';
-import type { Json, Named } from '../model/key.ts';
 
 const TEXT = { type: 'string' };
 const TEXTS = { anyOf: [TEXT, { type: 'array', items: TEXT }] };

@@ -3,6 +3,7 @@ import { didYouMean } from '../../hint.ts';
 import type { DiagnosticCollector } from '../config/diagnostic-collector.ts';
 import type { Located } from '../config/located.ts';
 import { PLOT_KEYS, type PlotConfig, readPlot } from '../config/plots.ts';
+import type { StageConfig } from '../config/stage-config.ts';
 import { readClaims } from './report-claims.ts';
 import {
   atOf,
@@ -13,7 +14,6 @@ import {
   targetOf,
   textsOf,
 } from './report-fields.ts';
-import type { StageConfig } from '../config/stage-config.ts';
 
 /** What a section may show, of which each has one. */
 export const SECTION_KINDS = ['text', 'markdown', 'table', 'plot', 'claims'] as const;

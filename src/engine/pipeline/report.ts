@@ -1,14 +1,16 @@
 // report.ts — `report:` of pipeline.yaml: a stage that shows results of others on one page
-import type { Json, Named } from '../model/key.ts';
-import { type DiagnosticCollector, kindOf } from '../config/diagnostic-collector.ts';
+import type { PipelineParts } from '../config/config.ts';
+import { DiagnosticCollector, kindOf } from '../config/diagnostic-collector.ts';
 import { type InputConfig, type InputSource, isWithin } from '../config/input.ts';
 import type { Located } from '../config/located.ts';
 import type { PlotConfig } from '../config/plots.ts';
 import { readPolicy } from '../config/policy.ts';
 import { lookupIn, substitute } from '../config/reference.ts';
+import type { StageConfig } from '../config/stage-config.ts';
+import { inReadingOrder } from '../model/event.ts';
+import type { Json, Named } from '../model/key.ts';
 import type { ReadSection } from './report-fields.ts';
 import { readSection } from './report-section.ts';
-import type { StageConfig } from '../config/stage-config.ts';
 
 /** The stage that `report:` is. */
 export const REPORT_STAGE = 'report';
@@ -35,8 +37,28 @@ export interface ReportContext {
   readonly params: Located;
 }
 
+/** A pipeline with the stage that its report is, and with what is wrong with that. */
+export function withReport(parts: PipelineParts): PipelineParts {
+  const { pipeline, problems, stages, plotNames } = parts;
+  const { report: written, plots, params } = pipeline;
+  if (written === undefined) return parts;
+  const reader = new DiagnosticCollector();
+  const known = [...stages.keys()];
+  const context = { stages: pipeline.stages, known, plots, plotNames, params };
+  const report = readReport(reader, written, context);
+  const { place, named } = written;
+  return {
+    ...parts,
+    pipeline: report
+      ? { ...pipeline, stages: new Map([...pipeline.stages, [REPORT_STAGE, report]]) }
+      : pipeline,
+    problems: inReadingOrder([...problems, ...reader.problems]),
+    stages: new Map([[REPORT_STAGE, { ...place, start: named?.start ?? place.start }], ...stages]),
+  };
+}
+
 /** Reads a report as a stage; undefined where nothing can be made of it. */
-export function readReport(
+function readReport(
   reader: DiagnosticCollector,
   located: Located | undefined,
   context: ReportContext,

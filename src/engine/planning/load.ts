@@ -8,7 +8,6 @@ import type { Bundles, ModuleRequest, Sources, StageCode } from '../bundler/code
 import { bundleAnywhere } from '../bundler/spare-bundles.ts';
 import { type Pipeline, type PipelineParts, readPipelineParts } from '../config/config.ts';
 import { DiagnosticCollector } from '../config/diagnostic-collector.ts';
-import { connectReport, REPORT_MODULE, REPORT_STAGE } from '../pipeline/report.ts';
 import type { StageConfig } from '../config/stage-config.ts';
 import type { EnvironmentMark } from '../files/environment-mark.ts';
 import { type Stamp, stampOf } from '../files/stamp.ts';
@@ -19,8 +18,9 @@ import { type Diagnostic, failure, type Result, success } from '../model/event.t
 import { type Digest, digestOf } from '../model/key.ts';
 import { type ClientOptions, StageClient } from '../modules/stage-client.ts';
 import { Mistakes } from '../pipeline/problems.ts';
-import { decodeSource } from '../text/source-text.ts';
+import { connectReport, REPORT_MODULE, REPORT_STAGE, withReport } from '../pipeline/report.ts';
 import { STORE_FILE } from '../store/store-state.ts';
+import { decodeSource } from '../text/source-text.ts';
 import type { StageModule } from '../worker/declaration.ts';
 import { commandModule } from './command-module.ts';
 import { type ResolvedPlan, resolveExternalInputs } from './external-inputs.ts';
@@ -87,7 +87,7 @@ export async function readPipelineFile(options: ReadOptions): Promise<Result<Rea
   const parts = readPipelineParts({ text: text.value, file, presets, paramsFiles, sets });
   if (!parts.ok) return parts;
   return success({
-    parts: parts.value,
+    parts: withReport(parts.value),
     text: digestOf(bytes),
     paramsFiles: stamps,
   });

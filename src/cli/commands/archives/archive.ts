@@ -14,8 +14,8 @@ import { type Beside, prepare, Vanished, writePackage } from '../../../archive/p
 import type { Hold } from '../../../archive/packing/release-checks.ts';
 import { verifiedCode } from '../../../engine/bundler/bundle-digest.ts';
 import { byCodeUnit, type Named, type TaskId } from '../../../engine/model/key.ts';
-import { decodeSource } from '../../../engine/text/source-text.ts';
 import type { Plan } from '../../../engine/planning/plan.ts';
+import { decodeSource } from '../../../engine/text/source-text.ts';
 import { decodeUtf8 } from '../../../utf8.ts';
 import { withRemoteBlobs } from '../../remote/far-blobs.ts';
 import { ownSigner } from '../../remote/remote-session.ts';
