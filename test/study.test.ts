@@ -136,27 +136,31 @@ describe('the study, in miniature', () => {
     `);
   });
 
-  test('killed while RigL trains, it goes on from the checkpoint and ends in the same bits', async () => {
-    const longer = [...TINY, ...set('training.epochs=40')];
-    const [killed, whole] = [await studyRig(), await studyRig()];
-    const target = 'rigl/tiny/32-16/0.8/erk/uniform/0';
-    const run = killed.start(['make', target, '--json', ...longer]);
-    const finished = 'start-mask[tiny,32-16,0.8,erk,uniform,0]';
-    await run.line((line) => /"progress","task":"rigl\[.*epoch ([5-9]|[1-3]\d) of/.test(line));
-    run.process.kill('SIGKILL');
-    await run.ended;
-    const resumed = await killed.make(target, ...longer);
-    const started = resumed.events.find(({ event }) => event === 'started');
-    expect(started).toMatchObject({
-      task: 'rigl[tiny,32-16,0.8,erk,uniform,0]',
-      reason: { kind: 'resumed' },
-    });
-    expect(tasksOf(resumed.events, 'reused')).toContain(finished);
-    expect(tasksOf(resumed.events, 'built')).toEqual(['rigl[tiny,32-16,0.8,erk,uniform,0]']);
-    const uninterrupted = await whole.make(target, ...longer);
-    const model = 'rigl[tiny,32-16,0.8,erk,uniform,0]:model';
-    expect(digestsOf(resumed.events)[model]).toBe(digestsOf(uninterrupted.events)[model]);
-  });
+  // `resume.test.ts` kills and goes on in less time.
+  test.runIf(process.env.FULL)(
+    'killed while RigL trains, it goes on from the checkpoint and ends in the same bits',
+    async () => {
+      const longer = [...TINY, ...set('training.epochs=40')];
+      const [killed, whole] = [await studyRig(), await studyRig()];
+      const target = 'rigl/tiny/32-16/0.8/erk/uniform/0';
+      const run = killed.start(['make', target, '--json', ...longer]);
+      const finished = 'start-mask[tiny,32-16,0.8,erk,uniform,0]';
+      await run.line((line) => /"progress","task":"rigl\[.*epoch ([5-9]|[1-3]\d) of/.test(line));
+      run.process.kill('SIGKILL');
+      await run.ended;
+      const resumed = await killed.make(target, ...longer);
+      const started = resumed.events.find(({ event }) => event === 'started');
+      expect(started).toMatchObject({
+        task: 'rigl[tiny,32-16,0.8,erk,uniform,0]',
+        reason: { kind: 'resumed' },
+      });
+      expect(tasksOf(resumed.events, 'reused')).toContain(finished);
+      expect(tasksOf(resumed.events, 'built')).toEqual(['rigl[tiny,32-16,0.8,erk,uniform,0]']);
+      const uninterrupted = await whole.make(target, ...longer);
+      const model = 'rigl[tiny,32-16,0.8,erk,uniform,0]:model';
+      expect(digestsOf(resumed.events)[model]).toBe(digestsOf(uninterrupted.events)[model]);
+    },
+  );
 
   test('an infeasible CV is found before anything runs, where it was written', async () => {
     const rig = await studyRig();
