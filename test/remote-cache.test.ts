@@ -258,10 +258,10 @@ describe('what servers answer that should not is told in a sentence with what to
         "wrong password, or none (401) (set PIPELINE_REMOTE_USER and PIPELINE_REMOTE_PASSWORD, or PIPELINE_REMOTE_TOKEN)",
         "the server does not allow it (403) (may this user do that? many servers let all read, and few write)",
         "its disk is full (507) (make room on the server, or raise its limit)",
-        "the server has a problem (503) (undefined)",
+        "the server has a problem (503) (the log of the server tells more)",
         "the server answers 418 (check the address)",
-        "an answer of more than 1048576 bytes (undefined)",
-        "HOST cannot be reached: nothing listens there (undefined)",
+        "an answer of more than 1048576 bytes (check the address: is it that of a remote cache?)",
+        "HOST cannot be reached: nothing listens there (check the address, and whether the server runs)",
       ]
     `);
   });
