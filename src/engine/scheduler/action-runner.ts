@@ -62,9 +62,9 @@ export class ActionRunner {
     }
     if (reason.kind === 'forced') await store.checkpoints.drop(key);
     let start: number | undefined;
-    const begin = (): void => {
+    const begin: Hooks['begun'] = (where) => {
       if (start !== undefined) return;
-      listener({ event: 'started', task: task.id, key, reason, slot });
+      listener({ event: 'started', task: task.id, key, reason, slot, ...where });
       start = clock();
     };
     const result = await control.during(key, (signal) =>
@@ -73,14 +73,16 @@ export class ActionRunner {
         if (task.files !== null) begin();
         const files = await staging.files(task, hooks.progress, signal);
         if (signal.aborted) return { status: 'stopped' };
-        const spec = { ...this.specOf(action, staged.inputs, files), units };
+        const isFresh = reason.kind === 'forced';
+        const spec = { ...this.specOf(action, staged.inputs, files), units, isFresh };
         const ended = await this.parts.executor.execute(spec, hooks, signal);
         return ended.status === 'done' ? unlessChanged(task, ended) : ended;
       }),
     );
     if (result.status !== 'lost-inputs') begin();
     // A clock may be set back meanwhile.
-    return { result, seconds: Math.max(0, clock() - (start ?? clock())) / 1000 };
+    const seconds = Math.max(0, clock() - (start ?? clock())) / 1000;
+    return { result, seconds: result.status === 'done' ? (result.seconds ?? seconds) : seconds };
   }
 
   /** What a step came to, or how its error ends the attempt. Only a broken store throws. */
@@ -99,7 +101,7 @@ export class ActionRunner {
     }
   }
 
-  private hooksOf({ task, key }: Action, begun: () => void): Hooks {
+  private hooksOf({ task, key }: Action, begun: Hooks['begun']): Hooks {
     const { listener, store } = this.context;
     const { warnings } = this.parts;
     return {
@@ -133,6 +135,7 @@ export class ActionRunner {
       ...{ key, parts, task: id, stage, inputs, files, isolate, stop, notes },
       ...{ timeout_ms, memory_bytes },
       limits: limitsOf(task),
+      ...(task.command && { fingerprints: task.command.fingerprintWords }),
     };
   }
 }

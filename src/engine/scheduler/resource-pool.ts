@@ -26,6 +26,14 @@ export interface ResourceRequest {
   readonly isEnding?: () => boolean;
 }
 
+/** Slots for tasks that do not run on this machine. */
+export interface AwayPools {
+  /** The pool of the tasks of a stage; undefined where they run here. */
+  poolOf(stage: string): ResourcePool | undefined;
+  /** Whether many of them run: then results are gathered. */
+  readonly isBusy: boolean;
+}
+
 /** How often to look whether another make has given units back. */
 const LOOK_AGAIN_MS = 100;
 
@@ -71,6 +79,11 @@ export class ResourcePool {
   /** Whether anything waits for a slot. */
   get busy(): boolean {
     return this.asking.length > 0 || [...this.waiting.values()].some(({ size }) => size > 0);
+  }
+
+  /** How many slots are taken. */
+  get taken(): number {
+    return this.count - this.free.length;
   }
 
   /** Runs work in a slot, and gives the slot back. */

@@ -1,0 +1,110 @@
+// work.ts — an action that is to run on a cluster, as the head sees it: what it needs, who has it, how it ends
+
+import type { JobClass } from '../engine/config/job-class.ts';
+import type { Needs } from '../engine/config/needs.ts';
+import type { ActionSpec, Hooks } from '../engine/executors/executor.ts';
+import type { ActionResult } from '../engine/model/action-result.ts';
+import {
+  classFor,
+  demandOf,
+  type Growth,
+  grownBy,
+  NO_GROWTH,
+  tasksPerJob,
+} from '../engine/pipeline/placement.ts';
+import type { Order } from './order.ts';
+import type { WorkerView } from './worker-view.ts';
+
+/** Where the tasks of a stage may run, and what they need. */
+export interface StagePlace {
+  /** Smallest first. */
+  readonly classes: readonly JobClass[];
+  readonly needs: Needs;
+}
+
+/** An order without what differs from one giving to the next. */
+export type PreparedOrder = Omit<Order, 'id' | 'share' | 'estimate_s'>;
+
+/** After so many workers that went with it, an action is no longer tried. */
+const GONE_MAX = 5;
+
+/** An action that is to run. */
+export class Work {
+  readonly action: ActionSpec;
+  readonly hooks: Hooks;
+  readonly signal: AbortSignal;
+  readonly place: StagePlace;
+  /** Absent while it is being prepared, or where another head has given it. */
+  prepared: PreparedOrder | undefined;
+  growth: Growth = NO_GROWTH;
+  /** Who has it: two where one of them has not been heard of for long. */
+  readonly holders = new Set<WorkerView>();
+  hasBegun = false;
+  isOver = false;
+  /** Workers that went with it, one after another. */
+  gone = 0;
+  readonly result: Promise<ActionResult>;
+  private settle: (result: ActionResult) => void = () => undefined;
+  private refuse: (error: unknown) => void = () => undefined;
+
+  constructor(action: ActionSpec, hooks: Hooks, signal: AbortSignal, place: StagePlace) {
+    this.action = action;
+    this.hooks = hooks;
+    this.signal = signal;
+    this.place = place;
+    this.result = new Promise((resolve, reject) => {
+      this.settle = resolve;
+      this.refuse = reject;
+    });
+  }
+
+  /** The class of jobs that it runs in; undefined where none has what it needs by now. */
+  get cls(): JobClass | undefined {
+    const { classes, needs } = this.place;
+    return classFor(classes, demandOf(needs, this.growth));
+  }
+
+  /** What part of a job it takes. */
+  shareOf(cls: JobClass): number {
+    return 1 / tasksPerJob(cls, demandOf(this.place.needs, this.growth));
+  }
+
+  /** Whether two may run at once: not where both would write into one folder. */
+  get mayCopy(): boolean {
+    const second = this.action.parts.command as { readonly checkpoint?: boolean } | undefined;
+    return second?.checkpoint !== true;
+  }
+
+  begin(on: { readonly on: string; readonly node: string }): void {
+    if (this.hasBegun) return;
+    this.hasBegun = true;
+    this.hooks.begun(on);
+  }
+
+  /** Gives it more of what it lacked. False where there is no more to give. */
+  grow(lack: 'memory' | 'time'): boolean {
+    const grown = grownBy(this.place.needs, this.growth, lack);
+    if (grown === undefined) return false;
+    const before = this.growth;
+    this.growth = grown;
+    if (this.cls !== undefined) return true;
+    this.growth = before;
+    return false;
+  }
+
+  /** Notes that a worker is gone that had it. False where it is given up. */
+  mayTryAgain(): boolean {
+    this.gone += 1;
+    return this.gone < GONE_MAX;
+  }
+
+  end(result: ActionResult): void {
+    this.isOver = true;
+    this.settle(result);
+  }
+
+  fail(error: unknown): void {
+    this.isOver = true;
+    this.refuse(error);
+  }
+}
