@@ -112,11 +112,14 @@ export class Fleet {
     const sights = await batch.look(this.names);
     await Promise.all([...this.workers].map((worker) => worker.look()));
     if (sights !== 'unknown') this.see(sights);
-    for (const worker of this.workers) {
+    const dead = [...this.workers].filter((worker) => {
       worker.follow();
       const isSeen = sights === 'unknown' || worker.sight !== undefined;
-      if (!isSeen || worker.state === 'over') await this.bury(worker);
-    }
+      return !isSeen || worker.state === 'over';
+    });
+    await Promise.all(dead.map((worker) => this.bury(worker)));
+    this.deadAtStart.clear();
+    this.closed.clear();
     this.soon();
   }
 

@@ -4,16 +4,17 @@ import type { ActionSpec, Executor, Hooks } from '../engine/executors/executor.t
 import { type ActionResult, failed, graceOf } from '../engine/model/action-result.ts';
 import type { Key } from '../engine/model/key.ts';
 import type { DeathCause } from './batch.ts';
-import { Dispatch } from './dispatch.ts';
-import { Fleet, type FleetParts, SILENT_MS } from './fleet.ts';
+
+import { Fleet, type FleetParts } from './fleet.ts';
 import type { Frame } from './frames.ts';
 import { Intake, type IntakeParts } from './intake.ts';
 import { type Ended, type Here, readWorkerSays, type Said } from './messages.ts';
+import { OrderDesk } from './order-desk.ts';
 import { Preparation, type PreparationParts } from './prepare.ts';
 import type { HeadNote } from './sets.ts';
 import { HEAD_EVERY_MS } from './sets.ts';
 import { type StagePlace, Work } from './work.ts';
-import type { Held, WorkerView } from './worker-view.ts';
+import type { WorkerView } from './worker-view.ts';
 
 /** What a head is made of. */
 export interface HeadParts {
@@ -48,7 +49,7 @@ interface Left {
 export class Head implements Executor {
   readonly name: string;
   readonly fleet: Fleet;
-  private readonly dispatch: Dispatch;
+  private readonly desk: OrderDesk;
   private readonly preparation: Preparation;
   private readonly intake: Intake;
   private readonly works = new Map<Key, Work>();
@@ -78,7 +79,8 @@ export class Head implements Executor {
         changed: () => this.parts.changed([...this.fleet.workers]),
       },
     });
-    this.dispatch = new Dispatch(this.fleet);
+    const { saves } = parts.intake.depot;
+    this.desk = new OrderDesk(this.fleet, ({ action }) => saves.has(action.key));
   }
 
   /** Takes over what an earlier head left, before anything is asked for. */
@@ -110,7 +112,7 @@ export class Head implements Executor {
       return await work.result;
     } finally {
       signal.removeEventListener('abort', onAbort);
-      this.dispatch.remove(work);
+      this.desk.end(work);
       if (this.works.get(action.key) === work) this.works.delete(action.key);
     }
   }
@@ -137,7 +139,7 @@ export class Head implements Executor {
   /** Leaves, and lets the workers do what they have been given. Everything that waits is given to them first. */
   async detach(): Promise<number> {
     for (const timer of this.timers) clearInterval(timer);
-    this.dispatch.giveAll();
+    this.desk.giveAll();
     const workers = [...this.fleet.workers];
     for (const worker of workers) worker.send({ say: 'finish' });
     await Promise.all(workers.map((worker) => worker.flushed()));
@@ -166,12 +168,8 @@ export class Head implements Executor {
 
   private tick(): void {
     this.fleet.watch();
-    const now = performance.now();
-    for (const worker of this.fleet.workers) {
-      if (worker.state === 'here' && now - worker.heardAt > SILENT_MS) this.copyFrom(worker);
-    }
-    this.dispatch.staff();
-    this.dispatch.give();
+    this.desk.staff();
+    this.desk.give();
   }
 
   private enqueue(work: Work): void {
@@ -183,7 +181,7 @@ export class Head implements Executor {
       work.end(
         failed({ cause: 'infrastructure', message: `${this.name}/${cls.name}: ${message}` }),
       );
-    } else this.dispatch.add(work, cls);
+    } else this.desk.add(work, cls);
   }
 
   /** What a worker has ended for an earlier head. */
@@ -203,6 +201,7 @@ export class Head implements Executor {
         if (held.key !== work.action.key || held.work) continue;
         held.work = work;
         work.holders.add(worker);
+        this.desk.attach(work, worker, held.id);
         if (held.hasBegun) work.begin(this.whereIs(worker));
         return true;
       }
@@ -217,7 +216,6 @@ export class Head implements Executor {
   private stop(work: Work): void {
     if (work.isOver) return;
     this.isStopping = true;
-    this.dispatch.remove(work);
     if (work.holders.size === 0) {
       work.end({ status: 'stopped' });
       return;
@@ -235,30 +233,30 @@ export class Head implements Executor {
     const said = readWorkerSays(header);
     if (said === undefined) return;
     if (said.say !== 'trouble') worker.isTroubled = false;
+    this.desk.hear(worker);
     switch (said.say) {
       case 'here':
-        return this.welcome(worker, said);
+        this.welcome(worker, said);
+        return;
       case 'took':
         for (const [id, key] of said.orders) {
           if (worker.held.has(id)) continue;
-          worker.held.set(id, {
-            id,
-            key,
-            work: undefined,
-            share: 1 / worker.cls.slots,
-            hasBegun: false,
-          });
+          worker.held.set(id, { id, key, work: undefined, hasBegun: false });
         }
         return;
       case 'said':
-        return this.tell(worker, said);
+        this.tell(worker, said);
+        return;
       case 'ended':
-        return this.orderEnded(worker, said, body);
+        this.orderEnded(worker, said, body);
+        return;
       case 'trouble':
         worker.isTroubled = true;
-        return this.tellTrouble(new Error(`${worker.host}: ${said.message}`));
+        this.tellTrouble(new Error(`${worker.host}: ${said.message}`));
+        return;
       case 'left':
         worker.state = 'over';
+        this.desk.leave(worker);
         void this.fleet.bury(worker);
         return;
       default:
@@ -276,8 +274,10 @@ export class Head implements Executor {
       this.fleet.closed.set(cls, misfit);
       this.closed(cls, misfit, undefined);
     }
+    worker.ends_ms = Math.min(Date.now(), here.at) + worker.cls.time_ms;
+    if (misfit === undefined) this.desk.arrive(worker);
     this.parts.changed([...this.fleet.workers]);
-    this.dispatch.giveSoon();
+    this.desk.giveSoon();
   }
 
   private tell(worker: WorkerView, said: Said): void {
@@ -289,6 +289,7 @@ export class Head implements Executor {
       const held = worker.held.get(id);
       if (held === undefined) continue;
       held.hasBegun = true;
+      this.desk.begin(id, worker);
       held.work?.begin(this.whereIs(worker));
     }
     for (const [id, line] of said.lines ?? []) hooksOf(id)?.log(line);
@@ -304,12 +305,11 @@ export class Head implements Executor {
     this.note(worker, ended);
     if (work && !work.isOver) {
       work.holders.delete(worker);
-      work.gone = 0;
       void this.finish(work, worker, ended, body);
     } else if (work === undefined && !this.ended.has(ended.key)) {
       this.left.set(ended.key, { worker, ended, body });
     }
-    this.dispatch.giveSoon();
+    this.desk.giveSoon();
   }
 
   /** Remembers where results lie, and tells when two copies gave other bits. */
@@ -344,7 +344,7 @@ export class Head implements Executor {
             outputs.map(([name, { digest }]) => `${name} ${digest}`).join(),
           );
           work.begin(this.whereIs(worker));
-          this.dispatch.learn(work.action.stage, ended.seconds);
+          this.desk.end(work, ended.seconds);
         }
         work.end(result);
       }
@@ -405,55 +405,45 @@ export class Head implements Executor {
 
   /** Gives an order anew. */
   private async again(work: Work): Promise<void> {
+    this.desk.end(work);
     if (work.signal.aborted) return work.end({ status: 'stopped' });
-    const prepared = await this.preparation.prepare(work.action);
-    if ('lost' in prepared) return work.end({ status: 'lost-inputs', digests: prepared.lost });
-    work.prepared = prepared;
-    if (!work.isOver) this.enqueue(work);
+    try {
+      const prepared = await this.preparation.prepare(work.action);
+      if ('lost' in prepared) return work.end({ status: 'lost-inputs', digests: prepared.lost });
+      work.prepared = prepared;
+      if (!work.isOver) this.enqueue(work);
+    } catch (error) {
+      work.fail(error);
+    }
   }
 
   private gone(worker: WorkerView, cause: DeathCause | undefined): void {
-    for (const held of worker.held.values()) {
-      const { work } = held;
+    const lack = cause?.kind === 'memory' || cause?.kind === 'time' ? cause.kind : undefined;
+    for (const { work, hasBegun } of worker.held.values()) {
       if (work === undefined || work.isOver) continue;
       work.holders.delete(worker);
       if (work.holders.size > 0) continue;
-      void this.orphaned(work, held, worker, cause).catch((error) => work.fail(error));
+      if (work.signal.aborted) work.end({ status: 'stopped' });
+      else if (work.prepared === undefined) void this.again(work);
+      else if (hasBegun && lack) {
+        const end = this.lacking(work, lack, worker);
+        if (end) work.end(end);
+        else void this.again(work);
+      }
+    }
+    // The others wait again.
+    for (const work of this.desk.gone(worker)) {
+      const last = cause ? `, the last with: ${cause.detail}` : '';
+      const message = `its jobs ended while it ran, too often in a row${last}`;
+      work.end(failed({ cause: 'infrastructure', message }));
     }
     worker.held.clear();
-    this.dispatch.giveSoon();
-  }
-
-  private async orphaned(
-    work: Work,
-    { hasBegun }: Held,
-    worker: WorkerView,
-    cause: DeathCause | undefined,
-  ): Promise<void> {
-    const lack = cause?.kind === 'memory' || cause?.kind === 'time' ? cause.kind : undefined;
-    if (hasBegun && lack) {
-      const end = this.lacking(work, lack, worker);
-      if (end) return work.end(end);
-    } else if (hasBegun && cause && !work.mayTryAgain()) {
-      const message = `${work.gone} jobs ended while it ran, the last with: ${cause.detail}`;
-      return work.end(failed({ cause: 'infrastructure', message }));
-    }
-    await this.again(work);
-  }
-
-  /** Orders of a worker that is not heard of may be given to another, once: the first that ends counts. */
-  private copyFrom(worker: WorkerView): void {
-    for (const { work } of worker.held.values()) {
-      const isCopied = work === undefined || work.isOver || work.holders.size > 1;
-      if (isCopied || !work.mayCopy || this.dispatch.has(work)) continue;
-      if (work.prepared && work.cls) this.dispatch.add(work, work.cls);
-    }
   }
 
   private closed(cls: string, message: string, hint: string | undefined): void {
     const told = `${this.name}/${cls}: ${message}${hint ? ` (${hint})` : ''}`;
-    for (const work of this.dispatch.take(cls)) {
-      if (work.holders.size === 0) work.end(failed({ cause: 'infrastructure', message: told }));
+    for (const work of this.desk.take(cls)) {
+      work.end(failed({ cause: 'infrastructure', message: told }));
     }
   }
 

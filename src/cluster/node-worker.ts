@@ -97,7 +97,7 @@ class NodeWorker {
     this.files = new SetLayout(layout, project, set);
     this.depot = openDepot(layout);
     this.machine = new NodeMachine({ ...options, depot: this.depot });
-    this.executor = openExecutors(this.machine.local, EXECUTORS);
+    this.executor = openExecutors(this.machine.local, () => EXECUTORS);
     this.outbox = new BoxWriter(this.files.outbox(element), {
       offset: 0,
       isDurable: true,

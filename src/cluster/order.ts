@@ -32,8 +32,6 @@ export interface Order {
   readonly resumes: boolean;
   /** What part of a job it takes, from 0 to 1. */
   readonly share: number;
-  /** How long it will take, as far as that is known. */
-  readonly estimate_s: number | null;
 }
 
 /** An order as text. Contents of inputs that it brings along stand in it in base64. */

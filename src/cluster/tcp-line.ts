@@ -161,7 +161,10 @@ function accept(socket: Socket, secret: string, listener: LineListener): void {
   let isHeard = false;
   const late = setTimeout(() => socket.destroy(), HELLO_MS);
   const hear = (payload: Buffer): void => {
-    if (isHeard) return peer?.heard(bytesIn(payload));
+    if (isHeard) {
+      peer?.heard(bytesIn(payload));
+      return;
+    }
     const { set, element } = JSON.parse(payload.toString('utf8')) as LineEnd;
     isHeard = true;
     clearTimeout(late);

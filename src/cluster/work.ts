@@ -6,11 +6,11 @@ import type { ActionSpec, Hooks } from '../engine/executors/executor.ts';
 import type { ActionResult } from '../engine/model/action-result.ts';
 import {
   classFor,
+  type Demand,
   demandOf,
   type Growth,
   grownBy,
   NO_GROWTH,
-  tasksPerJob,
 } from '../engine/pipeline/placement.ts';
 import type { Order } from './order.ts';
 import type { WorkerView } from './worker-view.ts';
@@ -23,10 +23,7 @@ export interface StagePlace {
 }
 
 /** An order without what differs from one giving to the next. */
-export type PreparedOrder = Omit<Order, 'id' | 'share' | 'estimate_s'>;
-
-/** After so many workers that went with it, an action is no longer tried. */
-const GONE_MAX = 5;
+export type PreparedOrder = Omit<Order, 'id' | 'share'>;
 
 /** An action that is to run. */
 export class Work {
@@ -41,8 +38,9 @@ export class Work {
   readonly holders = new Set<WorkerView>();
   hasBegun = false;
   isOver = false;
-  /** Workers that went with it, one after another. */
-  gone = 0;
+  /** By which name it waits, or was given. */
+  order: string | undefined;
+  wasGiven = false;
   readonly result: Promise<ActionResult>;
   private settle: (result: ActionResult) => void = () => undefined;
   private refuse: (error: unknown) => void = () => undefined;
@@ -58,15 +56,19 @@ export class Work {
     });
   }
 
-  /** The class of jobs that it runs in; undefined where none has what it needs by now. */
-  get cls(): JobClass | undefined {
-    const { classes, needs } = this.place;
-    return classFor(classes, demandOf(needs, this.growth));
+  /** What it needs by now. */
+  get demand(): Demand {
+    return demandOf(this.place.needs, this.growth);
   }
 
-  /** What part of a job it takes. */
-  shareOf(cls: JobClass): number {
-    return 1 / tasksPerJob(cls, demandOf(this.place.needs, this.growth));
+  /** The class of jobs that it runs in; undefined where none has what it needs by now. */
+  get cls(): JobClass | undefined {
+    return classFor(this.place.classes, this.demand);
+  }
+
+  /** Whether it may go on from a checkpoint: only commands say so. */
+  get isResumable(): boolean {
+    return this.action.parts.command === undefined || !this.mayCopy;
   }
 
   /** Whether two may run at once: not where both would write into one folder. */
@@ -90,12 +92,6 @@ export class Work {
     if (this.cls !== undefined) return true;
     this.growth = before;
     return false;
-  }
-
-  /** Notes that a worker is gone that had it. False where it is given up. */
-  mayTryAgain(): boolean {
-    this.gone += 1;
-    return this.gone < GONE_MAX;
   }
 
   end(result: ActionResult): void {

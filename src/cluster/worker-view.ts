@@ -16,7 +16,6 @@ export interface Held {
   readonly key: Key;
   /** Absent where an earlier head gave it, and nobody has asked for it yet. */
   work: Work | undefined;
-  readonly share: number;
   hasBegun: boolean;
 }
 
@@ -42,6 +41,8 @@ export class WorkerView {
   host = '';
   machine: Named<string> = {};
   node = '';
+  /** When its time is over, as far as that is known. */
+  ends_ms: number | null = null;
   sight: JobSight | undefined;
   job: JobId | undefined;
   heardAt = performance.now();
@@ -78,13 +79,6 @@ export class WorkerView {
 
   get isConnected(): boolean {
     return this.line !== undefined;
-  }
-
-  /** How much of it is taken. */
-  get taken(): number {
-    let sum = 0;
-    for (const { share } of this.held.values()) sum += share;
-    return sum;
   }
 
   send(says: HeadSays, body?: Uint8Array): void {

@@ -42,6 +42,10 @@ export interface ActionSpec {
   readonly fingerprints?: Named<readonly string[]>;
   /** It runs whatever came of it before: results and checkpoints of earlier runs do not count. */
   readonly isFresh?: boolean;
+  /** Seconds to the end of all that waits for it, as far as that is known: the greatest goes first where not all can run. */
+  readonly urgency?: number;
+  /** How long it took when it, or another like it, ran last. */
+  readonly estimate_s?: number;
 }
 
 /** Where an action runs that does not run on this machine. */

@@ -29,6 +29,7 @@ export interface AttemptPlace {
   /** The number of its slot, for whoever draws what ran where. */
   readonly slot: number;
   readonly units: HeldUnits;
+  readonly urgency: number;
 }
 
 /** One attempt at an action. */
@@ -47,7 +48,11 @@ export class ActionRunner {
     this.parts = parts;
   }
 
-  async run(action: Action, reason: Reason, { slot, units }: AttemptPlace): Promise<Attempt> {
+  async run(
+    action: Action,
+    reason: Reason,
+    { slot, units, urgency }: AttemptPlace,
+  ): Promise<Attempt> {
     const { listener, clock, store } = this.context;
     const { staging, warnings, control } = this.parts;
     const { task, key } = action;
@@ -74,7 +79,7 @@ export class ActionRunner {
         const files = await staging.files(task, hooks.progress, signal);
         if (signal.aborted) return { status: 'stopped' };
         const isFresh = reason.kind === 'forced';
-        const spec = { ...this.specOf(action, staged.inputs, files), units, isFresh };
+        const spec = { ...this.specOf(action, staged.inputs, files), units, isFresh, urgency };
         const ended = await this.parts.executor.execute(spec, hooks, signal);
         return ended.status === 'done' ? unlessChanged(task, ended) : ended;
       }),

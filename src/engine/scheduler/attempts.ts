@@ -101,7 +101,7 @@ export class Attempts {
     const isEnding = (): boolean => control.isEnding;
     for (;;) {
       const turn = await pool.withSlot(request, (slot, units) =>
-        this.turn(action, history, { slot, units }),
+        this.turn(action, history, { slot, units, urgency: request.urgency() }),
       );
       if (turn.kind === 'leased') {
         history.acceptCached = true;

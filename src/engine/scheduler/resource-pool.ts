@@ -54,7 +54,8 @@ export class ResourcePool {
   private asking: Waiting[] = [];
   /** Those that had to wait: one heap for each set of resources, so that one look tells whether any of it fits. */
   private readonly waiting = new Map<string, Heap<Waiting>>();
-  private readonly totals: ReadonlyMap<string, number>;
+  /** How much there is of each resource. */
+  readonly totals: ReadonlyMap<string, number>;
   private readonly stocks: ReadonlyMap<string, UnitStock>;
   private readonly waits: PoolUnits['waits'];
   private asked = 0;
