@@ -43,6 +43,8 @@ export class NodeMachine {
   private readonly folder: string;
   private readonly bundles = new Map<Digest, Required<GivenBundle>>();
   private readonly projectFiles = new Map<string, string>();
+  /** Orders that begin together place a file once. */
+  private readonly placing = new Map<string, Promise<string>>();
   private readonly environments = new Map<string, EnvironmentPlace>();
   /** What fingerprints say here, by their words and surroundings. */
   private readonly said = new Map<string, Promise<string>>();
@@ -100,21 +102,26 @@ export class NodeMachine {
       for (const { name, digest } of input.projectFiles) {
         const blob = projectFiles[name];
         const place = `${digest} ${name}`;
-        if (blob === undefined || this.projectFiles.has(place)) continue;
-        this.projectFiles.set(place, await this.projectFile(blob));
+        if (blob === undefined) continue;
+        const path = `${blob.digest}${blob.isExecutable ? '-x' : ''}`;
+        const placing = this.placing.get(path) ?? this.projectFile(blob, path);
+        this.placing.set(path, placing);
+        this.projectFiles.set(place, await placing);
       }
     }
   }
 
-  private async projectFile(blob: Order['projectFiles'][string]): Promise<string> {
+  private async projectFile(blob: Order['projectFiles'][string], name: string): Promise<string> {
     const folder = join(this.folder, 'files');
     mkdirSync(folder, { recursive: true });
-    const path = join(folder, `${blob.digest}${blob.isExecutable ? '-x' : ''}`);
-    rmSync(path, { force: true });
+    const path = join(folder, name);
     const isThere =
       (await this.parts.depot.give(blob, this.store.blobs)) &&
       (await this.store.blobs.copyTo(blob.digest, path));
-    if (!isThere) throw new LostBlobs([blob.digest]);
+    if (!isThere) {
+      this.placing.delete(name);
+      throw new LostBlobs([blob.digest]);
+    }
     if (blob.isExecutable) chmodSync(path, 0o755);
     return path;
   }
