@@ -1,5 +1,5 @@
 // Tasks on a cluster: workers are real processes, jobs are started by the batch system that is none.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { DOOR, digestsOf, makeRig, type Rig, type SaidEvent } from './rig.ts';

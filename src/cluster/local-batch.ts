@@ -19,8 +19,15 @@ const PACE = { least_ms: 500, first_ms: 1000, most_ms: 5000 };
 const KILL_WAIT_MS = 5000;
 const LOOK_MS = 50;
 
+/** The process that starts jobs. */
+export interface LocalStarter {
+  readonly environment: NodeJS.ProcessEnv;
+  /** @throws where there is no such process any more */
+  kill(pid: number, signal: NodeJS.Signals): void;
+}
+
 /** @param folder in which it is written down which processes are jobs: they outlive who started them */
-export function localBatch(folder: string): Batch {
+export function localBatch(folder: string, starter: LocalStarter): Batch {
   const children = new Map<string, ChildProcess>();
   const causes = new Map<string, DeathCause>();
   const counts = new Map<string, number>();
@@ -33,7 +40,7 @@ export function localBatch(folder: string): Batch {
     const child = spawn('/bin/sh', ['-c', script, 'sh', ...words], {
       detached: true,
       stdio: ['ignore', log, log],
-      env: { ...process.env, ...env },
+      env: { ...starter.environment, ...env },
     });
     closeSync(log);
     child.unref();
@@ -77,7 +84,7 @@ export function localBatch(folder: string): Batch {
       if (elements && !elements.includes(element)) continue;
       try {
         // The worker alone: it ends what it has started.
-        process.kill(pid, signalName);
+        starter.kill(pid, signalName);
       } catch {
         // It is over.
       }

@@ -12,8 +12,14 @@ import {
   grownBy,
   NO_GROWTH,
 } from '../engine/pipeline/placement.ts';
+import type { HeadSays } from './messages.ts';
 import type { Order } from './order.ts';
-import type { WorkerView } from './worker-view.ts';
+
+/** A worker, as far as an action knows it. */
+export interface Holder {
+  readonly held: ReadonlyMap<string, { readonly id: string; readonly work: unknown }>;
+  send(says: HeadSays): void;
+}
 
 /** Where the tasks of a stage may run, and what they need. */
 export interface StagePlace {
@@ -35,7 +41,7 @@ export class Work {
   prepared: PreparedOrder | undefined;
   growth: Growth = NO_GROWTH;
   /** Who has it: two where one of them has not been heard of for long. */
-  readonly holders = new Set<WorkerView>();
+  readonly holders = new Set<Holder>();
   hasBegun = false;
   isOver = false;
   /** By which name it waits, or was given. */

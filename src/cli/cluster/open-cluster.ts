@@ -232,7 +232,8 @@ async function batchFor({ type }: ExecutorConfig, logs: string): Promise<Batch> 
   if (type === 'processes') {
     const folder = join(logs, 'jobs');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    return localBatch(folder);
+    const kill = (pid: number, signal: NodeJS.Signals): unknown => process.kill(pid, signal);
+    return localBatch(folder, { environment: process.env, kill });
   }
   throw new UsageError([{ message: 'executors of type slurm are not there yet' }]);
 }
