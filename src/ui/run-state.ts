@@ -116,11 +116,12 @@ export class RunState {
   }
 
   private begin(entry: Extract<JournalEntry, { begun: unknown }>): void {
-    const { slot, node, why } = entry as Named<unknown>;
+    const { slot, on, node, why } = entry as Named<unknown>;
     const state: TaskState = { status: 'running', key: entry.key };
     if (typeof entry.at === 'number') state.began = entry.at;
     if (typeof slot === 'number') state.slot = slot;
-    if (typeof node === 'string') state.node = node;
+    const place = [on, node].filter((one) => typeof one === 'string').join(' ');
+    if (place !== '') state.node = place;
     if (typeof why === 'string') state.why = why;
     this.set(entry.begun, state);
   }

@@ -64,8 +64,9 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
   const listener = (event: Event): void => {
     const at = clock();
     if (event.event === 'started') {
-      const { task, key, slot, reason } = event;
-      note({ begun: task, key, at, slot, why: reasonWords(reason) });
+      const { task, key, slot, reason, on, node } = event;
+      const place = { slot, ...(on !== undefined && { on }), ...(node !== undefined && { node }) };
+      note({ begun: task, key, at, ...place, why: reasonWords(reason) });
     } else if (event.event === 'log') note({ log: event.task, line: event.line });
     else if (event.event === 'built' || event.event === 'reused') {
       // A task that was reused and then lost its bytes is built after all.

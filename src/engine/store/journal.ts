@@ -36,6 +36,9 @@ export type JournalEntry =
       readonly at?: number;
       /** The slot in which it runs, from 0. */
       readonly slot?: number;
+      /** The executor and its class, and the node, where it does not run on this machine. */
+      readonly on?: string;
+      readonly node?: string;
       /** Why it runs: the kind of its reason, and the first paths that changed. */
       readonly why?: string;
     }
@@ -111,7 +114,12 @@ export class RunNotes {
     for (const [task, outcome] of Object.entries(this.outcomes)) {
       const key = this.keys[task];
       const at = this.ends.get(task);
-      yield { ended: task as TaskId, outcome, ...(key && { key }), ...(at !== undefined && { at }) };
+      yield {
+        ended: task as TaskId,
+        outcome,
+        ...(key && { key }),
+        ...(at !== undefined && { at }),
+      };
     }
     for (const [task, { head, tail, dropped }] of this.said) {
       for (const line of [...head, ...tail]) yield { log: task, line };
