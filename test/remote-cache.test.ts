@@ -13,7 +13,16 @@ import { openCache } from '../src/remote/open-cache.ts';
 import { type RemoteCache, RemoteError } from '../src/remote/remote-cache.ts';
 import { s3Cache } from '../src/remote/s3-cache.ts';
 import { signedHeaders } from '../src/remote/s3-signing.ts';
-import { newFolder, nginx, nginxServer, s3Server, testServer, versitygw } from './remote-server.ts';
+import {
+  bazelRemote,
+  bazelRemoteServer,
+  newFolder,
+  nginx,
+  nginxServer,
+  s3Server,
+  testServer,
+  versitygw,
+} from './remote-server.ts';
 
 const { signal } = new AbortController();
 const name = entryName('space', digestOf('a key') as string as Key);
@@ -36,6 +45,7 @@ const PLACES: readonly (readonly [string, boolean, () => Promise<RemoteCache>])[
     true,
     async () => opened((await testServer('bazel')).url),
   ],
+  ['bazel-remote', bazelRemote !== undefined, async () => opened(await bazelRemoteServer())],
   ['nginx with WebDAV', nginx !== undefined, async () => opened(await nginxServer())],
   [
     'versitygw (S3)',
@@ -98,7 +108,11 @@ for (const [what, isThere, open] of PLACES) {
       const [kept, loose] = [bytes('named by an entry'), bytes('named by none')];
       for (const blob of [kept, loose])
         await cache.writeBlob(sized(blob), () => once(blob), signal);
-      const entry = bytes(JSON.stringify({ outputFiles: [{ digest: { hash: digestOf(kept) } }] }));
+      const entry = bytes(
+        JSON.stringify({
+          outputFiles: [{ path: 'a', digest: { hash: digestOf(kept), sizeBytes: '17' } }],
+        }),
+      );
       await cache.writeEntry(name, entry, 'create', signal);
       if (cache.listing) {
         const day = 86_400_000;

@@ -1,5 +1,5 @@
 // remote-server.ts — servers that share results: one in this process that misbehaves as it is told, and real ones where they are installed
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, createServer as plainServer } from 'node:net';
@@ -128,10 +128,17 @@ const found = (...programs: readonly string[]): string | undefined =>
   programs.find((program) => existsSync(program));
 
 export const nginx = found('/usr/sbin/nginx', '/usr/local/sbin/nginx', '/opt/homebrew/bin/nginx');
+const goPath = process.env.GOPATH || join(homedir(), 'go');
 export const versitygw = found(
   process.env.VERSITYGW ?? '',
-  join(spawnSync('go', ['env', 'GOPATH']).stdout?.toString().trim() ?? '', 'bin', 'versitygw'),
-  join(homedir(), 'go', 'bin', 'versitygw'),
+  join(goPath, 'bin', 'versitygw'),
+  '/usr/local/bin/versitygw',
+);
+
+export const bazelRemote = found(
+  process.env.BAZEL_REMOTE ?? '',
+  join(goPath, 'bin', 'bazel-remote'),
+  '/usr/local/bin/bazel-remote',
 );
 
 /** nginx with WebDAV, as bazel.build documents it as a remote cache. */
@@ -154,6 +161,16 @@ http { access_log off; client_max_body_size 2g; client_body_temp_path ${folder}/
   );
   const words = ['-c', join(folder, 'nginx.conf'), '-p', folder, '-e', join(folder, 'error.log')];
   await started(nginx as string, words, port);
+  return `http://127.0.0.1:${port}`;
+}
+
+/** bazel-remote itself. */
+export async function bazelRemoteServer(words: readonly string[] = []): Promise<string> {
+  const folder = newFolder('bazel-remote');
+  const port = await freePort();
+  const own = ['--dir', folder, '--max_size', '1', '--http_address', `127.0.0.1:${port}`];
+  const quiet = ['--grpc_address', 'none', '--access_log_level', 'none'];
+  await started(bazelRemote as string, [...own, ...quiet, ...words], port);
   return `http://127.0.0.1:${port}`;
 }
 

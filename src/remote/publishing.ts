@@ -79,6 +79,11 @@ export class Publishing {
     this.fill();
   }
 
+  /** The remote is not asked any more: what is left stays in the queue. */
+  leaveAlone(): void {
+    this.strikes.end();
+  }
+
   /** Waits until all is published, or some time has gone by. Gives how much is left in the queue. */
   async close(limit_ms: number): Promise<number> {
     const late = setTimeout(() => this.strikes.end(), limit_ms);

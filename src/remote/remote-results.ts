@@ -86,9 +86,13 @@ export class RemoteResults implements SharedResults {
     this.publishing?.add(record.key);
   }
 
-  /** Waits for what is being published, for a while. Gives how much is left for the next run. */
+  /**
+   * Waits for what is being published. Gives how much is left for the next run.
+   * @param limit_ms how long the remote may have been waited for in all, look-ups that found nothing included
+   */
   async close(limit_ms: number): Promise<number> {
-    const left = (await this.publishing?.close(limit_ms)) ?? 0;
+    const rest_ms = Math.max(0, limit_ms - this.budget.wasted_ms);
+    const left = (await this.publishing?.close(rest_ms)) ?? 0;
     this.strikes.end();
     this.budget.end();
     this.terms.remote.close();
@@ -150,6 +154,8 @@ export class RemoteResults implements SharedResults {
     const hint = error.hint ? ` (${error.hint})` : '';
     if (mode === 'require') this.broken = error;
     else listener.warn(`${remote.name} is left alone for this run: ${error.message}${hint}`);
+    // Who may not read may still write; a server that does not answer takes nothing either.
+    if (error.fault !== 'refused') this.publishing?.leaveAlone();
   }
 
   private throwIfRequired(): void {

@@ -1,19 +1,24 @@
 // schema.ts — pipeline.yaml as a JSON Schema, for editors: written from the very keys that the reader knows
 
+import { FILE_KINDS } from '../config/codecs.ts';
+import { COMMAND_KEYS } from '../config/command.ts';
+import { PIPELINE_KEYS, STORE_KEYS } from '../config/config.ts';
+import { DURATION_PATTERN } from '../config/duration.ts';
+import { EXECUTOR_KEYS, EXECUTOR_TYPES, LINES } from '../config/executors.ts';
+import { INPUT_KEYS } from '../config/input.ts';
+import { JOB_CLASS_KEYS } from '../config/job-class.ts';
+import { GROWING_KEYS, NEEDS_KEYS, ON_PATTERN } from '../config/needs.ts';
+import { METRICS_LOG, OUTPUT_KEYS } from '../config/outputs.ts';
+import { PLOT_KEYS, PLOT_KIND_NAMES } from '../config/plots.ts';
+import { POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from '../config/policy.ts';
+import { ENVIRONMENT_KEYS } from '../config/program-environment.ts';
+import { CHECKPOINT_KEYS, SOURCE_COUNTINGS, STOP_SIGNALS } from '../config/program-options.ts';
+import { REMOTE_KEYS, REMOTE_NAME } from '../config/remote.ts';
+import { STAGE_KEYS } from '../config/stage-config.ts';
 import { SIZE_PATTERN } from '../files/size.ts';
 import { STORE_ACCESSES } from '../files/store-access.ts';
 import type { Json, Named } from '../model/key.ts';
-import { FILE_KINDS } from './codecs.ts';
-import { COMMAND_KEYS } from './command.ts';
-import { PIPELINE_KEYS, STORE_KEYS } from './config.ts';
-import { INPUT_KEYS } from './input.ts';
-import { METRICS_LOG, OUTPUT_KEYS } from './outputs.ts';
-import { PLOT_KEYS, PLOT_KIND_NAMES } from './plots.ts';
-import { DURATION_PATTERN, POLICY_KEYS, RETRIES_KEYS, RETRY_CAUSES } from './policy.ts';
-import { ENVIRONMENT_KEYS } from './program-environment.ts';
-import { CHECKPOINT_KEYS, SOURCE_COUNTINGS, STOP_SIGNALS } from './program-options.ts';
-import { REMOTE_KEYS, REMOTE_NAME } from './remote.ts';
-import { STAGE_KEYS } from './stage-config.ts';
+import { closed, reportDefinitions } from './report-schema.ts';
 
 const DESCRIBED: Named<Json> = {
   params: {
@@ -47,11 +52,21 @@ const DESCRIBED: Named<Json> = {
     description: 'Whose results count beside one\u2019s own; never part of a key.',
     $ref: '#/$defs/remote',
   },
+  executors: {
+    description: 'Clusters that tasks may run on, by name; never part of a key.',
+    type: 'object',
+    additionalProperties: false,
+    patternProperties: { '^(?!local$)[A-Za-z][A-Za-z0-9_-]*$': { $ref: '#/$defs/executor' } },
+  },
   plots: {
     description: 'Plots of results, by name, for `pipeline plot`; never part of a key.',
     type: 'object',
     additionalProperties: false,
     patternProperties: { '^[A-Za-z][A-Za-z0-9_-]*$': { $ref: '#/$defs/plot' } },
+  },
+  report: {
+    description: 'A page that shows results of stages: a stage called `report`.',
+    $ref: '#/$defs/report',
   },
 };
 
@@ -224,6 +239,8 @@ const RETRIES_DESCRIBED: Named<Json> = {
   },
 };
 
+const ON = { type: 'string', pattern: ON_PATTERN.source };
+
 const POLICY_DESCRIBED: Named<Json> = {
   resources: {
     description:
@@ -239,6 +256,84 @@ const POLICY_DESCRIBED: Named<Json> = {
     description: 'A failed task of this stage does not make the run fail.',
     type: 'boolean',
   },
+  on: {
+    description:
+      'Where tasks run, the first that can: local, EXECUTOR or EXECUTOR/CLASS; never part of a key.',
+    anyOf: [ON, { type: 'array', minItems: 1, items: ON }],
+  },
+  needs: {
+    description: 'What a task needs of a node of a cluster; never part of a key.',
+    $ref: '#/$defs/needs',
+  },
+};
+
+const WORDS = { type: 'array', items: { type: ['string', 'number'] } };
+const MEMORY_SIZE = { type: 'string', pattern: SIZE_PATTERN.source };
+const LINES_OF_SHELL = { anyOf: [{ type: 'string' }, WORDS] };
+const COUNT = { type: 'integer', minimum: 1, maximum: 10_000 };
+
+const JOB_CLASS_DESCRIBED: Named<Json> = {
+  cpus: { description: 'Processors of a job.', ...COUNT },
+  memory: { description: 'Memory of a job, such as 8GiB.', ...MEMORY_SIZE },
+  time: { description: 'The time limit of a job, such as 2h.', ...DURATION },
+  gpus: {
+    description: 'Accelerators of a job: how many, or TYPE:COUNT.',
+    anyOf: [{ type: 'integer', minimum: 0 }, { type: 'string' }],
+  },
+  partition: { description: 'The partition.', type: 'string' },
+  account: { description: 'The account that is charged.', type: 'string' },
+  qos: { description: 'The quality of service.', type: 'string' },
+  constraint: { description: 'What nodes must have.', type: 'string' },
+  extra: { description: 'Further arguments of sbatch, each a word.', ...WORDS },
+  prologue: { description: 'Lines of shell that run in a job first.', ...LINES_OF_SHELL },
+  wrap: { description: 'Words in front of the program, such as a container.', ...WORDS },
+  'max-jobs': { description: 'At most so many jobs at once; 10 by default.', ...COUNT },
+  slots: { description: 'So many tasks at once in a job.', ...COUNT },
+};
+
+const EXECUTOR_DESCRIBED: Named<Json> = {
+  type: { description: 'What starts jobs.', enum: [...EXECUTOR_TYPES] },
+  depot: { description: 'A folder that every node sees.', type: 'string' },
+  line: { description: 'How orders travel; auto by default.', enum: [...LINES] },
+  listen: { description: 'Where the head listens: HOST, HOST:PORT or :PORT.', type: 'string' },
+  node: { description: 'Node on the nodes; by default that of the head.', type: 'string' },
+  prologue: { description: 'Lines of shell that run in every job first.', ...LINES_OF_SHELL },
+  wrap: { description: 'Words in front of the program, such as a container.', ...WORDS },
+  'max-idle': {
+    description: 'A job without work ends after this time; 2m by default.',
+    ...DURATION,
+  },
+  orphan: {
+    description: 'A job that hears of no head ends after this time; 15m by default.',
+    ...DURATION,
+  },
+  classes: {
+    description: 'Sizes of jobs, by name.',
+    type: 'object',
+    minProperties: 1,
+    additionalProperties: false,
+    patternProperties: { '^[A-Za-z][A-Za-z0-9_-]*$': { $ref: '#/$defs/class' } },
+  },
+};
+
+const growing = (amount: Named<Json>): Named<Json> => ({
+  anyOf: [
+    amount,
+    { ...closed(GROWING_KEYS, { start: amount, limit: amount }), required: [...GROWING_KEYS] },
+  ],
+});
+
+const NEEDS_DESCRIBED: Named<Json> = {
+  cpus: { description: 'Processors.', ...AMOUNT },
+  memory: {
+    description: 'Memory; it doubles from start to limit when it was too little.',
+    ...growing(MEMORY_SIZE),
+  },
+  time: {
+    description: 'Time; it doubles from start to limit when it was too short.',
+    ...growing(DURATION),
+  },
+  gpus: { description: 'Accelerators.', type: 'number', minimum: 0 },
 };
 
 const SOURCES = { anyOf: [SOURCE, { type: 'array', minItems: 1, items: SOURCE }] };
@@ -279,6 +374,7 @@ export function pipelineSchema(): Named<Json> {
     $defs: {
       store: closed(STORE_KEYS, STORE_DESCRIBED),
       remote: closed(REMOTE_KEYS, REMOTE_DESCRIBED),
+      ...reportDefinitions(),
       plot: { ...closed(PLOT_KEYS, PLOT_DESCRIBED), required: ['stage'] },
       stage: closed([...STAGE_KEYS, ...POLICY_KEYS, ...COMMAND_KEYS], {
         ...STAGE_DESCRIBED,
@@ -296,6 +392,12 @@ export function pipelineSchema(): Named<Json> {
           anyOf: [AMOUNT, { type: 'array', minItems: 1, items: { type: ['string', 'number'] } }],
         },
       },
+      executor: {
+        ...closed(EXECUTOR_KEYS, EXECUTOR_DESCRIBED),
+        required: ['type', 'depot', 'classes'],
+      },
+      class: closed(JOB_CLASS_KEYS, JOB_CLASS_DESCRIBED),
+      needs: closed(NEEDS_KEYS, NEEDS_DESCRIBED),
       retries: { ...closed(RETRIES_KEYS, RETRIES_DESCRIBED), required: ['times'] },
       reference: { type: 'string', pattern: '^\\$[^$]' },
       points: { type: 'array', items: { type: 'object' } },
@@ -321,15 +423,5 @@ export function pipelineSchema(): Named<Json> {
         },
       }),
     },
-  };
-}
-
-/** A map with these keys and no others. */
-function closed(keys: readonly string[], described: Named<Json>): Named<Json> {
-  const properties = keys.map((key) => [key, Object.hasOwn(described, key) ? described[key] : {}]);
-  return {
-    type: 'object',
-    additionalProperties: false,
-    properties: Object.fromEntries(properties),
   };
 }

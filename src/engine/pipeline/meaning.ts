@@ -1,7 +1,8 @@
 // meaning.ts — what a pipeline says, without where it says it: two files that mean the same have the same plan
+
+import type { Pipeline } from '../config/config.ts';
 import type { Place } from '../model/event.ts';
 import { canonicalJson, type Digest, digestOf } from '../model/key.ts';
-import type { Pipeline } from './config.ts';
 
 /**
  * A digest of everything in a pipeline that decides its plan and how that is run. Params are in it where stages take them, so
