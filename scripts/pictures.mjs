@@ -117,7 +117,10 @@ async function photographReport() {
       const tab = await browser.newPage({ viewport: { width: 960, height: 500 }, colorScheme });
       await tab.goto(page);
       // The verdicts: a page begins with its title, which shows little.
-      await tab.getByRole('heading', { name: /claims and verdicts/i }).first().evaluate((heading) => heading.scrollIntoView());
+      await tab
+        .getByRole('heading', { name: /claims and verdicts/i })
+        .first()
+        .evaluate((heading) => heading.scrollIntoView());
       const name = colorScheme === 'light' ? 'report.png' : 'report-dark.png';
       keep(name, await tab.screenshot({ type: 'png' }));
       await tab.close();

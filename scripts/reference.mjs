@@ -218,7 +218,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const load = (path) => loadTypeScript(join(root, path));
   const [schema, failure, event, declaration] = await Promise.all(
     [
-      'src/engine/config/schema.ts',
+      'src/engine/pipeline/schema.ts',
       'src/engine/model/failure.ts',
       'src/engine/model/event.ts',
       'src/cli/terminal/declaration.ts',

@@ -45,6 +45,7 @@ export default defineConfig({
         items: [
           page('Python studies', 'docs/guides/python'),
           page('Tables and plots', 'docs/metrics'),
+          page('Clusters', 'docs/cluster'),
           page('Sharing results', 'docs/guides/sharing'),
           page('Archives for reviewers', 'docs/guides/reviewing'),
           page('Notebooks', 'docs/guides/notebooks'),
@@ -80,6 +81,7 @@ export default defineConfig({
           page('Claims', 'docs/claims'),
           page('Definitions', 'docs/science'),
           page('The report', 'docs/report'),
+          page('Reports of a study of your own', 'docs/study-report'),
           page('Training', 'docs/training'),
           page('TensorFlow.js', 'docs/tensorflow'),
           page('Data sets', 'docs/data'),
