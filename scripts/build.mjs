@@ -16,10 +16,11 @@ import { fileURLToPath } from 'node:url';
 import { build, version as esbuildVersion } from 'esbuild';
 import { $ } from 'zx';
 import { inputsDigest, recordBuild } from './build-inputs.mjs';
+import { buildPage } from './build-page.mjs';
 import { buildWheel } from './build-python.mjs';
 import { compileAhead } from './compile-ahead.mjs';
 import { gatherCommands } from './gather-commands.mjs';
-import { buildProgram, withoutFacades } from './program.mjs';
+import { buildProgram, noCanvas, withoutFacades } from './program.mjs';
 import { publishedCheckers } from './published-checkers.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
@@ -98,6 +99,20 @@ await build({
   platform: 'node',
   target: 'node20',
 });
+// The module of `report:`, which studies bundle like one of their own.
+await build({
+  entryPoints: ['src/study-report/report-stage.ts'],
+  outfile: 'dist/report-stage.js',
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  minify: true,
+  legalComments: 'none',
+  charset: 'utf8',
+
+  plugins: [noCanvas],
+});
 const types = ['--declaration', '--emitDeclarationOnly', '--outDir', 'dist/types'];
 const like = ['--target', 'es2023', '--module', 'preserve', '--moduleResolution', 'bundler'];
 const strict = ['--strict', '--skipLibCheck', '--allowImportingTsExtensions', '--types', 'node'];
@@ -160,6 +175,7 @@ await build({
   ],
 });
 buildWheel();
+await buildPage();
 // The program starts without, only later.
 await compileAhead().catch(({ message }) => console.error(`no compiled code: ${message}`));
 recordBuild('.', inputs);

@@ -10,7 +10,7 @@ import { build, transform } from 'esbuild';
 const BEGINNING = `'use strict';const __url=require('node:url').pathToFileURL(__filename).href,__import=typeof __imported==='function'?__imported:(path)=>import(path);`;
 
 /** A package that Vega would measure text with if it were there: charts must not depend on that. */
-const noCanvas = {
+export const noCanvas = {
   name: 'no-canvas',
   setup(plugin) {
     plugin.onLoad({ filter: /vega-canvas\.node\.js$/ }, ({ path }) => {

@@ -37,8 +37,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "c74e6aebfc8cc0884cf0914643f9259e07438d697e3dabdb652101f8f92a32ce",
-        "2632d6ed0cc36be6400a68d9d57984c1cce57908b08f2fdb70b61b110bba8d4b",
+        "c97885f145c01d559f7ecc1e4820e908667e0c1fe399c3f948baf952c4d57c84",
+        "2868d8fb163f7722652af7dcacbea22bc5e629548dbba069175b2e752df5efe9",
       ]
     `);
   });

@@ -11,6 +11,7 @@ import type { StageConfig } from '../../engine/config/stage-config.ts';
 import type { Diagnostic } from '../../engine/model/event.ts';
 import { type Json, type Key, type Named, type TaskId, taskId } from '../../engine/model/key.ts';
 import type { RecordResult, RunRecord } from '../../engine/model/record.ts';
+import { withReport } from '../../engine/pipeline/report.ts';
 import type { Loaded } from '../../engine/planning/load.ts';
 import { readParamsFiles } from '../../engine/planning/params-files.ts';
 import { type NamedTask, restrict, selectTasks } from '../../engine/planning/target.ts';
@@ -157,7 +158,7 @@ export function readConfig(options: CommonOptions): PipelineParts | undefined {
       : text;
     const stages = parts.ok ? [...parts.value.pipeline.stages.values()] : [];
     const tasks = stages.reduce((sum, stage) => sum + countPoints(stage), 0n);
-    return parts.ok && tasks <= TASKS_MAX ? parts.value : undefined;
+    return parts.ok && tasks <= TASKS_MAX ? withReport(parts.value) : undefined;
   } catch {
     return undefined;
   }

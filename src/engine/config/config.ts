@@ -41,6 +41,8 @@ export interface Pipeline {
   readonly executors?: ReadonlyMap<string, ExecutorConfig>;
   /** Plots that the study names. */
   readonly plots: readonly PlotConfig[];
+  /** A report as it is written: `pipeline/report.ts` makes a stage of it. */
+  readonly report: Located | undefined;
   /** What other readers of YAML would take for something else. */
   readonly warnings: readonly Diagnostic[];
 }
@@ -56,6 +58,7 @@ export const PIPELINE_KEYS = [
   'remote',
   'executors',
   'plots',
+  'report',
 ];
 /** Settings that only files of settings may have (docs/settings.md). */
 export const PERSONAL_SETTINGS = ['jobs', 'browser', 'load-timeout', 'on-finish'];
@@ -69,6 +72,8 @@ export interface PipelineParts {
   readonly problems: readonly Diagnostic[];
   /** Where each stage is written, those with mistakes too. */
   readonly stages: ReadonlyMap<string, Place>;
+  /** Names of plots, those with mistakes too. */
+  readonly plotNames: readonly string[];
 }
 
 /** Reads a pipeline, or gives every diagnostic at once. */
@@ -123,10 +128,12 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
       remote,
       executors,
       plots,
+      report: fields.get('report'),
       warnings: reader.warnings,
     },
     problems: inReadingOrder(reader.problems),
     stages: new Map(places),
+    plotNames: [...(fields.get('plots')?.fields?.keys() ?? [])],
   });
 }
 

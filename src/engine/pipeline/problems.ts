@@ -13,7 +13,8 @@ const TASKS_JUDGED_MAX = 200_000n;
  * as whatever were found there might be only a consequence.
  */
 export class Mistakes {
-  private readonly pipeline: Pipeline;
+  /** With all stages that could be read. */
+  pipeline: Pipeline;
   private readonly places: ReadonlyMap<string, Place>;
   private readonly spoiled = new Set<string>();
   private readonly found = new Map<
@@ -40,6 +41,12 @@ export class Mistakes {
       if (owner !== undefined) this.spoil(owner);
       else this.spoilAt(place);
     }
+  }
+
+  /** Puts a stage in place of the one of its name. */
+  replace(stage: StageConfig): void {
+    const stages = new Map([...this.pipeline.stages, [stage.name, stage]]);
+    this.pipeline = { ...this.pipeline, stages };
   }
 
   /** Keeps a stage from being judged further. */

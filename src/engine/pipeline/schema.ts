@@ -18,6 +18,7 @@ import { STAGE_KEYS } from '../config/stage-config.ts';
 import { SIZE_PATTERN } from '../files/size.ts';
 import { STORE_ACCESSES } from '../files/store-access.ts';
 import type { Json, Named } from '../model/key.ts';
+import { closed, reportDefinitions } from './report-schema.ts';
 
 const DESCRIBED: Named<Json> = {
   params: {
@@ -62,6 +63,10 @@ const DESCRIBED: Named<Json> = {
     type: 'object',
     additionalProperties: false,
     patternProperties: { '^[A-Za-z][A-Za-z0-9_-]*$': { $ref: '#/$defs/plot' } },
+  },
+  report: {
+    description: 'A page that shows results of stages: a stage called `report`.',
+    $ref: '#/$defs/report',
   },
 };
 
@@ -369,6 +374,7 @@ export function pipelineSchema(): Named<Json> {
     $defs: {
       store: closed(STORE_KEYS, STORE_DESCRIBED),
       remote: closed(REMOTE_KEYS, REMOTE_DESCRIBED),
+      ...reportDefinitions(),
       plot: { ...closed(PLOT_KEYS, PLOT_DESCRIBED), required: ['stage'] },
       stage: closed([...STAGE_KEYS, ...POLICY_KEYS, ...COMMAND_KEYS], {
         ...STAGE_DESCRIBED,
@@ -417,15 +423,5 @@ export function pipelineSchema(): Named<Json> {
         },
       }),
     },
-  };
-}
-
-/** A map with these keys and no others. */
-function closed(keys: readonly string[], described: Named<Json>): Named<Json> {
-  const properties = keys.map((key) => [key, Object.hasOwn(described, key) ? described[key] : {}]);
-  return {
-    type: 'object',
-    additionalProperties: false,
-    properties: Object.fromEntries(properties),
   };
 }

@@ -169,7 +169,13 @@ code { font-family: var(--mono); font-size: 0.82em; overflow-wrap: anywhere; }
 code[title] { color: var(--soft); }
 .missing ul { margin-block: 0.3rem 0; padding-left: 1.1rem; font-size: 0.95rem; line-height: 1.45; }
 .missing > ul { margin-inline: auto; } .missing li { margin-block: 0.3rem; }
-.graph, .timeline { margin-inline: auto; min-width: 38rem; }
+.graph, .timeline { margin-inline: auto; } .graph.large, .timeline { min-width: 38rem; }
+.plot > svg { margin-inline: auto; min-width: 30rem; }
+.prose > :first-child { margin-top: 0; } .prose blockquote { margin: 0 0 0.9rem; padding-left: 1.1rem;
+  border-left: 0.15rem solid var(--rule); color: var(--soft); }
+.prose pre { margin: 0 0 0.9rem; font-size: 0.95em; } .prose pre code { overflow-wrap: normal; }
+.prose table { width: auto; } td.right, th.right { text-align: right; } .prose hr { border: 0; border-top: 0.05em solid var(--rule); }
+header > .abstract { margin-top: 1.4rem; }
 footer { margin-top: 4rem; }
 footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
 
@@ -219,7 +225,7 @@ ${darkCharts()}
   .numbers th[scope="row"] { position: static; }
   tr, .panels > *, .caveats, .claimed, svg { break-inside: avoid; }
   .row-title, .legend { break-after: avoid; } figcaption { break-before: avoid; }
-  section > .wide, section > * { max-width: none; } .full svg, .graph, .timeline { min-width: 0; }
+  section > .wide, section > * { max-width: none; } .full svg, .graph.large, .timeline, .plot > svg { min-width: 0; }
   .panels { gap: 0.8rem 1rem; } svg { max-height: 22cm; }
   .panels.large { grid-template-columns: repeat(3, minmax(0, 1fr)); }
   .panels:is(.medium, .paired) { grid-template-columns: repeat(4, minmax(0, 1fr)); max-width: none; }
