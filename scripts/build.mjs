@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { build, version as esbuildVersion } from 'esbuild';
 import { $ } from 'zx';
 import { inputsDigest, recordBuild } from './build-inputs.mjs';
+import { buildPage } from './build-page.mjs';
 import { buildWheel } from './build-python.mjs';
 import { compileAhead } from './compile-ahead.mjs';
 import { gatherCommands } from './gather-commands.mjs';
@@ -174,6 +175,7 @@ await build({
   ],
 });
 buildWheel();
+await buildPage();
 // The program starts without, only later.
 await compileAhead().catch(({ message }) => console.error(`no compiled code: ${message}`));
 recordBuild('.', inputs);

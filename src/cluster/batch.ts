@@ -72,6 +72,8 @@ export interface Batch {
   readonly name: string;
   /** The least time between two looks, and the pause after the first look that changed nothing. */
   readonly pace: { readonly least_ms: number; readonly first_ms: number; readonly most_ms: number };
+  /** One array may have so many jobs; absent where there is no limit. */
+  most?(): Promise<number>;
   /** Asks for one array of jobs. */
   submit(ask: SubmitAsk): Promise<SubmitEnd>;
   /** Looks at all jobs of some names at once. */
@@ -82,5 +84,7 @@ export interface Batch {
   ): Promise<ReadonlyMap<JobId, DeathCause>>;
   /** Ends jobs: all of some names, or only some elements of one. A job that is over already is no error. */
   end(names: readonly string[], elements?: readonly number[]): Promise<void>;
+  /** The same at once, for who ends this process now: it starts what ends them, and waits for nothing. */
+  endNow(names: readonly string[]): void;
   close(): Promise<void>;
 }

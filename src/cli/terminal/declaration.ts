@@ -149,6 +149,7 @@ export const RUNNING: readonly OptionDeclaration[] = [
     whenUpToDate: 'ignored',
   },
   MIRROR,
+  ON,
   ...REMOTE,
   {
     flags: '-v, --verbose',

@@ -162,9 +162,9 @@ export class ActionMaker {
     }
     state.ran += 1;
     if (result.status === 'done') {
-      const { outputs, peak_bytes: memory } = result;
+      const { outputs, peak_bytes: memory, node } = result;
       const cost = { seconds, ...(memory !== undefined && { memory }) };
-      const record = await results.keep(action, outputs, cost);
+      const record = await results.keep(action, outputs, cost, node);
       state.end(task, 'built');
       return { outcome: 'made', record };
     }

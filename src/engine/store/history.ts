@@ -1,6 +1,6 @@
 // history.ts — what a run leaves behind: a record of it, and what each of its tasks said
 import { entryOf } from '../../present.ts';
-import type { Event, Listener, Outcome, Tally } from '../model/event.ts';
+import type { Event, Listener, Outcome, Reason, Tally } from '../model/event.ts';
 import { type Key, type Named, shellTaskId, type TaskId } from '../model/key.ts';
 import type { RunRecord, RunStart, TaskLog } from '../model/record.ts';
 import { type Journal, type JournalEntry, RunNotes } from './journal.ts';
@@ -63,8 +63,11 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
   };
   const listener = (event: Event): void => {
     const at = clock();
-    if (event.event === 'started') note({ begun: event.task, key: event.key, at });
-    else if (event.event === 'log') note({ log: event.task, line: event.line });
+    if (event.event === 'started') {
+      const { task, key, slot, reason, on, node } = event;
+      const place = { slot, ...(on !== undefined && { on }), ...(node !== undefined && { node }) };
+      note({ begun: task, key, at, ...place, why: reasonWords(reason) });
+    } else if (event.event === 'log') note({ log: event.task, line: event.line });
     else if (event.event === 'built' || event.event === 'reused') {
       // A task that was reused and then lost its bytes is built after all.
       note({ ended: event.task, outcome: event.event, key: event.key, at });
@@ -127,6 +130,17 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
       journal?.close({ keep: true });
     },
   };
+}
+
+/** Paths that are named where a reason has more. */
+const PATHS_NOTED = 6;
+
+/** A reason as a journal notes it: short, whatever changed. */
+function reasonWords(reason: Reason): string {
+  if (reason.kind !== 'changed') return reason.kind;
+  const paths = reason.changes.map(({ path }) => path);
+  const more = paths.length > PATHS_NOTED ? `, and ${paths.length - PATHS_NOTED} more` : '';
+  return `changed: ${paths.slice(0, PATHS_NOTED).join(', ')}${more}`;
 }
 
 function written(action: () => void): boolean {

@@ -1,8 +1,8 @@
 // tag.ts — pipeline tag: marks on runs, by which they are found
-import type { RunRecord } from '../../engine/model/record.ts';
-import type { Store } from '../../engine/store/store.ts';
-import { didYouMean } from '../../hint.ts';
-import { checkRunName, oneRun } from '../session/run-selection.ts';
+import type { RunRecord } from '../../../engine/model/record.ts';
+import type { Store } from '../../../engine/store/store.ts';
+import { didYouMean } from '../../../hint.ts';
+import { checkRunName, oneRun } from '../../session/run-selection.ts';
 import {
   type CommonOptions,
   EXIT,
@@ -11,8 +11,8 @@ import {
   UsageError,
   writeJson,
   writeStdout,
-} from '../session/session.ts';
-import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
+} from '../../session/session.ts';
+import { type CommandDeclaration, STORE } from '../../terminal/declaration.ts';
 
 export const command: CommandDeclaration = {
   name: 'tag',

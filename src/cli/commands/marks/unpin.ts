@@ -1,7 +1,7 @@
 // unpin.ts — pipeline unpin RUNS: let gc delete what runs made again
-import { setPins } from '../session/pins.ts';
-import type { CommonOptions } from '../session/session.ts';
-import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
+import { setPins } from '../../session/pins.ts';
+import type { CommonOptions } from '../../session/session.ts';
+import { type CommandDeclaration, STORE } from '../../terminal/declaration.ts';
 
 export const command: CommandDeclaration = {
   name: 'unpin',

@@ -1,7 +1,7 @@
 // pin.ts — pipeline pin RUNS: keep what runs made, whatever gc deletes
-import { setPins } from '../session/pins.ts';
-import type { CommonOptions } from '../session/session.ts';
-import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
+import { setPins } from '../../session/pins.ts';
+import type { CommonOptions } from '../../session/session.ts';
+import { type CommandDeclaration, STORE } from '../../terminal/declaration.ts';
 
 export const command: CommandDeclaration = {
   name: 'pin',
