@@ -163,8 +163,9 @@ export class Fleet {
     });
   }
 
-  private async ask(cls: JobClass, count: number): Promise<void> {
+  private async ask(cls: JobClass, wanted: number): Promise<void> {
     const { layout, project, executor, batch, listener } = this.parts;
+    const count = Math.min(wanted, (await batch.most?.()) ?? wanted);
     const id = newId();
     const name = `pl.${project}.${cls.name}.${id}`;
     const { slots, time_ms, gpus } = cls;

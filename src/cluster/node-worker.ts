@@ -126,7 +126,10 @@ class NodeWorker {
     }
     this.reports.flush();
     const why = this.leaving ?? (this.isFinishing ? 'finished' : 'idle');
-    await Promise.race([outbox.write({ say: 'left', why }), pause(LEAVE_GRACE_MS)]);
+    await Promise.race([
+      outbox.write({ say: 'left', why }),
+      pause(LEAVE_GRACE_MS, undefined, { ref: false }),
+    ]);
     options.note(`left: ${why}`);
   }
 

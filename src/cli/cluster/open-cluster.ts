@@ -10,6 +10,7 @@ import { DepotError, depotFolder, openLayout, projectId } from '../../cluster/la
 import { localBatch } from '../../cluster/local-batch.ts';
 import type { Here } from '../../cluster/messages.ts';
 import { HEAD_MS, type HeadNote, newId } from '../../cluster/sets.ts';
+import { slurmBatch } from '../../cluster/slurm/slurm-batch.ts';
 import { type LineServer, listenForWorkers } from '../../cluster/tcp-line.ts';
 import type { StagePlace } from '../../cluster/work.ts';
 import type { ExecutorConfig } from '../../engine/config/executors.ts';
@@ -254,7 +255,7 @@ async function batchFor({ type }: ExecutorConfig, logs: string): Promise<Batch> 
     const kill = (pid: number, signal: NodeJS.Signals): unknown => process.kill(pid, signal);
     return localBatch(folder, { environment: process.env, kill });
   }
-  throw new UsageError([{ message: 'executors of type slurm are not there yet' }]);
+  return slurmBatch({ environment: process.env, logs });
 }
 
 const program = fileURLToPath(new URL('./cli.cjs', import.meta.url));
