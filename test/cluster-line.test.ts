@@ -104,7 +104,7 @@ test('whoever does not know the secret of a head is not heard, nor believed', as
   expect(ends).toEqual([end]);
   // Neither noise nor silence harms the head.
   const noise = connect(address);
-  noise.on('error', () => undefined);
+  noise.on('error', () => undefined).resume();
   noise.write(Buffer.alloc(200, 1));
   await new Promise((resolve) => noise.on('close', resolve));
   expect(await talk('right')).toBe('7 order');
