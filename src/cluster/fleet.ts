@@ -75,6 +75,10 @@ export class Fleet {
     this.pace_ms = parts.batch.pace.first_ms;
   }
 
+  get isAsking(): boolean {
+    return this.asking > 0;
+  }
+
   /** The names of all jobs that were asked for. */
   get names(): readonly string[] {
     return [...this.sets.values()].map(({ set }) => set.name);
