@@ -57,7 +57,7 @@ export default defineConfig({
     pool: 'forks',
     // No test leaves anything behind in its process, and each process takes a second to load what they share.
     isolate: false,
-    // Tests wait for the processes that they start, and for the disk: two workers leave a third of two cores idle.
-    maxWorkers: 3,
+    // Tests wait for the processes that they start, and for the disk: three workers leave a fifth of two cores idle.
+    maxWorkers: 4,
   },
 });

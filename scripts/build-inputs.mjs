@@ -8,6 +8,7 @@ export const INPUTS = [
   'src',
   'scripts/build.mjs',
   'scripts/build-inputs.mjs',
+  'scripts/build-page.mjs',
   'scripts/build-python.mjs',
   'scripts/compile-ahead.mjs',
   'scripts/gather-commands.mjs',

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -15,10 +16,11 @@ import { fileURLToPath } from 'node:url';
 import { build, version as esbuildVersion } from 'esbuild';
 import { $ } from 'zx';
 import { inputsDigest, recordBuild } from './build-inputs.mjs';
+import { buildPage } from './build-page.mjs';
 import { buildWheel } from './build-python.mjs';
 import { compileAhead } from './compile-ahead.mjs';
 import { gatherCommands } from './gather-commands.mjs';
-import { buildProgram } from './program.mjs';
+import { buildProgram, noCanvas, withoutFacades } from './program.mjs';
 import { publishedCheckers } from './published-checkers.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
@@ -47,7 +49,7 @@ const commands = await gatherCommands(define);
 const external = ['lmdb', 'esbuild', 'hasha'];
 const program = await buildProgram({ external, define, plugins: [commands] });
 // What a stage does to Node's modules does not reach those who import them: workers stay modules.
-const { metafile } = await build({
+const { metafile, outputFiles } = await build({
   entryPoints: {
     worker: 'src/cli/processes/worker.ts',
     'control-thread': 'src/cli/processes/control-thread.ts',
@@ -65,11 +67,17 @@ const { metafile } = await build({
   define,
   // CommonJS packages require Node's own modules.
   banner: {
-    js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);",
+    js: "const require=process.getBuiltinModule('module').createRequire(import.meta.url);",
   },
   chunkNames: 'chunk-[hash]',
   metafile: true,
+  write: false,
 });
+for (const { path, text } of outputFiles) {
+  const file = `dist/${basename(path)}`;
+  writeFileSync(`${file}.tmp`, withoutFacades(text));
+  renameSync(`${file}.tmp`, file);
+}
 await build({
   entryPoints: ['src/cli/start.ts'],
   outfile: 'dist/cli.cjs',
@@ -90,6 +98,20 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
+});
+// The module of `report:`, which studies bundle like one of their own.
+await build({
+  entryPoints: ['src/study-report/report-stage.ts'],
+  outfile: 'dist/report-stage.js',
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  minify: true,
+  legalComments: 'none',
+  charset: 'utf8',
+
+  plugins: [noCanvas],
 });
 const types = ['--declaration', '--emitDeclarationOnly', '--outDir', 'dist/types'];
 const like = ['--target', 'es2023', '--module', 'preserve', '--moduleResolution', 'bundler'];
@@ -153,6 +175,7 @@ await build({
   ],
 });
 buildWheel();
+await buildPage();
 // The program starts without, only later.
 await compileAhead().catch(({ message }) => console.error(`no compiled code: ${message}`));
 recordBuild('.', inputs);

@@ -16,11 +16,11 @@ export function sourceFiles(folder = repository) {
   const paths = ['src', 'stages'].flatMap((room) =>
     readdirSync(join(folder, room), { recursive: true, encoding: 'utf8' })
       .map((path) => `${room}/${path}`)
-      .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts') && !isKernel(path)),
+      .filter((path) => /\.tsx?$/.test(path) && !path.endsWith('.d.ts') && !isKernel(path)),
   );
   return paths.sort().map((path) => {
     const text = readFileSync(join(folder, path), 'utf8');
-    const [, name, about] = /^(?:#!.*\n)?\/\/ ([\w-]+\.ts) — (.+)$/m.exec(text) ?? [];
+    const [, name, about] = /^(?:#!.*\n)?\/\/ ([\w-]+\.tsx?) — (.+)$/m.exec(text) ?? [];
     return { path, room: dirname(path), text, name, about, imports: importsOf(path, text) };
   });
 }

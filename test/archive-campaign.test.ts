@@ -61,9 +61,9 @@ async function campaign(seed: number, rounds: number): Promise<Record<string, nu
 
 describe('an archive with bytes changed at random', () => {
   test('is refused in words, or is what it was', async () => {
-    const counts = await campaign(1, 40);
-    expect((counts.holds ?? 0) + (counts.refused ?? 0)).toBe(40);
-    expect(counts.refused).toBeGreaterThan(25);
+    const counts = await campaign(1, 12);
+    expect((counts.holds ?? 0) + (counts.refused ?? 0)).toBe(12);
+    expect(counts.refused).toBeGreaterThan(6);
   });
 
   test.runIf(process.env.FULL)(

@@ -674,7 +674,7 @@ describe('every verdict', () => {
         ]);
         if (given.dataset === 'drawn' || given.n < 10) expect(verdict).toBe('not assessed');
       }),
-      { numRuns: process.env.FULL ? 40 : 12 },
+      { numRuns: process.env.FULL ? 40 : 4 },
     );
   });
 
@@ -694,7 +694,7 @@ describe('every verdict', () => {
           expect(high).toBeGreaterThanOrEqual(low!);
         }
       }),
-      { numRuns: process.env.FULL ? 25 : 6 },
+      { numRuns: process.env.FULL ? 25 : 2 },
     );
   });
 });

@@ -5,7 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { $ } from 'zx';
-import { pipelineSchema } from '../src/engine/config/schema.ts';
+import { pipelineSchema } from '../src/engine/pipeline/schema.ts';
 import { makeRig, repository } from './rig.ts';
 
 describe('init', () => {
@@ -28,7 +28,7 @@ describe('init', () => {
     const rig = makeRig({});
     expect((await rig.run('init', '--python', 'study')).stderr).toContain('try: pipeline make');
     const folder = join(rig.folder, 'study');
-    const small = ['seeds=[0]', 'hidden=[2]', 'rates=[0.1]', 'epochs=400'].flatMap((set) => [
+    const small = ['seeds=[0]', 'hidden=[2]', 'rates=[0.1]', 'epochs=100'].flatMap((set) => [
       '--set',
       set,
     ]);
@@ -42,7 +42,7 @@ describe('init', () => {
     const curve = async (): Promise<string> =>
       (await rig.run('show', '-C', 'study', ...small, 'train/2/0.1/0:curve')).stdout;
     const interrupted = await curve();
-    expect(JSON.parse(interrupted)).toHaveLength(400);
+    expect(JSON.parse(interrupted)).toHaveLength(100);
     await rig.run(...long, '--force');
     expect(await curve()).toBe(interrupted);
     expect((await rig.run('make', '-C', 'study', '--preset', 'quick')).code).toBe(0);

@@ -53,7 +53,8 @@ test('a run is followed while it goes on, until its record is written', async ()
   const recorder = recordRun(historyIn(folder), facts, () => now);
   recorder.listener({ event: 'started', task, key, reason: { kind: 'new' }, slot: 0 });
   const { entries, ended } = following(folder, 'r');
-  await expect.poll(() => entries).toEqual([{ run: facts }, { begun: task, key }]);
+  const begun = { begun: task, key, at: 5000, slot: 0, why: 'new' };
+  await expect.poll(() => entries).toEqual([{ run: facts }, begun]);
   recorder.listener({ event: 'log', task, line: 'half-way' });
   recorder.listener({
     event: 'retrying',

@@ -108,7 +108,9 @@ describe('the rooms', () => {
     const allowed = (name: string): boolean =>
       isFoundation(name) ||
       pages.includes(name) ||
-      ['src/engine', 'src/analysis', 'src/archive', 'src/remote'].includes(roomOf(name));
+      ['src/engine', 'src/analysis', 'src/archive', 'src/remote', 'src/cluster', 'src/ui'].includes(
+        roomOf(name),
+      );
     expect(wrongImports('src/cli', allowed)).toEqual([]);
   });
 
@@ -173,6 +175,7 @@ describe('facts that the design rests on', () => {
 
   test('science and stages reach neither the disk nor the network', () => {
     const outside = /'node:(fs|net|http|https|dgram|child_process|worker_threads|os)[/']|\bfetch\(/;
-    expect(using(outside, ['src/engine/', 'src/archive/', 'src/remote/', 'src/cli/'])).toEqual([]);
+    const near = ['src/engine/', 'src/archive/', 'src/remote/', 'src/cluster/'];
+    expect(using(outside, [...near, 'src/ui/page/', 'src/cli/'])).toEqual([]);
   });
 });

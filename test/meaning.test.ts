@@ -1,7 +1,7 @@
 // Two pipeline files that mean the same have the same digest; whatever a plan rests on is in it.
 import { expect, test } from 'vitest';
 import { readPipeline } from '../src/engine/config/config.ts';
-import { meaningOf } from '../src/engine/config/meaning.ts';
+import { meaningOf } from '../src/engine/pipeline/meaning.ts';
 
 const TEXT = `params:
   spare: 1

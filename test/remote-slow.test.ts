@@ -1,9 +1,15 @@
 // A bad server costs little: delays, errors and stalls made by the server.
+import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { digestOf, type Key } from '../src/engine/model/key.ts';
+import { rawKeyOf, textOf } from '../src/engine/signing/public-key.ts';
+import { signerWith } from '../src/engine/signing/signature.ts';
 import { openStore } from '../src/engine/store/lmdb/lmdb-store.ts';
 import { openCache } from '../src/remote/open-cache.ts';
+import { PublishQueue } from '../src/remote/publish-queue.ts';
+import { Publishing } from '../src/remote/publishing.ts';
 import { RemoteResults } from '../src/remote/remote-results.ts';
+import type { RemoteTerms } from '../src/remote/remote-terms.ts';
 import { newFolder, type TestServer, testServer } from './remote-server.ts';
 
 const keys = Array.from({ length: 200 }, (_, n) => digestOf(`key ${n}`) as string as Key);
@@ -60,6 +66,36 @@ test('a stall costs a second or two, and the server is left alone after that', a
   expect(seconds).toBeLessThan(4);
   expect(said.filter((line) => line.includes('left alone'))).toHaveLength(1);
   expect(server.asked.length).toBeLessThanOrEqual(24);
+});
+
+test('a run waits for look-ups and for publishing no longer than it may in all, and what is left stays in the queue', async () => {
+  const server = await testServer();
+  const store = openStore(newFolder('store'), () => undefined);
+  const cache = openCache(server.url, {}, 'PIPELINE_REMOTE_URL');
+  if (!cache.ok) throw new Error('bug');
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const signer = signerWith(privateKey, textOf(rawKeyOf(publicKey)), undefined);
+  const asked: number[] = [];
+  const terms: RemoteTerms = {
+    ...{ remote: cache.value, space: '', mode: 'read-write', trust: {}, signer, store },
+    listener: { warn: () => undefined, note: () => undefined },
+    clock: () => performance.now(),
+  };
+  const queue = new PublishQueue(newFolder('queue'));
+  const around = { home: '/none', root: '/none', user: 'x', host: 'x' };
+  const publishing = new Publishing(terms, { signer, queue, around });
+  publishing.close = async (limit_ms) => {
+    asked.push(limit_ms);
+    return queue.all().length;
+  };
+  const results = new RemoteResults(terms, publishing);
+  // 0.3 s for nothing.
+  server.delay = 300;
+  expect(await results.find(keys[0] as Key)).toBeUndefined();
+  expect(await results.close(1700)).toBe(0);
+  expect(asked[0]).toBeGreaterThan(500);
+  expect(asked[0]).toBeLessThan(1500);
+  await store.close();
 });
 
 test('a server that is gone costs nothing', async () => {

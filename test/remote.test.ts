@@ -112,6 +112,49 @@ test('a name that is removed from trust makes what it brought in count no more',
   expect({ code: made.code, ran: other.ran() }).toEqual({ code: 0, ran: 4 });
 });
 
+test('`audit --remote` runs a sample of what others made again, and says whose results differ', async () => {
+  const server = await testServer();
+  const { lab, trust } = await maker(server.url);
+  // What is passed is in no key: a stage that depends on it is not what its key says.
+  const impure = PIPELINE.replace('echo data >', 'echo data $SALT >').replace(
+    '[LOG]',
+    '[LOG, SALT]',
+  );
+  lab.rig.write('pipeline.yaml', impure + trust);
+  await lab.run(['make', '--remote', 'read-write'], { SALT: 'of the lab' });
+  const other = machine(server.url, trust, impure);
+  if (process.env.FULL) {
+    const none = await other.run(['audit', '--remote', '50%', '--json']);
+    expect({ code: none.code, ...JSON.parse(none.stdout) }).toMatchObject({ code: 0, of: 0 });
+  }
+  await other.run(['make']);
+  const audit = async (...words: readonly string[]) => {
+    const { code, stdout, stderr } = await other.run(['audit', '--remote', ...words], {
+      SALT: 'b',
+    });
+    return { code, stdout, stderr };
+  };
+  const all = await audit('100%', '--seed', '7', '--json');
+  const { of, seed, findings } = JSON.parse(all.stdout);
+  expect({ code: all.code, of, seed }).toEqual({ code: 1, of: 4, seed: 7 });
+  expect(findings.map((one: { task: string; verdict: string }) => [one.task, one.verdict])).toEqual(
+    expect.arrayContaining([
+      ['data', 'different'],
+      ['train[1]', 'same'],
+      ['train[2]', 'same'],
+      ['report', 'same'],
+    ]),
+  );
+  const told = await audit('100%', 'data');
+  expect(told.stdout).toMatch(/^different {2}data, made by lab on \S+\n {2}out: .+\n/);
+  expect(told.stdout).toContain('two runs here agree, and not with what lab made at 20');
+  expect(told.stderr).toContain('pipeline invalidate --by lab');
+  if (!process.env.FULL) return;
+  expect((await audit('5')).stderr).toContain('such as 1%');
+  // Nothing of it was kept.
+  expect((await other.run(['make'])).stderr).toContain('nothing to do');
+});
+
 test.runIf(process.env.FULL)('`invalidate --by` drops what somebody brought in', async () => {
   const server = await testServer();
   const { lab, trust } = await maker(server.url);

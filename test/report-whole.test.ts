@@ -37,8 +37,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "c74e6aebfc8cc0884cf0914643f9259e07438d697e3dabdb652101f8f92a32ce",
-        "2632d6ed0cc36be6400a68d9d57984c1cce57908b08f2fdb70b61b110bba8d4b",
+        "478205d1a06445750cd305d76c402204afc9d5aafb033ccdc4386930c98f7138",
+        "92136332406ad42983b51f5ba3c0130dcb074bc433f131b8affc63473870bb3d",
       ]
     `);
   });

@@ -99,11 +99,11 @@ mirrors: data
       config.yaml:4:1: error: \`retries\` belongs to a study: write it into pipeline.yaml
           4 | retries: 2
             | ^^^^^^^
-        hint: known: jobs, mirrors, store, remote, browser, load-timeout, executors, on-finish
+        hint: known: jobs, mirrors, store, remote, executors, browser, load-timeout, on-finish
       config.yaml:5:1: error: \`plots\` belongs to a study: write it into pipeline.yaml
           5 | plots: {}
             | ^^^^^
-        hint: known: jobs, mirrors, store, remote, browser, load-timeout, executors, on-finish
+        hint: known: jobs, mirrors, store, remote, executors, browser, load-timeout, on-finish
       config.yaml:6:1: error: \`cache\` cannot be a setting: each study has a store of its own
           6 | cache: /scratch
             | ^^^^^

@@ -82,6 +82,11 @@ export class WaitBudget {
     this.saved += saved_ms;
   }
 
+  /** How long was waited in vain so far, in milliseconds. */
+  get wasted_ms(): number {
+    return this.spent;
+  }
+
   /** Notes a wait that found nothing. @param since when it began, by the clock */
   wasted(since: number): void {
     const now = this.now();

@@ -57,8 +57,7 @@ export class Publishing {
     this.queue = queue;
     this.around = around;
     this.strikes = new Strikes((error) => {
-      const hint = error.hint ? ` (${error.hint})` : '';
-      const message = `results are not published to ${terms.remote.name} now: ${error.message}${hint}`;
+      const message = `results are not published to ${terms.remote.name} now: ${error.message} (${error.hint})`;
       terms.listener.warn(message);
     });
     this.lookups = new Lookups(terms, this.strikes);
@@ -77,6 +76,11 @@ export class Publishing {
     this.isBegun = true;
     for (const key of this.queue.all()) this.waiting.add(key);
     this.fill();
+  }
+
+  /** The remote is not asked any more: what is left stays in the queue. */
+  leaveAlone(): void {
+    this.strikes.end();
   }
 
   /** Waits until all is published, or some time has gone by. Gives how much is left in the queue. */

@@ -39,6 +39,8 @@ export const STEP = 'step';
 /** Axes whose labels are repetitions of one thing. */
 const REPETITION =
   /^(?:.*[_-])?(?:seeds?|folds?|reps?|repeats?|repetitions?|trials?|replicas?|pilots?|splits?|runs?)$/i;
+/** Whether the labels of an axis are repetitions of one thing, by its name: seeds are. */
+export const isRepetition = (axis: string): boolean => REPETITION.test(axis);
 /** More colours than this cannot be told apart. */
 const COLORS_MAX = 10;
 const FACETS_MAX = 12;
@@ -116,7 +118,7 @@ function axisNamed(
 }
 
 /** The axes with more than one label, in the order of the matrix. */
-function varyingAxes({ columns, rows }: Frame): readonly string[] {
+export function varyingAxes({ columns, rows }: Frame): readonly string[] {
   return columns.flatMap(({ kind, name }, at) =>
     kind === 'axis' && new Set(rows.map((row) => cellAt(row, at))).size > 1 ? [name] : [],
   );

@@ -68,31 +68,34 @@ function threads(count: string): Named<string> {
 /** A bit-exact output may have no more bytes than this. */
 const OUTPUT_BYTES_MAX = 2 ** 31 - 1;
 
+/** The outputs of a run, by name. */
+export type Outputs = ReadonlyMap<string, KeptOutput>;
+
 /** Runs an action twice. @throws AuditError when it cannot be run */
 export async function auditAction(options: AuditOptions): Promise<Audit> {
-  const ends: ReadonlyMap<string, KeptOutput>[] = [];
-  for (const [index, environment] of SURROUNDINGS.entries()) {
-    const home = join(options.scratch, `home-${index}`);
-    await mkdir(home, { recursive: true });
-    const result = await runOnce(
-      options,
-      { ...options.environment, ...environment, HOME: home, TMPDIR: home },
-      home,
-    );
-    if (result.status === 'stopped') throw new AuditError('interrupted');
-    if (result.status === 'failed') {
-      throw new AuditError(`run ${index + 1} fails: ${formatFailure(result.failure)}`);
-    }
-    if (result.status === 'lost-inputs') throw new AuditError('what it reads is not there');
-    ends.push(new Map(Object.entries(result.outputs)));
-  }
+  const ends: Outputs[] = [];
+  for (const index of SURROUNDINGS.keys()) ends.push(await rerunModule(options, index));
   return compared(options, ends);
+}
+
+/** Runs an action of a module in one of the surroundings. @throws AuditError when it cannot be run */
+export async function rerunModule(options: AuditOptions, index: number): Promise<Outputs> {
+  const home = join(options.scratch, `home-${index}`);
+  await mkdir(home, { recursive: true });
+  const around = { ...options.environment, ...SURROUNDINGS[index], HOME: home, TMPDIR: home };
+  const result = await runOnce(options, around, home);
+  if (result.status === 'stopped') throw new AuditError('interrupted');
+  if (result.status === 'failed') {
+    throw new AuditError(`run ${index + 1} fails: ${formatFailure(result.failure)}`);
+  }
+  if (result.status === 'lost-inputs') throw new AuditError('what it reads is not there');
+  return new Map(Object.entries(result.outputs));
 }
 
 /** How the outputs of two runs compare. */
 export async function compared(
   { action, store }: Pick<AuditOptions, 'action' | 'store'>,
-  [first, second]: readonly ReadonlyMap<string, KeptOutput>[],
+  [first, second]: readonly Outputs[],
 ): Promise<Audit> {
   const trace = await store.actions.get(action.key);
   const kinds = action.parts.outputs;

@@ -13,7 +13,14 @@ import { askProgram } from '../../engine/process/ask-program.ts';
 import { formatFailure } from '../../engine/process/failure-message.ts';
 import type { Action } from '../../engine/rebuilder/action.ts';
 import { type BlobFile, type BlobFiles, openBlobFiles } from '../../engine/store/blob-files.ts';
-import { type Audit, AuditError, type AuditOptions, compared, inputsOf } from './audit.ts';
+import {
+  type Audit,
+  AuditError,
+  type AuditOptions,
+  compared,
+  inputsOf,
+  type Outputs,
+} from './audit.ts';
 import { readTouches, straceWords } from './read-trace.ts';
 import { SILENT } from './sandbox-executor.ts';
 import { type UndeclaredFiles, undeclaredIn } from './undeclared.ts';
@@ -87,6 +94,10 @@ export async function auditCommand(options: CommandAuditOptions): Promise<Comman
   };
 }
 
+/** Runs a command as a make does (0), or in other surroundings (1). @throws AuditError when it cannot be run */
+export const rerunCommand = (options: CommandAuditOptions, index: number): Promise<Outputs> =>
+  new Runs(options).run(index === 0 ? PLAIN : STRANGE);
+
 class Runs {
   private readonly options: CommandAuditOptions;
   private readonly kept: BlobFiles;
@@ -124,7 +135,7 @@ class Runs {
   }
 
   /** One run. @throws AuditError when it fails */
-  async run(around: Around): Promise<ReadonlyMap<string, KeptOutput>> {
+  async run(around: Around): Promise<Outputs> {
     this.count += 1;
     const result = await this.execute(around);
     if (result.status === 'stopped') throw new AuditError('interrupted');
@@ -212,7 +223,7 @@ class Runs {
   }
 
   /** Why outputs differ: another run, in which all is as in the first that a make sets alike. */
-  async causeOf(first: ReadonlyMap<string, KeptOutput>): Promise<'pinned' | 'other'> {
+  async causeOf(first: Outputs): Promise<'pinned' | 'other'> {
     const third = await this.run({ ...STRANGE, name: 'elsewhere/c', pinned: {} });
     const isSame = [...first].every(([name, { digest }]) => third.get(name)?.digest === digest);
     return isSame ? 'pinned' : 'other';

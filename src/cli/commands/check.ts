@@ -6,6 +6,7 @@ import { logFile } from '../../engine/modules/stage-client.ts';
 import { checkCommands } from '../../engine/planning/command-check.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { resourcesHere, shortages } from '../../engine/scheduler/machine-resources.ts';
+import { formatPlacements, placementsJson, placementsOf } from '../cluster/placements.ts';
 import {
   type CommonOptions,
   EXIT,
@@ -17,40 +18,48 @@ import {
   writeStderr,
   writeStdout,
 } from '../session/session.ts';
-import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
+import { COMMON, type CommandDeclaration, ON } from '../terminal/declaration.ts';
 import { count, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'check',
   group: 'Look',
   about: 'validate the pipeline without running it',
-  options: [{ flags: '--strict', about: 'treat warnings as errors' }, ...COMMON],
-  examples: ['check', 'check --strict', 'check --json'],
+  options: [{ flags: '--strict', about: 'treat warnings as errors' }, ON, ...COMMON],
+  examples: ['check', 'check --strict', 'check --on cluster', 'check --json'],
 };
 export { check as run };
 
 interface CheckOptions extends CommonOptions {
   /** Whether a warning counts as an error. */
   readonly strict?: boolean;
+  readonly on?: string;
 }
 
 /** Reads, bundles and plans, and looks at what commands will find. What is wrong ends with 2. */
 async function check(options: CheckOptions): Promise<number> {
   const { pipeline, plan } = await loadFor(options);
   const { root, cache } = placesOf(options);
+  const placements = placementsOf(pipeline, options.on);
   const problems = [
+    ...placements.problems,
     ...checkCommands(pipeline.stages, plan, root),
     ...shortages(pipeline, resourcesHere(pipeline, process.env), process.env),
   ];
   // What a script needs is a mistake here, and a warning of a make.
   const said = new Set(problems.map(({ message }) => message));
-  const warnings = pipeline.warnings.filter(({ message }) => !said.has(message));
+  const warnings = [...pipeline.warnings, ...placements.warnings].filter(
+    ({ message }) => !said.has(message),
+  );
   const wrong = options.strict ? [...problems, ...warnings] : problems;
   if (wrong.length > 0) throw new UsageError(inReadingOrder(wrong));
   const printed = printedBy(pipeline, plan, cache);
   if (options.json) {
     const notes = printed.length > 0 ? { printed } : {};
-    const told = { diagnostics: [], warnings: warnings.map(diagnosticJson), ...notes };
+    const told = {
+      ...{ diagnostics: [], warnings: warnings.map(diagnosticJson), ...notes },
+      ...placementsJson(placements),
+    };
     writeStdout(JSON.stringify({ event: 'diagnostics', ...told }));
     return EXIT.success;
   }
@@ -59,6 +68,7 @@ async function check(options: CheckOptions): Promise<number> {
   }
   for (const warning of warnings)
     writeStderr(`${drawDiagnostic(warning, stderrColors, 'warning')}\n`);
+  for (const line of formatPlacements(placements)) writeStderr(line);
   const stages = count(pipeline.stages.size, 'stage');
   const verdict = warnings.length > 0 ? `${count(warnings.length, 'warning')}` : 'nothing wrong';
   writeStderr(`${options.file}: ${stages}, ${count(plan.tasks.size, 'task')}, ${verdict}`);

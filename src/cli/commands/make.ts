@@ -67,6 +67,10 @@ export const command: CommandDeclaration = {
       about: 'run a task even if its result is known; without a name, every target (repeatable)',
       repeatable: true,
     },
+    {
+      flags: '--detach',
+      about: 'leave tasks to the workers of a cluster; the next make takes up what they made',
+    },
     { flags: '--name <name>', about: 'what to call this run' },
     { flags: '--plots', about: 'then draw the plots that pipeline.yaml names, into plots/' },
     { flags: '--trace <file>', about: 'write a timeline for ui.perfetto.dev or chrome://tracing' },
@@ -113,7 +117,14 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
     const forced = forcedIn(plan, targets, options);
     const records = await known(session.store);
     const here = resourcesHere(session.pipeline, process.env);
-    const lacking = await lackingResources({ ...session, plan }, here, process.env, forced);
+    const local = onThisMachine(session.pipeline, options.on);
+    const pipeline = { ...session.pipeline, stages: local };
+    const lacking = await lackingResources(
+      { ...session, pipeline, plan },
+      here,
+      process.env,
+      forced,
+    );
     if (lacking.length > 0) throw new UsageError(lacking);
     const display = await openDisplay(plan, options);
     const slots = jobsFor(options.jobs);
@@ -156,6 +167,14 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
     if (notice && end) await tellEnd(notice, end, options);
   }
 }
+
+/** Stages that run on this machine, as far as that is said: others need not find here what they take. */
+const onThisMachine = ({ stages }: Session['pipeline'], on: string | undefined) =>
+  new Map(
+    [...stages].filter(([, { policy }]) =>
+      on === undefined ? policy.on === undefined : on === 'local',
+    ),
+  );
 
 /** Draws what pipeline.yaml names under `plots`. What cannot be drawn is a warning. */
 async function drawPlots(session: Session, options: MakeOptions): Promise<void> {

@@ -6,14 +6,18 @@ import { cellAt } from '../../analysis/frame.ts';
 import { textColumns } from '../../analysis/layout.ts';
 import { stackFrames, TASK } from '../../analysis/results.ts';
 import { listOf, type TableRequest } from '../../analysis/tabulate.ts';
-import type { At } from '../../analysis/values.ts';
 import type { Named } from '../../engine/model/key.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { plainText } from '../../plain-text.ts';
 import { elementAt, entryOf } from '../../present.ts';
 import { withRemoteBlobs } from '../remote/far-blobs.ts';
 import { writeOutput } from '../session/output-files.ts';
-import { type ResultTable, resultTable, type TableSources } from '../session/result-table.ts';
+import {
+  type ResultTable,
+  readAt,
+  resultTable,
+  type TableSources,
+} from '../session/result-table.ts';
 import { oneRun } from '../session/run-selection.ts';
 import {
   type CommonOptions,
@@ -201,15 +205,6 @@ function requestOf(options: MetricsOptions): TableRequest {
     pivot: options.pivot,
     top: options.top,
   };
-}
-
-/** At which step series are read. @throws UsageError */
-export function readAt(word = 'last'): At {
-  if (word === 'last' || word === 'best') return { kind: word };
-  const step = Number(word);
-  if (/^\d+(?:\.\d+)?$/.test(word)) return { kind: 'step', step };
-  const hint = '--at last, --at best, or a step such as --at 10';
-  throw new UsageError([{ message: `\`${word}\` is no step of a series`, hint }]);
 }
 
 function formatOf({ format, output, json }: MetricsOptions): TableFormat {

@@ -3,19 +3,16 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { filterRows } from '../../analysis/filter.ts';
 import { drawPage, drawSvg } from '../../analysis/plot/draw.ts';
 import type { PlotKind, PlotRequest } from '../../analysis/plot/plan.ts';
-import { makePlot, type Plot } from '../../analysis/plot/plot.ts';
-import { frameOf } from '../../analysis/results.ts';
+import type { Plot } from '../../analysis/plot/plot.ts';
 import type { PlotConfig } from '../../engine/config/plots.ts';
 import type { Named } from '../../engine/model/key.ts';
-import type { Store } from '../../engine/store/store.ts';
 import { elementAt, entryOf } from '../../present.ts';
 import { withRemoteBlobs } from '../remote/far-blobs.ts';
 import { printSvg } from '../session/browser.ts';
 import { checkOutput, writeOutput } from '../session/output-files.ts';
-import { resultsOf } from '../session/result-table.ts';
+import { type AskedPlot, plotOf } from '../session/result-table.ts';
 import {
   type CommonOptions,
   stderrColors as c,
@@ -28,11 +25,11 @@ import {
   writeStderr,
   writeStdout,
 } from '../session/session.ts';
-import { analysed, plannedStudy, readConfig, type Study, selectInStudy } from '../session/study.ts';
+import { plannedStudy, readConfig } from '../session/study.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { shownPath } from '../terminal/format.ts';
 import { writeBytes } from '../terminal/ink.ts';
-import { readAt, studyFor, tellProblems } from './metrics.ts';
+import { studyFor, tellProblems } from './metrics.ts';
 
 export const command: CommandDeclaration = {
   name: 'plot',
@@ -98,17 +95,11 @@ const BY_ENDING: Named<PlotFormat> = {
   '.json': 'json',
 };
 
+/** Says something that is to be known of a plot. */
+const tell = (note: string): void => writeStderr(c.dim(note));
+
 /** Folder of the pipeline in which plots are written that nobody named a file for. */
 const FOLDER = 'plots';
-
-/** A plot that is to be drawn. */
-interface Asked extends PlotRequest {
-  /** Of its file. */
-  readonly name: string;
-  readonly target: string;
-  readonly where: readonly string[];
-  readonly at?: string;
-}
 
 /** Draws a stage, a plot that pipeline.yaml names, or all that it names. */
 async function plot(target: string | undefined, options: PlotOptions): Promise<number> {
@@ -129,7 +120,7 @@ async function plot(target: string | undefined, options: PlotOptions): Promise<n
     const drawn: object[] = [];
     const made: Plot[] = [];
     for (const one of asked) {
-      const plot = await plotOf(study, one, store);
+      const plot = await plotOf(study, one, store, tell);
       made.push(plot);
       for (const note of plot.notes) writeStderr(c.dim(`${one.name}: ${note}`));
       if (output !== undefined && asked.length > 1) continue;
@@ -166,7 +157,7 @@ export async function drawAll(
   for (const { place: _, where = [], ...named } of session.pipeline.plots) {
     const file = fileFor(root, named.name, 'svg');
     try {
-      const plot = await plotOf(study, { ...named, where }, store);
+      const plot = await plotOf(study, { ...named, where }, store, tell);
       await writePlot(file, await drawnAs('svg', [plot]), true);
       files.push(file);
     } catch (error) {
@@ -209,14 +200,14 @@ function formatOf({ format, output }: PlotOptions): PlotFormat {
 }
 
 /** What is to be drawn: flags go over what pipeline.yaml says. @throws UsageError */
-function askedOf(target: string | undefined, options: PlotOptions): readonly Asked[] {
+function askedOf(target: string | undefined, options: PlotOptions): readonly AskedPlot[] {
   const plots = readConfig(options)?.pipeline.plots ?? [];
   const { kind, x, y, color, facet, band, at, title } = options;
   const given = { kind, x, y, color, facet, band, at, title };
   const flags = Object.fromEntries(
     Object.entries(given).filter(([, value]) => value !== undefined),
   );
-  const fromConfig = ({ place: _, where = [], ...plot }: PlotConfig): Asked => ({
+  const fromConfig = ({ place: _, where = [], ...plot }: PlotConfig): AskedPlot => ({
     ...plot,
     ...flags,
     where: [...where, ...(options.where ?? [])],
@@ -231,21 +222,6 @@ function askedOf(target: string | undefined, options: PlotOptions): readonly Ask
   if (named) return [fromConfig(named)];
   const name = target.replace(/[^A-Za-z0-9.-]+/g, '-').replace(/^[-.]+|-+$/g, '') || 'plot';
   return [{ name, target, where: options.where ?? [], ...flags }];
-}
-
-async function plotOf(study: Study, asked: Asked, store: Store): Promise<Plot> {
-  const selection = selectInStudy(study, asked.target);
-  const results = await resultsOf(study, selection, store);
-  for (const note of results.notes) writeStderr(c.dim(`${asked.name}: ${note}`));
-  const whole = frameOf(results.results, readAt(asked.at));
-  if (whole.rows.length === 0) {
-    const message = `there is nothing to plot of \`${selection.stage}\``;
-    throw new UsageError([{ message, hint: results.notes[0] ?? 'pipeline make' }]);
-  }
-  return await analysed(() => {
-    const frame = filterRows(whole, asked.where);
-    return makePlot(selection.stage, frame, results.results, asked);
-  });
 }
 
 /** Only a page holds several. */

@@ -19,6 +19,7 @@ import type { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import type { Supersession } from '../../engine/scheduler/superseded.ts';
 import { recordRun } from '../../engine/store/history.ts';
 import { storedBytes } from '../../engine/store/store.ts';
+import type { OpenClusters } from '../cluster/open-cluster.ts';
 import { openRunRemote, type RunRemote } from '../remote/remote-session.ts';
 import type { FinishNotice, RunEnd } from '../session/finish-notice.ts';
 import { checkFolder } from '../session/output-files.ts';
@@ -62,6 +63,10 @@ export interface RunOptions extends CommonOptions {
   readonly verbose?: boolean;
   readonly remote?: string;
   readonly remoteFetch?: string;
+  /** Where tasks run, in place of what stages say. */
+  readonly on?: string;
+  /** Leaves when all that can be given to workers of clusters has been. */
+  readonly detach?: boolean;
   /** What to call the run. */
   readonly name?: string;
 }
@@ -92,7 +97,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
   const { id, session, plan, targets, options, pool, stop, display, supersession, known } = request;
   const { store, root, pipeline } = session;
   const outside = await outsideExecutors();
-  const executor = openExecutors(machineFor(session, plan), [...outside, ...EXECUTORS]);
+  const here = machineFor(session, plan);
   const trace =
     options.trace === undefined
       ? undefined
@@ -104,7 +109,10 @@ export async function run(request: RunRequest): Promise<RunResult> {
   const versions = { node: process.version, pipeline: VERSION, esbuild: ESBUILD_VERSION };
   const start = { ...factsOf(session, id, versions, targets, options), started: startedAt };
   const history = recordRun(store.history, start, Date.now);
+  const runningHere = new Set<TaskId>();
   const listener: Listener = (event) => {
+    if (event.event === 'started' && event.on === undefined) runningHere.add(event.task);
+    else if (event.event === 'built' || event.event === 'failed') runningHere.delete(event.task);
     request.hear(event);
     history.listener(event);
     display.listener(event);
@@ -133,10 +141,18 @@ export async function run(request: RunRequest): Promise<RunResult> {
   });
   const began = performance.now();
   const unwatch = watchSuspended((message) => listener({ event: 'warning', message }));
+  let clusters: OpenClusters | undefined;
+  const endClusters = (): void => clusters?.endNow();
+  atEnd.add(endClusters);
+  const executor = openExecutors(here, () => [
+    ...outside,
+    ...(clusters?.providers ?? []),
+    ...EXECUTORS,
+  ]);
   try {
     listener(planned(plan, targets));
     for (const warning of pipeline.warnings) listener(warningOf(warning));
-    const runOptions: ExecuteOptions = {
+    let runOptions: ExecuteOptions = {
       store,
       executor,
       listener,
@@ -160,11 +176,35 @@ export async function run(request: RunRequest): Promise<RunResult> {
     };
     const idle =
       known && request.forced.size === 0 ? await executeIdle(plan, runOptions, known) : undefined;
-    const result = idle ?? (await execute(plan, runOptions));
+    if (idle === undefined && mayBeAway(session, options)) {
+      const { openClusters } = await import('../cluster/open-cluster.ts');
+      clusters = await openClusters({
+        ...{ session, plan, machine: here, run: id, listener, on: options.on },
+        totals: pool.totals,
+      });
+    }
+    const away = clusters && { away: clusters.away };
+    const leaving = new AbortController();
+    let detached: number | undefined;
+    if (options.detach && clusters) {
+      void clusters
+        .detach(() => runningHere.size > 0)
+        .then((tasks) => {
+          detached = tasks;
+          leaving.abort();
+        });
+      runOptions = { ...runOptions, signal: AbortSignal.any([signal, leaving.signal]) };
+    }
+    const result = idle ?? (await execute(plan, { ...runOptions, ...away }));
     await closeRemote(remote, performance.now() - began, listener);
     display.close();
     const makers = remote?.makers ?? {};
     history.close({ ...result, interrupted: signal.aborted, makers });
+    if (detached !== undefined) {
+      const message = `left ${count(detached, 'task')} to workers; \`pipeline make\` takes up what they make`;
+      listener({ event: 'warning', message });
+      return { ...result, ok: true };
+    }
     // What people see is left to the run that took this one's place.
     if (supersession?.isSuperseded) return result;
     if (!options.json) summarise(session, plan, result, { ...options, makers });
@@ -181,8 +221,14 @@ export async function run(request: RunRequest): Promise<RunResult> {
     unwatch();
     await remote?.close(0);
     await executor.close();
+    await clusters?.close();
+    atEnd.delete(endClusters);
   }
 }
+
+/** Whether stages may run elsewhere: whether anything says so. */
+const mayBeAway = ({ pipeline }: Session, { on }: RunOptions): boolean =>
+  on !== undefined || [...pipeline.stages.values()].some(({ policy }) => policy.on !== undefined);
 
 /** Fetches what is still to be fetched, and waits a while for what is being published. */
 async function closeRemote(

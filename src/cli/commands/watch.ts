@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { readPipeline } from '../../engine/config/config.ts';
-import { decodeSource } from '../../engine/config/source-text.ts';
+import { readPipelineParts } from '../../engine/config/config.ts';
 import type { Event } from '../../engine/model/event.ts';
 import type { Digest, Key } from '../../engine/model/key.ts';
+import { withReport } from '../../engine/pipeline/report.ts';
 import type { Loaded } from '../../engine/planning/load.ts';
 import { readParamsFiles } from '../../engine/planning/params-files.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
@@ -25,6 +25,7 @@ import { lackingResources, type OpenPool, openPool } from '../../engine/schedule
 import { resourcesHere } from '../../engine/scheduler/machine-resources.ts';
 import { Supersession } from '../../engine/scheduler/superseded.ts';
 import type { Store } from '../../engine/store/store.ts';
+import { decodeSource } from '../../engine/text/source-text.ts';
 import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
 import { jobsFor } from '../session/own-settings.ts';
 import { checkRunName } from '../session/run-selection.ts';
@@ -225,9 +226,10 @@ class Watch {
     const given = readParamsFiles(params);
     const paramsFiles = given.ok ? given.value.files : [];
     const read = text.ok
-      ? readPipeline({ text: text.value, file, presets, paramsFiles, sets })
+      ? readPipelineParts({ text: text.value, file, presets, paramsFiles, sets })
       : text;
-    const pipeline = read.ok ? read.value : undefined;
+    const whole = read.ok ? withReport(read.value) : undefined;
+    const pipeline = whole?.problems.length === 0 ? whole.pipeline : undefined;
     await this.look(await watchlistOfBroken(this.place, pipeline, diagnostics, this.list));
   }
 

@@ -1,13 +1,5 @@
 // read-detector.ts — notices what a stage module reads beside its bundle while it is planned: such answers are not kept for long
-import childProcess from 'node:child_process';
-import crypto from 'node:crypto';
-import dns from 'node:dns';
-import fs from 'node:fs';
-import http from 'node:http';
-import https from 'node:https';
-import { syncBuiltinESMExports } from 'node:module';
-import net from 'node:net';
-import os from 'node:os';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { ALL_NAMES } from '../../engine/files/environment-mark.ts';
 import type { OutsideReads } from '../../engine/worker/protocol.ts';
 
@@ -31,6 +23,10 @@ type Functions = Record<string, unknown>;
 /** Functions of fs that look at what is on the disk. */
 const FS_READERS = /^(read|open|l?stat|fstat|exists|access|realpath|createReadStream|glob|watch)/;
 const RANDOM = /^(random|generate|getRandomValues)/;
+/** Modules of Node's own that start programs or reach the network. */
+const STARTERS = ['child_process', 'dns', 'http', 'https', 'net'];
+
+const load = createRequire(import.meta.url);
 
 /**
  * Puts functions that note what they are asked for in the place of those that look at the world: the environment, files,
@@ -46,11 +42,15 @@ export function watchReads(): ReadsWatch {
     if (!current.other.has(what) && isStageCalling()) current.other.add(what);
   };
 
+  // Loaded only here: a process that runs stages needs none of them, and they take as long to load as all else in it.
+  const fs: typeof import('node:fs') = load('fs');
+  const os: typeof import('node:os') = load('os');
+  const crypto: typeof import('node:crypto') = load('crypto');
   watchAll(fs, FS_READERS, noteOfStage('files'));
   watchAll(fs.promises, FS_READERS, noteOfStage('files'));
-  for (const module of [childProcess, dns, http, https, net]) {
+  for (const name of STARTERS) {
     const starts = /^(exec|spawn|fork|lookup|resolve|reverse|request|get$|connect|create)/;
-    watchAll(module, starts, noteOfStage('other programs or the network'));
+    watchAll(load(name), starts, noteOfStage('other programs or the network'));
   }
   watchAll(os, /^[a-z]/, noteOfStage('the machine'));
   watchAll(crypto, RANDOM, note('random numbers'));

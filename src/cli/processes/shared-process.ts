@@ -52,6 +52,7 @@ const own = {
 /** To be called before any module is loaded. */
 export function separateModules(): ModuleSeparation {
   for (const name of PRELOADED) load(name);
+  for (const name of loadedBuiltins()) loadLazyParts(load(name) as Properties);
   const builtins = loadedBuiltins().map((name) => load(name) as object);
   let lasting: string | undefined;
   const holders: readonly object[] = [globalThis, process, AbortSignal, ...builtins];
@@ -86,6 +87,17 @@ export function separateModules(): ModuleSeparation {
       return changed && `changes ${nameOf(changed)}`;
     },
   };
+}
+
+/** Some modules of Node's load others when they are first asked for a part, as whoever imports them does. */
+function loadLazyParts(module: Properties): void {
+  for (const name of Object.keys(module)) {
+    try {
+      void module[name];
+    } catch {
+      // Not to be had in this process.
+    }
+  }
 }
 
 /** Modules of Node's own that are loaded. One that is loaded later has a state that nobody looks at. */

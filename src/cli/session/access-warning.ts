@@ -1,13 +1,13 @@
 // access-warning.ts — what is said, once a command, of a store that others can write, or that is theirs and keeps them out
 import { readFileSync } from 'node:fs';
 import { readPipelineParts } from '../../engine/config/config.ts';
-import { decodeSource } from '../../engine/config/source-text.ts';
 import {
   type AccessFault,
   accessFault,
   type StoreAccess,
 } from '../../engine/files/store-access.ts';
 import { STORE_FILE } from '../../engine/store/store-state.ts';
+import { decodeSource } from '../../engine/text/source-text.ts';
 
 /** What is wrong with who may use a store, by its folder: looked at once a command. */
 const faults = new Map<string, AccessFault | undefined>();

@@ -1,6 +1,9 @@
-// result-table.ts — the results of a stage as a table, with what is to be said of them
+// result-table.ts — the results of a stage as a table or a plot, with what is to be said of them
 import { type Causes, causesBetween } from '../../analysis/causes.ts';
+import { filterRows } from '../../analysis/filter.ts';
 import type { Frame } from '../../analysis/frame.ts';
+import type { PlotRequest } from '../../analysis/plot/plan.ts';
+import { makePlot, type Plot } from '../../analysis/plot/plot.ts';
 import { frameOf, type Results, readResults } from '../../analysis/results.ts';
 import { type TableRequest, tabulate } from '../../analysis/tabulate.ts';
 import type { At } from '../../analysis/values.ts';
@@ -19,6 +22,7 @@ import {
   runStudy,
   type Study,
   type StudySelection,
+  selectInStudy,
 } from './study.ts';
 
 /** A table, and what is to be said of it. */
@@ -168,4 +172,43 @@ function tableNotes(
       ? [`${count(only.before, 'task')} only in run ${against?.id}`]
       : []),
   ];
+}
+
+/** At which step series are read. @throws UsageError */
+export function readAt(word = 'last'): At {
+  if (word === 'last' || word === 'best') return { kind: word };
+  const step = Number(word);
+  if (/^\d+(?:\.\d+)?$/.test(word)) return { kind: 'step', step };
+  const hint = '--at last, --at best, or a step such as --at 10';
+  throw new UsageError([{ message: `\`${word}\` is no step of a series`, hint }]);
+}
+
+/** A plot that is to be drawn. */
+export interface AskedPlot extends PlotRequest {
+  /** Of its file. */
+  readonly name: string;
+  readonly target: string;
+  readonly where: readonly string[];
+  readonly at?: string;
+}
+
+/** Makes a plot of what the tasks of a study gave. @param tell takes what is to be said of it @throws UsageError */
+export async function plotOf(
+  study: Study,
+  asked: AskedPlot,
+  store: Store,
+  tell: (note: string) => void,
+): Promise<Plot> {
+  const selection = selectInStudy(study, asked.target);
+  const results = await resultsOf(study, selection, store);
+  for (const note of results.notes) tell(`${asked.name}: ${note}`);
+  const whole = frameOf(results.results, readAt(asked.at));
+  if (whole.rows.length === 0) {
+    const message = `there is nothing to plot of \`${selection.stage}\``;
+    throw new UsageError([{ message, hint: results.notes[0] ?? 'pipeline make' }]);
+  }
+  return await analysed(() => {
+    const frame = filterRows(whole, asked.where);
+    return makePlot(selection.stage, frame, results.results, asked);
+  });
 }

@@ -7,17 +7,18 @@ import { AnalysisError } from '../../analysis/frame.ts';
 import type { RecordedTask } from '../../analysis/results.ts';
 import { type PipelineParts, readPipelineParts } from '../../engine/config/config.ts';
 import { countPoints, pointsOf } from '../../engine/config/matrix.ts';
-import { decodeSource } from '../../engine/config/source-text.ts';
 import type { StageConfig } from '../../engine/config/stage-config.ts';
 import type { Diagnostic } from '../../engine/model/event.ts';
 import { type Json, type Key, type Named, type TaskId, taskId } from '../../engine/model/key.ts';
 import type { RecordResult, RunRecord } from '../../engine/model/record.ts';
+import { withReport } from '../../engine/pipeline/report.ts';
 import type { Loaded } from '../../engine/planning/load.ts';
 import { readParamsFiles } from '../../engine/planning/params-files.ts';
 import { type NamedTask, restrict, selectTasks } from '../../engine/planning/target.ts';
 import { latestRecord } from '../../engine/rebuilder/action.ts';
 import { type Forecast, forecastKnowing } from '../../engine/rebuilder/forecast.ts';
 import type { Store } from '../../engine/store/store.ts';
+import { decodeSource } from '../../engine/text/source-text.ts';
 import { elementAt, entryOf } from '../../present.ts';
 import { type CommonOptions, knownBefore, loadFor, placesOf, UsageError } from './session.ts';
 import { sourceDigests } from './source-digests.ts';
@@ -157,7 +158,7 @@ export function readConfig(options: CommonOptions): PipelineParts | undefined {
       : text;
     const stages = parts.ok ? [...parts.value.pipeline.stages.values()] : [];
     const tasks = stages.reduce((sum, stage) => sum + countPoints(stage), 0n);
-    return parts.ok && tasks <= TASKS_MAX ? parts.value : undefined;
+    return parts.ok && tasks <= TASKS_MAX ? withReport(parts.value) : undefined;
   } catch {
     return undefined;
   }

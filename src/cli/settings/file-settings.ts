@@ -3,8 +3,10 @@ import { isAbsolute, join } from 'node:path';
 import { COMMAND_KEYS } from '../../engine/config/command.ts';
 import { PERSONAL_SETTINGS, PIPELINE_KEYS, readStoreLimit } from '../../engine/config/config.ts';
 import { DiagnosticCollector, kindOf } from '../../engine/config/diagnostic-collector.ts';
-import type { Located, Placed } from '../../engine/config/located.ts';
-import { POLICY_KEYS, readDuration } from '../../engine/config/policy.ts';
+import { readDuration } from '../../engine/config/duration.ts';
+import { type ExecutorConfig, readExecutors } from '../../engine/config/executors.ts';
+import { type Located, locatedMap, type Placed } from '../../engine/config/located.ts';
+import { POLICY_KEYS } from '../../engine/config/policy.ts';
 import { STAGE_KEYS } from '../../engine/config/stage-config.ts';
 import { type DocumentKind, parseYaml } from '../../engine/config/yaml.ts';
 import { type Diagnostic, failure, type Result, success } from '../../engine/model/event.ts';
@@ -13,7 +15,10 @@ import { type FinishHook, readFinishHook } from './finish-hook-setting.ts';
 import { type RemoteFileSettings, readRemoteSettings } from './remote-file-settings.ts';
 
 /** The settings that a file may have. */
-export const SETTING_NAMES = ['jobs', 'mirrors', 'store', 'remote', ...PERSONAL_SETTINGS.slice(1)];
+export const SETTING_NAMES = [
+  ...['jobs', 'mirrors', 'store', 'remote', 'executors'],
+  ...PERSONAL_SETTINGS.slice(1),
+];
 /** What decides what is computed. */
 const KEY_RELEVANT: readonly string[] = [
   ...['params', 'presets', 'stages'],
@@ -32,7 +37,10 @@ export interface FileSettings {
   readonly browser?: Placed<string>;
   /** In milliseconds. */
   readonly loadTimeout?: Placed<number>;
+  /** Modules that bring executors of their own. */
   readonly executors?: Placed<readonly string[]>;
+  /** Clusters by name. */
+  readonly clusters?: ReadonlyMap<string, ExecutorConfig>;
   /** `null`: nothing, whatever a file says that counts less. */
   readonly onFinish?: Placed<FinishHook | null>;
   readonly remote?: RemoteFileSettings;
@@ -56,7 +64,7 @@ export function readFileSettings(text: string, file: string, home: string): Resu
     ...given('storeLimit', readLimit(reader, fields?.get('store'))),
     ...given('browser', readBrowser(reader, fields?.get('browser'), home)),
     ...given('loadTimeout', readLoadTimeout(reader, fields?.get('load-timeout'))),
-    ...given('executors', readExecutors(reader, fields?.get('executors'), home)),
+    ...readExecutorSettings(reader, fields?.get('executors'), home),
     ...given('remote', readRemoteSettings(reader, fields?.get('remote'))),
     ...given('onFinish', readFinishHook(reader, fields?.get('on-finish'), home)),
   };
@@ -160,15 +168,41 @@ function readLoadTimeout(
   return located && typeof value === 'number' ? { value, place: located.place } : undefined;
 }
 
-function readExecutors(
+/** A list of modules, or a mapping of clusters; in a mapping, `modules` lists the former. */
+function readExecutorSettings(
+  reader: DiagnosticCollector,
+  located: Located | undefined,
+  home: string,
+): Pick<FileSettings, 'executors' | 'clusters'> {
+  if (located === undefined) return {};
+  if (located.items === undefined && located.fields === undefined) {
+    const hint = 'executors: { cluster: { type: slurm, … } }, or executors: [/path/to/module.mjs]';
+    const message = `\`executors\` must be a mapping or a list, not ${kindOf(located)}`;
+    reader.report(message, located.place, hint);
+    return {};
+  }
+  const clusters = new Map(located.fields);
+  clusters.delete(MODULES);
+  const modules = located.items ? located : located.fields?.get(MODULES);
+  return {
+    ...given('executors', readModules(reader, modules, home)),
+    ...(located.fields && { clusters: readExecutors(reader, locatedMap(clusters, located)) }),
+  };
+}
+
+/** The key of `executors` that lists modules, beside clusters. */
+const MODULES = 'modules';
+
+function readModules(
   reader: DiagnosticCollector,
   located: Located | undefined,
   home: string,
 ): Placed<readonly string[]> | undefined {
   if (located === undefined) return undefined;
   if (located.items === undefined) {
-    const hint = 'executors: [/path/to/module.mjs]';
-    reader.report(`\`executors\` must be a list, not ${kindOf(located)}`, located.place, hint);
+    const hint = 'modules: [/path/to/module.mjs]';
+    const message = `\`${MODULES}\` of \`executors\` must be a list, not ${kindOf(located)}`;
+    reader.report(message, located.place, hint);
     return undefined;
   }
   const value = located.items.flatMap((item) => readPath(reader, item, 'an executor', home) ?? []);

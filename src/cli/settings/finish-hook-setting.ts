@@ -1,8 +1,8 @@
 // finish-hook-setting.ts — `on-finish` of a file of settings: what is run or told when a run ends
 import { join } from 'node:path';
 import { type DiagnosticCollector, kindOf } from '../../engine/config/diagnostic-collector.ts';
+import { readDuration } from '../../engine/config/duration.ts';
 import type { Located, Placed } from '../../engine/config/located.ts';
-import { readDuration } from '../../engine/config/policy.ts';
 
 /** What happens when a run ends. */
 export type FinishHook = CommandHook | PostHook;

@@ -1,9 +1,9 @@
 // settings-files.ts — the file of settings of a person and that of a place: where they are, and what they say
 import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
-import { decodeSource } from '../../engine/config/source-text.ts';
 import { formatSystem, isSystemError, systemHint } from '../../engine/files/system-error.ts';
 import { type Diagnostic, failure, type Result, success } from '../../engine/model/event.ts';
+import { decodeSource } from '../../engine/text/source-text.ts';
 import { type FileSettings, readFileSettings } from './file-settings.ts';
 import { homeIn, type SettingsPlace, SITE_VARIABLE, settingsPlaces } from './settings-places.ts';
 

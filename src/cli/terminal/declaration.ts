@@ -118,6 +118,13 @@ export const MIRROR: OptionDeclaration = {
   whenUpToDate: 'ignored',
 };
 
+/** Where tasks run, in place of what stages say. */
+export const ON: OptionDeclaration = {
+  flags: '--on <where>',
+  about: 'run tasks there: local, EXECUTOR or EXECUTOR/CLASS; the first of several that can',
+  whenUpToDate: 'ignored',
+};
+
 /** Whether results of others are used, and own ones published. */
 export const REMOTE: readonly OptionDeclaration[] = [
   {
@@ -142,6 +149,7 @@ export const RUNNING: readonly OptionDeclaration[] = [
     whenUpToDate: 'ignored',
   },
   MIRROR,
+  ON,
   ...REMOTE,
   {
     flags: '-v, --verbose',

@@ -2,9 +2,17 @@
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
+import { REPORT_MODULE } from '../pipeline/report.ts';
 
-const DOOR = '@profiled-sparse/pipeline/stage';
-const OWN = /^(@profiled-sparse\/pipeline\/stage|zod(\/.*)?)$/;
+const OWN = /^(@profiled-sparse\/pipeline\/(?:stage|report)|zod(\/.*)?)$/;
+/** The files beside this program that are imported by a name of its package. */
+const FILES: ReadonlyMap<string, string> = new Map([
+  ['@profiled-sparse/pipeline/stage', './stage.js'],
+  [REPORT_MODULE, './report-stage.js'],
+]);
+
+/** Whether a stage's module is a part of this program: then it is no file of the project. */
+export const isOwnModule = (run: string): boolean => run === REPORT_MODULE;
 
 /** An import that is looked for beside this program, too. */
 export interface OwnImport {
@@ -21,7 +29,7 @@ export const isOwnFile = (path: string): boolean => dirname(path) === HERE;
 /** Where an import is looked for that the project does not resolve; undefined for what is no package of ours. */
 export function ownImport(specifier: string): OwnImport | undefined {
   if (!OWN.test(specifier)) return undefined;
-  return { folder: HERE, specifier: specifier === DOOR ? './stage.js' : specifier };
+  return { folder: HERE, specifier: FILES.get(specifier) ?? specifier };
 }
 
 /**

@@ -8,7 +8,7 @@ import {
   type Recorded,
   type Recording,
 } from '../files/lookups.ts';
-import { ownImport } from './built-in-packages.ts';
+import { isOwnModule, ownImport } from './built-in-packages.ts';
 import type { ImportKind, Resolved, Resolver } from './resolver.ts';
 
 /** What a bundle was made from. Paths of files are absolute and real. */
@@ -59,7 +59,10 @@ export class InputFinder {
     const recordings: Recording[] = [
       this.recorder.record(() => {
         this.resolver.noteYarn();
-        this.compare(this.resolver.resolve(this.root, `./${run}`, 'entry-point'), entry, run);
+        const found = isOwnModule(run)
+          ? this.resolved(this.root, run, 'entry-point')
+          : this.resolver.resolve(this.root, `./${run}`, 'entry-point');
+        this.compare(found, entry, run);
       }),
     ];
     const modules = new Set<string>();

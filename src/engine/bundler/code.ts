@@ -11,6 +11,7 @@ import type { Stamp } from '../files/stamp.ts';
 import { settleFile } from '../files/store-access.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from '../model/event.ts';
 import { type Digest, digestOf } from '../model/key.ts';
+import { isOwnModule } from './built-in-packages.ts';
 import {
   type Bundled,
   bundleModules,
@@ -160,7 +161,7 @@ async function bundle(
   for (const request of requests) {
     const { run, place } = request;
     const hint = 'paths are relative to the folder of pipeline.yaml';
-    if (await fileStat(join(root, run))) there.push(request);
+    if (isOwnModule(run) || (await fileStat(join(root, run)))) there.push(request);
     else problems.push({ message: `there is no file ${run}`, place, hint });
   }
   if (there.length === 0) return { records, problems, wanted, contents };

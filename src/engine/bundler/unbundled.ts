@@ -6,8 +6,8 @@ import { extname, relative } from 'node:path';
 import type * as acorn from 'acorn';
 import type { Loader } from 'esbuild';
 import { entryOf } from '../../present.ts';
-import { decodeSource } from '../config/source-text.ts';
 import type { Diagnostic } from '../model/event.ts';
+import { decodeSource } from '../text/source-text.ts';
 import { isOwnFile } from './built-in-packages.ts';
 import { isInPackage } from './resolver.ts';
 

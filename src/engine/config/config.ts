@@ -11,6 +11,7 @@ import {
   success,
 } from '../model/event.ts';
 import { DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
+import { type ExecutorConfig, readDeclaredExecutors } from './executors.ts';
 import { checkConnections } from './graph-validation.ts';
 import { type Located, locatedMap, type Placed } from './located.ts';
 import { countPoints } from './matrix.ts';
@@ -36,8 +37,12 @@ export interface Pipeline {
   readonly storeAccess?: StoreAccess | undefined;
   /** Whose results count beside one's own. */
   readonly remote: RemoteConfig;
+  /** Clusters that the study names. */
+  readonly executors?: ReadonlyMap<string, ExecutorConfig>;
   /** Plots that the study names. */
   readonly plots: readonly PlotConfig[];
+  /** A report as it is written: `pipeline/report.ts` makes a stage of it. */
+  readonly report: Located | undefined;
   /** What other readers of YAML would take for something else. */
   readonly warnings: readonly Diagnostic[];
 }
@@ -51,10 +56,12 @@ export const PIPELINE_KEYS = [
   'resources',
   'store',
   'remote',
+  'executors',
   'plots',
+  'report',
 ];
 /** Settings that only files of settings may have (docs/settings.md). */
-export const PERSONAL_SETTINGS = ['jobs', 'browser', 'load-timeout', 'executors', 'on-finish'];
+export const PERSONAL_SETTINGS = ['jobs', 'browser', 'load-timeout', 'on-finish'];
 /** The keys of `store`. */
 export const STORE_KEYS = ['limit', 'access'];
 /** A pipeline as far as it can be read, and what is wrong with it. */
@@ -65,6 +72,8 @@ export interface PipelineParts {
   readonly problems: readonly Diagnostic[];
   /** Where each stage is written, those with mistakes too. */
   readonly stages: ReadonlyMap<string, Place>;
+  /** Names of plots, those with mistakes too. */
+  readonly plotNames: readonly string[];
 }
 
 /** Reads a pipeline, or gives every diagnostic at once. */
@@ -102,6 +111,7 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
   const storeLimit = readStoreLimit(reader, fields.get('store'));
   const storeAccess = readStoreAccess(reader, fields.get('store'));
   const remote = readRemote(reader, fields.get('remote'));
+  const executors = readDeclaredExecutors(reader, fields.get('executors'));
   const plots = readPlots(reader, fields.get('plots'), read, [...(stages?.fields?.keys() ?? [])]);
   const places = [...(stages?.fields ?? [])].map(([name, { place, named }]) => {
     return [name, { ...place, start: named?.start ?? place.start }] as const;
@@ -116,11 +126,14 @@ export function readPipelineParts(source: PipelineSource): Result<PipelineParts>
       storeLimit,
       storeAccess,
       remote,
+      executors,
       plots,
+      report: fields.get('report'),
       warnings: reader.warnings,
     },
     problems: inReadingOrder(reader.problems),
     stages: new Map(places),
+    plotNames: [...(fields.get('plots')?.fields?.keys() ?? [])],
   });
 }
 

@@ -63,7 +63,8 @@ interface KnownStages {
   readonly known: readonly string[];
 }
 
-function readPlot(
+/** Reads one plot. @param name what it is called in messages */
+export function readPlot(
   reader: DiagnosticCollector,
   name: string,
   located: Located,

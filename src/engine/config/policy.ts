@@ -1,10 +1,11 @@
 // policy.ts — how the tasks of a stage are run: never part of a key, since it changes no result
 
 import { didYouMean } from '../../hint.ts';
-import { entryOf } from '../../present.ts';
 import { FAILURE_CAUSES, type FailureCause } from '../model/failure.ts';
 import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
+import { readDuration } from './duration.ts';
 import type { Located } from './located.ts';
+import { type Needs, type OnChoice, readNeeds, readOn } from './needs.ts';
 import { type Amount, readAmounts } from './resources.ts';
 
 /** How the tasks of a stage are run. */
@@ -17,6 +18,10 @@ export interface Policy {
   readonly timeout_ms: number | null;
   /** A failed task of this stage does not make the run fail. */
   readonly allowFailure: boolean;
+  /** Where tasks may run, the first that can; absent where nothing is said: on this machine. */
+  readonly on?: readonly OnChoice[] | undefined;
+  /** What a task needs of a node of a cluster. */
+  readonly needs?: Needs;
 }
 
 /** When a failed task is tried again. */
@@ -28,26 +33,20 @@ export interface Retries {
 }
 
 /** The keys of a stage that make up its policy. */
-export const POLICY_KEYS = ['resources', 'retries', 'timeout', 'allow-failure'] as const;
+export const POLICY_KEYS = [
+  'resources',
+  'retries',
+  'timeout',
+  'allow-failure',
+  'on',
+  'needs',
+] as const;
 /** The keys of `retries`. */
 export const RETRIES_KEYS = ['times', 'delay', 'on'] as const;
 /** What `on` of `retries` may name. */
 export const RETRY_CAUSES = Object.keys(FAILURE_CAUSES) as readonly FailureCause[];
-/** How a time is written, unless it is a number of seconds: 90s, 10m, 2h. */
-export const DURATION_PATTERN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
-
 /** The pause before the first retry, where none is said. */
 const DELAY_MS = 1000;
-const UNITS_MS: { readonly [unit: string]: number } = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-/** Timers of the engine go no further: 2^31 - 1 ms. */
-const DURATION_MS_MAX = 2 ** 31 - 1;
-
 /** Reads the policy of a stage. @param what the stage, in words */
 export function readPolicy(
   reader: DiagnosticCollector,
@@ -55,11 +54,15 @@ export function readPolicy(
   what: string,
 ): Policy {
   const timeout = fields.get('timeout');
+  const resources = readAmounts(reader, fields.get('resources'), `\`resources\` of ${what}`);
+  const on = readOn(reader, fields.get('on'), `\`on\` of ${what}`);
   return {
-    resources: readAmounts(reader, fields.get('resources'), `\`resources\` of ${what}`),
+    resources,
     retries: readRetries(reader, fields.get('retries'), what),
     timeout_ms: timeout ? readDuration(reader, timeout, `\`timeout\` of ${what}`) : null,
     allowFailure: readFlag(reader, fields.get('allow-failure'), `\`allow-failure\` of ${what}`),
+    ...(on && { on }),
+    needs: readNeeds(reader, fields.get('needs'), resources, `\`needs\` of ${what}`),
   };
 }
 
@@ -110,24 +113,6 @@ function readCauses(
     reader.report(`${what}: ${given} is no cause of failure`, place, hint);
   }
   return causes;
-}
-
-/** A time in milliseconds; null, after saying why, for what is none. */
-export function readDuration(
-  reader: DiagnosticCollector,
-  located: Located,
-  what: string,
-): number | null {
-  const { value } = located;
-  const match = DURATION_PATTERN.exec(String(value).trim());
-  const ms =
-    typeof value === 'number'
-      ? value * 1000
-      : match && Number(match[1]) * entryOf(UNITS_MS, match[2] ?? '');
-  if (ms !== null && ms > 0 && ms <= DURATION_MS_MAX) return Math.max(1, Math.round(ms));
-  const hint = 'such as 90s, 10m or 2h; a bare number counts seconds; at most 24d';
-  reader.report(`${what} must be a time`, located.place, hint);
-  return null;
 }
 
 /** Reads `true` or `false`; false where it is left out. */

@@ -4,9 +4,9 @@ import { didYouMean } from '../../hint.ts';
 import type { Place } from '../model/event.ts';
 import { byCodeUnit } from '../model/key.ts';
 import { DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
+import { readDuration } from './duration.ts';
 import { isWithin } from './input.ts';
 import type { Located } from './located.ts';
-import { readDuration } from './policy.ts';
 import {
   type Amount,
   CPUS,

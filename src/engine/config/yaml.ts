@@ -1,6 +1,7 @@
 // yaml.ts — from the text of a YAML file to located values, refusing what cannot be kept
 import {
   type Alias,
+  type Document,
   isAlias,
   isMap,
   isScalar,
@@ -10,6 +11,7 @@ import {
   type Pair,
   parseDocument,
   type Scalar,
+  visit as visitNodes,
   type YAMLError,
   type YAMLMap,
 } from 'yaml';
@@ -62,13 +64,37 @@ export function parseYaml(
   if (problems.length > 0) {
     return failure(...problems.map((error) => yamlProblem(error, text, placeAt, kind)));
   }
-  const reader = yamlReader(placeAt, (alias) => alias.resolve(document), suspect);
+  const reader = yamlReader(placeAt, aliasTargets(document), suspect);
   const root = document.contents;
   const located = root === null ? undefined : reader.read(root as Node, undefined);
   if (located === undefined) {
     return failure({ message: `${file} is empty`, hint: kind.whenEmpty });
   }
   return reader.problems.length > 0 ? failure(...reader.problems) : success(located);
+}
+
+/**
+ * What aliases stand for: of the nodes with that anchor, the last one above. Found in one pass over the document: the parser's
+ * own `resolve` makes one for each alias.
+ */
+function aliasTargets(document: Document): (alias: Alias) => Node | undefined {
+  let targets: Map<Alias, Node> | undefined;
+  return (alias) => {
+    if (targets === undefined) {
+      const found = new Map<Alias, Node>();
+      const anchors = new Map<string, Node>();
+      visitNodes(document, {
+        Node(_, node) {
+          if (isAlias(node)) {
+            const target = anchors.get(node.source);
+            if (target) found.set(node, target);
+          } else if (node.anchor) anchors.set(node.anchor, node);
+        },
+      });
+      targets = found;
+    }
+    return targets.get(alias);
+  };
 }
 
 /** What the YAML parser found, in our words where its own speak to programmers. */
@@ -175,8 +201,9 @@ function yamlReader(
       refuse(key, 'a name must be a string');
     } else {
       if (isHalved(name)) refuse(key, HALVED);
-      // `on` beside `times` is a key of `retries`: nobody is warned of a word that is ours.
-      if (!(name === 'on' && map.has('times'))) compare(key, true);
+      // `on` of `retries` and of a stage: nobody is warned of a word that is ours.
+      const isOurs = name === 'on' && ['times', 'run', 'command'].some((word) => map.has(word));
+      if (!isOurs) compare(key, true);
       return nameOf(key, name);
     }
     return undefined;

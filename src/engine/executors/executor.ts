@@ -38,6 +38,21 @@ export interface ActionSpec {
   readonly units?: Named<readonly string[]>;
   /** What the user should know when it fails, line by line. */
   readonly notes: readonly string[];
+  /** Commands whose words tell versions of tools, by the names that `parts.tools` has: a node of a cluster is asked again. */
+  readonly fingerprints?: Named<readonly string[]>;
+  /** It runs whatever came of it before: results and checkpoints of earlier runs do not count. */
+  readonly isFresh?: boolean;
+  /** Seconds to the end of all that waits for it, as far as that is known: the greatest goes first where not all can run. */
+  readonly urgency?: number;
+  /** How long it took when it, or another like it, ran last. */
+  readonly estimate_s?: number;
+}
+
+/** Where an action runs that does not run on this machine. */
+export interface RunningOn {
+  /** The executor and its class: `cluster/gpu`. */
+  readonly on: string;
+  readonly node: string;
 }
 
 /** A blob by its name. */
@@ -71,7 +86,7 @@ export type ActionInputItem = {
 /** What an executor tells while an action runs. */
 export interface Hooks {
   /** The action begins to run. Not called when inputs are lost, or when it never comes so far. */
-  begun(): void;
+  begun(where?: RunningOn): void;
   /** How far it is. */
   progress(done: number, of: number, note: string): void;
   log(line: string): void;

@@ -14,21 +14,21 @@ export const EXECUTORS: readonly ExecutorProvider[] = [
   { name: 'module', accepts: () => true, open: moduleExecutor },
 ];
 
-/** Joins executors to one, which gives each action to the first that accepts it. Each is opened when it is first needed. */
+/** Joins executors to one, which gives each action to the first that accepts it. Each is opened when it is first needed. @param providersNow asked for each action */
 export function openExecutors(
   machine: LocalMachine,
-  providers: readonly ExecutorProvider[],
+  providersNow: () => readonly ExecutorProvider[],
 ): Executor {
   const open = new Map<ExecutorProvider, Executor>();
   const executorFor = (action: ActionSpec): Executor => {
-    const provider = providers.find(({ accepts }) => accepts(action));
+    const provider = providersNow().find(({ accepts }) => accepts(action));
     if (provider === undefined) throw new Error(`no executor accepts ${action.task}`);
     const known = open.get(provider) ?? provider.open(machine);
     open.set(provider, known);
     return known;
   };
   return {
-    name: providers.map(({ name }) => name).join(', '),
+    name: 'executors',
     execute: (action, hooks, signal) => executorFor(action).execute(action, hooks, signal),
     checkpointNow() {
       for (const executor of open.values()) executor.checkpointNow();

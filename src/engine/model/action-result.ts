@@ -10,6 +10,10 @@ export type ActionResult =
       readonly outputs: Named<KeptOutput>;
       /** The most memory that its processes were seen to have together. Absent where nobody looked. */
       readonly peak_bytes?: number;
+      /** How long it ran, where that was not here. */
+      readonly seconds?: number;
+      /** Where it ran, where that was not here. */
+      readonly node?: { readonly host: string; readonly machine: Named<string> };
     }
   /** It was asked to stop. What it saved last is its checkpoint. */
   | { readonly status: 'stopped' }

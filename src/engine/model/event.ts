@@ -83,6 +83,19 @@ export interface TaskError {
 /** The form of what `--json` prints. Fields and kinds of events are added to it; what is there does not change. */
 export const EVENTS_VERSION = 1;
 
+/** A job of a cluster. */
+export interface ClusterJob {
+  /** As the batch system calls it; null where that is not known yet. */
+  readonly job: string | null;
+  readonly class: string;
+  readonly state: 'asked' | 'pending' | 'running';
+  /** Of a pending job: why, as the batch system says it. */
+  readonly reason?: string;
+  readonly node?: string;
+  /** How many tasks it has. */
+  readonly tasks: number;
+}
+
 /** One sentence that the engine says while it works. With `--json` each is one line (docs/events.md). */
 export type Event =
   /** The plan is made and nothing has run. The first of all. */
@@ -112,6 +125,9 @@ export type Event =
       readonly reason: Reason;
       /** Number of the slot in which it runs, from 0. */
       readonly slot: number;
+      /** The executor and its class, where it does not run on this machine: `cluster/gpu`. */
+      readonly on?: string;
+      readonly node?: string;
     }
   /**
    * A task waits for an action that is running: its own, in another process, or that of an input whose bytes were lost.
@@ -198,6 +214,12 @@ export type Event =
       readonly task: TaskId;
       readonly path: string;
       readonly kept?: string;
+    }
+  /** The jobs of a cluster that are there now. */
+  | {
+      readonly event: 'jobs';
+      readonly executor: string;
+      readonly jobs: readonly ClusterJob[];
     }
   /** Something worth knowing that stops nothing. */
   | {

@@ -3,12 +3,11 @@
 import { existsSync, type Stats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { elementAt } from '../../present.ts';
+import { elementAt, entryOf } from '../../present.ts';
 import type { Bundles, ModuleRequest, Sources, StageCode } from '../bundler/code.ts';
 import { bundleAnywhere } from '../bundler/spare-bundles.ts';
 import { type Pipeline, type PipelineParts, readPipelineParts } from '../config/config.ts';
-import { Mistakes } from '../config/problems.ts';
-import { decodeSource } from '../config/source-text.ts';
+import { DiagnosticCollector } from '../config/diagnostic-collector.ts';
 import type { StageConfig } from '../config/stage-config.ts';
 import type { EnvironmentMark } from '../files/environment-mark.ts';
 import { type Stamp, stampOf } from '../files/stamp.ts';
@@ -18,7 +17,10 @@ import { debug } from '../model/debug-log.ts';
 import { type Diagnostic, failure, type Result, success } from '../model/event.ts';
 import { type Digest, digestOf } from '../model/key.ts';
 import { type ClientOptions, StageClient } from '../modules/stage-client.ts';
+import { Mistakes } from '../pipeline/problems.ts';
+import { connectReport, REPORT_MODULE, REPORT_STAGE, withReport } from '../pipeline/report.ts';
 import { STORE_FILE } from '../store/store-state.ts';
+import { decodeSource } from '../text/source-text.ts';
 import type { StageModule } from '../worker/declaration.ts';
 import { commandModule } from './command-module.ts';
 import { type ResolvedPlan, resolveExternalInputs } from './external-inputs.ts';
@@ -85,7 +87,7 @@ export async function readPipelineFile(options: ReadOptions): Promise<Result<Rea
   const parts = readPipelineParts({ text: text.value, file, presets, paramsFiles, sets });
   if (!parts.ok) return parts;
   return success({
-    parts: parts.value,
+    parts: withReport(parts.value),
     text: digestOf(bytes),
     paramsFiles: stamps,
   });
@@ -112,6 +114,7 @@ export async function loadPipeline(
     debug?.('plan', `${file}: ${pipeline.stages.size} stages read`);
     const { stages, sources, schemaFiles } = await loadModules(pipeline, options, client, mistakes);
     debug?.('plan', `${stages.size} stage modules loaded, ${sources.files.size} source files`);
+    connect(pipeline, stages, mistakes);
     const plan = await planSoundStages(stages, options, client, mistakes);
     if (plan === undefined || mistakes.all.length > 0) return failure(...mistakes.all);
     debug?.('plan', `${plan.tasks.size} tasks planned`);
@@ -120,11 +123,29 @@ export async function loadPipeline(
     const rests = { ...sources, lookups: new Map([...sources.lookups, ...lookups]) };
     const files = new Map([...paramsFiles, ...schemaFiles]);
     const seen = { text, sources: rests, environment, readsOutside, paramsFiles: files };
-    const told = { ...pipeline, warnings: [...pipeline.warnings, ...warnings] };
+    const told = { ...mistakes.pipeline, warnings: [...pipeline.warnings, ...warnings] };
     return success({ pipeline: told, plan: planned, ...seen });
   } finally {
     await client.close();
   }
+}
+
+/** Connects the report with outputs of stages that it names without one. */
+function connect(
+  { stages }: Pipeline,
+  modules: ReadonlyMap<string, StageModule>,
+  mistakes: Mistakes,
+): void {
+  const report = stages.get(REPORT_STAGE);
+  if (report?.run !== REPORT_MODULE) return;
+  const reader = new DiagnosticCollector();
+  const connected = connectReport(reader, report, (name) => {
+    const outputs = modules.get(name)?.declaration.outputs;
+    if (outputs === undefined) return undefined;
+    return Object.keys(outputs).filter((output) => entryOf(outputs, output).kind === 'json');
+  });
+  mistakes.add(reader.problems);
+  mistakes.replace(connected);
 }
 
 /** Plans the stages in which nothing is wrong yet. Undefined when there are none, or when one of them has mistakes. */

@@ -1,11 +1,11 @@
 // params-files.ts — reads the files of `--params`
 import { resolve } from 'node:path';
 import type { ParamsFile } from '../config/params-file.ts';
-import { decodeSource } from '../config/source-text.ts';
 import { readAtMost } from '../files/bounded-file.ts';
 import { type Stamp, stampOf } from '../files/stamp.ts';
 import { formatSystem, isSystemError, systemHint } from '../files/system-error.ts';
 import { type Diagnostic, failure, type Result, success } from '../model/event.ts';
+import { decodeSource } from '../text/source-text.ts';
 
 /** Files of params, and what they looked like before they were read, by absolute path. */
 export interface ReadParamsFiles {

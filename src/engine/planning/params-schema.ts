@@ -2,7 +2,6 @@
 import { resolve } from 'node:path';
 import { DiagnosticCollector } from '../config/diagnostic-collector.ts';
 import type { Located } from '../config/located.ts';
-import { decodeSource } from '../config/source-text.ts';
 import type { StageConfig } from '../config/stage-config.ts';
 import { parseYaml } from '../config/yaml.ts';
 import { readAtMost } from '../files/bounded-file.ts';
@@ -12,6 +11,7 @@ import { failure, type Place, type Result, success } from '../model/event.ts';
 import { byCodeUnit, type Json, type Named, type TaskId } from '../model/key.ts';
 import { judge, pointerOf } from '../schema/judge-schema.ts';
 import { type ParamSchema, readSchema, speaksOfNumbers } from '../schema/read-schema.ts';
+import { decodeSource } from '../text/source-text.ts';
 import type { DeclaredProblem, ParamSchemas } from '../worker/declaration.ts';
 import type { TypedValues } from './command-module.ts';
 import type { Binding } from './plan.ts';

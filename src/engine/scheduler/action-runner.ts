@@ -29,6 +29,7 @@ export interface AttemptPlace {
   /** The number of its slot, for whoever draws what ran where. */
   readonly slot: number;
   readonly units: HeldUnits;
+  readonly urgency: number;
 }
 
 /** One attempt at an action. */
@@ -47,7 +48,11 @@ export class ActionRunner {
     this.parts = parts;
   }
 
-  async run(action: Action, reason: Reason, { slot, units }: AttemptPlace): Promise<Attempt> {
+  async run(
+    action: Action,
+    reason: Reason,
+    { slot, units, urgency }: AttemptPlace,
+  ): Promise<Attempt> {
     const { listener, clock, store } = this.context;
     const { staging, warnings, control } = this.parts;
     const { task, key } = action;
@@ -62,9 +67,9 @@ export class ActionRunner {
     }
     if (reason.kind === 'forced') await store.checkpoints.drop(key);
     let start: number | undefined;
-    const begin = (): void => {
+    const begin: Hooks['begun'] = (where) => {
       if (start !== undefined) return;
-      listener({ event: 'started', task: task.id, key, reason, slot });
+      listener({ event: 'started', task: task.id, key, reason, slot, ...where });
       start = clock();
     };
     const result = await control.during(key, (signal) =>
@@ -73,14 +78,16 @@ export class ActionRunner {
         if (task.files !== null) begin();
         const files = await staging.files(task, hooks.progress, signal);
         if (signal.aborted) return { status: 'stopped' };
-        const spec = { ...this.specOf(action, staged.inputs, files), units };
+        const isFresh = reason.kind === 'forced';
+        const spec = { ...this.specOf(action, staged.inputs, files), units, isFresh, urgency };
         const ended = await this.parts.executor.execute(spec, hooks, signal);
         return ended.status === 'done' ? unlessChanged(task, ended) : ended;
       }),
     );
     if (result.status !== 'lost-inputs') begin();
     // A clock may be set back meanwhile.
-    return { result, seconds: Math.max(0, clock() - (start ?? clock())) / 1000 };
+    const seconds = Math.max(0, clock() - (start ?? clock())) / 1000;
+    return { result, seconds: result.status === 'done' ? (result.seconds ?? seconds) : seconds };
   }
 
   /** What a step came to, or how its error ends the attempt. Only a broken store throws. */
@@ -99,7 +106,7 @@ export class ActionRunner {
     }
   }
 
-  private hooksOf({ task, key }: Action, begun: () => void): Hooks {
+  private hooksOf({ task, key }: Action, begun: Hooks['begun']): Hooks {
     const { listener, store } = this.context;
     const { warnings } = this.parts;
     return {
@@ -133,6 +140,7 @@ export class ActionRunner {
       ...{ key, parts, task: id, stage, inputs, files, isolate, stop, notes },
       ...{ timeout_ms, memory_bytes },
       limits: limitsOf(task),
+      ...(task.command && { fingerprints: task.command.fingerprintWords }),
     };
   }
 }

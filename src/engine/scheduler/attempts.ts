@@ -1,5 +1,6 @@
 // attempts.ts — gives an action its attempts: a slot, resources, the lease, and another try
 
+import { CPUS, GPU, MEMORY } from '../config/resources.ts';
 import { briefKey, debug } from '../model/debug-log.ts';
 import type { Reason } from '../model/event.ts';
 import type { Failure } from '../model/failure.ts';
@@ -11,13 +12,14 @@ import { taskErrorOf } from '../process/failure-message.ts';
 import { type Action, decide } from '../rebuilder/action.ts';
 import type { Leases } from '../store/leases.ts';
 import type { ActionRunner, Attempt, AttemptPlace } from './action-runner.ts';
-import type { ResourcePool, ResourceRequest } from './resource-pool.ts';
+import type { AwayPools, ResourcePool, ResourceRequest } from './resource-pool.ts';
 import type { RunContext } from './run-context.ts';
 import type { RunControl } from './run-control.ts';
 
 /** What attempts take. */
 export interface AttemptsParts {
   readonly pool: ResourcePool;
+  readonly away: AwayPools | undefined;
   readonly leases: Leases;
   readonly runner: ActionRunner;
   readonly control: RunControl;
@@ -59,6 +61,9 @@ type Turn =
 /** How often a pause before a retry looks whether the run was stopped. */
 const PAUSE_LOOK_MS = 100;
 
+/** What a task that runs elsewhere takes there. Tokens of the user's own count everywhere. */
+const OF_MACHINE: ReadonlySet<string> = new Set([CPUS, GPU, MEMORY]);
+
 /** Whether a failure only says that the action is infeasible, which its stage allows. */
 export const isInfeasible = (task: Task, failure: Failure): boolean =>
   task.skipsInfeasible && 'infeasible' in failure && failure.infeasible === true;
@@ -88,13 +93,15 @@ export class Attempts {
   }
 
   private async untilEnd(action: Action, history: AttemptHistory): Promise<AttemptsEnd> {
-    const { pool, leases, control } = this.parts;
+    const { leases, control } = this.parts;
     const { task, key } = action;
-    const request = await this.requestOf(task);
+    const away = this.parts.away?.poolOf(task.stage);
+    const pool = away ?? this.parts.pool;
+    const request = await this.requestOf(task, pool, away !== undefined);
     const isEnding = (): boolean => control.isEnding;
     for (;;) {
       const turn = await pool.withSlot(request, (slot, units) =>
-        this.turn(action, history, { slot, units }),
+        this.turn(action, history, { slot, units, urgency: request.urgency() }),
       );
       if (turn.kind === 'leased') {
         history.acceptCached = true;
@@ -154,12 +161,16 @@ export class Attempts {
   }
 
   /** What a task takes while it runs, and how urgent it is. */
-  private async requestOf(task: Task): Promise<ResourceRequest> {
-    const amounts = [...(this.context.policies.get(task.stage)?.resources ?? [])].map(
-      ([name, { amount }]) => [name, amount] as const,
+  private async requestOf(
+    task: Task,
+    { count }: ResourcePool,
+    isAway: boolean,
+  ): Promise<ResourceRequest> {
+    const amounts = [...(this.context.policies.get(task.stage)?.resources ?? [])].flatMap(
+      ([name, { amount }]) => (isAway && OF_MACHINE.has(name) ? [] : [[name, amount] as const]),
     );
     // The store is asked only when there may be a choice.
-    const isAlone = this.inFlight <= (amounts.length > 0 ? 1 : this.parts.pool.count);
+    const isAlone = this.inFlight <= (amounts.length > 0 ? 1 : count);
     if (!isAlone) await this.rankTasks();
     return {
       resources: Object.fromEntries(amounts),

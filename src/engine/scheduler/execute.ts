@@ -21,7 +21,7 @@ import { Attempts } from './attempts.ts';
 import { Hits } from './hits.ts';
 import { InputStaging } from './input-staging.ts';
 import { type ProvenanceWriter, Publisher } from './publisher.ts';
-import type { ResourcePool } from './resource-pool.ts';
+import type { AwayPools, ResourcePool } from './resource-pool.ts';
 import { Results } from './results.ts';
 import type { RunContext } from './run-context.ts';
 import { RunControl } from './run-control.ts';
@@ -36,6 +36,8 @@ export interface ExecuteOptions {
   readonly listener: Listener;
   /** How many tasks run at once, and what they share. Runs beside each other in one process share it, too. */
   readonly pool: ResourcePool;
+  /** For tasks that do not run on this machine. Absent where all do. */
+  readonly away?: AwayPools;
   /** How the tasks of each stage are run. */
   readonly policies: { get(stage: string): Policy | undefined };
   readonly choices: RunChoices;
@@ -114,7 +116,7 @@ class Run {
 
   constructor(plan: Plan, options: ExecuteOptions) {
     const { store, listener, policies, clock, pool, executor, signal, self, artifacts } = options;
-    const { choices, supersession = new Supersession(), shared } = options;
+    const { choices, supersession = new Supersession(), shared, away } = options;
     const { maker, identity } = self;
     const around = { plan, store, listener, policies, clock };
     const context: RunContext = shared ? { ...around, shared } : around;
@@ -125,8 +127,16 @@ class Run {
     const leases = new Leases({ store, owner: maker.run, identity, clock, listener });
     const staging = new InputStaging(context, state, choices.mirrors);
     const runner = new ActionRunner(context, { executor, staging, control, warnings });
-    const attempts = new Attempts(context, { pool, leases, runner, control });
-    const results = new Results(context, new Commits(store.actions, () => pool.busy), maker);
+    const attempts = new Attempts(context, { pool, away, leases, runner, control });
+    const results = new Results(
+      context,
+      new Commits(
+        store.actions,
+        () => pool.busy,
+        () => away?.isBusy === true,
+      ),
+      maker,
+    );
     const hits = new Hits(context, state);
     const me = { run: maker.run, host: identity.host, pid: identity.pid };
     const parts = { state, attempts, staging, results, hits, leases, self: me };

@@ -26,6 +26,14 @@ export interface ResourceRequest {
   readonly isEnding?: () => boolean;
 }
 
+/** Slots for tasks that do not run on this machine. */
+export interface AwayPools {
+  /** The pool of the tasks of a stage; undefined where they run here. */
+  poolOf(stage: string): ResourcePool | undefined;
+  /** Whether many of them run: then results are gathered. */
+  readonly isBusy: boolean;
+}
+
 /** How often to look whether another make has given units back. */
 const LOOK_AGAIN_MS = 100;
 
@@ -46,7 +54,8 @@ export class ResourcePool {
   private asking: Waiting[] = [];
   /** Those that had to wait: one heap for each set of resources, so that one look tells whether any of it fits. */
   private readonly waiting = new Map<string, Heap<Waiting>>();
-  private readonly totals: ReadonlyMap<string, number>;
+  /** How much there is of each resource. */
+  readonly totals: ReadonlyMap<string, number>;
   private readonly stocks: ReadonlyMap<string, UnitStock>;
   private readonly waits: PoolUnits['waits'];
   private asked = 0;
@@ -71,6 +80,11 @@ export class ResourcePool {
   /** Whether anything waits for a slot. */
   get busy(): boolean {
     return this.asking.length > 0 || [...this.waiting.values()].some(({ size }) => size > 0);
+  }
+
+  /** How many slots are taken. */
+  get taken(): number {
+    return this.count - this.free.length;
   }
 
   /** Runs work in a slot, and gives the slot back. */

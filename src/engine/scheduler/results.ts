@@ -23,6 +23,7 @@ export class Results {
     action: Action,
     outputs: Named<KeptOutput>,
     cost: Omit<Cost, 'work'>,
+    node?: Pick<Maker, 'host' | 'machine'>,
   ): Promise<ActionRecord> {
     const { store, listener } = this.context;
     const { task, key, parts } = action;
@@ -30,7 +31,7 @@ export class Results {
       name,
       { digest, bytes, kind: entryOf(parts.outputs, name) },
     ]);
-    const trace = this.recordOf(action, Object.fromEntries(described), cost);
+    const trace = this.recordOf(action, Object.fromEntries(described), cost, node);
     const before = (await latestRecord(store.actions, task.id))?.outputs;
     const unchanged = described.every(([name, { digest }]) => before?.[name]?.digest === digest);
     this.compare(await store.actions.get(key), trace);
@@ -67,6 +68,7 @@ export class Results {
     { task, key, parts }: Action,
     outputs: Named<Output>,
     cost: Omit<Cost, 'work'>,
+    node?: Pick<Maker, 'host' | 'machine'>,
   ): ActionRecord {
     return {
       key,
@@ -74,7 +76,7 @@ export class Results {
       parts,
       outputs,
       cost: { ...cost, work: task.work },
-      made: { ...this.maker, at: new Date(this.context.clock()).toISOString() },
+      made: { ...this.maker, ...node, at: new Date(this.context.clock()).toISOString() },
       ...(task.tools && { tolerance: task.tools.tolerance }),
     };
   }

@@ -1,9 +1,9 @@
 // history.ts — what a run leaves behind: a record of it, and what each of its tasks said
 import { entryOf } from '../../present.ts';
-import type { Event, Listener, Outcome, Tally } from '../model/event.ts';
+import type { Event, Listener, Outcome, Reason, Tally } from '../model/event.ts';
 import { type Key, type Named, shellTaskId, type TaskId } from '../model/key.ts';
 import type { RunRecord, RunStart, TaskLog } from '../model/record.ts';
-import { type Journal, type JournalEntry, RunNotes } from './journal.ts';
+import { type Journal, type JournalEntry, type NotedEvent, RunNotes } from './journal.ts';
 import { type RunHistory, StoreError } from './store.ts';
 
 /** Progress of a task is noted this often at most: a loop may tell of every step. */
@@ -63,8 +63,11 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
   };
   const listener = (event: Event): void => {
     const at = clock();
-    if (event.event === 'started') note({ begun: event.task, key: event.key, at });
-    else if (event.event === 'log') note({ log: event.task, line: event.line });
+    if (event.event === 'started') {
+      const { task, key, slot, reason, on, node } = event;
+      const place = { slot, ...(on !== undefined && { on }), ...(node !== undefined && { node }) };
+      note({ begun: task, key, at, ...place, why: reasonWords(reason) });
+    } else if (event.event === 'log') note({ log: event.task, line: event.line });
     else if (event.event === 'built' || event.event === 'reused') {
       // A task that was reused and then lost its bytes is built after all.
       note({ ended: event.task, outcome: event.event, key: event.key, at });
@@ -78,9 +81,9 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
       if (at - (told.get(name) ?? Number.NEGATIVE_INFINITY) < PROGRESS_MS) return;
       told.set(name, at);
       note({ event, at });
-    } else if (event.event === 'warning' || event.event === 'artifact') {
+    } else if (['warning', 'artifact', 'jobs'].includes(event.event)) {
       // Nothing to do may come with warnings, and with artifacts that are put right.
-      if (journal) note({ event, at });
+      if (journal) note({ event: event as NotedEvent, at });
     } else if (event.event === 'failed') noteFailure(event);
     else if (['skipped', 'interrupted', 'infeasible'].includes(event.event)) {
       const { task, event: outcome } = event as Extract<Event, { event: Outcome }>;
@@ -127,6 +130,17 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
       journal?.close({ keep: true });
     },
   };
+}
+
+/** Paths that are named where a reason has more. */
+const PATHS_NOTED = 6;
+
+/** A reason as a journal notes it: short, whatever changed. */
+function reasonWords(reason: Reason): string {
+  if (reason.kind !== 'changed') return reason.kind;
+  const paths = reason.changes.map(({ path }) => path);
+  const more = paths.length > PATHS_NOTED ? `, and ${paths.length - PATHS_NOTED} more` : '';
+  return `changed: ${paths.slice(0, PATHS_NOTED).join(', ')}${more}`;
 }
 
 function written(action: () => void): boolean {

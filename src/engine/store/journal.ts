@@ -22,7 +22,7 @@ import { LEASE_ALIVE_MS, type RunRecord, type RunStart, type TaskLog } from '../
 /** What a journal notes as it was said; of other events it notes what a record of the run keeps. */
 export type NotedEvent = Extract<
   Event,
-  { event: 'waiting' | 'retrying' | 'progress' | 'metrics' | 'warning' | 'artifact' }
+  { event: 'waiting' | 'retrying' | 'progress' | 'metrics' | 'warning' | 'artifact' | 'jobs' }
 >;
 
 /**
@@ -30,7 +30,18 @@ export type NotedEvent = Extract<
  * leaves out lines of a kind that it does not know. `at`: when, in milliseconds since 1970.
  */
 export type JournalEntry =
-  | { readonly begun: TaskId; readonly key: Key; readonly at?: number }
+  | {
+      readonly begun: TaskId;
+      readonly key: Key;
+      readonly at?: number;
+      /** The slot in which it runs, from 0. */
+      readonly slot?: number;
+      /** The executor and its class, and the node, where it does not run on this machine. */
+      readonly on?: string;
+      readonly node?: string;
+      /** Why it runs: the kind of its reason, and the first paths that changed. */
+      readonly why?: string;
+    }
   | {
       readonly ended: TaskId;
       readonly outcome: Outcome;
@@ -64,6 +75,9 @@ export class RunNotes {
   /** Key of every task that was begun and not ended. */
   readonly begun: Record<string, Key> = Object.create(null);
   readonly said = new Map<TaskId, Said>();
+  /** When, where and why tasks began, and when they ended: for whoever reads a journal that was written anew. */
+  private readonly starts = new Map<string, JournalEntry>();
+  private readonly ends = new Map<string, number>();
   /** How far the tasks that run have said they are. */
   readonly progress = new Map<TaskId, JournalEntry>();
   end: Extract<JournalEntry, { end: string }> | undefined;
@@ -71,12 +85,15 @@ export class RunNotes {
   apply(entry: JournalEntry): void {
     if ('begun' in entry) {
       this.begun[entry.begun] = entry.key;
+      this.starts.set(entry.begun, entry);
+      this.ends.delete(entry.begun);
       // One that was reused, and runs after all as its bytes were lost.
       delete this.outcomes[entry.begun];
     } else if ('log' in entry) this.note(entry.log, entry.line);
     else if ('dropped' in entry) this.saidBy(entry.dropped).dropped += entry.lines;
     else if ('ended' in entry) {
-      const { ended: task, outcome, key } = entry;
+      const { ended: task, outcome, key, at } = entry;
+      if (at !== undefined) this.ends.set(task, at);
       this.outcomes[task] = outcome;
       this.progress.delete(task);
       if (key) this.keys[task] = key;
@@ -90,10 +107,19 @@ export class RunNotes {
 
   /** The fewest entries that come to the same. */
   *entries(): Generator<JournalEntry> {
-    for (const [task, key] of Object.entries(this.begun)) yield { begun: task as TaskId, key };
+    const unended = (task: string): boolean => Object.hasOwn(this.begun, task);
+    for (const [task, entry] of this.starts) {
+      if (unended(task) || this.ends.has(task)) yield entry;
+    }
     for (const [task, outcome] of Object.entries(this.outcomes)) {
       const key = this.keys[task];
-      yield { ended: task as TaskId, outcome, ...(key && { key }) };
+      const at = this.ends.get(task);
+      yield {
+        ended: task as TaskId,
+        outcome,
+        ...(key && { key }),
+        ...(at !== undefined && { at }),
+      };
     }
     for (const [task, { head, tail, dropped }] of this.said) {
       for (const line of [...head, ...tail]) yield { log: task, line };

@@ -13,9 +13,9 @@ import { gather } from '../../../archive/packing/gather.ts';
 import { type Beside, prepare, Vanished, writePackage } from '../../../archive/packing/pack.ts';
 import type { Hold } from '../../../archive/packing/release-checks.ts';
 import { verifiedCode } from '../../../engine/bundler/bundle-digest.ts';
-import { decodeSource } from '../../../engine/config/source-text.ts';
 import { byCodeUnit, type Named, type TaskId } from '../../../engine/model/key.ts';
 import type { Plan } from '../../../engine/planning/plan.ts';
+import { decodeSource } from '../../../engine/text/source-text.ts';
 import { decodeUtf8 } from '../../../utf8.ts';
 import { withRemoteBlobs } from '../../remote/far-blobs.ts';
 import { ownSigner } from '../../remote/remote-session.ts';
@@ -105,6 +105,7 @@ async function archive(file: string | undefined, options: ArchiveOptions): Promi
     refuseOpen(ends, options);
     const wanted = { light: options.light ?? false, withData: options.withData ?? false };
     const gathered = await gather(plan, ends, targets, session.store, wanted);
+    await session.store.fetchAhead([...gathered.blobs.keys()]);
     const beside = await besideOf(session, plan, options);
     const around = { home: homedir(), root: session.root, user: userInfo().username, host };
     const made = await prepare(gathered, beside, session.store, around, options.maxFile);

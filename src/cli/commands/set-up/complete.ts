@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { declarations } from 'pipeline:declarations';
-import { decodeSource } from '../../../engine/config/source-text.ts';
 import { parseYaml } from '../../../engine/config/yaml.ts';
 import { byCodeUnit } from '../../../engine/model/key.ts';
+import { decodeSource } from '../../../engine/text/source-text.ts';
 import { completeOption, completeTask } from '../../session/completion-words.ts';
 import { EXIT, placesOf, storeAt, writeStdout } from '../../session/session.ts';
 import {

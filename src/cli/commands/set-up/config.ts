@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Json } from '../../../engine/model/key.ts';
+import { executorJson, formatExecutor } from '../../cluster/placements.ts';
 import { findBrowser } from '../../session/browser.ts';
 import { EXECUTORS_VARIABLE } from '../../session/outside-executors.ts';
 import { demand, ownSettings } from '../../session/own-settings.ts';
@@ -17,6 +18,7 @@ import {
   writeStdout,
 } from '../../session/session.ts';
 import { readConfig } from '../../session/study.ts';
+import { executorSettings } from '../../settings/executor-settings.ts';
 import { type FinishHook, shownUrl } from '../../settings/finish-hook-setting.ts';
 import {
   browserSetting,
@@ -105,12 +107,19 @@ function settingsFor(options: ConfigOptions): readonly Shown[] {
   const load = demand(loadTimeoutSetting(LOAD_LIMIT_VARIABLE, sources));
   const hook = finishHookSetting(sources);
   const executors = executorsSetting(EXECUTORS_VARIABLE, sources);
+  const clusters = [...executorSettings(pipeline?.executors ?? new Map(), sources)];
   return [
     shownAs('jobs', jobs, String),
     ...(mirrors.length > 0 ? mirrors : [{ ...NONE, name: 'mirrors', value: [] }]),
     shownAs('store.limit', limit, formatBytes),
     shownBrowser(),
     { ...shownAs('load-timeout', load, (ms) => `${ms / 1000}s`), value: load.value / 1000 },
+    ...clusters.map(([name, cluster]) => ({
+      name: `executors.${name}`,
+      text: formatExecutor(cluster.value),
+      value: executorJson(cluster.value),
+      from: cluster.origin,
+    })),
     shownAs('executors', executors, (paths) => (paths.length > 0 ? paths.join(', ') : '–')),
     {
       name: 'on-finish',

@@ -1,8 +1,8 @@
 // init.ts — pipeline init [DIR]: a small pipeline that works at once, to begin with
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { pipelineSchema } from '../../../engine/config/schema.ts';
 import { writeAtomically } from '../../../engine/files/files.ts';
+import { pipelineSchema } from '../../../engine/pipeline/schema.ts';
 import { checkFolder } from '../../session/output-files.ts';
 import { PYTHON_STUDY } from '../../session/python-study.ts';
 import {

@@ -1,5 +1,5 @@
 // schema.ts — pipeline schema: the JSON Schema of pipeline.yaml
-import { pipelineSchema } from '../../../engine/config/schema.ts';
+import { pipelineSchema } from '../../../engine/pipeline/schema.ts';
 import { EXIT, writeStdout } from '../../session/session.ts';
 import { type CommandDeclaration, JSON_ACCEPTED } from '../../terminal/declaration.ts';
 

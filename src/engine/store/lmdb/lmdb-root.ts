@@ -1,7 +1,8 @@
 // lmdb-root.ts — one file of LMDB: how it is opened and written, its errors in words (the only file that imports lmdb)
 import { closeSync, existsSync, openSync, rmSync, statfsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import type { Database, RootDatabase } from 'lmdb';
 import { makeFolder } from '../../files/make-folder.ts';
 import { newFileMode, settleFile } from '../../files/store-access.ts';
 import { isSystemError, systemHint, systemSentence } from '../../files/system-error.ts';
@@ -13,6 +14,9 @@ import { lmdbFault } from './lmdb-fault.ts';
 export type LmdbRoot = RootDatabase;
 /** One table of it. */
 export type LmdbTable<V> = Database<V, string>;
+
+/** Loaded by the first command that opens a store: others start a tenth sooner without it. */
+const loadLmdb = (): typeof import('lmdb') => createRequire(import.meta.url)('lmdb');
 
 /** Opens a file of LMDB in a folder; both are made when missing. @throws StoreError */
 export function openRoot(
@@ -29,7 +33,7 @@ export function openRoot(
     if (isNew) checkRoom(folder, ROOM);
     // LMDB's own modes follow the umask: an empty file is as good as none to it.
     for (const made of [path, `${path}-lock`]) madeWithMode(made);
-    return open({ path, noSubdir: true, maxDbs: 16, ...options });
+    return loadLmdb().open({ path, noSubdir: true, maxDbs: 16, ...options });
   } catch (error) {
     throw error instanceof StoreError ? error : worded(error, folder);
   }

@@ -1,0 +1,54 @@
+// worker.ts — pipeline worker: what a job of a cluster runs; nobody types it
+import { stat } from 'node:fs/promises';
+import type { JobId } from '../../cluster/batch.ts';
+import { DepotLayout, SetLayout } from '../../cluster/layout.ts';
+import { runNodeWorker } from '../../cluster/node-worker.ts';
+import { readSet } from '../../cluster/sets.ts';
+import { EXIT, identity, machine, workerCommand, writeStderr } from '../session/session.ts';
+import type { CommandDeclaration } from '../terminal/declaration.ts';
+
+/** Filled in by the build. */
+declare const VERSION: string;
+declare const BUILD: string;
+
+export const command: CommandDeclaration = {
+  name: 'worker',
+  group: 'Set up',
+  about: 'run tasks in a job of a cluster',
+  hidden: true,
+  arguments: [{ name: '<depot>' }, { name: '<project>' }, { name: '<set>' }, { name: '<element>' }],
+  options: [],
+  examples: [],
+};
+export { work as run };
+
+async function work(depot: string, project: string, id: string, element: string): Promise<number> {
+  const layout = new DepotLayout(depot);
+  const isName = [project, id].every((name) => /^[0-9a-z]{8,32}$/.test(name));
+  const found = isName ? await stat(depot).catch(() => undefined) : undefined;
+  const set = found && readSet(new SetLayout(layout, project, id), id);
+  if (set === undefined || !/^\d{1,6}$/.test(element)) {
+    const what = found ? `no set ${id} in the depot ${depot}` : `the depot ${depot} cannot be seen`;
+    writeStderr(`${identity.host}: ${what}`);
+    return EXIT.usage;
+  }
+  const { env } = process;
+  const array = env.SLURM_ARRAY_JOB_ID;
+  const job = array === undefined ? env.SLURM_JOB_ID : `${array}_${env.SLURM_ARRAY_TASK_ID}`;
+  const ending = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
+    process.on(signal, () => ending.abort());
+  }
+  await runNodeWorker({
+    ...{ layout, project, set: id, element: Number(element), identity, worker: workerCommand },
+    ...set,
+    set: id,
+    job: (job ?? null) as JobId | null,
+    environment: env,
+    versions: { node: process.version, pipeline: VERSION, build: BUILD },
+    facts: machine(),
+    ending: ending.signal,
+    note: (text) => writeStderr(`${new Date().toISOString()} ${identity.host}: ${text}`),
+  });
+  return EXIT.success;
+}

@@ -1,0 +1,110 @@
+// brief-store.ts — reads the store of a running study for moments, page by page: no lock, no reader that gc would wait for
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RunRecord } from '../../engine/model/record.ts';
+import { emptyStore } from '../../engine/store/empty-store.ts';
+import { hasStore } from '../../engine/store/lmdb/lmdb-store.ts';
+import { openStoreReadOnly } from '../../engine/store/lmdb/read-only-store.ts';
+import { type Store, StoreError } from '../../engine/store/store.ts';
+import { STORE_FILE } from '../../engine/store/store-state.ts';
+import { identity } from '../session/session.ts';
+
+/** A store that is open no longer than it is used. */
+export interface BriefStore {
+  /** Reads. @throws StoreError where there is something that cannot be read */
+  read<T>(action: (store: Store) => Promise<T>): Promise<T>;
+  /** Whether there is a store, and what is wrong with it. */
+  state(): Promise<{ readonly state: 'ok' | 'none' | 'unreadable'; readonly problem?: string }>;
+  close(): Promise<void>;
+}
+
+/** One that was not used for so long is closed. */
+const IDLE_MS = 1000;
+
+interface Opened {
+  readonly store: Store;
+  readonly inode: number;
+  users: number;
+}
+
+/**
+ * LMDB is not asked: a reader in its table would keep `gc` and compaction from their work, and entering it writes a file.
+ * What is read is of a committed state, and a blob proves itself by its digest.
+ */
+export function briefStore(cache: string): BriefStore {
+  let opened: Opened | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const inodeNow = (): number => statSync(join(cache, STORE_FILE)).ino;
+  const drop = async (one: Opened): Promise<void> => {
+    if (opened === one) opened = undefined;
+    if (one.users === 0) await one.store.close();
+  };
+  const acquire = async (): Promise<Opened> => {
+    clearTimeout(timer);
+    // Another file in its place: it was compacted, or removed and made anew.
+    if (opened && opened.inode !== inodeNow()) await drop(opened);
+    if (opened === undefined) {
+      const inode = inodeNow();
+      opened = { store: openStoreReadOnly(cache, () => undefined, identity), inode, users: 0 };
+    }
+    opened.users += 1;
+    return opened;
+  };
+  const release = async (one: Opened): Promise<void> => {
+    one.users -= 1;
+    if (one.users > 0) return;
+    if (one !== opened) {
+      await one.store.close();
+      return;
+    }
+    clearTimeout(timer);
+    timer = setTimeout(() => void drop(one), IDLE_MS);
+    timer.unref();
+  };
+  const read = async <T>(action: (store: Store) => Promise<T>): Promise<T> => {
+    if (!hasStore(cache)) return action(emptyStore());
+    const one = await acquire();
+    try {
+      return await action(one.store);
+    } finally {
+      await release(one);
+    }
+  };
+  return {
+    read,
+    async state() {
+      if (!hasStore(cache)) return { state: 'none' };
+      try {
+        await read(async (store) => newestRecords(store, 1));
+        return { state: 'ok' };
+      } catch (error) {
+        return { state: 'unreadable', problem: problemOf(error) };
+      }
+    },
+    async close() {
+      clearTimeout(timer);
+      if (opened) await drop(opened);
+    },
+  };
+}
+
+/**
+ * Runs that have a record, the newest first, so many. Those that go on are followed by their journals: the history of a store
+ * would read these from their beginnings, each time.
+ */
+export function newestRecords({ upkeep }: Store, limit: number): readonly RunRecord[] {
+  if (upkeep === undefined) return [];
+  const { runs } = upkeep.tables;
+  return [...runs.getKeys()]
+    .reverse()
+    .slice(0, limit)
+    .flatMap((id) => runs.get(id) ?? []);
+}
+
+/** An error in words for the page: what the system says of a file, or what is wrong with the store. */
+export function problemOf(error: unknown): string {
+  if (error instanceof StoreError) {
+    return error.hint === undefined ? error.message : `${error.message} (${error.hint})`;
+  }
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,338 @@
+// fleet.ts — the workers of a cluster: asked for as there is work, watched, and missed when they are gone
+import type { JobClass } from '../engine/config/job-class.ts';
+import type { Batch, DeathCause, JobSight } from './batch.ts';
+import { type DepotLayout, removeSet, SetLayout, setsIn } from './layout.ts';
+import {
+  type HeadNote,
+  newId,
+  readHead,
+  readSet,
+  type WorkerSet,
+  writeHead,
+  writeSet,
+} from './sets.ts';
+import { fileSize, lastLinesOf } from './small-files.ts';
+import { WorkerView, type WorkerViewListener } from './worker-view.ts';
+
+/** What a fleet works with. */
+export interface FleetParts {
+  readonly executor: string;
+  readonly batch: Batch;
+  readonly layout: DepotLayout;
+  readonly project: string;
+  readonly classes: ReadonlyMap<string, JobClass>;
+  /** Starts a worker of a set: without its element. */
+  argvOf(set: string): readonly string[];
+  /** What all workers are told. */
+  readonly terms: Pick<WorkerSet, 'maxIdle_ms' | 'orphan_ms' | 'mayConnect' | 'root'>;
+  readonly env: { readonly [name: string]: string };
+  /** What stands in the queue for people. */
+  comment(): string;
+  note(): HeadNote;
+  readonly listener: FleetListener;
+}
+
+/** What becomes of workers. */
+export interface FleetListener extends WorkerViewListener {
+  /** A worker is over, with all of its outbox read. */
+  gone(worker: WorkerView, cause: DeathCause | undefined): void;
+  /** No more workers of a class are asked for. */
+  closed(cls: string, message: string, hint: string | undefined): void;
+  warn(message: string): void;
+  changed(): void;
+}
+
+/** So many workers of a class that ended without a word, one after another, close it. */
+const DEAD_AT_START_MAX = 3;
+/** A worker that was not heard of for so long is looked after. */
+export const SILENT_MS = 60_000;
+/** A job that was asked for is not missed before this time: the queue may tell of it late. */
+const UNSEEN_MS = 10_000;
+/** After a refusal for now, nothing is asked for so long. */
+const LIMITED_MS = 30_000;
+/** What an outbox still shows after its job is over is waited for. */
+const LAST_LOOK_MS = 1000;
+
+/** The workers of one executor. */
+export class Fleet {
+  readonly workers = new Set<WorkerView>();
+  readonly closed = new Map<string, string>();
+  private readonly sets = new Map<string, { readonly set: WorkerSet; readonly files: SetLayout }>();
+  private readonly deadAtStart = new Map<string, number>();
+  private readonly told = new Set<string>();
+  private asking = 0;
+  private limitedUntil = 0;
+  private lookAt = 0;
+  private pace_ms: number;
+  private looking: Promise<void> | undefined;
+  private readonly burying = new Set<WorkerView>();
+  private readonly parts: FleetParts;
+
+  constructor(parts: FleetParts) {
+    this.parts = parts;
+    this.pace_ms = parts.batch.pace.first_ms;
+  }
+
+  get isAsking(): boolean {
+    return this.asking > 0;
+  }
+
+  /** The names of all jobs that were asked for. */
+  get names(): readonly string[] {
+    return [...this.sets.values()].map(({ set }) => set.name);
+  }
+
+  /** Workers of a class that take orders, or will. */
+  open(cls: string): readonly WorkerView[] {
+    return [...this.workers].filter(
+      (one) => one.cls.name === cls && one.state !== 'over' && !one.isLeaving,
+    );
+  }
+
+  find(set: string, element: number): WorkerView | undefined {
+    return [...this.workers].find((one) => one.set.id === set && one.element === element);
+  }
+
+  /** Takes over what an earlier head of this project has left; every outbox is read. */
+  async recover(isGone: (head: HeadNote) => boolean): Promise<void> {
+    const { layout, project, executor, batch } = this.parts;
+    for (const id of setsIn(layout, project)) {
+      const files = new SetLayout(layout, project, id);
+      const head = readHead(files);
+      if (head && !isGone(head)) continue;
+      const set = readSet(files, id);
+      if (set === undefined) {
+        // Nothing was asked for before it was written.
+        removeSet(files);
+        continue;
+      }
+      if (set.executor !== executor) continue;
+      await writeHead(files, this.parts.note());
+      this.adopt(set, files);
+    }
+    if (this.sets.size === 0) return;
+    const sights = await batch.look(this.names);
+    await Promise.all([...this.workers].map((worker) => worker.look()));
+    if (sights !== 'unknown') this.see(sights);
+    const dead = [...this.workers].filter((worker) => {
+      worker.follow();
+      const isSeen = sights === 'unknown' || worker.sight !== undefined;
+      return !isSeen || worker.state === 'over';
+    });
+    await Promise.all(dead.map((worker) => this.bury(worker)));
+    this.deadAtStart.clear();
+    this.closed.clear();
+    this.soon();
+  }
+
+  private adopt(set: WorkerSet, files: SetLayout): void {
+    const cls = this.parts.classes.get(set.cls) ?? [...this.parts.classes.values()][0];
+    if (cls === undefined) return;
+    this.sets.set(set.id, { set, files });
+    for (let element = 0; element < set.count; element += 1) {
+      // What the earlier head has not written whole is written over with what is whole by itself.
+      const inboxBytes = fileSize(files.inbox(element));
+      this.add(set, element, { ...cls, slots: set.slots }, files, inboxBytes);
+    }
+  }
+
+  private add(
+    set: WorkerSet,
+    element: number,
+    cls: JobClass,
+    files: SetLayout,
+    inboxBytes: number,
+  ): WorkerView {
+    const { listener } = this.parts;
+    const worker = new WorkerView(set, element, cls, files, listener, inboxBytes);
+    this.workers.add(worker);
+    return worker;
+  }
+
+  /** Asks for workers of a class until there are so many. */
+  want(cls: JobClass, count: number): void {
+    const have = this.open(cls.name).length;
+    const isShut = this.closed.has(cls.name) || performance.now() < this.limitedUntil;
+    if (isShut || this.asking > 0 || have >= count) return;
+    this.asking += 1;
+    void this.ask(cls, count - have).finally(() => {
+      this.asking -= 1;
+      this.parts.listener.changed();
+    });
+  }
+
+  private async ask(cls: JobClass, wanted: number): Promise<void> {
+    const { layout, project, executor, batch, listener } = this.parts;
+    const count = Math.min(wanted, (await batch.most?.()) ?? wanted);
+    const id = newId();
+    const name = `pl.${project}.${cls.name}.${id}`;
+    const { slots, time_ms, gpus } = cls;
+    const about = { form: 'set/1', id, name, executor, cls: cls.name, count, slots } as const;
+    const terms = { ...this.parts.terms, time_ms, gpus: gpus.count, asked: Date.now() };
+    const set: WorkerSet = { ...about, ...terms };
+    try {
+      const files = await writeSet(layout, project, set, this.parts.note());
+      this.sets.set(id, { set, files });
+    } catch (error) {
+      listener.trouble(error as Error);
+      this.limitedUntil = performance.now() + LIMITED_MS;
+      return;
+    }
+    const end = await batch.submit({
+      ...{ name, cls, count, comment: this.parts.comment(), env: this.parts.env },
+      argv: this.parts.argvOf(id),
+      logs: layout.logsOf(project),
+    });
+    if (end.end === 'refused' || end.end === 'limited') {
+      this.drop(id);
+      if (end.end === 'refused') return this.close(cls.name, end.message, end.hint);
+      this.tellOnce(`${this.parts.executor}: ${end.message}; asking again later`);
+      this.limitedUntil = performance.now() + LIMITED_MS;
+      return;
+    }
+    if (end.end === 'unknown') this.tellOnce(`${this.parts.executor}: ${end.message}`);
+    const files = this.sets.get(id)?.files as SetLayout;
+    for (let element = 0; element < count; element += 1) {
+      const worker = this.add(set, element, cls, files, 0);
+      worker.job = end.end === 'accepted' ? end.jobs[element] : undefined;
+      worker.follow();
+    }
+    this.pace_ms = batch.pace.first_ms;
+    this.soon();
+  }
+
+  private close(cls: string, message: string, hint: string | undefined): void {
+    if (this.closed.has(cls)) return;
+    this.closed.set(cls, message);
+    this.parts.listener.closed(cls, message, hint);
+  }
+
+  private tellOnce(message: string): void {
+    if (this.told.has(message)) return;
+    this.told.add(message);
+    this.parts.listener.warn(message);
+  }
+
+  private drop(id: string): void {
+    const known = this.sets.get(id);
+    if (known) removeSet(known.files);
+    this.sets.delete(id);
+  }
+
+  private soon(): void {
+    this.lookAt = Math.min(this.lookAt, performance.now() + this.parts.batch.pace.least_ms);
+  }
+
+  /** To be called again and again: looks at the queue when it is time, or when somebody has gone silent. */
+  watch(): void {
+    const now = performance.now();
+    const isSilent = [...this.workers].some(
+      (one) => one.state === 'here' && now - one.heardAt > SILENT_MS,
+    );
+    if (isSilent) this.soon();
+    if (this.looking !== undefined || this.workers.size === 0 || now < this.lookAt) return;
+    this.looking = this.look().finally(() => {
+      this.looking = undefined;
+    });
+  }
+
+  private async look(): Promise<void> {
+    const { batch } = this.parts;
+    const { least_ms, most_ms } = batch.pace;
+    const sights = await batch.look(this.names);
+    this.pace_ms = Math.min(this.pace_ms * 2, most_ms);
+    this.lookAt = performance.now() + Math.max(least_ms, this.pace_ms);
+    if (sights === 'unknown') return;
+    this.see(sights);
+    const now = Date.now();
+    for (const worker of this.workers) {
+      const isYoung = now - worker.set.asked < Math.min(UNSEEN_MS, least_ms * 4);
+      if (worker.sight === undefined && worker.state !== 'over' && !isYoung) {
+        await this.bury(worker);
+      }
+    }
+  }
+
+  private see(sights: readonly JobSight[]): void {
+    const byName = new Map(sights.map((sight) => [`${sight.name} ${sight.element}`, sight]));
+    let isOther = false;
+    for (const worker of this.workers) {
+      const sight = byName.get(`${worker.set.name} ${worker.element}`);
+      isOther ||= sight?.state !== worker.sight?.state || sight?.reason !== worker.sight?.reason;
+      worker.sight = sight;
+      worker.job = sight?.id ?? worker.job;
+      if (sight?.node) worker.node = sight.node;
+      const { obstacle } = sight ?? {};
+      if (obstacle)
+        this.tellOnce(`${obstacle.message}${obstacle.hint ? `: ${obstacle.hint}` : ''}`);
+    }
+    if (isOther) this.parts.listener.changed();
+  }
+
+  /** A worker has said that it left, or its job is over: what it wrote last is read, then it is missed. */
+  async bury(worker: WorkerView): Promise<void> {
+    if (this.burying.has(worker) || !this.workers.has(worker)) return;
+    this.burying.add(worker);
+    const hasLeft = worker.state === 'over';
+    const wasHere = worker.state !== 'asked';
+    while (await worker.look()) worker.heardAt = performance.now();
+    if (!hasLeft && wasHere) {
+      await new Promise((resolve) => setTimeout(resolve, LAST_LOOK_MS));
+      await worker.look();
+    }
+    const left = (worker.state as string) === 'over';
+    worker.state = 'over';
+    const cause = left ? undefined : await this.causeOf(worker);
+    worker.close();
+    this.workers.delete(worker);
+    this.burying.delete(worker);
+    this.parts.listener.gone(worker, cause);
+    if (!left) this.noteDeath(worker, wasHere, cause);
+    this.parts.listener.changed();
+  }
+
+  private async causeOf({ set, element, job: id }: WorkerView): Promise<DeathCause | undefined> {
+    const { name } = set;
+    if (id === undefined) return undefined;
+    const causes = await this.parts.batch.causes([{ id, name, element }]);
+    return causes.get(id);
+  }
+
+  private noteDeath({ cls, set, element }: WorkerView, wasHere: boolean, cause?: DeathCause): void {
+    const { name } = cls;
+    if (cause?.kind === 'cancelled') {
+      this.close(name, `somebody cancelled its jobs (${cause.detail})`, undefined);
+      return;
+    }
+    const dead = wasHere ? 0 : (this.deadAtStart.get(name) ?? 0) + 1;
+    this.deadAtStart.set(name, dead);
+    if (dead < DEAD_AT_START_MAX) return;
+    const { layout, project } = this.parts;
+    const log = `${layout.logsOf(project)}/${set.name}.${element}.log`;
+    const last = lastLinesOf(log);
+    const why = last === '' ? (cause?.detail ?? 'nothing was printed') : last;
+    this.close(name, `its jobs end before a worker starts in them: ${why}`, `see ${log}`);
+  }
+
+  /** Tells all sets that this head lives. */
+  async beat(): Promise<void> {
+    const note = this.parts.note();
+    await Promise.all([...this.sets.values()].map(({ files }) => writeHead(files, note)));
+  }
+
+  /** Ends all jobs. */
+  async endAll(): Promise<void> {
+    if (this.names.length > 0) await this.parts.batch.end(this.names);
+  }
+
+  /** Removes what is not needed any more. @param isNeeded whether something in a set still counts */
+  tidy(isNeeded: (set: string) => boolean): void {
+    const busy = new Set([...this.workers].map(({ set }) => set.id));
+    for (const id of [...this.sets.keys()]) if (!busy.has(id) && !isNeeded(id)) this.drop(id);
+  }
+
+  /** Lets go of all workers; they go on. */
+  release(): void {
+    for (const worker of this.workers) worker.close();
+  }
+}

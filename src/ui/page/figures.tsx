@@ -1,0 +1,571 @@
+/// <reference lib="dom" />
+// figures.tsx — charts as SVG: curves, scatter plots, parallel coordinates; saved as SVG and PNG
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { extentOf, pathOf, type Scale, scaleOf, smoothed, thinned } from '../chart.ts';
+import type { Curve } from '../forms.ts';
+import { formatNumber } from '../numbers.ts';
+import { save } from './bits.tsx';
+
+/** Colours that can be told apart, also by most who see few colours (Okabe and Ito), on light and on dark. */
+const COLOURS = [
+  '#0072b2',
+  '#d55e00',
+  '#009e73',
+  '#cc79a7',
+  '#b58900',
+  '#56b4e9',
+  '#7a5195',
+  '#888888',
+];
+export const colourAt = (at: number): string => COLOURS[at % COLOURS.length] ?? '#888888';
+
+const MARGIN = { left: 58, right: 12, top: 10, bottom: 34 };
+
+/** The width that there is. */
+function useWidth(): readonly [ref: { current: HTMLDivElement | null }, width: number] {
+  const ref = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(600);
+  useEffect(() => {
+    const box = ref.current;
+    if (box === null) return;
+    const observer = new ResizeObserver(() => setWidth(Math.max(240, box.clientWidth)));
+    observer.observe(box);
+    return () => observer.disconnect();
+  }, []);
+  return [ref, width];
+}
+
+/** A chart with its title and ways to save it. */
+export function Figure({
+  title,
+  children,
+}: {
+  readonly title: string;
+  readonly children: ComponentChildren;
+}) {
+  const box = useRef<HTMLElement>(null);
+  const svg = (): SVGSVGElement | null => box.current?.querySelector('svg.chart') ?? null;
+  const name = title.replace(/[^\w.-]+/g, '-').slice(0, 60) || 'plot';
+  return (
+    <figure ref={box}>
+      <figcaption>
+        {title}{' '}
+        <span class="saves">
+          <button type="button" onClick={() => saveSvg(svg(), `${name}.svg`)}>
+            SVG
+          </button>{' '}
+          <button type="button" onClick={() => void savePng(svg(), `${name}.png`)}>
+            PNG
+          </button>
+        </span>
+      </figcaption>
+      {children}
+    </figure>
+  );
+}
+
+/** What the style sheet says of an element is written into it: a file has no style sheet. */
+const STYLED = [
+  'fill',
+  'stroke',
+  'stroke-width',
+  'stroke-dasharray',
+  'font-size',
+  'font-family',
+  'opacity',
+  'text-anchor',
+];
+
+export function standalone(svg: SVGSVGElement): string {
+  const copy = svg.cloneNode(true) as SVGSVGElement;
+  const own = [svg, ...svg.querySelectorAll('*')];
+  for (const [at, element] of [copy, ...copy.querySelectorAll('*')].entries()) {
+    const from = own[at];
+    if (from === undefined) continue;
+    const style = getComputedStyle(from);
+    for (const property of STYLED) {
+      const value = style.getPropertyValue(property);
+      if (value !== '') element.setAttribute(property, value);
+    }
+    element.removeAttribute('class');
+    element.removeAttribute('style');
+  }
+  copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+  const { width, height } = svg.getBoundingClientRect();
+  const paper = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
+  for (const [attribute, value] of Object.entries({
+    width,
+    height,
+    fill: getComputedStyle(document.body).backgroundColor,
+  })) {
+    paper.setAttribute(attribute, String(value));
+  }
+  copy.prepend(paper);
+  copy.setAttribute('width', String(width));
+  copy.setAttribute('height', String(height));
+  return new XMLSerializer().serializeToString(copy);
+}
+
+function saveSvg(svg: SVGSVGElement | null, name: string): void {
+  if (svg) save(name, new Blob([standalone(svg)], { type: 'image/svg+xml' }));
+}
+
+async function savePng(svg: SVGSVGElement | null, name: string): Promise<void> {
+  if (svg === null) return;
+  const image = new Image();
+  image.src = URL.createObjectURL(new Blob([standalone(svg)], { type: 'image/svg+xml' }));
+  await image.decode();
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [2 * image.width, 2 * image.height];
+  canvas.getContext('2d')?.drawImage(image, 0, 0, canvas.width, canvas.height);
+  URL.revokeObjectURL(image.src);
+  canvas.toBlob((blob) => {
+    if (blob) save(name, blob);
+  });
+}
+
+function Axes({
+  x,
+  y,
+  width,
+  height,
+  xName,
+  yName,
+}: {
+  readonly x: Scale;
+  readonly y: Scale;
+  readonly width: number;
+  readonly height: number;
+  readonly xName: string;
+  readonly yName: string;
+}) {
+  const bottom = height - MARGIN.bottom;
+  return (
+    <g>
+      {y.ticks.map((tick) => (
+        <g key={tick}>
+          <line
+            class="grid"
+            x1={MARGIN.left}
+            x2={width - MARGIN.right}
+            y1={y.at(tick)}
+            y2={y.at(tick)}
+          />
+          <text class="tick" x={MARGIN.left - 6} y={y.at(tick) + 4} text-anchor="end">
+            {formatNumber(tick)}
+          </text>
+        </g>
+      ))}
+      {x.ticks.map((tick) => (
+        <text key={tick} class="tick" x={x.at(tick)} y={bottom + 16} text-anchor="middle">
+          {formatNumber(tick)}
+        </text>
+      ))}
+      <line class="axis" x1={MARGIN.left} x2={width - MARGIN.right} y1={bottom} y2={bottom} />
+      <text class="tick" x={width - MARGIN.right} y={height - 4} text-anchor="end">
+        {xName}
+      </text>
+      <text class="tick" x={4} y={MARGIN.top + 2} text-anchor="start">
+        {yName.length > 30 ? `…${yName.slice(-29)}` : yName}
+      </text>
+    </g>
+  );
+}
+
+/** Curves by name: one chart for each number, one line for each task. */
+export function CurvesFigure({
+  curves,
+  title,
+}: {
+  readonly curves: readonly Curve[];
+  readonly title: string;
+}) {
+  const [weight, setWeight] = useState(0);
+  const names = [...new Set(curves.map(({ name }) => name))];
+  const [only, setOnly] = useState('');
+  const tasks = [...new Set(curves.map(({ task }) => task))];
+  const shown = names.filter((name) => only === '' || name === only).slice(0, 12);
+  return (
+    <section aria-labelledby="curves">
+      <h2 id="curves">{title}</h2>
+      <p class="controls">
+        {names.length > 1 && (
+          <label>
+            Number{' '}
+            <select value={only} onChange={({ currentTarget }) => setOnly(currentTarget.value)}>
+              <option value="">all</option>
+              {names.map((name) => (
+                <option key={name} value={name}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+        <label>
+          Smoothing{' '}
+          <input
+            type="range"
+            min="0"
+            max="0.99"
+            step="0.01"
+            value={weight}
+            onInput={({ currentTarget }) => setWeight(Number(currentTarget.value))}
+          />
+        </label>
+      </p>
+      <div class="charts">
+        {shown.map((name) => (
+          <CurveChart
+            key={name}
+            name={name}
+            weight={weight}
+            tasks={tasks}
+            curves={curves.filter((curve) => curve.name === name)}
+          />
+        ))}
+      </div>
+      {shown.length < names.length && only === '' && (
+        <p class="empty">{names.length - shown.length} more numbers: choose one above</p>
+      )}
+      {tasks.length > 1 && <Legend names={tasks} />}
+    </section>
+  );
+}
+
+export const Legend = ({ names }: { readonly names: readonly string[] }) => (
+  <ul class="legend">
+    {names.map((name, at) => (
+      <li key={name}>
+        <svg width="14" height="10" aria-hidden="true">
+          <rect width="14" height="4" y="3" fill={colourAt(at)} />
+        </svg>{' '}
+        {name}
+      </li>
+    ))}
+  </ul>
+);
+
+function CurveChart({
+  name,
+  curves,
+  tasks,
+  weight,
+}: {
+  readonly name: string;
+  readonly curves: readonly Curve[];
+  readonly tasks: readonly string[];
+  readonly weight: number;
+}) {
+  const [ref, width] = useWidth();
+  const [at, setAt] = useState<number>();
+  const height = 220;
+  const lines = curves.map((curve) => ({ ...curve, values: smoothed(curve.values, weight) }));
+  const x = scaleOf(
+    lines.flatMap(({ steps }) => extentOf(steps) ?? []),
+    [MARGIN.left, width - MARGIN.right],
+  );
+  const y = scaleOf(
+    lines.flatMap(({ values }) => extentOf(values) ?? []),
+    [height - MARGIN.bottom, MARGIN.top],
+  );
+  const step =
+    at === undefined
+      ? undefined
+      : x.low + ((at - MARGIN.left) / (width - MARGIN.right - MARGIN.left)) * (x.high - x.low);
+  return (
+    <Figure title={name}>
+      <div ref={ref}>
+        <svg
+          class="chart"
+          width={width}
+          height={height}
+          role="img"
+          aria-label={`${name} over steps, ${curves.length} curves, ${curves[0]?.values.length ?? 0} points`}
+          data-points={curves[0]?.values.length}
+          onPointerMove={(event) =>
+            setAt(event.clientX - event.currentTarget.getBoundingClientRect().left)
+          }
+          onPointerLeave={() => setAt(undefined)}
+        >
+          <Axes x={x} y={y} width={width} height={height} xName="step" yName="" />
+          {lines.map(({ task, steps, values }) => (
+            <path
+              key={task}
+              class="curve"
+              stroke={colourAt(tasks.indexOf(task))}
+              d={pathOf(
+                thinned(steps, values, width).map(([s, value]) =>
+                  value === null ? null : ([x.at(s), y.at(value)] as const),
+                ),
+              )}
+            />
+          ))}
+          {lines.map(
+            ({ task, steps, values }) =>
+              steps.length === 1 &&
+              values[0] !== null &&
+              values[0] !== undefined && (
+                <circle
+                  key={task}
+                  cx={x.at(steps[0] ?? 0)}
+                  cy={y.at(values[0])}
+                  r="3"
+                  fill={colourAt(tasks.indexOf(task))}
+                />
+              ),
+          )}
+          {at !== undefined && (
+            <line class="axis" x1={at} x2={at} y1={MARGIN.top} y2={height - MARGIN.bottom} />
+          )}
+        </svg>
+        {step !== undefined && (
+          <p class="read">
+            {lines.slice(0, 8).map(({ task, steps, values }) => (
+              <ReadAt
+                key={task}
+                task={task}
+                steps={steps}
+                values={values}
+                step={step}
+                isNamed={lines.length > 1}
+              />
+            ))}
+          </p>
+        )}
+      </div>
+    </Figure>
+  );
+}
+
+function ReadAt({
+  task,
+  steps,
+  values,
+  step,
+  isNamed,
+}: {
+  readonly task: string;
+  readonly steps: readonly number[];
+  readonly values: readonly (number | null)[];
+  readonly step: number;
+  readonly isNamed: boolean;
+}) {
+  let nearest = 0;
+  for (const [at, one] of steps.entries())
+    if (Math.abs(one - step) < Math.abs((steps[nearest] ?? 0) - step)) nearest = at;
+  const value = values[nearest];
+  return (
+    <span>
+      {isNamed ? `${task}: ` : ''}step {steps[nearest]}:{' '}
+      {value === null || value === undefined ? '–' : formatNumber(value)}{' '}
+    </span>
+  );
+}
+
+export interface Point {
+  readonly task: string;
+  readonly x: number;
+  readonly y: number;
+  readonly group: string;
+}
+
+/** Points that are drawn; of more, every so many. */
+const POINTS_MAX = 4000;
+
+export function ScatterFigure({
+  points,
+  xName,
+  yName,
+  open,
+}: {
+  readonly points: readonly Point[];
+  readonly xName: string;
+  readonly yName: string;
+  open(task: string): void;
+}) {
+  const [ref, width] = useWidth();
+  const height = 380;
+  const every = Math.ceil(points.length / POINTS_MAX);
+  const shown = points.filter((_, at) => at % every === 0);
+  const groups = [...new Set(points.map(({ group }) => group))];
+  const x = scaleOf(
+    points.map((point) => point.x),
+    [MARGIN.left, width - MARGIN.right],
+  );
+  const y = scaleOf(
+    points.map((point) => point.y),
+    [height - MARGIN.bottom, MARGIN.top],
+  );
+  return (
+    <Figure title={`${yName} over ${xName}`}>
+      <div ref={ref}>
+        <svg
+          class="chart"
+          width={width}
+          height={height}
+          role="img"
+          aria-label={`${yName} over ${xName}, ${points.length} points`}
+        >
+          <Axes x={x} y={y} width={width} height={height} xName={xName} yName={yName} />
+          {shown.map((point) => (
+            <circle
+              key={point.task}
+              class="point"
+              cx={x.at(point.x)}
+              cy={y.at(point.y)}
+              r="3.5"
+              fill={colourAt(groups.indexOf(point.group))}
+              onClick={() => open(point.task)}
+            >
+              <title>{`${point.task}: ${xName} ${formatNumber(point.x)}, ${yName} ${formatNumber(point.y)}`}</title>
+            </circle>
+          ))}
+        </svg>
+      </div>
+      {groups.length > 1 && <Legend names={groups.slice(0, 24)} />}
+      {every > 1 && <p class="empty">Every {every}th point is drawn.</p>}
+    </Figure>
+  );
+}
+
+export interface ParallelAxis {
+  readonly name: string;
+  readonly isNumber: boolean;
+}
+
+export interface ParallelLine {
+  readonly task: string;
+  readonly cells: readonly (number | string | null)[];
+}
+
+const LINES_MAX = 2000;
+
+/** Each task as a line through its labels and numbers; coloured by the last of them. */
+export function ParallelFigure({
+  axes,
+  lines,
+  title,
+  open,
+}: {
+  readonly axes: readonly ParallelAxis[];
+  readonly lines: readonly ParallelLine[];
+  readonly title: string;
+  open(task: string): void;
+}) {
+  const [ref, width] = useWidth();
+  const height = 380;
+  const every = Math.ceil(lines.length / LINES_MAX);
+  const shown = lines.filter((_, at) => at % every === 0);
+  const range = [height - 20, 40] as const;
+  const scales = axes.map(({ isNumber }, at) =>
+    axisScale(
+      isNumber,
+      lines.map(({ cells }) => cells[at] ?? null),
+      range,
+    ),
+  );
+  const xAt = (at: number): number => 40 + (at * (width - 110)) / Math.max(1, axes.length - 1);
+  const last = scales.at(-1);
+  return (
+    <Figure title={title}>
+      <div ref={ref}>
+        <svg
+          class="chart"
+          width={width}
+          height={height}
+          role="img"
+          aria-label={`${title}, ${lines.length} tasks`}
+        >
+          {shown.map(({ task, cells }) => (
+            <path
+              key={task}
+              class="strand"
+              onClick={() => open(task)}
+              stroke={rampAt(last?.share(cells.at(-1) ?? null) ?? 0)}
+              d={pathOf(
+                cells.map((cell, at) => {
+                  const y = scales[at]?.at(cell);
+                  return y === undefined ? null : ([xAt(at), y] as const);
+                }),
+              )}
+            >
+              <title>{task}</title>
+            </path>
+          ))}
+          {axes.map(({ name }, at) => (
+            <g key={name}>
+              <line class="axis" x1={xAt(at)} x2={xAt(at)} y1={range[1]} y2={range[0]} />
+              <text class="tick" x={xAt(at)} y={at % 2 === 0 ? 14 : 28} text-anchor="middle">
+                {name.length > 18 ? `…${name.slice(-17)}` : name}
+              </text>
+              {scales[at]?.ticks.map(([label, y]) => (
+                <text key={label} class="tick" x={xAt(at) + 4} y={y + 3}>
+                  {label.slice(0, 14)}
+                </text>
+              ))}
+            </g>
+          ))}
+        </svg>
+      </div>
+      {every > 1 && <p class="empty">Every {every}th task is drawn.</p>}
+    </Figure>
+  );
+}
+
+interface AxisScale {
+  readonly ticks: readonly (readonly [label: string, y: number])[];
+  at(cell: number | string | null): number | undefined;
+  share(cell: number | string | null): number;
+}
+
+function axisScale(
+  isNumber: boolean,
+  cells: readonly (number | string | null)[],
+  [low, high]: readonly [number, number],
+): AxisScale {
+  if (isNumber) {
+    const scale = scaleOf(
+      cells.map((cell) => (typeof cell === 'number' ? cell : null)),
+      [low, high],
+    );
+    const at = (cell: number | string | null) =>
+      typeof cell === 'number' && Number.isFinite(cell) ? scale.at(cell) : undefined;
+    return {
+      at,
+      share: (cell) => ((at(cell) ?? low) - low) / (high - low),
+      ticks: scale.ticks.map((tick) => [formatNumber(tick), scale.at(tick)]),
+    };
+  }
+  const labels = [...new Set(cells.filter((cell) => cell !== null).map(String))];
+  const yOf = (label: string): number | undefined => {
+    const place = labels.indexOf(label);
+    return place < 0 ? undefined : low + ((place + 0.5) / labels.length) * (high - low);
+  };
+  const at = (cell: number | string | null) => (cell === null ? undefined : yOf(String(cell)));
+  return {
+    at,
+    share: (cell) => ((at(cell) ?? low) - low) / (high - low),
+    ticks: labels.slice(0, 20).map((label) => [label, yOf(label) ?? low]),
+  };
+}
+
+/** From blue by grey to orange. */
+function rampAt(share: number): string {
+  const [a, b] =
+    share < 0.5
+      ? [
+          [0, 114, 178],
+          [136, 136, 136],
+        ]
+      : [
+          [136, 136, 136],
+          [213, 94, 0],
+        ];
+  const part = share < 0.5 ? 2 * share : 2 * share - 1;
+  const mixed = [0, 1, 2].map((at) =>
+    Math.round((a[at] ?? 0) + part * ((b[at] ?? 0) - (a[at] ?? 0))),
+  );
+  return `rgb(${mixed.join(',')})`;
+}

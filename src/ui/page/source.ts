@@ -1,0 +1,148 @@
+/// <reference lib="dom" />
+// source.ts — where answers come from: the server, or scripts that lie beside a copy of the page
+import type { Overview, TaskList } from '../forms.ts';
+import { questionName } from '../question.ts';
+
+export type Words = { readonly [name: string]: string };
+
+/** How the server is: `ended` means that this page cannot go on with it. */
+export type Connection = 'open' | 'lost' | 'ended';
+
+/** What the page asks. */
+export interface Source {
+  readonly isCopy: boolean;
+  /** @throws Error with words for people */
+  ask<T>(path: string, words?: Words): Promise<T>;
+  /** The address of content; undefined where there is none. */
+  address(path: string, words: Words): string | undefined;
+  follow(hear: (overview: Overview) => void, tell: (connection: Connection) => void): void;
+}
+
+const given = (words: Words): Words =>
+  Object.fromEntries(Object.entries(words).filter(([, word]) => word !== ''));
+
+/** The server that this page came from. */
+export function serverSource(): Source {
+  return {
+    isCopy: false,
+    async ask<T>(path: string, words: Words = {}): Promise<T> {
+      const query = new URLSearchParams(given(words)).toString();
+      const response = await fetch(query === '' ? path : `${path}?${query}`);
+      const body = (await response.json().catch(() => undefined)) as
+        | (T & { readonly message?: string })
+        | undefined;
+      if (response.ok && body !== undefined) return body;
+      throw new Error(body?.message ?? `the server answered ${response.status}`);
+    },
+    address: (path, words) => `${path}?${new URLSearchParams(given(words))}`,
+    follow: followServer,
+  };
+}
+
+interface Told {
+  readonly overview?: Overview;
+  readonly connection?: Connection;
+}
+
+/** One stream serves all pages of a browser: it opens no more than six connections to a server. */
+function followServer(
+  hear: (overview: Overview) => void,
+  tell: (connection: Connection) => void,
+): void {
+  const take = ({ overview, connection }: Told): void => {
+    if (overview) hear(overview);
+    if (connection) tell(connection);
+  };
+  if (typeof SharedWorker === 'function') {
+    const { port } = new SharedWorker('/live.js', 'pipeline');
+    port.onmessage = ({ data }) => take(data as Told);
+    const leave = (): void => port.postMessage('leave');
+    addEventListener('pagehide', leave);
+    addEventListener('pageshow', () => port.postMessage('enter'));
+    port.start();
+    return;
+  }
+  let stream: EventSource | undefined;
+  const open = (): void => {
+    stream ??= openStream(take);
+  };
+  const close = (): void => {
+    stream?.close();
+    stream = undefined;
+  };
+  document.addEventListener('visibilitychange', () => (document.hidden ? close() : open()));
+  open();
+}
+
+/** The stream of overviews. A browser opens it again by itself, and says what it has heard last. */
+export function openStream(take: (told: Told) => void): EventSource {
+  const stream = new EventSource('/events');
+  stream.addEventListener('overview', (message) => {
+    take({ overview: JSON.parse((message as MessageEvent<string>).data) as Overview });
+  });
+  stream.onopen = () => take({ connection: 'open' });
+  stream.onerror = () => take({ connection: stream.readyState === 2 ? 'ended' : 'lost' });
+  return stream;
+}
+
+interface CopyIndex {
+  readonly answers: { readonly [question: string]: number };
+  readonly contents: { readonly [question: string]: string };
+}
+
+declare global {
+  var pipelineIndex: (index: CopyIndex) => void;
+  var pipelineData: (chunk: number, answers: { readonly [question: string]: unknown }) => void;
+}
+
+/** A page beside which its answers lie. A page that is opened as a file may load scripts, and nothing else. */
+export function copySource(index: CopyIndex): Source {
+  const chunks = new Map<number, Promise<{ readonly [question: string]: unknown }>>();
+  const arrived = new Map<number, { readonly [question: string]: unknown }>();
+  globalThis.pipelineData = (chunk, answers) => void arrived.set(chunk, answers);
+  const chunkOf = (number: number) => {
+    const known =
+      chunks.get(number) ?? loaded(`data/${number}.js`).then(() => arrived.get(number) ?? {});
+    chunks.set(number, known);
+    return known;
+  };
+  const ask = async <T>(path: string, words: Words = {}): Promise<T> => {
+    if (path === '/api/tasks') return (await tasksIn(ask, words)) as T;
+    const question = questionName(path, given(words));
+    const at = Object.hasOwn(index.answers, question) ? index.answers[question] : undefined;
+    if (at === undefined) throw new Error('this is not in the copy');
+    return (await chunkOf(at))[question] as T;
+  };
+  return {
+    isCopy: true,
+    ask,
+    address: (path, words) => {
+      const question = questionName(path, given(words));
+      return Object.hasOwn(index.contents, question) ? index.contents[question] : undefined;
+    },
+    follow: (hear) => void ask<Overview>('/api/overview').then(hear),
+  };
+}
+
+/** A copy holds whole lists. */
+async function tasksIn(
+  ask: <T>(path: string, words: Words) => Promise<T>,
+  { status = '', text = '', stage = '', run = '' }: Words,
+): Promise<TaskList> {
+  const chunk = { stage, run, limit: '5000', whole: '' };
+  const list = await ask<TaskList>('/api/tasks/whole', chunk);
+  const lower = text.toLowerCase();
+  const tasks = list.tasks.filter(
+    (one) => (status === '' || one.status === status) && one.task.toLowerCase().includes(lower),
+  );
+  return { tasks, more: list.more };
+}
+
+const loaded = (path: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const script = document.createElement('script');
+    script.src = path;
+    script.onload = () => resolve();
+    script.onerror = () => reject(new Error(`${path} is missing beside this page`));
+    document.head.append(script);
+  });
