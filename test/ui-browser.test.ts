@@ -199,7 +199,7 @@ describe.skipIf(!there)('in Chromium, the page', () => {
         const { page: other } = await opened(browser, link, { colorScheme, viewport });
         for (const view of views) {
           await go(other, view, 'main h1');
-          await other.waitForLoadState('networkidle');
+          await expect.poll(() => other.getByText('Reading …').count(), WAIT).toBe(0);
           expect(await violations(other), `${colorScheme} ${view}`).toEqual([]);
           expect(
             await other.evaluate(() => document.documentElement.scrollWidth - innerWidth),
