@@ -1,12 +1,26 @@
 // Nothing unverified is ever used: each attack is mounted by a server that really does it, and ends as a miss with a word.
 
 import { generateKeyPairSync } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { encodeFolder } from '../src/engine/model/folder-manifest.ts';
-import { canonicalJson, digestOf, type Key, keyOf, type TaskId } from '../src/engine/model/key.ts';
+import {
+  canonicalJson,
+  type Digest,
+  digestOf,
+  type Key,
+  keyOf,
+  type TaskId,
+} from '../src/engine/model/key.ts';
 import type { ActionRecord } from '../src/engine/model/record.ts';
 import { rawKeyOf, type Trust, textOf } from '../src/engine/signing/public-key.ts';
-import { type Signer, signerWith, statementOf } from '../src/engine/signing/signature.ts';
+import {
+  type Signature,
+  type Signer,
+  signerWith,
+  statementOf,
+} from '../src/engine/signing/signature.ts';
 import { openStore } from '../src/engine/store/lmdb/lmdb-store.ts';
 import type { RemoteMode } from '../src/engine/store/shared-results.ts';
 import type { Store } from '../src/engine/store/store.ts';
@@ -16,7 +30,17 @@ import { PublishQueue } from '../src/remote/publish-queue.ts';
 import { blobsOf, Publishing } from '../src/remote/publishing.ts';
 import { RemoteResults } from '../src/remote/remote-results.ts';
 import type { RemoteTerms } from '../src/remote/remote-terms.ts';
-import { newFolder, type TestServer, testServer } from './remote-server.ts';
+import {
+  bazelRemote,
+  bazelRemoteServer,
+  newFolder,
+  nginx,
+  nginxServer,
+  s3Server,
+  type TestServer,
+  testServer,
+  versitygw,
+} from './remote-server.ts';
 
 /** One who signs. */
 function newSigner(): Signer {
@@ -59,7 +83,7 @@ interface Machine {
   terms(mode?: RemoteMode, signer?: Signer, trust?: Trust): RemoteTerms;
 }
 
-function machine(url: string): Machine {
+function machine(url: string, environment: NodeJS.ProcessEnv = {}): Machine {
   const folder = newFolder('machine');
   const store = openStore(folder, () => undefined);
   const said: string[] = [];
@@ -68,7 +92,7 @@ function machine(url: string): Machine {
     folder,
     said,
     terms(mode = 'read', signer = lab, trust = TRUST) {
-      const cache = openCache(url, {}, 'PIPELINE_REMOTE_URL');
+      const cache = openCache(url, environment, 'PIPELINE_REMOTE_URL');
       if (!cache.ok) throw new Error('bug');
       const say = (message: string) => void said.push(message);
       const listener = { warn: say, note: say };
@@ -96,7 +120,7 @@ async function published(
   rules: 'nginx' | 'bazel' = 'nginx',
   record = recordOf(1),
 ): Promise<TestServer> {
-  const server = await testServer(rules);
+  const server = await testServer({ rules });
   const maker = machine(server.url);
   await keep(maker.store, record);
   expect(await publishingOf(maker).publish(record.key)).toBe('published');
@@ -109,10 +133,10 @@ const acPath = (key: Key): string => `/ac/${entryName('', key)}`;
 
 /** What a second machine gets of a result. */
 async function got(
-  server: TestServer,
+  server: Pick<Place, 'url' | 'environment'>,
   record = recordOf(1),
 ): Promise<{ found: boolean; content: string | undefined; said: string }> {
-  const here = machine(server.url);
+  const here = machine(server.url, server.environment);
   const results = new RemoteResults(here.terms(), undefined);
   const found = await results.find(record.key);
   if (found) await results.fetch(Object.values(found.outputs));
@@ -123,12 +147,14 @@ async function got(
   return { found: found !== undefined, content: content && String(Buffer.from(content)), said };
 }
 
-/** Puts an entry there that `signer` signed, whatever it holds. */
-function forge(server: TestServer, at: Key, record: unknown, signer: Signer): void {
+/** An entry that `signer` signed, whatever it holds. */
+function forged(record: unknown, signer: Signer): Buffer {
   const signature = signer.sign(statementOf('record/1', canonicalJson(record)));
-  const entry = { record: record as ActionRecord, signature };
-  server.files.set(acPath(at), Buffer.from(encodeEntry(entry, []).content));
+  return encoded(record, signature);
 }
+
+const encoded = (record: unknown, signature: Signature): Buffer =>
+  Buffer.from(encodeEntry({ record: record as ActionRecord, signature }, []).content);
 
 for (const rules of ['nginx', 'bazel'] as const) {
   test(`what somebody who is trusted made is used (${rules})`, async () => {
@@ -146,116 +172,204 @@ test('the record tells by whom it was made, and is the one that was signed', asy
   await here.store.close();
 });
 
+const statement = statementOf('record/1', canonicalJson(recordOf(1)));
+const out = { digest: digestOf('evil'), bytes: 4, kind: 'bytes' };
+
+/** What lies where the record of `recordOf(1)` should be, and the word that tells it. */
 const ATTACKS: readonly (readonly [
   attack: string,
-  mount: (server: TestServer) => void,
+  entry: (published: Buffer) => Buffer,
   word: RegExp,
 ])[] = [
   [
     'a stranger signs a record',
-    (server) => forge(server, recordOf(1).key, recordOf(1), stranger),
+    () => forged(recordOf(1), stranger),
     /nobody whom pipeline.yaml trusts/,
   ],
   [
     'a stranger signs, and says that he is lab',
-    (server) => {
-      const signature = { ...stranger.sign(statementOf('record/1', canonicalJson(recordOf(1)))) };
-      const entry = { record: recordOf(1), signature: { ...signature, key: lab.key } };
-      server.files.set(acPath(recordOf(1).key), Buffer.from(encodeEntry(entry, []).content));
-    },
+    () => encoded(recordOf(1), { ...stranger.sign(statement), key: lab.key }),
     /signature does not hold/,
   ],
   [
     'a signed record lies under another key',
-    (server) => forge(server, recordOf(1).key, recordOf(2), lab),
+    () => forged(recordOf(2), lab),
     /record of another key/,
   ],
   [
     'a signed record has the key of another, and its own parts',
-    (server) => forge(server, recordOf(1).key, { ...recordOf(2), key: recordOf(1).key }, lab),
+    () => forged({ ...recordOf(2), key: recordOf(1).key }, lab),
     /parts do not give its key/,
   ],
   [
     'a record is altered',
-    (server) => {
-      const path = acPath(recordOf(1).key);
-      const result = JSON.parse(String(server.files.get(path)));
+    (published) => {
+      const result = JSON.parse(String(published));
       const envelope = String(Buffer.from(result.stdoutRaw, 'base64'));
       const altered = envelope.replace('"seconds":60', '"seconds":61');
       expect(altered).not.toBe(envelope);
       const stdoutRaw = Buffer.from(altered).toString('base64');
-      server.files.set(path, Buffer.from(JSON.stringify({ ...result, stdoutRaw })));
+      return Buffer.from(JSON.stringify({ ...result, stdoutRaw }));
     },
     /signature does not hold/,
   ],
   [
     'an output of a record is exchanged',
-    (server) => {
-      const out = { digest: digestOf('evil'), bytes: 4, kind: 'bytes' };
-      const signed = lab.sign(statementOf('record/1', canonicalJson(recordOf(1))));
-      const entry = { record: recordOf(1, { outputs: { out } }), signature: signed };
-      server.files.set(acPath(recordOf(1).key), Buffer.from(encodeEntry(entry, []).content));
-    },
+    () => encoded(recordOf(1, { outputs: { out } }), lab.sign(statement)),
     /signature does not hold/,
   ],
   [
     'a signature that was made for something else',
-    (server) => {
-      const signature = lab.sign(statementOf('archive/1', canonicalJson(recordOf(1))));
-      const entry = encodeEntry({ record: recordOf(1), signature }, []);
-      server.files.set(acPath(recordOf(1).key), Buffer.from(entry.content));
-    },
+    () => encoded(recordOf(1), lab.sign(statementOf('archive/1', canonicalJson(recordOf(1))))),
     /signature does not hold/,
   ],
   [
     'a record without a signature',
-    (server) => {
+    () => {
       const envelope = JSON.stringify({ form: 'signed-record/1', record: recordOf(1) });
       const stdoutRaw = Buffer.from(envelope).toString('base64');
-      server.files.set(acPath(recordOf(1).key), Buffer.from(JSON.stringify({ stdoutRaw })));
+      return Buffer.from(JSON.stringify({ stdoutRaw }));
     },
     /not signed/,
   ],
   [
     'an entry of Bazel itself',
-    (server) => {
-      const result = { outputFiles: [], exitCode: 0 };
-      server.files.set(acPath(recordOf(1).key), Buffer.from(JSON.stringify(result)));
+    () => Buffer.from(JSON.stringify({ outputFiles: [], exitCode: 0 })),
+    /no record of ours/,
+  ],
+  ['an entry that is no JSON', () => Buffer.from('\0\0\0'), /no JSON/],
+  ['JSON nested without end', () => Buffer.from(`{"stdoutRaw":${'['.repeat(400_000)}`), /no JSON/],
+  [
+    'a record that names a blob as its envelope, which is another one',
+    () => {
+      const stdoutDigest = { hash: digest, sizeBytes: String(CONTENT.length) };
+      return Buffer.from(JSON.stringify({ stdoutDigest }));
     },
     /no record of ours/,
   ],
-  [
-    'an entry that is no JSON',
-    (server) => void server.files.set(acPath(recordOf(1).key), Buffer.from('\0\0\0')),
-    /no JSON/,
-  ],
-  [
-    'JSON nested without end',
-    (server) => {
-      const nested = `{"stdoutRaw":${'['.repeat(400_000)}`;
-      server.files.set(acPath(recordOf(1).key), Buffer.from(nested));
-    },
-    /no JSON/,
-  ],
-  [
-    'a record that names a blob as its envelope, which is another one',
-    (server) => {
-      const stdoutDigest = { hash: digestOf('x'), sizeBytes: '4' };
-      server.files.set(acPath(recordOf(1).key), Buffer.from(JSON.stringify({ stdoutDigest })));
-      server.files.set(`/cas/${digestOf('x')}`, Buffer.from('evil'));
-    },
-    /another digest than it says/,
-  ],
 ];
 
-for (const [attack, mount, word] of ATTACKS) {
-  test(`${attack}: a miss with a word`, async () => {
-    const server = await published();
-    mount(server);
-    const { found, content, said } = await got(server);
-    expect({ found, content }).toEqual({ found: false, content: undefined });
-    expect(said).toMatch(word);
-  });
+// Those that misbehave as they are told are below: here are servers that people run, and what lies in them is changed.
+const PLACES: readonly (readonly [what: string, isThere: boolean, start: () => Promise<Place>])[] =
+  [
+    ['a folder', true, async () => inFolder(newFolder('shared'))],
+    ['a server that keeps what is put', true, async () => byHttp((await testServer()).url)],
+    ['nginx', nginx !== undefined, async () => nginxPlace(await nginxServer())],
+    ['bazel-remote', bazelRemote !== undefined, async () => bazelPlace(await bazelRemoteServer())],
+    ['versitygw (S3)', versitygw !== undefined, async () => s3Place(await s3Server())],
+  ];
+
+/** A remote, and how somebody with power over it changes what lies there. */
+interface Place {
+  readonly url: string;
+  readonly environment?: NodeJS.ProcessEnv;
+  read(name: string): Promise<Buffer>;
+  /** False where the server refuses it. */
+  write(name: string, content: Buffer): Promise<boolean>;
+  poison(blob: Digest, content: Buffer | undefined): Promise<void>;
+}
+
+const sharded = (name: string): string => `${name.slice(0, 2)}/${name}`;
+
+function inFolder(folder: string, url = `file://${folder}`, environment = {}): Place {
+  const pathOf = (kind: string, name: string): string => join(folder, kind, sharded(name));
+  return {
+    ...{ url, environment },
+    read: async (name) => readFileSync(pathOf('ac', name)),
+    write: async (name, content) => {
+      rmSync(pathOf('ac', name));
+      writeFileSync(pathOf('ac', name), content);
+      return true;
+    },
+    poison: async (blob, content) => {
+      rmSync(pathOf('cas', blob));
+      if (content) writeFileSync(pathOf('cas', blob), content);
+    },
+  };
+}
+
+const s3Place = ({ FOLDER, ...environment }: { readonly FOLDER: string }): Place =>
+  inFolder(FOLDER, 's3://shared', environment);
+
+/** A client that may write, as strangers often may. */
+function byHttp(url: string): Place {
+  const headers = { 'content-type': 'application/json' };
+  const put = async (path: string, body: Buffer): Promise<boolean> =>
+    (await fetch(`${url}/${path}`, { method: 'PUT', body: new Uint8Array(body), headers })).ok;
+  return {
+    url,
+    read: async (name) =>
+      Buffer.from(await (await fetch(`${url}/ac/${name}`, AS_JSON)).arrayBuffer()),
+    write: (name, content) => put(`ac/${name}`, content),
+    poison: async (blob, content) => void (await put(`cas/${blob}`, content ?? Buffer.alloc(0))),
+  };
+}
+const AS_JSON = { headers: { accept: 'application/json' } };
+
+function nginxPlace({ url, folder }: { readonly url: string; readonly folder: string }): Place {
+  return {
+    ...byHttp(url),
+    poison: async (blob, content) => {
+      if (content) await byHttp(url).poison(blob, content);
+      else rmSync(join(folder, 'cas', blob));
+    },
+  };
+}
+
+/** It refuses other bytes, so its disk is changed. */
+function bazelPlace({ url, folder }: { readonly url: string; readonly folder: string }): Place {
+  return {
+    ...byHttp(url),
+    poison: async (blob, content) => {
+      const shard = join(folder, 'cas.v2', blob.slice(0, 2));
+      const file = readdirSync(shard).find((name) => name.startsWith(blob)) as string;
+      if (content) writeFileSync(join(shard, file), content);
+      else rmSync(join(shard, file));
+    },
+  };
+}
+
+for (const [what, isThere, start] of PLACES) {
+  test.skipIf(!isThere)(
+    `each attack is a miss with a word, mounted on ${what}${isThere ? '' : ' (not installed)'}`,
+    async () => {
+      const place = await start();
+      const here = machine(place.url, place.environment);
+      await keep(here.store, recordOf(1));
+      expect(await publishingOf(here).publish(recordOf(1).key)).toBe('published');
+      const name = entryName('', recordOf(1).key);
+      const good = await place.read(name);
+      const ask = async (): Promise<string> => {
+        const { found, content, said } = await got(place, recordOf(1));
+        return `${found ? 'found' : 'missed'}, ${content === undefined ? 'no' : 'its'} blob: ${said}`;
+      };
+      const table: Record<string, string> = {};
+      for (const [attack, entry, word] of ATTACKS) {
+        expect(await place.write(name, good)).toBe(true);
+        const isTaken = await place.write(name, entry(good));
+        const said = await ask();
+        table[attack] = isTaken ? said : `refused by the server; ${said}`;
+        if (isTaken) expect(said, attack).toMatch(word);
+        expect(said, attack).toMatch(isTaken ? /^missed, no blob: / : /^found, its blob: $/);
+      }
+      expect(await place.write(name, good)).toBe(true);
+      expect(await ask()).toBe('found, its blob: ');
+      const evil = Buffer.from(CONTENT);
+      evil[0] = 0;
+      for (const [attack, content] of [
+        ['a blob is poisoned', evil],
+        ['a blob is cut short', CONTENT.subarray(1)],
+        ['a blob is gone', undefined],
+      ] as const) {
+        await place.poison(digest, content);
+        table[attack] = await ask();
+        // bazel-remote keeps an entry and its blobs together: then nothing is found.
+        expect(table[attack], attack).toMatch(/^(found|missed), no blob: /);
+      }
+      await here.store.close();
+      if (process.env.ATTACK_TABLE) console.log(JSON.stringify({ [what]: table }, null, 1));
+    },
+  );
 }
 
 const BLOBS: readonly (readonly [string, (server: TestServer) => void, RegExp])[] = [
@@ -309,6 +423,18 @@ for (const [attack, mount, word] of BLOBS) {
   });
 }
 
+test('an envelope that lies elsewhere has to be what its digest says', async () => {
+  const server = await published();
+  const stdoutDigest = { hash: digestOf('x'), sizeBytes: '4' };
+  server.files.set(acPath(recordOf(1).key), Buffer.from(JSON.stringify({ stdoutDigest })));
+  server.files.set(`/cas/${digestOf('x')}`, Buffer.from('evil'));
+  const { found, said } = await got(server);
+  expect({ found, said }).toMatchObject({
+    found: false,
+    said: expect.stringContaining('another digest than it says'),
+  });
+});
+
 test('a record of a hundred thousand inputs is a blob of its own, and is found', async () => {
   const inputs = Array.from({ length: 2000 }, (_, n) => {
     return [`load[${n}]` as TaskId, { n: String(n) }, digestOf(String(n))] as const;
@@ -336,7 +462,7 @@ test('a server that is down, stalls or logs everybody in is asked three times, a
 });
 
 test('a wrong password is told once, and nothing more is asked', async () => {
-  const server = await testServer('nginx', 'sesame');
+  const server = await testServer({ password: 'sesame' });
   const here = machine(server.url);
   const results = new RemoteResults(here.terms(), undefined);
   for (let n = 0; n < 5; n++) expect(await results.find(recordOf(n).key)).toBeUndefined();

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Digest, digestOf, type Key } from '../src/engine/model/key.ts';
 import { downloadedWhole } from '../src/remote/blob-download.ts';
 import { collectRemote } from '../src/remote/collect.ts';
@@ -14,6 +14,7 @@ import { type RemoteCache, RemoteError } from '../src/remote/remote-cache.ts';
 import { s3Cache } from '../src/remote/s3-cache.ts';
 import { signedHeaders } from '../src/remote/s3-signing.ts';
 import {
+  type AtEnd,
   bazelRemote,
   bazelRemoteServer,
   newFolder,
@@ -25,7 +26,8 @@ import {
 } from './remote-server.ts';
 
 const { signal } = new AbortController();
-const name = entryName('space', digestOf('a key') as string as Key);
+const nameOf = (text: string) => entryName('space', digestOf(text) as string as Key);
+const name = nameOf('a key');
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 const sized = (content: Uint8Array) => ({ digest: digestOf(content), bytes: content.length });
 
@@ -36,28 +38,50 @@ function opened(address: string, environment: NodeJS.ProcessEnv = {}): RemoteCac
   return cache.value;
 }
 
-const folderAt = (): string => `file://${newFolder('shared')}`;
-const PLACES: readonly (readonly [string, boolean, () => Promise<RemoteCache>])[] = [
-  ['a folder', true, async () => opened(folderAt())],
-  ['a server that keeps what is put', true, async () => opened((await testServer()).url)],
+const folderAt = (atEnd?: AtEnd): string => `file://${newFolder('shared', atEnd)}`;
+const PLACES: readonly (readonly [string, boolean, (atEnd: AtEnd) => Promise<RemoteCache>])[] = [
+  ['a folder', true, async (atEnd) => opened(folderAt(atEnd))],
+  [
+    'a server that keeps what is put',
+    true,
+    async (atEnd) => opened((await testServer({ atEnd })).url),
+  ],
   [
     'a server with the rules of bazel-remote',
     true,
-    async () => opened((await testServer('bazel')).url),
+    async (atEnd) => opened((await testServer({ rules: 'bazel', atEnd })).url),
   ],
-  ['bazel-remote', bazelRemote !== undefined, async () => opened(await bazelRemoteServer())],
-  ['nginx with WebDAV', nginx !== undefined, async () => opened(await nginxServer())],
+  [
+    'bazel-remote',
+    bazelRemote !== undefined,
+    async (atEnd) => opened((await bazelRemoteServer(atEnd)).url),
+  ],
+  [
+    'nginx with WebDAV',
+    nginx !== undefined,
+    async (atEnd) => opened((await nginxServer(atEnd)).url),
+  ],
   [
     'versitygw (S3)',
     versitygw !== undefined,
-    async () => opened('s3://shared/a/b', await s3Server()),
+    async (atEnd) => opened('s3://shared/a/b', await s3Server(atEnd)),
   ],
 ];
 
 for (const [what, isThere, open] of PLACES) {
   describe.skipIf(!isThere)(`${what}${isThere ? '' : ' is not installed: skipped'}`, () => {
+    const ends: (() => void | Promise<void>)[] = [];
+    let cache: RemoteCache;
+    beforeAll(async () => {
+      cache = await open((end) => void ends.unshift(end));
+    });
+    afterAll(async () => {
+      cache?.close();
+      for (const end of ends) await end();
+    });
+
     test('keeps entries and blobs, and knows what it has not', async () => {
-      const cache = await open();
+      const name = nameOf('kept');
       const blob = bytes('the content of a blob');
       const absent = digestOf('nobody wrote this');
       expect(await cache.readEntry(name, signal)).toBeUndefined();
@@ -77,11 +101,9 @@ for (const [what, isThere, open] of PLACES) {
       let rest = '';
       for await (const piece of part?.content ?? []) rest += Buffer.from(piece).toString();
       expect('the content of a blob'.slice(part?.from)).toBe(rest);
-      cache.close();
     });
 
     test('keeps an empty blob, and one of several megabytes', async () => {
-      const cache = await open();
       const large = Buffer.alloc(3 * 2 ** 20, 'x');
       for (const content of [new Uint8Array(0), large]) {
         await cache.writeBlob(sized(content), () => once(content), signal);
@@ -89,22 +111,20 @@ for (const [what, isThere, open] of PLACES) {
         const read = await downloadedWhole(cache, sized(content), signal);
         expect(digestOf(read)).toBe(digestOf(content));
       }
-      cache.close();
     });
 
     test('replaces an entry when it is told to', async () => {
-      const cache = await open();
+      const name = nameOf('replaced');
       const entry = (exitCode: number) => bytes(JSON.stringify({ outputFiles: [], exitCode }));
       await cache.writeEntry(name, entry(1), 'create', signal);
       expect(await cache.writeEntry(name, entry(2), 'replace', signal)).toBe('written');
       expect(
         JSON.parse(String(Buffer.from((await cache.readEntry(name, signal)) ?? []))).exitCode,
       ).toBe(2);
-      cache.close();
     });
 
     test('lists and deletes, where it can', async () => {
-      const cache = await open();
+      const name = nameOf('listed');
       const [kept, loose] = [bytes('named by an entry'), bytes('named by none')];
       for (const blob of [kept, loose])
         await cache.writeBlob(sized(blob), () => once(blob), signal);
@@ -117,14 +137,14 @@ for (const [what, isThere, open] of PLACES) {
       if (cache.listing) {
         const day = 86_400_000;
         const soon = { now: Date.now() + 2 * day, days: 30, dryRun: false, signal };
-        expect(await collectRemote(cache, soon)).toMatchObject({ entries: 0, blobs: 1 });
+        expect((await collectRemote(cache, soon)).entries).toBe(0);
         expect(await cache.sizeOf(digestOf(loose), signal)).toBeUndefined();
         expect(await cache.sizeOf(digestOf(kept), signal)).toBe(kept.length);
         const late = { ...soon, now: Date.now() + 40 * day };
-        expect(await collectRemote(cache, late)).toMatchObject({ entries: 1, blobs: 1 });
+        await collectRemote(cache, late);
+        expect(await cache.sizeOf(digestOf(kept), signal)).toBeUndefined();
         expect(await cache.readEntry(name, signal)).toBeUndefined();
       }
-      cache.close();
     });
   });
 }
@@ -169,7 +189,7 @@ describe('a download', () => {
   });
 
   test('begins anew where the server knows no ranges', async () => {
-    const server = await testServer('bazel');
+    const server = await testServer({ rules: 'bazel' });
     server.files.set(`/cas/${blob.digest}`, content);
     let isFirst = true;
     server.trick = (_, response) => {
@@ -238,10 +258,10 @@ describe('what servers answer that should not is told in a sentence with what to
         "wrong password, or none (401) (set PIPELINE_REMOTE_USER and PIPELINE_REMOTE_PASSWORD, or PIPELINE_REMOTE_TOKEN)",
         "the server does not allow it (403) (may this user do that? many servers let all read, and few write)",
         "its disk is full (507) (make room on the server, or raise its limit)",
-        "the server has a problem (503) (undefined)",
+        "the server has a problem (503) (the log of the server tells more)",
         "the server answers 418 (check the address)",
-        "an answer of more than 1048576 bytes (undefined)",
-        "HOST cannot be reached: nothing listens there (undefined)",
+        "an answer of more than 1048576 bytes (check the address: is it that of a remote cache?)",
+        "HOST cannot be reached: nothing listens there (check the address, and whether the server runs)",
       ]
     `);
   });
@@ -351,8 +371,8 @@ describe('S3', () => {
       expect(await said({ ...known, secretKey: 'wrong' })).toBe(
         'S3 refuses this key (SignatureDoesNotMatch)',
       );
-      expect(await said({ ...known, accessKey: 'who' })).toBe(
-        'S3 refuses this key (XAdminUserNotFound)',
+      expect(await said({ ...known, accessKey: 'who' })).toMatch(
+        /^S3 refuses this key \((XAdminUserNotFound|InvalidAccessKeyId)\)$/,
       );
       expect(await said(known, () => Date.now() + 3_600_000)).toMatch(/clock .* 60 min fast/);
       expect(await said(known, Date.now, 'other')).toBe('there is no such bucket');

@@ -22,14 +22,22 @@ export interface TestServer {
   delay: number;
 }
 
+export interface ServerOptions {
+  readonly rules?: 'nginx' | 'bazel';
+  /** Of the user `lab`. */
+  readonly password?: string;
+  readonly atEnd?: AtEnd;
+}
+
 /**
  * A server for `/ac/` and `/cas/`. `nginx` keeps whatever is put; `bazel` knows the rules of bazel-remote: bytes that have another
  * digest are refused, entries must be an ActionResult, are written anew, and are not there while one of their blobs is not.
  */
-export async function testServer(
-  rules: 'nginx' | 'bazel' = 'nginx',
-  password?: string,
-): Promise<TestServer> {
+export async function testServer({
+  rules = 'nginx',
+  password,
+  atEnd = onTestFinished,
+}: ServerOptions = {}): Promise<TestServer> {
   const files = new Map<string, Buffer>();
   const asked: string[] = [];
   const state: TestServer = { url: '', files, asked, trick: undefined, delay: 0 };
@@ -48,7 +56,7 @@ export async function testServer(
     else serve(request, response);
   });
   await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
+  atEnd(() => {
     listening.closeAllConnections();
     listening.close();
   });
@@ -117,10 +125,13 @@ function get(
 
 // ---- real servers ----
 
+/** Takes what is to be done when something is needed no longer: at the end of a test, or of a file of tests. */
+export type AtEnd = (end: () => void | Promise<void>) => void;
+
 /** A folder that goes when the test is over. */
-export function newFolder(name: string): string {
+export function newFolder(name: string, atEnd: AtEnd = onTestFinished): string {
   const path = mkdtempSync(join(tmpdir(), `pipeline-${name}-`));
-  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  atEnd(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 
@@ -142,8 +153,10 @@ export const bazelRemote = found(
 );
 
 /** nginx with WebDAV, as bazel.build documents it as a remote cache. */
-export async function nginxServer(): Promise<string> {
-  const folder = newFolder('nginx');
+export async function nginxServer(
+  atEnd: AtEnd = onTestFinished,
+): Promise<{ readonly url: string; readonly folder: string }> {
+  const folder = newFolder('nginx', atEnd);
   for (const name of ['data', 'tmp', 'logs']) mkdirSync(join(folder, name));
   const port = await freePort();
   const temporary = ['proxy', 'fastcgi', 'uwsgi', 'scgi']
@@ -160,29 +173,36 @@ http { access_log off; client_max_body_size 2g; client_body_temp_path ${folder}/
 `,
   );
   const words = ['-c', join(folder, 'nginx.conf'), '-p', folder, '-e', join(folder, 'error.log')];
-  await started(nginx as string, words, port);
-  return `http://127.0.0.1:${port}`;
+  await started({ program: nginx as string, words, port, atEnd });
+  return { url: `http://127.0.0.1:${port}`, folder: join(folder, 'data') };
 }
 
 /** bazel-remote itself. */
-export async function bazelRemoteServer(words: readonly string[] = []): Promise<string> {
-  const folder = newFolder('bazel-remote');
+export async function bazelRemoteServer(
+  atEnd: AtEnd = onTestFinished,
+): Promise<{ readonly url: string; readonly folder: string }> {
+  const folder = newFolder('bazel-remote', atEnd);
   const port = await freePort();
-  const own = ['--dir', folder, '--max_size', '1', '--http_address', `127.0.0.1:${port}`];
-  const quiet = ['--grpc_address', 'none', '--access_log_level', 'none'];
-  await started(bazelRemote as string, [...own, ...quiet, ...words], port);
-  return `http://127.0.0.1:${port}`;
+  const words = [
+    ...['--dir', folder, '--max_size', '1', '--http_address', `127.0.0.1:${port}`],
+    ...['--grpc_address', 'none', '--access_log_level', 'none', '--storage_mode', 'uncompressed'],
+  ];
+  await started({ program: bazelRemote as string, words, port, atEnd });
+  return { url: `http://127.0.0.1:${port}`, folder };
 }
 
 /** versitygw: a server of S3 over a folder. Gives its environment, and has a bucket `shared`. */
-export async function s3Server(): Promise<NodeJS.ProcessEnv> {
-  const folder = newFolder('s3');
+export async function s3Server(
+  atEnd: AtEnd = onTestFinished,
+): Promise<NodeJS.ProcessEnv & { readonly FOLDER: string }> {
+  const folder = newFolder('s3', atEnd);
   mkdirSync(join(folder, 'shared'));
   const port = await freePort();
   const keys = { ROOT_ACCESS_KEY: 'lab', ROOT_SECRET_KEY: 'labsecret' };
   const words = ['--port', `127.0.0.1:${port}`, '--quiet', 'posix', folder];
-  await started(versitygw as string, words, port, keys);
+  await started({ program: versitygw as string, words, port, atEnd, environment: keys });
   return {
+    FOLDER: join(folder, 'shared'),
     AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
     AWS_ACCESS_KEY_ID: 'lab',
     AWS_SECRET_ACCESS_KEY: 'labsecret',
@@ -198,17 +218,20 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function started(
-  program: string,
-  words: readonly string[],
-  port: number,
-  environment: NodeJS.ProcessEnv = {},
-): Promise<void> {
+interface Starting {
+  readonly program: string;
+  readonly words: readonly string[];
+  readonly port: number;
+  readonly atEnd: AtEnd;
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+async function started({ program, words, port, atEnd, environment }: Starting): Promise<void> {
   const child = spawn(program, words, {
     stdio: 'ignore',
     env: { ...process.env, ...environment },
   });
-  onTestFinished(() => ended(child));
+  atEnd(() => ended(child));
   for (let tries = 0; tries < 400; tries++) {
     if (await answers(port)) return;
     await new Promise((resolve) => setTimeout(resolve, 25));

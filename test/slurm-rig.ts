@@ -185,7 +185,7 @@ function configOf(
     `SlurmdLogFile=${folder}/log/slurmd-%n.log`,
     ...(cgroup
       ? ['ProctrackType=proctrack/cgroup', 'TaskPlugin=task/cgroup']
-      : ['ProctrackType=proctrack/pgid', 'TaskPlugin=task/none']),
+      : ['ProctrackType=proctrack/linuxproc', 'TaskPlugin=task/none']),
     ...(cgroup
       ? []
       : [

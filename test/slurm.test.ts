@@ -152,9 +152,7 @@ describe('why a job ended', () => {
   test('is told by a step, too, and by the log alone where Slurm has forgotten', () => {
     expect(causeOf(line('FAILED', '1:0', 'OUT_OF_MEMORY'), '').kind).toBe('memory');
     expect(causeByLog('')).toBeUndefined();
-    expect(causeByLog('*** JOB 5 ON n1 CANCELLED AT 2026-11-29T04:14:18 ***')?.kind).toBe(
-      'cancelled',
-    );
+    expect(causeByLog('*** JOB 5 ON n1 CANCELLED AT 2026-11-29T04:14:18 ***')?.kind).toBe('node');
     expect(
       causeByLog('*** JOB 5 CANCELLED AT 2026-11-29 DUE TO NODE FAILURE, SEE SLURMCTLD LOG ***')
         ?.kind,
@@ -239,7 +237,7 @@ describe('what is told to a person', () => {
 describe('a request', () => {
   test('names all that a class says, each in one word, and is never requeued', () => {
     const cls = jobClass({
-      ...{ cpus: 8, memory_bytes: 2 ** 30 + 1, time_ms: 90_000, gpus: { count: 2, type: 'a100' } },
+      ...{ cpus: 8, memory_bytes: 2 ** 30 + 1, time_ms: 601_000, gpus: { count: 2, type: 'a100' } },
       ...{
         partition: 'gpu',
         account: 'lab',
@@ -260,8 +258,8 @@ describe('a request', () => {
         '--output=/depot/100%%/logs/pl.a1b2c3d4.cpu.x1.%a.log',
         '--open-mode=append',
       ],
-      ...['--chdir=/depot/100%/logs', '--nodes=1', '--ntasks=1', '--cpus-per-task=8', '--time=2'],
-      ...['--signal=B:USR1@22', '--mem=1025M', '--gpus=a100:2', '--partition=gpu', '--account=lab'],
+      ...['--chdir=/depot/100%/logs', '--nodes=1', '--ntasks=1', '--cpus-per-task=8', '--time=11'],
+      ...['--signal=B:USR1@90', '--mem=1025M', '--gpus=a100:2', '--partition=gpu', '--account=lab'],
       ...['--qos=long', '--constraint=[a|b]', '--exclusive=user'],
     ]);
   });
@@ -341,9 +339,11 @@ describe('without an answer', () => {
     expect(await slurmTools(process.env)('no-such-squeue', [])).toMatchObject({ end: 'missing' });
   });
 
-  test('an array that is larger than the site takes is refused with the number that it takes', async () => {
-    const { batch } = batchWith(() => ok('MaxArraySize = 2\n'));
-    expect(await batch.submit(askOf())).toMatchObject({ end: 'refused', hint: 'max-jobs: 2' });
+  test('an array has no more jobs than the site takes, which is asked once', async () => {
+    const { batch, asked } = batchWith(() => ok('MaxArraySize = 2\n'));
+    expect([await batch.most?.(), await batch.most?.()]).toEqual([2, 2]);
+    expect(asked).toEqual(['scontrol show config']);
+    expect(await batchWith(() => silent).batch.most?.()).toBe(1000);
   });
 
   test('accounts that lag are asked again, once for all jobs; without them the controller is', async () => {

@@ -72,6 +72,8 @@ export interface Batch {
   readonly name: string;
   /** The least time between two looks, and the pause after the first look that changed nothing. */
   readonly pace: { readonly least_ms: number; readonly first_ms: number; readonly most_ms: number };
+  /** One array may have so many jobs; absent where there is no limit. */
+  most?(): Promise<number>;
   /** Asks for one array of jobs. */
   submit(ask: SubmitAsk): Promise<SubmitEnd>;
   /** Looks at all jobs of some names at once. */

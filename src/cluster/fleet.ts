@@ -75,6 +75,10 @@ export class Fleet {
     this.pace_ms = parts.batch.pace.first_ms;
   }
 
+  get isAsking(): boolean {
+    return this.asking > 0;
+  }
+
   /** The names of all jobs that were asked for. */
   get names(): readonly string[] {
     return [...this.sets.values()].map(({ set }) => set.name);
@@ -159,8 +163,9 @@ export class Fleet {
     });
   }
 
-  private async ask(cls: JobClass, count: number): Promise<void> {
+  private async ask(cls: JobClass, wanted: number): Promise<void> {
     const { layout, project, executor, batch, listener } = this.parts;
+    const count = Math.min(wanted, (await batch.most?.()) ?? wanted);
     const id = newId();
     const name = `pl.${project}.${cls.name}.${id}`;
     const { slots, time_ms, gpus } = cls;

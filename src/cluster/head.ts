@@ -60,6 +60,8 @@ export class Head implements Executor {
   private readonly needed = new Map<string, Set<Key>>();
   private readonly timers: NodeJS.Timeout[] = [];
   private isStopping = false;
+  /** It has left, and lets the workers go on. */
+  isDetached = false;
   private lastTroubled = '';
   private readonly parts: HeadParts;
 
@@ -122,6 +124,7 @@ export class Head implements Executor {
   }
 
   async close(): Promise<void> {
+    if (this.isDetached) return;
     for (const timer of this.timers) clearInterval(timer);
     const workers = [...this.fleet.workers].filter(({ state }) => state !== 'over');
     for (const worker of workers) worker.send({ say: 'leave', grace_ms: LEAVE_MS });
@@ -138,6 +141,7 @@ export class Head implements Executor {
 
   /** Leaves, and lets the workers do what they have been given. Everything that waits is given to them first. */
   async detach(): Promise<number> {
+    this.isDetached = true;
     for (const timer of this.timers) clearInterval(timer);
     this.desk.giveAll();
     const workers = [...this.fleet.workers];
@@ -146,6 +150,11 @@ export class Head implements Executor {
     await this.fleet.beat();
     this.fleet.release();
     return workers.reduce((sum, { held }) => sum + held.size, 0);
+  }
+
+  /** How many actions are on their way, and whether more workers are being asked for. */
+  get load(): { readonly works: number; readonly isAsking: boolean } {
+    return { works: this.works.size, isAsking: this.fleet.isAsking };
   }
 
   /** For who ends this process now. */
@@ -216,7 +225,7 @@ export class Head implements Executor {
   private stop(work: Work): void {
     if (work.isOver) return;
     this.isStopping = true;
-    if (work.holders.size === 0) {
+    if (work.holders.size === 0 || this.isDetached) {
       work.end({ status: 'stopped' });
       return;
     }

@@ -126,7 +126,10 @@ class NodeWorker {
     }
     this.reports.flush();
     const why = this.leaving ?? (this.isFinishing ? 'finished' : 'idle');
-    await Promise.race([outbox.write({ say: 'left', why }), pause(LEAVE_GRACE_MS)]);
+    await Promise.race([
+      outbox.write({ say: 'left', why }),
+      pause(LEAVE_GRACE_MS, undefined, { ref: false }),
+    ]);
     options.note(`left: ${why}`);
   }
 
@@ -196,6 +199,7 @@ class NodeWorker {
       order = decodeOrder(text);
     } catch (error) {
       this.options.note(`an order is not taken: ${wordsOf(error)}`);
+      this.refuse(text, wordsOf(error));
       return;
     }
     if (this.known.has(order.id)) return;
@@ -203,6 +207,21 @@ class NodeWorker {
     this.reports.took(order);
     this.waiting.push(order);
     this.begin();
+  }
+
+  /** Says of an order that cannot be read that it failed, as far as it can be told which it is. */
+  private refuse(text: string, why: string): void {
+    try {
+      const { id, action } = JSON.parse(text) as Order;
+      const failure = {
+        cause: 'infrastructure',
+        message: `the order was not taken: ${why}`,
+      } as const;
+      const end = { status: 'failed', failure } as const;
+      void this.outbox.write({ say: 'ended', order: id, key: action.key, seconds: 0, end });
+    } catch {
+      // Nobody knows which order it was: its head gives it again when this worker is gone.
+    }
   }
 
   /** Begins what fits beside what runs. */

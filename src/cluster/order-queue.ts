@@ -35,8 +35,8 @@ export interface Held extends OrderFacts {
   readonly sequence: number;
 }
 
-/** What an order is taken to last of which nothing is known, when jobs are counted. */
-const UNKNOWN_S = 60;
+/** What an order is taken to last of which nothing is known, when jobs are counted: it may take long. */
+const UNKNOWN_S = 600;
 /** An order that fits the time of a worker is looked for among so many. */
 const SCAN_MAX = 32;
 

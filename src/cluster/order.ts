@@ -35,10 +35,20 @@ export interface Order {
 }
 
 /** An order as text. Contents of inputs that it brings along stand in it in base64. */
-export const encodeOrder = (order: Order): string =>
-  JSON.stringify(order, (_, value: unknown) =>
-    value instanceof Uint8Array ? { base64: Buffer.from(value).toString('base64') } : value,
-  );
+export function encodeOrder(order: Order): string {
+  const { action } = order;
+  const inputs: Record<string, unknown> = {};
+  for (const [port, input] of Object.entries(action.inputs)) {
+    if ('projectFiles' in input) inputs[port] = input;
+    else inputs[port] = { ...input, items: input.items.map(withText) };
+  }
+  return JSON.stringify({ ...order, action: { ...action, inputs } });
+}
+
+const withText = (item: Item): unknown =>
+  'missing' in item || item.content === undefined
+    ? item
+    : { ...item, content: { base64: Buffer.from(item.content).toString('base64') } };
 
 /** Reads an order. @throws Error when it is none, or its key is not that of its parts */
 export function decodeOrder(text: string): Order {

@@ -57,8 +57,7 @@ export class Publishing {
     this.queue = queue;
     this.around = around;
     this.strikes = new Strikes((error) => {
-      const hint = error.hint ? ` (${error.hint})` : '';
-      const message = `results are not published to ${terms.remote.name} now: ${error.message}${hint}`;
+      const message = `results are not published to ${terms.remote.name} now: ${error.message} (${error.hint})`;
       terms.listener.warn(message);
     });
     this.lookups = new Lookups(terms, this.strikes);

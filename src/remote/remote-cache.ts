@@ -81,13 +81,24 @@ export type RemoteFault =
   | 'nonsense'
   | 'full';
 
+/** What helps where nothing more is known. */
+const HINTS: { readonly [fault in RemoteFault]: string } = {
+  unreachable: 'check the address, and whether the server runs',
+  timeout: 'is the server or the network slow? `pipeline remote status` tells how fast it answers',
+  server: 'the log of the server tells more',
+  refused: 'check the address, and what you may do there',
+  nonsense: 'check the address: is it that of a remote cache?',
+  full: 'make room there',
+};
+
 /** A remote that did not do what it was asked for, in words for people. */
 export class RemoteError extends Error {
   override readonly name = 'RemoteError';
   readonly fault: RemoteFault;
-  readonly hint: string | undefined;
+  /** What to do. */
+  readonly hint: string;
 
-  constructor(fault: RemoteFault, message: string, hint?: string) {
+  constructor(fault: RemoteFault, message: string, hint = HINTS[fault]) {
     super(message);
     this.fault = fault;
     this.hint = hint;

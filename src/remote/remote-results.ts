@@ -151,9 +151,9 @@ export class RemoteResults implements SharedResults {
 
   private leaveAlone(error: RemoteError): void {
     const { listener, remote, mode } = this.terms;
-    const hint = error.hint ? ` (${error.hint})` : '';
     if (mode === 'require') this.broken = error;
-    else listener.warn(`${remote.name} is left alone for this run: ${error.message}${hint}`);
+    else
+      listener.warn(`${remote.name} is left alone for this run: ${error.message} (${error.hint})`);
     // Who may not read may still write; a server that does not answer takes nothing either.
     if (error.fault !== 'refused') this.publishing?.leaveAlone();
   }
@@ -162,6 +162,6 @@ export class RemoteResults implements SharedResults {
     const { broken, terms } = this;
     if (broken === undefined) return;
     const message = `${terms.remote.name} is required and cannot be used: ${broken.message}`;
-    throw new StoreError(message, broken.hint ?? '`--remote read` goes on without it');
+    throw new StoreError(message, `${broken.hint}; \`--remote read\` goes on without it`);
   }
 }

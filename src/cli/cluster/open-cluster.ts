@@ -10,6 +10,7 @@ import { DepotError, depotFolder, openLayout, projectId } from '../../cluster/la
 import { localBatch } from '../../cluster/local-batch.ts';
 import type { Here } from '../../cluster/messages.ts';
 import { HEAD_MS, type HeadNote, newId } from '../../cluster/sets.ts';
+import { slurmBatch } from '../../cluster/slurm/slurm-batch.ts';
 import { type LineServer, listenForWorkers } from '../../cluster/tcp-line.ts';
 import type { StagePlace } from '../../cluster/work.ts';
 import type { ExecutorConfig } from '../../engine/config/executors.ts';
@@ -37,8 +38,11 @@ export interface OpenClusters {
   readonly away: AwayPools;
   /** Ends what was started there. */
   close(): Promise<void>;
-  /** Leaves, and gives how many tasks workers have. */
-  detach(): Promise<number>;
+  /**
+   * Leaves when everything that can be given to workers now has been, and gives how many tasks they have.
+   * @param isBusy whether tasks run on this machine
+   */
+  detach(isBusy: () => boolean): Promise<number>;
   /** For who ends this process now. */
   endNow(): void;
 }
@@ -119,7 +123,8 @@ function joined(opened: readonly Opened[]): OpenClusters {
     async close() {
       await Promise.all(opened.map(({ close }) => close()));
     },
-    async detach() {
+    async detach(isBusy) {
+      await settled(opened, isBusy);
       const counts = await Promise.all(opened.map(({ head }) => head.detach()));
       return counts.reduce((sum, count) => sum + count, 0);
     },
@@ -127,6 +132,22 @@ function joined(opened: readonly Opened[]): OpenClusters {
       for (const { head } of opened) head.endNow();
     },
   };
+}
+
+/** Nothing changes any more for so long: then what can be given has been. */
+const SETTLED_LOOKS = 5;
+const SETTLE_LOOK_MS = 200;
+
+async function settled(opened: readonly Opened[], isBusy: () => boolean): Promise<void> {
+  let before = '';
+  for (let same = 0; same < SETTLED_LOOKS; ) {
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_LOOK_MS));
+    const loads = opened.map(({ head }) => head.load);
+    const now = JSON.stringify(loads);
+    const isOpen = isBusy() || loads.some(({ isAsking }) => isAsking);
+    same = now === before && !isOpen ? same + 1 : 0;
+    before = now;
+  }
 }
 
 async function openHead(
@@ -143,10 +164,9 @@ async function openHead(
   const secret = `${newId()}${newId()}${newId()}${newId()}`;
   const id = newId();
   let server: LineServer | undefined;
-  const isDetached = false;
   const host = addressFor(config);
   const note = (): HeadNote => ({
-    ...{ form: 'head/1', id, secret, isDetached },
+    ...{ form: 'head/1', id, secret, isDetached: head.isDetached },
     ...{ host: identity.host, pid: identity.pid, life: instanceOf(identity.pid) ?? null },
     at: Date.now(),
     address: server ? { host, port: server.port } : null,
@@ -154,7 +174,7 @@ async function openHead(
   const changed = jobsEvents(name, listener);
   const liveness = livenessFor(identity);
   const mayConnect = config.line !== 'files';
-  const head = new Head({
+  const head: Head = new Head({
     name,
     fleet: {
       ...{ executor: name, batch, layout, project, classes, note, isDurable: true },
@@ -190,7 +210,7 @@ async function openHead(
   return {
     ...{ head, stages, pool },
     async close() {
-      if (!isDetached) await head.close();
+      await head.close();
       await server?.close();
       await batch.close();
     },
@@ -235,7 +255,7 @@ async function batchFor({ type }: ExecutorConfig, logs: string): Promise<Batch> 
     const kill = (pid: number, signal: NodeJS.Signals): unknown => process.kill(pid, signal);
     return localBatch(folder, { environment: process.env, kill });
   }
-  throw new UsageError([{ message: 'executors of type slurm are not there yet' }]);
+  return slurmBatch({ environment: process.env, logs });
 }
 
 const program = fileURLToPath(new URL('./cli.cjs', import.meta.url));

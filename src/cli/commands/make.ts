@@ -67,6 +67,10 @@ export const command: CommandDeclaration = {
       about: 'run a task even if its result is known; without a name, every target (repeatable)',
       repeatable: true,
     },
+    {
+      flags: '--detach',
+      about: 'leave tasks to the workers of a cluster; the next make takes up what they made',
+    },
     { flags: '--name <name>', about: 'what to call this run' },
     { flags: '--plots', about: 'then draw the plots that pipeline.yaml names, into plots/' },
     { flags: '--trace <file>', about: 'write a timeline for ui.perfetto.dev or chrome://tracing' },

@@ -65,6 +65,8 @@ export interface RunOptions extends CommonOptions {
   readonly remoteFetch?: string;
   /** Where tasks run, in place of what stages say. */
   readonly on?: string;
+  /** Leaves when all that can be given to workers of clusters has been. */
+  readonly detach?: boolean;
   /** What to call the run. */
   readonly name?: string;
 }
@@ -107,7 +109,10 @@ export async function run(request: RunRequest): Promise<RunResult> {
   const versions = { node: process.version, pipeline: VERSION, esbuild: ESBUILD_VERSION };
   const start = { ...factsOf(session, id, versions, targets, options), started: startedAt };
   const history = recordRun(store.history, start, Date.now);
+  const runningHere = new Set<TaskId>();
   const listener: Listener = (event) => {
+    if (event.event === 'started' && event.on === undefined) runningHere.add(event.task);
+    else if (event.event === 'built' || event.event === 'failed') runningHere.delete(event.task);
     request.hear(event);
     history.listener(event);
     display.listener(event);
@@ -147,7 +152,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
   try {
     listener(planned(plan, targets));
     for (const warning of pipeline.warnings) listener(warningOf(warning));
-    const runOptions: ExecuteOptions = {
+    let runOptions: ExecuteOptions = {
       store,
       executor,
       listener,
@@ -179,11 +184,27 @@ export async function run(request: RunRequest): Promise<RunResult> {
       });
     }
     const away = clusters && { away: clusters.away };
+    const leaving = new AbortController();
+    let detached: number | undefined;
+    if (options.detach && clusters) {
+      void clusters
+        .detach(() => runningHere.size > 0)
+        .then((tasks) => {
+          detached = tasks;
+          leaving.abort();
+        });
+      runOptions = { ...runOptions, signal: AbortSignal.any([signal, leaving.signal]) };
+    }
     const result = idle ?? (await execute(plan, { ...runOptions, ...away }));
     await closeRemote(remote, performance.now() - began, listener);
     display.close();
     const makers = remote?.makers ?? {};
     history.close({ ...result, interrupted: signal.aborted, makers });
+    if (detached !== undefined) {
+      const message = `left ${count(detached, 'task')} to workers; \`pipeline make\` takes up what they make`;
+      listener({ event: 'warning', message });
+      return { ...result, ok: true };
+    }
     // What people see is left to the run that took this one's place.
     if (supersession?.isSuperseded) return result;
     if (!options.json) summarise(session, plan, result, { ...options, makers });

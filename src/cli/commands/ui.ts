@@ -13,6 +13,7 @@ import {
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { briefStore } from '../ui/brief-store.ts';
 import { exportPage } from '../ui/export.ts';
+import { keepAnswers } from '../ui/kept-answers.ts';
 import { hasScreen, isOverSsh, openPage, sshLine } from '../ui/open-page.ts';
 import { watchPlan } from '../ui/plan-watch.ts';
 import { watchRuns } from '../ui/run-watch.ts';
@@ -64,7 +65,8 @@ async function ui(options: UiOptions): Promise<number> {
   let touch = (): void => undefined;
   const plan = watchPlan(options, () => touch());
   const watch = watchRuns(places.cache, () => touch());
-  const sources: StudySources = { places, store, plan, watch, options };
+  const kept = keepAnswers(() => performance.now());
+  const sources: StudySources = { places, store, plan, watch, options, kept };
   try {
     if (options.export !== undefined) {
       await plan.refresh();

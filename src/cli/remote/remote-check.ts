@@ -73,8 +73,7 @@ async function probed(
     return { ms: Math.round(performance.now() - start) };
   } catch (error) {
     if (!(error instanceof RemoteError)) throw error;
-    const hint = error.hint ? ` (${error.hint})` : '';
-    return { ms: Math.round(performance.now() - start), error: `${error.message}${hint}` };
+    return { ms: Math.round(performance.now() - start), error: `${error.message} (${error.hint})` };
   }
 }
 

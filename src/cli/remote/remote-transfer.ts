@@ -80,15 +80,17 @@ export async function remotePull(
     }
     const records = await recordsOf(plan, store);
     const blobs = records.flatMap(({ outputs }) => Object.values(outputs));
-    const before = (await store.blobs.missing(blobs.map(({ digest }) => digest))).length;
+    const lack = async (): Promise<number> =>
+      new Set(await store.blobs.missing(blobs.map(({ digest }) => digest))).size;
+    const before = await lack();
     await results.fetch(blobs);
-    const lacking = (await store.blobs.missing(blobs.map(({ digest }) => digest))).length;
+    const lacking = await lack();
     if (json) writeJson({ makers, fetched: before - lacking, lacking });
     else {
       const from = Object.entries(makers).map(([by, n]) => `${count(n, 'result')} made by ${by}`);
-      const lack = lacking > 0 ? `, ${count(lacking, 'blob')} not to be had` : '';
+      const gone = lacking > 0 ? `, ${count(lacking, 'blob')} not to be had` : '';
       const news = from.length > 0 ? from.join(', ') : 'nothing new';
-      writeStderr(`${news}; ${count(before - lacking, 'blob')} fetched${lack}`);
+      writeStderr(`${news}; ${count(before - lacking, 'blob')} fetched${gone}`);
     }
     return lacking > 0 ? EXIT.failed : EXIT.success;
   } finally {

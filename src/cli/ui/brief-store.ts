@@ -1,6 +1,7 @@
 // brief-store.ts — reads the store of a running study for moments, page by page: no lock, no reader that gc would wait for
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { RunRecord } from '../../engine/model/record.ts';
 import { emptyStore } from '../../engine/store/empty-store.ts';
 import { hasStore } from '../../engine/store/lmdb/lmdb-store.ts';
 import { openStoreReadOnly } from '../../engine/store/lmdb/read-only-store.ts';
@@ -74,7 +75,7 @@ export function briefStore(cache: string): BriefStore {
     async state() {
       if (!hasStore(cache)) return { state: 'none' };
       try {
-        await read(async (store) => store.history.runs(1));
+        await read(async (store) => newestRecords(store, 1));
         return { state: 'ok' };
       } catch (error) {
         return { state: 'unreadable', problem: problemOf(error) };
@@ -85,6 +86,19 @@ export function briefStore(cache: string): BriefStore {
       if (opened) await drop(opened);
     },
   };
+}
+
+/**
+ * Runs that have a record, the newest first, so many. Those that go on are followed by their journals: the history of a store
+ * would read these from their beginnings, each time.
+ */
+export function newestRecords({ upkeep }: Store, limit: number): readonly RunRecord[] {
+  if (upkeep === undefined) return [];
+  const { runs } = upkeep.tables;
+  return [...runs.getKeys()]
+    .reverse()
+    .slice(0, limit)
+    .flatMap((id) => runs.get(id) ?? []);
 }
 
 /** An error in words for the page: what the system says of a file, or what is wrong with the store. */

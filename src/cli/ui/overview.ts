@@ -7,7 +7,7 @@ import { plainLog } from '../../plain-text.ts';
 import type { FailedTask, Overview, RunProgress } from '../../ui/forms.ts';
 import { progressOf, progressOfRecord } from '../../ui/progress.ts';
 import type { Places } from '../session/session.ts';
-import type { BriefStore } from './brief-store.ts';
+import { type BriefStore, newestRecords } from './brief-store.ts';
 import type { PlanWatch } from './plan-watch.ts';
 import type { FollowedRun, RunWatch } from './run-watch.ts';
 
@@ -27,12 +27,16 @@ const LINE_LENGTH = 400;
 /** Runs at once that are shown as a whole. */
 const RUNS_SHOWN = 4;
 
+/** While a run goes on, the newest of those that ended is read again this often. */
+const BUSY_MS = 5000;
+
 /** Makes overviews. What failed is read once. */
 export class OverviewMaker {
   private readonly sources: OverviewSources;
   private readonly failures = new Map<string, FailedTask>();
   private newest: RunRecord | undefined;
   private content: string | null | undefined;
+  private readAgainAt = 0;
   private store: Overview['store'] = { state: 'ok' };
 
   constructor(sources: OverviewSources) {
@@ -42,12 +46,15 @@ export class OverviewMaker {
   async make(): Promise<Overview> {
     const { places, plan, watch, store } = this.sources;
     const content = contentState(places.cache);
-    if (content !== this.content) {
+    const open = [...watch.runs.values()].filter(({ isOver }) => !isOver);
+    // A make commits many times a second, and what is read here changes with none of that.
+    const isBusy = open.length > 0 && content !== null && performance.now() < this.readAgainAt;
+    if (content !== this.content && !isBusy) {
       this.content = content;
+      this.readAgainAt = performance.now() + BUSY_MS;
       this.store = await store.state();
       this.newest = await this.newestRun();
     }
-    const open = [...watch.runs.values()].filter(({ isOver }) => !isOver);
     const shown = open.slice(-RUNS_SHOWN).reverse();
     const runs: RunProgress[] = [];
     for (const one of shown) runs.push(await this.progressOf(one));
@@ -65,7 +72,7 @@ export class OverviewMaker {
 
   private async newestRun(): Promise<RunRecord | undefined> {
     try {
-      return await this.sources.store.read(async ({ history }) => history.runs(1)[0]);
+      return await this.sources.store.read(async (open) => newestRecords(open, 1)[0]);
     } catch {
       return undefined; // The state of the store says why.
     }

@@ -22,6 +22,8 @@ export type PlanWords = Pick<RunStart, 'presets' | 'paramsFiles' | 'sets'>;
 
 export interface PlanWatch {
   readonly state: { readonly state: 'loading' | 'ok' | 'failed'; readonly problem?: string };
+  /** Tells one plan from every other. */
+  readonly version: number;
   /** The plan as it is now; undefined while it is loaded, or where it cannot be. */
   readonly plan: KnownPlan | undefined;
   /** The stages of a run: of its targets and what they need. */
@@ -38,6 +40,7 @@ export function watchPlan(options: CommonOptions, onChange: () => void): PlanWat
   let plan: KnownPlan | undefined;
   let own = options;
   let loadedFor = '';
+  let version = 0;
   let going: Promise<void> | undefined;
   const outlines = new Map<string, StageOutline>();
   const wanted = (): string => `${wordsText(own)} ${stampOfFile(own)}`;
@@ -48,12 +51,11 @@ export function watchPlan(options: CommonOptions, onChange: () => void): PlanWat
       plan = { loaded, options: own, neededBy: readersIn(loaded.plan) };
       state = { state: 'ok' };
     } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      const [first] = error.diagnostics;
       plan = undefined;
-      state = { state: 'failed', problem: first?.message ?? error.message };
+      state = { state: 'failed', problem: planProblem(error) };
     }
     outlines.clear();
+    version += 1;
     onChange();
   };
   const refresh = async (): Promise<void> => {
@@ -67,6 +69,9 @@ export function watchPlan(options: CommonOptions, onChange: () => void): PlanWat
   return {
     get state() {
       return state;
+    },
+    get version() {
+      return version;
     },
     get plan() {
       return plan;
@@ -85,6 +90,11 @@ export function watchPlan(options: CommonOptions, onChange: () => void): PlanWat
       await refresh();
     },
   };
+}
+
+function planProblem(error: unknown): string {
+  if (error instanceof UsageError) return error.diagnostics[0]?.message ?? error.message;
+  return error instanceof Error ? error.message : String(error);
 }
 
 const wordsText = ({ preset, params, set }: CommonOptions): string =>

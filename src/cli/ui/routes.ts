@@ -1,4 +1,5 @@
 // routes.ts — which question of the page is answered by what
+import { contentState } from '../../engine/store/store-state.ts';
 import type { Overview } from '../../ui/forms.ts';
 import { UsageError } from '../session/usage-error.ts';
 import { problemOf } from './brief-store.ts';
@@ -22,6 +23,16 @@ const found = (value: unknown, what: string): Answer =>
 
 const TASKS_MAX = 5000;
 const NUMBER_MAX = 1e9;
+
+/** Questions that are answered from very many records. */
+const COSTLY: ReadonlySet<string> = new Set([
+  '/api/table',
+  '/api/stages',
+  '/api/runs',
+  '/api/compare',
+  '/api/timeline',
+  '/api/reports',
+]);
 
 type Route = (sources: StudySources, words: Words) => Promise<Answer>;
 
@@ -88,7 +99,9 @@ export async function answer(
   const route = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined;
   if (route === undefined) return { ok: false, status: 404, message: 'there is nothing here' };
   try {
-    return await route(sources, words);
+    if (!COSTLY.has(path)) return await route(sources, words);
+    const version = `${contentState(sources.places.cache)} ${sources.plan.version}`;
+    return await sources.kept.get(`${path}?${words}`, version, () => route(sources, words));
   } catch (error) {
     if (error instanceof WordError) return { ok: false, status: 400, message: error.message };
     if (error instanceof UsageError) {

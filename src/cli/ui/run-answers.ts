@@ -3,7 +3,7 @@ import { causesBetween, type FileChange } from '../../analysis/causes.ts';
 import { effectsBetween } from '../../analysis/effects.ts';
 import { changesSince } from '../../analysis/runs.ts';
 import { WHOLE } from '../../analysis/values.ts';
-import type { Digest, Json, Key, TaskId } from '../../engine/model/key.ts';
+import type { Digest, Json, Key, Named, TaskId } from '../../engine/model/key.ts';
 import type { RunRecord } from '../../engine/model/record.ts';
 import { compareRuns, type Difference } from '../../engine/store/compare.ts';
 import { verifyOutput } from '../../engine/store/folder-blobs.ts';
@@ -20,17 +20,28 @@ import type {
 import { packed } from '../../ui/lanes.ts';
 import { factsOfRun } from '../session/study.ts';
 import { brief } from '../terminal/format.ts';
+import { newestRecords } from './brief-store.ts';
 import type { OverviewSources } from './overview.ts';
 
-const RUNS_SHOWN = 500;
+const RUNS_SHOWN = 200;
 const EFFECTS_SHOWN = 500;
 const ONLY_SHOWN = 100;
 const SPANS_SHOWN = 20_000;
 
-/** Runs, the newest first. */
-export function runList({ store }: OverviewSources): Promise<readonly RunLine[]> {
-  return store.read(async ({ history, upkeep }) => {
-    const runs = history.runs(RUNS_SHOWN + 1);
+/** Runs, the newest first: those that go on, then those that have a record. */
+export function runList({ store, watch }: OverviewSources): Promise<readonly RunLine[]> {
+  return store.read(async (open) => {
+    const records = newestRecords(open, RUNS_SHOWN + 1);
+    const known = new Set(records.map(({ id }) => id));
+    const going = [...watch.runs.values()].flatMap(({ state, isOver }) => {
+      const { run, tally } = state;
+      if (isOver || known.has(run.id)) return [];
+      const { status, seen } = watch.statusOf(run.id);
+      const seconds = Math.max(0, (seen - Date.parse(run.started)) / 1000);
+      const at = new Date(seen).toISOString();
+      return [{ ...run, at, seconds, tally: tally as Named<number>, tasks: {}, state: status }];
+    });
+    const runs: readonly RunRecord[] = [...going.reverse(), ...records];
     return runs.slice(0, RUNS_SHOWN).map((run, at) => {
       const before = runs[at + 1];
       const { id, name, tags = [], state = 'finished', started, error } = run;
@@ -38,7 +49,7 @@ export function runList({ store }: OverviewSources): Promise<readonly RunLine[]>
         id,
         ...(name !== undefined && { name }),
         tags,
-        pinned: upkeep?.tables.pins.doesExist(id) ?? false,
+        pinned: open.upkeep?.tables.pins.doesExist(id) ?? false,
         state,
         at: run.at,
         ...(started !== undefined && { started }),
@@ -79,8 +90,7 @@ export function comparison(
   after: string,
 ): Promise<RunComparison | undefined> {
   return store.read(async (open) => {
-    const runs = open.history.runs();
-    const [a, b] = [findRuns(runs, before)[0], findRuns(runs, after)[0]];
+    const [a, b] = [runNamed(open, before), runNamed(open, after)];
     if (a === undefined || b === undefined) return undefined;
     const found = await compareRuns(open, a, b);
     const causes = await causesBetween(open.actions, factsOfRun(a), factsOfRun(b));
@@ -114,6 +124,9 @@ export function comparison(
     };
   });
 }
+
+const runNamed = ({ history }: Store, word: string): RunRecord | undefined =>
+  history.run(word) ?? findRuns(history.runs(), word)[0];
 
 const finite = (number: number | null): number | null =>
   number !== null && Number.isFinite(number) ? number : null;

@@ -76,14 +76,23 @@ export async function startServer({ sources, port, host }: ServerOptions): Promi
     return making;
   };
   let timer: NodeJS.Timeout | undefined;
+  let told = Number.NEGATIVE_INFINITY;
   const tell = async (): Promise<void> => {
+    if (stream.size > 0) {
+      followPlan(sources);
+      stream.send(JSON.stringify(await overview()));
+    }
+    told = performance.now();
     timer = undefined;
-    if (stream.size === 0) return;
-    await sources.plan.refresh();
-    stream.send(JSON.stringify(await overview()));
   };
   const touch = (): void => {
-    timer ??= setTimeout(() => void tell().catch(() => undefined), TELL_MS);
+    const pause = Math.max(0, TELL_MS - (performance.now() - told));
+    timer ??= setTimeout(() => {
+      tell().catch(() => {
+        // It is tried again with the next change, or look.
+        timer = undefined;
+      });
+    }, pause);
   };
   const look = setInterval(touch, LOOK_MS);
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -137,6 +146,12 @@ export async function startServer({ sources, port, host }: ServerOptions): Promi
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** The plan that is shown is that of the newest run that goes on; it is loaded aside. */
+function followPlan({ plan, watch }: StudySources): void {
+  const newest = [...watch.runs.values()].filter(({ isOver }) => !isOver).at(-1);
+  void (newest ? plan.follow(newest.state.run) : plan.refresh());
 }
 
 const isLoopback = (host: string): boolean => ['127.0.0.1', 'localhost', '::1'].includes(host);

@@ -8,6 +8,8 @@ import { plotOf, readAt, resultsOf } from '../session/result-table.ts';
 import type { CommonOptions } from '../session/session.ts';
 import { plannedStudy, readConfig, runStudy, type Study, selectInStudy } from '../session/study.ts';
 import { UsageError } from '../session/usage-error.ts';
+import { newestRecords } from './brief-store.ts';
+import type { KeptAnswers } from './kept-answers.ts';
 import type { OverviewSources } from './overview.ts';
 
 /** More rows are no table for people. */
@@ -16,6 +18,7 @@ const ROWS_MAX = 50_000;
 /** What an answer is made from. */
 export interface StudySources extends OverviewSources {
   readonly options: CommonOptions;
+  readonly kept: KeptAnswers;
 }
 
 /** The study as it is now, or as a run left it. @throws UsageError */
@@ -23,7 +26,7 @@ function studyIn({ plan, options }: StudySources, store: Store, run: string | un
   const known = plan.plan;
   if (run === undefined && known) return plannedStudy(known.loaded, known.options, store);
   const { history } = store;
-  const record = run === undefined ? history.runs(1)[0] : history.run(run);
+  const record = run === undefined ? newestRecords(store, 1)[0] : history.run(run);
   if (record === undefined) {
     const message = run === undefined ? 'nothing has been made yet' : `there is no run ${run}`;
     throw new UsageError([{ message: plan.state.problem ?? message }]);

@@ -20,6 +20,7 @@ import type {
 } from '../../ui/forms.ts';
 import { logPart, stageOf, type TaskState } from '../../ui/run-state.ts';
 import { brief, formatCost, taskWord } from '../terminal/format.ts';
+import { newestRecords } from './brief-store.ts';
 import type { OverviewSources } from './overview.ts';
 import { needsOf } from './plan-watch.ts';
 
@@ -58,8 +59,8 @@ export async function runView(
       tasks: () => tasks.keys(),
     };
   }
-  const record = await sources.store.read(async ({ history }) =>
-    wanted === undefined ? history.runs(1)[0] : history.run(wanted),
+  const record = await sources.store.read(async (store) =>
+    wanted === undefined ? newestRecords(store, 1)[0] : store.history.run(wanted),
   );
   if (record === undefined) return undefined;
   const outcomes = record.outcomes ?? {};
@@ -252,14 +253,14 @@ async function earlierRecord(
   key: Key,
 ): Promise<ActionRecord | undefined> {
   let seen = false;
-  for (const { tasks } of store.history.runs(RUNS_READ)) {
+  for (const { tasks } of newestRecords(store, RUNS_READ)) {
     const other = Object.hasOwn(tasks, id) ? tasks[id] : undefined;
     if (other === key) seen = true;
     else if (other !== undefined && seen) return store.actions.get(other);
   }
   return undefined;
 }
-const RUNS_READ = 100;
+const RUNS_READ = 20;
 
 function changeLines(
   before: ActionRecord,
@@ -376,10 +377,11 @@ export async function taskLog(
     // What failed has left its log in the store at once, and nothing with the run.
     if (live.total > 0 || live.isOpen) return { ...live, lines: live.lines.map(plainLog) };
   }
-  return sources.store.read(async ({ history }) => {
+  return sources.store.read(async (store) => {
+    const { history } = store;
     const own = view && history.log(view.id, id as TaskId);
     // A task that was reused said nothing: shown is what it said when it ran.
-    const runs = own || run !== undefined ? [] : history.runs(RUNS_READ);
+    const runs = own ? [] : newestRecords(store, RUNS_READ);
     const last = own ? undefined : lastRunOf(runs, id as TaskId);
     const log = own ?? (last && history.log(last.id, id as TaskId));
     const { lines = [], dropped = 0 } = log ?? {};

@@ -26,6 +26,8 @@ const PACE = { least_ms: 5000, first_ms: 5000, most_ms: 60_000 };
 const SILENCE_MS_MAX = 300_000;
 /** The database of accounts learns of an end some time after the controller. */
 const LAGS_MS = [1000, 5000];
+/** Where the site does not say. */
+const ARRAY_MAX = 1000;
 /** Jobs are asked about by so many names and ids in one command line. */
 const WORDS_MAX = 500;
 
@@ -61,12 +63,6 @@ class SlurmBatch implements Batch {
   }
 
   async submit(ask: SubmitAsk): Promise<SubmitEnd> {
-    const site = await this.limits();
-    const most = site?.arrayMax ?? 0;
-    if (most > 0 && ask.count > most) {
-      const message = `this site takes arrays of up to ${most} jobs: \`max-jobs\` of class \`${ask.cls.name}\` asks for ${ask.count}`;
-      return { end: 'refused', message, hint: `max-jobs: ${most}` };
-    }
     const end = await this.tool('sbatch', submitWords(ask), jobScript(ask));
     if (end.end === 'missing') {
       return {
@@ -91,6 +87,11 @@ class SlurmBatch implements Batch {
     }
     const jobs = Array.from({ length: ask.count }, (_, element) => `${id}_${element}` as JobId);
     return { end: 'accepted', jobs };
+  }
+
+  async most(): Promise<number> {
+    const arrayMax = (await this.limits())?.arrayMax ?? 0;
+    return arrayMax > 0 ? arrayMax : ARRAY_MAX;
   }
 
   /** What the site allows: asked once, and again where it was silent. */
@@ -212,8 +213,12 @@ class SlurmBatch implements Batch {
 
 const MINUTE_MS = 60_000;
 const MIB = 2 ** 20;
-/** So long before its end a job is warned, beside the worker's own clock. */
+/**
+ * So long before its end a job is warned, beside the worker's own clock, which knows nothing of a long prologue. Slurm may be a
+ * minute early: short jobs do without.
+ */
 const WARNING_S = 90;
+const WARNED_MS_MIN = 600_000;
 
 /** The words of sbatch. */
 export function submitWords({ name, comment, cls, count, logs }: SubmitAsk): readonly string[] {
@@ -229,7 +234,7 @@ export function submitWords({ name, comment, cls, count, logs }: SubmitAsk): rea
     ...[`--array=0-${count - 1}`, `--output=${folder}/${name}.%a.log`, '--open-mode=append'],
     ...[`--chdir=${logs}`, '--nodes=1', '--ntasks=1', `--cpus-per-task=${cpus}`],
     `--time=${Math.ceil(time_ms / MINUTE_MS)}`,
-    `--signal=B:USR1@${Math.min(WARNING_S, Math.floor(time_ms / 4000))}`,
+    ...(time_ms < WARNED_MS_MIN ? [] : [`--signal=B:USR1@${WARNING_S}`]),
     ...(memory_bytes === null ? [] : [`--mem=${Math.ceil(memory_bytes / MIB)}M`]),
     ...(gpus.count > 0 ? [`--gpus=${type}${gpus.count}`] : []),
     ...asked,

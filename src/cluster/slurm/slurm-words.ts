@@ -162,5 +162,6 @@ export function causeByLog(log: string): DeathCause | undefined {
   const kind = LOG_WORDS.find(([words]) => words.test(log))?.[1];
   const last = log.trim().split('\n').at(-1) ?? '';
   if (kind !== undefined) return { kind, detail: last };
-  return /CANCELLED AT/.test(log) ? { kind: 'cancelled', detail: last } : undefined;
+  // Slurm knows nothing of it: a controller that was away and came back ends jobs that it has forgotten.
+  return /CANCELLED AT/.test(log) ? { kind: 'node', detail: last } : undefined;
 }

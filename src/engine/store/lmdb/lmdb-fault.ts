@@ -128,6 +128,7 @@ class Walked {
   }
 }
 
-const SEAL = 'walked file';
+/** Counts up when a walk notices more than it did: a note of an earlier version says nothing of that. */
+const SEAL = 'walked/1';
 /** A folder has two files of LMDB. */
 const NOTES_MAX = 4;
