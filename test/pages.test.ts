@@ -81,8 +81,8 @@ describe('plain English', () => {
     });
 
   // The log of changes before the first release stays as it was written; ARCHITECTURE.md is for those who build.
-  const told = PAGES.filter((page) => !['CHANGELOG.md', 'ARCHITECTURE.md'].includes(page));
-  test.each(told)('%s', (page) => {
+  const checked = PAGES.filter((page) => !['CHANGELOG.md', 'ARCHITECTURE.md'].includes(page));
+  test.each(checked)('%s', (page) => {
     expect(stumblesIn(read(page))).toEqual([]);
   });
 
