@@ -1,13 +1,14 @@
 // remote-results.ts — results of others in a run: looked up ahead, verified, kept in the store; and its own, published
 import { FOLDER } from '../engine/model/folder-manifest.ts';
-import type { Digest, Key } from '../engine/model/key.ts';
-import type { ActionRecord } from '../engine/model/record.ts';
-import { WrongContent } from '../engine/store/blob-files.ts';
+import { type Digest, digestOf, type Key } from '../engine/model/key.ts';
+import type { ActionRecord, KeptOutput } from '../engine/model/record.ts';
+import { asExpected, WrongContent } from '../engine/store/blob-files.ts';
 import { Commits } from '../engine/store/commits.ts';
 import { folderIn } from '../engine/store/folder-blobs.ts';
 import type { SharedResults, WantedBlob } from '../engine/store/shared-results.ts';
 import { StoreError } from '../engine/store/store.ts';
-import { downloaded } from './blob-download.ts';
+import { BlobBatch } from './blob-batch.ts';
+import { downloaded, downloadedWhole } from './blob-download.ts';
 import { Gate } from './gate.ts';
 import { Lookups } from './lookups.ts';
 import { WaitBudget } from './patience.ts';
@@ -18,6 +19,8 @@ import { Strikes } from './strikes.ts';
 
 /** So many blobs at once. */
 const DOWNLOADS_MAX = 8;
+/** Larger blobs go into the store as they come. */
+const SMALL_BYTES_MAX = 2 ** 20;
 
 /** A remote in a run. Nothing is asked of it before something is wanted. */
 export class RemoteResults implements SharedResults {
@@ -28,6 +31,7 @@ export class RemoteResults implements SharedResults {
   private readonly lookups: Lookups;
   private readonly budget: WaitBudget;
   private readonly commits: Commits;
+  private readonly batch: BlobBatch;
   private readonly terms: RemoteTerms;
   private readonly publishing: Publishing | undefined;
   private readonly onFound: (record: ActionRecord) => void;
@@ -47,6 +51,7 @@ export class RemoteResults implements SharedResults {
     this.lookups = new Lookups(terms, this.strikes);
     this.budget = new WaitBudget(terms.clock);
     this.commits = new Commits(terms.store.actions, () => true);
+    this.batch = new BlobBatch(terms.store.blobs);
   }
 
   async find(key: Key): Promise<ActionRecord | undefined> {
@@ -122,21 +127,32 @@ export class RemoteResults implements SharedResults {
   private fetchOnce(blob: WantedBlob): Promise<void> {
     const known = this.fetching.get(blob.digest);
     if (known) return known;
-    const fetching = this.downloads.pass(() => this.fetchNow(blob));
+    const fetching = this.downloads
+      .pass(() => this.download(blob))
+      .then((small) => small && this.batch.keep(small));
     this.fetching.set(blob.digest, fetching);
     return fetching;
   }
 
-  private async fetchNow(blob: WantedBlob): Promise<void> {
+  /** Downloads a blob, and verifies it. Gives a small one, and keeps a large one at once. */
+  private async download(blob: WantedBlob): Promise<KeptOutput | undefined> {
     const { remote, store, listener } = this.terms;
     const { strikes } = this;
-    if (strikes.isOut) return;
+    const { digest, bytes } = blob;
+    if (strikes.isOut) return undefined;
     const note = (why: string): void =>
       listener.note(`the remote's blob ${blob.digest.slice(0, 12)} is not used: ${why}`);
     try {
-      const content = downloaded(remote, blob, strikes.signal);
-      await store.blobs.putStream(content, blob.digest);
+      let small: KeptOutput | undefined;
+      if (bytes > SMALL_BYTES_MAX) {
+        await store.blobs.putStream(downloaded(remote, blob, strikes.signal), digest);
+      } else {
+        const content = await downloadedWhole(remote, blob, strikes.signal);
+        asExpected(digestOf(content), digest);
+        small = { digest, bytes, content };
+      }
       strikes.succeeded();
+      return small;
     } catch (error) {
       if (error instanceof WrongContent) {
         note(error.message);
@@ -146,6 +162,7 @@ export class RemoteResults implements SharedResults {
         // One that is gone is no fault of the server's.
         if (error.fault !== 'nonsense') strikes.failed(error);
       } else throw error;
+      return undefined;
     }
   }
 

@@ -7,11 +7,17 @@ import type { RemoteResults } from '../../remote/remote-results.ts';
 import { stderrColors as c, type Places, writeStderr } from '../session/session.ts';
 import { openTerms, remoteSettingsFor } from './remote-session.ts';
 
+/** A store whose blobs may lie elsewhere still. */
+export interface FarStore extends Store {
+  /** Fetches what is lacking of some blobs at once: sooner than one after another. */
+  fetchAhead(digests: readonly Digest[]): Promise<void>;
+}
+
 /**
  * The same store for a command that shows or takes away what was made. The remote is asked for what records of others name and
  * the store lacks, and for nothing else.
  */
-export function withRemoteBlobs(store: Store, { root, cache }: Places): Store {
+export function withRemoteBlobs(store: Store, { root, cache }: Places): FarStore {
   const { blobs } = store;
   let outputs: Promise<ReadonlyMap<Digest, Output>> | undefined;
   let remote: Promise<RemoteResults | undefined> | undefined;
@@ -27,14 +33,17 @@ export function withRemoteBlobs(store: Store, { root, cache }: Places): Store {
     const { terms, RemoteResults } = await openTerms(request, { ...settings, mode });
     return new RemoteResults(terms, undefined);
   };
-  const ensure = async (digest: Digest): Promise<void> => {
-    if ((await blobs.missing([digest])).length === 0) return;
+  const fetchAhead = async (digests: readonly Digest[]): Promise<void> => {
+    const lacking = await blobs.missing(digests);
+    if (lacking.length === 0) return;
     outputs ??= outputsOfOthers(store);
-    const output = (await outputs).get(digest);
-    if (output === undefined) return;
+    const known = await outputs;
+    const theirs = lacking.flatMap((digest) => known.get(digest) ?? []);
+    if (theirs.length === 0) return;
     remote ??= open();
-    await (await remote)?.fetch([output]);
+    await (await remote)?.fetch(theirs);
   };
+  const ensure = (digest: Digest): Promise<void> => fetchAhead([digest]);
   const far: BlobStore = {
     ...blobs,
     async get(digest) {
@@ -61,7 +70,8 @@ export function withRemoteBlobs(store: Store, { root, cache }: Places): Store {
   return Object.create(store, {
     blobs: { value: far, enumerable: true },
     close: { value: close, enumerable: true },
-  }) as Store;
+    fetchAhead: { value: fetchAhead },
+  }) as FarStore;
 }
 
 /** Every output that others made. */

@@ -105,6 +105,7 @@ async function archive(file: string | undefined, options: ArchiveOptions): Promi
     refuseOpen(ends, options);
     const wanted = { light: options.light ?? false, withData: options.withData ?? false };
     const gathered = await gather(plan, ends, targets, session.store, wanted);
+    await session.store.fetchAhead([...gathered.blobs.keys()]);
     const beside = await besideOf(session, plan, options);
     const around = { home: homedir(), root: session.root, user: userInfo().username, host };
     const made = await prepare(gathered, beside, session.store, around, options.maxFile);
