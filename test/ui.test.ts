@@ -124,6 +124,13 @@ test('a run is told from its journal: counts, what runs and why, rate, time left
   expect(state.failed).toEqual(['train[a]']);
 });
 
+test('of a run that was killed nothing runs: what it had begun is interrupted', () => {
+  const state = stateAfter({ begun: task('mask'), key, at: 1000 });
+  const shown = progressOf(state, 'killed', OUTLINE, { now: 9000, seen: 8000, failures: [] });
+  expect(shown).toMatchObject({ tally: { interrupted: 1 }, running: [], ended: 8000, left: null });
+  expect(shown.stages[0]?.counts).toEqual({ interrupted: 1 });
+});
+
 test('a task that was reused, and runs after all, counts once', () => {
   const state = stateAfter(
     { ended: task('mask'), outcome: 'reused', key },

@@ -42,15 +42,24 @@ export function progressOf(
     started: Date.parse(started) || null,
     ended: isOver ? seen : null,
     total,
-    tally: { ...run.tally },
+    tally: isOver ? withoutRunning(run.tally) : { ...run.tally },
     rate: rate === null ? null : Number(rate.toPrecision(2)),
     left: rate === null || rest === null ? null : Math.round((60 * rest) / rate),
-    stages: stagesOf(run.counts, outline),
+    stages: stagesOf(isOver ? endedCounts(run.counts) : run.counts, outline),
     running: isOver ? [] : runningOf(run),
     failures,
     warnings: [...run.warnings],
   };
 }
+
+/** Of a run that is over, nothing runs: its process took with it what it had begun. */
+function withoutRunning({ running = 0, waiting = 0, ...over }: Counts): Counts {
+  const cut = running + waiting;
+  return cut === 0 ? over : { ...over, interrupted: (over.interrupted ?? 0) + cut };
+}
+
+const endedCounts = (counts: ReadonlyMap<string, Counts>): ReadonlyMap<string, Counts> =>
+  new Map([...counts].map(([stage, own]) => [stage, withoutRunning(own)]));
 
 function runningOf(run: RunState): readonly RunningTask[] {
   return [...run.running].slice(0, RUNNING_SHOWN).map((task) => {

@@ -51,9 +51,13 @@ export async function runView(
   const followed = wanted === undefined ? undefined : sources.watch.runs.get(wanted);
   if (wanted !== undefined && followed && !followed.isOver) {
     const { tasks, run } = followed.state;
+    const { status: how } = sources.watch.statusOf(wanted);
+    const isOver = how !== 'running' && how !== 'unknown';
+    const ended = (status: TaskStatus | undefined): TaskStatus | undefined =>
+      isOver && (status === 'running' || status === 'waiting') ? 'interrupted' : status;
     return {
       ...{ id: wanted, isFollowed: true, axes: run.axes, record: undefined },
-      statusOf: (task) => tasks.get(task)?.status,
+      statusOf: (task) => ended(tasks.get(task)?.status),
       stateOf: (task) => tasks.get(task),
       keyOf: (task) => tasks.get(task)?.key as Key | undefined,
       tasks: () => tasks.keys(),

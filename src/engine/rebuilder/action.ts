@@ -31,7 +31,7 @@ export interface Action {
   readonly parts: KeyParts;
 }
 
-/** What upstream tasks gave: outputs, or nothing and why. */
+/** The results of upstream tasks, or why there are none. */
 export interface Upstream {
   readonly traces: { get(task: TaskId): RecordResult | undefined };
   readonly missing: { get(task: TaskId): MissingOutput | undefined };
@@ -64,12 +64,12 @@ interface KnownInputs {
   readonly text?: string;
 }
 
-/** Tasks often have their inputs in common: these were given by the records that stand beside them. */
+/** Inputs are shared between tasks. `by`: the upstream records from which they were computed. */
 const given = new WeakMap<
   Task['inputs'],
   KnownInputs & { readonly by: readonly (readonly [TaskId, RecordResult])[] }
 >();
-/** Inputs that take more than this are not compared. */
+/** Inputs with more links than this are computed again instead of compared. */
 const SHARED_LINKS_MAX = 8;
 
 function inputsOf(task: Task, upstream: Upstream): KnownInputs {
@@ -112,7 +112,7 @@ const moreParts = (task: Task): Pick<KeyParts, 'tools' | 'command'> => ({
   ...(task.command && { command: commandParts(task.command) }),
 });
 
-/** What runs beside the bundle: packages, or programs that told their versions. Absent when there is none. */
+/** What runs beside the bundle: packages, or programs with their versions. Absent when there is none. */
 function toolsOf({ tools, command }: Task): { readonly tools?: Named<string> } {
   if (tools) return { tools: tools.versions };
   const fingerprints = command?.fingerprints ?? {};
@@ -167,7 +167,7 @@ async function lookUp(
   }
   if (trace) {
     const outputs = Object.entries(trace.outputs);
-    // What others made may lie elsewhere until somebody wants it.
+    // Outputs of a remote result may not have been fetched yet.
     if (trace.origin !== undefined && !trace.origin.lost) return { hit: true, trace };
     const missing = await missingOutputs(blobs, Object.values(trace.outputs));
     if (missing.size === 0) return { hit: true, trace };

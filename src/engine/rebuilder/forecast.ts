@@ -42,15 +42,15 @@ export type Forecast<R extends RecordResult = ActionRecord> =
       readonly reason: Reason;
       readonly action: Action;
     }
-  /** It cannot be done, which is known already: of itself, or as it needs `missingOutput.because`. */
+  /** Known to be infeasible: itself, or because it needs `missingOutput.because`. */
   | {
       readonly task: TaskId;
       readonly status: 'infeasible';
       readonly missingOutput: MissingOutput;
-      /** There when the stage itself found it; not when its params told, or when it is another task's doing. */
+      /** The record, if the stage found it while running; absent when `check` said so, or when an upstream task is infeasible. */
       readonly trace?: R;
     }
-  /** Its key cannot be told here: of itself, or as it needs `because`. What the store holds of it can be shown. */
+  /** Its key cannot be computed here, because of itself or of the upstream task `because`. Its stored results can still be shown. */
   | {
       readonly task: TaskId;
       readonly status: 'unknown';
@@ -60,8 +60,8 @@ export type Forecast<R extends RecordResult = ActionRecord> =
   /** An earlier task of the plan has the same key: it takes that one's result. */
   | { readonly task: TaskId; readonly status: 'same'; readonly as: TaskId; readonly action: Action }
   /**
-   * Something that it needs would run. It runs too: `sure` when it was never made; else unless all comes out as it was.
-   * `changes`: what changed of itself since it was made last, whatever comes out of what it needs.
+   * An upstream task would run. `sure`: it was never made, so it runs for certain; else it runs unless its inputs come out the same.
+   * `changes`: what changed of the task itself since it was last made.
    */
   | {
       readonly task: TaskId;
@@ -71,7 +71,7 @@ export type Forecast<R extends RecordResult = ActionRecord> =
       readonly changes: readonly Change[];
     };
 
-/** What changed of a task since it was made last, whatever its inputs will hold, which is not known yet. */
+/** What changed of a task since it was last made, apart from the content of inputs, which is not known yet. */
 function ownChanges(plan: Plan, task: Task, before: ActionRecord | undefined): readonly Change[] {
   if (before === undefined) return [];
   const none = { traces: new Map(), missing: new Map() };
@@ -80,7 +80,7 @@ function ownChanges(plan: Plan, task: Task, before: ActionRecord | undefined): r
   for (const [port, { links }] of Object.entries(task.inputs)) {
     const items = inputs[port];
     if (!Array.isArray(items) || links.length === 0 || isOf(items, links)) continue;
-    // Which tasks a list is of is known already.
+    // The content is unknown, but which tasks the list holds is not.
     const known = new Map(items.map(([id, , ...held]: CollectedDigest) => [id, held]));
     inputs[port] = links.map(({ task: id, at }) => {
       const [digest, reason] = known.get(id) ?? [null];
@@ -90,7 +90,7 @@ function ownChanges(plan: Plan, task: Task, before: ActionRecord | undefined): r
   return changesBetween(before.parts, { task, key, parts: { ...parts, inputs } });
 }
 
-/** Whether the items of a list are those of links: of the same tasks, in the same order. */
+/** Whether a list holds the tasks of these links, in the same order. */
 const isOf = (items: readonly CollectedDigest[], links: readonly Link[]): boolean =>
   items.length === links.length &&
   items.every(([id, at], n) => {
@@ -106,10 +106,10 @@ function areEqual(a: Coordinates, b: Coordinates): boolean {
   );
 }
 
-/** What is foreseen of every task, of whose records only the results may be known. */
+/** The forecast of every task. Of records, only their results may be known. */
 export type Forecasts = ReadonlyMap<TaskId, Forecast<RecordResult>>;
 
-/** Records that the store is known to hold with all their outputs. */
+/** Records that are known to be in the store with all their outputs. */
 export interface KnownResults {
   get(key: Key): RecordResult | undefined;
   /** Takes one that was found in the store. */
@@ -135,11 +135,11 @@ export async function forecast(
   forced: ReadonlySet<TaskId>,
 ): Promise<ReadonlyMap<TaskId, Forecast>> {
   const forecasts = await forecastKnowing(plan, store, forced, { get: () => undefined });
-  // Nothing is known beforehand: all records are whole, as the store has them.
+  // Nothing is known beforehand, so all records are complete ones of the store.
   return forecasts as ReadonlyMap<TaskId, Forecast>;
 }
 
-/** The same, asking the store only about what is not known. */
+/** The same, reading from the store only what is not known. */
 export async function forecastKnowing(
   plan: Plan,
   store: Store,
@@ -165,7 +165,7 @@ function byStage({ tasks }: Plan): readonly (readonly Task[])[] {
   return groups;
 }
 
-/** An action whose key is known: what it is made of is told when somebody asks. */
+/** An action whose key is known. Its parts are computed on demand. */
 class KeyedAction implements Action {
   readonly task: Task;
   readonly key: Key;
@@ -189,7 +189,7 @@ class ForecastWalk implements Settled {
   readonly unknown = new Map<TaskId, Unknown>();
   /** The tasks of each stage that was visited. */
   private readonly visited = new Map<string, readonly Task[]>();
-  /** A digest of what the tasks of a stage gave. */
+  /** By stage: a digest of the outputs of its tasks. */
   private readonly outputs = new Map<string, Digest>();
   readonly first = new Map<Key, TaskId>();
   /** Nothing has failed yet. */
@@ -226,7 +226,7 @@ class ForecastWalk implements Settled {
     if (reused.length === tasks.length) known.noteKeys?.(fingerprint, reused);
   }
 
-  /** What the tasks of a stage gave, as one digest. */
+  /** A digest of the outputs of a stage's tasks; undefined when not all have outputs. */
   private outputsOf(stage: string): Digest | undefined {
     const before = this.outputs.get(stage);
     const tasks = this.visited.get(stage);
@@ -242,7 +242,7 @@ class ForecastWalk implements Settled {
     return digest;
   }
 
-  /** A task that has all that it needs, and whose key is known. */
+  /** Visits a task whose inputs are complete and whose key is known. */
   private visitKeyed(task: Task, { key, result }: KnownKey): Promise<void> | undefined {
     const action = new KeyedAction(task, key, this.partsOf);
     const as = this.first.get(key);
@@ -310,7 +310,7 @@ class ForecastWalk implements Settled {
     this.forecasts.set(id, trace ? { ...found, trace } : found);
   }
 
-  /** A task that takes what an earlier one with its key comes to. */
+  /** A task with the key of an earlier one takes its result. */
   private share(action: Action, as: TaskId): undefined {
     const { task } = action;
     const earlier = this.forecasts.get(as);

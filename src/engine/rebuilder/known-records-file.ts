@@ -22,33 +22,33 @@ export interface KnownRecordsRequest {
 
 const FORM = 'known/4';
 const SEAL = 'known records';
-/** Files for so many ways to ask are kept; the oldest go. */
+/** One file for each combination of presets and params; the oldest are deleted. */
 const FILES_MAX = 8;
 const DIGEST_LENGTH = 64;
-/** As it is written: long texts and lists of numbers, since those are read fast. */
+/** The file's content. Long strings and lists of numbers, since those parse fast. */
 export interface Kept {
   readonly form: typeof FORM;
-  /** `contentState` when everything was found; null when only marks tell. */
+  /** `contentState` in which everything was found; null when each record must be checked by its mark. */
   readonly state: string | null;
   /** Keys, one after the other. */
   readonly keys: string;
-  /** Marks of the records, as the store tells them. */
+  /** `byteMark` of each stored record. */
   readonly marks: readonly number[];
-  /** Names and kinds of outputs: those that a record has are one of these. */
+  /** The distinct lists of output names and kinds. */
   readonly shapes: readonly Shape[];
   readonly shapeOf: readonly number[];
   /** Digests and sizes of all outputs, record by record. */
   readonly digests: string;
   readonly sizes: readonly number[];
-  /** Who made them: runs, which of these each was, and when. */
+  /** The runs that made them, the index of the run for each record, and when it was made. */
   readonly runs: readonly string[];
   readonly runOf: readonly number[];
   readonly times: readonly string[];
-  /** Of actions that cannot be done: the place of the record, and why. */
+  /** Infeasible actions: the index of the record, and the reason. */
   readonly infeasible: readonly (readonly [at: number, message: string])[];
-  /** The keys of the tasks of stages, by the fingerprints of these: their places. */
+  /** For the fingerprint of a stage: the indices of the keys of its tasks. */
   readonly stages: readonly (readonly [fingerprint: Digest, places: readonly number[]])[];
-  /** Places of records that are not there any more. */
+  /** Indices of records that are gone. */
   readonly lost?: readonly number[];
   /** What was read of the history, and the `historyState` in which it was read. */
   readonly costs?: KeptCosts | undefined;
@@ -61,19 +61,19 @@ export interface KeptCosts {
   readonly samples: readonly CostSample[];
 }
 
-/** In place of a shape: a key whose record was not found. */
+/** In place of a shape: the record of this key was not found. */
 const LOST = -1;
 
 type Shape = readonly (readonly [name: string, kind: string])[];
 
-/** A record that is known, or a key whose record is lost. */
+/** A known record, or a key whose record is gone. */
 export class Known implements KnownKey {
   readonly key: Key;
-  /** Of the stored bytes of its record. */
+  /** `byteMark` of the stored record. */
   mark: number;
   /** Undefined for a key whose record was not found. */
   result: RecordResult | undefined;
-  /** Whether the plan has it. */
+  /** Whether the current plan uses it. */
   isUsed = false;
 
   constructor(key: Key, mark = 0, result?: RecordResult) {
@@ -86,7 +86,7 @@ export class Known implements KnownKey {
 const fileOf = ({ cache, file, presets, paramsFiles, sets }: KnownRecordsRequest): string =>
   join(cache, 'known', digestOf(canonicalJson([file, presets, paramsFiles, sets])));
 
-/** Undefined when there is none, or it is damaged, or of another form. */
+/** Undefined when the file is missing, damaged, or of another form. */
 export function readKept(request: KnownRecordsRequest): Kept | undefined {
   try {
     const body = readSealed(fileOf(request), SEAL);
@@ -102,7 +102,7 @@ export function writeKept(request: KnownRecordsRequest, kept: Kept): void {
   writeSealed(fileOf(request), SEAL, Buffer.from(JSON.stringify(kept)), FILES_MAX);
 }
 
-/** The records of a file that was written whole, and keys whose records are lost. */
+/** Decodes the records of a file. Keys whose records are gone have no result. */
 export function recordsOf({ keys, marks, shapes, shapeOf, lost = [], ...kept }: Kept): Known[] {
   const { digests, sizes, infeasible, runs, runOf, times } = kept;
   const messages = new Map(infeasible);
@@ -135,7 +135,7 @@ export function recordsOf({ keys, marks, shapes, shapeOf, lost = [], ...kept }: 
 const slot = (texts: string, at: number): string =>
   texts.slice(at * DIGEST_LENGTH, (at + 1) * DIGEST_LENGTH);
 
-/** @param stages keys of stages by their fingerprints; those of records that are lost stand behind the others */
+/** @param stages keys of stages by their fingerprints; keys without a record follow the others */
 export function encodeKept(
   chosen: readonly Known[],
   stages: readonly (readonly [Digest, readonly Key[]])[],

@@ -1,4 +1,4 @@
-// known-records.ts — what records of the store gave, kept beside it, so that a look need not read ten thousand of them again
+// known-records.ts — results of the store's records, kept beside the store so that a look need not read every record
 import { elementAt, entryOf } from '../../present.ts';
 import type { Digest, Key } from '../model/key.ts';
 import type { ActionRecord, Output, RecordResult } from '../model/record.ts';
@@ -20,17 +20,16 @@ import {
 } from './known-records-file.ts';
 
 /**
- * Results of records that the store holds together with all their outputs. They are taken from a sealed file beside the store,
- * which is only a hint: it counts while the store's state is the one that it was written for. In another state each record
- * counts whose stored bytes have the mark that they had, and whose outputs are there. Whatever is not known is asked of
- * the store.
+ * Results of records whose outputs are all in the store. They come from a sealed file beside the store, which is only a hint.
+ * While the store is in the state for which the file was written, all of them count. In any other state a record counts only if
+ * its stored bytes still have the same mark and its outputs are still there. What is not known is looked up in the store.
  */
 export interface KnownRecords extends KnownResults, KnownCosts {
   /** Keeps what is known, if that is more than was kept before. To be called before the store is closed. */
   keep(): void;
 }
 
-/** Records that a plan does not have (any more) are left out where there are so many for each that it has. */
+/** Records that the plan does not use are dropped from the file when there are more than this many for each that it uses. */
 const UNUSED_SHARE_MAX = 3;
 
 export const NOTHING_KNOWN: KnownRecords = {
@@ -55,12 +54,12 @@ export async function knownRecords(
 }
 
 class Records implements KnownRecords {
-  /** In the order of the file; those that were noted since stand behind them. */
+  /** In the order of the file; newly noted records follow. */
   private all: Known[] = [];
-  /** By key: made when one is looked for. */
+  /** By key. Built on the first lookup. */
   private byKey: Map<Key, Known> | undefined;
   private stages = new Map<Digest, () => readonly Known[]>();
-  /** The keys of stages by fingerprints that were asked for and known, or noted. */
+  /** Keys of stages by fingerprint: those that were found in the file, and those that were noted. */
   private readonly used = new Map<Digest, readonly Key[]>();
   private kept: KeptCosts | undefined;
   private latestKeys: Digest | undefined;
@@ -68,7 +67,7 @@ class Records implements KnownRecords {
   private memory: string | null = null;
   /** How many records were noted. */
   private notes = 0;
-  /** As it was read. */
+  /** The file as it was read. */
   private file: Kept | undefined;
   private isMore = false;
   private readonly request: KnownRecordsRequest;
@@ -91,12 +90,12 @@ class Records implements KnownRecords {
       this.kept = kept.costs;
       if (kept.state === this.request.state) this.latestKeys = kept.latest;
     } catch {
-      // Nobody of us wrote it.
+      // Sealed, but not in the form that we write: use nothing of it.
       this.stages.clear();
     }
   }
 
-  /** Drops those whose records are not as they were, or whose outputs are not there. */
+  /** Drops records that were changed or removed since, and those with missing outputs. */
   async dropChanged(): Promise<void> {
     const { actions, blobs } = this.store;
     const outputs = new Map<Digest, Output>();
@@ -137,10 +136,10 @@ class Records implements KnownRecords {
 
   note(record: ActionRecord): void {
     const { key, outputs, infeasible, made } = record;
-    // Whether what others made counts is decided anew each time: trust may be withdrawn.
+    // Results of others are checked each time: trust in them may be withdrawn.
     if (record.origin !== undefined) return;
     const mark = this.store.actions.mark?.(key);
-    // Somebody may have put another in its place since it was read.
+    // Another process may have replaced the record since it was read.
     if (mark === undefined || mark !== byteMark(Buffer.from(JSON.stringify(record)))) return;
     const result = { key, outputs, made, ...(infeasible !== undefined && { infeasible }) };
     let noted = this.find(key);
@@ -194,7 +193,7 @@ class Records implements KnownRecords {
     const { request, file } = this;
     const isOther = this.isMore || this.notes > 0;
     if (request.state === null || (!isOther && file?.state === request.state)) return;
-    // Whoever wrote into the store meanwhile may have taken away what was found in it.
+    // Another process may have removed records since they were read.
     const state = contentState(request.cache) === request.state ? request.state : null;
     const kept = isOther || file === undefined ? this.encoded() : { ...file, lost: this.lost() };
     if (kept === undefined) return;
@@ -203,7 +202,7 @@ class Records implements KnownRecords {
     writeKept(request, { ...kept, state, costs, latest });
   }
 
-  /** Everything, as it is written; undefined when that is nothing. */
+  /** The content of the file; undefined when there is nothing to keep. */
   private encoded(): Kept | undefined {
     const all = this.all.filter(({ result }) => result !== undefined);
     const ofPlan = all.filter(({ isUsed }) => isUsed);
@@ -211,7 +210,7 @@ class Records implements KnownRecords {
     return chosen.length === 0 ? undefined : encodeKept(chosen, [...this.used]);
   }
 
-  /** Places in the file without a record. */
+  /** Indices of keys whose records are gone. */
   private lost(): readonly number[] {
     return this.all.flatMap(({ result }, place) => (result === undefined ? [place] : []));
   }

@@ -9,7 +9,7 @@ import { folderStamp, isStable, type Stamp, sameStamp, stampOf } from '../files/
 import { canonicalJson, type Digest, digestOf, type Named } from '../model/key.ts';
 import { memoryState, storeState } from '../store/store-state.ts';
 
-/** What a command was asked for: everything on its command line that decides what it prints. */
+/** Everything on the command line that decides what a command prints. */
 export interface Request {
   /** Folder of the pipeline file, absolute. */
   readonly root: string;
@@ -17,7 +17,7 @@ export interface Request {
   /** Folder of the store, absolute. */
   readonly cache: string;
   readonly presets: readonly string[];
-  /** Files that are laid over the params, absolute. */
+  /** Absolute paths of `--params` files. */
   readonly paramsFiles: readonly string[];
   readonly sets: readonly string[];
   readonly targets: readonly string[];
@@ -30,21 +30,21 @@ export interface Request {
 /** What a command that only inspects printed, in order. */
 export type Printed = readonly (readonly [stream: 'stdout' | 'stderr', text: string])[];
 
-/** What a make said that had nothing to do. */
+/** What a make with nothing to do printed. */
 export interface Output {
-  /** Lines for people, coloured, but for the last one, which tells the time. */
+  /** The coloured lines for a terminal, except the last one, which tells the duration. */
   readonly talk: readonly string[];
-  /** Those of these lines that are said even to who wants quiet. */
+  /** The lines among these that `--quiet` does not suppress. */
   readonly warnings?: readonly string[];
   /** Artifacts, absolute. */
   readonly results: readonly string[];
-  /** The last event; its seconds are another time's. */
+  /** The last event. Its `seconds` are replaced when it is printed again. */
   readonly finished: Named<unknown>;
   /** All other events, a line of JSON each. */
   readonly events: string;
 }
 
-/** The same as it is looked up: events stay bytes, since they are only passed on. */
+/** The same when it is looked up: events stay bytes, since they are only copied to stdout. */
 export interface KeptOutput extends Omit<Output, 'events'> {
   readonly events: Uint8Array;
 }
@@ -57,7 +57,7 @@ export interface Dependencies {
   readonly program: string;
   /** Of the pipeline file, as it was read. */
   readonly text: Digest;
-  /** `meaningOf` the pipeline: another text that means the same is as good. Left out where only this text counts. */
+  /** `meaningOf` the pipeline, so that another text with the same meaning counts too. Absent where only this text counts. */
   readonly meaning?: Digest | undefined;
   /** `stateFor` the request, before anything was looked up in the store. */
   readonly store: string | null;
@@ -70,16 +70,16 @@ export interface Dependencies {
   readonly companions: ReadonlyMap<string, Digest>;
 }
 
-/** The form of a memo: one of another form is as good as none. */
+/** The form of an entry. Entries of other forms are ignored. */
 const FORM = 'memo/5';
-/** Artifacts that are too fresh for stamps are known by their bytes, up to so many of them. */
+/** Artifacts that changed too recently for their stamps to be trusted are compared by digest, up to this many bytes. */
 const FRESH_BYTES_MAX = 4_000_000;
-/** A file beyond this size is known by its stamp only. */
+/** Files beyond this size are compared by stamp only. */
 const DIGESTED_BYTES_MAX = 4_000_000;
-/** One memo for each way to ask; the oldest go. */
+/** One entry for each request; the oldest are deleted. */
 const ENTRIES_MAX = 64;
 
-/** What was found in a folder; it need not be looked up while the folder has this stamp. */
+/** What lookups in a folder found. While the folder has this stamp they need not be repeated. */
 interface Folder {
   readonly found: readonly (readonly [name: string, found: string])[];
   readonly stamp: Stamp | null;
@@ -93,10 +93,10 @@ interface Entry {
   readonly meaning?: Digest | undefined;
   readonly store: string;
   readonly stamps: Named<Stamp | null>;
-  /** Digests of files that have stamps: a file that was touched, copied or checked out anew may hold what it held. */
+  /** Digests of files that have stamps: a file that was touched, copied or checked out again may be unchanged. */
   readonly digests: Named<Digest>;
   readonly folders: readonly (readonly [path: string, folder: Folder])[];
-  /** Files whose stamps prove nothing yet, by their bytes. */
+  /** Digests of files that changed too recently for their stamps to be trusted. */
   readonly fresh: Named<Digest>;
   readonly output: unknown;
   readonly environment: readonly EnvironmentMark[];
@@ -104,7 +104,7 @@ interface Entry {
 
 // ---- looking up ----
 
-/** What a make would say that has nothing to do; undefined when it may have something to do. */
+/** What a make would print, if it has nothing to do; undefined when it may have something to do. */
 export function lookUp(
   request: Request,
   program: string,
@@ -127,7 +127,7 @@ export interface ReadText {
   readonly meaning: Digest;
 }
 
-/** The same, where the pipeline file was read: it may be another text, as long as it means the same. */
+/** The same after the pipeline file was read: its text may differ as long as its meaning does not. */
 export const lookUpMeant = (
   request: Request,
   program: string,
@@ -136,7 +136,7 @@ export const lookUpMeant = (
 ): Printed | undefined =>
   entryFor(request, program, environment, read)?.output as Printed | undefined;
 
-/** The entry of a request, if all that it depends on is as it was. */
+/** The entry of a request, if nothing that it depends on has changed. */
 function entryFor(
   request: Request,
   program: string,
@@ -170,7 +170,7 @@ const headAndRest = (text: Buffer): readonly [head: Buffer, rest: Buffer] => {
   return [text.subarray(0, end), text.subarray(end + 1)];
 };
 
-/** @param moved takes the stamps of files that are touched and hold what they held */
+/** @param moved receives the new stamps of files that were touched but not changed */
 function holds(
   entry: Entry,
   request: Request,
@@ -195,7 +195,7 @@ function holds(
   );
 }
 
-/** Keeps an entry with its text, and with the stamps that its files have now, if all of them prove something by now. */
+/** Rewrites an entry with the new text and the new stamps of its files, if all of these can be trusted by now. */
 function rewrite(
   request: Request,
   entry: Entry,
@@ -213,7 +213,7 @@ function folderHolds(path: string, { found, stamp }: Folder): boolean {
   return found.every(([name, before]) => folders.found(path, name) === before);
 }
 
-/** What a request depends on beside files: what the store remembers. */
+/** The state of the store that a request depends on. */
 export const stateFor = ({ cache, inspection }: Request): string | null =>
   inspection === undefined ? storeState(cache) : memoryState(cache);
 
@@ -221,7 +221,7 @@ const entriesFolder = (cache: string): string => join(cache, 'memos');
 
 const nameOf = (request: Request): Digest => digestOf(canonicalJson(request));
 const entryFile = (request: Request): string => join(entriesFolder(request.cache), nameOf(request));
-/** It is printed as it stands: nobody else may have written it. */
+/** An entry is printed unchanged, so it must be one that this user wrote. */
 const sealName = (request: Request): string => `memo ${nameOf(request)}`;
 
 // ---- recording ----
@@ -245,7 +245,7 @@ export const recordPrinted = (
 
 function keep(request: Request, dependencies: Dependencies, output: unknown, rest: string): void {
   const { since, program, text, meaning, store, sources, companions } = dependencies;
-  // Whoever wrote into the store meanwhile may have taken away what was found in it.
+  // Another process may have removed records since they were read.
   if (store === null || store !== stateFor(request)) return;
   if (!sources.isWhole) return;
   for (const stamp of sources.files.values()) {
@@ -276,7 +276,7 @@ function keep(request: Request, dependencies: Dependencies, output: unknown, res
   writeEntry(request, { form: FORM, request, ...facts, output }, Buffer.from(rest));
 }
 
-/** Digests of files whose stamps stand for their content; of those that have changed since, none. */
+/** Digests of files that still have their recorded stamps. */
 function digestsOf(files: ReadonlyMap<string, Stamp | null>): Record<string, Digest> {
   const digests: Record<string, Digest> = {};
   for (const [path, stamp] of files) {

@@ -22,7 +22,7 @@ export interface ActionMakerParts {
   readonly results: Results;
   readonly hits: Hits;
   readonly leases: Leases;
-  /** This run, as those are told that wait for something in it. */
+  /** Names this run in messages to processes that wait for it. */
   readonly self: { readonly run: string; readonly host: string; readonly pid: number };
 }
 
@@ -41,23 +41,23 @@ export interface Making {
   readonly made: Promise<Made>;
 }
 
-/** Why bytes that a task made cannot be had again. */
+/** Why lost bytes cannot be made again. */
 export class OtherBytesError extends Error {
   override readonly name = 'OtherBytesError';
 }
 
-/** An action whose inputs are there, and are not found, is given up after so many attempts. */
+/** Attempts at an action whose inputs are reported as lost although they are there. */
 const LOOKS_MAX = 3;
 const FAILED: Made = { outcome: 'failed' };
 
 /** Makes actions, each once in a run. */
 export class ActionMaker {
   private readonly making = new Map<Key, Making>();
-  /** What is being made again, as its bytes were lost. */
+  /** Actions that are being rerun because their bytes were lost. */
   private readonly rebuilding = new Map<Key, Promise<Made>>();
-  /** Settled when every verdict that was asked for so far has come. */
+  /** Settles when every verdict requested so far has arrived. */
   private verdicts: Promise<void> = Promise.resolve();
-  /** Where results of others count: what is being looked up here and there. */
+  /** Pending lookups, here and in the remote. Absent where there is no remote. */
   private readonly looking = new Set<Promise<unknown>>();
   private readonly context: RunContext;
   private readonly parts: ActionMakerParts;
@@ -87,7 +87,7 @@ export class ActionMaker {
       : this.reuse(action, decision.trace);
   }
 
-  /** Resolves when no look-up for results of others goes on, nor any that follows from one of them. */
+  /** Resolves when no remote lookup is pending, nor any that follows from one. */
   async looked(): Promise<void> {
     while (this.looking.size > 0) {
       await Promise.allSettled(this.looking);
@@ -106,7 +106,7 @@ export class ActionMaker {
     return looking;
   }
 
-  /** What others have of an action that the store has not: asked for beside everything else, and not waited for long. */
+  /** Looks in the remote for a result that the store lacks, in parallel with everything else and for a limited time. */
   private async lookFurther(
     action: Action,
     local: Verdict & { readonly hit: false },
@@ -122,7 +122,7 @@ export class ActionMaker {
     return trace ? { hit: true, trace } : local;
   }
 
-  /** Verdicts are given in the order in which they were asked for: how fast the store answers decides no order of tasks. */
+  /** Gives verdicts in the order in which they were requested, so that the order of tasks does not depend on the store's speed. */
   private async inTurn<T>(verdict: Promise<T>): Promise<T> {
     const earlier = this.verdicts;
     this.verdicts = Promise.allSettled([earlier, verdict]).then(() => undefined);
@@ -136,7 +136,7 @@ export class ActionMaker {
       for (let looks = 1; ; looks += 1) {
         await this.parts.staging.fetch(action.task);
         const end = await this.parts.attempts.take(action, history);
-        // The lease is held until the result is kept: whoever takes it next finds that.
+        // Hold the lease until the result is stored, so that the next holder finds it.
         if (end.kind !== 'lost-inputs') return await this.finish(action, end);
         const stuck = await this.restoreInputs(action.task, end.digests, looks);
         if (stuck) return stuck;

@@ -1,4 +1,4 @@
-// hits.ts — tasks whose results were found in the store: told when it is sure that their bytes can be read
+// hits.ts — tasks whose results were found in the store: reported once their bytes are known to be readable
 import { entryOf } from '../../present.ts';
 import { FOLDER } from '../model/folder-manifest.ts';
 import type { TaskId } from '../model/key.ts';
@@ -8,7 +8,7 @@ import { missingOutputs } from '../store/folder-blobs.ts';
 import type { RunContext } from './run-context.ts';
 import type { RunState } from './run-state.ts';
 
-/** A blob that is larger is verified by the worker that reads it, and not beforehand. */
+/** Larger blobs are verified by the worker that reads them, not beforehand. */
 const VERIFIED_BYTES_MAX = 64 * 2 ** 20;
 
 interface Hit {
@@ -26,8 +26,8 @@ interface Read {
 }
 
 /**
- * Hits are gathered until all are decided that can be: only then is it known which of them will be read. Those are
- * verified before they are told, so that no task is reused first and made again after that. The rest is not read at all.
+ * Hits are collected until no more can be decided: only then is it known which of them will be read. Those are verified
+ * before they are reported, so that no task is reported as reused and then rerun. The others are not read at all.
  */
 export class Hits {
   private readonly pending = new Map<TaskId, Hit>();
@@ -61,13 +61,13 @@ export class Hits {
     else this.twins.set(first, [twin]);
   }
 
-  /** It is made again: nobody is to be told that it was reused. */
+  /** It is rerun: do not report it as reused. */
   withdraw(task: Task): void {
     this.pending.delete(task.id);
     if (this.verifying.has(task.id)) this.withdrawn.add(task.id);
   }
 
-  /** Tells every hit whose bytes are there. Gives the others, to be made again, with the outputs that they lost. */
+  /** Reports every hit whose bytes are there. Returns the others, which must be rerun, with the outputs that they lost. */
   tell(): Promise<LostHits> {
     const told = this.telling.then(() => this.tellNow());
     this.telling = told;
@@ -84,7 +84,7 @@ export class Hits {
     this.withdrawn.clear();
     const lost = new Map<Task, readonly string[]>();
     if (isOpen) await this.fetchRead(hits);
-    // Downstream first: one that is made again reads what is upstream of it.
+    // Downstream first: a task that is rerun reads what is upstream of it.
     for (const hit of isOpen ? [...hits].reverse() : []) {
       const damaged = await this.damagedOf(hit, lost);
       if (damaged.length > 0) lost.set(hit.task, damaged);

@@ -1,4 +1,4 @@
-// idle.ts — a run that finds everything made: foreseen as a whole, and told without scheduling anything
+// idle.ts — a run with nothing to do: forecast as a whole, and reported without scheduling anything
 import { entryOf } from '../../present.ts';
 import { openArtifacts } from '../artifacts/artifact.ts';
 import { digestOf, type TaskId } from '../model/key.ts';
@@ -10,8 +10,8 @@ import { Lineages } from './lineage.ts';
 import { RunState } from './run-state.ts';
 
 /**
- * Makes a plan of which everything is made, artifacts included, or cannot be done. Undefined, and nothing was said or
- * written, where anything else is to do.
+ * Reports a run in which every task is up to date, artifacts included, or infeasible. Undefined when there is anything to do:
+ * then nothing was reported or written.
  */
 export async function executeIdle(
   plan: Plan,

@@ -14,7 +14,7 @@ export type StagedInputs =
   | { readonly inputs: Named<ActionInput> }
   | { readonly lost: readonly Digest[] };
 
-/** A download that says nothing for this long is given up and tried again, after pauses that double. */
+/** A download that receives nothing for this long is cancelled and retried, after pauses that double. */
 const FETCH_PACE = { retryAfter_ms: 1000, stall_ms: 30_000 };
 /** The bytes of blobs up to this size come with the action. */
 const CONTENT_BYTES_MAX = 16_384;
@@ -31,7 +31,7 @@ export class InputStaging {
     this.mirrors = mirrors;
   }
 
-  /** The inputs of a task. Small blobs are read, and so verified; of large ones only their being there is sure. */
+  /** The inputs of a task. Small blobs are read and verified; large ones are only known to exist. */
   async inputs(task: Task): Promise<StagedInputs> {
     const inputs: Record<string, ActionInput> = {};
     const lost: Digest[] = [];
@@ -44,7 +44,7 @@ export class InputStaging {
     return lost.length > 0 ? { lost } : { inputs };
   }
 
-  /** Fetches what others made of the inputs of a task, where the store lacks it. To be called outside of slots. */
+  /** Fetches inputs that are missing here from the remote. To be called while no slot is held. */
   async fetch({ inputs }: Task): Promise<void> {
     const { shared } = this.context;
     if (shared === undefined) return;
@@ -80,7 +80,7 @@ export class InputStaging {
     return items;
   }
 
-  /** Sees to it that the content of every file that a task declares is in the store. @throws FetchError */
+  /** Fetches declared files of a task into the store. @throws FetchError */
   async files(
     { id, files }: Task,
     progress: FetchOptions['progress'],

@@ -10,9 +10,9 @@ export const STORE_FILE = 'store.lmdb';
 const META_BYTES = 8192;
 
 /**
- * What tells one state of a store from every other: each commit changes it, and so does another file in its place.
- * It is read without LMDB, which takes longer to load than all else that a no-op does. Null when there is no store, or none
- * that can be read: the command that opens it says why.
+ * Identifies the state of a store: it differs after each commit, and when another file takes the place of this one.
+ * It is read without LMDB, which takes longer to load than all else that a no-op does. Null when there is no readable store; the
+ * command that opens it says why.
  */
 export function storeState(cache: string): string | null {
   let file: number;
@@ -39,8 +39,8 @@ export function storeState(cache: string): string | null {
 }
 
 /**
- * What tells one state of records and blobs from every other: the store's file, and the blobs beside it by name. Null when
- * there is no store.
+ * Identifies the state of records and blobs: the store's file, and the names of the blobs beside it. Null when there is no
+ * store.
  */
 export function contentState(cache: string): string | null {
   const store = storeState(cache);
@@ -48,8 +48,8 @@ export function contentState(cache: string): string | null {
 }
 
 /**
- * What tells one state of everything that is remembered from every other: the store's file, the blobs and bundles beside
- * it by name, the journals of runs by size and date. Null when there is no store.
+ * Identifies the state of all that is stored: the store's file, the names of blobs and bundles beside it, the size and date of
+ * each run's journal. Null when there is no store.
  */
 export function memoryState(cache: string): string | null {
   const history = historyState(cache);
@@ -57,7 +57,7 @@ export function memoryState(cache: string): string | null {
   return history && `${history} ${digestOf(beside.join('\n'))}`;
 }
 
-/** What tells one state of records and runs from every other: the store's file, and the journals of runs by size and date. */
+/** Identifies the state of records and runs: the store's file, and the size and date of each run's journal. */
 export function historyState(cache: string): string | null {
   const store = storeState(cache);
   if (store === null) return null;

@@ -5,19 +5,19 @@ import { readSealed, writeSealed } from '../../files/sealed-file.ts';
 import { areMetasSound, type Meta, newestMeta } from './lmdb-file.ts';
 import { walkFile } from './lmdb-walk.ts';
 
-/** What keeps a file from being opened: it is of something else, it ends early, or pages of it make no sense. */
+/** Why a file cannot be opened: it is no LMDB file, it was cut short, or its pages are inconsistent. */
 export type LmdbFault = 'no file' | 'no lock file' | 'foreign' | 'truncated' | 'damaged';
 
-/** A writer may change pages while we read them: then look again, so often. */
+/** A writer may replace pages while we read them: how often to try again. */
 const TRIES = 5;
-/** Pages of trees that are looked at before each opening: all of a small store, and a few milliseconds in a large one. */
+/** Pages that are checked before each opening: all of a small store, a few milliseconds' worth of a large one. */
 const PAGES_LOOKED_AT = 200;
-/** A look at fewer takes no longer than to read that there was one. */
+/** Checking fewer pages takes no longer than reading a note that they were checked. */
 const PAGES_NOTED_MIN = 100;
 
 /**
- * What keeps a file from being opened; undefined when nothing does, or when there is no file.
- * @param pagesMax how much is looked at in a file that is as long as it should be
+ * Why a file cannot be opened; undefined when it can, or when there is no file.
+ * @param pagesMax how many pages are checked, unless the file is too short: then all are
  */
 export function lmdbFault(path: string, pagesMax = PAGES_LOOKED_AT): LmdbFault | undefined {
   if (isNoFile(path)) return 'no file';
@@ -27,7 +27,7 @@ export function lmdbFault(path: string, pagesMax = PAGES_LOOKED_AT): LmdbFault |
   try {
     for (let attempt = 1; attempt <= TRIES; attempt++) {
       const meta = newestMeta(file);
-      // In this order: what a description refers to was written before it.
+      // In this order: the pages that a meta page refers to were written before it.
       const stats = fstatSync(file);
       const walked = new Walked(path, stats, meta);
       const fault = faultOf(file, meta, stats.size, { pagesMax, walked });
@@ -35,7 +35,7 @@ export function lmdbFault(path: string, pagesMax = PAGES_LOOKED_AT): LmdbFault |
       const isSame = newestMeta(file)?.transaction === meta?.transaction;
       if (isSame && (meta !== undefined || attempt === TRIES)) return fault;
     }
-    // Somebody writes one transaction after the other, and so survives what the file is.
+    // Another process commits one transaction after another, so LMDB can use the file.
     return undefined;
   } finally {
     closeSync(file);
@@ -57,7 +57,7 @@ function faultOf(
   if (size === 0) return undefined;
   if (meta === undefined) return 'foreign';
   if (!areMetasSound(file, size)) return 'damaged';
-  // Whoever asks for more than what an opening looks at wants to have it looked at now.
+  // A caller that asks for more pages (fsck) wants them checked now, whatever was noted.
   const isOpening = pagesMax === PAGES_LOOKED_AT && meta.pages > PAGES_NOTED_MIN;
   const before = isOpening ? walked.before() : undefined;
   if (before?.isSame) return undefined;
@@ -71,15 +71,15 @@ function faultOf(
   return faults.some(({ isBeyond }) => isBeyond) ? 'truncated' : 'damaged';
 }
 
-/** What was noted of an earlier look at a file. */
+/** What is noted of an earlier check of a file. */
 interface EarlierLook {
   /** Whether nothing was written into the file since. */
   readonly isSame: boolean;
-  /** The last transaction that was looked at. */
+  /** The last transaction that was checked. */
   readonly transaction: bigint;
 }
 
-/** When a file was looked at and found sound: noted in a sealed file beside it. */
+/** A sealed note beside a file that it was checked and found sound. */
 class Walked {
   private readonly path: string;
   private readonly stats: Stats;
@@ -91,7 +91,7 @@ class Walked {
     this.transaction = meta?.transaction ?? 0n;
   }
 
-  /** Undefined where nothing is noted of this file, or it has lost pages since. */
+  /** Undefined when there is no note of this very file, or the file has shrunk since. */
   before(): EarlierLook | undefined {
     try {
       const [dev, ino, size, mtime, ctime, transaction] = this.noted();
@@ -100,7 +100,7 @@ class Walked {
       if (this.stats.size < Number(size)) return undefined;
       const isSame =
         size === now[2] && mtime === now[3] && ctime === now[4] && transaction === now[5];
-      // A file that has fewer transactions than it had is another one, in its place.
+      // With no later transaction, the content was replaced by something else than a commit.
       if (!isSame && BigInt(transaction) >= this.transaction) return undefined;
       return { isSame, transaction: BigInt(transaction) };
     } catch {
@@ -112,7 +112,7 @@ class Walked {
     return readSealed(this.noteFile, SEAL)?.toString().split(' ') ?? [];
   }
 
-  /** @param after what the file looks like after the walk */
+  /** @param after the file's stats after the walk */
   note(after: Stats): void {
     const state = this.stateOf(this.stats).join(' ');
     if (this.stateOf(after).join(' ') !== state) return;
@@ -128,7 +128,7 @@ class Walked {
   }
 }
 
-/** Counts up when a walk notices more than it did: a note of an earlier version says nothing of that. */
+/** To be raised when a walk detects more than before: notes of earlier versions do not cover that. */
 const SEAL = 'walked/1';
 /** A folder has two files of LMDB. */
 const NOTES_MAX = 4;
