@@ -80,8 +80,12 @@ async function campaign(seed: number, points: number): Promise<Campaign> {
     });
   };
   follow(head);
+  const ran = (): number => (existsSync(RUNS) ? readFileSync(RUNS, 'utf8').length : 0);
   while (!isOver && kills.head + kills.worker < points) {
-    await pause(400 + 1200 * draw());
+    // Something has been done since the last kill: otherwise nobody would ever come to anything.
+    const before = ran();
+    while (!isOver && ran() === before) await pause(20);
+    await pause(800 * draw());
     const workers = workersOf(rig);
     if (isOver) break;
     if (draw() < 0.5 || workers.length === 0) {

@@ -95,7 +95,7 @@ MaxArraySize            = 1001
 SLURM_VERSION           = 22.05.8
 `;
     expect(readSiteLimits(text)).toEqual({
-      ...{ arrayMax: 1001, hasAccounting: false, version: '22.05.8', killWait_s: 3 },
+      ...{ arrayMax: 1001, hasAccounting: false },
     });
     // From 23.11 on, none is said so.
     expect(readSiteLimits('AccountingStorageType = (null)\n').hasAccounting).toBe(false);

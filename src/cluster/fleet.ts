@@ -29,8 +29,6 @@ export interface FleetParts {
   /** What stands in the queue for people. */
   comment(): string;
   note(): HeadNote;
-  /** Whether inboxes are flushed: workers read them as files. */
-  readonly isDurable: boolean;
   readonly listener: FleetListener;
 }
 
@@ -145,8 +143,8 @@ export class Fleet {
     files: SetLayout,
     inboxBytes: number,
   ): WorkerView {
-    const { listener, isDurable } = this.parts;
-    const worker = new WorkerView(set, element, cls, files, listener, { isDurable, inboxBytes });
+    const { listener } = this.parts;
+    const worker = new WorkerView(set, element, cls, files, listener, inboxBytes);
     this.workers.add(worker);
     return worker;
   }

@@ -23,6 +23,8 @@ export interface Line {
 const NONCE_BYTES = 32;
 const SEAL_BYTES = 32;
 const START_BYTES = 4 + SEAL_BYTES;
+/** A worker presents itself in so many bytes. */
+const HELLO_BYTES_MAX = 1024;
 const MESSAGE_BYTES_MAX = 384 * 2 ** 20;
 /** What does not present itself within this time is let go. */
 const HELLO_MS = 10_000;
@@ -55,10 +57,13 @@ const sessionKey = (secret: string, server: Buffer, client: Buffer): Buffer =>
 /** Splits what comes into sealed messages. */
 class Messages {
   private rest: Buffer = Buffer.alloc(0);
+  /** Whoever has not shown that it knows the secret is not listened to for long. */
+  private bytesMax: number;
   private readonly seal: Seal;
 
-  constructor(seal: Seal) {
+  constructor(seal: Seal, firstBytesMax: number) {
     this.seal = seal;
+    this.bytesMax = firstBytesMax;
   }
 
   /** @throws Error for what is not sealed with the secret */
@@ -66,13 +71,14 @@ class Messages {
     this.rest = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
     while (this.rest.length >= START_BYTES) {
       const length = this.rest.readUInt32LE(0);
-      if (length > MESSAGE_BYTES_MAX) throw new Error('a message is too large');
+      if (length > this.bytesMax) throw new Error('a message is too large');
       const end = START_BYTES + length;
       if (this.rest.length < end) return;
       const payload = this.rest.subarray(START_BYTES, end);
       const seal = this.rest.subarray(4, START_BYTES);
       if (!timingSafeEqual(this.seal.next(payload), seal)) throw new Error('a seal is wrong');
       this.rest = this.rest.subarray(end);
+      this.bytesMax = MESSAGE_BYTES_MAX;
       yield payload;
     }
   }
@@ -183,7 +189,7 @@ function accept(socket: Socket, secret: string, listener: LineListener): void {
         first = Buffer.concat([first, chunk]);
         if (first.length < NONCE_BYTES) return;
         const key = sessionKey(secret, mine, first.subarray(0, NONCE_BYTES));
-        messages = new Messages(new Seal(key, 'worker'));
+        messages = new Messages(new Seal(key, 'worker'), HELLO_BYTES_MAX);
         seal = new Seal(key, 'head');
         rest = first.subarray(NONCE_BYTES);
       }
@@ -236,7 +242,7 @@ export function connectToHead(
           first = Buffer.concat([first, chunk]);
           if (first.length < NONCE_BYTES) return;
           const key = sessionKey(secret, first.subarray(0, NONCE_BYTES), mine);
-          messages = new Messages(new Seal(key, 'head'));
+          messages = new Messages(new Seal(key, 'head'), MESSAGE_BYTES_MAX);
           const seal = new Seal(key, 'worker');
           socket.write(mine);
           socket.write(sealed(seal, Buffer.from(JSON.stringify(end))));

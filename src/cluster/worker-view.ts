@@ -60,14 +60,15 @@ export class WorkerView {
     cls: JobClass,
     files: SetLayout,
     listener: WorkerViewListener,
-    { isDurable, inboxBytes }: { readonly isDurable: boolean; readonly inboxBytes: number },
+    inboxBytes: number,
   ) {
     this.set = set;
     this.element = element;
     this.cls = cls;
     this.inbox = new BoxWriter(files.inbox(element), {
       offset: inboxBytes,
-      isDurable,
+      // Orders need not outlive their head. That each write closes the file is what a network file system goes by.
+      isDurable: false,
       sent: (offset, bytes) => this.line?.send(offset, bytes),
       trouble: listener.trouble,
     });

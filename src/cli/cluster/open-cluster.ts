@@ -177,7 +177,7 @@ async function openHead(
   const head: Head = new Head({
     name,
     fleet: {
-      ...{ executor: name, batch, layout, project, classes, note, isDurable: true },
+      ...{ executor: name, batch, layout, project, classes, note },
       argvOf: (set) => [
         config.node ?? process.execPath,
         program,

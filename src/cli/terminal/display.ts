@@ -1,7 +1,7 @@
 // display.ts — events → what a person sees while a run goes on: live on a terminal, plain lines elsewhere
 import { hostname } from 'node:os';
 import type { createLogUpdate } from 'log-update';
-import type { Event, Listener, Outcome, Reason } from '../../engine/model/event.ts';
+import type { ClusterJob, Event, Listener, Outcome, Reason } from '../../engine/model/event.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { plainLog, plainName, plainText } from '../../plain-text.ts';
@@ -35,6 +35,8 @@ export interface DisplayOptions {
 
 interface Running {
   readonly since: number;
+  /** The node of a cluster that it runs on. */
+  readonly node?: string | undefined;
   readonly reason: Reason;
   done: number;
   of: number;
@@ -57,6 +59,8 @@ interface Progress {
   readonly seconds: Map<string, { tasks: number; seconds: number }>;
   /** By stage, how many tasks have not ended. */
   readonly remaining: Map<string, number>;
+  /** The jobs of clusters, by executor. */
+  readonly jobs: Map<string, readonly ClusterJob[]>;
   failed: number;
 }
 
@@ -79,14 +83,18 @@ function newProgress({ plan, asked }: DisplayOptions): Progress {
     made: new Set(),
     asked: asked ?? [],
     seconds: new Map(),
+    jobs: new Map(),
     remaining,
   };
 }
 
 function note(progress: Progress, plan: Plan, event: Event, now: number): void {
   if (event.event === 'started') {
-    const { reason } = event;
-    progress.running.set(event.task, { since: now, reason, done: 0, of: 0, note: '', told: now });
+    const { reason, node } = event;
+    const fresh = { since: now, reason, node, done: 0, of: 0, note: '', told: now };
+    progress.running.set(event.task, fresh);
+  } else if (event.event === 'jobs') {
+    progress.jobs.set(event.executor, event.jobs);
   } else if (event.event === 'progress') {
     const running = progress.running.get(event.task);
     if (running) Object.assign(running, { done: event.done, of: event.of, note: event.note });
@@ -354,14 +362,32 @@ function frame(
     ...(failed > 0 ? [c.red(`${failed} failed`)] : []),
   ];
   const head = `${bar((ended + partial) / Math.max(1, total), 24, c)} ${words.join(c.dim(' · '))}`;
-  const lines = [...running].map(([task, state]) => {
-    const text = plainName(`  ${task} ${state.note} ${percent(state)}`).slice(
+  const shown = [...running].slice(0, RUNNING_SHOWN);
+  const more = running.size > shown.length ? [`  … and ${running.size - shown.length} more`] : [];
+  const jobs = [...progress.jobs].flatMap(([name, all]) => formatJobs(name, all));
+  const lines = shown.map(([task, state]) => {
+    const where = state.node === undefined ? '' : `on ${state.node} `;
+    const text = plainName(`  ${task} ${where}${state.note} ${percent(state)}`).slice(
       0,
       Math.max(20, columns - 16),
     );
     return `${bar(state.of > 0 ? state.done / state.of : 0, 8, c)} ${text}`;
   });
-  return [head, ...lines].join('\n');
+  return [head, ...jobs.map(plainName), ...lines, ...more].join('\n');
+}
+
+/** A terminal has so many lines for tasks that run: on a cluster there may be hundreds. */
+const RUNNING_SHOWN = 16;
+
+/** The jobs of a cluster in a line: how many run and wait, and why. */
+function formatJobs(name: string, jobs: readonly ClusterJob[]): readonly string[] {
+  if (jobs.length === 0) return [];
+  const running = jobs.filter(({ state }) => state === 'running').length;
+  const waiting = jobs.length - running;
+  const reasons = [...new Set(jobs.flatMap(({ reason }) => reason ?? []))].join(', ');
+  const why = reasons === '' ? '' : ` (${reasons})`;
+  const rest = waiting === 0 ? '' : `, ${count(waiting, 'job')} waiting${why}`;
+  return [`  ${name}: ${count(running, 'job')} running${rest}`];
 }
 
 function warningPlace({ task, file, line, column }: Extract<Event, { event: 'warning' }>): string {

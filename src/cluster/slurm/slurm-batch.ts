@@ -17,7 +17,7 @@ import {
   readSiteLimits,
   type SiteLimits,
 } from './slurm-text.ts';
-import { lastError, type SlurmTool, slurmEnvironment, slurmTools } from './slurm-tools.ts';
+import { type SlurmTool, slurmEnvironment, slurmTools } from './slurm-tools.ts';
 import { causeByLog, causeOf, obstacleOf, readRefusal } from './slurm-words.ts';
 
 /** No more than a look in 5 s; ever fewer while nothing happens. */
@@ -240,11 +240,4 @@ export function submitWords({ name, comment, cls, count, logs }: SubmitAsk): rea
     ...asked,
     ...extra,
   ];
-}
-
-/** Whether Slurm is here: what its programs say, where they do not work. */
-export async function slurmProblem(tool: SlurmTool): Promise<string | undefined> {
-  const end = await tool('sinfo', ['--version']);
-  if (end.end === 'ok') return undefined;
-  return end.end === 'failed' ? lastError(end.stderr) : end.message;
 }

@@ -110,13 +110,9 @@ export interface SiteLimits {
   /** An array may have so many elements. */
   readonly arrayMax: number;
   readonly hasAccounting: boolean;
-  readonly version: string | null;
-  /** Between SIGTERM and SIGKILL. */
-  readonly killWait_s: number;
 }
 
 const ARRAY_MAX = 1000;
-const KILL_WAIT_S = 30;
 
 /** Reads what `scontrol show config` printed. */
 export function readSiteLimits(text: string): SiteLimits {
@@ -133,7 +129,5 @@ export function readSiteLimits(text: string): SiteLimits {
     hasAccounting: !/^(?:\(null\)|accounting_storage\/none)?$/.test(
       settingOf('AccountingStorageType') ?? '',
     ),
-    version: settingOf('SLURM_VERSION') ?? null,
-    killWait_s: numberOf('KillWait') ?? KILL_WAIT_S,
   };
 }

@@ -130,7 +130,11 @@ class Run {
     const attempts = new Attempts(context, { pool, away, leases, runner, control });
     const results = new Results(
       context,
-      new Commits(store.actions, () => pool.busy || away?.isBusy === true),
+      new Commits(
+        store.actions,
+        () => pool.busy,
+        () => away?.isBusy === true,
+      ),
       maker,
     );
     const hits = new Hits(context, state);

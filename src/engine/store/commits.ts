@@ -3,6 +3,8 @@ import type { ActionCache, Commit } from './store.ts';
 
 /** While more work waits for slots, results are gathered for this long: a flush stops everything else here. */
 const GATHER_MS = 10;
+/** Where results come from many workers elsewhere: nobody waits for one of them that long for nothing. */
+const GATHER_AWAY_MS = 50;
 
 interface Pending {
   readonly commit: Commit;
@@ -16,11 +18,16 @@ export class Commits {
   private due = false;
   private readonly actions: ActionCache;
   private readonly busy: () => boolean;
+  private readonly isAway: () => boolean;
 
-  /** @param busy whether work waits for slots; when none does, somebody may wait for this very result */
-  constructor(actions: ActionCache, busy: () => boolean) {
+  /**
+   * @param busy whether work waits for slots; when none does, somebody may wait for this very result
+   * @param isAway whether many results come from workers elsewhere
+   */
+  constructor(actions: ActionCache, busy: () => boolean, isAway: () => boolean = () => false) {
     this.actions = actions;
     this.busy = busy;
+    this.isAway = isAway;
   }
 
   /** Resolves when the record and its outputs are durable. @throws StoreError when they cannot be kept */
@@ -29,7 +36,8 @@ export class Commits {
       this.pending.push({ commit, resolve, reject });
       if (this.due) return;
       this.due = true;
-      if (this.busy()) setTimeout(() => void this.flush(), GATHER_MS);
+      if (this.isAway()) setTimeout(() => void this.flush(), GATHER_AWAY_MS);
+      else if (this.busy()) setTimeout(() => void this.flush(), GATHER_MS);
       else setImmediate(() => void this.flush());
     });
   }

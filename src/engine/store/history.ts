@@ -3,7 +3,7 @@ import { entryOf } from '../../present.ts';
 import type { Event, Listener, Outcome, Reason, Tally } from '../model/event.ts';
 import { type Key, type Named, shellTaskId, type TaskId } from '../model/key.ts';
 import type { RunRecord, RunStart, TaskLog } from '../model/record.ts';
-import { type Journal, type JournalEntry, RunNotes } from './journal.ts';
+import { type Journal, type JournalEntry, type NotedEvent, RunNotes } from './journal.ts';
 import { type RunHistory, StoreError } from './store.ts';
 
 /** Progress of a task is noted this often at most: a loop may tell of every step. */
@@ -81,9 +81,9 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
       if (at - (told.get(name) ?? Number.NEGATIVE_INFINITY) < PROGRESS_MS) return;
       told.set(name, at);
       note({ event, at });
-    } else if (event.event === 'warning' || event.event === 'artifact') {
+    } else if (['warning', 'artifact', 'jobs'].includes(event.event)) {
       // Nothing to do may come with warnings, and with artifacts that are put right.
-      if (journal) note({ event, at });
+      if (journal) note({ event: event as NotedEvent, at });
     } else if (event.event === 'failed') noteFailure(event);
     else if (['skipped', 'interrupted', 'infeasible'].includes(event.event)) {
       const { task, event: outcome } = event as Extract<Event, { event: Outcome }>;

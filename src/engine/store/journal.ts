@@ -22,7 +22,7 @@ import { LEASE_ALIVE_MS, type RunRecord, type RunStart, type TaskLog } from '../
 /** What a journal notes as it was said; of other events it notes what a record of the run keeps. */
 export type NotedEvent = Extract<
   Event,
-  { event: 'waiting' | 'retrying' | 'progress' | 'metrics' | 'warning' | 'artifact' }
+  { event: 'waiting' | 'retrying' | 'progress' | 'metrics' | 'warning' | 'artifact' | 'jobs' }
 >;
 
 /**
