@@ -37,8 +37,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "c97885f145c01d559f7ecc1e4820e908667e0c1fe399c3f948baf952c4d57c84",
-        "2868d8fb163f7722652af7dcacbea22bc5e629548dbba069175b2e752df5efe9",
+        "478205d1a06445750cd305d76c402204afc9d5aafb033ccdc4386930c98f7138",
+        "92136332406ad42983b51f5ba3c0130dcb074bc433f131b8affc63473870bb3d",
       ]
     `);
   });

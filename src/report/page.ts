@@ -16,7 +16,13 @@ import { type Content, type Html, html } from './markup/html.ts';
 import { datasets, glossary, methods } from './sections/methods.ts';
 import { missingNotice } from './data/missing.ts';
 import { paletteOf } from './markup/palette.ts';
-import { provenanceSection, SOURCES_PAGE, sourcesPage } from './data/sources.ts';
+import {
+  foot,
+  inputsDigest,
+  provenanceSection,
+  SOURCES_PAGE,
+  sourcesPage,
+} from './data/sources.ts';
 import { datasetAt, type Study } from './data/study.ts';
 import {
   type AccuracyRows,
@@ -75,7 +81,8 @@ ${lost ? null : notice}
 ${datasets(study)}
 ${methods(study)}
 ${provenanceSection(graphSection(study.graph, study.missing))}
-</main>`,
+</main>
+${foot(inputsDigest(rows, [study.title, study.hidden, study.training, study.rigl, study.claims, study.missing, study.graph]))}`,
   );
   const files = filesOf(study, results, { finding: found, abstract: lead }, [...figures.values()]);
   return { html: markup, files: { ...files, [SOURCES_PAGE]: sourcesPage(study.title, rows) } };

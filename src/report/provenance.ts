@@ -5,7 +5,8 @@ import { count, counted, duration, shortDigest } from './markup/format.ts';
 import { graphSvg, stageAnchor } from './figures/graph-figure.ts';
 import { type Content, type Html, html } from './markup/html.ts';
 import { taskAnchor } from './data/sources.ts';
-import { timelineSvg } from './figures/timeline-figure.ts';
+import { PROFILE_HUES } from './markup/palette.ts';
+import { timeline } from './figures/timeline-figure.ts';
 
 /** What a port of a task was given: the task that made it, or a file, and its digest; null where there was nothing. */
 export interface InputProvenance {
@@ -83,7 +84,11 @@ ${section('run', 'Run', html`<dl>${facts}</dl>`)}
 ${claims.length > 0 ? section('claims', 'Cost of each claim', claimTable(claims)) : null}
 ${section('graph', 'Graph', graph(stages, edges))}
 ${section('timeline', 'Timeline', timelines(tasks))}
-${section('tasks', 'Tasks', stages.map(stageDetails))}
+${section(
+  'tasks',
+  'Tasks',
+  stages.map((own) => stageDetails(own, tasks.length > PLAIN_ROWS)),
+)}
 </main>`;
   return page(`${title}: provenance`, content);
 }
@@ -160,35 +165,66 @@ const RUNS = 4;
 
 function timelines(tasks: readonly TaskProvenance[]): Html {
   const made = once(tasks).filter(({ key }) => key !== null);
-  const runs = [...group(made, ({ run }) => run)]
-    .sort((a, b) => secondsOf(b) - secondsOf(a))
-    .slice(0, RUNS);
+  const all = [...group(made, ({ run }) => run)].sort((a, b) => secondsOf(b) - secondsOf(a));
   const order = [...new Set(tasks.map(({ stage }) => stage))];
-  return html`${runs.map(
-    (
-      all,
-    ) => html`<figure class="wide"><div class="chart" tabindex="0" role="group" aria-label="A timeline">${timelineSvg(all, order)}</div>
-<figcaption>${counted(all.length, 'task')} made by run ${all[0]!.run}, ${all[0]!.madeAt.slice(0, 10)}, one bar each.
-Colours are stages; point at a bar to see its task.</figcaption></figure>
-`,
-  )}`;
+  const left = all.length - RUNS;
+  return html`${all.slice(0, RUNS).map((own) => timelineOf(own, order))}
+${left > 0 ? html`<p class="note">${counted(left, 'other run')} made the rest: the tasks below tell when.</p>` : null}`;
 }
 
-function stageDetails(tasks: readonly TaskProvenance[]): Html {
+function timelineOf(all: readonly TaskProvenance[], order: readonly string[]): Html {
+  const [{ run, madeAt }] = all as readonly [TaskProvenance];
+  const hosts = new Set(all.map(({ host }) => host));
+  return html`<figure class="wide"><ul class="legend"><li><svg width="22" height="9" aria-hidden="true"><rect width="22" height="9" fill="${PROFILE_HUES[0]!.light}"/></svg>a task, from its start to its end</li>
+<li>bars below each other ran at once; each stage has a band of its own</li></ul>
+<div class="chart timeline" tabindex="0" role="group" aria-label="Timeline of run ${run}">${timeline(all, order)}</div>
+<figcaption>${counted(all.length, 'task')} made by run ${run}, ${madeAt.slice(0, 10)}, on ${counted(hosts.size, 'host')}:
+${duration(secondsOf(all))} of work. Time runs from left to right, from the start of the first of them.</figcaption></figure>
+`;
+}
+
+/** With more tasks than this, rows are short: a page of 5000 opens at once, and whole digests are in the data beside it. */
+const PLAIN_ROWS = 1000;
+
+function stageDetails(tasks: readonly TaskProvenance[], isPlain: boolean): Html {
   const [{ stage }] = tasks as readonly [(typeof tasks)[number]];
   const reused = tasks.filter(({ outcome }) => outcome === 'reused').length;
-  const table = html`<table class="numbers tasks">
-<thead><tr><th scope="col">Task</th><th scope="col" class="words">outcome</th><th scope="col">cost</th>
+  const head = isPlain
+    ? html`<tr><th scope="col">Task</th><th scope="col">cost</th><th scope="col" class="words">made</th><th scope="col" class="words">key, params and inputs</th></tr>`
+    : html`<tr><th scope="col">Task</th><th scope="col" class="words">outcome</th><th scope="col">cost</th>
 <th scope="col" class="words">made</th><th scope="col" class="words">host</th><th scope="col" class="words">Node</th>
-<th scope="col" class="words">key</th><th scope="col" class="words">params and inputs</th></tr></thead>
+<th scope="col" class="words">key</th><th scope="col" class="words">params and inputs</th></tr>`;
+  const table = html`<table class="numbers tasks">
+<thead>${head}</thead>
 <tbody>
-${tasks.map(taskRow)}
+${tasks.map(isPlain ? plainRow : taskRow)}
 </tbody>
 </table>`;
   // The anchor lies within what folds: a browser that is led to it unfolds it.
   return html`<details class="wide">
 <summary><b>${stage}</b> ${counted(tasks.length, 'task')}, ${count(reused)} reused, ${duration(secondsOf(tasks))}</summary>
 <div id="${stageAnchor(stage)}">${tableFrame(`Tasks of ${stage}`, null, table)}</div></details>
+`;
+}
+
+/** A row of few elements. */
+function plainRow({
+  task,
+  outcome,
+  seconds,
+  madeAt,
+  host,
+  node,
+  key,
+  params,
+  inputs,
+}: TaskProvenance): Html {
+  const from = inputs.map(
+    ({ port, from: maker, digest }) =>
+      `${port}: ${maker} ${digest === null ? 'nothing' : shortDigest(digest)}`,
+  );
+  const made = `${outcome}, ${madeAt} on ${host}${node === '' ? '' : `, Node ${node}`}`;
+  return html`<tr id="${taskAnchor(task)}"><th scope="row">${task}</th><td>${duration(seconds)}</td><td class="words">${made}</td><td class="words all">${[`key ${key === null ? '–' : shortDigest(key)}`, params, ...from].join('; ')}</td></tr>
 `;
 }
 

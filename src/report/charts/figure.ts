@@ -113,12 +113,17 @@ ${rows.map((row) => rowOf(row, size))}</details>`;
 }
 
 /** Charts that are wider than a phone are reached by keyboard. */
+/** A chart that is narrower has words below nine pixels: on a phone it scrolls. */
+const leastWidth = ({ markup }: Html): number =>
+  Math.ceil(Number(/^<svg[^>]* width="([\d.]+)"/.exec(markup)?.[1] ?? 0) * SMALLEST);
+const SMALLEST = 0.91;
+
 const SCROLLS = html` tabindex="0" role="group" aria-label="A wide chart"`;
 
 function panelOf({ title, detail = null }: Panel, svg: Html, file: string, size: string): Html {
   const small = detail === null ? null : html`<small>${detail}</small>`;
   const link = html`<a class="permalink" href="figures/${file}.svg" tabindex="-1">SVG</a>`;
-  return html`<div><p class="panel-title">${title} ${link}${small}</p><div class="chart"${size === 'full' ? SCROLLS : null}>${svg}</div></div>
+  return html`<div><p class="panel-title">${title} ${link}${small}</p><div class="chart" style="--least: ${leastWidth(svg)}px"${size === 'full' ? SCROLLS : null}>${svg}</div></div>
 `;
 }
 

@@ -1,4 +1,5 @@
 // sources.ts — for every number, the tasks and blobs that it was computed from
+import { createHash } from 'node:crypto';
 import type { SourceRow } from './anchors.ts';
 import { page, tableFrame } from '../markup/document.ts';
 import { counted, shortDigest } from '../markup/format.ts';
@@ -43,6 +44,22 @@ That page may change while results do not.</p>
 </main>`;
   return page(`${title}: sources`, content);
 }
+
+/** A digest of everything that a report was made from: rows of sources, with their tasks and blobs. */
+export function inputsDigest(rows: readonly SourceRow[], others: readonly unknown[]): string {
+  const blobs = rows.flatMap(({ blobs: own }) =>
+    own.map(({ holds, from }) => [from.task, holds, from.digest]),
+  );
+  return createHash('sha256')
+    .update(JSON.stringify([blobs, others]))
+    .digest('hex');
+}
+
+/** What stands below a report. */
+export const foot = (digest: string): Html => html`<footer><p class="note">Inputs of this report:
+<code title="${digest}">${shortDigest(digest)}</code>, the SHA-256 of the tasks, blobs, claims and params that it was made from.
+<a href="${PROVENANCE_PAGE}">${PROVENANCE_PAGE}</a> tells by which command, where and when.</p></footer>
+`;
 
 /** The section that tells of both pages. */
 export function provenanceSection(graph: Html | null): Html {

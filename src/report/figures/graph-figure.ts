@@ -26,7 +26,7 @@ export function graphSvg(
   const [w, h] = [width + 2 * EDGE, layers * (H + GAP_Y) - GAP_Y + 2 * EDGE];
   const drawn = nodes.map((node) => boxOf(node, boxes.get(node.name), pageOfTasks));
   return rawHtml(
-    `<svg xmlns="http://www.w3.org/2000/svg" class="graph${w > 608 ? ' large' : ''}" role="group" aria-label="Stages and what they read from each other" ` +
+    `<svg xmlns="http://www.w3.org/2000/svg" class="graph${w > 608 ? ' large' : ''}" style="--least: ${Math.ceil(w * 0.91)}px" role="group" aria-label="Stages and what they read from each other" ` +
       `width="${w}" height="${h}" viewBox="0 0 ${w} ${h}">${lines.map(lineOf).join('')}${drawn.join('')}</svg>`,
   );
 }

@@ -25,7 +25,7 @@ export const PROFILE_HUES: readonly Hue[] = [
   { light: '#a67400', dark: '#f0b73a' },
   { light: '#7a1f4f', dark: '#c9639a' },
   { light: '#77771f', dark: '#c2c25e' },
-  { light: '#2e8fc9', dark: '#8fd2f7' },
+  { light: '#5b3fd0', dark: '#9d7bff' },
 ];
 
 /** Profiles that keep their hue in every study: those that claims compare have to be told apart at a glance. */

@@ -117,7 +117,7 @@ tbody + tbody tr:first-child > * { border-top: 0.05em solid var(--rule); }
 .numbers th[scope="row"] { position: sticky; left: 0; background: var(--paper); max-width: 16rem; white-space: normal;
   overflow-wrap: break-word; }
 .numbers th[scope="row"] code { white-space: nowrap; }
-.tasks { width: 100%; }
+.tasks { width: 100%; } .tasks td.all { white-space: normal; min-width: 18rem; overflow-wrap: anywhere; font-size: 0.8em; }
 .numbers :where(td, thead th:not(:first-child):not([scope="colgroup"])) { text-align: right; }
 .numbers .words { text-align: left; }
 .numbers .first { padding-left: 1.6rem; }
@@ -138,11 +138,11 @@ figcaption { max-width: 40rem; margin: 1rem auto 0; color: var(--soft); font-siz
 .panels.paired { grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), max-content)); max-width: 36rem;
   margin-inline: auto; }
 .panels.full { grid-template-columns: minmax(0, max-content); }
-.chart { overflow-x: auto; } .full svg { min-width: 38rem; }
+.chart { overflow-x: auto; } .full svg { min-width: 44rem; }
 .row-title { margin: 1.6rem 0 0.9rem; text-align: center; font: italic 1rem/1.3 var(--serif); color: var(--soft); }
 .legend + .row-title { margin-top: 0.4rem; }
 .drawing { display: block; max-width: 100%; background: ${PAPER.light}; }
-svg { display: block; max-width: 100%; height: auto; }
+svg { display: block; max-width: 100%; } svg:not(.band) { height: auto; }
 svg text { font-family: var(--sans); font-variant-numeric: tabular-nums; }
 .legend { list-style: none; margin: 0 0 1.1rem; padding: 0; display: flex; flex-wrap: wrap; justify-content: center;
   gap: 0.15rem 1.3rem; font: 0.85rem/1.5 var(--sans); color: var(--ink); }
@@ -169,7 +169,13 @@ code { font-family: var(--mono); font-size: 0.82em; overflow-wrap: anywhere; }
 code[title] { color: var(--soft); }
 .missing ul { margin-block: 0.3rem 0; padding-left: 1.1rem; font-size: 0.95rem; line-height: 1.45; }
 .missing > ul { margin-inline: auto; } .missing li { margin-block: 0.3rem; }
-.graph, .timeline { margin-inline: auto; } .graph.large, .timeline { min-width: 38rem; }
+.graph { margin-inline: auto; } .graph.large, .bands { min-width: 38rem; }
+.band { max-width: none; }
+.band-name { position: sticky; left: 0; width: max-content; margin: 0.35rem 0 0.1rem; font: 0.8rem/1.3 var(--sans); color: var(--soft); }
+.band-name b { color: var(--ink); font-weight: 600; }
+.zoom { text-align: right; margin-bottom: 0.3rem; font-size: 0.9rem; color: var(--soft); }
+button.step { font: 0.875rem/1.4 var(--sans); color: inherit; background: var(--paper); border: 1px solid var(--strong-rule);
+  border-radius: 3px; padding: 0.15rem 0.6rem; min-width: 1.9rem; cursor: pointer; }
 .plot > svg { margin-inline: auto; min-width: 30rem; }
 .prose > :first-child { margin-top: 0; } .prose blockquote { margin: 0 0 0.9rem; padding-left: 1.1rem;
   border-left: 0.15rem solid var(--rule); color: var(--soft); }
@@ -192,6 +198,7 @@ footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
   .sources tbody tr + tr > th { margin-top: 0.7rem; }
 }
 @media screen and (max-width: 34rem) {
+  .chart > svg, .chart > .graph.large { min-width: var(--least, 0); }
   body { font-size: 1rem; }
   .page { padding-block: 2rem; }
   h1 { font-size: 1.65rem; }
@@ -212,7 +219,7 @@ footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
 ${darkCharts()}
 }
 @media print {
-  :root { color-scheme: light; --paper: #fff; font-size: 9.6px; }
+  :root { color-scheme: light; --paper: #fff; font-size: 9.4px; }
   .page { padding: 0; }
   .scroll, .chart { overflow: visible; }
   details:not([open])::details-content { content-visibility: visible; block-size: auto; }
@@ -225,7 +232,7 @@ ${darkCharts()}
   .numbers th[scope="row"] { position: static; }
   tr, .panels > *, .caveats, .claimed, svg { break-inside: avoid; }
   .row-title, .legend { break-after: avoid; } figcaption { break-before: avoid; }
-  section > .wide, section > * { max-width: none; } .full svg, .graph.large, .timeline, .plot > svg { min-width: 0; }
+  section > .wide, section > * { max-width: none; } .full svg, .graph.large, .bands, .plot > svg { min-width: 0; }
   .panels { gap: 0.8rem 1rem; } svg { max-height: 22cm; }
   .panels.large { grid-template-columns: repeat(3, minmax(0, 1fr)); }
   .panels:is(.medium, .paired) { grid-template-columns: repeat(4, minmax(0, 1fr)); max-width: none; }
@@ -234,11 +241,10 @@ ${darkCharts()}
   #results { columns: 2; column-gap: 1.5rem; } #results > h2, #results > .wide:has(th[colspan="4"], thead th:nth-child(8)) { column-span: all; }
   .panels.full { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   figure { margin-block: 1.2rem; } .table { margin-block: 1rem; } h2 { margin-top: 1.4rem; } .caveats { margin-top: 0.8rem; } .claimed { margin-bottom: 0.8rem; }
-  .table-foot, .filter, .highlight, .permalink, .skip { display: none; }
+  .table-foot, .filter, .zoom, .highlight, .permalink, .skip { display: none; }
   dl.terms { columns: 2; column-gap: 2rem; } dl.terms dd { break-inside: avoid; } dl.terms dt { break-after: avoid; }
   .claim-figure { width: 18rem; } .claims th, .claims td { padding-block: 0.35rem; }
   h2, h3, .caption, .row-title, .outcome { break-after: avoid; }
-  .table:has(.numbers) { break-inside: avoid; }
   .missing ul ul { columns: 2; } .missing ul ul li { margin-block: 0; }
   nav { display: none; }
   .source { color: inherit; }
