@@ -5,6 +5,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { bundledRig, DOOR, type Ended, makeRig, type Rig, repository } from './rig.ts';
 
+const { version: VERSION } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as {
+  readonly version: string;
+};
+
 const FILES = {
   'pipeline.yaml': `params:
   seeds: [0, 1]
@@ -112,7 +116,7 @@ describe('help', () => {
       expect([words, code, stdout]).toEqual([words, 2, '']);
       expect(stderr).toContain(said);
     }
-    expect(await rig.run('--version')).toMatchObject({ code: 0, stdout: '0.1.0\n' });
+    expect(await rig.run('--version')).toMatchObject({ code: 0, stdout: `${VERSION}\n` });
   });
 });
 

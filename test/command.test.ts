@@ -133,7 +133,7 @@ writeFileSync('notes.txt', 'made');`,
     const silent = await rig.run('make');
     expect(silent.code).toBe(2);
     expect(silent.stderr).toMatch(
-      '`cat version.txt` said nothing, so that the version of the tool',
+      '`cat version.txt` printed nothing, so that the version of the tool',
     );
   });
 

@@ -1363,7 +1363,7 @@ describe('through the binary', () => {
       "pipeline.yaml:2:3: error: stage \`one\` cannot be planned: oh
           2 |   one: { run: one.ts }
             |   ^^^
-        hint: one.ts throws in its check, work or files for these params: mend it there
+        hint: one.ts throws in its check, work or files for these params: correct it there
 
       "
     `);

@@ -60,3 +60,46 @@ describe('docs/troubleshooting.md', () => {
     expect(parts.filter((part) => !sources.includes(part))).toEqual([]);
   });
 });
+
+describe('plain English', () => {
+  /** Words and phrases that a reader stumbles over, and what to write in their place. */
+  const STUMBLES: readonly (readonly [RegExp, string])[] = [
+    [/\bmend(s|ed|ing)?\b/i, 'correct, fix, repair'],
+    [/\bgave nothing\b/i, 'has no output'],
+    [/\btells? of\b/i, 'describes, reports'],
+    [/\bwho asks\b/i, 'the caller'],
+    [/\bsaid nothing\b/i, 'printed nothing'],
+    [/\bdrawn by lot\b/i, 'sampled at random'],
+    [/\bunless told\b/i, 'by default'],
+    [/\b(is|are|was|were) told\b/i, 'is reported, printed, listed'],
+    [/\bwith a word\b|\ba word says\b/i, 'with a message'],
+  ];
+  const stumblesIn = (text: string): readonly string[] =>
+    STUMBLES.flatMap(([phrase, better]) => {
+      const found = phrase.exec(text.replace(/\n/g, ' '));
+      return found === null ? [] : [`${found[0]}: better ${better}`];
+    });
+
+  // The log of changes before the first release stays as it was written; ARCHITECTURE.md is for those who build.
+  const checked = PAGES.filter((page) => !['CHANGELOG.md', 'ARCHITECTURE.md'].includes(page));
+  test.each(checked)('%s', (page) => {
+    expect(stumblesIn(read(page))).toEqual([]);
+  });
+
+  test('texts of commands, errors and hints', () => {
+    const files = ['src/cli', 'src/engine', 'src/archive'].flatMap((folder) =>
+      readdirSync(join(repository, folder), { recursive: true, encoding: 'utf8' })
+        .filter((path) => path.endsWith('.ts'))
+        .map((path) => join(folder, path)),
+    );
+    expect(files.length).toBeGreaterThan(100);
+    const wrong = files.flatMap((path) => {
+      const code = read(path).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
+      const texts = [...code.matchAll(/'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`/g)].map(
+        ([text]) => text,
+      );
+      return texts.flatMap((text) => stumblesIn(text).map((stumble) => `${path}: ${stumble}`));
+    });
+    expect(wrong).toEqual([]);
+  });
+});

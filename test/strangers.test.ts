@@ -203,17 +203,17 @@ describe('what a module says of params', () => {
     expect([end.code, end.stderr]).toEqual([2, '']);
     expect(messagesOf(end)).toMatchInlineSnapshot(`
       {
-        "line 10": "stage \`digest\` cannot be planned: its files returns {"name":"a","urls":[],"sha256":"x","of":"file"}: \`sha256\` must be 64 hexadecimal digits in lower case | digest.ts throws in its check, work or files for these params: mend it there",
+        "line 10": "stage \`digest\` cannot be planned: its files returns {"name":"a","urls":[],"sha256":"x","of":"file"}: \`sha256\` must be 64 hexadecimal digits in lower case | digest.ts throws in its check, work or files for these params: correct it there",
         "line 11": "stage \`spins\` cannot be planned: it did not end within 3 s | a stage module only declares: what takes long belongs into \`run\`; PIPELINE_LOAD_TIMEOUT=SECONDS allows more time",
-        "line 12": "stage \`names\` cannot be planned: its work asks for ever more upstream params | names.ts throws in its check, work or files for these params: mend it there",
-        "line 2": "stage \`number\` cannot be planned: its work returns NaN, not a number from 0 on | number.ts throws in its check, work or files for these params: mend it there",
-        "line 3": "stage \`word\` cannot be planned: its work returns "much", not a number from 0 on | word.ts throws in its check, work or files for these params: mend it there",
-        "line 4": "stage \`list\` cannot be planned: its check returns "wrong", not a list of problems | list.ts throws in its check, work or files for these params: mend it there",
-        "line 5": "stage \`path\` cannot be planned: its check returns a problem that is not { path: [name, …], message }: {"path":"n","message":"wrong"} | path.ts throws in its check, work or files for these params: mend it there",
-        "line 6": "stage \`throws\` cannot be planned: oh | throws.ts throws in its check, work or files for these params: mend it there",
-        "line 7": "stage \`exits\` cannot be planned: it exits the process (code 0) | exits.ts throws in its check, work or files for these params: mend it there",
-        "line 8": "stage \`climbs\` cannot be planned: its files returns {"name":"../secret","urls":[],"sha256":"0000000000000000000000000000000000000000…: \`name\` must be a path below a mirror, without \`..\` | climbs.ts throws in its check, work or files for these params: mend it there",
-        "line 9": "stage \`absolute\` cannot be planned: its files returns {"name":"/etc/passwd","urls":[],"sha256":"00000000000000000000000000000000000000…: \`name\` must be a path below a mirror, without \`..\` | absolute.ts throws in its check, work or files for these params: mend it there",
+        "line 12": "stage \`names\` cannot be planned: its work asks for ever more upstream params | names.ts throws in its check, work or files for these params: correct it there",
+        "line 2": "stage \`number\` cannot be planned: its work returns NaN, not a number from 0 on | number.ts throws in its check, work or files for these params: correct it there",
+        "line 3": "stage \`word\` cannot be planned: its work returns "much", not a number from 0 on | word.ts throws in its check, work or files for these params: correct it there",
+        "line 4": "stage \`list\` cannot be planned: its check returns "wrong", not a list of problems | list.ts throws in its check, work or files for these params: correct it there",
+        "line 5": "stage \`path\` cannot be planned: its check returns a problem that is not { path: [name, …], message }: {"path":"n","message":"wrong"} | path.ts throws in its check, work or files for these params: correct it there",
+        "line 6": "stage \`throws\` cannot be planned: oh | throws.ts throws in its check, work or files for these params: correct it there",
+        "line 7": "stage \`exits\` cannot be planned: it exits the process (code 0) | exits.ts throws in its check, work or files for these params: correct it there",
+        "line 8": "stage \`climbs\` cannot be planned: its files returns {"name":"../secret","urls":[],"sha256":"0000000000000000000000000000000000000000…: \`name\` must be a path below a mirror, without \`..\` | climbs.ts throws in its check, work or files for these params: correct it there",
+        "line 9": "stage \`absolute\` cannot be planned: its files returns {"name":"/etc/passwd","urls":[],"sha256":"00000000000000000000000000000000000000…: \`name\` must be a path below a mirror, without \`..\` | absolute.ts throws in its check, work or files for these params: correct it there",
       }
     `);
   });

@@ -20,6 +20,16 @@ export default defineConfig({
   ignoreDeadLinks: [/\.ci\/run/, /LICENSE/, /CITATION\.cff/, /\.schema\.json/],
   markdown: {
     theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
+    // A heading cell without text is no heading: Markdown has no other way to leave one empty.
+    config: (md) => {
+      md.core.ruler.push('empty-headings', ({ tokens }) => {
+        for (const [at, { type, content }] of tokens.entries()) {
+          if (type !== 'inline' || content !== '' || tokens[at - 1]?.type !== 'th_open') continue;
+          tokens[at - 1].tag = 'td';
+          tokens[at + 1].tag = 'td';
+        }
+      });
+    },
   },
   themeConfig: {
     search: { provider: 'local' },
@@ -45,6 +55,7 @@ export default defineConfig({
         items: [
           page('Python studies', 'docs/guides/python'),
           page('Tables and plots', 'docs/metrics'),
+          page('The live page', 'docs/ui'),
           page('Clusters', 'docs/cluster'),
           page('Sharing results', 'docs/guides/sharing'),
           page('Archives for reviewers', 'docs/guides/reviewing'),
@@ -56,7 +67,6 @@ export default defineConfig({
       },
       {
         text: 'Reference',
-        collapsed: false,
         items: [
           page('pipeline.yaml', 'docs/pipeline-yaml'),
           page('Schema of pipeline.yaml', 'docs/reference/pipeline-schema'),
@@ -75,7 +85,6 @@ export default defineConfig({
       },
       {
         text: 'The study of sparse networks',
-        collapsed: true,
         items: [
           page('Results', 'docs/results'),
           page('Claims', 'docs/claims'),
@@ -89,7 +98,6 @@ export default defineConfig({
       },
       {
         text: 'Project',
-        collapsed: true,
         items: [
           page('Changelog', 'CHANGELOG'),
           page('Contributing', 'CONTRIBUTING'),

@@ -86,7 +86,7 @@ export interface Collected<T> {
   readonly value: T;
 }
 
-/** A task of a partially collected input that gave nothing, and why. */
+/** A task of a partially collected input that has no output, and why. */
 export interface Absent {
   readonly task: TaskId;
   /** The labels of that task, by axis. */
@@ -126,7 +126,7 @@ export function collect<T>(codec: Codec<T>): Port<readonly Collected<T>[]> {
 
 /**
  * Like `collect`, but the task runs with what there is: without the tasks that are infeasible and, under
- * `--keep-going`, without those that failed. What is missing is told, with the reason, and enters the key.
+ * `--keep-going`, without those that failed. What is missing is listed, with the reason, and enters the key.
  */
 export function collectPartial<T>(codec: Codec<T>): Port<Gathered<T>> {
   return { codec: codec as Codec<unknown>, arity: 'partial' };
@@ -163,7 +163,7 @@ export interface ParamProblem {
   readonly path: readonly (string | number)[];
   readonly message: string;
   readonly hint?: string | undefined;
-  /** What the params ask for cannot be done. Where the stage says `infeasible: skip`, its task is left out instead. */
+  /** The params are infeasible. Where the stage says `infeasible: skip`, its task is left out instead. */
   readonly infeasible?: boolean | undefined;
 }
 
@@ -277,13 +277,13 @@ export function asPort(declared: InputDeclaration): Port<unknown> {
   return 'arity' in declared ? declared : { codec: declared, arity: 'one' };
 }
 
-/** Thrown by a stage that cannot go on for a reason that its user can mend; no stack is shown. */
+/** Thrown by a stage that cannot go on for a reason that its user can correct; no stack is shown. */
 export class StageError extends Error {
   override readonly name: string = 'StageError';
 }
 
 /**
- * Thrown by a stage when what its params ask for cannot be done, with what could be: `CV 2.5 is infeasible for
+ * Thrown by a stage when its params are infeasible, with what would be possible: `CV 2.5 is infeasible for
  * lognormal at sparsity 0.9: at most CV 2.00`. Where pipeline.yaml says `infeasible: skip`, it is no failure.
  */
 export class InfeasibleError extends StageError {

@@ -116,7 +116,7 @@ class Runs {
   /** Why the files that the command opens cannot be told here; null when they can. */
   async whyBlind(): Promise<string | null> {
     if (this.options.platform !== 'linux')
-      return 'the files that a command reads are told on Linux alone';
+      return 'the files that a command reads are listed on Linux alone';
     const { path, scratch, signal } = this.options;
     if (!this.has('strace')) {
       return 'strace is not installed, so the files that the command reads are not known: on Debian, apt install strace';

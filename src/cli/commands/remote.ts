@@ -30,7 +30,7 @@ export const command: CommandDeclaration = {
       value: 'not-negative',
     },
     { flags: '-n, --dry-run', about: 'gc: print what would be deleted, and delete nothing' },
-    { flags: '-v, --verbose', about: 'tell why something was not used or not published' },
+    { flags: '-v, --verbose', about: 'print why something was not used or not published' },
     ...COMMON,
   ],
   examples: ['remote key --name lab', 'remote status', 'remote push', 'remote gc --keep-days 90'],

@@ -153,7 +153,7 @@ export const RUNNING: readonly OptionDeclaration[] = [
   ...REMOTE,
   {
     flags: '-v, --verbose',
-    about: 'tell also who made what came from the remote, and why something was not used',
+    about: 'also print who made what came from the remote, and why something was not used',
     whenUpToDate: 'ignored',
   },
   {

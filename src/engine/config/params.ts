@@ -266,8 +266,8 @@ function dottedHint(
   const fits = (name: string): boolean => path === name || path.startsWith(`${name}.`);
   const name = names.filter(fits).sort((a, b) => b.length - a.length)[0];
   if (name === undefined) return undefined;
-  const mended = `${set.slice(0, start)}${JSON.stringify(name)}${set.slice(start + name.length)}`;
-  return `a name with dots stands in quotes: --set '${mended.replaceAll("'", `'\\''`)}'`;
+  const corrected = `${set.slice(0, start)}${JSON.stringify(name)}${set.slice(start + name.length)}`;
+  return `a name with dots stands in quotes: --set '${corrected.replaceAll("'", `'\\''`)}'`;
 }
 
 /** The first step of a path and the rest; null when its quotes do not close. The longest label of a list wins. */

@@ -102,8 +102,8 @@ function dottedHint(
   for (let end = path.length; end > walked + 1; end--) {
     const name = path.slice(walked, end).join('.');
     if (!fields?.has(name)) continue;
-    const mended = joinDotted([...above, ...path.slice(0, walked), name, ...path.slice(end)]);
-    return `a name with dots stands in quotes: '$${mended}'`;
+    const corrected = joinDotted([...above, ...path.slice(0, walked), name, ...path.slice(end)]);
+    return `a name with dots stands in quotes: '$${corrected}'`;
   }
   return undefined;
 }

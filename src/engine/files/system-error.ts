@@ -49,7 +49,7 @@ const HINTS: { readonly [code: string]: string } = {
   ENAMETOOLONG: 'use shorter names',
   ENOSPC: 'free some space and try again',
   EDQUOT: 'free some space and try again',
-  ELOOP: 'mend the link',
+  ELOOP: 'correct the link',
 };
 
 /** An error of the operating system, such as ENOSPC on a write. */

@@ -22,7 +22,7 @@ import { closed, reportDefinitions } from './report-schema.ts';
 
 const DESCRIBED: Named<Json> = {
   params: {
-    description: 'Everything that can be turned. A stage is keyed by the params that it reads.',
+    description: 'Everything that can be changed. A stage is keyed by the params that it reads.',
     type: 'object',
   },
   presets: {
@@ -159,7 +159,7 @@ const STAGE_DESCRIBED: Named<Json> = {
   },
   infeasible: {
     description:
-      'Leaves out tasks that cannot be done, with what needs them; otherwise they are errors.',
+      'Leaves out infeasible tasks, and those that need them; otherwise they are errors.',
     const: 'skip',
   },
   command: {

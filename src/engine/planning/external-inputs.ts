@@ -371,7 +371,7 @@ class ExternalInputResolver {
     }
     if (end.code === 0 && text !== '') return text;
     const how =
-      end.code === 0 ? 'said nothing' : `ended with ${end.signal ?? `exit code ${end.code}`}`;
+      end.code === 0 ? 'printed nothing' : `ended with ${end.signal ?? `exit code ${end.code}`}`;
     const message = `\`${argv.join(' ')}\` ${how}, so that the version of the tool is unknown`;
     return { message, place: words[0]?.place, hint: end.last.at(-1) };
   }

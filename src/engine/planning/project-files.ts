@@ -102,7 +102,7 @@ export class ProjectFiles {
       return files;
     } catch (error) {
       if (!(error instanceof UnfitFile || error instanceof RangeError)) throw error;
-      const hint = 'mend or remove it, or name the files more narrowly';
+      const hint = 'correct or remove it, or name the files more narrowly';
       return { message: error.message, hint };
     }
   }

@@ -151,7 +151,7 @@ export function formatFault(
   { name, run, place }: StageConfig,
   { message, hint }: StageFault,
 ): Parameters<Say> {
-  const blame = `${run} throws in its check, work or files for these params: mend it there`;
+  const blame = `${run} throws in its check, work or files for these params: correct it there`;
   return [`stage \`${name}\` cannot be planned: ${message}`, place, hint ?? blame];
 }
 

@@ -199,7 +199,7 @@ function refuse(
     for (const { item, message } of held) writeStderr(`  ${c.bold(item)}  ${message}`);
     const quoted = held.slice(0, 3).map(({ item }) => `--allow '${item}'`);
     writeStderr(
-      `  ${c.dim(`mend it and make again, or say ${quoted.join(' ')}${held.length > 3 ? ' …' : ''}`)}`,
+      `  ${c.dim(`correct it and make again, or add ${quoted.join(' ')}${held.length > 3 ? ' …' : ''}`)}`,
     );
   }
   return EXIT.usage;
