@@ -156,7 +156,7 @@ try {
   newcomer();
   once();
   if (hasPython()) {
-    study('iris', 51);
+    study('iris', 52);
     pythonModule();
   } else console.log('!! no python3: the example in Python is not made');
 } finally {
