@@ -145,3 +145,17 @@ test('a head that is killed loses nothing: its workers go on, and the next make 
     [...Array(12).keys()].map(String),
   );
 }, 60_000);
+
+test('a terminal that is closed leaves the workers to their tasks, and the next make takes up what they made', async () => {
+  const rig = clusterRig(NAPS('0.4', 12));
+  const RUNS = join(rig.folder, 'runs.txt');
+  const first = rig.start(['make', '--json'], { RUNS });
+  await until(() => linesIn(RUNS).length >= 3);
+  first.process.kill('SIGHUP');
+  await first.ended;
+  // All of them are with workers now.
+  await until(() => linesIn(RUNS).length === 12);
+  const second = await rig.start(['make', '--json'], { RUNS }).ended;
+  expect(second.code).toBe(0);
+  expect(linesIn(RUNS)).toHaveLength(12);
+}, 60_000);

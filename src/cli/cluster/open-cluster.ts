@@ -42,7 +42,9 @@ export interface OpenClusters {
    * Leaves when everything that can be given to workers now has been, and gives how many tasks they have.
    * @param isBusy whether tasks run on this machine
    */
-  detach(isBusy: () => boolean): Promise<number>;
+  detachWhenGiven(isBusy: () => boolean): Promise<number>;
+  /** Leaves now: workers do what they have. Gives how many tasks that is. */
+  detach(): Promise<number>;
   /** For who ends this process now. */
   endNow(): void;
 }
@@ -123,15 +125,20 @@ function joined(opened: readonly Opened[]): OpenClusters {
     async close() {
       await Promise.all(opened.map(({ close }) => close()));
     },
-    async detach(isBusy) {
+    async detachWhenGiven(isBusy) {
       await settled(opened, isBusy);
-      const counts = await Promise.all(opened.map(({ head }) => head.detach()));
-      return counts.reduce((sum, count) => sum + count, 0);
+      return detachAll(opened);
     },
+    detach: () => detachAll(opened),
     endNow() {
       for (const { head } of opened) head.endNow();
     },
   };
+}
+
+async function detachAll(opened: readonly Opened[]): Promise<number> {
+  const counts = await Promise.all(opened.map(({ head }) => head.detach()));
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** Nothing changes any more for so long: then what can be given has been. */

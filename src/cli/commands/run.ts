@@ -118,7 +118,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
     display.listener(event);
     trace?.listener(event);
   };
-  const { signal, atEnd } = stop;
+  const { signal, atEnd, atHangUp } = stop;
   const endAtOnce = (): void => {
     history.cut({ state: 'interrupted' });
     trace?.close();
@@ -144,6 +144,8 @@ export async function run(request: RunRequest): Promise<RunResult> {
   let clusters: OpenClusters | undefined;
   const endClusters = (): void => clusters?.endNow();
   atEnd.add(endClusters);
+  const leaveClusters = async (): Promise<void> => void (await clusters?.detach());
+  atHangUp.add(leaveClusters);
   const executor = openExecutors(here, () => [
     ...outside,
     ...(clusters?.providers ?? []),
@@ -188,7 +190,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
     let detached: number | undefined;
     if (options.detach && clusters) {
       void clusters
-        .detach(() => runningHere.size > 0)
+        .detachWhenGiven(() => runningHere.size > 0)
         .then((tasks) => {
           detached = tasks;
           leaving.abort();
@@ -223,6 +225,7 @@ export async function run(request: RunRequest): Promise<RunResult> {
     await executor.close();
     await clusters?.close();
     atEnd.delete(endClusters);
+    atHangUp.delete(leaveClusters);
   }
 }
 

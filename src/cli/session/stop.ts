@@ -8,12 +8,16 @@ import { EXIT } from './session.ts';
 /** While a pipeline is loaded, `process.exit` is another: a stage that ends the process must not end ours. */
 const exit: (code: number) => never = process.exit.bind(process);
 
+const HANG_UP_MS = 5000;
+
 /** Hears signals until it is let go. */
 export interface Stop {
   /** Aborted by the first. */
   readonly signal: AbortSignal;
   /** To be called when the process ends at once, for the second. */
   readonly atEnd: Set<() => void>;
+  /** What is done first when the terminal is closed or the connection to it breaks, within 5 s. */
+  readonly atHangUp: Set<() => Promise<void>>;
   release(): void;
 }
 
@@ -30,7 +34,16 @@ function endNow(): never {
 export function hearStop(): Stop {
   const stop = new AbortController();
   const atEnd = new Set<() => void>();
-  const onHangUp = (): void => stop.abort();
+  const atHangUp = new Set<() => Promise<void>>();
+  const onHangUp = (): void => {
+    if (stop.signal.aborted) return;
+    const first = Promise.allSettled([...atHangUp].map((leave) => leave()));
+    const late = setTimeout(() => stop.abort(), HANG_UP_MS);
+    void first.then(() => {
+      clearTimeout(late);
+      stop.abort();
+    });
+  };
   const onSignal = (): void => {
     if (stop.signal.aborted) {
       for (const end of atEnd) end();
@@ -50,6 +63,7 @@ export function hearStop(): Stop {
   return {
     signal: stop.signal,
     atEnd,
+    atHangUp,
     release() {
       for (const [signal, hear] of heard) process.off(signal, hear);
     },
