@@ -236,7 +236,7 @@ describe('two reports', () => {
     expect(page).toMatch(
       /<p class="finding">\d+ of 5 verdicts and \d+ of \d+ mean accuracies changed/,
     );
-    expect(page).toContain('What differs between the runs: 1 param and 1 source file.');
+    expect(page).toContain('What differs between the runs: seeds (3 → 2) and 1 source file.');
     expect(page).toContain('<code>seeds</code>: 3 → 2');
     expect(page).toContain('Of 40 tasks in both runs 12 have other outputs; 3 tasks only before.');
     expect(page.indexOf('id="causes"')).toBeLessThan(page.indexOf('id="claims"'));

@@ -62,11 +62,16 @@ export function finding(metrics: Both<Metrics>, causes: ComparisonCauses): strin
 const changedOf = (changed: number, all: number, one: string, many: string): readonly string[] =>
   all === 0 ? [] : [`${count(changed)} of ${count(all)} ${all === 1 ? one : many}`];
 
-/** What differs between the runs themselves, counted. */
+/** More params than these are counted in the sentence, and named below it. */
+const PARAMS_NAMED = 2;
+
+/** What differs between the runs themselves: the params by name, the rest counted. */
 function why({ params, sources, code, inputs, tools }: ComparisonCauses): string {
   const some = (n: number, noun: string): readonly string[] => (n > 0 ? [counted(n, noun)] : []);
   const found = [
-    ...some(params.length, 'param'),
+    ...(params.length <= PARAMS_NAMED
+      ? params.map(({ path, before, after }) => `${path} (${before} → ${after})`)
+      : some(params.length, 'param')),
     ...(sources.length > 0
       ? some(sources.length, 'source file')
       : some(code.length, 'stage').map((words) => `the code of ${words}`)),

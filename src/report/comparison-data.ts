@@ -30,7 +30,11 @@ export interface Pair {
   readonly isChanged: boolean;
 }
 
-export const metricsOf = ({ files }: ComparedReport): Metrics => JSON.parse(files['metrics.json']!);
+/** Reads metrics.json; a report that lacks a part of it has nothing there. */
+export function metricsOf({ files }: ComparedReport): Metrics {
+  const read: Partial<Metrics> = JSON.parse(files['metrics.json']!);
+  return { title: read.title ?? 'Report', figures: read.figures ?? [], tables: read.tables ?? {} };
+}
 
 /** Rows of both runs by what they are about, in the order of the first, then of the second. */
 export function paired(

@@ -51,28 +51,33 @@ Panels of one data set have one axis. Settings without a change are not drawn.`,
   );
 }
 
-/** A panel for each claim and unit with a change. */
+/** A panel for each claim and data set with a change; those of one claim and unit have one axis. */
 export function effectOverlays(metrics: Both<Metrics>): Content {
   const rowOf = ({ row, before, after }: Pair): OverlayRow => ({
-    name: `${text(row.dataset)}: ${text(row.contrast)}`,
+    name: text(row.contrast),
     color: INK.light,
     before: estimate(before, 'effect'),
     after: estimate(after, 'effect'),
   });
-  const panels = changedGroups(pairedEffects(metrics), ({ row }) =>
-    JSON.stringify([row.claim, row.unit]),
-  ).flatMap((some): readonly Panel[] => {
-    const rows = some.map(rowOf).filter(({ before, after }) => before !== null || after !== null);
-    if (rows.length === 0) return [];
-    const { claim, unit } = some[0]!.row;
-    const title = `${text(claim)}, ${text(unit)}`;
-    const label = `Effects before and after: ${title}`;
-    const domain = overlayDomain(rows);
-    return [{ title, content: overlay({ label, unit: text(unit), rows, domain }) }];
-  });
+  const isMeasured = ({ before, after }: Pair): boolean =>
+    [before, after].some((row) => number(row?.effect) !== null);
+  const measured = pairedEffects(metrics).filter(isMeasured);
+  const panels = group(measured, ({ row }) => JSON.stringify([row.claim, row.unit])).flatMap(
+    (ofClaim) => {
+      const domain = overlayDomain(ofClaim.map(rowOf));
+      return changedGroups(ofClaim, ({ row }) => text(row.dataset)).map((some): Panel => {
+        const { claim, unit, dataset } = some[0]!.row;
+        const title = `${text(claim)}, ${text(dataset)}`;
+        const label = `Effects before and after: ${title}`;
+        const rows = some.map(rowOf);
+        return { title, content: overlay({ label, unit: text(unit), rows, domain }) };
+      });
+    },
+  );
   return figure(
     panels,
-    html`<b>Effects behind the verdicts, before and after,</b> with their intervals. Claims without a change are not drawn.`,
+    html`<b>Effects behind the verdicts, before and after,</b> with their intervals. Panels of one claim have one axis.
+Data sets without a change are not drawn.`,
   );
 }
 

@@ -91,7 +91,7 @@ export function effectTables(metrics: Both<Metrics>): Content {
     rows: readonly Pair[],
   ): Html => html`<table class="numbers"><thead><tr><th scope="col">Contrast</th>
 <th scope="col" class="words">Unit</th><th scope="col">Before</th><th scope="col">After</th><th scope="col">Difference</th>
-<th scope="col" class="words">Supports, before</th><th scope="col" class="words">after</th></tr></thead>
+<th scope="col" class="words">Verdict</th></tr></thead>
 <tbody>
 ${rows.map(
   (
@@ -99,7 +99,7 @@ ${rows.map(
   ) => html`<tr><th scope="row">${text(pair.row.claim)}, ${text(pair.row.dataset)}: ${text(pair.row.contrast)}</th>
 <td class="words">${text(pair.row.unit)}</td><td>${effect(pair.before)}</td><td>${effect(pair.after)}</td>
 <td>${difference(changeOf(pair, 'effect'), 3)}</td>
-<td class="words">${text(pair.before?.verdict) || NOTHING}</td><td class="words">${text(pair.after?.verdict) || NOTHING}</td></tr>
+<td class="words">${verdictChange(pair)}</td></tr>
 `,
 )}</tbody></table>`;
   return changedFirst({
@@ -110,6 +110,11 @@ ${rows.map(
     same: pairs.filter(({ isChanged }) => !isChanged),
     table,
   });
+}
+
+function verdictChange({ before, after }: Pair): string {
+  const [from, to] = [before, after].map((row) => text(row?.verdict) || NOTHING);
+  return from === to ? from! : `${from} → ${to}`;
 }
 
 function effect(row: Row | undefined): string {

@@ -92,7 +92,7 @@ ${files.map((file) => [panel('before', before, file), panel('after', after, file
 `,
 )}${
   same.length > 0
-    ? html`<details class="wide"><summary>The same in both (${count(same.length)})</summary><div class="panels large">
+    ? html`<details class="wide more"><summary>The same in both (${count(same.length)})</summary><div class="panels large">
 ${same.map((file) => panel('both', after, file))}</div></details>`
     : null
 }`;
