@@ -131,6 +131,15 @@ test('of a run that was killed nothing runs: what it had begun is interrupted', 
   expect(shown.stages[0]?.counts).toEqual({ interrupted: 1 });
 });
 
+test('a step that a task reports changes the overview, so that its curve is asked for again', () => {
+  const state = stateAfter({ begun: task('mask'), key, at: 1000 });
+  const shown = () => progressOf(state, 'running', OUTLINE, { now: 0, seen: 0, failures: [] });
+  const before = shown().measured;
+  state.apply({ event: { event: 'metrics', task: task('mask'), step: 1, values: { loss: 2 } } });
+  expect(shown().measured).toBe(before + 1);
+  expect(state.curves('mask')).toMatchObject([{ name: 'loss', steps: [1], values: [2] }]);
+});
+
 test('a task that was reused, and runs after all, counts once', () => {
   const state = stateAfter(
     { ended: task('mask'), outcome: 'reused', key },

@@ -69,6 +69,8 @@ export interface RunProgress {
   readonly ended: number | null;
   readonly total: number | null;
   readonly tally: { readonly [status in TaskStatus]?: number };
+  /** How often tasks have reported a step: curves have grown since it was less. */
+  readonly measured: number;
   /** Tasks that ran to their end, a minute; null while nothing has. */
   readonly rate: number | null;
   /** Seconds to the end at this rate. */

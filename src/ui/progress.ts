@@ -43,6 +43,7 @@ export function progressOf(
     ended: isOver ? seen : null,
     total,
     tally: isOver ? withoutRunning(run.tally) : { ...run.tally },
+    measured: run.measured,
     rate: rate === null ? null : Number(rate.toPrecision(2)),
     left: rate === null || rest === null ? null : Math.round((60 * rest) / rate),
     stages: stagesOf(isOver ? endedCounts(run.counts) : run.counts, outline),
@@ -98,6 +99,7 @@ export function progressOfRecord(
     ended: Date.parse(at) || null,
     total: outline ? sum(outline.sizes.values()) : null,
     tally: { ...tally } as Counts,
+    measured: 0,
     ...{ rate: null, left: null, running: [], failures, warnings: [] },
     stages: stagesOf(counts, outline),
   };

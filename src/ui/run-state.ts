@@ -60,6 +60,8 @@ export class RunState {
   end: { readonly end: 'interrupted' | 'aborted'; readonly error?: string } | undefined;
   /** Changes with every entry. */
   revision = 0;
+  /** How often tasks have reported a step. */
+  measured = 0;
   private readonly said = new Map<string, Said>();
   private readonly points = new Map<string, Map<string, Points>>();
   /** When tasks ran to their end lately. */
@@ -176,6 +178,7 @@ export class RunState {
   }
 
   private measure(task: string, step: number, values: Named<number>): void {
+    this.measured += 1;
     const known = this.points.get(task) ?? new Map<string, Points>();
     this.points.set(task, known);
     for (const [name, value] of Object.entries(values)) {

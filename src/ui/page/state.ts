@@ -111,7 +111,9 @@ export function useAnswer<T>(
 
 /** Changes while runs go on. */
 const revisionOf = ({ runs }: Overview): string =>
-  runs.map(({ id, tally, running }) => JSON.stringify([id, tally, running])).join();
+  runs
+    .map(({ id, tally, measured, running }) => JSON.stringify([id, tally, measured, running]))
+    .join();
 
 /** The time, every second while something goes on. */
 export function useNow(isOn: boolean): number {
