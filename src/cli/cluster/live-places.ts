@@ -122,7 +122,8 @@ export function formatLive(
 
 function waitingLine({ job, class: name, state, reason }: ClusterJob): string {
   const called = job === null ? 'a job' : `job ${job}`;
-  const why = reason ?? (state === 'pending' ? 'no reason is known' : 'it was asked for and has not started');
+  const why =
+    reason ?? (state === 'pending' ? 'no reason is known' : 'it was asked for and has not started');
   return `    ${called} of ${name} waits: ${why}`;
 }
 
