@@ -9,7 +9,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Verification } from '../src/archive/checking/verdict.ts';
 import { headline, verificationPage } from '../src/archive/verification-page.ts';
-import { renderComparison } from '../src/report/comparison.ts';
+import { type ComparisonCauses, renderComparison } from '../src/report/comparison.ts';
 import { renderReport } from '../src/report/page.ts';
 import { type ProvenancePage, renderProvenance } from '../src/report/provenance.ts';
 import { wholeStudy } from './report-fixture.ts';
@@ -48,6 +48,11 @@ const PROVENANCE: ProvenancePage = {
   ],
   edges: [['mask', 'rigl']],
   claims: [{ id: 'C1', title: 'A claim', tasks: 2, seconds: 4.25, saved: 0 }],
+};
+const CAUSES: ComparisonCauses = {
+  params: [{ path: 'seeds', before: '2', after: '1' }],
+  ...{ sources: [], code: ['rigl'], inputs: [], tools: [] },
+  tasks: { both: 40, changed: 12, onlyBefore: 20, onlyAfter: 0, forgotten: 0 },
 };
 const VERIFICATION: Verification = {
   ...{ form: 'verification/1', archive: 'study.zip', digest: 'ab'.repeat(32), version: '1.0.0' },
@@ -90,7 +95,7 @@ describe.skipIf(!there)('in Chromium, the report', () => {
       { name: 'r1', files },
       { name: 'r2', files: other.files },
     ];
-    await writeFile(join(folder, 'comparison.html'), renderComparison(left, right));
+    await writeFile(join(folder, 'comparison.html'), renderComparison(left, right, CAUSES));
     await writeFile(join(folder, 'provenance.html'), renderProvenance(PROVENANCE));
     await writeFile(join(folder, 'verification.html'), verificationPage(VERIFICATION));
     svgs = [...html.matchAll(/<svg /g)].length;

@@ -12,7 +12,7 @@ const names = readdirSync(EXAMPLES).filter((name) =>
 test('the gallery lists every study, and CI makes each', () => {
   const gallery = readFileSync(join(EXAMPLES, 'README.md'), 'utf8');
   const ci = readFileSync(join(repository, '.ci/run'), 'utf8');
-  expect(names).toEqual(expect.arrayContaining(['iris', 'sparse']));
+  expect(names).toEqual(expect.arrayContaining(['cluster', 'iris', 'sparse']));
   for (const name of names) {
     expect(gallery).toContain(`[${name}](${name}/README.md)`);
     expect(existsSync(join(EXAMPLES, name, 'README.md')), name).toBe(true);

@@ -3,13 +3,21 @@ import { HtmlValidate } from 'html-validate';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { decimals } from '../src/claims/words.ts';
 import { fileSet } from '../src/file-set.ts';
-import { renderComparison } from '../src/report/comparison.ts';
+import { type ComparisonCauses, renderComparison } from '../src/report/comparison.ts';
 import { gather } from '../src/report/data/arms.ts';
 import type { Study } from '../src/report/data/study.ts';
 import { latexFiles, texText } from '../src/report/exports/latex.ts';
 import { tidyTables } from '../src/report/exports/tidy.ts';
 import { fixed, percent, signed } from '../src/report/markup/format.ts';
-import { type Hue, INK, PAPER, PROFILE_HUES, SOFT } from '../src/report/markup/palette.ts';
+import {
+  type Hue,
+  INK,
+  PAPER,
+  PROFILE_HUES,
+  paintOf,
+  paletteOf,
+  SOFT,
+} from '../src/report/markup/palette.ts';
 import { STYLE } from '../src/report/markup/style.ts';
 import { type Report, renderReport } from '../src/report/page.ts';
 import { renderProvenance } from '../src/report/provenance.ts';
@@ -201,17 +209,72 @@ describe('the files beside it', () => {
 });
 
 describe('two reports', () => {
-  test('stand side by side: verdicts, accuracies, figures, and nothing that runs', async () => {
+  const CAUSES: ComparisonCauses = {
+    ...{
+      params: [{ path: 'seeds', before: '3', after: '2' }],
+      code: ['rigl'],
+      inputs: [],
+      tools: [],
+    },
+    sources: [{ file: 'src/a.ts', change: 'changed' }],
+    tasks: { both: 40, changed: 12, onlyBefore: 3, onlyAfter: 0, forgotten: 0 },
+  };
+  const compared = (
+    before: Readonly<Record<string, string>>,
+    after: Readonly<Record<string, string>>,
+  ): string =>
+    withoutScript(
+      renderComparison({ name: 'r1', files: before }, { name: 'r2', files: after }, CAUSES),
+    );
+
+  test('say first what changed and why, then changed rows, and nothing in them runs', async () => {
     const other = await renderReport(wholeStudy({ seeds: 2, title: '<b>Another' }));
     const hostile = { ...other.files, 'figures/accuracy-x.svg': '<svg onload="x"><script/></svg>' };
-    const page = withoutScript(
-      renderComparison({ name: 'r1', files: report.files }, { name: 'r2', files: hostile }),
-    );
+    const page = compared(report.files, hostile);
     expect(page).not.toMatch(/<script|<b>Another|<svg onload/);
-    expect(page).toContain('Left: run r1. Right: run r2.');
-    expect(all(page, /<th scope="row">C\d /g)).toHaveLength(5);
+    expect(page).toContain('Before: run r1. After: run r2.');
+    expect(page).toMatch(
+      /<p class="finding">\d+ of 5 verdicts and \d+ of \d+ mean accuracies changed/,
+    );
+    expect(page).toContain('What differs between the runs: seeds (3 → 2) and 1 source file.');
+    expect(page).toContain('<code>seeds</code>: 3 → 2');
+    expect(page).toContain('Of 40 tasks in both runs 12 have other outputs; 3 tasks only before.');
+    expect(page.indexOf('id="causes"')).toBeLessThan(page.indexOf('id="claims"'));
+    expect(all(page, /<th scope="row">C\d [^<]/g)).toHaveLength(5);
     expect(all(page, /<img class="drawing"/g).length).toBeGreaterThan(20);
-    expect(page).toContain('right less left');
+    const ids = all(page, /\sid="([^"]+)"/g);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test('paint profiles as the report does, and have one axis for each data set', () => {
+    const rows = JSON.parse(report.files['metrics.json']!);
+    const [first] = rows.tables.accuracy.filter(
+      (row: { method: string }) => row.method === 'static',
+    );
+    const moved = { ...rows, tables: { ...rows.tables } };
+    moved.tables.accuracy = rows.tables.accuracy.map((row: object) =>
+      row === first ? { ...row, mean: first.mean - 20, ci_low: null, ci_high: null } : row,
+    );
+    const page = compared(report.files, { 'metrics.json': JSON.stringify(moved) });
+    const [accuracy = ''] = page
+      .split('id="effects"')
+      .slice(0, 1)
+      .map((part) => part.split('id="accuracy"')[1] ?? '');
+    expect(accuracy).toContain('−20.00');
+    expect(accuracy).toContain('mean accuracies did not change');
+    const palette = paletteOf([...new Set(whole.runs.map((run) => run.coordinates.profile))]);
+    const hue = paintOf(palette, first.profile).color;
+    expect(accuracy).toContain(
+      `<circle cx="5.5" cy="5.5" r="4.5" fill="${hue}"/></svg> static ${first.profile}`,
+    );
+    expect(all(accuracy, /<svg xmlns/g)).toHaveLength(1);
+  });
+
+  test('that are the same are said to be', () => {
+    const page = compared(report.files, report.files);
+    expect(page).toMatch(/0 of 5 verdicts and 0 of \d+ mean accuracies changed/);
+    expect(page).toContain('Every figure is the same in both reports.');
+    expect(page).toBe(compared(report.files, report.files));
   });
 });
 

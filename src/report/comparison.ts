@@ -1,159 +1,109 @@
-// comparison.ts — two reports side by side: verdicts, accuracies and the same figures
-import type { FileSet } from '../file-set.ts';
-import { page, tableFrame } from './markup/document.ts';
-import { fixed, NOTHING, ruleName, sentence, signed, sparsityName } from './markup/format.ts';
+// comparison.ts — two reports on one page: what changed and why, then verdicts, accuracies and figures
+import {
+  type ChangedValue,
+  type ComparisonCauses,
+  causesSection,
+  finding,
+} from './comparison-causes.ts';
+import {
+  type Both,
+  type ComparedReport,
+  comparisonPalette,
+  type Metrics,
+  metricsOf,
+  profilesOf,
+} from './comparison-data.ts';
+import { hueSwatch, runSwatch } from './comparison-figure.ts';
+import { accuracyOverlays, effectOverlays } from './comparison-overlays.ts';
+import { accuracyTables, effectTables, verdictTables } from './comparison-tables.ts';
+import { page } from './markup/document.ts';
+import { count, sentence } from './markup/format.ts';
 import { type Content, type Html, html } from './markup/html.ts';
+import { type Palette, paintOf } from './markup/palette.ts';
 
-/** One of the two: what its run is called, and the files of its report. */
-export interface ComparedReport {
-  readonly name: string;
-  readonly files: FileSet;
-}
+export type { ChangedValue, ComparedReport, ComparisonCauses };
 
-type Value = string | number | boolean | null;
-type Row = { readonly [column: string]: Value };
-
-/** What is read of metrics.json. */
-interface Metrics {
-  readonly title: string;
-  readonly figures: readonly { readonly title: string; readonly files: readonly string[] }[];
-  readonly tables: { readonly [name: string]: readonly Row[] | undefined };
-}
-
-/** A page of its own: no scripts, no network. */
-export function renderComparison(before: ComparedReport, after: ComparedReport): string {
-  const [a, b] = [metricsOf(before), metricsOf(after)];
+/** A page of its own: no network, and complete without scripts. */
+export function renderComparison(
+  before: ComparedReport,
+  after: ComparedReport,
+  causes: ComparisonCauses,
+): string {
+  const metrics: Both<Metrics> = [metricsOf(before), metricsOf(after)];
+  const [{ title: from }, { title: to }] = metrics;
+  const palette = comparisonPalette(metrics);
   const content = html`<header>
-<h1>${a.title === b.title ? a.title : `${a.title} and ${b.title}`}, compared</h1>
-<p class="data">Left: run ${before.name}. Right: run ${after.name}.</p>
+<h1>${from === to ? to : `${from} and ${to}`}, compared</h1>
+<p class="data">Before: run ${before.name}. After: run ${after.name}.</p>
+<p class="finding">${finding(metrics, causes)}</p>
 </header>
 <main id="main">
-${section('claims', 'Verdicts', verdicts(a, b))}
-${section('accuracy', 'Test accuracy', accuracies(a, b))}
-${section('figures', 'Figures', [
-  html`<p class="note">What is equal in both is drawn once. Colours and marks are told in the report of each run.</p>`,
-  figures([before, after], [a, b]),
-])}
+${section('causes', 'What changed and why', [causesSection(metrics, causes), legend(profilesOf(metrics), palette)])}
+${section('claims', 'Verdicts', verdictTables(metrics))}
+${section('accuracy', 'Test accuracy', [accuracyOverlays(metrics, palette), accuracyTables(metrics, palette)])}
+${section('effects', 'Effects', [effectOverlays(metrics), effectTables(metrics)])}
+${section('figures', 'Figures of the reports', figures([before, after], metrics))}
 </main>`;
   return page(`${before.name} and ${after.name}`, content);
 }
-
-const metricsOf = ({ files }: ComparedReport): Metrics => JSON.parse(files['metrics.json']!);
 
 const section = (id: string, title: string, content: Content): Html =>
   html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>
 ${content}</section>
 `;
 
-/** Rows of both sides by what they are about, in the order of the first, then of the second. */
-function paired(
-  table: string,
-  [a, b]: readonly [Metrics, Metrics],
-  names: readonly string[],
-): readonly (readonly [left: Row | undefined, right: Row | undefined])[] {
-  const nameOf = (row: Row): string => JSON.stringify(names.map((name) => row[name]));
-  const [left, right] = [a, b].map(
-    ({ tables }) => new Map((tables[table] ?? []).map((row) => [nameOf(row), row])),
-  );
-  const all = new Set([...left!.keys(), ...right!.keys()]);
-  return [...all].map((name) => [left!.get(name), right!.get(name)]);
+/** More profiles than these are not listed: their hues repeat, and rows name them. */
+const LEGEND_PROFILES = 24;
+
+/** What marks and hues mean on the whole page. */
+function legend(profiles: readonly string[], palette: Palette): Html {
+  const rest = profiles.length - LEGEND_PROFILES;
+  return html`<ul class="legend wide"><li>${runSwatch('before')} before</li><li>${runSwatch('after')} after</li>
+${profiles
+  .slice(0, LEGEND_PROFILES)
+  .map((name) => html`<li>${hueSwatch(paintOf(palette, name).color)} ${name}</li>`)}${
+  rest > 0 ? html`<li>and ${count(rest)} more</li>` : null
+}</ul>`;
 }
 
-function verdicts(a: Metrics, b: Metrics): Content {
-  const rows = paired('claims', [a, b], ['claim']);
-  if (rows.length === 0) return html`<p class="note">Neither run has claims.</p>`;
-  const table = html`<table><thead><tr><th scope="col">Claim</th><th scope="col">left</th><th scope="col">right</th></tr></thead>
-<tbody>
-${rows.map(
-  ([
-    left,
-    right,
-  ]) => html`<tr><th scope="row">${text((left ?? right)?.claim)} ${text((left ?? right)?.title)}</th>
-<td>${told(left)}</td><td>${told(right)}</td></tr>
-`,
-)}</tbody></table>`;
-  return html`<div class="wide">${tableFrame('Verdicts of both runs', null, table)}</div>`;
-}
-
-const text = (value: Value | undefined): string => (value === undefined ? '' : String(value));
-
-const told = (row: Row | undefined): Content =>
-  row === undefined
-    ? NOTHING
-    : html`<b>${text(row.verdict)}${row.qualifiers ? `, ${text(row.qualifiers)}` : ''}</b>: ${text(row.reason)}`;
-
-function accuracies(a: Metrics, b: Metrics): Content {
-  const rows = paired('accuracy', [a, b], ['dataset', 'sparsity', 'rule', 'method', 'profile']);
-  const caption = html`Mean (SD) over seeds in percent, number of seeds, and the difference of means in points.`;
-  const table = html`<table class="numbers"><thead><tr><th scope="col">Arm</th><th scope="col">left</th><th scope="col">n</th>
-<th scope="col">right</th><th scope="col">n</th><th scope="col">right less left</th></tr></thead>
-<tbody>
-${rows.map(
-  ([
-    left,
-    right,
-  ]) => html`<tr><th scope="row">${armName(left ?? right)}</th><td>${mean(left)}</td><td>${runsOf(left)}</td>
-<td>${mean(right)}</td><td>${runsOf(right)}</td><td>${difference(left, right)}</td></tr>
-`,
-)}</tbody></table>`;
-  return html`<div class="wide">${tableFrame('Test accuracy of both runs', caption, table)}</div>`;
-}
-
-function armName(row: Row | undefined): string {
-  const [dataset, method, profile, sparsity, rule] = [
-    ...['dataset', 'method', 'profile', 'sparsity', 'rule'].map((name) => text(row?.[name])),
-  ];
-  if (method === 'dense') return `${dataset}: dense`;
-  return `${dataset}, ${sparsityName(sparsity!)}, ${ruleName(rule!)}: ${method} ${profile}`;
-}
-
-/** How many runs, and of how many where some are missing. */
-const runsOf = (row: Row | undefined): string =>
-  row === undefined || row.n === row.n_expected
-    ? text(row?.n)
-    : `${text(row.n)} of ${text(row.n_expected)}`;
-
-const number = (value: Value | undefined): number | null =>
-  typeof value === 'number' ? value : null;
-
-function mean(row: Row | undefined): string {
-  const [centre, sd] = [number(row?.mean), number(row?.sd)];
-  if (centre === null) return NOTHING;
-  return sd === null ? `${fixed(centre, 2)} (one seed)` : `${fixed(centre, 2)} (${fixed(sd, 2)})`;
-}
-
-function difference(left: Row | undefined, right: Row | undefined): string {
-  const [a, b] = [number(left?.mean), number(right?.mean)];
-  return a === null || b === null ? NOTHING : signed(b - a, 2);
-}
-
-/** Panels of one name side by side; what is equal in both is drawn once. */
-function figures(
-  [before, after]: readonly [ComparedReport, ComparedReport],
-  [a, b]: readonly [Metrics, Metrics],
-): Content {
+/** The figures that differ, side by side as each run drew them; those that are equal are named, and folded. */
+function figures([before, after]: Both<ComparedReport>, [a, b]: Both<Metrics>): Content {
   const titles = [...new Set([...a.figures, ...b.figures].map(({ title }) => title))];
-  return titles.map((title) => {
-    const of = (metrics: Metrics): readonly string[] =>
-      metrics.figures.find((figure) => figure.title === title)?.files ?? [];
-    const panels = [...new Set([...of(a), ...of(b)])].map((file) => {
-      const [left, right] = [before.files[file], after.files[file]];
-      const drawings =
-        left === right
-          ? html`<div><p class="panel-title">both</p>${drawing(left, file)}</div>`
-          : html`<div><p class="panel-title">left</p>${drawing(left, file)}</div>
-<div><p class="panel-title">right</p>${drawing(right, file)}</div>`;
-      return html`<p class="row-title">${file.replace(/^figures\/|\.svg$/g, '')}</p>
-<div class="panels large">${drawings}</div>
-`;
-    });
-    return html`<figure class="wide"><h3>${sentence(title)}</h3>${panels}</figure>
-`;
+  const filesOf = (metrics: Metrics, title: string): readonly string[] =>
+    metrics.figures.find((figure) => figure.title === title)?.files ?? [];
+  const drawn = titles.map((title) => {
+    const files = [...new Set([...filesOf(a, title), ...filesOf(b, title)])];
+    const isSame = (file: string): boolean => before.files[file] === after.files[file];
+    return { title, changed: files.filter((file) => !isSame(file)), same: files.filter(isSame) };
   });
+  const same = drawn.flatMap((one) => one.same);
+  const changed = drawn.filter((one) => one.changed.length > 0);
+  return html`<p class="note">${
+    changed.length === 0
+      ? 'Every figure is the same in both reports.'
+      : 'As each run drew them, so that their axes and hues can differ. Above, both are drawn on one axis.'
+  }</p>
+${changed.map(
+  ({
+    title,
+    changed: files,
+  }) => html`<details class="wide"><summary>${sentence(title)} (${count(files.length)})</summary><div class="panels large">
+${files.map((file) => [panel('before', before, file), panel('after', after, file)])}</div></details>
+`,
+)}${
+  same.length > 0
+    ? html`<details class="wide more"><summary>The same in both (${count(same.length)})</summary><div class="panels large">
+${same.map((file) => panel('both', after, file))}</div></details>`
+    : null
+}`;
 }
+
+const panel = (run: 'before' | 'after' | 'both', { files }: ComparedReport, file: string): Html =>
+  html`<div><p class="panel-title">${file.replace(/^figures\/|\.svg$/g, '')} <small>${run}</small></p>${drawing(files[file], `${file}, ${run}`)}</div>
+`;
 
 /** As an image and not as markup: what a stored SVG says is not this page's. */
-const drawing = (svg: string | undefined, file: string): Html =>
+const drawing = (svg: string | undefined, label: string): Html =>
   svg === undefined
     ? html`<p class="note">not drawn in this run</p>`
-    : html`<img class="drawing" alt="${file}" src="data:image/svg+xml,${encodeURIComponent(svg)}">`;
+    : html`<img class="drawing" alt="${label}" src="data:image/svg+xml,${encodeURIComponent(svg)}">`;

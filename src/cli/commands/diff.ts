@@ -10,6 +10,7 @@ import type { Store } from '../../engine/store/store.ts';
 import { type FileSet, fileSet } from '../../file-set.ts';
 import { didYouMean } from '../../hint.ts';
 import { elementAt } from '../../present.ts';
+import type { ChangedValue, ComparisonCauses } from '../../report/comparison.ts';
 import { withRemoteBlobs } from '../remote/far-blobs.ts';
 import { checkOutput, writeOutput } from '../session/output-files.ts';
 import { oneRun } from '../session/run-selection.ts';
@@ -44,7 +45,10 @@ export const command: CommandDeclaration = {
       repeatable: true,
     },
     { flags: '--all', about: 'show every row' },
-    { flags: '--html <file>', about: 'write a page with the reports of both, side by side' },
+    {
+      flags: '--html <file>',
+      about: 'write a page that compares the reports of both: what changed and why',
+    },
     ...STORE,
   ],
   examples: ['diff', 'diff last~3 last', 'diff 20260412T101502 3fa9 --json'],
@@ -99,9 +103,34 @@ async function writeComparison(
   const compared = async (run: RunRecord) => ({ name: run.id, files: await reportOf(store, run) });
   const [before, after] = await Promise.all([compared(runs[0]), compared(runs[1])]);
   const { renderComparison } = await import('../../report/comparison.ts');
-  await writeOutput(file, renderComparison(before, after));
+  await writeOutput(file, renderComparison(before, after, await causesOf(store, runs)));
   writeStdout(file);
   return EXIT.success;
+}
+
+/** What the page says of the difference between the runs themselves. */
+async function causesOf(
+  store: Store,
+  [a, b]: readonly [RunRecord, RunRecord],
+): Promise<ComparisonCauses> {
+  const found = await compareRuns(store, a, b);
+  const { params, tools, ...causes } = await causesBetween(
+    store.actions,
+    factsOfRun(a),
+    factsOfRun(b),
+  );
+  const value = (d: Difference): ChangedValue => ({
+    path: d.path,
+    before: shown(d.before),
+    after: shown(d.after),
+  });
+  const { before, after } = found.only;
+  const tasks = {
+    both: Object.keys(a.tasks).length - before.length,
+    changed: new Set(found.outputs.map(({ task }) => task)).size,
+    ...{ onlyBefore: before.length, onlyAfter: after.length, forgotten: found.forgotten.length },
+  };
+  return { ...causes, params: params.map(value), tools: tools.map(value), tasks };
 }
 
 /** The files of a run's report. @throws UsageError when it made none, or they are gone */
@@ -112,7 +141,7 @@ async function reportOf(store: Store, run: RunRecord): Promise<FileSet> {
     const files = bytes && fileSet().decode(bytes);
     if (files && 'metrics.json' in files) return files;
   }
-  const message = `run ${run.id} made no report: --html shows two reports side by side`;
+  const message = `run ${run.id} made no report: --html compares two reports`;
   const hint =
     'a report is an output of files with a metrics.json; without --html, diff tells what differs';
   throw new UsageError([{ message, hint }]);

@@ -1,12 +1,13 @@
 // log.ts — pipeline log TASK: what a task said when it ran, and the error that it ended with
 
 import type { TaskId } from '../../engine/model/key.ts';
-import type { Cost, RunRecord, TaskLog } from '../../engine/model/record.ts';
+import type { ActionRecord, RunRecord, TaskLog } from '../../engine/model/record.ts';
 import { lastRunOf, taskInRuns } from '../../engine/store/history.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { didYouMean } from '../../hint.ts';
 import { plainLog, plainName, plainText } from '../../plain-text.ts';
 import { entryOf } from '../../present.ts';
+import { formatPlace, placeIn, type TaskPlace } from '../cluster/live-places.ts';
 import { oneRun } from '../session/run-selection.ts';
 import {
   type CommonOptions,
@@ -41,7 +42,8 @@ interface LogOptions extends CommonOptions {
 
 /** Shows the log of a task: of its last run, or of the one that is named. */
 async function log(word: string, options: LogOptions): Promise<number> {
-  const store = storeAt(placesOf(options).cache, 'read');
+  const { cache } = placesOf(options);
+  const store = storeAt(cache, 'read');
   try {
     const runs = options.run === undefined ? store.history.runs() : [oneRun(store, options.run)];
     const task = taskInRuns(runs, word) ?? unknownTask(runs, word);
@@ -51,9 +53,11 @@ async function log(word: string, options: LogOptions): Promise<number> {
       throw new UsageError([{ message, hint: 'pipeline make --force TASK runs it' }]);
     }
     const said = logIn(store, run, task);
-    const cost = await costIn(store, run, task);
-    if (options.json) writeJson({ ...said, ...(cost && { cost }) });
-    else tellLog(said, cost);
+    const record = await recordIn(store, run, task);
+    const place = placeIn(cache, run, task, record);
+    const { cost } = record ?? {};
+    if (options.json) writeJson({ ...said, ...place, ...(cost && { cost }) });
+    else tellLog(said, place, cost);
     return EXIT.success;
   } finally {
     await store.close();
@@ -80,21 +84,23 @@ function logIn(store: Store, { id, at, outcomes = {} }: RunRecord, task: TaskId)
   );
 }
 
-/** What a task took, where the run made it and its record is kept. */
-async function costIn(
+/** The record of a task's result, where the run made it and it is kept. */
+async function recordIn(
   store: Store,
   { id, tasks }: RunRecord,
   task: TaskId,
-): Promise<Cost | undefined> {
+): Promise<ActionRecord | undefined> {
   const record = Object.hasOwn(tasks, task) ? await store.actions.get(entryOf(tasks, task)) : null;
-  return record?.made.run === id ? record.cost : undefined;
+  return record?.made.run === id ? record : undefined;
 }
 
-function tellLog(log: TaskLog, cost: Cost | undefined): void {
+function tellLog(log: TaskLog, place: TaskPlace, cost: ActionRecord['cost'] | undefined): void {
   const { task, run, at, outcome, lines, dropped, error, params } = log;
   const c = stderrColors;
   const took = cost ? `, in ${formatCost(cost)}` : '';
-  writeStderr(c.dim(`${plainName(task)}: ${outcome} in run ${run}, ${at}${took}`));
+  const words = formatPlace(place);
+  const where = words === '' ? '' : `, ${words}`;
+  writeStderr(c.dim(`${plainName(task)}: ${outcome} in run ${run}, ${at}${where}${took}`));
   const head = dropped ? Math.ceil(lines.length / 2) : lines.length;
   for (const line of lines.slice(0, head)) writeStdout(plainLog(line));
   if (dropped) writeStderr(c.dim(`… ${dropped} lines were not kept …`));

@@ -1,10 +1,18 @@
 // status.ts — pipeline status: what is made, and what a make would run
 import type { RecordResult } from '../../engine/model/record.ts';
 import type { Forecast as AnyForecast } from '../../engine/rebuilder/forecast.ts';
+import {
+  formatLive,
+  formatPlace,
+  type LiveRun,
+  liveJson,
+  liveRuns,
+} from '../cluster/live-places.ts';
 import { forecastJson, formatForecast, tellLines, willRun } from '../session/forecast.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
+  identity,
   inspect,
   resolveTargets,
   writeJson,
@@ -29,14 +37,28 @@ type Forecast = AnyForecast<RecordResult>;
 
 /** Without targets: a line per stage. With targets: a line per task. */
 async function status(targets: readonly string[], options: CommonOptions): Promise<number> {
-  return inspect(options, async ({ plan, foresee }) => {
+  return inspect(options, async ({ plan, foresee, cache }) => {
     const forecasts = await foresee(plan, new Set());
     const chosen = targets.length > 0 && new Set(resolveTargets(plan, targets));
     const shown = [...forecasts.values()].filter(({ task }) => !chosen || chosen.has(task));
-    if (options.json) writeJson(shown.map(forecastJson));
-    else if (targets.length > 0) tellTasks(shown);
+    const live = liveRuns(cache, identity);
+    if (options.json) writeJson([...shown.map(withPlace(live)), ...live.flatMap(liveJson)]);
+    else if (targets.length > 0) tellTasks(shown, live);
     else tellStages(plan.tasks, shown);
+    if (options.json) return;
+    // Where the targets run is told with each.
+    const show = { tasks: targets.length === 0 };
+    for (const line of live.flatMap((run) => formatLive(run, show))) writeStdout(line);
   });
+}
+
+/** A forecast for machines, and where its task runs on a cluster now. */
+function withPlace(live: readonly LiveRun[]): (one: Forecast) => object {
+  return (one) => {
+    const running = live.find(({ tasks }) => tasks.has(one.task));
+    if (running === undefined) return forecastJson(one);
+    return { ...forecastJson(one), running: { run: running.id, ...running.tasks.get(one.task) } };
+  };
 }
 
 /** Forecasts of tasks that a make would not run, as far as is known. */
@@ -54,12 +76,14 @@ function columnOf(predicted: Forecast): Column {
 
 const paint = { made: c.green, run: c.yellow, may: c.cyan, none: c.dim, unknown: c.magenta };
 
-function tellTasks(forecasts: readonly Forecast[]): void {
+function tellTasks(forecasts: readonly Forecast[], live: readonly LiveRun[]): void {
   const width = forecasts.some(({ status }) => status === 'unknown') ? 7 : 4;
   tellLines(forecasts, (predicted) => {
     const column = columnOf(predicted);
     const mark = paint[column](column.padEnd(width));
-    return `${mark} ${predicted.task} ${c.dim(`— ${formatForecast(predicted)}`)}`;
+    const place = live.flatMap(({ tasks }) => tasks.get(predicted.task) ?? [])[0];
+    const now = place ? `; runs now ${formatPlace(place)}` : '';
+    return `${mark} ${predicted.task} ${c.dim(`— ${formatForecast(predicted)}${now}`)}`;
   });
 }
 

@@ -14,6 +14,7 @@ import {
   recordPrinted,
   stateFor,
 } from '../../engine/rebuilder/up-to-date.ts';
+import { journalIds } from '../../engine/store/journal.ts';
 import { settingsStamps } from '../settings/settings-places.ts';
 import type { CommandDeclaration } from '../terminal/declaration.ts';
 import { colorsFor } from '../terminal/format.ts';
@@ -66,6 +67,10 @@ function requestOf(
   return { root, file, cache, ...NOTHING_ASKED, settings, inspection };
 }
 
+/** Status also tells where the tasks of a run are that goes on now: no state of the store says that. */
+const isLive = ([name]: readonly string[], { cache }: Request): boolean =>
+  name === 'status' && journalIds(cache).length > 0;
+
 /** Its words say it all. */
 const NOTHING_ASKED = { presets: [], paramsFiles: [], sets: [], targets: [] };
 
@@ -82,7 +87,9 @@ export function repeatInspection(
 ): boolean {
   const read = isOff() ? undefined : readInspection(words, declarations);
   if (read === undefined) return false;
-  const printed = lookUpPrinted(requestOf(words, read, process.env), program(), process.env);
+  const request = requestOf(words, read, process.env);
+  if (isLive(words, request)) return false;
+  const printed = lookUpPrinted(request, program(), process.env);
   if (printed === undefined) return false;
   print(printed);
   return true;
@@ -128,7 +135,7 @@ export function recordInspection(
   if (read === undefined) return undefined;
   const since = Date.now();
   const request = requestOf(words, read, process.env);
-  const store = stateFor(request);
+  const store = isLive(words, request) ? null : stateFor(request);
   if (store === null) return undefined;
   const settings = settingsStamps(process.env);
   const printed: [stream: 'stdout' | 'stderr', text: string][] = [];

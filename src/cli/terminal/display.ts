@@ -9,6 +9,7 @@ import {
   type Colors,
   count,
   duration,
+  formatJobs,
   formatReason,
   quoted,
   shownPath,
@@ -378,17 +379,6 @@ function frame(
 
 /** A terminal has so many lines for tasks that run: on a cluster there may be hundreds. */
 const RUNNING_SHOWN = 16;
-
-/** The jobs of a cluster in a line: how many run and wait, and why. */
-function formatJobs(name: string, jobs: readonly ClusterJob[]): readonly string[] {
-  if (jobs.length === 0) return [];
-  const running = jobs.filter(({ state }) => state === 'running').length;
-  const waiting = jobs.length - running;
-  const reasons = [...new Set(jobs.flatMap(({ reason }) => reason ?? []))].join(', ');
-  const why = reasons === '' ? '' : ` (${reasons})`;
-  const rest = waiting === 0 ? '' : `, ${count(waiting, 'job')} waiting${why}`;
-  return [`  ${name}: ${count(running, 'job')} running${rest}`];
-}
 
 function warningPlace({ task, file, line, column }: Extract<Event, { event: 'warning' }>): string {
   if (file !== undefined) return `${file}${line === undefined ? '' : `:${line}:${column}`}: `;

@@ -2,7 +2,7 @@
 import { relative } from 'node:path';
 import prettyMs from 'pretty-ms';
 import { formatSize } from '../../engine/files/size.ts';
-import type { Change, Diagnostic, Event, Reason } from '../../engine/model/event.ts';
+import type { Change, ClusterJob, Diagnostic, Event, Reason } from '../../engine/model/event.ts';
 import { type Json, shellTaskId, type TaskId } from '../../engine/model/key.ts';
 import type { Cost } from '../../engine/model/record.ts';
 import type { MissingOutput } from '../../engine/rebuilder/missing-output.ts';
@@ -22,6 +22,17 @@ export function colorsFor(stream: { isTTY?: boolean }, environment: NodeJS.Proce
 export function count(n: number, noun: string): string {
   const digits = String(n).replace(/\B(?=(\d{3})+$)/g, ',');
   return `${digits} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+/** The jobs of a cluster in a line: how many run and wait, and why. */
+export function formatJobs(name: string, jobs: readonly ClusterJob[]): readonly string[] {
+  if (jobs.length === 0) return [];
+  const running = jobs.filter(({ state }) => state === 'running').length;
+  const waiting = jobs.length - running;
+  const reasons = [...new Set(jobs.flatMap(({ reason }) => reason ?? []))].join(', ');
+  const why = reasons === '' ? '' : ` (${reasons})`;
+  const rest = waiting === 0 ? '' : `, ${count(waiting, 'job')} waiting${why}`;
+  return [`  ${name}: ${count(running, 'job')} running${rest}`];
 }
 
 /** `0.21 s`, `41.3 s`, `2m 5s`. */

@@ -80,6 +80,8 @@ export class RunNotes {
   private readonly ends = new Map<string, number>();
   /** How far the tasks that run have said they are. */
   readonly progress = new Map<TaskId, JournalEntry>();
+  /** The jobs of clusters as they were told last, by executor. */
+  readonly jobs = new Map<string, JournalEntry>();
   end: Extract<JournalEntry, { end: string }> | undefined;
 
   apply(entry: JournalEntry): void {
@@ -102,7 +104,15 @@ export class RunNotes {
     } else if ('end' in entry) this.end = entry;
     else if ('event' in entry && entry.event.event === 'progress') {
       this.progress.set(entry.event.task, entry);
+    } else if ('event' in entry && entry.event.event === 'jobs') {
+      this.jobs.set(entry.event.executor, entry);
     }
+  }
+
+  /** How a task began, whether or not it has ended. */
+  startOf(task: TaskId): Extract<JournalEntry, { begun: TaskId }> | undefined {
+    const entry = this.starts.get(task);
+    return entry && 'begun' in entry ? entry : undefined;
   }
 
   /** The fewest entries that come to the same. */
@@ -126,6 +136,7 @@ export class RunNotes {
       if (dropped > 0) yield { dropped: task, lines: dropped };
     }
     yield* this.progress.values();
+    yield* this.jobs.values();
     if (this.end) yield this.end;
   }
 
