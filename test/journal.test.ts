@@ -95,6 +95,30 @@ test('progress is noted once a second for each task, however often it is told', 
   recorder.cut({ state: 'interrupted' });
 });
 
+test('what a task reported last is noted, though it is silent then, or ends', async () => {
+  const folder = newFolder();
+  const recorder = recordRun(historyIn(folder), facts, Date.now);
+  const report = (step: number): void =>
+    recorder.listener({ event: 'metrics', task, step, values: { loss: 1 / step } });
+  recorder.listener({ event: 'started', task, key, reason: { kind: 'new' }, slot: 0 });
+  for (const step of [1, 2, 3]) report(step);
+  const { entries, ended, stop } = following(folder, 'r');
+  const steps = (): number[] =>
+    entries.flatMap((entry) => {
+      const { event, step } = (entry as { event?: { event: string; step: number } }).event ?? {};
+      return event === 'metrics' ? [Number(step)] : [];
+    });
+  await expect.poll(steps, { timeout: 5000 }).toEqual([1, 3]);
+  for (const step of [4, 5]) report(step);
+  recorder.listener({ event: 'interrupted', task, checkpoint: false });
+  await expect.poll(steps, { timeout: 5000 }).toEqual([1, 3, 5]);
+  const last = (): unknown => entries.at(-1);
+  await expect.poll(last, { timeout: 5000 }).toMatchObject({ ended: task });
+  stop.abort();
+  await ended;
+  recorder.cut({ state: 'interrupted' });
+});
+
 test('one that is written anew is told anew; a line that is not whole is waited for', async () => {
   const folder = newFolder();
   const head = JSON.stringify({ form: 'run/1', run: facts });

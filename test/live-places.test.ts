@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { formatLive, liveJson, liveRuns } from '../src/cli/cluster/live-places.ts';
+import { formatLive, liveRuns } from '../src/cli/cluster/live-places.ts';
 import type { ClusterJob } from '../src/engine/model/event.ts';
 import type { Key, TaskId } from '../src/engine/model/key.ts';
 import type { Identity } from '../src/engine/model/process-identity.ts';
@@ -60,7 +60,6 @@ test('tells the tasks that run on a cluster, and why jobs wait', () => {
       jobs: new Map([['lab', jobs]]),
     },
   ]);
-  expect(live.flatMap(liveJson)).toEqual([{ run: 'r', executor: 'lab', jobs }]);
   expect(live.flatMap((run) => formatLive(run, { tasks: true })).slice(1)).toEqual([
     '  lab: 1 job running, 2 jobs waiting (Priority)',
     '    job 17_1 of cpu waits: Priority',

@@ -97,10 +97,6 @@ export function formatPlace({ on, node }: TaskPlace): string {
   return place === undefined ? '' : `on ${plainName(place)}`;
 }
 
-/** The jobs of a run for machines: an object for each executor. */
-export const liveJson = ({ id, jobs }: LiveRun): readonly object[] =>
-  [...jobs].map(([executor, all]) => ({ run: id, executor, jobs: all }));
-
 /** Lines of a kind that are shown; the rest is counted. */
 const SHOWN = 16;
 

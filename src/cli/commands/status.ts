@@ -1,13 +1,7 @@
 // status.ts — pipeline status: what is made, and what a make would run
 import type { RecordResult } from '../../engine/model/record.ts';
 import type { Forecast as AnyForecast } from '../../engine/rebuilder/forecast.ts';
-import {
-  formatLive,
-  formatPlace,
-  type LiveRun,
-  liveJson,
-  liveRuns,
-} from '../cluster/live-places.ts';
+import { formatLive, formatPlace, type LiveRun, liveRuns } from '../cluster/live-places.ts';
 import { forecastJson, formatForecast, tellLines, willRun } from '../session/forecast.ts';
 import {
   type CommonOptions,
@@ -42,7 +36,7 @@ async function status(targets: readonly string[], options: CommonOptions): Promi
     const chosen = targets.length > 0 && new Set(resolveTargets(plan, targets));
     const shown = [...forecasts.values()].filter(({ task }) => !chosen || chosen.has(task));
     const live = liveRuns(cache, identity);
-    if (options.json) writeJson([...shown.map(withPlace(live)), ...live.flatMap(liveJson)]);
+    if (options.json) writeJson(shown.map(withPlace(live)));
     else if (targets.length > 0) tellTasks(shown, live);
     else tellStages(plan.tasks, shown);
     if (options.json) return;

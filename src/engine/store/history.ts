@@ -6,7 +6,7 @@ import type { RunRecord, RunStart, TaskLog } from '../model/record.ts';
 import { type Journal, type JournalEntry, type NotedEvent, RunNotes } from './journal.ts';
 import { type RunHistory, StoreError } from './store.ts';
 
-/** Progress of a task is noted this often at most: a loop may tell of every step. */
+/** Progress and metrics of a task are noted this often at most, the newest then: a loop may report every step. */
 const PROGRESS_MS = 1000;
 
 /** How a run ended. */
@@ -39,8 +39,9 @@ export interface Recorder {
 export function recordRun(store: RunHistory, run: RunStart, clock: () => number): Recorder {
   const notes = new RunNotes();
   const failed = new Map<TaskId, TaskLog>();
-  /** When progress of each task was noted last. */
+  /** When progress and metrics of each task were noted last, and what is to be noted when the pause is over. */
   const told = new Map<string, number>();
+  const held = new Map<string, { newest: NotedEvent; readonly timer: NodeJS.Timeout }>();
   let journal: Journal | undefined;
   let isOver = false;
   const note = (entry: JournalEntry): void => {
@@ -49,6 +50,31 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
     // A run that only finds that there is nothing to do leaves no trace of itself.
     else if ('begun' in entry || 'event' in entry) journal = store.begin(run, notes);
   };
+  const noteNewest = (name: string, event: NotedEvent): void => {
+    const waiting = held.get(name);
+    if (waiting) waiting.newest = event;
+    const pause = (told.get(name) ?? Number.NEGATIVE_INFINITY) + PROGRESS_MS - clock();
+    if (pause <= 0 && waiting) release(name);
+    else if (pause <= 0) {
+      told.set(name, clock());
+      note({ event, at: clock() });
+    } else if (waiting === undefined) {
+      held.set(name, { newest: event, timer: setTimeout(() => release(name), pause).unref() });
+    }
+  };
+  const release = (name: string): void => {
+    const waiting = held.get(name);
+    if (waiting === undefined) return;
+    clearTimeout(waiting.timer);
+    held.delete(name);
+    told.set(name, clock());
+    note({ event: waiting.newest, at: clock() });
+  };
+  /** What a task said last stands before its end. */
+  const noteEnd = (entry: Extract<JournalEntry, { ended: TaskId }>): void => {
+    for (const name of [entry.ended, metricsOf(entry.ended)]) release(name);
+    note(entry);
+  };
   const logOf = (task: TaskId, outcome: Outcome): TaskLog => {
     const at = new Date(clock()).toISOString();
     return { task, run: run.id, at, outcome, ...notes.linesOf(task) };
@@ -56,7 +82,7 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
   const noteFailure = ({ task, error, params }: Extract<Event, { event: 'failed' }>): void => {
     const key = notes.begun[task] && { key: notes.begun[task] };
     const log = { ...logOf(task, 'failed'), error, params, ...key };
-    note({ ended: task, outcome: 'failed', at: clock() });
+    noteEnd({ ended: task, outcome: 'failed', at: clock() });
     notes.said.delete(task);
     // A history that cannot be written loses no result: it is tried again with the rest.
     if (!written(() => store.putLog(log))) failed.set(task, log);
@@ -70,30 +96,25 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
     } else if (event.event === 'log') note({ log: event.task, line: event.line });
     else if (event.event === 'built' || event.event === 'reused') {
       // A task that was reused and then lost its bytes is built after all.
-      note({ ended: event.task, outcome: event.event, key: event.key, at });
+      noteEnd({ ended: event.task, outcome: event.event, key: event.key, at });
     } else if (event.event === 'waiting' || event.event === 'retrying') note({ event, at });
-    else if (event.event === 'progress') {
-      if (at - (told.get(event.task) ?? Number.NEGATIVE_INFINITY) < PROGRESS_MS) return;
-      told.set(event.task, at);
-      note({ event, at });
-    } else if (event.event === 'metrics') {
-      const name = `metrics ${event.task}`;
-      if (at - (told.get(name) ?? Number.NEGATIVE_INFINITY) < PROGRESS_MS) return;
-      told.set(name, at);
-      note({ event, at });
-    } else if (['warning', 'artifact', 'jobs'].includes(event.event)) {
+    else if (event.event === 'progress') noteNewest(event.task, event);
+    else if (event.event === 'metrics') noteNewest(metricsOf(event.task), event);
+    else if (event.event === 'jobs' && event.jobs.length > 0) note({ event, at });
+    else if (['warning', 'artifact', 'jobs'].includes(event.event)) {
       // Nothing to do may come with warnings, and with artifacts that are put right.
       if (journal) note({ event: event as NotedEvent, at });
     } else if (event.event === 'failed') noteFailure(event);
     else if (['skipped', 'interrupted', 'infeasible'].includes(event.event)) {
       const { task, event: outcome } = event as Extract<Event, { event: Outcome }>;
-      note({ ended: task, outcome, at });
+      noteEnd({ ended: task, outcome, at });
     }
   };
   return {
     listener,
     close({ tally, seconds, ran, infeasible, interrupted, makers = {} }) {
       isOver = true;
+      for (const { timer } of held.values()) clearTimeout(timer);
       const isFetched = Object.keys(makers).length > 0;
       if (ran > 0 || journal || isFetched) {
         const { keys, begun, outcomes, said } = notes;
@@ -126,11 +147,14 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
     cut({ state, error }) {
       if (isOver) return;
       isOver = true;
+      for (const { timer } of held.values()) clearTimeout(timer);
       journal?.noteNow({ end: state, ...(error !== undefined && { error }) });
       journal?.close({ keep: true });
     },
   };
 }
+
+const metricsOf = (task: TaskId): string => `metrics ${task}`;
 
 /** Paths that are named where a reason has more. */
 const PATHS_NOTED = 6;
