@@ -15,7 +15,7 @@ const below = (folder, wanted) =>
 const files = [
   ...readdirSync(root).filter((name) => name.endsWith('.md')),
   ...below('docs', /\.(md|svg|png|json|csv)$/),
-  ...below('examples', /\.md$/),
+  ...below('examples', /(^|\/)README\.md$/),
   'bench/README.md',
 ];
 rmSync(pages, { recursive: true, force: true });
