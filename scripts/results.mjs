@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parse } from 'csv-parse/sync';
@@ -54,7 +54,7 @@ const BYTES_MAX = 500_000;
 const FIGURES = join(root, 'docs/results/figures');
 /** Of the report's figures those that the claims rest on; larger ones stay in the report. */
 const FIGURE = /^(?:effects|accuracy|cv)-.*\.svg$/;
-const FIGURE_BYTES_MAX = 20_000;
+const FIGURE_BYTES_MAX = 40_000;
 /** The stages that the claims are judged on. */
 const TRAINING = ['dense', 'static', 'sweep', 'sensitivity', 'rigl', 'headline', 'placed'];
 
@@ -68,15 +68,21 @@ if (command === 'collect' && (piece === undefined || options.cache === undefined
   process.exit(2);
 }
 
-/** What the command line prints. */
+/** What the command line prints of the piece's study. */
 function pipeline(...words) {
-  const common = [
-    ['--directory', resolve(options.directory ?? root)],
-    ['--cache', resolve(options.cache)],
-    ...options.preset.map((name) => ['--preset', name]),
-    ...options.set.map((word) => ['--set', word]),
-  ].flat();
-  return execFileSync(process.execPath, [join(root, 'dist/cli.cjs'), ...words, ...common], {
+  const presets = options.preset.flatMap((name) => ['--preset', name]);
+  const sets = options.set.flatMap((word) => ['--set', word]);
+  return commandLine(...words, ...presets, ...sets);
+}
+
+function commandLine(...words) {
+  const places = [
+    '--directory',
+    resolve(options.directory ?? root),
+    '--cache',
+    resolve(options.cache),
+  ];
+  return execFileSync(process.execPath, [join(root, 'dist/cli.cjs'), ...words, ...places], {
     encoding: 'utf8',
     maxBuffer: 2 ** 30,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -108,22 +114,23 @@ function collect() {
     for (const [file, text] of tables) writeFileSync(join(PIECES, file), text);
     const facts = factsOf(archived);
     writeFileSync(join(PIECES, `${piece}.json`), `${JSON.stringify(facts, null, 2)}\n`);
-    copyFigures(folder);
+    copyFigures();
     console.log(`${piece}: ${runs.length} tasks, ${bytes} bytes, study digest ${facts.study}`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function copyFigures(folder) {
-  const from = join(folder, 'report/');
-  pipeline('export', 'report:files', from, '--json');
+/** The make that ended the piece has written the report's figures beside it. */
+function copyFigures() {
+  const from = join(resolve(options.directory ?? root), 'artifacts/report/figures');
   const to = join(FIGURES, piece);
   rmSync(to, { recursive: true, force: true });
   mkdirSync(to, { recursive: true });
-  const paths = readdirSync(from, { recursive: true }).map((path) => join(from, path));
-  for (const path of paths.filter((one) => FIGURE.test(basename(one))))
-    if (statSync(path).size <= FIGURE_BYTES_MAX) copyFileSync(path, join(to, basename(path)));
+  for (const name of readdirSync(from).filter((one) => FIGURE.test(one))) {
+    const path = join(from, name);
+    if (statSync(path).size <= FIGURE_BYTES_MAX) copyFileSync(path, join(to, name));
+  }
 }
 
 /** The files of an output of a stage's tasks, by task. */
@@ -168,7 +175,7 @@ function convergenceTasks(status, folder) {
 
 /** What made a piece. Wall time is of all runs that made something. */
 function factsOf({ digest }) {
-  const runs = JSON.parse(pipeline('runs', '--json')).reverse();
+  const runs = JSON.parse(commandLine('runs', '--json')).reverse();
   const made = runs
     .filter(({ tally }) => (tally?.built ?? 0) > 0)
     .map(({ started, seconds, tally, state, versions }) => {
