@@ -43,7 +43,12 @@ export interface NodeWorkerOptions {
   readonly ending: AbortSignal;
   /** Words for the log of the job. */
   note(text: string): void;
+  /** Ends this process at once: it has left, and what it made cannot be written. */
+  abandon(why: string): void;
 }
+
+/** A worker that leaves has so long beyond its grace to write what it has made. */
+const ABANDON_MS = 120_000;
 
 const CHECKPOINT_EVERY_MS = 30_000;
 const ALIVE_EVERY_MS = 15_000;
@@ -278,6 +283,8 @@ class NodeWorker {
     if (this.leaving !== undefined) return;
     this.leaving = why;
     this.stop([...this.waiting.map(({ id }) => id), ...this.running.keys()], grace_ms);
+    // Where not even that can be written, such as when the depot is gone, nothing is waited for.
+    setTimeout(() => this.options.abandon(why), grace_ms + ABANDON_MS).unref();
     this.wake();
   }
 

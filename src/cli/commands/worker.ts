@@ -4,6 +4,7 @@ import type { JobId } from '../../cluster/batch.ts';
 import { DepotLayout, SetLayout } from '../../cluster/layout.ts';
 import { runNodeWorker } from '../../cluster/node-worker.ts';
 import { readSet } from '../../cluster/sets.ts';
+import { killProgramsNow } from '../../engine/process/shell.ts';
 import { EXIT, identity, machine, workerCommand, writeStderr } from '../session/session.ts';
 import type { CommandDeclaration } from '../terminal/declaration.ts';
 
@@ -39,6 +40,8 @@ async function work(depot: string, project: string, id: string, element: string)
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
     process.on(signal, () => ending.abort());
   }
+  const note = (text: string): void =>
+    writeStderr(`${new Date().toISOString()} ${identity.host}: ${text}`);
   await runNodeWorker({
     ...{ layout, project, set: id, element: Number(element), identity, worker: workerCommand },
     ...set,
@@ -48,7 +51,12 @@ async function work(depot: string, project: string, id: string, element: string)
     versions: { node: process.version, pipeline: VERSION, build: BUILD },
     facts: machine(),
     ending: ending.signal,
-    note: (text) => writeStderr(`${new Date().toISOString()} ${identity.host}: ${text}`),
+    note,
+    abandon(why) {
+      note(`what it made cannot be written to the depot; it ends (${why})`);
+      killProgramsNow();
+      process.exit(EXIT.failed);
+    },
   });
   return EXIT.success;
 }
