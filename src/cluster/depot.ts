@@ -15,7 +15,7 @@ import {
 import type { BlobStore } from '../engine/store/store.ts';
 import type { DepotLayout } from './layout.ts';
 
-/** A blob that was named is waited for so long: a file system may tell of it late. */
+/** How long to wait for a blob that was named: a file system may show it late. */
 const PATIENCE_MS = 60_000;
 const [FIRST_LOOK_MS, LAST_LOOK_MS] = [100, 5000];
 const DIGEST_BYTES = 32;

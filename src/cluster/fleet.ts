@@ -46,7 +46,7 @@ export interface FleetListener extends WorkerViewListener {
 const DEAD_AT_START_MAX = 3;
 /** A worker that was not heard of for so long is looked after. */
 export const SILENT_MS = 60_000;
-/** A job that was asked for is not missed before this time: the queue may tell of it late. */
+/** A job counts as missing only after this time: the queue may list it late. */
 const UNSEEN_MS = 10_000;
 /** After a refusal for now, nothing is asked for so long. */
 const LIMITED_MS = 30_000;

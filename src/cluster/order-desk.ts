@@ -98,7 +98,7 @@ export class OrderDesk {
     return givenUp.flatMap((id) => this.works.get(id) ?? []);
   }
 
-  /** Takes all that wait for a class, and that nobody has. */
+  /** Removes and returns all orders that wait for a class and that no worker has. */
   take(cls: string): readonly Work[] {
     const waiting = [...this.works.values()].filter(
       (work) => work.holders.size === 0 && work.cls?.name === cls,

@@ -2,7 +2,7 @@
 import type { WorkerView } from '../../cluster/worker-view.ts';
 import type { ClusterJob, Listener } from '../../engine/model/event.ts';
 
-/** Hears of workers, and tells of their jobs what is new. */
+/** Turns changes of workers into `jobs` events. */
 export function jobsEvents(
   executor: string,
   listener: Listener,
