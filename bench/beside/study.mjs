@@ -29,8 +29,9 @@ const ARMS = ['static', 'rigl'];
 const task = (arm, seed) => `${arm}[mnist,512-256,0.9,erk,uniform,${seed}]`;
 const pipelineArgs = (...words) => [
   ...[join(root, 'dist/cli.cjs'), ...words, '--directory', root, '--cache', join(folder, 'cache')],
-  ...['--preset', 'mnist', '--set', `seeds=[${seeds}]`, '--mirror', options.mirror],
+  ...['--preset', 'mnist', '--set', `seeds=[${seeds}]`],
 ];
+const makeArgs = (...words) => [...pipelineArgs('make', ...words), '--mirror', options.mirror];
 
 /** Wall and CPU seconds of a command and all that it starts and waits for, and what it printed. */
 function timed(command, args) {
@@ -60,7 +61,7 @@ try {
     `mask[mnist,512-256,0.9,erk,uniform,${seed}]`,
     `start-mask[mnist,512-256,0.9,erk,uniform,${seed}]`,
   ]);
-  await timed(options.node, pipelineArgs('make', ...masks));
+  await timed(options.node, makeArgs(...masks));
   const data = join(options.mirror, 'mnist');
   const script = fileURLToPath(new URL('torch_study.py', import.meta.url));
   const people = ARMS.map((arm) => startContestant(arm, options.python, [script, data]));
@@ -71,7 +72,7 @@ try {
   for (const seed of seeds) {
     const one = await timed(
       options.node,
-      pipelineArgs('make', ...ARMS.map((arm) => task(arm, seed)), '-j', '2'),
+      makeArgs(...ARMS.map((arm) => task(arm, seed)), '-j', '2'),
     );
     ours.wall += one.wall;
     ours.cpu += one.cpu;
