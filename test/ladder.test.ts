@@ -140,7 +140,7 @@ describe('facts that the design rests on', () => {
     // Whose commands these are, and where their home is: what another user wrote is not believed.
     const user = 'src/engine/files/own-folder.ts';
     // esbuild starts its own process with the variables of this one: while it does, one more is set.
-    const bundler = 'src/engine/bundler/bundler-process.ts';
+    const bundler = 'src/engine/bundler/esbuild-service.ts';
     const allowed = ['src/cli/', compiler, ...programs, ...words, user, bundler];
     expect(using(/\bprocess\.|node:process/, allowed)).toEqual([]);
   });
