@@ -86,6 +86,7 @@ function endCommand() {
   for (const child of left.children) letGo(child);
   for (const kind of Object.values(left)) kind.clear();
   running.before.forEach(restore);
+  process.chdir('/');
   process.exitCode = undefined;
   return code;
 }
