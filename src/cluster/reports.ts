@@ -62,6 +62,15 @@ export class Reports {
     write({ say: 'ended', order: id, key: action.key, seconds: 0, end });
   }
 
+  /** An order is done, and that is written next: what it said comes before, and that it was taken and begun says nothing now. */
+  done(order: string): void {
+    this.taken = this.taken.filter(([id]) => id !== order);
+    this.said.begun = this.said.begun.filter((id) => id !== order);
+    this.progressed.delete(order);
+    const { lines, warnings, metrics } = this.said;
+    if (lines.length + warnings.length + metrics.length > 0) this.flush();
+  }
+
   /** Writes what was said, before anything that follows from it. */
   flush(): void {
     clearTimeout(this.timer);
