@@ -1,6 +1,6 @@
 // order-slots.ts — the orders that a worker has: which wait, which run beside each other, and which are being written down
-import type { Named } from '../engine/model/key.ts';
-import type { Order } from './order.ts';
+import type { Named } from '../../engine/model/key.ts';
+import type { Order } from '../order.ts';
 import type { OrderRun } from './order-run.ts';
 
 /** What a worker does with its orders. */

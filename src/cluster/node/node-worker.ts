@@ -1,24 +1,24 @@
 // node-worker.ts — the worker on a node: takes orders out of its inbox, runs them, and writes what came of it into its outbox
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Executor } from '../engine/executors/executor.ts';
-import { EXECUTORS, openExecutors } from '../engine/executors/registry.ts';
-import { isSystemError, systemSentence } from '../engine/files/system-error.ts';
-import type { Named } from '../engine/model/key.ts';
-import type { Identity } from '../engine/model/process-identity.ts';
-import type { WorkerCommand } from '../engine/worker/launch.ts';
-import type { JobId } from './batch.ts';
-import { BoxReader, BoxWriter } from './box.ts';
-import { type Depot, openDepot } from './depot.ts';
-import type { Frame } from './frames.ts';
+import type { Executor } from '../../engine/executors/executor.ts';
+import { EXECUTORS, openExecutors } from '../../engine/executors/registry.ts';
+import { isSystemError, systemSentence } from '../../engine/files/system-error.ts';
+import type { Named } from '../../engine/model/key.ts';
+import type { Identity } from '../../engine/model/process-identity.ts';
+import type { WorkerCommand } from '../../engine/worker/launch.ts';
+import type { JobId } from '../batch.ts';
+import { BoxReader, BoxWriter } from '../box.ts';
+import { type Depot, openDepot } from '../depot.ts';
+import type { Frame } from '../frames.ts';
+import { type DepotLayout, SetLayout } from '../layout.ts';
+import { type Here, readHeadSays } from '../messages.ts';
+import { decodeOrder, type Order } from '../order.ts';
+import type { LineBytes } from '../tcp-line.ts';
 import { HeadLink } from './head-link.ts';
-import { type DepotLayout, SetLayout } from './layout.ts';
-import { type Here, readHeadSays } from './messages.ts';
 import { NodeMachine } from './node-machine.ts';
-import { decodeOrder, type Order } from './order.ts';
 import { OrderRun } from './order-run.ts';
 import { OrderSlots, unitsOf } from './order-slots.ts';
 import { Reports } from './reports.ts';
-import type { LineBytes } from './tcp-line.ts';
 
 /** What a worker is told when it is started. */
 export interface NodeWorkerOptions {

@@ -1,7 +1,7 @@
 // reports.ts — what orders say while they run: gathered, and written a few times a second
-import type { Key, Named } from '../engine/model/key.ts';
-import type { Ended, Said, WorkerSays } from './messages.ts';
-import type { Order } from './order.ts';
+import type { Key, Named } from '../../engine/model/key.ts';
+import type { Ended, Said, WorkerSays } from '../messages.ts';
+import type { Order } from '../order.ts';
 
 /** What is said is written this long after it was said. */
 const GATHER_MS = 100;

@@ -1,7 +1,7 @@
 // head-link.ts — the head of a worker: whether it lives, by its note in the depot, and the connection to it
-import type { SetLayout } from './layout.ts';
-import { type HeadNote, readHead } from './sets.ts';
-import { connectToHead, type Line, type LineBytes, type LineEnd } from './tcp-line.ts';
+import type { SetLayout } from '../layout.ts';
+import { type HeadNote, readHead } from '../sets.ts';
+import { connectToHead, type Line, type LineBytes, type LineEnd } from '../tcp-line.ts';
 
 /** What a link needs, and whom it tells. */
 export interface HeadLinkParts {

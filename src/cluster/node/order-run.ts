@@ -1,17 +1,17 @@
 // order-run.ts — one order on a node: its inputs are brought, it runs, and its outputs are durable before it is told
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ActionSpec, Executor, Hooks, SizedBlob } from '../engine/executors/executor.ts';
-import { isSystemError, systemSentence } from '../engine/files/system-error.ts';
-import { type ActionResult, failed, StopReason } from '../engine/model/action-result.ts';
-import { FOLDER } from '../engine/model/folder-manifest.ts';
-import type { Digest, Named } from '../engine/model/key.ts';
-import type { KeptOutput } from '../engine/model/record.ts';
-import { folderFrom } from '../engine/store/folder-blobs.ts';
-import type { BoxWriter } from './box.ts';
-import type { Depot } from './depot.ts';
-import type { Ended } from './messages.ts';
+import type { ActionSpec, Executor, Hooks, SizedBlob } from '../../engine/executors/executor.ts';
+import { isSystemError, systemSentence } from '../../engine/files/system-error.ts';
+import { type ActionResult, failed, StopReason } from '../../engine/model/action-result.ts';
+import { FOLDER } from '../../engine/model/folder-manifest.ts';
+import type { Digest, Named } from '../../engine/model/key.ts';
+import type { KeptOutput } from '../../engine/model/record.ts';
+import { folderFrom } from '../../engine/store/folder-blobs.ts';
+import type { BoxWriter } from '../box.ts';
+import type { Depot } from '../depot.ts';
+import type { Ended } from '../messages.ts';
+import type { Order } from '../order.ts';
 import { LostBlobs, type NodeMachine } from './node-machine.ts';
-import type { Order } from './order.ts';
 import type { Reports } from './reports.ts';
 
 /** What an order runs with. */
