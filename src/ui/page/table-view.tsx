@@ -308,7 +308,7 @@ function Grid({ frame, whole, base, chosen, setChosen }: GridProps) {
     if (!next.delete(task)) next.add(task);
     setChosen(next);
   };
-  const width = widths.reduce((sum, one) => sum + one, taskAt < 0 ? 0 : 8);
+  const width = widths.reduce((sum, one) => sum + one, taskAt < 0 ? 0 : 10);
   return (
     <>
       <p class="brief">
@@ -329,7 +329,7 @@ function Grid({ frame, whole, base, chosen, setChosen }: GridProps) {
       >
         <table style={{ width: `${width}ch` }} aria-rowcount={frame.rows.length + 1}>
           <colgroup>
-            {taskAt >= 0 && <col style={{ width: '8ch' }} />}
+            {taskAt >= 0 && <col style={{ width: '10ch' }} />}
             {widths.map((one, at) => (
               <col key={at} style={{ width: `${one}ch` }} />
             ))}
