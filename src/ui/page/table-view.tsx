@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { csvOf, markdownOf } from '../../analysis/forms.ts';
 import { type Cell, type Column, type Frame, metricOf } from '../../analysis/frame.ts';
 import { listOf } from '../../analysis/tabulate.ts';
-import { axesIn, formatCell, frameIn, rowOfTask, shownTable } from '../cells.ts';
+import { axesIn, formatCell, formatSpread, frameIn, rowOfTask, shownTable } from '../cells.ts';
 import { rowsInSight } from '../chart.ts';
 import type { TableAnswer } from '../forms.ts';
 import { listIn, listText } from '../links.ts';
@@ -283,7 +283,7 @@ function Grid({ frame, whole, base, chosen, setChosen }: GridProps) {
   ): string => {
     const mean = formatCell(row[at] ?? null, isBase ? undefined : baseOf(at));
     const spread = sd < 0 ? null : (row[sd] ?? null);
-    return spread === null ? mean : `${mean} ± ${formatCell(spread)}`;
+    return typeof spread === 'number' ? `${mean} ± ${formatSpread(spread)}` : mean;
   };
   const widths = useMemo(
     () =>
