@@ -11,7 +11,7 @@ import type { Diagnostic, Place } from '../model/event.ts';
 import { type Digest, digestOf } from '../model/key.ts';
 import { ownPackages } from './built-in-packages.ts';
 import { type BundleInputs, InputFinder, type ProjectLookups } from './bundle-inputs.ts';
-import { usingEsbuild } from './bundler-process.ts';
+import { usingEsbuild } from './esbuild-service.ts';
 import { isInPackage, Resolver } from './resolver.ts';
 
 /** What esbuild made of one module. */

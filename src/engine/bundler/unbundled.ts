@@ -9,7 +9,7 @@ import { entryOf } from '../../present.ts';
 import type { Diagnostic } from '../model/event.ts';
 import { decodeSource } from '../text/source-text.ts';
 import { isOwnFile } from './built-in-packages.ts';
-import { usingEsbuild } from './bundler-process.ts';
+import { usingEsbuild } from './esbuild-service.ts';
 import { isInPackage } from './resolver.ts';
 
 /** Where a name is imported from: `import { Worker as W } from 'node:worker_threads'` → W. */

@@ -1,4 +1,4 @@
-// bundler-process.ts — the process of esbuild: it runs while somebody bundles, and collects no garbage meanwhile
+// esbuild-service.ts — the process of esbuild: it runs while somebody bundles, and collects no garbage meanwhile
 
 /** What of esbuild is called. */
 export type Esbuild = Pick<typeof import('esbuild'), 'build' | 'transform'>;
