@@ -8,11 +8,13 @@ import {
   type Setting,
 } from '../data/arms.ts';
 import type { Axis, Chart, Layer } from '../charts/chart.ts';
-import { denseItem, type FigureDraft, profileLegend } from '../charts/figure.ts';
+import type { FigureDraft } from '../charts/figure.ts';
+import { endLabels, labelHeight, labelRoom } from '../charts/labels.ts';
 import { ruleName, sparsityName } from '../markup/format.ts';
 import { html } from '../markup/html.ts';
 import { INK, type Palette, paintOf } from '../markup/palette.ts';
 import { extent, logTicks, tickDigits, ticks } from '../charts/scale.ts';
+import { datasetAt } from '../data/study.ts';
 
 /** Two charts of one method in one setting, on axes that both methods share; the loss on a log scale if it can be. */
 interface MethodCurves {
@@ -37,7 +39,6 @@ const METHODS = { static: 'Static', rigl: 'RigL' } as const;
 export function curvesDraft(settings: readonly Setting[], palette: Palette): FigureDraft | null {
   if (settings.length === 0) return null;
   const profiles = [...new Set(settings.flatMap((setting) => setting.profiles))];
-  const dense = settings.some((setting) => setting.dense !== null);
   const arms = settings.flatMap((setting) => [
     ...setting.arms,
     ...(setting.dense ? [setting.dense] : []),
@@ -48,40 +49,48 @@ export function curvesDraft(settings: readonly Setting[], palette: Palette): Fig
     data: 'runs',
     title: 'learning curves',
     size: 'large',
-    legend: profileLegend(profiles, palette, dense ? [denseItem()] : []),
+    legend: null,
     rows: settings.map((setting) => ({
       title: `${setting.dataset}: ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`,
-      panels: curveCharts(setting, palette).flatMap(({ method, accuracy, loss }) => {
-        const arms = setting.arms.filter((arm) => arm.method === method);
-        const name = `${setting.dataset} ${setting.sparsity} ${setting.rule} ${method}`;
-        const detail = html`<i>n</i> = ${rangeOf(arms)} seeds an arm`;
-        const scale = loss.y.scale === 'log' ? ', log scale' : '';
-        return [
-          {
-            name: `${name} accuracy`,
-            title: `${METHODS[method]}: test accuracy (%)`,
-            detail,
-            chart: accuracy,
-          },
-          {
-            name: `${name} loss`,
-            title: `${METHODS[method]}: training loss (nats${scale})`,
-            detail,
-            chart: loss,
-          },
-        ];
-      }),
+      panels: curveCharts(setting, { all: peersOf(setting, settings), palette }).flatMap(
+        ({ method, accuracy, loss }) => {
+          const arms = setting.arms.filter((arm) => arm.method === method);
+          const name = `${setting.dataset} ${setting.sparsity} ${setting.rule} ${method}`;
+          const detail = html`<i>n</i> = ${rangeOf(arms)} seeds an arm`;
+          const scale = loss.y.scale === 'log' ? ', log scale' : '';
+          return [
+            {
+              name: `${name} accuracy`,
+              title: `${METHODS[method]}: test accuracy (%)`,
+              detail,
+              chart: accuracy,
+            },
+            {
+              name: `${name} loss`,
+              title: `${METHODS[method]}: training loss (nats${scale})`,
+              detail,
+              chart: loss,
+            },
+          ];
+        },
+      ),
     })),
     caption: html`${profiles.length > ARMS ? `The first ${ARMS} of ${profiles.length} profiles. ` : null}Learning, means over seeds, single seeds faint. Test accuracy is monitored; what is reported (dot) is
-the accuracy ${final}, never the best. Loss is the mean over the epoch’s training samples.`,
+the accuracy ${final}, never the best. Loss is the mean over the epoch’s training samples. Panels of one data set share
+their axes.`,
   };
 }
 
 /** The learning curves of a setting, for each method that ran. */
-function curveCharts(setting: Setting, palette: Palette): readonly MethodCurves[] {
-  const arms = [...setting.arms, ...(setting.dense ? [setting.dense] : [])];
-  const accuracy = arms.map((arm) => drawnOf(arm, 'testAccuracy', 100));
-  const loss = arms.map((arm) => drawnOf(arm, 'loss', 1));
+function curveCharts(
+  setting: Setting,
+  { all, palette }: { readonly all: readonly Setting[]; readonly palette: Palette },
+): readonly MethodCurves[] {
+  const drawn = (quantity: 'testAccuracy' | 'loss', factor: number): Shown => ({
+    own: armsOf(setting).map((arm) => drawnOf(arm, quantity, factor)),
+    all: all.flatMap(armsOf).map((arm) => drawnOf(arm, quantity, factor)),
+  });
+  const [accuracy, loss] = [drawn('testAccuracy', 100), drawn('loss', 1)];
   const place = `${setting.dataset}, ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`;
   return (['static', 'rigl'] as const)
     .filter((method) => setting.arms.some((arm) => arm.method === method))
@@ -91,6 +100,18 @@ function curveCharts(setting: Setting, palette: Palette): readonly MethodCurves[
       loss: curveChart(loss, method, palette, `Training loss per epoch, ${place}`, true),
     }));
 }
+
+/** The arms of a setting, and those of all settings that share its axes. */
+interface Shown {
+  readonly own: readonly Drawn[];
+  readonly all: readonly Drawn[];
+}
+
+const armsOf = ({ arms, dense }: Setting): readonly Arm[] => [...arms, ...(dense ? [dense] : [])];
+
+/** The settings of the same data set: they share their axes. */
+const peersOf = ({ dataset }: Setting, settings: readonly Setting[]): readonly Setting[] =>
+  settings.filter((one) => datasetAt(one.dataset) === datasetAt(dataset));
 
 function drawnOf(arm: Arm, quantity: 'testAccuracy' | 'loss', factor: number): Drawn {
   const { runs, mean } = curvesOf(arm, quantity);
@@ -102,22 +123,32 @@ function drawnOf(arm: Arm, quantity: 'testAccuracy' | 'loss', factor: number): D
 }
 
 function curveChart(
-  all: readonly Drawn[],
+  { own, all }: Shown,
   method: 'static' | 'rigl',
   palette: Palette,
   label: string,
   logarithmic = false,
 ): Chart {
-  const sparse = all.filter(({ arm }) => arm.method === method).slice(0, ARMS);
-  const shown = [...sparse, ...all.filter(({ arm }) => arm.method === 'dense')];
+  const sparse = own.filter(({ arm }) => arm.method === method).slice(0, ARMS);
+  const shown = [...sparse, ...own.filter(({ arm }) => arm.method === 'dense')];
+  const ends = shown.map(({ arm, end }) => ({
+    value: end,
+    name: arm.profile,
+    color: arm.method === 'dense' ? INK.light : paintOf(palette, arm.profile).color,
+  }));
+  const [width, height] = [256, labelHeight(shown.length, 180)];
+  const [x, y] = [epochAxis(all), valueAxis(all, logarithmic)];
   return {
     label: `${label}, ${method}`,
-    width: 330,
-    height: 180,
-    margin: { top: 8, right: 12, bottom: 38, left: 44 },
-    x: epochAxis(all),
-    y: valueAxis(all, logarithmic),
-    layers: shown.flatMap((drawn) => curveLayers(drawn, palette)),
+    width,
+    height,
+    margin: { top: 8, right: labelRoom(ends.map(({ name }) => name)), bottom: 38, left: 44 },
+    x,
+    y,
+    layers: [
+      ...shown.flatMap((drawn) => curveLayers(drawn, palette)),
+      ...endLabels(ends, { x, y, width, height }),
+    ],
   };
 }
 
