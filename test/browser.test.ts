@@ -258,7 +258,8 @@ describe.skipIf(!there)('in Chromium, the report', () => {
     const small = await page.$$eval('svg text', (all) =>
       all.flatMap((text) => {
         const drawn = (text as SVGTextElement).getScreenCTM();
-        const size = Number.parseFloat(getComputedStyle(text).fontSize) * (drawn?.d ?? 0);
+        const scale = Math.hypot(drawn?.c ?? 0, drawn?.d ?? 0);
+        const size = Number.parseFloat(getComputedStyle(text).fontSize) * scale;
         return text.getClientRects().length > 0 && size < 9 ? [`${text.textContent}: ${size}`] : [];
       }),
     );

@@ -234,6 +234,9 @@ export function sharedWords(labels: readonly string[]): string {
     .join('');
 }
 
+/** More panels than these are left to the table. */
+const PAIR_PANELS = 24;
+
 /** One seed in both arms, or in one of them. */
 interface Pair {
   readonly seed: string;
@@ -255,9 +258,9 @@ export function pairsDraft(claim: JudgedClaim, study: Study): FigureDraft | null
         .flatMap(({ pairs }) => (['a', 'b'] as const).flatMap((side) => reachOf(pairs, side))),
       0.06,
     );
-  const panels = compared.map(({ contrast, pairs }) =>
-    pairsPanel(contrast, pairs, axisOf(contrast)),
-  );
+  const panels = compared
+    .slice(0, PAIR_PANELS)
+    .map(({ contrast, pairs }) => pairsPanel(contrast, pairs, axisOf(contrast)));
   return {
     id: `pairs-${claim.id.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`,
     title: `seeds behind ${claim.id}`,
@@ -268,7 +271,7 @@ export function pairsDraft(claim: JudgedClaim, study: Study): FigureDraft | null
     result: pairsResult(claim),
     caption: html`${claim.id}: test accuracy of the baseline (left) and the treatment (right). A dot is one seed, lines join
 equal seeds, strokes are means with 95 % confidence intervals. The effect is the mean on the right less that on the left.
-Panels of one data set share their axis.`,
+Panels of one data set share their axis.${compared.length > panels.length ? html` The first ${panels.length} of ${compared.length} contrasts; the table has all.` : null}`,
   };
 }
 

@@ -32,6 +32,8 @@ interface Drawn {
 
 /** More arms than these are not told apart. */
 const ARMS = 24;
+/** Single seeds are drawn up to so many lines in a panel: more hide each other, and are most of a page's size. */
+const SEED_LINES = 60;
 
 const METHODS = { static: 'Static', rigl: 'RigL' } as const;
 
@@ -75,7 +77,7 @@ export function curvesDraft(settings: readonly Setting[], palette: Palette): Fig
         },
       ),
     })),
-    caption: html`${profiles.length > ARMS ? `The first ${ARMS} of ${profiles.length} profiles. ` : null}Learning, means over seeds, single seeds faint. Test accuracy is monitored; what is reported (dot) is
+    caption: html`${profiles.length > ARMS ? `The first ${ARMS} of ${profiles.length} profiles. ` : null}Learning, means over seeds${settings.some((one) => hasSeeds(armsOf(one).map((arm) => ({ arm })))) ? ', single seeds faint where there are few' : null}. Test accuracy is monitored; what is reported (dot) is
 the accuracy ${final}, never the best. Loss is the mean over the epoch’s training samples. Panels of one data set share
 their axes.`,
   };
@@ -108,6 +110,10 @@ interface Shown {
 }
 
 const armsOf = ({ arms, dense }: Setting): readonly Arm[] => [...arms, ...(dense ? [dense] : [])];
+
+/** Whether single seeds are drawn. */
+const hasSeeds = (own: readonly { readonly arm: Arm }[]): boolean =>
+  own.reduce((sum, { arm }) => sum + arm.runs.length, 0) <= SEED_LINES;
 
 /** The settings of the same data set: they share their axes. */
 const peersOf = ({ dataset }: Setting, settings: readonly Setting[]): readonly Setting[] =>
@@ -146,7 +152,7 @@ function curveChart(
     x,
     y,
     layers: [
-      ...shown.flatMap((drawn) => curveLayers(drawn, palette)),
+      ...shown.flatMap((drawn) => curveLayers(drawn, { palette, seeds: hasSeeds(own) })),
       ...endLabels(ends, { x, y, width, height }),
     ],
   };
@@ -175,14 +181,16 @@ function valueAxis(all: readonly Drawn[], logarithmic: boolean): Axis {
 /** Each seed as a faint line, the mean as a strong one, and a dot at the end, on what is reported. */
 function curveLayers(
   { arm, curves: { runs, mean }, end }: Drawn,
-  palette: Palette,
+  { palette, seeds: isWhole }: { readonly palette: Palette; readonly seeds: boolean },
 ): readonly Layer[] {
   const dense = arm.method === 'dense';
   const { color, dash } = dense
     ? { color: INK.light, dash: [4, 3] }
     : paintOf(palette, arm.profile);
   const title = `${arm.profile}, mean of ${runs.length}`;
-  const seeds = runs.flatMap((curve, series) => curve.map(([x, y]) => ({ x, y, series })));
+  const seeds = isWhole
+    ? runs.flatMap((curve, series) => curve.map(([x, y]) => ({ x, y, series })))
+    : [];
   const line = mean.map(([x, y]) => ({ x, y, title }));
   const last = line.slice(-1).map((point) => ({ ...point, y: end }));
   return [
