@@ -64,7 +64,7 @@ export async function submitHead(request: SubmitRequest): Promise<number> {
   const { session, plan, forced, json, follow } = request;
   const place = placeFor(request);
   const open = await openHeads(place);
-  if (open && !follow) throw new UsageError([alreadyThere(open)]);
+  if (open && !follow) throw new UsageError([alreadyThere(open, place)]);
   if (open) return followHead({ ...place, id: open.id, json });
   const forecasts = await forecast(plan, session.store, forced);
   const toRun = [...forecasts.values()].filter(isMoving).length;
@@ -163,7 +163,7 @@ async function openHeads({ layout, project, batch }: Place): Promise<OpenHead | 
   return unknown && { id: unknown[0], state: unknown[1] };
 }
 
-function alreadyThere({ state }: OpenHead): { message: string; hint: string } {
+function alreadyThere({ state }: OpenHead, { batch }: Place): { message: string; hint: string } {
   if (!('sight' in state)) {
     const message = 'the batch system does not answer: a head of this study may still run as a job';
     return { message, hint: 'try again when it answers' };
@@ -171,7 +171,8 @@ function alreadyThere({ state }: OpenHead): { message: string; hint: string } {
   const { id, node } = state.sight;
   const where = node ? `runs on ${node}` : 'waits in the queue';
   const message = `a head of this study is a job already: ${id}, which ${where}`;
-  return { message, hint: `--follow shows what it prints; \`scancel ${id}\` ends it` };
+  const end = batch.name === 'slurm' ? 'scancel' : 'kill';
+  return { message, hint: `--follow shows what it prints; \`${end} ${id}\` ends it` };
 }
 
 /** Brings what is made into the depot, and writes down what the head is to do. */
