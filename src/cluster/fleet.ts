@@ -311,7 +311,7 @@ export class Fleet {
     const log = `${layout.logsOf(project)}/${set.name}.${element}.log`;
     const last = lastLinesOf(log);
     const why = last === '' ? (cause?.detail ?? 'nothing was printed') : last;
-    this.close(name, `its jobs end before a worker starts in them: ${why}`, `see ${log}`);
+    this.close(name, `its jobs end before a worker can start: ${why}`, `see ${log}`);
   }
 
   /** Tells all sets that this head lives. */

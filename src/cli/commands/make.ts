@@ -52,31 +52,31 @@ import {
 export const command: CommandDeclaration = {
   name: 'make',
   group: 'Make',
-  about: 'make targets (stages or tasks; all when none is named) and what they need',
+  about: 'build targets (stages or tasks; default: all) and everything that they need',
   arguments: [{ name: '[targets...]' }],
   options: [
     JOBS,
     {
       flags: '-n, --dry-run',
-      about: 'print what would run and why, and run nothing',
+      about: 'print what would run and why, without running it',
       changes: 'no',
     },
     ...RUNNING,
     {
       flags: '--force [task]',
-      about: 'run a task even if its result is known; without a name, every target (repeatable)',
+      about: 'run a task even if its result is known; without a name, all targets (repeatable)',
       repeatable: true,
     },
     {
       flags: '--detach',
-      about: 'leave tasks to the workers of a cluster; the next make takes up what they made',
+      about: 'leave running tasks to the cluster and exit; the next make collects the results',
     },
-    { flags: '--name <name>', about: 'what to call this run' },
-    { flags: '--plots', about: 'then draw the plots that pipeline.yaml names, into plots/' },
+    { flags: '--name <name>', about: 'a name for this run' },
+    { flags: '--plots', about: 'draw the plots of pipeline.yaml into plots/ afterwards' },
     { flags: '--trace <file>', about: 'write a timeline for ui.perfetto.dev or chrome://tracing' },
     {
       flags: '--verify',
-      about: 'read and verify the whole store first; what is damaged is made again',
+      about: 'read and verify the whole store first; rebuild what is damaged',
       changes: 'yes',
     },
     ...COMMON,
