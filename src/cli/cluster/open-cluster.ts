@@ -200,7 +200,11 @@ async function openHead(
     preparation: { depot, machine, store },
     intake: { depot, store },
     placeOf: (stage) => stages.get(stage),
-    isKept: async (key) => (await store.actions.get(key)) !== undefined,
+    isKept: async (key) => {
+      const { actions } = store;
+      const kept = actions.mark ? actions.mark(key) : await actions.get(key);
+      return kept !== undefined;
+    },
     misfit,
     warn: (message) => listener({ event: 'warning', message }),
     changed,
