@@ -294,32 +294,6 @@ export class Fleet {
     this.parts.listener.changed();
   }
 
-<<<<<<< HEAD
-  private async causeOf({ set, element, job: id }: WorkerView): Promise<DeathCause | undefined> {
-    const { name } = set;
-    if (id === undefined) return undefined;
-    const causes = await this.parts.batch.causes([{ id, name, element }]);
-    return causes.get(id);
-  }
-
-  private noteDeath({ cls, set, element }: WorkerView, wasHere: boolean, cause?: DeathCause): void {
-    const { name } = cls;
-    if (cause?.kind === 'cancelled') {
-      this.close(name, `somebody cancelled its jobs (${cause.detail})`, undefined);
-      return;
-    }
-    const dead = wasHere ? 0 : (this.deadAtStart.get(name) ?? 0) + 1;
-    this.deadAtStart.set(name, dead);
-    if (dead < DEAD_AT_START_MAX) return;
-    const { layout, project } = this.parts;
-    const log = `${layout.logsOf(project)}/${set.name}.${element}.log`;
-    const last = lastLinesOf(log);
-    const why = last === '' ? (cause?.detail ?? 'nothing was printed') : last;
-    this.close(name, `its jobs end before a worker can start: ${why}`, `see ${log}`);
-  }
-
-=======
->>>>>>> main
   /** Tells all sets that this head lives. */
   async beat(): Promise<void> {
     const note = this.parts.note();
