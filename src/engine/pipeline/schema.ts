@@ -22,7 +22,8 @@ import { closed, reportDefinitions } from './report-schema.ts';
 
 const DESCRIBED: Named<Json> = {
   params: {
-    description: 'The settings of the study. The key of a task covers the params that its stage reads.',
+    description:
+      'The settings of the study. The key of a task covers the params that its stage reads.',
     type: 'object',
   },
   presets: {
@@ -102,7 +103,10 @@ const REMOTE_DESCRIBED: Named<Json> = {
 
 const PLOT_DESCRIBED: Named<Json> = {
   stage: { description: 'STAGE, or STAGE:output.', type: 'string' },
-  kind: { description: 'The kind of plot; chosen from the data by default.', enum: [...PLOT_KIND_NAMES] },
+  kind: {
+    description: 'The kind of plot; chosen from the data by default.',
+    enum: [...PLOT_KIND_NAMES],
+  },
   x: { description: 'An axis, a number, or `step`.', type: 'string' },
   y: { description: 'A number; for a heat map, an axis.', type: 'string' },
   color: { description: 'An axis or a number.', type: 'string' },
@@ -138,7 +142,8 @@ const STAGE_DESCRIBED: Named<Json> = {
     type: 'string',
   },
   matrix: {
-    description: 'Axes, each a list of values or a reference to one. There is a task for each combination.',
+    description:
+      'Axes, each a list of values or a reference to one. There is a task for each combination.',
     type: 'object',
     properties: { include: { $ref: '#/$defs/points' }, exclude: { $ref: '#/$defs/points' } },
     additionalProperties: { anyOf: [{ type: 'array' }, { $ref: '#/$defs/reference' }] },
@@ -158,8 +163,7 @@ const STAGE_DESCRIBED: Named<Json> = {
     additionalProperties: { type: 'string' },
   },
   infeasible: {
-    description:
-      'Skips infeasible tasks, and tasks that need them; otherwise they are errors.',
+    description: 'Skips infeasible tasks, and tasks that need them; otherwise they are errors.',
     const: 'skip',
   },
   command: {
@@ -187,8 +191,7 @@ const STAGE_DESCRIBED: Named<Json> = {
     anyOf: [{ type: 'boolean' }, { $ref: '#/$defs/checkpoint' }],
   },
   events: {
-    description:
-      'The command can report progress and metrics as JSON lines in $PIPELINE_EVENTS.',
+    description: 'The command can report progress and metrics as JSON lines in $PIPELINE_EVENTS.',
     type: 'boolean',
   },
   'params-schema': {
@@ -296,7 +299,10 @@ const EXECUTOR_DESCRIBED: Named<Json> = {
   depot: { description: 'A folder shared by this machine and all nodes.', type: 'string' },
   line: { description: 'How instructions are sent; auto by default.', enum: [...LINES] },
   listen: { description: 'Where the head listens: HOST, HOST:PORT or :PORT.', type: 'string' },
-  node: { description: 'The Node.js program on the nodes; by default the path of the one that runs here.', type: 'string' },
+  node: {
+    description: 'The Node.js program on the nodes; by default the path of the one that runs here.',
+    type: 'string',
+  },
   prologue: { description: 'Shell lines that run first in every job.', ...LINES_OF_SHELL },
   wrap: { description: 'A command prefix for the program, such as a container.', ...WORDS },
   'max-idle': {
@@ -350,7 +356,10 @@ const INPUT_DESCRIBED: Named<Json> = {
     type: 'string',
   },
   outside: { description: 'The file may be outside the project.', type: 'boolean' },
-  partial: { description: 'The command also runs when items of the list are missing.', type: 'boolean' },
+  partial: {
+    description: 'The command also runs when items of the list are missing.',
+    type: 'boolean',
+  },
 };
 
 const OUTPUT_DESCRIBED: Named<Json> = {
