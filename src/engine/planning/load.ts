@@ -182,7 +182,7 @@ function unfitFile(path: string, file: string): Diagnostic | undefined {
     return undefined; // Told when it is read.
   }
   if (found.isDirectory()) return undefined;
-  if (!found.isFile()) return { message: `${file} is no file, but a device or a pipe` };
+  if (!found.isFile()) return { message: `${file} is not a file but a device or a pipe` };
   if (found.size <= PIPELINE_BYTES_MAX) return undefined;
   const most = `a pipeline file may have ${PIPELINE_BYTES_MAX}`;
   return { message: `${file} has ${found.size} bytes: ${most}` };
