@@ -280,7 +280,7 @@ export async function loadFor(
   const looking = purpose === 'look';
   const around = { worker: askedCommand, environment: process.env, looking, newFolder };
   const places = { ...placesOf(options), file, ...around };
-  const done = sayIfLong(options, 'bundling stages, which is done once …');
+  const done = sayIfLong(options, 'bundling stages (done once) …');
   const asked = { presets, paramsFiles, sets, clock: Date.now };
   const loaded = await loadPipeline({ ...places, ...limits, ...asked }, read).finally(done);
   if (!loaded.ok) throw new UsageError(loaded.diagnostics);
@@ -305,7 +305,9 @@ export function storeAt(cache: string, access: 'read' | 'write'): Store {
   if (access === 'write') store.history.settle();
   warnOfAccess(cache);
   if (isNetworkFolder(cache)) {
-    writeStderr(`${warning}: ${cache} is on a network file system: its locks may lie`);
+    writeStderr(
+      `${warning}: ${cache} is on a network file system: its file locks cannot be relied on`,
+    );
   }
   return store;
 }

@@ -44,6 +44,8 @@ export class StageClient implements StageAnswers {
   private readonly kept = new Map<Digest, Promise<ModuleAnswers>>();
   /** Those of `kept` that are here. */
   private readonly read = new Map<Digest, ModuleAnswers>();
+  /** Modules that are going to be asked of params. */
+  private readonly expected = new Set<Digest>();
   private readonly processes: StageProcesses;
   /** By module what it printed. */
   private readonly logs = new Map<Digest, string>();
@@ -76,6 +78,19 @@ export class StageClient implements StageAnswers {
       message: `${words}: ${message}`,
       place,
       ...(hints.length > 0 && { hint: hints.join('; ') }),
+    });
+  }
+
+  /** Hears that modules are about to be asked of which nothing is kept. @param modules how many */
+  prepare(modules: number): void {
+    this.processes.prepare(modules, { mayShare: modules >= MODULES_SHARED_MIN });
+  }
+
+  expect({ code }: StageModule): void {
+    if (this.expected.has(code.digest)) return;
+    this.expected.add(code.digest);
+    this.processes.prepare(this.expected.size, {
+      mayShare: this.kept.size >= MODULES_SHARED_MIN,
     });
   }
 

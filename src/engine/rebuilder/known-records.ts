@@ -123,7 +123,10 @@ class Records implements KnownRecords {
   }
 
   private find(key: Key): Known | undefined {
-    this.byKey ??= new Map(this.all.map((one) => [one.key, one]));
+    if (this.byKey === undefined) {
+      this.byKey = new Map();
+      for (const one of this.all) this.byKey.set(one.key, one);
+    }
     return this.byKey.get(key);
   }
 
