@@ -1,11 +1,9 @@
 // Results that are shared, by the real command line: a second machine, trust, modes, bad input.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { newFolder, testServer } from './remote-server.ts';
 import { makeRig, type Rig, type Started } from './rig.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const PIPELINE = `stages:
   data: { command: [sh, -c, 'echo made >> "$LOG"; echo data > out.txt'], outputs: { out: out.txt }, pass: [LOG] }
@@ -231,7 +229,7 @@ test('what is wrong is told in a sentence with what to do', async () => {
        16 | remote: { trust: { lab: "ed25519:AAAA" } }
           |                         ^^^^^^^^^^^^^^
       hint: remote: { trust: { lab: "ed25519:…" } }; \`pipeline remote key\` prints such a line",
-      "2: pipeline.yaml:16:11: error: \`url\` of \`remote\` belongs to a person or a place, and not to a study
+      "2: pipeline.yaml:16:11: error: \`url\` of \`remote\` belongs to a person or a site, not to a study
        16 | remote: { url: "http://lab:sesame@host" }
           |           ^^^
       hint: set PIPELINE_REMOTE_URL, or write it into ~/.config/pipeline/config.yaml",

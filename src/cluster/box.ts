@@ -1,6 +1,6 @@
 // box.ts — a file to which one process appends frames, and which others read: an outbox of a worker, or its inbox
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { encodeFrame, type Frame, FrameReader } from './frames.ts';
 
@@ -10,6 +10,8 @@ export type Sent = (offset: number, bytes: Buffer) => void;
 /** A file that is full or gone is tried again after this time. */
 const RETRY_MS = 1000;
 const RETRY_MOST_MS = 30_000;
+/** Writes are so far apart, at least: what comes soon after one goes with what comes a little later. */
+const GATHER_MS = 10;
 
 /** Appends frames to a file. Those that come while others are being written are written together. */
 export class BoxWriter {
@@ -21,6 +23,8 @@ export class BoxWriter {
   private readonly trouble: (error: Error) => void;
   private isClosed = false;
   private readonly isDurable: boolean;
+  private file: FileHandle | undefined;
+  private lastWritten = Number.NEGATIVE_INFINITY;
 
   constructor(
     path: string,
@@ -62,11 +66,15 @@ export class BoxWriter {
   close(): void {
     this.isClosed = true;
     this.queue = [];
+    // Who is writing closes it.
+    if (this.writing === undefined) void this.letGo();
   }
 
   private async flush(): Promise<void> {
     // What else comes in this turn goes with it.
     await Promise.resolve();
+    const rest_ms = this.lastWritten + GATHER_MS - performance.now();
+    if (rest_ms > 0) await pause(rest_ms);
     const bytes = Buffer.concat(this.queue);
     this.queue = [];
     if (bytes.length === 0) return;
@@ -79,7 +87,8 @@ export class BoxWriter {
         await pause(wait);
       }
     }
-    if (this.isClosed) return;
+    if (this.isClosed) return this.letGo();
+    this.lastWritten = performance.now();
     const { offset } = this;
     this.offset += bytes.length;
     this.sent(offset, bytes);
@@ -87,16 +96,26 @@ export class BoxWriter {
 
   /** Writes at the place where the last frame ended: what an attempt that failed has left is written over. */
   private async append(bytes: Buffer): Promise<void> {
-    const file = await open(this.path, constants.O_WRONLY);
+    this.file ??= await open(this.path, constants.O_WRONLY);
+    let isWritten = false;
     try {
       for (let at = 0; at < bytes.length; ) {
-        const { bytesWritten } = await file.write(bytes, at, bytes.length - at, this.offset + at);
+        const length = bytes.length - at;
+        const { bytesWritten } = await this.file.write(bytes, at, length, this.offset + at);
         at += bytesWritten;
       }
-      if (this.isDurable) await file.datasync();
+      if (this.isDurable) await this.file.datasync();
+      isWritten = true;
     } finally {
-      await file.close();
+      // On a network file system others see what was flushed, or what lies in a file that was closed.
+      if (!isWritten || !this.isDurable) await this.letGo();
     }
+  }
+
+  private async letGo(): Promise<void> {
+    const { file } = this;
+    this.file = undefined;
+    await file?.close().catch(() => undefined);
   }
 }
 
@@ -117,13 +136,16 @@ export class BoxReader {
     this.hear = hear;
   }
 
-  /** Takes bytes that stand at a place in the file. What is not next is left for the file. */
-  take(offset: number, bytes: Buffer): boolean {
+  /**
+   * Takes bytes that stand at a place in the file. `known`: they were read before. `gap`: something is missing before them,
+   * which stands in the file.
+   */
+  take(offset: number, bytes: Buffer): 'taken' | 'known' | 'gap' {
     const { received } = this.frames;
-    const end = offset + bytes.length;
-    if (offset > received || end <= received) return false;
+    if (offset > received) return 'gap';
+    if (offset + bytes.length <= received) return 'known';
     for (const frame of this.frames.push(bytes.subarray(received - offset))) this.hear(frame);
-    return true;
+    return 'taken';
   }
 
   /** Reads what is new in the file. True when there was something. @throws the system's error */
@@ -145,7 +167,7 @@ export class BoxReader {
         const buffer = Buffer.allocUnsafe(length);
         const { bytesRead } = await file.read(buffer, 0, length, received);
         if (bytesRead === 0) return isNew;
-        isNew = this.take(received, buffer.subarray(0, bytesRead)) || isNew;
+        isNew = this.take(received, buffer.subarray(0, bytesRead)) === 'taken' || isNew;
       }
     } finally {
       await file.close();

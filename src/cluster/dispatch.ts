@@ -224,6 +224,9 @@ export class Dispatcher {
     const left_s = this.secondsOf(of);
     const ahead_s = Math.min(this.terms.prefetch_s, left_s / (2 * Math.max(1, of.workers)));
     const given: string[] = [];
+    // Many at once, not one for each that ends.
+    const isFull = state.load + 1e-9 >= 1;
+    if (isFull && state.backlog_s > ahead_s / 2) return given;
     for (;;) {
       const next = this.mostUrgent(of, state, now_ms);
       if (next === undefined) return given;

@@ -1,6 +1,7 @@
 // fleet.ts — the workers of a cluster: asked for as there is work, watched, and missed when they are gone
 import type { JobClass } from '../engine/config/job-class.ts';
 import type { Batch, DeathCause, JobSight } from './batch.ts';
+import { Deaths } from './deaths.ts';
 import { type DepotLayout, removeSet, SetLayout, setsIn } from './layout.ts';
 import {
   type HeadNote,
@@ -11,7 +12,7 @@ import {
   writeHead,
   writeSet,
 } from './sets.ts';
-import { fileSize, lastLinesOf } from './small-files.ts';
+import { fileSize } from './small-files.ts';
 import { WorkerView, type WorkerViewListener } from './worker-view.ts';
 
 /** What a fleet works with. */
@@ -42,8 +43,6 @@ export interface FleetListener extends WorkerViewListener {
   changed(): void;
 }
 
-/** So many workers of a class that ended without a word, one after another, close it. */
-const DEAD_AT_START_MAX = 3;
 /** A worker that was not heard of for so long is looked after. */
 export const SILENT_MS = 60_000;
 /** A job counts as missing only after this time: the queue may list it late. */
@@ -58,7 +57,7 @@ export class Fleet {
   readonly workers = new Set<WorkerView>();
   readonly closed = new Map<string, string>();
   private readonly sets = new Map<string, { readonly set: WorkerSet; readonly files: SetLayout }>();
-  private readonly deadAtStart = new Map<string, number>();
+  private readonly deaths: Deaths;
   private readonly told = new Set<string>();
   private asking = 0;
   private limitedUntil = 0;
@@ -71,6 +70,11 @@ export class Fleet {
   constructor(parts: FleetParts) {
     this.parts = parts;
     this.pace_ms = parts.batch.pace.first_ms;
+    this.deaths = new Deaths({
+      batch: parts.batch,
+      logs: parts.layout.logsOf(parts.project),
+      close: (cls, message, hint) => this.close(cls, message, hint),
+    });
   }
 
   get isAsking(): boolean {
@@ -120,7 +124,7 @@ export class Fleet {
       return !isSeen || worker.state === 'over';
     });
     await Promise.all(dead.map((worker) => this.bury(worker)));
-    this.deadAtStart.clear();
+    this.deaths.forget();
     this.closed.clear();
     this.soon();
   }
@@ -245,12 +249,11 @@ export class Fleet {
     if (sights === 'unknown') return;
     this.see(sights);
     const now = Date.now();
-    for (const worker of this.workers) {
-      const isYoung = now - worker.set.asked < Math.min(UNSEEN_MS, least_ms * 4);
-      if (worker.sight === undefined && worker.state !== 'over' && !isYoung) {
-        await this.bury(worker);
-      }
-    }
+    const missing = [...this.workers].filter(({ set, sight, state }) => {
+      const isYoung = now - set.asked < Math.min(UNSEEN_MS, least_ms * 4);
+      return sight === undefined && state !== 'over' && !isYoung;
+    });
+    await Promise.all(missing.map((worker) => this.bury(worker)));
   }
 
   private see(sights: readonly JobSight[]): void {
@@ -282,36 +285,13 @@ export class Fleet {
     }
     const left = (worker.state as string) === 'over';
     worker.state = 'over';
-    const cause = left ? undefined : await this.causeOf(worker);
+    const cause = left ? undefined : await this.deaths.causeOf(worker);
     worker.close();
     this.workers.delete(worker);
     this.burying.delete(worker);
     this.parts.listener.gone(worker, cause);
-    if (!left) this.noteDeath(worker, wasHere, cause);
+    if (!left) this.deaths.note(worker, wasHere, cause);
     this.parts.listener.changed();
-  }
-
-  private async causeOf({ set, element, job: id }: WorkerView): Promise<DeathCause | undefined> {
-    const { name } = set;
-    if (id === undefined) return undefined;
-    const causes = await this.parts.batch.causes([{ id, name, element }]);
-    return causes.get(id);
-  }
-
-  private noteDeath({ cls, set, element }: WorkerView, wasHere: boolean, cause?: DeathCause): void {
-    const { name } = cls;
-    if (cause?.kind === 'cancelled') {
-      this.close(name, `somebody cancelled its jobs (${cause.detail})`, undefined);
-      return;
-    }
-    const dead = wasHere ? 0 : (this.deadAtStart.get(name) ?? 0) + 1;
-    this.deadAtStart.set(name, dead);
-    if (dead < DEAD_AT_START_MAX) return;
-    const { layout, project } = this.parts;
-    const log = `${layout.logsOf(project)}/${set.name}.${element}.log`;
-    const last = lastLinesOf(log);
-    const why = last === '' ? (cause?.detail ?? 'nothing was printed') : last;
-    this.close(name, `its jobs end before a worker starts in them: ${why}`, `see ${log}`);
   }
 
   /** Tells all sets that this head lives. */

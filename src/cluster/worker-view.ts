@@ -96,10 +96,15 @@ export class WorkerView {
     this.line = line;
     return {
       heard: ({ offset, bytes }) => {
-        if (!this.outbox.take(offset, bytes)) void this.look();
+        if (this.outbox.take(offset, bytes) !== 'gap') return;
+        // One that goes on may have seen the file as it was before.
+        void this.look().then(() => this.look());
       },
       closed: () => {
-        if (this.line === line) this.line = undefined;
+        if (this.line !== line) return;
+        this.line = undefined;
+        this.wait = LOOK_LEAST_MS;
+        this.follow();
       },
     };
   }
@@ -115,16 +120,21 @@ export class WorkerView {
     return this.looking;
   }
 
-  /** Looks again and again, ever less often while nothing comes. */
+  /** Looks again and again, ever less often while nothing comes, and seldom while it is all sent. */
   follow(): void {
     if (this.isClosed) return;
     clearTimeout(this.timer);
-    const most = this.isConnected ? LOOK_BESIDE_TCP_MS : LOOK_MOST_MS;
-    this.timer = setTimeout(async () => {
-      const isNew = await this.look();
-      this.wait = isNew ? LOOK_LEAST_MS : Math.min(this.wait * 2, most);
-      this.follow();
-    }, this.wait);
+    const timer = setTimeout(
+      async () => {
+        const isNew = await this.look();
+        // A connection was closed meanwhile, and it is followed anew.
+        if (this.timer !== timer) return;
+        this.wait = isNew ? LOOK_LEAST_MS : Math.min(this.wait * 2, LOOK_MOST_MS);
+        this.follow();
+      },
+      this.isConnected ? LOOK_BESIDE_TCP_MS : this.wait,
+    );
+    this.timer = timer;
   }
 
   close(): void {

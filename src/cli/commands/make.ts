@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { becomesFolder } from '../../engine/artifacts/artifact.ts';
 import { placedFiles, writtenDigests } from '../../engine/artifacts/artifact-index.ts';
 import type { Diagnostic, Event } from '../../engine/model/event.ts';
-import type { Digest, TaskId } from '../../engine/model/key.ts';
+import type { Digest, Json, Named, TaskId } from '../../engine/model/key.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { estimate, NO_ESTIMATE } from '../../engine/rebuilder/estimate.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
@@ -52,31 +52,36 @@ import {
 export const command: CommandDeclaration = {
   name: 'make',
   group: 'Make',
-  about: 'make targets (stages or tasks; all when none is named) and what they need',
+  about: 'build targets (stages or tasks; default: all) and everything that they need',
   arguments: [{ name: '[targets...]' }],
   options: [
     JOBS,
     {
       flags: '-n, --dry-run',
-      about: 'print what would run and why, and run nothing',
+      about: 'print what would run and why, without running it',
       changes: 'no',
     },
     ...RUNNING,
     {
       flags: '--force [task]',
-      about: 'run a task even if its result is known; without a name, every target (repeatable)',
+      about: 'run a task even if its result is known; without a name, all targets (repeatable)',
       repeatable: true,
     },
     {
       flags: '--detach',
-      about: 'leave tasks to the workers of a cluster; the next make takes up what they made',
+      about: 'leave running tasks to the cluster and exit; the next make collects the results',
     },
-    { flags: '--name <name>', about: 'what to call this run' },
-    { flags: '--plots', about: 'then draw the plots that pipeline.yaml names, into plots/' },
+    {
+      flags: '--submit',
+      about: 'run everything in a cluster job, and exit; the next make collects the results',
+    },
+    { flags: '--follow', about: 'with --submit: show what the job prints until it ends' },
+    { flags: '--name <name>', about: 'a name for this run' },
+    { flags: '--plots', about: 'draw the plots of pipeline.yaml into plots/ afterwards' },
     { flags: '--trace <file>', about: 'write a timeline for ui.perfetto.dev or chrome://tracing' },
     {
       flags: '--verify',
-      about: 'read and verify the whole store first; what is damaged is made again',
+      about: 'read and verify the whole store first; rebuild what is damaged',
       changes: 'yes',
     },
     ...COMMON,
@@ -90,12 +95,14 @@ export const command: CommandDeclaration = {
 };
 export { make as run };
 
-interface MakeOptions extends RunOptions {
+export interface MakeOptions extends RunOptions {
   readonly dryRun?: boolean;
   /** Tasks to run again; true: all that are named as targets. */
   readonly force: readonly (string | true)[];
   readonly verify?: boolean;
   readonly plots?: boolean;
+  readonly submit?: boolean;
+  readonly follow?: boolean;
 }
 
 /** Makes targets and what they need. */
@@ -104,9 +111,14 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
   placesOf(options);
   if (options.name !== undefined) checkRunName(options.name, '--name');
   if (options.dryRun) return dryRun(targets, options);
+  if (options.submit) return submit(targets, options);
+  if (options.follow) {
+    throw new UsageError([{ message: '--follow is for --submit', hint: 'make --submit --follow' }]);
+  }
   const recorder = recordMake(options, targets);
   const known = knownBefore(options);
-  const session = await openSession(options, 'write');
+  const opened = await openSession(options, 'write', { meanwhile: known.read });
+  const session = (await options.submitted?.(opened)) ?? opened;
   const id = nextRunId();
   const notice = finishNotice({ id, name: options.name, targets, root: session.root });
   let keep = (): void => undefined;
@@ -115,7 +127,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
     const plan = planFor(session.plan, targets);
     if (options.verify) await verifyStore(session.store);
     const forced = forcedIn(plan, targets, options);
-    const records = await known(session.store);
+    const records = await known.of(session.store);
     const here = resourcesHere(session.pipeline, process.env);
     const local = onThisMachine(session.pipeline, options.on);
     const pipeline = { ...session.pipeline, stages: local };
@@ -168,6 +180,29 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
   }
 }
 
+/** Has a job of a cluster make targets and what they need. */
+async function submit(targets: readonly string[], options: MakeOptions): Promise<number> {
+  if (options.detach) {
+    const hint = '--detach is for a make that runs here';
+    throw new UsageError([{ message: '--submit and --detach do not go together', hint }]);
+  }
+  const session = await openSession(options, 'write');
+  try {
+    const plan = planFor(session.plan, targets);
+    const forced = forcedIn(plan, targets, options);
+    const { submitHead } = await import('../cluster/submit.ts');
+    const { submit: _, follow = false, directory: __, cache: ___, ...rest } = options;
+    // What commander gives is text, numbers, truth values and lists of these.
+    const passed = rest as unknown as Named<Json>;
+    const { on, json = false } = options;
+    return await submitHead({
+      ...{ session, plan, targets, forced, options: passed, on, follow, json },
+    });
+  } finally {
+    await session.store.close();
+  }
+}
+
 /** Stages that run on this machine, as far as that is said: others need not find here what they take. */
 const onThisMachine = ({ stages }: Session['pipeline'], on: string | undefined) =>
   new Map(
@@ -205,7 +240,7 @@ const dryRun = (targets: readonly string[], options: MakeOptions): Promise<numbe
       const cost = isTold ? await estimate(plan, forecasts, store, around) : NO_ESTIMATE;
       tellForecast(forecasts, cost, { slots, json: options.json ?? false });
     },
-    (read) => openSession(options, 'read', read),
+    (ahead) => openSession(options, 'read', ahead),
   );
 
 /** The tasks that are to run again whatever was made before. */

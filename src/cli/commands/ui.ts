@@ -4,6 +4,7 @@ import {
   type CommonOptions,
   stderrColors as c,
   EXIT,
+  identity,
   placesOf,
   UsageError,
   writeJson,
@@ -23,13 +24,13 @@ import type { StudySources } from '../ui/study-answers.ts';
 export const command: CommandDeclaration = {
   name: 'ui',
   group: 'Look',
-  about: 'a live page of the study: what runs, why, and what came of it',
+  about: 'open a live page of the study: what runs, why, and the results',
   options: [
-    { flags: '--port <n>', about: 'the port (default: one that is free)', value: 'not-negative' },
+    { flags: '--port <n>', about: 'the port (default: a free one)', value: 'not-negative' },
     { flags: '--no-open', about: 'do not open a browser' },
     {
       flags: '--host <address>',
-      about: 'listen on this address, not on loopback alone: others can then reach the page',
+      about: 'listen on this address; if it is not loopback, others can reach the page',
       default: '127.0.0.1',
     },
     { flags: '--export <dir>', about: 'write the page of a finished run as static files' },
@@ -50,6 +51,7 @@ interface UiOptions extends CommonOptions {
 
 const LOOPBACK = ['127.0.0.1', 'localhost', '::1'];
 const PORT_MAX = 65_535;
+const PLAN_AFTER_MS = 3000;
 
 /** Serves the page until Ctrl-C, or writes it. */
 async function ui(options: UiOptions): Promise<number> {
@@ -64,7 +66,7 @@ async function ui(options: UiOptions): Promise<number> {
   const store = briefStore(places.cache);
   let touch = (): void => undefined;
   const plan = watchPlan(options, () => touch());
-  const watch = watchRuns(places.cache, () => touch());
+  const watch = watchRuns(places.cache, identity, () => touch());
   const kept = keepAnswers(() => performance.now());
   const sources: StudySources = { places, store, plan, watch, options, kept };
   try {
@@ -78,7 +80,8 @@ async function ui(options: UiOptions): Promise<number> {
     const server = await startServer({ sources, port, host });
     touch = server.touch;
     tell(server.link, server.port, options);
-    void plan.refresh();
+    // The first page that is opened is served before that.
+    setTimeout(() => void plan.refresh(), PLAN_AFTER_MS).unref();
     await stopped();
     await server.close();
     return EXIT.success;
@@ -101,7 +104,7 @@ function tell(link: string, port: number, { host, json, open = true }: UiOptions
     writeStderr(c.dim('on the machine with the browser, then open the link there:'));
     writeStderr(`  ${sshLine(port, process.env)}`);
   } else if (open && hasScreen(process.env)) openPage(link);
-  writeStderr(c.dim('Ctrl-C ends the page, and nothing else'));
+  writeStderr(c.dim('Ctrl-C stops the page, and nothing else'));
 }
 
 /** Until somebody ends this process. */

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import type { JobId } from '../../cluster/batch.ts';
 import { DepotLayout, SetLayout } from '../../cluster/layout.ts';
-import { runNodeWorker } from '../../cluster/node-worker.ts';
+import { runNodeWorker } from '../../cluster/node/node-worker.ts';
 import { readSet } from '../../cluster/sets.ts';
 import { killProgramsNow } from '../../engine/process/shell.ts';
 import { EXIT, identity, machine, workerCommand, writeStderr } from '../session/session.ts';
@@ -15,7 +15,7 @@ declare const BUILD: string;
 export const command: CommandDeclaration = {
   name: 'worker',
   group: 'Set up',
-  about: 'run tasks in a job of a cluster',
+  about: 'run tasks inside a cluster job',
   hidden: true,
   arguments: [{ name: '<depot>' }, { name: '<project>' }, { name: '<set>' }, { name: '<element>' }],
   options: [],

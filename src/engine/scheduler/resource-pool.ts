@@ -105,8 +105,7 @@ export class ResourcePool {
     try {
       return await work(slot, units);
     } finally {
-      this.free.push(slot);
-      this.free.sort((a, b) => b - a);
+      this.free.splice(placeOf(slot, this.free), 0, slot);
       this.take(request, -1);
       this.giveBack(units, request);
       this.giveSoon();
@@ -218,6 +217,17 @@ export class ResourcePool {
       this.left.set(name, (this.left.get(name) ?? 0) - sign * n);
     }
   }
+}
+
+/** Where a slot belongs among the free ones: there may be thousands. */
+function placeOf(slot: number, free: readonly number[]): number {
+  let [from, to] = [0, free.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((free[middle] ?? 0) > slot) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }
 
 /** Whether one comes before another: by urgency, then in the order in which they asked. */

@@ -5,6 +5,8 @@ import type { ActionCache, Commit } from './store.ts';
 const GATHER_MS = 10;
 /** Where results come from many workers elsewhere: nobody waits for one of them that long for nothing. */
 const GATHER_AWAY_MS = 50;
+/** A disk that takes longer for a flush than results are gathered is given more of them at once, up to this time. */
+const GATHER_MOST_MS = 250;
 
 interface Pending {
   readonly commit: Commit;
@@ -16,6 +18,8 @@ interface Pending {
 export class Commits {
   private pending: Pending[] = [];
   private due = false;
+  /** How long the last flush took. */
+  private last_ms = 0;
   private readonly actions: ActionCache;
   private readonly busy: () => boolean;
   private readonly isAway: () => boolean;
@@ -36,18 +40,24 @@ export class Commits {
       this.pending.push({ commit, resolve, reject });
       if (this.due) return;
       this.due = true;
-      if (this.isAway()) setTimeout(() => void this.flush(), GATHER_AWAY_MS);
-      else if (this.busy()) setTimeout(() => void this.flush(), GATHER_MS);
+      if (this.isAway()) this.flushIn(Math.max(GATHER_AWAY_MS, 2 * this.last_ms));
+      else if (this.busy()) this.flushIn(Math.max(GATHER_MS, this.last_ms));
       else setImmediate(() => void this.flush());
     });
+  }
+
+  private flushIn(pause_ms: number): void {
+    setTimeout(() => void this.flush(), Math.min(pause_ms, GATHER_MOST_MS));
   }
 
   private async flush(): Promise<void> {
     const group = this.pending;
     this.pending = [];
     this.due = false;
+    const began = performance.now();
     try {
       await this.actions.put(group.map(({ commit }) => commit));
+      this.last_ms = performance.now() - began;
     } catch (error) {
       // What does not fit on a full disk together may fit in part.
       const [only] = group;

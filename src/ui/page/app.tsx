@@ -28,6 +28,9 @@ export function App({ source }: { readonly source: Source }) {
     document.title = titleOf(overview);
   }, [overview]);
   const view = place.view === '' ? 'overview' : place.view;
+  const about = `${view} ${place.settings.task ?? ''}`;
+  // Whoever follows a link from the end of one view begins at the beginning of the next.
+  useEffect(() => scrollTo(0, 0), [about]);
   const [, View] = view === 'task' ? ['', TaskView] : (VIEWS[view] ?? ['', Nowhere]);
   return (
     <SharedContext.Provider value={{ source, overview, connection, place }}>
@@ -128,6 +131,11 @@ function Notices({
       : []),
     ...(overview?.store.state === 'unreadable'
       ? [`The store cannot be read: ${overview.store.problem}`]
+      : []),
+    ...(overview?.foreign?.length
+      ? [
+          `Another version of pipeline makes run ${overview.foreign.join(', ')}, in a form that this one cannot follow: start \`pipeline ui\` of that version.`,
+        ]
       : []),
     ...(overview?.plan.state === 'failed'
       ? [`The pipeline cannot be loaded: ${overview.plan.problem}`]

@@ -2,19 +2,19 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type EnvironmentPlace, isChanged } from '../engine/environments/environment.ts';
-import type { ActionSpec, SizedBlob } from '../engine/executors/executor.ts';
-import type { LocalMachine } from '../engine/executors/machine.ts';
-import type { Digest } from '../engine/model/key.ts';
-import type { Identity } from '../engine/model/process-identity.ts';
-import { environmentOf, searchPath, withPrograms } from '../engine/planning/external-inputs.ts';
-import { askProgram } from '../engine/process/ask-program.ts';
-import { openStore } from '../engine/store/lmdb/lmdb-store.ts';
-import type { Store } from '../engine/store/store.ts';
-import type { WorkerCommand } from '../engine/worker/launch.ts';
-import type { GivenBundle } from '../engine/worker/protocol.ts';
-import type { Depot } from './depot.ts';
-import type { Order } from './order.ts';
+import { type EnvironmentPlace, isChanged } from '../../engine/environments/environment.ts';
+import type { ActionSpec, SizedBlob } from '../../engine/executors/executor.ts';
+import type { LocalMachine } from '../../engine/executors/machine.ts';
+import type { Digest } from '../../engine/model/key.ts';
+import type { Identity } from '../../engine/model/process-identity.ts';
+import { environmentOf, searchPath, withPrograms } from '../../engine/planning/external-inputs.ts';
+import { askProgram } from '../../engine/process/ask-program.ts';
+import { openStore } from '../../engine/store/lmdb/lmdb-store.ts';
+import type { Store } from '../../engine/store/store.ts';
+import type { WorkerCommand } from '../../engine/worker/launch.ts';
+import type { GivenBundle } from '../../engine/worker/protocol.ts';
+import type { Depot } from '../depot.ts';
+import type { Order } from '../order.ts';
 
 /** What the machine of a worker is made of. */
 export interface NodeMachineParts {

@@ -1,23 +1,24 @@
 // node-worker.ts — the worker on a node: takes orders out of its inbox, runs them, and writes what came of it into its outbox
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Executor } from '../engine/executors/executor.ts';
-import { EXECUTORS, openExecutors } from '../engine/executors/registry.ts';
-import { isSystemError, systemSentence } from '../engine/files/system-error.ts';
-import type { Named } from '../engine/model/key.ts';
-import type { Identity } from '../engine/model/process-identity.ts';
-import type { WorkerCommand } from '../engine/worker/launch.ts';
-import type { JobId } from './batch.ts';
-import { BoxReader, BoxWriter } from './box.ts';
-import { type Depot, openDepot } from './depot.ts';
-import type { Frame } from './frames.ts';
-import { type DepotLayout, SetLayout } from './layout.ts';
-import { type Here, readHeadSays } from './messages.ts';
+import type { Executor } from '../../engine/executors/executor.ts';
+import { EXECUTORS, openExecutors } from '../../engine/executors/registry.ts';
+import { isSystemError, systemSentence } from '../../engine/files/system-error.ts';
+import type { Named } from '../../engine/model/key.ts';
+import type { Identity } from '../../engine/model/process-identity.ts';
+import type { WorkerCommand } from '../../engine/worker/launch.ts';
+import type { JobId } from '../batch.ts';
+import { BoxReader, BoxWriter } from '../box.ts';
+import { type Depot, openDepot } from '../depot.ts';
+import type { Frame } from '../frames.ts';
+import { type DepotLayout, SetLayout } from '../layout.ts';
+import { type Here, readHeadSays } from '../messages.ts';
+import { decodeOrder, type Order } from '../order.ts';
+import type { LineBytes } from '../tcp-line.ts';
+import { HeadLink } from './head-link.ts';
 import { NodeMachine } from './node-machine.ts';
-import { decodeOrder, type Order } from './order.ts';
 import { OrderRun } from './order-run.ts';
+import { OrderSlots, unitsOf } from './order-slots.ts';
 import { Reports } from './reports.ts';
-import { type HeadNote, readHead } from './sets.ts';
-import { connectToHead, type Line } from './tcp-line.ts';
 
 /** What a worker is told when it is started. */
 export interface NodeWorkerOptions {
@@ -53,10 +54,7 @@ const ABANDON_MS = 120_000;
 const CHECKPOINT_EVERY_MS = 30_000;
 const ALIVE_EVERY_MS = 15_000;
 const HEAD_LOOK_MS = 3000;
-const CONNECT_MS = 3000;
-/** After so long without a connection it is tried again. */
-const RECONNECT_MS = 30_000;
-/** How often an inbox is looked at: soon after something came, and ever less often. */
+/** How often an inbox is looked at: soon after something came, and ever less often; seldom while all of it is sent. */
 const [LOOK_LEAST_MS, LOOK_MOST_MS, LOOK_BESIDE_TCP_MS] = [20, 1000, 2000];
 /** What runs has so long to save when the time of the job is nearly over. */
 const MARGIN_MS = 60_000;
@@ -80,20 +78,17 @@ class NodeWorker {
   private readonly outbox: BoxWriter;
   private readonly inbox: BoxReader;
   private readonly reports: Reports;
-  private readonly waiting: Order[] = [];
-  private readonly running = new Map<string, OrderRun>();
+  private readonly slots: OrderSlots;
+  private readonly link: HeadLink;
   /** Ids of orders that came once. */
   private readonly known = new Set<string>();
-  private line: Line | undefined;
-  private isConnecting = false;
-  private head: HeadNote | undefined;
-  private headSeen = performance.now();
+  /** Something stands in the inbox that was not sent. */
+  private isBehind = false;
   private lastWork = performance.now();
   private leaving: string | undefined;
   private isFinishing = false;
   private wake: () => void = () => undefined;
   private readonly begun = performance.now();
-  private readonly freeUnits: string[];
   private readonly options: NodeWorkerOptions;
 
   constructor(options: NodeWorkerOptions) {
@@ -106,12 +101,26 @@ class NodeWorker {
     this.outbox = new BoxWriter(this.files.outbox(element), {
       offset: 0,
       isDurable: true,
-      sent: (offset, bytes) => this.line?.send(offset, bytes),
+      sent: (offset, bytes) => this.link.send(offset, bytes),
       trouble: (error) => options.note(`the outbox cannot be written: ${wordsOf(error)}`),
     });
     this.inbox = new BoxReader(this.files.inbox(element), (frame) => this.hear(frame));
     this.reports = new Reports((said) => void this.outbox.write(said));
-    this.freeUnits = unitsOf(environment, options.gpus);
+    this.link = new HeadLink({
+      ...{ files: this.files, end: { set, element }, mayConnect: options.mayConnect },
+      heard: (message) => this.receive(message),
+      closed: () => this.wake(),
+    });
+    this.slots = new OrderSlots({
+      units: unitsOf(environment, options.gpus),
+      start: (order, units) => this.start(order, units),
+      neverBegan: (order) =>
+        this.reports.neverBegan(order, (frame) => void this.outbox.write(frame)),
+      ended: () => {
+        this.lastWork = performance.now();
+        this.wake();
+      },
+    });
   }
 
   async run(): Promise<void> {
@@ -121,9 +130,9 @@ class NodeWorker {
     const timers = [
       setInterval(() => this.executor.checkpointNow(), CHECKPOINT_EVERY_MS),
       setInterval(() => void outbox.write({ say: 'alive' }), ALIVE_EVERY_MS),
-      setInterval(() => this.lookAtHead(), HEAD_LOOK_MS),
+      setInterval(() => this.link.look(), HEAD_LOOK_MS),
     ];
-    this.lookAtHead();
+    this.link.look();
     try {
       await this.untilOver();
     } finally {
@@ -140,7 +149,7 @@ class NodeWorker {
 
   async close(): Promise<void> {
     this.outbox.close();
-    this.line?.close();
+    this.link.close();
     await this.executor.close();
     await this.machine.close();
   }
@@ -154,18 +163,35 @@ class NodeWorker {
   /** Looks at the inbox, ever less often while nothing comes. */
   private async untilOver(): Promise<void> {
     let wait = LOOK_LEAST_MS;
+    let lookAt = 0;
     while (!this.isOver()) {
-      const isNew = await this.inbox.look().catch((error: Error) => {
-        this.options.note(`the inbox cannot be read: ${wordsOf(error)}`);
-        return false;
-      });
-      const most = this.line ? LOOK_BESIDE_TCP_MS : LOOK_MOST_MS;
-      wait = isNew ? LOOK_LEAST_MS : Math.min(wait * 2, most);
+      // While orders are sent, or wait here, nobody is in need of the file.
+      const isSent = this.link.isConnected || !this.slots.isHungry;
+      if (this.isBehind || !isSent || performance.now() >= lookAt) {
+        wait = (await this.look()) ? LOOK_LEAST_MS : Math.min(wait * 2, LOOK_MOST_MS);
+        lookAt = performance.now() + (this.link.isConnected ? LOOK_BESIDE_TCP_MS : wait);
+      }
       this.watchTime();
       if (this.isOver()) break;
-      await this.awaitMore(wait);
+      if (!this.isBehind) await this.awaitMore(Math.max(1, lookAt - performance.now()));
     }
-    await Promise.all([...this.running.values()].map(({ ended }) => ended));
+    await this.slots.settled();
+  }
+
+  /** Reads what is new in the inbox. Resolves to whether there was something. */
+  private look(): Promise<boolean> {
+    this.isBehind = false;
+    return this.inbox.look().catch((error: Error) => {
+      this.options.note(`the inbox cannot be read: ${wordsOf(error)}`);
+      return false;
+    });
+  }
+
+  private receive({ offset, bytes }: LineBytes): void {
+    // What came before the connection stands in the file.
+    if (this.inbox.take(offset, bytes) !== 'gap') return;
+    this.isBehind = true;
+    this.wake();
   }
 
   /** Resolves after a while, or when something has ended. */
@@ -180,8 +206,7 @@ class NodeWorker {
   }
 
   private isOver(): boolean {
-    const isBusy = this.running.size > 0 || this.waiting.length > 0;
-    if (isBusy) return false;
+    if (this.slots.isBusy) return false;
     if (this.leaving !== undefined || this.isFinishing) return true;
     return performance.now() - this.lastWork > this.options.maxIdle_ms;
   }
@@ -192,10 +217,14 @@ class NodeWorker {
     if (said.say === 'order') {
       this.lastWork = performance.now();
       this.take(body.toString('utf8'));
-    } else if (said.say === 'stop') this.stop(said.orders, said.grace_ms);
-    else if (said.say === 'checkpoint') this.executor.checkpointNow();
-    else if (said.say === 'finish') this.isFinishing = true;
-    else this.leave('asked by the head', said.grace_ms);
+    } else if (said.say === 'stop') {
+      this.slots.stop(said.orders, said.grace_ms);
+      this.wake();
+    } else if (said.say === 'checkpoint') this.executor.checkpointNow();
+    else if (said.say === 'finish') {
+      this.isFinishing = true;
+      this.wake();
+    } else this.leave('asked by the head', said.grace_ms);
   }
 
   private take(text: string): void {
@@ -210,8 +239,12 @@ class NodeWorker {
     if (this.known.has(order.id)) return;
     this.known.add(order.id);
     this.reports.took(order);
-    this.waiting.push(order);
-    this.begin();
+    this.slots.add(order);
+  }
+
+  private start(order: Order, units: Named<readonly string[]>): OrderRun {
+    const { machine, executor, depot, reports, outbox } = this;
+    return new OrderRun(order, { machine, executor, depot, reports, outbox, units });
   }
 
   /** Says of an order that cannot be read that it failed, as far as it can be told which it is. */
@@ -229,60 +262,11 @@ class NodeWorker {
     }
   }
 
-  /** Begins what fits beside what runs. */
-  private begin(): void {
-    for (;;) {
-      const order = this.waiting[0];
-      if (order === undefined || !this.fits(order)) return;
-      this.waiting.shift();
-      const isLeft = this.leaving !== undefined;
-      const run = new OrderRun(order, {
-        machine: this.machine,
-        executor: this.executor,
-        depot: this.depot,
-        reports: this.reports,
-        outbox: this.outbox,
-        units: isLeft ? {} : this.unitsFor(order),
-      });
-      this.running.set(order.id, run);
-      if (isLeft) run.stop(0);
-      void run.ended.then(() => {
-        this.running.delete(order.id);
-        for (const unit of run.units.gpu ?? []) this.freeUnits.push(unit);
-        this.lastWork = performance.now();
-        this.begin();
-        this.wake();
-      });
-    }
-  }
-
-  private fits({ share }: Order): boolean {
-    if (this.leaving !== undefined) return true;
-    const taken = [...this.running.values()].reduce((sum, { order }) => sum + order.share, 0);
-    return this.running.size === 0 || taken + share <= 1 + 1e-9;
-  }
-
-  private unitsFor({ action }: Order): Named<readonly string[]> {
-    const second = action.parts.command as { readonly shows?: Named<number> } | undefined;
-    const wanted = Math.ceil(second?.shows?.gpu ?? 0);
-    return wanted > 0 ? { gpu: this.freeUnits.splice(0, wanted) } : {};
-  }
-
-  private stop(orders: readonly string[], grace_ms: number): void {
-    for (const id of orders) this.running.get(id)?.stop(grace_ms);
-    const stopped = new Set(orders);
-    for (const order of this.waiting.filter(({ id }) => stopped.has(id))) {
-      this.waiting.splice(this.waiting.indexOf(order), 1);
-      this.reports.neverBegan(order, (frame) => void this.outbox.write(frame));
-    }
-    this.wake();
-  }
-
   /** Takes nothing more; what runs saves and stops. */
   private leave(why: string, grace_ms: number): void {
     if (this.leaving !== undefined) return;
     this.leaving = why;
-    this.stop([...this.waiting.map(({ id }) => id), ...this.running.keys()], grace_ms);
+    this.slots.leave(grace_ms);
     // Where not even that can be written, such as when the depot is gone, nothing is waited for.
     setTimeout(() => this.options.abandon(why), grace_ms + ABANDON_MS).unref();
     this.wake();
@@ -295,61 +279,10 @@ class NodeWorker {
     if (time_ms !== null && now - this.begun > time_ms - margin) {
       this.leave('its time is nearly over', margin / 2);
     }
-    if (this.head?.isDetached !== true && now - this.headSeen > orphan_ms) {
+    if (this.link.silence_ms > orphan_ms) {
       this.leave('nothing was heard of its head', LEAVE_GRACE_MS);
     }
   }
-
-  /** Clocks of machines differ: what counts is that the note changes. */
-  private lookAtHead(): void {
-    const note = readHead(this.files);
-    if (note && (note.at !== this.head?.at || note.id !== this.head.id)) {
-      this.headSeen = performance.now();
-    }
-    const isOther = note?.id !== this.head?.id;
-    this.head = note ?? this.head;
-    if (isOther) this.line?.close();
-    if (this.line === undefined || isOther) void this.connect();
-  }
-
-  private lastTry = Number.NEGATIVE_INFINITY;
-  private triedHead = '';
-
-  private async connect(): Promise<void> {
-    const { mayConnect, set, element } = this.options;
-    const { head } = this;
-    if (!mayConnect || head?.address === null || head === undefined || this.isConnecting) return;
-    const now = performance.now();
-    if (this.triedHead === head.id && now - this.lastTry < RECONNECT_MS) return;
-    [this.triedHead, this.lastTry, this.isConnecting] = [head.id, now, true];
-    const line = await connectToHead(
-      { ...head.address, secret: head.secret },
-      { set, element },
-      {
-        heard: ({ offset, bytes }) => {
-          // What came before the connection stands in the file.
-          if (!this.inbox.take(offset, bytes)) void this.inbox.look().catch(() => undefined);
-          this.headSeen = performance.now();
-        },
-        closed: () => {
-          if (this.line === line) this.line = undefined;
-          this.wake();
-        },
-        within_ms: CONNECT_MS,
-      },
-    );
-    this.isConnecting = false;
-    this.line = line;
-  }
-}
-
-/** The devices that the batch system has left to this job. */
-function unitsOf({ CUDA_VISIBLE_DEVICES: visible }: NodeJS.ProcessEnv, gpus: number): string[] {
-  const named = visible
-    ?.split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
-  return named ?? Array.from({ length: gpus }, (_, unit) => String(unit));
 }
 
 const wordsOf = (error: unknown): string =>

@@ -1,7 +1,7 @@
 // reports.ts — what orders say while they run: gathered, and written a few times a second
-import type { Key, Named } from '../engine/model/key.ts';
-import type { Ended, Said, WorkerSays } from './messages.ts';
-import type { Order } from './order.ts';
+import type { Key, Named } from '../../engine/model/key.ts';
+import type { Ended, Said, WorkerSays } from '../messages.ts';
+import type { Order } from '../order.ts';
 
 /** What is said is written this long after it was said. */
 const GATHER_MS = 100;
@@ -60,6 +60,15 @@ export class Reports {
     this.flush();
     const end = { status: 'stopped', saved: false } as const;
     write({ say: 'ended', order: id, key: action.key, seconds: 0, end });
+  }
+
+  /** An order is done, and that is written next: what it said comes before, and that it was taken and begun says nothing now. */
+  done(order: string): void {
+    this.taken = this.taken.filter(([id]) => id !== order);
+    this.said.begun = this.said.begun.filter((id) => id !== order);
+    this.progressed.delete(order);
+    const { lines, warnings, metrics } = this.said;
+    if (lines.length + warnings.length + metrics.length > 0) this.flush();
   }
 
   /** Writes what was said, before anything that follows from it. */

@@ -1,17 +1,17 @@
 // order-run.ts — one order on a node: its inputs are brought, it runs, and its outputs are durable before it is told
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ActionSpec, Executor, Hooks, SizedBlob } from '../engine/executors/executor.ts';
-import { isSystemError, systemSentence } from '../engine/files/system-error.ts';
-import { type ActionResult, failed, StopReason } from '../engine/model/action-result.ts';
-import { FOLDER } from '../engine/model/folder-manifest.ts';
-import type { Digest, Named } from '../engine/model/key.ts';
-import type { KeptOutput } from '../engine/model/record.ts';
-import { folderFrom } from '../engine/store/folder-blobs.ts';
-import type { BoxWriter } from './box.ts';
-import type { Depot } from './depot.ts';
-import type { Ended } from './messages.ts';
+import type { ActionSpec, Executor, Hooks, SizedBlob } from '../../engine/executors/executor.ts';
+import { isSystemError, systemSentence } from '../../engine/files/system-error.ts';
+import { type ActionResult, failed, StopReason } from '../../engine/model/action-result.ts';
+import { FOLDER } from '../../engine/model/folder-manifest.ts';
+import type { Digest, Named } from '../../engine/model/key.ts';
+import type { KeptOutput } from '../../engine/model/record.ts';
+import { folderFrom } from '../../engine/store/folder-blobs.ts';
+import type { BoxWriter } from '../box.ts';
+import type { Depot } from '../depot.ts';
+import type { Ended } from '../messages.ts';
+import type { Order } from '../order.ts';
 import { LostBlobs, type NodeMachine } from './node-machine.ts';
-import type { Order } from './order.ts';
 import type { Reports } from './reports.ts';
 
 /** What an order runs with. */
@@ -27,6 +27,8 @@ export interface OrderRunParts {
 /** Contents up to this size stand in the frame, and take no file of the depot. */
 const INLINE_BYTES_MAX = 65_536;
 const FRAME_BYTES_MAX = 32 * 2 ** 20;
+/** What took less than this may run again without loss. */
+const SHORT_S = 0.1;
 /** A depot that is full is tried again. */
 const [RETRY_MS, RETRY_MOST_MS] = [2000, 30_000];
 
@@ -34,6 +36,8 @@ const [RETRY_MS, RETRY_MOST_MS] = [2000, 30_000];
 export class OrderRun {
   readonly order: Order;
   readonly units: Named<readonly string[]>;
+  /** Resolves when another may run in its place. */
+  readonly finished: Promise<void>;
   /** Resolves when its end is in the outbox, durably. */
   readonly ended: Promise<void>;
   private readonly stopping = new AbortController();
@@ -41,12 +45,16 @@ export class OrderRun {
   private hasSaved = false;
   private began = performance.now();
   private saving: Promise<void> = Promise.resolve();
+  private finish: () => void = () => undefined;
 
   constructor(order: Order, parts: OrderRunParts) {
     this.order = order;
     this.units = parts.units;
     this.parts = parts;
-    this.ended = this.run();
+    this.finished = new Promise((resolve) => {
+      this.finish = resolve;
+    });
+    this.ended = this.run().finally(this.finish);
   }
 
   stop(grace_ms: number): void {
@@ -74,7 +82,10 @@ export class OrderRun {
     }
     const seconds = (performance.now() - this.began) / 1000;
     const body = Buffer.concat(inline.map(({ content }) => content ?? new Uint8Array(0)));
-    reports.flush();
+    // A short one does not wait for the disk: should the worker be killed, it costs little to run again.
+    if (seconds < SHORT_S && body.length <= INLINE_BYTES_MAX) this.finish();
+    if (end.status === 'done') reports.done(id);
+    else reports.flush();
     await outbox.write(
       { say: 'ended', order: id, key: action.key, seconds, end } satisfies Ended,
       body,

@@ -1,0 +1,76 @@
+// deaths.ts — why workers ended without a word: asked for all of them at once, and what follows for their class
+import type { Batch, DeathCause, JobId } from './batch.ts';
+import { lastLinesOf } from './small-files.ts';
+import type { WorkerView } from './worker-view.ts';
+
+/** What is asked, and who hears. */
+export interface DeathsParts {
+  readonly batch: Batch;
+  /** The folder with what jobs print. */
+  readonly logs: string;
+  /** No more workers of a class are to be asked for. */
+  close(cls: string, message: string, hint: string | undefined): void;
+}
+
+/** So many workers of a class that ended without a word, one after another, close it. */
+const DEAD_AT_START_MAX = 3;
+/** Causes of what ends within this time are asked for in one question; within less where the batch system is looked at often. */
+const GATHER_MS = 1100;
+
+interface Asked {
+  readonly job: Parameters<Batch['causes']>[0][number];
+  readonly resolve: (cause: DeathCause | undefined) => void;
+}
+
+/** Deaths of workers. */
+export class Deaths {
+  private asked: Asked[] = [];
+  private readonly atStart = new Map<string, number>();
+  private readonly parts: DeathsParts;
+
+  constructor(parts: DeathsParts) {
+    this.parts = parts;
+  }
+
+  /** Why the job of a worker is over; undefined where nobody knows. */
+  causeOf({ set, element, job: id }: WorkerView): Promise<DeathCause | undefined> {
+    if (id === undefined) return Promise.resolve(undefined);
+    const { pace } = this.parts.batch;
+    return new Promise((resolve) => {
+      this.asked.push({ job: { id, name: set.name, element }, resolve });
+      if (this.asked.length > 1) return;
+      setTimeout(() => void this.ask(), Math.min(GATHER_MS, pace.least_ms / 4));
+    });
+  }
+
+  private async ask(): Promise<void> {
+    const { asked } = this;
+    this.asked = [];
+    const nothing: ReadonlyMap<JobId, DeathCause> = new Map();
+    const causes = await this.parts.batch.causes(asked.map(({ job }) => job)).catch(() => nothing);
+    for (const { job, resolve } of asked) resolve(causes.get(job.id));
+  }
+
+  /** A worker is over that has not said that it leaves. @param wasHere whether it had presented itself */
+  note(worker: WorkerView, wasHere: boolean, cause?: DeathCause): void {
+    const { set, element, cls } = worker;
+    const { name } = cls;
+    if (cause?.kind === 'cancelled') {
+      this.parts.close(name, `somebody cancelled its jobs (${cause.detail})`, undefined);
+      return;
+    }
+    const dead = wasHere ? 0 : (this.atStart.get(name) ?? 0) + 1;
+    this.atStart.set(name, dead);
+    if (dead < DEAD_AT_START_MAX) return;
+    const log = `${this.parts.logs}/${set.name}.${element}.log`;
+    const last = lastLinesOf(log);
+    const why = last === '' ? (cause?.detail ?? 'nothing was printed') : last;
+    const message = `its jobs end before a worker can start: ${why}`;
+    this.parts.close(name, message, `see ${log}`);
+  }
+
+  /** What died under an earlier head says nothing about the jobs of this one. */
+  forget(): void {
+    this.atStart.clear();
+  }
+}
