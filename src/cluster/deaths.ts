@@ -65,7 +65,7 @@ export class Deaths {
     const log = `${this.parts.logs}/${set.name}.${element}.log`;
     const last = lastLinesOf(log);
     const why = last === '' ? (cause?.detail ?? 'nothing was printed') : last;
-    const message = `its jobs end before a worker starts in them: ${why}`;
+    const message = `its jobs end before a worker can start: ${why}`;
     this.parts.close(name, message, `see ${log}`);
   }
 
