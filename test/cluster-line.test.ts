@@ -43,6 +43,7 @@ test('what a writer appends is read once, whether its file or its messages bring
     ...{ offset: 0, isDurable: true, trouble: (error: Error) => expect.fail(error.message) },
     sent: (offset, bytes) => sent.push([offset, bytes]),
   });
+  onTestFinished(() => writer.close());
   const heard: unknown[] = [];
   const reader = new BoxReader(path, ({ header }) => heard.push(header));
   for (let n = 0; n < 20; n += 1) {

@@ -47,6 +47,8 @@ export interface FleetListener extends WorkerViewListener {
 export const SILENT_MS = 60_000;
 /** A job counts as missing only after this time: the queue may list it late. */
 const UNSEEN_MS = 10_000;
+/** A job is ended when so many looks in a row found that it will never start. */
+const HOPELESS_LOOKS = 2;
 /** After a refusal for now, nothing is asked for so long. */
 const LIMITED_MS = 30_000;
 /** What an outbox still shows after its job is over is waited for. */
@@ -74,6 +76,7 @@ export class Fleet {
       batch: parts.batch,
       logs: parts.layout.logsOf(parts.project),
       close: (cls, message, hint) => this.close(cls, message, hint),
+      warn: (cls, message) => this.tellOnce(`${parts.executor}/${cls}: ${message}`),
     });
   }
 
@@ -249,11 +252,15 @@ export class Fleet {
     if (sights === 'unknown') return;
     this.see(sights);
     const now = Date.now();
-    const missing = [...this.workers].filter(({ set, sight, state }) => {
-      const isYoung = now - set.asked < Math.min(UNSEEN_MS, least_ms * 4);
-      return sight === undefined && state !== 'over' && !isYoung;
-    });
-    await Promise.all(missing.map((worker) => this.bury(worker)));
+    const unseen = [...this.workers].filter(
+      ({ sight, state }) => sight === undefined && state !== 'over',
+    );
+    const missing = unseen.filter(
+      ({ set }) => now - set.asked >= Math.min(UNSEEN_MS, least_ms * 4),
+    );
+    // What ended before its worker started is told soon.
+    if (missing.length < unseen.length) this.soon();
+    await Promise.all([...missing.map((worker) => this.bury(worker)), this.giveUp()]);
   }
 
   private see(sights: readonly JobSight[]): void {
@@ -266,10 +273,27 @@ export class Fleet {
       worker.job = sight?.id ?? worker.job;
       if (sight?.node) worker.node = sight.node;
       const { obstacle } = sight ?? {};
+      worker.hopelessLooks = obstacle?.isFinal ? worker.hopelessLooks + 1 : 0;
       if (obstacle)
         this.tellOnce(`${obstacle.message}${obstacle.hint ? `: ${obstacle.hint}` : ''}`);
     }
     if (isOther) this.parts.listener.changed();
+  }
+
+  /** Ends jobs that will never start. A reason is believed when it stands there twice. */
+  private async giveUp(): Promise<void> {
+    const hopeless = [...this.workers].filter(({ hopelessLooks }) => hopelessLooks > 0);
+    const sure = hopeless.filter(({ hopelessLooks }) => hopelessLooks >= HOPELESS_LOOKS);
+    if (sure.length < hopeless.length) this.soon();
+    for (const { cls, sight } of sure) {
+      const { message = '', hint } = sight?.obstacle ?? {};
+      this.close(cls.name, message, hint);
+    }
+    for (const { name, count } of new Set(sure.map(({ set }) => set))) {
+      const elements = sure.flatMap(({ set, element }) => (set.name === name ? [element] : []));
+      await this.parts.batch.end([name], elements.length < count ? elements : undefined);
+    }
+    await Promise.all(sure.map((worker) => this.bury(worker)));
   }
 
   /** A worker has said that it left, or its job is over: what it wrote last is read, then it is missed. */
@@ -290,7 +314,7 @@ export class Fleet {
     this.workers.delete(worker);
     this.burying.delete(worker);
     this.parts.listener.gone(worker, cause);
-    if (!left) this.deaths.note(worker, wasHere, cause);
+    if (!left && !this.closed.has(worker.cls.name)) this.deaths.note(worker, wasHere, cause);
     this.parts.listener.changed();
   }
 

@@ -1,16 +1,19 @@
 // head.ts — runs actions on a cluster: gives orders to workers, takes what comes back, and survives its own death
 
 import type { ActionSpec, Executor, Hooks } from '../engine/executors/executor.ts';
+import { isSystemError } from '../engine/files/system-error.ts';
 import { type ActionResult, failed, graceOf } from '../engine/model/action-result.ts';
 import type { Key } from '../engine/model/key.ts';
 import type { DeathCause } from './batch.ts';
 
+import { DepotPatience, formatDepotTrouble } from './depot-patience.ts';
 import { Fleet, type FleetParts } from './fleet.ts';
 import type { Frame } from './frames.ts';
 import { Intake, type IntakeParts } from './intake.ts';
+import { DepotError } from './layout.ts';
 import { type Ended, type Here, readWorkerSays, type Said } from './messages.ts';
 import { OrderDesk } from './order-desk.ts';
-import { Preparation, type PreparationParts } from './prepare.ts';
+import { Preparation, type PreparationParts, type Prepared } from './prepare.ts';
 import type { HeadNote } from './sets.ts';
 import { HEAD_EVERY_MS } from './sets.ts';
 import { type StagePlace, Work } from './work.ts';
@@ -52,6 +55,7 @@ export class Head implements Executor {
   private readonly desk: OrderDesk;
   private readonly preparation: Preparation;
   private readonly intake: Intake;
+  private readonly patience: DepotPatience;
   private readonly works = new Map<Key, Work>();
   private readonly left = new Map<Key, Left>();
   /** Outputs of what ended here, to compare with a copy that ends later. */
@@ -70,6 +74,10 @@ export class Head implements Executor {
     this.name = parts.name;
     this.preparation = new Preparation(parts.preparation);
     this.intake = new Intake(parts.intake);
+    this.patience = new DepotPatience({
+      folder: parts.fleet.layout.folder,
+      trouble: (error) => this.tellTrouble(error),
+    });
     this.fleet = new Fleet({
       ...parts.fleet,
       listener: {
@@ -107,16 +115,24 @@ export class Head implements Executor {
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       if (!action.isFresh && (this.takeLeft(work) || this.attach(work))) return await work.result;
-      const prepared = await this.preparation.prepare(action);
+      const prepared = await this.prepare(work);
       if ('lost' in prepared) return { status: 'lost-inputs', digests: prepared.lost };
       work.prepared = prepared;
       if (!work.isOver) this.enqueue(work);
       return await work.result;
+    } catch (error) {
+      if (error instanceof DepotError) return depotFailure(error, signal);
+      throw error;
     } finally {
       signal.removeEventListener('abort', onAbort);
       this.desk.end(work);
       if (this.works.get(action.key) === work) this.works.delete(action.key);
     }
+  }
+
+  private prepare({ action, signal }: Work): Promise<Prepared> {
+    const isOver = (): boolean => signal.aborted;
+    return this.patience.during(() => this.preparation.prepare(action), isOver);
   }
 
   checkpointNow(): void {
@@ -261,7 +277,7 @@ export class Head implements Executor {
         return;
       case 'trouble':
         worker.isTroubled = true;
-        this.tellTrouble(new Error(`${worker.host}: ${said.message}`));
+        this.tellTrouble(new Error(`${worker.host} waits for the depot: ${said.message}`));
         return;
       case 'left':
         worker.state = 'over';
@@ -373,7 +389,10 @@ export class Head implements Executor {
     const { host, machine } = worker;
     switch (end.status) {
       case 'done':
-        return this.intake.done(work.action, { ...ended, end }, body, { host, machine });
+        return this.patience.during(
+          () => this.intake.done(work.action, { ...ended, end }, body, { host, machine }),
+          () => work.isOver,
+        );
       case 'stopped': {
         if (work.signal.aborted) {
           await this.intake.stopped(work.action, work.hooks);
@@ -417,7 +436,7 @@ export class Head implements Executor {
     this.desk.end(work);
     if (work.signal.aborted) return work.end({ status: 'stopped' });
     try {
-      const prepared = await this.preparation.prepare(work.action);
+      const prepared = await this.prepare(work);
       if ('lost' in prepared) return work.end({ status: 'lost-inputs', digests: prepared.lost });
       work.prepared = prepared;
       if (!work.isOver) this.enqueue(work);
@@ -457,8 +476,19 @@ export class Head implements Executor {
   }
 
   private tellTrouble(error: Error): void {
-    if (error.message === this.lastTroubled) return;
-    this.lastTroubled = error.message;
-    if (!this.isStopping) this.parts.warn(`${this.name}: ${error.message}`);
+    const { folder } = this.parts.fleet.layout;
+    const message = isSystemError(error) ? formatDepotTrouble(folder, error) : error.message;
+    if (message === this.lastTroubled) return;
+    this.lastTroubled = message;
+    if (!this.isStopping) this.parts.warn(`${this.name}: ${message}`);
   }
+}
+
+/** A depot that cannot be used fails what needs it; whoever was to stop anyway has stopped. */
+function depotFailure({ message, hint }: DepotError, signal: AbortSignal): ActionResult {
+  if (signal.aborted) return { status: 'stopped' };
+  return failed({
+    cause: 'infrastructure',
+    message: hint === undefined ? message : `${message} (${hint})`,
+  });
 }
