@@ -20,18 +20,10 @@ const wasm = {
 
 /** Files that take longest, which are not always those that are longest. */
 const LONG = [
-  ...['study', 'archive', 'make', 'command', 'killed', 'strangers', 'upkeep', 'memo', 'claims'],
-  ...[
-    'tools',
-    'cli',
-    'infeasible',
-    'hostile-archive',
-    'metrics',
-    'inspection',
-    'results',
-    'outlive',
-  ],
-  ...['policy', 'watch', 'looking', 'large-blobs', 'full-disk', 'resume', 'report-whole'],
+  ...['study', 'archive', 'make', 'large-blobs', 'memo', 'strangers', 'results', 'hostile-archive'],
+  ...['folders', 'init', 'study-report', 'store-access', 'command', 'upkeep', 'outlive', 'remote'],
+  ...['streaming', 'claims', 'damage', 'program', 'tensorflow', 'watch', 'command-limits', 'cli'],
+  ...['looking', 'inspection', 'plot', 'bundle-inputs', 'infeasible', 'report', 'report-whole'],
 ];
 
 /** Begins with the long files: none of them is to run alone at the end. */

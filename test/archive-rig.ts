@@ -2,8 +2,8 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
-import { deflateSync, unzipSync } from 'fflate';
+import { crc32, deflateRawSync } from 'node:zlib';
+import { unzipSync } from 'fflate';
 import type { Verification } from '../src/archive/checking/verdict.ts';
 import { tagFiles } from '../src/archive/form/bag.ts';
 import { type VerifyOptions, verifyArchive } from '../src/archive/verify.ts';
@@ -121,9 +121,13 @@ function honestArchive(): Promise<Uint8Array> {
   return honest;
 }
 
-/** The files of that archive. */
-export const honestFiles = async (): Promise<ReadonlyMap<string, Uint8Array>> =>
-  unpacked(await honestArchive());
+let files: Promise<ReadonlyMap<string, Uint8Array>> | undefined;
+
+/** The files of that archive, which nobody changes in place. */
+export function honestFiles(): Promise<ReadonlyMap<string, Uint8Array>> {
+  files ??= honestArchive().then(unpacked);
+  return files;
+}
 
 /** A folder with that archive as `study.zip`, and other files. */
 export async function rigWithArchive(
@@ -143,18 +147,27 @@ export interface Entry {
   readonly claims?: { readonly size?: number; readonly mode?: number; readonly method?: number };
 }
 
+/** Most entries stand in one archive after another. */
+const packings = new WeakMap<Uint8Array, { readonly packed: Buffer; readonly sum: number }>();
+
+function packedOf(bytes: Uint8Array): { readonly packed: Buffer; readonly sum: number } {
+  const known = packings.get(bytes) ?? { packed: deflateRawSync(bytes), sum: crc32(bytes) };
+  packings.set(bytes, known);
+  return known;
+}
+
 /** A zip file of whatever entries, with whatever they claim. */
 export function zipOf(entries: readonly Entry[]): Buffer {
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;
   for (const { name, bytes, claims = {} } of entries) {
-    const packed = deflateSync(bytes, { level: 9 });
+    const { packed, sum } = packedOf(bytes);
     const fields = Buffer.alloc(26);
     fields.writeUInt16LE(20, 0);
     fields.writeUInt16LE(0x800, 2);
     fields.writeUInt16LE(claims.method ?? 8, 4);
-    fields.writeUInt32LE(crc32(bytes), 10);
+    fields.writeUInt32LE(sum, 10);
     fields.writeUInt32LE(packed.length, 14);
     fields.writeUInt32LE(claims.size ?? bytes.length, 18);
     fields.writeUInt16LE(Buffer.byteLength(name), 22);

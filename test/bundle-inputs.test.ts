@@ -4,6 +4,8 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
+  readFileSync,
   realpathSync,
   rmSync,
   symlinkSync,
@@ -356,3 +358,65 @@ test('everything that esbuild says it tried is on the list', async () => {
   }
   expect(compared).toBeGreaterThan(200);
 });
+
+/** A package that looks for another one, which may be missing. */
+const DRAWS = (wanted: string): Tree => ({
+  'run.ts': "import { draw } from 'draws'; console.log(draw);",
+  'other.ts': "import * as all from 'draws'; console.log(Object.keys(all));",
+  'node_modules/draws/package.json': JSON.stringify({ main: './main.js', type: 'module' }),
+  'node_modules/draws/main.js': `let made = null;
+try { made = (await import('${wanted}')).default; } catch {}
+export const draw = () => made;`,
+});
+const CANVAS: Tree = {
+  'node_modules/canvas/package.json': JSON.stringify({ main: './main.js', type: 'module' }),
+  'node_modules/canvas/main.js': 'export default 42;',
+};
+
+test.each([
+  ['missing', {}],
+  ['there', CANVAS],
+])(
+  'a package that often is absent gives the bundle that any other would (%s)',
+  async (_, there) => {
+    const bundled = async (wanted: string, files: Tree): Promise<readonly string[]> => {
+      const { root } = projectOf({ ...DRAWS(wanted), ...files });
+      const requests = ['run.ts', 'other.ts'].map((run) => ({ run, place: PLACE }));
+      const made = await bundleStages(root, join(root, '../cache'), requests, later);
+      if (!made.ok) throw new Error(JSON.stringify(made.diagnostics));
+      return [...made.value.codes.values()].map(({ bytes }) => {
+        const text = Buffer.from(bytes).toString('utf8');
+        return text.replace(/\n\/\/# sourceMappingURL.*\n$/, '').replaceAll(wanted, 'WANTED');
+      });
+    };
+    // Of a package of another name nothing is known beforehand: it is bundled the long way. Its letters are the same, as their
+    // frequency decides how a bundle is minified.
+    const other = Object.fromEntries(
+      Object.entries(there).map(([path, text]) => [path.replace('canvas', 'vancas'), text]),
+    );
+    const found = await bundled('canvas', there);
+    expect(found).toEqual(await bundled('vancas', other));
+    expect(found[0]).toContain(Object.keys(there).length > 0 ? '42' : 'is not in this bundle');
+  },
+);
+
+test('esbuild is told to collect no garbage, and nothing else is', async () => {
+  const before = process.env.GOGC;
+  const { root } = projectOf(DRAWS('canvas'));
+  await bundleStages(root, join(root, '../cache'), [{ run: 'run.ts', place: PLACE }], later);
+  expect(process.env.GOGC).toBe(before);
+  const esbuild = childrenOf(process.pid).find((pid) =>
+    readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--service='),
+  );
+  if (esbuild === undefined) return; // It has ended already, or this is no Linux.
+  expect(readFileSync(`/proc/${esbuild}/environ`, 'utf8')).toContain('GOGC=off');
+});
+
+/** The processes that a process has started: none where there is no /proc. */
+function childrenOf(pid: number): readonly string[] {
+  const path = `/proc/${pid}/task`;
+  if (!existsSync(path)) return [];
+  return readdirSync(path).flatMap((thread) =>
+    readFileSync(`${path}/${thread}/children`, 'utf8').split(' ').filter(Boolean),
+  );
+}

@@ -2,10 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { DOOR, type MadeRig, madeRig, repository } from './rig.ts';
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const PIPELINE = `params:
   training: { epochs: 3, rate: 0.1 }

@@ -331,7 +331,7 @@ describe('an output that is a folder', () => {
     // A light archive lists the folder, and leaves its large files out.
     expect((await rig.run('archive', 'light.zip', '--light', '--target', 'use')).code).toBe(0);
     expect((await rig.run('verify', 'light.zip')).code).toBe(0);
-  }, 60_000);
+  });
 
   test('keys its stage and whoever reads it as command/2, and nobody else', async () => {
     const rig = makeRig({

@@ -19,6 +19,7 @@ import {
   verified,
   zipOf,
 } from './archive-rig.ts';
+import { DOOR } from './rig.ts';
 
 const text = (words: string): Uint8Array => Buffer.from(words);
 
@@ -529,10 +530,10 @@ describe('commands of a stranger', () => {
 describe('code of a stranger', () => {
   test('that reads, writes or starts programs is kept from it, and told as different', async () => {
     const marker = join(tmpdir(), `owned-${process.pid}`);
-    const prying = STUDY['report.mjs']
-      .replace(
-        'run: ({ inputs }) => ({',
-        `run: async ({ inputs }) => {
+    const prying = `${DOOR}
+export default defineStage({
+  params: z.object({}), inputs: {}, outputs: { html: text() },
+  run: async () => {
     const { writeFileSync, readFileSync } = await import('node:fs');
     const { spawnSync } = await import('node:child_process');
     const tries = [
@@ -540,11 +541,16 @@ describe('code of a stranger', () => {
       () => { if (spawnSync('true').error) throw new Error('no'); },
     ];
     const told = tries.map((one) => { try { one(); return 'done'; } catch { return 'denied'; } }).join(' ');
-    const seen = Object.keys(globalThis.process.env).length > 3;
-    return {`,
-      )
-      .replace("join(' ') + '</p>',\n  }),", "join(' ') + told + seen + '</p>',\n  };\n  },");
-    const rig = await archivedStudy({ ...STUDY, 'report.mjs': prying });
+    return { html: told + (Object.keys(globalThis.process.env).length > 3) };
+  },
+});
+`;
+    const rig = await archivedStudy({
+      LICENSE: STUDY.LICENSE,
+      'pipeline.yaml':
+        'stages: { report: { run: report.mjs, artifacts: { html: report.html } } }\n',
+      'report.mjs': prying,
+    });
     expect(existsSync(marker)).toBe(true);
     rmSync(marker);
     expect(rig.read('artifacts/report/report.html')).toContain('done done donetrue');

@@ -115,4 +115,4 @@ stages:
   });
   writeFileSync(GO, '');
   expect((await make.ended).code).toBe(0);
-}, 30_000);
+});

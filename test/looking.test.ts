@@ -123,7 +123,7 @@ describe.skipIf(!hasOther)('somebody who may read a study and not write it', () 
     expect((await asOther(rig, temporary, 'show', 'a:n')).stdout).toContain('"twice": 2');
     expect(looks(rig.folder)).toEqual(after);
     expect(readdirSync(temporary)).toEqual([]);
-  }, 120_000);
+  });
 
   test('sees an empty study where nothing was made yet', async () => {
     const parent = folderFor('looking-');
@@ -224,10 +224,11 @@ for (let n = 1; ; n++) {
     const pages = openPages(path);
     onTestFinished(() => pages.close());
     const table = pages.table('t');
-    const end = Date.now() + (process.env.FULL ? 20_000 : 1500);
+    const [end, latest] = [Date.now() + (process.env.FULL ? 20_000 : 500), Date.now() + 60_000];
     const seen = new Set<number>();
     let reads = 0;
-    while (Date.now() < end) {
+    const isEnough = (): boolean => reads >= 500 && seen.size >= 10 && Date.now() > end;
+    while (!isEnough() && Date.now() < latest) {
       for (const key of table.keys()) {
         expect(key).toMatch(/^key\d+$/);
         const value = table.get(key);
@@ -239,9 +240,8 @@ for (let n = 1; ; n++) {
       }
     }
     expect(writer.exitCode).toBeNull();
-    expect(reads).toBeGreaterThan(100);
-    expect(seen.size).toBeGreaterThan(3);
-  }, 60_000);
+    expect(isEnough()).toBe(true);
+  });
 
   test('that is damaged or cut short is told, not shown', async () => {
     const folder = folderFor('pages-');
@@ -315,7 +315,7 @@ describe('a shell without the tools of the study', () => {
     const made = await rig.run('make');
     expect([made.code, made.stderr]).toEqual([2, expect.stringContaining('exit code 127')]);
     expect((await rig.start(['status', '--json'], { PATH }).ended).stdout).not.toContain('unknown');
-  }, 60_000);
+  });
 });
 
 describe('a pipeline that cannot be loaded', () => {
@@ -342,5 +342,5 @@ describe('a pipeline that cannot be loaded', () => {
     const { stdout, stderr } = await rig.run('show', 'a:n');
     expect(stdout).toContain('"twice": 2');
     expect(stderr).toContain('a is no longer in the pipeline: this is what a gave');
-  }, 60_000);
+  });
 });

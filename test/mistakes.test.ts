@@ -70,7 +70,7 @@ describe('a place that cannot be one', () => {
       expect({ words, stderr }).toMatchObject({ stderr: expect.stringContaining(told) });
       isWorded(stdout + stderr);
     }
-  }, 60_000);
+  });
 
   test('below a file system that takes no folders is told, and not waited for', async (context) => {
     if (process.platform !== 'linux') context.skip('only Linux has a /proc');

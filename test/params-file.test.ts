@@ -1,12 +1,10 @@
 // `--params FILE`: what lies over the params, in which order, and what is said of a file that is wrong.
 import { createInterface } from 'node:readline';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { colorsFor, drawDiagnostic } from '../src/cli/terminal/format.ts';
 import { readPipelineParts } from '../src/engine/config/config.ts';
 import type { RunRecord } from '../src/engine/model/record.ts';
 import { DOOR, makeRig } from './rig.ts';
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const plain = colorsFor({}, { NO_COLOR: '1' });
 

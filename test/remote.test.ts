@@ -1,11 +1,9 @@
 // Results that are shared, by the real command line: a second machine, trust, modes, bad input.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { newFolder, testServer } from './remote-server.ts';
 import { makeRig, type Rig, type Started } from './rig.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const PIPELINE = `stages:
   data: { command: [sh, -c, 'echo made >> "$LOG"; echo data > out.txt'], outputs: { out: out.txt }, pass: [LOG] }

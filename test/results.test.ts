@@ -1,10 +1,8 @@
 // results.test.ts — runs by name and tag, what differs between them, and outputs of selections as files
 import { appendFileSync, chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { DOOR, type MadeRig, madeRig, makeRig } from './rig.ts';
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const PIPELINE = `params:
   gain: 1

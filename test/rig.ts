@@ -19,16 +19,12 @@ import { fileURLToPath } from 'node:url';
 import { inject, onTestFinished } from 'vitest';
 import { readSealedJson, sealedJson } from '../src/engine/files/hint.ts';
 import { stampOf } from '../src/engine/files/stamp.ts';
+import { commandServer, type Ended } from './command-server.ts';
+
+export type { Ended } from './command-server.ts';
 
 export const repository = fileURLToPath(new URL('..', import.meta.url));
 const binary = join(repository, 'dist', 'cli.cjs');
-
-/** How a command ended. */
-export interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** An event as `--json` prints it. */
 export interface SaidEvent {
@@ -52,11 +48,13 @@ export interface Rig {
   read(path: string): string;
   /** Replaces text in a file; it must be there. */
   edit(path: string, before: string, after: string): void;
+  /** Runs a command to its end, in a process that earlier ones were run in. */
   run(...words: string[]): Promise<Ended>;
   /** `make --json`, as events. */
   make(
     ...words: string[]
   ): Promise<{ readonly code: number | null; readonly events: readonly SaidEvent[] }>;
+  /** Starts a command in a process of its own. */
   start(words: readonly string[], environment?: NodeJS.ProcessEnv): Started;
 }
 
@@ -106,7 +104,7 @@ function rigIn(folder: string, since = SETTLED_s): Rig {
       if (!text.includes(before)) throw new Error(`${path} does not hold ${before}`);
       rig.write(path, text.replace(before, after));
     },
-    run: (...words) => rig.start(words).ended,
+    run: (...words) => run(folder, words),
     async make(...words) {
       const { code, stdout, stderr } = await rig.run('make', ...words, '--json');
       if (stderr !== '' && stderr.includes('bug')) throw new Error(stderr);
@@ -254,13 +252,36 @@ const noSettings = (): NodeJS.ProcessEnv => ({
   PIPELINE_SITE_CONFIG: '',
 });
 
-function start(folder: string, words: readonly string[], environment: NodeJS.ProcessEnv): Started {
+/** What every command finds around it. */
+function surroundings(): NodeJS.ProcessEnv {
   const inherited = { ...process.env };
   delete inherited.PIPELINE_MIRROR;
   delete inherited.PIPELINE_CACHE;
+  return { ...inherited, ...noSettings(), NO_COLOR: '1' };
+}
+
+const server = commandServer(binary);
+
+/** These go on until they are stopped, read what is typed, or leave processes behind that outlive them. */
+const ALONE = new Set(['shell', 'ui', 'watch', 'worker', '--detach', '--on']);
+
+/**
+ * Most commands of tests run one after another in one process, which takes a fifth of the time. `npm run test:full` gives
+ * each of them a process of its own.
+ */
+function run(folder: string, words: readonly string[]): Promise<Ended> {
+  const isAlone = process.env.FULL || server.isBusy() || words.some((word) => ALONE.has(word));
+  if (isAlone) return start(folder, words, {}).ended;
+  onTestFinished(() => {
+    if (server.isBusy()) server.kill();
+  });
+  return server.run({ words, cwd: folder, env: surroundings() });
+}
+
+function start(folder: string, words: readonly string[], environment: NodeJS.ProcessEnv): Started {
   const child = spawn(process.execPath, [binary, ...words], {
     cwd: folder,
-    env: { ...inherited, ...noSettings(), NO_COLOR: '1', ...environment },
+    env: { ...surroundings(), ...environment },
   });
   // A test that fails or times out leaves nothing running.
   onTestFinished(() => void child.kill('SIGKILL'));

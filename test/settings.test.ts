@@ -17,8 +17,6 @@ import { colorsFor, drawDiagnostic } from '../src/cli/terminal/format.ts';
 import { readPipeline } from '../src/engine/config/config.ts';
 import { makeRig, type Rig } from './rig.ts';
 
-vi.setConfig({ testTimeout: 120_000 });
-
 const plain = colorsFor({}, { NO_COLOR: '1' });
 
 const read = (text: string) => readFileSettings(text, 'config.yaml', '/home/ada');

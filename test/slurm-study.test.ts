@@ -156,7 +156,59 @@ ${stages.replaceAll('FOLDER', rig.folder)}
     await noJobs();
   });
 
+  test('runs its head as a job, which is seen from here, and a make here takes up what it made', async () => {
+    const rig = rigOf(
+      `  here: { command: [sh, -c, 'echo here > n.txt'], outputs: { n: n.txt } }
+  wait: { run: wait.ts, matrix: { n: [1, 2, 3] }, params: { folder: FOLDER, ms: 700 }, on: lab }`,
+      'cpus: 1, time: 10m, max-jobs: 2, slots: 1, memory: 500MiB',
+    );
+    const submitted = await start(rig, '--submit').ended;
+    const [event] = eventsOf(submitted.stdout);
+    expect([submitted.code, event], submitted.stderr).toEqual([
+      0,
+      expect.objectContaining({ event: 'submitted', executor: 'lab', tasks: 4 }),
+    ]);
+    expect(queue().join()).toMatch(/pl\.[0-9a-f]{8}\.head\./);
+    const followed = await start(rig, '--submit', '--follow').ended;
+    expect(followed.code, followed.stdout).toBe(0);
+    expect(eventsOf(followed.stdout).filter((one) => one.event === 'built')).toHaveLength(4);
+    const here = await make(rig);
+    expect(here.events.filter((one) => one.event === 'reused')).toHaveLength(4);
+    expect(ran(rig)).toHaveLength(3);
+    await noJobs();
+  });
+
   describe.skipIf(!isFull)('in minutes', () => {
+    test('a head that scancel ends leaves no job, and the next goes on; one that is killed is followed by one that runs nothing twice', async () => {
+      const rig = rigOf(
+        '  wait: { run: wait.ts, matrix: { n: [1, 2, 3, 4, 5, 6] }, params: { folder: FOLDER, ms: 3000 }, on: lab }',
+        'cpus: 1, time: 10m, max-jobs: 2, slots: 1, memory: 500MiB',
+      );
+      const submit = async (): Promise<string> => {
+        const { stdout, stderr, code } = await start(rig, '--submit').ended;
+        expect(code, stdout + stderr).toBe(0);
+        return String((eventsOf(stdout)[0] as unknown as { readonly job: string }).job);
+      };
+      const job = await submit();
+      await until(() => ran(rig).length >= 3, 'nothing begins');
+      slurm.run('scancel', job);
+      await noJobs();
+      const before = ran(rig).length;
+      const again = await submit();
+      await until(() => ran(rig).length >= before + 2, 'the second head gives nothing');
+      // The node process alone: the script of the job sees that it is gone.
+      slurm.run('scancel', '--signal=KILL', '--full', again);
+      await until(() => !queue().some((line) => line.includes('.head.')), 'the head goes on');
+      const last = await start(rig, '--submit', '--follow').ended;
+      expect(last.code, last.stdout).toBe(0);
+      const here = await make(rig);
+      expect(here.events.filter((one) => one.event === 'reused')).toHaveLength(6);
+      // Those that scancel stopped have run twice: they keep no checkpoint.
+      expect(new Set(ran(rig)).size).toBe(6);
+      expect(ran(rig).length).toBeLessThanOrEqual(8);
+      await noJobs();
+    });
+
     test('does 2,000 tasks of 10 ms on two nodes', async () => {
       const rig = rigOf(
         `  wait: { run: wait.ts, matrix: { n: [${Array.from({ length: 2000 }, (_, n) => n).join()}] }, params: { folder: FOLDER, ms: 10 }, on: lab }`,

@@ -126,7 +126,7 @@ describe('a store that is there', () => {
     spawnSync('sh', ['-c', /chmod -R g.*/.exec((await warnings('make'))[0] ?? '')?.[0] ?? 'false']);
     expect(await warnings('make')).toEqual([]);
     expect(await warnings('runs')).toEqual([]);
-  }, 120_000);
+  });
 });
 
 const [OWNER, MEMBER, STRANGER, GROUP] = [65_531, 65_532, 65_533, 65_530];
@@ -176,7 +176,7 @@ describe.skipIf(!hasOthers)('among users', () => {
       code: 2,
       stderr: expect.stringContaining('you lack the permission'),
     });
-  }, 60_000);
+  });
 
   test.runIf(FULL)(
     'somebody who may only read sees committed results while makes write',

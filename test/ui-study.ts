@@ -14,7 +14,8 @@ for (let step = 1; step <= 8; step++) {
   say({ step, metrics: { loss: (2 - lr) / step + seed / 100 } });
   console.log('step ' + step);
   const gate = process.env.GATE;
-  if (step === 2) await wait(1100);
+  // Progress is noted once a second: two are noted while the page looks on.
+  if (gate && existsSync(gate) && step === 2) await wait(1100);
   if (gate && step === 4) while (existsSync(gate)) await wait(20);
 }
 if (seed === 1) { console.log('about to fail'); throw new Error('no luck with ' + evil); }

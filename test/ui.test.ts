@@ -1,11 +1,18 @@
 // What `pipeline ui` shows, without a browser: who may ask, runs from journals, addresses, tables, charts.
-import { expect, test } from 'vitest';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { type Asked, judge } from '../src/cli/ui/guard.ts';
+import { keepAnswers } from '../src/cli/ui/kept-answers.ts';
 import { hasScreen, sshLine } from '../src/cli/ui/open-page.ts';
 import { imageType, tensorView } from '../src/cli/ui/output-answers.ts';
+import { watchRuns } from '../src/cli/ui/run-watch.ts';
+import { textWindow } from '../src/cli/ui/text-window.ts';
 import type { Key, TaskId } from '../src/engine/model/key.ts';
 import type { RunRecord, RunStart } from '../src/engine/model/record.ts';
-import type { JournalEntry } from '../src/engine/store/journal.ts';
+import { type JournalEntry, openJournal, RunNotes } from '../src/engine/store/journal.ts';
+import { logInJournal } from '../src/engine/store/journal-follow.ts';
 import { cellOf, formatCell, frameIn, sentCell, shownTable } from '../src/ui/cells.ts';
 import {
   layersOf,
@@ -161,7 +168,7 @@ test('steps that a program tells again take the place of those before; a journal
 });
 
 test('a log is given from a line on, and says where lines were left out', () => {
-  const parts = [['a', 'b'], ['y', 'z'], 10] as const;
+  const parts = { head: ['a', 'b'], tail: ['y', 'z'], dropped: 10 };
   expect(logPart(parts, 0, true)).toMatchObject({
     first: 0,
     lines: ['a', 'b', 'y', 'z'],
@@ -181,9 +188,100 @@ test('a log is given from a line on, and says where lines were left out', () => 
 test('of very many lines the first and the last are kept', () => {
   const state = new RunState(RUN);
   for (let n = 0; n < 5000; n++) state.apply({ log: task('mask'), line: `line ${n}` });
-  const { lines, total, gapAt } = state.log('mask', 0);
+  const { lines = [], total, gapAt } = state.log('mask', 0) ?? {};
   expect([lines[0], lines.at(-1), total, gapAt]).toEqual(['line 0', 'line 4999', 5000, 1000]);
   expect(lines.length).toBeLessThan(3001);
+});
+
+test('beyond a bound, tasks that ended first lose their log in memory, and long curves every second point', () => {
+  const state = new RunState(RUN, { characters: 2000, points: 300 });
+  const say = (name: string): void => {
+    state.apply({ begun: task(name), key });
+    for (let step = 0; step < 100; step++) {
+      state.apply({ log: task(name), line: 'ten chars.' });
+      const event = { event: 'metrics', task: task(name), step, values: { loss: step } } as const;
+      state.apply({ event });
+    }
+    state.apply({ ended: task(name), outcome: 'built', key });
+  };
+  for (const name of ['mask', 'train[a]', 'train[b]', 'train[c]']) say(name);
+  expect(state.log('mask', 0)).toBeUndefined();
+  expect(state.log('train[c]', 0)?.total).toBe(100);
+  expect(state.curves('mask')[0]?.steps.length).toBe(50);
+  expect(state.curves('train[c]')[0]?.steps.length).toBe(100);
+  state.restart(RUN);
+  expect(state.log('mask', 0)?.total).toBe(0);
+});
+
+test('a log that is not in memory is read from the journal, without what other tasks said', async () => {
+  const cache = mkdtempSync(join(tmpdir(), 'ui-journal-'));
+  onTestFinished(() => rmSync(cache, { recursive: true }));
+  const notes = new RunNotes();
+  const journal = openJournal(cache, RUN, notes);
+  for (const [name, line] of [
+    ['a', 'one {"log":"b",'],
+    ['b', 'no'],
+    ['a', 'two\u00e9'],
+  ] as const)
+    journal.noteNow({ log: task(name), line });
+  journal.noteNow({ dropped: task('a'), lines: 7 });
+  journal.close({ keep: true });
+  const log = await logInJournal(cache, RUN.id, task('a'));
+  expect(log).toEqual({ head: ['one {"log":"b",', 'two\u00e9'], tail: [], dropped: 7 });
+  expect(await logInJournal(cache, 'other', task('a'))).toBeUndefined();
+});
+
+test('the journal of another version is told, and not taken for a run', async () => {
+  const cache = mkdtempSync(join(tmpdir(), 'ui-journal-'));
+  onTestFinished(() => rmSync(cache, { recursive: true }));
+  mkdirSync(join(cache, 'runs'));
+  const line = JSON.stringify({ form: 'run/9', run: RUN });
+  writeFileSync(join(cache, 'runs/r1.jsonl'), `${line}\n{"begun":"mask","key":"k"}\n`);
+  const watch = watchRuns(cache, { host: 'h', pid: 1, exists: () => true }, () => undefined);
+  onTestFinished(() => watch.close());
+  await expect.poll(() => [...watch.foreign]).toEqual(['r1']);
+  expect([watch.runs.size, watch.isBusy]).toEqual([0, false]);
+  rmSync(join(cache, 'runs/r1.jsonl'));
+  await expect.poll(() => watch.foreign.size).toBe(0);
+});
+
+// ---- answers ----
+
+test('whoever asks the same gets one answer; beside a make, what was costly is not made again at once', async () => {
+  let [now, made] = [0, 0];
+  const kept = keepAnswers(() => now);
+  const ask = (version: string | undefined, isBusy: boolean) =>
+    kept.get({ question: 'q', version, isBusy }, async () => {
+      now += 100;
+      made += 1;
+      return made;
+    });
+  expect(await Promise.all([ask('1', true), ask('2', true), ask('1', true)])).toEqual([1, 1, 1]);
+  expect(await ask('2', true)).toBe(1);
+  // Nobody is in the way of a look when no make goes on.
+  expect(await ask('2', false)).toBe(2);
+  expect(await ask('2', false)).toBe(2);
+  now += 4001;
+  expect(await ask('3', true)).toBe(3);
+  expect(await ask(undefined, false)).toBe(4);
+  expect(await ask(undefined, false)).toBe(5);
+});
+
+test('of a long text the ends are shown, and lines are found anywhere in it, piece by piece', async () => {
+  const line = (n: number): string => `line ${n}${n % 1000 === 7 ? ' NEEDLE é' : ''}`;
+  const text = Buffer.from(Array.from({ length: 50_000 }, (_, n) => line(n)).join('\n'));
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < text.length; at += 4999) yield text.subarray(at, at + 4999);
+  }
+  const { head, tail, between, lines, found, moreFound } = await textWindow(pieces(), 'needle É');
+  expect([head.slice(0, 7), tail.slice(-10), lines]).toEqual(['line 0\n', 'line 49999', 50_000]);
+  expect(Buffer.byteLength(head) + between + Buffer.byteLength(tail)).toBe(text.length);
+  expect(tail.startsWith('line ')).toBe(true);
+  expect(found?.length).toBe(50);
+  expect(found?.[3]).toEqual({ number: 3007, text: 'line 3007 NEEDLE é' });
+  expect(moreFound).toBe(0);
+  const all = await textWindow(pieces(), 'line');
+  expect([all.found?.length, all.moreFound]).toEqual([500, 49_500]);
 });
 
 test('a record is shown like a run, also where the plan has changed since', () => {

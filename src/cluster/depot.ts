@@ -1,7 +1,7 @@
 // depot.ts — blobs and checkpoints where every node sees them, and how they go to stores and come from them
 import { mkdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SizedBlob } from '../engine/executors/executor.ts';
 import { writeAtomically } from '../engine/files/files.ts';
@@ -55,6 +55,7 @@ export function openDepot(layout: DepotLayout, patience_ms = PATIENCE_MS): Depot
   const known = new Set<Digest>();
   const has = ({ digest, bytes }: SizedBlob): boolean =>
     known.has(digest) || files.sizeOf(digest) === bytes;
+  const pathOf = (digest: Digest): string => join(layout.blobs, digest.slice(0, 2), digest);
   /** Waits until a blob that was named is seen. */
   const awaited = async ({ digest, bytes }: SizedBlob): Promise<boolean> => {
     const until = performance.now() + patience_ms;
@@ -72,11 +73,13 @@ export function openDepot(layout: DepotLayout, patience_ms = PATIENCE_MS): Depot
     async put(bytes) {
       const blob = { digest: digestOf(bytes), bytes: bytes.length };
       if (!has(blob)) await files.keepBytes(blob.digest, bytes);
+      else touch(pathOf(blob.digest));
       known.add(blob.digest);
       return blob;
     },
     async putFile(path) {
       const blob = await files.keepFile(path);
+      touch(pathOf(blob.digest));
       known.add(blob.digest);
       return blob;
     },
@@ -84,7 +87,7 @@ export function openDepot(layout: DepotLayout, patience_ms = PATIENCE_MS): Depot
       if (!has(blob)) {
         if ((await from.missing([blob.digest])).length > 0) return false;
         await files.keep(from.stream(blob.digest), blob.digest);
-      } else touch(`${layout.blobs}/${blob.digest.slice(0, 2)}/${blob.digest}`);
+      } else touch(pathOf(blob.digest));
       known.add(blob.digest);
       return true;
     },

@@ -11,6 +11,8 @@ import type { Ended } from './messages.ts';
 export interface IntakeParts {
   readonly depot: Depot;
   readonly store: Pick<Store, 'blobs' | 'checkpoints'>;
+  /** The store has its checkpoints in the depot: none is brought, and the store drops them. */
+  readonly areSavesShared?: boolean;
 }
 
 /** Where an action ran, as records keep it. */
@@ -80,12 +82,13 @@ export class Intake {
 
   private async dropSave({ key, parts }: ActionSpec, seconds: number): Promise<void> {
     const mayHave = seconds >= SAVED_AFTER_S || parts.command !== undefined;
-    if (mayHave) await this.parts.depot.saves.drop(key);
+    if (mayHave && !this.parts.areSavesShared) await this.parts.depot.saves.drop(key);
   }
 
   /** Brings the checkpoint of an action that was stopped here, where the next make looks for it. */
   async stopped({ key, parts }: ActionSpec, hooks: Pick<Hooks, 'saveCheckpoint'>): Promise<void> {
-    const { depot, store } = this.parts;
+    const { depot, store, areSavesShared } = this.parts;
+    if (areSavesShared) return;
     const { saves } = depot;
     const isProgram = (parts.command as { checkpoint?: boolean } | undefined)?.checkpoint === true;
     if (isProgram && (await saves.folders.has(key))) {

@@ -61,6 +61,14 @@ export class DepotLayout {
   logsOf(project: string): string {
     return join(this.folder, 'projects', project, 'logs');
   }
+  /** Results that heads leave for each other. */
+  recordsOf(project: string): string {
+    return join(this.folder, 'projects', project, 'records');
+  }
+  /** Heads that run as jobs. */
+  headsOf(project: string): string {
+    return join(this.folder, 'projects', project, 'heads');
+  }
 }
 
 /** Files of a set of workers, which were asked for together. */

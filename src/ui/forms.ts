@@ -91,6 +91,8 @@ export interface Overview {
   readonly edges: readonly (readonly [from: string, to: string])[];
   /** Those that go on; where there are none, the newest one. */
   readonly runs: readonly RunProgress[];
+  /** Runs that another version of this program writes, in a form that this one cannot read. */
+  readonly foreign: readonly string[];
   /** Changes with everything that other answers depend on. */
   readonly version: string;
   /** Whether the page is a copy that follows nothing. */
@@ -107,6 +109,8 @@ export interface TaskList {
   readonly tasks: readonly TaskLine[];
   /** How many fit beyond those. */
   readonly more: number;
+  /** How many fit. */
+  readonly total: number;
 }
 
 export interface OutputLine {
@@ -254,13 +258,27 @@ export interface TensorView {
   readonly histogram?: readonly number[];
 }
 
+export interface FoundLine {
+  /** From 0. */
+  readonly number: number;
+  readonly text: string;
+}
+
 /** An output, as much of it as a page shows. */
 export interface OutputView {
   readonly kind: string;
   readonly bytes: number;
   readonly text?: string;
-  /** The text is only its beginning. */
-  readonly isCut?: boolean;
+  /** Of a long text: its end, after what is left out. */
+  readonly long?: {
+    readonly tail: string;
+    /** Bytes that are left out. */
+    readonly between: number;
+    readonly lines: number;
+  };
+  /** Lines that hold the words that were looked for. */
+  readonly found?: readonly FoundLine[];
+  readonly moreFound?: number;
   readonly json?: Json;
   readonly tensors?: readonly TensorView[];
   /** Whether there is a picture of it. */

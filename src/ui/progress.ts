@@ -28,7 +28,7 @@ export function progressOf(
   }: { readonly now: number; readonly seen: number; readonly failures: readonly FailedTask[] },
 ): RunProgress {
   const total = outline ? sum(outline.sizes.values()) : null;
-  const isOver = state !== 'running' && state !== 'unknown';
+  const isOver = !isLive(state);
   const rate = isOver ? null : run.rate(now);
   const ended = sum(Object.values(run.tally)) - run.running.size;
   const rest = total === null ? null : Math.max(0, total - ended);
@@ -53,8 +53,11 @@ export function progressOf(
   };
 }
 
+/** Whether a run goes on, for all that is known. */
+export const isLive = (state: RunStatus): boolean => state === 'running' || state === 'unknown';
+
 /** Of a run that is over, nothing runs: its process took with it what it had begun. */
-function withoutRunning({ running = 0, waiting = 0, ...over }: Counts): Counts {
+export function withoutRunning({ running = 0, waiting = 0, ...over }: Counts): Counts {
   const cut = running + waiting;
   return cut === 0 ? over : { ...over, interrupted: (over.interrupted ?? 0) + cut };
 }
@@ -86,8 +89,10 @@ export function progressOfRecord(
   const outcomes: Named<TaskStatus> = record.outcomes ?? {};
   for (const task of Object.keys(record.outcomes ?? record.tasks)) {
     const status = Object.hasOwn(outcomes, task) ? (outcomes[task] ?? 'built') : 'built';
-    const own = counts.get(stageOf(task)) ?? {};
-    counts.set(stageOf(task), { ...own, [status]: (own[status] ?? 0) + 1 });
+    const stage = stageOf(task);
+    const own = counts.get(stage) ?? {};
+    own[status] = (own[status] ?? 0) + 1;
+    counts.set(stage, own);
   }
   const { id, name, command, host, state = 'finished', error, started, at, tally } = record;
   return {

@@ -3,6 +3,7 @@ import type { Outcome } from '../engine/model/event.ts';
 import type { Named } from '../engine/model/key.ts';
 import type { RunStart } from '../engine/model/record.ts';
 import type { JournalEntry } from '../engine/store/journal.ts';
+import { type KeptLines, TaskLogs } from '../engine/store/task-logs.ts';
 import type { Curve, LogPart, TaskStatus } from './forms.ts';
 
 /** What is known of a task of a run. */
@@ -19,21 +20,22 @@ export interface TaskState {
   waitsFor?: string;
 }
 
-interface Said {
-  readonly head: string[];
-  tail: string[];
-  /** Left out between both. */
-  dropped: number;
-}
-
 interface Points {
   steps: number[];
   values: (number | null)[];
 }
 
-/** As many lines as a log keeps, at its beginning and at its end. */
-const LINES_MAX = 1000;
-const LINE_LENGTH_MAX = 2000;
+/** How much of a run is kept in memory. */
+export interface RunBounds {
+  /** Characters of logs. Beyond, the tasks that ended first lose theirs: the journal has them. */
+  readonly characters: number;
+  /** Points of curves. Beyond, those of tasks that have ended lose every second one. */
+  readonly points: number;
+}
+
+const BOUNDS: RunBounds = { characters: 2 ** 25, points: 2 ** 22 };
+/** A curve of so few points loses none of them. */
+const POINTS_LEFT = 16;
 /** A longer curve loses every second of its points. */
 const POINTS_MAX = 2000;
 const WARNINGS_MAX = 20;
@@ -62,22 +64,35 @@ export class RunState {
   revision = 0;
   /** How often tasks have reported a step. */
   measured = 0;
-  private readonly said = new Map<string, Said>();
+  private readonly logs = new TaskLogs();
+  /** Characters in logs. */
+  private characters = 0;
+  /** Tasks that have ended and whose log is kept, in the order in which they ended. */
+  private readonly endedLogs = new Set<string>();
+  private readonly forgotten = new Set<string>();
+  private pointCount = 0;
+  /** Number of points from which on they are thinned. */
+  private thinAt: number;
+  private readonly bounds: RunBounds;
   private readonly points = new Map<string, Map<string, Points>>();
   /** When tasks ran to their end lately. */
   private recent: number[] = [];
 
-  constructor(run: RunStart) {
+  constructor(run: RunStart, bounds = BOUNDS) {
     this.run = run;
+    this.bounds = bounds;
+    this.thinAt = bounds.points;
   }
 
   /** A journal that was written anew tells everything again, but for curves. */
   restart(run: RunStart): void {
     this.run = run;
-    for (const map of [this.tasks, this.counts, this.said]) map.clear();
+    for (const map of [this.tasks, this.counts]) map.clear();
+    this.releaseLogs();
     for (const status of Object.keys(this.tally)) delete this.tally[status as TaskStatus];
     this.running.clear();
     this.failed.length = 0;
+    this.recent = [];
     this.revision += 1;
   }
 
@@ -86,7 +101,7 @@ export class RunState {
     if ('begun' in entry) this.begin(entry);
     else if ('ended' in entry) this.finish(entry);
     else if ('log' in entry) this.note(entry.log, String(entry.line));
-    else if ('dropped' in entry) this.saidBy(entry.dropped).dropped += entry.lines;
+    else if ('dropped' in entry) this.logs.leaveOut(entry.dropped, entry.lines);
     else if ('end' in entry) this.end = entry;
     else if ('event' in entry) this.hear(entry);
   }
@@ -99,11 +114,18 @@ export class RunState {
     return this.recent.length === 0 || minutes <= 0 ? null : this.recent.length / minutes;
   }
 
-  /** The lines of a task from a number on. */
-  log(task: string, from: number): LogPart {
-    const said = this.said.get(task) ?? { head: [], tail: [], dropped: 0 };
-    const isOpen = this.running.has(task);
-    return logPart([said.head, said.tail, said.dropped], from, isOpen);
+  /** The lines of a task from a number on. Undefined when there were too many lines of others to keep them. */
+  log(task: string, from: number): LogPart | undefined {
+    if (this.forgotten.has(task)) return undefined;
+    return logPart(this.logs.of(task), from, this.running.has(task));
+  }
+
+  /** Lets go of all logs: the record of the run is in the store, and they are with it. */
+  releaseLogs(): void {
+    this.logs.clear();
+    this.forgotten.clear();
+    this.endedLogs.clear();
+    this.characters = 0;
   }
 
   /** What a task has reported of its steps. */
@@ -113,8 +135,7 @@ export class RunState {
   }
 
   lastLines(task: string, count: number): readonly string[] {
-    const { head, tail } = this.said.get(task) ?? { head: [], tail: [] };
-    return [...head.slice(-count), ...tail.slice(-count)].slice(-count);
+    return this.logs.lastLines(task, count);
   }
 
   private begin(entry: Extract<JournalEntry, { begun: unknown }>): void {
@@ -126,6 +147,7 @@ export class RunState {
     if (place !== '') state.node = place;
     if (typeof why === 'string') state.why = why;
     this.set(entry.begun, state);
+    this.endedLogs.delete(entry.begun);
   }
 
   private finish({ ended, outcome, key, at }: Extract<JournalEntry, { ended: unknown }>): void {
@@ -137,6 +159,7 @@ export class RunState {
     if (key !== undefined) state.key = key;
     if (typeof at === 'number') state.ended = at;
     this.set(ended, state);
+    this.endedLogs.add(ended);
     if (outcome === 'failed') this.failed.push(ended);
     if (RAN.includes(outcome) && typeof at === 'number') this.recent.push(at);
   }
@@ -189,33 +212,45 @@ export class RunState {
       while (points.steps.length > 0 && (points.steps.at(-1) ?? 0) >= step) {
         points.steps.pop();
         points.values.pop();
+        this.pointCount -= 1;
       }
       points.steps.push(step);
       points.values.push(Number.isFinite(value) ? value : null);
-      if (points.steps.length <= POINTS_MAX) continue;
-      points.steps = points.steps.filter((_, at) => at % 2 === 0);
-      points.values = points.values.filter((_, at) => at % 2 === 0);
+      this.pointCount += 1;
+      if (points.steps.length > POINTS_MAX) this.pointCount -= halve(points);
     }
+    if (this.pointCount > this.thinAt) this.thin();
   }
 
-  private saidBy(task: string): Said {
-    const known = this.said.get(task) ?? { head: [], tail: [], dropped: 0 };
-    this.said.set(task, known);
-    return known;
+  /** Halves the curves of tasks that have ended. Where that gains little, it is tried again much later. */
+  private thin(): void {
+    for (const [task, curves] of this.points) {
+      if (this.running.has(task)) continue;
+      for (const points of curves.values()) {
+        if (points.steps.length > POINTS_LEFT) this.pointCount -= halve(points);
+      }
+    }
+    this.thinAt = Math.max(this.bounds.points, 1.5 * this.pointCount);
   }
 
   private note(task: string, line: string): void {
-    const known = this.saidBy(task);
-    const short = line.length > LINE_LENGTH_MAX ? `${line.slice(0, LINE_LENGTH_MAX)}…` : line;
-    if (known.head.length < LINES_MAX) {
-      known.head.push(short);
-      return;
+    if (this.forgotten.has(task)) return;
+    this.characters += this.logs.add(task, line);
+    for (const ended of this.endedLogs) {
+      if (this.characters <= this.bounds.characters) return;
+      this.endedLogs.delete(ended);
+      this.characters -= this.logs.forget(ended);
+      this.forgotten.add(ended);
     }
-    known.tail.push(short);
-    if (known.tail.length < 2 * LINES_MAX) return;
-    known.tail.splice(0, LINES_MAX);
-    known.dropped += LINES_MAX;
   }
+}
+
+/** Drops every second point. Returns how many those were. */
+function halve(points: Points): number {
+  const before = points.steps.length;
+  points.steps = points.steps.filter((_, at) => at % 2 === 0);
+  points.values = points.values.filter((_, at) => at % 2 === 0);
+  return before - points.steps.length;
 }
 
 /** Outcomes for which something was computed. */
@@ -223,7 +258,7 @@ const RAN: readonly Outcome[] = ['built', 'failed'];
 
 /** Lines of a log that lacks some in its middle, from a number on. */
 export function logPart(
-  [head, tail, dropped]: readonly [readonly string[], readonly string[], number],
+  { head, tail, dropped }: KeptLines,
   from: number,
   isOpen: boolean,
 ): LogPart {

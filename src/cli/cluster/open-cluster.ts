@@ -1,16 +1,10 @@
 // open-cluster.ts — the clusters that a run uses: opened when something is to run there
-import { mkdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Batch } from '../../cluster/batch.ts';
 import { openDepot } from '../../cluster/depot.ts';
 import { Head } from '../../cluster/head.ts';
 import { DepotError, depotFolder, openLayout, projectId } from '../../cluster/layout.ts';
-import { localBatch } from '../../cluster/local-batch.ts';
 import type { Here } from '../../cluster/messages.ts';
 import { HEAD_MS, type HeadNote, newId } from '../../cluster/sets.ts';
-import { slurmBatch } from '../../cluster/slurm/slurm-batch.ts';
 import { type LineServer, listenForWorkers } from '../../cluster/tcp-line.ts';
 import type { StagePlace } from '../../cluster/work.ts';
 import type { ExecutorConfig } from '../../engine/config/executors.ts';
@@ -26,6 +20,7 @@ import type { Plan } from '../../engine/planning/plan.ts';
 import { type AwayPools, ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import { identity, type Session, UsageError } from '../session/session.ts';
 import { jobsEvents } from './jobs-events.ts';
+import { batchFor, jobProgram } from './open-batch.ts';
 import { placementsOf } from './placements.ts';
 
 /** Filled in by the build. */
@@ -59,6 +54,8 @@ export interface ClusterRequest {
   readonly run: string;
   readonly totals: ReadonlyMap<string, number>;
   readonly listener: Listener;
+  /** The head runs as a job itself: its store has its checkpoints in the depot. */
+  readonly isSubmitted: boolean;
 }
 
 /** So many tasks are on their way at once, at most: the head has them in memory. */
@@ -160,14 +157,14 @@ async function settled(opened: readonly Opened[], isBusy: () => boolean): Promis
 async function openHead(
   config: ExecutorConfig,
   stages: ReadonlyMap<string, StagePlace>,
-  { session, machine, run, totals, listener }: ClusterRequest,
+  { session, machine, run, totals, listener, isSubmitted }: ClusterRequest,
 ): Promise<Opened> {
   const { store, root } = session;
   const { name, classes } = config;
   const project = projectId(root);
   const layout = openLayout(depotFolder(config.depot), project);
   const depot = openDepot(layout);
-  const batch = await batchFor(config, layout.logsOf(project));
+  const batch = batchFor(config, layout.logsOf(project));
   const secret = `${newId()}${newId()}${newId()}${newId()}`;
   const id = newId();
   let server: LineServer | undefined;
@@ -187,7 +184,7 @@ async function openHead(
       ...{ executor: name, batch, layout, project, classes, note },
       argvOf: (set) => [
         config.node ?? process.execPath,
-        program,
+        jobProgram,
         'worker',
         layout.folder,
         project,
@@ -198,7 +195,7 @@ async function openHead(
       comment: () => `pipeline ${run}`,
     },
     preparation: { depot, machine, store },
-    intake: { depot, store },
+    intake: { depot, store, areSavesShared: isSubmitted },
     placeOf: (stage) => stages.get(stage),
     isKept: async (key) => {
       const { actions } = store;
@@ -259,17 +256,6 @@ function addressFor({ listen, type }: ExecutorConfig): string {
   return outer?.address ?? '127.0.0.1';
 }
 
-async function batchFor({ type }: ExecutorConfig, logs: string): Promise<Batch> {
-  if (type === 'processes') {
-    const folder = join(logs, 'jobs');
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const kill = (pid: number, signal: NodeJS.Signals): unknown => process.kill(pid, signal);
-    return localBatch(folder, { environment: process.env, kill });
-  }
-  return slurmBatch({ environment: process.env, logs });
-}
-
-const program = fileURLToPath(new URL('./cli.cjs', import.meta.url));
 const major = (version: string): string => version.split('.', 1).join();
 
 /** Why a worker may not work for this head: another version could give other results. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { becomesFolder } from '../../engine/artifacts/artifact.ts';
 import { placedFiles, writtenDigests } from '../../engine/artifacts/artifact-index.ts';
 import type { Diagnostic, Event } from '../../engine/model/event.ts';
-import type { Digest, TaskId } from '../../engine/model/key.ts';
+import type { Digest, Json, Named, TaskId } from '../../engine/model/key.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
 import { estimate, NO_ESTIMATE } from '../../engine/rebuilder/estimate.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
@@ -71,6 +71,11 @@ export const command: CommandDeclaration = {
       flags: '--detach',
       about: 'leave tasks to the workers of a cluster; the next make takes up what they made',
     },
+    {
+      flags: '--submit',
+      about: 'have a job of a cluster do all of it, and end; the next make takes up what it made',
+    },
+    { flags: '--follow', about: 'with --submit: show what the job prints until it ends' },
     { flags: '--name <name>', about: 'what to call this run' },
     { flags: '--plots', about: 'then draw the plots that pipeline.yaml names, into plots/' },
     { flags: '--trace <file>', about: 'write a timeline for ui.perfetto.dev or chrome://tracing' },
@@ -90,12 +95,14 @@ export const command: CommandDeclaration = {
 };
 export { make as run };
 
-interface MakeOptions extends RunOptions {
+export interface MakeOptions extends RunOptions {
   readonly dryRun?: boolean;
   /** Tasks to run again; true: all that are named as targets. */
   readonly force: readonly (string | true)[];
   readonly verify?: boolean;
   readonly plots?: boolean;
+  readonly submit?: boolean;
+  readonly follow?: boolean;
 }
 
 /** Makes targets and what they need. */
@@ -104,9 +111,14 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
   placesOf(options);
   if (options.name !== undefined) checkRunName(options.name, '--name');
   if (options.dryRun) return dryRun(targets, options);
+  if (options.submit) return submit(targets, options);
+  if (options.follow) {
+    throw new UsageError([{ message: '--follow is for --submit', hint: 'make --submit --follow' }]);
+  }
   const recorder = recordMake(options, targets);
   const known = knownBefore(options);
-  const session = await openSession(options, 'write');
+  const opened = await openSession(options, 'write');
+  const session = (await options.submitted?.(opened)) ?? opened;
   const id = nextRunId();
   const notice = finishNotice({ id, name: options.name, targets, root: session.root });
   let keep = (): void => undefined;
@@ -165,6 +177,29 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
     await session.store.close();
     keep();
     if (notice && end) await tellEnd(notice, end, options);
+  }
+}
+
+/** Has a job of a cluster make targets and what they need. */
+async function submit(targets: readonly string[], options: MakeOptions): Promise<number> {
+  if (options.detach) {
+    const hint = '--detach is for a make that runs here';
+    throw new UsageError([{ message: '--submit and --detach do not go together', hint }]);
+  }
+  const session = await openSession(options, 'write');
+  try {
+    const plan = planFor(session.plan, targets);
+    const forced = forcedIn(plan, targets, options);
+    const { submitHead } = await import('../cluster/submit.ts');
+    const { submit: _, follow = false, directory: __, cache: ___, ...rest } = options;
+    // What commander gives is text, numbers, truth values and lists of these.
+    const passed = rest as unknown as Named<Json>;
+    const { on, json = false } = options;
+    return await submitHead({
+      ...{ session, plan, targets, forced, options: passed, on, follow, json },
+    });
+  } finally {
+    await session.store.close();
   }
 }
 

@@ -19,7 +19,9 @@ import type { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import type { Supersession } from '../../engine/scheduler/superseded.ts';
 import { recordRun } from '../../engine/store/history.ts';
 import { storedBytes } from '../../engine/store/store.ts';
+import type { HeadResults } from '../cluster/head-results.ts';
 import type { OpenClusters } from '../cluster/open-cluster.ts';
+import { executorsHere } from '../cluster/placements.ts';
 import { openRunRemote, type RunRemote } from '../remote/remote-session.ts';
 import type { FinishNotice, RunEnd } from '../session/finish-notice.ts';
 import { checkFolder } from '../session/output-files.ts';
@@ -69,6 +71,8 @@ export interface RunOptions extends CommonOptions {
   readonly detach?: boolean;
   /** What to call the run. */
   readonly name?: string;
+  /** Of a head that runs as a job: puts its own store in place of that of the session. */
+  readonly submitted?: (session: Session) => Promise<Session>;
 }
 
 /** What is to be run. */
@@ -183,8 +187,11 @@ export async function run(request: RunRequest): Promise<RunResult> {
       clusters = await openClusters({
         ...{ session, plan, machine: here, run: id, listener, on: options.on },
         totals: pool.totals,
+        isSubmitted: options.submitted !== undefined,
       });
     }
+    const heads = idle === undefined ? await headResultsFor(request, listener) : undefined;
+    if (heads) runOptions = { ...runOptions, shared: heads.joint(remote) };
     const away = clusters && { away: clusters.away };
     const leaving = new AbortController();
     let detached: number | undefined;
@@ -200,7 +207,8 @@ export async function run(request: RunRequest): Promise<RunResult> {
     const result = idle ?? (await execute(plan, { ...runOptions, ...away }));
     await closeRemote(remote, performance.now() - began, listener);
     display.close();
-    const makers = remote?.makers ?? {};
+    heads?.settle();
+    const makers = makersOf(remote, heads);
     history.close({ ...result, interrupted: signal.aborted, makers });
     if (detached !== undefined) {
       const message = `left ${count(detached, 'task')} to workers; \`pipeline make\` takes up what they make`;
@@ -232,6 +240,32 @@ export async function run(request: RunRequest): Promise<RunResult> {
 /** Whether stages may run elsewhere: whether anything says so. */
 const mayBeAway = ({ pipeline }: Session, { on }: RunOptions): boolean =>
   on !== undefined || [...pipeline.stages.values()].some(({ policy }) => policy.on !== undefined);
+
+/** Results that heads left in depots of clusters. Undefined where there are none, and no executor is known. */
+async function headResultsFor(
+  { session, options }: RunRequest,
+  listener: Listener,
+): Promise<HeadResults | undefined> {
+  if (executorsHere(session.pipeline).size === 0) return undefined;
+  const { openHeadResults } = await import('../cluster/head-results.ts');
+  return openHeadResults({
+    session,
+    isSubmitted: options.submitted !== undefined,
+    warn: (message) => listener({ event: 'warning', message }),
+    note(message) {
+      if (options.verbose) listener({ event: 'note', message });
+    },
+  });
+}
+
+/** How many results came from elsewhere, by their makers. */
+function makersOf(
+  remote: RunRemote | undefined,
+  heads: HeadResults | undefined,
+): RunRemote['makers'] {
+  const theirs = remote?.makers ?? {};
+  return heads && heads.count > 0 ? { ...theirs, 'another head': heads.count } : theirs;
+}
 
 /** Fetches what is still to be fetched, and waits a while for what is being published. */
 async function closeRemote(

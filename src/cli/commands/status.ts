@@ -2,6 +2,7 @@
 import type { RecordResult } from '../../engine/model/record.ts';
 import type { Forecast as AnyForecast } from '../../engine/rebuilder/forecast.ts';
 import { formatLive, formatPlace, type LiveRun, liveRuns } from '../cluster/live-places.ts';
+import { formatSubmitted, submittedHeads } from '../cluster/submitted.ts';
 import { forecastJson, formatForecast, tellLines, willRun } from '../session/forecast.ts';
 import {
   type CommonOptions,
@@ -35,11 +36,13 @@ async function status(targets: readonly string[], options: CommonOptions): Promi
     const forecasts = await foresee(plan, new Set());
     const chosen = targets.length > 0 && new Set(resolveTargets(plan, targets));
     const shown = [...forecasts.values()].filter(({ task }) => !chosen || chosen.has(task));
-    const live = liveRuns(cache, identity);
+    const submitted = await submittedHeads(cache);
+    const live = [...liveRuns(cache, identity), ...submitted.flatMap((head) => head.live)];
     if (options.json) writeJson(shown.map(withPlace(live)));
     else if (targets.length > 0) tellTasks(shown, live);
     else tellStages(plan.tasks, shown);
     if (options.json) return;
+    for (const line of submitted.flatMap(formatSubmitted)) writeStdout(line);
     // Where the targets run is told with each.
     const show = { tasks: targets.length === 0 };
     for (const line of live.flatMap((run) => formatLive(run, show))) writeStdout(line);

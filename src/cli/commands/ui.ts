@@ -4,6 +4,7 @@ import {
   type CommonOptions,
   stderrColors as c,
   EXIT,
+  identity,
   placesOf,
   UsageError,
   writeJson,
@@ -50,6 +51,7 @@ interface UiOptions extends CommonOptions {
 
 const LOOPBACK = ['127.0.0.1', 'localhost', '::1'];
 const PORT_MAX = 65_535;
+const PLAN_AFTER_MS = 3000;
 
 /** Serves the page until Ctrl-C, or writes it. */
 async function ui(options: UiOptions): Promise<number> {
@@ -64,7 +66,7 @@ async function ui(options: UiOptions): Promise<number> {
   const store = briefStore(places.cache);
   let touch = (): void => undefined;
   const plan = watchPlan(options, () => touch());
-  const watch = watchRuns(places.cache, () => touch());
+  const watch = watchRuns(places.cache, identity, () => touch());
   const kept = keepAnswers(() => performance.now());
   const sources: StudySources = { places, store, plan, watch, options, kept };
   try {
@@ -78,7 +80,8 @@ async function ui(options: UiOptions): Promise<number> {
     const server = await startServer({ sources, port, host });
     touch = server.touch;
     tell(server.link, server.port, options);
-    void plan.refresh();
+    // The first page that is opened is served before that.
+    setTimeout(() => void plan.refresh(), PLAN_AFTER_MS).unref();
     await stopped();
     await server.close();
     return EXIT.success;

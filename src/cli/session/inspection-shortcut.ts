@@ -1,6 +1,7 @@
 // inspection-shortcut.ts — what status, why and a dry run printed, printed again while nothing has changed that it depends on
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { submittedIds } from '../../cluster/records/submitted-ids.ts';
 import type { Sources } from '../../engine/bundler/code.ts';
 import type { EnvironmentMark } from '../../engine/files/environment-mark.ts';
 import type { Stamp } from '../../engine/files/stamp.ts';
@@ -67,9 +68,9 @@ function requestOf(
   return { root, file, cache, ...NOTHING_ASKED, settings, inspection };
 }
 
-/** Status also tells where the tasks of a run are that goes on now: no state of the store says that. */
+/** Status also tells where the tasks of a run are that goes on now, or of a head that is a job: no state of the store says that. */
 const isLive = ([name]: readonly string[], { cache }: Request): boolean =>
-  name === 'status' && journalIds(cache).length > 0;
+  name === 'status' && (journalIds(cache).length > 0 || submittedIds(cache).length > 0);
 
 /** Its words say it all. */
 const NOTHING_ASKED = { presets: [], paramsFiles: [], sets: [], targets: [] };

@@ -1,7 +1,9 @@
 // brief-store.ts — reads the store of a running study for moments, page by page: no lock, no reader that gc would wait for
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunRecord } from '../../engine/model/record.ts';
+import { setImmediate } from 'node:timers/promises';
+import type { TaskId } from '../../engine/model/key.ts';
+import { logKey, type RunRecord, type TaskLog } from '../../engine/model/record.ts';
 import { emptyStore } from '../../engine/store/empty-store.ts';
 import { hasStore } from '../../engine/store/lmdb/lmdb-store.ts';
 import { openStoreReadOnly } from '../../engine/store/lmdb/read-only-store.ts';
@@ -50,6 +52,15 @@ export function briefStore(cache: string): BriefStore {
     opened.users += 1;
     return opened;
   };
+  /** Undefined where it was removed a moment ago. */
+  const acquired = async (): Promise<Opened | undefined> => {
+    try {
+      return await acquire();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      return undefined;
+    }
+  };
   const release = async (one: Opened): Promise<void> => {
     one.users -= 1;
     if (one.users > 0) return;
@@ -62,10 +73,10 @@ export function briefStore(cache: string): BriefStore {
     timer.unref();
   };
   const read = async <T>(action: (store: Store) => Promise<T>): Promise<T> => {
-    if (!hasStore(cache)) return action(emptyStore());
-    const one = await acquire();
+    const one = hasStore(cache) ? await acquired() : undefined;
+    if (one === undefined) return action(emptyStore());
     try {
-      return await action(one.store);
+      return await action(inTurns(one.store));
     } finally {
       await release(one);
     }
@@ -87,6 +98,33 @@ export function briefStore(cache: string): BriefStore {
     },
   };
 }
+
+/** Reading goes on for so long before others have their turn: pages, and the signals of this process. */
+const TURN_MS = 20;
+
+/** A store that lets go of the process now and then: what is read of very many tasks would hold up every page. */
+function inTurns(store: Store): Store {
+  let began = performance.now();
+  const turn = async (): Promise<void> => {
+    if (performance.now() - began < TURN_MS) return;
+    await setImmediate();
+    began = performance.now();
+  };
+  const { blobs, actions } = store;
+  return {
+    ...store,
+    blobs: { ...blobs, get: (digest) => turn().then(() => blobs.get(digest)) },
+    actions: { ...actions, get: (key) => turn().then(() => actions.get(key)) },
+  };
+}
+
+/** The record of a run. One that has only a journal is followed: the history would read its journal anew, each time. */
+export const recordedRun = ({ upkeep }: Store, id: string): RunRecord | undefined =>
+  upkeep?.tables.runs.get(id);
+
+/** The log of a task, where the store has it: of a task that failed at once, of others when their run has ended. */
+export const recordedLog = ({ upkeep }: Store, run: string, task: string): TaskLog | undefined =>
+  upkeep?.tables.logs.get(logKey(run, task as TaskId));
 
 /**
  * Runs that have a record, the newest first, so many. Those that go on are followed by their journals: the history of a store

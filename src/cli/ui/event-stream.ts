@@ -11,8 +11,8 @@ export interface EventStream {
   close(): void;
 }
 
-/** Without a word for so long, something on the way may take the connection for dead. */
-const BEAT_MS = 15_000;
+/** How often pages are told that the server is there: one that hears nothing for longer says that what it shows may be old. */
+const BEAT_MS = 5000;
 /** A page that does not read is left alone; it comes back by itself. */
 const BACKLOG_BYTES = 4 * 2 ** 20;
 const PAGES_MAX = 500;
@@ -28,7 +28,7 @@ export function openEventStream(name: string): EventStream {
     else page.write(text);
   };
   const timer = setInterval(() => {
-    for (const page of pages) write(page, ': still here\n\n');
+    for (const page of pages) write(page, 'event: beat\ndata:\n\n');
   }, BEAT_MS);
   timer.unref();
   return {

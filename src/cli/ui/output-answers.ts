@@ -7,18 +7,22 @@ import type { Output } from '../../engine/model/record.ts';
 import { folderIn } from '../../engine/store/folder-blobs.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { fileSet } from '../../file-set.ts';
-import { plainText } from '../../plain-text.ts';
+import { plainLog, plainText } from '../../plain-text.ts';
 import { decodeSafetensors, elementType, exactValues, type Tensor } from '../../tensor.ts';
 import type { OutputView, ReportLine, TensorView } from '../../ui/forms.ts';
 import { drawTensors } from '../terminal/picture.ts';
+import { textWindow } from './text-window.ts';
 
 /** Which output: of an action by its key, and of one that holds several files, which of them. */
 export interface OutputAsked {
   readonly key: string;
   readonly name: string;
   readonly path: string | undefined;
+  /** Of a text: what lines must hold to be found. */
+  readonly find?: string | undefined;
 }
 
+/** A longer text is read piece by piece. */
 const TEXT_SHOWN = 200_000;
 const JSON_SHOWN = 2_000_000;
 /** Tensors larger than this are not looked into for a page. */
@@ -67,8 +71,10 @@ export async function outputView(
   if (found === undefined) return undefined;
   const { kind, bytes: size } = found.output;
   const about = { kind, bytes: size };
-  if (size > TENSORS_READ)
-    return { ...about, problem: 'it is too large to be shown; it can be saved' };
+  const isLong = found.content === undefined && size > (kind === 'json' ? JSON_SHOWN : TEXT_SHOWN);
+  if (isLong && !STRUCTURED.includes(kind))
+    return { ...about, ...(await longView(store, found, asked)) };
+  if (size > TENSORS_READ) return { ...about, problem: TOO_LARGE };
   const bytes = await bytesOf(store, found);
   if (bytes === undefined) return { ...about, problem: 'the store has lost it' };
   try {
@@ -93,8 +99,41 @@ export async function outputView(
   }
   if (imageType(bytes)) return { ...about, hasPicture: true };
   if (kind === 'bytes' && isBinary(bytes)) return { ...about, problem: 'it is binary' };
-  const text = new TextDecoder().decode(bytes.subarray(0, TEXT_SHOWN));
-  return { ...about, text: plainText(text), ...(bytes.length > TEXT_SHOWN && { isCut: true }) };
+  return { ...about, ...(await textView(once(bytes), asked.find)) };
+}
+
+const TOO_LARGE = 'it is too large to be shown; it can be saved';
+const STRUCTURED: readonly string[] = ['tensors', 'files', FOLDER];
+
+/** An output that is too large to be held: a text, or a picture, as its first bytes tell. */
+async function longView(
+  { blobs }: Store,
+  { output: { digest, bytes: size } }: Found,
+  { find: words }: OutputAsked,
+): Promise<Omit<OutputView, 'kind' | 'bytes'>> {
+  if ((await blobs.missing([digest])).length > 0) return { problem: 'the store has lost it' };
+  for await (const piece of blobs.stream(digest)) {
+    if (imageType(piece))
+      return size > TENSORS_READ ? { problem: TOO_LARGE } : { hasPicture: true };
+    if (isBinary(piece)) return { problem: 'it is binary' };
+    break;
+  }
+  return textView(blobs.stream(digest), words);
+}
+
+async function textView(
+  content: AsyncIterable<Uint8Array>,
+  words: string | undefined,
+): Promise<Omit<OutputView, 'kind' | 'bytes'>> {
+  const { head, tail, between, lines, found, moreFound } = await textWindow(content, words);
+  return {
+    text: plainText(between > 0 ? head : head + tail),
+    ...(between > 0 && { long: { tail: plainText(tail), between, lines } }),
+    ...(found && {
+      found: found.map(({ number, text }) => ({ number, text: plainLog(text) })),
+      moreFound: moreFound ?? 0,
+    }),
+  };
 }
 
 const isBinary = (bytes: Uint8Array): boolean => bytes.subarray(0, 8000).includes(0);

@@ -1,13 +1,12 @@
 // overview.ts — the one message that the page lives on: what runs, what failed, how far everything is
 import { basename } from 'node:path';
-import type { TaskId } from '../../engine/model/key.ts';
 import type { RunRecord } from '../../engine/model/record.ts';
 import { contentState } from '../../engine/store/store-state.ts';
 import { plainLog } from '../../plain-text.ts';
 import type { FailedTask, Overview, RunProgress } from '../../ui/forms.ts';
-import { progressOf, progressOfRecord } from '../../ui/progress.ts';
+import { progressOf, progressOfRecord, type StageOutline } from '../../ui/progress.ts';
 import type { Places } from '../session/session.ts';
-import { type BriefStore, newestRecords } from './brief-store.ts';
+import { type BriefStore, newestRecords, recordedLog } from './brief-store.ts';
 import type { PlanWatch } from './plan-watch.ts';
 import type { FollowedRun, RunWatch } from './run-watch.ts';
 
@@ -38,6 +37,13 @@ export class OverviewMaker {
   private content: string | null | undefined;
   private readAgainAt = 0;
   private store: Overview['store'] = { state: 'ok' };
+  private shown:
+    | {
+        readonly run: RunRecord;
+        readonly outline: StageOutline | undefined;
+        readonly progress: RunProgress;
+      }
+    | undefined;
 
   constructor(sources: OverviewSources) {
     this.sources = sources;
@@ -66,6 +72,7 @@ export class OverviewMaker {
       plan: plan.state,
       edges: plan.outlineFor(shown[0]?.state.run ?? this.newest ?? {})?.edges ?? [],
       runs,
+      foreign: [...watch.foreign],
       version: `${content ?? 'none'} ${plan.state.state}`,
     };
   }
@@ -90,12 +97,24 @@ export class OverviewMaker {
     return progressOf(state, status, outline, { now: Date.now(), seen, failures });
   }
 
+  /** The same again while it rests on the same: there may be very many outcomes. */
   private async progressOfRecord(run: RunRecord): Promise<RunProgress> {
+    const outline = this.sources.plan.outlineFor(run);
+    if (this.shown?.run !== run || this.shown.outline !== outline) {
+      this.shown = { run, outline, progress: await this.readProgress(run, outline) };
+    }
+    return this.shown.progress;
+  }
+
+  private async readProgress(
+    run: RunRecord,
+    outline: StageOutline | undefined,
+  ): Promise<RunProgress> {
     const failed = Object.entries(run.outcomes ?? {})
       .flatMap(([task, outcome]) => (outcome === 'failed' ? [task] : []))
       .slice(0, FAILURES_SHOWN);
     const failures = await this.failuresIn(run.id, failed, () => []);
-    return progressOfRecord(run, this.sources.plan.outlineFor(run), failures);
+    return progressOfRecord(run, outline, failures);
   }
 
   /** Failures have their log in the store at once. */
@@ -107,9 +126,9 @@ export class OverviewMaker {
     const unknown = tasks.filter((task) => !this.failures.has(`${run} ${task}`));
     if (unknown.length > 0) {
       try {
-        await this.sources.store.read(async ({ history }) => {
+        await this.sources.store.read(async (store) => {
           for (const task of unknown) {
-            const log = history.log(run, task as TaskId);
+            const log = recordedLog(store, run, task);
             if (log?.error === undefined) continue;
             const { message, cause } = log.error;
             const lines = log.lines.slice(-LINES_SHOWN);

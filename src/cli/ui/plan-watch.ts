@@ -15,6 +15,7 @@ export interface KnownPlan {
   readonly options: CommonOptions;
   /** Tasks that read what a task gives. */
   readonly neededBy: ReadonlyMap<TaskId, readonly TaskId[]>;
+  readonly byStage: ReadonlyMap<string, readonly TaskId[]>;
 }
 
 /** The words with which a run decides what its tasks are. */
@@ -48,7 +49,8 @@ export function watchPlan(options: CommonOptions, onChange: () => void): PlanWat
     loadedFor = wanted();
     try {
       const loaded = await loadFor({ ...own, json: true }, 'look');
-      plan = { loaded, options: own, neededBy: readersIn(loaded.plan) };
+      const tasks = loaded.plan;
+      plan = { loaded, options: own, neededBy: readersIn(tasks), byStage: stagesIn(tasks) };
       state = { state: 'ok' };
     } catch (error) {
       plan = undefined;
@@ -132,6 +134,16 @@ function readersIn({ tasks }: Plan): ReadonlyMap<TaskId, readonly TaskId[]> {
     }
   }
   return readers;
+}
+
+function stagesIn({ tasks }: Plan): ReadonlyMap<string, readonly TaskId[]> {
+  const stages = new Map<string, TaskId[]>();
+  for (const { id, stage } of tasks.values()) {
+    const known = stages.get(stage);
+    if (known) known.push(id);
+    else stages.set(stage, [id]);
+  }
+  return stages;
 }
 
 function outlineOf({ tasks }: Plan): StageOutline {

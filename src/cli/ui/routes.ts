@@ -24,15 +24,18 @@ const found = (value: unknown, what: string): Answer =>
 const TASKS_MAX = 5000;
 const NUMBER_MAX = 1e9;
 
-/** Questions that are answered from very many records. */
-const COSTLY: ReadonlySet<string> = new Set([
-  '/api/table',
-  '/api/stages',
-  '/api/runs',
-  '/api/compare',
-  '/api/timeline',
-  '/api/reports',
-]);
+/** What the answer to a question rests on. Of all others, what journals say is a part. */
+const RESTS_ON: { readonly [path: string]: 'records' | 'records and states' | 'contents' } = {
+  '/api/table': 'records',
+  '/api/stages': 'records',
+  '/api/plots': 'records',
+  '/api/compare': 'records',
+  '/api/reports': 'records',
+  '/api/runs': 'records and states',
+  '/api/timeline': 'records and states',
+  '/api/verify': 'contents',
+  '/api/output': 'contents',
+};
 
 type Route = (sources: StudySources, words: Words) => Promise<Answer>;
 
@@ -44,6 +47,7 @@ const ROUTES: { readonly [path: string]: Route } = {
         stage: wordIn(words, 'stage'),
         status: wordIn(words, 'status'),
         text: wordIn(words, 'text'),
+        from: numberIn(words, 'from', 0),
         limit: Math.min(TASKS_MAX, numberIn(words, 'limit', 500)),
       }),
       'the list',
@@ -99,9 +103,9 @@ export async function answer(
   const route = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined;
   if (route === undefined) return { ok: false, status: 404, message: 'there is nothing here' };
   try {
-    if (!COSTLY.has(path)) return await route(sources, words);
-    const version = `${contentState(sources.places.cache)} ${sources.plan.version}`;
-    return await sources.kept.get(`${path}?${words}`, version, () => route(sources, words));
+    const version = versionFor(path, sources);
+    const asked = { question: `${path}?${words}`, version, isBusy: sources.watch.isBusy };
+    return await sources.kept.get(asked, () => route(sources, words));
   } catch (error) {
     if (error instanceof WordError) return { ok: false, status: 400, message: error.message };
     if (error instanceof UsageError) {
@@ -111,6 +115,15 @@ export async function answer(
     }
     return { ok: false, status: 503, message: problemOf(error) };
   }
+}
+
+/** Undefined where an answer is not kept: contents are read again each time. */
+function versionFor(path: string, { places, plan, watch }: StudySources): string | undefined {
+  const rests = Object.hasOwn(RESTS_ON, path) ? RESTS_ON[path] : 'journals';
+  if (rests === 'contents') return undefined;
+  const records = `${contentState(places.cache)} ${plan.version}`;
+  if (rests === 'records') return records;
+  return `${records} ${rests === 'journals' ? watch.revision : watch.states}`;
 }
 
 class WordError extends Error {}
@@ -138,4 +151,5 @@ export const outputIn = (words: Words): OutputAsked => ({
   key: words.get('key') ?? '',
   name: words.get('name') ?? '',
   path: wordIn(words, 'path'),
+  find: wordIn(words, 'find'),
 });

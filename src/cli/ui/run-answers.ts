@@ -3,7 +3,7 @@ import { causesBetween, type FileChange } from '../../analysis/causes.ts';
 import { effectsBetween } from '../../analysis/effects.ts';
 import { changesSince } from '../../analysis/runs.ts';
 import { WHOLE } from '../../analysis/values.ts';
-import type { Digest, Json, Key, Named, TaskId } from '../../engine/model/key.ts';
+import type { Digest, Json, Key, Named } from '../../engine/model/key.ts';
 import type { RunRecord } from '../../engine/model/record.ts';
 import { compareRuns, type Difference } from '../../engine/store/compare.ts';
 import { verifyOutput } from '../../engine/store/folder-blobs.ts';
@@ -18,9 +18,10 @@ import type {
   VerifyAnswer,
 } from '../../ui/forms.ts';
 import { packed } from '../../ui/lanes.ts';
+import { isLive, withoutRunning } from '../../ui/progress.ts';
 import { factsOfRun } from '../session/study.ts';
 import { brief } from '../terminal/format.ts';
-import { newestRecords } from './brief-store.ts';
+import { newestRecords, recordedLog, recordedRun } from './brief-store.ts';
 import type { OverviewSources } from './overview.ts';
 
 const RUNS_SHOWN = 200;
@@ -39,7 +40,8 @@ export function runList({ store, watch }: OverviewSources): Promise<readonly Run
       const { status, seen } = watch.statusOf(run.id);
       const seconds = Math.max(0, (seen - Date.parse(run.started)) / 1000);
       const at = new Date(seen).toISOString();
-      return [{ ...run, at, seconds, tally: tally as Named<number>, tasks: {}, state: status }];
+      const counts = isLive(status) ? tally : withoutRunning(tally);
+      return [{ ...run, at, seconds, tally: counts as Named<number>, tasks: {}, state: status }];
     });
     const runs: readonly RunRecord[] = [...going.reverse(), ...records];
     return runs.slice(0, RUNS_SHOWN).map((run, at) => {
@@ -151,7 +153,7 @@ export async function timeline(
     if (timed.length > 0) return laid(id, timed);
   }
   return store.read(async (open) => {
-    const run = open.history.run(id);
+    const run = recordedRun(open, id);
     if (run === undefined) return undefined;
     const timed = [];
     for (const [task, key] of Object.entries(run.tasks)) {
@@ -163,7 +165,7 @@ export async function timeline(
     }
     for (const [task, outcome] of Object.entries(run.outcomes ?? {})) {
       if (outcome !== 'failed') continue;
-      const at = Date.parse(open.history.log(id, task as TaskId)?.at ?? '');
+      const at = Date.parse(recordedLog(open, id, task)?.at ?? '');
       if (Number.isFinite(at)) {
         timed.push({ task, from: at - 1000, to: at, place: run.host, status: 'failed' as const });
       }

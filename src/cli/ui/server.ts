@@ -79,8 +79,9 @@ export async function startServer({ sources, port, host }: ServerOptions): Promi
   let told = Number.NEGATIVE_INFINITY;
   const tell = async (): Promise<void> => {
     if (stream.size > 0) {
-      followPlan(sources);
       stream.send(JSON.stringify(await overview()));
+      // After the page has something to show: while a large plan is made, nothing is answered.
+      setImmediate(() => followPlan(sources));
     }
     told = performance.now();
     timer = undefined;
@@ -195,12 +196,30 @@ function sendJson(
   status: number,
   value: unknown,
 ): void {
-  const text = JSON.stringify(value);
   const head = { 'Content-Type': 'application/json; charset=utf-8' };
-  if (text.length > PACKED_BYTES && takesGzip(request)) {
-    const packed = gzipSync(text, { level: 1 });
+  const { text, packed } = written(value);
+  if (packed && takesGzip(request)) {
     response.writeHead(status, { ...head, 'Content-Encoding': 'gzip' }).end(packed);
   } else response.writeHead(status, head).end(text);
+}
+
+interface Written {
+  readonly text: Buffer;
+  readonly packed: Buffer | undefined;
+}
+
+/** Large answers that were given before are written once for all pages. */
+const writtenBefore = new WeakMap<object, Written>();
+
+function written(value: unknown): Written {
+  const isObject = typeof value === 'object' && value !== null;
+  const known = isObject ? writtenBefore.get(value) : undefined;
+  if (known) return known;
+  const text = Buffer.from(JSON.stringify(value));
+  if (text.length <= PACKED_BYTES) return { text, packed: undefined };
+  const one = { text, packed: gzipSync(text, { level: 1 }) };
+  if (isObject) writtenBefore.set(value, one);
+  return one;
 }
 
 const takesGzip = ({ headers }: IncomingMessage): boolean =>

@@ -13,7 +13,7 @@ import type { KeptAnswers } from './kept-answers.ts';
 import type { OverviewSources } from './overview.ts';
 
 /** More rows are no table for people. */
-const ROWS_MAX = 50_000;
+const ROWS_MAX = 200_000;
 
 /** What an answer is made from. */
 export interface StudySources extends OverviewSources {

@@ -6,6 +6,7 @@ import type { Task } from '../../engine/planning/plan.ts';
 import { changesBetween } from '../../engine/rebuilder/action.ts';
 import { differences } from '../../engine/store/compare.ts';
 import { lastRunOf } from '../../engine/store/history.ts';
+import { logInJournal } from '../../engine/store/journal-follow.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { plainLog } from '../../plain-text.ts';
 import type {
@@ -18,9 +19,10 @@ import type {
   TaskList,
   TaskStatus,
 } from '../../ui/forms.ts';
+import { isLive } from '../../ui/progress.ts';
 import { logPart, stageOf, type TaskState } from '../../ui/run-state.ts';
 import { brief, formatCost, taskWord } from '../terminal/format.ts';
-import { newestRecords } from './brief-store.ts';
+import { newestRecords, recordedLog, recordedRun } from './brief-store.ts';
 import type { OverviewSources } from './overview.ts';
 import { needsOf } from './plan-watch.ts';
 
@@ -52,7 +54,7 @@ export async function runView(
   if (wanted !== undefined && followed && !followed.isOver) {
     const { tasks, run } = followed.state;
     const { status: how } = sources.watch.statusOf(wanted);
-    const isOver = how !== 'running' && how !== 'unknown';
+    const isOver = !isLive(how);
     const ended = (status: TaskStatus | undefined): TaskStatus | undefined =>
       isOver && (status === 'running' || status === 'waiting') ? 'interrupted' : status;
     return {
@@ -64,7 +66,7 @@ export async function runView(
     };
   }
   const record = await sources.store.read(async (store) =>
-    wanted === undefined ? newestRecords(store, 1)[0] : store.history.run(wanted),
+    wanted === undefined ? newestRecords(store, 1)[0] : recordedRun(store, wanted),
   );
   if (record === undefined) return undefined;
   const outcomes = record.outcomes ?? {};
@@ -84,31 +86,45 @@ export interface ListRequest {
   readonly stage?: string | undefined;
   readonly status?: string | undefined;
   readonly text?: string | undefined;
+  /** Number of the first one that is told. */
+  readonly from: number;
   readonly limit: number;
 }
 
 /** Tasks that fit, those of the plan first. */
 export async function taskList(sources: OverviewSources, request: ListRequest): Promise<TaskList> {
   const view = await runView(sources, request.run);
-  const names = new Set<string>(sources.plan.plan?.loaded.plan.tasks.keys() ?? []);
-  for (const task of view?.tasks() ?? []) names.add(task);
-  const { stage, status, text = '', limit } = request;
+  const { stage, status, text = '', from, limit } = request;
   const words = text
     .toLowerCase()
     .split(/\s+/)
     .filter((word) => word !== '');
   const tasks: TaskLine[] = [];
-  let more = 0;
-  for (const task of names) {
-    if (stage !== undefined && stageOf(task) !== stage) continue;
-    const line = lineOf(view, task);
-    if (status !== undefined && line.status !== status) continue;
+  let fitting = 0;
+  for (const task of namesOf(sources, view, stage)) {
+    if (status !== undefined && (view?.statusOf(task) ?? 'unmade') !== status) continue;
     const lower = words.length > 0 ? task.toLowerCase() : '';
     if (!words.every((word) => lower.includes(word))) continue;
-    if (tasks.length < limit) tasks.push(line);
-    else more += 1;
+    if (fitting >= from && tasks.length < limit) tasks.push(lineOf(view, task));
+    fitting += 1;
   }
-  return { tasks, more };
+  return { tasks, more: Math.max(0, fitting - from - tasks.length), total: fitting };
+}
+
+/** Tasks of the plan, then those that only the run has. */
+function* namesOf(
+  { plan }: OverviewSources,
+  view: RunView | undefined,
+  stage: string | undefined,
+): Generator<string> {
+  const known = plan.plan;
+  const planned = known?.loaded.plan.tasks;
+  if (stage !== undefined) yield* known?.byStage.get(stage) ?? [];
+  else yield* planned?.keys() ?? [];
+  for (const task of view?.tasks() ?? []) {
+    if (planned?.has(task as TaskId)) continue;
+    if (stage === undefined || stageOf(task) === stage) yield task;
+  }
 }
 
 function lineOf(view: RunView | undefined, task: string): TaskLine {
@@ -136,8 +152,8 @@ export async function taskDetail(
     if (status === 'unmade' && task === undefined) return undefined;
     const lines = (ids: Iterable<string>) =>
       [...ids].slice(0, LINKS_SHOWN).map((one) => lineOf(view, one));
-    const made = record && { ...facts(record, await store.history.run(record.made.run)) };
-    const log = view && store.history.log(view.id, id as TaskId);
+    const made = record && facts(record, makerOf(sources, store, record.made.run));
+    const log = view && recordedLog(store, view.id, id);
     const { why, changes } = await whyOf(store, { id, view, record, task });
     const parts = record?.parts;
     const needs = task ? needsOf(task) : upstreamIn(parts?.inputs ?? {});
@@ -161,6 +177,14 @@ export async function taskDetail(
   });
 }
 
+/** The run that made something: one that goes on, or one that has a record. */
+const makerOf = (
+  { watch }: OverviewSources,
+  store: Store,
+  id: string,
+): Pick<RunRecord, 'command'> | undefined =>
+  watch.runs.get(id)?.state.run ?? recordedRun(store, id);
+
 const latestKey = async (store: Store, id: string): Promise<Key | undefined> =>
   (await store.actions.latest([id as TaskId])).get(id as TaskId);
 
@@ -172,7 +196,7 @@ function shownError({ message, stack, cause }: NonNullable<TaskLog['error']>) {
   };
 }
 
-function facts(record: ActionRecord, run: RunRecord | undefined) {
+function facts(record: ActionRecord, run: Pick<RunRecord, 'command'> | undefined) {
   const { made, cost, origin, tolerance, infeasible, parts } = record;
   const list = (named: Named<string>): string =>
     Object.entries(named)
@@ -343,17 +367,16 @@ const labelsOf = (id: string): readonly string[] => {
 
 /** Tasks of the stage that differ in one label, by axis. */
 function neighboursOf(
-  { plan }: OverviewSources,
+  sources: OverviewSources,
   id: string,
   view: RunView | undefined,
 ): TaskDetail['neighbours'] {
-  const tasks = plan.plan?.loaded.plan.tasks;
+  const tasks = sources.plan.plan?.loaded.plan.tasks;
   const own = labelsOf(id);
   const axes = Object.keys(coordinatesOf(id, tasks?.get(id as TaskId), view));
   const stage = stageOf(id);
   const found = axes.map((axis) => ({ axis, tasks: [] as (TaskLine & { label: string })[] }));
-  for (const other of tasks?.keys() ?? view?.tasks() ?? []) {
-    if (stageOf(other) !== stage) continue;
+  for (const other of namesOf(sources, view, stage)) {
     const labels = labelsOf(other);
     if (labels.length !== own.length) continue;
     const differing = labels.flatMap((label, at) => (label === own[at] ? [] : [at]));
@@ -377,24 +400,27 @@ export async function taskLog(
   const view = await runView(sources, run);
   const followed = view && sources.watch.runs.get(view.id);
   const live = followed?.state.log(id, from);
-  if (live && (live.total > 0 || view?.isFollowed)) {
-    // What failed has left its log in the store at once, and nothing with the run.
-    if (live.total > 0 || live.isOpen) return { ...live, lines: live.lines.map(plainLog) };
-  }
+  // What failed has left its log in the store at once, and nothing with the run.
+  if (live && (live.total > 0 || live.isOpen)) return plainPart(live);
   return sources.store.read(async (store) => {
-    const { history } = store;
-    const own = view && history.log(view.id, id as TaskId);
+    const own = view && recordedLog(store, view.id, id);
+    if (own) return plainPart(partOf(own, from));
+    const kept =
+      view?.isFollowed && (await logInJournal(sources.places.cache, view.id, id as TaskId));
+    if (kept && kept.head.length > 0) return plainPart(logPart(kept, from, false));
     // A task that was reused said nothing: shown is what it said when it ran.
-    const runs = own ? [] : newestRecords(store, RUNS_READ);
-    const last = own ? undefined : lastRunOf(runs, id as TaskId);
-    const log = own ?? (last && history.log(last.id, id as TaskId));
-    const { lines = [], dropped = 0 } = log ?? {};
-    const head = dropped > 0 ? Math.ceil(lines.length / 2) : lines.length;
-    const parts = [lines.slice(0, head), lines.slice(head), dropped] as const;
-    const part = logPart(parts, from, false);
-    return { ...part, lines: part.lines.map(plainLog) };
+    const last = lastRunOf(newestRecords(store, RUNS_READ), id as TaskId);
+    return plainPart(partOf(last && recordedLog(store, last.id, id), from));
   });
 }
+
+function partOf(log: TaskLog | undefined, from: number): LogPart {
+  const { lines = [], dropped = 0 } = log ?? {};
+  const middle = dropped > 0 ? Math.ceil(lines.length / 2) : lines.length;
+  return logPart({ head: lines.slice(0, middle), tail: lines.slice(middle), dropped }, from, false);
+}
+
+const plainPart = (part: LogPart): LogPart => ({ ...part, lines: part.lines.map(plainLog) });
 
 const TASKS_OF_CURVES = 60;
 const CURVE_POINTS = 2000;

@@ -11,6 +11,7 @@ import type { Diagnostic, Place } from '../model/event.ts';
 import { type Digest, digestOf } from '../model/key.ts';
 import { ownPackages } from './built-in-packages.ts';
 import { type BundleInputs, InputFinder, type ProjectLookups } from './bundle-inputs.ts';
+import { usingEsbuild } from './esbuild-service.ts';
 import { isInPackage, Resolver } from './resolver.ts';
 
 /** What esbuild made of one module. */
@@ -99,7 +100,7 @@ async function bundledTogether(
   project: ProjectLookups,
   runs: readonly string[],
 ): Promise<ReadonlyMap<string, Bundled & Absent>> {
-  const all = await built(project.root, runs, [ownPackages]);
+  const all = await built(project.root, runs, [ownPackages, keptAbsent(OFTEN_ABSENT)]);
   const inputs = new InputFinder(all.metafile, project);
   const found = runs.map((run, n) => [run, bundledIn(all, inputs, project, run, n)] as const);
   // Whoever requires a package decides for all others in the same build which of its files they import.
@@ -143,9 +144,8 @@ function refused(error: NodeJS.ErrnoException & { readonly errors?: unknown }): 
 }
 
 async function built(root: string, runs: readonly string[], plugins: Plugin[]): Promise<Built> {
-  const esbuild = await import('esbuild');
-  const all = await esbuild
-    .build({
+  const all = await usingEsbuild((esbuild) =>
+    esbuild.build({
       ...BUNDLE_OPTIONS,
       absWorkingDir: root,
       // Side by side at the root, to which maps are relative.
@@ -163,8 +163,8 @@ async function built(root: string, runs: readonly string[], plugins: Plugin[]): 
       write: false,
       logLevel: 'silent',
       logOverride: Object.fromEntries(UNBUNDLED.map((id) => [id, 'warning' as const])),
-    })
-    .catch(refused);
+    }),
+  ).catch(refused);
   const errors = all.warnings.filter(({ id, location }) => {
     return UNBUNDLED.includes(id) && !isInPackage(location?.file ?? '');
   });
@@ -197,6 +197,12 @@ function bundledIn(
     absent: imports.flatMap(({ path, external }) => (external && !isBuiltin(path) ? path : [])),
   };
 }
+
+/**
+ * What well-known packages would load if it were there: Vega measures text with it. A stage that needs another package of
+ * this kind is bundled a second time, to the same end.
+ */
+const OFTEN_ABSENT: readonly string[] = ['canvas'];
 
 /**
  * A package that a dependency would load if it were there (`await import('canvas')`) must not be loaded when it

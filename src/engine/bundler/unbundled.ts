@@ -9,6 +9,7 @@ import { entryOf } from '../../present.ts';
 import type { Diagnostic } from '../model/event.ts';
 import { decodeSource } from '../text/source-text.ts';
 import { isOwnFile } from './built-in-packages.ts';
+import { usingEsbuild } from './esbuild-service.ts';
 import { isInPackage } from './resolver.ts';
 
 /** Where a name is imported from: `import { Worker as W } from 'node:worker_threads'` → W. */
@@ -92,10 +93,12 @@ async function parsedAs(
   loader: Loader,
   path: string,
 ): Promise<{ readonly program: Node; readonly map: SourceMap } | undefined> {
-  const [{ transform }, { parse }] = await Promise.all([import('esbuild'), import('acorn')]);
+  const { parse } = await import('acorn');
   const options = { loader, target: 'es2022', sourcemap: 'external', sourcefile: path } as const;
   try {
-    const made = await transform(text, { ...options, jsx: 'automatic', logLevel: 'silent' });
+    const made = await usingEsbuild(({ transform }) =>
+      transform(text, { ...options, jsx: 'automatic', logLevel: 'silent' }),
+    );
     const program = parse(made.code, {
       ecmaVersion: 'latest',
       sourceType: 'module',

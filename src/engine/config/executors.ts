@@ -31,6 +31,8 @@ export interface ExecutorConfig {
   /** A worker that has not heard of its head for so long ends. */
   readonly orphan_ms: number;
   readonly classes: ReadonlyMap<string, JobClass>;
+  /** The job in which `make --submit` runs its head; null: of the first class without accelerators. */
+  readonly head: JobClass | null;
   readonly place: Place;
 }
 
@@ -38,7 +40,14 @@ export interface ExecutorConfig {
 export const EXECUTOR_KEYS = [
   ...['type', 'depot', 'line', 'listen', 'node', 'prologue', 'wrap', 'max-idle', 'orphan'],
   'classes',
+  'head',
 ];
+/** The class of the job in which a head runs. */
+export const headClass = ({ head, classes }: ExecutorConfig): JobClass | undefined => {
+  const all = [...classes.values()];
+  return head ?? all.find(({ gpus }) => gpus.count === 0) ?? all[0];
+};
+
 /** What tasks of a stage run on that names no executor. No executor may be called so. */
 export const LOCAL = 'local';
 
@@ -84,11 +93,13 @@ function readExecutor(
     reader.report(`${what} has no \`depot\``, place, hint);
   }
   const [lines, words] = [fields.get('prologue'), fields.get('wrap')];
-  const classes = readClasses(reader, fields.get('classes'), what, place, {
+  const defaults = {
     type: type ?? 'slurm',
     prologue: lines ? readPrologue(reader, lines, what) : [],
     wrap: words ? readWords(reader, words, `\`wrap\` of ${what}`) : [],
-  });
+  };
+  const classes = readClasses(reader, fields.get('classes'), what, place, defaults);
+  const head = fields.get('head');
   const duration = (key: string, otherwise: number): number => {
     const field = fields.get(key);
     return (field && readDuration(reader, field, `\`${key}\` of ${what}`)) ?? otherwise;
@@ -101,6 +112,7 @@ function readExecutor(
     maxIdle_ms: duration('max-idle', MAX_IDLE_MS),
     orphan_ms: duration('orphan', ORPHAN_MS),
     classes,
+    head: (head && readJobClass(reader, 'head', head, defaults, '`head`')) ?? null,
     place,
   };
   return type === undefined || depot === undefined ? undefined : { ...read, type, depot };

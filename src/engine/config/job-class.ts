@@ -62,8 +62,8 @@ export function readJobClass(
   name: string,
   located: Located,
   { type, prologue, wrap }: ClassDefaults,
+  what = `class \`${name}\``,
 ): JobClass | undefined {
-  const what = `class \`${name}\``;
   const fields = reader.map(located, what, JOB_CLASS_KEYS);
   if (fields === undefined) return undefined;
   for (const key of type === 'slurm' ? [] : SLURM_KEYS) {

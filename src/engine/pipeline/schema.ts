@@ -314,6 +314,10 @@ const EXECUTOR_DESCRIBED: Named<Json> = {
     additionalProperties: false,
     patternProperties: { '^[A-Za-z][A-Za-z0-9_-]*$': { $ref: '#/$defs/class' } },
   },
+  head: {
+    description: 'The job of `make --submit`; by default of the first class without accelerators.',
+    $ref: '#/$defs/class',
+  },
 };
 
 const growing = (amount: Named<Json>): Named<Json> => ({

@@ -83,7 +83,7 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
     const key = notes.begun[task] && { key: notes.begun[task] };
     const log = { ...logOf(task, 'failed'), error, params, ...key };
     noteEnd({ ended: task, outcome: 'failed', at: clock() });
-    notes.said.delete(task);
+    notes.logs.forget(task);
     // A history that cannot be written loses no result: it is tried again with the rest.
     if (!written(() => store.putLog(log))) failed.set(task, log);
   };
@@ -117,7 +117,7 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
       for (const { timer } of held.values()) clearTimeout(timer);
       const isFetched = Object.keys(makers).length > 0;
       if (ran > 0 || journal || isFetched) {
-        const { keys, begun, outcomes, said } = notes;
+        const { keys, begun, outcomes } = notes;
         for (const [task, { key }] of infeasible) keys[task] = key;
         const record: RunRecord = {
           ...run,
@@ -130,9 +130,9 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
           state: interrupted ? 'interrupted' : 'finished',
           ...(isFetched && { makers: { ...makers } }),
         };
-        const logs = [...said.keys()].flatMap((task) =>
-          task in outcomes ? [logOf(task, entryOf(outcomes, task))] : [],
-        );
+        const logs = notes.logs
+          .tasks()
+          .flatMap((task) => (task in outcomes ? [logOf(task, entryOf(outcomes, task))] : []));
         try {
           store.put(record, [...logs, ...failed.values()]);
         } catch (error) {

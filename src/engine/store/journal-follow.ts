@@ -1,12 +1,21 @@
 // journal-follow.ts — reads the journal of a run while it grows: a file, without the store that it belongs to
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import type { TaskId } from '../model/key.ts';
 import type { RunStart } from '../model/record.ts';
 import { isJournalHead, type JournalEntry, journalFile } from './journal.ts';
+import { type KeptLines, TaskLogs } from './task-logs.ts';
 
 /** The first line of a journal. One that comes later says that all that came before is told anew. */
 export interface JournalHead {
   readonly run: RunStart;
 }
+
+/** A first line of another form than this version reads. */
+export interface ForeignHead {
+  readonly form: string;
+}
+
+type Followed = JournalHead | ForeignHead | JournalEntry;
 
 /** How often to look for more. Watching a file tells nothing on a network file system. */
 const LOOK_MS = 200;
@@ -21,7 +30,7 @@ export async function* followJournal(
   cache: string,
   id: string,
   signal: AbortSignal,
-): AsyncGenerator<JournalHead | JournalEntry> {
+): AsyncGenerator<Followed> {
   const path = journalFile(cache, id);
   let file = await opened(path);
   try {
@@ -29,7 +38,7 @@ export async function* followJournal(
     let at = 0;
     let isGone = false;
     while (file !== undefined && !signal.aborted) {
-      const more = await readOn(file, at);
+      const more = await readOn(file, at, CHUNK_BYTES);
       at += more.length;
       rest = Buffer.concat([rest, more]);
       const end = rest.lastIndexOf('\n');
@@ -51,6 +60,57 @@ export async function* followJournal(
   }
 }
 
+/**
+ * What a task has printed, as its journal has it. The file is read piece by piece, and only lines of this task are looked
+ * into. Undefined when there is no such journal.
+ */
+export async function logInJournal(
+  cache: string,
+  id: string,
+  task: TaskId,
+): Promise<KeptLines | undefined> {
+  const file = await opened(journalFile(cache, id));
+  if (file === undefined) return undefined;
+  const logs = new TaskLogs();
+  const name = JSON.stringify(task);
+  const beginnings = [`{"log":${name},`, `{"dropped":${name},`].map((text) => Buffer.from(text));
+  try {
+    let at = 0;
+    let rest = Buffer.alloc(0);
+    for (;;) {
+      const more = await readOn(file, at, SCAN_BYTES);
+      if (more.length === 0) return logs.of(task);
+      at += more.length;
+      rest = Buffer.concat([rest, more]);
+      const end = rest.lastIndexOf('\n') + 1;
+      const whole = rest.subarray(0, end);
+      for (const beginning of beginnings) {
+        for (const entry of entriesWith(whole, beginning)) {
+          if ('log' in entry) logs.add(task, String(entry.line));
+          else if ('dropped' in entry) logs.leaveOut(task, Number(entry.lines));
+        }
+      }
+      rest = rest.subarray(end);
+    }
+  } finally {
+    await file.close();
+  }
+}
+const SCAN_BYTES = 2 ** 20;
+
+function* entriesWith(lines: Buffer, beginning: Buffer): Generator<JournalEntry> {
+  for (let at = lines.indexOf(beginning); at >= 0; at = lines.indexOf(beginning, at + 1)) {
+    if (at > 0 && lines[at - 1] !== NEWLINE) continue;
+    const end = lines.indexOf(NEWLINE, at);
+    try {
+      yield JSON.parse(lines.toString('utf8', at, end)) as JournalEntry;
+    } catch {
+      // Cut off by a full disk.
+    }
+  }
+}
+const NEWLINE = 10;
+
 async function opened(path: string): Promise<FileHandle | undefined> {
   try {
     return await open(path, 'r');
@@ -60,9 +120,9 @@ async function opened(path: string): Promise<FileHandle | undefined> {
   }
 }
 
-async function readOn(file: FileHandle, at: number): Promise<Buffer> {
-  const chunk = Buffer.alloc(CHUNK_BYTES);
-  const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, at);
+async function readOn(file: FileHandle, at: number, size: number): Promise<Buffer> {
+  const chunk = Buffer.allocUnsafe(size);
+  const { bytesRead } = await file.read(chunk, 0, size, at);
   return chunk.subarray(0, bytesRead);
 }
 
@@ -73,7 +133,7 @@ async function changeOf(file: FileHandle, path: string): Promise<'none' | 'gone'
   return there.ino === (await file.stat()).ino ? 'none' : 'replaced';
 }
 
-function* entriesIn(text: string, id: string): Generator<JournalHead | JournalEntry> {
+function* entriesIn(text: string, id: string): Generator<Followed> {
   for (const line of text.split('\n')) {
     let value: unknown;
     try {
@@ -84,6 +144,7 @@ function* entriesIn(text: string, id: string): Generator<JournalHead | JournalEn
     if (typeof value !== 'object' || value === null) continue;
     if (!('form' in value)) yield value as JournalEntry;
     else if (isJournalHead(value, id)) yield { run: value.run };
+    else yield { form: String(value.form) };
   }
 }
 

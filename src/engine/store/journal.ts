@@ -18,6 +18,7 @@ import type { Event, Outcome, Tally } from '../model/event.ts';
 import type { Key, Named, TaskId } from '../model/key.ts';
 import { type Identity, livenessFor } from '../model/process-identity.ts';
 import { LEASE_ALIVE_MS, type RunRecord, type RunStart, type TaskLog } from '../model/record.ts';
+import { TaskLogs } from './task-logs.ts';
 
 /** What a journal notes as it was said; of other events it notes what a record of the run keeps. */
 export type NotedEvent = Extract<
@@ -57,15 +58,6 @@ export type JournalEntry =
   | { readonly end: 'interrupted' | 'aborted'; readonly error?: string };
 
 const FORM = 'run/1';
-/** The first and the last lines of a task that says very much are kept, each so many, and each line so long. */
-const LINES_MAX = 1000;
-const LINE_LENGTH_MAX = 2000;
-
-interface Said {
-  readonly head: string[];
-  readonly tail: string[];
-  dropped: number;
-}
 
 /** What the entries of a journal come to. */
 export class RunNotes {
@@ -74,7 +66,7 @@ export class RunNotes {
   readonly keys: Record<string, Key> = Object.create(null);
   /** Key of every task that was begun and not ended. */
   readonly begun: Record<string, Key> = Object.create(null);
-  readonly said = new Map<TaskId, Said>();
+  readonly logs = new TaskLogs<TaskId>();
   /** When, where and why tasks began, and when they ended: for whoever reads a journal that was written anew. */
   private readonly starts = new Map<string, JournalEntry>();
   private readonly ends = new Map<string, number>();
@@ -91,8 +83,8 @@ export class RunNotes {
       this.ends.delete(entry.begun);
       // One that was reused, and runs after all as its bytes were lost.
       delete this.outcomes[entry.begun];
-    } else if ('log' in entry) this.note(entry.log, entry.line);
-    else if ('dropped' in entry) this.saidBy(entry.dropped).dropped += entry.lines;
+    } else if ('log' in entry) this.logs.add(entry.log, entry.line);
+    else if ('dropped' in entry) this.logs.leaveOut(entry.dropped, entry.lines);
     else if ('ended' in entry) {
       const { ended: task, outcome, key, at } = entry;
       if (at !== undefined) this.ends.set(task, at);
@@ -131,7 +123,7 @@ export class RunNotes {
         ...(at !== undefined && { at }),
       };
     }
-    for (const [task, { head, tail, dropped }] of this.said) {
+    for (const [task, { head, tail, dropped }] of this.logs) {
       for (const line of [...head, ...tail]) yield { log: task, line };
       if (dropped > 0) yield { dropped: task, lines: dropped };
     }
@@ -142,28 +134,8 @@ export class RunNotes {
 
   /** The lines of a task, as its log keeps them. */
   linesOf(task: TaskId): Pick<TaskLog, 'lines' | 'dropped'> {
-    const { head, tail, dropped } = this.said.get(task) ?? { head: [], tail: [], dropped: 0 };
+    const { head, tail, dropped } = this.logs.of(task);
     return { lines: [...head, ...tail], ...(dropped > 0 && { dropped }) };
-  }
-
-  private saidBy(task: TaskId): Said {
-    const known = this.said.get(task) ?? { head: [], tail: [], dropped: 0 };
-    this.said.set(task, known);
-    return known;
-  }
-
-  private note(task: TaskId, line: string): void {
-    const known = this.saidBy(task);
-    const short = line.length > LINE_LENGTH_MAX ? `${line.slice(0, LINE_LENGTH_MAX)}…` : line;
-    if (known.head.length < LINES_MAX) {
-      known.head.push(short);
-      return;
-    }
-    known.tail.push(short);
-    // Cut by halves: shifting a line at a time would be quadratic.
-    if (known.tail.length < 2 * LINES_MAX) return;
-    known.tail.splice(0, LINES_MAX);
-    known.dropped += LINES_MAX;
   }
 }
 

@@ -77,7 +77,7 @@ export function openRunTable(sources: RunSources): RunTable {
         if (record?.state === 'running' || record?.state === 'unknown') continue;
         if (journal && record) {
           // What failed left its log at once.
-          const said = [...journal.notes.said.keys()].filter((task) => !sources.log(id, task));
+          const said = journal.notes.logs.tasks().filter((task) => !sources.log(id, task));
           sources.putRun(
             record,
             said.flatMap((task) => logOf(journal, record, task) ?? []),

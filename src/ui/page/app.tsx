@@ -129,6 +129,11 @@ function Notices({
     ...(overview?.store.state === 'unreadable'
       ? [`The store cannot be read: ${overview.store.problem}`]
       : []),
+    ...(overview?.foreign?.length
+      ? [
+          `Another version of pipeline makes run ${overview.foreign.join(', ')}, in a form that this one cannot follow: start \`pipeline ui\` of that version.`,
+        ]
+      : []),
     ...(overview?.plan.state === 'failed'
       ? [`The pipeline cannot be loaded: ${overview.plan.problem}`]
       : []),

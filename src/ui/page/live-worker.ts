@@ -1,15 +1,16 @@
 /// <reference lib="dom" />
 // live-worker.ts — a shared worker: one stream of overviews for all pages of a browser
-import { openStream } from './source.ts';
+import { type LiveStream, openStream } from './source.ts';
 
 const ports = new Set<MessagePort>();
-let stream: EventSource | undefined;
+let stream: LiveStream | undefined;
 const last: { [kind: string]: unknown } = {};
 
 function enter(port: MessagePort): void {
   ports.add(port);
   for (const [kind, value] of Object.entries(last)) port.postMessage({ [kind]: value });
-  if (stream && stream.readyState !== 2) return;
+  if (stream && !stream.isEnded) return;
+  stream?.close();
   stream = openStream((told) => {
     Object.assign(last, told);
     for (const one of ports) one.postMessage(told);

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { rowsInSight } from '../chart.ts';
 import type { LogPart } from '../forms.ts';
 import { CopyButton, Empty, Problem } from './bits.tsx';
-import { useShared } from './state.ts';
+import { useShared, whenSeen } from './state.ts';
 
 const ROW = 18;
 const HEIGHT = 360;
@@ -68,12 +68,20 @@ function useLog(
         if (isOver) return;
         setProblem(error instanceof Error ? error.message : String(error));
       }
-      if (!source.isCopy) timer = setTimeout(() => void look(), isOpen ? PAUSE_MS : 5 * PAUSE_MS);
+      if (source.isCopy || isOver) return;
+      timer = setTimeout(
+        () => {
+          callOff = whenSeen(() => void look());
+        },
+        isOpen ? PAUSE_MS : 5 * PAUSE_MS,
+      );
     };
+    let callOff = (): void => undefined;
     void look();
     return () => {
       isOver = true;
       clearTimeout(timer);
+      callOff();
     };
   }, [source, task, run]);
   return { log, problem };

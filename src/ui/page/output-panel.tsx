@@ -6,6 +6,7 @@ import type { OutputLine, OutputView, TensorView } from '../forms.ts';
 import { formatBytes, formatNumber } from '../numbers.ts';
 import { rowsOfJson, rowsOfText, type TextTable } from '../text-table.ts';
 import { Empty, Problem } from './bits.tsx';
+import type { Words } from './source.ts';
 import { useAnswer, useShared } from './state.ts';
 
 interface Props {
@@ -56,7 +57,12 @@ function Content({
       )}
       {value.tensors && <Tensors tensors={value.tensors} />}
       {value.json !== undefined && <JsonContent json={value.json} />}
-      {value.text !== undefined && <TextContent text={value.text} isCut={value.isCut === true} />}
+      {value.text !== undefined &&
+        (value.long ? (
+          <LongText head={value.text} long={value.long} words={words} />
+        ) : (
+          <TextContent text={value.text} />
+        ))}
       {value.files && (
         <ul class="tasks">
           {value.files.map((file) => (
@@ -92,18 +98,72 @@ function JsonContent({ json }: { readonly json: Json }) {
   return table ? <TextTableView table={table} /> : <ValueTree value={json} />;
 }
 
-function TextContent({ text, isCut }: { readonly text: string; readonly isCut: boolean }) {
+function TextContent({ text }: { readonly text: string }) {
   const table = rowsOfText(text);
+  return table ? <TextTableView table={table} /> : <Text text={text} label="text" />;
+}
+
+const Text = ({ text, label }: { readonly text: string; readonly label: string }) => (
+  <pre tabIndex={0} aria-label={label}>
+    {text}
+  </pre>
+);
+
+/** A text of any size: its beginning and its end, and lines that are looked for by the server. */
+function LongText({
+  head,
+  long: { tail, between, lines },
+  words,
+}: {
+  readonly head: string;
+  readonly long: NonNullable<OutputView['long']>;
+  readonly words: Words;
+}) {
+  const { source } = useShared();
+  const [text, setText] = useState('');
+  const [find, setFind] = useState('');
   return (
     <>
-      {table ? (
-        <TextTableView table={table} />
-      ) : (
-        <pre tabIndex={0} aria-label="text">
-          {text}
-        </pre>
+      {!source.isCopy && (
+        <form
+          class="controls"
+          onSubmit={(event) => {
+            event.preventDefault();
+            setFind(text);
+          }}
+        >
+          <label>
+            Search{' '}
+            <input
+              type="search"
+              value={text}
+              onInput={({ currentTarget }) => setText(currentTarget.value)}
+            />
+          </label>
+          <button type="submit">in all {lines} lines</button>
+        </form>
       )}
-      {isCut && <Empty>This is its beginning; save it to see the rest.</Empty>}
+      {find !== '' && <FoundLines words={{ ...words, find }} />}
+      <Text text={head} label="beginning of the text" />
+      <Empty>{formatBytes(between)} are left out here; save it to see all of it.</Empty>
+      <Text text={tail} label="end of the text" />
+    </>
+  );
+}
+
+function FoundLines({ words }: { readonly words: Words }) {
+  const { value, problem, isLoading } = useAnswer<OutputView>('/api/output', words, 600_000);
+  if (value === undefined)
+    return isLoading ? <Empty>Searching …</Empty> : <Problem text={problem} />;
+  const { found = [], moreFound = 0 } = value;
+  if (found.length === 0) return <Empty>No line holds it.</Empty>;
+  return (
+    <>
+      <Text
+        text={found.map(({ number, text }) => `${number + 1}  ${text}`).join('\n')}
+        label="lines that were found"
+      />
+      {moreFound > 0 && <Empty>and {moreFound} more</Empty>}
     </>
   );
 }

@@ -1,6 +1,7 @@
 /// <reference lib="dom" />
 // overview-view.tsx — what runs now, what failed, what is done: the stages as a graph, unfolding to tasks
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
+import { rowsInSight } from '../chart.ts';
 import type {
   FailedTask,
   RunningTask,
@@ -12,6 +13,7 @@ import type {
 import { STATUSES } from '../forms.ts';
 import { formatSeconds, formatTime } from '../numbers.ts';
 import { Bar, countsText, Empty, Problem, Status, TaskLink } from './bits.tsx';
+import type { Words } from './source.ts';
 import { StageGraph } from './stage-graph.tsx';
 import { isLive, setSettings, useAnswer, useNow, useRun, useShared } from './state.ts';
 
@@ -41,7 +43,7 @@ export function OverviewView() {
     <>
       {overview.runs.length > 1 && (
         <p class="runs">
-          {overview.runs.length} runs go on:{' '}
+          {overview.runs.filter(isLive).length} of these runs go on:{' '}
           {overview.runs.map((run) => (
             <a
               key={run.id}
@@ -275,14 +277,10 @@ function StageTable({ stages }: { readonly stages: readonly StageProgress[] }) {
   );
 }
 
-const SHOWN = 500;
-
 function Tasks({ stage, run }: { readonly stage: StageProgress; readonly run: string }) {
   const { place } = useShared();
   const [text, setText] = useState('');
   const status = place.settings.status ?? '';
-  const words = { run, stage: stage.stage, status, text, limit: String(SHOWN) };
-  const { value, problem } = useAnswer<TaskList>('/api/tasks', words);
   return (
     <section aria-labelledby="tasks">
       <h2 id="tasks">Tasks of {stage.stage}</h2>
@@ -313,19 +311,53 @@ function Tasks({ stage, run }: { readonly stage: StageProgress; readonly run: st
         </label>
         <a href={`#/table?stage=${encodeURIComponent(stage.stage)}`}>as a table of numbers</a>
       </p>
-      <Problem text={problem} />
-      <ul class="tasks">
-        {value?.tasks.map(({ task, status: own, seconds }) => (
-          <li key={task}>
-            <Status status={own} /> <TaskLink task={task} run={run} />
-            {seconds !== undefined && <span class="brief"> {formatSeconds(seconds)}</span>}
-          </li>
-        ))}
-      </ul>
-      {value && value.tasks.length === 0 && <Empty>No task fits.</Empty>}
-      {value !== undefined && value.more > 0 && (
-        <Empty>and {value.more} more: narrow the list by their labels</Empty>
-      )}
+      <TaskRows
+        key={`${stage.stage} ${status} ${text}`}
+        words={{ run, stage: stage.stage, status, text }}
+      />
     </section>
+  );
+}
+
+const ROW = 28;
+const HEIGHT = 15 * ROW;
+/** Tasks that are asked for at once: those in sight are among the middle ones. */
+const PART = 150;
+
+/** Tasks of a list of any length: those in sight are asked for. */
+function TaskRows({ words }: { readonly words: Words & { readonly run: string } }) {
+  const [top, setTop] = useState(0);
+  const from = Math.max(0, PART * Math.floor(top / ROW / PART - 0.5));
+  const asked = { ...words, from: String(from), limit: String(2 * PART) };
+  const { value, problem } = useAnswer<TaskList>('/api/tasks', asked);
+  const total = useRef(0);
+  if (value) total.current = value.total;
+  const sight = rowsInSight(total.current, { top, height: HEIGHT, row: ROW });
+  const shown = value?.tasks.slice(Math.max(0, sight.from - from), Math.max(0, sight.to - from));
+  const before = shown === undefined ? 0 : Math.max(sight.from, from);
+  const after = total.current - before - (shown?.length ?? 0);
+  return (
+    <>
+      <Problem text={problem} />
+      {value?.total === 0 && <Empty>No task fits.</Empty>}
+      {total.current > 0 && (
+        <ul
+          class="tasks rows"
+          tabIndex={0}
+          aria-label={`${total.current} tasks`}
+          style={{ height: `${Math.min(HEIGHT, total.current * ROW) + 2}px` }}
+          onScroll={({ currentTarget }) => setTop(currentTarget.scrollTop)}
+        >
+          {before > 0 && <li aria-hidden="true" style={{ height: `${before * ROW}px` }} />}
+          {shown?.map(({ task, status, seconds }) => (
+            <li key={task}>
+              <Status status={status} /> <TaskLink task={task} run={words.run} />
+              {seconds !== undefined && <span class="brief"> {formatSeconds(seconds)}</span>}
+            </li>
+          ))}
+          {after > 0 && <li aria-hidden="true" style={{ height: `${after * ROW}px` }} />}
+        </ul>
+      )}
+    </>
   );
 }

@@ -8,7 +8,15 @@ import type { Curve, PlotLine, TableAnswer } from '../forms.ts';
 import { listIn, listText } from '../links.ts';
 import { Empty, Problem, taskHash } from './bits.tsx';
 import { CurvesFigure, ParallelFigure, ScatterFigure } from './figures.tsx';
-import { setSettings, useAnswer, useRun, useShared, usualStage } from './state.ts';
+import {
+  type Answered,
+  setSettings,
+  useAnswer,
+  useAsked,
+  useRun,
+  useShared,
+  usualStage,
+} from './state.ts';
 
 const KINDS: { readonly [kind: string]: string } = {
   curves: 'Curves',
@@ -125,7 +133,7 @@ function ChosenCurves({
     0,
     TASKS_MAX,
   );
-  const [curves, problem] = useCurves(shown, run);
+  const { value: curves = [], problem, isLoading } = useCurves(shown, run);
   return (
     <>
       <p class="controls">
@@ -172,6 +180,8 @@ function ChosenCurves({
       <Problem text={problem} />
       {curves.length > 0 ? (
         <CurvesFigure curves={curves} title={`Curves of ${stage}`} />
+      ) : isLoading ? (
+        <Empty>Reading …</Empty>
       ) : (
         <Empty>
           These tasks have given no series yet: lists of numbers in JSON outputs, or steps by{' '}
@@ -182,37 +192,18 @@ function ChosenCurves({
   );
 }
 
+const CURVES_EVERY_MS = 1500;
+
 /** Curves of several tasks, and again while they grow. */
-function useCurves(
-  tasks: readonly string[],
-  run: string,
-): readonly [readonly Curve[], string | undefined] {
-  const { source, overview } = useShared();
-  const [found, setFound] = useState<readonly Curve[]>([]);
-  const [problem, setProblem] = useState<string>();
-  const [turn, setTurn] = useState(0);
-  const key = tasks.join('\n');
-  useEffect(() => {
-    let isOver = false;
-    Promise.all(
-      tasks.map((task) =>
-        source.ask<readonly Curve[]>('/api/curves', { task, run }).catch(() => []),
-      ),
-    ).then(
-      (all) => !isOver && setFound(all.flat()),
-      (error: Error) => !isOver && setProblem(error.message),
-    );
-    return () => {
-      isOver = true;
-    };
-  }, [key, run, source, turn, overview?.version]);
-  const isLive = overview?.runs.some(({ state }) => state === 'running') === true;
-  useEffect(() => {
-    if (!isLive || source.isCopy) return;
-    const timer = setInterval(() => setTurn((before) => before + 1), 1500);
-    return () => clearInterval(timer);
-  }, [isLive, source]);
-  return [found, problem];
+function useCurves(tasks: readonly string[], run: string): Answered<readonly Curve[]> {
+  const { source } = useShared();
+  const curvesOf = (task: string): Promise<readonly Curve[]> =>
+    source.ask<readonly Curve[]>('/api/curves', { task, run }).catch(() => []);
+  return useAsked(
+    tasks.length === 0 ? undefined : `curves ${run} ${tasks.join('\n')}`,
+    async () => (await Promise.all(tasks.map(curvesOf))).flat(),
+    CURVES_EVERY_MS,
+  );
 }
 
 function Choice({

@@ -62,7 +62,7 @@ function followServer(
     port.start();
     return;
   }
-  let stream: EventSource | undefined;
+  let stream: LiveStream | undefined;
   const open = (): void => {
     stream ??= openStream(take);
   };
@@ -74,15 +74,61 @@ function followServer(
   open();
 }
 
-/** The stream of overviews. A browser opens it again by itself, and says what it has heard last. */
-export function openStream(take: (told: Told) => void): EventSource {
-  const stream = new EventSource('/events');
-  stream.addEventListener('overview', (message) => {
-    take({ overview: JSON.parse((message as MessageEvent<string>).data) as Overview });
-  });
-  stream.onopen = () => take({ connection: 'open' });
-  stream.onerror = () => take({ connection: stream.readyState === 2 ? 'ended' : 'lost' });
-  return stream;
+/** A stream of overviews. */
+export interface LiveStream {
+  /** Whether it has ended for good: the server is another one now. */
+  readonly isEnded: boolean;
+  close(): void;
+}
+
+/** The server says something every 5 seconds. After so long without a word, what is shown may be old. */
+const SILENCE_MS = 16_000;
+/** And after so long the connection is given up for a new one: the machine slept, or what lay between has gone. */
+const DEAD_MS = 45_000;
+
+/** Opens the stream. A browser opens it again by itself, and says what it has heard last. */
+export function openStream(take: (told: Told) => void): LiveStream {
+  let heard = Date.now();
+  let said: Connection | undefined;
+  const say = (connection: Connection): void => {
+    if (said !== connection) take({ connection });
+    said = connection;
+  };
+  const hear = (): void => {
+    heard = Date.now();
+    say('open');
+  };
+  const opened = (): EventSource => {
+    const stream = new EventSource('/events');
+    stream.addEventListener('overview', (message) => {
+      hear();
+      take({ overview: JSON.parse((message as MessageEvent<string>).data) as Overview });
+    });
+    stream.addEventListener('beat', hear);
+    stream.onopen = hear;
+    stream.onerror = () => say(stream.readyState === EventSource.CLOSED ? 'ended' : 'lost');
+    return stream;
+  };
+  let stream = opened();
+  const isEnded = (): boolean => stream.readyState === EventSource.CLOSED;
+  const timer = setInterval(() => {
+    if (isEnded()) return;
+    const silence = Date.now() - heard;
+    if (silence > SILENCE_MS) say('lost');
+    if (silence < DEAD_MS) return;
+    heard = Date.now();
+    stream.close();
+    stream = opened();
+  }, 2000);
+  return {
+    get isEnded() {
+      return isEnded();
+    },
+    close() {
+      clearInterval(timer);
+      stream.close();
+    },
+  };
 }
 
 interface CopyIndex {
@@ -127,15 +173,16 @@ export function copySource(index: CopyIndex): Source {
 /** A copy holds whole lists. */
 async function tasksIn(
   ask: <T>(path: string, words: Words) => Promise<T>,
-  { status = '', text = '', stage = '', run = '' }: Words,
+  { status = '', text = '', stage = '', run = '', from = '0', limit = '500' }: Words,
 ): Promise<TaskList> {
   const chunk = { stage, run, limit: '5000', whole: '' };
   const list = await ask<TaskList>('/api/tasks/whole', chunk);
   const lower = text.toLowerCase();
-  const tasks = list.tasks.filter(
+  const fitting = list.tasks.filter(
     (one) => (status === '' || one.status === status) && one.task.toLowerCase().includes(lower),
   );
-  return { tasks, more: list.more };
+  const tasks = fitting.slice(Number(from), Number(from) + Number(limit));
+  return { tasks, more: list.more, total: fitting.length };
 }
 
 const loaded = (path: string): Promise<void> =>

@@ -63,6 +63,19 @@ export interface Answered<T> {
   readonly isLoading: boolean;
 }
 
+/** Does something now, or when the page is looked at again: 50 pages that nobody sees ask nothing. Gives what calls it off. */
+export function whenSeen(action: () => void): () => void {
+  const look = (): void => {
+    if (document.hidden) return;
+    stop();
+    action();
+  };
+  const stop = (): void => document.removeEventListener('visibilitychange', look);
+  if (document.hidden) document.addEventListener('visibilitychange', look);
+  else action();
+  return stop;
+}
+
 /** Answers are asked for again at most so often. */
 const FRESH_MS = 2000;
 
@@ -72,41 +85,88 @@ export function useAnswer<T>(
   words: Words | undefined,
   every = FRESH_MS,
 ): Answered<T> {
+  const { source } = useShared();
+  const question = words === undefined ? undefined : `${path} ${JSON.stringify(words)}`;
+  return useAsked(question, () => source.ask<T>(path, words ?? {}), every);
+}
+
+interface Asking {
+  readonly question: string | undefined;
+  /** When it was asked last. */
+  at: number;
+  isAsked: boolean;
+  /** Whether something has changed since it was asked. */
+  isStale: boolean;
+}
+
+const asking = (question: string | undefined): Asking => ({
+  ...{ question, at: Number.NEGATIVE_INFINITY },
+  ...{ isAsked: false, isStale: false },
+});
+
+/**
+ * What a question gives, asked again as things change. An answer counts though something has changed since it was asked:
+ * on a busy machine there would never be one.
+ */
+export function useAsked<T>(
+  question: string | undefined,
+  ask: () => Promise<T>,
+  every: number,
+): Answered<T> {
   const { source, overview } = useShared();
   const [answered, setAnswered] = useState<Answered<T> & { readonly question: string }>();
-  const question = words === undefined ? '' : `${path} ${JSON.stringify(words)}`;
+  const [turn, setTurn] = useState(0);
   const version = overview?.version ?? '';
   const live = overview?.runs.some(isLive) ? revisionOf(overview) : '';
-  const asked = useRef({ question: '', at: 0 });
+  const now = useRef(asking(undefined));
+  useEffect(
+    () => () => {
+      now.current = asking(undefined);
+    },
+    [],
+  );
   useEffect(() => {
-    if (words === undefined) return;
-    let isOver = false;
-    const isNew = asked.current.question !== question;
-    const wait = isNew ? 0 : Math.max(0, asked.current.at + every - Date.now());
-    const timer = setTimeout(() => {
-      asked.current = { question, at: Date.now() };
-      source.ask<T>(path, words).then(
-        (value) => {
-          if (!isOver) setAnswered({ value, problem: undefined, isLoading: false, question });
-        },
-        (error: Error) => {
-          if (isOver) return;
-          setAnswered((before) => ({
-            value: before?.question === question ? before.value : undefined,
-            problem: error.message,
-            isLoading: false,
-            question,
-          }));
-        },
-      );
-    }, wait);
-    return () => {
-      isOver = true;
-      clearTimeout(timer);
+    if (now.current.question !== question) now.current = asking(question);
+    const mine = now.current;
+    if (question === undefined) return;
+    if (mine.isAsked) {
+      mine.isStale = true;
+      return;
+    }
+    const take = (given: Pick<Answered<T>, 'value' | 'problem'>): void => {
+      mine.isAsked = false;
+      if (now.current !== mine) return;
+      setAnswered((before) => ({
+        value: given.value ?? (before?.question === question ? before.value : undefined),
+        problem: given.problem,
+        isLoading: false,
+        question,
+      }));
+      if (mine.isStale) setTurn((before) => before + 1);
+      mine.isStale = false;
     };
-  }, [question, version, live, source]);
-  if (answered?.question === question) return answered;
-  return { value: undefined, problem: undefined, isLoading: words !== undefined };
+    let callOff = (): void => undefined;
+    const askNow = (): void => {
+      mine.isAsked = true;
+      mine.at = Date.now();
+      ask().then(
+        (value) => take({ value, problem: undefined }),
+        (error: Error) => take({ value: undefined, problem: error.message }),
+      );
+    };
+    const timer = setTimeout(
+      () => {
+        callOff = whenSeen(askNow);
+      },
+      Math.max(0, mine.at + every - Date.now()),
+    );
+    return () => {
+      clearTimeout(timer);
+      callOff();
+    };
+  }, [question, version, live, source, turn]);
+  if (answered !== undefined && answered.question === question) return answered;
+  return { value: undefined, problem: undefined, isLoading: question !== undefined };
 }
 
 /** Changes while runs go on. */

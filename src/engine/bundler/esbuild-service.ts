@@ -1,0 +1,50 @@
+// esbuild-service.ts — the process of esbuild: it runs while somebody bundles, and collects no garbage meanwhile
+
+/** What of esbuild is called. */
+export type Esbuild = Pick<typeof import('esbuild'), 'build' | 'transform'>;
+
+/** The variable that tells a program written in Go when to collect garbage. */
+const GARBAGE_VARIABLE = 'GOGC';
+
+/** So long it waits for somebody else before it ends. */
+const IDLE_MS = 1000;
+
+let users = 0;
+let end: NodeJS.Timeout | undefined;
+
+/**
+ * Runs something that calls esbuild. Its process ends when nobody has called it for a while: it holds hundreds of megabytes,
+ * and a make may train for hours.
+ */
+export async function usingEsbuild<T>(work: (esbuild: Esbuild) => Promise<T>): Promise<T> {
+  const { build, transform, stop } = await import('esbuild');
+  users += 1;
+  clearTimeout(end);
+  try {
+    return await work({
+      build: withoutCollections(build),
+      transform: withoutCollections(transform),
+    });
+  } finally {
+    users -= 1;
+    if (users === 0) end = setTimeout(() => void stop(), IDLE_MS).unref();
+  }
+}
+
+/**
+ * esbuild starts its process in the call of a function, with the variables that there are then. One that is to end soon need
+ * not collect garbage (esbuild's own command line does not either), which is a third of its work. A user's setting stays.
+ */
+function withoutCollections<F extends (...given: never[]) => unknown>(call: F): F {
+  const called = (...given: Parameters<F>): unknown => {
+    if (process.env[GARBAGE_VARIABLE] !== undefined) return call(...given);
+    process.env[GARBAGE_VARIABLE] = 'off';
+    try {
+      return call(...given);
+    } finally {
+      delete process.env[GARBAGE_VARIABLE];
+    }
+  };
+  // The same function, with a variable set while it is called.
+  return called as F;
+}
