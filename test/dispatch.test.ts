@@ -1,7 +1,7 @@
 // Which order goes to which worker, and how many jobs are asked for: decisions without a clock.
 import { describe, expect, test } from 'vitest';
-import { DISPATCH_TERMS, Dispatcher } from '../src/cluster/dispatch.ts';
-import type { Lane, OrderFacts } from '../src/cluster/order-queue.ts';
+import { DISPATCH_TERMS, Dispatcher } from '../src/cluster/dispatch/dispatcher.ts';
+import type { Lane, OrderFacts } from '../src/cluster/dispatch/order-queue.ts';
 import type { JobClass } from '../src/engine/config/job-class.ts';
 
 const HOUR = 3_600_000;
