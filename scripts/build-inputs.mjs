@@ -7,6 +7,7 @@ import { join } from 'node:path';
 export const INPUTS = [
   'src',
   'scripts/build.mjs',
+  'scripts/build-checker.mjs',
   'scripts/build-inputs.mjs',
   'scripts/build-page.mjs',
   'scripts/build-python.mjs',

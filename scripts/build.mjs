@@ -1,11 +1,9 @@
 // build.mjs — dist/kernels.wasm (AssemblyScript), then dist/cli.cjs and what it loads (esbuild). Run by `prepare`.
-import { createHash } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -13,15 +11,15 @@ import {
 } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, version as esbuildVersion } from 'esbuild';
+import { build } from 'esbuild';
 import { $ } from 'zx';
+import { buildChecker, definitions } from './build-checker.mjs';
 import { inputsDigest, recordBuild } from './build-inputs.mjs';
 import { buildPage } from './build-page.mjs';
 import { buildWheel } from './build-python.mjs';
 import { compileAhead } from './compile-ahead.mjs';
 import { gatherCommands } from './gather-commands.mjs';
 import { buildProgram, noCanvas, withoutFacades } from './program.mjs';
-import { publishedCheckers } from './published-checkers.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 mkdirSync('dist', { recursive: true });
@@ -35,15 +33,7 @@ await $({
   stdio: 'inherit',
 })`${process.execPath} node_modules/assemblyscript/bin/asc.js ${kernels} ${options}`;
 
-const published = publishedCheckers(readFileSync('docs/verify-digests.md', 'utf8'));
-const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
-const define = {
-  VERSION: JSON.stringify(version),
-  ESBUILD_VERSION: JSON.stringify(esbuildVersion),
-  BUILD: JSON.stringify(inputs),
-  // verify.mjs itself cannot know its own digest; `pipeline verify` knows all that were published.
-  PUBLISHED_CHECKERS: JSON.stringify(published),
-};
+const { version, define } = definitions(inputs);
 const commands = await gatherCommands(define);
 // Loaded from node_modules: native code, an own binary, an own worker thread.
 const external = ['lmdb', 'esbuild', 'hasha'];
@@ -129,57 +119,12 @@ for (const name of readdirSync('dist').filter((file) => /^(?:chunk-|main\.)/.tes
 copyFileSync('node_modules/vega/build/vega.min.js', 'dist/vega.min.js');
 chmodSync('dist/cli.cjs', 0o755);
 
-const standIns = {
-  'lmdb-store.ts': 'export const openBlobs = () => () => undefined;',
-  hasha: `import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-export async function hashFile(path, { algorithm }) {
-  const hash = createHash(algorithm);
-  for await (const chunk of createReadStream(path)) hash.update(chunk);
-  return hash.digest('hex');
-}`,
-  // Nothing that is left in reads pipeline.yaml.
-  yaml: 'module.exports = {};',
-  zx: `export const glob = () => { throw new Error('there are no globs here'); };`,
-};
-// One plain file that archives carry. The store and what comes with it have no place there: what its sandboxes read is
-// sent along. Nor has what only a make needs: files are digested without a thread, nothing is looked for by globs or read as YAML.
-// Archives are told by the SHA-256 of this file, so nothing in it may depend on where it was built.
-await build({
-  entryPoints: ['src/cli/processes/verify-alone.ts'],
-  outfile: 'dist/verify.mjs',
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20',
-  minifySyntax: true,
-  charset: 'utf8',
-  define: { VERSION: JSON.stringify(version) },
-  banner: {
-    js: `// verify.mjs of pipeline ${version}: node verify.mjs --help\nimport{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);`,
-  },
-  plugins: [
-    commands,
-    {
-      name: 'stand-ins',
-      setup(plugin) {
-        plugin.onResolve({ filter: /\/lmdb-store\.ts$|^hasha$|^yaml$|^zx$/ }, ({ path }) => ({
-          path: path.split('/').at(-1),
-          namespace: 'stand-in',
-        }));
-        plugin.onLoad({ filter: /.*/, namespace: 'stand-in' }, ({ path }) => ({
-          contents: standIns[path],
-        }));
-      },
-    },
-  ],
-});
+const checker = await buildChecker({ commands, version });
 buildWheel();
 await buildPage();
 // The program starts without, only later.
 await compileAhead().catch(({ message }) => console.error(`no compiled code: ${message}`));
 recordBuild('.', inputs);
-const checker = createHash('sha256').update(readFileSync('dist/verify.mjs')).digest('hex');
 console.log(`${checker}  verify.mjs ${version}`);
 
 // `npx pipeline` finds the command here, at once. A `bin` in package.json would send npx through its own cache instead:

@@ -1,29 +1,77 @@
-// release.mjs — makes a release: version, digest of verify.mjs, commit and tag. `npm run release -- 0.2.0` only says what it
-// would do; `--write` does it. Nothing is pushed or published.
+// release.mjs — makes a release: version, changelog, digest of verify.mjs, commit and tag. `npm run release -- 0.2.0` shows
+// what it would do; `--write` does it. Nothing is pushed or published.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { releasedFiles, sectionOf, VERSIONED } from './release/next-version.mjs';
 
+const USAGE = 'usage: npm run release -- VERSION [--write] [--date YYYY-MM-DD]';
+const DIGESTS = 'docs/verify-digests.md';
+
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { write: { type: 'boolean' }, date: { type: 'string' } },
-});
-const [version] = positionals;
-const date = values.date ?? new Date().toISOString().slice(0, 10);
-const git = (...words) => execFileSync('git', words, { encoding: 'utf8' }).trim();
 
-/** Says what stands in the way, and ends. */
-function refuse(message) {
+/** Says why there is no release, and exits. */
+function refuse(message, code = 2) {
   console.error(message);
-  process.exit(2);
+  process.exit(code);
 }
 
-if (version === undefined || !/^\d{4}-\d\d-\d\d$/.test(date)) {
-  refuse('usage: npm run release -- VERSION [--write] [--date YYYY-MM-DD]');
+function options() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { write: { type: 'boolean' }, date: { type: 'string' } },
+    });
+  } catch (error) {
+    return refuse(`${error.message}\n${USAGE}`);
+  }
 }
+
+const git = (...words) => execFileSync('git', words, { encoding: 'utf8' }).trim();
+const run = (program, ...words) => execFileSync(program, words, { stdio: 'inherit' });
+
+/** What stands in the way of `--write`. */
+function obstacles(tag) {
+  const found = [];
+  if (git('tag', '--list', tag) !== '') found.push(`the tag ${tag} exists already`);
+  if (git('status', '--porcelain', '--untracked-files=no') !== '') {
+    found.push('there are uncommitted changes: commit them first');
+  }
+  try {
+    git('var', 'GIT_COMMITTER_IDENT');
+  } catch {
+    found.push('Git does not know who you are: set user.name and user.email by `git config`');
+  }
+  return found;
+}
+
+/** Writes, commits and tags. When a step fails, the files and the branch are as they were before. */
+function write({ files, next, version, tag }) {
+  const before = git('rev-parse', 'HEAD');
+  const digests = readFileSync(DIGESTS, 'utf8');
+  try {
+    for (const path of VERSIONED) writeFileSync(path, next[path]);
+    run(process.execPath, 'scripts/publish-digest.mjs');
+    run(process.execPath, 'scripts/build-python.mjs');
+    run('git', 'add', ...VERSIONED, DIGESTS);
+    run('git', 'commit', '--quiet', '-m', `Release ${version}`);
+    run('git', 'tag', '-a', tag, '-m', `pipeline ${version}`);
+  } catch (error) {
+    // The commit is ours, so it may be taken back; the files differ from HEAD by nothing else.
+    git('reset', '--quiet', '--soft', before);
+    for (const path of VERSIONED) writeFileSync(path, files[path]);
+    writeFileSync(DIGESTS, digests);
+    git('reset', '--quiet');
+    refuse(`\nthere is no release: ${error.message}\nAll files are as they were before.`, 1);
+  }
+}
+
+const { values, positionals } = options();
+const [version, ...more] = positionals;
+const date = values.date ?? new Date().toISOString().slice(0, 10);
+if (version === undefined || more.length > 0) refuse(USAGE);
+const tag = `v${version}`;
 const files = Object.fromEntries(VERSIONED.map((path) => [path, readFileSync(path, 'utf8')]));
 let next;
 try {
@@ -31,28 +79,20 @@ try {
 } catch (error) {
   refuse(error.message);
 }
-const tag = `v${version}`;
-const taken = git('tag', '--list', tag) !== '';
-const edited = git('status', '--porcelain', '--untracked-files=no') !== '';
+const inTheWay = obstacles(tag);
 
 console.log(`pipeline ${version}, ${date}`);
 for (const path of VERSIONED) if (next[path] !== files[path]) console.log(`  writes ${path}`);
-console.log('  builds, and writes the digest of verify.mjs into docs/verify-digests.md');
+console.log(`  builds verify.mjs, and writes its digest into ${DIGESTS}`);
 console.log(`  commits, and makes the tag ${tag}\n`);
 console.log(sectionOf(next['CHANGELOG.md'], version).trim());
-if (taken) refuse(`\nthere is a tag ${tag} already`);
-if (edited && values.write) refuse('\nthere are changes that are not committed');
 if (!values.write) {
+  for (const one of inTheWay) console.log(`\nbefore --write: ${one}`);
   console.log('\nnothing was changed: --write makes the release');
-  process.exit(0);
+} else if (inTheWay.length > 0) refuse(`\n${inTheWay.join('\n')}`);
+else {
+  write({ files, next, version, tag });
+  console.log(
+    `\nmade ${tag}. Next: .ci/run, git push --follow-tags, npm run package, npm publish build/*.tgz`,
+  );
 }
-for (const path of VERSIONED) writeFileSync(path, next[path]);
-const run = (program, ...words) => execFileSync(program, words, { stdio: 'inherit' });
-run(process.execPath, 'scripts/publish-digest.mjs');
-run(process.execPath, 'scripts/build-python.mjs');
-run('git', 'add', ...VERSIONED, 'docs/verify-digests.md');
-run('git', 'commit', '-m', `Release ${version}`);
-run('git', 'tag', '-a', tag, '-m', `pipeline ${version}`);
-console.log(
-  `\nmade ${tag}. Left to do: .ci/run, git push --follow-tags, npm run package, npm publish build/*.tgz`,
-);

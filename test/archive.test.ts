@@ -271,7 +271,7 @@ export default defineStage({
     );
     const { taskVerdicts, holds } = JSON.parse(stdout);
     expect(taskVerdicts.map(({ why }: { why: string }) => why)).toContain(
-      'it was not among those chosen (budget 0.001 s)',
+      'it was not in the sample (budget 0.001 s)',
     );
     expect(holds).toBe(true);
   });
@@ -384,7 +384,7 @@ writeFileSync(out, JSON.stringify({ there: index.filter(({ file }) => file).leng
     old.put('data/pipeline.yaml', 'stages: [');
     writeFileSync(join(rig.folder, 'older.zip'), zipOf(bagged(old.files)));
     expect(await verdicts('older.zip')).toEqual([
-      expect.stringContaining('this archive does not tell where its words end'),
+      expect.stringContaining('this archive does not tell where its arguments end'),
     ]);
   });
 

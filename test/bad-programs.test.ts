@@ -59,7 +59,7 @@ test('each fails by a sentence, and what is sound is kept', async () => {
   const { code, events } = await project.make('--keep-going');
   expect(code).toBe(1);
   const failed = (task: string): string => messageOf(events, 'failed', task);
-  expect(failed('nothing')).toContain('the command gave no output x: it wrote no x.json');
+  expect(failed('nothing')).toContain('output x is missing: the command did not write x.json');
   expect(failed('half')).toContain('SIGKILL');
   expect(failed('limited')).toMatch(/exit code 1\b/);
   expect(failed('limited')).toMatch(/File too large|write error/);
@@ -68,7 +68,7 @@ test('each fails by a sentence, and what is sound is kept', async () => {
   expect(failed('link')).toContain(
     'output m (m/) cannot be kept: x is a link that leads out of the folder',
   );
-  expect(failed('linked')).toContain('output x (x.json) is no plain file');
+  expect(failed('linked')).toContain('output x (x.json) is not a regular file');
   expect(failed('folder')).toContain(
     'is a folder, and an output is one file: declare it as a folder',
   );

@@ -21,7 +21,7 @@ test('a device that never ends is no file of params', () => {
   const before = process.memoryUsage().rss;
   const read = readParamsFiles(['/dev/zero']);
   expect(read.ok ? [] : read.diagnostics).toEqual([
-    { message: '/dev/zero has more bytes than a file of params may have (67108864)' },
+    { message: '/dev/zero has more bytes than a params file may have (67108864)' },
   ]);
   expect(process.memoryUsage().rss - before).toBeLessThan(300 * 2 ** 20);
 });

@@ -70,7 +70,7 @@ describe('a failure', () => {
       none: { cause: 'outputs' },
       kind: { cause: 'outputs' },
     });
-    expect(errors.late?.message).toBe('it took longer than its timeout of 0.5 s, and was ended');
+    expect(errors.late?.message).toBe('it took longer than its timeout of 0.5 s, and was stopped');
     // The record of a failed task keeps it.
     const { stdout } = await rig.run('log', 'python', '--json');
     expect(JSON.parse(stdout)).toMatchObject({ error: { cause: 'memory', exit: 1 } });
@@ -103,9 +103,9 @@ describe('retries.on', () => {
     });
     const { code, stderr } = await rig.run('make');
     expect(code).toBe(2);
-    expect(stderr).toContain('`on` of `retries` of stage `a`: `memry` is no cause of failure');
+    expect(stderr).toContain('`on` of `retries` of stage `a`: `memry` is not a cause of failure');
     expect(stderr).toContain('did you mean `memory`?');
-    expect(stderr).toContain('`on` of `retries` of stage `a`: 3 is no cause of failure');
+    expect(stderr).toContain('`on` of `retries` of stage `a`: 3 is not a cause of failure');
     expect(stderr).toContain(
       'hint: causes are stage, exit, signal, memory, timeout, outputs, inputs, infrastructure',
     );

@@ -64,11 +64,11 @@ describe('check finds', () => {
     );
     const told = await findings(rig);
     expect(told.map(({ message, hint }) => [/^`(.*?)`/.exec(message)?.[1], hint])).toEqual([
-      ['$lr', 'no shell reads it: write `{params.lr}`'],
+      ['$lr', 'there is no shell: write `{params.lr}`'],
       ['{lr}', 'did you mean `{params.lr}`?'],
       ['{param.lr}', 'did you mean `{params.lr}`?'],
       ['{inputs}', 'one of {params.lr}, {outputs.o}'],
-      [`\${lr}`, 'no shell reads it: write `{params.lr}`'],
+      [`\${lr}`, 'there is no shell: write `{params.lr}`'],
       ['{seed}', 'give the stage a param (params: { seed: $seed }) and write `{params.seed}`'],
     ]);
     expect(told[0]).toMatchObject({ line: 3, column: 24 });
@@ -94,12 +94,12 @@ describe('check finds', () => {
       'lib/x.mjs': '',
     });
     expect((await findings(rig)).map(({ message }) => message)).toEqual([
-      'src/a.py needs src/helper.py, which is no input of stage `a`',
-      'src/a.py needs src/pkg/__init__.py, which is no input of stage `a`',
-      'src/a.py needs src/pkg/deep.py, which is no input of stage `a`',
-      'src/a.py needs src/near.py, which is no input of stage `a`',
-      'c.mjs needs lib/x.mjs, which is no input of stage `c`',
-      'the command of stage `d` names src/a.py, a file of the project that is no input of it',
+      'src/a.py needs src/helper.py, which is not an input of stage `a`',
+      'src/a.py needs src/pkg/__init__.py, which is not an input of stage `a`',
+      'src/a.py needs src/pkg/deep.py, which is not an input of stage `a`',
+      'src/a.py needs src/near.py, which is not an input of stage `a`',
+      'c.mjs needs lib/x.mjs, which is not an input of stage `c`',
+      'the command of stage `d` names src/a.py, a file of the project that is not an input',
     ]);
   });
 });

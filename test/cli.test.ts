@@ -243,7 +243,7 @@ describe('before and after a make', () => {
         params.size: 3 → 4
 
       $ pipeline why page --set size=4
-      page would run if what it needs comes out different:
+      page would run if its inputs change:
         draw[0] would run
           params.size: 3 → 4
         draw[1] would run
@@ -259,7 +259,7 @@ describe('before and after a make', () => {
       {
         "seed": 1
       }
-      (0) out of date: this is what draw[1] gave when it was last made
+      (0) out of date: this is the last result of draw[1]
 
       $ pipeline show draw/1:abot
       (2) error: draw[1] has no output \`abot\`

@@ -77,13 +77,13 @@ test('a job that ends before its worker starts is told at once, and three in a r
   const failed: DeathCause = { kind: 'failed', detail: 'FAILED, exit code 127:0' };
   const { deaths, closed, warned } = deathsWith(failed);
   deaths.note(workerOf('a', 0), false, failed);
-  expect(warned).toEqual([expect.stringMatching(/before a worker started in it: FAILED.*\(see /)]);
+  expect(warned).toEqual([expect.stringMatching(/before a worker could start: FAILED.*\(see /)]);
   // One that worked in between: it is not the class.
   deaths.note(workerOf('a', 1), true, failed);
   for (const n of [2, 3]) deaths.note(workerOf('a', n), false, failed);
   expect(closed).toEqual([]);
   deaths.note(workerOf('a', 4), false, failed);
-  expect(closed).toEqual([expect.stringContaining('its jobs end before a worker starts in them')]);
+  expect(closed).toEqual([expect.stringContaining('its jobs end before a worker can start')]);
 });
 
 test('a short order gives up its slot before its result is on the disk, but not without bound', async () => {

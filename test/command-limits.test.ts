@@ -126,9 +126,9 @@ export default defineStage({
     });
     const { code, stderr } = await rig.run('check');
     expect(code).toBe(2);
-    expect(stderr).toContain('`{inputs.x.lst}` names nothing within the input');
+    expect(stderr).toContain('`{inputs.x.lst}` does not exist within the input');
     expect(stderr).toContain('{inputs.x}, or {inputs.x.list}: a file with one path a line');
-    expect(stderr).toContain('`{outputs.x.list}` names nothing within the output');
+    expect(stderr).toContain('`{outputs.x.list}` does not exist within the output');
     rig.edit('pipeline.yaml', '"{inputs.x.lst}", ', '');
     rig.edit('pipeline.yaml', ', "{outputs.x.list}"', '');
     expect((await rig.run('status')).stderr).toContain('would both be `x.list`');

@@ -185,10 +185,10 @@ if (words[0] === 'link') symlinkSync('/etc/passwd', 'x.json');`;
       ...more,
     });
     expect(words('plot')).toEqual(
-      failure('outputs', 'the command gave no output x: it wrote no x.json'),
+      failure('outputs', 'output x is missing: the command did not write x.json'),
     );
     expect(words('text')).toEqual(failure('outputs', 'output x (x.json) does not hold json'));
-    expect(words('link')).toEqual(failure('outputs', 'output x (x.json) is no plain file'));
+    expect(words('link')).toEqual(failure('outputs', 'output x (x.json) is not a regular file'));
     expect(words('absent')).toEqual(
       failure('exit', 'exit code 127 (is no-such-program installed, and on PATH?)', { exit: 127 }),
     );
@@ -205,7 +205,7 @@ if (words[0] === 'link') symlinkSync('/etc/passwd', 'x.json');`;
     rig.write('table.csv', '1');
     const { code, events } = await rig.make('plot', '--set', `root=${rig.folder}`);
     expect(code).toBe(1);
-    expect(errorOf(events)).toContain('table.csv changed while the task ran: make again');
+    expect(errorOf(events)).toContain('table.csv changed while the task ran: run make again');
   });
 });
 
@@ -270,7 +270,7 @@ test('files that no output names are told', async () => {
   const { code, events } = await rig.make('plot');
   expect(code).toBe(0);
   expect(warnings(events)).toEqual([
-    'the command also wrote debug.log, which no output names: it is not kept',
+    'the command also wrote debug.log, which is not a declared output and is not kept',
   ]);
 });
 
@@ -322,7 +322,7 @@ test('what is wrong with a command is said before anything runs', async () => {
   const said = stderr.split('\n').filter((line) => /: error: |hint: /.test(line));
   expect(said.join('\n')).toMatchInlineSnapshot(`
     "pipeline.yaml:2:17: error: \`command\` must be a list of words, not a string
-      hint: ["python3", "plot.py"]: each argument by itself, as no shell takes them apart
+      hint: ["python3", "plot.py"]: each argument separately, since there is no shell to split them
     pipeline.yaml:3:24: error: \`{params.dip}\` in this command is no param of the stage
       hint: known: dpi
     pipeline.yaml:3:40: error: \`{inputs.a}\` in this command is no input of the stage
@@ -345,13 +345,13 @@ test('what is wrong with a command is said before anything runs', async () => {
     pipeline.yaml:6:13: error: there is no file e.ts
       hint: paths are relative to the folder of pipeline.yaml
     pipeline.yaml:6:19: error: \`outputs\` is for commands
-      hint: a module says so itself, in its code
+      hint: a module declares this in its code
     pipeline.yaml:6:38: error: \`env\` is for commands
-      hint: a module says so itself, in its code
+      hint: a module declares this in its code
     pipeline.yaml:7:45: error: outputs \`x\` and \`y\` are one file
     pipeline.yaml:7:55: error: \`env\` must be a list or a mapping, not a number
       hint: env: [NAME, …] passes variables on, env: { NAME: value } sets them
-    pipeline.yaml:7:79: error: \`file\` of input \`a\` leads out of the project
+    pipeline.yaml:7:79: error: \`file\` of input \`a\` is outside the project
       hint: it is relative to the folder of pipeline.yaml, without ..; else add \`outside: true\`
     pipeline.yaml:7:108: error: \`where\` is for inputs that come \`from\` a stage
     pipeline.yaml:7:136: error: this must be a relative path within the scratch folder
@@ -361,7 +361,7 @@ test('what is wrong with a command is said before anything runs', async () => {
     pipeline.yaml:8:51: error: \`A B\` cannot name a variable
       hint: a name is a letter or _, then letters, digits and _
     pipeline.yaml:8:76: error: \`fingerprint\` must be a list of words, not a string
-      hint: ["python3", "plot.py"]: each argument by itself, as no shell takes them apart
+      hint: ["python3", "plot.py"]: each argument separately, since there is no shell to split them
     pipeline.yaml:8:92: error: \`../a\` cannot name an input
       hint: a name is a letter, then letters, digits, - and _"
   `);

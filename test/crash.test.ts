@@ -63,15 +63,15 @@ export default defineStage({
   const { 'one[memory]': memory, 'one[native]': native, ...others } = errors;
   expect(others).toEqual({
     load: 'the worker ended with exit code 7 before the stage did: does it exit the process?',
-    'one[crash]': 'the worker was ended by SIGSEGV: native code crashed',
+    'one[crash]': 'the worker was killed by SIGSEGV: native code crashed',
     'one[exit]':
       'the worker ended with exit code 0 before the stage did: does it exit the process?',
     'one[kill]':
-      'the worker was ended by SIGKILL: the system does so to the largest process when memory runs out',
+      'the worker was killed by SIGKILL: the system does so to the largest process when memory runs out',
     'one[throw]': 'the worker died: adrift',
   });
   expect(memory).toMatch(/^the worker ran out of memory \(.*out of memory/i);
-  expect(native).toMatch(/^the worker was ended by SIGABRT\nits last words:\n/);
+  expect(native).toMatch(/^the worker was killed by SIGABRT\nits last words:\n/);
   expect(events.some(({ line }) => line === 'assertion failed: x > 0')).toBe(true);
 });
 

@@ -130,7 +130,7 @@ describe('a text that is not a pipeline', () => {
       pipeline.yaml:7:3: error: this is not YAML: Flow sequence in block collection must be sufficiently indented and end with a ]
           7 |   training: { epochs: 10, optimizer: adam, rate: 0.1 }
             |   ^
-        hint: quotes and brackets must close, and what belongs together is indented alike
+        hint: quotes and brackets must close, and items of the same level need the same indentation
       "
     `);
     expect(await said('params: {}\n\tstages: {}\n')).toMatchInlineSnapshot(`
@@ -138,7 +138,7 @@ describe('a text that is not a pipeline', () => {
       pipeline.yaml:2:1: error: this is not YAML: Tabs are not allowed as indentation
           2 | 	stages: {}
             | ^
-        hint: quotes and brackets must close, and what belongs together is indented alike
+        hint: quotes and brackets must close, and items of the same level need the same indentation
       "
     `);
     expect(await said('a: "unclosed\n')).toMatchInlineSnapshot(`
@@ -146,7 +146,7 @@ describe('a text that is not a pipeline', () => {
       pipeline.yaml:1:12: error: this is not YAML: Missing closing "quote
           1 | a: "unclosed
             |            ^
-        hint: quotes and brackets must close, and what belongs together is indented alike
+        hint: quotes and brackets must close, and items of the same level need the same indentation
       "
     `);
   });
@@ -914,7 +914,7 @@ describe('inputs', () => {
       pipeline.yaml:18:21: error: the stages form a cycle: train → report → mask → train
          18 |     inputs: { mask: mask.out }
             |                     ^^^^^^^^
-        hint: a stage cannot need its own output, not even by way of others
+        hint: a stage cannot need its own output, not even indirectly
       "
     `);
     expect(await edited(['mask: mask.out', 'mask: train.out'])).toMatchInlineSnapshot(`
@@ -922,7 +922,7 @@ describe('inputs', () => {
       pipeline.yaml:17:21: error: the stages form a cycle: train → train
          17 |     inputs: { mask: train.out }
             |                     ^^^^^^^^^
-        hint: a stage cannot need its own output, not even by way of others
+        hint: a stage cannot need its own output, not even indirectly
       "
     `);
   });
@@ -1168,7 +1168,7 @@ describe('artifacts', () => {
       ]),
     ).toMatchInlineSnapshot(`
       "
-      pipeline.yaml:18:23: error: \`{sed}\` in this path is no axis of the stage
+      pipeline.yaml:18:23: error: \`{sed}\` in this path is not an axis of the stage
          18 |     artifacts: { out: "{sparsity}-{profile}-{sed}-{seed}.json" }
             |                       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         hint: did you mean \`seed\`?

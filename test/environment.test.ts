@@ -163,7 +163,7 @@ test.each([
   ['environment: {}', '`environment` of stage `a` names no environment'],
   [
     'environment: { venv: .venv }',
-    '`environment` of stage `a` has no `lock`: what it holds would be in no key',
+    '`environment` of stage `a` has no `lock`: its contents would not be part of any key',
   ],
   [
     'environment: { uv: uv.lock, conda: e.yml }',
@@ -269,7 +269,7 @@ describe.skipIf(python === undefined)('an environment', () => {
     writeFileSync(join(site, '__editable__.tiny_pkg-1.0.pth'), '/elsewhere/src\n');
     expect(await look()).toMatchObject({
       message:
-        'Tiny_Pkg is installed editable from /elsewhere/src, outside the project: its code would be in no key',
+        'Tiny_Pkg is installed editable from /elsewhere/src, outside the project: its code would not be part of any key',
     });
     writeFileSync(join(root, 'req.txt'), 'tiny-pkg>=1\n');
     rmSync(join(site, '__editable__.tiny_pkg-1.0.pth'));
@@ -280,7 +280,7 @@ describe.skipIf(python === undefined)('an environment', () => {
     writeFileSync(interpreter, '#!/bin/sh\necho "{}"\n');
     chmodSync(interpreter, 0o755);
     expect(await look()).toMatchObject({
-      message: expect.stringContaining('.venv/bin/python does not run, or is no Python'),
+      message: expect.stringContaining('.venv/bin/python does not run, or is not Python'),
     });
     rmSync(join(root, 'req.txt'));
     expect(await look()).toMatchObject({ message: 'there is no lock file req.txt' });

@@ -142,7 +142,7 @@ describe('executors', () => {
     );
   });
 
-  test('of a file of settings stand beside modules; pipeline.yaml counts before them, name by name', () => {
+  test('of a settings file stand beside modules; pipeline.yaml counts before them, name by name', () => {
     const settings = (text: string) => readFileSettings(text, 'config.yaml', '/home/ada');
     const one = (name: string, depot: string): string =>
       `  ${name}: { type: slurm, depot: ${depot}, classes: { c: {} } }\n`;

@@ -122,7 +122,7 @@ describe('a zip file of a stranger', () => {
     const whole = zipOf(await honest());
     for (const bytes of [whole.subarray(0, whole.length - 100), text('no zip'), Buffer.alloc(0)]) {
       const [finding] = await findingsOf(bytes);
-      expect(finding).toContain('is no zip file, or is cut short');
+      expect(finding).toContain('is not a zip file, or is incomplete');
     }
   });
 
@@ -137,7 +137,7 @@ describe('a zip file of a stranger', () => {
     expect(await findingsOf(moved)).toEqual([
       'study/bagit.txt: does not stand at the beginning: something else may hide there',
     ]);
-    expect((await findingsOf(Buffer.concat([whole, junk])))[0]).toContain('is no zip file');
+    expect((await findingsOf(Buffer.concat([whole, junk])))[0]).toContain('is not a zip file');
     expect((await findingsOf(Buffer.concat([whole, zipOf([])])))[0]).toContain(
       'must hold one folder',
     );
@@ -186,11 +186,13 @@ describe('a zip file of a stranger', () => {
       return zipOf(changed);
     };
     expect((await findingsOf(await withManifest((all) => all.replaceAll('\n', '\r\n'))))[0]).toBe(
-      'manifest-sha256.txt:1: is no line of a manifest: it ends with a carriage return',
+      'manifest-sha256.txt:1: is not a line of a manifest: it ends with a carriage return',
     );
     const outside = await withManifest((all) => `${all}${'0'.repeat(64)}  ../../etc/passwd\n`);
     const told = await findingsOf(outside);
-    expect(told).toContain('manifest-sha256.txt: lists ../../etc/passwd, which is no payload');
+    expect(told).toContain(
+      'manifest-sha256.txt: lists ../../etc/passwd, which is not a payload file',
+    );
     expect(told).toContain('../../etc/passwd: is missing');
     expect((await findingsOf(await withManifest(() => '\n'.repeat(2 ** 20)))).at(-1)).toBe(
       'manifest-sha256.txt: is not read any further',
@@ -271,14 +273,14 @@ describe('a zip file of a stranger', () => {
   test('with a file that the study does not speak of is told', async () => {
     const files = new Map(await honestFiles()).set('data/run-me.sh', text('#!/bin/sh'));
     expect(await findingsOf(zipOf(bagged(files)))).toEqual([
-      'data/run-me.sh: is no part of the study',
+      'data/run-me.sh: is not part of the study',
     ]);
   });
 
   test('with a file that no manifest lists, or without one that it lists, is told', async () => {
     expect(
       await findingsOf(await withEntry({ name: 'study/data/more', bytes: text('x') })),
-    ).toEqual(['data/more: is in no manifest']);
+    ).toEqual(['data/more: is not in any manifest']);
     const less = (await honest()).filter(({ name }) => !name.endsWith('environment.json'));
     expect(await findingsOf(zipOf(less))).toEqual(['data/environment.json: is missing']);
   });
@@ -516,7 +518,7 @@ describe('commands of a stranger', () => {
         told({ inputs: { '../x': null } }),
         told({}, { x: { files } }),
       ]) {
-        expect(await unfit).toMatch(/^it has .*, which is no name in its folder$/);
+        expect(await unfit).toMatch(/^it has .*, which is not a name in its folder$/);
       }
       expect(await told({}, {}, { 'no-such-tool --version': '1.0' })).toBe(
         'it needs `no-such-tool --version` to say "1.0", and here it says "that there is no such program"',

@@ -28,7 +28,7 @@ test('a chain of 20,000 references is told where it becomes too long', async () 
   const stderr = await refused(
     `params:\n${params}  p20000: 1\nstages:\n  a: { ${COMMAND}, params: { x: $p0 } }\n`,
   );
-  expect(stderr).toMatch(/error: `\$p\d+` refers to `\$p\d+` by way of more than 256 others/);
+  expect(stderr).toMatch(/error: `\$p\d+` refers to `\$p\d+` through more than 256 others/);
 });
 
 test('a matrix of 40^8 tasks is told with its size', async () => {

@@ -309,7 +309,7 @@ describe('a shell without the tools of the study', () => {
     expect((await rig.run('graph')).stdout).toContain('b (1 task, 1 unknown)');
     const shown = await rig.run('show', 'c:u');
     expect([shown.code, shown.stdout]).toEqual([0, '{"twice":2}']);
-    expect(shown.stderr).toContain('this is what c gave when it was last made');
+    expect(shown.stderr).toContain('this is the last result of c');
     expect((await rig.run('export', 'b:t', '-')).stdout).toBe('{"twice":2}');
     expect((await rig.run('log', 'b')).stdout).toContain('said by b');
     const made = await rig.run('make');

@@ -397,7 +397,9 @@ describe('failures', () => {
     expect(tasksOf(events, 'failed')).toEqual(['data[a]']);
     expect(tasksOf(events, 'started')).toEqual(['data[a]']);
     const said = await rig.run('make', '-j', '1');
-    expect(said.stderr).toContain('--keep-going makes what does not need the failed tasks');
+    expect(said.stderr).toContain(
+      '--keep-going continues with tasks that do not need the failed ones',
+    );
     expect(said.stderr).not.toContain('bug');
   });
 

@@ -79,7 +79,7 @@ setTimeout(() => writeFileSync('x.json', '1'), isFirst ? 30_000 : 600);
   const retry = events.find(({ event }) => event === 'retrying');
   expect(retry.error).toMatchObject({ cause: 'memory' });
   expect(retry.error.message).toContain(
-    'it took more memory than the 250 MiB of `memory` in its resources, and was ended',
+    'it took more memory than the 250 MiB of `memory` in its resources, and was stopped',
   );
   const built = events.find(({ event }) => event === 'built');
   expect(built.memory).toBeGreaterThan(80 * MIB);

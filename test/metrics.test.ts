@@ -136,7 +136,7 @@ describe('a table', () => {
     ['profil=erk', 'there is no column `profil`', 'did you mean `profile`?'],
     ['profile=erq', 'axis `profile` has no value `erq` here', 'did you mean `erk`?'],
     ['accuracy>2', 'no task has accuracy>2', 'accuracy goes from 0.73 to 0.9'],
-    ['accuracy>x', '`accuracy>x` compares with `x`, which is no number', undefined],
+    ['accuracy>x', '`accuracy>x` compares with `x`, which is not a number', undefined],
     ['erk', '`erk` is no condition', undefined],
   ])('refuses the condition %s', (where, message, hint) => {
     expect(() => filterRows(frame, [where])).toThrow(
@@ -454,7 +454,7 @@ describe('pipeline metrics', () => {
     [['metrics', 'train[profile=erq]'], 'axis `profile` of stage `train` has no value `erq`'],
     [['metrics', 'train', '--columns', 'acuracy'], 'did you mean `accuracy`?'],
     [['metrics', 'train', '--run', 'nope'], 'there is no run `nope`'],
-    [['metrics', 'train', '--at', 'first'], '`first` is no step of a series'],
+    [['metrics', 'train', '--at', 'first'], '`first` is not a step of a series'],
     [['metrics', 'train', '--where', 'seed=9'], 'axis `seed` has no value `9` here'],
   ])('refuses %j', async (words, message) => {
     const { code, stdout, stderr } = await (await made()).run(...words);

@@ -37,7 +37,7 @@ function read(texts: readonly string[], { presets = [], sets = [] }: Over = {}) 
   return { pipeline, said: problems.map((one) => drawDiagnostic(one, plain)).join('\n') };
 }
 
-describe('a file of params', () => {
+describe('a params file', () => {
   test('lies over presets and below --set; of several, the last wins; mappings merge, lists do not', () => {
     const over = { presets: ['long'], sets: ['training.rate=0.5'] };
     const texts = ['training: { epochs: 5, rate: 1 }\nseeds: [7]', 'training: { epochs: 6 }'];
@@ -111,7 +111,7 @@ network: { layer: [1], layers: { a: 1 } }
     ['', 'a.yaml is empty'],
     ['- 1\n', '`a.yaml` must be a mapping, not a list'],
     ['a: [', 'this is not YAML'],
-    ['seeds: [1]\n---\nseeds: [2]\n', 'a second document begins here, and a file of params is one'],
+    ['seeds: [1]\n---\nseeds: [2]\n', 'a second document begins here, and a params file is one'],
     ['__proto__: { a: 1 }', '`__proto__` cannot be a name'],
     ['seeds: [$seeds]', '`$seeds` refers to itself'],
   ])('that holds %j is refused', (text, message) => {
@@ -119,7 +119,7 @@ network: { layer: [1], layers: { a: 1 } }
   });
 });
 
-test('a make with a file of params is repeated, seen to change, and remembered by the file', async () => {
+test('a make with a params file is repeated, seen to change, and remembered by the file', async () => {
   const rig = makeRig({
     'pipeline.yaml': `params: { gain: 1, seeds: [0, 1] }
 stages:
@@ -156,7 +156,7 @@ export default defineStage({
   expect(missing.stderr).toContain('there is no file none.yaml');
 });
 
-test('watch makes again when a file of params changes, and tells what is wrong with it', async () => {
+test('watch makes again when a params file changes, and tells what is wrong with it', async () => {
   const rig = makeRig({ 'pipeline.yaml': PIPELINE, 'fast.yaml': 'seeds: [0]\n' });
   const { process: watch, ended } = rig.start([
     'watch',

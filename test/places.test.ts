@@ -71,7 +71,7 @@ test('files and dangling links in the places of folders are told, and nothing is
   const rig = await madeRig(FILES);
   const cases = [
     ['artifacts', 'file', 2, 'artifacts cannot be written: a file stands in its place'],
-    ['artifacts', 'link', 2, 'move it away and make again'],
+    ['artifacts', 'link', 2, 'move it away and run make again'],
     ['cache/scratch', 'file', 1, 'scratch cannot be made as a folder: something else is there'],
     ['cache/runs', 'link', 0, 'built   a'],
   ] as const;

@@ -75,7 +75,7 @@ stages:
       pipeline.yaml:3:44: error: stage \`big\` asks for 4 of resource \`memory\`, of which there is 3
           3 |   big: { run: one.ts, resources: { memory: 4 } }
             |                                            ^
-        hint: no task of it could ever run
+        hint: none of its tasks could ever run
 
       pipeline.yaml:4:36: error: there is no resource \`memori\`
           4 |   odd: { run: one.ts, resources: { memori: 1 }, retries: many, timeout: soon, allow-failure: perhaps }
@@ -148,8 +148,8 @@ describe('a timeout', () => {
     const { code, events } = await rig.make('-k');
     expect(code).toBe(1);
     expect(of(events, 'failed').map(messageOf)).toEqual([
-      'it took longer than its timeout of 0.3 s, and was ended',
-      'it took longer than its timeout of 0.3 s, and was ended',
+      'it took longer than its timeout of 0.3 s, and was stopped',
+      'it took longer than its timeout of 0.3 s, and was stopped',
     ]);
   });
 });

@@ -119,7 +119,7 @@ describe('a checkpoint folder', () => {
     expect(code).toBe(0);
     expect(events.filter(({ event }) => event === 'warning')).toMatchObject([
       {
-        message: 'the program cannot use its checkpoint and starts anew: of another version',
+        message: 'the program cannot use its checkpoint and starts again: of another version',
       },
     ]);
     // Without a checkpoint, 75 is a failure like any other.
@@ -210,7 +210,7 @@ describe('events of a program', () => {
     const warnings = events.filter(({ event }) => event === 'warning').map((one) => one.message);
     expect(warnings).toEqual([
       'a line of $PIPELINE_EVENTS is no JSON: no JSON',
-      'a line of $PIPELINE_EVENTS is no JSON object: [1]',
+      'a line of $PIPELINE_EVENTS is not a JSON object: [1]',
       'a line of $PIPELINE_EVENTS has none of progress, log and metrics: {"x": 1}',
       '3 more lines of $PIPELINE_EVENTS could not be used',
     ]);

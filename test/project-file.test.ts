@@ -90,7 +90,7 @@ describe('files of the project', () => {
     expect((await rig.make('sum/a')).code).toBe(0);
     rig.edit('pipeline.yaml', ', outside: true', '');
     const absolute = await rig.run('check');
-    expect(absolute.stderr).toContain('`file` of input `tables` leads out of the project');
+    expect(absolute.stderr).toContain('`file` of input `tables` is outside the project');
   });
 
   test('that change while a stage runs fail it, and nothing of it is kept', async () => {
@@ -106,7 +106,7 @@ describe('files of the project', () => {
     const failed = events.find(({ event }) => event === 'failed');
     expect(failed?.error).toEqual({
       cause: 'inputs',
-      message: 'tables/b.csv changed while the task ran: make again',
+      message: 'tables/b.csv changed while the task ran: run make again',
     });
     expect((await rig.run('show', 'sum/a')).stderr).toContain('has not been made');
   });

@@ -1,7 +1,18 @@
-// release.test.ts — what a release changes, on the files of this checkout
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+// release.test.ts — what a release changes: on the files of this checkout, and done in a copy of it
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { isLater, releasedFiles, sectionOf, VERSIONED } from '../scripts/release/next-version.mjs';
@@ -44,10 +55,29 @@ test('an earlier version, no version, and a changelog without an entry are refus
   const date = '2027-01-02';
   expect(() => releasedFiles(ready, { version: now, date })).toThrow('does not come after');
   expect(() => releasedFiles(ready, { version: 'new', date })).toThrow('not a version');
-  expect(() => releasedFiles(files, { version: next, date })).toThrow('no section');
+  expect(() =>
+    releasedFiles({ ...files, 'CHANGELOG.md': '## [0.1.0]\n\n- Old.\n' }, { version: next, date }),
+  ).toThrow('no section');
+  for (const wrong of ['2027-02-31', '2 January']) {
+    expect(() => releasedFiles(ready, { version: next, date: wrong })).toThrow('not a date');
+  }
   const empty = { ...files, 'CHANGELOG.md': `## [${next}]\n\n## [0.1.0]\n\n- Old.\n` };
   expect(() => releasedFiles(empty, { version: next, date })).toThrow('no entry');
   expect([isLater('0.10.0', '0.9.9'), isLater('0.9.9', '0.10.0')]).toEqual([true, false]);
+});
+
+test('entries under [Unreleased] become the section of the release, and are never left behind', () => {
+  const release = { version: next, date: '2027-01-02' };
+  const log = (text: string) => ({ ...files, 'CHANGELOG.md': `# Changelog\n\n${text}` });
+  const after = releasedFiles(
+    log('## [Unreleased]\n\n### Fixed\n\n- $& one.\n\n## [0.1.0]\n'),
+    release,
+  );
+  expect(after['CHANGELOG.md']).toBe(
+    `# Changelog\n\n## [Unreleased]\n\n## [${next}] - 2027-01-02\n\n### Fixed\n\n- $& one.\n\n## [0.1.0]\n`,
+  );
+  const both = log(`## [Unreleased]\n\n- New.\n\n## [${next}] - unreleased\n\n- Ready.\n`);
+  expect(() => releasedFiles(both, release)).toThrow('entries under [Unreleased]');
 });
 
 test('CHANGELOG.md has the form of keepachangelog: versions in brackets, from the newest on, in its sections', () => {
@@ -76,4 +106,74 @@ test('without --write, a release only says what it would do', () => {
     expect(sectionOf(changelog, '0.2.0')).toBeDefined();
   }
   for (const path of VERSIONED) expect(read(path)).toBe(files[path]);
+});
+
+/** A repository of its own with the files of this checkout as they are now, in one commit. */
+function copyOfThisCheckout(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'release-'));
+  const list = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+  const paths = execFileSync('git', list, { cwd: repository, encoding: 'utf8' }).split('\0');
+  for (const path of new Set(paths)) {
+    if (path === '') continue;
+    mkdirSync(join(folder, dirname(path)), { recursive: true });
+    copyFileSync(join(repository, path), join(folder, path));
+  }
+  symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'));
+  const git = (...words: readonly string[]) => execFileSync('git', words, { cwd: folder });
+  git('init', '--quiet');
+  git('config', 'user.name', 'Ada');
+  git('config', 'user.email', 'ada@example.org');
+  git('add', '.');
+  git('commit', '--quiet', '-m', 'All');
+  return folder;
+}
+
+test('--write commits and tags a release with the digest of its verify.mjs; a step that fails leaves nothing', () => {
+  const folder = copyOfThisCheckout();
+  try {
+    const git = (...words: readonly string[]) =>
+      execFileSync('git', words, { cwd: folder, encoding: 'utf8' }).trim();
+    const release = (version: string) => {
+      const words = [join(folder, 'scripts/release.mjs'), version, '--write'];
+      const date = ['--date', '2027-01-02'];
+      return spawnSync(process.execPath, [...words, ...date], { cwd: tmpdir(), encoding: 'utf8' });
+    };
+    writeFileSync(join(folder, 'CHANGELOG.md'), ready['CHANGELOG.md']);
+    expect(release(next)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('uncommitted changes'),
+    });
+    git('commit', '--quiet', '-am', 'Ready');
+
+    // A hook of the person's own refuses the commit.
+    const before = git('rev-parse', 'HEAD');
+    writeFileSync(join(folder, '.git/hooks/pre-commit'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+    expect(release(next)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('All files are as they were before'),
+    });
+    expect([git('status', '--porcelain'), git('tag'), git('rev-parse', 'HEAD')]).toEqual([
+      '',
+      '',
+      before,
+    ]);
+    rmSync(join(folder, '.git/hooks/pre-commit'));
+
+    expect(release(next)).toMatchObject({ status: 0 });
+    expect(git('status', '--porcelain')).toBe('');
+    expect(git('tag', '--points-at', 'HEAD')).toBe(`v${next}`);
+    expect(git('log', '-1', '--format=%s')).toBe(`Release ${next}`);
+    const checker = readFileSync(join(folder, 'dist/verify.mjs'));
+    expect(checker.toString()).toContain(`// verify.mjs of pipeline ${next}:`);
+    const digest = createHash('sha256').update(checker).digest('hex');
+    expect(git('show', 'HEAD:docs/verify-digests.md')).toContain(`| ${next} | \`${digest}\` |`);
+    expect(git('show', 'HEAD:CHANGELOG.md')).toContain(`## [${next}] - 2027-01-02`);
+
+    expect(release(next)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('does not come after'),
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

@@ -229,7 +229,7 @@ test('what is wrong is told in a sentence with what to do', async () => {
        16 | remote: { trust: { lab: "ed25519:AAAA" } }
           |                         ^^^^^^^^^^^^^^
       hint: remote: { trust: { lab: "ed25519:…" } }; \`pipeline remote key\` prints such a line",
-      "2: pipeline.yaml:16:11: error: \`url\` of \`remote\` belongs to a person or a place, and not to a study
+      "2: pipeline.yaml:16:11: error: \`url\` of \`remote\` belongs to a person or a site, not to a study
        16 | remote: { url: "http://lab:sesame@host" }
           |           ^^^
       hint: set PIPELINE_REMOTE_URL, or write it into ~/.config/pipeline/config.yaml",

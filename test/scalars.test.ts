@@ -35,7 +35,7 @@ describe('numbers', () => {
     ['1e400', 'this number is beyond the range of doubles (about 1.8e308)'],
     ['-1e-400', 'this number is smaller than every double, and would become 0'],
     ['.inf', 'Infinity is not a number that can be kept'],
-    ['"\\ud800"', 'half of a surrogate pair is no character: no UTF-8 can hold it'],
+    ['"\\ud800"', 'half of a surrogate pair is not a character and cannot be encoded in UTF-8'],
     ['{ 1e3: 1, 010: 2 }', { '1e3': 1, '010': 2 }],
   ])('%s is %j', (text, value) => expect(scalarOf(text)).toEqual(value));
 });

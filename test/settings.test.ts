@@ -35,7 +35,7 @@ function sourcesOf(user: string, site: string, environment = {}): SettingsSource
   return { environment, files };
 }
 
-describe('a file of settings', () => {
+describe('a settings file', () => {
   test('says what belongs to a person or a place', () => {
     const result = read(`jobs: 3
 mirrors: [/data, ~/mirror, "https://example.org/d"]
@@ -82,7 +82,7 @@ jobs: 0
 mirrors: data
 `),
     ).toMatchInlineSnapshot(`
-      "config.yaml:1:1: error: there is no setting \`jbos\`
+      "config.yaml:1:1: error: there is not a setting \`jbos\`
           1 | jbos: 2
             | ^^^^
         hint: did you mean \`jobs\`?
@@ -125,7 +125,7 @@ mirrors: data
     ['on-finish: { command: [] }', '`command` of `on-finish` must be a list of words'],
     ['on-finish: { command: [a], timeout: 2h }', 'may be 10m at most'],
     ['jobs: 1\njobs: 2', '`jobs` is given twice'],
-    ['- jobs', 'a file of settings must be a mapping'],
+    ['- jobs', 'a settings file must be a mapping'],
     ['store: { limits: 3GB }', 'unknown key `limits`'],
     ['store: { access: group }', '`access` of `store` belongs to a study'],
   ])('that says %j is refused', (text, message) => {
@@ -185,7 +185,7 @@ describe('what counts', () => {
       : result.diagnostics.map((one) => drawDiagnostic(one, plain)).join('\n');
     expect(
       said,
-    ).toContain(`pipeline.yaml:1:1: error: \`on-finish\` belongs to a person or a place, and not to a study
+    ).toContain(`pipeline.yaml:1:1: error: \`on-finish\` belongs to a person or a site, not to a study
     1 | on-finish: [rm, -rf, /]
       | ^^^^^^^^^`);
   });
@@ -250,7 +250,7 @@ on-finish: { url: "https://hooks.example.org/T0/secret" }
     rig.write('xdg/pipeline/config.yaml', 'seeds: [1]\n');
     const broken = await run('runs');
     expect(broken.code).toBe(2);
-    expect(broken.stderr).toContain(`${file}:1:1: error: there is no setting \`seeds\``);
+    expect(broken.stderr).toContain(`${file}:1:1: error: there is not a setting \`seeds\``);
   });
 
   test('and a make that had nothing to do notices a file that is new', async () => {
@@ -303,7 +303,7 @@ describe('on-finish', () => {
     const late = '[sh, -c, "sleep 60 & echo $! > pid; wait"]';
     const { rig, run } = settled(`on-finish: { command: ${late}, timeout: 1s }\n`);
     const { code, stderr } = await run('make');
-    expect([code, stderr.includes('on-finish: sh took longer than 1 s, and was ended')]).toEqual([
+    expect([code, stderr.includes('on-finish: sh took longer than 1 s, and was stopped')]).toEqual([
       0,
       true,
     ]);

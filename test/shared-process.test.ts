@@ -1,5 +1,5 @@
 // Stage modules of one plan are asked in one process, where that makes no difference to any of them.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, onTestFinished, test } from 'vitest';
 import { bundleDigest } from '../src/engine/bundler/bundle-digest.ts';
@@ -16,6 +16,14 @@ export default {
   params: { shape: { n: 0 }, safeParse: () => ({ success: true, data: { n: ${n} } }) },
   inputs: {}, outputs: { out: codec }, run: () => ({ out: 1 }),
 };`;
+
+function codeOf(folder: string, text: string): StageCode {
+  const digest = bundleDigest(digestOf(text));
+  const file = join(folder, `${digest}.mjs`);
+  return { digest, file, bytes: Buffer.from(text) };
+}
+
+const place = { file: 'pipeline.yaml', text: '', start: 0, end: 0 };
 
 interface Told {
   /** What each module said that \`n\` is. */
@@ -39,13 +47,7 @@ async function tell(...modules: readonly (readonly [before: string, n: string])[
   });
   // A plan of few modules gives each a process of its own.
   const others = ['one', 'two'].map((other) => [`/* ${other} */`, '0'] as const);
-  const codes = [...modules, ...others].map(([before, n]): StageCode => {
-    const text = bundleOf(before, n);
-    const digest = bundleDigest(digestOf(text));
-    const file = join(folder, `${digest}.mjs`);
-    return { digest, file, bytes: Buffer.from(text) };
-  });
-  const place = { file: 'pipeline.yaml', text: '', start: 0, end: 0 };
+  const codes = [...modules, ...others].map(([before, n]) => codeOf(folder, bundleOf(before, n)));
   const found = await Promise.all(
     codes.map((code) => client.declaration(code, { run: 'a.ts', place })),
   );
@@ -124,4 +126,39 @@ describe('modules of one plan', () => {
     expect(told.values).toEqual([1, 2, 3, 4, 0, 0]);
     expect(distinct(told)).toBe(6);
   });
+});
+
+test('processes that were started ahead are the ones that modules are asked in, and end with the others', async () => {
+  const folder = mkdtempSync(join(inject('folder'), 'ahead-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const [list, note] = [join(folder, 'started'), join(folder, 'note.cjs')];
+  writeFileSync(list, '');
+  const line = `require('node:fs').appendFileSync(${JSON.stringify(list)}, process.pid + '\\n');`;
+  writeFileSync(note, line);
+  const started = (): readonly string[] => readFileSync(list, 'utf8').split('\n').slice(0, -1);
+  const client = new StageClient({
+    worker: [process.execPath, '--require', note, join(repository, 'dist/worker.js')],
+    limit_ms: 20_000,
+    parallel: 2,
+    cache: folder,
+    root: folder,
+    program: 'test',
+    environment: process.env,
+  });
+  client.prepare(9);
+  await expect.poll(started, { timeout: 20_000 }).toHaveLength(2);
+  const codes = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => codeOf(folder, bundleOf('', String(n))));
+  const found = await Promise.all(
+    codes.map((code) => client.declaration(code, { run: 'a.ts', place })),
+  );
+  expect(found.every(({ ok }) => ok)).toBe(true);
+  const asked = codes.map(({ digest }) => readFileSync(logFile(folder, digest), 'utf8').trim());
+  expect(new Set(asked)).toEqual(new Set(started()));
+  // One that nobody asks anything ends all the same.
+  client.prepare(99);
+  await client.close();
+  const isThere = (pid: string): boolean => existsSync(`/proc/${pid}`);
+  if (existsSync('/proc')) {
+    await expect.poll(() => started().filter(isThere), { timeout: 20_000 }).toEqual([]);
+  }
 });

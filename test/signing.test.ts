@@ -41,7 +41,7 @@ test('a key file that others can read, or that is none, is refused', () => {
   chmodSync(file, 0o600);
   expect(messageOf({ PIPELINE_REMOTE_KEY: file })).toContain('holds no Ed25519 private key');
   expect(messageOf({ PIPELINE_REMOTE_KEY: join(folder, 'none') })).toContain('cannot be read');
-  expect(messageOf({ PIPELINE_REMOTE_KEY: folder })).toContain('is no key file');
+  expect(messageOf({ PIPELINE_REMOTE_KEY: folder })).toContain('is not a key file');
   expect(loadSigner({ XDG_CONFIG_HOME: folder }, folder)).toEqual({ ok: true, value: null });
 });
 

@@ -82,13 +82,13 @@ ${stages}
     [
       'a depot that nodes do not see',
       `wrap: [unshare, --mount, sh, -c, 'mount -t tmpfs none FOLDER/depot && exec "$@"', x], `,
-      'a job ended before a worker started in it',
+      'a job ended before a worker could start',
     ],
   ])('%s is told, and ends', async (_, more, sentence) => {
     const { code, text, stderr } = await make(rigOf(NAPS, more));
     expect([code, stderr]).toEqual([1, '']);
     expect(text).toContain(sentence);
-    expect(text).toContain('its jobs end before a worker starts in them');
+    expect(text).toContain('its jobs end before a worker can start');
     await noJobs();
   });
 

@@ -72,7 +72,7 @@ export default defineStage({ params: z.object({ ['__proto__']: z.int() }), input
         "line 4": "stage module spins.ts cannot be loaded: it did not end within 3 s | a stage module only declares: what takes long belongs into \`run\`; PIPELINE_LOAD_TIMEOUT=SECONDS allows more time",
         "line 5": "stage module exits.ts throws when it is loaded: it exits the process (code 3)",
         "line 6": "stage module rejects.ts throws when it is loaded: adrift",
-        "line 7": "stage module dies.ts cannot be loaded: the worker was ended by SIGSEGV: native code crashed",
+        "line 7": "stage module dies.ts cannot be loaded: the worker was killed by SIGSEGV: native code crashed",
         "line 8": "stage module kills.ts throws when it is loaded: a stage may not end the pipeline that runs it",
         "line 9": "stage module getter.ts throws when it is loaded: not yours",
       }

@@ -304,11 +304,11 @@ describe('what is wrong with a report is told at its place', () => {
     ],
     [
       '{ sections: [{ plot: score }, { markdown: ../x.md }] }',
-      '../x.md: `markdown` leads out of the project',
+      '../x.md: `markdown` is outside the project',
     ],
     [
       '{ sections: [{ plot: score }, { markdown: /etc/passwd }] }',
-      '`markdown` leads out of the project',
+      '`markdown` is outside the project',
     ],
     [
       '{ sections: [{ plot: score }, { markdown: "*.md" }] }',

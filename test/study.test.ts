@@ -131,7 +131,7 @@ describe('the study, in miniature', () => {
         "equilibrium": "226b2514c698ce6fde6b3e7610e5c126074408a09139d47c4dc0b60574f373d2",
         "metrics": "46617306a91a7fafd961b4d3658398356764ca8aa8e1ed0b6f5f494c117b37c0",
         "model": "6532ba6aaf87f1939a181b0d4d0b4f647cc41bb8656143daba96d88b9f831c99",
-        "report": "6de3a2a48a506bfec87728b72be4d56fd965de6eed00887727d420c1234ed958",
+        "report": "dc28078469d512e8450770bc6d98c8cefce6fdd6d71325836da548c59aceb00a",
       }
     `);
   });

@@ -147,8 +147,8 @@ describe('why', () => {
     expect(said).toMatchInlineSnapshot(`
       "
       run base — params.size: 3 → 4
-      may draw[0] — after base, unless what it needs comes out the same
-      may draw[1] — after base, unless what it needs comes out the same
+      may draw[0] — after base, unless its inputs stay the same
+      may draw[1] — after base, unless its inputs stay the same
       may page — params.title: Numbers → Sums; after draw[0] and 1 more
       4 tasks: 1 would run, 3 may run, 0 up to date
       4 tasks with keys of their own; about so long, from the costs of 4 recorded tasks

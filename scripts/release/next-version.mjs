@@ -30,10 +30,9 @@ export function releasedFiles(files, { version, date }) {
   const problems = [];
   if (!VERSION.test(version)) problems.push(`${version} is not a version such as 0.2.0`);
   else if (!isLater(version, before)) problems.push(`${version} does not come after ${before}`);
-  const section = sectionOf(files['CHANGELOG.md'], version);
-  if (section === undefined) problems.push(`CHANGELOG.md has no section \`## [${version}]\``);
-  else if (!/^- /m.test(section))
-    problems.push(`the section [${version}] of CHANGELOG.md has no entry`);
+  if (!isDate(date)) problems.push(`${date} is not a date such as 2027-01-02`);
+  const { changelog, problem } = changelogOf(files['CHANGELOG.md'], version, date);
+  if (problem !== undefined) problems.push(problem);
   if (problems.length > 0) throw new Error(problems.join('\n'));
 
   return {
@@ -45,10 +44,7 @@ export function releasedFiles(files, { version, date }) {
     ),
     'package-lock.json': lockOf(files['package-lock.json'], version),
     'CITATION.cff': citationOf(files['CITATION.cff'], version, date),
-    'CHANGELOG.md': files['CHANGELOG.md'].replace(
-      new RegExp(`^## \\[${RegExp.escape?.(version) ?? version.replaceAll('.', '\\.')}\\].*$`, 'm'),
-      `## [${version}] - ${date}`,
-    ),
+    'CHANGELOG.md': changelog,
     'python/pyproject.toml': once(
       files,
       'python/pyproject.toml',
@@ -68,6 +64,38 @@ export function releasedFiles(files, { version, date }) {
 export function sectionOf(changelog, version) {
   const sections = changelog.split(/^(?=## )/m);
   return sections.find((section) => section.startsWith(`## [${version}]`));
+}
+
+const isDate = (text) =>
+  /^\d{4}-\d\d-\d\d$/.test(text) && new Date(`${text}T00:00:00Z`).toJSON()?.startsWith(text);
+
+/**
+ * The changelog with the version's section dated. Entries of [Unreleased] become that section when there is none yet; when
+ * both have entries, a person has to say what belongs to the release.
+ */
+function changelogOf(changelog, version, date) {
+  const heading = `## [${version}] - ${date}`;
+  const hasEntries = (section) => section !== undefined && /^- /m.test(section);
+  const [unreleased, section] = [sectionOf(changelog, 'Unreleased'), sectionOf(changelog, version)];
+  if (section !== undefined) {
+    if (!hasEntries(section)) {
+      return { problem: `the section [${version}] of CHANGELOG.md has no entry` };
+    }
+    if (hasEntries(unreleased)) {
+      return {
+        problem: `CHANGELOG.md has entries under [Unreleased]: move them to [${version}], or to a later version`,
+      };
+    }
+    const dated = section.replace(/^.*$/m, () => heading);
+    return { changelog: changelog.replace(section, () => dated) };
+  }
+  if (!hasEntries(unreleased)) {
+    return {
+      problem: `CHANGELOG.md has no section [${version}], and no entry under [Unreleased]`,
+    };
+  }
+  const dated = unreleased.replace(/^.*$/m, () => `## [Unreleased]\n\n${heading}`);
+  return { changelog: changelog.replace(unreleased, () => dated) };
 }
 
 function once(files, path, from, to) {

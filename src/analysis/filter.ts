@@ -65,7 +65,7 @@ function checkOperand(condition: Condition): Condition {
   const { operator, values, text } = condition;
   if (operator === '=' || operator === '!=') return condition;
   if (!Number.isNaN(numberIn(values[0] ?? ''))) return condition;
-  const message = `\`${text}\` compares with \`${values[0]}\`, which is no number`;
+  const message = `\`${text}\` compares with \`${values[0]}\`, which is not a number`;
   throw new AnalysisError(message, `${operator} compares numbers; = and != compare labels, too`);
 }
 

@@ -16,7 +16,7 @@ export function pivotRows(frame: Frame, word: string): Frame {
   const axis = columnAt(columns, word);
   if (elementAt(columns, axis).kind === 'task' || elementAt(columns, axis).kind === 'number') {
     const axes = columns.filter(({ kind }) => kind === 'axis').map(({ name }) => name);
-    const message = `\`${elementAt(columns, axis).name}\` is no axis: columns are made of labels`;
+    const message = `\`${elementAt(columns, axis).name}\` is not an axis: columns come from labels`;
     throw new AnalysisError(message, `axes: ${axes.join(', ')}`);
   }
   const keys = columns.flatMap(({ kind }, at) => (kind === 'axis' && at !== axis ? [at] : []));

@@ -91,7 +91,7 @@ async function conclude(
     how = await options.rerun();
     again = await rerun({ ...how, contents, claims: claims?.claims ?? [] });
   } else if (options.rerun)
-    notes.push('nothing was run again: first, the archive must hold together');
+    notes.push('nothing was run again, because the archive is not consistent');
   const taskVerdicts = again && how && contents ? verdictsOf(contents, again, how.budget_s) : [];
   const verdicts = new Map(taskVerdicts.map((one) => [one.task, one.verdict]));
   const tasks = new Map(contents?.study.tasks.map((task) => [task.task, task]));
@@ -185,8 +185,8 @@ function verdictsOf(
     const absence = absenceOf(task);
     if (absence?.kind === 'failed') return `it failed in the study: ${firstLine(absence.message)}`;
     if (absence?.kind === 'skipped') return `it was skipped in the study: ${absence.message}`;
-    if (absence && task.key === null) return 'it cannot be done, and was not run';
-    return `it was not among those chosen (budget ${budget_s} s)`;
+    if (absence && task.key === null) return 'it is infeasible, and was not run';
+    return `it was not in the sample (budget ${budget_s} s)`;
   };
   return study.tasks.map((task: StudyTask): TaskVerdict => {
     const found = task.key === null ? undefined : verdicts.get(task.key);

@@ -50,7 +50,7 @@ async function main(argv: readonly string[]): Promise<number> {
     });
     root.hook('preAction', (_, command) => {
       refuseEmpty(command);
-      // What is wrong with a file of settings is told by every command but the one that shells ask.
+      // What is wrong with a settings file is told by every command but the one that shells ask.
       if (command.name() !== 'complete') ownSettings();
     });
     await root.parseAsync([...argv]);

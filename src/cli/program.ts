@@ -24,9 +24,7 @@ const examples = (lines: readonly string[]): string =>
 export function program(argv: readonly string[], end: (code: number) => void): Command {
   const root = new Command('pipeline')
     .exitOverride()
-    .description(
-      'Makes the artifacts of a machine-learning study, and only what must be made again.',
-    )
+    .description('Runs machine-learning experiments, and only the tasks that are not up to date.')
     .version(VERSION)
     .showHelpAfterError('(run with --help for usage and examples)')
     .showSuggestionAfterError()

@@ -8,7 +8,7 @@ import make from 'pipeline:declaration/make';
 import { inspections } from 'pipeline:inspections';
 import { madeOwnFolder } from '../engine/files/own-folder.ts';
 import { isSystemError, systemSentence } from '../engine/files/system-error.ts';
-import { loadProgram, readCompiled } from './compiled-code.ts';
+import { loadProgram, optimizeLater, readCompiled } from './compiled-code.ts';
 import { repeatInspection } from './session/inspection-shortcut.ts';
 import { sayNothingToDo } from './session/up-to-date-shortcut.ts';
 import { mayBeAltered } from './terminal/arguments.ts';
@@ -34,6 +34,7 @@ function load(path: string): unknown {
   const folder = fileURLToPath(new URL('.', import.meta.url));
   const compiled = readCompiled(folder);
   if (compiled) return loadProgram(folder, compiled).require(path);
+  optimizeLater();
   keepCompiledCode();
   return createRequire(import.meta.url)(path);
 }

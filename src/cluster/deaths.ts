@@ -68,10 +68,10 @@ export class Deaths {
     const last = lastLinesOf(log);
     const why = last === '' ? (cause?.detail ?? 'nothing was printed') : last;
     if (dead < DEAD_AT_START_MAX) {
-      this.parts.warn(name, `a job ended before a worker started in it: ${why} (see ${log})`);
+      this.parts.warn(name, `a job ended before a worker could start: ${why} (see ${log})`);
       return;
     }
-    const message = `its jobs end before a worker starts in them: ${why}`;
+    const message = `its jobs end before a worker can start: ${why}`;
     this.parts.close(name, message, `see ${log}`);
   }
 

@@ -53,7 +53,7 @@ const withText = (item: Item): unknown =>
 /** Reads an order. @throws Error when it is none, or its key is not that of its parts */
 export function decodeOrder(text: string): Order {
   const order = JSON.parse(text) as Order;
-  if (order?.form !== ORDER_FORM) throw new Error('it is no order of a form that is known here');
+  if (order?.form !== ORDER_FORM) throw new Error('it is an instruction in an unknown form');
   const { action } = order;
   if (keyOf(action.parts) !== action.key) throw new Error('its key is not that of its parts');
   return { ...order, action: { ...action, inputs: withContents(action.inputs) } };

@@ -1,4 +1,4 @@
-// stage.ts — the door: what a stage module declares and what it is given. Bundled into every stage, so keep it small
+// stage.ts — the public API of stage modules. Bundled into every stage, so keep it small
 import type * as z from 'zod/mini';
 import { parseExactJson } from '../exact-json.ts';
 import { decodeSafetensors, encodeSafetensors, type TensorFile } from '../tensor.ts';
@@ -15,20 +15,20 @@ import {
 
 export { ForeignTensor } from '../tensor.ts';
 
-/** The names of the codecs, as traces and `show` tell them. */
+/** The names of the codecs, as they appear in action records and in `pipeline show`. */
 export type CodecKind = 'json' | 'tensors' | 'text' | 'bytes' | 'files' | 'folder';
 
-/** How a value becomes the bytes of a blob and back. Equal values give equal bytes. */
+/** Converts values to the bytes of a blob and back. Equal values must have equal bytes. */
 export interface Codec<T> {
   readonly kind: CodecKind;
   encode(value: T): Uint8Array;
-  /** @throws when the bytes do not hold such a value. */
+  /** @throws if the bytes do not encode a valid value */
   decode(bytes: Uint8Array): T;
 }
 
 /**
- * Canonical JSON. With a schema, what is read is checked against it. What JavaScript cannot hold exactly is refused, not
- * rounded: integers beyond 2^53, names that a map has twice, halves of surrogate pairs.
+ * Canonical JSON. With a schema, decoded values are validated against it. Values that JavaScript cannot represent exactly are
+ * rejected rather than rounded: integers beyond 2^53, duplicate keys, and unpaired surrogates.
  */
 export function json<T>(schema?: z.ZodMiniType<T>): Codec<T> {
   return {
@@ -45,12 +45,12 @@ export function json<T>(schema?: z.ZodMiniType<T>): Codec<T> {
   };
 }
 
-/** Named typed arrays, in safetensors form: Python reads them as they are. */
+/** Named typed arrays in the safetensors format, which Python reads without conversion. */
 export function tensors(): Codec<TensorFile> {
   return { kind: 'tensors', encode: encodeSafetensors, decode: decodeSafetensors };
 }
 
-/** UTF-8 text, exactly: a byte order mark and line ends of any kind are part of it. */
+/** UTF-8 text, unchanged: byte order marks and line endings of any kind are kept. */
 export function text(): Codec<string> {
   return {
     kind: 'text',
@@ -64,7 +64,7 @@ export function text(): Codec<string> {
 
 const HALF_CHARACTER = 'it holds half of a surrogate pair, which no UTF-8 can hold';
 
-/** Canonical JSON escapes a surrogate only where its other half is missing. */
+/** Canonical JSON escapes a surrogate only when it is unpaired. */
 function checkSurrogates(canonical: string): void {
   const found = /(?<!\\)(?:\\\\)*\\ud[89a-f]/.exec(canonical);
   if (found === null) return;
@@ -72,12 +72,12 @@ function checkSurrogates(canonical: string): void {
   throw new RangeError(`${HALF_CHARACTER}, at \`${near}\``);
 }
 
-/** Bytes as they are. */
+/** Raw bytes, unchanged. */
 export function bytes(): Codec<Uint8Array> {
   return { kind: 'bytes', encode: (value) => value, decode: (value) => value };
 }
 
-/** One blob of a collected input, with the task that made it. */
+/** One blob of a collected input, with the task that produced it. */
 export interface Collected<T> {
   readonly task: TaskId;
   /** The labels of that task, by axis. */
@@ -86,7 +86,7 @@ export interface Collected<T> {
   readonly value: T;
 }
 
-/** A task of a partially collected input that has no output, and why. */
+/** A task of a partially collected input that produced no output, with the reason. */
 export interface Absent {
   readonly task: TaskId;
   /** The labels of that task, by axis. */
@@ -94,15 +94,15 @@ export interface Absent {
   readonly reason: AbsentReason;
 }
 
-/** What there is of a collected input, and what is missing; both in matrix order. */
+/** The available items of a partially collected input, and the missing ones; both in matrix order. */
 export interface Gathered<T> {
   readonly items: readonly Collected<T>[];
   readonly missing: readonly Absent[];
 }
 
 /**
- * How many blobs a port takes: one, one or none, a list over axes that the stage itself lacks, or what there is of
- * such a list.
+ * How many blobs an input takes: exactly one, at most one, a list over the axes that the stage itself does not have, or
+ * the available part of such a list.
  */
 export type Arity = 'one' | 'optional' | 'many' | 'partial';
 
@@ -110,108 +110,108 @@ export type Arity = 'one' | 'optional' | 'many' | 'partial';
 export interface Port<T> {
   readonly codec: Codec<unknown>;
   readonly arity: Arity;
-  /** Never there: it carries the type of what `run` is given. */
+  /** Never set. It only carries the type of the value that `run` receives. */
   readonly type?: T;
 }
 
-/** An input that may be left unconnected; then it is null. */
+/** An input that may be left unconnected. Its value is then null. */
 export function optional<T>(codec: Codec<T>): Port<T | null> {
   return { codec: codec as Codec<unknown>, arity: 'optional' };
 }
 
-/** An input that is a list: every task of the upstream stage that agrees on the shared axes, in matrix order. */
+/** A list input: one item for each upstream task with the same values on the shared axes, in matrix order. */
 export function collect<T>(codec: Codec<T>): Port<readonly Collected<T>[]> {
   return { codec: codec as Codec<unknown>, arity: 'many' };
 }
 
 /**
- * Like `collect`, but the task runs with what there is: without the tasks that are infeasible and, under
- * `--keep-going`, without those that failed. What is missing is listed, with the reason, and enters the key.
+ * Like `collect`, but the task also runs when some items are missing: those of infeasible tasks and, with `--keep-going`,
+ * those of failed tasks. Missing items are listed with the reason, and are part of the key.
  */
 export function collectPartial<T>(codec: Codec<T>): Port<Gathered<T>> {
   return { codec: codec as Codec<unknown>, arity: 'partial' };
 }
 
-/** A file that a source stage needs from outside. The engine finds, fetches, verifies and keeps it. */
+/** An external file that a source stage needs. The engine finds, downloads, verifies and stores it. */
 export interface SourceFile {
   /** Path below a mirror, such as `mnist/train-images-idx3-ubyte.gz`. */
   readonly name: string;
-  /** Where it is published, tried in this order after the mirrors. */
+  /** Where the file is published. URLs are tried in this order, after the mirrors. */
   readonly urls: readonly string[];
-  /** Neither the file nor, where the checksum is of it, its content has more bytes than this. */
+  /** Upper bound on the size of the file and, with `of: 'content'`, of its decompressed content. */
   readonly bytes?: number | undefined;
   readonly sha256: string;
-  /** What the checksum is of: the file, or its decompressed content (a mirror may have gzipped it anew). */
+  /** What the checksum covers: the file, or its decompressed content (a mirror may have recompressed the file). */
   readonly of: 'file' | 'content';
-  /** The file is published inside a zip archive: `urls` are those of the archive, which is not unpacked further. */
+  /** Set if the file is published inside a zip archive: `urls` are then the URLs of the archive. */
   readonly member?:
     | {
-        /** The archive's path below a mirror, such as `emnist/gzip.zip`. */
+        /** Path of the archive below a mirror, such as `emnist/gzip.zip`. */
         readonly archive: string;
         /** Path inside the archive. */
         readonly path: string;
-        /** The archive has no more bytes than this. */
+        /** Upper bound on the size of the archive, in bytes. */
         readonly archiveBytes?: number | undefined;
       }
     | undefined;
-  /** What one can do when the file is out of reach, such as which data set needs no download. */
+  /** What to do if the file cannot be downloaded, such as a data set to use instead. */
   readonly instead?: string | undefined;
 }
 
-/** Something wrong with params that a schema cannot say, at a path below `params`. */
+/** A problem with params that a schema cannot express, at a path below `params`. */
 export interface ParamProblem {
   readonly path: readonly (string | number)[];
   readonly message: string;
   readonly hint?: string | undefined;
-  /** The params are infeasible. Where the stage says `infeasible: skip`, its task is left out instead. */
+  /** The params are infeasible. With `infeasible: skip` in pipeline.yaml, the task is skipped instead of being an error. */
   readonly infeasible?: boolean | undefined;
 }
 
-/** Gives a package from the project's `node_modules`, by its name. @throws when it is not there, or breaks */
+/** Loads a package from the project's `node_modules` by name. @throws if it is not installed or fails to load */
 export type Load = (name: string) => unknown;
 
-/** Code that a task runs and that is not in its stage's bundle, such as a native library. */
+/** Code that a task runs from outside its stage's bundle, such as a native library. */
 export interface Tools {
-  /** Exact version of each, by name: they enter the key. */
+  /** The exact version of each tool, by name. Versions are part of the key. */
   readonly versions: Named<string>;
-  /** How far apart, relatively, the numbers of two runs may lie: their traces are marked as inexact. */
+  /** The greatest relative difference expected between two runs. Results are marked as inexact. */
   readonly tolerance: number;
-  /** Something that the user should know, such as why it is not the best choice. */
+  /** A note for the user, such as why this tool is not the fastest choice. */
   readonly note?: string | undefined;
 }
 
-/** A stage among those that a task is made from: which of its tasks, and which outputs they read. */
+/** A stage in the upstream graph of a task: its tasks in that graph, and the outputs that they read. */
 export interface GraphStage {
-  /** Ids, in matrix order. */
+  /** Task ids, in matrix order. */
   readonly tasks: readonly string[];
-  /** As pipeline.yaml names them, `mask.fanIn`, by code unit. */
+  /** Outputs as written in pipeline.yaml, such as `mask.fanIn`, sorted by code unit. */
   readonly reads: readonly string[];
 }
 
-/** Finds the tools that would be used here and now; `run` must come to the same ones. */
+/** Finds the tools that a task would use now. `run` must use the same ones. */
 export type FindTools = (load: Load) => Tools | Promise<Tools>;
 
-/** Keeps an unfinished task, so that a killed run loses seconds and a resumed one ends in the same bits. */
+/** Saves the state of an unfinished task. A resumed task must produce the same bits as an uninterrupted one. */
 export interface Checkpoint {
-  /** The state that was saved last for this very action, if any. */
+  /** The state last saved for this action, if any. */
   load(): TensorFile | undefined;
   save(state: TensorFile): void;
-  /** Whether the engine wants one now. Cheap: ask at every step. */
+  /** Whether a checkpoint should be saved now. Cheap enough to call at every step. */
   due(): boolean;
 }
 
-/** What `run` is given. */
+/** The argument of `run`. */
 export interface StageContext<P, I> {
   readonly params: P;
   readonly inputs: I;
-  /** Content of each source file, by name. */
+  /** The content of each source file, by name. */
   readonly files: Named<Uint8Array>;
-  /** Tells how far the task is, in units of its own. */
+  /** Reports progress: `done` of `of` steps, in any unit. */
   progress(done: number, of: number, note?: string): void;
-  /** A line for the task's log. */
+  /** Adds a line to the task's log. */
   log(line: string): void;
   readonly checkpoint: Checkpoint;
-  /** For stages that declare `tools`: whatever it gives must be told by them. */
+  /** For stages that declare `tools`: loads a package. Every package loaded here must be listed in `versions`. */
   readonly load: Load;
 }
 
@@ -220,7 +220,7 @@ type InputDeclaration = Codec<any> | Port<any>;
 type InputValue<D> = D extends Port<infer T> ? T : D extends Codec<infer T> ? T : never;
 type OutputValue<D> = D extends Codec<infer T> ? T : never;
 
-/** What a stage module exports as its default. */
+/** The default export of a stage module. */
 export interface StageDeclaration<
   P extends z.ZodMiniObject = z.ZodMiniObject,
   // biome-ignore lint/suspicious/noExplicitAny: a declaration of any type is a declaration
@@ -228,32 +228,33 @@ export interface StageDeclaration<
   // biome-ignore lint/suspicious/noExplicitAny: as above
   O extends Named<Codec<any>> = Named<Codec<any>>,
 > {
-  /** The params that this stage reads: it is keyed by these and no others. */
+  /** The schema of the params that the stage reads. Only these are part of its keys. */
   readonly params: P;
   readonly inputs: I;
   readonly outputs: O;
-  /** What is wrong with params beyond their schema. Called when the pipeline is planned. */
+  /** Returns problems with params that the schema cannot express. Called when the pipeline is planned. */
   readonly check?: (params: z.infer<P>) => readonly ParamProblem[];
   /**
-   * The size of the task in units of the stage's choice, from which its time is predicted. `upstream` gives the nearest
-   * param of a name among the tasks that it is made from, as it was declared.
+   * Returns the size of the task, from which its duration is predicted. Any unit will do. `upstream(name)` returns the
+   * nearest param of that name among the upstream tasks, as it was declared.
    */
   readonly work?: (params: z.infer<P>, upstream: (name: string) => Json | undefined) => number;
-  /** What a source stage needs from outside. */
+  /** Returns the external files that a source stage needs. */
   readonly files?: (params: z.infer<P>) => readonly SourceFile[];
   /**
-   * For params that need code from outside the bundle, how it is found. The engine asks before keying, in a worker,
-   * and again before `run`: a task never runs with other tools than it is keyed by. Such a task has a worker of its own.
+   * Returns a function that finds the tools, or undefined if these params need none. The engine calls it in a worker before
+   * it computes the key, and again before `run`: a task never runs with tools other than those in its key. Tasks with tools
+   * run in their own worker.
    */
   readonly tools?: (params: z.infer<P>) => FindTools | undefined;
   /**
-   * The param that the engine fills with the graph of what the task is made from, itself included: a `GraphStage` by
-   * the name of each stage. Like every param it is in the key; pipeline.yaml may not give it.
+   * The name of a param that the engine sets to the upstream graph of the task, the task included: a `GraphStage` for each
+   * stage name. Like every param it is part of the key. pipeline.yaml must not set it.
    */
   readonly graph?: keyof z.infer<P> & string;
-  /** Runs in a worker of its own: for modules that keep state between calls. */
+  /** Run each task in its own worker: for modules that keep state between calls. */
   readonly isolate?: boolean;
-  /** A pure function: same context, same outputs. */
+  /** Computes the outputs. Must be a pure function: same context, same outputs. */
   readonly run: (
     context: StageContext<z.infer<P>, { readonly [N in keyof I]: InputValue<I[N]> }>,
   ) => StageOutputs<O> | Promise<StageOutputs<O>>;
@@ -261,7 +262,7 @@ export interface StageDeclaration<
 
 type StageOutputs<O> = { readonly [N in keyof O]: OutputValue<O[N]> };
 
-/** Declares a stage. It only gives types to what it is given. */
+/** Declares a stage. Returns its argument; only the types are inferred. */
 export function defineStage<
   P extends z.ZodMiniObject,
   // biome-ignore lint/suspicious/noExplicitAny: types are inferred from the declaration
@@ -272,25 +273,25 @@ export function defineStage<
   return declaration;
 }
 
-/** An input as a port: a bare codec is a port that takes exactly one blob. */
+/** Converts a declared input to a port: a plain codec takes exactly one blob. */
 export function asPort(declared: InputDeclaration): Port<unknown> {
   return 'arity' in declared ? declared : { codec: declared, arity: 'one' };
 }
 
-/** Thrown by a stage that cannot go on for a reason that its user can correct; no stack is shown. */
+/** Thrown by a stage for an error that the user can correct. No stack trace is shown. */
 export class StageError extends Error {
   override readonly name: string = 'StageError';
 }
 
 /**
- * Thrown by a stage when its params are infeasible, with what would be possible: `CV 2.5 is infeasible for
- * lognormal at sparsity 0.9: at most CV 2.00`. Where pipeline.yaml says `infeasible: skip`, it is no failure.
+ * Thrown by a stage when its params are infeasible. The message should say what is possible: `CV 2.5 is infeasible for
+ * lognormal at sparsity 0.9: at most CV 2.00`. With `infeasible: skip` in pipeline.yaml, the task is skipped.
  */
 export class InfeasibleError extends StageError {
   override readonly name = 'InfeasibleError';
 }
 
-/** What an error that came out of a stage is, told by its name: the bundle has its own copy of the classes. */
+/** Classifies an error thrown by a stage. It goes by the name, because each bundle has its own copy of the classes. */
 export function errorKind(error: unknown): 'infeasible' | 'known' | 'bug' {
   const name = error instanceof Error ? error.name : '';
   if (name === 'InfeasibleError') return 'infeasible';

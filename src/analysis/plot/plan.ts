@@ -57,7 +57,7 @@ export function planPlot(
   const y = named.y ?? metricFor(frame, series, kind);
   if (kind === 'curves' && !series.has(y)) {
     const hint = didYouMean(y, series);
-    throw new AnalysisError(`\`${y}\` is no series: curves are drawn of lists of numbers`, hint);
+    throw new AnalysisError(`\`${y}\` is not a series: curves need lists of numbers`, hint);
   }
   const used = new Set([named.x, named.y, named.color, named.facet, named.band]);
   const free = varying.filter((axis) => !used.has(axis));
@@ -175,7 +175,7 @@ function metricFor(frame: Frame, series: ReadonlySet<string>, kind: PlotKind): s
   if (kind !== 'curves') return headline(frame);
   const curve = curveOf(frame, series) ?? [...series][0];
   if (curve !== undefined) return curve;
-  throw new AnalysisError('no output has a series: curves are drawn of lists of numbers');
+  throw new AnalysisError('no output has a series: curves need lists of numbers');
 }
 
 /** The axis along which a metric is shown: one of numbers, else the one with the most labels. */

@@ -49,7 +49,7 @@ export function makePlot(
   const subtitle = subtitleOf(plan, points);
   const spec = specOf({ frame, plan, points, title, subtitle, isXNumber, stepName });
   const notes =
-    points.left > 0 ? [`${points.left} values that are no finite numbers are not drawn`] : [];
+    points.left > 0 ? [`${points.left} values that are not finite numbers are not drawn`] : [];
   return { kind: plan.kind, plan, title, spec, notes };
 }
 

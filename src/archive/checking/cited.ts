@@ -121,7 +121,7 @@ function checkSources(
 ): void {
   for (const { task, digest } of tasks) {
     const outputs = known.get(task)?.outputs;
-    if (outputs === undefined) say(place, `cites ${task}, which is no task of the study`);
+    if (outputs === undefined) say(place, `cites ${task}, which is not a task of the study`);
     else if (!Object.values(outputs).some((output) => output.digest === digest)) {
       say(place, `cites ${digest.slice(0, 12)} as an output of ${task}, which it is not`);
     }

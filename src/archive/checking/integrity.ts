@@ -66,7 +66,7 @@ function checkStrangers(
     const place = name.slice(PAYLOAD.length);
     // These are held against the outputs of tasks.
     if (place.startsWith(PLACES.blobs) || place.startsWith(PLACES.artifacts)) continue;
-    if (name.startsWith(PAYLOAD) && !known.has(place)) say(name, 'is no part of the study');
+    if (name.startsWith(PAYLOAD) && !known.has(place)) say(name, 'is not part of the study');
   }
 }
 
@@ -93,7 +93,7 @@ function checkBlobs(contents: Contents, digests: ReadonlyMap<string, Digest>, sa
     if (!name.startsWith(BLOBS)) continue;
     const digest = name.slice(BLOBS.length);
     if (actual !== digest) say(name, `holds other bytes than its name says (SHA-256 ${actual})`);
-    if (!wanted.has(digest)) say(name, 'is an output of no task');
+    if (!wanted.has(digest)) say(name, 'is not an output of any task');
   }
   checkSources(contents, digests, say);
 }
@@ -156,7 +156,8 @@ async function checkArtifacts(
     const bytes = await text(made.digest);
     if (bytes === undefined) {
       const file = opened.files.get(BLOBS + made.digest);
-      if (file && isBomb(file)) say(BLOBS + made.digest, 'is no folder that we would have packed');
+      if (file && isBomb(file))
+        say(BLOBS + made.digest, 'is not a folder that pipeline would have packed');
       continue;
     }
     try {
@@ -168,7 +169,7 @@ async function checkArtifacts(
     }
   }
   for (const name of digests.keys()) {
-    if (name.startsWith(folder) && !paths.has(name)) say(name, 'is an output of no task');
+    if (name.startsWith(folder) && !paths.has(name)) say(name, 'is not an output of any task');
   }
 }
 

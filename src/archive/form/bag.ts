@@ -80,7 +80,7 @@ export async function checkBag(
   const payload = await manifest(MANIFEST);
   const tags = await manifest(TAG_MANIFEST);
   for (const name of payload.keys()) {
-    if (!name.startsWith(PAYLOAD)) say(MANIFEST, `lists ${name}, which is no payload`);
+    if (!name.startsWith(PAYLOAD)) say(MANIFEST, `lists ${name}, which is not a payload file`);
   }
   const digests = new Map<string, Digest>();
   let done = 0;
@@ -90,7 +90,7 @@ export async function checkBag(
     if (name === TAG_MANIFEST) continue;
     const told = (name.startsWith(PAYLOAD) ? payload : tags).get(name);
     if (told === undefined) {
-      say(name, 'is in no manifest');
+      say(name, 'is not in any manifest');
       continue;
     }
     if (FORM.test(name) && isBomb(file)) {
@@ -142,7 +142,7 @@ function readManifest(
       wrong !== undefined
         ? `is not UTF-8: 0x${raw[wrong]?.toString(16)} at byte ${wrong + 1} of the line`
         : !isDigest(digest) || line.endsWith('\r')
-          ? `is no line of a manifest${line.endsWith('\r') ? ': it ends with a carriage return' : ''}`
+          ? `is not a line of a manifest${line.endsWith('\r') ? ': it ends with a carriage return' : ''}`
           : digests.has(name)
             ? `lists ${name} twice`
             : undefined;

@@ -270,7 +270,8 @@ export function inputsOf(
     const items: CollectedDigest[] = [];
     for (const [id, output] of input.links) {
       const upstream = taskOf(id);
-      if (upstream === undefined) return `input ${port} comes from ${id}, which is no earlier task`;
+      if (upstream === undefined)
+        return `input ${port} comes from ${id}, which is not an earlier task`;
       const made = Object.hasOwn(upstream.outputs, output) ? upstream.outputs[output] : undefined;
       const name = id as TaskId;
       if (made) items.push([name, upstream.at, made.digest as Digest]);

@@ -33,7 +33,7 @@ export async function openZip(path: string, limits: Limits, say: Say): Promise<O
   try {
     zip = await openPromise(path, { autoClose: false, decodeStrings: false });
   } catch (error) {
-    say(path, `is no zip file, or is cut short (${wordsOf(error)})`);
+    say(path, `is not a zip file, or is incomplete (${wordsOf(error)})`);
     throw new Unreadable(path);
   }
   try {

@@ -174,7 +174,7 @@ async function addBlobs(
     const file = gathered.projectFiles.get(digest);
     const bytes = file === undefined ? await store.blobs.get(digest) : await contentOf(file);
     if (bytes === undefined || digestOf(bytes) !== digest)
-      throw new Vanished(`${what} is lost: make again`);
+      throw new Vanished(`${what} is lost: run make again`);
     return bytes;
   };
   const put = (path: string, digest: Digest, size: number, what: string): void => {
@@ -183,7 +183,7 @@ async function addBlobs(
       try {
         yield* file === undefined ? store.blobs.stream(digest) : chunksOf(file.path);
       } catch (error) {
-        throw error instanceof LostBlob ? new Vanished(`${what} is lost: make again`) : error;
+        throw error instanceof LostBlob ? new Vanished(`${what} is lost: run make again`) : error;
       }
     };
     const large = size < LARGE_BLOB_BYTES ? undefined : { digest, what, stream };
@@ -208,7 +208,7 @@ async function addBlobs(
       continue;
     }
     const folder = await store.blobs.get(digest);
-    if (folder === undefined) throw new Vanished(`${what} is lost: make again`);
+    if (folder === undefined) throw new Vanished(`${what} is lost: run make again`);
     for (const [name, bytes] of shownFiles(PLACES.artifacts + path, made.kind, folder)) {
       files.set(name, { path: name, size: bytes.length, bytes: async () => bytes });
     }
@@ -290,7 +290,7 @@ async function addFile(
       yield chunk;
     }
   };
-  const lost = (): Vanished => new Vanished(`${large.what} is lost: make again`);
+  const lost = (): Vanished => new Vanished(`${large.what} is lost: run make again`);
   await zip.addStream({ name: folder + path, size, content }).catch((error: unknown) => {
     throw error instanceof SizeChanged ? lost() : error;
   });

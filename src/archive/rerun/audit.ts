@@ -88,7 +88,7 @@ export async function rerunModule(options: AuditOptions, index: number): Promise
   if (result.status === 'failed') {
     throw new AuditError(`run ${index + 1} fails: ${formatFailure(result.failure)}`);
   }
-  if (result.status === 'lost-inputs') throw new AuditError('what it reads is not there');
+  if (result.status === 'lost-inputs') throw new AuditError('its inputs are missing');
   return new Map(Object.entries(result.outputs));
 }
 
@@ -137,7 +137,7 @@ async function runOnce(
     file: (digest, name) => bytesOf(store, digest, name),
     projectFile({ name, digest }) {
       const found = projectFiles.find((file) => file.name === name && file.digest === digest);
-      if (found === undefined) throw new AuditError(`${name} is no file of the task`);
+      if (found === undefined) throw new AuditError(`${name} is not a file of the task`);
       return readProjectFile(found);
     },
     outputBytesMax: () => OUTPUT_BYTES_MAX,

@@ -145,7 +145,7 @@ class Runs {
       const said = formatFailure(failure as Failure);
       throw new AuditError(`run ${this.count} fails: ${said}`);
     }
-    if (result.status === 'lost-inputs') throw new AuditError('what it reads is not there');
+    if (result.status === 'lost-inputs') throw new AuditError('its inputs are missing');
     const outputs = Object.entries(result.outputs).map(([name, output]): [string, KeptOutput] => {
       const content = output.content ?? this.contentOf(output);
       return [name, { ...output, ...(content && { content }) }];
@@ -183,7 +183,7 @@ class Runs {
       },
       projectFile: ({ name, digest }) => {
         const found = projectFiles.find((file) => file.name === name && file.digest === digest);
-        if (found === undefined) throw new AuditError(`${name} is no file of the task`);
+        if (found === undefined) throw new AuditError(`${name} is not a file of the task`);
         return found.path;
       },
       enclose: (argv, { folder, cwd }) => {

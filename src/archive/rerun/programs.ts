@@ -59,7 +59,7 @@ export class Programs {
     const { command, tools = {} } = partsOf(trace);
     if (command === undefined) return 'its trace does not tell what it runs';
     const unfit = unfitPath(command, task);
-    if (unfit !== undefined) return `it has ${printable(unfit)}, which is no name in its folder`;
+    if (unfit !== undefined) return `it has ${printable(unfit)}, which is not a name in its folder`;
     const { environment } = secondFormOf(command);
     if (environment) {
       const { kind, python, lock } = environment;
@@ -73,7 +73,7 @@ export class Programs {
       const here = await this.version(words, command.env);
       if (here === version) continue;
       const unsure =
-        told || words.length <= 2 ? '' : ' (this archive does not tell where its words end)';
+        told || words.length <= 2 ? '' : ' (this archive does not tell where its arguments end)';
       const said = `to say "${version}", and here it says "${here}"`;
       return printable(`it needs \`${name}\`${unsure} ${said}`);
     }

@@ -281,7 +281,7 @@ class Work {
     }
     const timed = { ...common, seconds: (clock() - start) / 1000 };
     if (result.status === 'stopped') return untested(this.whyStopped);
-    if (result.status === 'lost-inputs') return untested('what it reads is not there');
+    if (result.status === 'lost-inputs') return untested('its inputs are missing');
     const isCommand = isCommandCode(trace.parts.code);
     if (result.status === 'failed') {
       const { failure } = result;

@@ -1,4 +1,4 @@
-// placements.ts — where each stage runs, by pipeline.yaml, files of settings and --on
+// placements.ts — where each stage runs, by pipeline.yaml, settings files and --on
 import type { Pipeline } from '../../engine/config/config.ts';
 import type { ExecutorConfig } from '../../engine/config/executors.ts';
 import { choiceOf, type OnChoice } from '../../engine/config/needs.ts';

@@ -128,7 +128,7 @@ function executorFor({ pipeline }: Session, plan: Plan, on: string | undefined):
   if (executors.size === 0) {
     const message = '--submit: no executor is declared that starts jobs';
     const hint =
-      'declare one under `executors:` in pipeline.yaml or a file of settings (docs/cluster.md)';
+      'declare one under `executors:` in pipeline.yaml or a settings file (docs/cluster.md)';
     throw new UsageError([{ message, hint }]);
   }
   const { byStage, problems } = placementsOf(pipeline, on);

@@ -32,22 +32,22 @@ import { brief, count } from '../terminal/format.ts';
 export const command: CommandDeclaration = {
   name: 'diff',
   group: 'Runs',
-  about: 'what differs between two runs: its causes, then the numbers, the largest first',
+  about: 'show what differs between two runs: first the causes, then the numbers',
   arguments: [
-    { name: '[before]', about: 'a run', default: 'last~1' },
+    { name: '[before]', about: 'the first run', default: 'last~1' },
     { name: '[after]', about: 'another', default: 'last' },
   ],
   options: [
-    { flags: '--stage <name>', about: 'effects on this stage only (repeatable)', repeatable: true },
+    { flags: '--stage <name>', about: 'only effects on this stage (repeatable)', repeatable: true },
     {
       flags: '--metric <name>',
-      about: 'effects on these numbers only; * stands for anything (repeatable)',
+      about: 'only effects on these numbers; * matches anything (repeatable)',
       repeatable: true,
     },
-    { flags: '--all', about: 'show every row' },
+    { flags: '--all', about: 'show all rows' },
     {
       flags: '--html <file>',
-      about: 'write a page that compares the reports of both: what changed and why',
+      about: 'write a page that compares both reports: what changed and why',
     },
     ...STORE,
   ],
@@ -234,7 +234,7 @@ function tellComparison(found: Comparison, { causes, effects, rows, onlyMetrics 
   table('tasks', rows, only);
   if (found.forgotten.length > 0) {
     writeStderr(
-      `${count(found.forgotten.length, 'task')} cannot be compared: gc has dropped their traces`,
+      `${count(found.forgotten.length, 'task')} cannot be compared: gc has deleted their records`,
     );
   }
   const same = [found.outputs, only].every(({ length }) => length === 0);

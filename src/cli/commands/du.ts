@@ -20,7 +20,7 @@ import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 export const command: CommandDeclaration = {
   name: 'du',
   group: 'Store',
-  about: 'what takes up space in the store, by stage and kind',
+  about: 'show what takes up space in the store, by stage and kind',
   options: STORE,
   examples: ['du', 'du --json'],
 };

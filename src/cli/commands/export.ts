@@ -49,16 +49,16 @@ import { writeBytes } from '../terminal/ink.ts';
 export const command: CommandDeclaration = {
   name: 'export',
   group: 'Look',
-  about: 'write an output, or one tensor of it, in a format that other tools read',
+  about: 'write an output, or one of its tensors, in a format for other tools',
   arguments: [{ name: '<task:output>' }, { name: '<file>' }],
   options: [
     {
       flags: '--format <form>',
-      about: 'format (default: by the ending of FILE)',
+      about: 'format (default: from the file extension)',
       choices: ['json', 'csv', 'npy', 'safetensors', 'raw'],
     },
-    { flags: '--force', about: 'overwrite a file that exists' },
-    { flags: '--link', about: 'hard links to large outputs, read-only, where there can be some' },
+    { flags: '--force', about: 'overwrite an existing file' },
+    { flags: '--link', about: 'create read-only hard links to large outputs, where possible' },
     ...COMMON,
   ],
   examples: [

@@ -23,11 +23,11 @@ import { ERASE_LINE } from '../terminal/ink.ts';
 export const command: CommandDeclaration = {
   name: 'fsck',
   group: 'Store',
-  about: 'read everything in the store and report what is damaged',
+  about: 'verify everything in the store and report damage',
   options: [
     {
       flags: '--repair',
-      about: 'drop what is damaged and keep the rest; the next make makes it again',
+      about: 'delete what is damaged and keep the rest; the next make rebuilds it',
     },
     ...STORE,
   ],

@@ -39,14 +39,17 @@ export const command: CommandDeclaration = {
   group: 'Store',
   about: 'delete data that the pipeline, recent runs and pinned runs do not use',
   options: [
-    { flags: '-n, --dry-run', about: 'print what would be deleted, and delete nothing' },
+    { flags: '-n, --dry-run', about: 'print what would be deleted, without deleting it' },
     {
       flags: '--keep-runs <n>',
-      about: 'keep what the last n runs made (default: 10)',
+      about: 'keep the results of the last n runs (default: 10)',
       value: 'not-negative',
     },
-    { flags: '--compact', about: 'give free space back to the disk (default: when half is free)' },
-    { flags: '--no-compact', about: 'leave the size of the file as it is' },
+    {
+      flags: '--compact',
+      about: 'return free space to the file system (default: when half is free)',
+    },
+    { flags: '--no-compact', about: 'do not shrink the file' },
     ...COMMON,
   ],
   examples: ['gc --dry-run', 'gc --keep-runs 3 --compact', 'gc --preset mnist'],
@@ -204,5 +207,5 @@ export async function collectToLimit(
     const freed = prettyBytes(before - now);
     return `the store had outgrown its limit of ${most}: ${freed} of older results were dropped`;
   }
-  return `the store holds ${prettyBytes(storedBytes(upkeep))}, and its limit is ${most}: what is in use does not fit (\`store: { limit: … }\` in pipeline.yaml or a file of settings)`;
+  return `the store holds ${prettyBytes(storedBytes(upkeep))}, and its limit is ${most}: what is in use does not fit (\`store: { limit: … }\` in pipeline.yaml or a settings file)`;
 }

@@ -24,16 +24,16 @@ import { type Graph, graphSvg } from '../terminal/layout.ts';
 export const command: CommandDeclaration = {
   name: 'graph',
   group: 'Look',
-  about: 'the stages and how they are connected',
+  about: 'show the stages and how they are connected',
   arguments: [{ name: '[targets...]' }],
   options: [
     { flags: '--tasks', about: 'show tasks instead of stages' },
     {
       flags: '--format <form>',
-      about: 'format (default: by the ending of FILE, or text)',
+      about: 'format (default: from the file extension, or text)',
       choices: ['text', 'mermaid', 'dot', 'svg', 'json'],
     },
-    { flags: '-o, --output <file>', about: 'write it to a file' },
+    { flags: '-o, --output <file>', about: 'write to a file' },
     ...COMMON,
   ],
   examples: ['graph', 'graph --format mermaid', 'graph report --tasks', 'graph -o study.svg'],

@@ -23,7 +23,10 @@ export const command: CommandDeclaration = {
   about: 'forget the results of tasks, so that the next make runs them',
   arguments: [{ name: '[targets...]' }],
   options: [
-    { flags: '--by <name>', about: 'what came from the remote, made by this name of `trust`' },
+    {
+      flags: '--by <name>',
+      about: 'all results from the remote that were signed with this name of `trust`',
+    },
     ...COMMON,
   ],
   examples: ['invalidate report', "invalidate 'rigl[profile=uniform]'", 'invalidate --by lab'],

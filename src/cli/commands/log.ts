@@ -26,10 +26,10 @@ import { formatCost } from '../terminal/format.ts';
 export const command: CommandDeclaration = {
   name: 'log',
   group: 'Runs',
-  about: 'what a task printed when it ran, and the error that it ended with',
+  about: 'show what a task printed when it ran, and its error',
   arguments: [{ name: '<task>' }],
   options: [
-    { flags: '--run <run>', about: 'in this run (default: the last in which it ran)' },
+    { flags: '--run <run>', about: 'the log of this run (default: the last in which it ran)' },
     ...STORE,
   ],
   examples: ['log report', 'log rigl/synth-digits/128-64/0.9/erk/uniform/0 --run last~1'],
@@ -49,7 +49,7 @@ async function log(word: string, options: LogOptions): Promise<number> {
     const task = taskInRuns(runs, word) ?? unknownTask(runs, word);
     const run = options.run === undefined ? lastRunOf(runs, task) : runs[0];
     if (run === undefined) {
-      const message = `${task} has run in none of the runs that are kept: it was reused in all of them`;
+      const message = `${task} has not run in any stored run: it was reused in all of them`;
       throw new UsageError([{ message, hint: 'pipeline make --force TASK runs it' }]);
     }
     const said = logIn(store, run, task);
@@ -65,9 +65,9 @@ async function log(word: string, options: LogOptions): Promise<number> {
 }
 
 function unknownTask(runs: readonly RunRecord[], word: string): never {
-  if (runs.length === 0) throw new UsageError([{ message: 'no run is known yet' }]);
+  if (runs.length === 0) throw new UsageError([{ message: 'there is no run yet' }]);
   const known = new Set(runs.flatMap(({ outcomes = {} }) => Object.keys(outcomes)));
-  const message = `no run that is kept has a task \`${word}\``;
+  const message = `no stored run has a task \`${word}\``;
   throw new UsageError([{ message, hint: didYouMean(word, known) }]);
 }
 

@@ -52,36 +52,36 @@ import {
 export const command: CommandDeclaration = {
   name: 'make',
   group: 'Make',
-  about: 'make targets (stages or tasks; all when none is named) and what they need',
+  about: 'build targets (stages or tasks; default: all) and everything that they need',
   arguments: [{ name: '[targets...]' }],
   options: [
     JOBS,
     {
       flags: '-n, --dry-run',
-      about: 'print what would run and why, and run nothing',
+      about: 'print what would run and why, without running it',
       changes: 'no',
     },
     ...RUNNING,
     {
       flags: '--force [task]',
-      about: 'run a task even if its result is known; without a name, every target (repeatable)',
+      about: 'run a task even if its result is known; without a name, all targets (repeatable)',
       repeatable: true,
     },
     {
       flags: '--detach',
-      about: 'leave tasks to the workers of a cluster; the next make takes up what they made',
+      about: 'leave running tasks to the cluster and exit; the next make collects the results',
     },
     {
       flags: '--submit',
-      about: 'have a job of a cluster do all of it, and end; the next make takes up what it made',
+      about: 'run everything in a cluster job, and exit; the next make collects the results',
     },
     { flags: '--follow', about: 'with --submit: show what the job prints until it ends' },
-    { flags: '--name <name>', about: 'what to call this run' },
-    { flags: '--plots', about: 'then draw the plots that pipeline.yaml names, into plots/' },
+    { flags: '--name <name>', about: 'a name for this run' },
+    { flags: '--plots', about: 'draw the plots of pipeline.yaml into plots/ afterwards' },
     { flags: '--trace <file>', about: 'write a timeline for ui.perfetto.dev or chrome://tracing' },
     {
       flags: '--verify',
-      about: 'read and verify the whole store first; what is damaged is made again',
+      about: 'read and verify the whole store first; rebuild what is damaged',
       changes: 'yes',
     },
     ...COMMON,
@@ -117,7 +117,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
   }
   const recorder = recordMake(options, targets);
   const known = knownBefore(options);
-  const opened = await openSession(options, 'write');
+  const opened = await openSession(options, 'write', { meanwhile: known.read });
   const session = (await options.submitted?.(opened)) ?? opened;
   const id = nextRunId();
   const notice = finishNotice({ id, name: options.name, targets, root: session.root });
@@ -127,7 +127,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
     const plan = planFor(session.plan, targets);
     if (options.verify) await verifyStore(session.store);
     const forced = forcedIn(plan, targets, options);
-    const records = await known(session.store);
+    const records = await known.of(session.store);
     const here = resourcesHere(session.pipeline, process.env);
     const local = onThisMachine(session.pipeline, options.on);
     const pipeline = { ...session.pipeline, stages: local };
@@ -240,7 +240,7 @@ const dryRun = (targets: readonly string[], options: MakeOptions): Promise<numbe
       const cost = isTold ? await estimate(plan, forecasts, store, around) : NO_ESTIMATE;
       tellForecast(forecasts, cost, { slots, json: options.json ?? false });
     },
-    (read) => openSession(options, 'read', read),
+    (ahead) => openSession(options, 'read', ahead),
   );
 
 /** The tasks that are to run again whatever was made before. */

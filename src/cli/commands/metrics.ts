@@ -46,32 +46,39 @@ import { drawTable } from '../terminal/table.ts';
 export const command: CommandDeclaration = {
   name: 'metrics',
   group: 'Look',
-  about: 'a table over the matrix: the numbers in the JSON outputs of a stage',
+  about: 'print a table of the numbers in the JSON outputs of a stage',
   arguments: [{ name: '[stage]' }],
   options: [
     {
       flags: '--where <condition>',
-      about: 'rows with this label or number, such as profile=uniform or loss<0.5 (repeatable)',
+      about:
+        'only rows with this label or number, such as profile=uniform or loss<0.5 (repeatable)',
       repeatable: true,
     },
-    { flags: '--columns <names>', about: 'these numbers, with commas; * stands for anything' },
-    { flags: '--sort <names>', about: 'order rows by these columns; -NAME reverses the order' },
-    { flags: '--group-by <axes>', about: 'a row for each label: mean, SD, n and a 95 % interval' },
-    { flags: '--pivot <axis>', about: 'a column for each label of this axis' },
-    { flags: '--top <n>', about: 'the first rows, or the best', value: 'positive' },
+    {
+      flags: '--columns <names>',
+      about: 'only these numbers, separated by commas; * matches anything',
+    },
+    { flags: '--sort <names>', about: 'sort rows by these columns; -NAME reverses the order' },
+    {
+      flags: '--group-by <axes>',
+      about: 'one row for each label: mean, SD, n and a 95 % interval',
+    },
+    { flags: '--pivot <axis>', about: 'one column for each label of this axis' },
+    { flags: '--top <n>', about: 'only the first n rows, or the best n', value: 'positive' },
     {
       flags: '--at <step>',
-      about: 'of a series: last (the default), best, or the value at a step',
+      about: 'the value of a series: last (the default), best, or a step number',
     },
-    { flags: '--run <run>', about: 'what this run made or reused' },
-    { flags: '--against <run>', about: 'beside this run: differences, and what caused them' },
+    { flags: '--run <run>', about: 'the results of this run' },
+    { flags: '--against <run>', about: 'compare with this run: differences and their causes' },
     {
       flags: '--format <format>',
-      about: 'format (default: table, or by the ending of FILE)',
+      about: 'format (default: from the file extension, or table)',
       choices: ['table', 'csv', 'tsv', 'json', 'md', 'tex'],
     },
-    { flags: '--all', about: 'on a terminal: every row and every column' },
-    { flags: '-o, --output <file>', about: 'write it to a file' },
+    { flags: '--all', about: 'show all rows and columns on a terminal' },
+    { flags: '-o, --output <file>', about: 'write to a file' },
     ...COMMON,
   ],
   examples: [
@@ -182,7 +189,7 @@ export function tellProblems({ problems }: Study): void {
   const [first] = problems;
   if (first === undefined) return;
   const why = stderrColors.yellow(`the pipeline cannot be loaded (${first.message})`);
-  writeStderr(`${why}: this is what each task gave when it was last made`);
+  writeStderr(`${why}: these are the last results`);
 }
 
 function eachStage({ tasks }: Study): readonly StudySelection[] {

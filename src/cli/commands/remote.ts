@@ -16,21 +16,21 @@ type RemoteAction = (typeof ACTIONS)[number];
 export const command: CommandDeclaration = {
   name: 'remote',
   group: 'Store',
-  about: 'share results: make a key, see the remote, publish, fetch, verify, clear it',
+  about: 'share results: create a key, list, publish, download, verify or delete',
   arguments: [
     { name: '<action>', about: 'what to do', choices: ACTIONS },
     { name: '[targets...]', about: 'tasks to push, pull or verify (default: all)' },
   ],
   options: [
-    { flags: '--name <name>', about: 'key: what the line for pipeline.yaml calls it' },
-    { flags: '--delegate <file>', about: 'key: have this SSH key (a .pub file) vouch for it' },
+    { flags: '--name <name>', about: 'key: the name in the line for pipeline.yaml' },
+    { flags: '--delegate <file>', about: 'key: let this SSH key (a .pub file) certify it' },
     {
       flags: '--keep-days <n>',
-      about: 'gc: keep what was published within so many days (default: 30)',
+      about: 'gc: keep results published within this many days (default: 30)',
       value: 'not-negative',
     },
-    { flags: '-n, --dry-run', about: 'gc: print what would be deleted, and delete nothing' },
-    { flags: '-v, --verbose', about: 'print why something was not used or not published' },
+    { flags: '-n, --dry-run', about: 'gc: print what would be deleted, without deleting it' },
+    { flags: '-v, --verbose', about: 'print why a result was not used or not published' },
     ...COMMON,
   ],
   examples: ['remote key --name lab', 'remote status', 'remote push', 'remote gc --keep-days 90'],

@@ -446,7 +446,7 @@ function summarise(
     : `${count(plan.tasks.size, 'task')}: ${parts.join(', ')} ${c.dim(`(${duration(seconds)})`)}`;
   if (!quiet) writeStderr(line);
   if (tally.failed > 0 && tally.skipped > 0 && !keepGoing && !quiet) {
-    writeStderr(c.dim('--keep-going makes what does not need the failed tasks'));
+    writeStderr(c.dim('--keep-going continues with tasks that do not need the failed ones'));
   }
   for (const task of plan.tasks.values()) {
     if (!traces.has(task.id)) continue;

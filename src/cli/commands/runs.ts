@@ -19,14 +19,18 @@ import { brief, duration, quoted } from '../terminal/format.ts';
 export const command: CommandDeclaration = {
   name: 'runs',
   group: 'Runs',
-  about: 'list the runs that made something, the newest first',
+  about: 'list the runs that built something, newest first',
   options: [
     {
       flags: '--where <condition>',
-      about: 'runs with this state, name, tag, target, outcome or param (repeatable)',
+      about: 'only runs with this state, name, tag, target, outcome or param (repeatable)',
       repeatable: true,
     },
-    { flags: '-n, --number <n>', about: 'at most so many (default: 20)', value: 'positive' },
+    {
+      flags: '-n, --number <n>',
+      about: 'the number of runs to list (default: 20)',
+      value: 'positive',
+    },
     ...STORE,
   ],
   examples: ['runs', 'runs -n 3 --json', "runs --where 'lr=0.1,failed>0'"],
@@ -67,7 +71,7 @@ async function runs(options: RunsOptions): Promise<number> {
         const changes = changesOf(run);
         writeStdout(`${runLine(run, isPinned(run))}${c.dim(changes ? formatChange(changes) : '')}`);
       }
-      if (shown.length === 0) writeStderr('no run is known yet');
+      if (shown.length === 0) writeStderr('there is no run yet');
     }
     return EXIT.success;
   } finally {

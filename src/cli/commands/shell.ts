@@ -34,10 +34,10 @@ import { formatAbsence } from '../terminal/format.ts';
 export const command: CommandDeclaration = {
   name: 'shell',
   group: 'Look',
-  about: 'open a shell in a scratch folder as a task of a command would have it',
+  about: 'open a shell in a scratch folder like that of a task',
   arguments: [{ name: '<task>' }],
   options: [
-    { flags: '--run', about: 'run the command there, in place of a shell' },
+    { flags: '--run', about: 'run the command instead of a shell' },
     {
       flags: '--with <words>',
       about: "run it under a program, such as 'python3 -m pdb' or 'strace -f'",
@@ -100,7 +100,7 @@ function actionOf(predicted: Forecast | undefined, word: string): Action {
     throw new UsageError([{ message: `${predicted.task} is unknown: ${predicted.message}` }]);
   }
   if (predicted === undefined || !('action' in predicted)) {
-    const message = `what ${word} reads is not made`;
+    const message = `the inputs of ${word} have not been made`;
     const after = predicted?.status === 'pending' ? predicted.after.join(' ') : word;
     throw new UsageError([{ message, hint: `pipeline make ${quotedWord(after)}` }]);
   }

@@ -34,13 +34,12 @@ import { count, taskWord } from '../terminal/format.ts';
 export const command: CommandDeclaration = {
   name: 'show',
   group: 'Look',
-  about:
-    'the outputs of a task, or one output: JSON, tensors, pictures of tensors, files of a folder',
+  about: 'show the outputs of a task, or one output: JSON, tensors (also as pictures), files',
   arguments: [{ name: '<task[:output]>' }],
   options: [
     {
       flags: '-o, --output <file>',
-      about: 'write the output to a file; tensors are drawn if it ends in .png',
+      about: 'write the output to a file; if its name ends in .png, draw tensors',
     },
     ...COMMON,
   ],
@@ -131,7 +130,7 @@ async function pictureOrBytes(
     const png = drawTensors(tensorsOf(bytes, part));
     if (png) return png;
     const hint = 'name a tensor: show TASK:output/TENSOR -o FILE.png';
-    throw new UsageError([{ message: 'there is nothing to draw in these tensors', hint }]);
+    throw new UsageError([{ message: 'these tensors contain nothing to draw', hint }]);
   }
   const ending = extname(file).toLowerCase();
   if (part === undefined && !MISFIT[kind]?.includes(ending)) return bytes;

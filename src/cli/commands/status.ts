@@ -20,7 +20,7 @@ import { count } from '../terminal/format.ts';
 export const command: CommandDeclaration = {
   name: 'status',
   group: 'Look',
-  about: 'what is made, and what a make would run',
+  about: 'show what is up to date, and what a make would run',
   arguments: [{ name: '[targets...]' }],
   options: COMMON,
   inspects: true,
@@ -61,7 +61,7 @@ function withPlace(live: readonly LiveRun[]): (one: Forecast) => object {
 /** Forecasts of tasks that a make would not run, as far as is known. */
 const IDLE: readonly Forecast['status'][] = ['reuse', 'infeasible', 'unknown'];
 
-/** What a make does about a task: nothing, run it, or run it unless what it needs comes out the same. */
+/** What a make does about a task: nothing, run it, or run it unless its inputs stay the same. */
 type Column = 'made' | 'run' | 'may' | 'none' | 'unknown';
 
 function columnOf(predicted: Forecast): Column {

@@ -24,13 +24,13 @@ import type { StudySources } from '../ui/study-answers.ts';
 export const command: CommandDeclaration = {
   name: 'ui',
   group: 'Look',
-  about: 'a live page of the study: what runs, why, and what came of it',
+  about: 'open a live page of the study: what runs, why, and the results',
   options: [
-    { flags: '--port <n>', about: 'the port (default: one that is free)', value: 'not-negative' },
+    { flags: '--port <n>', about: 'the port (default: a free one)', value: 'not-negative' },
     { flags: '--no-open', about: 'do not open a browser' },
     {
       flags: '--host <address>',
-      about: 'listen on this address, not on loopback alone: others can then reach the page',
+      about: 'listen on this address; if it is not loopback, others can reach the page',
       default: '127.0.0.1',
     },
     { flags: '--export <dir>', about: 'write the page of a finished run as static files' },
@@ -104,7 +104,7 @@ function tell(link: string, port: number, { host, json, open = true }: UiOptions
     writeStderr(c.dim('on the machine with the browser, then open the link there:'));
     writeStderr(`  ${sshLine(port, process.env)}`);
   } else if (open && hasScreen(process.env)) openPage(link);
-  writeStderr(c.dim('Ctrl-C ends the page, and nothing else'));
+  writeStderr(c.dim('Ctrl-C stops the page, and nothing else'));
 }
 
 /** Until somebody ends this process. */

@@ -62,14 +62,9 @@ import {
 export const command: CommandDeclaration = {
   name: 'watch',
   group: 'Make',
-  about: 'make targets, and again whenever something changes that they depend on',
+  about: 'build targets, and build them again whenever something that they need changes',
   arguments: [{ name: '[targets...]' }],
-  options: [
-    JOBS,
-    ...RUNNING,
-    { flags: '--name <name>', about: 'what to call its runs' },
-    ...COMMON,
-  ],
+  options: [JOBS, ...RUNNING, { flags: '--name <name>', about: 'a name for its runs' }, ...COMMON],
   examples: ['watch', 'watch report', 'watch report -j 2 --set seeds=[0]'],
 };
 export { watch as run };
@@ -218,7 +213,7 @@ class Watch {
     this.told = false;
     if (this.active.size > 0 && !json) {
       const drawn = diagnostics.map((diagnostic) => drawDiagnostic(diagnostic, c));
-      const message = ['what runs goes on, as the pipeline is broken:', ...drawn].join('\n');
+      const message = ['running tasks continue, but the pipeline has errors:', ...drawn].join('\n');
       this.current?.display.listener({ event: 'warning', message });
     } else reportDiagnostics(diagnostics, json);
     const bytes = await readFile(join(this.place.root, file)).catch(() => Buffer.of());
@@ -240,8 +235,10 @@ class Watch {
     this.watcher = await openWatcher(this.place, list, this.changed, (error) => {
       const text = error instanceof Error ? error.message : String(error);
       const enough = /ENOSPC|EMFILE/.test(text);
-      const hint = enough ? ' (the system watches no more files: see `fs.inotify` in sysctl)' : '';
-      writeStderr(`${c.yellow('warning')}: some changes may go unseen: ${text}${hint}`);
+      const hint = enough
+        ? ' (the system cannot watch more files: see `fs.inotify` in sysctl)'
+        : '';
+      writeStderr(`${c.yellow('warning')}: some changes may not be noticed: ${text}${hint}`);
     });
     await before?.close();
   }

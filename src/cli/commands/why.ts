@@ -36,7 +36,7 @@ import {
 export const command: CommandDeclaration = {
   name: 'why',
   group: 'Look',
-  about: 'why a task would run, or who made it, when and at what cost',
+  about: 'explain why a task would run, or who made it, when and at what cost',
   arguments: [{ name: '<task>' }],
   options: COMMON,
   inspects: true,
@@ -76,7 +76,7 @@ async function forecastsFor({ plan, foresee }: Inspection, task: TaskId): Promis
 
 function entryAt(forecasts: Forecasts, task: TaskId): Forecast<RecordResult> {
   const found = forecasts.get(task);
-  if (found === undefined) throw new Error(`bug: nothing is foreseen of ${task}`);
+  if (found === undefined) throw new Error(`bug: there is no forecast for ${task}`);
   return found;
 }
 
@@ -85,7 +85,8 @@ async function whole({ store }: Session, found: Forecast<RecordResult>): Promise
   if (!('trace' in found) || found.trace === undefined) return found as Forecast;
   const trace = await store.actions.get(found.trace.key);
   // It was there when it was looked for.
-  if (trace === undefined) throw new StoreError('the store has changed meanwhile: ask again');
+  if (trace === undefined)
+    throw new StoreError('the store has changed in the meantime: run the command again');
   return { ...found, trace };
 }
 
@@ -190,7 +191,7 @@ async function tellUnknown(
   session: Session,
   predicted: Extract<Forecast, { status: 'unknown' }>,
 ): Promise<void> {
-  writeStdout(`${c.bold(predicted.task)} is unknown here: whether it would run cannot be told`);
+  writeStdout(`${c.bold(predicted.task)} is unknown here: whether it would run is not known`);
   writeStdout(`  because  ${formatUnknown(predicted)}`);
   const last = await latestTrace(session, predicted.task);
   if (last === undefined) return;
@@ -260,7 +261,7 @@ async function tellFollow(
     ? 'was never made before; it would run after'
     : changes.length > 0
       ? 'changed itself, and would run after'
-      : 'would run if what it needs comes out different';
+      : 'would run if its inputs change';
   writeStdout(`${indent}${c.bold(task)} ${words}:`);
   const before = await latestTrace(telling.session, task);
   if (before && changes.length > 0) {

@@ -15,7 +15,7 @@ declare const BUILD: string;
 export const command: CommandDeclaration = {
   name: 'worker',
   group: 'Set up',
-  about: 'run tasks in a job of a cluster',
+  about: 'run tasks inside a cluster job',
   hidden: true,
   arguments: [{ name: '<depot>' }, { name: '<project>' }, { name: '<set>' }, { name: '<element>' }],
   options: [],

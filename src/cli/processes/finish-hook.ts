@@ -42,7 +42,7 @@ function runProgram({ hook, folder, body }: HookTask): Promise<string | null> {
       setImmediate(() => {
         const last = said.trim().split('\n').at(-1) ?? '';
         const how = code === null ? `was ended by ${signal}` : `ended with exit code ${code}`;
-        if (isLate) resolve(`took longer than ${seconds(timeout_ms)}, and was ended`);
+        if (isLate) resolve(`took longer than ${seconds(timeout_ms)}, and was stopped`);
         else resolve(code === 0 ? null : `${how}${last === '' ? '' : `: ${last}`}`);
       });
     });

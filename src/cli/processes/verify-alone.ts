@@ -96,7 +96,7 @@ function archiveAround(): string {
   if (only !== undefined && here.length === 1) return only;
   throw new Misuse(
     here.length === 0
-      ? 'name an archive: there is no zip file here'
+      ? 'name an archive: there is not a zip file here'
       : `name one of them: ${here.join(', ')}`,
   );
 }

@@ -49,8 +49,8 @@ function isProgram(path: string): boolean {
 
 function noBrowser(format: string): Diagnostic {
   const set = browserSetting(ownSettings());
-  const by = set && 'name' in set.origin ? set.origin.name : 'a file of settings';
-  const why = set ? `: ${set.value}, which ${by} names, is no program` : '';
+  const by = set && 'name' in set.origin ? set.origin.name : 'a settings file';
+  const why = set ? `: ${set.value}, which ${by} names, is not a program` : '';
   const hint = `install Chromium or Chrome, or name one with PIPELINE_BROWSER; SVG and HTML need none`;
   return { message: `${format} needs a browser, and none was found${why}`, hint };
 }
@@ -59,7 +59,7 @@ function noBrowser(format: string): Diagnostic {
 function formatFailure(error: unknown): string {
   const { code, signal, killed } = error as ExecFileException;
   if (killed) return `it took longer than ${LIMIT_MS / 1000} s`;
-  if (signal) return `it was ended by ${signal}`;
+  if (signal) return `it was killed by ${signal}`;
   return typeof code === 'number' ? `it ended with exit code ${code}` : String(code ?? error);
 }
 

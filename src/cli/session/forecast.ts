@@ -56,7 +56,7 @@ export function formatForecast(forecast: Forecast): string {
   const after = `after ${first}${others}`;
   if (forecast.sure) return `never made before, ${after}`;
   if (forecast.changes.length > 0) return `${formatChanges(forecast.changes)}; ${after}`;
-  return `${after}, unless what it needs comes out the same`;
+  return `${after}, unless its inputs stay the same`;
 }
 
 /** Why it is not known whether a task would run. */

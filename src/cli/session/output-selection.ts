@@ -149,7 +149,7 @@ async function traceOf(remains: Remains, word: string): Promise<ActionRecord> {
   }
   const isUnknown = predicted?.status === 'unknown';
   const state = isUnknown ? `unknown (${formatUnknown(predicted)})` : 'out of date';
-  writeStderr(`${c.yellow(state)}: this is what ${task} gave when it was last made`);
+  writeStderr(`${c.yellow(state)}: this is the last result of ${task}`);
   return trace;
 }
 
@@ -173,12 +173,12 @@ async function pastTrace({ plan, store, problems }: Remains, word: string): Prom
   const task = taskInRuns(store.history.runs(), word);
   const trace = task && (await latestTrace(store, task));
   if (trace === undefined) {
-    const message = `no run that is kept made a task \`${word}\``;
+    const message = `no stored run made a task \`${word}\``;
     throw new UsageError(plan ? [{ message }] : problems);
   }
   const why = plan
     ? `${task} is no longer in the pipeline`
     : `the pipeline cannot be loaded (${problems[0]?.message})`;
-  writeStderr(`${c.yellow(why)}: this is what ${task} gave when it was last made`);
+  writeStderr(`${c.yellow(why)}: this is the last result of ${task}`);
   return trace;
 }

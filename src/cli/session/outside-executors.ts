@@ -1,4 +1,4 @@
-// outside-executors.ts — executors that a user brings: modules named by the environment or a file of settings
+// outside-executors.ts — executors that a user brings: modules named by the environment or a settings file
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ExecutorProvider } from '../../engine/executors/machine.ts';

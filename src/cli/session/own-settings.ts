@@ -6,7 +6,7 @@ import { UsageError } from './usage-error.ts';
 
 let known: readonly SettingsFile[] | undefined;
 
-/** The environment and both files of settings. @throws UsageError where a file is wrong */
+/** The environment and both settings files. @throws UsageError where a file is wrong */
 export function ownSettings(): SettingsSources {
   known ??= demand(readSettingsFiles(process.env));
   return { environment: process.env, files: known };

@@ -134,7 +134,7 @@ function stateNotes(
     ...(tally.infeasible > 0
       ? [`${of(tally.infeasible)} ${isAre(tally.infeasible)} infeasible`]
       : []),
-    ...(tally.lost > 0 ? [`gc has dropped what ${of(tally.lost)} gave in this run`] : []),
+    ...(tally.lost > 0 ? [`gc has deleted what ${of(tally.lost)} gave in this run`] : []),
   ];
 }
 
@@ -180,7 +180,7 @@ export function readAt(word = 'last'): At {
   const step = Number(word);
   if (/^\d+(?:\.\d+)?$/.test(word)) return { kind: 'step', step };
   const hint = '--at last, --at best, or a step such as --at 10';
-  throw new UsageError([{ message: `\`${word}\` is no step of a series`, hint }]);
+  throw new UsageError([{ message: `\`${word}\` is not a step of a series`, hint }]);
 }
 
 /** A plot that is to be drawn. */

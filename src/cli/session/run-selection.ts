@@ -13,7 +13,7 @@ export function oneRun(store: Store, word: string): RunRecord {
   if (only !== undefined && found.length === 1) return only;
   const hint = 'pipeline runs lists them; `last` is the newest, `last~1` the one before';
   if (found.length === 0) {
-    const message = runs.length === 0 ? 'no run is known yet' : `there is no run \`${word}\``;
+    const message = runs.length === 0 ? 'there is no run yet' : `there is no run \`${word}\``;
     throw new UsageError([{ message, hint }]);
   }
   const some = found.slice(0, 4).map(({ id }) => id);

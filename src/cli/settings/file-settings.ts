@@ -1,4 +1,4 @@
-// file-settings.ts — what a file of settings says, or everything that is wrong with it
+// file-settings.ts — what a settings file says, or everything that is wrong with it
 import { isAbsolute, join } from 'node:path';
 import { COMMAND_KEYS } from '../../engine/config/command.ts';
 import { PERSONAL_SETTINGS, PIPELINE_KEYS, readStoreLimit } from '../../engine/config/config.ts';
@@ -29,7 +29,7 @@ const POLICY_NAMES: readonly string[] = POLICY_KEYS;
 /** No machine runs more tasks than this at once. */
 export const JOBS_MAX = 4096;
 
-/** What a file of settings says; what is left out, it does not say. */
+/** What a settings file says; what is left out, it does not say. */
 export interface FileSettings {
   readonly jobs?: Placed<number>;
   readonly mirrors: readonly Placed<string>[];
@@ -46,15 +46,15 @@ export interface FileSettings {
   readonly remote?: RemoteFileSettings;
 }
 
-const SETTINGS_DOCUMENT: DocumentKind = { what: 'a file of settings', whenEmpty: '' };
+const SETTINGS_DOCUMENT: DocumentKind = { what: 'a settings file', whenEmpty: '' };
 
-/** Reads a file of settings. @param file what diagnostics call it @param home for `~/` */
+/** Reads a settings file. @param file what diagnostics call it @param home for `~/` */
 export function readFileSettings(text: string, file: string, home: string): Result<FileSettings> {
   if (/^(?:\s*(?:#.*)?(?:\n|$))*$/.test(text)) return success({ mirrors: [] });
   const parsed = parseYaml(text, file, undefined, SETTINGS_DOCUMENT);
   if (!parsed.ok) return parsed;
   const reader = new DiagnosticCollector();
-  const fields = reader.map(parsed.value, 'a file of settings');
+  const fields = reader.map(parsed.value, 'a settings file');
   for (const [name, field] of fields ?? []) {
     if (!SETTING_NAMES.includes(name)) refuse(reader, name, field);
   }
@@ -99,7 +99,7 @@ function refuse(reader: DiagnosticCollector, name: string, { named, place }: Loc
     reader.report(message, at, 'it belongs to pipeline.yaml, so that everybody gets the same');
   } else if (PIPELINE_KEYS.includes(name) || POLICY_NAMES.includes(name)) {
     reader.report(`\`${name}\` belongs to a study: write it into pipeline.yaml`, at, known);
-  } else reader.report(`there is no setting \`${name}\``, at, known);
+  } else reader.report(`there is not a setting \`${name}\``, at, known);
 }
 
 function readJobs(
@@ -129,7 +129,7 @@ function readPath(
   if (text === undefined) return undefined;
   if (isAbsolute(text)) return text;
   if (text.startsWith('~/')) return join(home, text.slice(2));
-  const hint = 'begin with / or ~/: a file of settings counts for every study';
+  const hint = 'begin with / or ~/: a settings file counts for every study';
   reader.report(`${what} must be an absolute path`, located.place, hint);
   return undefined;
 }

@@ -1,4 +1,4 @@
-// finish-hook-setting.ts — `on-finish` of a file of settings: what is run or told when a run ends
+// finish-hook-setting.ts — `on-finish` of a settings file: what is run or told when a run ends
 import { join } from 'node:path';
 import { type DiagnosticCollector, kindOf } from '../../engine/config/diagnostic-collector.ts';
 import { readDuration } from '../../engine/config/duration.ts';

@@ -1,4 +1,4 @@
-// remote-file-settings.ts — `remote` of a file of settings
+// remote-file-settings.ts — `remote` of a settings file
 import type { DiagnosticCollector } from '../../engine/config/diagnostic-collector.ts';
 import type { Located, Placed } from '../../engine/config/located.ts';
 import { REMOTE_MODES, type RemoteMode } from '../../engine/store/shared-results.ts';
@@ -8,7 +8,7 @@ export const REMOTE_FETCHES = ['needed', 'all'] as const;
 /** Which blobs are fetched: those that somebody wants, or all of every result that is used. */
 export type RemoteFetch = (typeof REMOTE_FETCHES)[number];
 
-/** `remote` of a file of settings. */
+/** `remote` of a settings file. */
 export interface RemoteFileSettings {
   readonly url?: Placed<string>;
   readonly mode?: Placed<RemoteMode>;
@@ -46,7 +46,7 @@ function readUrl(
   if (located === undefined || text === undefined) return undefined;
   if (/^[a-z0-9+.-]+:\/\/[^/@]*:[^/@]*@/i.test(text)) {
     const hint = 'set PIPELINE_REMOTE_USER and PIPELINE_REMOTE_PASSWORD';
-    reader.report('a file of settings cannot hold a password', located.place, hint);
+    reader.report('a settings file cannot hold a password', located.place, hint);
     return undefined;
   }
   return { value: text, place: located.place };

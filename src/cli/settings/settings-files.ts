@@ -38,7 +38,7 @@ function readPlace({ kind, path, isNamed }: SettingsPlace, home: string): Result
   try {
     const found = statSync(path);
     if (found.isFile() && found.size > BYTES_MAX) {
-      return failure({ message: `${path} has ${found.size} bytes: it is no file of settings` });
+      return failure({ message: `${path} has ${found.size} bytes: it is not a settings file` });
     }
   } catch (error) {
     // A folder that is closed to us is somebody else's, as after `sudo -u`.

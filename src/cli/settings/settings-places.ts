@@ -1,4 +1,4 @@
-// settings-places.ts — where files of settings are: nothing is loaded to look whether they are as they were
+// settings-places.ts — where settings files are: nothing is loaded to look whether they are as they were
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { type Stamp, stampOf } from '../../engine/files/stamp.ts';
@@ -7,7 +7,7 @@ import { type Stamp, stampOf } from '../../engine/files/stamp.ts';
 export const SITE_VARIABLE = 'PIPELINE_SITE_CONFIG';
 const SITE_FILE = '/etc/pipeline/config.yaml';
 
-/** Where a file of settings would be. */
+/** Where a settings file would be. */
 export interface SettingsPlace {
   readonly kind: 'user' | 'site';
   readonly path: string;

@@ -75,7 +75,7 @@ export const STORE: readonly OptionDeclaration[] = [
 
 export const FILE: OptionDeclaration = {
   flags: '--file <name>',
-  about: 'the pipeline file within its folder',
+  about: 'name of the pipeline file',
   default: 'pipeline.yaml',
   whenUpToDate: 'read',
 };
@@ -90,7 +90,7 @@ export const COMMON: readonly OptionDeclaration[] = [
   },
   {
     flags: '--params <file>',
-    about: 'lay a YAML or JSON file over the params, after presets and before --set (repeatable)',
+    about: 'override params from a YAML or JSON file, after presets and before --set (repeatable)',
     repeatable: true,
     whenUpToDate: 'read',
   },
@@ -106,14 +106,14 @@ export const COMMON: readonly OptionDeclaration[] = [
 
 export const JOBS: OptionDeclaration = {
   flags: '-j, --jobs <n>',
-  about: 'tasks at once (default: one per core)',
+  about: 'number of tasks to run at once (default: one per core)',
   value: 'jobs',
   whenUpToDate: 'ignored',
 };
 
 export const MIRROR: OptionDeclaration = {
   flags: '--mirror <dir|url>',
-  about: 'look here first for data files (repeatable; PIPELINE_MIRROR)',
+  about: 'where to look first for data files (repeatable; PIPELINE_MIRROR)',
   repeatable: true,
   whenUpToDate: 'ignored',
 };
@@ -121,7 +121,7 @@ export const MIRROR: OptionDeclaration = {
 /** Where tasks run, in place of what stages say. */
 export const ON: OptionDeclaration = {
   flags: '--on <where>',
-  about: 'run tasks there: local, EXECUTOR or EXECUTOR/CLASS; the first of several that can',
+  about: 'where to run tasks: local, EXECUTOR or EXECUTOR/CLASS; of several, the first that can',
   whenUpToDate: 'ignored',
 };
 
@@ -135,7 +135,7 @@ export const REMOTE: readonly OptionDeclaration[] = [
   },
   {
     flags: '--remote-fetch <which>',
-    about: 'fetch what is needed of results of others, or all of it (default: needed)',
+    about: 'download only needed results of others, or all (default: needed)',
     choices: ['needed', 'all'],
     whenUpToDate: 'ignored',
   },
@@ -153,12 +153,12 @@ export const RUNNING: readonly OptionDeclaration[] = [
   ...REMOTE,
   {
     flags: '-v, --verbose',
-    about: 'also print who made what came from the remote, and why something was not used',
+    about: 'also print who made the results from the remote, and why one was not used',
     whenUpToDate: 'ignored',
   },
   {
     flags: '-q, --quiet',
-    about: 'print warnings and errors only',
+    about: 'print only warnings and errors',
     whenUpToDate: 'read',
   },
 ];
@@ -166,7 +166,7 @@ export const RUNNING: readonly OptionDeclaration[] = [
 /** For a command that prints nothing but what it was asked for. */
 export const JSON_ACCEPTED: OptionDeclaration = {
   flags: '--json',
-  about: 'accepted, and changes nothing',
+  about: 'accepted for consistency; has no effect',
 };
 
 /** A value that is not of its kind. The message is a sentence. */

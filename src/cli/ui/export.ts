@@ -120,7 +120,7 @@ async function runToExport({ store }: StudySources, word: string): Promise<RunRe
   if (run === undefined || others.length > 0) {
     const message =
       runs.length === 0
-        ? 'no run is known yet'
+        ? 'there is no run yet'
         : `\`${word}\` names ${others.length === 0 ? 'no run' : `${others.length + 1} runs`}`;
     throw new UsageError([{ message, hint: 'pipeline runs' }]);
   }

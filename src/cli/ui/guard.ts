@@ -36,7 +36,7 @@ export function judge(asked: Asked, options: GuardOptions): Verdict {
   const origin = one(headers.origin);
   if (origin !== undefined && origin !== `http://${host}`) return refused(403, 'another origin');
   const url = readUrl(asked.url, host);
-  if (url === undefined) return refused(400, 'this is no address');
+  if (url === undefined) return refused(400, 'this is not an address');
   const byToken = url.pathname === '/' && isSame(url.searchParams.get('token'), options.token);
   const site = one(headers['sec-fetch-site']);
   // A link that somebody follows from elsewhere is a navigation; nothing else comes from another site.

@@ -143,7 +143,7 @@ function numberIn(words: Words, name: string, usual: number): number {
   const word = wordIn(words, name);
   const number = word === undefined ? usual : Number(word);
   if (Number.isInteger(number) && number >= 0 && number <= NUMBER_MAX) return number;
-  throw new WordError(`\`${name}\` is no number that counts`);
+  throw new WordError(`\`${name}\` is not a count`);
 }
 
 /** Which output an address means. */

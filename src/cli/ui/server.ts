@@ -169,8 +169,8 @@ function listen(server: Server, port: number, host: string): Promise<AddressInfo
       const words: { readonly [code: string]: string } = {
         EADDRINUSE: `port ${port} is taken`,
         EACCES: `port ${port} may not be used by this user`,
-        EADDRNOTAVAIL: `${host} is no address of this machine`,
-        ENOTFOUND: `${host} is no address of this machine`,
+        EADDRNOTAVAIL: `${host} is not an address of this machine`,
+        ENOTFOUND: `${host} is not an address of this machine`,
       };
       const message = words[error.code ?? ''] ?? `no port can be had: ${error.message}`;
       reject(

@@ -268,7 +268,7 @@ class Writer {
     { read, copyTo }: Publication,
   ): Promise<readonly Wanted[]> {
     const { path, digest, kind } = artifact;
-    const lost = (): StoreError => new StoreError(`${path} was lost from the store: make again`);
+    const lost = (): StoreError => new StoreError(`${path} is missing in the store: run make again`);
     const copyOf = (blob: Digest, isExecutable = false): Wanted['content'] => {
       const copy = async (draft: string): Promise<void> => {
         if (!(await copyTo(blob, draft))) throw lost();
@@ -434,6 +434,6 @@ function worded(error: unknown, folder: string): unknown {
   const what = code === 'EEXIST' || code === 'ENOTDIR' ? 'a file stands' : 'a folder stands';
   return new StoreError(
     `${dest ?? path} cannot be written: ${what} in its place, or in that of a folder on the way: ` +
-      'move it away and make again',
+      'move it away and run make again',
   );
 }

@@ -59,6 +59,8 @@ export interface BundleTerms {
   readonly clock: () => number;
   /** The program of esbuild, where the environment names one (`ESBUILD_BINARY_PATH`). */
   readonly esbuild?: string | undefined;
+  /** Hears how many modules are bundled anew, before that begins. */
+  readonly onStale?: ((count: number) => void) | undefined;
 }
 
 /**
@@ -69,7 +71,7 @@ export async function bundleStages(
   folder: string,
   cache: string,
   requests: readonly ModuleRequest[],
-  { clock, esbuild }: BundleTerms,
+  { clock, esbuild, onStale }: BundleTerms,
 ): Promise<Result<Bundles>> {
   const root = realpathSync(folder);
   const remembered = await readIndex(indexFile(cache));
@@ -89,6 +91,7 @@ export async function bundleStages(
     }),
   );
   const stale = [...distinct.values()].filter(({ run }) => !records.has(run));
+  if (stale.length > 0) onStale?.(stale.length);
   const bundled = await bundle(root, cache, stale, clock(), options);
   for (const [run, lookups] of bundled.wanted) {
     records.set(run, { ...(remembered.get(run) ?? NO_RECORD), doubt: BROKEN, lookups });

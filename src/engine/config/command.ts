@@ -131,7 +131,7 @@ export function readCommand(
       if (there.includes(name)) {
         const isFit = room === 'params' || within.length === 0 || isList(room, within);
         const hint = `{${room}.${name}}${room === 'inputs' ? `, or {inputs.${name}.list}: a file with one path a line` : ''}`;
-        if (!isFit) reader.report(`\`${whole}\` names nothing within the ${noun}`, place, hint);
+        if (!isFit) reader.report(`\`${whole}\` does not exist within the ${noun}`, place, hint);
         continue;
       }
       const message = `\`${whole}\` in this command is no ${noun} of the stage`;
@@ -169,7 +169,8 @@ const isList = (room: string, within: readonly string[]): boolean =>
 /** A list of words: no shell reads them, so each is one argument as it stands. */
 function readWords(reader: DiagnosticCollector, what: string, located: Located): readonly Word[] {
   if (!located.items?.length) {
-    const hint = '["python3", "plot.py"]: each argument by itself, as no shell takes them apart';
+    const hint =
+      '["python3", "plot.py"]: each argument separately, since there is no shell to split them';
     reader.report(`${what} must be a list of words, not ${kindOf(located)}`, located.place, hint);
     return [];
   }

@@ -60,7 +60,7 @@ export const PIPELINE_KEYS = [
   'plots',
   'report',
 ];
-/** Settings that only files of settings may have (docs/settings.md). */
+/** Settings that only settings files may have (docs/settings.md). */
 export const PERSONAL_SETTINGS = ['jobs', 'browser', 'load-timeout', 'on-finish'];
 /** The keys of `store`. */
 export const STORE_KEYS = ['limit', 'access'];
@@ -144,7 +144,7 @@ function withoutSettings(reader: DiagnosticCollector, root: Located): Located {
   const fields = new Map(root.fields);
   for (const name of own) {
     const { named, place } = fields.get(name) ?? root;
-    const message = `\`${name}\` belongs to a person or a place, and not to a study`;
+    const message = `\`${name}\` belongs to a person or a site, not to a study`;
     const hint =
       'write it into ~/.config/pipeline/config.yaml; `pipeline config` shows what is set';
     reader.report(message, named ?? place, hint);
@@ -159,7 +159,7 @@ const TASKS_MAX = 1_000_000n;
 /** Refuses matrices of too many tasks before anything is made of them. */
 function checkSizes(reader: DiagnosticCollector, stages: ReadonlyMap<string, StageConfig>): void {
   const counted = [...stages.values()].map((stage) => ({ stage, tasks: countPoints(stage) }));
-  const hint = 'shorten an axis, or leave points out with `exclude`';
+  const hint = 'shorten an axis, or remove points with `exclude`';
   const most = `a pipeline may have ${grouped(TASKS_MAX)}`;
   const large = counted.filter(({ tasks }) => tasks > TASKS_MAX);
   for (const { stage, tasks } of large) {

@@ -1,4 +1,4 @@
-// executors.ts — clusters that tasks may run on: `executors` of pipeline.yaml and of files of settings
+// executors.ts — clusters that tasks may run on: `executors` of pipeline.yaml and of settings files
 import { didYouMean } from '../../hint.ts';
 import type { Place } from '../model/event.ts';
 import { type DiagnosticCollector, kindOf } from './diagnostic-collector.ts';
@@ -221,7 +221,7 @@ export function readDeclaredExecutors(
   if (located?.items === undefined) return readExecutors(reader, located);
   const message = `\`executors\` of a study must be a mapping, not ${kindOf(located)}`;
   const hint =
-    'modules belong to a person or a place: write them into ~/.config/pipeline/config.yaml';
+    'modules belong to a person or a site: write them into ~/.config/pipeline/config.yaml';
   reader.report(message, located.named ?? located.place, hint);
   return new Map();
 }

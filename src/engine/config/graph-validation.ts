@@ -29,7 +29,7 @@ export function checkConnections(
       .flatMap(({ from }) => from)
       .find((source) => source.stage === cycle[cycle.length - 1]);
     const place = input?.place ?? first?.place;
-    const hint = 'a stage cannot need its own output, not even by way of others';
+    const hint = 'a stage cannot need its own output, not even indirectly';
     if (place)
       reader.report(`the stages form a cycle: ${[...cycle, cycle[0]].join(' → ')}`, place, hint);
   }

@@ -111,7 +111,7 @@ function readFilePattern(
   if (pattern === '' || (!allowed && !isWithin(pattern.replace(/\\(?=[*?[\]{}])/g, '')))) {
     const hint =
       'it is relative to the folder of pipeline.yaml, without ..; else add `outside: true`';
-    const message = `\`file\` of input \`${port}\` leads out of the project`;
+    const message = `\`file\` of input \`${port}\` is outside the project`;
     reader.report(pattern === '' ? '`file` is empty' : message, file.place, hint);
   }
   return { pattern, outside: allowed, place: file.place };

@@ -258,7 +258,7 @@ function readExtra(
     const place = places.find(({ value }) => String(value) === word)?.place ?? located.place;
     if (!/^(?:-[A-Za-z]|--[a-z])/.test(word)) {
       const hint = 'an option and its value are one word: --nodelist=n1, or -wn1';
-      reader.report(`\`${word}\` in \`extra\` of ${what} is no option`, place, hint);
+      reader.report(`\`${word}\` in \`extra\` of ${what} is not an option`, place, hint);
       return false;
     }
     const option = word.startsWith('--') ? word.replace(/=.*$/s, '') : word.slice(0, 2);

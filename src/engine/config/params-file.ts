@@ -15,8 +15,8 @@ export interface ParamsFile {
 }
 
 const PARAMS_DOCUMENT: DocumentKind = {
-  what: 'a file of params',
-  whenEmpty: 'a file of params is a mapping, such as training: { epochs: 3 }',
+  what: 'a params file',
+  whenEmpty: 'a params file is a mapping, such as training: { epochs: 3 }',
 };
 
 /** Params over which a file was laid. */

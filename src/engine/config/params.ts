@@ -183,7 +183,7 @@ function setAt(
   const first = firstStep(part, path);
   if (first === null) {
     const place = { ...argumentPlace('--set', set, start), end: start + path.length };
-    reader.report('these quotes do not close before a `.` or `=`', place, QUOTES_HINT);
+    reader.report('these quotes are not closed before a `.` or `=`', place, QUOTES_HINT);
     return undefined;
   }
   const { step, rest } = first;
@@ -306,7 +306,7 @@ function resolveWithin(params: Located): Result<Located> {
       if (isTooDeep) return success({ value: null, place });
       if (open.length >= DEPTH_MAX) {
         isTooDeep = true;
-        const message = `\`$${open[0]}\` refers to \`$${name}\` by way of more than ${DEPTH_MAX} others`;
+        const message = `\`$${open[0]}\` refers to \`$${name}\` through more than ${DEPTH_MAX} others`;
         return failure({ message, place, hint: 'refer to the value itself' });
       }
       const found = lookupIn(params, path, place);

@@ -110,7 +110,7 @@ function readCauses(
     const meant = typeof value === 'string' ? didYouMean(value, RETRY_CAUSES) : undefined;
     const hint = meant ?? `causes are ${RETRY_CAUSES.join(', ')}`;
     const given = typeof value === 'string' ? `\`${value}\`` : JSON.stringify(value);
-    reader.report(`${what}: ${given} is no cause of failure`, place, hint);
+    reader.report(`${what}: ${given} is not a cause of failure`, place, hint);
   }
   return causes;
 }

@@ -57,6 +57,6 @@ export function readEnvironmentConfig(
   }
   if (venv === undefined) return refuse(`${whole} names no environment`);
   if (lock === undefined)
-    return refuse(`${whole} has no \`lock\`: what it holds would be in no key`);
+    return refuse(`${whole} has no \`lock\`: its contents would not be part of any key`);
   return { kind: 'venv', lock, folder: venv, place };
 }

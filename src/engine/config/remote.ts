@@ -30,7 +30,7 @@ export function readRemote(
     if (REMOTE_KEYS.includes(name)) continue;
     const at = field.named ?? field.place;
     if (PERSONAL.includes(name)) {
-      const message = `\`${name}\` of \`remote\` belongs to a person or a place, and not to a study`;
+      const message = `\`${name}\` of \`remote\` belongs to a person or a site, not to a study`;
       const hint = 'set PIPELINE_REMOTE_URL, or write it into ~/.config/pipeline/config.yaml';
       reader.report(message, at, hint);
     } else reader.report(`unknown key \`${name}\` in \`remote\``, at, TRUST_HINT);

@@ -128,8 +128,7 @@ export function checkResources(
         const hint =
           name === MEMORY
             ? 'a size is taken from what the machine has: memory: 2GiB'
-            : (didYouMean(name, totals.keys()) ??
-              `say how much there is: resources: { ${name}: … }`);
+            : (didYouMean(name, totals.keys()) ?? `set a total: resources: { ${name}: … }`);
         reader.report(`there is no resource \`${name}\``, taken.named, hint);
       }
       if (command?.shows.has(name) && handsOut(name) && !isUnits(taken.amount)) {
@@ -159,7 +158,7 @@ function checkAmount(
   } else if (taken.amount > total.amount) {
     const [much, all] = [formatAmount(taken), formatAmount(total)];
     const message = `stage \`${stage}\` asks for ${much} of resource \`${name}\`, of which there is ${all}`;
-    reader.report(message, taken.place, 'no task of it could ever run');
+    reader.report(message, taken.place, 'none of its tasks could ever run');
   }
 }
 

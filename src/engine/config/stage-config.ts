@@ -127,7 +127,7 @@ function checkKeys(
   }
   for (const key of command ? [] : COMMAND_KEYS) {
     const field = fields.get(key);
-    const hint = 'a module says so itself, in its code';
+    const hint = 'a module declares this in its code';
     if (field) reader.report(`\`${key}\` is for commands`, field.named ?? field.place, hint);
   }
 }
@@ -137,7 +137,7 @@ function readInfeasible(
   located: Located | undefined,
 ): 'skip' | 'fail' {
   if (located === undefined || located.value === 'fail') return 'fail';
-  const hint = 'skip leaves out tasks that cannot be done; fail is the default';
+  const hint = 'skip leaves out infeasible tasks; fail is the default';
   if (located.value !== 'skip') {
     reader.report('`infeasible` is `skip` or `fail`', located.place, hint);
   }
@@ -189,7 +189,7 @@ function readArtifacts(
     }
     for (const [, axis = ''] of path.matchAll(/\{([^{}]*)\}/g)) {
       if (axes.has(axis)) continue;
-      const message = `\`{${axis}}\` in this path is no axis of the stage`;
+      const message = `\`{${axis}}\` in this path is not an axis of the stage`;
       reader.report(message, located.place, didYouMean(axis, axes.keys()));
     }
     const lacking = [...axes].filter(
@@ -251,7 +251,7 @@ function isDeclaration(reader: DiagnosticCollector, { fields, named, place }: Lo
   const meant = didYouMean(word, TYPE_NAMES);
   const near = OTHER_NAMES.includes(word) || meant?.startsWith('did you mean') === true;
   if (near) {
-    const message = `this param is a mapping with a \`type\` and a \`value\`: \`${word}\` is no type of a schema, so that nothing is checked`;
+    const message = `this param is a mapping with a \`type\` and a \`value\`: \`${word}\` is not a schema type, so nothing is checked`;
     const hint = OTHER_NAMES.includes(word) ? `types are ${TYPE_NAMES.join(', ')}` : meant;
     reader.warnings.push({ message, place: odd?.place ?? named ?? place, hint });
   }

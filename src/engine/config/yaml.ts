@@ -107,7 +107,8 @@ function yamlProblem(
   // At the end of the file there is nothing to point at: point at the last thing before it.
   const last = text.trimEnd().length - 1;
   const place = start > last ? placeAt(last, last + 1) : placeAt(start, Math.max(end, start + 1));
-  const hint = 'quotes and brackets must close, and what belongs together is indented alike';
+  const hint =
+    'quotes and brackets must close, and items of the same level need the same indentation';
   if (code === 'MULTIPLE_DOCS') {
     return { message: `a second document begins here, and ${what} is one`, place };
   }
@@ -249,7 +250,7 @@ function yamlReader(
 const isMergeKey = (key: Node): boolean =>
   isScalar(key) && (typeof key.value === 'symbol' || key.value === '<<');
 
-const HALVED = 'half of a surrogate pair is no character: no UTF-8 can hold it';
+const HALVED = 'half of a surrogate pair is not a character and cannot be encoded in UTF-8';
 const isHalved = (value: unknown): boolean =>
   typeof value === 'string' && /\p{Surrogate}/u.test(value);
 

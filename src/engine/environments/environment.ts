@@ -178,7 +178,7 @@ class EnvironmentLook {
       const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
       const hint = { uv: 'uv lock', venv: 'pip freeze writes one', conda: 'conda env export' };
       throw new Unfit(
-        isFolder ? `${file} is a folder, and no lock file` : `there is no lock file ${file}`,
+        isFolder ? `${file} is a folder, not a lock file` : `there is no lock file ${file}`,
         hint[this.config.kind],
       );
     }
@@ -188,7 +188,7 @@ class EnvironmentLook {
     const { lock } = this.config;
     const read = readCondaLock(text, lock);
     if (read === undefined)
-      throw new Unfit(`${lock} is no environment.yml: it has no dependencies`);
+      throw new Unfit(`${lock} is not an environment.yml: it has no dependencies`);
     return read;
   }
 
@@ -197,7 +197,7 @@ class EnvironmentLook {
     if (kind === 'conda') return readRequirements('', facts);
     if (kind === 'uv') {
       const read = readUvLock(text, facts);
-      if (read === undefined) throw new Unfit(`${lock} is no lock file of uv`, 'uv lock');
+      if (read === undefined) throw new Unfit(`${lock} is not a lock file of uv`, 'uv lock');
       return read;
     }
     const read = this.withIncluded(readRequirements(text, facts), facts);
@@ -328,7 +328,7 @@ class EnvironmentLook {
     const told = end.code === 0 ? interpreterIn(text) : undefined;
     if (told) return told;
     const last = end.last.at(-1) ?? `it ended with ${end.signal ?? `exit code ${end.code}`}`;
-    const message = `${this.shown(python)} does not run, or is no Python: ${last}`;
+    const message = `${this.shown(python)} does not run, or is not Python: ${last}`;
     throw new Unfit(message, this.making());
   }
 
@@ -344,7 +344,7 @@ class EnvironmentLook {
         const way = below.startsWith('..') ? relative(project, root) : below;
         if (isAbsolute(way) || way === '..' || way.startsWith(`..${sep}`)) {
           const hint = 'install it as a wheel with a version, or move it into the project';
-          const message = `${name} is installed editable from ${root}, outside the project: its code would be in no key`;
+          const message = `${name} is installed editable from ${root}, outside the project: its code would not be part of any key`;
           throw new Unfit(message, hint);
         }
         roots.push(join(project, way));

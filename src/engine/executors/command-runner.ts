@@ -76,7 +76,7 @@ async function runOnce(work: ScratchWork): Promise<ActionResult | 'start anew'> 
     if (error instanceof StartAnew) {
       await discard();
       const said = error.message === '' ? '' : `: ${error.message}`;
-      work.warn(`the program cannot use its checkpoint and starts anew${said}`);
+      work.warn(`the program cannot use its checkpoint and starts again${said}`);
       return 'start anew';
     }
     if (!(error instanceof CommandFailure)) throw error;
@@ -137,7 +137,7 @@ async function runIn(attempt: Attempt, nonce: string, work: ScratchWork): Promis
 }
 
 const formatOverLimit = (limit: number): string =>
-  `it took more memory than the ${formatSize(limit)} of \`memory\` in its resources, and was ended`;
+  `it took more memory than the ${formatSize(limit)} of \`memory\` in its resources, and was stopped`;
 
 /** A scratch folder that is ready for its command. */
 export interface Layout {
@@ -226,11 +226,11 @@ const isTooLong = ({ refusal, code, last }: ProgramEnd): boolean =>
 function formatLeft(left: readonly string[]): string {
   const shown = left.slice(0, EXTRA_SHOWN).map(plainName).join(', ');
   const more = left.length > EXTRA_SHOWN ? ` and ${left.length - EXTRA_SHOWN} more` : '';
-  return `the command ended and left ${shown}${more} running: what it starts ends with it`;
+  return `the command exited and left ${shown}${more} running: they were stopped`;
 }
 
 function formatExtra(extra: readonly string[]): string {
   const shown = extra.slice(0, EXTRA_SHOWN).map(plainName).join(', ');
   const more = extra.length > EXTRA_SHOWN ? ` and ${extra.length - EXTRA_SHOWN} more` : '';
-  return `the command also wrote ${shown}${more}, which no output names: it is not kept`;
+  return `the command also wrote ${shown}${more}, which is not a declared output and is not kept`;
 }

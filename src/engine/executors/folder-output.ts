@@ -108,16 +108,16 @@ async function entriesOf(folder: string): Promise<readonly Dirent[]> {
 async function behind(root: string, link: string, name: string): Promise<string> {
   const real = await realpath(link).catch(() => undefined);
   const what = plainName(name);
-  if (real === undefined) throw new StageError(`${what} is a link that leads nowhere`);
+  if (real === undefined) throw new StageError(`${what} is a broken link`);
   const way = relative(root, real);
   const isOutside = way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way);
   if (!isOutside) return real;
-  throw new StageError(`${what} is a link that leads out of the folder: write a copy in its place`);
+  throw new StageError(`${what} is a link to a file outside the folder: write a copy instead`);
 }
 
 function fileFrom(path: string, real: string, stats: Stats): Found {
   if (!stats.isFile()) {
-    throw new StageError(`${plainName(path)} is no plain file (a socket, pipe or device)`);
+    throw new StageError(`${plainName(path)} is not a regular file (a socket, pipe or device)`);
   }
   const isExecutable = (stats.mode & OWNER_EXECUTES) !== 0;
   return { path, real, bytes: stats.size, isExecutable };

@@ -174,7 +174,8 @@ interface ReportedEvent {
 function eventIn(text: string): ReportedEvent | string {
   const line = parsed(text);
   if (line === undefined) return 'is no JSON';
-  if (typeof line !== 'object' || line === null || Array.isArray(line)) return 'is no JSON object';
+  if (typeof line !== 'object' || line === null || Array.isArray(line))
+    return 'is not a JSON object';
   const { progress, note, log, step, metrics } = line as Named<Json>;
   if (progress === undefined && log === undefined && metrics === undefined) {
     return 'has none of progress, log and metrics';

@@ -187,7 +187,7 @@ export class Scratch {
       const from = this.work.machine.projectFile(file);
       this.given.add(place);
       if (!(await this.inputs.putProjectFile(port, place, { ...file, from }))) {
-        throw because('inputs', `${name} has just changed: make again`);
+        throw because('inputs', `${name} has just changed: run make again`);
       }
       paths.push(place);
     }
@@ -200,7 +200,7 @@ export class Scratch {
     const changed = await this.inputs.changed();
     if (changed === undefined) return;
     const what = `its input \`${changed.port}\` (${plainName(changed.path)})`;
-    const message = `the command changed ${what}: it may read its inputs and not write to them; let it write to a copy`;
+    const message = `the command changed ${what}: inputs are read-only; let it write to a copy`;
     throw because('inputs', message);
   }
 
@@ -249,7 +249,7 @@ export class Scratch {
     const path = join(this.folder, withoutSlash(file));
     const found = await lstat(path).catch(() => undefined);
     if (found === undefined) {
-      throw because('outputs', `the command gave no output ${name}: it wrote no ${file}`);
+      throw because('outputs', `output ${name} is missing: the command did not write ${file}`);
     }
     const isFit = isFolder ? found.isDirectory() : found.isFile();
     if (isFit && (await realpath(path)) === path) return path;

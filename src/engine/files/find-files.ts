@@ -161,7 +161,7 @@ export class FileFinder {
     checkName(place, entry);
     const name = `${place.name}${entry.name}`;
     if (kind === 'other') {
-      throw new UnfitFile(`${name} is no plain file, but a pipe, a socket or a device`);
+      throw new UnfitFile(`${name} is not a regular file, but a pipe, a socket or a device`);
     }
     this.found.set(name, { name, isLinked: place.isLinked || entry.kind === 'link' });
   }

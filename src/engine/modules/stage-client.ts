@@ -44,13 +44,18 @@ export class StageClient implements StageAnswers {
   private readonly kept = new Map<Digest, Promise<ModuleAnswers>>();
   /** Those of `kept` that are here. */
   private readonly read = new Map<Digest, ModuleAnswers>();
+  /** Modules that are going to be asked of params. */
+  private readonly expected = new Set<Digest>();
   private readonly processes: StageProcesses;
   /** By module what it printed. */
   private readonly logs = new Map<Digest, string>();
   private readonly options: ClientOptions;
+  private meanwhile: (() => void) | undefined;
 
-  constructor(options: ClientOptions) {
+  /** @param meanwhile what is done once, when the first module has been asked something */
+  constructor(options: ClientOptions, meanwhile?: () => void) {
     this.options = options;
+    this.meanwhile = meanwhile;
     this.processes = new StageProcesses(options);
   }
 
@@ -76,6 +81,19 @@ export class StageClient implements StageAnswers {
       message: `${words}: ${message}`,
       place,
       ...(hints.length > 0 && { hint: hints.join('; ') }),
+    });
+  }
+
+  /** Hears that modules are about to be asked of which nothing is kept. @param modules how many */
+  prepare(modules: number): void {
+    this.processes.prepare(modules, { mayShare: modules >= MODULES_SHARED_MIN });
+  }
+
+  expect({ code }: StageModule): void {
+    if (this.expected.has(code.digest)) return;
+    this.expected.add(code.digest);
+    this.processes.prepare(this.expected.size, {
+      mayShare: this.kept.size >= MODULES_SHARED_MIN,
     });
   }
 
@@ -210,7 +228,11 @@ export class StageClient implements StageAnswers {
 
   private async ask(code: StageCode, question: StageQuestion): Promise<Asked> {
     const mayShare = this.kept.size >= MODULES_SHARED_MIN;
-    const asked = await this.processes.ask(code, question, { mayShare });
+    const asking = this.processes.ask(code, question, { mayShare });
+    // After the others that are asked at the same time.
+    if (this.meanwhile) setImmediate(this.meanwhile);
+    this.meanwhile = undefined;
+    const asked = await asking;
     await this.log(code.digest, asked.printed);
     // No answer depends on packages that tools load, which read much.
     if ('reads' in asked.reply && question.ask !== 'tools') {

@@ -40,14 +40,12 @@ export class StageHost {
   /** What was printed, by whatever way. */
   readonly printed: string[] = [];
   private readonly child: WorkerProcess;
-  private readonly limit_ms: number;
   private hear: (message: WorkerMessage) => void = (message) => this.hearUnasked(message);
   private hasAnswered = false;
   private died: string | undefined;
   private tellDeath: (message: string) => void = () => undefined;
 
-  constructor({ worker, limit_ms }: HostOptions) {
-    this.limit_ms = limit_ms;
+  constructor(worker: WorkerCommand) {
     this.child = startWorker(worker, {
       said: (message) => {
         this.hear(message);
@@ -61,13 +59,12 @@ export class StageHost {
     });
   }
 
-  /** Asks, and passes answers on as they come. @param patience how many times the limit it may be silent */
+  /** Asks, and passes answers on as they come. @param limit_ms how long it may be silent */
   ask(
     question: StageQuestion,
     answered: (answers: readonly StageAnswer[]) => void,
-    patience = 1,
+    limit_ms: number,
   ): Promise<Reply> {
-    const limit_ms = patience * this.limit_ms;
     return new Promise((resolve) => {
       let timer: NodeJS.Timeout | undefined;
       const end = (reply: Reply): void => {

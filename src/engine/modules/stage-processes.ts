@@ -53,6 +53,8 @@ export class StageProcesses {
   /** Those that do not get on with others. */
   private readonly unshareable = new Set<Digest>();
   private shared: Shared[] = [];
+  /** Started for modules that are about to be asked. */
+  private readonly spare: StageHost[] = [];
   private spoilt = 0;
   private readonly gate: Gate;
   private readonly options: ProcessOptions;
@@ -78,8 +80,21 @@ export class StageProcesses {
     return asked;
   }
 
+  /**
+   * Starts processes for modules about which something is to be asked soon: that takes as long as to bundle or to plan them,
+   * which goes on meanwhile.
+   */
+  prepare(modules: number, { mayShare }: { readonly mayShare: boolean }): void {
+    const wanted = mayShare ? Math.ceil(modules / MODULES_BEFORE_NEXT) : modules;
+    const { parallel, worker } = this.options;
+    const there = (): number =>
+      this.spare.length + (mayShare ? this.shared.length : this.alone.size);
+    while (there() < Math.min(wanted, parallel)) this.spare.push(new StageHost(worker));
+  }
+
   /** Ends every process. */
   close(): void {
+    for (const host of this.spare.splice(0)) host.close();
     for (const host of this.alone.values()) host.close();
     for (const { host } of this.shared) host.close();
     this.alone.clear();
@@ -112,11 +127,7 @@ export class StageProcesses {
       emptiest.modules.set(digest, []);
       return emptiest;
     }
-    const { worker, limit_ms } = this.options;
-    const host = new StageHost({
-      worker,
-      limit_ms: Math.min(SHARED_MS_MAX, SHARED_PATIENCE * limit_ms),
-    });
+    const host = this.newHost();
     const modules = new Map([[digest, []]]);
     const started = { host, modules, idle: Promise.resolve(), isOver: false };
     this.shared.push(started);
@@ -130,9 +141,11 @@ export class StageProcesses {
   ): Promise<Asked | 'over' | 'unshareable'> {
     if (shared.isOver) return 'over';
     const answers: StageAnswer[] = [];
-    const reply = await shared.host.ask({ ...question, isShared: true }, (some) => {
+    const add = (some: readonly StageAnswer[]): void => {
       for (const answer of some) answers.push(answer);
-    });
+    };
+    const limit_ms = Math.min(SHARED_MS_MAX, SHARED_PATIENCE * this.options.limit_ms);
+    const reply = await shared.host.ask({ ...question, isShared: true }, add, limit_ms);
     const printed = shared.modules.get(digest) ?? [];
     printed.push(...shared.host.printed.splice(0));
     const isAnswered = reply.end === 'declared' || reply.end === 'answered';
@@ -149,19 +162,23 @@ export class StageProcesses {
   }
 
   private async askAlone(digest: Digest, question: StageQuestion): Promise<Asked> {
-    const { worker, limit_ms } = this.options;
-    const host = this.alone.get(digest) ?? new StageHost({ worker, limit_ms });
+    const host = this.alone.get(digest) ?? this.newHost();
     this.alone.delete(digest);
     const answers: StageAnswer[] = [];
     const add = (some: readonly StageAnswer[]): void => {
       for (const answer of some) answers.push(answer);
     };
-    const reply = await host.ask(question, add, question.ask === 'tools' ? TOOLS_PATIENCE : 1);
+    const patience = question.ask === 'tools' ? TOOLS_PATIENCE : 1;
+    const reply = await host.ask(question, add, patience * this.options.limit_ms);
     // Packages that tools load stay in their process.
     if ('reads' in reply && question.ask !== 'tools') this.rest(digest, host);
     else host.close();
     if (reply.end === 'unshareable') throw new Error('bug: a module alone shares nothing');
     return { reply, answers, printed: host.printed };
+  }
+
+  private newHost(): StageHost {
+    return this.spare.pop() ?? new StageHost(this.options.worker);
   }
 
   private rest(digest: Digest, host: StageHost): void {

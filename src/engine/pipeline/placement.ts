@@ -139,7 +139,7 @@ function placeAt(
     const known = didYouMean(name, executors.keys());
     const hint =
       known ??
-      `say what it is: executors: { ${name}: { type: slurm, … } }, in pipeline.yaml or a file of settings`;
+      `say what it is: executors: { ${name}: { type: slurm, … } }, in pipeline.yaml or a settings file`;
     return failure({ message, place, hint });
   }
   const one = named === undefined ? undefined : executor.classes.get(named);

@@ -9,7 +9,7 @@ const TEXT = { type: 'string' };
 const TEXTS = { anyOf: [TEXT, { type: 'array', items: TEXT }] };
 
 const REPORT_DESCRIBED: Named<Json> = {
-  title: { description: 'What stands above the page.', type: 'string' },
+  title: { description: 'The title of the page.', type: 'string' },
   abstract: { description: 'Markdown below the title.', type: 'string' },
   sections: {
     description: 'What the page shows, in order.',
@@ -45,7 +45,7 @@ const TABLE_DESCRIBED: Named<Json> = {
   columns: { description: 'An axis with a column for each of its labels.', type: 'string' },
   where: { description: 'Conditions such as profile=uniform or loss<0.5.', ...TEXTS },
   at: {
-    description: 'At which step series are read.',
+    description: 'The step at which series are read.',
     anyOf: [{ enum: ['last', 'best'] }, { type: 'integer', minimum: 0 }],
   },
   sort: { description: 'Columns to sort by, -NAME from the greatest down.', ...TEXTS },
@@ -70,7 +70,7 @@ const CLAIM_DESCRIBED: Named<Json> = {
   margin: { description: 'By how much at least, or within how much.', type: 'number', minimum: 0 },
   where: { description: 'Conditions that tasks of both sides meet.', ...TEXTS },
   at: {
-    description: 'At which step series are read.',
+    description: 'The step at which series are read.',
     anyOf: [{ enum: ['last', 'best'] }, { type: 'integer' }],
   },
 };

@@ -143,7 +143,7 @@ function readSections(
 function checkFile(reader: DiagnosticCollector, { value, place }: Located): void {
   const path = String(value);
   if (!isWithin(path)) {
-    const message = path === '' ? '`markdown` is empty' : '`markdown` leads out of the project';
+    const message = path === '' ? '`markdown` is empty' : '`markdown` is outside the project';
     reader.report(message, place, 'a path relative to the folder of pipeline.yaml, without ..');
   } else if (/[*?[\]{}]/.test(path)) {
     reader.report('`markdown` names one file, and no pattern', place, 'a section for each file');

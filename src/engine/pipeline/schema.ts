@@ -22,34 +22,35 @@ import { closed, reportDefinitions } from './report-schema.ts';
 
 const DESCRIBED: Named<Json> = {
   params: {
-    description: 'Everything that can be changed. A stage is keyed by the params that it reads.',
+    description:
+      'The settings of the study. The key of a task covers the params that its stage reads.',
     type: 'object',
   },
   presets: {
-    description: 'Overlays on params, by name: --preset NAME.',
+    description: 'Named sets of changes to params: --preset NAME.',
     type: 'object',
     additionalProperties: { type: ['object', 'null'] },
   },
   stages: {
-    description: 'What is computed.',
+    description: 'The computations.',
     type: 'object',
     minProperties: 1,
     additionalProperties: false,
     patternProperties: { '^[A-Za-z][A-Za-z0-9_-]*$': { $ref: '#/$defs/stage' } },
   },
   mirrors: {
-    description: 'Folders or URLs to look in for data files; never part of a key.',
+    description: 'Folders or URLs that are searched for data files; never part of a key.',
     type: 'array',
     items: { type: 'string' },
   },
   resources: {
     description:
-      'How much there is of what stages take while they run, or a list of units; never part of a key.',
+      'The totals of the resources that stages use, or lists of their units; never part of a key.',
     $ref: '#/$defs/totals',
   },
-  store: { description: 'How the store is kept.', $ref: '#/$defs/store' },
+  store: { description: 'Size limit and permissions of the store.', $ref: '#/$defs/store' },
   remote: {
-    description: 'Whose results count beside one\u2019s own; never part of a key.',
+    description: 'Whose results are accepted besides your own; never part of a key.',
     $ref: '#/$defs/remote',
   },
   executors: {
@@ -59,13 +60,13 @@ const DESCRIBED: Named<Json> = {
     patternProperties: { '^(?!local$)[A-Za-z][A-Za-z0-9_-]*$': { $ref: '#/$defs/executor' } },
   },
   plots: {
-    description: 'Plots of results, by name, for `pipeline plot`; never part of a key.',
+    description: 'Named plots for `pipeline plot`; never part of a key.',
     type: 'object',
     additionalProperties: false,
     patternProperties: { '^[A-Za-z][A-Za-z0-9_-]*$': { $ref: '#/$defs/plot' } },
   },
   report: {
-    description: 'A page that shows results of stages: a stage called `report`.',
+    description: 'A report page with results of stages: a stage named `report`.',
     $ref: '#/$defs/report',
   },
 };
@@ -76,11 +77,11 @@ const SIZE = { anyOf: [AMOUNT, { type: 'string', pattern: SIZE_PATTERN.source }]
 const STORE_DESCRIBED: Named<Json> = {
   access: {
     description:
-      'Who may use a store that is made now: its owner (private, the default), its group, or all to read.',
+      'Who may use a new store: its owner (private, the default), its group, or everyone (read-only).',
     enum: [...STORE_ACCESSES],
   },
   limit: {
-    description: 'A make keeps the store within this size, such as 20GB.',
+    description: 'The size limit of the store, such as 20GB.',
     ...SIZE,
   },
 };
@@ -94,7 +95,7 @@ const REMOTE_DESCRIBED: Named<Json> = {
     propertyNames: { pattern: REMOTE_NAME.source },
   },
   space: {
-    description: 'Keeps studies apart that share a remote.',
+    description: 'Separates studies that share a remote.',
     type: 'string',
     pattern: REMOTE_NAME.source,
   },
@@ -102,21 +103,24 @@ const REMOTE_DESCRIBED: Named<Json> = {
 
 const PLOT_DESCRIBED: Named<Json> = {
   stage: { description: 'STAGE, or STAGE:output.', type: 'string' },
-  kind: { description: 'What kind of plot; otherwise chosen.', enum: [...PLOT_KIND_NAMES] },
+  kind: {
+    description: 'The kind of plot; chosen from the data by default.',
+    enum: [...PLOT_KIND_NAMES],
+  },
   x: { description: 'An axis, a number, or `step`.', type: 'string' },
-  y: { description: 'A number; of a heat map, an axis.', type: 'string' },
+  y: { description: 'A number; for a heat map, an axis.', type: 'string' },
   color: { description: 'An axis or a number.', type: 'string' },
-  facet: { description: 'A panel for each label of this axis.', type: 'string' },
+  facet: { description: 'One panel for each label of this axis.', type: 'string' },
   band: { description: 'Means and 95 % intervals over this axis.', type: 'string' },
   where: {
     description: 'Conditions such as profile=uniform or loss<0.5.',
     anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
   },
   at: {
-    description: 'At which step series are read.',
+    description: 'The step at which series are read.',
     anyOf: [{ enum: ['last', 'best'] }, { type: 'number', minimum: 0 }],
   },
-  title: { description: 'What stands above it.', type: 'string' },
+  title: { description: 'The title.', type: 'string' },
 };
 
 const SOURCE = { type: 'string', pattern: '^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$' };
@@ -129,22 +133,23 @@ const ENVIRONMENT_DESCRIBED: Named<Json> = {
     description: 'environment.yml; the environment is known by its name, or `prefix`.',
     type: 'string',
   },
-  prefix: { description: 'The folder of an environment of conda.', type: 'string' },
+  prefix: { description: 'The folder of a Conda environment.', type: 'string' },
 };
 
 const STAGE_DESCRIBED: Named<Json> = {
   run: {
-    description: 'A module whose default export is defineStage({ … }), beside this file.',
+    description: 'A module whose default export is defineStage({ … }).',
     type: 'string',
   },
   matrix: {
-    description: 'Axes: a list of values each, or a reference to one. A task for every point.',
+    description:
+      'Axes, each a list of values or a reference to one. There is a task for each combination.',
     type: 'object',
     properties: { include: { $ref: '#/$defs/points' }, exclude: { $ref: '#/$defs/points' } },
     additionalProperties: { anyOf: [{ type: 'array' }, { $ref: '#/$defs/reference' }] },
   },
   inputs: {
-    description: 'Outputs of other stages, by input: stage.output.',
+    description: 'Outputs of other stages (stage.output) or project files, by input.',
     type: 'object',
     additionalProperties: { $ref: '#/$defs/input' },
   },
@@ -153,18 +158,17 @@ const STAGE_DESCRIBED: Named<Json> = {
     type: 'object',
   },
   artifacts: {
-    description: 'Outputs that are written for people: a path in artifacts/STAGE/ by output.',
+    description: 'Outputs to write as files: a path in artifacts/STAGE/, by output.',
     type: 'object',
     additionalProperties: { type: 'string' },
   },
   infeasible: {
-    description:
-      'Leaves out infeasible tasks, and those that need them; otherwise they are errors.',
+    description: 'Skips infeasible tasks, and tasks that need them; otherwise they are errors.',
     const: 'skip',
   },
   command: {
     description:
-      'A program in place of a module: its words, with {params.x}, {inputs.x}, {outputs.x}.',
+      'A program instead of a module: a list of arguments, with {params.x}, {inputs.x}, {outputs.x}.',
     type: 'array',
     minItems: 1,
     items: { type: ['string', 'number', 'boolean'] },
@@ -175,11 +179,11 @@ const STAGE_DESCRIBED: Named<Json> = {
     additionalProperties: { anyOf: [{ type: 'string' }, { $ref: '#/$defs/output' }] },
   },
   env: {
-    description: 'Variables of the environment that the command gets: names to pass on, or values.',
+    description: 'Environment variables of the command: names to pass on, or values.',
     type: ['array', 'object'],
   },
   fingerprint: {
-    description: 'A command, or several, whose output tells the version of a tool, for the key.',
+    description: 'One or more commands that print the version of a tool, for the key.',
     type: 'array',
   },
   checkpoint: {
@@ -187,8 +191,7 @@ const STAGE_DESCRIBED: Named<Json> = {
     anyOf: [{ type: 'boolean' }, { $ref: '#/$defs/checkpoint' }],
   },
   events: {
-    description:
-      'Lets the command append progress and metrics, as JSON lines, to $PIPELINE_EVENTS.',
+    description: 'The command can report progress and metrics as JSON lines in $PIPELINE_EVENTS.',
     type: 'boolean',
   },
   'params-schema': {
@@ -205,20 +208,20 @@ const STAGE_DESCRIBED: Named<Json> = {
     enum: [...SOURCE_COUNTINGS],
   },
   environment: {
-    description: 'The Python environment that the command runs in, and the file that locks it.',
+    description: 'The Python environment of the command, and its lock file.',
     ...closed(ENVIRONMENT_KEYS, ENVIRONMENT_DESCRIBED),
   },
   'shared-home': {
-    description: 'A home folder that tasks share, for what they download: true, or a name.',
+    description: 'A home folder that tasks share, for downloads: true, or a name.',
     anyOf: [{ type: 'boolean' }, { type: 'string', pattern: '^[A-Za-z0-9][\\w.-]{0,63}$' }],
   },
   pass: {
-    description: 'Variables of the environment that are passed on; their values enter no key.',
+    description: 'Environment variables that are passed on; their values are not part of the key.',
     type: 'array',
     items: { type: 'string' },
   },
   'task-file': {
-    description: 'Tells the command by $PIPELINE_TASK_FILE where its inputs and outputs are.',
+    description: '$PIPELINE_TASK_FILE names a file with the paths of inputs and outputs.',
     type: 'boolean',
   },
 };
@@ -231,10 +234,10 @@ const DURATION = {
 };
 
 const RETRIES_DESCRIBED: Named<Json> = {
-  times: { description: 'How often.', type: 'integer', minimum: 0 },
+  times: { description: 'The number of retries.', type: 'integer', minimum: 0 },
   delay: { description: 'The pause before the first retry; it doubles each time.', ...DURATION },
   on: {
-    description: 'Try again only after failures of these causes.',
+    description: 'Retry only after failures with these causes.',
     anyOf: [{ enum: RETRY_CAUSES }, { type: 'array', minItems: 1, items: { enum: RETRY_CAUSES } }],
   },
 };
@@ -244,25 +247,25 @@ const ON = { type: 'string', pattern: ON_PATTERN.source };
 const POLICY_DESCRIBED: Named<Json> = {
   resources: {
     description:
-      'What a task takes of each named resource while it runs. `cpus`, `memory` (4GiB) and `gpu` are known.',
+      'How much of each resource a task uses while it runs. `cpus`, `memory` (4GiB) and `gpu` have a meaning.',
     $ref: '#/$defs/amounts',
   },
   retries: {
-    description: 'How often a failed task is tried again.',
+    description: 'How often a failed task is retried.',
     anyOf: [{ type: 'integer', minimum: 0 }, { $ref: '#/$defs/retries' }],
   },
-  timeout: { description: 'A task is ended after this time, such as 10m.', ...DURATION },
+  timeout: { description: 'A task is stopped after this time, such as 10m.', ...DURATION },
   'allow-failure': {
-    description: 'A failed task of this stage does not make the run fail.',
+    description: 'A failed task of this stage does not fail the run.',
     type: 'boolean',
   },
   on: {
     description:
-      'Where tasks run, the first that can: local, EXECUTOR or EXECUTOR/CLASS; never part of a key.',
+      'Where tasks run (the first that can): local, EXECUTOR or EXECUTOR/CLASS; never part of a key.',
     anyOf: [ON, { type: 'array', minItems: 1, items: ON }],
   },
   needs: {
-    description: 'What a task needs of a node of a cluster; never part of a key.',
+    description: 'What a task needs on a cluster node; never part of a key.',
     $ref: '#/$defs/needs',
   },
 };
@@ -277,45 +280,48 @@ const JOB_CLASS_DESCRIBED: Named<Json> = {
   memory: { description: 'Memory of a job, such as 8GiB.', ...MEMORY_SIZE },
   time: { description: 'The time limit of a job, such as 2h.', ...DURATION },
   gpus: {
-    description: 'Accelerators of a job: how many, or TYPE:COUNT.',
+    description: 'GPUs of a job: a number, or TYPE:COUNT.',
     anyOf: [{ type: 'integer', minimum: 0 }, { type: 'string' }],
   },
   partition: { description: 'The partition.', type: 'string' },
   account: { description: 'The account that is charged.', type: 'string' },
   qos: { description: 'The quality of service.', type: 'string' },
-  constraint: { description: 'What nodes must have.', type: 'string' },
-  extra: { description: 'Further arguments of sbatch, each a word.', ...WORDS },
-  prologue: { description: 'Lines of shell that run in a job first.', ...LINES_OF_SHELL },
-  wrap: { description: 'Words in front of the program, such as a container.', ...WORDS },
-  'max-jobs': { description: 'At most so many jobs at once; 10 by default.', ...COUNT },
-  slots: { description: 'So many tasks at once in a job.', ...COUNT },
+  constraint: { description: 'Features that nodes must have.', type: 'string' },
+  extra: { description: 'Further arguments of sbatch.', ...WORDS },
+  prologue: { description: 'Shell lines that run first in a job.', ...LINES_OF_SHELL },
+  wrap: { description: 'A command prefix for the program, such as a container.', ...WORDS },
+  'max-jobs': { description: 'The maximum number of simultaneous jobs; 10 by default.', ...COUNT },
+  slots: { description: 'The number of tasks that run at once in a job.', ...COUNT },
 };
 
 const EXECUTOR_DESCRIBED: Named<Json> = {
   type: { description: 'What starts jobs.', enum: [...EXECUTOR_TYPES] },
-  depot: { description: 'A folder that every node sees.', type: 'string' },
-  line: { description: 'How orders travel; auto by default.', enum: [...LINES] },
+  depot: { description: 'A folder shared by this machine and all nodes.', type: 'string' },
+  line: { description: 'How instructions are sent; auto by default.', enum: [...LINES] },
   listen: { description: 'Where the head listens: HOST, HOST:PORT or :PORT.', type: 'string' },
-  node: { description: 'Node on the nodes; by default that of the head.', type: 'string' },
-  prologue: { description: 'Lines of shell that run in every job first.', ...LINES_OF_SHELL },
-  wrap: { description: 'Words in front of the program, such as a container.', ...WORDS },
+  node: {
+    description: 'The Node.js program on the nodes; by default the path of the one that runs here.',
+    type: 'string',
+  },
+  prologue: { description: 'Shell lines that run first in every job.', ...LINES_OF_SHELL },
+  wrap: { description: 'A command prefix for the program, such as a container.', ...WORDS },
   'max-idle': {
     description: 'A job without work ends after this time; 2m by default.',
     ...DURATION,
   },
   orphan: {
-    description: 'A job that hears of no head ends after this time; 15m by default.',
+    description: 'A job without contact to `pipeline` ends after this time; 15m by default.',
     ...DURATION,
   },
   classes: {
-    description: 'Sizes of jobs, by name.',
+    description: 'Job sizes, by name.',
     type: 'object',
     minProperties: 1,
     additionalProperties: false,
     patternProperties: { '^[A-Za-z][A-Za-z0-9_-]*$': { $ref: '#/$defs/class' } },
   },
   head: {
-    description: 'The job of `make --submit`; by default of the first class without accelerators.',
+    description: 'The job of `make --submit`; by default of the first class without GPUs.',
     $ref: '#/$defs/class',
   },
 };
@@ -337,7 +343,7 @@ const NEEDS_DESCRIBED: Named<Json> = {
     description: 'Time; it doubles from start to limit when it was too short.',
     ...growing(DURATION),
   },
-  gpus: { description: 'Accelerators.', type: 'number', minimum: 0 },
+  gpus: { description: 'GPUs.', type: 'number', minimum: 0 },
 };
 
 const SOURCES = { anyOf: [SOURCE, { type: 'array', minItems: 1, items: SOURCE }] };
@@ -346,24 +352,27 @@ const INPUT_DESCRIBED: Named<Json> = {
   from: { description: 'stage.output, or several of them.', ...SOURCES },
   where: { description: 'Labels on axes of the upstream stage.', type: 'object' },
   file: {
-    description: 'A file of the project, or a glob; beside `from`, the name in the scratch folder.',
+    description: 'A project file, or a glob; with `from`, the name in the scratch folder.',
     type: 'string',
   },
-  outside: { description: 'The file may lie outside of the project.', type: 'boolean' },
-  partial: { description: 'A command takes what there is of a list.', type: 'boolean' },
+  outside: { description: 'The file may be outside the project.', type: 'boolean' },
+  partial: {
+    description: 'The command also runs when items of the list are missing.',
+    type: 'boolean',
+  },
 };
 
 const OUTPUT_DESCRIBED: Named<Json> = {
   file: {
-    description: 'Its name in the scratch folder; that of a folder ends with /.',
+    description: 'The name in the scratch folder; a folder ends with /.',
     type: 'string',
   },
   max: {
-    description: 'It may have no more bytes than this, such as 50GiB; part of no key.',
+    description: 'The maximum size, such as 50GiB; not part of the key.',
     ...SIZE,
   },
   kind: {
-    description: 'What it is; otherwise by the end of its name.',
+    description: 'The kind of file; by default from the file extension.',
     enum: [...FILE_KINDS, METRICS_LOG],
   },
 };
@@ -418,11 +427,11 @@ export function pipelineSchema(): Named<Json> {
       output: closed(OUTPUT_KEYS, OUTPUT_DESCRIBED),
       checkpoint: closed(CHECKPOINT_KEYS, {
         grace: {
-          description: 'How long it may take to save when it is asked to stop.',
+          description: 'The time to save after the signal.',
           ...DURATION,
         },
         signal: {
-          description: 'The signal that asks it.',
+          description: 'The signal that stops the program.',
           enum: STOP_SIGNALS.flatMap((name) => [name, `SIG${name}`]),
         },
       }),

@@ -111,12 +111,12 @@ function checkWord({ stage, command }: Commanded, { text, place }: Word, say: Sa
   for (const name of stage.inputs.keys()) known.set(name, `{inputs.${name}}`);
   for (const name of command.outputs.keys()) known.set(name, `{outputs.${name}}`);
   const complain = (what: string, hint: string): void => {
-    const message = `\`${what}\` in the command of stage \`${stage.name}\` stays as it is: nothing fills it in`;
+    const message = `\`${what}\` in the command of stage \`${stage.name}\` is not replaced by anything`;
     say({ message, place, hint });
   };
   const variable = /^\$\{?([A-Za-z_][\w-]*(?:\.[\w-]+)*)\}?$/.exec(text)?.[1];
   if (variable !== undefined) {
-    complain(text, `no shell reads it: ${insteadOf(variable, known)}`);
+    complain(text, `there is no shell: ${insteadOf(variable, known)}`);
   }
   for (const [whole, room = '', path] of text.matchAll(
     /(?<!\$)\{([\w-]+)(?:\.([\w-]+(?:\.[\w-]+)*))?\}/g,
@@ -142,8 +142,8 @@ function checkNamed(
   if (!looksLikePath(text)) return;
   const name = posix.normalize(text);
   if (filesOf(task.inputs).has(name) || !isFile(join(root, name))) return;
-  const message = `the command of stage \`${stage.name}\` names ${text}, a file of the project that is no input of it`;
-  const hint = `inputs: { script: { file: ${name} } } puts it beside the command and into the key`;
+  const message = `the command of stage \`${stage.name}\` names ${text}, a file of the project that is not an input`;
+  const hint = `inputs: { script: { file: ${name} } } adds it to the scratch folder and to the key`;
   say({ message, place, hint });
 }
 

@@ -122,7 +122,7 @@ function formatTotalTooLong(argv: readonly Argument[], env: Named<string>): stri
 function adviceOn(from: string | undefined): string {
   const [, room, path] = /^\{(\w+)\.([^}]*)\}$/.exec(from ?? '') ?? [];
   if (room === 'inputs') {
-    return `: {inputs.${path}.list} is a file in which they stand, one a line`;
+    return `: {inputs.${path}.list} is a file that lists them, one per line`;
   }
   return room === 'params' ? ': the program finds it in params.json' : '';
 }

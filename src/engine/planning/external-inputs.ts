@@ -402,8 +402,8 @@ class ExternalInputResolver {
       if (!looksLikePath(text) || declared.has(text.replace(/^\.\//, ''))) continue;
       if (!(await this.isFile(text))) continue;
       notes.push(
-        `stage \`${stage.name}\` names ${text}, a file of the project that is no input of it: ` +
-          `inputs: { script: { file: ${text} } } puts it beside the command and into the key`,
+        `stage \`${stage.name}\` names ${text}, a file of the project that is not an input: ` +
+          `inputs: { script: { file: ${text} } } adds it to the scratch folder and to the key`,
       );
     }
     return notes;

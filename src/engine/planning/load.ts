@@ -4,7 +4,7 @@ import { existsSync, type Stats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { elementAt, entryOf } from '../../present.ts';
-import type { Bundles, ModuleRequest, Sources, StageCode } from '../bundler/code.ts';
+import type { Bundles, BundleTerms, ModuleRequest, Sources, StageCode } from '../bundler/code.ts';
 import { bundleAnywhere } from '../bundler/spare-bundles.ts';
 import { type Pipeline, type PipelineParts, readPipelineParts } from '../config/config.ts';
 import { DiagnosticCollector } from '../config/diagnostic-collector.ts';
@@ -41,6 +41,8 @@ export interface LoadOptions extends ClientOptions {
   readonly clock: () => number;
   /** Whether the plan is only looked at, and not made: what cannot be told of a task leaves it unknown. */
   readonly looking?: boolean;
+  /** What may be done while stage modules are asked, when there is nothing to do here. */
+  readonly meanwhile?: (() => void) | undefined;
   /** Makes an empty folder that goes when the process ends: for bundles, where the cache cannot be written. */
   readonly newFolder: () => string;
 }
@@ -108,7 +110,7 @@ export async function loadPipeline(
   const { parts, text, paramsFiles } = read.value;
   const { pipeline } = parts;
   useStoreFolder(options.cache, STORE_FILE, pipeline.storeAccess);
-  const client = new StageClient(options);
+  const client = new StageClient(options, options.meanwhile);
   try {
     const mistakes = new Mistakes(pipeline, parts);
     debug?.('plan', `${file}: ${pipeline.stages.size} stages read`);
@@ -180,7 +182,7 @@ function unfitFile(path: string, file: string): Diagnostic | undefined {
     return undefined; // Told when it is read.
   }
   if (found.isDirectory()) return undefined;
-  if (!found.isFile()) return { message: `${file} is no file, but a device or a pipe` };
+  if (!found.isFile()) return { message: `${file} is not a file but a device or a pipe` };
   if (found.size <= PIPELINE_BYTES_MAX) return undefined;
   const most = `a pipeline file may have ${PIPELINE_BYTES_MAX}`;
   return { message: `${file} has ${found.size} bytes: ${most}` };
@@ -210,7 +212,8 @@ async function loadModules(
 }> {
   const schemaFiles = new Map<string, Stamp | null>();
   const bundled = [...stages.values()].filter(({ command, run }) => command === null && run !== '');
-  const { codes, sources } = await bundlesOf(bundled, options, mistakes);
+  const onStale = (count: number): void => client.prepare(count);
+  const { codes, sources } = await bundlesOf(bundled, { ...options, onStale }, mistakes);
   const modules = new Map<string, StageModule>();
   const declared = [...stages.values()].map(async (stage) => {
     if (stage.command) {
@@ -236,12 +239,19 @@ const requestOf = ({ run, runPlace }: StageConfig): ModuleRequest => ({ run, pla
 /** Bundles stages; where one cannot be, each by itself, so that the others can be judged. */
 async function bundlesOf(
   stages: readonly StageConfig[],
-  { root, cache, clock, newFolder, environment }: LoadOptions,
+  {
+    root,
+    cache,
+    clock,
+    newFolder,
+    environment,
+    onStale,
+  }: LoadOptions & Pick<BundleTerms, 'onStale'>,
   mistakes: Mistakes,
 ): Promise<Bundles> {
   const { ESBUILD_BINARY_PATH: esbuild } = environment;
   const around = { clock, esbuild, newFolder };
-  const together = await bundleAnywhere(root, cache, stages.map(requestOf), around);
+  const together = await bundleAnywhere(root, cache, stages.map(requestOf), { ...around, onStale });
   if (together.ok) return together.value;
   const codes = new Map<string, StageCode>();
   const distinct = new Map(stages.map((stage) => [stage.run, stage]));

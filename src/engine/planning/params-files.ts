@@ -33,14 +33,14 @@ export function readParamsFiles(names: readonly string[]): Result<ReadParamsFile
 }
 
 const tooLarge = (name: string, { size }: Stamp): Result<never> =>
-  failure({ message: `${name} has ${size} bytes: a file of params may have ${BYTES_MAX}` });
+  failure({ message: `${name} has ${size} bytes: a params file may have ${BYTES_MAX}` });
 
 function textOf(name: string): Result<string> {
   try {
     return decodeSource(readAtMost(resolve(name), BYTES_MAX), name);
   } catch (error) {
     if (error instanceof RangeError) {
-      const message = `${name} has more bytes than a file of params may have (${BYTES_MAX})`;
+      const message = `${name} has more bytes than a params file may have (${BYTES_MAX})`;
       return failure({ message });
     }
     if (!isSystemError(error)) throw error;

@@ -186,7 +186,10 @@ class Planner {
     const tasks: OpenParams = { given, gather, parsed: 'open', usesTools: false, drafts: [] };
     const known = this.known(stage, module, found);
     if (known) this.take(stage, tasks, known);
-    else open.push(tasks);
+    else {
+      if (open.length === 0) this.answers.expect?.(module);
+      open.push(tasks);
+    }
     return tasks;
   }
 

@@ -143,7 +143,7 @@ export class ProjectFiles {
   ): Promise<ProjectFile | PatternProblem> {
     const path = resolve(this.root, name);
     if (home !== undefined && isLinked && !isBelow(home, await realpath(path))) {
-      const hint = 'a link that leads out of the project counts as outside: `outside: true`';
+      const hint = 'a link that is outside the project counts as outside: `outside: true`';
       return { message: `${name} lies outside the project`, hint };
     }
     const stamp = await fileStat(path);
@@ -220,7 +220,7 @@ export async function readProjectFile({
 }: Pick<ProjectFile, 'name' | 'path' | 'digest'>): Promise<Uint8Array> {
   const bytes = await readFile(path).catch(() => undefined);
   if (bytes === undefined || digestOf(bytes) !== digest) {
-    throw new StageError(`${name} has just changed: make again`);
+    throw new StageError(`${name} has just changed: run make again`);
   }
   return new Uint8Array(bytes);
 }

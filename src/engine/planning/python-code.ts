@@ -91,7 +91,7 @@ export class PythonCodeFinder {
       .map((folder) => ({ folder, name: relative(root, folder) || '.' }))
       .filter(({ name }) => !name.startsWith('..') && !isInstalled(`${name}/`))
       .map(({ folder, name }) => ({
-        message: `PYTHONPATH of stage \`${stage.name}\` names ${plainName(folder)}: modules there are read where they lie, and are no inputs`,
+        message: `PYTHONPATH of stage \`${stage.name}\` names ${plainName(folder)}: modules there are read in place, and are not inputs`,
         place: stage.place,
         hint: `env: { PYTHONPATH: ${name} } is the same folder, and is followed`,
       }));
@@ -177,7 +177,7 @@ export class PythonCodeFinder {
       how === 'sys.path'
         ? 'changes sys.path: modules that it then imports are not found'
         : how.endsWith('exec') || how === 'execfile'
-          ? `runs text as code (${how}): what that imports is not found`
+          ? `runs text as code (${how}): its imports are not found`
           : module !== undefined
             ? `imports \`${module}\` while it runs (${how}), which is found as it is written out: others would not be`
             : `imports modules while it runs (${how}): they are not found`;

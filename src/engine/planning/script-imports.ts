@@ -64,7 +64,7 @@ export class ScriptImports {
           if (file === undefined || given.has(file)) continue;
           const place = stage.inputs.get(port)?.files?.place ?? stage.place;
           const name = plainName(script.name);
-          const message = `${name} needs ${plainName(file)}, which is no input of stage \`${stage.name}\``;
+          const message = `${name} needs ${plainName(file)}, which is not an input of stage \`${stage.name}\``;
           const hint = `inputs: { helper: { file: ${file} } } puts it beside ${name} and into the key`;
           const python = script.name.endsWith('.py') ? '; `code: python` finds all modules' : '';
           found.push({ message, place, hint: hint + python });

@@ -23,20 +23,24 @@ export function taskMaker(
   { declaration }: StageModule,
   joiner: Joiner,
 ): (point: Point) => Draft {
-  const ports = Object.entries(declaration.inputs);
+  const ports = Object.entries(declaration.inputs).map(([port, { arity }]) => {
+    const config = stage.inputs.get(port);
+    return { port, arity, config: config?.files ? undefined : config };
+  });
   const skipsInfeasible = stage.infeasible === 'skip';
   let inputs: Named<Binding> = {};
-  const joined = (point: Point): readonly (readonly Link[])[] =>
-    ports.map(([port, { arity }]) => {
-      const config = stage.inputs.get(port);
-      if (config === undefined || config.files) return NO_LINKS;
-      return joiner.join(stage, point, port, config, arity);
-    });
+  const links: (readonly Link[])[] = [];
   const inputsAt = (point: Point): Named<Binding> => {
-    const links = joined(point);
-    if (!ports.every(([port], n) => inputs[port]?.links === links[n])) {
+    let isOther = links.length < ports.length;
+    let n = 0;
+    for (const { port, arity, config } of ports) {
+      const joined = config ? joiner.join(stage, point, port, config, arity) : NO_LINKS;
+      isOther ||= links[n] !== joined;
+      links[n++] = joined;
+    }
+    if (isOther) {
       inputs = Object.fromEntries(
-        ports.map(([port, { arity }], n) => [port, { arity, links: links[n] ?? NO_LINKS }]),
+        ports.map(({ port, arity }, n) => [port, { arity, links: links[n] ?? NO_LINKS }]),
       );
     }
     return inputs;

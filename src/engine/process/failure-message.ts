@@ -41,7 +41,7 @@ export function formatFailure(failure: Failure): string {
 function what(failure: Failure): string {
   if ('message' in failure) return failure.message;
   if ('timeout_ms' in failure) {
-    return `it took longer than its timeout of ${failure.timeout_ms / 1000} s, and was ended`;
+    return `it took longer than its timeout of ${failure.timeout_ms / 1000} s, and was stopped`;
   }
   const { argv } = failure.process;
   return argv === null ? formatWorkerEnd(failure.process) : formatCommandEnd(argv, failure.process);
@@ -67,7 +67,7 @@ function formatWorkerEnd({ code, signal, last }: ProcessEnd): string {
   const how =
     signal === null
       ? `the worker ended with exit code ${code} before the stage did: does it exit the process?`
-      : `the worker was ended by ${signal}${SIGNAL_HINTS[signal] ?? ''}`;
+      : `the worker was killed by ${signal}${SIGNAL_HINTS[signal] ?? ''}`;
   const told = (fatal ? [fatal] : lines.slice(-LAST_LINES_TOLD)).map((line) => `  ${line}`);
   return told.length > 0 ? `${how}\nits last words:\n${told.join('\n')}` : how;
 }

@@ -15,7 +15,7 @@ import type { Link } from '../planning/join.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import type { Store } from '../store/store.ts';
 import { type Action, actionOf, changesBetween, decide, latestRecord } from './action.ts';
-import type { MissingOutput } from './missing-output.ts';
+import { type MissingOutput, type Readiness, readinessOf } from './missing-output.ts';
 import {
   type Decision,
   decisionOf,
@@ -194,6 +194,8 @@ class ForecastWalk implements Settled {
   readonly first = new Map<Key, TaskId>();
   /** Nothing has failed yet. */
   readonly withoutFailed = false;
+  /** What was judged last. */
+  private judged: { readonly inputs: Task['inputs']; readonly readiness: Readiness } | undefined;
   private readonly plan: Plan;
   private readonly store: Store;
   private readonly forced: ReadonlySet<TaskId>;
@@ -253,6 +255,16 @@ class ForecastWalk implements Settled {
     this.reuse(action, trace);
     return undefined;
   }
+
+  /** Tasks that share their inputs are as ready as each other: whatever they need was visited before. */
+  readonly readinessOf = (task: Task): Readiness => {
+    if (this.judged?.inputs !== task.inputs) {
+      const { traces: made, missing, withoutFailed } = this;
+      const readiness = readinessOf(task, { made, missing, withoutFailed });
+      this.judged = { inputs: task.inputs, readiness };
+    }
+    return this.judged.readiness;
+  };
 
   private readonly partsOf = (task: Task): Action['parts'] => actionOf(this.plan, task, this).parts;
 
@@ -327,7 +339,18 @@ class ForecastWalk implements Settled {
   private async addPending(task: Task, after: readonly TaskId[]): Promise<void> {
     const { id } = task;
     const before = await latestRecord(this.store.actions, id);
-    const changes = ownChanges(this.plan, task, before);
-    this.forecasts.set(id, { task: id, status: 'pending', after, sure: !before, changes });
+    const { plan } = this;
+    let changes: readonly Change[] | undefined;
+    this.forecasts.set(id, {
+      task: id,
+      status: 'pending',
+      after,
+      sure: !before,
+      // Most looks only count such tasks.
+      get changes() {
+        changes ??= ownChanges(plan, task, before);
+        return changes;
+      },
+    });
   }
 }

@@ -4,7 +4,7 @@ import type { Key, TaskId } from '../model/key.ts';
 import type { ActionRecord, RecordResult } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';
 import { type Action, actionOf, type Verdict } from './action.ts';
-import { type MissingOutput, readinessOf } from './missing-output.ts';
+import { type MissingOutput, type Readiness, readinessOf } from './missing-output.ts';
 
 /** A task whose key cannot be computed here, and why. */
 export interface Unknown {
@@ -26,6 +26,8 @@ export interface Settled {
   readonly first: { get(key: Key): TaskId | undefined };
   /** Whether partial inputs do without tasks that failed or were skipped, not only without infeasible ones. */
   readonly withoutFailed: boolean;
+  /** `readinessOf` the tasks and reasons above, where somebody remembers what it says. */
+  readonly readinessOf?: (task: Task) => Readiness;
 }
 
 /** What becomes of a task before the store is asked. */
@@ -43,7 +45,8 @@ export type Step =
 /** Settles a task as far as that goes without the store. Pure: what it is given decides, and nothing else. */
 export function stepOf(plan: Plan, task: Task, settled: Settled): Step {
   const { traces, missing, withoutFailed } = settled;
-  const readiness = readinessOf(task, { made: traces, missing, withoutFailed });
+  const readiness =
+    settled.readinessOf?.(task) ?? readinessOf(task, { made: traces, missing, withoutFailed });
   if (readiness.kind === 'infeasible') return readiness;
   if (task.infeasible !== null) {
     return { kind: 'infeasible', missingOutput: infeasibleItself(task, task.infeasible) };

@@ -164,6 +164,6 @@ async function unlessChanged(task: Task, result: ActionResult): Promise<ActionRe
   }
   if (changed.length === 0 && !(environment && isChanged(environment.place))) return result;
   if (changed.length === 0) changed.push('the environment that it runs in');
-  const message = `${changed.join(', ')} changed while the task ran: make again`;
+  const message = `${changed.join(', ')} changed while the task ran: run make again`;
   return failed({ cause: 'inputs', message });
 }

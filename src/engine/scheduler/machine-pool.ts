@@ -68,7 +68,7 @@ export function openPool(request: PoolRequest): OpenPool {
   const waits = (resource: string, holder: string): void => {
     if (told.has(resource)) return;
     told.add(resource);
-    const message = `tasks wait for ${resource}: ${holder} has what is left of it`;
+    const message = `tasks wait for ${resource}: ${holder} is using the rest of it`;
     listener({ event: 'warning', message });
   };
   const pool = new ResourcePool(slots, totals, { units, leases, waits });

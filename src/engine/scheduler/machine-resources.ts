@@ -71,8 +71,8 @@ export function shortages(
       }
       const message = `stage \`${stage}\` asks for ${much} of \`${name}\`, and this machine has ${there}`;
       const hint = resources.has(name)
-        ? 'no task of it could ever run'
-        : `ask for less, or say how much there is: resources: { ${name}: … }`;
+        ? 'none of its tasks could ever run'
+        : `ask for less, or set a total: resources: { ${name}: … }`;
       return [{ message, place, stage, hint }];
     }),
   );

@@ -65,7 +65,7 @@ function readPrivate(path: string, isNamed: boolean): Result<string | null> {
     const found = fstatSync(file);
     if (!found.isFile() || found.size > KEY_BYTES_MAX) {
       return failure({
-        message: `${path} is no key file`,
+        message: `${path} is not a key file`,
         hint: '`pipeline remote key` makes one',
       });
     }

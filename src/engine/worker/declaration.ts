@@ -95,6 +95,8 @@ export interface WorkAnswer {
 /** Answers questions about params. Answers come in the order of the questions. */
 export interface StageAnswers {
   params(module: StageModule, given: readonly GivenValues[]): Promise<readonly ParamsAnswer[]>;
+  /** Hears that a module will be asked of params: what that takes can be made ready meanwhile. */
+  expect?(module: StageModule): void;
   /** The answer to params with this text, if it is known already. */
   known(module: StageModule, text: string): ParamsAnswer | undefined;
   /** @param upstream gives the nearest param of a name for the question at an index */

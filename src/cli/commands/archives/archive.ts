@@ -41,27 +41,28 @@ import { count, quoted } from '../../terminal/format.ts';
 export const command: CommandDeclaration = {
   name: 'archive',
   group: 'Archives',
-  about: 'write the study into one file that checks itself (default: study-DIGEST.zip)',
+  about: 'write the study into one self-checking file (default: study-DIGEST.zip)',
   arguments: [{ name: '[file]' }],
   options: [
     {
       flags: '--target <target>',
-      about: 'what to archive, with all it needs (repeatable; default: what has artifacts)',
+      about:
+        'what to archive, with everything it needs (repeatable; default: tasks with artifacts)',
       repeatable: true,
     },
     { flags: '--light', about: 'leave out large blobs that are neither masks nor final models' },
     {
       flags: '--with-data',
-      about: 'include files from outside, too: check that their licences allow it',
+      about: 'include external files: check that their licences allow it',
     },
     {
       flags: '--allow <item>',
-      about: 'allow what a release check named (repeatable)',
+      about: 'accept a finding of the release checks (repeatable)',
       repeatable: true,
     },
     {
       flags: '--max-file <size>',
-      about: 'hold back files that are larger',
+      about: 'report files larger than this',
       value: 'size',
       default: 2 ** 30,
       defaultShown: '1G',
@@ -194,7 +195,7 @@ function refuse(
   if (json) writeStdout(JSON.stringify({ event: 'held', held }));
   else {
     writeStderr(
-      `${c.red('error')}: held back: look at this before the archive leaves this machine`,
+      `${c.red('error')}: not written: check this before the archive leaves this machine`,
     );
     for (const { item, message } of held) writeStderr(`  ${c.bold(item)}  ${message}`);
     const quoted = held.slice(0, 3).map(({ item }) => `--allow '${item}'`);

@@ -51,9 +51,9 @@ export const command: CommandDeclaration = {
   options: [
     {
       flags: '--remote <share>',
-      about: 'run a share of what others made again, such as 1%, and say whose results differ',
+      about: 'run a share of the results of others again, such as 1%, and list differences',
     },
-    { flags: '--seed <n>', about: 'seed of the sample of --remote', value: 'not-negative' },
+    { flags: '--seed <n>', about: 'seed of the --remote sample', value: 'not-negative' },
     ...COMMON,
   ],
   examples: [
@@ -115,7 +115,7 @@ async function auditTask(
   const predicted = forecasts.get(id);
   if (predicted === undefined || !('action' in predicted)) {
     throw new UsageError([
-      { message: `what ${id} reads is not made`, hint: `pipeline make ${word}` },
+      { message: `the inputs of ${id} have not been made`, hint: `pipeline make ${word}` },
     ]);
   }
   const { action } = predicted;

@@ -28,7 +28,7 @@ export const command: CommandDeclaration = {
   options: [
     {
       flags: '--trust <name=key>',
-      about: 'it has to be signed by this key, or another that is named so (repeatable)',
+      about: 'require a signature by this key; of several, by any (repeatable)',
       repeatable: true,
     },
     ...STORE,

@@ -12,28 +12,28 @@ import { checkerFile } from './archive.ts';
 export const command: CommandDeclaration = {
   name: 'verify',
   group: 'Archives',
-  about: 'check an archive: that it is whole and, with --rerun, that its code gives its results',
+  about: 'check that an archive is consistent and, with --rerun, that its code gives its results',
   arguments: [{ name: '<file>' }],
   options: [
     {
       flags: '--rerun',
       about: 'run tasks again and compare bit by bit: executes code from the archive',
     },
-    { flags: '--yes', about: 'do not ask before that' },
+    { flags: '--yes', about: 'do not ask before running code' },
     {
       flags: '--commands',
-      about: 'also run stages that are commands (means --rerun)',
+      about: 'also run stages that are commands (implies --rerun)',
     },
     {
       flags: '--require-walls',
-      about: 'run nothing where the system has no walls for it (bubblewrap or user namespaces)',
+      about: 'run nothing unless it can be isolated (bubblewrap or user namespaces)',
     },
-    { flags: '--budget <time>', about: 'at most so long: 90s, 10m, 1h', default: '10m' },
+    { flags: '--budget <time>', about: 'time limit for reruns: 90s, 10m, 1h', default: '10m' },
     { flags: '--seed <n>', about: 'seed of the random sample of tasks', value: 'not-negative' },
     JOBS,
     {
       flags: '--mirror <dir|url>',
-      about: 'look here first for files from outside (repeatable; PIPELINE_MIRROR)',
+      about: 'where to look first for external files (repeatable; PIPELINE_MIRROR)',
       repeatable: true,
     },
     {
@@ -42,11 +42,11 @@ export const command: CommandDeclaration = {
     },
     {
       flags: '--trust <name=key>',
-      about: 'it has to be signed by this key, or another that is named so (repeatable)',
+      about: 'require a signature by this key; of several, by any (repeatable)',
       repeatable: true,
     },
     { flags: '--html <file>', about: 'write the verdict as a page' },
-    { flags: '--json', about: 'print it as JSON' },
+    { flags: '--json', about: 'print JSON' },
   ],
   examples: [
     'verify study.zip',
@@ -81,7 +81,7 @@ async function verify(file: string, options: VerifyOptions): Promise<number> {
   const budget_s = secondsOf(options.budget);
   if (budget_s === undefined) {
     throw new UsageError([
-      { message: `--budget ${options.budget} is no time`, hint: 'such as 90s, 10m, 1h' },
+      { message: `--budget ${options.budget} is not a duration`, hint: 'such as 90s, 10m, 1h' },
     ]);
   }
   const asked = { flags: options.mirror, declared: [], root: '' };

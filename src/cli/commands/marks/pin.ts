@@ -1,4 +1,4 @@
-// pin.ts — pipeline pin RUNS: keep what runs made, whatever gc deletes
+// pin.ts — pipeline pin RUNS: make gc keep the results of runs
 import { setPins } from '../../session/pins.ts';
 import type { CommonOptions } from '../../session/session.ts';
 import { type CommandDeclaration, STORE } from '../../terminal/declaration.ts';
@@ -6,7 +6,7 @@ import { type CommandDeclaration, STORE } from '../../terminal/declaration.ts';
 export const command: CommandDeclaration = {
   name: 'pin',
   group: 'Runs',
-  about: 'keep what runs made, whatever gc deletes',
+  about: 'make gc keep the results of runs',
   arguments: [{ name: '<runs...>' }],
   options: STORE,
   examples: ['pin last', 'pin 20260412T101502 3fa9'],

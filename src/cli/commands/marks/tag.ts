@@ -17,9 +17,9 @@ import { type CommandDeclaration, STORE } from '../../terminal/declaration.ts';
 export const command: CommandDeclaration = {
   name: 'tag',
   group: 'Runs',
-  about: 'mark a run, which is then found by that word; a tag moves from run to run',
+  about: 'tag a run, so that commands find it by that name; using a tag again moves it',
   arguments: [{ name: '<run>' }, { name: '[tag]' }],
-  options: [{ flags: '--remove', about: 'take the tag away' }, ...STORE],
+  options: [{ flags: '--remove', about: 'remove the tag' }, ...STORE],
   examples: ['tag last best', 'tag best', 'tag last best --remove'],
 };
 export { tag as run };
@@ -59,7 +59,7 @@ function change(store: Store, run: RunRecord, name: string, isRemoved: boolean):
     return;
   }
   if (state === 'running' || state === 'unknown') {
-    const message = `run ${id} goes on: its record is written when it ends`;
+    const message = `run ${id} is still running: its record is written when it ends`;
     throw new UsageError([{ message, hint: 'make --name names a run that begins' }]);
   }
   for (const other of store.history.runs()) {

@@ -1,4 +1,4 @@
-// unpin.ts — pipeline unpin RUNS: let gc delete what runs made again
+// unpin.ts — pipeline unpin RUNS: let gc delete the results of runs again
 import { setPins } from '../../session/pins.ts';
 import type { CommonOptions } from '../../session/session.ts';
 import { type CommandDeclaration, STORE } from '../../terminal/declaration.ts';
@@ -6,7 +6,7 @@ import { type CommandDeclaration, STORE } from '../../terminal/declaration.ts';
 export const command: CommandDeclaration = {
   name: 'unpin',
   group: 'Runs',
-  about: 'let gc delete what runs made again',
+  about: 'let gc delete the results of runs again',
   arguments: [{ name: '<runs...>' }],
   options: STORE,
   examples: ['unpin last', 'unpin 20260412T101502 3fa9'],

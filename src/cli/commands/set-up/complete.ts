@@ -18,7 +18,7 @@ import {
 export const command: CommandDeclaration = {
   name: 'complete',
   group: 'Set up',
-  about: 'what may stand at the end of some words: asked by the scripts of `completion`',
+  about: 'list the completions of a command line; used by the scripts of `completion`',
   arguments: [{ name: '[words...]' }],
   options: [],
   examples: [],

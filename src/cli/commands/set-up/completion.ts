@@ -7,7 +7,7 @@ import { type CommandDeclaration, JSON_ACCEPTED } from '../../terminal/declarati
 export const command: CommandDeclaration = {
   name: 'completion',
   group: 'Set up',
-  about: 'a script that completes commands, options, tasks, params and runs',
+  about: 'print a script that completes commands, options, tasks, params and runs',
   arguments: [{ name: '<shell>', choices: ['bash', 'zsh', 'fish'] }],
   options: [JSON_ACCEPTED],
   examples: [

@@ -37,7 +37,7 @@ import { quoted } from '../../terminal/format.ts';
 export const command: CommandDeclaration = {
   name: 'config',
   group: 'Set up',
-  about: 'show each setting, and where it comes from: flags, variables, files of settings',
+  about: 'show each setting and its source: flag, variable or settings file',
   options: [JOBS, MIRROR, FILE, ...STORE],
   examples: ['config', 'config --json', 'config -j 4 --mirror /data'],
 };

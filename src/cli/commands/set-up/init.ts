@@ -20,8 +20,8 @@ import { TEMPLATES, templateFiles } from './python-module.ts';
 export const command: CommandDeclaration = {
   name: 'init',
   group: 'Set up',
-  about: 'write a small pipeline that works at once',
-  arguments: [{ name: '[dir]', about: 'a folder, made when missing', default: '.' }],
+  about: 'write a small working pipeline',
+  arguments: [{ name: '[dir]', about: 'the folder; created if it does not exist', default: '.' }],
   options: [
     { flags: '--python', about: 'stages are Python scripts; its standard library is enough' },
     {
@@ -29,7 +29,7 @@ export const command: CommandDeclaration = {
       about: 'stages are Python scripts that use this library; requirements.txt pins it',
       choices: TEMPLATES,
     },
-    { flags: '--json', about: 'print what was written as JSON' },
+    { flags: '--json', about: 'list the written files as JSON' },
   ],
   examples: ['init', 'init --python my-study', 'init --python --template sklearn my-study'],
 };
@@ -148,7 +148,7 @@ async function init(folder: string, options: InitOptions): Promise<number> {
   const there = Object.keys(files).filter((path) => existsSync(join(root, path)));
   const [first] = there.filter((path) => !isWelcome(path));
   if (first !== undefined) {
-    const message = `${shownPath(join(root, first))} is there already: nothing was written`;
+    const message = `${shownPath(join(root, first))} exists already: nothing was written`;
     throw new UsageError([{ message, hint: 'name another folder: pipeline init DIR' }]);
   }
   const missing = Object.entries(files).filter(([path]) => !there.includes(path));

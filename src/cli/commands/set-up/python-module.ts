@@ -15,7 +15,7 @@ export function wheelFile(): string {
   if (wheel !== undefined) return join(folder, wheel);
   const message = `the wheel of the Python module is not in ${folder}`;
   throw new UsageError([
-    { message, hint: 'in a clone: npm run build:python; otherwise install the package anew' },
+    { message, hint: 'in a clone: npm run build:python; otherwise install the package again' },
   ]);
 }
 

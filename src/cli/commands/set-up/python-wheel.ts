@@ -8,7 +8,7 @@ export const command: CommandDeclaration = {
   name: 'python-wheel',
   group: 'Set up',
   about: 'print the path of the wheel of the Python module, for pip and uv',
-  options: [{ flags: '--json', about: 'print it as JSON' }],
+  options: [{ flags: '--json', about: 'print JSON' }],
   examples: ['python-wheel'],
 };
 export { pythonWheel as run };

@@ -6,7 +6,7 @@ import { type CommandDeclaration, JSON_ACCEPTED } from '../../terminal/declarati
 export const command: CommandDeclaration = {
   name: 'schema',
   group: 'Set up',
-  about: 'the JSON Schema of pipeline.yaml, for editors',
+  about: 'print the JSON Schema of pipeline.yaml, for editors',
   options: [JSON_ACCEPTED],
   examples: ['schema', 'schema > pipeline.schema.json'],
 };
