@@ -71,6 +71,8 @@ const STYLED = [
   'stroke',
   'stroke-width',
   'stroke-dasharray',
+  'stroke-linejoin',
+  'paint-order',
   'font-size',
   'font-family',
   'opacity',
@@ -502,7 +504,7 @@ export function ParallelFigure({
               </text>
               {scales[at]?.ticks.map(([label, y]) => (
                 <text key={label} class="tick" x={xAt(at) + 4} y={y + 3}>
-                  {label.slice(0, 14)}
+                  {label.length > 16 ? `${label.slice(0, 15)}…` : label}
                 </text>
               ))}
             </g>
