@@ -62,6 +62,7 @@ export class Fleet {
   private readonly deaths: Deaths;
   private readonly told = new Set<string>();
   private asking = 0;
+  private asked: Promise<void> = Promise.resolve();
   private limitedUntil = 0;
   private lookAt = 0;
   private pace_ms: number;
@@ -162,7 +163,7 @@ export class Fleet {
     const isShut = this.closed.has(cls.name) || performance.now() < this.limitedUntil;
     if (isShut || this.asking > 0 || have >= count) return;
     this.asking += 1;
-    void this.ask(cls, count - have).finally(() => {
+    this.asked = this.ask(cls, count - have).finally(() => {
       this.asking -= 1;
       this.parts.listener.changed();
     });
@@ -324,8 +325,9 @@ export class Fleet {
     await Promise.all([...this.sets.values()].map(({ files }) => writeHead(files, note)));
   }
 
-  /** Ends all jobs. */
+  /** Ends all jobs, those that are being asked for, too. */
   async endAll(): Promise<void> {
+    await this.asked;
     if (this.names.length > 0) await this.parts.batch.end(this.names);
   }
 

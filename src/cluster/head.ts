@@ -153,7 +153,7 @@ export class Head implements Executor {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     const areLeft = [...this.fleet.workers].some(({ state }) => state !== 'over');
-    if (areLeft) await this.fleet.endAll();
+    if (areLeft || this.fleet.isAsking) await this.fleet.endAll();
     await this.tidy();
   }
 
