@@ -128,7 +128,7 @@ test('an order whose key is not that of its parts is refused', () => {
   const parts = { code: 'a', params: {}, inputs: {}, outputs: {}, source: null };
   const order = { form: 'order/1', action: { key: 'b'.repeat(64), parts, inputs: {} } };
   expect(() => decodeOrder(JSON.stringify(order))).toThrow('its key is not that of its parts');
-  expect(() => decodeOrder('{"form":"order/2"}')).toThrow('no order of a form');
+  expect(() => decodeOrder('{"form":"order/2"}')).toThrow('an instruction in an unknown form');
 });
 
 test('a depot that others may write into is refused', async () => {
