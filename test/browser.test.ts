@@ -209,6 +209,64 @@ describe.skipIf(!there)('in Chromium, the report', () => {
     await page.close();
   });
 
+  test('tells the values of a point under the pointer and by arrow keys, and compares two profiles', async () => {
+    const { page, complaints } = await open({ viewport: { width: 1280, height: 900 } });
+    const mark = page.locator('#figure-accuracy svg path:has(> title)').last();
+    const title = await mark.evaluate((one) => one.querySelector('title')?.textContent ?? '');
+    await mark.scrollIntoViewIfNeeded();
+    await mark.hover({ force: true });
+    const tip = page.locator('.tip');
+    expect(await tip.textContent()).toMatch(/^[\w.-]+, (static|RigL)(, seed \d+)?: /);
+    await page.mouse.move(2, 2);
+    expect(await tip.textContent()).toBe('');
+    expect(await mark.evaluate((one) => one.querySelector('title')?.textContent ?? '')).toBe(title);
+    // Every figure with values can be entered, and read from the first to the last.
+    const figures = await page.$$eval('figure:has(svg title)', (all) =>
+      all.map((one) => one.querySelectorAll('[data-points][tabindex="0"][aria-label]').length),
+    );
+    expect(figures.length).toBeGreaterThan(8);
+    expect([...new Set(figures)]).toEqual([1]);
+    await page.locator('#figure-accuracy [data-points]').focus();
+    await page.keyboard.press('ArrowRight');
+    const first = await tip.textContent();
+    await page.keyboard.press('ArrowRight');
+    expect(await tip.textContent()).not.toBe(first);
+    await page.keyboard.press('ArrowLeft');
+    expect(await tip.textContent()).toBe(first);
+    await page.keyboard.press('Escape');
+    expect(await tip.textContent()).toBe('');
+
+    await page.getByLabel('Profile to highlight').selectOption('uniform');
+    await page.getByLabel('Profile to compare it with').selectOption('lognormal-cv1');
+    const cells = await page.$$eval('.compare tbody tr', (rows) =>
+      rows.map((row) =>
+        [...row.querySelectorAll('td')].map((cell) =>
+          Number(cell.textContent?.replace('\u2212', '-')),
+        ),
+      ),
+    );
+    expect(cells.length).toBeGreaterThan(1);
+    for (const [a = 0, b = 0, difference = 0] of cells) expect(a - b).toBeCloseTo(difference, 6);
+    await page.locator('.compare button').click();
+    expect(await page.locator('.compare').isVisible()).toBe(false);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test('has no text of a figure under nine pixels on a phone', async () => {
+    const { page } = await open({ viewport: { width: 390, height: 800 } });
+    const small = await page.$$eval('svg text', (all) =>
+      all.flatMap((text) => {
+        const drawn = (text as SVGTextElement).getScreenCTM();
+        const scale = Math.hypot(drawn?.c ?? 0, drawn?.d ?? 0);
+        const size = Number.parseFloat(getComputedStyle(text).fontSize) * scale;
+        return text.getClientRects().length > 0 && size < 9 ? [`${text.textContent}: ${size}`] : [];
+      }),
+    );
+    expect(small).toEqual([]);
+    await page.close();
+  });
+
   const surroundings: readonly (readonly [string, BrowserContextOptions])[] = [
     ['in light', {}],
     ['in dark', { colorScheme: 'dark' }],

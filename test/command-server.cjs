@@ -1,6 +1,10 @@
 // command-server.cjs — runs commands in one process, each as if it were the first: what a command leaves goes when it ends
 const childProcess = require('node:child_process');
+const { readFileSync } = require('node:fs');
+const { createRequire } = require('node:module');
+const { dirname } = require('node:path');
 const timers = require('node:timers');
+const vm = require('node:vm');
 const threads = require('node:worker_threads');
 
 const [, , binary, ...preloaded] = process.argv;
@@ -35,6 +39,35 @@ childProcess.ChildProcess.prototype.spawn = function (options) {
   if (!String(options.file).endsWith('esbuild')) left.children.add(this);
   return result;
 };
+
+/** What was compiled, by its place: every command runs it anew, from its first line. */
+const compiled = new Map();
+vm.Script = new Proxy(vm.Script, {
+  construct(Script, [text, options]) {
+    const known = compiled.get(options.filename);
+    if (known?.text === text) return known.script;
+    const script = new Script(text, options);
+    compiled.set(options.filename, { text, script });
+    return script;
+  },
+});
+
+/** Runs the program as Node does a file that it is started with. */
+function runProgram() {
+  const text = readFileSync(binary, 'utf8').replace(/^#!/, '//');
+  const script = new vm.Script(
+    `(function (exports, require, module, __filename, __dirname) {${text}\n})`,
+    {
+      filename: binary,
+      importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    },
+  );
+  const module = { exports: {} };
+  const own = createRequire(binary);
+  script
+    .runInThisContext()
+    .call(module.exports, module.exports, own, module, binary, dirname(binary));
+}
 
 // Native packages are loaded once.
 for (const path of preloaded) require(path);
@@ -110,8 +143,7 @@ process.on('message', ({ words, cwd, env, umask, mark }) => {
   process.umask(umask);
   process.chdir(cwd);
   process.argv = [process.execPath, binary, ...words];
-  delete require.cache[binary];
-  require(binary);
+  runProgram();
 });
 
 process.on('disconnect', () => process.exit());

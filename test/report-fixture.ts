@@ -476,3 +476,56 @@ function masked(made: ReturnType<typeof makeMask>): Mask {
 /** A page without the script that all pages have: nothing else of it may run. */
 export const withoutScript = (page: string): string =>
   page.replace(`<script>${SCRIPT}</script>`, '');
+
+/** Ten families, two baselines, the equilibrium and a lognormal beyond: what the full study compares. */
+const FULL_PROFILES = [
+  ...[
+    'uniform',
+    'constant',
+    'power-cv1',
+    'exponential-cv1',
+    'half-gaussian-cv1',
+    'raised-cosine-cv1',
+  ],
+  ...['lorentzian-cv1', 'logistic-cv1', 'logarithmic-cv1', 'tanh-exponential-cv1', 'lognormal-cv1'],
+  ...['power-law-cv1', 'lognormal-cv1.5', 'equilibrium'],
+];
+
+/** As large as the full study: four data sets, ten families, 20 seeds; some five thousand trainings. */
+export function fullStudy(): Study {
+  const one = wholeStudy({
+    seeds: 20,
+    rules: ['erk', 'uniform'],
+    profiles: FULL_PROFILES,
+    title: 'Profiled sparse networks',
+  });
+  const text = JSON.stringify(one);
+  const all = ['mnist', 'fashion-mnist', 'emnist47', 'covtype'].map(
+    (name): Study => JSON.parse(text.replaceAll('synth-digits', name)),
+  );
+  const join = <T>(of: (study: Study) => readonly T[]): readonly T[] => all.flatMap(of);
+  const claims = one.claims && {
+    ...one.claims,
+    claims: one.claims.claims.map((claim, i) => ({
+      ...claim,
+      contrasts: join(({ claims: own }) => own?.claims[i]?.contrasts ?? []),
+    })),
+  };
+  return {
+    ...one,
+    claims,
+    datasets: join(({ datasets }) => datasets),
+    runs: join(({ runs }) => runs),
+    sweep: join(({ sweep }) => sweep),
+    placed: join(({ placed }) => placed),
+    gradients: join(({ gradients }) => gradients),
+    convergence: join(({ convergence }) => convergence),
+    histories: join(({ histories }) => histories),
+    portraits: join(({ portraits }) => portraits),
+    equilibria: join(({ equilibria }) => equilibria),
+    graph: one.graph.map((stage, i) => ({
+      ...stage,
+      tasks: [...new Set(join(({ graph }) => graph[i]?.tasks ?? []))],
+    })),
+  };
+}

@@ -1,7 +1,7 @@
 // page.ts — a study as a report: one HTML file, and files for papers and programs
 import type { FileSet } from '../file-set.ts';
 import { abstract, finding } from './sections/abstract.ts';
-import { anchorsOf, equilibriumAnchor, sourceRows } from './data/anchors.ts';
+import { anchorsOf, sourceRows } from './data/anchors.ts';
 import { type DatasetResults, gather, gatherPlaced, gatherSweep, profilesOf } from './data/arms.ts';
 import { type Catalogue, catalogueOf } from './figures/catalogue.ts';
 import { claimSection, commonCaveats } from './sections/claim-section.ts';
@@ -28,7 +28,7 @@ import {
   type AccuracyRows,
   accuracyTable,
   equilibriumTable,
-  fanInTable,
+  fanInTables,
 } from './sections/tables.ts';
 
 /** A report, drawn. */
@@ -159,8 +159,8 @@ function tables(study: Study, results: readonly DatasetResults[]): Content {
   });
   return [
     accuracies.map((rows) => wide(accuracyTable(rows))),
-    settings.map((setting) => wide(fanInTable(setting))),
-    study.equilibria.map((row, i) => wide(equilibriumTable(row, equilibriumAnchor(i)))),
+    fanInTables(settings).map(wide),
+    wide(equilibriumTable(study.equilibria)),
   ];
 }
 

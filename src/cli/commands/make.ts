@@ -117,7 +117,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
   }
   const recorder = recordMake(options, targets);
   const known = knownBefore(options);
-  const opened = await openSession(options, 'write');
+  const opened = await openSession(options, 'write', { meanwhile: known.read });
   const session = (await options.submitted?.(opened)) ?? opened;
   const id = nextRunId();
   const notice = finishNotice({ id, name: options.name, targets, root: session.root });
@@ -127,7 +127,7 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
     const plan = planFor(session.plan, targets);
     if (options.verify) await verifyStore(session.store);
     const forced = forcedIn(plan, targets, options);
-    const records = await known(session.store);
+    const records = await known.of(session.store);
     const here = resourcesHere(session.pipeline, process.env);
     const local = onThisMachine(session.pipeline, options.on);
     const pipeline = { ...session.pipeline, stages: local };
@@ -240,7 +240,7 @@ const dryRun = (targets: readonly string[], options: MakeOptions): Promise<numbe
       const cost = isTold ? await estimate(plan, forecasts, store, around) : NO_ESTIMATE;
       tellForecast(forecasts, cost, { slots, json: options.json ?? false });
     },
-    (read) => openSession(options, 'read', read),
+    (ahead) => openSession(options, 'read', ahead),
   );
 
 /** The tasks that are to run again whatever was made before. */

@@ -20,10 +20,12 @@ import {
   type KnownRecords,
   knownRecords,
   NOTHING_KNOWN,
+  type ReadRecords,
+  readRecords,
 } from '../../engine/rebuilder/known-records.ts';
 import { emptyStore } from '../../engine/store/empty-store.ts';
 import { damagedStore } from '../../engine/store/lmdb/lmdb-error.ts';
-import { isNetworkFolder } from '../../engine/store/lmdb/lmdb-root.ts';
+import { isNetworkFolder, loadLmdbAhead } from '../../engine/store/lmdb/lmdb-root.ts';
 import { hasStore, openStore } from '../../engine/store/lmdb/lmdb-store.ts';
 import { mayOpenStore, openStoreReadOnly } from '../../engine/store/lmdb/read-only-store.ts';
 import type { DamageKind } from '../../engine/store/lmdb/record-table.ts';
@@ -96,17 +98,29 @@ export interface Inspection extends Session {
  * What is known of the records that a command will ask for. To be called before the store is opened; what it gives, when it
  * is. `PIPELINE_NO_HINTS=1` and `PIPELINE_LOG=debug` have the store asked about every task.
  */
-export function knownBefore(
-  options: InspectionOptions,
-): (store: Store) => KnownRecords | Promise<KnownRecords> {
+export function knownBefore(options: InspectionOptions): RecordsAhead {
   const { file, preset: presets, params: paramsFiles, set: sets } = options;
   const { PIPELINE_NO_HINTS: off = '', PIPELINE_LOG: log } = process.env;
   const { cache } = placesOf(options);
-  if (off !== '' || log === 'debug' || options.verify) return () => NOTHING_KNOWN;
+  if (off !== '' || log === 'debug' || options.verify) {
+    return { read: () => undefined, of: async () => NOTHING_KNOWN };
+  }
   const found = contentState(cache);
   const state = found !== null && mayRepeat(cache) ? found : null;
   const request = { cache, state, file, presets, paramsFiles, sets };
-  return (store) => knownRecords(request, store);
+  let known: { readonly records: ReadRecords | undefined } | undefined;
+  const read = (): ReadRecords | undefined => {
+    known ??= { records: readRecords(request) };
+    return known.records;
+  };
+  return { read, of: (store) => knownRecords(request, store, read()) };
+}
+
+/** What is known of records, before the store is opened. */
+interface RecordsAhead {
+  /** Reads it, while there is nothing else to do. */
+  read(): void;
+  of(store: Store): Promise<KnownRecords>;
 }
 
 export const stderrColors = colorsFor(process.stderr, process.env);
@@ -138,15 +152,15 @@ function print(stream: 'stdout' | 'stderr', line: string): void {
 export async function inspect(
   options: InspectionOptions,
   show: (session: Inspection) => Promise<void>,
-  open: (read: ReadFile) => Promise<Session> = (read) => openToLook(options, read),
+  open: (ahead: Ahead) => Promise<Session> = (ahead) => openToLook(options, ahead),
 ): Promise<number> {
   recorder = recordInspection(process.argv.slice(2), inspections);
   const known = knownBefore(options);
   const read = await readFor(options);
   if (recorder && isRepeated(read, recorder)) return EXIT.success;
-  const session = await open(read);
+  const session = await open({ read, meanwhile: known.read });
   try {
-    const records = await known(session.store);
+    const records = await known.of(session.store);
     const foresee = (plan: Plan, forced: ReadonlySet<TaskId>): Promise<Forecasts> =>
       forecastKnowing(plan, session.store, forced, records);
     await show({ ...session, costs: records, foresee });
@@ -163,6 +177,12 @@ export async function inspect(
 
 /** A pipeline file that was read, or what is wrong with it. */
 type ReadFile = Awaited<ReturnType<typeof readPipelineFile>>;
+
+/** What is there before a session is opened, and what may be done while stage modules are asked. */
+export interface Ahead {
+  readonly read?: ReadFile;
+  readonly meanwhile?: () => void;
+}
 
 const readFor = (options: CommonOptions): Promise<ReadFile> => {
   const { file, preset: presets, params: paramsFiles, set: sets } = options;
@@ -272,13 +292,13 @@ export type Purpose = 'make' | 'look';
 export async function loadFor(
   options: CommonOptions,
   purpose: Purpose = 'make',
-  read?: ReadFile,
+  { read, meanwhile }: Ahead = {},
 ): Promise<Loaded> {
   const { file, preset: presets, params: paramsFiles, set: sets } = options;
   const { value: limit_ms } = demand(loadTimeoutSetting(LIMIT_VARIABLE, ownSettings()));
   const limits = { limit_ms, parallel: availableParallelism(), program: PROGRAM };
   const looking = purpose === 'look';
-  const around = { worker: askedCommand, environment: process.env, looking, newFolder };
+  const around = { worker: askedCommand, environment: process.env, looking, newFolder, meanwhile };
   const places = { ...placesOf(options), file, ...around };
   const done = sayIfLong(options, 'bundling stages (done once) …');
   const asked = { presets, paramsFiles, sets, clock: Date.now };
@@ -345,9 +365,9 @@ function checkAfterDeath(cache: string): void {
 }
 
 /** Loads the pipeline to look at it, and opens its store, which need not be writable. @throws UsageError */
-export async function openToLook(options: CommonOptions, read?: ReadFile): Promise<Session> {
+export async function openToLook(options: CommonOptions, ahead: Ahead = {}): Promise<Session> {
   const places = placesOf(options);
-  const loaded = await loadFor(options, 'look', read);
+  const loaded = await loadFor(options, 'look', beforeStore(places.cache, 'read', ahead));
   return { ...loaded, ...places, store: trustedStore(loaded, storeAt(places.cache, 'read')) };
 }
 
@@ -376,12 +396,26 @@ export async function openToShow(options: CommonOptions): Promise<Remains> {
 export async function openSession(
   options: CommonOptions,
   access: 'read' | 'write' = 'read',
-  read?: ReadFile,
+  ahead: Ahead = {},
 ): Promise<Session> {
   const places = placesOf(options);
-  const loaded = await loadFor(options, 'make', read);
+  const loaded = await loadFor(options, 'make', beforeStore(places.cache, access, ahead));
   return { ...loaded, ...places, store: trustedStore(loaded, storeAt(places.cache, access)) };
 }
+
+/** Loads LMDB as well, where it will open the store. */
+const beforeStore = (
+  cache: string,
+  access: 'read' | 'write',
+  { meanwhile, ...ahead }: Ahead,
+): Ahead => ({
+  ...ahead,
+  meanwhile() {
+    const isThere = lookedAt(join(cache, STORE_FILE)) !== undefined && mayOpenStore(cache);
+    if (access === 'write' || isThere) loadLmdbAhead();
+    meanwhile?.();
+  },
+});
 
 /** A store in which only those results of others count whom the pipeline trusts now. */
 const trustedStore = ({ pipeline }: Loaded, store: Store): Store =>

@@ -64,7 +64,7 @@ export function plannedStudy(loaded: Loaded, options: CommonOptions, store: Stor
     problems: [],
     async known(tasks) {
       // Read and not kept: the store was open before its state was looked at.
-      const records = await known(store);
+      const records = await known.of(store);
       const predicted = await forecastKnowing(restrict(plan, tasks), store, new Set(), records);
       return eachKnown(tasks, (task) => knownBy(predicted.get(task), task, store));
     },

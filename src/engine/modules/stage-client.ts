@@ -50,9 +50,12 @@ export class StageClient implements StageAnswers {
   /** By module what it printed. */
   private readonly logs = new Map<Digest, string>();
   private readonly options: ClientOptions;
+  private meanwhile: (() => void) | undefined;
 
-  constructor(options: ClientOptions) {
+  /** @param meanwhile what is done once, when the first module has been asked something */
+  constructor(options: ClientOptions, meanwhile?: () => void) {
     this.options = options;
+    this.meanwhile = meanwhile;
     this.processes = new StageProcesses(options);
   }
 
@@ -225,7 +228,11 @@ export class StageClient implements StageAnswers {
 
   private async ask(code: StageCode, question: StageQuestion): Promise<Asked> {
     const mayShare = this.kept.size >= MODULES_SHARED_MIN;
-    const asked = await this.processes.ask(code, question, { mayShare });
+    const asking = this.processes.ask(code, question, { mayShare });
+    // After the others that are asked at the same time.
+    if (this.meanwhile) setImmediate(this.meanwhile);
+    this.meanwhile = undefined;
+    const asked = await asking;
     await this.log(code.digest, asked.printed);
     // No answer depends on packages that tools load, which read much.
     if ('reads' in asked.reply && question.ask !== 'tools') {

@@ -41,6 +41,8 @@ export interface LoadOptions extends ClientOptions {
   readonly clock: () => number;
   /** Whether the plan is only looked at, and not made: what cannot be told of a task leaves it unknown. */
   readonly looking?: boolean;
+  /** What may be done while stage modules are asked, when there is nothing to do here. */
+  readonly meanwhile?: (() => void) | undefined;
   /** Makes an empty folder that goes when the process ends: for bundles, where the cache cannot be written. */
   readonly newFolder: () => string;
 }
@@ -108,7 +110,7 @@ export async function loadPipeline(
   const { parts, text, paramsFiles } = read.value;
   const { pipeline } = parts;
   useStoreFolder(options.cache, STORE_FILE, pipeline.storeAccess);
-  const client = new StageClient(options);
+  const client = new StageClient(options, options.meanwhile);
   try {
     const mistakes = new Mistakes(pipeline, parts);
     debug?.('plan', `${file}: ${pipeline.stages.size} stages read`);

@@ -40,16 +40,33 @@ export const NOTHING_KNOWN: KnownRecords = {
   keep: () => undefined,
 };
 
-/** Reads what is known of the records of a plan. */
+/** A file that was read before the store was opened. */
+export interface ReadRecords {
+  readonly kept: Kept;
+  readonly all: Known[];
+}
+
+/** Reads the file. It is a hint: which of it counts is decided when there is a store. */
+export function readRecords(request: KnownRecordsRequest): ReadRecords | undefined {
+  const kept = request.state === null ? undefined : readKept(request);
+  if (kept === undefined) return undefined;
+  try {
+    return { kept, all: recordsOf(kept) };
+  } catch {
+    // Sealed, but not in the form that we write: use nothing of it.
+    return undefined;
+  }
+}
+
+/** What is known of the records of a plan, from the file that was read. */
 export async function knownRecords(
   request: KnownRecordsRequest,
   store: Store,
+  read = readRecords(request),
 ): Promise<KnownRecords> {
-  const { state } = request;
-  const kept = state === null ? undefined : readKept(request);
   const records = new Records(request, store);
-  records.take(kept);
-  if (kept?.state !== state) await records.dropChanged();
+  records.take(read);
+  if (read?.kept.state !== request.state) await records.dropChanged();
   return records;
 }
 
@@ -78,10 +95,10 @@ class Records implements KnownRecords {
     this.store = store;
   }
 
-  take(kept: Kept | undefined): void {
-    if (kept === undefined) return;
+  take(read: ReadRecords | undefined): void {
+    if (read === undefined) return;
+    const { kept, all } = read;
     try {
-      const all = recordsOf(kept);
       for (const [fingerprint, places] of kept.stages) {
         this.stages.set(fingerprint, () => places.map((place) => elementAt(all, place)));
       }

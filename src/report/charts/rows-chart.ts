@@ -2,7 +2,8 @@
 import { meanInterval } from '../../stats/t-test.ts';
 import { type Chart, type Layer, type Mark, merged } from './chart.ts';
 import { cut, fixed } from '../markup/format.ts';
-import { GRID, INK, PAPER } from '../markup/palette.ts';
+import { GRID, INK, PAPER, SOFT } from '../markup/palette.ts';
+import { swarm } from './dodge.ts';
 import { extent, type Interval, tickDigits, ticks } from './scale.ts';
 
 /** One sample in a row: a dot for each value, a stroke at the mean, a bar over its interval. */
@@ -32,6 +33,10 @@ export interface RowsChart {
 
 const LANE = 20;
 const GAP = 8;
+/** Of the plotting area: with names on both sides it is no wider than a phone. */
+const WIDTH = 228;
+/** Across, and how far dots move out of each other's way within a lane. */
+const [DOT, REACH] = [5.2, 7];
 const LABEL_LENGTH = 20;
 /** A generous width of one character at 12 px. */
 const CHARACTER = 6.4;
@@ -59,7 +64,7 @@ export function rowsDomain(rows: readonly ChartRow[], more: readonly number[] = 
 
 /** The chart; its rows are as high as their lanes need. */
 export function rowsChart({ label, title, rows, reference, domain }: RowsChart): Chart {
-  const marks = ticks(domain, 5);
+  const marks = ticks(domain, 4);
   const names = rows.map(({ name }) => cut(name, LABEL_LENGTH));
   const longest = names.reduce((length, name) => Math.max(length, [...name].length), 4);
   const lanes = rows.reduce((most, row) => Math.max(most, row.lanes.length), 1);
@@ -77,9 +82,14 @@ export function rowsChart({ label, title, rows, reference, domain }: RowsChart):
   }));
   return {
     label,
-    width: 268,
+    width: WIDTH,
     height,
-    margin: { top: 20, right: 14, bottom: 40, left: Math.ceil(longest * CHARACTER) + 14 },
+    margin: {
+      top: 20,
+      right: lanes > 1 ? 44 : 14,
+      bottom: 40,
+      left: Math.ceil(longest * CHARACTER) + 14,
+    },
     x: { domain, ticks: marks, digits: tickDigits(marks), title, grid: true },
     y: { domain: [rows.length, 0], ticks: [], hidden: true },
     layers: [
@@ -87,9 +97,16 @@ export function rowsChart({ label, title, rows, reference, domain }: RowsChart):
       ...referenceLayers(reference, rows.length, domain),
       ...merged(
         rows.flatMap((row, y) =>
-          row.lanes.flatMap((lane, i) => laneLayers(lane, row, y + (i + 0.5) / row.lanes.length)),
+          row.lanes.flatMap((lane, i) =>
+            laneLayers(lane, row, {
+              y: y + (i + 0.5) / row.lanes.length,
+              perPixel: rows.length / height,
+              domain,
+            }),
+          ),
         ),
       ),
+      ...laneNames(rows, domain),
       { kind: 'text', marks: texts, color: INK.light, size: 12, align: 'right', dx: -10 },
     ],
   };
@@ -117,10 +134,32 @@ function referenceLayers(
   ];
 }
 
+/** The names of the lanes, once: beside those of the first row that has values in all. */
+function laneNames(rows: readonly ChartRow[], domain: Interval): readonly Layer[] {
+  const several = rows.filter(({ lanes }) => lanes.length > 1);
+  const full = several.find(({ lanes }) => lanes.every(({ values }) => values.length > 0));
+  const shown = full ?? several[0];
+  if (shown === undefined) return [];
+  const y = rows.indexOf(shown);
+  const marks = shown.lanes.map(({ name }, i) => ({
+    x: domain[1],
+    y: y + (i + 0.5) / shown.lanes.length,
+    text: name,
+  }));
+  return [{ kind: 'text', marks, color: SOFT.light, size: 10.5, align: 'left', dx: 6 }];
+}
+
+/** Where a lane lies, and the rows that a pixel is high. */
+interface Place {
+  readonly y: number;
+  readonly perPixel: number;
+  readonly domain: Interval;
+}
+
 function laneLayers(
   { name, color, hollow, values }: Lane,
   row: ChartRow,
-  y: number,
+  { y, perPixel, domain }: Place,
 ): readonly Layer[] {
   if (values.length === 0) return [];
   const { mean, ci } = meanOf(values.map(({ value }) => value));
@@ -128,9 +167,18 @@ function laneLayers(
   const title = `${row.name}, ${name}: mean ${fixed(mean, 2)}, ${words}, n = ${values.length}`;
   const bar: Mark[] = ci === null ? [] : [{ x: ci[0], x2: ci[1], y, title }];
   const reach = 0.13;
-  const dots = values.map(({ name: seed, value }) => ({
+  // Dots move up and down only: along the axis they stand where they are.
+  const shifts = swarm(
+    values.map(({ value }) => ({
+      x: 0,
+      y: ((value - domain[0]) / (domain[1] - domain[0])) * WIDTH,
+    })),
+    DOT + 1.4,
+    REACH,
+  );
+  const dots = values.map(({ name: seed, value }, i) => ({
     x: value,
-    y,
+    y: y + (shifts[i] ?? 0) * perPixel,
     title: `${row.name}, ${name}, ${seed}: ${fixed(value, 2)}`,
   }));
   return [
@@ -140,7 +188,7 @@ function laneLayers(
       kind: 'dot',
       marks: dots,
       color,
-      size: 5.2,
+      size: DOT,
       fill: hollow ? PAPER.light : color,
       opacity: 0.85,
     },

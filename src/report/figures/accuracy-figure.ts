@@ -11,21 +11,14 @@ import {
   rangeOf,
   type Setting,
 } from '../data/arms.ts';
-import {
-  denseItem,
-  dotSwatch,
-  type FigureDraft,
-  legendOf,
-  type Panel,
-  ringSwatch,
-} from '../charts/figure.ts';
+import type { FigureDraft, Panel } from '../charts/figure.ts';
 import { counted, fixed, listed, ruleName, sentence, sparsityName } from '../markup/format.ts';
 import { mean } from '../../stats/summary.ts';
 import { html } from '../markup/html.ts';
 import { INK, type Palette, paintOf } from '../markup/palette.ts';
 import { type ChartRow, type Lane, rowsChart, rowsDomain } from '../charts/rows-chart.ts';
 import type { Interval } from '../charts/scale.ts';
-import type { PlacedRun } from '../data/study.ts';
+import { datasetAt, type PlacedRun } from '../data/study.ts';
 
 /** More rows than these are left to the table. */
 const ROWS = 60;
@@ -35,13 +28,12 @@ export function accuracyDraft(
   results: readonly DatasetResults[],
   palette: Palette,
 ): FigureDraft | null {
-  const rows = results.flatMap((result) =>
-    result.settings.length === 0 ? [] : [{ title: null, panels: panelsOf(result, palette) }],
+  // Networks of one data set share an axis, too.
+  const panels = group(results, ({ dataset }) => datasetAt(dataset)).flatMap((all) =>
+    panelsOf(all, palette),
   );
-  if (rows.length === 0) return null;
+  if (panels.length === 0) return null;
   const rigl = results.some((result) => ran(result, 'rigl'));
-  const fixedMasks = results.some((result) => ran(result, 'static'));
-  const dense = results.some((result) => result.dense !== null);
   const most = results
     .flatMap(({ settings }) => settings.map(({ profiles }) => profiles.length))
     .reduce((a, b) => Math.max(a, b), 0);
@@ -53,15 +45,12 @@ export function accuracyDraft(
     data: 'accuracy',
     title: 'accuracy by profile',
     size: 'large',
-    legend: legendOf([
-      ...(fixedMasks ? [html`${ringSwatch()} static`] : []),
-      ...(rigl ? [html`${dotSwatch()} RigL`] : []),
-      ...(dense ? [denseItem()] : []),
-    ]),
-    rows: [{ title: null, panels: rows.flatMap(({ panels }) => panels) }],
+    legend: null,
+    rows: [{ title: null, panels }],
     result: accuracyResult(results),
-    caption: html`Test accuracy ${final}, by profile. A dot is one seed, the upright stroke the mean of
-the seeds, the bar its 95 % confidence interval (t; none for one seed). Panels of one data set share their axis.${rest}`,
+    caption: html`Test accuracy ${final}, by profile. A dot is one seed${rigl ? ' (a ring with a fixed mask, full with RigL)' : null}, the
+upright stroke the mean of the seeds, the bar its 95 % confidence interval (t; none for one seed). Panels of one data set
+share their axis.${rest}`,
   };
 }
 
@@ -87,15 +76,16 @@ function accuracyResult(results: readonly DatasetResults[]): string | null {
   return `RigL outperforms static masks of the same profile in ${above.length} of ${counted(pairs.length, 'comparison')}.`;
 }
 
-function panelsOf(results: DatasetResults, palette: Palette): readonly Panel[] {
-  const { settings, dense } = results;
-  const charts = settings.map((setting) => ({ setting, rows: rowsOf(setting, palette) }));
-  const more = dense ? [dense.accuracy.mean * 100] : [];
+function panelsOf(results: readonly DatasetResults[], palette: Palette): readonly Panel[] {
+  const charts = results.flatMap(({ settings, dense }) =>
+    settings.map((setting) => ({ setting, dense, rows: rowsOf(setting, palette).slice(0, ROWS) })),
+  );
+  const more = charts.flatMap(({ dense }) => (dense ? [dense.accuracy.mean * 100] : []));
   const domain: Interval = rowsDomain(
     charts.flatMap(({ rows }) => rows),
     more,
   );
-  return charts.map(({ setting, rows }) => {
+  return charts.map(({ setting, dense, rows }) => {
     const place = `${setting.dataset}, ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`;
     const seeds = rangeOf(setting.arms);
     return {
@@ -105,7 +95,7 @@ function panelsOf(results: DatasetResults, palette: Palette): readonly Panel[] {
       chart: rowsChart({
         label: `Test accuracy by profile and method: ${place}`,
         title: 'test accuracy (%)',
-        rows: rows.slice(0, ROWS),
+        rows,
         reference: dense && { name: 'dense', value: dense.accuracy.mean * 100 },
         domain,
       }),
@@ -122,10 +112,17 @@ function rowsOf(setting: Setting, palette: Palette): readonly ChartRow[] {
     lanes: methods.map((method): Lane => {
       const arm = findArm(setting, profile, method);
       const color = paintOf(palette, profile).color;
-      return { name: method, color, hollow: method === 'static', values: arm ? valuesOf(arm) : [] };
+      return {
+        name: LANES[method],
+        color,
+        hollow: method === 'static',
+        values: arm ? valuesOf(arm) : [],
+      };
     }),
   }));
 }
+
+const LANES = { static: 'static', rigl: 'RigL' } as const;
 
 const valuesOf = ({ runs }: Arm): Lane['values'] =>
   runs.map(({ coordinates, metrics }) => ({
@@ -139,8 +136,7 @@ export function placedDraft(placed: readonly PlacedRun[]): FigureDraft | null {
   const settings = group(placed, ({ dataset, sparsity, rule }) =>
     JSON.stringify([dataset, sparsity, rule]),
   );
-  const panels = settings.map((runs): Panel => {
-    const { dataset, sparsity, rule } = runs[0]!;
+  const charts = settings.map((runs) => {
     const arms = group(runs, ({ arm }) => arm);
     const rows = arms.map((ofArm): ChartRow => {
       const values = ofArm.map(({ pilot, metrics }) => ({
@@ -152,6 +148,15 @@ export function placedDraft(placed: readonly PlacedRun[]): FigureDraft | null {
         lanes: [{ name: 'static', color: INK.light, hollow: false, values }],
       };
     });
+    return { at: runs[0]!, arms, rows };
+  });
+  const domainOf = (place: string): Interval =>
+    rowsDomain(
+      charts
+        .filter(({ at }) => datasetAt(at.dataset) === datasetAt(place))
+        .flatMap(({ rows }) => rows),
+    );
+  const panels = charts.map(({ at: { dataset, sparsity, rule }, arms, rows }): Panel => {
     const seeds = rangeOf(arms.map((ofArm) => ({ runs: ofArm })));
     return {
       name: `${dataset} ${sparsity} ${rule}`,
@@ -162,7 +167,7 @@ export function placedDraft(placed: readonly PlacedRun[]): FigureDraft | null {
         title: 'test accuracy (%)',
         rows,
         reference: null,
-        domain: rowsDomain(rows),
+        domain: domainOf(dataset),
       }),
     };
   });

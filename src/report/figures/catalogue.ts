@@ -56,8 +56,8 @@ export function catalogueOf(
 /** What a claim's own contrasts draw. */
 function own(claim: JudgedClaim, study: Study): readonly FigureDraft[] {
   const pairs = claim.kind === 'superiority' ? pairsDraft(claim, study) : null;
-  // The correlation is drawn as the points that it is of.
-  const effects = claim.kind === 'correlation' ? null : effectsDraft(claim);
+  // The correlation is drawn as the points that it is of; pairs of seeds tell their effect.
+  const effects = claim.kind === 'correlation' || pairs ? null : effectsDraft(claim);
   return [pairs, effects].filter((draft) => draft !== null);
 }
 

@@ -2,20 +2,22 @@
 import type { Contrast, JudgedClaim } from '../../claims/result.ts';
 import { group } from '../data/arms.ts';
 import type { Layer } from '../charts/chart.ts';
+import { swarm } from '../charts/dodge.ts';
+import { type FigureDraft, legendOf, type Panel, dotSwatch, ringSwatch } from '../charts/figure.ts';
 import {
-  barSwatch,
-  dotSwatch,
-  type FigureDraft,
-  legendOf,
-  type Panel,
-  ringSwatch,
-} from '../charts/figure.ts';
-import { counted, cut, fixed, probability, signed } from '../markup/format.ts';
-import { html } from '../markup/html.ts';
+  counted,
+  cut,
+  fixed,
+  isPlaceWord,
+  labelWords,
+  probability,
+  signed,
+} from '../markup/format.ts';
+import { type Html, html } from '../markup/html.ts';
 import { FAINT, INK, PAPER, PROFILE_HUES, SOFT } from '../markup/palette.ts';
 import { meanOf } from '../charts/rows-chart.ts';
-import { extent, tickDigits, ticks } from '../charts/scale.ts';
-import type { Study } from '../data/study.ts';
+import { extent, type Interval, tickDigits, ticks } from '../charts/scale.ts';
+import { datasetAt, type Study } from '../data/study.ts';
 
 /** What an effect is measured in, as axes and tables say it. */
 export const UNIT_NAMES = {
@@ -48,23 +50,35 @@ export function effectsDraft(claim: JudgedClaim): FigureDraft | null {
     ? html` The first ${ROWS} of each data set; the table has all.`
     : null;
   const level = measured[0]!.level * 100;
+  const isMixed = new Set(measured.map(({ verdict }) => verdict === 'reproduced')).size > 1;
   return {
     id: `effects-${claim.id.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`,
     title: `effects of ${claim.id}`,
     data: 'contrasts',
     size: 'large',
-    legend: legendOf([
-      html`${dotSwatch(INK.light)} supports the claim`,
-      html`${ringSwatch(INK.light)} does not, or is not assessed`,
-      ...(banded ? [html`${barSwatch(FAINT.light)} the margin`] : []),
-    ]),
+    // Where all dots are alike the caption says what they are.
+    legend: isMixed
+      ? legendOf([
+          html`${dotSwatch(INK.light)} supports the claim`,
+          html`${ringSwatch(INK.light)} does not, or is not assessed`,
+        ])
+      : null,
     rows: [
       { title: null, panels: byDataset.map((all) => effectsPanel(all, claim, banded, alone)) },
     ],
     result: effectsResult(claim, measured),
-    caption: html`${claim.id}: effects with ${level} % confidence intervals; <i>n</i> stands at the right.${rest}`,
+    caption: html`${claim.id}: effects with ${level} % confidence intervals${banded ? '; the band is the margin' : null}${nWords(measured)}.${rest}`,
   };
 }
+
+/** How the repetitions behind effects are told: once where all have as many, else row by row. */
+function nWords(measured: readonly Contrast[]): Html {
+  const all = new Set(measured.map(repetitions));
+  return all.size > 1 ? html`; <i>n</i> stands at the right` : html`, <i>n</i> = ${[...all]} each`;
+}
+
+/** Seeds, or the configurations of a correlation. */
+const repetitions = ({ unit, a, seeds }: Contrast): number => (unit === 'r' ? a.n : seeds);
 
 function effectsResult({ verdict }: JudgedClaim, measured: readonly Contrast[]): string {
   const deciding = measured.filter(({ decides }) => decides);
@@ -91,16 +105,17 @@ function effectsPanel(
   alone: boolean,
 ): Panel {
   const contrasts = all.slice(0, ROWS);
-  const shared = sharedWords(contrasts.map(({ label }) => label));
+  const { shared, rests } = splitLabels(contrasts.map(({ label }) => label));
   const [{ dataset, unit }] = contrasts as [Contrast];
   const margin = banded ? (claim.margin ?? 0) : 0;
   const reference = unit === 'ratio' ? 1 : 0;
   const values = contrasts.flatMap(({ effect, ci }) => [effect ?? 0, ...(ci ?? [])]);
   const domain = extent([...values, reference - margin, reference + margin], 0.05);
   const marks = ticks(domain, 5);
-  const names = contrasts.map((contrast) =>
-    cut(alone ? contrast.dataset : contrast.label.slice(shared.length), LABEL_LENGTH),
+  const names = contrasts.map((contrast, i) =>
+    cut(alone ? contrast.dataset : (rests[i] ?? ''), LABEL_LENGTH),
   );
+  const isUneven = new Set(claim.contrasts.filter(isMeasured).map(repetitions)).size > 1;
   const longest = names.reduce((length, name) => Math.max(length, [...name].length), 4);
   const rows = contrasts.length;
   const title = ({ label, effect, ci, seeds }: Contrast): string =>
@@ -114,12 +129,17 @@ function effectsPanel(
   return {
     name: alone ? 'all' : dataset,
     title: alone ? 'All data sets' : dataset,
-    detail: shared.trim() === '' ? null : shared.trim(),
+    detail: shared.length === 0 ? null : shared.join(', '),
     chart: {
       label: `Effects of ${claim.id} on ${dataset} with confidence intervals`,
       width: 230,
       height: rows * ROW,
-      margin: { top: 6, right: 34, bottom: 40, left: Math.ceil(longest * CHARACTER) + 12 },
+      margin: {
+        top: 6,
+        right: isUneven ? 34 : 14,
+        bottom: 40,
+        left: Math.ceil(longest * CHARACTER) + 12,
+      },
       x: { domain, ticks: marks, digits: tickDigits(marks), title: UNIT_NAMES[unit], grid: true },
       y: { domain: [rows, 0], ticks: [], hidden: true },
       layers: [
@@ -162,11 +182,13 @@ function effectsPanel(
         },
         {
           kind: 'text',
-          marks: contrasts.map(({ seeds }, row) => ({
-            x: domain[1],
-            y: row + 0.5,
-            text: String(contrasts[row]!.unit === 'r' ? contrasts[row]!.a.n : seeds),
-          })),
+          marks: isUneven
+            ? contrasts.map((contrast, row) => ({
+                x: domain[1],
+                y: row + 0.5,
+                text: String(repetitions(contrast)),
+              }))
+            : [],
           color: SOFT.light,
           size: 10.5,
           align: 'left',
@@ -174,6 +196,28 @@ function effectsPanel(
         },
       ],
     },
+  };
+}
+
+const isMeasured = ({ effect }: Contrast): boolean => effect !== null;
+
+/** Labels without what all of them say: their first words, and the places that all of them name; and what that is. */
+export function splitLabels(labels: readonly string[]): {
+  readonly shared: readonly string[];
+  readonly rests: readonly string[];
+} {
+  const prefix = sharedWords(labels);
+  const rests = labels.map((label) => label.slice(prefix.length).split(' '));
+  const [first = []] = rests;
+  const places =
+    labels.length < 2
+      ? []
+      : first.filter((word) => isPlaceWord(word) && rests.every((words) => words.includes(word)));
+  return {
+    shared: labelWords([prefix, ...places].join(' ')),
+    rests: rests.map((words) =>
+      labelWords(words.filter((word) => !places.includes(word)).join(' ')).join(', '),
+    ),
   };
 }
 
@@ -190,6 +234,9 @@ export function sharedWords(labels: readonly string[]): string {
     .join('');
 }
 
+/** More panels than these are left to the table. */
+const PAIR_PANELS = 24;
+
 /** One seed in both arms, or in one of them. */
 interface Pair {
   readonly seed: string;
@@ -199,21 +246,32 @@ interface Pair {
 
 /** Two arms as dots joined by seed, a panel for each contrast of accuracies; null without any. */
 export function pairsDraft(claim: JudgedClaim, study: Study): FigureDraft | null {
-  const panels = claim.contrasts.flatMap((contrast) => {
+  const compared = claim.contrasts.flatMap((contrast) => {
     const pairs = pairsOf(contrast, study);
-    return contrast.unit === 'points' && pairs.length > 0 ? [pairsPanel(contrast, pairs)] : [];
+    return contrast.unit === 'points' && pairs.length > 0 ? [{ contrast, pairs }] : [];
   });
-  if (panels.length === 0) return null;
+  if (compared.length === 0) return null;
+  const axisOf = ({ dataset }: Contrast): Interval =>
+    extent(
+      compared
+        .filter((one) => datasetAt(one.contrast.dataset) === datasetAt(dataset))
+        .flatMap(({ pairs }) => (['a', 'b'] as const).flatMap((side) => reachOf(pairs, side))),
+      0.06,
+    );
+  const panels = compared
+    .slice(0, PAIR_PANELS)
+    .map(({ contrast, pairs }) => pairsPanel(contrast, pairs, axisOf(contrast)));
   return {
     id: `pairs-${claim.id.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`,
     title: `seeds behind ${claim.id}`,
     data: 'runs',
     size: 'medium',
-    legend: legendOf([html`${dotSwatch(PAIR.b)} baseline`, html`${dotSwatch(PAIR.a)} treatment`]),
+    legend: null,
     rows: [{ title: null, panels }],
     result: pairsResult(claim),
-    caption: html`${claim.id}: test accuracy of treatment and baseline. A dot is one seed, lines join equal seeds, strokes are means
-with 95 % confidence intervals. The effect is the mean on the right less that on the left.`,
+    caption: html`${claim.id}: test accuracy of the baseline (left) and the treatment (right). A dot is one seed, lines join
+equal seeds, strokes are means with 95 % confidence intervals. The effect is the mean on the right less that on the left.
+Panels of one data set share their axis.${compared.length > panels.length ? html` The first ${panels.length} of ${compared.length} contrasts; the table has all.` : null}`,
   };
 }
 
@@ -228,11 +286,14 @@ function pairsResult({ contrasts }: JudgedClaim): string | null {
 const PAIR = { a: PROFILE_HUES[1]!.light, b: PROFILE_HUES[0]!.light } as const;
 
 function pairsOf({ a, b }: Contrast, { runs, sweep }: Study): readonly Pair[] {
-  const known = new Map([...runs, ...sweep].map((run) => [run.metrics.from.task, run]));
+  const all = [...runs, ...sweep];
+  const known = new Map(all.map((run) => [run.metrics.from.task, run]));
+  // Stages that train the same network are one run here, under the name of one of them: its results are the same bytes.
+  const same = new Map(all.map((run) => [run.metrics.from.digest, run]));
   const values = (arm: Contrast['a'] | null) =>
     new Map(
-      (arm?.tasks ?? []).flatMap(({ task }) => {
-        const run = known.get(task);
+      (arm?.tasks ?? []).flatMap(({ task, digest }) => {
+        const run = known.get(task) ?? same.get(digest);
         return run ? [[run.coordinates.seed, run.metrics.value.accuracy * 100] as const] : [];
       }),
     );
@@ -244,7 +305,17 @@ function pairsOf({ a, b }: Contrast, { runs, sweep }: Study): readonly Pair[] {
   }));
 }
 
-function pairsPanel(contrast: Contrast, pairs: readonly Pair[]): Panel {
+/** The values of one side, and the ends of their interval. */
+function reachOf(pairs: readonly Pair[], side: 'a' | 'b'): readonly number[] {
+  const values = pairs.flatMap((pair) => pair[side] ?? []);
+  return values.length === 0 ? [] : [...values, ...(meanOf(values).ci ?? [])];
+}
+
+const PAIRS = { width: 240, height: 190, x: [-0.4, 1.4] } as const;
+/** Across, and how far dots move out of each other's way. */
+const [DOT, REACH] = [6, 24];
+
+function pairsPanel(contrast: Contrast, pairs: readonly Pair[], y: Interval): Panel {
   const p = contrast.pForHolm ?? contrast.pFor;
   const names = [contrast.a.label, contrast.b?.label ?? ''];
   const shared = sharedWords(names);
@@ -257,27 +328,31 @@ function pairsPanel(contrast: Contrast, pairs: readonly Pair[]): Panel {
       summary: values.length > 0 ? meanOf(values) : null,
     };
   });
-  const all = sides.flatMap(({ values, summary }) => [...values, ...(summary?.ci ?? [])]);
-  const y = extent(all, 0.06);
   const marks = ticks(y, 5);
+  const places = { a: placesOf(pairs, 'a', y), b: placesOf(pairs, 'b', y) };
   const links = pairs.flatMap(({ a, b }, series) =>
     a === null || b === null
       ? []
       : [
-          { x: 0.12, y: b, series },
-          { x: 0.88, y: a, series },
+          { x: places.b[series]!, y: b, series },
+          { x: places.a[series]!, y: a, series },
         ],
   );
   const layers = sides.flatMap(({ side, x, summary }): readonly Layer[] => {
     const color = PAIR[side];
     const outer = side === 'b' ? -0.16 : 1.16;
-    const inner = side === 'b' ? 0.12 : 0.88;
-    const dots = pairs.flatMap((pair) => {
+    const dots = pairs.flatMap((pair, i) => {
       const value = pair[side];
       const name = side === 'a' ? contrast.a.label : contrast.b?.label;
       return value === null
         ? []
-        : [{ x: inner, y: value, title: `${name}, seed ${pair.seed}: ${fixed(value, 2)}` }];
+        : [
+            {
+              x: places[side][i]!,
+              y: value,
+              title: `${name}, seed ${pair.seed}: ${fixed(value, 2)}`,
+            },
+          ];
     });
     const interval = summary?.ci ? [{ x: outer, y: summary.ci[0], y2: summary.ci[1] }] : [];
     const centre = summary
@@ -296,20 +371,20 @@ function pairsPanel(contrast: Contrast, pairs: readonly Pair[]): Panel {
     return [
       { kind: 'rule', marks: interval, color, size: 1.6 },
       { kind: 'rule', marks: centre, color, size: 3 },
-      { kind: 'dot', marks: dots, color, size: 6, opacity: 0.9 },
+      { kind: 'dot', marks: dots, color, size: DOT, opacity: 0.9 },
       { kind: 'text', marks: label, color: SOFT.light, size: 11, align: 'center', dy: 14 },
     ];
   });
   return {
     name: contrast.dataset + contrast.label,
     title: contrast.dataset,
-    detail: html`${shared.trim()}; ${effectOf(contrast)}${p === null ? null : html`, <i>p</i> = ${probability(p)}`}`,
+    detail: html`${labelWords(shared).join(', ')}; ${effectOf(contrast)}${p === null ? null : html`, <i>p</i> = ${probability(p)}`}`,
     chart: {
       label: `Test accuracy by seed, ${contrast.a.label} beside ${contrast.b?.label ?? ''}, ${contrast.dataset}`,
-      width: 240,
-      height: 190,
+      width: PAIRS.width,
+      height: PAIRS.height,
       margin: { top: 8, right: 10, bottom: 30, left: 56 },
-      x: { domain: [-0.4, 1.4], ticks: [], hidden: true },
+      x: { domain: PAIRS.x, ticks: [], hidden: true },
       y: {
         domain: y,
         ticks: marks,
@@ -320,6 +395,27 @@ function pairsPanel(contrast: Contrast, pairs: readonly Pair[]): Panel {
       layers: [{ kind: 'line', marks: links, color: FAINT.light, size: 1.4 }, ...layers],
     },
   };
+}
+
+/** Where the dots of one side stand across: moved outward where they would lie on each other. */
+function placesOf(
+  pairs: readonly Pair[],
+  side: 'a' | 'b',
+  [low, high]: Interval,
+): readonly number[] {
+  const centre = side === 'b' ? 0.12 : 0.88;
+  const there = pairs.flatMap((pair, i) => {
+    const value = pair[side];
+    const y = ((value ?? 0) - low) / (high - low);
+    return value === null ? [] : [{ i, x: 0, y: y * PAIRS.height }];
+  });
+  const shifts = swarm(there, DOT + 1.4, REACH);
+  const places = pairs.map((): number => centre);
+  const perPixel = (PAIRS.x[1] - PAIRS.x[0]) / PAIRS.width;
+  there.forEach(({ i }, at) => {
+    places[i] = centre + (shifts[at] ?? 0) * perPixel;
+  });
+  return places;
 }
 
 /** An effect with its interval, in the digits of its unit. */

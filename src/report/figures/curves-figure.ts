@@ -8,11 +8,13 @@ import {
   type Setting,
 } from '../data/arms.ts';
 import type { Axis, Chart, Layer } from '../charts/chart.ts';
-import { denseItem, type FigureDraft, profileLegend } from '../charts/figure.ts';
+import type { FigureDraft } from '../charts/figure.ts';
+import { endLabels, labelHeight, labelRoom } from '../charts/labels.ts';
 import { ruleName, sparsityName } from '../markup/format.ts';
 import { html } from '../markup/html.ts';
 import { INK, type Palette, paintOf } from '../markup/palette.ts';
 import { extent, logTicks, tickDigits, ticks } from '../charts/scale.ts';
+import { datasetAt } from '../data/study.ts';
 
 /** Two charts of one method in one setting, on axes that both methods share; the loss on a log scale if it can be. */
 interface MethodCurves {
@@ -30,6 +32,8 @@ interface Drawn {
 
 /** More arms than these are not told apart. */
 const ARMS = 24;
+/** Single seeds are drawn up to so many lines in a panel: more hide each other, and are most of a page's size. */
+const SEED_LINES = 60;
 
 const METHODS = { static: 'Static', rigl: 'RigL' } as const;
 
@@ -37,7 +41,6 @@ const METHODS = { static: 'Static', rigl: 'RigL' } as const;
 export function curvesDraft(settings: readonly Setting[], palette: Palette): FigureDraft | null {
   if (settings.length === 0) return null;
   const profiles = [...new Set(settings.flatMap((setting) => setting.profiles))];
-  const dense = settings.some((setting) => setting.dense !== null);
   const arms = settings.flatMap((setting) => [
     ...setting.arms,
     ...(setting.dense ? [setting.dense] : []),
@@ -48,40 +51,48 @@ export function curvesDraft(settings: readonly Setting[], palette: Palette): Fig
     data: 'runs',
     title: 'learning curves',
     size: 'large',
-    legend: profileLegend(profiles, palette, dense ? [denseItem()] : []),
+    legend: null,
     rows: settings.map((setting) => ({
       title: `${setting.dataset}: ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`,
-      panels: curveCharts(setting, palette).flatMap(({ method, accuracy, loss }) => {
-        const arms = setting.arms.filter((arm) => arm.method === method);
-        const name = `${setting.dataset} ${setting.sparsity} ${setting.rule} ${method}`;
-        const detail = html`<i>n</i> = ${rangeOf(arms)} seeds an arm`;
-        const scale = loss.y.scale === 'log' ? ', log scale' : '';
-        return [
-          {
-            name: `${name} accuracy`,
-            title: `${METHODS[method]}: test accuracy (%)`,
-            detail,
-            chart: accuracy,
-          },
-          {
-            name: `${name} loss`,
-            title: `${METHODS[method]}: training loss (nats${scale})`,
-            detail,
-            chart: loss,
-          },
-        ];
-      }),
+      panels: curveCharts(setting, { all: peersOf(setting, settings), palette }).flatMap(
+        ({ method, accuracy, loss }) => {
+          const arms = setting.arms.filter((arm) => arm.method === method);
+          const name = `${setting.dataset} ${setting.sparsity} ${setting.rule} ${method}`;
+          const detail = html`<i>n</i> = ${rangeOf(arms)} seeds an arm`;
+          const scale = loss.y.scale === 'log' ? ', log scale' : '';
+          return [
+            {
+              name: `${name} accuracy`,
+              title: `${METHODS[method]}: test accuracy (%)`,
+              detail,
+              chart: accuracy,
+            },
+            {
+              name: `${name} loss`,
+              title: `${METHODS[method]}: training loss (nats${scale})`,
+              detail,
+              chart: loss,
+            },
+          ];
+        },
+      ),
     })),
-    caption: html`${profiles.length > ARMS ? `The first ${ARMS} of ${profiles.length} profiles. ` : null}Learning, means over seeds, single seeds faint. Test accuracy is monitored; what is reported (dot) is
-the accuracy ${final}, never the best. Loss is the mean over the epoch’s training samples.`,
+    caption: html`${profiles.length > ARMS ? `The first ${ARMS} of ${profiles.length} profiles. ` : null}Learning, means over seeds${settings.some((one) => hasSeeds(armsOf(one).map((arm) => ({ arm })))) ? ', single seeds faint where there are few' : null}. Test accuracy is monitored; what is reported (dot) is
+the accuracy ${final}, never the best. Loss is the mean over the epoch’s training samples. Panels of one data set share
+their axes.`,
   };
 }
 
 /** The learning curves of a setting, for each method that ran. */
-function curveCharts(setting: Setting, palette: Palette): readonly MethodCurves[] {
-  const arms = [...setting.arms, ...(setting.dense ? [setting.dense] : [])];
-  const accuracy = arms.map((arm) => drawnOf(arm, 'testAccuracy', 100));
-  const loss = arms.map((arm) => drawnOf(arm, 'loss', 1));
+function curveCharts(
+  setting: Setting,
+  { all, palette }: { readonly all: readonly Setting[]; readonly palette: Palette },
+): readonly MethodCurves[] {
+  const drawn = (quantity: 'testAccuracy' | 'loss', factor: number): Shown => ({
+    own: armsOf(setting).map((arm) => drawnOf(arm, quantity, factor)),
+    all: all.flatMap(armsOf).map((arm) => drawnOf(arm, quantity, factor)),
+  });
+  const [accuracy, loss] = [drawn('testAccuracy', 100), drawn('loss', 1)];
   const place = `${setting.dataset}, ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`;
   return (['static', 'rigl'] as const)
     .filter((method) => setting.arms.some((arm) => arm.method === method))
@@ -91,6 +102,22 @@ function curveCharts(setting: Setting, palette: Palette): readonly MethodCurves[
       loss: curveChart(loss, method, palette, `Training loss per epoch, ${place}`, true),
     }));
 }
+
+/** The arms of a setting, and those of all settings that share its axes. */
+interface Shown {
+  readonly own: readonly Drawn[];
+  readonly all: readonly Drawn[];
+}
+
+const armsOf = ({ arms, dense }: Setting): readonly Arm[] => [...arms, ...(dense ? [dense] : [])];
+
+/** Whether single seeds are drawn. */
+const hasSeeds = (own: readonly { readonly arm: Arm }[]): boolean =>
+  own.reduce((sum, { arm }) => sum + arm.runs.length, 0) <= SEED_LINES;
+
+/** The settings of the same data set: they share their axes. */
+const peersOf = ({ dataset }: Setting, settings: readonly Setting[]): readonly Setting[] =>
+  settings.filter((one) => datasetAt(one.dataset) === datasetAt(dataset));
 
 function drawnOf(arm: Arm, quantity: 'testAccuracy' | 'loss', factor: number): Drawn {
   const { runs, mean } = curvesOf(arm, quantity);
@@ -102,22 +129,32 @@ function drawnOf(arm: Arm, quantity: 'testAccuracy' | 'loss', factor: number): D
 }
 
 function curveChart(
-  all: readonly Drawn[],
+  { own, all }: Shown,
   method: 'static' | 'rigl',
   palette: Palette,
   label: string,
   logarithmic = false,
 ): Chart {
-  const sparse = all.filter(({ arm }) => arm.method === method).slice(0, ARMS);
-  const shown = [...sparse, ...all.filter(({ arm }) => arm.method === 'dense')];
+  const sparse = own.filter(({ arm }) => arm.method === method).slice(0, ARMS);
+  const shown = [...sparse, ...own.filter(({ arm }) => arm.method === 'dense')];
+  const ends = shown.map(({ arm, end }) => ({
+    value: end,
+    name: arm.profile,
+    color: arm.method === 'dense' ? INK.light : paintOf(palette, arm.profile).color,
+  }));
+  const [width, height] = [256, labelHeight(shown.length, 180)];
+  const [x, y] = [epochAxis(all), valueAxis(all, logarithmic)];
   return {
     label: `${label}, ${method}`,
-    width: 330,
-    height: 180,
-    margin: { top: 8, right: 12, bottom: 38, left: 44 },
-    x: epochAxis(all),
-    y: valueAxis(all, logarithmic),
-    layers: shown.flatMap((drawn) => curveLayers(drawn, palette)),
+    width,
+    height,
+    margin: { top: 8, right: labelRoom(ends.map(({ name }) => name)), bottom: 38, left: 44 },
+    x,
+    y,
+    layers: [
+      ...shown.flatMap((drawn) => curveLayers(drawn, { palette, seeds: hasSeeds(own) })),
+      ...endLabels(ends, { x, y, width, height }),
+    ],
   };
 }
 
@@ -144,14 +181,16 @@ function valueAxis(all: readonly Drawn[], logarithmic: boolean): Axis {
 /** Each seed as a faint line, the mean as a strong one, and a dot at the end, on what is reported. */
 function curveLayers(
   { arm, curves: { runs, mean }, end }: Drawn,
-  palette: Palette,
+  { palette, seeds: isWhole }: { readonly palette: Palette; readonly seeds: boolean },
 ): readonly Layer[] {
   const dense = arm.method === 'dense';
   const { color, dash } = dense
     ? { color: INK.light, dash: [4, 3] }
     : paintOf(palette, arm.profile);
   const title = `${arm.profile}, mean of ${runs.length}`;
-  const seeds = runs.flatMap((curve, series) => curve.map(([x, y]) => ({ x, y, series })));
+  const seeds = isWhole
+    ? runs.flatMap((curve, series) => curve.map(([x, y]) => ({ x, y, series })))
+    : [];
   const line = mean.map(([x, y]) => ({ x, y, title }));
   const last = line.slice(-1).map((point) => ({ ...point, y: end }));
   return [

@@ -11,10 +11,12 @@ import {
   type Panel,
   ringSwatch,
 } from '../charts/figure.ts';
-import { fixed, ruleName, sparsityName } from '../markup/format.ts';
+import { cut, fixed, ruleName, sparsityName } from '../markup/format.ts';
 import { type Html, html } from '../markup/html.ts';
-import { FAINT, PAPER, type Palette, paintOf, SOFT } from '../markup/palette.ts';
-import { extent, tickDigits, ticks } from '../charts/scale.ts';
+import { FAINT, INK, PAPER, type Palette, paintOf, SOFT } from '../markup/palette.ts';
+import { type Box, placeLabels, swarm } from '../charts/dodge.ts';
+import { pixelOf, valueAt, widthOf } from '../charts/labels.ts';
+import { extent, type Interval, tickDigits, ticks } from '../charts/scale.ts';
 import type { GradientRun, Study } from '../data/study.ts';
 
 /** One hidden layer of one configuration: means over its runs. */
@@ -81,7 +83,7 @@ export function gradientDraft(study: Study, palette: Palette): FigureDraft | nul
     caption: html`L2 norm of the gradient at a hub’s incoming weights over that at all neurons, in the last epochs, over
 the CV of fan-in. Hubs are the tenth of neurons of greatest fan-in. A dot is one configuration (a profile and a hidden
 layer), mean over seeds; the ring below or above it is the ratio of √fan-in, which is what the same gradient at every
-connection would give. <i>r</i> is Pearson’s over the dots drawn, with Fisher’s 95 % confidence interval; layers of one
+connection would give. Dots that would hide each other stand side by side. <i>r</i> is Pearson’s over the dots drawn, with Fisher’s 95 % confidence interval; layers of one
 network are not independent of each other.`,
   };
 }
@@ -96,6 +98,67 @@ function gradientResult(settings: readonly (readonly GradientPoint[])[]): string
   return `${told}, and the more the larger the CV of fan-in (r ${rs.length === 1 ? '=' : '≥'} ${least}).`;
 }
 
+/** Of the plotting area; how large dots are, and how far they move aside. */
+const SIZE = { width: 330, height: 230 } as const;
+const [DOT, REACH] = [6.5, 14];
+
+/** Where dots stand across: at their CV, or beside it where they would hide each other. */
+function placesOf(
+  points: readonly GradientPoint[],
+  [x, y]: readonly [Interval, Interval],
+): ReadonlyMap<GradientPoint, number> {
+  const at = points.map(({ cv, ratio }) => ({
+    x: ((cv - x[0]) / (x[1] - x[0])) * SIZE.width,
+    y: ((ratio - y[0]) / (y[1] - y[0])) * SIZE.height,
+  }));
+  const shifts = swarm(at, DOT + 1.4, REACH);
+  const perPixel = (x[1] - x[0]) / SIZE.width;
+  return new Map(points.map((point, i) => [point, point.cv + (shifts[i] ?? 0) * perPixel]));
+}
+
+/** The name of each profile beside one of its dots, where there is room: the highest first. */
+function namesOf(
+  points: readonly GradientPoint[],
+  placeOf: (point: GradientPoint) => number,
+  [x, y]: readonly [Interval, Interval],
+): readonly Mark[] {
+  const { width, height } = SIZE;
+  const [across, down] = [
+    { domain: x, ticks: [] },
+    { domain: y, ticks: [] },
+  ];
+  const at = (point: GradientPoint, value: number) => ({
+    x: width - pixelOf(across, placeOf(point), width),
+    y: pixelOf(down, value, height),
+  });
+  const boxes = points.flatMap((point): readonly Box[] => {
+    const dot = at(point, point.ratio);
+    const ring = at(point, point.counted ?? point.ratio);
+    return [dot, ring].map((one): Box => [one.x - 4, one.y - 4, one.x + 4, one.y + 4]);
+  });
+  const links = points.flatMap((point): readonly Box[] => {
+    const [dot, ring] = [at(point, point.ratio), at(point, point.counted ?? point.ratio)];
+    return [[dot.x - 1, Math.min(dot.y, ring.y), dot.x + 1, Math.max(dot.y, ring.y)]];
+  });
+  const ordered = [...points].sort((a, b) => b.ratio - a.ratio);
+  const labels = group(ordered, ({ profile }) => profile).flatMap(([highest]) =>
+    highest ? [{ ...at(highest, highest.ratio), width: widthOf(highest.profile), highest }] : [],
+  );
+  const found = placeLabels(labels, { points: boxes, bars: links }, [0, 0, width + 8, height]);
+  return labels.flatMap(({ highest }, i) => {
+    const place = found[i];
+    return place
+      ? [
+          {
+            x: valueAt(across, width - place.x, width),
+            y: valueAt(down, place.y, height),
+            text: cut(highest.profile, 18),
+          },
+        ]
+      : [];
+  });
+}
+
 function panelOf(points: readonly GradientPoint[], palette: Palette): Panel {
   const [{ dataset, rule }] = points as readonly [(typeof points)[number]];
   const x = extent([0, ...points.map(({ cv }) => cv)], 0.05);
@@ -104,15 +167,17 @@ function panelOf(points: readonly GradientPoint[], palette: Palette): Panel {
   );
   const y = extent([...values, 1], 0.06);
   const [xs, ys] = [ticks(x, 5), ticks(y, 5)];
-  const links = points.flatMap(({ cv, ratio, counted }) =>
-    counted === null ? [] : [{ x: cv, y: counted, y2: ratio }],
+  const places = placesOf(points, [x, y]);
+  const placeOf = (point: GradientPoint): number => places.get(point) ?? point.cv;
+  const links = points.flatMap((point) =>
+    point.counted === null ? [] : [{ x: placeOf(point), y: point.counted, y2: point.ratio }],
   );
   const rings = points.flatMap((point): readonly Mark[] =>
     point.counted === null
       ? []
       : [
           {
-            x: point.cv,
+            x: placeOf(point),
             y: point.counted,
             title: `${nameOf(point)}: by counting ${fixed(point.counted, 2)}`,
           },
@@ -122,10 +187,10 @@ function panelOf(points: readonly GradientPoint[], palette: Palette): Panel {
     (ofProfile): Layer => ({
       kind: 'dot',
       color: paintOf(palette, ofProfile[0]!.profile).color,
-      size: 6.5,
+      size: DOT,
       opacity: 0.9,
       marks: ofProfile.map((point) => ({
-        x: point.cv,
+        x: placeOf(point),
         y: point.ratio,
         title: `${nameOf(point)}: ratio ${fixed(point.ratio, 2)} at CV ${fixed(point.cv, 2)}, n = ${point.n}`,
       })),
@@ -138,8 +203,7 @@ function panelOf(points: readonly GradientPoint[], palette: Palette): Panel {
     detail: html`${sparsities(points)}, ${ruleName(rule)}; ${rWords(correlationOf(points))}`,
     chart: {
       label: `Gradient at hubs over gradient at all neurons, over the CV of fan-in, on ${dataset}`,
-      width: 330,
-      height: 230,
+      ...SIZE,
       margin: { top: 8, right: 12, bottom: 40, left: 52 },
       x: { domain: x, ticks: xs, digits: tickDigits(xs), title: 'CV of fan-in, as achieved' },
       y: {
@@ -154,6 +218,13 @@ function panelOf(points: readonly GradientPoint[], palette: Palette): Panel {
         { kind: 'rule', marks: links, color: FAINT.light, size: 1 },
         { kind: 'dot', marks: rings, color: SOFT.light, size: 5, fill: PAPER.light },
         ...dots,
+        {
+          kind: 'text',
+          marks: namesOf(points, placeOf, [x, y]),
+          color: INK.light,
+          size: 10,
+          align: 'left',
+        },
       ],
     },
   };

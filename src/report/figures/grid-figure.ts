@@ -2,13 +2,23 @@
 import { mean } from '../../stats/summary.ts';
 import { group, rangeOf } from '../data/arms.ts';
 import { type Axis, type Layer, merged } from '../charts/chart.ts';
-import { denseItem, type FigureDraft, type Panel, profileLegend } from '../charts/figure.ts';
-import { fixed, ruleName, sparsityName } from '../markup/format.ts';
+import { type Box, placeLabels, swarm } from '../charts/dodge.ts';
+import { type FigureDraft, type Panel, profileLegend } from '../charts/figure.ts';
+import { endLabels, labelHeight, labelRoom, pixelOf, valueAt, widthOf } from '../charts/labels.ts';
+import {
+  cut,
+  fixed,
+  listed,
+  points as signedPoints,
+  ruleName,
+  sparsityName,
+} from '../markup/format.ts';
 import { html } from '../markup/html.ts';
 import { INK, type Palette, paintOf } from '../markup/palette.ts';
 import { meanOf } from '../charts/rows-chart.ts';
-import { extent, tickDigits, ticks } from '../charts/scale.ts';
-import type { Run, Study } from '../data/study.ts';
+import { extent, type Interval, tickDigits, ticks } from '../charts/scale.ts';
+import { welch } from '../../stats/t-test.ts';
+import { datasetAt, type Run, type Study } from '../data/study.ts';
 
 /** Static runs that differ only in their seed. */
 export interface Point {
@@ -48,6 +58,9 @@ const titleOf = ({ profile, mean: centre, ci, runs, cv }: Point): string =>
   `${profile}${cv === null ? '' : ` (CV ${fixed(cv, 2)})`}: mean ${fixed(centre, 2)}, ` +
   `${ci ? `95 % CI ${fixed(ci[0], 2)} to ${fixed(ci[1], 2)}` : 'one seed'}, n = ${runs.length}`;
 
+/** Between lines that stand side by side, in px. */
+const SIDE = 6;
+
 /** Accuracy over sparsity: the profiles that were trained at several of them. Null without any. */
 export function sparsityDraft(study: Study, palette: Palette): FigureDraft | null {
   const settings = group(staticPoints(study), ({ dataset, rule }) =>
@@ -55,25 +68,21 @@ export function sparsityDraft(study: Study, palette: Palette): FigureDraft | nul
   );
   const panels = settings.flatMap((points) => {
     const lines = group(points, ({ profile }) => profile).filter(({ length }) => length > 1);
-    return lines.length === 0 ? [] : [sparsityPanel(lines, study, palette)];
+    const peers = settings.flat().filter((one) => isPeer(one, points));
+    return lines.length === 0 ? [] : [sparsityPanel(lines, { peers, study, palette })];
   });
   if (panels.length === 0) return null;
-  const drawn = settings.flatMap((points) =>
-    (group(points, ({ profile }) => profile).filter(({ length }) => length > 1) as [Point][]).map(
-      ([{ profile }]) => profile,
-    ),
-  );
   return {
     id: 'sparsity',
     data: 'runs',
     title: 'accuracy over sparsity',
     size: 'large',
-    legend: profileLegend([...new Set(drawn)], palette, [denseItem()]),
+    legend: null,
     rows: [{ title: null, panels }],
     result: sparsityResult(settings),
     caption: html`Test accuracy of static networks over sparsity, means over seeds with 95 % confidence intervals. The
-axis is linear in the logarithm of the share of connections that exist. Drawn are the profiles that were
-trained at several sparsities; what cannot be done is left out.`,
+axis is linear in the logarithm of the share of connections that exist; points of one sparsity stand side by side. Drawn are
+the profiles that were trained at several sparsities; what cannot be done is left out.`,
   };
 }
 
@@ -92,21 +101,31 @@ function sparsityResult(settings: readonly (readonly Point[])[]): string | null 
   return `Sparsity costs at most ${fixed(most.loss, 2)} points (${profile} on ${dataset}, ${sparsityName(sparsity)}).`;
 }
 
-/** How far apart profiles of one setting end. */
-function cvResult(settings: readonly (readonly Point[])[]): string {
-  const spreads = settings.map((points) => {
-    const means = points.map((point) => point.mean);
-    return { points, spread: Math.max(...means) - Math.min(...means) };
-  });
-  const most = spreads.reduce((worst, one) => (one.spread > worst.spread ? one : worst));
-  const { dataset, sparsity } = most.points[0]!;
-  return `Profiles of one setting end at most ${fixed(most.spread, 2)} points apart (${dataset}, ${sparsityName(sparsity)}).`;
+/** How far above their baseline profiles end, and how many by more than chance. */
+function cvResult(all: readonly Difference[]): string {
+  const most = all.reduce((best, one) => (one.effect > best.effect ? one : best));
+  const { dataset, sparsity, profile } = most.point;
+  const where = `${profile} on ${dataset}, ${sparsityName(sparsity)}`;
+  const above = all.filter(({ ci }) => ci !== null && ci[0] > 0).length;
+  return most.effect <= 0
+    ? `No profile ends above ${most.over.profile}, whatever its CV of fan-in.`
+    : `Profiles end at most ${fixed(most.effect, 2)} points above ${most.over.profile} (${where}); ${above} of ${all.length} intervals ${above === 1 ? 'lies' : 'lie'} above 0.`;
+}
+
+/** Whether a point is of the data set of others: they share their axes. */
+const isPeer = (one: Point, [first]: readonly Point[]): boolean =>
+  first !== undefined && datasetAt(one.dataset) === datasetAt(first.dataset);
+
+/** What a panel is drawn with: all points of its data set, which share its axis. */
+interface Context {
+  readonly peers: readonly Point[];
+  readonly study: Study;
+  readonly palette: Palette;
 }
 
 function sparsityPanel(
   lines: readonly (readonly Point[])[],
-  study: Study,
-  palette: Palette,
+  { peers, study, palette }: Context,
 ): Panel {
   const points = lines.flat();
   const [{ dataset, rule }] = points as [(typeof points)[number]];
@@ -116,95 +135,246 @@ function sparsityPanel(
   );
   const densities = at.map((sparsity) => 1 - Number(sparsity));
   const dense = denseMean(study, dataset);
-  const y = accuracyAxis(points, dense);
+  const severally = group(peers, ({ profile, rule: own, dataset: place }) =>
+    JSON.stringify([place, own, profile]),
+  ).filter(({ length }) => length > 1);
+  const y = accuracyAxis(severally.flat(), dense);
   const [high, low] = [Math.max(...densities) * 1.25, Math.min(...densities) / 1.25];
-  const layers = lines.flatMap((line): readonly Layer[] => {
+  const [width, height] = [256, labelHeight(lines.length + 1, 210)];
+  const x: Axis = {
+    domain: [high, low],
+    ticks: densities,
+    labels: at.map((sparsity) => `${Number((Number(sparsity) * 100).toFixed(4))} %`),
+    scale: 'log',
+    title: 'sparsity of the hidden layers',
+  };
+  const layers = lines.flatMap((line, i): readonly Layer[] => {
     const ordered = [...line].sort((a, b) => density(b) - density(a));
     const { color, dash } = paintOf(palette, line[0]!.profile);
+    // Lines stand side by side, by the width of a dot.
+    const aside = (i - (lines.length - 1) / 2) * Math.min(SIDE, 24 / lines.length);
+    const placeOf = (point: Point): number =>
+      valueAt(x, pixelOf(x, density(point), width) - aside, width);
     const marks = ordered.map((point) => ({
-      x: density(point),
+      x: placeOf(point),
       y: point.mean,
       title: titleOf(point),
     }));
     return [
-      ...intervals(ordered, density, color),
+      ...intervals(ordered, placeOf, color),
       { kind: 'line', marks: marks.map(({ x, y: v }) => ({ x, y: v })), color, size: 1.5, dash },
       { kind: 'dot', marks, color, size: 5 },
     ];
   });
+  const ends = [
+    ...lines.flatMap((line) => {
+      const last = [...line].sort((a, b) => density(a) - density(b))[0];
+      return last
+        ? [{ value: last.mean, name: last.profile, color: paintOf(palette, last.profile).color }]
+        : [];
+    }),
+    ...(dense === null ? [] : [{ value: dense, name: 'dense', color: INK.light }]),
+  ];
   return {
     name: `${dataset} ${rule}`,
     title: dataset,
     detail: html`${ruleName(rule)}; <i>n</i> = ${rangeOf(points)} seeds`,
     chart: {
       label: `Test accuracy over sparsity on ${dataset}, ${ruleName(rule)}`,
-      width: 320,
-      height: 210,
-      margin: { top: 14, right: 16, bottom: 40, left: 56 },
-      x: {
-        domain: [high, low],
-        ticks: densities,
-        labels: at.map((sparsity) => `${Number((Number(sparsity) * 100).toFixed(4))} %`),
-        scale: 'log',
-        title: 'sparsity of the hidden layers',
-      },
-      y,
-      layers: [...denseLine(dense, [high, low]), ...layers],
+      ...{ width, height, x, y },
+      margin: { top: 14, right: labelRoom(ends.map(({ name }) => name)), bottom: 40, left: 56 },
+      layers: [
+        ...denseLine(dense, [high, low]),
+        ...layers,
+        ...endLabels(ends, { x, y, width, height }),
+      ],
     },
   };
 }
 
-/** Accuracy over CV: a panel for each data set and sparsity at which several CVs were trained. */
+/** The profile that others are compared with, where it is there; else the first of a setting. */
+const BASELINE = 'uniform';
+
+/** A static arm less the baseline of its setting, in points. */
+export interface Difference {
+  readonly point: Point;
+  readonly over: Point;
+  readonly effect: number;
+  /** Welch's, 95 %; null where an arm has one seed. */
+  readonly ci: Interval | null;
+}
+
+/** Every arm of a setting but the baseline, less the baseline. */
+export function differencesOf(points: readonly Point[]): readonly Difference[] {
+  const over = points.find(({ profile }) => profile === BASELINE) ?? points[0];
+  if (over === undefined) return [];
+  const values = ({ runs }: Point): readonly number[] =>
+    runs.map(({ metrics }) => metrics.value.accuracy * 100);
+  return points
+    .filter((point) => point !== over)
+    .map((point) => {
+      const { difference, ci } = welch(values(point), values(over));
+      return { point, over, effect: difference, ci };
+    });
+}
+
+/** Differences to the baseline over CV: a panel for each data set and sparsity at which several CVs were trained. */
 export function cvDraft(study: Study, palette: Palette): FigureDraft | null {
   const settings = group(staticPoints(study), ({ dataset, sparsity, rule }) =>
     JSON.stringify([dataset, sparsity, rule]),
   ).map((points) => points.filter(({ cv }) => cv !== null));
   const drawn = settings.filter(({ length }) => length > 1);
   if (drawn.length === 0) return null;
-  const rows = group(drawn as [Point][], ([{ dataset }]) => dataset).map((ofDataset) => ({
-    title: ofDataset[0]![0]!.dataset,
-    panels: [...ofDataset]
-      .sort(([a], [b]) => Number(a!.sparsity) - Number(b!.sparsity))
-      .map((points) => cvPanel(points, study, palette)),
-  }));
-  const profiles = [...new Set(drawn.flatMap((points) => points.map(({ profile }) => profile)))];
+  const all = drawn.map((points) => ({ points, differences: differencesOf(points) }));
+  const rows = group(all, ({ points: [first] }) => datasetAt(first!.dataset)).map((ofDataset) => {
+    const axes = cvAxes(ofDataset.flatMap(({ differences }) => differences));
+    const ordered = [...ofDataset].sort(
+      (a, b) => Number(a.points[0]!.sparsity) - Number(b.points[0]!.sparsity),
+    );
+    const panels = ordered.map((one) => cvPanel(one, { axes, palette }));
+    return { title: datasetAt(ofDataset[0]!.points[0]!.dataset), panels };
+  });
+  const differences = all.flatMap((one) => one.differences);
+  // A profile has to be named somewhere: beside one of its dots, or above the figure.
+  const named = new Set(rows.flatMap(({ panels }) => panels.flatMap((one) => one.named)));
+  const unnamed = [...new Set(differences.map(({ point }) => point.profile))].filter(
+    (profile) => !named.has(profile),
+  );
+  const baselines = [...new Set(differences.map(({ over }) => over.profile))];
   return {
     id: 'cv',
     data: 'runs',
     title: 'accuracy over CV of fan-in',
     size: 'medium',
-    legend: profileLegend(profiles, palette, [denseItem()]),
-    rows,
-    result: cvResult(drawn),
-    caption: html`Test accuracy of static networks over the CV of fan-in that their masks attain (mean over hidden
-layers and seeds). Dots are means over seeds, bars 95 % confidence intervals. Heights differ from panel to panel.`,
+    legend: unnamed.length > 0 ? profileLegend(unnamed, palette) : null,
+    rows: rows.map(({ title, panels }) => ({ title, panels: panels.map(({ panel }) => panel) })),
+    result: cvResult(differences),
+    caption: html`Test accuracy of static networks less that of ${listed(baselines)} in the same setting, over the CV of fan-in
+that masks attain (mean over hidden layers and seeds). Dots are differences of means, bars Welch’s 95 % confidence intervals; a
+bar that meets the frame goes on beyond it. Dots of one CV stand side by side. Panels of one data set share their axes.`,
   };
 }
 
-function cvPanel(points: readonly Point[], study: Study, palette: Palette): Panel {
-  const [{ dataset, sparsity, rule }] = points as readonly [(typeof points)[number]];
-  const at = ({ cv }: Point): number => cv ?? 0;
-  const domain = extent([0, ...points.map(at)], 0.06);
-  const dense = denseMean(study, dataset);
-  const layers = points.flatMap((point): readonly Layer[] => {
-    const { color } = paintOf(palette, point.profile);
-    const mark = { x: at(point), y: point.mean, title: titleOf(point) };
-    return [...intervals([point], at, color), { kind: 'dot', marks: [mark], color, size: 6 }];
-  });
-  const marks = ticks(domain, 5);
+interface Axes {
+  readonly x: Axis;
+  readonly y: Axis;
+}
+
+/** One bar may be many times as long as all differences: axes are made for these, and for intervals of the usual length. */
+const BEYOND = 3;
+
+function cvAxes(all: readonly Difference[]): Axes {
+  const effects = all.map(({ effect }) => effect);
+  const most = Math.max(0.1, ...effects.map(Math.abs));
+  const ends = all.flatMap(({ ci }) => ci ?? []);
+  const near = ends.map((end) => Math.max(-BEYOND * most, Math.min(BEYOND * most, end)));
+  const x = extent([0, ...all.map(({ point: { cv } }) => cv ?? 0)], 0.08);
+  const y = extent([0, ...effects, ...near], 0.04);
+  const [xs, ys] = [ticks(x, 5), ticks(y, 5)];
   return {
+    x: { domain: x, ticks: xs, digits: tickDigits(xs), title: 'CV of fan-in' },
+    y: { domain: y, ticks: ys, digits: tickDigits(ys), title: 'difference (points)', grid: true },
+  };
+}
+
+const CV = { width: 226, height: 190, dot: 6 } as const;
+
+/** A panel, and the profiles that are named in it. */
+interface NamedPanel {
+  readonly panel: Panel;
+  readonly named: readonly string[];
+}
+
+function cvPanel(
+  { points, differences }: { points: readonly Point[]; differences: readonly Difference[] },
+  { axes, palette }: { readonly axes: Axes; readonly palette: Palette },
+): NamedPanel {
+  const [{ dataset, sparsity, rule }] = points as readonly [(typeof points)[number]];
+  const { x, y } = axes;
+  const { width, height } = CV;
+  const at = differences.map(({ point, effect }) => ({
+    x: width - pixelOf(x, point.cv ?? 0, width),
+    y: pixelOf(y, effect, height),
+  }));
+  // Bars are long: dots of one CV stand beside each other as if all were as high.
+  const shifts = swarm(
+    at.map((one) => ({ x: one.x, y: 0 })),
+    CV.dot + 1.4,
+    CV.dot * 6,
+  );
+  const placed = differences.map((difference, i) => ({
+    ...difference,
+    px: (at[i]?.x ?? 0) + (shifts[i] ?? 0),
+    py: at[i]?.y ?? 0,
+  }));
+  const layers = placed.flatMap(({ point, over, effect, ci, px }): readonly Layer[] => {
+    const { color } = paintOf(palette, point.profile);
+    const title = `${point.profile} (CV ${fixed(point.cv ?? 0, 2)}) less ${over.profile}: ${signedPoints(effect / 100)} points${ci ? `, 95 % CI ${signedPoints(ci[0] / 100)} to ${signedPoints(ci[1] / 100)}` : ''}, n = ${point.runs.length}`;
+    const place = valueAt(x, width - px, width);
+    const within = (value: number): number => Math.max(y.domain[0], Math.min(y.domain[1], value));
+    const bar = ci ? [{ x: place, y: within(ci[0]), y2: within(ci[1]), title }] : [];
+    return [
+      { kind: 'rule', marks: bar, color, size: 1.2, opacity: 0.8 },
+      { kind: 'dot', marks: [{ x: place, y: effect, title }], color, size: CV.dot },
+    ];
+  });
+  const { names, named } = cvNames(placed, axes);
+  const zero = [{ x: x.domain[0], x2: x.domain[1], y: 0 }];
+  const network = dataset.split(' ').slice(1).join(' ');
+  const baseline = differences[0]?.over.profile ?? BASELINE;
+  const panel: Panel = {
     name: `${dataset} ${sparsity} ${rule}`,
-    title: html`${sparsityName(sparsity)}`,
+    title: html`${sparsityName(sparsity)}${network === '' ? null : `, ${network.replaceAll('-', '–')}`}`,
     detail: html`${ruleName(rule)}; <i>n</i> = ${rangeOf(points)} seeds`,
     chart: {
-      label: `Test accuracy over CV of fan-in on ${dataset}, ${sparsityName(sparsity)}`,
-      width: 212,
-      height: 170,
-      margin: { top: 12, right: 10, bottom: 40, left: 56 },
-      x: { domain, ticks: marks, digits: tickDigits(marks), title: 'CV of fan-in' },
-      y: accuracyAxis(points, dense),
-      layers: [...denseLine(dense, domain), ...merged(layers)],
+      label: `Test accuracy less that of ${baseline} over CV of fan-in on ${dataset}, ${sparsityName(sparsity)}`,
+      ...{ width, height, x, y },
+      margin: { top: 12, right: 14, bottom: 40, left: 60 },
+      layers: [
+        { kind: 'rule', marks: zero, color: INK.light, size: 1, dash: [4, 3] },
+        ...merged(layers),
+        { kind: 'text', marks: names, color: INK.light, size: 10, align: 'left' },
+      ],
     },
+  };
+  return { panel, named };
+}
+
+/** Names beside dots, where there is room: on no bar, dot or other name. */
+function cvNames(
+  placed: readonly (Difference & { readonly px: number; readonly py: number })[],
+  { x, y }: Axes,
+) {
+  const { width, height } = CV;
+  const clamp = (value: number): number => Math.max(0, Math.min(height, value));
+  const points = placed.map(({ px, py }): Box => [px - 4, py - 4, px + 4, py + 4]);
+  const bars = placed.flatMap(({ px, ci }): readonly Box[] =>
+    ci === null
+      ? []
+      : [[px - 1.5, clamp(pixelOf(y, ci[1], height)), px + 1.5, clamp(pixelOf(y, ci[0], height))]],
+  );
+  const labels = placed.map(({ px, py, point }) => ({
+    x: px,
+    y: py,
+    width: widthOf(point.profile),
+  }));
+  const found = placeLabels(labels, { points, bars }, [0, 0, width + 12, height]);
+  const names = placed.flatMap(({ point: { profile } }, i) => {
+    const place = found[i];
+    return place
+      ? [
+          {
+            x: valueAt(x, width - place.x, width),
+            y: valueAt(y, place.y, height),
+            text: cut(profile, 18),
+            profile,
+          },
+        ]
+      : [];
+  });
+  return {
+    names: names.map(({ x: left, y: top, text }) => ({ x: left, y: top, text })),
+    named: names.map(({ profile }) => profile),
   };
 }
 

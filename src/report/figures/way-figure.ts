@@ -1,24 +1,26 @@
 // way-figure.ts — what rewiring does to fan-in: before, during and after
+import type { JudgedClaim } from '../../claims/result.ts';
 import type { ConvergenceRow } from '../../sparse/convergence.ts';
 import type { FanInMoment, HistoryRow } from '../../sparse/history.ts';
 import { group } from '../data/arms.ts';
 import type { Layer, Mark } from '../charts/chart.ts';
-import {
-  barSwatch,
-  type FigureDraft,
-  legendOf,
-  type Panel,
-  profileLegend,
-} from '../charts/figure.ts';
-import { count, cut, fixed, ruleName, sparsityName } from '../markup/format.ts';
+import type { FigureDraft, Panel } from '../charts/figure.ts';
+import { endLabels, labelHeight, labelRoom } from '../charts/labels.ts';
+import { count, cut, fixed, ruleName, signed, sparsityName } from '../markup/format.ts';
 import { html } from '../markup/html.ts';
 import { FAINT, INK, type Palette, paintOf, SOFT } from '../markup/palette.ts';
 import { countBins, extent, tickDigits, ticks } from '../charts/scale.ts';
 import type { Study } from '../data/study.ts';
 
+/** The claim that decides whether a start is forgotten; undefined where none is declared. */
+const forgetting = ({ claims }: Study): JudgedClaim | undefined =>
+  claims?.claims.find(({ kind }) => kind === 'convergence');
+
 /** W1 to uniformly random starts over training, a panel for each data set and layer; null without any. */
-export function contractionDraft({ convergence }: Study, palette: Palette): FigureDraft | null {
-  const rows = convergence.flatMap((result) => result.rows);
+export function contractionDraft(study: Study, palette: Palette): FigureDraft | null {
+  const rows = study.convergence.flatMap((result) => result.rows);
+  const claim = forgetting(study);
+  const margin = claim?.margin ?? null;
   const layers = group(rows, (row) =>
     JSON.stringify([row.dataset, row.sparsity, row.rule, row.layer]),
   );
@@ -28,74 +30,121 @@ export function contractionDraft({ convergence }: Study, palette: Palette): Figu
     data: 'convergence',
     title: 'contraction over training',
     size: 'large',
-    legend: profileLegend([...new Set(rows.map(({ start }) => start))], palette, [
-      html`${barSwatch(FAINT.light)} noise floor`,
-    ]),
-    rows: [{ title: null, panels: layers.map((layer) => contractionPanel(layer, palette)) }],
-    result: contractionResult(rows),
+    legend: null,
+    rows: [
+      {
+        title: null,
+        panels: layers.map((layer) => {
+          const peers = rows.filter((row) => row.dataset === layer[0]!.dataset);
+          return contractionPanel(layer, { peers, margin, palette });
+        }),
+      },
+    ],
+    result: contractionResult(rows, claim),
     caption: html`Mean first Wasserstein distance of relative fan-in to runs that began with uniformly random masks, after
-each rewiring, means over seeds. The band is the range of the same distance between two such runs at their ends: a start
-that is forgotten ends inside it.`,
+each rewiring, means over seeds. The dashed line is the noise floor: the mean of the same distance between two such runs at
+their ends. ${
+      margin === null
+        ? null
+        : html`The band reaches up to ${fixed(margin, 2)} above it, which is the margin of the test: a start whose
+line ends in it or below is forgotten, as far as a mean can tell. `
+    }Panels of one data set share their axes.`,
   };
 }
 
-/** How many starts are forgotten. */
-function contractionResult(rows: readonly ConvergenceRow[]): string | null {
-  const floored = rows.flatMap(({ curve, noiseFloor }) =>
-    noiseFloor && curve.length > 0 ? [curve[curve.length - 1]!.w1 <= noiseFloor.max] : [],
+/** How many starts end less than the margin of the rule above the floor: of those that the claim compares. */
+function contractionResult(
+  rows: readonly ConvergenceRow[],
+  claim: JudgedClaim | undefined,
+): string | null {
+  const margin = claim?.margin ?? null;
+  if (claim === undefined || margin === null) {
+    const over = rows.flatMap(({ noiseFloor, w1End }) =>
+      noiseFloor ? [w1End - noiseFloor.mean] : [],
+    );
+    if (over.length === 0) return null;
+    const [low, high] = [Math.min(...over), Math.max(...over)].map((one) => signed(one, 3));
+    return `Starts end ${low} to ${high} from the noise floor.`;
+  }
+  // What stays where it began is measured otherwise, and is no end of a line.
+  const ends = claim.contrasts.flatMap(({ effect, label }) =>
+    effect === null || label.endsWith(' stays') ? [] : [effect],
   );
-  if (floored.length === 0) return null;
-  const inside = floored.filter((is) => is).length;
-  return `${inside} of ${floored.length} combinations of start and layer end within the noise floor.`;
+  if (ends.length === 0) return null;
+  const inside = ends.filter((effect) => effect < margin).length;
+  return `${inside} of ${ends.length} combinations of start and layer end less than ${fixed(margin, 2)} above the noise floor.`;
 }
 
-function contractionPanel(rows: readonly ConvergenceRow[], palette: Palette): Panel {
+interface ContractionContext {
+  /** All rows of the data set: they share their axes. */
+  readonly peers: readonly ConvergenceRow[];
+  readonly margin: number | null;
+  readonly palette: Palette;
+}
+
+function contractionPanel(
+  rows: readonly ConvergenceRow[],
+  { peers, margin, palette }: ContractionContext,
+): Panel {
   const [{ dataset, sparsity, rule, layer, noiseFloor }] = rows as readonly [ConvergenceRow];
-  const values = rows.flatMap(({ curve }) => curve.map(({ w1 }) => w1));
-  const x = extent(rows.flatMap(({ curve }) => curve.map(({ step }) => step)));
-  const y = extent([0, ...values, ...(noiseFloor ? [noiseFloor.max] : [])], 0.04);
+  const values = peers.flatMap(({ curve }) => curve.map(({ w1 }) => w1));
+  const limits = peers.flatMap((row) =>
+    row.noiseFloor ? [row.noiseFloor.mean + (margin ?? 0)] : [],
+  );
+  const x = extent(peers.flatMap(({ curve }) => curve.map(({ step }) => step)));
+  const y = extent([0, ...values, ...limits], 0.04);
   const floor = [0, y[1]] as const;
   const [xs, ys] = [ticks(x, 4), ticks(floor, 4)];
-  const band = noiseFloor
-    ? [
-        {
-          x: x[0],
-          x2: x[1],
-          y: noiseFloor.min,
-          y2: noiseFloor.max,
-          title: `noise floor ${fixed(noiseFloor.mean, 3)}`,
-        },
-      ]
-    : [];
+  const title = `noise floor ${noiseFloor ? fixed(noiseFloor.mean, 3) : ''}`;
+  const line = noiseFloor ? [{ x: x[0], x2: x[1], y: noiseFloor.mean, title }] : [];
+  const band =
+    noiseFloor && margin !== null
+      ? [{ x: x[0], x2: x[1], y: noiseFloor.mean, y2: noiseFloor.mean + margin }]
+      : [];
   const lines = rows.flatMap(({ start, curve, n, contraction }): readonly Layer[] => {
     const { color, dash } = paintOf(palette, start);
     const left = contraction === null ? '' : `, contraction ${fixed(contraction, 2)}`;
     const title = `${start}: ${fixed(curve[curve.length - 1]!.w1, 3)} at the end${left}, n = ${n}`;
     const marks = curve.map(({ step, w1 }) => ({ x: step, y: w1 }));
     return [
-      { kind: 'line', marks, color, size: 1.6, dash },
+      { kind: 'line', marks, color, size: 1.6, dash: [...dash] },
       { kind: 'dot', marks: marks.slice(-1).map((mark) => ({ ...mark, title })), color, size: 5 },
     ];
   });
   const seeds = [...new Set(rows.map(({ n }) => n))].join(' or ');
+  const ends = [
+    ...rows.map(({ start, curve }) => ({
+      value: curve[curve.length - 1]!.w1,
+      name: start,
+      color: paintOf(palette, start).color,
+    })),
+    ...(noiseFloor ? [{ value: noiseFloor.mean, name: 'noise floor', color: SOFT.light }] : []),
+  ];
+  const [width, height] = [256, labelHeight(ends.length, 180)];
+  const axes = {
+    x: { domain: x, ticks: xs, digits: tickDigits(xs), title: 'batches seen' },
+    y: {
+      domain: floor,
+      ticks: ys,
+      digits: tickDigits(ys),
+      title: 'W1 of relative fan-in',
+      grid: true,
+    },
+  };
   return {
     name: `${dataset} ${sparsity} ${rule} layer ${layer + 1}`,
     title: html`${dataset ?? ''}, hidden layer ${layer + 1}`,
     detail: html`${sparsityName(sparsity ?? '')}, ${ruleName(rule ?? '')}; <i>n</i> = ${seeds} seeds`,
     chart: {
       label: `Distance of fan-in to uniformly random starts over training, ${dataset}, hidden layer ${layer + 1}`,
-      width: 320,
-      height: 180,
-      margin: { top: 8, right: 14, bottom: 40, left: 52 },
-      x: { domain: x, ticks: xs, digits: tickDigits(xs), title: 'batches seen' },
-      y: {
-        domain: floor,
-        ticks: ys,
-        digits: tickDigits(ys),
-        title: 'W1 of relative fan-in',
-        grid: true,
-      },
-      layers: [{ kind: 'bar', marks: band, color: FAINT.light, opacity: 0.45 }, ...lines],
+      ...{ width, height, ...axes },
+      margin: { top: 8, right: labelRoom(ends.map(({ name }) => name)), bottom: 40, left: 52 },
+      layers: [
+        { kind: 'bar', marks: band, color: FAINT.light, opacity: 0.3 },
+        { kind: 'rule', marks: line, color: SOFT.light, size: 1.2, dash: [4, 3] },
+        ...lines,
+        ...endLabels(ends, { ...axes, width, height }),
+      ],
     },
   };
 }
@@ -112,12 +161,35 @@ export function historyDraft({ histories }: Study, palette: Palette): FigureDraf
     data: 'fan-in',
     title: 'fan-in before, during and after RigL',
     size: 'full',
-    legend: legendOf([html`${barSwatch(SOFT.light)} share of neurons, in the colour of the start`]),
+    legend: null,
     rows: [{ title: null, panels: layers.map((layer) => historyPanel(layer, palette)) }],
+    result: historyResult(rows),
     caption: html`Fan-in of hidden layers on its way through RigL: before the first rewiring, at moments between, and
 after the last one, pooled over seeds. Within a panel all cells share the axis of fan-in, whose last bar takes what lies
 beyond; heights are shares of neurons, scaled cell by cell.`,
   };
+}
+
+/** From where to where the CV of fan-in goes: starts that differ arrive at about the same. */
+function historyResult(rows: readonly HistoryRow[]): string | null {
+  const ways = rows.flatMap(({ moments }) => {
+    const [first, last] = [moments[0], moments[moments.length - 1]];
+    return first && last && first !== last ? [[cvOf(first), cvOf(last)] as const] : [];
+  });
+  if (ways.length < 2) return null;
+  const span = (side: 0 | 1): string => {
+    const all = ways.map((way) => way[side]);
+    return `${fixed(Math.min(...all), 2)} to ${fixed(Math.max(...all), 2)}`;
+  };
+  return `The CV of fan-in is ${span(0)} before RigL, and ${span(1)} after it.`;
+}
+
+/** The CV of pooled fan-in at a moment. */
+function cvOf({ counts }: FanInMoment): number {
+  const n = counts.reduce((sum, [, neurons]) => sum + neurons, 0);
+  const mean = counts.reduce((sum, [fanIn, neurons]) => sum + fanIn * neurons, 0) / n;
+  const squares = counts.reduce((sum, [k, neurons]) => sum + neurons * (k - mean) * (k - mean), 0);
+  return mean > 0 ? Math.sqrt(squares / n) / mean : 0;
 }
 
 /** Rows beyond these are left to the table. */

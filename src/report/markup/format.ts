@@ -67,6 +67,31 @@ export function ruleName(rule: string): string {
   return `${rule === 'erk' ? 'ERK' : rule} layers`;
 }
 
+/** Whether a word of a label is a sparsity, a layer rule or a network: `0.9`, `erk`, `128-64`. */
+export const isPlaceWord = (word: string): boolean =>
+  word === 'erk' || /^0?\.\d+$/.test(word) || /^\d+(?:-\d+)+$/.test(word);
+
+/** The words of a contrast's label as prose has them: `0.9 erk uniform` as `90 % sparse`, `ERK layers` and `uniform`. */
+export function labelWords(label: string): readonly string[] {
+  const told: string[] = [];
+  let plain: string[] = [];
+  const flush = (): void => {
+    if (plain.length > 0) told.push(plain.join(' '));
+    plain = [];
+  };
+  for (const word of label.split(' ').filter((one) => one !== '')) {
+    if (!isPlaceWord(word)) {
+      plain.push(word);
+      continue;
+    }
+    flush();
+    const prose = word === 'erk' ? ruleName(word) : /^0?\./.test(word) ? sparsityName(word) : word;
+    told.push(prose.replaceAll('-', '–'));
+  }
+  flush();
+  return told;
+}
+
 /** The first digits of a digest, enough to tell blobs of one study apart by eye. */
 export function shortDigest(digest: string): string {
   return digest.slice(0, 10);

@@ -28,11 +28,21 @@ export const PROFILE_HUES: readonly Hue[] = [
   { light: '#5b3fd0', dark: '#9d7bff' },
 ];
 
-/** Profiles that keep their hue in every study: those that claims compare have to be told apart at a glance. */
-const FIXED: ReadonlyMap<string, number> = new Map([
-  ['uniform', 0],
-  ['equilibrium', 5],
-]);
+/**
+ * Profiles that have one paint in every study, and so in every comparison and on every page. The first eight differ in hue:
+ * they are what the default study draws together. Those behind them repeat hues, dashed.
+ */
+const KNOWN = [
+  ...['uniform', 'constant', 'lognormal-cv1', 'lognormal-cv1.5', 'power-cv1', 'equilibrium'],
+  ...['lognormal-cv0.5', 'lognormal-cv2.5'],
+  ...['pilot-mask', 'lognormal-cv0', 'lognormal-cv2', 'power-law-cv1', 'logarithmic-cv1'],
+  ...['sigma-x2', 'half-gaussian-cv1', 'raised-cosine-cv1'],
+  ...['pilot-hubs', 'lorentzian-cv1', 'exponential-cv1', 'logistic-cv1', 'tanh-exponential-cv1'],
+] as const;
+const FIXED: ReadonlyMap<string, number> = new Map(KNOWN.map((name, slot) => [name, slot]));
+
+/** Whether a name is one that has its paint everywhere. */
+export const isKnownProfile = (name: string): boolean => FIXED.has(name);
 
 /** All of them, for the style sheet. */
 export const HUES: readonly Hue[] = [INK, SOFT, FAINT, GRID, PAPER, ...PROFILE_HUES];
@@ -49,21 +59,40 @@ export type Palette = ReadonlyMap<string, Paint>;
 
 const DASHES: readonly (readonly number[])[] = [[], [6, 3], [2, 2], [8, 2, 2, 2]];
 
-/** Gives profiles their paint by order of first appearance, so that one study has one colour for each everywhere. */
+/**
+ * Gives each profile its paint: known ones theirs, others one that their name asks for, or the next that is free. A profile
+ * that is added or left out changes the paint of others only where two names ask for the same.
+ */
 export function paletteOf(profiles: readonly string[]): Palette {
   const distinct = [...new Set(profiles)];
   const taken = new Set(distinct.flatMap((profile) => FIXED.get(profile) ?? []));
-  const free = Array.from({ length: distinct.length + taken.size }, (_, i) => i).filter(
-    (i) => !taken.has(i),
-  );
   return new Map(
     distinct.map((profile) => {
-      const i = FIXED.get(profile) ?? free.shift()!;
-      const round = Math.floor(i / PROFILE_HUES.length);
-      const hue = PROFILE_HUES[i % PROFILE_HUES.length]!;
+      const slot = FIXED.get(profile) ?? freeSlot(profile, taken);
+      taken.add(slot);
+      const round = Math.floor(slot / PROFILE_HUES.length);
+      const hue = PROFILE_HUES[slot % PROFILE_HUES.length]!;
       return [profile, { color: hue.light, dash: DASHES[round % DASHES.length]! }];
     }),
   );
+}
+
+/** Hues for names that no study of ours knows: all but those of the two profiles that nearly every comparison has. */
+const OPEN_HUES = [...PROFILE_HUES.keys()].filter(
+  (hue) => hue !== FIXED.get('uniform') && hue !== FIXED.get('equilibrium'),
+);
+
+/** The slot that a name asks for among the hues, or the next free one: whole lines before dashed ones. */
+function freeSlot(name: string, taken: ReadonlySet<number>): number {
+  let asked = 0;
+  for (const character of name) asked = (asked * 31 + (character.codePointAt(0) ?? 0)) % 65_521;
+  for (let round = 0; ; round++) {
+    for (let step = 0; step < OPEN_HUES.length; step++) {
+      const hue = OPEN_HUES[(asked + step) % OPEN_HUES.length] ?? 0;
+      const slot = round * PROFILE_HUES.length + hue;
+      if (!taken.has(slot)) return slot;
+    }
+  }
 }
 
 /** The paint of a profile that may be a stranger to the palette. */

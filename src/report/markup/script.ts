@@ -22,7 +22,7 @@ const settle = () => {
   for (const [box, scrolls] of boxes) {
     box.classList.toggle('scrolls', scrolls);
     if (scrolls) box.tabIndex = 0;
-    else box.removeAttribute('tabindex');
+    else if (!box.matches('[data-points]')) box.removeAttribute('tabindex');
   }
 };
 addEventListener('resize', settle);
@@ -131,11 +131,105 @@ if (nav && profiles.length > 1) {
       const isSeed = seed.value === '' || !/\\bseed /.test(text) || holds(text, seed.value);
       title.parentElement.classList.toggle('dim', chosen && !(isNamed && isSeed));
     }
+    compareProfiles(first.value, second.value);
   };
   for (const select of [first, second, seed]) select.addEventListener('change', show);
   nav.append(make('p', { className: 'highlight' }, 'Highlight ', first, ' and ', second,
     ...(seeds.length > 1 ? [' ', seed] : [])));
 }
+
+// Two profiles compared: what the tables of accuracy say of both, and the difference.
+const board = make('aside', { className: 'compare', hidden: true });
+board.setAttribute('aria-label', 'Comparison of two profiles');
+board.setAttribute('aria-live', 'polite');
+document.querySelector('main')?.append(board);
+const signed = (value) => (value < -0.005 ? '\u2212' : value > 0.005 ? '+' : '') + Math.abs(value).toFixed(2);
+function compareProfiles(a, b) {
+  board.hidden = a === '' || b === '' || a === b;
+  if (board.hidden) return;
+  const lines = [];
+  for (const body of all('table.accuracy tbody')) {
+    const rows = [a, b].map((name) => [...body.rows].find((row) => row.dataset.profile === name));
+    if (rows.includes(undefined)) continue;
+    const place = [body.closest('.table').querySelector('.caption b')?.textContent, body.querySelector('.group')?.textContent.trim()];
+    for (const [method, column] of [['static', 1], ['RigL', 5]]) {
+      const [x, y] = rows.map((row) => valueOf(row.cells[column]));
+      if (typeof x === 'number' && typeof y === 'number') {
+        lines.push(make('tr', {}, make('th', { scope: 'row' }, [...place, method].filter(Boolean).join(', ')),
+          ...[x.toFixed(2), y.toFixed(2), signed(x - y)].map((text) => make('td', {}, text))));
+      }
+    }
+  }
+  const heads = ['Mean test accuracy, %', a, b, 'difference'].map((text) => make('th', { scope: 'col' }, text));
+  const close = make('button', { type: 'button', className: 'step' }, 'Close');
+  close.addEventListener('click', () => { board.hidden = true; });
+  board.replaceChildren(close, lines.length === 0 ? make('p', {}, 'No table has both.')
+    : make('table', { className: 'numbers' }, make('thead', {}, make('tr', {}, ...heads)), make('tbody', {}, ...lines)));
+}
+
+// Values of points: at once under the pointer, and by arrow keys from a figure.
+const tip = make('div', { className: 'tip' });
+tip.setAttribute('role', 'status');
+document.body.append(tip);
+const titleOf = (element) => [...(element?.children ?? [])].find((child) => child.tagName === 'title');
+let shown;
+const hide = () => {
+  if (shown) {
+    shown.title.textContent = shown.text;
+    shown.mark.classList.remove('at');
+  }
+  shown = undefined;
+  tip.textContent = '';
+};
+function tell(mark) {
+  const title = titleOf(mark);
+  if (shown?.mark === mark || !title) return;
+  hide();
+  // Without its title for as long as it is shown: the browser would show it a second time.
+  shown = { mark, title, text: title.textContent };
+  title.textContent = '';
+  mark.classList.add('at');
+  tip.textContent = shown.text;
+  const at = mark.getBoundingClientRect();
+  const size = tip.getBoundingClientRect();
+  const left = Math.min(Math.max(4, at.left + at.width / 2 - size.width / 2), innerWidth - size.width - 4);
+  const above = at.top - size.height - 8;
+  tip.style.left = left + 'px';
+  tip.style.top = (above > 4 ? above : Math.min(at.bottom + 8, innerHeight - size.height - 4)) + 'px';
+}
+document.addEventListener('pointerover', ({ target }) => {
+  let mark = target;
+  while (mark instanceof SVGElement && !titleOf(mark)) mark = mark.parentElement;
+  if (mark instanceof SVGElement) tell(mark);
+  else hide();
+});
+document.addEventListener('keydown', ({ key }) => { if (key === 'Escape') hide(); });
+for (const figure of all('figure')) {
+  const chart = all('.chart', figure).find((one) => one.querySelector('svg title'));
+  if (!chart) continue;
+  chart.dataset.points = '';
+  chart.tabIndex = 0;
+  chart.setAttribute('role', 'group');
+  const name = figure.querySelector('figcaption b')?.textContent ?? chart.getAttribute('aria-label') ?? 'Figure';
+  chart.setAttribute('aria-label', name.trim() + ' Left and right arrow keys read its values.');
+  let marks = [];
+  let at = -1;
+  chart.addEventListener('focus', () => {
+    marks = all('svg title', figure).map((title) => title.parentElement)
+      .filter((mark) => mark.tagName !== 'text' && !mark.closest('details:not([open])'));
+    at = -1;
+  });
+  chart.addEventListener('blur', hide);
+  chart.addEventListener('keydown', (event) => {
+    const next = { ArrowRight: at + 1, ArrowLeft: at < 0 ? marks.length - 1 : at - 1, Home: 0, End: marks.length - 1 }[event.key];
+    if (next === undefined || marks.length === 0) return;
+    event.preventDefault();
+    at = (next + marks.length) % marks.length;
+    marks[at].scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    tell(marks[at]);
+  });
+}
+settle();
 
 // Zooming timelines.
 for (const chart of all('.chart.timeline')) {
@@ -175,4 +269,4 @@ for (const target of all('h2[id], h3[id], figure[id], section[id] > h2')) {
 `;
 
 /** The digest by which the page's policy knows the script, in base64. A test holds it to account. */
-export const SCRIPT_SHA256 = 'YZeRGWznV7rqoEbVmaux0mZ9Y89OwBjxY99Wf+DqKt8=';
+export const SCRIPT_SHA256 = 'RuDcjRqkg70V3kTvoQgadu1+GCHnB8hDjcErkMmrFFY=';

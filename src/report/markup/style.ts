@@ -44,6 +44,12 @@ h2.small { font-size: 1.1rem; margin-top: 2.5rem; }
 [aria-sort="ascending"] .sort::after { content: " ↑"; } [aria-sort="descending"] .sort::after { content: " ↓"; }
 .filter { margin: 0 0 0.5rem; } input, select { font: 0.875rem/1.4 var(--sans); color: inherit; background: var(--paper);
   border: 1px solid var(--strong-rule); border-radius: 3px; padding: 0.15rem 0.4rem; max-width: 100%; }
+.tip { position: fixed; z-index: 3; max-width: min(22rem, 90vw); font: 0.8rem/1.35 var(--sans); color: var(--paper); background: var(--ink);
+  border-radius: 3px; padding: 0.25rem 0.5rem; pointer-events: none; }
+.tip:empty { padding: 0; } .at { stroke: var(--ink) !important; stroke-width: 2.5px !important; }
+.compare { position: fixed; right: 1rem; bottom: 1rem; z-index: 2; max-width: min(34rem, calc(100vw - 2rem)); max-height: 45vh; overflow: auto;
+  background: var(--paper); border: 1px solid var(--strong-rule); border-radius: 3px; padding: 0.6rem; font-size: 0.9rem; }
+.compare table { border: 0; } .compare .step { float: right; }
 .highlight { margin-top: 1rem; color: var(--soft); line-height: 2; }
 .dim { opacity: 0.08 !important; } tr.lit > * { background: var(--mark) !important; }
 .permalink { visibility: hidden; margin-left: 0.15em; text-decoration: none; font-weight: 400; }
@@ -93,7 +99,7 @@ nav { font-size: 0.95rem; max-width: 40rem; margin-inline: auto; } nav a { text-
 .wide > .table { width: min-content; min-width: min(100%, 40rem); max-width: 100%; margin-inline: auto; }
 .wide > .table:has(.claims, .sources, .tasks) { width: auto; }
 .contrasts { font-size: 0.875rem; } .contrasts th, .contrasts td { padding-inline: 0.5rem; }
-.contrasts th[scope="row"] { min-width: 9rem; }
+.contrasts tbody th[scope="row"] { min-width: 12rem; }
 
 .scroll { overflow-x: auto; }
 table { border-collapse: separate; border-spacing: 0; border-top: 0.09em solid var(--strong-rule);
@@ -129,7 +135,7 @@ figure > h3 { text-align: center; }
 figcaption { max-width: 40rem; margin: 1rem auto 0; color: var(--soft); font-size: 0.95rem; line-height: 1.45; }
 .panels { display: grid; gap: 1.6rem 1.75rem; justify-content: center; align-items: start; }
 .panels > * { margin: 0; min-width: 0; }
-.panel-title { font-family: var(--sans); font-size: 0.8rem; line-height: 1.3; margin: 0 0 0.3rem;
+.panel-title { width: 0; min-width: 100%; font-family: var(--sans); font-size: 0.8rem; line-height: 1.3; margin: 0 0 0.3rem;
   font-weight: 600; color: var(--ink); overflow-wrap: anywhere; }
 .panel-title small { display: block; font-size: 0.75rem; font-weight: 400; color: var(--soft);
   font-variant-numeric: tabular-nums; }
@@ -241,7 +247,7 @@ ${darkCharts()}
   #results { columns: 2; column-gap: 1.5rem; } #results > h2, #results > .wide:has(th[colspan="4"], thead th:nth-child(8)) { column-span: all; }
   .panels.full { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   figure { margin-block: 1.2rem; } .table { margin-block: 1rem; } h2 { margin-top: 1.4rem; } .caveats { margin-top: 0.8rem; } .claimed { margin-bottom: 0.8rem; }
-  .table-foot, .filter, .zoom, .highlight, .permalink, .skip { display: none; }
+  .table-foot, .filter, .zoom, .highlight, .permalink, .skip, .tip, .compare { display: none; }
   dl.terms { columns: 2; column-gap: 2rem; } dl.terms dd { break-inside: avoid; } dl.terms dt { break-after: avoid; }
   .claim-figure { width: 18rem; } .claims th, .claims td { padding-block: 0.35rem; }
   h2, h3, .caption, .row-title, .outcome { break-after: avoid; }

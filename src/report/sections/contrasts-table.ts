@@ -2,17 +2,9 @@
 import type { Arm, Contrast, JudgedClaim, Verdict } from '../../claims/result.ts';
 import { group } from '../data/arms.ts';
 import { sourceLink } from '../data/sources.ts';
-import { DIGITS, sharedWords } from '../figures/contrast-figure.ts';
+import { DIGITS, splitLabels } from '../figures/contrast-figure.ts';
 import { tableFrame } from '../markup/document.ts';
-import {
-  fixed,
-  listed,
-  NOTHING,
-  probability,
-  ruleName,
-  signed,
-  sparsityName,
-} from '../markup/format.ts';
+import { fixed, listed, NOTHING, probability, signed } from '../markup/format.ts';
 import { type Content, type Html, html } from '../markup/html.ts';
 import { sourced } from './tables.ts';
 
@@ -31,28 +23,39 @@ export function contrastsTable(claim: JudgedClaim, anchors: ReadonlyMap<string, 
   const { id, contrasts } = claim;
   if (contrasts.length === 0) return null;
   const columns = columnsOf(claim, anchors);
+  // A data set with one contrast says of it what all data sets share.
+  const byDataset = group(contrasts, ({ dataset }) => dataset);
+  const whole = splitLabels(contrasts.map(({ label }) => label));
+  const parts = byDataset.map((all) => {
+    const own = splitLabels(all.map(({ label }) => label));
+    return all.length > 1
+      ? own
+      : { shared: whole.shared, rests: [whole.rests[contrasts.indexOf(all[0]!)] ?? ''] };
+  });
   const names = new Map(
-    group(contrasts, ({ dataset }) => dataset).flatMap((all) => {
-      const shared = sharedWords(all.map(({ label }) => label));
-      return all.map((one) => [one, one.label.slice(shared.length)] as const);
-    }),
+    byDataset.flatMap((all, at) => all.map((one, i) => [one, parts[at]!.rests[i]!] as const)),
   );
   const heads = columns.map(
     ({ head, words }) => html`<th scope="col"${words ? html` class="words"` : null}>${head}</th>`,
   );
-  const row = (contrast: Contrast): Html => {
-    const beside = contrast.decides ? null : html` <small>(not part of the claim)</small>`;
-    return html`<tr><th scope="row">${names.get(contrast) ?? contrast.label}${beside}</th>${columns.map(({ cell }) => cell(contrast))}</tr>
+  const row = (contrast: Contrast): Html =>
+    html`<tr><th scope="row">${names.get(contrast) ?? contrast.label}</th>${columns.map(({ cell }) => cell(contrast))}</tr>
 `;
-  };
+  const rows = (all: readonly Contrast[], head: string): Html | null =>
+    all.length === 0
+      ? null
+      : html`<tbody>
+<tr class="group"><th scope="rowgroup" colspan="${columns.length + 1}">${head}</th></tr>
+${all.map(row)}</tbody>
+`;
   const table = html`<table class="numbers contrasts">
 <thead><tr><th scope="col">Contrast</th>${heads}</tr></thead>
-${group(contrasts, ({ dataset }) => dataset).map(
-  (all) => html`<tbody>
-<tr class="group"><th scope="rowgroup" colspan="${columns.length + 1}">${headingOf(all)}</th></tr>
-${all.map(row)}</tbody>
-`,
-)}</table>`;
+${byDataset.map((all, at) => {
+  const head = [all[0]!.dataset, ...parts[at]!.shared].join(', ');
+  const deciding = all.filter(({ decides }) => decides);
+  const beside = all.filter(({ decides }) => !decides);
+  return [rows(deciding, head), rows(beside, `${head}; beside the claim, not part of it`)];
+})}</table>`;
   const label = `Contrasts of ${id}`;
   const frame = html`<div class="wide">${tableFrame(label, captionOf(claim), table, sourceOf(contrasts, anchors))}</div>`;
   return contrasts.length <= ROWS_OPEN
@@ -148,16 +151,6 @@ const TESTS: { readonly [kind: string]: string } = {
   superiority: 'Welch’s test',
   correlation: 'Fisher’s test',
 };
-
-/** A data set, and the words that all of its labels begin with, as prose has them: `90 % sparse, ERK layers`. */
-function headingOf(all: readonly Contrast[]): string {
-  const shared = sharedWords(all.map(({ label }) => label)).trim();
-  const words = shared.split(' ').filter((word) => word !== '');
-  const told = words.map((word) =>
-    /^0?\.\d+$/.test(word) ? sparsityName(word) : word === 'erk' ? ruleName(word) : word,
-  );
-  return [all[0]!.dataset, ...told].join(', ');
-}
 
 /** What a contrast says of its claim. */
 const verdictOf = ({ verdict, qualifiers }: Contrast): string =>

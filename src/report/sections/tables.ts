@@ -6,10 +6,13 @@ import {
   type DatasetResults,
   finalWords,
   findArm,
+  group,
+  type LayerChange,
   layerChanges,
   ran,
   type Setting,
 } from '../data/arms.ts';
+import { equilibriumAnchor } from '../data/anchors.ts';
 import { sourceLink } from '../data/sources.ts';
 import { tableFrame } from '../markup/document.ts';
 import {
@@ -60,7 +63,7 @@ export function accuracyTable({ dataset, results, sweep, placed }: AccuracyRows)
   const final = finalWords(arms.flatMap(({ runs }) => runs));
   const caption = html`Test accuracy on <b>${dataset}</b> ${final}: mean and sample SD over seeds in
 percent, number of seeds <i>n</i>, and differences of means in percentage points.`;
-  const table = html`<table class="numbers">
+  const table = html`<table class="numbers accuracy">
 <thead>
 <tr><td></td><th scope="colgroup" colspan="4">Static</th>${rigl ? RIGL_HEADINGS : null}</tr>
 <tr><th scope="col">Profile</th>${METHOD_HEADINGS}${rigl ? METHOD_HEADINGS : null}</tr>
@@ -153,24 +156,40 @@ function seedList({ runs }: Arm): string {
   return `${values.join(', ')} (${runs.length === 1 ? 'seed' : 'seeds'} ${listed(seeds)})`;
 }
 
-/** CV of fan-in before and after RigL, per profile and hidden layer; null where nothing was rewired. */
-export function fanInTable(setting: Setting): Html | null {
-  const rows = setting.arms
-    .map((arm) => ({ arm, changes: layerChanges(arm) }))
-    .filter(({ changes }) => changes.length > 0);
-  if (rows.length === 0) return null;
-  const layers = rows[0]!.changes;
-  const caption = html`CV of fan-in before and after RigL on <b>${setting.dataset}</b>, ${settingName(setting)}:
-means over seeds.`;
+/** CV of fan-in before and after RigL, per profile and hidden layer: a table for each number of layers that was rewired. */
+export function fanInTables(settings: readonly Setting[]): readonly Html[] {
+  const changed = settings
+    .map((setting) => ({
+      setting,
+      rows: setting.arms
+        .map((arm) => ({ arm, changes: layerChanges(arm) }))
+        .filter(({ changes }) => changes.length > 0),
+    }))
+    .filter(({ rows }) => rows.length > 0);
+  return group(changed, ({ rows }) => String(rows[0]!.changes.length)).map(fanInTable);
+}
+
+/** A setting, and the arms whose fan-in changed in it. */
+interface ChangedSetting {
+  readonly setting: Setting;
+  readonly rows: readonly { readonly arm: Arm; readonly changes: readonly LayerChange[] }[];
+}
+
+function fanInTable(all: readonly ChangedSetting[]): Html {
+  const [first] = all as readonly [ChangedSetting];
+  const layers = first.rows[0]!.changes;
+  const caption = html`CV of fan-in before and after RigL, ${layers.length} hidden layers: means over seeds.`;
   const table = html`<table class="numbers">
 <thead>
 <tr><td></td>${layers.map((_, l) => html`<th scope="colgroup" colspan="3">Hidden layer ${l + 1}</th>`)}
 <th scope="col" rowspan="2">n</th></tr>
 <tr><th scope="col">Start</th>${layers.map(() => CV_HEADINGS)}</tr>
 </thead>
-<tbody>
+${all.map(
+  ({ setting, rows }) => html`<tbody>
+<tr class="group"><th scope="rowgroup" colspan="${2 + 3 * layers.length}">${setting.dataset}, ${settingName(setting)}</th></tr>
 ${rows.map(
-  ({ arm, changes }) => html`<tr><th scope="row">${arm.profile}</th>
+  ({ arm, changes }) => html`<tr data-profile="${arm.profile}"><th scope="row">${arm.profile}</th>
 ${changes.map(
   ({ cvBefore, cvAfter }) => html`<td class="first">${cvCell(arm, cvBefore.mean)}</td>
 <td>${cvCell(arm, cvAfter.mean)}</td><td>${cvAfter.sd === null ? NOTHING : cvCell(arm, cvAfter.sd)}</td>`,
@@ -178,13 +197,10 @@ ${changes.map(
 `,
 )}
 </tbody>
-</table>`;
-  return tableFrame(
-    `CV of fan-in on ${setting.dataset}, ${settingName(setting)}`,
-    caption,
-    table,
-    sourceLink(rows[0]!.arm.anchor),
-  );
+`,
+)}</table>`;
+  const label = `CV of fan-in, ${layers.length} hidden layers`;
+  return tableFrame(label, caption, table, sourceLink(first.rows[0]!.arm.anchor));
 }
 
 const CV_HEADINGS = html`<th scope="col" class="first">before</th><th scope="col">after</th>
@@ -194,18 +210,26 @@ function cvCell(arm: Arm, value: number): Html {
   return sourced(arm.anchor, fixed(value, 3), `over ${counted(arm.runs.length, 'run')} of RigL`);
 }
 
-/** The fits of the equilibrium, one row for each hidden layer. */
-export function equilibriumTable(row: EquilibriumRow, anchor: string): Html {
-  const cell = (value: number | null, digits = 3) =>
-    value === null ? NOTHING : sourced(anchor, fixed(value, digits), 'from the fitted equilibrium');
-  const caption = html`Equilibrium fan-in on <b>${row.dataset}</b>, ${settingName(row)}, pooled over
-${counted(row.fit.value.runs, 'pilot run')}.`;
+/** The fits of the equilibrium, one row for each hidden layer of each setting; null without any. */
+export function equilibriumTable(rows: readonly EquilibriumRow[]): Html | null {
+  if (rows.length === 0) return null;
+  const caption = html`Fan-in at the equilibrium of RigL, pooled over pilot runs, and the lognormal fitted to it.`;
   const table = html`<table class="numbers">
 <thead><tr><th scope="col">Hidden layer</th><th scope="col">neurons</th><th scope="col">μ</th>
 <th scope="col">σ</th><th scope="col">CV of the fit</th><th scope="col">CV</th>
 <th scope="col">without<br>connections</th><th scope="col">moved</th><th scope="col">noise floor</th></tr></thead>
-<tbody>
-${row.fit.value.layers.map(
+${rows.map(equilibriumRows)}</table>`;
+  return tableFrame('Equilibrium', caption, table, sourceLink(equilibriumAnchor(0)));
+}
+
+function equilibriumRows(row: EquilibriumRow, index: number): Html {
+  const anchor = equilibriumAnchor(index);
+  const cell = (value: number | null, digits = 3) =>
+    value === null ? NOTHING : sourced(anchor, fixed(value, digits), 'from the fitted equilibrium');
+  const { layers, runs } = row.fit.value;
+  return html`<tbody>
+<tr class="group"><th scope="rowgroup" colspan="9">${row.dataset}, ${settingName(row)}, ${counted(runs, 'pilot run')}</th></tr>
+${layers.map(
   (
     fit,
     l,
@@ -216,11 +240,5 @@ ${row.fit.value.layers.map(
 `,
 )}
 </tbody>
-</table>`;
-  return tableFrame(
-    `Equilibrium on ${row.dataset}, ${settingName(row)}`,
-    caption,
-    table,
-    sourceLink(anchor),
-  );
+`;
 }

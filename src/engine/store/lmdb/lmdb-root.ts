@@ -18,6 +18,15 @@ export type LmdbTable<V> = Database<V, string>;
 /** Loaded by the first command that opens a store: others start a tenth sooner without it. */
 const loadLmdb = (): typeof import('lmdb') => createRequire(import.meta.url)('lmdb');
 
+/** Loads LMDB for a store that is about to be opened. What is wrong with it is told then. */
+export function loadLmdbAhead(): void {
+  try {
+    loadLmdb();
+  } catch {
+    // Tried again by whoever opens a store.
+  }
+}
+
 /** Opens a file of LMDB in a folder; both are made when missing. @throws StoreError */
 export function openRoot(
   folder: string,

@@ -1,0 +1,220 @@
+// report-figures.test.ts — what figures draw: the numbers of the rules, labels and points that hide nothing, one axis
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Chart } from '../src/report/charts/chart.ts';
+import { placeLabels, spread, swarm } from '../src/report/charts/dodge.ts';
+import type { FigureDraft } from '../src/report/charts/figure.ts';
+import { gather } from '../src/report/data/arms.ts';
+import { datasetAt, type Study } from '../src/report/data/study.ts';
+import { accuracyDraft } from '../src/report/figures/accuracy-figure.ts';
+import { catalogueOf } from '../src/report/figures/catalogue.ts';
+import { pairsDraft, splitLabels } from '../src/report/figures/contrast-figure.ts';
+import { cvDraft, differencesOf, staticPoints } from '../src/report/figures/grid-figure.ts';
+import { contractionDraft } from '../src/report/figures/way-figure.ts';
+import { paletteOf } from '../src/report/markup/palette.ts';
+import { coloursOf } from '../src/ui/page/figures.tsx';
+import { wholeStudy } from './report-fixture.ts';
+
+const PALETTE = paletteOf([]);
+let whole: Study;
+beforeAll(() => {
+  whole = wholeStudy();
+});
+
+const chartsOf = (draft: FigureDraft | null): readonly Chart[] =>
+  (draft?.rows ?? []).flatMap(({ panels }) =>
+    panels.flatMap(({ chart }) => ('markup' in chart ? [] : [chart])),
+  );
+const palettes = ['uniform', 'constant', 'lognormal-cv1', 'equilibrium'];
+
+test('the floor that is drawn is the number that the rule of C6 uses, and the band its margin', () => {
+  const claim = whole.claims?.claims.find(({ kind }) => kind === 'convergence');
+  const contrasts = (claim?.contrasts ?? []).filter(({ effect }) => effect !== null);
+  expect(contrasts.length).toBeGreaterThan(0);
+  const charts = chartsOf(contractionDraft(whole, PALETTE));
+  for (const { label, b, effect, a } of contrasts) {
+    const layer = / layer (\d)/.exec(label)?.[1];
+    const chart = charts.find((one) => one.label.endsWith(`hidden layer ${layer}`));
+    const floor = chart?.layers.find(({ marks }) => marks[0]?.title?.startsWith('noise floor'));
+    const drawn = floor?.marks[0]?.y ?? Number.NaN;
+    expect(drawn).toBe(b?.mean);
+    // What the rule calls the effect is how far the line ends above the line that is drawn.
+    expect((a.mean ?? 0) - drawn).toBeCloseTo(effect ?? 0, 12);
+    const band = chart?.layers.find(({ kind }) => kind === 'bar')?.marks[0];
+    expect([band?.y, band?.y2]).toEqual([drawn, drawn + (claim?.margin ?? 0)]);
+  }
+});
+
+test('the count above the contraction is that of the means which the rule compares', () => {
+  const claim = whole.claims?.claims.find(({ kind }) => kind === 'convergence');
+  const ends = (claim?.contrasts ?? []).filter(
+    ({ effect, label }) => effect !== null && !label.endsWith(' stays'),
+  );
+  const inside = ends.filter(({ effect }) => (effect ?? 1) < (claim?.margin ?? 0)).length;
+  expect(contractionDraft(whole, PALETTE)?.result).toBe(
+    `${inside} of ${ends.length} combinations of start and layer end less than 0.05 above the noise floor.`,
+  );
+});
+
+describe('panels of one data set', () => {
+  /** The same results on a second network, all lower. */
+  const twice = (study: Study): Study => ({
+    ...study,
+    runs: [
+      ...study.runs,
+      ...study.runs.map((run) => ({
+        ...run,
+        coordinates: { ...run.coordinates, dataset: `${run.coordinates.dataset} 64-32` },
+        metrics: {
+          ...run.metrics,
+          value: { ...run.metrics.value, accuracy: run.metrics.value.accuracy - 0.2 },
+        },
+      })),
+    ],
+  });
+
+  test('share their axes, whatever the sparsity and the network', () => {
+    const study = twice(whole);
+    const domains = (draft: FigureDraft | null, axis: 'x' | 'y') =>
+      new Set(chartsOf(draft).map((chart) => JSON.stringify(chart[axis].domain)));
+    expect(chartsOf(cvDraft(study, PALETTE)).length).toBeGreaterThan(2);
+    expect(domains(cvDraft(study, PALETTE), 'y').size).toBe(1);
+    expect(domains(cvDraft(study, PALETTE), 'x').size).toBe(1);
+    expect(domains(accuracyDraft(gather(study), PALETTE), 'x').size).toBe(1);
+    expect(domains(contractionDraft(study, PALETTE), 'y').size).toBe(1);
+  });
+
+  test('draw differences to uniform over CV, as Welch has them', () => {
+    const [first] = new Set(staticPoints(whole).map(({ sparsity }) => sparsity));
+    const points = staticPoints(whole).filter(({ sparsity }) => sparsity === first);
+    const all = differencesOf(points);
+    expect(all).toHaveLength(points.length - 1);
+    for (const { point, over, effect, ci } of all) {
+      expect(over.profile).toBe('uniform');
+      expect(effect).toBeCloseTo(point.mean - over.mean, 10);
+      expect(((ci?.[0] ?? 0) + (ci?.[1] ?? 0)) / 2).toBeCloseTo(effect, 10);
+    }
+  });
+});
+
+describe('nothing is said twice', () => {
+  test('a claim whose seeds are drawn in pairs has no second figure of the same effects', () => {
+    const { ofClaim } = catalogueOf(whole, gather(whole), PALETTE);
+    const ids = [...ofClaim.values()].flat().map(({ id }) => id);
+    expect(ids).toContain('pairs-c5');
+    expect(ids).not.toContain('effects-c5');
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test('pairs are found where another stage trained the same network under another name', () => {
+    const claim = whole.claims?.claims.find(({ kind }) => kind === 'superiority');
+    const renamed = {
+      ...whole,
+      runs: whole.runs.map((run) => ({
+        ...run,
+        metrics: {
+          ...run.metrics,
+          from: { ...run.metrics.from, task: `headline ${run.metrics.from.task}` },
+        },
+      })),
+    };
+    expect(claim && chartsOf(pairsDraft(claim, renamed)).length).toBe(
+      claim && chartsOf(pairsDraft(claim, whole)).length,
+    );
+  });
+
+  test('labels of rows are without what all of them say', () => {
+    expect(splitLabels(['128-64 0.9 erk constant', '128-64 0.8 erk lognormal-cv1'])).toEqual({
+      shared: ['128–64', 'ERK layers'],
+      rests: ['90\u202f% sparse, constant', '80\u202f% sparse, lognormal-cv1'],
+    });
+    expect(splitLabels(['equilibrium layer 1 stays', 'equilibrium layer 2 stays']).rests).toEqual([
+      '1 stays',
+      '2 stays',
+    ]);
+    expect(splitLabels(['0.9 erk uniform'])).toEqual({
+      shared: [],
+      rests: ['90\u202f% sparse, ERK layers, uniform'],
+    });
+  });
+});
+
+describe('points and labels', () => {
+  test('move apart until none hides another', () => {
+    const points = Array.from({ length: 20 }, (_, i) => ({ x: 100, y: 50 + (i % 3) }));
+    const shifts = swarm(points, 6, 200);
+    for (const [i, a] of points.entries()) {
+      for (const [j, b] of points.entries()) {
+        const across = a.x + (shifts[i] ?? 0) - b.x - (shifts[j] ?? 0);
+        if (i < j) expect(Math.hypot(across, a.y - b.y)).toBeGreaterThanOrEqual(6 - 1e-9);
+      }
+    }
+    expect(swarm([{ x: 0, y: 0 }], 6, 20)).toEqual([0]);
+  });
+
+  test('of line ends keep their order and their distance, within the chart', () => {
+    const values = [90, 91, 92, 10, 180, 179];
+    const places = spread(values, 11, 180);
+    const ordered = [...values.keys()].sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0));
+    for (const [i, at] of ordered.slice(1).entries()) {
+      expect((places[at] ?? 0) - (places[ordered[i] ?? 0] ?? 0)).toBeGreaterThanOrEqual(11 - 1e-9);
+    }
+    expect(Math.min(...places)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...places)).toBeLessThanOrEqual(180);
+    // More than fit are spread over the whole.
+    const many = spread(new Array<number>(40).fill(90), 11, 180);
+    expect([Math.min(...many), Math.max(...many)].map(Math.round)).toEqual([0, 180]);
+  });
+
+  test('lie on no point and on no other label, or are left out', () => {
+    const at = Array.from({ length: 30 }, (_, i) => ({
+      x: 20 + (i % 6) * 30,
+      y: 20 + i * 4,
+      width: 40,
+    }));
+    const points = at.map(({ x, y }) => [x - 4, y - 4, x + 4, y + 4] as const);
+    const found = placeLabels(at, { points, bars: [] }, [0, 0, 240, 160]);
+    const boxes = found.flatMap((one) =>
+      one ? [[one.x, one.y - 6, one.x + 40, one.y + 6] as const] : [],
+    );
+    expect(boxes.length).toBeGreaterThan(3);
+    for (const [i, a] of boxes.entries()) {
+      const others = [...points, ...boxes.filter((_, j) => j !== i)];
+      const hit = others.some((b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3]);
+      expect(hit).toBe(false);
+    }
+  });
+});
+
+test('a profile has the same hue in every study, and in any order', () => {
+  const [one, other] = [
+    paletteOf(palettes),
+    paletteOf([...palettes, 'mine', 'power-cv1'].reverse()),
+  ];
+  for (const name of palettes) expect(other.get(name)).toEqual(one.get(name));
+  // What no study of ours knows has a hue by its name, as long as nobody else asks for the same.
+  expect(paletteOf(['mine']).get('mine')).toEqual(paletteOf(['uniform', 'mine']).get('mine'));
+  const hues = [
+    ...paletteOf([
+      ...palettes,
+      'power-cv1',
+      'lognormal-cv1.5',
+      'lognormal-cv0.5',
+      'lognormal-cv2.5',
+    ]).values(),
+  ];
+  expect(new Set(hues.map(({ color }) => color)).size).toBe(8);
+});
+
+test('the live page has the hues of the report, for groups and for tasks', () => {
+  const hue = (name: string) => paletteOf(palettes).get(name)?.color;
+  expect(coloursOf(['equilibrium', 'uniform'])).toEqual([hue('equilibrium'), hue('uniform')]);
+  const tasks = palettes.map((name) => `rigl[mnist,512-256,0.9,erk,${name},0]`);
+  expect(coloursOf(tasks)).toEqual(palettes.map(hue));
+  // Two seeds of one profile are told apart by their place, and so is what has no profile.
+  expect(new Set(coloursOf(['rigl[uniform,0]', 'rigl[uniform,1]'])).size).toBe(2);
+  expect(new Set(coloursOf(['a', 'b', 'c'])).size).toBe(3);
+});
+
+test('results of other networks stand on the axis of their data set', () => {
+  expect(datasetAt('mnist 64-32')).toBe('mnist');
+});
