@@ -330,7 +330,9 @@ describe('a pipeline that cannot be loaded', () => {
       spoil();
       const shown = await rig.run('show', 'a:n');
       expect([shown.code, shown.stdout]).toEqual([0, '{\n  "twice": 2\n}\n']);
-      expect(shown.stderr).toMatch(/^the pipeline cannot be loaded \(.+\): this is the last result of a/);
+      expect(shown.stderr).toMatch(
+        /^the pipeline cannot be loaded \(.+\): this is the last result of a/,
+      );
       expect((await rig.run('export', 'b:t', '-')).stdout).toBe('{"twice":2}');
       expect((await rig.run('log', 'b')).stdout).toContain('said by b');
       expect((await rig.run('runs')).stdout).toContain('2 built');
