@@ -1,8 +1,9 @@
 // pictures.mjs — the pictures of README.md and the site, made from real runs. `npm run pictures`
 //
 // live.svg and metrics.svg are what a terminal shows of the study that `pipeline init --python` writes; report.png and
-// report-dark.png are the report of the built-in study in Chromium (CHROMIUM, or /usr/bin/chromium). It needs `script`
-// (util-linux), Python and a minute or two. `--cache DIR` takes the built-in study from a store that has it.
+// report-dark.png are the report of the built-in study in Chromium (CHROMIUM, or /usr/bin/chromium), and ui-*.webp are what
+// `pipeline ui` shows of it. It needs `script` (util-linux), Python and a minute or two. `--cache DIR` takes the built-in
+// study from a store that has it, `--study DIR` from another folder, for ui-*.webp; `--only NAME` makes one of them.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
+import { photographPage } from './pictures/live-page.mjs';
 import { createTerminal, drawScreen } from './pictures/terminal.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -19,7 +21,11 @@ const COLUMNS = 84;
 const LARGEST = 100 * 1024;
 
 const { values } = parseArgs({
-  options: { cache: { type: 'string' }, only: { type: 'string', multiple: true } },
+  options: {
+    cache: { type: 'string' },
+    study: { type: 'string' },
+    only: { type: 'string', multiple: true },
+  },
 });
 const folder = mkdtempSync(join(tmpdir(), 'pictures-'));
 const wanted = (name) => values.only?.includes(name) ?? true;
@@ -101,17 +107,26 @@ async function drawTerminals() {
   );
 }
 
-async function photographReport() {
+const launch = () =>
+  chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--force-color-profile=srgb'],
+  });
+
+/** The built-in study, made. Gives its store. */
+function makeStudy() {
   const cache = values.cache ?? join(folder, 'cache');
   execFileSync(process.execPath, [cli, 'make', 'report', '-q', '--cache', cache], {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
+  return cache;
+}
+
+async function photographReport() {
+  makeStudy();
   const page = pathToFileURL(join(root, 'artifacts/report/report.html')).href;
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--force-color-profile=srgb'],
-  });
+  const browser = await launch();
   try {
     for (const colorScheme of ['light', 'dark']) {
       const tab = await browser.newPage({ viewport: { width: 960, height: 500 }, colorScheme });
@@ -130,10 +145,26 @@ async function photographReport() {
   }
 }
 
+async function photographUi(isWanted) {
+  const place =
+    values.study === undefined
+      ? { cwd: root, cache: makeStudy() }
+      : { cwd: values.study, cache: join(values.study, 'cache') };
+  const browser = await launch();
+  try {
+    await photographPage({ browser, cli, ...place, wanted: isWanted, keep });
+  } finally {
+    await browser.close();
+  }
+}
+
 mkdirSync(out, { recursive: true });
 try {
   if (wanted('terminal')) await drawTerminals();
   if (wanted('report')) await photographReport();
+  const ofPage = values.only?.filter((name) => name.startsWith('ui-')) ?? [];
+  if (wanted('ui')) await photographUi(() => true);
+  else if (ofPage.length > 0) await photographUi((name) => ofPage.includes(name));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

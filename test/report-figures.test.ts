@@ -11,6 +11,7 @@ import { pairsDraft, splitLabels } from '../src/report/figures/contrast-figure.t
 import { cvDraft, differencesOf, staticPoints } from '../src/report/figures/grid-figure.ts';
 import { contractionDraft } from '../src/report/figures/way-figure.ts';
 import { paletteOf } from '../src/report/markup/palette.ts';
+import { coloursOf } from '../src/ui/page/figures.tsx';
 import { wholeStudy } from './report-fixture.ts';
 
 const PALETTE = paletteOf([]);
@@ -202,6 +203,16 @@ test('a profile has the same hue in every study, and in any order', () => {
     ]).values(),
   ];
   expect(new Set(hues.map(({ color }) => color)).size).toBe(8);
+});
+
+test('the live page has the hues of the report, for groups and for tasks', () => {
+  const hue = (name: string) => paletteOf(palettes).get(name)?.color;
+  expect(coloursOf(['equilibrium', 'uniform'])).toEqual([hue('equilibrium'), hue('uniform')]);
+  const tasks = palettes.map((name) => `rigl[mnist,512-256,0.9,erk,${name},0]`);
+  expect(coloursOf(tasks)).toEqual(palettes.map(hue));
+  // Two seeds of one profile are told apart by their place, and so is what has no profile.
+  expect(new Set(coloursOf(['rigl[uniform,0]', 'rigl[uniform,1]'])).size).toBe(2);
+  expect(new Set(coloursOf(['a', 'b', 'c'])).size).toBe(3);
 });
 
 test('results of other networks stand on the axis of their data set', () => {

@@ -41,6 +41,9 @@ export function formatCell(cell: Cell, baseline?: Cell): string {
   return `${formatNumber(cell)} (${formatSigned(cell - baseline)})`;
 }
 
+/** A standard deviation: of more digits than three, few mean anything. */
+export const formatSpread = (spread: number): string => formatNumber(Number(spread.toPrecision(3)));
+
 /** Columns that hold numbers, by name. */
 export const numbersIn = (columns: readonly Column[]): readonly string[] =>
   columns.flatMap(({ kind, name }) => (kind === 'number' ? [name] : []));

@@ -302,5 +302,6 @@ export interface PlotLine {
 export interface ReportLine {
   readonly task: string;
   readonly output: string;
+  /** Of the page within the output; empty where the output is the page. */
   readonly path: string;
 }

@@ -26,6 +26,7 @@ const IDLE_MS = 1000;
 interface Opened {
   readonly store: Store;
   readonly inode: number;
+  readonly size: number;
   users: number;
 }
 
@@ -36,19 +37,21 @@ interface Opened {
 export function briefStore(cache: string): BriefStore {
   let opened: Opened | undefined;
   let timer: NodeJS.Timeout | undefined;
-  const inodeNow = (): number => statSync(join(cache, STORE_FILE)).ino;
+  const fileNow = (): Pick<Opened, 'inode' | 'size'> => {
+    const { ino, size } = statSync(join(cache, STORE_FILE));
+    return { inode: ino, size };
+  };
   const drop = async (one: Opened): Promise<void> => {
     if (opened === one) opened = undefined;
     if (one.users === 0) await one.store.close();
   };
   const acquire = async (): Promise<Opened> => {
     clearTimeout(timer);
-    // Another file in its place: it was compacted, or removed and made anew.
-    if (opened && opened.inode !== inodeNow()) await drop(opened);
-    if (opened === undefined) {
-      const inode = inodeNow();
-      opened = { store: openStoreReadOnly(cache, () => undefined, identity), inode, users: 0 };
-    }
+    // Another file in its place: it was compacted, or removed and made anew. None that is whole becomes shorter.
+    const file = fileNow();
+    const isOther = opened && (opened.inode !== file.inode || opened.size > file.size);
+    if (opened && isOther) await drop(opened);
+    opened ??= { store: openStoreReadOnly(cache, () => undefined, identity), ...file, users: 0 };
     opened.users += 1;
     return opened;
   };

@@ -249,6 +249,12 @@ const isPage = (bytes: Uint8Array): boolean =>
     new TextDecoder().decode(bytes.subarray(0, 1000)),
   );
 
+async function beginsAsPage({ blobs }: Store, digest: Digest): Promise<boolean> {
+  if ((await blobs.missing([digest])).length > 0) return false;
+  for await (const piece of blobs.stream(digest)) return isPage(piece);
+  return false;
+}
+
 const REPORTS_SHOWN = 50;
 
 /** The pages among what a run made. */
@@ -270,7 +276,9 @@ export async function reportsOf(
   return found;
 }
 
+/** Paths of pages within an output; an empty one where the output itself is a page. */
 async function pagesIn(store: Store, { kind, digest, bytes }: Output): Promise<readonly string[]> {
+  if (kind === 'text') return bytes > 0 && (await beginsAsPage(store, digest)) ? [''] : [];
   const isHtml = (path: string): boolean => /\.html?$/i.test(path);
   if (kind === FOLDER) {
     return ((await folderIn(store.blobs, digest)) ?? [])

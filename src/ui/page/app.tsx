@@ -28,6 +28,9 @@ export function App({ source }: { readonly source: Source }) {
     document.title = titleOf(overview);
   }, [overview]);
   const view = place.view === '' ? 'overview' : place.view;
+  const about = `${view} ${place.settings.task ?? ''}`;
+  // Whoever follows a link from the end of one view begins at the beginning of the next.
+  useEffect(() => scrollTo(0, 0), [about]);
   const [, View] = view === 'task' ? ['', TaskView] : (VIEWS[view] ?? ['', Nowhere]);
   return (
     <SharedContext.Provider value={{ source, overview, connection, place }}>

@@ -372,22 +372,27 @@ function Reports({ run }: { readonly run: string }) {
     <>
       <h3>Reports</h3>
       <ul class="tasks">
-        {value.map(({ task, path }, at) => (
-          <li key={`${task} ${path}`}>
+        {value.map(({ task, output, path }, at) => (
+          <li key={`${task} ${output} ${path}`}>
             <button
               type="button"
               class="link"
               aria-expanded={shown === at}
               onClick={() => setShown(shown === at ? undefined : at)}
             >
-              {path}
+              {path || output}
             </button>{' '}
             <span class="brief">of {task}</span>
           </li>
         ))}
       </ul>
       {address && (
-        <iframe class="report" title={`${one.path} of ${one.task}`} src={address} sandbox="" />
+        <iframe
+          class="report"
+          title={`${one.path || one.output} of ${one.task}`}
+          src={address}
+          sandbox=""
+        />
       )}
     </>
   );

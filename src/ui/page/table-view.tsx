@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { csvOf, markdownOf } from '../../analysis/forms.ts';
 import { type Cell, type Column, type Frame, metricOf } from '../../analysis/frame.ts';
 import { listOf } from '../../analysis/tabulate.ts';
-import { axesIn, formatCell, frameIn, rowOfTask, shownTable } from '../cells.ts';
+import { axesIn, formatCell, formatSpread, frameIn, rowOfTask, shownTable } from '../cells.ts';
 import { rowsInSight } from '../chart.ts';
 import type { TableAnswer } from '../forms.ts';
 import { listIn, listText } from '../links.ts';
@@ -283,7 +283,7 @@ function Grid({ frame, whole, base, chosen, setChosen }: GridProps) {
   ): string => {
     const mean = formatCell(row[at] ?? null, isBase ? undefined : baseOf(at));
     const spread = sd < 0 ? null : (row[sd] ?? null);
-    return spread === null ? mean : `${mean} ± ${formatCell(spread)}`;
+    return typeof spread === 'number' ? `${mean} ± ${formatSpread(spread)}` : mean;
   };
   const widths = useMemo(
     () =>
@@ -308,7 +308,7 @@ function Grid({ frame, whole, base, chosen, setChosen }: GridProps) {
     if (!next.delete(task)) next.add(task);
     setChosen(next);
   };
-  const width = widths.reduce((sum, one) => sum + one, taskAt < 0 ? 0 : 8);
+  const width = widths.reduce((sum, one) => sum + one, taskAt < 0 ? 0 : 10);
   return (
     <>
       <p class="brief">
@@ -329,7 +329,7 @@ function Grid({ frame, whole, base, chosen, setChosen }: GridProps) {
       >
         <table style={{ width: `${width}ch` }} aria-rowcount={frame.rows.length + 1}>
           <colgroup>
-            {taskAt >= 0 && <col style={{ width: '8ch' }} />}
+            {taskAt >= 0 && <col style={{ width: '10ch' }} />}
             {widths.map((one, at) => (
               <col key={at} style={{ width: `${one}ch` }} />
             ))}
