@@ -60,15 +60,17 @@ describe('the study, in miniature', () => {
     const forecast = await rig.make('report', '--dry-run', ...TINY, ...changed);
     const forecasts = forecast.events.filter(({ event }) => event === 'forecast');
     const foreseen = forecasts.filter(({ status }) => status === 'run' || status === 'pending');
-    const third = await rig.make('report', ...TINY, ...changed);
+    // Only `npm run test:full` draws the report again: that it would be is foreseen.
+    const third = await rig.make(process.env.FULL ? 'report' : 'claims', ...TINY, ...changed);
     const expected = [
       'claims',
       'mask[tiny,32-16,0.8,erk,lognormal-cv0.7,0]',
       'report',
       'static[tiny,32-16,0.8,erk,lognormal-cv0.7,0]',
     ];
-    expect(tasksOf(third.events, 'built')).toEqual(expected);
     expect(foreseen.map(({ task }) => task).sort()).toEqual(expected);
+    const remade = expected.filter((task) => task !== 'report' || process.env.FULL);
+    expect(tasksOf(third.events, 'built')).toEqual(remade);
 
     await expectVerdicts(rig);
     await expectEstimate(rig);
