@@ -35,7 +35,7 @@ const { Dispatcher } = await dispatcher();
 async function dispatcher() {
   const folder = mkdtempSync(join(tmpdir(), 'pipeline-simulation-'));
   const outfile = join(folder, 'dispatch.mjs');
-  const entryPoints = [new URL('../src/cluster/dispatch.ts', import.meta.url).pathname];
+  const entryPoints = [new URL('../src/cluster/dispatch/dispatcher.ts', import.meta.url).pathname];
   await build({ entryPoints, outfile, bundle: true, format: 'esm', platform: 'node' });
   const module = await import(pathToFileURL(outfile).href);
   rmSync(folder, { recursive: true });

@@ -1,7 +1,7 @@
 // pictures.mjs — the pictures of README.md and the site, made from real runs. `npm run pictures`
 //
-// live.svg and metrics.svg are what a terminal shows of the study that `pipeline init --python` writes; report.png and
-// report-dark.png are the report of the built-in study in Chromium (CHROMIUM, or /usr/bin/chromium), and ui-*.webp are what
+// live.svg and metrics.svg are what a terminal shows of the study that `pipeline init --python` writes; report.png is
+// the report of the built-in study in Chromium (CHROMIUM, or /usr/bin/chromium), and ui-*.webp are what
 // `pipeline ui` shows of it. It needs `script` (util-linux), Python and a minute or two. `--cache DIR` takes the built-in
 // study from a store that has it, `--study DIR` from another folder, for ui-*.webp; `--only NAME` makes one of them.
 import { execFileSync, spawn } from 'node:child_process';
@@ -128,18 +128,14 @@ async function photographReport() {
   const page = pathToFileURL(join(root, 'artifacts/report/report.html')).href;
   const browser = await launch();
   try {
-    for (const colorScheme of ['light', 'dark']) {
-      const tab = await browser.newPage({ viewport: { width: 960, height: 500 }, colorScheme });
-      await tab.goto(page);
-      // The verdicts: a page begins with its title, which shows little.
-      await tab
-        .getByRole('heading', { name: /claims and verdicts/i })
-        .first()
-        .evaluate((heading) => heading.scrollIntoView());
-      const name = colorScheme === 'light' ? 'report.png' : 'report-dark.png';
-      keep(name, await tab.screenshot({ type: 'png' }));
-      await tab.close();
-    }
+    const tab = await browser.newPage({ viewport: { width: 960, height: 500 } });
+    await tab.goto(page);
+    // The verdicts: a page begins with its title, which shows little.
+    await tab
+      .getByRole('heading', { name: /claims and verdicts/i })
+      .first()
+      .evaluate((heading) => heading.scrollIntoView());
+    keep('report.png', await tab.screenshot({ type: 'png' }));
   } finally {
     await browser.close();
   }

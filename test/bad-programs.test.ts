@@ -66,7 +66,7 @@ test('each fails by a sentence, and what is sound is kept', async () => {
   expect(failed('deaf')).toContain('1 s');
   expect(failed('writes')).toContain('the command changed its input `given` (given.txt)');
   expect(failed('link')).toContain(
-    'output m (m/) cannot be kept: x is a link that leads out of the folder',
+    'output m (m/) cannot be kept: x is a link to a file outside the folder',
   );
   expect(failed('linked')).toContain('output x (x.json) is not a regular file');
   expect(failed('folder')).toContain(

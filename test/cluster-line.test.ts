@@ -43,6 +43,7 @@ test('what a writer appends is read once, whether its file or its messages bring
     ...{ offset: 0, isDurable: true, trouble: (error: Error) => expect.fail(error.message) },
     sent: (offset, bytes) => sent.push([offset, bytes]),
   });
+  onTestFinished(() => writer.close());
   const heard: unknown[] = [];
   const reader = new BoxReader(path, ({ header }) => heard.push(header));
   for (let n = 0; n < 20; n += 1) {
@@ -128,7 +129,7 @@ test('an order whose key is not that of its parts is refused', () => {
   const parts = { code: 'a', params: {}, inputs: {}, outputs: {}, source: null };
   const order = { form: 'order/1', action: { key: 'b'.repeat(64), parts, inputs: {} } };
   expect(() => decodeOrder(JSON.stringify(order))).toThrow('its key is not that of its parts');
-  expect(() => decodeOrder('{"form":"order/2"}')).toThrow('no order of a form');
+  expect(() => decodeOrder('{"form":"order/2"}')).toThrow('an unknown form');
 });
 
 test('a depot that others may write into is refused', async () => {

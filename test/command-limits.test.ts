@@ -70,7 +70,7 @@ stages:
     );
     const files = Array.from({ length: 9 }, () => ({ text: 'a file', from: '{inputs.files}' }));
     expect(formatTooLong([{ text: 'echo', from: undefined }, ...files], {})).toContain(
-      '{inputs.files} became 9 of them, of 63 bytes: {inputs.files.list} is a file in which they stand, one a line',
+      '{inputs.files} became 9 of them, of 63 bytes: {inputs.files.list} is a file that lists them, one per line',
     );
     expect(stderr).toMatch(/y{40}… is an argument of 131,072 bytes, .* 131,071 \(E2BIG\)\n/);
     expect(stderr).toContain(

@@ -141,7 +141,7 @@ writeFileSync('notes.txt', 'made');`,
     const rig = rigWith(WRITE, PLOT.replace('{ script: { file: plot.mjs } }', '{}'));
     const { code, events } = await rig.make();
     expect(code).toBe(1);
-    const hint = 'inputs: { script: { file: plot.mjs } } puts it beside the command';
+    const hint = 'inputs: { script: { file: plot.mjs } } adds it to the scratch folder';
     expect(warnings(events).join()).toContain(hint);
     expect(errorOf(events)).toContain(hint);
   });

@@ -1,7 +1,7 @@
 // Which order goes to which worker, and how many jobs are asked for: decisions without a clock.
 import { describe, expect, test } from 'vitest';
-import { DISPATCH_TERMS, Dispatcher } from '../src/cluster/dispatch.ts';
-import type { Lane, OrderFacts } from '../src/cluster/order-queue.ts';
+import { DISPATCH_TERMS, Dispatcher } from '../src/cluster/dispatch/dispatcher.ts';
+import type { Lane, OrderFacts } from '../src/cluster/dispatch/order-queue.ts';
 import type { JobClass } from '../src/engine/config/job-class.ts';
 
 const HOUR = 3_600_000;
@@ -51,6 +51,22 @@ describe('a worker is given', () => {
     const given = short.give('v', 0).length;
     expect(given).toBeGreaterThan(100);
     expect(given).toBeLessThan(1000);
+  });
+
+  test('many short ones at once, and no others until half of them have ended', () => {
+    const dispatcher = dispatcherOf(Array.from({ length: 2000 }, (_, n) => order(`o${n}`, 0.01)));
+    arrive(dispatcher, 'w');
+    let [rounds, ended] = [0, 0];
+    const held: string[] = [];
+    while (ended < 2000) {
+      const given = dispatcher.give('w', 0);
+      if (given.length > 0) rounds += 1;
+      held.push(...given);
+      expect(held.length, 'it has nothing to do').toBeGreaterThan(0);
+      dispatcher.end(held.shift() ?? '', 0.01);
+      ended += 1;
+    }
+    expect(rounds).toBeLessThan(60);
   });
 
   test('no more than its slots of what nobody knows the length of, until the first have ended', () => {

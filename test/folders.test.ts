@@ -144,12 +144,12 @@ describe('a folder that a program wrote', () => {
     [
       'a link that leads out of it',
       (f) => symlinkSync('/etc/passwd', join(f, 'x')),
-      'x is a link that leads out of the folder: write a copy',
+      'x is a link to a file outside the folder: write a copy',
     ],
     [
       'a link to the folder above',
       (f) => symlinkSync('..', join(f, 'x')),
-      'x is a link that leads out',
+      'x is a link to a file outside the folder',
     ],
     ['a link that leads nowhere', (f) => symlinkSync('gone', join(f, 'x')), 'x is a broken link'],
     [
@@ -471,7 +471,7 @@ ${stage('touches', 'touch own.txt m/a; chmod 600 own.txt')}${stage('removes', 'r
     const errors = errorsOf(events);
     expect(Object.keys(errors).sort()).toEqual(['appends', 'links', 'replaces']);
     expect(errors.appends).toContain(
-      'the command changed its input `own` (own.txt): it may read its inputs',
+      'the command changed its input `own` (own.txt): inputs are read-only',
     );
     expect(errors.replaces).toContain('the command changed its input `m` (m/a)');
     expect(errors.links).toContain('the command changed its input `m` (m/a)');

@@ -20,7 +20,7 @@ describe('init', () => {
     expect((await rig.run('make', '-C', 'study', '--preset', 'long')).code).toBe(0);
     writeFileSync(join(folder, 'pipeline.yaml'), 'mine');
     const again = await rig.run('init', 'study');
-    expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('is there already')]);
+    expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('exists already')]);
     expect(readFileSync(join(folder, 'pipeline.yaml'), 'utf8')).toBe('mine');
   });
 

@@ -382,7 +382,7 @@ describe('failures', () => {
     expect(alone.stderr).toMatch(/at .*stages\/mask\.ts:\d+/);
     expect(alone.stderr).not.toContain('worker.js');
     expect(alone.stderr).toContain('params: {"cv":1.5,"seed":1,"rate":2}');
-    expect(alone.stderr).toContain('alone again: pipeline make mask/a/wide/1\n');
+    expect(alone.stderr).toContain('run only this task: pipeline make mask/a/wide/1\n');
     rig.edit('stages/mask.ts', "throw new Error('no such mask')", 'console.log(1)');
     const mended = await rig.make();
     expect(mended.code).toBe(0);

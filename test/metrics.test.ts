@@ -205,7 +205,7 @@ describe('a table', () => {
     expect(textColumns(wide).map(({ head }) => head)).toEqual(['profile', '0.5', '0.9']);
     const plain = tabulate(frame, request({ pivot: 'sparsity', columns: ['accuracy'] })).frame;
     expect(plain.rows).toHaveLength(6);
-    expect(() => tabulate(frame, request({ pivot: 'accuracy' }))).toThrow('is no axis');
+    expect(() => tabulate(frame, request({ pivot: 'accuracy' }))).toThrow('is not an axis');
   });
 
   test('beside an earlier one has the difference of each number, and its mean over groups', () => {

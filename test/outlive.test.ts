@@ -139,7 +139,7 @@ echo pids $!`,
   const { code, events } = await rig.make();
   expect(code).toBe(0);
   expect(tasksOf(events, 'built')).toEqual(['one']);
-  expect(warnings(events)).toMatch(/^the command ended and left .*running: what it starts ends/);
+  expect(warnings(events)).toMatch(/^the command exited and left .*running: they were stopped/);
   if (linux) expect(warnings(events)).toContain('sleep 300');
   await gone(events.flatMap(({ line }) => pidsIn(String(line))));
   expect((await rig.run('show', 'one:out')).stdout).toBe('1\n');

@@ -109,7 +109,7 @@ describe('a plot with flags', () => {
   test.each<[PlotRequest, string]>([
     [{ y: 'acuracy' }, 'there is no column `acuracy`'],
     [{ facet: 'accuracy' }, '--facet takes an axis, and `accuracy` is a number'],
-    [{ kind: 'curves', y: 'accuracy' }, '`accuracy` is no series'],
+    [{ kind: 'curves', y: 'accuracy' }, '`accuracy` is not a series'],
     [{ kind: 'curves' }, 'no output has a series'],
   ])('refuses %j', (asked, message) => {
     expect(() => plan({ data: ['a', 'b'], seed: seeds }, asked)).toThrow(message);

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Chart } from '../src/report/charts/chart.ts';
 import { placeLabels, spread, swarm } from '../src/report/charts/dodge.ts';
 import type { FigureDraft } from '../src/report/charts/figure.ts';
+import { renderComparison } from '../src/report/comparison.ts';
 import { gather } from '../src/report/data/arms.ts';
 import { datasetAt, type Study } from '../src/report/data/study.ts';
 import { accuracyDraft } from '../src/report/figures/accuracy-figure.ts';
@@ -11,6 +12,7 @@ import { pairsDraft, splitLabels } from '../src/report/figures/contrast-figure.t
 import { cvDraft, differencesOf, staticPoints } from '../src/report/figures/grid-figure.ts';
 import { contractionDraft } from '../src/report/figures/way-figure.ts';
 import { paletteOf } from '../src/report/markup/palette.ts';
+import { coloursOf } from '../src/ui/page/figures.tsx';
 import { wholeStudy } from './report-fixture.ts';
 
 const PALETTE = paletteOf([]);
@@ -202,6 +204,57 @@ test('a profile has the same hue in every study, and in any order', () => {
     ]).values(),
   ];
   expect(new Set(hues.map(({ color }) => color)).size).toBe(8);
+});
+
+test('a comparison names rows whole, and its axes are made for what is drawn', () => {
+  const at = { dataset: 'digits', rule: 'erk', method: 'static', n: 3, n_expected: 3, sd: 0.1 };
+  const interval = { ci_low: null, ci_high: null };
+  const contrast = { claim: 'C1', dataset: 'digits', unit: 'points', verdict: 'inconclusive' };
+  const report = (mean: number, effect: number) => ({
+    'metrics.json': JSON.stringify({
+      ...{ form: 'metrics/1', title: 'A study', figures: [] },
+      tables: {
+        ...{ runs: [], claims: [] },
+        accuracy: [
+          { ...at, ...interval, sparsity: '0.9', profile: 'uniform', mean },
+          { ...at, ...interval, sparsity: '0.98', profile: 'uniform', mean: 12 },
+        ],
+        contrasts: ['lognormal-cv1.5', 'power-cv1'].map((profile) => ({
+          ...contrast,
+          ...interval,
+          ...{ contrast: `128-64 0.9 erk ${profile}`, effect },
+        })),
+      },
+    }),
+  });
+  const page = renderComparison(
+    { name: 'r1', files: report(96, 0.1) },
+    { name: 'r2', files: report(95, 0.2) },
+    {
+      ...{ params: [], sources: [], code: [], inputs: [], tools: [] },
+      tasks: { both: 1, changed: 1, onlyBefore: 0, onlyAfter: 0, forgotten: 0 },
+    },
+  );
+  const panel = /<svg [^>]*aria-label="Mean test accuracy[\s\S]*?<\/svg>/.exec(page)?.[0] ?? '';
+  const ticks = [...panel.matchAll(/text-anchor="middle"[^>]*>([\d.]+)</g)].map(([, tick]) =>
+    Number(tick),
+  );
+  // The other setting, at 12 %, did not change and is not drawn.
+  expect(ticks.length).toBeGreaterThan(2);
+  expect(Math.min(...ticks)).toBeGreaterThan(90);
+  expect(page).toContain('C1, digits, 128–64, 90\u202f% sparse, ERK layers</p>');
+  expect(page).toMatch(/text-anchor="end"[^>]*>lognormal-cv1\.5</);
+  expect(page).not.toContain('…');
+});
+
+test('the live page has the hues of the report, for groups and for tasks', () => {
+  const hue = (name: string) => paletteOf(palettes).get(name)?.color;
+  expect(coloursOf(['equilibrium', 'uniform'])).toEqual([hue('equilibrium'), hue('uniform')]);
+  const tasks = palettes.map((name) => `rigl[mnist,512-256,0.9,erk,${name},0]`);
+  expect(coloursOf(tasks)).toEqual(palettes.map(hue));
+  // Two seeds of one profile are told apart by their place, and so is what has no profile.
+  expect(new Set(coloursOf(['rigl[uniform,0]', 'rigl[uniform,1]'])).size).toBe(2);
+  expect(new Set(coloursOf(['a', 'b', 'c'])).size).toBe(3);
 });
 
 test('results of other networks stand on the axis of their data set', () => {

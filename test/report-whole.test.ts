@@ -45,8 +45,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "fd9ab2c97bc1b82a7850d440247b7c77b2ca959a41766338f973aa227d9b542f",
-        "fcf8ebef07f376dec25712eb6ca83fa7af3a365b721447a2b95e17c588020719",
+        "044d37de13a5103da8eccc300b2873b88debcfb0eb32f397d890975633996148",
+        "1c8ab4cb21f239e1aaf23ef8f369b333c0652dbb96621a44cc062cc85355ac94",
       ]
     `);
   });

@@ -148,12 +148,11 @@ ${stages.replaceAll('FOLDER', rig.folder)}
       1,
       expect.stringContaining('there is no partition `nosuch`'),
     ]);
-    const long = start(rigOf(one, 'partition: short, time: 2h'));
-    await long.line(
-      (line) => line.includes('longer than the partition allows') || line.includes('too long'),
-    );
-    long.process.kill('SIGINT');
-    expect((await long.ended).code).toBe(130);
+    const long = await make(rigOf(one, 'partition: short, time: 2h'));
+    expect([long.code, messages(long.events)]).toEqual([
+      1,
+      expect.stringMatching(/longer than the partition allows|too long/),
+    ]);
     await noJobs();
   });
 

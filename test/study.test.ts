@@ -60,15 +60,17 @@ describe('the study, in miniature', () => {
     const forecast = await rig.make('report', '--dry-run', ...TINY, ...changed);
     const forecasts = forecast.events.filter(({ event }) => event === 'forecast');
     const foreseen = forecasts.filter(({ status }) => status === 'run' || status === 'pending');
-    const third = await rig.make('report', ...TINY, ...changed);
+    // Only `npm run test:full` draws the report again: that it would be is foreseen.
+    const third = await rig.make(process.env.FULL ? 'report' : 'claims', ...TINY, ...changed);
     const expected = [
       'claims',
       'mask[tiny,32-16,0.8,erk,lognormal-cv0.7,0]',
       'report',
       'static[tiny,32-16,0.8,erk,lognormal-cv0.7,0]',
     ];
-    expect(tasksOf(third.events, 'built')).toEqual(expected);
     expect(foreseen.map(({ task }) => task).sort()).toEqual(expected);
+    const remade = expected.filter((task) => task !== 'report' || process.env.FULL);
+    expect(tasksOf(third.events, 'built')).toEqual(remade);
 
     await expectVerdicts(rig);
     await expectEstimate(rig);
@@ -131,7 +133,7 @@ describe('the study, in miniature', () => {
         "equilibrium": "226b2514c698ce6fde6b3e7610e5c126074408a09139d47c4dc0b60574f373d2",
         "metrics": "46617306a91a7fafd961b4d3658398356764ca8aa8e1ed0b6f5f494c117b37c0",
         "model": "6532ba6aaf87f1939a181b0d4d0b4f647cc41bb8656143daba96d88b9f831c99",
-        "report": "dc28078469d512e8450770bc6d98c8cefce6fdd6d71325836da548c59aceb00a",
+        "report": "84aa74e4eefcfbbd425bdf4d76ffc7c1999ab3d5c13172a6df92568e06ca6b59",
       }
     `);
   });

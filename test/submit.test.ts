@@ -1,11 +1,20 @@
 // Heads that run as jobs: make --submit, with processes as jobs. On a real Slurm: slurm-study.test.ts.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openDepot } from '../src/cluster/depot.ts';
 import { encodeFrame } from '../src/cluster/frames.ts';
 import { openLayout } from '../src/cluster/layout.ts';
+import { dropDepotGarbage, findDepotGarbage } from '../src/cluster/records/collect-depot.ts';
 import { headStore } from '../src/cluster/records/head-store.ts';
 import { LoggedResults } from '../src/cluster/records/logged-results.ts';
 import { RecordLogWriter } from '../src/cluster/records/record-log.ts';
@@ -38,7 +47,7 @@ stages:
     pass: [RUNS]
     outputs: { out: out.txt }
   sum:
-    command: [sh, -c, 'echo sum >> "$RUNS"; cat naps/*.txt > all.txt']
+    command: [sh, -c, 'echo sum >> "$RUNS"; echo summed; cat naps/*.txt > all.txt']
     inputs: { naps: nap.out }
     pass: [RUNS]
     outputs: { all: all.txt }
@@ -92,7 +101,7 @@ test('a submitted head that is killed has lost nothing that ended, the next runs
   expect(here.stderr).toContain('8 tasks: 0 built, 8 reused (7 made by another head)');
   expect(linesIn(RUNS)).toEqual(ONCE);
   expect(rig.read('artifacts/sum/all.txt')).toBe('a\n200000\n'.repeat(6));
-  expect((await rig.start(['log', 'nap[3]']).ended).stdout).toBe('said 3\n');
+  expect((await rig.start(['log', 'sum']).ended).stdout).toBe('summed\n');
   expect((await rig.start(['make'], { RUNS }).ended).stderr).toContain('nothing to do');
 }, 240_000);
 
@@ -146,6 +155,90 @@ test('what a head left counts only as far as it is what its digests and its key 
   expect(await findIn(wholeBytes, 'large')).toBeUndefined();
   await Promise.all([there.close(), here.close()]);
 });
+
+test('a depot is cleared of what is old and that no job needs, and of nothing that something names which stays', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pipeline-depot-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const project = 'abcdabcd';
+  const layout = openLayout(join(folder, 'depot'), project);
+  const [now, old] = [Date.now(), Date.now() - 40 * DAY_MS];
+  const put = (path: string, text: string, at: number): string => {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    for (const touched of [path, dirname(path)]) utimesSync(touched, at / 1000, at / 1000);
+    return path;
+  };
+  const blob = (text: string, at = old): string => {
+    const digest = digestOf(text);
+    return put(join(layout.blobs, digest.slice(0, 2), digest), text, at);
+  };
+  const log = (name: string, text: string, at: number): string => {
+    const further = [{ digest: digestOf(text), bytes: text.length }];
+    const note = { say: 'record', key: digestOf(name), recordBytes: 0, inline: [], further };
+    const path = put(join(layout.recordsOf(project), name), '', at);
+    writeFileSync(path, encodeFrame(note));
+    utimesSync(path, at / 1000, at / 1000);
+    return path;
+  };
+  const [fresh, dead, live] = ['1', '2', '3'].map((digit) => digit.repeat(16)) as [
+    string,
+    string,
+    string,
+  ];
+  const set = (id: string, order: string): string => {
+    const inbox = put(join(layout.setsOf(project), id, 'in-0'), digestOf(order), old);
+    const about = {
+      form: 'set/1',
+      id,
+      name: `pl.${project}.cpu.${id}`,
+      executor: 'lab',
+      cls: 'cpu',
+    };
+    const sizes = {
+      count: 1,
+      slots: 1,
+      time_ms: 1,
+      gpus: 0,
+      maxIdle_ms: 1,
+      orphan_ms: 1,
+      asked: 1,
+    };
+    put(join(dirname(inbox), 'set.json'), JSON.stringify({ ...about, ...sizes, root: '/' }), old);
+    return dirname(inbox);
+  };
+  const goes = [
+    blob('named by nothing'),
+    blob('named by an old log'),
+    log(`${dead}h`, 'named by an old log', old),
+    set(dead, 'ordered of a dead job'),
+    blob('ordered of a dead job'),
+    put(join(layout.logsOf(project), `pl.${project}.cpu.${dead}.0.log`), 'words', old),
+    put(join(layout.saves, 'ab', digestOf('key')), 'saved', old),
+  ];
+  const stays = [
+    blob('young', now),
+    blob('named by a young log'),
+    log(`${fresh}h`, 'named by a young log', now),
+    set(live, 'ordered of a live job'),
+    blob('ordered of a live job'),
+    put(join(layout.logsOf(project), `pl.${project}.cpu.${live}.0.log`), 'words', old),
+  ];
+  const names = new Set([`pl.${project}.cpu.${live}`]);
+  const options = { layout, keep_ms: 30 * DAY_MS };
+  const silent = await findDepotGarbage({ ...options, jobsThere: async () => 'unknown' });
+  expect(silent.unanswered).toEqual([project]);
+  expect(silent.items.map(({ kind }) => kind)).not.toContain('sets');
+  const garbage = await findDepotGarbage({ ...options, jobsThere: async () => names });
+  expect(garbage.items.map(({ path }) => path).sort()).toEqual([...goes].sort());
+  // One that is used in the meantime stays.
+  const [used = ''] = goes;
+  utimesSync(used, now / 1000, now / 1000);
+  expect(dropDepotGarbage(garbage)).toHaveLength(goes.length - 1);
+  expect(goes.filter(existsSync)).toEqual([used]);
+  expect(stays.filter((path) => !existsSync(path))).toEqual([]);
+});
+
+const DAY_MS = 86_400_000;
 
 function commitOf(word: string, content: Uint8Array): Commit {
   const parts: KeyParts = {

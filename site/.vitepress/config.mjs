@@ -47,7 +47,7 @@ export default defineConfig({
           page('Installing', 'docs/installing'),
           page('Tutorial', 'docs/tutorial'),
           page('Examples', 'examples/'),
-          page('Beside other tools', 'docs/comparison'),
+          page('Comparison with other tools', 'docs/comparison'),
         ],
       },
       {

@@ -38,6 +38,14 @@ export type SubmitEnd =
   /** The batch system did not answer, and nobody knows whether the jobs are there: their name tells. */
   | { readonly end: 'unknown'; readonly message: string };
 
+/** Why a job will not start as things are. */
+export interface Obstacle {
+  readonly message: string;
+  readonly hint?: string;
+  /** Only a job that asks for something else would start: this one is not waited for. */
+  readonly isFinal: boolean;
+}
+
 /** A job as the batch system sees it. A job that it does not see is over, or was never there. */
 export interface JobSight {
   readonly id: JobId;
@@ -46,8 +54,8 @@ export interface JobSight {
   readonly state: 'pending' | 'running' | 'ending';
   /** Of a pending job: why, in the words of the batch system; null where it says nothing. */
   readonly reason: string | null;
-  /** What a person should know of the reason: that the job will never start as things are. */
-  readonly obstacle?: { readonly message: string; readonly hint?: string };
+  /** What a person should know of the reason: that the job will not start as things are. */
+  readonly obstacle?: Obstacle;
   readonly node: string | null;
   /** When its time is over, in milliseconds since 1970; null where that is unknown. */
   readonly ends_ms: number | null;

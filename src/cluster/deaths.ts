@@ -10,6 +10,8 @@ export interface DeathsParts {
   readonly logs: string;
   /** No more workers of a class are to be asked for. */
   close(cls: string, message: string, hint: string | undefined): void;
+  /** Something about the jobs of a class that a person should know. */
+  warn(cls: string, message: string): void;
 }
 
 /** So many workers of a class that ended without a word, one after another, close it. */
@@ -61,10 +63,14 @@ export class Deaths {
     }
     const dead = wasHere ? 0 : (this.atStart.get(name) ?? 0) + 1;
     this.atStart.set(name, dead);
-    if (dead < DEAD_AT_START_MAX) return;
+    if (wasHere) return;
     const log = `${this.parts.logs}/${set.name}.${element}.log`;
     const last = lastLinesOf(log);
     const why = last === '' ? (cause?.detail ?? 'nothing was printed') : last;
+    if (dead < DEAD_AT_START_MAX) {
+      this.parts.warn(name, `a job ended before a worker could start: ${why} (see ${log})`);
+      return;
+    }
     const message = `its jobs end before a worker can start: ${why}`;
     this.parts.close(name, message, `see ${log}`);
   }

@@ -119,11 +119,16 @@ class DamagedBlob extends Error {}
 
 /** What comes, and an error at its end where it was not whole. */
 async function* whole(content: AsyncGenerator<Uint8Array, boolean>): AsyncIterable<Uint8Array> {
-  for (;;) {
-    const next = await content.next();
-    if (!next.done) yield next.value;
-    else if (next.value) return;
-    else throw new DamagedBlob();
+  try {
+    for (;;) {
+      const next = await content.next();
+      if (!next.done) yield next.value;
+      else if (next.value) return;
+      else throw new DamagedBlob();
+    }
+  } finally {
+    // Whoever takes no more of it leaves no file open.
+    await content.return(false);
   }
 }
 

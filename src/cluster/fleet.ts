@@ -47,6 +47,8 @@ export interface FleetListener extends WorkerViewListener {
 export const SILENT_MS = 60_000;
 /** A job counts as missing only after this time: the queue may list it late. */
 const UNSEEN_MS = 10_000;
+/** A job is ended when so many looks in a row found that it will never start. */
+const HOPELESS_LOOKS = 2;
 /** After a refusal for now, nothing is asked for so long. */
 const LIMITED_MS = 30_000;
 /** What an outbox still shows after its job is over is waited for. */
@@ -60,6 +62,7 @@ export class Fleet {
   private readonly deaths: Deaths;
   private readonly told = new Set<string>();
   private asking = 0;
+  private asked: Promise<void> = Promise.resolve();
   private limitedUntil = 0;
   private lookAt = 0;
   private pace_ms: number;
@@ -74,6 +77,7 @@ export class Fleet {
       batch: parts.batch,
       logs: parts.layout.logsOf(parts.project),
       close: (cls, message, hint) => this.close(cls, message, hint),
+      warn: (cls, message) => this.tellOnce(`${parts.executor}/${cls}: ${message}`),
     });
   }
 
@@ -159,7 +163,7 @@ export class Fleet {
     const isShut = this.closed.has(cls.name) || performance.now() < this.limitedUntil;
     if (isShut || this.asking > 0 || have >= count) return;
     this.asking += 1;
-    void this.ask(cls, count - have).finally(() => {
+    this.asked = this.ask(cls, count - have).finally(() => {
       this.asking -= 1;
       this.parts.listener.changed();
     });
@@ -249,11 +253,15 @@ export class Fleet {
     if (sights === 'unknown') return;
     this.see(sights);
     const now = Date.now();
-    const missing = [...this.workers].filter(({ set, sight, state }) => {
-      const isYoung = now - set.asked < Math.min(UNSEEN_MS, least_ms * 4);
-      return sight === undefined && state !== 'over' && !isYoung;
-    });
-    await Promise.all(missing.map((worker) => this.bury(worker)));
+    const unseen = [...this.workers].filter(
+      ({ sight, state }) => sight === undefined && state !== 'over',
+    );
+    const missing = unseen.filter(
+      ({ set }) => now - set.asked >= Math.min(UNSEEN_MS, least_ms * 4),
+    );
+    // What ended before its worker started is told soon.
+    if (missing.length < unseen.length) this.soon();
+    await Promise.all([...missing.map((worker) => this.bury(worker)), this.giveUp()]);
   }
 
   private see(sights: readonly JobSight[]): void {
@@ -266,10 +274,27 @@ export class Fleet {
       worker.job = sight?.id ?? worker.job;
       if (sight?.node) worker.node = sight.node;
       const { obstacle } = sight ?? {};
+      worker.hopelessLooks = obstacle?.isFinal ? worker.hopelessLooks + 1 : 0;
       if (obstacle)
         this.tellOnce(`${obstacle.message}${obstacle.hint ? `: ${obstacle.hint}` : ''}`);
     }
     if (isOther) this.parts.listener.changed();
+  }
+
+  /** Ends jobs that will never start. A reason is believed when it stands there twice. */
+  private async giveUp(): Promise<void> {
+    const hopeless = [...this.workers].filter(({ hopelessLooks }) => hopelessLooks > 0);
+    const sure = hopeless.filter(({ hopelessLooks }) => hopelessLooks >= HOPELESS_LOOKS);
+    if (sure.length < hopeless.length) this.soon();
+    for (const { cls, sight } of sure) {
+      const { message = '', hint } = sight?.obstacle ?? {};
+      this.close(cls.name, message, hint);
+    }
+    for (const { name, count } of new Set(sure.map(({ set }) => set))) {
+      const elements = sure.flatMap(({ set, element }) => (set.name === name ? [element] : []));
+      await this.parts.batch.end([name], elements.length < count ? elements : undefined);
+    }
+    await Promise.all(sure.map((worker) => this.bury(worker)));
   }
 
   /** A worker has said that it left, or its job is over: what it wrote last is read, then it is missed. */
@@ -290,7 +315,7 @@ export class Fleet {
     this.workers.delete(worker);
     this.burying.delete(worker);
     this.parts.listener.gone(worker, cause);
-    if (!left) this.deaths.note(worker, wasHere, cause);
+    if (!left && !this.closed.has(worker.cls.name)) this.deaths.note(worker, wasHere, cause);
     this.parts.listener.changed();
   }
 
@@ -300,8 +325,9 @@ export class Fleet {
     await Promise.all([...this.sets.values()].map(({ files }) => writeHead(files, note)));
   }
 
-  /** Ends all jobs. */
+  /** Ends all jobs, those that are being asked for, too. */
   async endAll(): Promise<void> {
+    await this.asked;
     if (this.names.length > 0) await this.parts.batch.end(this.names);
   }
 

@@ -1,16 +1,20 @@
 // head.ts — runs actions on a cluster: gives orders to workers, takes what comes back, and survives its own death
 
 import type { ActionSpec, Executor, Hooks } from '../engine/executors/executor.ts';
+import { isSystemError } from '../engine/files/system-error.ts';
 import { type ActionResult, failed, graceOf } from '../engine/model/action-result.ts';
 import type { Key } from '../engine/model/key.ts';
 import type { DeathCause } from './batch.ts';
 
+import { DepotPatience, formatDepotTrouble } from './depot-patience.ts';
 import { Fleet, type FleetParts } from './fleet.ts';
 import type { Frame } from './frames.ts';
 import { Intake, type IntakeParts } from './intake.ts';
+import { DepotError } from './layout.ts';
 import { type Ended, type Here, readWorkerSays, type Said } from './messages.ts';
 import { OrderDesk } from './order-desk.ts';
-import { Preparation, type PreparationParts } from './prepare.ts';
+import { OrderEnds } from './order-ends.ts';
+import { Preparation, type PreparationParts, type Prepared } from './prepare.ts';
 import type { HeadNote } from './sets.ts';
 import { HEAD_EVERY_MS } from './sets.ts';
 import { type StagePlace, Work } from './work.ts';
@@ -52,12 +56,10 @@ export class Head implements Executor {
   private readonly desk: OrderDesk;
   private readonly preparation: Preparation;
   private readonly intake: Intake;
+  private readonly patience: DepotPatience;
   private readonly works = new Map<Key, Work>();
   private readonly left = new Map<Key, Left>();
-  /** Outputs of what ended here, to compare with a copy that ends later. */
-  private readonly ended = new Map<Key, string>();
-  /** Sets in which results lie that this run did not ask for. */
-  private readonly needed = new Map<string, Set<Key>>();
+  private readonly ends: OrderEnds;
   private readonly timers: NodeJS.Timeout[] = [];
   private isStopping = false;
   /** It has left, and lets the workers go on. */
@@ -70,6 +72,10 @@ export class Head implements Executor {
     this.name = parts.name;
     this.preparation = new Preparation(parts.preparation);
     this.intake = new Intake(parts.intake);
+    this.patience = new DepotPatience({
+      folder: parts.fleet.layout.folder,
+      trouble: (error) => this.tellTrouble(error),
+    });
     this.fleet = new Fleet({
       ...parts.fleet,
       listener: {
@@ -80,6 +86,10 @@ export class Head implements Executor {
         warn: parts.warn,
         changed: () => this.parts.changed([...this.fleet.workers]),
       },
+    });
+    this.ends = new OrderEnds({
+      ...{ name: this.name, intake: this.intake, patience: this.patience, warn: parts.warn },
+      depot: parts.intake.depot,
     });
     const { saves } = parts.intake.depot;
     this.desk = new OrderDesk(this.fleet, ({ action }) => saves.has(action.key));
@@ -107,16 +117,24 @@ export class Head implements Executor {
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       if (!action.isFresh && (this.takeLeft(work) || this.attach(work))) return await work.result;
-      const prepared = await this.preparation.prepare(action);
+      const prepared = await this.prepare(work);
       if ('lost' in prepared) return { status: 'lost-inputs', digests: prepared.lost };
       work.prepared = prepared;
       if (!work.isOver) this.enqueue(work);
       return await work.result;
+    } catch (error) {
+      if (error instanceof DepotError) return depotFailure(error, signal);
+      throw error;
     } finally {
       signal.removeEventListener('abort', onAbort);
       this.desk.end(work);
       if (this.works.get(action.key) === work) this.works.delete(action.key);
     }
+  }
+
+  private prepare({ action, signal }: Work): Promise<Prepared> {
+    const isOver = (): boolean => signal.aborted;
+    return this.patience.during(() => this.preparation.prepare(action), isOver);
   }
 
   checkpointNow(): void {
@@ -135,7 +153,7 @@ export class Head implements Executor {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     const areLeft = [...this.fleet.workers].some(({ state }) => state !== 'over');
-    if (areLeft) await this.fleet.endAll();
+    if (areLeft || this.fleet.isAsking) await this.fleet.endAll();
     await this.tidy();
   }
 
@@ -165,10 +183,7 @@ export class Head implements Executor {
   private async tidy(): Promise<void> {
     for (const worker of this.fleet.workers)
       if (worker.state === 'over') await this.fleet.bury(worker);
-    const unkept = new Set<string>();
-    for (const [set, keys] of this.needed) {
-      for (const key of keys) if (!(await this.parts.isKept(key))) unkept.add(set);
-    }
+    const unkept = await this.ends.unkeptSets(this.parts.isKept);
     this.fleet.release();
     // What this run ended is gone: its sets are not waited for.
     for (const worker of [...this.fleet.workers]) this.fleet.workers.delete(worker);
@@ -261,7 +276,7 @@ export class Head implements Executor {
         return;
       case 'trouble':
         worker.isTroubled = true;
-        this.tellTrouble(new Error(`${worker.host}: ${said.message}`));
+        this.tellTrouble(new Error(`${worker.host} waits for the depot: ${said.message}`));
         return;
       case 'left':
         worker.state = 'over';
@@ -311,47 +326,24 @@ export class Head implements Executor {
     const held = worker.held.get(ended.order);
     worker.held.delete(ended.order);
     const work = held?.work ?? this.works.get(ended.key);
-    this.note(worker, ended);
+    this.ends.note(worker, ended);
     if (work && !work.isOver) {
       work.holders.delete(worker);
       void this.finish(work, worker, ended, body);
-    } else if (work === undefined && !this.ended.has(ended.key)) {
+    } else if (work === undefined && !this.ends.isKnown(ended.key)) {
       this.left.set(ended.key, { worker, ended, body });
     }
     this.desk.giveSoon();
   }
 
-  /** Remembers where results lie, and tells when two copies gave other bits. */
-  private note(worker: WorkerView, { key, end }: Ended): void {
-    if (end.status !== 'done') return;
-    const keys = this.needed.get(worker.set.id);
-    if (keys) keys.add(key);
-    else this.needed.set(worker.set.id, new Set([key]));
-    const outputs = Object.entries(end.outputs)
-      .sort()
-      .map(([name, { digest }]) => `${name} ${digest}`);
-    const before = this.ended.get(key);
-    if (before !== undefined && before !== outputs.join()) {
-      const short = key.slice(0, 12);
-      this.parts.warn(
-        `action ${short} ran twice and gave other bits: its stage is not deterministic`,
-      );
-    }
-  }
-
   /** Takes the end of an order. */
   private async finish(work: Work, worker: WorkerView, ended: Ended, body: Buffer): Promise<void> {
     try {
-      const result = await this.resultOf(work, worker, ended, body);
+      const result = await this.ends.resultOf(work, worker, ended, body);
       if (work.isOver) return;
       if (result === undefined) await this.again(work);
       else {
         if (result.status === 'done') {
-          const outputs = Object.entries(result.outputs).sort();
-          this.ended.set(
-            ended.key,
-            outputs.map(([name, { digest }]) => `${name} ${digest}`).join(),
-          );
           work.begin(this.whereIs(worker));
           this.desk.end(work, ended.seconds);
         }
@@ -362,62 +354,12 @@ export class Head implements Executor {
     }
   }
 
-  /** How the attempt ended; undefined where it is to be tried again. */
-  private async resultOf(
-    work: Work,
-    worker: WorkerView,
-    ended: Ended,
-    body: Buffer,
-  ): Promise<ActionResult | undefined> {
-    const { end, seconds } = ended;
-    const { host, machine } = worker;
-    switch (end.status) {
-      case 'done':
-        return this.intake.done(work.action, { ...ended, end }, body, { host, machine });
-      case 'stopped': {
-        if (work.signal.aborted) {
-          await this.intake.stopped(work.action, work.hooks);
-          return { status: 'stopped' };
-        }
-        return end.saved || seconds < 1 ? undefined : this.lacking(work, 'time', worker);
-      }
-      case 'lost-inputs':
-        for (const digest of end.digests) this.parts.intake.depot.forget(digest);
-        return { status: 'lost-inputs', digests: end.digests };
-      case 'mismatch': {
-        const message = `${host} has other tools than this machine: ${end.message}`;
-        return failed({ cause: 'infrastructure', message });
-      }
-      case 'failed':
-        if (end.failure.cause !== 'memory') return failed(end.failure);
-        return this.lacking(work, 'memory', worker) && failed(end.failure);
-      default:
-        return undefined;
-    }
-  }
-
-  /** Gives an action more of what it lacked; undefined where that is possible. */
-  private lacking(
-    work: Work,
-    lack: 'memory' | 'time',
-    { cls }: WorkerView,
-  ): ActionResult | undefined {
-    const what = lack === 'memory' ? 'ran out of memory' : 'did not end in the time of its job';
-    if (work.grow(lack)) {
-      work.hooks.warn(`it ${what} in ${this.name}/${cls.name}, and is given more`);
-      return undefined;
-    }
-    const hint = `needs: { ${lack}: { start: …, limit: … } } lets it have more`;
-    const message = `it ${what} in ${this.name}/${cls.name}: ${hint}`;
-    return failed({ cause: lack === 'memory' ? 'memory' : 'infrastructure', message });
-  }
-
   /** Gives an order anew. */
   private async again(work: Work): Promise<void> {
     this.desk.end(work);
     if (work.signal.aborted) return work.end({ status: 'stopped' });
     try {
-      const prepared = await this.preparation.prepare(work.action);
+      const prepared = await this.prepare(work);
       if ('lost' in prepared) return work.end({ status: 'lost-inputs', digests: prepared.lost });
       work.prepared = prepared;
       if (!work.isOver) this.enqueue(work);
@@ -435,7 +377,7 @@ export class Head implements Executor {
       if (work.signal.aborted) work.end({ status: 'stopped' });
       else if (work.prepared === undefined) void this.again(work);
       else if (hasBegun && lack) {
-        const end = this.lacking(work, lack, worker);
+        const end = this.ends.lacking(work, lack, worker);
         if (end) work.end(end);
         else void this.again(work);
       }
@@ -457,8 +399,19 @@ export class Head implements Executor {
   }
 
   private tellTrouble(error: Error): void {
-    if (error.message === this.lastTroubled) return;
-    this.lastTroubled = error.message;
-    if (!this.isStopping) this.parts.warn(`${this.name}: ${error.message}`);
+    const { folder } = this.parts.fleet.layout;
+    const message = isSystemError(error) ? formatDepotTrouble(folder, error) : error.message;
+    if (message === this.lastTroubled) return;
+    this.lastTroubled = message;
+    if (!this.isStopping) this.parts.warn(`${this.name}: ${message}`);
   }
+}
+
+/** A depot that cannot be used fails what needs it; whoever was to stop anyway has stopped. */
+function depotFailure({ message, hint }: DepotError, signal: AbortSignal): ActionResult {
+  if (signal.aborted) return { status: 'stopped' };
+  return failed({
+    cause: 'infrastructure',
+    message: hint === undefined ? message : `${message} (${hint})`,
+  });
 }

@@ -21,7 +21,7 @@ export interface NodeFacts {
   readonly machine: Named<string>;
 }
 
-type Done = Extract<Ended['end'], { status: 'done' }>;
+export type Done = Extract<Ended['end'], { status: 'done' }>;
 /** A checkpoint is saved after so long at the earliest. */
 const SAVED_AFTER_S = 20;
 

@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import type { JobClass } from '../engine/config/job-class.ts';
 import { tasksPerJob } from '../engine/pipeline/placement.ts';
-import { Dispatcher } from './dispatch.ts';
+import { Dispatcher } from './dispatch/dispatcher.ts';
+import type { Lane } from './dispatch/order-queue.ts';
 import type { Fleet } from './fleet.ts';
 import { encodeOrder, type Order } from './order.ts';
-import type { Lane } from './order-queue.ts';
 import type { Work } from './work.ts';
 import type { WorkerView } from './worker-view.ts';
 

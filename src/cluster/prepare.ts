@@ -19,6 +19,9 @@ export interface PreparationParts {
 
 const EXECUTABLE = 0o100;
 
+/** The order, or the blobs that the store has lost. */
+export type Prepared = PreparedOrder | { readonly lost: readonly Digest[] };
+
 /** Makes orders of actions. */
 export class Preparation {
   private readonly bundles = new Map<Digest, Promise<SizedBlob>>();
@@ -33,7 +36,7 @@ export class Preparation {
   }
 
   /** The order, or the blobs that the store has lost. */
-  async prepare(action: ActionSpec): Promise<PreparedOrder | { readonly lost: readonly Digest[] }> {
+  async prepare(action: ActionSpec): Promise<Prepared> {
     const { machine } = this.parts;
     const lost: Digest[] = [];
     const folderFiles: SizedBlob[] = [];

@@ -44,6 +44,8 @@ export class WorkerView {
   /** When its time is over, as far as that is known. */
   ends_ms: number | null = null;
   sight: JobSight | undefined;
+  /** So many looks in a row found that its job will never start. */
+  hopelessLooks = 0;
   job: JobId | undefined;
   heardAt = performance.now();
   private line: Line | undefined;

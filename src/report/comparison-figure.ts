@@ -28,8 +28,9 @@ export interface Overlay {
   readonly domain: Interval;
 }
 
-const [WIDTH, LEFT, RIGHT, ROW, AXIS] = [360, 150, 12, 24, 34];
-const NAME_LENGTH = 25;
+const [WIDTH, RIGHT, ROW, AXIS] = [360, 12, 24, 34];
+/** Of names, in characters; and a generous width of one. */
+const [NAME_LENGTH, CHARACTER] = [28, 6.1];
 
 /** An axis that holds every estimate and interval of both runs. */
 export function overlayDomain(rows: readonly OverlayRow[]): Interval {
@@ -42,8 +43,11 @@ export function overlayDomain(rows: readonly OverlayRow[]): Interval {
 /** A row each: a ring and a dashed interval before, a dot and a whole interval after. */
 export function overlay({ label, unit, rows, domain }: Overlay): Html {
   const [low, high] = domain;
+  const names = rows.map(({ name }) => [...cut(name, NAME_LENGTH)].length);
+  const left =
+    Math.ceil(names.reduce((most, length) => Math.max(most, length), 4) * CHARACTER) + 12;
   const at = (value: number): number =>
-    Math.round((LEFT + ((value - low) / (high - low)) * (WIDTH - LEFT - RIGHT)) * 100) / 100;
+    Math.round((left + ((value - low) / (high - low)) * (WIDTH - left - RIGHT)) * 100) / 100;
   const bottom = rows.length * ROW;
   const marks = ticks(domain, 4);
   const digits = tickDigits(marks);
@@ -53,8 +57,8 @@ export function overlay({ label, unit, rows, domain }: Overlay): Html {
         `<line x1="${at(tick)}" x2="${at(tick)}" y1="0" y2="${bottom}" stroke="${GRID.light}"/>` +
         words(at(tick), bottom + 14, fixed(tick, digits), 'middle', SOFT.light),
     ),
-    words((LEFT + WIDTH - RIGHT) / 2, bottom + 29, unit, 'middle', SOFT.light),
-    ...rows.map((row, i) => rowMarks(row, (i + 0.5) * ROW, at)),
+    words((left + WIDTH - RIGHT) / 2, bottom + 29, unit, 'middle', SOFT.light),
+    ...rows.map((row, i) => rowMarks(row, { y: (i + 0.5) * ROW, left, at })),
   ];
   const height = bottom + AXIS;
   return rawHtml(
@@ -63,7 +67,14 @@ export function overlay({ label, unit, rows, domain }: Overlay): Html {
   );
 }
 
-function rowMarks(row: OverlayRow, y: number, at: (value: number) => number): string {
+/** Where a row lies: its height, the room for its name, and the axis. */
+interface Place {
+  readonly y: number;
+  readonly left: number;
+  readonly at: (value: number) => number;
+}
+
+function rowMarks(row: OverlayRow, { y, left, at }: Place): string {
   const { name, color, before, after } = row;
   const title = `<title>${escapeHtml(`${name}: ${told(before)} → ${told(after)}`)}</title>`;
   const [up, down] = [y - 3, y + 3];
@@ -80,7 +91,7 @@ function rowMarks(row: OverlayRow, y: number, at: (value: number) => number): st
       ? `<circle cx="${at(one.value)}" cy="${height}" r="3.6" fill="${fill}" stroke="${color}" stroke-width="1.4"/>`
       : '';
   return (
-    `<g>${title}${words(LEFT - 8, y + 3.5, cut(name, NAME_LENGTH), 'end', INK.light)}${between}` +
+    `<g>${title}${words(left - 8, y + 3.5, cut(name, NAME_LENGTH), 'end', INK.light)}${between}` +
     `${bar(before, up, ' stroke-dasharray="3 2"')}${bar(after, down, '')}` +
     `${dot(before, up, PAPER.light)}${dot(after, down, color)}</g>`
   );

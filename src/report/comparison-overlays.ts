@@ -12,6 +12,7 @@ import {
 import { type Estimate, type OverlayRow, overlay, overlayDomain } from './comparison-figure.ts';
 import { methodName, settingName } from './comparison-words.ts';
 import { group } from './data/arms.ts';
+import { splitLabels } from './figures/contrast-figure.ts';
 import { count } from './markup/format.ts';
 import { type Content, type Html, html } from './markup/html.ts';
 import { INK, type Palette, paintOf } from './markup/palette.ts';
@@ -36,8 +37,9 @@ export function accuracyOverlays(metrics: Both<Metrics>, palette: Palette): Cont
     after: estimate(pair.after, 'mean'),
   });
   const panels = group(pairs, ({ row }) => text(row.dataset)).flatMap((ofDataset) => {
-    const domain = overlayDomain(ofDataset.map(rowOf));
-    return changedGroups(ofDataset, ({ row }) => settingName(row)).map((some): Panel => {
+    const drawn = changedGroups(ofDataset, ({ row }) => settingName(row));
+    const domain = overlayDomain(drawn.flat().map(rowOf));
+    return drawn.map((some): Panel => {
       const title = settingName(some[0]!.row);
       const label = `Mean test accuracy before and after: ${title}`;
       const rows = some.map(rowOf);
@@ -64,12 +66,14 @@ export function effectOverlays(metrics: Both<Metrics>): Content {
   const measured = pairedEffects(metrics).filter(isMeasured);
   const panels = group(measured, ({ row }) => JSON.stringify([row.claim, row.unit])).flatMap(
     (ofClaim) => {
-      const domain = overlayDomain(ofClaim.map(rowOf));
-      return changedGroups(ofClaim, ({ row }) => text(row.dataset)).map((some): Panel => {
+      const drawn = changedGroups(ofClaim, ({ row }) => text(row.dataset));
+      const domain = overlayDomain(drawn.flat().map(rowOf));
+      return drawn.map((some): Panel => {
         const { claim, unit, dataset } = some[0]!.row;
-        const title = `${text(claim)}, ${text(dataset)}`;
+        const { shared, rests } = splitLabels(some.map(({ row }) => text(row.contrast)));
+        const title = [text(claim), text(dataset), ...shared].join(', ');
         const label = `Effects before and after: ${title}`;
-        const rows = some.map(rowOf);
+        const rows = some.map((pair, i) => ({ ...rowOf(pair), name: rests[i] ?? '' }));
         return { title, content: overlay({ label, unit: text(unit), rows, domain }) };
       });
     },

@@ -15,7 +15,7 @@ import {
 } from './comparison-data.ts';
 import { changeWords, meanWords, methodName, runsOf, settingName } from './comparison-words.ts';
 import { tableFrame } from './markup/document.ts';
-import { count, fixed, NOTHING } from './markup/format.ts';
+import { count, fixed, labelWords, NOTHING } from './markup/format.ts';
 import { type Content, type Html, html } from './markup/html.ts';
 import { type Palette, paintOf } from './markup/palette.ts';
 import { hueSwatch } from './comparison-figure.ts';
@@ -57,7 +57,7 @@ export function accuracyTables(metrics: Both<Metrics>, palette: Palette): Conten
   const pairs = pairedAccuracies(metrics);
   const table = (
     rows: readonly Pair[],
-  ): Html => html`<table class="numbers"><thead><tr><th scope="col">Setting</th>
+  ): Html => html`<table class="numbers contrasts"><thead><tr><th scope="col">Setting</th>
 <th scope="col" class="words">Trained</th><th scope="col">Before</th><th scope="col">n</th><th scope="col">After</th><th scope="col">n</th>
 <th scope="col">Difference</th></tr></thead>
 <tbody>
@@ -89,14 +89,14 @@ export function effectTables(metrics: Both<Metrics>): Content {
   if (pairs.length === 0) return html`<p class="note">Neither run has contrasts.</p>`;
   const table = (
     rows: readonly Pair[],
-  ): Html => html`<table class="numbers"><thead><tr><th scope="col">Contrast</th>
+  ): Html => html`<table class="numbers contrasts"><thead><tr><th scope="col">Contrast</th>
 <th scope="col" class="words">Unit</th><th scope="col">Before</th><th scope="col">After</th><th scope="col">Difference</th>
 <th scope="col" class="words">Verdict</th></tr></thead>
 <tbody>
 ${rows.map(
   (
     pair,
-  ) => html`<tr><th scope="row">${text(pair.row.claim)}, ${text(pair.row.dataset)}: ${text(pair.row.contrast)}</th>
+  ) => html`<tr><th scope="row">${text(pair.row.claim)}, ${text(pair.row.dataset)}: ${labelWords(text(pair.row.contrast)).join(', ')}</th>
 <td class="words">${text(pair.row.unit)}</td><td>${effect(pair.before)}</td><td>${effect(pair.after)}</td>
 <td>${difference(changeOf(pair, 'effect'), 3)}</td>
 <td class="words">${verdictChange(pair)}</td></tr>

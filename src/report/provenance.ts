@@ -190,7 +190,7 @@ function stageDetails(tasks: readonly TaskProvenance[], isPlain: boolean): Html 
   const [{ stage }] = tasks as readonly [(typeof tasks)[number]];
   const reused = tasks.filter(({ outcome }) => outcome === 'reused').length;
   const head = isPlain
-    ? html`<tr><th scope="col">Task</th><th scope="col">cost</th><th scope="col" class="words">made</th><th scope="col" class="words">key, params and inputs</th></tr>`
+    ? html`<tr><th scope="col">Task</th><th scope="col">cost</th><th scope="col" class="words">made; key, params and inputs</th></tr>`
     : html`<tr><th scope="col">Task</th><th scope="col" class="words">outcome</th><th scope="col">cost</th>
 <th scope="col" class="words">made</th><th scope="col" class="words">host</th><th scope="col" class="words">Node</th>
 <th scope="col" class="words">key</th><th scope="col" class="words">params and inputs</th></tr>`;
@@ -224,7 +224,7 @@ function plainRow({
       `${port}: ${maker} ${digest === null ? 'nothing' : shortDigest(digest)}`,
   );
   const made = `${outcome}, ${madeAt} on ${host}${node === '' ? '' : `, Node ${node}`}`;
-  return html`<tr id="${taskAnchor(task)}"><th scope="row">${task}</th><td>${duration(seconds)}</td><td class="words">${made}</td><td class="words all">${[`key ${key === null ? '–' : shortDigest(key)}`, params, ...from].join('; ')}</td></tr>
+  return html`<tr id="${taskAnchor(task)}"><th scope="row">${task}</th><td>${duration(seconds)}</td><td class="words all">${[made, `key ${key === null ? '–' : shortDigest(key)}`, params, ...from].join('; ')}</td></tr>
 `;
 }
 

@@ -1,8 +1,10 @@
 // run.ts — one run: executed, shown, written down
 import { join, resolve } from 'node:path';
 import type { Pipeline } from '../../engine/config/config.ts';
+import type { Executor } from '../../engine/executors/executor.ts';
 import type { LocalMachine } from '../../engine/executors/machine.ts';
 import { EXECUTORS, openExecutors } from '../../engine/executors/registry.ts';
+import { failed } from '../../engine/model/action-result.ts';
 import { debug } from '../../engine/model/debug-log.ts';
 import type { Event, Listener } from '../../engine/model/event.ts';
 import { EVENTS_VERSION } from '../../engine/model/event.ts';
@@ -150,11 +152,12 @@ export async function run(request: RunRequest): Promise<RunResult> {
   atEnd.add(endClusters);
   const leaveClusters = async (): Promise<void> => void (await clusters?.detach());
   atHangUp.add(leaveClusters);
-  const executor = openExecutors(here, () => [
+  const opened = openExecutors(here, () => [
     ...outside,
     ...(clusters?.providers ?? []),
     ...EXECUTORS,
   ]);
+  const executor = options.submitted ? withoutFolders(opened) : opened;
   try {
     listener(planned(plan, targets));
     for (const warning of pipeline.warnings) listener(warningOf(warning));
@@ -236,6 +239,19 @@ export async function run(request: RunRequest): Promise<RunResult> {
     atHangUp.delete(leaveClusters);
   }
 }
+
+/** An executor on a disk that goes with its job: no folder of a failed command is kept there. */
+const withoutFolders = (executor: Executor): Executor => ({
+  name: executor.name,
+  async execute(action, hooks, signal) {
+    const result = await executor.execute(action, hooks, signal);
+    if (result.status !== 'failed') return result;
+    const { keptFolder: _, ...failure } = result.failure;
+    return failed(failure);
+  },
+  checkpointNow: () => executor.checkpointNow(),
+  close: () => executor.close(),
+});
 
 /** Whether stages may run elsewhere: whether anything says so. */
 const mayBeAway = ({ pipeline }: Session, { on }: RunOptions): boolean =>

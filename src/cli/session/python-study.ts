@@ -173,23 +173,23 @@ with open('table.csv', 'w', newline='') as file:
 `,
   'README.md': `# A study in Python
 
-It needs Python 3.9 or later and nothing beside its standard library.
+It needs Python 3.9 or later, and no packages.
 
 ~~~sh
-pipeline make                       # makes everything; artifacts/summary/table.md is the result
+pipeline make                       # runs everything; the result is artifacts/summary/table.md
 pipeline make                       # nothing to do
 pipeline metrics train:metrics --group-by hidden,rate --columns accuracy
 pipeline plot                       # draws the plots of pipeline.yaml
-pipeline make --set epochs=60       # --dry-run says first what that reaches
+pipeline make --set epochs=60       # runs what depends on it; --dry-run shows it first
 pipeline why train/8/0.5/0          # why it would run, or who made it
 pipeline shell train/8/0.5/0        # a shell with the inputs of one task; --run, --with 'python3 -m pdb'
 ~~~
 
-Press Ctrl-C while it trains, or kill it, and make again: each run goes on after its last epoch, to the same bits.
-pipeline.yaml says what is computed. A script is an input like any other: edit train.py, and only training and what
-depends on it run. Editors complete pipeline.yaml by pipeline.schema.json, which "pipeline schema > pipeline.schema.json" renews.
+Press Ctrl-C during training, or kill it, and run make again: each training continues after its last epoch, with the same result.
+pipeline.yaml describes what is computed. Scripts are inputs: if you edit train.py, only training and what
+depends on it run. Editors use pipeline.schema.json to complete pipeline.yaml; "pipeline schema > pipeline.schema.json" updates it.
 
-With packages of your own, make an environment beside it and name its Python in pipeline.yaml:
+To use packages, create an environment and name its Python in pipeline.yaml:
 
 ~~~sh
 uv venv && uv pip install numpy     # or: python3 -m venv .venv && .venv/bin/pip install numpy

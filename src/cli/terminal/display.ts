@@ -294,7 +294,7 @@ function failureText(
     `${c.red('failed')}  ${c.bold(task)}${event.allowed ? c.dim(' (allowed to)') : ''}`,
     ...text.split('\n').map((line) => `        ${line}`),
     `        ${c.dim(`params: ${JSON.stringify(params)}`)}`,
-    `        ${c.dim(`alone again: ${['pipeline make', taskWord(task), ...asked.map(quoted)].join(' ')}`)}`,
+    `        ${c.dim(`run only this task: ${['pipeline make', taskWord(task), ...asked.map(quoted)].join(' ')}`)}`,
   ].join('\n');
 }
 

@@ -78,7 +78,9 @@ export class OrderRun {
         } else end = result;
       }
     } catch (error) {
-      end = endOfError(error);
+      // Whoever is to stop does not wait until the depot has room again.
+      const isStopped = this.stopping.signal.aborted && isSystemError(error);
+      end = isStopped ? { status: 'stopped', saved: this.isSaved() } : endOfError(error);
     }
     const seconds = (performance.now() - this.began) / 1000;
     const body = Buffer.concat(inline.map(({ content }) => content ?? new Uint8Array(0)));

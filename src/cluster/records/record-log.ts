@@ -108,26 +108,39 @@ interface NotePlace {
 export interface LoggedNotes {
   readonly records: ReadonlyMap<Key, NotePlace>;
   readonly runs: ReadonlyMap<string, NotePlace>;
+  /** What must lie in the depot for them. */
+  readonly further: ReadonlySet<Digest>;
 }
 
-/** Reads the logs of a project, but for their contents. Of a record that stands in several the last counts. */
-export async function readRecordLogs(layout: DepotLayout, project: string): Promise<LoggedNotes> {
+/**
+ * Reads the logs of a project, but for their contents. Of a record that stands in several the last counts.
+ * @param counts whether a log is read, by its path
+ */
+export async function readRecordLogs(
+  layout: DepotLayout,
+  project: string,
+  counts: (path: string) => boolean = () => true,
+): Promise<LoggedNotes> {
   const records = new Map<Key, NotePlace>();
   const runs = new Map<string, NotePlace>();
+  const further = new Set<Digest>();
   for (const name of recordLogsIn(layout, project)) {
     const path = join(layout.recordsOf(project), name);
+    if (!counts(path)) continue;
     let start = 0;
     const reader: BoxReader = new BoxReader(path, ({ header }) => {
       const place = { path, start, end: reader.frames.position };
       start = place.end;
       const note = readNote(header);
-      if (note?.say === 'record') records.set(note.key, place);
-      else if (note) runs.set(note.id, place);
+      if (note?.say === 'record') {
+        records.set(note.key, place);
+        for (const { digest } of note.further) further.add(digest);
+      } else if (note) runs.set(note.id, place);
     });
     // One that is damaged counts up to there; one that is removed just now has nothing.
     await reader.look().catch(() => false);
   }
-  return { records, runs };
+  return { records, runs, further };
 }
 
 /** Reads a note again, verified; undefined where it is not there any more. */

@@ -119,12 +119,17 @@ const OBSTACLES: readonly (readonly [reason: RegExp, what: string, hint: string]
   ],
 ];
 
+/** Reasons that lie in what the job asks for. Others pass when somebody else does something. */
+const FINAL =
+  /^(?:PartitionTimeLimit|PartitionConfig|PartitionNodeLimit|BadConstraints|InvalidAccount|InvalidQOS|DependencyNeverSatisfied)$/;
+
 /** What a person should know of the reason for which a job waits; undefined for reasons that pass. */
 export function obstacleOf(reason: string | null): JobSight['obstacle'] | undefined {
   const found = OBSTACLES.find(([known]) => reason !== null && known.test(reason));
   if (found === undefined) return undefined;
   const [, what, hint] = found;
-  return { message: `a job waits and will not start as things are (${reason}): ${what}`, hint };
+  const message = `a job waits and will not start as things are (${reason}): ${what}`;
+  return { message, hint, isFinal: FINAL.test(reason ?? '') };
 }
 
 const LOG_WORDS: readonly (readonly [words: RegExp, kind: DeathCause['kind']])[] = [

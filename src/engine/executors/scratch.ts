@@ -257,7 +257,7 @@ export class Scratch {
     const instead = isFolder
       ? `a file: declare it as one (outputs: { ${name}: ${withoutSlash(file)} })`
       : `a folder, and an output is one file: declare it as a folder (outputs: { ${name}: ${file}/ }), or name a file in it`;
-    const what = isOther ? instead : `no plain ${isFolder ? 'folder' : 'file'}`;
+    const what = isOther ? instead : `not a regular ${isFolder ? 'folder' : 'file'}`;
     throw because('outputs', `output ${name} (${file}) is ${what}`);
   }
 

@@ -23,6 +23,8 @@ export type WorkerCommand = readonly [program: string, ...words: string[]];
 
 /** One worker process. */
 export interface WorkerProcess {
+  /** Undefined where it could not be started. */
+  readonly pid: number | undefined;
   ask(request: WorkerRequest): void;
   /** Raises one of `CONTROL_FLAGS`, whatever the stage is doing. */
   signal(flag: number): void;
@@ -116,6 +118,7 @@ export function startWorker(
   });
   const given = new Set<Digest>();
   return {
+    pid: child.pid,
     ask(request) {
       const { bundle } = request;
       const isKnown = given.has(bundle.digest);
@@ -145,7 +148,7 @@ function neverStarted(child: ChildProcess, { died }: WorkerProcessCallbacks): Wo
     });
   });
   const nothing = (): void => undefined;
-  return { ask: nothing, signal: nothing, kill: nothing, gone };
+  return { pid: undefined, ask: nothing, signal: nothing, kill: nothing, gone };
 }
 
 /** Passes on, line by line, what the process prints, and keeps the end of it. */

@@ -9,6 +9,7 @@ import { type BlobStore, keptOutput } from '../store/store.ts';
 import { startWorker, type WorkerCommand, type WorkerProcess } from './launch.ts';
 import { type Flow, Payloads } from './payloads.ts';
 import { type ActionRequest, CONTROL_FLAGS, type WorkerMessage } from './protocol.ts';
+import { type TaskMemory, taskMemoryOf } from './task-memory.ts';
 
 /** What to do with the sentences that a worker says before the last. */
 export interface WorkerCallbacks {
@@ -46,6 +47,7 @@ export interface Workers {
 /** One process, and what it is doing. */
 interface PooledWorker {
   readonly child: WorkerProcess;
+  readonly memory: TaskMemory;
   hear(message: WorkerMessage, flow: Flow): Payload | undefined;
   printed(line: string): void;
   /** Whether it has taken up what it was asked. */
@@ -67,20 +69,22 @@ export function createWorkers(
 
   /** A process may die at any time, also between assignments, of what a stage left behind. */
   const start = (): PooledWorker => {
+    const child = startWorker(command, {
+      said: (message, flow) => worker.hear(message, flow),
+      printed: (line) => worker.printed(line),
+      died(failure) {
+        all.delete(worker);
+        const index = idle.indexOf(worker);
+        if (index >= 0) idle.splice(index, 1);
+        worker.finish?.(failed(failure), false);
+      },
+    });
     const worker: PooledWorker = {
       begun: false,
       hear: () => undefined,
       printed: () => undefined,
-      child: startWorker(command, {
-        said: (message, flow) => worker.hear(message, flow),
-        printed: (line) => worker.printed(line),
-        died(failure) {
-          all.delete(worker);
-          const index = idle.indexOf(worker);
-          if (index >= 0) idle.splice(index, 1);
-          worker.finish?.(failed(failure), false);
-        },
-      }),
+      child,
+      memory: taskMemoryOf(child.pid),
     };
     all.add(worker);
     return worker;
@@ -126,9 +130,10 @@ export function createWorkers(
       /** It has given everything: nothing else can end it now. */
       const done = async (small: Named<Uint8Array>): Promise<void> => {
         worker.finish = undefined;
+        const peak_bytes = worker.memory.peak_bytes();
         try {
           const outputs = { ...kept(small), ...(await payloads.kept()) };
-          resolve({ status: 'done', outputs });
+          resolve({ status: 'done', outputs, ...(peak_bytes !== undefined && { peak_bytes }) });
         } catch (error) {
           reject(error);
         } finally {
@@ -138,7 +143,10 @@ export function createWorkers(
       worker.printed = callbacks.log;
       worker.hear = (message, flow) => {
         if (message.say === 'payload') return payloads.begin(message, flow);
-        if (message.say === 'begun') worker.begun = true;
+        if (message.say === 'begun') {
+          worker.begun = true;
+          worker.memory.begun();
+        }
         const result = resultOf(message);
         if (message.say === 'done') void done(message.outputs);
         else if (result) worker.finish?.(result, message.say !== 'died');
@@ -146,6 +154,7 @@ export function createWorkers(
         return undefined;
       };
       signal.addEventListener('abort', stop, { once: true });
+      worker.memory.begin();
       worker.child.ask({ ...work, ask: 'run' });
       if (signal.aborted) stop();
     });

@@ -33,7 +33,8 @@ export interface RowsChart {
 
 const LANE = 20;
 const GAP = 8;
-const WIDTH = 268;
+/** Of the plotting area: with names on both sides it is no wider than a phone. */
+const WIDTH = 228;
 /** Across, and how far dots move out of each other's way within a lane. */
 const [DOT, REACH] = [5.2, 7];
 const LABEL_LENGTH = 20;
@@ -63,7 +64,7 @@ export function rowsDomain(rows: readonly ChartRow[], more: readonly number[] = 
 
 /** The chart; its rows are as high as their lanes need. */
 export function rowsChart({ label, title, rows, reference, domain }: RowsChart): Chart {
-  const marks = ticks(domain, 5);
+  const marks = ticks(domain, 4);
   const names = rows.map(({ name }) => cut(name, LABEL_LENGTH));
   const longest = names.reduce((length, name) => Math.max(length, [...name].length), 4);
   const lanes = rows.reduce((most, row) => Math.max(most, row.lanes.length), 1);

@@ -11,10 +11,11 @@ import {
   type Panel,
   ringSwatch,
 } from '../charts/figure.ts';
-import { fixed, ruleName, sparsityName } from '../markup/format.ts';
+import { cut, fixed, ruleName, sparsityName } from '../markup/format.ts';
 import { type Html, html } from '../markup/html.ts';
-import { FAINT, PAPER, type Palette, paintOf, SOFT } from '../markup/palette.ts';
-import { swarm } from '../charts/dodge.ts';
+import { FAINT, INK, PAPER, type Palette, paintOf, SOFT } from '../markup/palette.ts';
+import { type Box, placeLabels, swarm } from '../charts/dodge.ts';
+import { pixelOf, valueAt, widthOf } from '../charts/labels.ts';
 import { extent, type Interval, tickDigits, ticks } from '../charts/scale.ts';
 import type { GradientRun, Study } from '../data/study.ts';
 
@@ -115,6 +116,49 @@ function placesOf(
   return new Map(points.map((point, i) => [point, point.cv + (shifts[i] ?? 0) * perPixel]));
 }
 
+/** The name of each profile beside one of its dots, where there is room: the highest first. */
+function namesOf(
+  points: readonly GradientPoint[],
+  placeOf: (point: GradientPoint) => number,
+  [x, y]: readonly [Interval, Interval],
+): readonly Mark[] {
+  const { width, height } = SIZE;
+  const [across, down] = [
+    { domain: x, ticks: [] },
+    { domain: y, ticks: [] },
+  ];
+  const at = (point: GradientPoint, value: number) => ({
+    x: width - pixelOf(across, placeOf(point), width),
+    y: pixelOf(down, value, height),
+  });
+  const boxes = points.flatMap((point): readonly Box[] => {
+    const dot = at(point, point.ratio);
+    const ring = at(point, point.counted ?? point.ratio);
+    return [dot, ring].map((one): Box => [one.x - 4, one.y - 4, one.x + 4, one.y + 4]);
+  });
+  const links = points.flatMap((point): readonly Box[] => {
+    const [dot, ring] = [at(point, point.ratio), at(point, point.counted ?? point.ratio)];
+    return [[dot.x - 1, Math.min(dot.y, ring.y), dot.x + 1, Math.max(dot.y, ring.y)]];
+  });
+  const ordered = [...points].sort((a, b) => b.ratio - a.ratio);
+  const labels = group(ordered, ({ profile }) => profile).flatMap(([highest]) =>
+    highest ? [{ ...at(highest, highest.ratio), width: widthOf(highest.profile), highest }] : [],
+  );
+  const found = placeLabels(labels, { points: boxes, bars: links }, [0, 0, width + 8, height]);
+  return labels.flatMap(({ highest }, i) => {
+    const place = found[i];
+    return place
+      ? [
+          {
+            x: valueAt(across, width - place.x, width),
+            y: valueAt(down, place.y, height),
+            text: cut(highest.profile, 18),
+          },
+        ]
+      : [];
+  });
+}
+
 function panelOf(points: readonly GradientPoint[], palette: Palette): Panel {
   const [{ dataset, rule }] = points as readonly [(typeof points)[number]];
   const x = extent([0, ...points.map(({ cv }) => cv)], 0.05);
@@ -174,6 +218,13 @@ function panelOf(points: readonly GradientPoint[], palette: Palette): Panel {
         { kind: 'rule', marks: links, color: FAINT.light, size: 1 },
         { kind: 'dot', marks: rings, color: SOFT.light, size: 5, fill: PAPER.light },
         ...dots,
+        {
+          kind: 'text',
+          marks: namesOf(points, placeOf, [x, y]),
+          color: INK.light,
+          size: 10,
+          align: 'left',
+        },
       ],
     },
   };

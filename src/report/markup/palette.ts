@@ -41,6 +41,9 @@ const KNOWN = [
 ] as const;
 const FIXED: ReadonlyMap<string, number> = new Map(KNOWN.map((name, slot) => [name, slot]));
 
+/** Whether a name is one that has its paint everywhere. */
+export const isKnownProfile = (name: string): boolean => FIXED.has(name);
+
 /** All of them, for the style sheet. */
 export const HUES: readonly Hue[] = [INK, SOFT, FAINT, GRID, PAPER, ...PROFILE_HUES];
 

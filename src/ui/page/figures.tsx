@@ -2,6 +2,7 @@
 // figures.tsx — charts as SVG: curves, scatter plots, parallel coordinates; saved as SVG and PNG
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { isKnownProfile, paletteOf } from '../../report/markup/palette.ts';
 import { extentOf, pathOf, type Scale, scaleOf, smoothed, thinned } from '../chart.ts';
 import type { Curve } from '../forms.ts';
 import { formatNumber } from '../numbers.ts';
@@ -19,6 +20,21 @@ const COLOURS = [
   '#888888',
 ];
 export const colourAt = (at: number): string => COLOURS[at % COLOURS.length] ?? '#888888';
+
+/**
+ * The colours of several names, groups or tasks. Where each is of a profile of its own they are those of the report, so that a
+ * profile looks the same on all pages; else they go by place.
+ */
+export function coloursOf(names: readonly string[]): readonly string[] {
+  const keys = names.map((name) => profileIn(name) ?? name);
+  const isFixed = new Set(keys).size === names.length && keys.some(isKnownProfile);
+  const palette = isFixed ? paletteOf(keys) : undefined;
+  return keys.map((key, at) => palette?.get(key)?.color ?? colourAt(at));
+}
+
+/** The profile that a group or a task is of: `uniform`, `rigl[mnist,0.9,erk,uniform,0]`. */
+const profileIn = (name: string): string | undefined =>
+  [name, ...(/\[(.*)\]$/s.exec(name)?.[1]?.split(',') ?? [])].find(isKnownProfile);
 
 const MARGIN = { left: 58, right: 12, top: 10, bottom: 34 };
 
@@ -231,17 +247,23 @@ export function CurvesFigure({
       {shown.length < names.length && only === '' && (
         <p class="empty">{names.length - shown.length} more numbers: choose one above</p>
       )}
-      {tasks.length > 1 && <Legend names={tasks} />}
+      {tasks.length > 1 && <Legend names={tasks} colours={coloursOf(tasks)} />}
     </section>
   );
 }
 
-export const Legend = ({ names }: { readonly names: readonly string[] }) => (
+export const Legend = ({
+  names,
+  colours,
+}: {
+  readonly names: readonly string[];
+  readonly colours: readonly string[];
+}) => (
   <ul class="legend">
     {names.map((name, at) => (
       <li key={name}>
         <svg width="14" height="10" aria-hidden="true">
-          <rect width="14" height="4" y="3" fill={colourAt(at)} />
+          <rect width="14" height="4" y="3" fill={colours[at]} />
         </svg>{' '}
         {name}
       </li>
@@ -296,7 +318,7 @@ function CurveChart({
             <path
               key={task}
               class="curve"
-              stroke={colourAt(tasks.indexOf(task))}
+              stroke={coloursOf(tasks)[tasks.indexOf(task)]}
               d={pathOf(
                 thinned(steps, values, width).map(([s, value]) =>
                   value === null ? null : ([x.at(s), y.at(value)] as const),
@@ -314,7 +336,7 @@ function CurveChart({
                   cx={x.at(steps[0] ?? 0)}
                   cy={y.at(values[0])}
                   r="3"
-                  fill={colourAt(tasks.indexOf(task))}
+                  fill={coloursOf(tasks)[tasks.indexOf(task)]}
                 />
               ),
           )}
@@ -392,6 +414,7 @@ export function ScatterFigure({
   const every = Math.ceil(points.length / POINTS_MAX);
   const shown = points.filter((_, at) => at % every === 0);
   const groups = [...new Set(points.map(({ group }) => group))];
+  const colours = coloursOf(groups);
   const x = scaleOf(
     points.map((point) => point.x),
     [MARGIN.left, width - MARGIN.right],
@@ -418,7 +441,7 @@ export function ScatterFigure({
               cx={x.at(point.x)}
               cy={y.at(point.y)}
               r="3.5"
-              fill={colourAt(groups.indexOf(point.group))}
+              fill={colours[groups.indexOf(point.group)]}
               onClick={() => open(point.task)}
             >
               <title>{`${point.task}: ${xName} ${formatNumber(point.x)}, ${yName} ${formatNumber(point.y)}`}</title>
@@ -426,7 +449,7 @@ export function ScatterFigure({
           ))}
         </svg>
       </div>
-      {groups.length > 1 && <Legend names={groups.slice(0, 24)} />}
+      {groups.length > 1 && <Legend names={groups.slice(0, 24)} colours={colours} />}
       {every > 1 && <p class="empty">Every {every}th point is drawn.</p>}
     </Figure>
   );

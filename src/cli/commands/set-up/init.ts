@@ -104,16 +104,16 @@ export default defineStage({
   'README.md': `# A pipeline
 
 \`\`\`sh
-pipeline make                      # makes everything; artifacts/summary/summary.md is the result
+pipeline make                      # runs everything; the result is artifacts/summary/summary.md
 pipeline make                      # nothing to do
-pipeline make --set walk.step=2    # what does that reach? --dry-run says it first
+pipeline make --set walk.step=2    # runs what depends on it; --dry-run shows it first
 pipeline why summary               # why it would run, or who made it
 pipeline show walk/0:track -o walk.png
 pipeline diff                      # what differs between the last two runs
 \`\`\`
 
-\`pipeline.yaml\` says what is computed, \`stages/\` how. \`pipeline check\` finds mistakes, \`pipeline schema\` helps
-editors, \`pipeline --help\` knows the rest.
+\`pipeline.yaml\` describes what is computed, and \`stages/\` has the code. \`pipeline check\` finds mistakes, \`pipeline schema\` is for
+editors, and \`pipeline --help\` lists all commands.
 `,
   '.gitignore': `node_modules/
 cache/

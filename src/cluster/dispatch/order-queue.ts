@@ -1,6 +1,6 @@
 // order-queue.ts — orders that wait, the most urgent first, and how much work they are
-import type { JobClass } from '../engine/config/job-class.ts';
-import { type Demand, tasksPerJob } from '../engine/pipeline/placement.ts';
+import type { JobClass } from '../../engine/config/job-class.ts';
+import { type Demand, tasksPerJob } from '../../engine/pipeline/placement.ts';
 
 /** Orders that are alike: of a stage, for a class of jobs, with the same needs. */
 export interface Lane {

@@ -1,5 +1,5 @@
-// dispatch.ts — which order goes to which worker, and how many jobs to ask for: decisions only, no clock and no I/O of its own
-import type { JobClass } from '../engine/config/job-class.ts';
+// dispatcher.ts — which order goes to which worker, and how many jobs to ask for: decisions only, no clock and no I/O of its own
+import type { JobClass } from '../../engine/config/job-class.ts';
 import { type Held, type Lane, type OrderFacts, OrderQueue } from './order-queue.ts';
 
 /** A worker process within a job. */

@@ -1,0 +1,83 @@
+// task-memory.ts — the most memory that a worker process had while it ran a task (Linux)
+import { readFileSync, writeFileSync } from 'node:fs';
+
+/** Memory of a process, in bytes. */
+interface MemoryState {
+  /** What only more memory could take the place of: anonymous and shared memory. */
+  readonly own: number;
+  /** Mapped files, which the system drops when it needs to. */
+  readonly files: number;
+  /** The most of both since it was looked at anew. */
+  readonly peak: number;
+}
+
+/** Looks at the memory of one worker process. Where the system does not tell, nothing is known. */
+export interface TaskMemory {
+  /** A task is about to be given to it. */
+  begin(): void;
+  /** It has taken up the task. */
+  begun(): void;
+  /** The most that it had for the task; undefined where that is not known. */
+  peak_bytes(): number | undefined;
+}
+
+/** What earlier tasks left behind may make so much of what is seen, and no more: the peak would not be the task's. */
+const LEFT_SHARE_MAX = 0.1;
+const LEFT_BYTES_MAX = 16 * 2 ** 20;
+/** A process has no more by itself: where it was looked at late, its first task had some of what was seen. */
+const BARE_BYTES_MAX = 96 * 2 ** 20;
+/** Written to `clear_refs`, it has the kernel count the peak anew. */
+const COUNT_ANEW = '5';
+
+export function taskMemoryOf(pid: number | undefined): TaskMemory {
+  /** What the process has by itself, before its first task. */
+  let bare: number | undefined;
+  let start: MemoryState | undefined;
+  let isFirst = true;
+  return {
+    begin() {
+      start = isFirst || pid === undefined ? undefined : countedAnew(pid);
+    },
+    begun() {
+      if (!isFirst || pid === undefined) return;
+      isFirst = false;
+      start = stateOf(pid);
+      bare = start && Math.min(start.own, BARE_BYTES_MAX);
+    },
+    peak_bytes() {
+      const end = pid === undefined ? undefined : stateOf(pid);
+      if (start === undefined || end === undefined || bare === undefined) return undefined;
+      const peak = end.peak - Math.min(start.files, end.files);
+      const left = start.own - bare;
+      const isOwn = left <= Math.max(LEFT_BYTES_MAX, LEFT_SHARE_MAX * peak);
+      return isOwn && peak > 0 ? peak : undefined;
+    },
+  };
+}
+
+/** Its memory now, from which on the peak is counted. */
+function countedAnew(pid: number): MemoryState | undefined {
+  try {
+    writeFileSync(`/proc/${pid}/clear_refs`, COUNT_ANEW);
+  } catch {
+    return undefined; // Another system, or a kernel without it.
+  }
+  return stateOf(pid);
+}
+
+function stateOf(pid: number): MemoryState | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/status`, 'latin1');
+  } catch {
+    return undefined;
+  }
+  const bytes = (name: string): number =>
+    1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1] ?? Number.NaN);
+  const state = {
+    own: bytes('RssAnon') + bytes('RssShmem'),
+    files: bytes('RssFile'),
+    peak: bytes('VmHWM'),
+  };
+  return Object.values(state).every(Number.isFinite) ? state : undefined;
+}
