@@ -40,7 +40,11 @@ buildWheel();
 for (const part of ['dist', 'templates']) {
   cpSync(join('python', part), join(folder, 'python', part), { recursive: true });
 }
-cpSync('docs', join(folder, 'docs'), { recursive: true });
+// Pages to read offline; pictures and the tables of the study are larger than all of them.
+cpSync('docs', join(folder, 'docs'), {
+  recursive: true,
+  filter: (path) => !/^docs\/(?:pictures|results)$/.test(path),
+});
 for (const file of PAPERS) cpSync(file, join(folder, file));
 
 const { name, version, description, license, type, engines } = source;

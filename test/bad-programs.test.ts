@@ -79,7 +79,7 @@ test('each fails by a sentence, and what is sound is kept', async () => {
   expect(failed('checkpoint')).toMatch(/exit code 75/);
   const warned = (task: string): string => messageOf(events, 'warning', task);
   expect(warned('leaves')).toContain('left `sleep 300`');
-  expect(warned('litter')).toContain(`and ${FILES - 8} more, which no output names`);
+  expect(warned('litter')).toContain(`and ${FILES - 8} more, which are not declared outputs`);
   expect(warned('events')).toContain('no JSON');
   const built = events.filter(({ event }) => event === 'built').map(({ task }) => task);
   expect(built.sort()).toEqual(['events', 'leaves', 'litter', 'many']);

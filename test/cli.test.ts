@@ -51,7 +51,7 @@ const steady = (text: string, rig?: Rig): string =>
     .replace(/\b[0-9a-f]{8}\b/g, '<digest>')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z on \S+/g, '<when> on <host>')
     .replace(/\d{8}T\d{6}-[0-9a-f]{6}/g, '<run>')
-    .replace(/\d+\.\d+ s/g, '<time>')
+    .replace(/\d+\.\d+ s(?:, \d+(?:\.\d+)? MiB of memory)?/g, '<time>')
     .replace(/node v[\d.]+, pipeline [\d.]+, esbuild [\d.]+/g, '<versions>');
 
 /** The sections of docs/cli.md by command; what precedes the first stands under ''. */

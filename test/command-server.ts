@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 /** How a command ended. */
@@ -25,6 +26,12 @@ export interface CommandServer {
   run(start: CommandStart): Promise<Ended>;
   kill(): void;
 }
+
+/**
+ * A process takes longer than this to start. Files that changed less than a tick (20 ms) before a command began are not
+ * trusted, and what it finds would depend on how fast the test was.
+ */
+const START_MS = 25;
 
 const script = fileURLToPath(new URL('./command-server.cjs', import.meta.url));
 const { resolve } = createRequire(import.meta.url);
@@ -52,6 +59,7 @@ export function commandServer(binary: string): CommandServer {
       server ??= started();
       isBusy = true;
       try {
+        await pause(START_MS);
         return await answer(server, start);
       } finally {
         isBusy = false;

@@ -43,7 +43,7 @@ async function why(rig: Rig, ...words: string[]): Promise<string> {
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<when>')
     .replace(/\d{8}T\d{6}-[0-9a-f]{6}/g, '<run>')
     .replace(/ on \S+ \(.*\)/g, ' on <host> (<versions>)')
-    .replace(/\d+\.\d+ s/g, '<time>')
+    .replace(/\d+\.\d+ s(?:, \d+(?:\.\d+)? MiB of memory)?/g, '<time>')
     .replace(/\b[0-9a-f]{64}\b/g, '<key>')
     .replace(/\b[0-9a-f]{12}\b/g, '<digest>')
     .replace(/\b[0-9a-f]{8}\b/g, '<digest>');

@@ -232,5 +232,9 @@ function formatLeft(left: readonly string[]): string {
 function formatExtra(extra: readonly string[]): string {
   const shown = extra.slice(0, EXTRA_SHOWN).map(plainName).join(', ');
   const more = extra.length > EXTRA_SHOWN ? ` and ${extra.length - EXTRA_SHOWN} more` : '';
-  return `the command also wrote ${shown}${more}, which is not a declared output and is not kept`;
+  const verdict =
+    extra.length > 1
+      ? 'which are not declared outputs and are not kept'
+      : 'which is not a declared output and is not kept';
+  return `the command also wrote ${shown}${more}, ${verdict}`;
 }

@@ -222,9 +222,9 @@ function targetOf(place: Place, entry: Entry): Exclude<Kind, 'link'> {
     const { code } = error as NodeJS.ErrnoException;
     const why =
       code === 'ENOENT' || code === 'ELOOP'
-        ? 'leads nowhere'
-        : `cannot be followed: ${whyOf(error)}`;
-    throw new UnfitFile(`${place.name}${name} is a link that ${why}`);
+        ? 'is a broken link'
+        : `is a link that cannot be followed: ${whyOf(error)}`;
+    throw new UnfitFile(`${place.name}${name} ${why}`);
   }
 }
 
