@@ -14,7 +14,7 @@ const below = (folder, wanted) =>
 
 const files = [
   ...readdirSync(root).filter((name) => name.endsWith('.md')),
-  ...below('docs', /\.(md|svg|png|json|csv)$/),
+  ...below('docs', /\.(md|svg|png|webp|json|csv)$/),
   ...below('examples', /(^|\/)README\.md$/),
   'bench/README.md',
 ];
