@@ -225,6 +225,35 @@ describe('a large output of a command', () => {
     },
   );
 
+  test('that another reader drops is lost to who is about to read it, and no error', async () => {
+    const folder = newFolder();
+    const bytes = Buffer.from('content');
+    const digest = digestOf(bytes);
+    const drain = async (): Promise<boolean> => {
+      const stream = openBlobFiles(folder).stream(digest)[Symbol.asyncIterator]();
+      for (;;) {
+        const { done, value } = await stream.next();
+        if (done) return value;
+      }
+    };
+    const readers = [
+      () => openBlobFiles(folder).verify(digest),
+      () => openBlobFiles(folder).copyTo(digest, join(folder, 'copy')),
+      () => openBlobFiles(folder).linkTo(digest, join(folder, 'link')),
+      drain,
+    ];
+    for (const reader of readers) {
+      for (let times = 0; times < 20; times++) {
+        const files = openBlobFiles(folder);
+        await files.keepBytes(digest, bytes);
+        const reading = reader();
+        files.drop(digest);
+        expect(typeof (await reading)).toBe('boolean');
+        for (const name of ['copy', 'link']) rmSync(join(folder, name), { force: true });
+      }
+    }
+  });
+
   test('that is damaged or lost is found by fsck and made again; gc drops it when nothing needs it', async () => {
     const rig = makeRig(pipeline(9));
     expect((await rig.run('make')).code).toBe(0);

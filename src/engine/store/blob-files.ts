@@ -117,6 +117,18 @@ export function openBlobFiles(folder: string): BlobFiles {
     const known = hashed.get(digest);
     return known !== undefined && sameStamp(known, stampOf(pathOf(digest)));
   };
+  /** Whether a blob was dropped while it was about to be read: another reader found it damaged. */
+  const isGone = (error: unknown, digest: Digest): boolean =>
+    (error as NodeJS.ErrnoException).code === 'ENOENT' && sizeOf(digest) === undefined;
+  const unlessGone = async (digest: Digest, read: () => Promise<boolean>): Promise<boolean> => {
+    if (sizeOf(digest) === undefined) return false;
+    try {
+      return await read();
+    } catch (error) {
+      if (isGone(error, digest)) return false;
+      throw error;
+    }
+  };
   /** Gives a blob a name, or takes one away: that changes the time of change, and nothing else. */
   const renamed = async (digest: Digest, change: () => Promise<void>): Promise<void> => {
     const before = isKnown(digest) ? hashed.get(digest) : undefined;
@@ -162,6 +174,26 @@ export function openBlobFiles(folder: string): BlobFiles {
       return asExpected(hash.digest('hex') as Digest, expected);
     });
     return { digest, bytes };
+  };
+  const verify = (digest: Digest): Promise<boolean> =>
+    unlessGone(digest, async () => {
+      if ((await digestInPieces(pathOf(digest))) !== digest) return false;
+      note(digest);
+      return true;
+    });
+  const copyOf = async (digest: Digest, path: string): Promise<boolean> => {
+    const from = pathOf(digest);
+    if (isKnown(digest)) {
+      const mode = await modeOfNew(path);
+      await copyFile(from, path, constants.COPYFILE_FICLONE);
+      await chmod(path, mode);
+      // What changed meanwhile may be what was copied.
+      if (isKnown(digest)) return true;
+    } else if (await cloned(from, path)) {
+      if ((await digestInPieces(path)) === digest) return true;
+    } else if ((await copied(from, path)) === digest) return true;
+    await rm(path, { force: true });
+    return false;
   };
   return {
     sizeOf,
@@ -216,34 +248,21 @@ export function openBlobFiles(folder: string): BlobFiles {
     async *stream(digest) {
       if (sizeOf(digest) === undefined) return false;
       const hash = createHash('sha256');
-      for await (const chunk of chunksOf(pathOf(digest))) {
-        hash.update(chunk);
-        yield chunk;
+      try {
+        for await (const chunk of chunksOf(pathOf(digest))) {
+          hash.update(chunk);
+          yield chunk;
+        }
+      } catch (error) {
+        if (isGone(error, digest)) return false;
+        throw error;
       }
       return hash.digest('hex') === digest;
     },
-    async copyTo(digest, path) {
-      const from = pathOf(digest);
-      if (isKnown(digest)) {
-        const mode = await modeOfNew(path);
-        await copyFile(from, path, constants.COPYFILE_FICLONE);
-        await chmod(path, mode);
-        // What changed meanwhile may be what was copied.
-        if (isKnown(digest)) return true;
-      } else if (sizeOf(digest) === undefined) return false;
-      else if (await cloned(from, path)) {
-        if ((await digestInPieces(path)) === digest) return true;
-      } else if ((await copied(from, path)) === digest) return true;
-      await rm(path, { force: true });
-      return false;
-    },
+    copyTo: (digest, path) => unlessGone(digest, () => copyOf(digest, path)),
     async linkTo(digest, path) {
       const from = pathOf(digest);
-      if (sizeOf(digest) === undefined) return false;
-      if (!isKnown(digest)) {
-        if ((await digestInPieces(from)) !== digest) return false;
-        note(digest);
-      }
+      if (!isKnown(digest) && !(await verify(digest))) return false;
       try {
         await renamed(digest, async () => {
           // Before anybody else has a name for it.
@@ -252,7 +271,8 @@ export function openBlobFiles(folder: string): BlobFiles {
         });
         return true;
       } catch (error) {
-        if (NO_LINK.has((error as NodeJS.ErrnoException).code ?? '')) return false;
+        const { code } = error as NodeJS.ErrnoException;
+        if (NO_LINK.has(code ?? '') || isGone(error, digest)) return false;
         throw error;
       }
     },
@@ -269,12 +289,7 @@ export function openBlobFiles(folder: string): BlobFiles {
       return false;
     },
     isKnown,
-    async verify(digest) {
-      if (sizeOf(digest) === undefined) return false;
-      if ((await digestInPieces(pathOf(digest))) !== digest) return false;
-      note(digest);
-      return true;
-    },
+    verify,
     drop(digest) {
       hashed.delete(digest);
       rmSync(pathOf(digest), { force: true });
