@@ -1,4 +1,4 @@
-// What a cluster does about ends of jobs, a depot in trouble, and the many ends of short tasks: without a cluster.
+// How a cluster handles ended jobs, a failing depot, and many short tasks at once: tested without a cluster.
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Batch, DeathCause, JobId } from '../src/cluster/batch.ts';

@@ -1,4 +1,4 @@
-// command-server.cjs — runs commands in one process, each as if it were the first: what a command leaves goes when it ends
+// command-server.cjs — runs commands in one process, each as if in a new one: it undoes what a command leaves behind
 const childProcess = require('node:child_process');
 const { readFileSync } = require('node:fs');
 const { createRequire } = require('node:module');

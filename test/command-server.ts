@@ -1,4 +1,4 @@
-// command-server.ts — runs commands of the program one after another in one process, which spares the start of Node
+// command-server.ts — runs commands one after another in one process, which saves starting Node each time
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';

@@ -1,4 +1,4 @@
-// Where tasks run on a cluster and why jobs wait, told while a make goes on: by its journal, which is a file.
+// Where tasks run on a cluster and why jobs wait, while a make is running: read from its journal.
 import { existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';

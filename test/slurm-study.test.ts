@@ -1,9 +1,10 @@
 // Studies on a real Slurm of two nodes on loopback: the same bits, Ctrl-C, a head that dies. FULL: what takes minutes.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { DOOR, digestsOf, makeRig, type Rig, type SaidEvent, type Started } from './rig.ts';
+import { DOOR, digestsOf, type Rig, type SaidEvent, type Started } from './rig.ts';
 import { accountingLack, type SlurmRig, slurmLack, startSlurm, until } from './slurm-rig.ts';
+import { eventsOf, noJobs, queueOf, ran, startMake, studyWith } from './slurm-studies.ts';
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
@@ -19,16 +20,6 @@ const FILES = {
   }),
 });
 `,
-  'wait.ts': `${DOOR}import { appendFileSync } from 'node:fs';
-export default defineStage({
-  params: z.object({ n: z.int(), folder: z.string(), ms: z.int() }), inputs: {}, outputs: { n: json() },
-  async run({ params: { n, folder, ms } }) {
-    appendFileSync(folder + '/ran.txt', n + '\\n');
-    await new Promise((resolve) => setTimeout(resolve, ms));
-    return { n };
-  },
-});
-`,
   'eat.ts': `${DOOR}export default defineStage({
   params: z.object({ mib: z.int() }), inputs: {}, outputs: { n: json() },
   run({ params: { mib } }) {
@@ -36,20 +27,6 @@ export default defineStage({
     const all = Array.from({ length: mib }, () => new Uint8Array(2 ** 20).fill(1));
     while (performance.now() < end) all[0][0] = 2;
     return { n: all.length };
-  },
-});
-`,
-  'save.ts': `${DOOR}const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-export default defineStage({
-  params: z.object({ steps: z.int() }), inputs: {}, outputs: { resumed: json() },
-  run({ params: { steps }, checkpoint }) {
-    const saved = checkpoint.load();
-    const from = saved ? saved.tensors.state.data[0] : 0;
-    for (let n = from; n < steps; n += 1) {
-      sleep(1000);
-      if (checkpoint.due()) checkpoint.save({ tensors: { state: { shape: [1], data: Float32Array.of(n + 1) } }, metadata: {} });
-    }
-    return { resumed: from };
   },
 });
 `,
@@ -67,38 +44,13 @@ describe.skipIf(lack !== undefined)('a study on a real Slurm', () => {
     stages: string,
     cls = 'cpus: 4, time: 10m, max-jobs: 2, slots: 2, memory: 500MiB',
     more = '',
-  ): Rig => {
-    const rig = makeRig(FILES);
-    rig.write(
-      'pipeline.yaml',
-      `executors:
-  lab: { type: slurm, depot: ${rig.folder}/depot, listen: 127.0.0.1, ${more}classes: { cpu: { ${cls} } } }
-stages:
-${stages.replaceAll('FOLDER', rig.folder)}
-`,
-    );
-    return rig;
-  };
-  const start = (rig: Rig, ...words: string[]): Started =>
-    rig.start(['make', ...words, '--json'], { SLURM_CONF: slurm.environment.SLURM_CONF });
-  const eventsOf = (stdout: string): readonly SaidEvent[] =>
-    stdout
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as SaidEvent);
+  ): Rig => studyWith(stages, { cls, more, files: FILES });
+  const start = (rig: Rig, ...words: string[]): Started => startMake(slurm, rig, ...words);
   const make = async (rig: Rig, ...words: string[]) => {
     const { code, stdout, stderr } = await start(rig, ...words).ended;
     return { code, events: eventsOf(stdout), stderr };
   };
-  /** Jobs that wait or run. */
-  const queue = (): readonly string[] =>
-    slurm
-      .run('squeue', '-h', '-r', '-o', '%j %T')
-      .split('\n')
-      .filter((line) => /PENDING|RUNNING/.test(line));
-  const noJobs = (): Promise<void> => until(() => queue().length === 0, 'jobs are left over');
-  const ran = (rig: Rig): readonly string[] =>
-    existsSync(join(rig.folder, 'ran.txt')) ? rig.read('ran.txt').trim().split('\n') : [];
+  const queue = (): readonly string[] => queueOf(slurm);
   const messages = (events: readonly SaidEvent[]): string =>
     events.map(({ message, error }) => `${message ?? ''}${JSON.stringify(error ?? '')}`).join('\n');
 
@@ -115,7 +67,7 @@ ${stages.replaceAll('FOLDER', rig.folder)}
     expect(there.code, messages(there.events)).toBe(0);
     expect(digestsOf(there.events)).toEqual(digestsOf(here.events));
     expect(there.events.filter(({ event }) => event === 'built')).toHaveLength(12);
-    await noJobs();
+    await noJobs(slurm);
   });
 
   test('stops on Ctrl-C with all of its jobs, and goes on afterwards; a head that was killed is followed by one that runs nothing twice', async () => {
@@ -132,13 +84,13 @@ ${stages.replaceAll('FOLDER', rig.folder)}
     await until(() => ran(rig).length >= 4, 'the second head gives nothing');
     again.process.kill('SIGINT');
     expect((await again.ended).code).toBe(130);
-    await noJobs();
+    await noJobs(slurm);
     const last = await make(rig);
     expect(last.code, messages(last.events)).toBe(0);
     // Those that Ctrl-C stopped have run twice: they keep no checkpoint.
     expect(new Set(ran(rig)).size).toBe(6);
     expect(ran(rig).length).toBeLessThanOrEqual(8);
-    await noJobs();
+    await noJobs(slurm);
   });
 
   test('tells a partition that does not exist and a time that it does not allow, and ends', async () => {
@@ -153,7 +105,7 @@ ${stages.replaceAll('FOLDER', rig.folder)}
       1,
       expect.stringMatching(/longer than the partition allows|too long/),
     ]);
-    await noJobs();
+    await noJobs(slurm);
   });
 
   test('runs its head as a job, which is seen from here, and a make here takes up what it made', async () => {
@@ -175,7 +127,7 @@ ${stages.replaceAll('FOLDER', rig.folder)}
     const here = await make(rig);
     expect(here.events.filter((one) => one.event === 'reused')).toHaveLength(4);
     expect(ran(rig)).toHaveLength(3);
-    await noJobs();
+    await noJobs(slurm);
   });
 
   describe.skipIf(!isFull)('in minutes', () => {
@@ -192,7 +144,7 @@ ${stages.replaceAll('FOLDER', rig.folder)}
       const job = await submit();
       await until(() => ran(rig).length >= 3, 'nothing begins');
       slurm.run('scancel', job);
-      await noJobs();
+      await noJobs(slurm);
       const before = ran(rig).length;
       const again = await submit();
       await until(() => ran(rig).length >= before + 2, 'the second head gives nothing');
@@ -206,7 +158,7 @@ ${stages.replaceAll('FOLDER', rig.folder)}
       // Those that scancel stopped have run twice: they keep no checkpoint.
       expect(new Set(ran(rig)).size).toBe(6);
       expect(ran(rig).length).toBeLessThanOrEqual(8);
-      await noJobs();
+      await noJobs(slurm);
     });
 
     test('does 2,000 tasks of 10 ms on two nodes', async () => {
@@ -219,19 +171,19 @@ ${stages.replaceAll('FOLDER', rig.folder)}
       console.log(`2,000 tasks of 10 ms on two nodes: ${seconds.toFixed(1)} s`);
       expect([code, events.filter(({ event }) => event === 'built').length]).toEqual([0, 2000]);
       expect(seconds).toBeLessThan(60);
-      await noJobs();
+      await noJobs(slurm);
     });
 
     test('goes on from checkpoints when the time of its jobs is over', async () => {
       const rig = rigOf(
-        '  save: { run: save.ts, params: { steps: 75 }, on: lab }',
+        '  save: { run: save.ts, params: { steps: 150, folder: FOLDER }, on: lab }',
         'time: 1m, memory: 500MiB',
       );
       const { code, events } = await make(rig);
       expect(code, messages(events)).toBe(0);
       const resumed = await rig.run('show', 'save:resumed');
       expect(Number(resumed.stdout)).toBeGreaterThan(10);
-      await noJobs();
+      await noJobs(slurm);
     });
 
     test('gives more memory to a task that was ended for want of it', async () => {
@@ -243,7 +195,7 @@ ${stages.replaceAll('FOLDER', rig.folder)}
       expect(code, messages(events)).toBe(0);
       expect(messages(events)).toContain('it ran out of memory in lab/cpu, and is given more');
       expect(JSON.stringify(events)).toContain('"class":"more"');
-      await noJobs();
+      await noJobs(slurm);
     });
 
     test('gives the tasks of a node that dies to another', async () => {
@@ -264,7 +216,7 @@ ${stages.replaceAll('FOLDER', rig.folder)}
       const { code, stdout } = await started.ended;
       expect(code, messages(eventsOf(stdout))).toBe(0);
       expect(ran(rig)).toHaveLength(4);
-      await noJobs().catch(() => undefined);
+      await noJobs(slurm).catch(() => undefined);
     });
 
     test('goes on while the controller is away, and after it is back', async () => {
@@ -279,7 +231,7 @@ ${stages.replaceAll('FOLDER', rig.folder)}
       const { code, stdout } = await started.ended;
       expect(code, messages(eventsOf(stdout))).toBe(0);
       expect(ran(rig)).toHaveLength(6);
-      await noJobs();
+      await noJobs(slurm);
     });
 
     test('leaves the jobs of others alone that have its names', async () => {
@@ -304,7 +256,7 @@ ${stages.replaceAll('FOLDER', rig.folder)}
         /65534 (?:RUNNING|PENDING)/,
       );
       slurm.run('scancel', `--name=${name}`);
-      await noJobs();
+      await noJobs(slurm);
     });
   });
 });

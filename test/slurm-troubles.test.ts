@@ -1,10 +1,11 @@
-// What can be wrong on a real Slurm: each is told in a sentence, and ends cleanly. FULL alone: it takes minutes.
+// Failures on a real Slurm: each is reported in a sentence and ends cleanly. Only with FULL, as it takes minutes.
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { DOOR, makeRig, type Rig, type SaidEvent, type Started } from './rig.ts';
+import { DOOR, type Rig, type Started } from './rig.ts';
 import { type SlurmRig, slurmLack, startSlurm, until } from './slurm-rig.ts';
+import { eventsOf, linesOf, noJobs, ran, startMake, studyWith } from './slurm-studies.ts';
 
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 180_000 });
 
@@ -12,32 +13,6 @@ const isInstalled = (program: string): boolean =>
   (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, program)));
 
 const FILES = {
-  'wait.ts': `${DOOR}import { appendFileSync } from 'node:fs';
-export default defineStage({
-  params: z.object({ n: z.int(), folder: z.string(), ms: z.int() }), inputs: {}, outputs: { n: json() },
-  async run({ params: { n, folder, ms } }) {
-    appendFileSync(folder + '/ran.txt', n + '\\n');
-    await new Promise((resolve) => setTimeout(resolve, ms));
-    return { n };
-  },
-});
-`,
-  'save.ts': `${DOOR}import { appendFileSync } from 'node:fs';
-const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-export default defineStage({
-  params: z.object({ steps: z.int(), folder: z.string() }), inputs: {}, outputs: { resumed: json() },
-  run({ params: { steps, folder }, checkpoint }) {
-    const saved = checkpoint.load();
-    const from = saved ? saved.tensors.state.data[0] : 0;
-    appendFileSync(folder + '/ran.txt', from + '\\n');
-    for (let n = from; n < steps; n += 1) {
-      sleep(500);
-      if (checkpoint.due()) checkpoint.save({ tensors: { state: { shape: [1], data: Float32Array.of(n + 1) } }, metadata: {} });
-    }
-    return { resumed: from };
-  },
-});
-`,
   'large.ts': `${DOOR}export default defineStage({
   params: z.object({ n: z.int() }), inputs: {}, outputs: { b: bytes() },
   run: ({ params: { n } }) => ({ b: new Uint8Array(2 ** 21).map((_, i) => (i * 31 + n * 7 + (i >> 8)) & 255) }),
@@ -55,27 +30,14 @@ describe.skipIf(slurmLack() !== undefined || process.env.FULL === undefined)('tr
   });
   afterAll(async () => slurm?.stop());
 
-  const rigOf = (stages: string, more: string, cls = SMALL, type = 'slurm'): Rig => {
-    const rig = makeRig(FILES);
-    const yaml = `executors:
-  lab: { type: ${type}, depot: FOLDER/depot, listen: 127.0.0.1, ${more}classes: { cpu: { ${cls} } } }
-stages:
-${stages}
-`;
-    rig.write('pipeline.yaml', yaml.replaceAll('FOLDER', rig.folder));
-    return rig;
-  };
-  const start = (rig: Rig): Started =>
-    rig.start(['make', '--json'], { SLURM_CONF: slurm.environment.SLURM_CONF });
+  const rigOf = (stages: string, more: string, type?: 'processes'): Rig =>
+    studyWith(stages, { cls: SMALL, more, type: type ?? 'slurm', files: FILES });
+  const start = (rig: Rig): Started => startMake(slurm, rig);
   const make = async (rig: Rig) => {
     const { code, stdout, stderr } = await start(rig).ended;
     const events = stdout.split('\n').filter(Boolean);
     return { code, stderr, text: events.join('\n') };
   };
-  const noJobs = (): Promise<void> =>
-    until(() => slurm.run('squeue', '-h', '-o', '%T') === '', 'jobs are left over');
-  const ran = (rig: Rig): readonly string[] =>
-    existsSync(join(rig.folder, 'ran.txt')) ? rig.read('ran.txt').trim().split('\n') : [];
 
   test.each([
     ['a node without Node', 'node: /no/such/node, ', 'there is no program \\"/no/such/node\\"'],
@@ -89,7 +51,7 @@ ${stages}
     expect([code, stderr]).toEqual([1, '']);
     expect(text).toContain(sentence);
     expect(text).toContain('its jobs end before a worker can start');
-    await noJobs();
+    await noJobs(slurm);
   });
 
   test.skipIf(!isInstalled('faketime'))(
@@ -101,7 +63,7 @@ ${stages}
         expect(code, text).toBe(0);
         expect(ran(rig)).toHaveLength(2);
       }
-      await noJobs();
+      await noJobs(slurm);
     },
   );
 
@@ -115,7 +77,7 @@ ${stages}
     const { code, stdout } = await started.ended;
     expect(code).toBe(1);
     expect(stdout).toMatch(/somebody cancelled its jobs|its jobs ended while it ran/);
-    await noJobs();
+    await noJobs(slurm);
   });
 
   test('Ctrl-C once saves a checkpoint and ends the jobs; twice ends them now', async () => {
@@ -124,24 +86,23 @@ ${stages}
       '',
     );
     const first = start(rig);
-    await until(() => ran(rig).length === 1, 'the task does not begin');
-    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await until(() => linesOf(rig, 'steps.txt').length >= 2, 'the task does not begin');
     first.process.kill('SIGINT');
     expect((await first.ended).code).toBe(130);
-    await noJobs();
+    await noJobs(slurm);
     const second = start(rig);
     await until(() => ran(rig).length === 2, 'the task does not begin again');
     expect(Number(ran(rig)[1])).toBeGreaterThan(0);
     second.process.kill('SIGINT');
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await second.line((line) => line.includes('Ctrl-C again'));
     second.process.kill('SIGINT');
     expect((await second.ended).code).toBe(130);
-    await noJobs();
+    await noJobs(slurm);
   });
 
   test('a depot that is full is waited for, told, and goes on when there is room', async () => {
     const stages = '  large: { run: large.ts, matrix: { n: [1, 2, 3, 4] }, on: lab }';
-    const rig = rigOf(stages, 'max-idle: 3s, ', SMALL, 'processes');
+    const rig = rigOf(stages, 'max-idle: 3s, ', 'processes');
     const script = `mount -t tmpfs -o size=5m,mode=700 none depot
 (while [ ! -e room ]; do sleep 0.2; done; mount -o remount,size=40m depot) &
 exec "$@"`;
@@ -155,10 +116,7 @@ exec "$@"`;
       if (stdout.includes('the disk is full')) writeFileSync(join(rig.folder, 'room'), '');
     });
     const code = await new Promise((resolve) => child.on('close', resolve));
-    const events = stdout
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as SaidEvent);
+    const events = eventsOf(stdout);
     expect([code, events.filter(({ event }) => event === 'built').length], stdout).toEqual([0, 4]);
     expect(stdout).toContain('waits for the depot');
     expect(stdout).not.toContain('ENOSPC');
@@ -167,7 +125,7 @@ exec "$@"`;
   test.skipIf(!isInstalled('gcc'))(
     'a depot that goes stale for a while loses nothing',
     async () => {
-      const rig = rigOf(NAPS.replace('[1, 2]', '[1, 2, 3, 4, 5, 6]'), '', SMALL, 'processes');
+      const rig = rigOf(NAPS.replace('[1, 2]', '[1, 2, 3, 4, 5, 6]'), '', 'processes');
       const library = join(rig.folder, 'stale.so');
       execFileSync('gcc', ['-shared', '-fPIC', '-o', library, '-x', 'c', '-', '-ldl'], {
         input: STALE,
@@ -178,8 +136,9 @@ exec "$@"`;
       });
       await until(() => ran(rig).length >= 3, 'no task begins');
       writeFileSync(flag, '');
-      await new Promise((resolve) => setTimeout(resolve, 4000));
-      execFileSync('rm', [flag]);
+      // So often the depot could not be used.
+      await until(() => statSync(flag).size >= 20, 'nobody meets the stale depot');
+      rmSync(flag);
       const { code, stdout } = await started.ended;
       expect(code, stdout).toBe(0);
       expect(stdout).not.toContain('ESTALE');
@@ -188,7 +147,7 @@ exec "$@"`;
   );
 });
 
-/** While a file is there, calls on what lies under a folder fail with ESTALE, as those of an NFS client do. */
+/** While a file is there, calls on what lies under a folder fail with ESTALE, as those of an NFS client do. The file gets a byte for each such call. */
 const STALE = `#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -202,7 +161,10 @@ const STALE = `#define _GNU_SOURCE
 static int stale(const char *path) {
   const char *under = getenv("STALE_UNDER"), *flag = getenv("STALE_FLAG");
   if (!under || !flag || !path || strncmp(path, under, strlen(under))) return 0;
-  if (syscall(SYS_access, flag, F_OK)) return 0;
+  int told = syscall(SYS_openat, AT_FDCWD, flag, O_WRONLY | O_APPEND, 0);
+  if (told < 0) return 0;
+  syscall(SYS_write, told, "x", 1);
+  syscall(SYS_close, told);
   errno = ESTALE;
   return 1;
 }

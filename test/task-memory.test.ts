@@ -1,4 +1,4 @@
-// The memory of a worker process while it runs a task: a real process, which holds what it is told to.
+// The peak memory of a worker process during a task, on a real process that allocates a given amount.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { platform } from 'node:os';

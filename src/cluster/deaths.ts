@@ -1,4 +1,4 @@
-// deaths.ts — why workers ended without a word: asked for all of them at once, and what follows for their class
+// deaths.ts — why workers ended without a message: one question for all of them, and what follows for their class
 import type { Batch, DeathCause, JobId } from './batch.ts';
 import { lastLinesOf } from './small-files.ts';
 import type { WorkerView } from './worker-view.ts';
@@ -34,7 +34,7 @@ export class Deaths {
     this.parts = parts;
   }
 
-  /** Why the job of a worker is over; undefined where nobody knows. */
+  /** Why the job of a worker ended; undefined where that is unknown. */
   causeOf({ set, element, job: id }: WorkerView): Promise<DeathCause | undefined> {
     if (id === undefined) return Promise.resolve(undefined);
     const { pace } = this.parts.batch;

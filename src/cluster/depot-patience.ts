@@ -1,4 +1,4 @@
-// depot-patience.ts — a depot that is full or away for a moment is tried again, and what stays so is told in words
+// depot-patience.ts — retries a depot that is full or unreachable for a moment, then reports why
 import { setTimeout as pause } from 'node:timers/promises';
 import { isSystemError, systemHint, systemSentence } from '../engine/files/system-error.ts';
 import { DepotError } from './layout.ts';

@@ -259,7 +259,7 @@ export class Fleet {
     const missing = unseen.filter(
       ({ set }) => now - set.asked >= Math.min(UNSEEN_MS, least_ms * 4),
     );
-    // What ended before its worker started is told soon.
+    // Jobs that ended before their worker started are reported soon.
     if (missing.length < unseen.length) this.soon();
     await Promise.all([...missing.map((worker) => this.bury(worker)), this.giveUp()]);
   }

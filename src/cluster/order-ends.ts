@@ -1,4 +1,4 @@
-// order-ends.ts — how an order ended on a worker → how the attempt ended, or that it is to be tried again with more
+// order-ends.ts — maps how an order ended on a worker to how the attempt ended, or to a retry with more resources
 import { type ActionResult, failed } from '../engine/model/action-result.ts';
 import type { Key, Named } from '../engine/model/key.ts';
 import type { Depot } from './depot.ts';

@@ -1,4 +1,4 @@
-// earlier-heads.ts — what a head that was killed on another node has left is taken up when it has been silent for long enough
+// earlier-heads.ts — takes over the work of a head that was killed on another node, once it has been silent for long enough
 import { setTimeout as pause } from 'node:timers/promises';
 import { type DepotLayout, SetLayout, setsIn } from '../../cluster/layout.ts';
 import { HEAD_MS, readHead } from '../../cluster/sets.ts';

@@ -1,4 +1,4 @@
-// follow-head.ts — shows what a head prints that runs as a job, until it ends
+// follow-head.ts — shows the output of a head that runs as a job, until it ends
 import { open } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Batch } from '../../cluster/batch.ts';

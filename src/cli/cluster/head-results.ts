@@ -1,4 +1,4 @@
-// head-results.ts — results that heads left in depots, as a run takes them: those of jobs, and for jobs those of other heads
+// head-results.ts — the results that other heads left in the depots, as a run takes them
 import { existsSync, readdirSync } from 'node:fs';
 import { DepotLayout, depotFolder, openLayout, projectId } from '../../cluster/layout.ts';
 import { jointResults, LoggedResults } from '../../cluster/records/logged-results.ts';

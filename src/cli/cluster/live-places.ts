@@ -1,4 +1,4 @@
-// live-places.ts — where tasks run on a cluster, and why jobs wait, by the journals of the runs that go on
+// live-places.ts — where tasks run on a cluster and why jobs wait, from the journals of running makes
 import type { ClusterJob } from '../../engine/model/event.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Identity } from '../../engine/model/process-identity.ts';

@@ -1,4 +1,4 @@
-// submit.ts — pipeline make --submit: the head as a job, which finds what is made already in the depot
+// submit.ts — pipeline make --submit: runs the head as a job, with what is made already copied to the depot
 import type { Batch, SubmitEnd } from '../../cluster/batch.ts';
 import { type Depot, openDepot } from '../../cluster/depot.ts';
 import {
@@ -200,7 +200,7 @@ async function submissionFor(
   return submission;
 }
 
-/** A person waits: a depot that takes nothing is told at once. */
+/** A person is waiting: a depot that refuses writes is reported at once. */
 const failing = (error: Error): never => {
   throw error;
 };
@@ -254,7 +254,7 @@ async function worded<T>({ layout }: Place, action: () => Promise<T>): Promise<T
   }
 }
 
-/** @throws UsageError where there is no job, or nobody knows */
+/** @throws UsageError where there is no job, or its state is unknown */
 function acceptedJob(end: SubmitEnd, executor: string, { name }: JobClass): string {
   if (end.end === 'accepted') {
     const [job = ''] = end.jobs;

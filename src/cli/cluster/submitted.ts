@@ -1,4 +1,4 @@
-// submitted.ts — the heads that were submitted from here as jobs: how they are, in words
+// submitted.ts — the state of heads that were submitted from here, in words
 import { DepotLayout } from '../../cluster/layout.ts';
 import {
   headFolder,

@@ -1,4 +1,4 @@
-// head.ts — pipeline head: a make that runs as a job, with its store on the node's own disk; nobody types it
+// head.ts — pipeline head (internal): a make that runs as a job, with its store on the node's own disk
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { openDepot } from '../../cluster/depot.ts';

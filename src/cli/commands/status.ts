@@ -43,7 +43,7 @@ async function status(targets: readonly string[], options: CommonOptions): Promi
     else tellStages(plan.tasks, shown);
     if (options.json) return;
     for (const line of submitted.flatMap(formatSubmitted)) writeStdout(line);
-    // Where the targets run is told with each.
+    // The place of each target is shown with it.
     const show = { tasks: targets.length === 0 };
     for (const line of live.flatMap((run) => formatLive(run, show))) writeStdout(line);
   });

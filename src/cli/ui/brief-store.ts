@@ -102,7 +102,7 @@ export function briefStore(cache: string): BriefStore {
   };
 }
 
-/** Reading goes on for so long before others have their turn: pages, and the signals of this process. */
+/** Reading yields to pages and signals after this time. */
 const TURN_MS = 20;
 
 /** A store that lets go of the process now and then: what is read of very many tasks would hold up every page. */

@@ -35,7 +35,7 @@ const LOOK_MS = 500;
 const KEPT = 4;
 
 /**
- * @param identity by which it is told whether the process of a run is there
+ * @param identity tells whether the process of a run is alive
  * @param onChange is called after something was read, often
  */
 export function watchRuns(cache: string, identity: Identity, onChange: () => void): RunWatch {

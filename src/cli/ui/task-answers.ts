@@ -86,7 +86,7 @@ export interface ListRequest {
   readonly stage?: string | undefined;
   readonly status?: string | undefined;
   readonly text?: string | undefined;
-  /** Number of the first one that is told. */
+  /** Number of the first row in the answer. */
   readonly from: number;
   readonly limit: number;
 }

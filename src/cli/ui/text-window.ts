@@ -1,4 +1,4 @@
-// text-window.ts — a long text for a page: its beginning and its end, or its lines that hold some words, read piece by piece
+// text-window.ts — the beginning and end of a long text for a page, or the lines that match a search, read piece by piece
 import type { FoundLine } from '../../ui/forms.ts';
 
 /** What is shown of a text of any size. */

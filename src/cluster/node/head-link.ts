@@ -1,4 +1,4 @@
-// head-link.ts — the head of a worker: whether it lives, by its note in the depot, and the connection to it
+// head-link.ts — a worker's view of its head: whether it is alive, by its note in the depot, and the connection to it
 import type { SetLayout } from '../layout.ts';
 import { type HeadNote, readHead } from '../sets.ts';
 import { connectToHead, type Line, type LineBytes, type LineEnd } from '../tcp-line.ts';
@@ -15,7 +15,7 @@ export interface HeadLinkParts {
 }
 
 const CONNECT_MS = 3000;
-/** After so long without a connection it is tried again. */
+/** The connection is retried after this time. */
 const RECONNECT_MS = 30_000;
 
 /** How a worker knows its head. */

@@ -48,7 +48,7 @@ export interface NodeWorkerOptions {
   abandon(why: string): void;
 }
 
-/** A worker that leaves has so long beyond its grace to write what it has made. */
+/** A worker that leaves has this time beyond its grace to write its results. */
 const ABANDON_MS = 120_000;
 
 const CHECKPOINT_EVERY_MS = 30_000;
@@ -165,7 +165,7 @@ class NodeWorker {
     let wait = LOOK_LEAST_MS;
     let lookAt = 0;
     while (!this.isOver()) {
-      // While orders are sent, or wait here, nobody is in need of the file.
+      // The file is not needed while orders arrive over the connection or wait here.
       const isSent = this.link.isConnected || !this.slots.isHungry;
       if (this.isBehind || !isSent || performance.now() >= lookAt) {
         wait = (await this.look()) ? LOOK_LEAST_MS : Math.min(wait * 2, LOOK_MOST_MS);

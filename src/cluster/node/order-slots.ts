@@ -1,4 +1,4 @@
-// order-slots.ts — the orders that a worker has: which wait, which run beside each other, and which are being written down
+// order-slots.ts — the orders of a worker: waiting, running, and being written
 import type { Named } from '../../engine/model/key.ts';
 import type { Order } from '../order.ts';
 import type { OrderRun } from './order-run.ts';

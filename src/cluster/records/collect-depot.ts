@@ -1,4 +1,4 @@
-// collect-depot.ts — what may go from a depot: what no head and no job needs, and nothing recent names
+// collect-depot.ts — garbage collection of a depot: what no head and no job needs and nothing recent names
 import { randomUUID } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -25,13 +25,13 @@ export interface DepotGarbage {
   readonly items: readonly DepotItem[];
   /** What stays. */
   readonly kept_bytes: number;
-  /** Projects whose jobs nobody knows, as the batch system does not answer: nothing of them goes but what it may in any case. */
+  /** Projects whose jobs are unknown because the batch system does not answer: everything that a job might need is kept. */
   readonly unanswered: readonly string[];
 }
 
 export interface CollectDepotOptions {
   readonly layout: DepotLayout;
-  /** What was not used for so long may go. */
+  /** What was not used for this time may be deleted. */
   readonly keep_ms: number;
   /** Which jobs of these names wait or run. */
   jobsThere(project: string, names: readonly string[]): Promise<ReadonlySet<string> | 'unknown'>;

@@ -1,4 +1,4 @@
-// head-store.ts — the store of a head that runs as a job: what it keeps lies in the depot, too, before it counts
+// head-store.ts — the store of a head that runs as a job: each record is in the depot before it counts
 import { isSystemError, systemSentence } from '../../engine/files/system-error.ts';
 import { openJournal } from '../../engine/store/journal.ts';
 import {

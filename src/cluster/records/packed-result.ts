@@ -1,4 +1,4 @@
-// packed-result.ts — a result as it stands in a log of the depot, and back: what a store takes of it is verified
+// packed-result.ts — packs a result for a log of the depot, and verifies it before a store takes it back
 import { setTimeout as pause } from 'node:timers/promises';
 import { isSystemError } from '../../engine/files/system-error.ts';
 import { FOLDER } from '../../engine/model/folder-manifest.ts';

@@ -1,4 +1,4 @@
-// record-log.ts — what heads leave for each other in the depot: records of results and runs, as frames that one head appends
+// record-log.ts — the log of a head in the depot: records of results and runs, in frames that only this head appends
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// submission.ts — heads that run as jobs: what each was told, and how it ended
+// submission.ts — a head that runs as a job: its instructions, and how it ended
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeAtomically } from '../../engine/files/files.ts';
@@ -7,7 +7,7 @@ import { type Digest, isDigest, type Json, type Named } from '../../engine/model
 import type { Batch, DeathCause, JobSight } from '../batch.ts';
 import type { DepotLayout } from '../layout.ts';
 
-/** What a head is told that runs as a job. */
+/** Instructions for a head that runs as a job. */
 export interface Submission {
   readonly form: 'submission/1';
   readonly id: string;
@@ -72,7 +72,7 @@ export async function writeSubmission(
   await writeAtomically(join(folder, 'about.json'), JSON.stringify(submission));
 }
 
-/** What a head is told; undefined where that is not whole. */
+/** The instructions of a head; undefined where the file is incomplete. */
 export function readSubmission(
   layout: DepotLayout,
   project: string,

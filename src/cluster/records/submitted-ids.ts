@@ -1,4 +1,4 @@
-// submitted-ids.ts — of which submitted heads there are notes beside a store: it loads nothing, as every look at a study asks it
+// submitted-ids.ts — the ids of submitted heads that have notes beside a store; loads nothing else, as every look at a study asks
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -1,4 +1,4 @@
-// submitted-notes.ts — which heads were submitted from here as jobs, and have not been followed up: notes beside the store
+// submitted-notes.ts — notes beside a store on the heads that were submitted from here and not yet followed up
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeAtomically } from '../../engine/files/files.ts';

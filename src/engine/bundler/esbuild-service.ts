@@ -1,4 +1,4 @@
-// esbuild-service.ts — the process of esbuild: it runs while somebody bundles, and collects no garbage meanwhile
+// esbuild-service.ts — starts and ends esbuild's process, with its garbage collection turned off
 
 /** What of esbuild is called. */
 export type Esbuild = Pick<typeof import('esbuild'), 'build' | 'transform'>;
@@ -6,15 +6,15 @@ export type Esbuild = Pick<typeof import('esbuild'), 'build' | 'transform'>;
 /** The variable that tells a program written in Go when to collect garbage. */
 const GARBAGE_VARIABLE = 'GOGC';
 
-/** So long it waits for somebody else before it ends. */
+/** The process ends after this time without calls. */
 const IDLE_MS = 1000;
 
 let users = 0;
 let end: NodeJS.Timeout | undefined;
 
 /**
- * Runs something that calls esbuild. Its process ends when nobody has called it for a while: it holds hundreds of megabytes,
- * and a make may train for hours.
+ * Runs something that calls esbuild. Its process ends after a second without calls: it holds hundreds of megabytes, and a make may
+ * train for hours.
  */
 export async function usingEsbuild<T>(work: (esbuild: Esbuild) => Promise<T>): Promise<T> {
   const { build, transform, stop } = await import('esbuild');
@@ -32,8 +32,8 @@ export async function usingEsbuild<T>(work: (esbuild: Esbuild) => Promise<T>): P
 }
 
 /**
- * esbuild starts its process in the call of a function, with the variables that there are then. One that is to end soon need
- * not collect garbage (esbuild's own command line does not either), which is a third of its work. A user's setting stays.
+ * esbuild starts its process within a call, with the environment of that moment. A process that ends soon need not collect
+ * garbage (esbuild's own command line does not either), and that saves a third of its work. A user's own setting is kept.
  */
 function withoutCollections<F extends (...given: never[]) => unknown>(call: F): F {
   const called = (...given: Parameters<F>): unknown => {

@@ -1,4 +1,4 @@
-// task-logs.ts — what tasks have printed, as much of it as a log keeps: the first and the last lines of each
+// task-logs.ts — the output of tasks: the first and the last lines of each, within the bound of a log
 const LINES_MAX = 1000;
 const LINE_LENGTH_MAX = 2000;
 

@@ -1,4 +1,4 @@
-// task-memory.ts — the most memory that a worker process had while it ran a task (Linux)
+// task-memory.ts — the peak memory of a worker process during a task (Linux)
 import { readFileSync, writeFileSync } from 'node:fs';
 
 /** Memory of a process, in bytes. */

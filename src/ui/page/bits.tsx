@@ -108,3 +108,21 @@ export function save(name: string, content: Blob): void {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
+
+/** A field to search in what is shown beside it. */
+export const SearchField = ({
+  text,
+  onText,
+}: {
+  readonly text: string;
+  readonly onText: (text: string) => void;
+}) => (
+  <label>
+    Search{' '}
+    <input
+      type="search"
+      value={text}
+      onInput={({ currentTarget }) => onText(currentTarget.value)}
+    />
+  </label>
+);

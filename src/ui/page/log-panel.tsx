@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { rowsInSight } from '../chart.ts';
 import type { LogPart } from '../forms.ts';
-import { CopyButton, Empty, Problem } from './bits.tsx';
+import { CopyButton, Empty, Problem, SearchField } from './bits.tsx';
 import { useShared, whenSeen } from './state.ts';
 
 const ROW = 18;
@@ -110,14 +110,7 @@ export function LogPanel({ task, run }: { readonly task: string; readonly run: s
     <section aria-labelledby="log">
       <h2 id="log">Log</h2>
       <p class="controls">
-        <label>
-          Search{' '}
-          <input
-            type="search"
-            value={text}
-            onInput={({ currentTarget }) => setText(currentTarget.value)}
-          />
-        </label>
+        <SearchField text={text} onText={setText} />
         <span>
           {lower === '' ? `${log.total} lines` : `${lines.length} of ${log.total} lines`}
           {log.total > 0 && log.isOpen ? ', it goes on' : ''}

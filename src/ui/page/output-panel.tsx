@@ -5,7 +5,7 @@ import type { Json } from '../../engine/model/key.ts';
 import type { OutputLine, OutputView, TensorView } from '../forms.ts';
 import { formatBytes, formatNumber } from '../numbers.ts';
 import { rowsOfJson, rowsOfText, type TextTable } from '../text-table.ts';
-import { Empty, Problem } from './bits.tsx';
+import { Empty, Problem, SearchField } from './bits.tsx';
 import type { Words } from './source.ts';
 import { useAnswer, useShared } from './state.ts';
 
@@ -132,14 +132,7 @@ function LongText({
             setFind(text);
           }}
         >
-          <label>
-            Search{' '}
-            <input
-              type="search"
-              value={text}
-              onInput={({ currentTarget }) => setText(currentTarget.value)}
-            />
-          </label>
+          <SearchField text={text} onText={setText} />
           <button type="submit">in all {lines} lines</button>
         </form>
       )}

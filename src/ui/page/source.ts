@@ -81,9 +81,9 @@ export interface LiveStream {
   close(): void;
 }
 
-/** The server says something every 5 seconds. After so long without a word, what is shown may be old. */
+/** The server sends a beat every 5 seconds. After this silence the data shown may be old. */
 const SILENCE_MS = 16_000;
-/** And after so long the connection is given up for a new one: the machine slept, or what lay between has gone. */
+/** After this silence the page opens a new connection: the machine slept, or the network was cut. */
 const DEAD_MS = 45_000;
 
 /** Opens the stream. A browser opens it again by itself, and says what it has heard last. */

@@ -63,7 +63,7 @@ export interface Answered<T> {
   readonly isLoading: boolean;
 }
 
-/** Does something now, or when the page is looked at again: 50 pages that nobody sees ask nothing. Gives what calls it off. */
+/** Does something now, or when the page becomes visible: hidden pages send no requests. Returns a function that cancels it. */
 export function whenSeen(action: () => void): () => void {
   const look = (): void => {
     if (document.hidden) return;

@@ -18,7 +18,7 @@ export type LmdbTable<V> = Database<V, string>;
 /** Loaded by the first command that opens a store: others start a tenth sooner without it. */
 const loadLmdb = (): typeof import('lmdb') => createRequire(import.meta.url)('lmdb');
 
-/** Loads LMDB for a store that is about to be opened. What is wrong with it is told then. */
+/** Loads LMDB for a store that is about to be opened. Faults are reported by the opening. */
 export function loadLmdbAhead(): void {
   try {
     loadLmdb();
