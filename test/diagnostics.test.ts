@@ -141,6 +141,15 @@ describe('a text that is not a pipeline', () => {
         hint: quotes and brackets must close, and items of the same level need the same indentation
       "
     `);
+    // One wrong indentation is one mistake, however many items follow.
+    expect(await said('a:\n  b: 1\n c: 2\n  d: 3\n  e: 4\n  f: 5\n')).toMatchInlineSnapshot(`
+      "
+      pipeline.yaml:3:1: error: this is not YAML: All mapping items must start at the same column
+          3 |  c: 2
+            | ^
+        hint: quotes and brackets must close, and items of the same level need the same indentation
+      "
+    `);
     expect(await said('a: "unclosed\n')).toMatchInlineSnapshot(`
       "
       pipeline.yaml:1:12: error: this is not YAML: Missing closing "quote

@@ -178,6 +178,12 @@ describe('a make that has nothing to do', () => {
     expect((await make(rig, ['greet'])).recalled).toBe(true);
     expect((await make(rig, ['--force', 'page'])).stderr).toContain('1 built');
     expect((await make(rig, ['gret'])).code).toBe(2);
+    // A wrong executor is one mistake, whatever there is to do and however many stages there are.
+    for (const words of [[], ['--dry-run']]) {
+      const { code, stderr } = await rig.run('make', ...words, '--on', 'nowhere');
+      expect([code, stderr.split('no executor `nowhere`').length]).toEqual([2, 2]);
+    }
+    expect((await make(rig, ['--on', 'local'])).stderr).toContain('nothing to do');
   });
 
   test('has no memo of what gc, invalidate or fsck took away', async () => {

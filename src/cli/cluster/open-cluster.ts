@@ -21,7 +21,7 @@ import { type AwayPools, ResourcePool } from '../../engine/scheduler/resource-po
 import { identity, type Session, UsageError } from '../session/session.ts';
 import { jobsEvents } from './jobs-events.ts';
 import { batchFor, jobProgram } from './open-batch.ts';
-import { placementsOf } from './placements.ts';
+import { placementsFor } from './placements.ts';
 
 /** Filled in by the build. */
 declare const VERSION: string;
@@ -65,10 +65,8 @@ const IN_FLIGHT_PER_SLOT = 4;
 /** Opens the clusters on which stages of a plan run. Undefined where all run here. @throws UsageError */
 export async function openClusters(request: ClusterRequest): Promise<OpenClusters | undefined> {
   const { session, plan, on } = request;
-  const { executors, byStage, problems } = placementsOf(session.pipeline, on);
+  const { executors, byStage } = placementsFor(session.pipeline, plan, on);
   const stages = new Set([...plan.tasks.values()].map(({ stage }) => stage));
-  const wrong = problems.filter(({ stage }) => stage === undefined || stages.has(stage));
-  if (wrong.length > 0) throw new UsageError(wrong);
   const places = new Map<string, Map<string, StagePlace>>();
   for (const stage of stages) {
     const placement = byStage.get(stage);

@@ -10,6 +10,7 @@ import {
   placementOf,
   unknownChoices,
 } from '../../engine/pipeline/placement.ts';
+import type { Plan } from '../../engine/planning/plan.ts';
 import { ownSettings } from '../session/own-settings.ts';
 import { UsageError } from '../session/usage-error.ts';
 import { executorSettings } from '../settings/executor-settings.ts';
@@ -29,7 +30,8 @@ export interface Placements {
   /** The clusters that are known here, by name. */
   readonly executors: ReadonlyMap<string, ExecutorConfig>;
   readonly byStage: ReadonlyMap<string, Placement>;
-  readonly problems: readonly Diagnostic[];
+  /** Why stages can run nowhere, by stage. */
+  readonly problems: ReadonlyMap<string, readonly Diagnostic[]>;
   readonly warnings: readonly Diagnostic[];
 }
 
@@ -41,15 +43,37 @@ export function placementsOf(
   const executors = executorsHere(pipeline);
   const over = on === undefined ? undefined : choicesOf(on);
   const byStage = new Map<string, Placement>();
-  const problems: Diagnostic[] = [];
+  const problems = new Map<string, readonly Diagnostic[]>();
   const warnings: Diagnostic[] = [];
   for (const stage of pipeline.stages.values()) {
     const placement = placementOf(stage, executors, over);
     if (placement.ok) byStage.set(stage.name, placement.value);
-    else problems.push(...placement.diagnostics);
+    else problems.set(stage.name, placement.diagnostics);
     if (placement.ok && over === undefined) warnings.push(...unknownChoices(stage, executors));
   }
   return { executors, byStage, problems, warnings };
+}
+
+/** Where the stages of a plan run. @throws UsageError where one of them cannot run anywhere, or `--on` names no executor */
+export function placementsFor(
+  pipeline: Pick<Pipeline, 'executors' | 'stages'>,
+  plan: Plan,
+  on: string | undefined,
+): Placements {
+  const placements = placementsOf(pipeline, on);
+  const stages = new Set([...plan.tasks.values()].map(({ stage }) => stage));
+  const wrong = problemsIn(placements, stages);
+  if (wrong.length > 0) throw new UsageError(wrong);
+  return placements;
+}
+
+/** Why some stages can run nowhere, each reason once: a wrong `--on` is one mistake, and not one for each stage. */
+export function problemsIn({ problems }: Placements, stages: Iterable<string>): Diagnostic[] {
+  const reasons = [...stages].flatMap((stage) => problems.get(stage) ?? []);
+  const byText = new Map(
+    reasons.map((reason) => [`${reason.place?.start} ${reason.message}`, reason]),
+  );
+  return [...byText.values()];
 }
 
 /** The choices of `--on`: one, or several with commas between. */

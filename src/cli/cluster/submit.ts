@@ -34,7 +34,7 @@ import { EXIT, type Session, UsageError, writeStderr, writeStdout } from '../ses
 import { count, shownPath } from '../terminal/format.ts';
 import { followHead } from './follow-head.ts';
 import { batchFor, jobProgram } from './open-batch.ts';
-import { executorsHere, placementsOf } from './placements.ts';
+import { executorsHere, placementsFor } from './placements.ts';
 
 /** What is submitted. */
 export interface SubmitRequest {
@@ -131,10 +131,8 @@ function executorFor({ pipeline }: Session, plan: Plan, on: string | undefined):
       'declare one under `executors:` in pipeline.yaml or a settings file (docs/cluster.md)';
     throw new UsageError([{ message, hint }]);
   }
-  const { byStage, problems } = placementsOf(pipeline, on);
+  const { byStage } = placementsFor(pipeline, plan, on);
   const stages = new Set([...plan.tasks.values()].map(({ stage }) => stage));
-  const wrong = problems.filter(({ stage }) => stage === undefined || stages.has(stage));
-  if (wrong.length > 0) throw new UsageError(wrong);
   const used = new Set(
     [...stages].flatMap((stage) => {
       const placement = byStage.get(stage);

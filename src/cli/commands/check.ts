@@ -6,7 +6,12 @@ import { logFile } from '../../engine/modules/stage-client.ts';
 import { checkCommands } from '../../engine/planning/command-check.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { resourcesHere, shortages } from '../../engine/scheduler/machine-resources.ts';
-import { formatPlacements, placementsJson, placementsOf } from '../cluster/placements.ts';
+import {
+  formatPlacements,
+  placementsJson,
+  placementsOf,
+  problemsIn,
+} from '../cluster/placements.ts';
 import {
   type CommonOptions,
   EXIT,
@@ -42,7 +47,7 @@ async function check(options: CheckOptions): Promise<number> {
   const { root, cache } = placesOf(options);
   const placements = placementsOf(pipeline, options.on);
   const problems = [
-    ...placements.problems,
+    ...problemsIn(placements, pipeline.stages.keys()),
     ...checkCommands(pipeline.stages, plan, root),
     ...shortages(pipeline, resourcesHere(pipeline, process.env), process.env),
   ];

@@ -10,6 +10,7 @@ import type { RunResult } from '../../engine/scheduler/execute.ts';
 import { lackingResources, openPool } from '../../engine/scheduler/machine-pool.ts';
 import { policiesOf, resourcesHere } from '../../engine/scheduler/machine-resources.ts';
 import type { Store } from '../../engine/store/store.ts';
+import { placementsFor } from '../cluster/placements.ts';
 import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
 import { isMoving, tellForecast } from '../session/forecast.ts';
 import { jobsFor } from '../session/own-settings.ts';
@@ -125,6 +126,8 @@ async function make(targets: readonly string[], options: MakeOptions): Promise<n
   let end: RunEnd | undefined;
   try {
     const plan = planFor(session.plan, targets);
+    // A wrong `--on` is an error though there may be nothing to run.
+    if (options.on !== undefined) placementsFor(session.pipeline, plan, options.on);
     if (options.verify) await verifyStore(session.store);
     const forced = forcedIn(plan, targets, options);
     const records = await known.of(session.store);
@@ -227,6 +230,7 @@ const dryRun = (targets: readonly string[], options: MakeOptions): Promise<numbe
     options,
     async ({ pipeline, store, foresee, ...session }) => {
       const plan = planFor(session.plan, targets);
+      if (options.on !== undefined) placementsFor(pipeline, plan, options.on);
       if (options.verify) await verifyStore(store);
       const forced = forcedIn(plan, targets, options);
       tellWarnings(pipeline.warnings, options.json ? planned(plan, targets) : undefined);

@@ -122,7 +122,6 @@ export const MIRROR: OptionDeclaration = {
 export const ON: OptionDeclaration = {
   flags: '--on <where>',
   about: 'where to run tasks: local, EXECUTOR or EXECUTOR/CLASS; of several, the first that can',
-  whenUpToDate: 'ignored',
 };
 
 /** Whether results of others are used, and own ones published. */

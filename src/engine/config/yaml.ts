@@ -60,7 +60,9 @@ export function parseYaml(
     keepSourceTokens: false,
   });
   const placeAt = (start: number, end: number): Place => ({ file, text, start, end });
-  const problems = [...document.errors, ...document.warnings];
+  // One wrong indentation makes the parser report every item below it: only the first error is sure to be one.
+  const [first] = document.errors;
+  const problems = first ? [first] : document.warnings;
   if (problems.length > 0) {
     return failure(...problems.map((error) => yamlProblem(error, text, placeAt, kind)));
   }

@@ -135,11 +135,11 @@ function placeAt(
   if (name === LOCAL) return success({ executor: LOCAL });
   const executor = executors.get(name);
   if (executor === undefined) {
-    const message = `stage \`${stage}\` runs on \`${name}\`: no such executor is known here`;
+    const message = `no executor \`${name}\` is known here`;
     const known = didYouMean(name, executors.keys());
     const hint =
       known ??
-      `say what it is: executors: { ${name}: { type: slurm, … } }, in pipeline.yaml or a settings file`;
+      `declare it: executors: { ${name}: { type: slurm, … } } in pipeline.yaml or a settings file`;
     return failure({ message, place, hint });
   }
   const one = named === undefined ? undefined : executor.classes.get(named);
