@@ -191,7 +191,13 @@ export function usualStage(
   stages: readonly string[] | undefined,
   overview: Overview | undefined,
 ): string {
-  const sizes = new Map(overview?.runs[0]?.stages.map(({ stage, of }) => [stage, of ?? 0]));
+  // Before there is a plan, what has been made tells the sizes.
+  const sizes = new Map(
+    overview?.runs[0]?.stages.map(({ stage, of, counts }) => [
+      stage,
+      of ?? Object.values(counts).reduce((sum, count) => sum + count, 0),
+    ]),
+  );
   let usual = '';
   for (const stage of stages ?? []) {
     if (usual === '' || (sizes.get(stage) ?? 0) >= (sizes.get(usual) ?? 0)) usual = stage;

@@ -1,13 +1,13 @@
 /// <reference lib="dom" />
 // table-view.tsx — the matrix as a table: which stage, which rows, which columns, and what to do with them
-import { useMemo } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { csvOf, markdownOf } from '../../analysis/forms.ts';
 import { type Frame, pick } from '../../analysis/frame.ts';
 import { listOf } from '../../analysis/tabulate.ts';
 import { axesIn, frameIn, type Shown, shownTable } from '../cells.ts';
 import type { TableAnswer } from '../forms.ts';
 import { changed, hashOf, listIn, listText } from '../links.ts';
-import { CopyButton, Empty, Filter, Problem } from './bits.tsx';
+import { CopyButton, Empty, Filter, Problem, SearchField } from './bits.tsx';
 import { setSettings, useAnswer, useShared, usualStage } from './state.ts';
 import { Grid } from './table-grid.tsx';
 
@@ -200,35 +200,50 @@ function GroupBy({ frame }: { readonly frame: Frame }) {
   );
 }
 
+/** Where no column is chosen, the names of tasks stay. */
+const NO_COLUMN = 'task';
+/** Of more columns than these, one looks for the name. */
+const OFFERED_AT_ONCE = 12;
+
 function ColumnChoice({ frame }: { readonly frame: Frame }) {
   const { place } = useShared();
   const { group, columns } = useSettings();
+  const [text, setText] = useState('');
   // Groups are told apart by their axes, and hold numbers.
   const offered = frame.columns.filter(({ kind }) =>
     group.length > 0 ? kind === 'number' : kind !== 'task',
   );
   const usual = offered.filter(({ kind }) => kind !== 'text').map(({ name }) => name);
-  const own = columns.length > 0 ? columns : usual;
+  const own = columns.length > 0 ? columns.filter((one) => one !== NO_COLUMN) : usual;
   const toggle = (name: string): void => {
     const next = own.includes(name) ? own.filter((one) => one !== name) : [...own, name];
     const isUsual = next.length === usual.length && next.every((one) => usual.includes(one));
-    setSettings(place, { columns: isUsual ? undefined : listText(next) });
+    choose(isUsual ? undefined : next);
   };
+  const choose = (names: readonly string[] | undefined): void =>
+    setSettings(place, { columns: names && (listText(names) || NO_COLUMN) });
+  const lower = text.toLowerCase();
   return (
     <details class="menu">
       <summary>Columns</summary>
       <div class="choices">
-        {columns.length > 0 && (
-          <button type="button" onClick={() => setSettings(place, { columns: undefined })}>
-            As at first
+        <p class="controls">
+          {offered.length > OFFERED_AT_ONCE && <SearchField text={text} onText={setText} />}
+          <button type="button" onClick={() => choose(undefined)}>
+            as at first
           </button>
-        )}
-        {offered.map(({ name }) => (
-          <label key={name}>
-            <input type="checkbox" checked={own.includes(name)} onChange={() => toggle(name)} />{' '}
-            {name}
-          </label>
-        ))}
+          <button type="button" onClick={() => choose([])}>
+            none
+          </button>
+        </p>
+        {offered
+          .filter(({ name }) => name.toLowerCase().includes(lower))
+          .map(({ name }) => (
+            <label key={name}>
+              <input type="checkbox" checked={own.includes(name)} onChange={() => toggle(name)} />{' '}
+              {name}
+            </label>
+          ))}
       </div>
     </details>
   );
