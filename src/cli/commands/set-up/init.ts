@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { writeAtomically } from '../../../engine/files/files.ts';
 import { pipelineSchema } from '../../../engine/pipeline/schema.ts';
 import { checkFolder } from '../../session/output-files.ts';
-import { PYTHON_STUDY } from '../../session/python-study.ts';
+import { PYTHON_STUDY } from './python-study.ts';
 import {
   EXIT,
   shownPath,
