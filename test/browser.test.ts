@@ -322,6 +322,11 @@ describe.skipIf(!there)('in Chromium, the report', () => {
         .map((table) => table.closest('[aria-label]')?.getAttribute('aria-label')),
     );
     expect(cut).toEqual([]);
+    // Tables, figures and their captions have one left edge.
+    const lefts = await page.$$eval('main :is(.caption, figcaption, .contrasts, .panels)', (all) =>
+      all.filter((one) => one.checkVisibility()).map((one) => one.getBoundingClientRect().left),
+    );
+    expect(Math.max(...lefts) - Math.min(...lefts)).toBeLessThan(2);
     const pdf = await page.pdf({ format: 'A4' });
     expect(new TextDecoder('latin1').decode(pdf.subarray(0, 5))).toBe('%PDF-');
     await page.close();

@@ -8,10 +8,16 @@ import { gather } from '../src/report/data/arms.ts';
 import { datasetAt, type Study } from '../src/report/data/study.ts';
 import { accuracyDraft } from '../src/report/figures/accuracy-figure.ts';
 import { catalogueOf } from '../src/report/figures/catalogue.ts';
-import { pairsDraft, splitLabels } from '../src/report/figures/contrast-figure.ts';
+import {
+  effectsDraft,
+  pairsDraft,
+  splitLabels,
+  splitPlaces,
+} from '../src/report/figures/contrast-figure.ts';
 import { cvDraft, differencesOf, staticPoints } from '../src/report/figures/grid-figure.ts';
 import { contractionDraft } from '../src/report/figures/way-figure.ts';
 import { paletteOf } from '../src/report/markup/palette.ts';
+import { contrastsTable } from '../src/report/sections/contrasts-table.ts';
 import { coloursOf } from '../src/ui/page/figures.tsx';
 import { wholeStudy } from './report-fixture.ts';
 
@@ -121,6 +127,35 @@ describe('nothing is said twice', () => {
     expect(claim && chartsOf(pairsDraft(claim, renamed)).length).toBe(
       claim && chartsOf(pairsDraft(claim, whole)).length,
     );
+  });
+
+  test('where single profiles are drawn over CV, only means are drawn as effects', () => {
+    const claim = whole.claims?.claims.find(({ kind }) => kind === 'non-inferiority');
+    const [cell, other] = (claim?.contrasts ?? []).filter(({ effect }) => effect !== null);
+    expect(claim && cell && other).toBeDefined();
+    if (!claim || !cell || !other) return;
+    const empty = { ...cell.a, mean: null, sd: null, n: 0, tasks: [] };
+    const means = ['0.9 all profiles', '0.8 all profiles'].map((label) => ({
+      ...{ ...cell, label, a: empty, b: null },
+    }));
+    const both = { ...claim, contrasts: [cell, other, ...means] };
+    const drawn = (draft: FigureDraft | null) =>
+      JSON.stringify(chartsOf(draft)).match(/all profiles|"text":"uniform"/g) ?? [];
+    expect(drawn(effectsDraft(both, { cellsElsewhere: true }))).not.toContain('"text":"uniform"');
+    expect(effectsDraft(both, { cellsElsewhere: true })?.result).toMatch(
+      /^Means over profiles|of 2/,
+    );
+    expect(
+      effectsDraft({ ...both, contrasts: [cell, other] }, { cellsElsewhere: true }),
+    ).toBeNull();
+    expect(effectsDraft({ ...both, contrasts: [cell, other] })).not.toBeNull();
+  });
+
+  test('labels that are all the same say what is compared, and their places once', () => {
+    expect(splitPlaces(['128-64 0.9 erk hub ratio', '128-64 0.9 erk hub ratio'])).toEqual({
+      shared: ['128–64', '90\u202f% sparse', 'ERK layers'],
+      rests: ['hub ratio', 'hub ratio'],
+    });
   });
 
   test('labels of rows are without what all of them say', () => {
@@ -259,4 +294,22 @@ test('the live page has the hues of the report, for groups and for tasks', () =>
 
 test('results of other networks stand on the axis of their data set', () => {
   expect(datasetAt('mnist 64-32')).toBe('mnist');
+});
+
+test('numbers of contrasts stand one to a cell, with as many digits all the way down', () => {
+  for (const claim of whole.claims?.claims ?? []) {
+    const table = JSON.stringify(contrastsTable(claim, new Map()));
+    const rows = [...table.matchAll(/<tr><th scope=\\"row\\">.*?<\/tr>/g)].map(([row]) =>
+      [...row.matchAll(/<td[^>]*>(.*?)<\/td>/g)].map(([, cell = '']) =>
+        cell.replace(/<[^>]*>/g, ''),
+      ),
+    );
+    expect(rows.length).toBe(claim.contrasts.length);
+    expect(new Set(rows.map(({ length }) => length)).size).toBe(1);
+    for (const [column] of rows[0]?.entries() ?? []) {
+      const cells = rows.map((row) => row[column] ?? '').filter((cell) => /^[+−]?\d/.test(cell));
+      expect(new Set(cells.map((cell) => cell.split('.')[1]?.length ?? 0)).size).toBeLessThan(2);
+      expect(cells.filter((cell) => !/^[+−]?\d+(\.\d+)?$/.test(cell))).toEqual([]);
+    }
+  }
 });

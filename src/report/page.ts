@@ -10,9 +10,9 @@ import { page } from './markup/document.ts';
 import { filesOf } from './exports/exports.ts';
 import { drawFigure, type Figure, type FigureDraft } from './charts/figure.ts';
 
-import { listed } from './markup/format.ts';
+import { listed, widths } from './markup/format.ts';
 import { graphSection } from './sections/graph-section.ts';
-import { type Content, type Html, html } from './markup/html.ts';
+import { type Content, type Html, html, listing } from './markup/html.ts';
 import { datasets, glossary, methods } from './sections/methods.ts';
 import { missingNotice } from './data/missing.ts';
 import { paletteOf } from './markup/palette.ts';
@@ -114,8 +114,8 @@ const drawn = (
 
 function dataLine({ datasets: all, hidden }: Study): Html {
   const names = all.map(({ name, synthetic }) => (synthetic ? `${name} (synthetic)` : name));
-  const widths = listed(hidden.map((one) => one.replaceAll('-', '–')));
-  return html`${listed(names)}${all.length > 0 ? '; ' : ''}hidden layers of ${widths} neurons`;
+  const networks = hidden.map((one) => html`<span class="whole">${widths(one)}</span>`);
+  return html`${listed(names)}${all.length > 0 ? '; ' : ''}hidden layers of ${listing(networks)} neurons`;
 }
 
 function contents(study: Study, { others }: Catalogue): Html {

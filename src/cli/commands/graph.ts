@@ -6,13 +6,13 @@ import type { Pipeline } from '../../engine/config/config.ts';
 import type { TaskId } from '../../engine/model/key.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { entryOf } from '../../present.ts';
+import { planFor } from '../session/named-tasks.ts';
 import { checkOutput, writeOutput } from '../session/output-files.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
   EXIT,
   loadFor,
-  planFor,
   UsageError,
   writeStderr,
   writeStdout,

@@ -2,12 +2,12 @@
 
 import type { Key, TaskId } from '../../engine/model/key.ts';
 import { forecast } from '../../engine/rebuilder/forecast.ts';
+import { resolveTargets } from '../session/named-tasks.ts';
 import {
   type CommonOptions,
   EXIT,
   openSession,
   placesOf,
-  resolveTargets,
   storeAt,
   UsageError,
   writeJson,

@@ -13,6 +13,7 @@ import type { Store } from '../../engine/store/store.ts';
 import { placementsFor } from '../cluster/placements.ts';
 import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
 import { isMoving, tellForecast } from '../session/forecast.ts';
+import { planFor, resolveTargets } from '../session/named-tasks.ts';
 import { jobsFor } from '../session/own-settings.ts';
 import { companionNames } from '../session/provenance.ts';
 import { checkRunName } from '../session/run-selection.ts';
@@ -25,8 +26,6 @@ import {
   mayRepeat,
   openSession,
   placesOf,
-  planFor,
-  resolveTargets,
   type Session,
   UsageError,
   writeStderr,

@@ -1,10 +1,10 @@
 // remote.ts — pipeline remote: the place where results are shared, and the key that signs them
 import { openTerms, remoteSettingsFor } from '../remote/remote-session.ts';
+import { planFor } from '../session/named-tasks.ts';
 import {
   type CommonOptions,
   stderrColors as c,
   openSession,
-  planFor,
   UsageError,
   writeStderr,
 } from '../session/session.ts';

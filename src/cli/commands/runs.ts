@@ -2,6 +2,7 @@
 import { changesSince, filterRuns, type RunChanges } from '../../analysis/runs.ts';
 import type { Json } from '../../engine/model/key.ts';
 import type { RunRecord } from '../../engine/model/record.ts';
+import { paramWords } from '../session/named-tasks.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
@@ -14,7 +15,7 @@ import {
 } from '../session/session.ts';
 import { analysed } from '../session/study.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
-import { brief, duration, quoted } from '../terminal/format.ts';
+import { brief, duration } from '../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'runs',
@@ -93,18 +94,13 @@ function formatChange({ params, sources }: RunChanges): string {
 const CHANGES_SHOWN = 3;
 
 function runLine(run: RunRecord, pinned: boolean): string {
-  const { id, at, seconds, tally, targets = [], presets = [], paramsFiles = [], sets = [] } = run;
+  const { id, at, seconds, tally, targets = [] } = run;
   const state = formatState(run);
   const ends = Object.entries(tally).flatMap(([outcome, n]) =>
     n > 0 ? [outcome === 'failed' ? c.red(`${n} failed`) : `${n} ${outcome}`] : [],
   );
   const makers = Object.entries(run.makers ?? {}).map(([by, n]) => `${n} made by ${by}`);
-  const words = [
-    ...targets,
-    ...presets.map((preset) => `--preset ${preset}`),
-    ...paramsFiles.map((file) => `--params ${quoted(file)}`),
-    ...sets.map((set) => `--set ${quoted(set)}`),
-  ];
+  const words = [...targets, ...paramWords(run)];
   const what = words.length > 0 ? words.join(' ') : 'everything';
   const when = at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
   const took = duration(seconds).padStart(7);

@@ -4,12 +4,12 @@ import type { Forecast as AnyForecast } from '../../engine/rebuilder/forecast.ts
 import { formatLive, formatPlace, type LiveRun, liveRuns } from '../cluster/live-places.ts';
 import { formatSubmitted, submittedHeads } from '../cluster/submitted.ts';
 import { forecastJson, formatForecast, tellLines, willRun } from '../session/forecast.ts';
+import { resolveTargets } from '../session/named-tasks.ts';
 import {
   type CommonOptions,
   stdoutColors as c,
   identity,
   inspect,
-  resolveTargets,
   writeJson,
   writeStderr,
   writeStdout,

@@ -27,6 +27,7 @@ import { Supersession } from '../../engine/scheduler/superseded.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { decodeSource } from '../../engine/text/source-text.ts';
 import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
+import { planFor } from '../session/named-tasks.ts';
 import { jobsFor } from '../session/own-settings.ts';
 import { checkRunName } from '../session/run-selection.ts';
 import {
@@ -36,7 +37,6 @@ import {
   identity,
   loadFor,
   placesOf,
-  planFor,
   reportDiagnostics,
   type Session,
   storeAt,

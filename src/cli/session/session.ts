@@ -13,7 +13,6 @@ import { LIMIT_VARIABLE } from '../../engine/modules/stage-host.ts';
 import { meaningOf } from '../../engine/pipeline/meaning.ts';
 import { type Loaded, loadPipeline, readPipelineFile } from '../../engine/planning/load.ts';
 import { type Plan, restsOnFiles } from '../../engine/planning/plan.ts';
-import { restrict, selectTasks } from '../../engine/planning/target.ts';
 import type { KnownCosts } from '../../engine/rebuilder/estimate.ts';
 import { type Forecasts, forecastKnowing } from '../../engine/rebuilder/forecast.ts';
 import {
@@ -424,30 +423,6 @@ const trustedStore = ({ pipeline }: Loaded, store: Store): Store =>
     const hint = `\`pipeline invalidate --by ${by}\` drops them`;
     writeStderr(`${stderrColors.yellow('warning')}: ${message} (${hint})`);
   });
-
-/** The tasks that some targets name; all tasks when none is named. @throws UsageError */
-export function resolveTargets(plan: Plan, targets: readonly string[]): readonly TaskId[] {
-  if (targets.length === 0) return [...plan.tasks.keys()];
-  const chosen = targets.map((target) => selectTasks(plan, target));
-  const problems = chosen.flatMap((result) => (result.ok ? [] : result.diagnostics));
-  if (problems.length > 0) throw new UsageError(problems);
-  return chosen.flatMap((result) => (result.ok ? result.value : []));
-}
-
-/** The plan for some targets and what they need. @throws UsageError */
-export function planFor(plan: Plan, targets: readonly string[]): Plan {
-  return targets.length === 0 ? plan : restrict(plan, resolveTargets(plan, targets));
-}
-
-/** The one task that a word names. @throws UsageError when it names none or several */
-export function oneTask(plan: Plan, word: string): TaskId {
-  const tasks = resolveTargets(plan, [word]);
-  const [only] = tasks;
-  if (only !== undefined && tasks.length === 1) return only;
-  const shown = tasks.slice(0, 4).join(', ');
-  const hint = `name one of them: ${shown}${tasks.length > 4 ? ', …' : ''}`;
-  throw new UsageError([{ message: `\`${word}\` names ${tasks.length} tasks`, hint }]);
-}
 
 /** Shows what stands in the way. */
 /** Of a mistake that is made a thousand times, this many tell enough. */

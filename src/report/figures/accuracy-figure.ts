@@ -12,7 +12,15 @@ import {
   type Setting,
 } from '../data/arms.ts';
 import type { FigureDraft, Panel } from '../charts/figure.ts';
-import { counted, fixed, listed, ruleName, sentence, sparsityName } from '../markup/format.ts';
+import {
+  counted,
+  fixed,
+  listed,
+  placeName,
+  ruleName,
+  sentence,
+  sparsityName,
+} from '../markup/format.ts';
 import { mean } from '../../stats/summary.ts';
 import { html } from '../markup/html.ts';
 import { INK, type Palette, paintOf } from '../markup/palette.ts';
@@ -86,11 +94,11 @@ function panelsOf(results: readonly DatasetResults[], palette: Palette): readonl
     more,
   );
   return charts.map(({ setting, dense, rows }) => {
-    const place = `${setting.dataset}, ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`;
+    const place = `${placeName(setting.dataset)}, ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`;
     const seeds = rangeOf(setting.arms);
     return {
       name: `${setting.dataset} ${setting.sparsity} ${setting.rule}`,
-      title: setting.dataset,
+      title: placeName(setting.dataset),
       detail: html`${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}; <i>n</i> = ${seeds} seeds`,
       chart: rowsChart({
         label: `Test accuracy by profile and method: ${place}`,
@@ -160,7 +168,7 @@ export function placedDraft(placed: readonly PlacedRun[]): FigureDraft | null {
     const seeds = rangeOf(arms.map((ofArm) => ({ runs: ofArm })));
     return {
       name: `${dataset} ${sparsity} ${rule}`,
-      title: dataset,
+      title: placeName(dataset),
       detail: html`${sparsityName(sparsity)}, ${ruleName(rule)}; <i>n</i> = ${seeds} pilots`,
       chart: rowsChart({
         label: `Test accuracy by what is kept of a RigL run: ${dataset}, ${sparsityName(sparsity)}`,
@@ -199,7 +207,7 @@ function placedResult(placed: readonly PlacedRun[]): string | null {
     const high = arms.reduce((most, one) => (one.mean > most.mean ? one : most));
     const low = arms.reduce((least, one) => (one.mean < least.mean ? one : least));
     return [
-      `${high.arm} ends ${fixed(high.mean - low.mean, 2)} points above ${low.arm} on ${runs[0]!.dataset}`,
+      `${high.arm} ends ${fixed(high.mean - low.mean, 2)} points above ${low.arm} on ${placeName(runs[0]!.dataset)}`,
     ];
   });
   return told.length === 0 ? null : `${sentence(listed(told))}.`;

@@ -7,7 +7,7 @@ import { curvesDraft } from './curves-figure.ts';
 import { equilibriumDraft } from './equilibrium-figure.ts';
 import type { FigureDraft } from '../charts/figure.ts';
 import { gradientDraft } from './gradient-figure.ts';
-import { cvDraft, sparsityDraft } from './grid-figure.ts';
+import { CV_FIGURE, cvDraft, sparsityDraft } from './grid-figure.ts';
 import type { Palette } from '../markup/palette.ts';
 import { portraitDraft } from './portrait-figure.ts';
 import type { Study } from '../data/study.ts';
@@ -46,18 +46,27 @@ export function catalogueOf(
     evidence.flatMap((one) => (homes.get(one) === home && one.draft ? [one.draft] : []));
   return {
     ofClaim: new Map(
-      claims.map((claim) => [claim.id, [...own(claim, study), ...drafts(claim.id)]]),
+      claims.map((claim) => {
+        const others = drafts(claim.id);
+        return [claim.id, [...own(claim, study, others), ...others]];
+      }),
     ),
     others: drafts(undefined),
     absent: evidence.filter(({ draft }) => draft === null).map(({ what }) => what),
   };
 }
 
-/** What a claim's own contrasts draw. */
-function own(claim: JudgedClaim, study: Study): readonly FigureDraft[] {
+/** What a claim's own contrasts draw, beside its other figures. */
+function own(
+  claim: JudgedClaim,
+  study: Study,
+  others: readonly FigureDraft[],
+): readonly FigureDraft[] {
   const pairs = claim.kind === 'superiority' ? pairsDraft(claim, study) : null;
   // The correlation is drawn as the points that it is of; pairs of seeds tell their effect.
-  const effects = claim.kind === 'correlation' || pairs ? null : effectsDraft(claim);
+  const cellsElsewhere = claim.kind === 'no-advantage' && others.some(({ id }) => id === CV_FIGURE);
+  const effects =
+    claim.kind === 'correlation' || pairs ? null : effectsDraft(claim, { cellsElsewhere });
   return [pairs, effects].filter((draft) => draft !== null);
 }
 

@@ -36,9 +36,20 @@ const ROW = 19;
 const CHARACTER = 5.9;
 const LABEL_LENGTH = 34;
 
-/** The effects of a claim, a panel for each data set; null where fewer than two were measured. */
-export function effectsDraft(claim: JudgedClaim): FigureDraft | null {
-  const measured = claim.contrasts.filter(({ effect }) => effect !== null);
+/** Whether a contrast is a mean over several cells, which has no arms of its own. */
+const isMean = ({ a, b }: Contrast): boolean => b === null && a.mean === null;
+
+/**
+ * The effects of a claim, a panel for each data set; null where fewer than two were measured. Where another figure of the
+ * claim draws each cell, only means over cells are drawn here.
+ */
+export function effectsDraft(
+  claim: JudgedClaim,
+  { cellsElsewhere = false }: { readonly cellsElsewhere?: boolean } = {},
+): FigureDraft | null {
+  const measured = claim.contrasts.filter(
+    (contrast) => contrast.effect !== null && (!cellsElsewhere || isMean(contrast)),
+  );
   if (measured.length < 2) return null;
   const groups = group(measured, ({ dataset, unit }) => JSON.stringify([dataset, unit]));
   // One contrast a data set: they stand in one panel, by their data sets.
@@ -66,8 +77,8 @@ export function effectsDraft(claim: JudgedClaim): FigureDraft | null {
     rows: [
       { title: null, panels: byDataset.map((all) => effectsPanel(all, claim, banded, alone)) },
     ],
-    result: effectsResult(claim, measured),
-    caption: html`${claim.id}: effects with ${level} % confidence intervals${banded ? '; the band is the margin' : null}${nWords(measured)}.${rest}`,
+    result: effectsResult(claim, measured, cellsElsewhere ? 'Means over profiles' : 'Effects'),
+    caption: html`${claim.id}: ${cellsElsewhere ? 'mean effects, over all profiles of a setting or all settings of a profile,' : 'effects'} with ${level} % confidence intervals${banded ? '; the band is the margin' : null}${nWords(measured)}.${cellsElsewhere ? ' Single profiles are in the figure over CV.' : null}${rest}`,
   };
 }
 
@@ -80,7 +91,11 @@ function nWords(measured: readonly Contrast[]): Html {
 /** Seeds, or the configurations of a correlation. */
 const repetitions = ({ unit, a, seeds }: Contrast): number => (unit === 'r' ? a.n : seeds);
 
-function effectsResult({ verdict }: JudgedClaim, measured: readonly Contrast[]): string {
+function effectsResult(
+  { verdict }: JudgedClaim,
+  measured: readonly Contrast[],
+  subject: string,
+): string {
   const deciding = measured.filter(({ decides }) => decides);
   const assessed = deciding.filter(
     (one) => one.verdict !== 'not assessed' && one.verdict !== 'not tested',
@@ -95,7 +110,7 @@ function effectsResult({ verdict }: JudgedClaim, measured: readonly Contrast[]):
   const [low, high] = [Math.min(...effects), Math.max(...effects)].map((one) =>
     show(one, DIGITS[unit]),
   );
-  return `Effects range from ${low} to ${high}${unit === 'points' ? ' points' : ''}; none is assessed.`;
+  return `${subject} range from ${low} to ${high}${unit === 'points' ? ' points' : ''}; none is assessed.`;
 }
 
 function effectsPanel(
@@ -221,6 +236,13 @@ export function splitLabels(labels: readonly string[]): {
   };
 }
 
+/** Labels that are all the same: the places that they name, and the rest, which says what is compared. */
+export function splitPlaces(labels: readonly string[]): ReturnType<typeof splitLabels> {
+  const words = (labels[0] ?? '').split(' ');
+  const rest = words.filter((word) => !isPlaceWord(word)).join(' ');
+  return { shared: labelWords(words.filter(isPlaceWord).join(' ')), rests: labels.map(() => rest) };
+}
+
 /** The words with which all of several labels begin; nothing for a single label. */
 export function sharedWords(labels: readonly string[]): string {
   if (labels.length < 2) return '';
@@ -311,6 +333,12 @@ function reachOf(pairs: readonly Pair[], side: 'a' | 'b'): readonly number[] {
   return values.length === 0 ? [] : [...values, ...(meanOf(values).ci ?? [])];
 }
 
+/** What both arms share, without the stage that made them: `128–64, 90 % sparse, ERK layers`. */
+function settingOf(shared: string): string {
+  const places = shared.split(' ').filter(isPlaceWord).join(' ');
+  return labelWords(places === '' ? shared : places).join(', ');
+}
+
 const PAIRS = { width: 240, height: 190, x: [-0.4, 1.4] } as const;
 /** Across, and how far dots move out of each other's way. */
 const [DOT, REACH] = [6, 24];
@@ -378,7 +406,7 @@ function pairsPanel(contrast: Contrast, pairs: readonly Pair[], y: Interval): Pa
   return {
     name: contrast.dataset + contrast.label,
     title: contrast.dataset,
-    detail: html`${labelWords(shared).join(', ')}; ${effectOf(contrast)}${p === null ? null : html`, <i>p</i> = ${probability(p)}`}`,
+    detail: html`${settingOf(shared)}; ${effectOf(contrast)}${p === null ? null : html`, <i>p</i> = ${probability(p)}`}`,
     chart: {
       label: `Test accuracy by seed, ${contrast.a.label} beside ${contrast.b?.label ?? ''}, ${contrast.dataset}`,
       width: PAIRS.width,

@@ -10,7 +10,7 @@ import {
 import type { Axis, Chart, Layer } from '../charts/chart.ts';
 import type { FigureDraft } from '../charts/figure.ts';
 import { endLabels, labelHeight, labelRoom } from '../charts/labels.ts';
-import { ruleName, sparsityName } from '../markup/format.ts';
+import { placeName, ruleName, sparsityName } from '../markup/format.ts';
 import { html } from '../markup/html.ts';
 import { INK, type Palette, paintOf } from '../markup/palette.ts';
 import { extent, logTicks, tickDigits, ticks } from '../charts/scale.ts';
@@ -53,7 +53,7 @@ export function curvesDraft(settings: readonly Setting[], palette: Palette): Fig
     size: 'large',
     legend: null,
     rows: settings.map((setting) => ({
-      title: `${setting.dataset}: ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`,
+      title: `${placeName(setting.dataset)}: ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`,
       panels: curveCharts(setting, { all: peersOf(setting, settings), palette }).flatMap(
         ({ method, accuracy, loss }) => {
           const arms = setting.arms.filter((arm) => arm.method === method);
@@ -93,7 +93,7 @@ function curveCharts(
     all: all.flatMap(armsOf).map((arm) => drawnOf(arm, quantity, factor)),
   });
   const [accuracy, loss] = [drawn('testAccuracy', 100), drawn('loss', 1)];
-  const place = `${setting.dataset}, ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`;
+  const place = `${placeName(setting.dataset)}, ${sparsityName(setting.sparsity)}, ${ruleName(setting.rule)}`;
   return (['static', 'rigl'] as const)
     .filter((method) => setting.arms.some((arm) => arm.method === method))
     .map((method) => ({

@@ -14,7 +14,7 @@ import {
   lineSwatch,
   type Panel,
 } from '../charts/figure.ts';
-import { counted, fixed, percentage, ruleName, sparsityName } from '../markup/format.ts';
+import { counted, fixed, percentage, placeName, ruleName, sparsityName } from '../markup/format.ts';
 import { html } from '../markup/html.ts';
 import { FAINT, PROFILE_HUES, SOFT } from '../markup/palette.ts';
 import { countBins, extent, shares, tickDigits, ticks } from '../charts/scale.ts';
@@ -32,7 +32,7 @@ const COLORS: { readonly [F in FitFamily]: string } = {
 /** Histograms with the fitted lognormal, and quantile plots of all families; null without any pilot. */
 export function equilibriumDraft(equilibria: readonly EquilibriumRow[]): FigureDraft | null {
   const rows = equilibria.map((row) => ({
-    title: `${row.dataset}: ${sparsityName(row.sparsity)}, ${ruleName(row.rule)}, ${counted(row.pilots.length, 'pilot')}`,
+    title: `${placeName(row.dataset)}: ${sparsityName(row.sparsity)}, ${ruleName(row.rule)}, ${counted(row.pilots.length, 'pilot')}`,
     panels: [...row.fit.value.layers.keys()].flatMap((l) => layerPanels(row, l)),
   }));
   const drawn = rows.filter(({ panels }) => panels.length > 0);

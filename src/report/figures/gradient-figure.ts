@@ -11,7 +11,7 @@ import {
   type Panel,
   ringSwatch,
 } from '../charts/figure.ts';
-import { cut, fixed, ruleName, sparsityName } from '../markup/format.ts';
+import { cut, fixed, placeName, ruleName, sparsityName } from '../markup/format.ts';
 import { type Html, html } from '../markup/html.ts';
 import { FAINT, INK, PAPER, type Palette, paintOf, SOFT } from '../markup/palette.ts';
 import { type Box, placeLabels, swarm } from '../charts/dodge.ts';
@@ -199,7 +199,7 @@ function panelOf(points: readonly GradientPoint[], palette: Palette): Panel {
   const one = [{ x: x[0], x2: x[1], y: 1 }];
   return {
     name: `${dataset} ${rule}`,
-    title: dataset,
+    title: placeName(dataset),
     detail: html`${sparsities(points)}, ${ruleName(rule)}; ${rWords(correlationOf(points))}`,
     chart: {
       label: `Gradient at hubs over gradient at all neurons, over the CV of fan-in, on ${dataset}`,

@@ -9,14 +9,17 @@ import {
   cut,
   fixed,
   listed,
+  placeName,
   points as signedPoints,
   ruleName,
   sparsityName,
+  widths,
 } from '../markup/format.ts';
 import { html } from '../markup/html.ts';
-import { INK, type Palette, paintOf } from '../markup/palette.ts';
+import { INK, PAPER, type Palette, paintOf } from '../markup/palette.ts';
 import { meanOf } from '../charts/rows-chart.ts';
 import { extent, type Interval, tickDigits, ticks } from '../charts/scale.ts';
+import { ONE_SIDED_LEVEL } from '../../stats/one-sided.ts';
 import { welch } from '../../stats/t-test.ts';
 import { datasetAt, type Run, type Study } from '../data/study.ts';
 
@@ -98,14 +101,14 @@ function sparsityResult(settings: readonly (readonly Point[])[]): string | null 
   if (losses.length === 0) return null;
   const most = losses.reduce((worst, one) => (one.loss > worst.loss ? one : worst));
   const { dataset, sparsity, profile } = most.last;
-  return `Sparsity costs at most ${fixed(most.loss, 2)} points (${profile} on ${dataset}, ${sparsityName(sparsity)}).`;
+  return `Sparsity costs at most ${fixed(most.loss, 2)} points (${profile} on ${placeName(dataset)}, ${sparsityName(sparsity)}).`;
 }
 
 /** How far above their baseline profiles end, and how many by more than chance. */
 function cvResult(all: readonly Difference[]): string {
   const most = all.reduce((best, one) => (one.effect > best.effect ? one : best));
   const { dataset, sparsity, profile } = most.point;
-  const where = `${profile} on ${dataset}, ${sparsityName(sparsity)}`;
+  const where = `${profile} on ${placeName(dataset)}, ${sparsityName(sparsity)}`;
   const above = all.filter(({ ci }) => ci !== null && ci[0] > 0).length;
   return most.effect <= 0
     ? `No profile ends above ${most.over.profile}, whatever its CV of fan-in.`
@@ -177,7 +180,7 @@ function sparsityPanel(
   ];
   return {
     name: `${dataset} ${rule}`,
-    title: dataset,
+    title: placeName(dataset),
     detail: html`${ruleName(rule)}; <i>n</i> = ${rangeOf(points)} seeds`,
     chart: {
       label: `Test accuracy over sparsity on ${dataset}, ${ruleName(rule)}`,
@@ -200,7 +203,7 @@ export interface Difference {
   readonly point: Point;
   readonly over: Point;
   readonly effect: number;
-  /** Welch's, 95 %; null where an arm has one seed. */
+  /** Welch's, 90 % as in the claims: its ends are one-sided 95 % bounds. Null where an arm has one seed. */
   readonly ci: Interval | null;
 }
 
@@ -213,10 +216,13 @@ export function differencesOf(points: readonly Point[]): readonly Difference[] {
   return points
     .filter((point) => point !== over)
     .map((point) => {
-      const { difference, ci } = welch(values(point), values(over));
+      const { difference, ci } = welch(values(point), values(over), ONE_SIDED_LEVEL);
       return { point, over, effect: difference, ci };
     });
 }
+
+/** The id of the figure of differences over CV. */
+export const CV_FIGURE = 'cv';
 
 /** Differences to the baseline over CV: a panel for each data set and sparsity at which several CVs were trained. */
 export function cvDraft(study: Study, palette: Palette): FigureDraft | null {
@@ -225,7 +231,10 @@ export function cvDraft(study: Study, palette: Palette): FigureDraft | null {
   ).map((points) => points.filter(({ cv }) => cv !== null));
   const drawn = settings.filter(({ length }) => length > 1);
   if (drawn.length === 0) return null;
-  const all = drawn.map((points) => ({ points, differences: differencesOf(points) }));
+  // All networks of a setting stand in one panel: each of its points is a difference to uniform on its own network.
+  const all = group(drawn, ([first]) =>
+    JSON.stringify([datasetAt(first!.dataset), first!.sparsity, first!.rule]),
+  ).map((networks) => ({ points: networks.flat(), differences: networks.flatMap(differencesOf) }));
   const rows = group(all, ({ points: [first] }) => datasetAt(first!.dataset)).map((ofDataset) => {
     const axes = cvAxes(ofDataset.flatMap(({ differences }) => differences));
     const ordered = [...ofDataset].sort(
@@ -242,7 +251,7 @@ export function cvDraft(study: Study, palette: Palette): FigureDraft | null {
   );
   const baselines = [...new Set(differences.map(({ over }) => over.profile))];
   return {
-    id: 'cv',
+    id: CV_FIGURE,
     data: 'runs',
     title: 'accuracy over CV of fan-in',
     size: 'medium',
@@ -250,7 +259,7 @@ export function cvDraft(study: Study, palette: Palette): FigureDraft | null {
     rows: rows.map(({ title, panels }) => ({ title, panels: panels.map(({ panel }) => panel) })),
     result: cvResult(differences),
     caption: html`Test accuracy of static networks less that of ${listed(baselines)} in the same setting, over the CV of fan-in
-that masks attain (mean over hidden layers and seeds). Dots are differences of means, bars Welch’s 95 % confidence intervals; a
+that masks attain (mean over hidden layers and seeds).${differences.some(isFurther) ? ' A ring is a network of other widths.' : null} Dots are differences of means, bars Welch’s 90 % confidence intervals; a
 bar that meets the frame goes on beyond it. Dots of one CV stand side by side. Panels of one data set share their axes.`,
   };
 }
@@ -259,6 +268,15 @@ interface Axes {
   readonly x: Axis;
   readonly y: Axis;
 }
+
+/** Whether a difference is of a network other than the study's first. */
+const isFurther = ({ point }: Difference): boolean => networkOf(point) !== '';
+
+const networkOf = ({ dataset }: Point): string => dataset.split(' ').slice(1).join(' ');
+
+/** A profile, and its network where that is not the study's first. */
+const nameOf = (point: Point): string =>
+  [point.profile, widths(networkOf(point))].filter((name) => name !== '').join(', ');
 
 /** One bar may be many times as long as all differences: axes are made for these, and for intervals of the usual length. */
 const BEYOND = 3;
@@ -309,25 +327,30 @@ function cvPanel(
   }));
   const layers = placed.flatMap(({ point, over, effect, ci, px }): readonly Layer[] => {
     const { color } = paintOf(palette, point.profile);
-    const title = `${point.profile} (CV ${fixed(point.cv ?? 0, 2)}) less ${over.profile}: ${signedPoints(effect / 100)} points${ci ? `, 95 % CI ${signedPoints(ci[0] / 100)} to ${signedPoints(ci[1] / 100)}` : ''}, n = ${point.runs.length}`;
+    const title = `${nameOf(point)} (CV ${fixed(point.cv ?? 0, 2)}) less ${over.profile}: ${signedPoints(effect / 100)} points${ci ? `, 90 % CI ${signedPoints(ci[0] / 100)} to ${signedPoints(ci[1] / 100)}` : ''}, n = ${point.runs.length}`;
     const place = valueAt(x, width - px, width);
     const within = (value: number): number => Math.max(y.domain[0], Math.min(y.domain[1], value));
     const bar = ci ? [{ x: place, y: within(ci[0]), y2: within(ci[1]), title }] : [];
     return [
       { kind: 'rule', marks: bar, color, size: 1.2, opacity: 0.8 },
-      { kind: 'dot', marks: [{ x: place, y: effect, title }], color, size: CV.dot },
+      {
+        kind: 'dot',
+        marks: [{ x: place, y: effect, title }],
+        color,
+        size: CV.dot,
+        ...(networkOf(point) === '' ? {} : { fill: PAPER.light }),
+      },
     ];
   });
   const { names, named } = cvNames(placed, axes);
   const zero = [{ x: x.domain[0], x2: x.domain[1], y: 0 }];
-  const network = dataset.split(' ').slice(1).join(' ');
   const baseline = differences[0]?.over.profile ?? BASELINE;
   const panel: Panel = {
-    name: `${dataset} ${sparsity} ${rule}`,
-    title: html`${sparsityName(sparsity)}${network === '' ? null : `, ${network.replaceAll('-', '–')}`}`,
+    name: `${datasetAt(dataset)} ${sparsity} ${rule}`,
+    title: sparsityName(sparsity),
     detail: html`${ruleName(rule)}; <i>n</i> = ${rangeOf(points)} seeds`,
     chart: {
-      label: `Test accuracy less that of ${baseline} over CV of fan-in on ${dataset}, ${sparsityName(sparsity)}`,
+      label: `Test accuracy less that of ${baseline} over CV of fan-in on ${datasetAt(dataset)}, ${sparsityName(sparsity)}`,
       ...{ width, height, x, y },
       margin: { top: 12, right: 14, bottom: 40, left: 60 },
       layers: [
@@ -356,18 +379,18 @@ function cvNames(
   const labels = placed.map(({ px, py, point }) => ({
     x: px,
     y: py,
-    width: widthOf(point.profile),
+    width: widthOf(nameOf(point)),
   }));
-  const found = placeLabels(labels, { points, bars }, [0, 0, width + 12, height]);
-  const names = placed.flatMap(({ point: { profile } }, i) => {
+  const found = placeLabels(labels, { points, bars }, [0, 0, width + 4, height]);
+  const names = placed.flatMap(({ point }, i) => {
     const place = found[i];
     return place
       ? [
           {
             x: valueAt(x, width - place.x, width),
             y: valueAt(y, place.y, height),
-            text: cut(profile, 18),
-            profile,
+            text: cut(nameOf(point), 26),
+            profile: point.profile,
           },
         ]
       : [];

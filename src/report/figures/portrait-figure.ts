@@ -2,7 +2,7 @@
 import type { LayerPortrait } from '../../sparse/portrait.ts';
 import { group } from '../data/arms.ts';
 import { barSwatch, type FigureDraft, legendOf, type Panel } from '../charts/figure.ts';
-import { ruleName, sparsityName } from '../markup/format.ts';
+import { placeName, ruleName, sparsityName } from '../markup/format.ts';
 import { escapeHtml, type Html, html, rawHtml } from '../markup/html.ts';
 import { PROFILE_HUES } from '../markup/palette.ts';
 import { type IndexedImage, pngUri } from '../markup/png.ts';
@@ -41,7 +41,7 @@ darkest is the most of its square.`
     rows: settings.map((ofSetting) => {
       const [{ dataset, sparsity, rule, seed }] = ofSetting as [(typeof ofSetting)[number]];
       return {
-        title: `${dataset}: ${sparsityName(sparsity)}, ${ruleName(rule)}, seed ${seed}`,
+        title: `${placeName(dataset)}: ${sparsityName(sparsity)}, ${ruleName(rule)}, seed ${seed}`,
         panels: ofSetting.slice(0, STARTS).map(portraitPanel),
       };
     }),

@@ -6,7 +6,7 @@ import { group } from '../data/arms.ts';
 import type { Layer, Mark } from '../charts/chart.ts';
 import type { FigureDraft, Panel } from '../charts/figure.ts';
 import { endLabels, labelHeight, labelRoom } from '../charts/labels.ts';
-import { count, cut, fixed, ruleName, signed, sparsityName } from '../markup/format.ts';
+import { count, cut, fixed, placeName, ruleName, signed, sparsityName } from '../markup/format.ts';
 import { html } from '../markup/html.ts';
 import { FAINT, INK, type Palette, paintOf, SOFT } from '../markup/palette.ts';
 import { countBins, extent, tickDigits, ticks } from '../charts/scale.ts';
@@ -133,7 +133,7 @@ function contractionPanel(
   };
   return {
     name: `${dataset} ${sparsity} ${rule} layer ${layer + 1}`,
-    title: html`${dataset ?? ''}, hidden layer ${layer + 1}`,
+    title: html`${placeName(dataset ?? '')}, hidden layer ${layer + 1}`,
     detail: html`${sparsityName(sparsity ?? '')}, ${ruleName(rule ?? '')}; <i>n</i> = ${seeds} seeds`,
     chart: {
       label: `Distance of fan-in to uniformly random starts over training, ${dataset}, hidden layer ${layer + 1}`,
@@ -238,7 +238,7 @@ function historyPanel(rows: readonly HistoryRow[], palette: Palette): Panel {
   const rest = rows.length > STARTS ? `; the first ${STARTS} of ${rows.length} starts` : '';
   return {
     name: `${dataset} ${sparsity} ${rule} layer ${layer + 1}`,
-    title: html`${dataset ?? ''}, hidden layer ${layer + 1}`,
+    title: html`${placeName(dataset ?? '')}, hidden layer ${layer + 1}`,
     detail: html`${sparsityName(sparsity ?? '')}, ${ruleName(rule ?? '')}; ${neurons} neurons in each of ${seeds} runs${rest}`,
     chart: {
       label: `Distribution of fan-in before, during and after RigL, by start, ${dataset}, hidden layer ${layer + 1}`,

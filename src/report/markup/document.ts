@@ -1,5 +1,5 @@
 // document.ts — what all pages have in common
-import { type Html, html, rawHtml } from './html.ts';
+import { type Content, type Html, html, rawHtml } from './html.ts';
 import { SCRIPT, SCRIPT_SHA256 } from './script.ts';
 import { STYLE } from './style.ts';
 
@@ -29,6 +29,9 @@ ${content}
 `;
   return document.markup;
 }
+
+/** What heads a row: on one line, unless it is long. */
+export const rowName = (name: Content): Html => html`<span class="name">${name}</span>`;
 
 /** A table that scrolls by itself when the window is narrow, under a caption that stays where it is. */
 export function tableFrame(

@@ -67,6 +67,15 @@ export function ruleName(rule: string): string {
   return `${rule === 'erk' ? 'ERK' : rule} layers`;
 }
 
+/** Widths of layers, `128-64`, as they are printed. */
+export const widths = (network: string): string => network.replace(/(?<=\d)-(?=\d)/g, DASH);
+
+/** The place of a run, `mnist` or `mnist 128-64`, as it is printed. */
+export function placeName(place: string): string {
+  const [dataset = '', ...network] = place.split(' ');
+  return [dataset, ...network.map(widths)].join(' ');
+}
+
 /** Whether a word of a label is a sparsity, a layer rule or a network: `0.9`, `erk`, `128-64`. */
 export const isPlaceWord = (word: string): boolean =>
   word === 'erk' || /^0?\.\d+$/.test(word) || /^\d+(?:-\d+)+$/.test(word);
@@ -86,7 +95,7 @@ export function labelWords(label: string): readonly string[] {
     }
     flush();
     const prose = word === 'erk' ? ruleName(word) : /^0?\./.test(word) ? sparsityName(word) : word;
-    told.push(prose.replaceAll('-', '–'));
+    told.push(widths(prose));
   }
   flush();
   return told;

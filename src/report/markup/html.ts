@@ -35,6 +35,10 @@ export function html(strings: TemplateStringsArray, ...values: readonly Content[
   return { markup: parts.join('') };
 }
 
+/** A list in a sentence, of pieces of HTML: `a, b and c`. */
+export const listing = (items: readonly Html[]): Html =>
+  html`${items.map((item, i) => [i === 0 ? '' : i === items.length - 1 ? ' and ' : ', ', item])}`;
+
 function markupOf(content: Content): string {
   if (content === null) return '';
   if (typeof content === 'string') return escapeHtml(content);

@@ -30,7 +30,7 @@ h1 { font-size: 2.5rem; letter-spacing: -0.015em; }
   letter-spacing: 0.09em; }
 .data { margin-top: 0.7rem; color: var(--soft); font-style: italic; }
 .number { font-weight: 400; color: var(--soft); margin-right: 0.35em; font-variant-numeric: lining-nums; }
-h2 { font-size: 1.45rem; margin-block: 4.5rem 0.75rem; }
+h2 { font-size: 1.45rem; margin-block: 4.5rem 0.75rem; hyphens: none; }
 h3 { font-size: 1.1rem; margin-block: 2rem 0.5rem; }
 p { margin-block: 0 0.9rem; text-wrap: pretty; hyphens: manual; }
 a { color: var(--link); text-decoration-thickness: 0.06em; text-underline-offset: 0.15em; }
@@ -99,7 +99,7 @@ nav { font-size: 0.95rem; max-width: 40rem; margin-inline: auto; } nav a { text-
 .wide > .table { width: min-content; min-width: min(100%, 40rem); max-width: 100%; margin-inline: auto; }
 .wide > .table:has(.claims, .sources, .tasks) { width: auto; }
 .contrasts { font-size: 0.875rem; } .contrasts th, .contrasts td { padding-inline: 0.5rem; }
-.contrasts tbody th[scope="row"] { min-width: 12rem; }
+.contrasts .first { padding-left: 1.1rem; }
 
 .scroll { overflow-x: auto; }
 table { border-collapse: separate; border-spacing: 0; border-top: 0.09em solid var(--strong-rule);
@@ -120,14 +120,15 @@ tbody tr:last-child > * { padding-bottom: 0.45rem; }
 tbody + tbody tr:first-child > * { border-top: 0.05em solid var(--rule); }
 .group th { font-style: italic; color: var(--soft); }
 .numbers { font-variant-numeric: tabular-nums lining-nums; white-space: nowrap; }
-.numbers th[scope="row"] { position: sticky; left: 0; background: var(--paper); max-width: 16rem; white-space: normal;
-  overflow-wrap: break-word; }
+.numbers th[scope="row"] { position: sticky; left: 0; background: var(--paper); white-space: normal; overflow-wrap: break-word; }
 .numbers th[scope="row"] code { white-space: nowrap; }
 .tasks { width: 100%; } .tasks td.all { white-space: normal; min-width: 18rem; overflow-wrap: anywhere; font-size: 0.8em; }
 .numbers :where(td, thead th:not(:first-child):not([scope="colgroup"])) { text-align: right; }
 .numbers .words { text-align: left; }
 .numbers .first { padding-left: 1.6rem; }
 .numbers tbody th[scope="row"] { min-width: 8rem; }
+.name { display: inline-block; width: max-content; max-width: 19rem; }
+.whole { white-space: nowrap; }
 .mean { font-weight: 600; }
 
 figure { margin-block: 2.5rem; margin-inline: auto; }
@@ -207,6 +208,7 @@ footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
   .chart > svg, .chart > .graph.large { min-width: var(--least, 0); }
   body { font-size: 1rem; }
   .page { padding-block: 2rem; }
+  .name { max-width: 9rem; }
   h1 { font-size: 1.65rem; }
   h2 { margin-top: 3rem; }
   .claims, .claims tbody, .claims tr, .claims th, .claims td { display: block; width: auto !important; }
@@ -225,36 +227,58 @@ footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
 ${darkCharts()}
 }
 @media print {
-  :root { color-scheme: light; --paper: #fff; font-size: 9.4px; }
+  :root { color-scheme: light; --paper: #fff; font-size: 9.8px; }
+  @page { margin: 13mm 14mm 14mm; }
+  body { line-height: 1.42; orphans: 3; widows: 3; }
   .page { padding: 0; }
+  /* One left edge: text, tables, figures and their captions. */
+  section > *, header > *, footer > *, section > .wide { max-width: none; margin-inline: 0; }
+  header > :is(.finding, .data), p, .claimed, .caveats { max-width: 52rem; }
+  .wide > .table { width: max-content; max-width: 100%; min-width: 0; margin-inline: 0; }
+  .caption { max-width: 52rem; width: 0; min-width: min(100%, 52rem); }
   .scroll, .chart { overflow: visible; }
+
   details:not([open])::details-content { content-visibility: visible; block-size: auto; }
   summary { display: none; }
   :is(.sources, .tasks) details:not([open])::details-content, .more:not([open])::details-content { content-visibility: hidden; block-size: 0; }
   .sources summary, .more > summary { display: block; list-style: none; }
-  .numbers { font-size: 0.8em; } .numbers th, .numbers .words { white-space: normal; }
-  th, td { padding-inline: 0.35rem; } .wide > .table { width: auto; }
-  .numbers .first { padding-left: 0.7rem; }
+  .more > summary { text-align: left; font-size: 0.85rem; margin-block: 0.4rem 0; }
+  .more > summary::after { content: " in the file"; }
+
+  .numbers, .contrasts { font-size: 0.85rem; line-height: 1.3; }
+  .numbers th, .numbers .words { white-space: normal; } .name { max-width: 22rem; }
+  th, td { padding: 0.14rem 0.45rem; }
+  .numbers .first, .contrasts .first { padding-left: 0.9rem; }
   .numbers th[scope="row"] { position: static; }
+  thead { display: table-header-group; break-inside: avoid; } thead tr, .group { break-after: avoid; }
   tr, .panels > *, .caveats, .claimed, svg { break-inside: avoid; }
-  .row-title, .legend { break-after: avoid; } figcaption { break-before: avoid; }
-  section > .wide, section > * { max-width: none; } .full svg, .graph.large, .bands, .plot > svg { min-width: 0; }
-  .panels { gap: 0.8rem 1rem; } svg { max-height: 22cm; }
-  .panels.large { grid-template-columns: repeat(3, minmax(0, 1fr)); }
-  .panels:is(.medium, .paired) { grid-template-columns: repeat(4, minmax(0, 1fr)); max-width: none; }
-  .panels.large:has(> :nth-child(4)):not(:has(> :nth-child(5))) { grid-template-columns: repeat(4, minmax(0, 1fr)); }
-  .more > summary { font-size: 0.8rem; margin-block: 0.3rem; }
-  #results { columns: 2; column-gap: 1.5rem; } #results > h2, #results > .wide:has(th[colspan="4"], thead th:nth-child(8)) { column-span: all; }
-  .panels.full { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  figure { margin-block: 1.2rem; } .table { margin-block: 1rem; } h2 { margin-top: 1.4rem; } .caveats { margin-top: 0.8rem; } .claimed { margin-bottom: 0.8rem; }
-  .table-foot, .filter, .zoom, .highlight, .permalink, .skip, .tip, .compare { display: none; }
-  dl.terms { columns: 2; column-gap: 2rem; } dl.terms dd { break-inside: avoid; } dl.terms dt { break-after: avoid; }
-  .claim-figure { width: 18rem; } .claims th, .claims td { padding-block: 0.35rem; }
-  h2, h3, .caption, .row-title, .outcome { break-after: avoid; }
-  .missing ul ul { columns: 2; } .missing ul ul li { margin-block: 0; }
-  nav { display: none; }
-  .source { color: inherit; }
-  @page { margin: 11mm 12mm; }
+  .contrasts, .numbers:not(.accuracy, .tasks) tbody { break-inside: avoid; }
+  .claims { font-size: 0.95rem; line-height: 1.3; } .claims th, .claims td { padding-block: 0.3rem; }
+  .claims :is(small, .effects, .verdict) { margin-top: 0.1rem; } .claim-figure { width: 22.5rem; }
+
+  figure { margin: 1.3rem 0; } .table { margin-block: 1.1rem; } figure > h3 { text-align: left; }
+  figure:not(:has(.row-title, .panels > :nth-child(4))), .table:has(.contrasts), .caption, #methods dl:not(.terms) { break-inside: avoid; }
+  figcaption { max-width: 52rem; margin: 0.5rem 0 0; font-size: 0.9rem; line-height: 1.38; break-before: avoid; break-inside: avoid; }
+  .legend { justify-content: flex-start; margin-bottom: 0.6rem; } .row-title { text-align: left; margin: 0.8rem 0 0.4rem; }
+  .row-title, .legend { break-after: avoid; }
+  .panels { gap: 0.8rem 1.2rem; justify-content: start; } .panels.paired { margin-inline: 0; }
+  .panels:is(.large, .medium) { grid-template-columns: repeat(3, minmax(0, 1fr)); }
+  .panels.paired { grid-template-columns: repeat(4, minmax(0, 1fr)); max-width: none; }
+  figure:not(:has(.panels > :nth-child(5))) .panels.medium:has(> :nth-child(4)) { grid-template-columns: repeat(4, minmax(0, 1fr)); }
+  figure:not(:has(.panels > :nth-child(5))) .panels.large:has(> :nth-child(4)) { grid-template-columns: repeat(2, minmax(0, 21rem)); }
+  #figure-masks .panels { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
+  .panels.full { grid-template-columns: repeat(2, minmax(0, max-content)); }
+  .full svg, .graph.large, .bands, .plot > svg { min-width: 0; } svg { max-height: 22cm; }
+
+  h1 { font-size: 2.2rem; } .kicker { margin-left: 0; } h2 { margin-top: 2.2rem; font-size: 1.4rem; } .finding { margin-top: 1rem; font-size: 1.35rem; }
+  .caveats { margin-top: 0.9rem; } .claimed { margin-bottom: 0.9rem; gap: 0.15rem 1.5rem; }
+  h2, h3, .caption, .outcome, .missing > p { break-after: avoid; }
+  dl.terms { columns: 2; column-gap: 2.5rem; font-size: 0.95rem; line-height: 1.38; }
+  dl.terms dd { break-inside: avoid; } dl.terms dt { break-after: avoid; }
+  .missing ul ul { columns: 2; font-size: 0.85em; list-style: none; padding: 0; } .missing ul ul li { margin-block: 0; }
+  #provenance svg { max-height: 9cm; }
+  .table-foot, .filter, .zoom, .highlight, .permalink, .skip, .tip, .compare, nav { display: none; }
+  footer { margin-top: 2rem; }
 }
 `;
 

@@ -9,7 +9,16 @@ import {
   findArm,
   layerChanges,
 } from '../data/arms.ts';
-import { count, counted, fixed, listed, percent, percentage, points } from '../markup/format.ts';
+import {
+  count,
+  counted,
+  fixed,
+  listed,
+  percent,
+  percentage,
+  placeName,
+  points,
+} from '../markup/format.ts';
 import { type Html, html } from '../markup/html.ts';
 import { datasetAt, type Study } from '../data/study.ts';
 import { settingName, sourced } from './tables.ts';
@@ -113,7 +122,7 @@ function profileSentence(results: readonly DatasetResults[]): Html | null {
   const title = `${high.profile} ${percent(high.accuracy.mean)}, ${low.profile} ${percent(low.accuracy.mean)}`;
   const size = sourced(high.anchor, percent(spread), title);
   return html`Fixed masks of different profiles end at most ${size} points apart
-(${setting.dataset}, ${settingName(setting)}).`;
+(${placeName(setting.dataset)}, ${settingName(setting)}).`;
 }
 
 function denseSentence({ dataset, dense, settings }: DatasetResults): Html | null {

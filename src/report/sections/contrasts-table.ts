@@ -2,8 +2,8 @@
 import type { Arm, Contrast, JudgedClaim, Verdict } from '../../claims/result.ts';
 import { group } from '../data/arms.ts';
 import { sourceLink } from '../data/sources.ts';
-import { DIGITS, splitLabels } from '../figures/contrast-figure.ts';
-import { tableFrame } from '../markup/document.ts';
+import { DIGITS, splitLabels, splitPlaces } from '../figures/contrast-figure.ts';
+import { rowName, tableFrame } from '../markup/document.ts';
 import { fixed, listed, NOTHING, probability, signed } from '../markup/format.ts';
 import { type Content, type Html, html } from '../markup/html.ts';
 import { sourced } from './tables.ts';
@@ -11,9 +11,10 @@ import { sourced } from './tables.ts';
 /** Longer tables are folded away on screens. */
 const ROWS_OPEN = 12;
 
-/** One column: its heading, and the whole cell of a contrast. */
+/** One column: its heading, the heading that it shares with its neighbours, and the whole cell of a contrast. */
 interface Column {
   readonly head: string;
+  readonly over?: string;
   readonly words?: boolean;
   readonly cell: (contrast: Contrast) => Html;
 }
@@ -26,7 +27,9 @@ export function contrastsTable(claim: JudgedClaim, anchors: ReadonlyMap<string, 
   // A data set with one contrast says of it what all data sets share.
   const byDataset = group(contrasts, ({ dataset }) => dataset);
   const whole = splitLabels(contrasts.map(({ label }) => label));
+  const isOneLabel = new Set(contrasts.map(({ label }) => label)).size === 1;
   const parts = byDataset.map((all) => {
+    if (isOneLabel) return splitPlaces(all.map(({ label }) => label));
     const own = splitLabels(all.map(({ label }) => label));
     return all.length > 1
       ? own
@@ -35,11 +38,8 @@ export function contrastsTable(claim: JudgedClaim, anchors: ReadonlyMap<string, 
   const names = new Map(
     byDataset.flatMap((all, at) => all.map((one, i) => [one, parts[at]!.rests[i]!] as const)),
   );
-  const heads = columns.map(
-    ({ head, words }) => html`<th scope="col"${words ? html` class="words"` : null}>${head}</th>`,
-  );
   const row = (contrast: Contrast): Html =>
-    html`<tr><th scope="row">${names.get(contrast) ?? contrast.label}</th>${columns.map(({ cell }) => cell(contrast))}</tr>
+    html`<tr><th scope="row">${rowName(names.get(contrast) ?? contrast.label)}</th>${columns.map(({ cell }) => cell(contrast))}</tr>
 `;
   const rows = (all: readonly Contrast[], head: string): Html | null =>
     all.length === 0
@@ -49,7 +49,7 @@ export function contrastsTable(claim: JudgedClaim, anchors: ReadonlyMap<string, 
 ${all.map(row)}</tbody>
 `;
   const table = html`<table class="numbers contrasts">
-<thead><tr><th scope="col">Contrast</th>${heads}</tr></thead>
+<thead>${headRows(columns)}</thead>
 ${byDataset.map((all, at) => {
   const head = [all[0]!.dataset, ...parts[at]!.shared].join(', ');
   const deciding = all.filter(({ decides }) => decides);
@@ -63,6 +63,31 @@ ${byDataset.map((all, at) => {
     : html`<details class="wide"><summary>All ${contrasts.length} contrasts of ${id}</summary>${frame}</details>`;
 }
 
+/** Columns that share a heading stand under it, the first of them a little apart. */
+function headRows(columns: readonly Column[]): Html {
+  const spans: { readonly over: string; length: number }[] = [];
+  for (const { over = '' } of columns) {
+    const last = spans.at(-1);
+    if (last?.over === over) last.length += 1;
+    else spans.push({ over, length: 1 });
+  }
+  const above = spans.map(({ over, length }) =>
+    over === ''
+      ? html`<td colspan="${length}"></td>`
+      : html`<th scope="colgroup" colspan="${length}">${over}</th>`,
+  );
+  const heads = columns.map(({ head, over, words }, i) => {
+    const kind = words
+      ? 'words'
+      : over !== undefined && over !== columns[i - 1]?.over
+        ? 'first'
+        : null;
+    return html`<th scope="col"${kind && html` class="${kind}"`}>${head}</th>`;
+  });
+  return html`<tr><td></td>${above}</tr>
+<tr><th scope="col">Contrast</th>${heads}</tr>`;
+}
+
 const some = (contrasts: readonly Contrast[], has: (contrast: Contrast) => boolean): boolean =>
   contrasts.some(has);
 
@@ -70,28 +95,28 @@ const number = (content: Content): Html => html`<td>${content}</td>`;
 
 const pOrNothing = (p: number | null): Html => number(p === null ? NOTHING : probability(p));
 
-const isAssessed = ({ verdict }: Contrast): boolean => verdict !== 'not assessed';
+const isAssessed = ({ verdict }: Contrast): boolean =>
+  verdict !== 'not assessed' && verdict !== 'not tested';
 
 function columnsOf(
   { contrasts, kind }: JudgedClaim,
   anchors: ReadonlyMap<string, string>,
 ): readonly Column[] {
-  const arm = (one: Arm | null, { unit }: Contrast): Html =>
-    number(one === null ? NOTHING : armCell(one, unit === 'W1' ? 3 : 2, anchors));
   const isPair = some(contrasts, ({ b }) => b !== null);
-  const isUnequal = new Set(contrasts.map(repetitions)).size > 1;
+  const measured = contrasts.filter(({ effect }) => effect !== null);
+  const isUnequal = new Set(measured.map(repetitions)).size > 1;
+  const [first] = measured;
+  const isOneUnit = measured.every(({ unit }) => unit === first?.unit);
+  const unit = first && isOneUnit ? UNITS[first.unit] : null;
   const columns: readonly (Column | false)[] = [
     some(contrasts, isAssessed) && {
       head: 'verdict',
       words: true,
       cell: (one) => html`<td class="words" title="${one.reason}">${verdictOf(one)}</td>`,
     },
-    { head: isPair ? 'treatment' : 'value', cell: (one) => arm(one.a, one) },
-    isPair && { head: 'baseline', cell: (one) => arm(one.b, one) },
-    {
-      head: 'effect',
-      cell: (one) => number(one.effect === null ? NOTHING : effectCell(one, anchors)),
-    },
+    ...armColumns(headed(isPair ? 'treatment' : 'value', unit?.arm), ({ a }) => a, anchors),
+    ...(isPair ? armColumns(headed('baseline', unit?.arm), ({ b }) => b, anchors) : []),
+    ...effectColumns(headed('effect', unit?.effect), measured, anchors),
     isUnequal && { head: 'n', cell: (one) => number(repetitions(one)) },
     some(contrasts, ({ pFor }) => pFor !== null) && {
       head: kind === 'equivalence' ? 'p (TOST)' : 'p',
@@ -112,19 +137,81 @@ function columnsOf(
   return columns.filter((column) => column !== false);
 }
 
+const headed = (name: string, unit: string | undefined): string =>
+  unit === undefined ? name : `${name} (${unit})`;
+
+/** Mean and SD apart: numbers below each other have their points below each other. */
+function armColumns(
+  over: string,
+  armOf: (contrast: Contrast) => Arm | null,
+  anchors: ReadonlyMap<string, string>,
+): readonly Column[] {
+  return [
+    {
+      over,
+      head: 'mean',
+      cell: (one) => {
+        const arm = armOf(one);
+        if (arm === null || arm.mean === null) return html`<td class="first">${NOTHING}</td>`;
+        const text = fixed(arm.mean, armDigits(one));
+        return html`<td class="first">${linked(text, `${arm.label}, n = ${arm.n}`, arm, anchors)}</td>`;
+      },
+    },
+    {
+      over,
+      head: 'SD',
+      cell: (one) => {
+        const arm = armOf(one);
+        if (arm?.n === 1) return html`<td title="one seed has no SD">${NOTHING}</td>`;
+        const sd = arm?.sd ?? null;
+        return number(sd === null ? NOTHING : fixed(sd, armDigits(one)));
+      },
+    },
+  ];
+}
+
+/** An effect, and the ends of its interval where there is one. */
+function effectColumns(
+  over: string,
+  measured: readonly Contrast[],
+  anchors: ReadonlyMap<string, string>,
+): readonly Column[] {
+  const end = (head: string, side: 0 | 1): Column => ({
+    ...{ over, head },
+    cell: (one) => number(one.ci === null ? NOTHING : effectWords(one.ci[side], one)),
+  });
+  return [
+    {
+      over,
+      head: 'mean',
+      cell: (one) =>
+        html`<td class="first">${one.effect === null ? NOTHING : effectCell(one, one.effect, anchors)}</td>`,
+    },
+    ...(some(measured, ({ ci }) => ci !== null) ? [end('from', 0), end('to', 1)] : []),
+  ];
+}
+
+const armDigits = ({ unit }: Contrast): number => (unit === 'W1' ? 3 : 2);
+
+/** Differences have their sign, ratios and correlations only where they are negative. */
+const effectWords = (value: number, { unit }: Contrast): string =>
+  (unit === 'points' || unit === 'W1' ? signed : fixed)(value, DIGITS[unit]);
+
 const repetitions = ({ unit, a, seeds }: Contrast): number => (unit === 'r' ? a.n : seeds);
 
 /** What the table holds: whatever its headings cannot say. */
 function captionOf({ id, contrasts, kind }: JudgedClaim): Html {
-  const unit = contrasts.find(({ effect }) => effect !== null)?.unit ?? 'points';
-  const repeats = new Set(contrasts.map(repetitions));
+  const repeats = new Set(contrasts.filter(({ effect }) => effect !== null).map(repetitions));
   const levels = [...new Set(contrasts.flatMap(({ ci, level }) => (ci ? [level] : [])))].map(
     (level) => `${fixed(level * 100, 0)}\u202f%`,
   );
   const n = repeats.size === 1 ? html`, <i>n</i> = ${[...repeats]} each` : null;
   const none = some(contrasts, isAssessed) ? null : ', none of which is assessed';
   const isPair = some(contrasts, ({ b }) => b !== null);
-  const intervals = levels.length === 0 ? null : ` with ${listed(levels)} confidence intervals`;
+  const intervals =
+    levels.length === 0
+      ? null
+      : `; “from” and “to” are the ends of ${listed(levels)} confidence intervals`;
   const p = some(contrasts, ({ pFor }) => pFor !== null)
     ? html`; <i>p</i> of ${TESTS[kind] ?? 'the test'} for the claim`
     : null;
@@ -134,14 +221,15 @@ function captionOf({ id, contrasts, kind }: JudgedClaim): Html {
   const d = some(contrasts, (one) => one.d !== null)
     ? html`; <i>d</i> is Cohen’s, over the pooled SD`
     : null;
-  return html`Contrasts of ${id}${n}${none}: mean (SD) ${UNITS[unit]}; effects${isPair ? ', treatment less baseline,' : null}${intervals}${p}${against}${d}.`;
+  return html`Contrasts of ${id}${n}${none}${isPair ? '; effects are treatment less baseline' : null}${intervals}${p}${against}${d}.`;
 }
 
+/** What arms and effects are measured in, for headings. */
 const UNITS = {
-  points: 'in percent',
-  ratio: 'of the ratio',
-  r: 'of the hub ratio',
-  W1: 'of the distance',
+  points: { arm: '%', effect: 'points' },
+  ratio: { arm: 'ratio', effect: 'ratio' },
+  r: { arm: 'hub ratio', effect: 'r' },
+  W1: { arm: 'W1', effect: 'W1' },
 } as const;
 
 /** Tests by the kind of claim. */
@@ -175,12 +263,6 @@ function sourceOf(
   return anchor && sourceLink(anchor);
 }
 
-function armCell(arm: Arm, digits: number, anchors: ReadonlyMap<string, string>): Content {
-  if (arm.mean === null) return NOTHING;
-  const spread = arm.sd === null ? ' (one seed)' : ` (${fixed(arm.sd, digits)})`;
-  return linked(`${fixed(arm.mean, digits)}${spread}`, `${arm.label}, n = ${arm.n}`, arm, anchors);
-}
-
 /** A number as a link to the runs of an arm. */
 function linked(
   text: string,
@@ -192,15 +274,12 @@ function linked(
   return anchor === undefined ? text : sourced(anchor, text, title);
 }
 
-function effectCell(contrast: Contrast, anchors: ReadonlyMap<string, string>): Content {
-  const { effect, ci, unit, a, b } = contrast;
-  const digits = DIGITS[unit];
-  const show = unit === 'points' ? signed : fixed;
-  const interval = ci ? ` [${show(ci[0], digits)}, ${show(ci[1], digits)}]` : '';
-  return linked(
-    `${show(effect ?? 0, digits)}${interval}`,
-    `${a.label}${b ? ` and ${b.label}` : ''}`,
-    a,
-    anchors,
-  );
+function effectCell(
+  contrast: Contrast,
+  effect: number,
+  anchors: ReadonlyMap<string, string>,
+): Content {
+  const { a, b } = contrast;
+  const title = `${a.label}${b ? ` and ${b.label}` : ''}`;
+  return linked(effectWords(effect, contrast), title, a, anchors);
 }

@@ -3,7 +3,7 @@ import { SEEDS_FOR_EVIDENCE } from './abstract.ts';
 import { datasetAnchor } from '../data/anchors.ts';
 import { sourceLink } from '../data/sources.ts';
 import { tableFrame } from '../markup/document.ts';
-import { count, percentage, sentence } from '../markup/format.ts';
+import { count, percentage, sentence, widths } from '../markup/format.ts';
 import { type Html, html } from '../markup/html.ts';
 import type { Options, Study, StudyDataset } from '../data/study.ts';
 import { sourced } from './tables.ts';
@@ -16,7 +16,7 @@ export function methods(study: Study): Html {
 (arXiv 2604.10560) is known to it by its abstract only.</p>
 <dl class="terms">${TERMS.map(term)}</dl>
 <h3>Network and training</h3>
-<dl>${optionRows({ hidden: study.hidden.join(', '), ...inUse(study.training) })}</dl>
+<dl>${optionRows({ hidden: study.hidden.map(widths).join(', '), ...inUse(study.training) })}</dl>
 ${study.rigl ? html`<h3>RigL</h3><dl>${optionRows(study.rigl)}</dl>` : null}
 </section>
 `;

@@ -14,7 +14,7 @@ import {
 } from '../data/arms.ts';
 import { equilibriumAnchor } from '../data/anchors.ts';
 import { sourceLink } from '../data/sources.ts';
-import { tableFrame } from '../markup/document.ts';
+import { rowName, tableFrame } from '../markup/document.ts';
 import {
   counted,
   fixed,
@@ -22,9 +22,11 @@ import {
   NOTHING,
   percent,
   percentage,
+  placeName,
   points,
   ruleName,
   sparsityName,
+  widths,
 } from '../markup/format.ts';
 import { type Content, type Html, html } from '../markup/html.ts';
 import type { EquilibriumRow } from '../data/study.ts';
@@ -90,7 +92,7 @@ const METHOD_HEADINGS = html`<th scope="col" class="first">mean</th><th scope="c
 
 function denseRows(dense: Arm, rigl: boolean): Html {
   const network = networkOf(dense.dataset);
-  return html`<tbody><tr><th scope="row">${network === '' ? null : `${network}, `}dense, all connections</th>${armCells(dense, null)}
+  return html`<tbody><tr><th scope="row">${rowName(html`${network === '' ? null : `${widths(network)}, `}dense, all connections`)}</th>${armCells(dense, null)}
 ${rigl ? html`<td colspan="5"></td>` : null}</tr></tbody>`;
 }
 
@@ -99,7 +101,7 @@ function settingRows(
   { rigl, what }: { readonly rigl: boolean; readonly what: string },
 ): Html {
   const network = networkOf(setting.dataset);
-  const names = [network, settingName(setting), what].filter((name) => name !== '');
+  const names = [widths(network), settingName(setting), what].filter((name) => name !== '');
   const both = rigl && setting.arms.some(({ method }) => method === 'rigl');
   return html`<tbody>
 <tr class="group"><th scope="rowgroup" colspan="${rigl ? 10 : 5}">${names.join(', ')}</th></tr>
@@ -116,7 +118,7 @@ function profileRow(
   const rewired = both
     ? riglCells(findArm(setting, profile, 'rigl'), fixedMask, setting.dense)
     : html`<td colspan="5"></td>`;
-  return html`<tr data-profile="${profile}"><th scope="row">${profile}</th>${armCells(fixedMask, setting.dense)}
+  return html`<tr data-profile="${profile}"><th scope="row">${rowName(profile)}</th>${armCells(fixedMask, setting.dense)}
 ${rigl ? rewired : null}</tr>
 `;
 }
@@ -187,9 +189,12 @@ function fanInTable(all: readonly ChangedSetting[]): Html {
 </thead>
 ${all.map(
   ({ setting, rows }) => html`<tbody>
-<tr class="group"><th scope="rowgroup" colspan="${2 + 3 * layers.length}">${setting.dataset}, ${settingName(setting)}</th></tr>
+<tr class="group"><th scope="rowgroup" colspan="${2 + 3 * layers.length}">${placeName(setting.dataset)}, ${settingName(setting)}</th></tr>
 ${rows.map(
-  ({ arm, changes }) => html`<tr data-profile="${arm.profile}"><th scope="row">${arm.profile}</th>
+  ({
+    arm,
+    changes,
+  }) => html`<tr data-profile="${arm.profile}"><th scope="row">${rowName(arm.profile)}</th>
 ${changes.map(
   ({ cvBefore, cvAfter }) => html`<td class="first">${cvCell(arm, cvBefore.mean)}</td>
 <td>${cvCell(arm, cvAfter.mean)}</td><td>${cvAfter.sd === null ? NOTHING : cvCell(arm, cvAfter.sd)}</td>`,
@@ -228,7 +233,7 @@ function equilibriumRows(row: EquilibriumRow, index: number): Html {
     value === null ? NOTHING : sourced(anchor, fixed(value, digits), 'from the fitted equilibrium');
   const { layers, runs } = row.fit.value;
   return html`<tbody>
-<tr class="group"><th scope="rowgroup" colspan="9">${row.dataset}, ${settingName(row)}, ${counted(runs, 'pilot run')}</th></tr>
+<tr class="group"><th scope="rowgroup" colspan="9">${placeName(row.dataset)}, ${settingName(row)}, ${counted(runs, 'pilot run')}</th></tr>
 ${layers.map(
   (
     fit,

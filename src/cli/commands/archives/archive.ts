@@ -19,6 +19,7 @@ import { decodeSource } from '../../../engine/text/source-text.ts';
 import { decodeUtf8 } from '../../../utf8.ts';
 import { withRemoteBlobs } from '../../remote/far-blobs.ts';
 import { ownSigner } from '../../remote/remote-session.ts';
+import { planFor, resolveTargets } from '../../session/named-tasks.ts';
 import { checkOutput, unwritten } from '../../session/output-files.ts';
 import {
   askedWords,
@@ -27,8 +28,6 @@ import {
   EXIT,
   host,
   openSession,
-  planFor,
-  resolveTargets,
   type Session,
   shownPath,
   UsageError,

@@ -26,14 +26,12 @@ import type { StageModule } from '../../../engine/worker/declaration.ts';
 import { plainName } from '../../../plain-text.ts';
 import { withRemoteBlobs } from '../../remote/far-blobs.ts';
 import { auditSample } from '../../remote/remote-audit.ts';
+import { currentTask, planFor, resolveTargets } from '../../session/named-tasks.ts';
 import {
   type CommonOptions,
   stderrColors as c,
   EXIT,
-  oneTask,
   openSession,
-  planFor,
-  resolveTargets,
   type Session,
   UsageError,
   writeStderr,
@@ -109,7 +107,7 @@ async function auditTask(
   place: Place,
 ): Promise<number> {
   const { store, root } = session;
-  const id = oneTask(session.plan, word);
+  const id = currentTask(session, word);
   const plan = planFor(session.plan, [id]);
   const forecasts = await forecast(plan, store, new Set());
   const predicted = forecasts.get(id);

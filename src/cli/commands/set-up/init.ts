@@ -4,7 +4,6 @@ import { join, resolve } from 'node:path';
 import { writeAtomically } from '../../../engine/files/files.ts';
 import { pipelineSchema } from '../../../engine/pipeline/schema.ts';
 import { checkFolder } from '../../session/output-files.ts';
-import { PYTHON_STUDY } from '../../session/python-study.ts';
 import {
   EXIT,
   shownPath,
@@ -16,6 +15,7 @@ import {
 import type { CommandDeclaration } from '../../terminal/declaration.ts';
 import { quoted } from '../../terminal/format.ts';
 import { TEMPLATES, templateFiles } from './python-module.ts';
+import { PYTHON_STUDY } from './python-study.ts';
 
 export const command: CommandDeclaration = {
   name: 'init',
