@@ -164,10 +164,15 @@ async function savePng(
   const drawing = new Blob([standalone(svg, legend)], { type: 'image/svg+xml' });
   image.src = URL.createObjectURL(drawing);
   await image.decode();
-  const canvas = document.createElement('canvas');
-  [canvas.width, canvas.height] = [2 * image.width, 2 * image.height];
-  canvas.getContext('2d')?.drawImage(image, 0, 0, canvas.width, canvas.height);
+  savePicture(image, name);
   URL.revokeObjectURL(image.src);
+}
+
+/** A picture as PNG, with two points for each of its own. */
+export function savePicture(image: HTMLImageElement, name: string): void {
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [2 * image.naturalWidth, 2 * image.naturalHeight];
+  canvas.getContext('2d')?.drawImage(image, 0, 0, canvas.width, canvas.height);
   canvas.toBlob((blob) => {
     if (blob) save(name, blob);
   });

@@ -1,13 +1,13 @@
 /// <reference lib="dom" />
 // plots-view.tsx — curves of chosen tasks, scatter plots, parallel coordinates, and the plots that pipeline.yaml names
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Frame } from '../../analysis/frame.ts';
 import { listOf } from '../../analysis/tabulate.ts';
 import { axesIn, frameIn, numbersIn, shownTable } from '../cells.ts';
 import type { Curve, PlotLine, TableAnswer } from '../forms.ts';
 import { listIn, listText } from '../links.ts';
 import { Empty, Filter, Problem, taskHash } from './bits.tsx';
-import { CurvesFigure, ParallelFigure, ScatterFigure } from './figures.tsx';
+import { CurvesFigure, ParallelFigure, ScatterFigure, savePicture } from './figures.tsx';
 import {
   type Answered,
   setSettings,
@@ -414,6 +414,7 @@ function StudyPlots() {
 function StudyPlot({ plot: { name, title } }: { readonly plot: PlotLine }) {
   const { source, overview } = useShared();
   const [problem, setProblem] = useState<string>();
+  const image = useRef<HTMLImageElement>(null);
   const address = source.address('/plot.svg', { name });
   const version = source.isCopy ? '' : `&version=${hashText(overview?.version ?? '')}`;
   const why = async (): Promise<void> => {
@@ -430,10 +431,19 @@ function StudyPlot({ plot: { name, title } }: { readonly plot: PlotLine }) {
           <a href={address} download={`${name}.svg`}>
             SVG
           </a>
+        )}{' '}
+        {address && !source.isCopy && problem === undefined && (
+          <button
+            type="button"
+            onClick={() => image.current && savePicture(image.current, `${name}.png`)}
+          >
+            PNG
+          </button>
         )}
       </figcaption>
       {address && problem === undefined ? (
         <img
+          ref={image}
           class="plot"
           src={`${address}${version}`}
           alt={title}
