@@ -18,7 +18,7 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(`node bench/ui.mjs [--tasks 20] [--pairs 6] [--work 1]
 
---work: how much a task computes; 1 is about a quarter of a second of a processor. Makes without a page are compared with each other as
+--work: how much a task computes; 1 is about a sixth of a second of a processor. Makes without a page are compared with each other as
 well: their spread is the noise of this machine.`);
   process.exit(0);
 }
@@ -30,7 +30,7 @@ const folder = mkdtempSync(join(tmpdir(), 'pipeline-bench-ui-'));
 const WORK = `import { appendFileSync, writeFileSync } from 'node:fs';
 let x = 1;
 for (let step = 1; step <= 20; step++) {
-  for (let i = 0; i < ${Math.round(5e5 * work)}; i++) x = (x * 1.0000001 + i) % 1000;
+  for (let i = 0; i < ${Math.round(3e5 * work)}; i++) x = (x * 1.0000001 + i) % 1000;
   console.log('step ' + step + ' of 20, x ' + x);
   appendFileSync(process.env.PIPELINE_EVENTS, JSON.stringify({ step, metrics: { x } }) + '\\n');
 }
