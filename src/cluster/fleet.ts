@@ -56,6 +56,8 @@ export class Fleet {
   private readonly sets = new Map<string, { readonly set: WorkerSet; readonly files: SetLayout }>();
   private readonly deaths: Deaths;
   private readonly told = new Set<string>();
+  /** Names of jobs of which one was ended by somebody else: it may wait in the queue again. */
+  private readonly endedByOthers = new Set<string>();
   private asking = 0;
   private asked: Promise<void> = Promise.resolve();
   private limitedUntil = 0;
@@ -281,6 +283,16 @@ export class Fleet {
   async endAll(): Promise<void> {
     await this.asked;
     if (this.names.length > 0) await this.parts.batch.end(this.names);
+  }
+
+  /** The job of a worker was ended, not by us. */
+  noteEnded({ set }: WorkerView): void {
+    this.endedByOthers.add(set.name);
+  }
+
+  /** Ends jobs that somebody put back into the queue after their workers had left. */
+  async endRequeued(): Promise<void> {
+    if (this.endedByOthers.size > 0) await this.parts.batch.end([...this.endedByOthers]);
   }
 
   /** Removes what is not needed any more. @param isNeeded whether something in a set still counts */

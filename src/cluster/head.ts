@@ -11,7 +11,7 @@ import { Fleet, type FleetParts } from './fleet.ts';
 import type { Frame } from './frames.ts';
 import { Intake, type IntakeParts } from './intake.ts';
 import { DepotError } from './layout.ts';
-import { type Ended, type Here, readWorkerSays, type Said } from './messages.ts';
+import { type Ended, type Here, LEFT_BY_SIGNAL, readWorkerSays, type Said } from './messages.ts';
 import { OrderDesk } from './order-desk.ts';
 import { OrderEnds } from './order-ends.ts';
 import { Preparation, type PreparationParts, type Prepared } from './prepare.ts';
@@ -154,6 +154,7 @@ export class Head implements Executor {
     }
     const areLeft = [...this.fleet.workers].some(({ state }) => state !== 'over');
     if (areLeft || this.fleet.isAsking) await this.fleet.endAll();
+    else await this.fleet.endRequeued();
     await this.tidy();
   }
 
@@ -280,6 +281,7 @@ export class Head implements Executor {
         return;
       case 'left':
         worker.state = 'over';
+        if (said.why === LEFT_BY_SIGNAL) this.fleet.noteEnded(worker);
         this.desk.leave(worker);
         void this.fleet.bury(worker);
         return;
