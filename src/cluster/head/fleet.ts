@@ -1,9 +1,7 @@
 // fleet.ts — the workers of a cluster: asked for as there is work, watched, and missed when they are gone
-import type { JobClass } from '../engine/config/job-class.ts';
-import type { Batch, DeathCause } from './batch.ts';
-import { Deaths } from './deaths.ts';
-import { type DepotLayout, removeSet, SetLayout, setsIn } from './layout.ts';
-import { QueueWatch } from './queue-watch.ts';
+import type { JobClass } from '../../engine/config/job-class.ts';
+import type { Batch, DeathCause } from '../batch.ts';
+import { type DepotLayout, removeSet, SetLayout, setsIn } from '../layout.ts';
 import {
   type HeadNote,
   newId,
@@ -12,8 +10,10 @@ import {
   type WorkerSet,
   writeHead,
   writeSet,
-} from './sets.ts';
-import { fileSize } from './small-files.ts';
+} from '../sets.ts';
+import { fileSize } from '../small-files.ts';
+import { Deaths } from './deaths.ts';
+import { QueueWatch } from './queue-watch.ts';
 import { WorkerView, type WorkerViewListener } from './worker-view.ts';
 
 /** What a fleet works with. */
