@@ -89,7 +89,8 @@ async function collect(
       keep_ms: keepDays * DAY_MS,
       async jobsThere(project, names) {
         const sights = await batchFor(config, layout.logsOf(project)).look(names);
-        return sights === 'unknown' ? sights : new Set(sights.map(({ name }) => name));
+        if (sights === 'unknown') return sights;
+        return new Set(sights.filter(({ state }) => state !== 'over').map(({ name }) => name));
       },
     });
     const gone = dryRun ? garbage.items : dropDepotGarbage(garbage);
