@@ -14,19 +14,11 @@ import {
 } from '../../engine/store/maintenance/gc.ts';
 import type { Store, Upkeep } from '../../engine/store/store.ts';
 import { KEPT_RUNS_DEFAULT, rootsOf } from '../runs/store-limit.ts';
-import {
-  type CommonOptions,
-  stderrColors as c,
-  EXIT,
-  identity,
-  loadFor,
-  placesOf,
-  storeAt,
-  UsageError,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { placesOf } from '../session/places.ts';
+import { stderrColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, EXIT, loadFor, storeAt } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
 

@@ -21,22 +21,13 @@ import { hearStop } from '../runs/stop.ts';
 import { isMoving, tellForecast } from '../session/forecast.ts';
 import { planFor, resolveTargets } from '../session/named-tasks.ts';
 import { jobsFor } from '../session/own-settings.ts';
+import { artifactsFolder, placesOf } from '../session/places.ts';
+import { stderrColors as c, writeStderr, writeStdout } from '../session/printing.ts';
 import { checkRunName } from '../session/run-selection.ts';
-import {
-  artifactsFolder,
-  stderrColors as c,
-  identity,
-  inspect,
-  knownBefore,
-  mayRepeat,
-  openSession,
-  placesOf,
-  type Session,
-  UsageError,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { inspect, knownBefore, mayRepeat, openSession, type Session } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
 import { type Recorder, recordMake } from '../session/up-to-date-shortcut.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration, JOBS, RUNNING } from '../terminal/declaration.ts';
 import { lineFor } from '../terminal/display.ts';
 import { count, drawDiagnostic, shownPath, warningOf } from '../terminal/format.ts';

@@ -34,21 +34,17 @@ import type { RunOptions } from '../runs/run-start.ts';
 import { hearStop } from '../runs/stop.ts';
 import { planFor } from '../session/named-tasks.ts';
 import { jobsFor } from '../session/own-settings.ts';
-import { checkRunName } from '../session/run-selection.ts';
+import { artifactsFolder, placesOf } from '../session/places.ts';
 import {
-  artifactsFolder,
   stderrColors as c,
-  EXIT,
-  identity,
-  loadFor,
-  placesOf,
   reportDiagnostics,
-  type Session,
-  storeAt,
-  UsageError,
   writeStderr,
   writeStdout,
-} from '../session/session.ts';
+} from '../session/printing.ts';
+import { checkRunName } from '../session/run-selection.ts';
+import { EXIT, loadFor, type Session, storeAt } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration, JOBS, RUNNING } from '../terminal/declaration.ts';
 import type { Display } from '../terminal/display.ts';
 import { count, drawDiagnostic } from '../terminal/format.ts';

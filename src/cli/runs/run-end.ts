@@ -6,15 +6,9 @@ import type { Plan } from '../../engine/planning/plan.ts';
 import type { RunResult } from '../../engine/scheduler/execute.ts';
 import { storedBytes } from '../../engine/store/store.ts';
 import { ownSettings } from '../session/own-settings.ts';
-import {
-  artifactsFolder,
-  type CommonOptions,
-  stderrColors as c,
-  EXIT,
-  type Session,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { artifactsFolder } from '../session/places.ts';
+import { stderrColors as c, writeStderr, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, EXIT, type Session } from '../session/session.ts';
 import { isIdle, nothingToDo } from '../session/up-to-date-shortcut.ts';
 import { storeLimitSetting } from '../settings/settings.ts';
 import { count, duration, shownPath } from '../terminal/format.ts';

@@ -13,14 +13,9 @@ import type { ResourcePool } from '../../engine/scheduler/resource-pool.ts';
 import type { Supersession } from '../../engine/scheduler/superseded.ts';
 import { checkFolder } from '../session/output-files.ts';
 import { ownSettings } from '../session/own-settings.ts';
-import {
-  type CommonOptions,
-  host,
-  identity,
-  type Session,
-  workerCommand,
-} from '../session/session.ts';
+import type { CommonOptions, Session } from '../session/session.ts';
 import { sourceDigests } from '../session/source-digests.ts';
+import { host, identity, workerCommand } from '../session/this-process.ts';
 import { mirrorSettings } from '../settings/settings.ts';
 import type { Display } from '../terminal/display.ts';
 import type { Stop } from './stop.ts';

@@ -11,7 +11,8 @@ import {
   type Roots,
 } from '../../engine/store/maintenance/gc.ts';
 import { type Store, storedBytes, type Upkeep } from '../../engine/store/store.ts';
-import { identity, type Session } from '../session/session.ts';
+import type { Session } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
 
 /** So many of the newest runs keep what they made. */
 export const KEPT_RUNS_DEFAULT = 10;
