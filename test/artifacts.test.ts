@@ -1,5 +1,5 @@
 // Artifacts and their provenance, whoever writes them: other params, other processes, processes that are killed.
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -150,6 +150,20 @@ describe('a folder for artifacts', () => {
       'by hand',
       'of four',
     ]);
+  });
+
+  test('knows copied files again, and has no need to read them twice', async () => {
+    const { folder } = makeRig({});
+    const soon = () => Date.now() + 60_000;
+    const open = () => openArtifacts(folder, identity, soon);
+    await open().publish(publication('one'));
+    expect(open().isInPlace(publication('one'))).toBe(true);
+    const earlier = new Date(Date.now() - 60_000);
+    for (const name of ['a.md', 'provenance.json'])
+      utimesSync(join(folder, name), earlier, earlier);
+    expect(open().isInPlace(publication('one'))).toBe(false);
+    expect(await open().publish(publication('one'))).toEqual([]);
+    expect(open().isInPlace(publication('one'))).toBe(true);
   });
 
   test('says what stands in the way', async () => {

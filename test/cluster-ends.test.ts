@@ -75,14 +75,15 @@ test('all jobs that end together are asked about in one question', async () => {
 
 test('a job that ends before its worker starts is told at once, and three in a row close the class', () => {
   const failed: DeathCause = { kind: 'failed', detail: 'FAILED, exit code 127:0' };
+  const atStart = { wasHere: false, tasks: 0, cause: failed };
   const { deaths, closed, warned } = deathsWith(failed);
-  deaths.note(workerOf('a', 0), false, failed);
+  deaths.note(workerOf('a', 0), atStart);
   expect(warned).toEqual([expect.stringMatching(/before a worker could start: FAILED.*\(see /)]);
   // One that worked in between: it is not the class.
-  deaths.note(workerOf('a', 1), true, failed);
-  for (const n of [2, 3]) deaths.note(workerOf('a', n), false, failed);
+  deaths.note(workerOf('a', 1), { ...atStart, wasHere: true });
+  for (const n of [2, 3]) deaths.note(workerOf('a', n), atStart);
   expect(closed).toEqual([]);
-  deaths.note(workerOf('a', 4), false, failed);
+  deaths.note(workerOf('a', 4), atStart);
   expect(closed).toEqual([expect.stringContaining('its jobs end before a worker can start')]);
 });
 

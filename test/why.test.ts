@@ -138,6 +138,20 @@ describe('why', () => {
     });
   });
 
+  test('a task that only an earlier run had: which one, and with which params it is there again', async () => {
+    const rig = await madeRig(FILES);
+    await rig.run('make', '-q', '--set', 'seeds=[0, 7]', '--set', 'title=It’s');
+    const { code, stderr } = await rig.run('why', 'draw/7');
+    expect(code).toBe(2);
+    expect(stderr).toContain('draw[7] is not in the pipeline as it is now');
+    const words = /had it: add (.*)/.exec(stderr)?.[1] ?? '';
+    expect(words).toBe("--set 'seeds=[0, 7]' --set 'title=It’s'");
+    expect((await rig.run('why', 'draw/7', '--set', 'seeds=[0, 7]')).code).toBe(0);
+    rig.edit('pipeline.yaml', 'seeds: [0, 1]', 'seeds: [3]');
+    expect((await rig.run('why', 'draw/1')).stderr).toContain('pipeline show draw/1');
+    expect((await rig.run('why', 'draw/9')).stderr).toContain('no task is called `draw/9`');
+  });
+
   test('a dry run gives each task its reason, and says which may be cut off', async () => {
     const rig = await madeRig(FILES);
     rig.edit('pipeline.yaml', 'size: 3, title: Numbers', 'size: 4, title: Sums');

@@ -46,12 +46,13 @@ export interface Obstacle {
   readonly isFinal: boolean;
 }
 
-/** A job as the batch system sees it. A job that it does not see is over, or was never there. */
+/** A job as the batch system sees it. A job that it does not see is over, was never there, or is not listed yet. */
 export interface JobSight {
   readonly id: JobId;
   readonly name: string;
   readonly element: number;
-  readonly state: 'pending' | 'running' | 'ending';
+  /** `over`: the batch system still lists it, and it will not run any more. */
+  readonly state: 'pending' | 'running' | 'ending' | 'over';
   /** Of a pending job: why, in the words of the batch system; null where it says nothing. */
   readonly reason: string | null;
   /** What a person should know of the reason: that the job will not start as things are. */

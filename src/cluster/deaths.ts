@@ -14,6 +14,15 @@ export interface DeathsParts {
   warn(cls: string, message: string): void;
 }
 
+/** How a worker ended. */
+export interface Death {
+  /** It had presented itself. */
+  readonly wasHere: boolean;
+  /** So many tasks were to be done by it. */
+  readonly tasks: number;
+  readonly cause: DeathCause | undefined;
+}
+
 /** So many workers of a class that ended without a word, one after another, close it. */
 const DEAD_AT_START_MAX = 3;
 /** Causes of what ends within this time are asked for in one question; within less where the batch system is looked at often. */
@@ -53,17 +62,24 @@ export class Deaths {
     for (const { job, resolve } of asked) resolve(causes.get(job.id));
   }
 
-  /** A worker is over that has not said that it leaves. @param wasHere whether it had presented itself */
-  note(worker: WorkerView, wasHere: boolean, cause?: DeathCause): void {
-    const { set, element, cls } = worker;
+  /** A worker is over that has not said that it leaves. */
+  note({ set, element, cls, node, host }: WorkerView, { wasHere, tasks, cause }: Death): void {
     const { name } = cls;
     if (cause?.kind === 'cancelled') {
-      this.parts.close(name, `somebody cancelled its jobs (${cause.detail})`, undefined);
+      const hint = 'pipeline make goes on with what is left';
+      this.parts.close(name, `somebody cancelled jobs (${cause.detail})`, hint);
       return;
     }
     const dead = wasHere ? 0 : (this.atStart.get(name) ?? 0) + 1;
     this.atStart.set(name, dead);
-    if (wasHere) return;
+    if (wasHere) {
+      const isNews = cause?.kind === 'node' || cause?.kind === 'failed';
+      if (tasks > 0 && cause && isNews) {
+        const where = node || host;
+        this.parts.warn(name, `a job on ${where} is over (${cause.detail}): its tasks run again`);
+      }
+      return;
+    }
     const log = `${this.parts.logs}/${set.name}.${element}.log`;
     const last = lastLinesOf(log);
     const why = last === '' ? (cause?.detail ?? 'nothing was printed') : last;

@@ -1,8 +1,9 @@
 // fleet.ts — the workers of a cluster: asked for as there is work, watched, and missed when they are gone
 import type { JobClass } from '../engine/config/job-class.ts';
-import type { Batch, DeathCause, JobSight } from './batch.ts';
+import type { Batch, DeathCause } from './batch.ts';
 import { Deaths } from './deaths.ts';
 import { type DepotLayout, removeSet, SetLayout, setsIn } from './layout.ts';
+import { QueueWatch } from './queue-watch.ts';
 import {
   type HeadNote,
   newId,
@@ -34,21 +35,15 @@ export interface FleetParts {
 }
 
 /** What becomes of workers. */
-export interface FleetListener extends WorkerViewListener {
+export interface FleetListener extends Omit<WorkerViewListener, 'disconnected'> {
   /** A worker is over, with all of its outbox read. */
   gone(worker: WorkerView, cause: DeathCause | undefined): void;
   /** No more workers of a class are asked for. */
-  closed(cls: string, message: string, hint: string | undefined): void;
+  closed(cls: string, message: string): void;
   warn(message: string): void;
   changed(): void;
 }
 
-/** A worker that was not heard of for so long is looked after. */
-export const SILENT_MS = 60_000;
-/** A job counts as missing only after this time: the queue may list it late. */
-const UNSEEN_MS = 10_000;
-/** A job is ended when so many looks in a row found that it will never start. */
-const HOPELESS_LOOKS = 2;
 /** After a refusal for now, nothing is asked for so long. */
 const LIMITED_MS = 30_000;
 /** What an outbox still shows after its job is over is waited for. */
@@ -57,27 +52,31 @@ const LAST_LOOK_MS = 1000;
 /** The workers of one executor. */
 export class Fleet {
   readonly workers = new Set<WorkerView>();
-  readonly closed = new Map<string, string>();
+  private readonly closed = new Map<string, string>();
   private readonly sets = new Map<string, { readonly set: WorkerSet; readonly files: SetLayout }>();
   private readonly deaths: Deaths;
   private readonly told = new Set<string>();
   private asking = 0;
   private asked: Promise<void> = Promise.resolve();
   private limitedUntil = 0;
-  private lookAt = 0;
-  private pace_ms: number;
-  private looking: Promise<void> | undefined;
+  private readonly queue: QueueWatch;
   private readonly burying = new Set<WorkerView>();
   private readonly parts: FleetParts;
 
   constructor(parts: FleetParts) {
     this.parts = parts;
-    this.pace_ms = parts.batch.pace.first_ms;
     this.deaths = new Deaths({
       batch: parts.batch,
       logs: parts.layout.logsOf(parts.project),
       close: (cls, message, hint) => this.close(cls, message, hint),
       warn: (cls, message) => this.tellOnce(`${parts.executor}/${cls}: ${message}`),
+    });
+    this.queue = new QueueWatch({
+      ...{ batch: parts.batch, workers: this.workers, names: () => this.names },
+      over: (worker) => this.bury(worker),
+      close: (cls, message, hint) => this.close(cls, message, hint),
+      warn: (message) => this.tellOnce(message),
+      changed: () => parts.listener.changed(),
     });
   }
 
@@ -121,16 +120,16 @@ export class Fleet {
     if (this.sets.size === 0) return;
     const sights = await batch.look(this.names);
     await Promise.all([...this.workers].map((worker) => worker.look()));
-    if (sights !== 'unknown') this.see(sights);
+    if (sights !== 'unknown') this.queue.see(sights);
     const dead = [...this.workers].filter((worker) => {
       worker.follow();
-      const isSeen = sights === 'unknown' || worker.sight !== undefined;
-      return !isSeen || worker.state === 'over';
+      const isSeen = worker.sight !== undefined && worker.sight.state !== 'over';
+      return (sights !== 'unknown' && !isSeen) || worker.state === 'over';
     });
     await Promise.all(dead.map((worker) => this.bury(worker)));
     this.deaths.forget();
     this.closed.clear();
-    this.soon();
+    this.queue.submitted();
   }
 
   private adopt(set: WorkerSet, files: SetLayout): void {
@@ -152,7 +151,13 @@ export class Fleet {
     inboxBytes: number,
   ): WorkerView {
     const { listener } = this.parts;
-    const worker = new WorkerView(set, element, cls, files, listener, inboxBytes);
+    const heard: WorkerViewListener = {
+      heard: listener.heard,
+      trouble: listener.trouble,
+      // Its node may be gone, or only the network.
+      disconnected: () => this.queue.soon(),
+    };
+    const worker = new WorkerView(set, element, cls, files, heard, inboxBytes);
     this.workers.add(worker);
     return worker;
   }
@@ -205,14 +210,21 @@ export class Fleet {
       worker.job = end.end === 'accepted' ? end.jobs[element] : undefined;
       worker.follow();
     }
-    this.pace_ms = batch.pace.first_ms;
-    this.soon();
+    this.queue.submitted();
   }
 
-  private close(cls: string, message: string, hint: string | undefined): void {
+  /** No more workers of a class are asked for. */
+  close(cls: string, message: string, hint: string | undefined): void {
     if (this.closed.has(cls)) return;
-    this.closed.set(cls, message);
-    this.parts.listener.closed(cls, message, hint);
+    const told = `${message}${hint ? ` (${hint})` : ''}`;
+    this.closed.set(cls, told);
+    this.parts.listener.closed(cls, told);
+  }
+
+  /** Why nobody will run what waits for a class; undefined where somebody may. */
+  hopeless(cls: string): string | undefined {
+    const message = this.closed.get(cls);
+    return this.open(cls).some(({ state }) => state === 'here') ? undefined : message;
   }
 
   private tellOnce(message: string): void {
@@ -227,74 +239,9 @@ export class Fleet {
     this.sets.delete(id);
   }
 
-  private soon(): void {
-    this.lookAt = Math.min(this.lookAt, performance.now() + this.parts.batch.pace.least_ms);
-  }
-
   /** To be called again and again: looks at the queue when it is time, or when somebody has gone silent. */
   watch(): void {
-    const now = performance.now();
-    const isSilent = [...this.workers].some(
-      (one) => one.state === 'here' && now - one.heardAt > SILENT_MS,
-    );
-    if (isSilent) this.soon();
-    if (this.looking !== undefined || this.workers.size === 0 || now < this.lookAt) return;
-    this.looking = this.look().finally(() => {
-      this.looking = undefined;
-    });
-  }
-
-  private async look(): Promise<void> {
-    const { batch } = this.parts;
-    const { least_ms, most_ms } = batch.pace;
-    const sights = await batch.look(this.names);
-    this.pace_ms = Math.min(this.pace_ms * 2, most_ms);
-    this.lookAt = performance.now() + Math.max(least_ms, this.pace_ms);
-    if (sights === 'unknown') return;
-    this.see(sights);
-    const now = Date.now();
-    const unseen = [...this.workers].filter(
-      ({ sight, state }) => sight === undefined && state !== 'over',
-    );
-    const missing = unseen.filter(
-      ({ set }) => now - set.asked >= Math.min(UNSEEN_MS, least_ms * 4),
-    );
-    // Jobs that ended before their worker started are reported soon.
-    if (missing.length < unseen.length) this.soon();
-    await Promise.all([...missing.map((worker) => this.bury(worker)), this.giveUp()]);
-  }
-
-  private see(sights: readonly JobSight[]): void {
-    const byName = new Map(sights.map((sight) => [`${sight.name} ${sight.element}`, sight]));
-    let isOther = false;
-    for (const worker of this.workers) {
-      const sight = byName.get(`${worker.set.name} ${worker.element}`);
-      isOther ||= sight?.state !== worker.sight?.state || sight?.reason !== worker.sight?.reason;
-      worker.sight = sight;
-      worker.job = sight?.id ?? worker.job;
-      if (sight?.node) worker.node = sight.node;
-      const { obstacle } = sight ?? {};
-      worker.hopelessLooks = obstacle?.isFinal ? worker.hopelessLooks + 1 : 0;
-      if (obstacle)
-        this.tellOnce(`${obstacle.message}${obstacle.hint ? `: ${obstacle.hint}` : ''}`);
-    }
-    if (isOther) this.parts.listener.changed();
-  }
-
-  /** Ends jobs that will never start. A reason is believed when it stands there twice. */
-  private async giveUp(): Promise<void> {
-    const hopeless = [...this.workers].filter(({ hopelessLooks }) => hopelessLooks > 0);
-    const sure = hopeless.filter(({ hopelessLooks }) => hopelessLooks >= HOPELESS_LOOKS);
-    if (sure.length < hopeless.length) this.soon();
-    for (const { cls, sight } of sure) {
-      const { message = '', hint } = sight?.obstacle ?? {};
-      this.close(cls.name, message, hint);
-    }
-    for (const { name, count } of new Set(sure.map(({ set }) => set))) {
-      const elements = sure.flatMap(({ set, element }) => (set.name === name ? [element] : []));
-      await this.parts.batch.end([name], elements.length < count ? elements : undefined);
-    }
-    await Promise.all(sure.map((worker) => this.bury(worker)));
+    this.queue.watch();
   }
 
   /** A worker has said that it left, or its job is over: what it wrote last is read, then it is missed. */
@@ -314,8 +261,13 @@ export class Fleet {
     worker.close();
     this.workers.delete(worker);
     this.burying.delete(worker);
+    const tasks = worker.held.size;
     this.parts.listener.gone(worker, cause);
-    if (!left && !this.closed.has(worker.cls.name)) this.deaths.note(worker, wasHere, cause);
+    // A request that Slurm did not confirm may never have made a job.
+    const wasMade = wasHere || worker.job !== undefined;
+    if (!left && wasMade && !this.closed.has(worker.cls.name)) {
+      this.deaths.note(worker, { wasHere, tasks, cause });
+    }
     this.parts.listener.changed();
   }
 

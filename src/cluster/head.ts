@@ -82,7 +82,7 @@ export class Head implements Executor {
         heard: (worker, frame) => this.hear(worker, frame),
         trouble: (error) => this.tellTrouble(error),
         gone: (worker, cause) => this.gone(worker, cause),
-        closed: (cls, message, hint) => this.closed(cls, message, hint),
+        closed: (cls, message) => this.closed(cls, message),
         warn: parts.warn,
         changed: () => this.parts.changed([...this.fleet.workers]),
       },
@@ -198,7 +198,7 @@ export class Head implements Executor {
 
   private enqueue(work: Work): void {
     const { cls } = work;
-    const message = cls && this.fleet.closed.get(cls.name);
+    const message = cls && this.fleet.hopeless(cls.name);
     if (cls === undefined) {
       work.end(failed({ cause: 'infrastructure', message: 'no class has what it needs' }));
     } else if (message !== undefined) {
@@ -294,9 +294,7 @@ export class Head implements Executor {
     if (misfit !== undefined) {
       worker.isLeaving = true;
       worker.send({ say: 'leave', grace_ms: 0 });
-      const cls = worker.cls.name;
-      this.fleet.closed.set(cls, misfit);
-      this.closed(cls, misfit, undefined);
+      this.fleet.close(worker.cls.name, misfit, undefined);
     }
     worker.ends_ms = Math.min(Date.now(), here.at) + worker.cls.time_ms;
     if (misfit === undefined) this.desk.arrive(worker);
@@ -389,12 +387,20 @@ export class Head implements Executor {
       work.end(failed({ cause: 'infrastructure', message }));
     }
     worker.held.clear();
+    const { name } = worker.cls;
+    const message = this.fleet.hopeless(name);
+    if (message !== undefined) this.failWaiting(name, message);
   }
 
-  private closed(cls: string, message: string, hint: string | undefined): void {
-    const told = `${this.name}/${cls}: ${message}${hint ? ` (${hint})` : ''}`;
+  /** No more jobs of a class are asked for: those that run go on, and what waits is left to them. */
+  private closed(cls: string, message: string): void {
+    if (this.fleet.hopeless(cls) !== undefined) this.failWaiting(cls, message);
+    else this.parts.warn(`${this.name}/${cls}: ${message}; the jobs that run go on`);
+  }
+
+  private failWaiting(cls: string, message: string): void {
     for (const work of this.desk.take(cls)) {
-      work.end(failed({ cause: 'infrastructure', message: told }));
+      work.end(failed({ cause: 'infrastructure', message: `${this.name}/${cls}: ${message}` }));
     }
   }
 

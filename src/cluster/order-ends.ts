@@ -1,6 +1,9 @@
 // order-ends.ts — maps how an order ended on a worker to how the attempt ended, or to a retry with more resources
+import type { JobClass } from '../engine/config/job-class.ts';
 import { type ActionResult, failed } from '../engine/model/action-result.ts';
+import type { Failure } from '../engine/model/failure.ts';
 import type { Key, Named } from '../engine/model/key.ts';
+import { grownBy } from '../engine/pipeline/placement.ts';
 import type { Depot } from './depot.ts';
 import type { DepotPatience } from './depot-patience.ts';
 import type { Done, Intake, NodeFacts } from './intake.ts';
@@ -87,7 +90,9 @@ export class OrderEnds {
       }
       case 'failed':
         if (end.failure.cause !== 'memory') return failed(end.failure);
-        return this.lacking(work, 'memory', worker) && failed(end.failure);
+        return (
+          this.lacking(work, 'memory', worker) && failed(this.withHint(work, worker, end.failure))
+        );
       default:
         return undefined;
     }
@@ -100,9 +105,14 @@ export class OrderEnds {
       work.hooks.warn(`it ${what} in ${this.parts.name}/${cls.name}, and is given more`);
       return undefined;
     }
-    const hint = `needs: { ${lack}: { start: …, limit: … } } lets it have more`;
+    const hint = formatMore(work, lack, { executor: this.parts.name, cls });
     const message = `it ${what} in ${this.parts.name}/${cls.name}: ${hint}`;
     return failed({ cause: lack === 'memory' ? 'memory' : 'infrastructure', message });
+  }
+
+  private withHint(work: Work, { cls }: WorkerView, failure: Failure): Failure {
+    const hint = formatMore(work, 'memory', { executor: this.parts.name, cls });
+    return { ...failure, notes: [...(failure.notes ?? []), hint] };
   }
 
   private async take(
@@ -119,6 +129,22 @@ export class OrderEnds {
     if (result?.status === 'done') this.outputs.set(ended.key, formatOutputs(result.outputs));
     return result;
   }
+}
+
+/** How an action could be given more of what it lacked in a class. */
+function formatMore(
+  { place, growth, action }: Work,
+  lack: 'memory' | 'time',
+  { executor, cls }: { readonly executor: string; readonly cls: JobClass },
+): string {
+  const amountOf = ({ memory_bytes, time_ms }: JobClass): number =>
+    (lack === 'memory' ? memory_bytes : time_ms) ?? Number.POSITIVE_INFINITY;
+  const mayGrow = grownBy(place.needs, growth, lack) !== undefined;
+  const isLargest = place.classes.every((job) => amountOf(job) <= amountOf(cls));
+  const larger = `a class of ${executor} with more \`${lack}\` than ${cls.name}`;
+  if (mayGrow) return `it could be given more in ${larger}`;
+  const needs = `\`needs: { ${lack}: { start: …, limit: … } }\` of stage ${action.stage} lets it have more`;
+  return isLargest ? `${needs}, in ${larger}` : needs;
 }
 
 const formatOutputs = (outputs: Named<{ readonly digest: string }>): string =>

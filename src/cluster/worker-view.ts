@@ -23,6 +23,8 @@ export interface Held {
 export interface WorkerViewListener {
   heard(worker: WorkerView, frame: Frame): void;
   trouble(error: Error): void;
+  /** Its connection was closed, though it has not said that it leaves. */
+  disconnected(worker: WorkerView): void;
 }
 
 const [LOOK_LEAST_MS, LOOK_MOST_MS, LOOK_BESIDE_TCP_MS] = [20, 1000, 5000];
@@ -51,6 +53,7 @@ export class WorkerView {
   private line: Line | undefined;
   private readonly inbox: BoxWriter;
   private readonly outbox: BoxReader;
+  private readonly disconnected: () => void;
   private timer: NodeJS.Timeout | undefined;
   private wait = LOOK_LEAST_MS;
   private looking: Promise<boolean> | undefined;
@@ -74,6 +77,7 @@ export class WorkerView {
       sent: (offset, bytes) => this.line?.send(offset, bytes),
       trouble: listener.trouble,
     });
+    this.disconnected = () => listener.disconnected(this);
     this.outbox = new BoxReader(files.outbox(element), (frame) => {
       this.heardAt = performance.now();
       listener.heard(this, frame);
@@ -107,6 +111,7 @@ export class WorkerView {
         this.line = undefined;
         this.wait = LOOK_LEAST_MS;
         this.follow();
+        if (!this.isClosed && this.state === 'here') this.disconnected();
       },
     };
   }

@@ -1,16 +1,19 @@
 // follow-head.ts — shows the output of a head that runs as a job, until it ends
 import { open } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Batch } from '../../cluster/batch.ts';
+import type { Batch, JobId } from '../../cluster/batch.ts';
 import type { DepotLayout } from '../../cluster/layout.ts';
 import {
   headJobName,
   headLog,
   isOpen,
   type SubmissionState,
+  submissionCause,
   submissionStates,
 } from '../../cluster/records/submission.ts';
-import { EXIT, writeStderr, writeStdout } from '../session/session.ts';
+import { writeStderr, writeStdout } from '../session/printing.ts';
+import { EXIT } from '../session/session.ts';
+import { formatHeadEnd } from './head-end.ts';
 
 /** A head that is followed. */
 export interface Followed {
@@ -18,6 +21,10 @@ export interface Followed {
   readonly project: string;
   readonly batch: Batch;
   readonly id: string;
+  /** Of the batch system; absent where that is not known yet. */
+  readonly job?: JobId | undefined;
+  /** Name of the executor. */
+  readonly executor: string;
   readonly json: boolean;
 }
 
@@ -25,7 +32,8 @@ const LOOK_MS = 500;
 const PIECE_BYTES = 2 ** 16;
 
 /** Shows it until it ends, and gives its exit code. Whoever ends this process does not end the job. */
-export async function followHead({ layout, project, batch, id, json }: Followed): Promise<number> {
+export async function followHead(followed: Followed): Promise<number> {
+  const { layout, project, batch, id, json } = followed;
   const tail = new LogTail(headLog(layout, project, headJobName(project, id)), (line) =>
     json ? writeStdout(line) : writeStderr(line),
   );
@@ -33,11 +41,13 @@ export async function followHead({ layout, project, batch, id, json }: Followed)
   let wait = least_ms;
   let next = performance.now();
   let told = '';
+  let { job } = followed;
   for (;;) {
     const isNew = await tail.look();
     if (performance.now() >= next) {
       const state = (await submissionStates(layout, project, [id], batch)).get(id);
-      if (state && !isOpen(state)) return ended(state, tail);
+      if (state && !isOpen(state)) return ended(state, tail, { ...followed, job });
+      if (state && 'sight' in state) job = state.sight.id;
       const reason = state?.state === 'waiting' ? (state.sight.reason ?? '') : '';
       if (!json && reason !== '' && reason !== told) writeStderr(`it waits: ${reason}`);
       told = reason;
@@ -54,12 +64,18 @@ const hasSaidEnd = async (layout: DepotLayout, project: string, id: string): Pro
   return states.get(id)?.state === 'ended';
 };
 
-async function ended(state: SubmissionState, tail: LogTail): Promise<number> {
+async function ended(
+  state: SubmissionState,
+  tail: LogTail,
+  { batch, project, id, job, executor }: Followed,
+): Promise<number> {
   await pause(LOOK_MS);
   await tail.look();
   tail.end();
   if (state.state === 'ended') return state.end.code;
-  writeStderr('the job is over without a word: killed, or out of time or memory');
+  const name = headJobName(project, id);
+  const cause = job && (await submissionCause(batch, { id: job, name, element: 0 }));
+  writeStderr(`the head did not finish: ${formatHeadEnd(cause, executor)}`);
   return EXIT.failed;
 }
 

@@ -1,5 +1,5 @@
 // submit.ts — pipeline make --submit: runs the head as a job, with what is made already copied to the depot
-import type { Batch, SubmitEnd } from '../../cluster/batch.ts';
+import type { Batch, JobId, SubmitEnd } from '../../cluster/batch.ts';
 import { type Depot, openDepot } from '../../cluster/depot.ts';
 import {
   DepotError,
@@ -30,8 +30,10 @@ import type { Plan } from '../../engine/planning/plan.ts';
 import { type Forecasts, forecast } from '../../engine/rebuilder/forecast.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { isMoving } from '../session/forecast.ts';
-import { EXIT, type Session, UsageError, writeStderr, writeStdout } from '../session/session.ts';
-import { count, shownPath } from '../terminal/format.ts';
+import { writeStderr, writeStdout } from '../session/printing.ts';
+import { EXIT, type Session } from '../session/session.ts';
+import { UsageError } from '../session/usage-error.ts';
+import { count, duration, shownPath } from '../terminal/format.ts';
 import { followHead } from './follow-head.ts';
 import { batchFor, jobProgram } from './open-batch.ts';
 import { executorsHere, placementsFor } from './placements.ts';
@@ -65,7 +67,8 @@ export async function submitHead(request: SubmitRequest): Promise<number> {
   const place = placeFor(request);
   const open = await openHeads(place);
   if (open && !follow) throw new UsageError([alreadyThere(open, place)]);
-  if (open) return followHead({ ...place, id: open.id, json });
+  const executor = place.config.name;
+  if (open) return followHead({ ...place, id: open.id, executor, json });
   const forecasts = await forecast(plan, session.store, forced);
   const toRun = [...forecasts.values()].filter(isMoving).length;
   if (toRun === 0) {
@@ -101,11 +104,11 @@ export async function submitHead(request: SubmitRequest): Promise<number> {
       writeStderr(`what it prints: ${shownPath(log)}`);
     }
   }
-  return follow ? followHead({ ...place, id, json }) : EXIT.success;
+  return follow ? followHead({ ...place, id, job, executor, json }) : EXIT.success;
 }
 
 const sizeOf = ({ cpus, time_ms }: JobClass): string =>
-  `${count(cpus, 'processor')} for up to ${Math.round(time_ms / 360_000) / 10} h`;
+  `${count(cpus, 'processor')} for up to ${duration(time_ms / 1000)}`;
 
 /** Where the head is to run. @throws UsageError where that cannot be told */
 function placeFor({ session, plan, on }: SubmitRequest): Place {
@@ -253,9 +256,9 @@ async function worded<T>({ layout }: Place, action: () => Promise<T>): Promise<T
 }
 
 /** @throws UsageError where there is no job, or its state is unknown */
-function acceptedJob(end: SubmitEnd, executor: string, { name }: JobClass): string {
+function acceptedJob(end: SubmitEnd, executor: string, { name }: JobClass): JobId {
   if (end.end === 'accepted') {
-    const [job = ''] = end.jobs;
+    const [job = '' as JobId] = end.jobs;
     return job;
   }
   const message = `${executor}/${name}: ${end.message}`;

@@ -1,4 +1,5 @@
 // submitted.ts — the state of heads that were submitted from here, in words
+import type { DeathCause, JobId } from '../../cluster/batch.ts';
 import { DepotLayout } from '../../cluster/layout.ts';
 import {
   headFolder,
@@ -6,13 +7,15 @@ import {
   isOpen,
   readSubmission,
   type SubmissionState,
+  submissionCause,
   submissionStates,
 } from '../../cluster/records/submission.ts';
 import { type SubmittedNote, submittedNotes } from '../../cluster/records/submitted-notes.ts';
 import { lastLinesOf } from '../../cluster/small-files.ts';
 import { plainName } from '../../plain-text.ts';
-import { identity } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
 import { duration, shownPath } from '../terminal/format.ts';
+import { formatHeadEnd } from './head-end.ts';
 import { type LiveRun, liveRuns } from './live-places.ts';
 import { batchFor } from './open-batch.ts';
 
@@ -20,6 +23,8 @@ import { batchFor } from './open-batch.ts';
 export interface SubmittedHead {
   readonly note: SubmittedNote;
   readonly state: SubmissionState;
+  /** Why its job is over, where it did not say so itself. */
+  readonly cause: DeathCause | undefined;
   readonly log: string;
   /** What goes on in its runs. */
   readonly live: readonly LiveRun[];
@@ -37,19 +42,25 @@ export async function submittedHeads(cache: string): Promise<readonly SubmittedH
     const states = await submissionStates(layout, project, [id], batch);
     const state = states.get(id) ?? { state: 'unknown' };
     const live = isOpen(state) ? liveRuns(headFolder(layout, project, id), identity) : [];
-    heads.push({ note, state, log: headLog(layout, project, submission.name), live });
+    const job = { id: note.job as JobId, name: submission.name, element: 0 };
+    const cause = state.state === 'gone' ? await submissionCause(batch, job) : undefined;
+    heads.push({ note, state, cause, log: headLog(layout, project, submission.name), live });
   }
   return heads;
 }
 
 /** How a head is, in lines. */
-export function formatSubmitted({ note, state, log }: SubmittedHead): readonly string[] {
-  return [`${formatState(note, state)}`, `  what it prints: ${shownPath(log)}`].map(plainName);
+export function formatSubmitted({ note, state, cause, log }: SubmittedHead): readonly string[] {
+  return [formatState(note, state, cause), `  what it prints: ${shownPath(log)}`].map(plainName);
 }
 
 const LATER = '`pipeline make` takes up what it made';
 
-function formatState({ job, executor }: SubmittedNote, now: SubmissionState): string {
+function formatState(
+  { job, executor }: SubmittedNote,
+  now: SubmissionState,
+  cause: DeathCause | undefined,
+): string {
   const head = `job ${job} of ${executor}, which makes this study`;
   switch (now.state) {
     case 'waiting': {
@@ -67,7 +78,7 @@ function formatState({ job, executor }: SubmittedNote, now: SubmissionState): st
       return `${head}, ended on ${host} ${how}, ${duration(timeUntil(Date.now(), at))} ago; ${LATER}`;
     }
     case 'gone':
-      return `${head}, is over without a word (killed, or out of time or memory); ${LATER}`;
+      return `${head}, did not finish: ${formatHeadEnd(cause, executor)}`;
     default:
       return `${head}: the batch system does not answer`;
   }

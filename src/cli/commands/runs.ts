@@ -2,19 +2,13 @@
 import { changesSince, filterRuns, type RunChanges } from '../../analysis/runs.ts';
 import type { Json } from '../../engine/model/key.ts';
 import type { RunRecord } from '../../engine/model/record.ts';
-import {
-  type CommonOptions,
-  stdoutColors as c,
-  EXIT,
-  placesOf,
-  storeAt,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { paramWords } from '../session/named-tasks.ts';
+import { placesOf } from '../session/places.ts';
+import { stdoutColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, EXIT, storeAt } from '../session/session.ts';
 import { analysed } from '../session/study.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
-import { brief, duration, quoted } from '../terminal/format.ts';
+import { brief, duration } from '../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'runs',
@@ -93,18 +87,13 @@ function formatChange({ params, sources }: RunChanges): string {
 const CHANGES_SHOWN = 3;
 
 function runLine(run: RunRecord, pinned: boolean): string {
-  const { id, at, seconds, tally, targets = [], presets = [], paramsFiles = [], sets = [] } = run;
+  const { id, at, seconds, tally, targets = [] } = run;
   const state = formatState(run);
   const ends = Object.entries(tally).flatMap(([outcome, n]) =>
     n > 0 ? [outcome === 'failed' ? c.red(`${n} failed`) : `${n} ${outcome}`] : [],
   );
   const makers = Object.entries(run.makers ?? {}).map(([by, n]) => `${n} made by ${by}`);
-  const words = [
-    ...targets,
-    ...presets.map((preset) => `--preset ${preset}`),
-    ...paramsFiles.map((file) => `--params ${quoted(file)}`),
-    ...sets.map((set) => `--set ${quoted(set)}`),
-  ];
+  const words = [...targets, ...paramWords(run)];
   const what = words.length > 0 ? words.join(' ') : 'everything';
   const when = at.replace('T', ' ').replace(/\.\d+Z$/, ' UTC');
   const took = duration(seconds).padStart(7);

@@ -18,16 +18,10 @@ import { quotedWord } from '../../engine/process/shell.ts';
 import type { Action } from '../../engine/rebuilder/action.ts';
 import { type Forecast, forecast } from '../../engine/rebuilder/forecast.ts';
 import { checkpointFolders } from '../../engine/store/checkpoint-folders.ts';
-import {
-  type CommonOptions,
-  stderrColors as c,
-  oneTask,
-  openSession,
-  planFor,
-  type Session,
-  UsageError,
-  writeStderr,
-} from '../session/session.ts';
+import { currentTask, planFor } from '../session/named-tasks.ts';
+import { stderrColors as c, writeStderr } from '../session/printing.ts';
+import { type CommonOptions, openSession, type Session } from '../session/session.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { formatAbsence } from '../terminal/format.ts';
 
@@ -59,7 +53,7 @@ interface ShellOptions extends CommonOptions {
 async function openShell(word: string, options: ShellOptions): Promise<number> {
   const session = await openSession(options);
   try {
-    const id = oneTask(session.plan, word);
+    const id = currentTask(session, word);
     const forecasts = await forecast(planFor(session.plan, [id]), session.store, new Set());
     const action = actionOf(forecasts.get(id), word);
     const parent = await realpath(await mkdtemp(join(tmpdir(), 'pipeline-shell-')));

@@ -4,16 +4,10 @@ import type { Forecast as AnyForecast } from '../../engine/rebuilder/forecast.ts
 import { formatLive, formatPlace, type LiveRun, liveRuns } from '../cluster/live-places.ts';
 import { formatSubmitted, submittedHeads } from '../cluster/submitted.ts';
 import { forecastJson, formatForecast, tellLines, willRun } from '../session/forecast.ts';
-import {
-  type CommonOptions,
-  stdoutColors as c,
-  identity,
-  inspect,
-  resolveTargets,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { resolveTargets } from '../session/named-tasks.ts';
+import { stdoutColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, inspect } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
 

@@ -14,16 +14,9 @@ import {
 import type { Forecast, Forecasts } from '../../engine/rebuilder/forecast.ts';
 import { StoreError } from '../../engine/store/store.ts';
 import { forecastJson, formatUnknown } from '../session/forecast.ts';
-import {
-  type CommonOptions,
-  stdoutColors as c,
-  type Inspection,
-  inspect,
-  oneTask,
-  type Session,
-  writeJson,
-  writeStdout,
-} from '../session/session.ts';
+import { currentTask } from '../session/named-tasks.ts';
+import { stdoutColors as c, writeJson, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, type Inspection, inspect, type Session } from '../session/session.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import {
   brief,
@@ -52,7 +45,7 @@ type Hit = Extract<Forecast, { status: 'reuse' }>;
 /** Explains one task. */
 async function why(word: string, options: CommonOptions): Promise<number> {
   return inspect(options, async (session) => {
-    const task = oneTask(session.plan, word);
+    const task = currentTask(session, word);
     const forecasts = await forecastsFor(session, task);
     const predicted = await whole(session, entryAt(forecasts, task));
     if (options.json) writeJson(await explainJson(session, predicted));

@@ -4,8 +4,11 @@ import type { JobId } from '../../cluster/batch.ts';
 import { DepotLayout, SetLayout } from '../../cluster/layout.ts';
 import { runNodeWorker } from '../../cluster/node/node-worker.ts';
 import { readSet } from '../../cluster/sets.ts';
+import { fileSize } from '../../cluster/small-files.ts';
 import { killProgramsNow } from '../../engine/process/shell.ts';
-import { EXIT, identity, machine, workerCommand, writeStderr } from '../session/session.ts';
+import { writeStderr } from '../session/printing.ts';
+import { EXIT } from '../session/session.ts';
+import { identity, machine, workerCommand } from '../session/this-process.ts';
 import type { CommandDeclaration } from '../terminal/declaration.ts';
 
 /** Filled in by the build. */
@@ -29,9 +32,18 @@ async function work(depot: string, project: string, id: string, element: string)
   const found = isName ? await stat(depot).catch(() => undefined) : undefined;
   const set = found && readSet(new SetLayout(layout, project, id), id);
   if (set === undefined || !/^\d{1,6}$/.test(element)) {
-    const what = found ? `no set ${id} in the depot ${depot}` : `the depot ${depot} cannot be seen`;
-    writeStderr(`${identity.host}: ${what}`);
+    const what = found
+      ? `the depot ${depot} is another folder here (it has no set ${id})`
+      : `the depot ${depot} cannot be seen here`;
+    writeStderr(`${identity.host}: ${what}: put it on a file system that all nodes share`);
     return EXIT.usage;
+  }
+  const note = (text: string): void =>
+    writeStderr(`${new Date().toISOString()} ${identity.host}: ${text}`);
+  if (fileSize(new SetLayout(layout, project, id).outbox(Number(element))) > 0) {
+    // Its outbox has what the first one made.
+    note('this job ran before and was put back into the queue: another one takes its place');
+    return EXIT.success;
   }
   const { env } = process;
   const array = env.SLURM_ARRAY_JOB_ID;
@@ -40,8 +52,6 @@ async function work(depot: string, project: string, id: string, element: string)
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
     process.on(signal, () => ending.abort());
   }
-  const note = (text: string): void =>
-    writeStderr(`${new Date().toISOString()} ${identity.host}: ${text}`);
   await runNodeWorker({
     ...{ layout, project, set: id, element: Number(element), identity, worker: workerCommand },
     ...set,

@@ -16,7 +16,10 @@ import { entryOf } from '../../present.ts';
 import { decodeSafetensors, type TensorFile } from '../../tensor.ts';
 import { formatAbsence, taskWord } from '../terminal/format.ts';
 import { formatUnknown } from './forecast.ts';
-import { stderrColors as c, oneTask, type Remains, UsageError, writeStderr } from './session.ts';
+import { oneTask } from './named-tasks.ts';
+import { stderrColors as c, writeStderr } from './printing.ts';
+import type { Remains } from './session.ts';
+import { UsageError } from './usage-error.ts';
 
 /** A task and, where they were named, one of its outputs and a part of that. */
 export interface Selection {

@@ -165,7 +165,8 @@ export async function submissionStates(
   for (const id of asked) {
     if (sights === 'unknown') states.set(id, { state: 'unknown' });
     else {
-      const sight = sights.find(({ name }) => name === headJobName(project, id));
+      const jobName = headJobName(project, id);
+      const sight = sights.find(({ name, state }) => name === jobName && state !== 'over');
       if (sight === undefined) states.set(id, goneOrEnded(layout, project, id));
       else states.set(id, { state: sight.state === 'pending' ? 'waiting' : 'running', sight });
     }

@@ -111,7 +111,7 @@ class SlurmBatch implements Batch {
     const wanted = new Set(names);
     // Beyond so many names all jobs of ours are asked for: still one question.
     const only = names.length <= WORDS_MAX ? [`--name=${names.join(',')}`] : [];
-    const words = ['-h', '-r', `--user=${this.user}`, ...only, '-o', QUEUE_FORMAT];
+    const words = ['-h', '-r', '-t', 'all', `--user=${this.user}`, ...only, '-o', QUEUE_FORMAT];
     const end = await this.tool('squeue', words);
     if (end.end !== 'ok') {
       this.silentUntil = performance.now() + this.silence_ms;
@@ -121,12 +121,12 @@ class SlurmBatch implements Batch {
     this.silence_ms = PACE.least_ms;
     for (const line of readQueue(end.stdout)) {
       const { id, element, name, state, ends_ms, node, reason } = line;
-      if (!wanted.has(name) || isOver(state)) continue;
-      const isPending = state === 'PENDING' || state === 'CONFIGURING';
+      if (!wanted.has(name)) continue;
+      const sightState = sightStateOf(state);
+      const isPending = sightState === 'pending';
       const obstacle = isPending ? obstacleOf(reason) : undefined;
       sights.push({
-        ...{ id: `${id}_${element}` as JobId, name, element, node },
-        state: isPending ? 'pending' : state === 'COMPLETING' ? 'ending' : 'running',
+        ...{ id: `${id}_${element}` as JobId, name, element, node, state: sightState },
         reason: isPending ? reason : null,
         ends_ms: isPending ? null : ends_ms,
         ...(obstacle && { obstacle }),
@@ -189,7 +189,8 @@ class SlurmBatch implements Batch {
     }
     const sights = await this.look(names);
     if (sights === 'unknown') return;
-    const ids = sights.filter(({ element }) => elements.includes(element)).map(({ id }) => id);
+    const living = sights.filter(({ state }) => state !== 'over');
+    const ids = living.filter(({ element }) => elements.includes(element)).map(({ id }) => id);
     if (ids.length > 0) await this.cancel([ids]);
   }
 
@@ -209,6 +210,13 @@ class SlurmBatch implements Batch {
   }
 
   async close(): Promise<void> {}
+}
+
+function sightStateOf(state: string): JobSight['state'] {
+  if (isOver(state)) return 'over';
+  // What was preempted or lost its node may wait for another one.
+  if (/^(?:PENDING|CONFIGURING|REQUEUE|SPECIAL_EXIT|RESV_DEL_HOLD)/.test(state)) return 'pending';
+  return /^(?:COMPLETING|STAGE_OUT|SIGNALING|STOPPED)/.test(state) ? 'ending' : 'running';
 }
 
 const MINUTE_MS = 60_000;

@@ -211,14 +211,17 @@ class Writer {
     const changed: Wanted[] = [];
     for (const one of wanted) if (!(await this.isThere(one))) changed.push(one);
     let stale: readonly Wanted[] = [];
-    const told = companions.map((path) => this.isTold(path, lineage));
-    if (changed.length > 0 || (await Promise.all(told)).includes(false)) {
+    const told = await Promise.all(companions.map((path) => this.toldAs(path, lineage)));
+    if (changed.length > 0 || told.includes(undefined)) {
       stale = [...(await publication.render())].map(([path, text]) => ({
         path,
         digest: digestOf(text),
         content: async () => text,
         lineage,
       }));
+    } else {
+      // Noted again: a copied or touched file has another stamp, and would be read by each make.
+      for (const one of told) if (one) wanted.push(one);
     }
     return { publication, wanted, changed, stale };
   }
@@ -373,11 +376,12 @@ class Writer {
     return (await fileDigest(file)) === digest;
   }
 
-  /** Whether a companion is as it was written for this provenance. */
-  private async isTold(path: string, lineage: Digest): Promise<boolean> {
+  /** A companion as it was written for this provenance. Undefined where it is not, or no longer. */
+  private async toldAs(path: string, lineage: Digest): Promise<Wanted | undefined> {
     const known = this.index.files.get(path);
-    if (known?.lineage !== lineage || known.next) return false;
-    return this.isThere({ path, digest: known.digest, content: async () => '' });
+    if (known?.lineage !== lineage || known.next) return undefined;
+    const told = { path, digest: known.digest, content: async () => '', lineage };
+    return (await this.isThere(told)) ? told : undefined;
   }
 
   private async putAsideIfEdited({ path, of }: Wanted): Promise<string | undefined> {

@@ -26,19 +26,10 @@ import type { StageModule } from '../../../engine/worker/declaration.ts';
 import { plainName } from '../../../plain-text.ts';
 import { withRemoteBlobs } from '../../remote/far-blobs.ts';
 import { auditSample } from '../../remote/remote-audit.ts';
-import {
-  type CommonOptions,
-  stderrColors as c,
-  EXIT,
-  oneTask,
-  openSession,
-  planFor,
-  resolveTargets,
-  type Session,
-  UsageError,
-  writeStderr,
-  writeStdout,
-} from '../../session/session.ts';
+import { currentTask, planFor, resolveTargets } from '../../session/named-tasks.ts';
+import { stderrColors as c, writeStderr, writeStdout } from '../../session/printing.ts';
+import { type CommonOptions, EXIT, openSession, type Session } from '../../session/session.ts';
+import { UsageError } from '../../session/usage-error.ts';
 import { COMMON, type CommandDeclaration } from '../../terminal/declaration.ts';
 import { count } from '../../terminal/format.ts';
 import { checkerFile } from './archive.ts';
@@ -109,7 +100,7 @@ async function auditTask(
   place: Place,
 ): Promise<number> {
   const { store, root } = session;
-  const id = oneTask(session.plan, word);
+  const id = currentTask(session, word);
   const plan = planFor(session.plan, [id]);
   const forecasts = await forecast(plan, store, new Set());
   const predicted = forecasts.get(id);
