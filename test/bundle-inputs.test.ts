@@ -50,7 +50,7 @@ async function digestsTogether(root: string, cache: string): Promise<Record<stri
     : {};
 }
 
-const SEEDS = Number(process.env.SEEDS ?? (FULL ? 400 : 3));
+const SEEDS = Number(process.env.SEEDS ?? (FULL ? 400 : 2));
 const EDITS = FULL ? 12 : 9;
 const FIRST = Number(process.env.FIRST ?? 0);
 

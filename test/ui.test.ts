@@ -13,7 +13,15 @@ import type { Key, TaskId } from '../src/engine/model/key.ts';
 import type { RunRecord, RunStart } from '../src/engine/model/record.ts';
 import { type JournalEntry, openJournal, RunNotes } from '../src/engine/store/journal.ts';
 import { logInJournal } from '../src/engine/store/journal-follow.ts';
-import { cellOf, formatCell, frameIn, sentCell, shownTable } from '../src/ui/cells.ts';
+import {
+  cellOf,
+  formatCell,
+  frameIn,
+  rowNamed,
+  rowNames,
+  sentCell,
+  shownTable,
+} from '../src/ui/cells.ts';
 import {
   layersOf,
   pathOf,
@@ -371,6 +379,34 @@ test('the table of the page is what `pipeline metrics` makes of it', () => {
   const wrong = shownTable(frame, { where: [], sort: ['lost'] });
   expect(wrong).toEqual({ ok: false, message: expect.stringContaining('did you mean') });
   expect(formatCell(3, 1)).toBe('3 (+2)');
+  // A baseline is a task, or a group by what its rows share.
+  expect(rowNames(frame)).toContain('s[1,a]');
+  expect(rowNamed(frame, 's[1,a]')?.[3]).toBe(3);
+  expect(rowNames(grouped.frame)).toEqual(['a']);
+  expect(rowNamed(grouped.frame, 'a')).toBe(grouped.frame.rows[0]);
+  expect(rowNamed(grouped.frame, 'b')).toBeUndefined();
+});
+
+test('100,000 rows are sorted within a second: numbers in labels, texts, infinities, nothing', () => {
+  const cells = ['10', 'b', Number.NaN, '9', null, 'a', Number.NEGATIVE_INFINITY, 2.5, '2.5'];
+  const frame = {
+    columns: [{ name: 'x', kind: 'axis' } as const, { name: 'y', kind: 'number' } as const],
+    rows: Array.from({ length: 100_000 }, (_, at) => [cells[at % cells.length] ?? null, -at]),
+  };
+  const began = process.cpuUsage();
+  const sorted = shownTable(frame, { where: [], sort: ['x', 'y'] });
+  expect(process.cpuUsage(began).user / 1e6).toBeLessThan(1);
+  if (!sorted.ok) throw new Error(sorted.message);
+  const { rows } = sorted.frame;
+  expect(rows[0]?.[0]).toBe(Number.NEGATIVE_INFINITY);
+  const firsts = new Map(rows.map(([cell], at) => [String(cell), at] as const).reverse());
+  const at = (cell: string): number => firsts.get(cell) ?? -1;
+  expect(at('2.5')).toBeLessThan(at('9'));
+  expect(at('9')).toBeLessThan(at('10'));
+  expect(at('10')).toBeLessThan(at('a'));
+  expect(at('a')).toBeLessThan(at('b'));
+  expect(at('b')).toBeLessThan(Math.min(at('NaN'), at('null')));
+  expect(rows[0]?.[1]).toBeLessThan(Number(rows[1]?.[1]));
 });
 
 test('charts have round ticks, bounded points, and gaps where there is nothing', () => {

@@ -1,4 +1,5 @@
 // order.ts — `--sort -accuracy --top 10`: the order of rows
+import { elementAt } from '../present.ts';
 import { type Cell, cellAt, columnAt, type Frame, metricOf, numberIn } from './frame.ts';
 import { isSmallerBetter } from './values.ts';
 
@@ -10,31 +11,37 @@ export function sortRows(frame: Frame, by: readonly string[]): Frame {
     const name = turned || (!isExact && word.startsWith('+')) ? word.slice(1) : word;
     return { at: columnAt(frame.columns, name), sign: turned ? -1 : 1 };
   });
-  const rows = [...frame.rows].sort((a, b) => {
-    for (const { at, sign } of keys) {
-      const order = compareCells(cellAt(a, at), cellAt(b, at), sign);
-      if (order !== 0) return order;
+  const columns = keys.map(({ at, sign }) => ({
+    ranks: frame.rows.map((row) => rankOf(cellAt(row, at))),
+    sign,
+  }));
+  const order = frame.rows.map((_, row) => row);
+  order.sort((a, b) => {
+    for (const { ranks, sign } of columns) {
+      const difference = compareRanks(elementAt(ranks, a), elementAt(ranks, b), sign);
+      if (difference !== 0) return difference;
     }
     return 0;
   });
-  return { ...frame, rows };
+  return { ...frame, rows: order.map((row) => elementAt(frame.rows, row)) };
+}
+
+/** Where a cell stands, read once for all comparisons: a number, a text that is none, or null for what is missing. */
+type Rank = number | string | null;
+
+function rankOf(cell: Cell): Rank {
+  if (typeof cell !== 'string') return Number.isNaN(cell) ? null : cell;
+  const number = numberIn(cell);
+  return Number.isNaN(number) ? cell : number;
 }
 
 /** Numbers by size, before texts; NaN and nothing last, whichever way. */
-function compareCells(a: Cell, b: Cell, sign: number): number {
-  const [x, y] = [rankOf(a), rankOf(b)];
-  if (x.isMissing || y.isMissing) return Number(x.isMissing) - Number(y.isMissing);
-  if (!Number.isNaN(x.number) && !Number.isNaN(y.number)) return sign * (x.number - y.number);
-  if (Number.isNaN(x.number) !== Number.isNaN(y.number)) return Number.isNaN(x.number) ? 1 : -1;
-  return x.text === y.text ? 0 : sign * (x.text < y.text ? -1 : 1);
-}
-
-function rankOf(cell: Cell): { isMissing: boolean; number: number; text: string } {
-  if (cell === null || (typeof cell === 'number' && Number.isNaN(cell))) {
-    return { isMissing: true, number: Number.NaN, text: '' };
-  }
-  const number = typeof cell === 'number' ? cell : numberIn(cell);
-  return { isMissing: false, number, text: String(cell) };
+function compareRanks(a: Rank, b: Rank, sign: number): number {
+  if (a === b) return 0;
+  if (a === null || b === null) return a === null ? 1 : -1;
+  if (typeof a === 'number' && typeof b === 'number') return sign * (a < b ? -1 : 1);
+  if (typeof a !== typeof b) return typeof a === 'string' ? 1 : -1;
+  return sign * (a < b ? -1 : 1);
 }
 
 /** The number that tells most of a task, by its name: an accuracy before a loss, before whatever comes first. */

@@ -52,8 +52,14 @@ export const numbersIn = (columns: readonly Column[]): readonly string[] =>
 export const axesIn = (columns: readonly Column[]): readonly string[] =>
   columns.flatMap(({ kind, name }) => (kind === 'axis' ? [name] : []));
 
-/** The row of a task: what differences are told to. */
-export function rowOfTask({ columns, rows }: Frame, task: string): readonly Cell[] | undefined {
-  const at = columns.findIndex(({ kind }) => kind === 'task');
-  return at < 0 ? undefined : rows.find((row) => row[at] === task);
+/** What rows are called: tasks by their name, groups by what their rows share. */
+export function rowNames({ columns, rows }: Frame): readonly string[] {
+  const task = columns.findIndex(({ kind }) => kind === 'task');
+  if (task >= 0) return rows.map((row) => String(row[task]));
+  const keys = columns.flatMap(({ statistic }, at) => (statistic === undefined ? [at] : []));
+  return rows.map((row) => keys.map((at) => row[at] ?? '').join(', '));
 }
+
+/** The row of a name: what differences are told to. */
+export const rowNamed = (frame: Frame, name: string): readonly Cell[] | undefined =>
+  frame.rows[rowNames(frame).indexOf(name)];

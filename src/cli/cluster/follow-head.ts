@@ -11,7 +11,8 @@ import {
   submissionCause,
   submissionStates,
 } from '../../cluster/records/submission.ts';
-import { EXIT, writeStderr, writeStdout } from '../session/session.ts';
+import { writeStderr, writeStdout } from '../session/printing.ts';
+import { EXIT } from '../session/session.ts';
 import { formatHeadEnd } from './head-end.ts';
 
 /** A head that is followed. */

@@ -18,7 +18,9 @@ import {
 import { ANY_NEEDS } from '../../engine/pipeline/placement.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { type AwayPools, ResourcePool } from '../../engine/scheduler/resource-pool.ts';
-import { identity, type Session, UsageError } from '../session/session.ts';
+import type { Session } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { jobsEvents } from './jobs-events.ts';
 import { batchFor, jobProgram } from './open-batch.ts';
 import { placementsFor } from './placements.ts';

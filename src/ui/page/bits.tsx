@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
 // bits.tsx — small parts that all views use: statuses, links to tasks, progress bars, buttons
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { STATUSES, type TaskStatus } from '../forms.ts';
 import { hashOf } from '../links.ts';
-import { useShared } from './state.ts';
+import { setSettings, useShared } from './state.ts';
 
 /** A status never stands by its colour alone. */
 const MARKS: { readonly [status in TaskStatus]: string } = {
@@ -126,3 +126,30 @@ export const SearchField = ({
     />
   </label>
 );
+
+/** Conditions as `--where` takes them: `profile=uniform, loss<0.5`. */
+export function Filter() {
+  const { place } = useShared();
+  const [text, setText] = useState(place.settings.where ?? '');
+  useEffect(() => setText(place.settings.where ?? ''), [place.settings.where]);
+  useEffect(() => {
+    if (text === (place.settings.where ?? '')) return;
+    const timer = setTimeout(
+      () => setSettings(place, { where: text === '' ? undefined : text }, 'replace'),
+      250,
+    );
+    return () => clearTimeout(timer);
+  }, [text]);
+  return (
+    <label>
+      Filter{' '}
+      <input
+        type="search"
+        size={24}
+        placeholder="profile=uniform, loss<0.5"
+        value={text}
+        onInput={({ currentTarget }) => setText(currentTarget.value)}
+      />
+    </label>
+  );
+}

@@ -316,6 +316,8 @@ function Parallel({ frame, stage }: { readonly frame: Frame; readonly stage: str
     setSettings(place, {
       axes: listText(names.includes(name) ? names.filter((one) => one !== name) : [...names, name]),
     });
+  if (axesIn(frame.columns).length + numbers.length === 0)
+    return <Empty>This stage has no axes and gives no numbers.</Empty>;
   const axes = names.map((name) => ({
     name,
     isNumber: frame.columns.some((column) => column.name === name && column.kind === 'number'),

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 // state.ts — what all parts of the page share: the place, the overview, answers that stay fresh
 import { createContext } from 'preact';
-import { useContext, useEffect, useRef, useState } from 'preact/hooks';
+import { useContext, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Overview, RunProgress } from '../forms.ts';
 import { changed, hashOf, type Place, placeIn } from '../links.ts';
 import type { Connection, Source, Words } from './source.ts';
@@ -29,7 +29,7 @@ export function usePlace(): Place {
     addEventListener('hashchange', hear);
     return () => removeEventListener('hashchange', hear);
   }, []);
-  return placeIn(hash);
+  return useMemo(() => placeIn(hash), [hash]);
 }
 
 /** Changes settings of the place in the address. A change of the same thing again makes no new entry in the history. */
@@ -191,7 +191,13 @@ export function usualStage(
   stages: readonly string[] | undefined,
   overview: Overview | undefined,
 ): string {
-  const sizes = new Map(overview?.runs[0]?.stages.map(({ stage, of }) => [stage, of ?? 0]));
+  // Before there is a plan, what has been made tells the sizes.
+  const sizes = new Map(
+    overview?.runs[0]?.stages.map(({ stage, of, counts }) => [
+      stage,
+      of ?? Object.values(counts).reduce((sum, count) => sum + count, 0),
+    ]),
+  );
   let usual = '';
   for (const stage of stages ?? []) {
     if (usual === '' || (sizes.get(stage) ?? 0) >= (sizes.get(usual) ?? 0)) usual = stage;
