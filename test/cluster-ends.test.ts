@@ -2,13 +2,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Batch, DeathCause, JobId } from '../src/cluster/batch.ts';
-import { Deaths } from '../src/cluster/deaths.ts';
-import { DepotPatience } from '../src/cluster/depot-patience.ts';
+import { Deaths } from '../src/cluster/head/deaths.ts';
+import { DepotPatience } from '../src/cluster/head/depot-patience.ts';
+import type { WorkerView } from '../src/cluster/head/worker-view.ts';
 import type { OrderRun } from '../src/cluster/node/order-run.ts';
 import { OrderSlots } from '../src/cluster/node/order-slots.ts';
 import { Reports } from '../src/cluster/node/reports.ts';
 import type { Order } from '../src/cluster/order.ts';
-import type { WorkerView } from '../src/cluster/worker-view.ts';
 import type { Key } from '../src/engine/model/key.ts';
 
 const systemError = (code: string): Error =>

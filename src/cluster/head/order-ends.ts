@@ -1,13 +1,13 @@
 // order-ends.ts — maps how an order ended on a worker to how the attempt ended, or to a retry with more resources
-import type { JobClass } from '../engine/config/job-class.ts';
-import { type ActionResult, failed } from '../engine/model/action-result.ts';
-import type { Failure } from '../engine/model/failure.ts';
-import type { Key, Named } from '../engine/model/key.ts';
-import { grownBy } from '../engine/pipeline/placement.ts';
-import type { Depot } from './depot.ts';
+import type { JobClass } from '../../engine/config/job-class.ts';
+import { type ActionResult, failed } from '../../engine/model/action-result.ts';
+import type { Failure } from '../../engine/model/failure.ts';
+import type { Key, Named } from '../../engine/model/key.ts';
+import { grownBy } from '../../engine/pipeline/placement.ts';
+import type { Depot } from '../depot.ts';
+import type { Ended } from '../messages.ts';
 import type { DepotPatience } from './depot-patience.ts';
 import type { Done, Intake, NodeFacts } from './intake.ts';
-import type { Ended } from './messages.ts';
 import type { Work } from './work.ts';
 import type { WorkerView } from './worker-view.ts';
 
