@@ -213,7 +213,8 @@ describe('a make that has nothing to do', () => {
       const ran = /param|code|deleted|edited|dropped|beside/.test(name);
       const told = /built|wrote|had been edited/.test(stderr);
       expect([name, told]).toEqual([name, ran && !name.includes('provenance')]);
-      // The next edit meets a memo that holds: this make wrote one, or was told from one.
+      // The next edit meets a memo that holds: this make wrote one, or will be told from one.
+      if (!FULL && String(memos(rig)) !== String(before)) continue;
       const again = await make(rig);
       expect([name, again.recalled || String(memos(rig)) !== String(before)]).toEqual([name, true]);
     }

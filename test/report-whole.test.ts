@@ -45,8 +45,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "a854cef6a90263e629ad727996a17593d5838bc71e97790a9089b834c2901c9a",
-        "33a0700d853bbc3d6e2540b215d82ff018b483c431649b8cd28f87390929f85a",
+        "42901298916f1f9bc2b782aafd83ffefe518ba5dfb49370c1eb39a4afdfd062d",
+        "b58f247e37fcb0fe25750898ea6966acd81d9dbbacdbabef6405d014c5ee90b3",
       ]
     `);
   });

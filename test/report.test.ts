@@ -136,7 +136,7 @@ describe('the report', () => {
   test('can be made of nothing, of a dense network alone, and without one', async () => {
     const study = fixtureStudy({ seeds: 1, rules: ['erk'] });
     const empty = await renderReport({ ...only(study), equilibria: [], rigl: null });
-    expect(empty).toContain('No run is there to be reported.');
+    expect(empty).toContain('No run has results yet.');
     expect(await renderReport(only(study, 'dense'))).toContain('the dense network reaches');
     const fixedMasks = await renderReport(only(study, 'static'));
     expect(fixedMasks).not.toContain('id="figure-fan-in"');
@@ -161,7 +161,7 @@ describe('the report', () => {
   test('labels what is monitored, and gives each chart a name', async () => {
     const page = await renderReport(fixtureStudy({ seeds: 1, rules: ['erk'] }));
     expect(page).toMatch(
-      /Test\s+accuracy\s+is\s+monitored; what is reported \(dot\) is\s+the accuracy after the last epoch,/,
+      /Test\s+accuracy\s+is\s+monitored during training; the dot is\s+the reported accuracy after the last epoch,/,
     );
     const charts = all(page, /<svg xmlns[^>]*>/g);
     expect(charts.length).toBeGreaterThanOrEqual(10);

@@ -257,7 +257,7 @@ describe('report: of a study', () => {
     });
     expect((await rig.run('make', '--keep-going')).code).toBe(1);
     const page = rig.read('artifacts/report/report.html');
-    expect(page).toContain('1 task gave no result');
+    expect(page).toContain('1 task has no result');
     expect(page).toContain('<code>train[old,2]</code>');
     expect(page).toContain('n = 3 and 2');
   });

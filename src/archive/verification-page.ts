@@ -9,6 +9,9 @@ import { type WallKind, wallsInWords } from './rerun/walls.ts';
 /** Rows of a table beyond this are counted and left to the JSON. */
 const ROWS_MAX = 2000;
 
+/** More identical tasks than this are told stage by stage. */
+const IDENTICAL_MAX = 12;
+
 /** When and where a verification was done. Absent from a page that is to be the same bytes everywhere. */
 export interface VerifiedAt {
   /** Such as `2026-11-29`. */
@@ -76,9 +79,9 @@ function integrity({ findings, findingCount, tasks, absent, blobs, notes }: Veri
 <h2>Integrity</h2>
 <p>${tasks} tasks${
     absent.failed > 0 ? `, of which ${absent.failed} failed and ${absent.skipped} were skipped` : ''
-  }; ${blobs.here} blobs in the archive, ${blobs.leftOut} listed and left out. Nothing of the archive was run
-for this: every digest was taken, every key computed from its parts, every input traced to the task that made it, every
-claim held against the measurements that it cites.</p>
+  }; ${blobs.here} blobs in the archive, ${blobs.leftOut} listed and left out. No code of the archive was run
+for this: every digest was recomputed, every key was computed from its parts, every input was traced to the task that made
+it, and every claim was compared with the measurements that it cites.</p>
 ${
   findings.length === 0
     ? html`<p>No findings.</p>`
@@ -117,29 +120,64 @@ function reruns({ rerun, taskVerdicts }: Verification): Html {
   }
   const order = ['different', 'within tolerance', 'identical'] as const;
   const ran = order.flatMap((verdict) => taskVerdicts.filter((task) => task.verdict === verdict));
-  const shown = ran.slice(0, ROWS_MAX);
+  const identical = ran.filter(({ verdict }) => verdict === 'identical');
+  const isLong = identical.length > IDENTICAL_MAX;
   return html`<section>
 <h2>Run again</h2>
 <p>Budget ${rerun.budget_s} s; ${rerun.chosen} tasks chosen, ${rerun.drawn} of them at random (seed ${rerun.seed});
 Node ${rerun.node}.${behind(rerun.walls)} Outputs were compared bit by bit.</p>
-${
-  ran.length === 0
-    ? html`<p>No task was run.</p>`
-    : rows(
-        'Tasks that were run again',
-        ['Task', 'Verdict', 'Recorded', 'Now', 'Why'],
-        shown.map((task) => [
-          task.task,
-          task.verdict,
-          seconds(task.recorded_s),
-          seconds(task.seconds),
-          verdictWords(task),
-        ]),
-      )
-}
-${ran.length > shown.length ? html`<p>and ${ran.length - shown.length} more</p>` : null}
+${ran.length === 0 ? html`<p>No task was run.</p>` : null}
+${outcomes('Tasks that were run again', isLong ? ran.filter((one) => one.verdict !== 'identical') : ran)}
+${isLong ? identicalByStage(identical) : null}
 ${untested(taskVerdicts)}
 </section>`;
+}
+
+/** One row a task, beyond a limit counted. */
+function outcomes(label: string, tasks: readonly TaskVerdict[]): Html | null {
+  if (tasks.length === 0) return null;
+  const shown = tasks.slice(0, ROWS_MAX);
+  const table = rows(
+    label,
+    ['Task', 'Verdict', 'Recorded', 'Now', 'Why'],
+    shown.map((task) => [
+      task.task,
+      task.verdict,
+      seconds(task.recorded_s),
+      seconds(task.seconds),
+      verdictWords(task),
+    ]),
+  );
+  const left = tasks.length - shown.length;
+  return html`${table}${left > 0 ? html`<p>and ${left} more</p>` : null}`;
+}
+
+/** Tasks that gave the same bits: a row a stage, and each of them below, folded. */
+function identicalByStage(tasks: readonly TaskVerdict[]): Html {
+  const sum = (all: readonly TaskVerdict[], of: (one: TaskVerdict) => number | undefined) =>
+    seconds(all.reduce((total, one) => total + (of(one) ?? 0), 0));
+  const stages = [...byStage(tasks)].map(([stage, all]) => [
+    stage,
+    String(all.length),
+    sum(all, ({ recorded_s }) => recorded_s),
+    sum(all, (one) => one.seconds),
+  ]);
+  return html`${rows('Identical tasks by stage', ['Stage', 'Identical', 'Recorded', 'Now'], stages)}
+<details class="wide"><summary>All ${counted(tasks.length, 'identical task')}</summary>
+${outcomes('Identical tasks', tasks)}</details>`;
+}
+
+const stageOf = (task: string): string => task.replace(/\[.*/s, '');
+
+function byStage(tasks: readonly TaskVerdict[]): ReadonlyMap<string, readonly TaskVerdict[]> {
+  const stages = new Map<string, TaskVerdict[]>();
+  for (const one of tasks) {
+    const stage = stageOf(one.task);
+    const known = stages.get(stage);
+    if (known) known.push(one);
+    else stages.set(stage, [one]);
+  }
+  return stages;
 }
 
 /** What was not run, by stage and reason. */
@@ -147,7 +185,7 @@ function untested(verdicts: readonly TaskVerdict[]): Html | null {
   const groups = new Map<string, { stage: string; why: string; tasks: string[] }>();
   for (const { task, verdict, why = '' } of verdicts) {
     if (verdict !== 'not tested') continue;
-    const stage = task.replace(/\[.*/s, '');
+    const stage = stageOf(task);
     const name = JSON.stringify([stage, why]);
     const known = groups.get(name) ?? { stage, why, tasks: [] };
     known.tasks.push(task);
@@ -184,25 +222,32 @@ ${rows(
 function meaning({ checker }: Verification): Html {
   return html`<section>
 <h2>What this shows</h2>
-<p>That the files belong together, and, where tasks were run again, that this code, given these inputs, gives these bits.
-Not that the code does what a paper says, and not that nothing else was tried.</p>
+<p>The files belong together, and where tasks were run again, this code makes these bits from these inputs. This does not show
+that the code does what a paper says, or that nothing else was tried.</p>
 <p class="note">${
     checker.own === null
-      ? 'The checker was a verify.mjs: it is to be trusted only if its SHA-256 is the one that is published with this version.'
+      ? 'The checker was a verify.mjs: trust it only if its SHA-256 is the one published with this version.'
       : `The verify.mjs in the archive ${checker.words ?? 'was not run'}.`
   }</p>
 </section>`;
 }
 
+/** A table of words: a column of reasons wraps, one without any is left out. */
 function rows(
   label: string,
   heads: readonly string[],
   cells: readonly (readonly string[])[],
 ): Html {
-  const table = html`<table>
-<thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
+  const isEmpty = (i: number): boolean => cells.every((row) => row[i] === '');
+  const columns = heads.flatMap((head, i) => (isEmpty(i) ? [] : [{ head, i }]));
+  const cell = (text: string, head: string): Html =>
+    head === 'Why' || head === 'Finding'
+      ? html`<td class="why">${text}</td>`
+      : html`<td>${text}</td>`;
+  const table = html`<table class="outcomes">
+<thead><tr>${columns.map(({ head }) => html`<th scope="col">${head}</th>`)}</tr></thead>
 <tbody>${cells.map(
-    (row) => html`<tr>${row.map((cell) => html`<td>${cell}</td>`)}</tr>
+    (row) => html`<tr>${columns.map(({ head, i }) => cell(row[i] ?? '', head))}</tr>
 `,
   )}</tbody>
 </table>`;

@@ -5,13 +5,9 @@ import { debugTo } from '../engine/model/debug-log.ts';
 import { StoreError } from '../engine/store/store.ts';
 import { program } from './program.ts';
 import { ownSettings } from './session/own-settings.ts';
-import {
-  EXIT,
-  reportDiagnostics,
-  stderrColors,
-  UsageError,
-  writeStderr,
-} from './session/session.ts';
+import { reportDiagnostics, stderrColors, writeStderr } from './session/printing.ts';
+import { EXIT } from './session/session.ts';
+import { UsageError } from './session/usage-error.ts';
 import { takeRemoteSecrets } from './settings/remote-secrets.ts';
 import { argumentFault } from './terminal/arguments.ts';
 

@@ -14,11 +14,12 @@ import {
   text,
 } from './comparison-data.ts';
 import { changeWords, meanWords, methodName, runsOf, settingName } from './comparison-words.ts';
-import { tableFrame } from './markup/document.ts';
-import { count, fixed, labelWords, NOTHING } from './markup/format.ts';
+import { rowName, tableFrame } from './markup/document.ts';
+import { count, fixed, labelWords, NOTHING, signed } from './markup/format.ts';
 import { type Content, type Html, html } from './markup/html.ts';
 import { type Palette, paintOf } from './markup/palette.ts';
 import { hueSwatch } from './comparison-figure.ts';
+import { DIGITS } from './figures/contrast-figure.ts';
 
 /** Verdicts: other ones first, then those whose numbers alone changed. */
 export function verdictTables(metrics: Both<Metrics>): Content {
@@ -66,7 +67,7 @@ ${rows.map((pair) => accuracyRow(pair, palette))}</tbody></table>`;
     label: 'Test accuracy of both runs',
     noun: ['mean accuracy', 'mean accuracies'],
     caption: html`<b>Test accuracy.</b> Mean (SD) over seeds in percent, number of seeds, and the difference of means, after
-less before, in points. The largest difference first.`,
+minus before, in points. The largest difference first.`,
     changed: largestFirst(changedOf(pairs), 'mean'),
     same: pairs.filter(({ isChanged }) => !isChanged),
     table,
@@ -77,7 +78,7 @@ function accuracyRow(pair: Pair, palette: Palette): Html {
   const { before, after, row } = pair;
   const swatch =
     row.method === 'dense' ? null : hueSwatch(paintOf(palette, text(row.profile)).color);
-  return html`<tr><th scope="row">${settingName(row)}</th><td class="words">${swatch} ${methodName(row)}</td>
+  return html`<tr><th scope="row">${rowName(settingName(row))}</th><td class="words">${swatch} ${methodName(row)}</td>
 <td>${meanWords(before)}</td><td>${runsOf(before)}</td><td>${meanWords(after)}</td><td>${runsOf(after)}</td>
 <td>${difference(changeOf(pair, 'mean'), 2)}</td></tr>
 `;
@@ -96,9 +97,9 @@ export function effectTables(metrics: Both<Metrics>): Content {
 ${rows.map(
   (
     pair,
-  ) => html`<tr><th scope="row">${text(pair.row.claim)}, ${text(pair.row.dataset)}: ${labelWords(text(pair.row.contrast)).join(', ')}</th>
+  ) => html`<tr><th scope="row">${rowName(`${text(pair.row.claim)}, ${text(pair.row.dataset)}: ${labelWords(text(pair.row.contrast)).join(', ')}`)}</th>
 <td class="words">${text(pair.row.unit)}</td><td>${effect(pair.before)}</td><td>${effect(pair.after)}</td>
-<td>${difference(changeOf(pair, 'effect'), 3)}</td>
+<td>${difference(changeOf(pair, 'effect'), digitsOf(pair.row))}</td>
 <td class="words">${verdictChange(pair)}</td></tr>
 `,
 )}</tbody></table>`;
@@ -120,10 +121,16 @@ function verdictChange({ before, after }: Pair): string {
 function effect(row: Row | undefined): string {
   const [value, low, high] = [number(row?.effect), number(row?.ci_low), number(row?.ci_high)];
   if (value === null) return NOTHING;
+  const digits = digitsOf(row);
+  const show = row?.unit === 'points' || row?.unit === 'W1' ? signed : fixed;
   return low === null || high === null
-    ? fixed(value, 3)
-    : `${fixed(value, 3)} [${fixed(low, 3)}, ${fixed(high, 3)}]`;
+    ? show(value, digits)
+    : `${show(value, digits)} [${show(low, digits)}, ${show(high, digits)}]`;
 }
+
+/** As many digits as the report shows. */
+const digitsOf = (row: Row | undefined): number =>
+  Object.entries(DIGITS).find(([unit]) => unit === row?.unit)?.[1] ?? 3;
 
 const changedOf = (pairs: readonly Pair[]): readonly Pair[] =>
   pairs.filter(({ isChanged }) => isChanged);

@@ -1,12 +1,16 @@
 // comparison-words.ts — how a comparison names arms and words differences
 import { number, type Row, text } from './comparison-data.ts';
-import { fixed, NOTHING, ruleName, signed, sparsityName } from './markup/format.ts';
+import { fixed, NOTHING, placeName, ruleName, signed, sparsityName } from './markup/format.ts';
 
 /** Where an arm was trained: `digits, 90 % sparse, ERK layers`. */
 export const settingName = (row: Row): string =>
   row.method === 'dense'
-    ? text(row.dataset)
-    : [text(row.dataset), sparsityName(text(row.sparsity)), ruleName(text(row.rule))].join(', ');
+    ? placeName(text(row.dataset))
+    : [
+        placeName(text(row.dataset)),
+        sparsityName(text(row.sparsity)),
+        ruleName(text(row.rule)),
+      ].join(', ');
 
 /** What was trained there: `RigL uniform`. */
 export const methodName = (row: Row): string =>

@@ -87,7 +87,7 @@ ${changed.map(
   ({
     title,
     changed: files,
-  }) => html`<details class="wide"><summary>${sentence(title)} (${count(files.length)})</summary><div class="panels large">
+  }) => html`<details class="wide"><summary>${sentence(title)} (${count(files.length)})</summary><div class="panels large sides">
 ${files.map((file) => [panel('before', before, file), panel('after', after, file)])}</div></details>
 `,
 )}${

@@ -125,7 +125,7 @@ function missingOf({ missing }: ReportResults): Html | null {
     .map(({ task, reason }) => html`<li><code>${task}</code>: ${reason.message}</li>\n`);
   const more = missing.length - shown.length;
   return html`<section class="missing" id="missing" aria-labelledby="missing-title"><h2 class="small" id="missing-title">What is missing</h2>
-<p>${counted(missing.length, 'task')} gave no result, and ${missing.length === 1 ? 'is' : 'are'} in no number here.</p>
+<p>${counted(missing.length, 'task')} ${missing.length === 1 ? 'has' : 'have'} no result; no number here includes ${missing.length === 1 ? 'it' : 'them'}.</p>
 <ul>${shown}${more > 0 ? html`<li>and ${counted(more, 'other')}</li>` : null}</ul></section>`;
 }
 
@@ -133,8 +133,8 @@ function provenanceOf({ graph }: ReportDraft): Html {
   const stages = Object.entries(graph).map(([stage, told]) => ({ stage, ...told }));
   return html`<section id="provenance" aria-labelledby="provenance-title">
 <h2 id="provenance-title">Provenance</h2>
-<p><a href="provenance.html">provenance.html</a> tells of each task its params, inputs, key and cost, and of the run its
-command, host and time.</p>
+<p><a href="provenance.html">provenance.html</a> lists the params, inputs, key and cost of each task,
+and the command, host and time of the run.</p>
 ${graphSection(stages, [])}
 </section>
 `;

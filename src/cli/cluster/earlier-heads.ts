@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type DepotLayout, SetLayout, setsIn } from '../../cluster/layout.ts';
 import { HEAD_MS, readHead } from '../../cluster/sets.ts';
-import { identity } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
 
 const LOOK_MS = 2000;
 

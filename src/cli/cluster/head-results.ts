@@ -15,7 +15,8 @@ import type { ActionRecord } from '../../engine/model/record.ts';
 import { openRunTable } from '../../engine/store/run-table.ts';
 import type { SharedResults } from '../../engine/store/shared-results.ts';
 import type { Store } from '../../engine/store/store.ts';
-import { identity, type Session } from '../session/session.ts';
+import type { Session } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
 import { batchFor } from './open-batch.ts';
 import { executorsHere } from './placements.ts';
 

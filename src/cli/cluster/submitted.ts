@@ -13,7 +13,7 @@ import {
 import { type SubmittedNote, submittedNotes } from '../../cluster/records/submitted-notes.ts';
 import { lastLinesOf } from '../../cluster/small-files.ts';
 import { plainName } from '../../plain-text.ts';
-import { identity } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
 import { duration, shownPath } from '../terminal/format.ts';
 import { formatHeadEnd } from './head-end.ts';
 import { type LiveRun, liveRuns } from './live-places.ts';

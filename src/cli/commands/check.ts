@@ -12,19 +12,12 @@ import {
   placementsOf,
   problemsIn,
 } from '../cluster/placements.ts';
-import {
-  type CommonOptions,
-  EXIT,
-  loadFor,
-  placesOf,
-  shownPath,
-  stderrColors,
-  UsageError,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { placesOf } from '../session/places.ts';
+import { stderrColors, writeStderr, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, EXIT, loadFor } from '../session/session.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration, ON } from '../terminal/declaration.ts';
-import { count, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
+import { count, diagnosticJson, drawDiagnostic, shownPath } from '../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'check',

@@ -14,17 +14,10 @@ import type { ExecutorConfig } from '../../engine/config/executors.ts';
 import { isSystemError, systemHint, systemSentence } from '../../engine/files/system-error.ts';
 import { batchFor } from '../cluster/open-batch.ts';
 import { executorsHere } from '../cluster/placements.ts';
-import {
-  type CommonOptions,
-  stderrColors as c,
-  EXIT,
-  loadFor,
-  placesOf,
-  UsageError,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { placesOf } from '../session/places.ts';
+import { stderrColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, EXIT, loadFor } from '../session/session.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
 

@@ -13,19 +13,12 @@ import { elementAt } from '../../present.ts';
 import type { ChangedValue, ComparisonCauses } from '../../report/comparison.ts';
 import { withRemoteBlobs } from '../remote/far-blobs.ts';
 import { checkOutput, writeOutput } from '../session/output-files.ts';
+import { placesOf } from '../session/places.ts';
+import { stdoutColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
 import { oneRun } from '../session/run-selection.ts';
-import {
-  type CommonOptions,
-  stdoutColors as c,
-  EXIT,
-  placesOf,
-  storeAt,
-  UsageError,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { type CommonOptions, EXIT, storeAt } from '../session/session.ts';
 import { factsOfRun } from '../session/study.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 import { brief, count } from '../terminal/format.ts';
 

@@ -5,16 +5,9 @@ import prettyBytes from 'pretty-bytes';
 import { byCodeUnit, type Digest } from '../../engine/model/key.ts';
 import { filesOfOutput } from '../../engine/store/folder-blobs.ts';
 import { storedBytes, type Upkeep } from '../../engine/store/store.ts';
-import {
-  type CommonOptions,
-  stdoutColors as c,
-  EXIT,
-  placesOf,
-  storeAt,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { placesOf } from '../session/places.ts';
+import { stdoutColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, EXIT, storeAt } from '../session/session.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 
 export const command: CommandDeclaration = {

@@ -29,18 +29,11 @@ import {
   select,
   tensorsOf,
 } from '../session/output-selection.ts';
-import {
-  type CommonOptions,
-  EXIT,
-  openToShow,
-  placesOf,
-  type Remains,
-  storeAt,
-  UsageError,
-  writeJson,
-  writeStderr,
-} from '../session/session.ts';
+import { placesOf } from '../session/places.ts';
+import { writeJson, writeStderr } from '../session/printing.ts';
+import { type CommonOptions, EXIT, openToShow, type Remains, storeAt } from '../session/session.ts';
 import { currentStudy, recordedOf, type StudySelection, selectInStudy } from '../session/study.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
 import { jsonCsv, npyOf, tensorCsv, tensorsJson } from '../terminal/forms.ts';

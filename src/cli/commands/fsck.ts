@@ -5,19 +5,12 @@ import { REPAIR } from '../../engine/store/lmdb/lmdb-error.ts';
 import type { Defect } from '../../engine/store/maintenance/fsck.ts';
 import type { Saved } from '../../engine/store/maintenance/rebuild.ts';
 import { STORE_FILE } from '../../engine/store/store-state.ts';
-import {
-  type CommonOptions,
-  stdoutColors as c,
-  EXIT,
-  placesOf,
-  shownPath,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { placesOf } from '../session/places.ts';
+import { stdoutColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, EXIT } from '../session/session.ts';
 import { findDefects, type Repair, repair } from '../session/store-repair.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
-import { count } from '../terminal/format.ts';
+import { count, shownPath } from '../terminal/format.ts';
 import { ERASE_LINE } from '../terminal/ink.ts';
 
 export const command: CommandDeclaration = {

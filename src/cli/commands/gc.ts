@@ -1,9 +1,6 @@
 // gc.ts — pipeline gc: drops what nothing reaches, and gives space back to the disk
 import { statSync } from 'node:fs';
 import prettyBytes from 'pretty-bytes';
-import type { Key } from '../../engine/model/key.ts';
-import type { Plan } from '../../engine/planning/plan.ts';
-import { forecast } from '../../engine/rebuilder/forecast.ts';
 import {
   compact,
   dropFiles,
@@ -12,25 +9,16 @@ import {
   type Garbage,
   keptRuns,
   liveLeases,
-  type Roots,
   type StrayFile,
   strayFiles,
 } from '../../engine/store/maintenance/gc.ts';
-import { type Store, storedBytes, type Upkeep } from '../../engine/store/store.ts';
-import {
-  type CommonOptions,
-  stderrColors as c,
-  EXIT,
-  identity,
-  loadFor,
-  placesOf,
-  type Session,
-  storeAt,
-  UsageError,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import type { Store, Upkeep } from '../../engine/store/store.ts';
+import { KEPT_RUNS_DEFAULT, rootsOf } from '../runs/store-limit.ts';
+import { placesOf } from '../session/places.ts';
+import { stderrColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, EXIT, loadFor, storeAt } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
 
@@ -62,8 +50,6 @@ interface GcOptions extends CommonOptions {
   readonly compact?: boolean;
 }
 
-/** So many of the newest runs keep what they made. */
-export const KEPT_RUNS_DEFAULT = 10;
 /** A store of which more than this share is free is compacted without being asked, from this size on. */
 const COMPACT = { freeShare: 0.5, bytesMin: 16_000_000 };
 
@@ -110,26 +96,6 @@ function refuseWhileShared(upkeep: Upkeep): void {
   throw new UsageError([
     { message: `the store is in use: ${who}`, hint: 'try again when that is over' },
   ]);
-}
-
-/** What the pipeline reaches as it is now. */
-async function rootsOf(plan: Plan, store: Store): Promise<Roots> {
-  const [traces, unmade] = [new Set<Key>(), new Set<Key>()];
-  let unknown = false;
-  const latest = await store.actions.latest(plan.tasks.keys());
-  for (const predicted of (await forecast(plan, store, new Set())).values()) {
-    if (predicted.status === 'reuse') traces.add(predicted.action.key);
-    else if (predicted.status === 'infeasible') {
-      if (predicted.trace) traces.add(predicted.trace.key);
-    } else if (predicted.status === 'pending' || predicted.status === 'unknown') {
-      unknown = true;
-      // It may come out as it was: what it gave last is kept for that.
-      const last = latest.get(predicted.task);
-      if (last) traces.add(last);
-    } else unmade.add(predicted.action.key);
-  }
-  const bundles = new Set([...plan.stages.values()].map(({ code }) => code.digest));
-  return { traces, unmade, unknown, bundles };
 }
 
 async function compactIfWorthwhile(
@@ -184,28 +150,4 @@ function tellGarbage(
   );
   writeStderr(`kept what the pipeline and ${count(kept, 'run')} reach`);
   if (freed > 0) writeStderr(`compacted: ${prettyBytes(before)} → ${prettyBytes(before - freed)}`);
-}
-
-/** Fewer and fewer runs keep what they made, until the store fits. */
-const RUNS_KEPT_IN_TURN = [KEPT_RUNS_DEFAULT, 5, 2, 1];
-
-/** Brings a store below a limit in bytes, if that can be. Gives a sentence for the user. */
-export async function collectToLimit(
-  { plan, store }: Session,
-  upkeep: Upkeep,
-  limit: number,
-): Promise<string | undefined> {
-  const most = prettyBytes(limit);
-  // Another process tries it when it is done itself.
-  if (upkeep.shared() || liveLeases(upkeep, Date.now(), identity).length > 0) return undefined;
-  const before = storedBytes(upkeep);
-  const roots = await rootsOf(plan, store);
-  for (const newest of RUNS_KEPT_IN_TURN) {
-    dropGarbage(upkeep, findGarbage(upkeep, roots, keptRuns(store, upkeep, newest)));
-    const now = storedBytes(upkeep);
-    if (now > limit) continue;
-    const freed = prettyBytes(before - now);
-    return `the store had outgrown its limit of ${most}: ${freed} of older results were dropped`;
-  }
-  return `the store holds ${prettyBytes(storedBytes(upkeep))}, and its limit is ${most}: what is in use does not fit (\`store: { limit: … }\` in pipeline.yaml or a settings file)`;
 }

@@ -8,15 +8,9 @@ import type { Plan } from '../../engine/planning/plan.ts';
 import { entryOf } from '../../present.ts';
 import { planFor } from '../session/named-tasks.ts';
 import { checkOutput, writeOutput } from '../session/output-files.ts';
-import {
-  type CommonOptions,
-  stdoutColors as c,
-  EXIT,
-  loadFor,
-  UsageError,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { stdoutColors as c, writeStderr, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, EXIT, loadFor } from '../session/session.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { type Colors, count } from '../terminal/format.ts';
 import { type Graph, graphSvg } from '../terminal/layout.ts';

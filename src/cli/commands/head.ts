@@ -14,14 +14,10 @@ import {
 import { isSystemError, systemSentence } from '../../engine/files/system-error.ts';
 import { awaitSilentHeads } from '../cluster/earlier-heads.ts';
 import { openNodeFolder } from '../cluster/node-folder.ts';
-import {
-  stderrColors as c,
-  EXIT,
-  identity,
-  type Session,
-  UsageError,
-  writeStderr,
-} from '../session/session.ts';
+import { stderrColors as c, writeStderr } from '../session/printing.ts';
+import { EXIT, type Session } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
+import { UsageError } from '../session/usage-error.ts';
 import type { CommandDeclaration } from '../terminal/declaration.ts';
 import { type MakeOptions, run as make } from './make.ts';
 

@@ -3,17 +3,10 @@
 import type { Key, TaskId } from '../../engine/model/key.ts';
 import { forecast } from '../../engine/rebuilder/forecast.ts';
 import { resolveTargets } from '../session/named-tasks.ts';
-import {
-  type CommonOptions,
-  EXIT,
-  openSession,
-  placesOf,
-  storeAt,
-  UsageError,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { placesOf } from '../session/places.ts';
+import { writeJson, writeStderr, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, EXIT, openSession, storeAt } from '../session/session.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
 

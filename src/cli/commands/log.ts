@@ -8,18 +8,11 @@ import { didYouMean } from '../../hint.ts';
 import { plainLog, plainName, plainText } from '../../plain-text.ts';
 import { entryOf } from '../../present.ts';
 import { formatPlace, placeIn, type TaskPlace } from '../cluster/live-places.ts';
+import { placesOf } from '../session/places.ts';
+import { stderrColors, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
 import { oneRun } from '../session/run-selection.ts';
-import {
-  type CommonOptions,
-  EXIT,
-  placesOf,
-  stderrColors,
-  storeAt,
-  UsageError,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { type CommonOptions, EXIT, storeAt } from '../session/session.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 import { formatCost } from '../terminal/format.ts';
 

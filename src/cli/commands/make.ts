@@ -11,43 +11,26 @@ import { lackingResources, openPool } from '../../engine/scheduler/machine-pool.
 import { policiesOf, resourcesHere } from '../../engine/scheduler/machine-resources.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { placementsFor } from '../cluster/placements.ts';
-import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
+import { finishNotice, type RunEnd } from '../runs/finish-notice.ts';
+import { companionNames } from '../runs/provenance.ts';
+import { nextRunId, run } from '../runs/run.ts';
+import { ABORTED, codeOf, endOf, keepWithin, tellEnd } from '../runs/run-end.ts';
+import { openDisplay, planned } from '../runs/run-listeners.ts';
+import type { RunOptions } from '../runs/run-start.ts';
+import { hearStop } from '../runs/stop.ts';
 import { isMoving, tellForecast } from '../session/forecast.ts';
 import { planFor, resolveTargets } from '../session/named-tasks.ts';
 import { jobsFor } from '../session/own-settings.ts';
-import { companionNames } from '../session/provenance.ts';
+import { artifactsFolder, placesOf } from '../session/places.ts';
+import { stderrColors as c, writeStderr, writeStdout } from '../session/printing.ts';
 import { checkRunName } from '../session/run-selection.ts';
-import {
-  artifactsFolder,
-  stderrColors as c,
-  identity,
-  inspect,
-  knownBefore,
-  mayRepeat,
-  openSession,
-  placesOf,
-  type Session,
-  UsageError,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
-import { hearStop } from '../session/stop.ts';
+import { inspect, knownBefore, mayRepeat, openSession, type Session } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
 import { type Recorder, recordMake } from '../session/up-to-date-shortcut.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration, JOBS, RUNNING } from '../terminal/declaration.ts';
 import { lineFor } from '../terminal/display.ts';
 import { count, drawDiagnostic, shownPath, warningOf } from '../terminal/format.ts';
-import {
-  ABORTED,
-  codeOf,
-  endOf,
-  keepWithin,
-  nextRunId,
-  openDisplay,
-  planned,
-  type RunOptions,
-  run,
-  tellEnd,
-} from './run.ts';
 
 export const command: CommandDeclaration = {
   name: 'make',

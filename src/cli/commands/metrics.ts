@@ -12,6 +12,8 @@ import { plainText } from '../../plain-text.ts';
 import { elementAt, entryOf } from '../../present.ts';
 import { withRemoteBlobs } from '../remote/far-blobs.ts';
 import { writeOutput } from '../session/output-files.ts';
+import { placesOf } from '../session/places.ts';
+import { stderrColors, stdoutColors, writeStderr } from '../session/printing.ts';
 import {
   type ResultTable,
   readAt,
@@ -19,16 +21,7 @@ import {
   type TableSources,
 } from '../session/result-table.ts';
 import { oneRun } from '../session/run-selection.ts';
-import {
-  type CommonOptions,
-  EXIT,
-  placesOf,
-  stderrColors,
-  stdoutColors,
-  storeAt,
-  UsageError,
-  writeStderr,
-} from '../session/session.ts';
+import { type CommonOptions, EXIT, storeAt } from '../session/session.ts';
 import {
   currentStudy,
   readConfig,
@@ -37,6 +30,7 @@ import {
   type StudySelection,
   selectInStudy,
 } from '../session/study.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { formatCauses } from '../terminal/causes.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { colorsFor, count, quoted } from '../terminal/format.ts';

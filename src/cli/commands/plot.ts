@@ -12,20 +12,12 @@ import { elementAt, entryOf } from '../../present.ts';
 import { withRemoteBlobs } from '../remote/far-blobs.ts';
 import { printSvg } from '../session/browser.ts';
 import { checkOutput, writeOutput } from '../session/output-files.ts';
+import { placesOf } from '../session/places.ts';
+import { stderrColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
 import { type AskedPlot, plotOf } from '../session/result-table.ts';
-import {
-  type CommonOptions,
-  stderrColors as c,
-  EXIT,
-  placesOf,
-  type Session,
-  storeAt,
-  UsageError,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { type CommonOptions, EXIT, type Session, storeAt } from '../session/session.ts';
 import { plannedStudy, readConfig } from '../session/study.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { shownPath } from '../terminal/format.ts';
 import { writeBytes } from '../terminal/ink.ts';

@@ -1,13 +1,9 @@
 // remote.ts — pipeline remote: the place where results are shared, and the key that signs them
 import { openTerms, remoteSettingsFor } from '../remote/remote-session.ts';
 import { planFor } from '../session/named-tasks.ts';
-import {
-  type CommonOptions,
-  stderrColors as c,
-  openSession,
-  UsageError,
-  writeStderr,
-} from '../session/session.ts';
+import { stderrColors as c, writeStderr } from '../session/printing.ts';
+import { type CommonOptions, openSession } from '../session/session.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 
 const ACTIONS = ['key', 'status', 'push', 'pull', 'verify', 'gc'] as const;

@@ -3,16 +3,9 @@ import { changesSince, filterRuns, type RunChanges } from '../../analysis/runs.t
 import type { Json } from '../../engine/model/key.ts';
 import type { RunRecord } from '../../engine/model/record.ts';
 import { paramWords } from '../session/named-tasks.ts';
-import {
-  type CommonOptions,
-  stdoutColors as c,
-  EXIT,
-  placesOf,
-  storeAt,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { placesOf } from '../session/places.ts';
+import { stdoutColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, EXIT, storeAt } from '../session/session.ts';
 import { analysed } from '../session/study.ts';
 import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
 import { brief, duration } from '../terminal/format.ts';

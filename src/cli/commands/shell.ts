@@ -19,14 +19,9 @@ import type { Action } from '../../engine/rebuilder/action.ts';
 import { type Forecast, forecast } from '../../engine/rebuilder/forecast.ts';
 import { checkpointFolders } from '../../engine/store/checkpoint-folders.ts';
 import { currentTask, planFor } from '../session/named-tasks.ts';
-import {
-  type CommonOptions,
-  stderrColors as c,
-  openSession,
-  type Session,
-  UsageError,
-  writeStderr,
-} from '../session/session.ts';
+import { stderrColors as c, writeStderr } from '../session/printing.ts';
+import { type CommonOptions, openSession, type Session } from '../session/session.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { formatAbsence } from '../terminal/format.ts';
 

@@ -17,17 +17,10 @@ import {
   select,
   tensorsOf,
 } from '../session/output-selection.ts';
-import {
-  type CommonOptions,
-  stdoutColors as c,
-  EXIT,
-  openToShow,
-  placesOf,
-  UsageError,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { placesOf } from '../session/places.ts';
+import { stdoutColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, EXIT, openToShow } from '../session/session.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count, taskWord } from '../terminal/format.ts';
 

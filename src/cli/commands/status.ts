@@ -5,15 +5,9 @@ import { formatLive, formatPlace, type LiveRun, liveRuns } from '../cluster/live
 import { formatSubmitted, submittedHeads } from '../cluster/submitted.ts';
 import { forecastJson, formatForecast, tellLines, willRun } from '../session/forecast.ts';
 import { resolveTargets } from '../session/named-tasks.ts';
-import {
-  type CommonOptions,
-  stdoutColors as c,
-  identity,
-  inspect,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { stdoutColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, inspect } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
 

@@ -1,16 +1,10 @@
 // ui.ts — pipeline ui: a live page of the study, on this machine
 import { once } from 'node:events';
-import {
-  type CommonOptions,
-  stderrColors as c,
-  EXIT,
-  identity,
-  placesOf,
-  UsageError,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { placesOf } from '../session/places.ts';
+import { stderrColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, EXIT } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import { briefStore } from '../ui/brief-store.ts';
 import { exportPage } from '../ui/export.ts';

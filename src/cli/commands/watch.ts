@@ -26,38 +26,28 @@ import { resourcesHere } from '../../engine/scheduler/machine-resources.ts';
 import { Supersession } from '../../engine/scheduler/superseded.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { decodeSource } from '../../engine/text/source-text.ts';
-import { finishNotice, type RunEnd } from '../session/finish-notice.ts';
+import { finishNotice, type RunEnd } from '../runs/finish-notice.ts';
+import { nextRunId, run } from '../runs/run.ts';
+import { ABORTED, endOf, keepWithin, tellEnd } from '../runs/run-end.ts';
+import { openDisplay } from '../runs/run-listeners.ts';
+import type { RunOptions } from '../runs/run-start.ts';
+import { hearStop } from '../runs/stop.ts';
 import { planFor } from '../session/named-tasks.ts';
 import { jobsFor } from '../session/own-settings.ts';
-import { checkRunName } from '../session/run-selection.ts';
+import { artifactsFolder, placesOf } from '../session/places.ts';
 import {
-  artifactsFolder,
   stderrColors as c,
-  EXIT,
-  identity,
-  loadFor,
-  placesOf,
   reportDiagnostics,
-  type Session,
-  storeAt,
-  UsageError,
   writeStderr,
   writeStdout,
-} from '../session/session.ts';
-import { hearStop } from '../session/stop.ts';
+} from '../session/printing.ts';
+import { checkRunName } from '../session/run-selection.ts';
+import { EXIT, loadFor, type Session, storeAt } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { COMMON, type CommandDeclaration, JOBS, RUNNING } from '../terminal/declaration.ts';
 import type { Display } from '../terminal/display.ts';
 import { count, drawDiagnostic } from '../terminal/format.ts';
-import {
-  ABORTED,
-  endOf,
-  keepWithin,
-  nextRunId,
-  openDisplay,
-  type RunOptions,
-  run,
-  tellEnd,
-} from './run.ts';
 
 export const command: CommandDeclaration = {
   name: 'watch',

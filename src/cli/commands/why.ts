@@ -15,15 +15,8 @@ import type { Forecast, Forecasts } from '../../engine/rebuilder/forecast.ts';
 import { StoreError } from '../../engine/store/store.ts';
 import { forecastJson, formatUnknown } from '../session/forecast.ts';
 import { currentTask } from '../session/named-tasks.ts';
-import {
-  type CommonOptions,
-  stdoutColors as c,
-  type Inspection,
-  inspect,
-  type Session,
-  writeJson,
-  writeStdout,
-} from '../session/session.ts';
+import { stdoutColors as c, writeJson, writeStdout } from '../session/printing.ts';
+import { type CommonOptions, type Inspection, inspect, type Session } from '../session/session.ts';
 import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
 import {
   brief,

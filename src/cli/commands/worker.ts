@@ -6,7 +6,9 @@ import { runNodeWorker } from '../../cluster/node/node-worker.ts';
 import { readSet } from '../../cluster/sets.ts';
 import { fileSize } from '../../cluster/small-files.ts';
 import { killProgramsNow } from '../../engine/process/shell.ts';
-import { EXIT, identity, machine, workerCommand, writeStderr } from '../session/session.ts';
+import { writeStderr } from '../session/printing.ts';
+import { EXIT } from '../session/session.ts';
+import { identity, machine, workerCommand } from '../session/this-process.ts';
 import type { CommandDeclaration } from '../terminal/declaration.ts';
 
 /** Filled in by the build. */

@@ -4,7 +4,8 @@ import type { Digest } from '../../engine/model/key.ts';
 import type { Output } from '../../engine/model/record.ts';
 import type { BlobStore, Store } from '../../engine/store/store.ts';
 import type { RemoteResults } from '../../remote/remote-results.ts';
-import { stderrColors as c, type Places, writeStderr } from '../session/session.ts';
+import type { Places } from '../session/places.ts';
+import { stderrColors as c, writeStderr } from '../session/printing.ts';
 import { openTerms, remoteSettingsFor } from './remote-session.ts';
 
 /** A store whose blobs may lie elsewhere still. */

@@ -13,14 +13,9 @@ import type { Action } from '../../engine/rebuilder/action.ts';
 import type { Forecast } from '../../engine/rebuilder/forecast.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { plainName } from '../../plain-text.ts';
-import {
-  stdoutColors as c,
-  EXIT,
-  UsageError,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { stdoutColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
+import { EXIT } from '../session/session.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { count } from '../terminal/format.ts';
 
 /** What is run again. */

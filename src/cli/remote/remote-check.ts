@@ -10,15 +10,9 @@ import { entryName } from '../../remote/entry.ts';
 import { Lookups } from '../../remote/lookups.ts';
 import { type RemoteCache, RemoteError, type SizedBlob } from '../../remote/remote-cache.ts';
 import { Strikes } from '../../remote/strikes.ts';
-import {
-  stdoutColors as c,
-  EXIT,
-  type Session,
-  UsageError,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { stdoutColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
+import { EXIT, type Session } from '../session/session.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { count } from '../terminal/format.ts';
 import type { OpenTerms } from './remote-session.ts';
 import { recordsOf } from './remote-transfer.ts';

@@ -16,16 +16,12 @@ import { asPublicKey, type PublicKeyText } from '../../engine/signing/public-key
 import { delegationOf, type Signer, SSH_NAMESPACE } from '../../engine/signing/signature.ts';
 import { isSshSignature } from '../../engine/signing/ssh-signature.ts';
 import { demand } from '../session/own-settings.ts';
-import {
-  EXIT,
-  shownPath,
-  UsageError,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../session/session.ts';
+import { writeJson, writeStderr, writeStdout } from '../session/printing.ts';
+import { EXIT } from '../session/session.ts';
+import { UsageError } from '../session/usage-error.ts';
 import { environmentWithSecrets } from '../settings/remote-secrets.ts';
 import { homeIn } from '../settings/settings-places.ts';
+import { shownPath } from '../terminal/format.ts';
 
 /** What `remote key` is told. */
 export interface KeyOptions {

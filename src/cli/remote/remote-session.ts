@@ -9,7 +9,7 @@ import type { Store } from '../../engine/store/store.ts';
 import type { RemoteResults as Results } from '../../remote/remote-results.ts';
 import type { RemoteListener, RemoteTerms } from '../../remote/remote-terms.ts';
 import { demand, ownSettings } from '../session/own-settings.ts';
-import { host } from '../session/session.ts';
+import { host } from '../session/this-process.ts';
 import { UsageError } from '../session/usage-error.ts';
 import { environmentWithSecrets } from '../settings/remote-secrets.ts';
 import {

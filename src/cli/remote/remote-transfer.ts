@@ -5,7 +5,8 @@ import type { Plan } from '../../engine/planning/plan.ts';
 import { forecast } from '../../engine/rebuilder/forecast.ts';
 import { Gate } from '../../remote/gate.ts';
 import type { Published } from '../../remote/publishing.ts';
-import { EXIT, type Session, writeJson, writeStderr } from '../session/session.ts';
+import { writeJson, writeStderr } from '../session/printing.ts';
+import { EXIT, type Session } from '../session/session.ts';
 import { count } from '../terminal/format.ts';
 import { type OpenTerms, OWN_NAME } from './remote-session.ts';
 

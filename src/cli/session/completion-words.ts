@@ -7,7 +7,8 @@ import type { StageConfig } from '../../engine/config/stage-config.ts';
 import { type TaskId, taskId } from '../../engine/model/key.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { dottedStep } from '../../engine/text/dotted.ts';
-import { type CommonOptions, placesOf, storeAt } from './session.ts';
+import { placesOf } from './places.ts';
+import { type CommonOptions, storeAt } from './session.ts';
 import { readConfig } from './study.ts';
 
 /** More candidates than this are no help. */

@@ -4,7 +4,7 @@ import type { RecordResult } from '../../engine/model/record.ts';
 import type { Estimate } from '../../engine/rebuilder/estimate.ts';
 import type { Forecast as AnyForecast, Forecasts } from '../../engine/rebuilder/forecast.ts';
 import { count, duration, formatAbsence, formatChanges, formatReason } from '../terminal/format.ts';
-import { stdoutColors as c, writeStderr, writeStdout } from './session.ts';
+import { stdoutColors as c, writeStderr, writeStdout } from './printing.ts';
 
 type Forecast = AnyForecast<RecordResult>;
 

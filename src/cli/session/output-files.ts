@@ -7,7 +7,7 @@ import { type FileContent, writeAtomically } from '../../engine/files/files.ts';
 import { formatSystem, isSystemError, systemHint } from '../../engine/files/system-error.ts';
 import type { FolderFile } from '../../engine/model/folder-manifest.ts';
 import type { Store } from '../../engine/store/store.ts';
-import { UsageError } from './session.ts';
+import { UsageError } from './usage-error.ts';
 
 /** Writes a file. A device or a pipe (`/dev/stdout`) is written to as it is; a link leads to the file that is written. */
 export async function writeOutput(file: string, content: FileContent): Promise<void> {

@@ -17,7 +17,9 @@ import { decodeSafetensors, type TensorFile } from '../../tensor.ts';
 import { formatAbsence, taskWord } from '../terminal/format.ts';
 import { formatUnknown } from './forecast.ts';
 import { oneTask } from './named-tasks.ts';
-import { stderrColors as c, type Remains, UsageError, writeStderr } from './session.ts';
+import { stderrColors as c, writeStderr } from './printing.ts';
+import type { Remains } from './session.ts';
+import { UsageError } from './usage-error.ts';
 
 /** A task and, where they were named, one of its outputs and a part of that. */
 export interface Selection {

@@ -1,7 +1,9 @@
 // pins.ts — pinned runs: gc keeps what they made
 
+import { placesOf } from './places.ts';
+import { writeJson, writeStdout } from './printing.ts';
 import { oneRun } from './run-selection.ts';
-import { type CommonOptions, EXIT, placesOf, storeAt, writeJson, writeStdout } from './session.ts';
+import { type CommonOptions, EXIT, storeAt } from './session.ts';
 
 /** Pins runs, so that gc keeps what they made, or lets go of them. */
 export async function setPins(

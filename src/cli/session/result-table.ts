@@ -12,7 +12,6 @@ import type { RunRecord } from '../../engine/model/record.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { count, quoted } from '../terminal/format.ts';
 import type { CommonOptions } from './session.ts';
-import { UsageError } from './session.ts';
 import {
   analysed,
   factsOfRun,
@@ -24,6 +23,7 @@ import {
   type StudySelection,
   selectInStudy,
 } from './study.ts';
+import { UsageError } from './usage-error.ts';
 
 /** A table, and what is to be said of it. */
 export interface ResultTable {

@@ -3,7 +3,7 @@
 import type { RunRecord } from '../../engine/model/record.ts';
 import { findRuns } from '../../engine/store/history.ts';
 import type { Store } from '../../engine/store/store.ts';
-import { UsageError } from './session.ts';
+import { UsageError } from './usage-error.ts';
 
 /** The one run that a word names. @throws UsageError */
 export function oneRun(store: Store, word: string): RunRecord {

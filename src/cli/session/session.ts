@@ -1,14 +1,11 @@
 // session.ts — what every command begins with: the folder, the plan, the store, and the ways to end
-import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, type Stats, statSync } from 'node:fs';
-import { availableParallelism, cpus, hostname, release, tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inspections } from 'pipeline:inspections';
 import { useStoreFolder } from '../../engine/files/store-access.ts';
 import type { Diagnostic } from '../../engine/model/event.ts';
 import type { TaskId } from '../../engine/model/key.ts';
-import type { Identity } from '../../engine/model/process-identity.ts';
 import { LIMIT_VARIABLE } from '../../engine/modules/stage-host.ts';
 import { meaningOf } from '../../engine/pipeline/meaning.ts';
 import { type Loaded, loadPipeline, readPipelineFile } from '../../engine/planning/load.ts';
@@ -31,26 +28,17 @@ import type { DamageKind } from '../../engine/store/lmdb/record-table.ts';
 import { dropOpenings, openingsOf } from '../../engine/store/openings.ts';
 import type { Store } from '../../engine/store/store.ts';
 import { contentState, STORE_FILE } from '../../engine/store/store-state.ts';
-import type { WorkerCommand } from '../../engine/worker/launch.ts';
 import { storeTrusting } from '../../remote/trusting-store.ts';
 import { loadTimeoutSetting } from '../settings/settings.ts';
-import { colorsFor, count, diagnosticJson, drawDiagnostic } from '../terminal/format.ts';
-import { ERASE_LINE, rendered, writeRendered } from '../terminal/ink.ts';
-import {
-  accessWarning,
-  declaredAccess,
-  isLoose,
-  noteAccess,
-  notePipelineFile,
-} from './access-warning.ts';
+import { ERASE_LINE } from '../terminal/ink.ts';
+import { accessWarning, declaredAccess, isLoose, noteAccess } from './access-warning.ts';
 import { type InspectionRecorder, recordInspection } from './inspection-shortcut.ts';
 import { demand, ownSettings } from './own-settings.ts';
+import { lookedAt, placesOf } from './places.ts';
+import { hearPrinted, stderrColors, writeStderr } from './printing.ts';
 import { probeStore } from './store-process.ts';
-import { cacheFolder } from './up-to-date-shortcut.ts';
+import { askedCommand, identity, PROGRAM } from './this-process.ts';
 import { UsageError } from './usage-error.ts';
-
-/** Digest of what this program was built from: filled in by the build. */
-declare const BUILD: string;
 
 /** How a command ends: 0 made, 1 a task failed, 2 something the user can mend, 130 interrupted. */
 export const EXIT = { success: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -122,28 +110,6 @@ interface RecordsAhead {
   of(store: Store): Promise<KnownRecords>;
 }
 
-export const stderrColors = colorsFor(process.stderr, process.env);
-export const stdoutColors = colorsFor(process.stdout, process.env);
-
-/** Talk: everything that is not a result. */
-export function writeStderr(line: string): void {
-  print('stderr', `${line}\n`);
-}
-
-/** A result. No terminal obeys what is in it; JSON means what it meant. */
-export function writeStdout(line: string): void {
-  print('stdout', `${line}\n`);
-}
-
-/** Hears all that is printed, where a command may be repeated. */
-let recorder: InspectionRecorder | undefined;
-
-function print(stream: 'stdout' | 'stderr', line: string): void {
-  const text = rendered(line);
-  recorder?.hear(stream, text);
-  writeRendered(process[stream], text);
-}
-
 /**
  * Runs a command that only inspects, and keeps what it prints for the next time, unless that depends on more than files
  * and the store.
@@ -153,7 +119,8 @@ export async function inspect(
   show: (session: Inspection) => Promise<void>,
   open: (ahead: Ahead) => Promise<Session> = (ahead) => openToLook(options, ahead),
 ): Promise<number> {
-  recorder = recordInspection(process.argv.slice(2), inspections);
+  const recorder = recordInspection(process.argv.slice(2), inspections);
+  hearPrinted(recorder);
   const known = knownBefore(options);
   const read = await readFor(options);
   if (recorder && isRepeated(read, recorder)) return EXIT.success;
@@ -197,66 +164,6 @@ function isRepeated(read: ReadFile, { repeat }: InspectionRecorder): boolean {
   return meaning !== undefined && repeat({ text, meaning });
 }
 
-export function writeJson(value: unknown): void {
-  writeStdout(JSON.stringify(value, null, process.stdout.isTTY ? 2 : undefined));
-}
-
-/** Starts a worker process: its script lies beside this bundle. */
-export const workerCommand: WorkerCommand = [
-  process.execPath,
-  '--enable-source-maps',
-  fileURLToPath(new URL('./worker.js', import.meta.url)),
-];
-
-/** The same for a process that only answers questions of a plan: it shows no stacks, and source maps take time to load. */
-const askedCommand: WorkerCommand = [
-  process.execPath,
-  fileURLToPath(new URL('./worker.js', import.meta.url)),
-];
-
-/** Folder of the pipeline and of its store. */
-export interface Places {
-  readonly root: string;
-  readonly cache: string;
-}
-
-/** Where the pipeline and its store are, by options and environment. @throws UsageError where no folder can be */
-export function placesOf(
-  options: Pick<CommonOptions, 'directory' | 'cache'> & Partial<Pick<CommonOptions, 'file'>>,
-): Places {
-  const root = resolve(options.directory);
-  const cache = cacheFolder(root, options.cache);
-  notePipelineFile(cache, resolve(root, options.file ?? 'pipeline.yaml'));
-  const file = fileOnTheWay(root);
-  if (file !== undefined) {
-    const hint = 'name the folder of a pipeline with -C DIR';
-    throw new UsageError([{ message: `${file} is a file and not a folder`, hint }]);
-  }
-  const obstacle = fileOnTheWay(cache);
-  if (obstacle === undefined) return { root, cache };
-  const what = obstacle === cache ? 'it' : obstacle;
-  const message = `the store cannot be in ${cache}: ${what} is a file and not a folder`;
-  throw new UsageError([{ message, hint: 'name another folder with --cache' }]);
-}
-
-/** The first part of a path that is not a folder; undefined when there is none. */
-function fileOnTheWay(folder: string): string | undefined {
-  for (let path = folder; ; path = dirname(path)) {
-    const found = lookedAt(path);
-    if (found !== undefined) return found.isDirectory() ? undefined : path;
-    if (dirname(path) === path) return undefined;
-  }
-}
-
-/** Undefined for what is not there, or below a file. */
-function lookedAt(path: string): Stats | undefined {
-  try {
-    return statSync(path);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Tells a person what keeps them waiting, for as long as it does; gives what ends it. */
 function sayIfLong({ json }: CommonOptions, words: string): () => void {
   if (json || !process.stderr.isTTY) return () => undefined;
@@ -273,9 +180,6 @@ function sayIfLong({ json }: CommonOptions, words: string): () => void {
 
 /** A command may be silent for so long. */
 const PATIENCE_MS = 400;
-
-/** Tells this build, and the Node under it, from any other. */
-const PROGRAM = `${BUILD} ${process.version} ${process.platform} ${process.arch}`;
 
 /** A folder of this process alone, which goes when it ends. */
 function newFolder(): string {
@@ -424,59 +328,4 @@ const trustedStore = ({ pipeline }: Loaded, store: Store): Store =>
     writeStderr(`${stderrColors.yellow('warning')}: ${message} (${hint})`);
   });
 
-/** Shows what stands in the way. */
-/** Of a mistake that is made a thousand times, this many tell enough. */
-const SHOWN_MAX = 50;
-const LISTED_MAX = 1000;
-
-export function reportDiagnostics(diagnostics: readonly Diagnostic[], json: boolean): void {
-  const n = diagnostics.length;
-  if (json) {
-    const listed = diagnostics.slice(0, LISTED_MAX).map(diagnosticJson);
-    const more = n > listed.length && { more: n - listed.length };
-    writeStdout(JSON.stringify({ event: 'diagnostics', diagnostics: listed, ...more }));
-    return;
-  }
-  for (const diagnostic of diagnostics.slice(0, SHOWN_MAX)) {
-    writeStderr(`${drawDiagnostic(diagnostic, stderrColors)}\n`);
-  }
-  const part = n > SHOWN_MAX ? `, of which the first ${SHOWN_MAX} are shown` : '';
-  if (n > 1) writeStderr(`${count(n, 'error')}${part}; nothing was run`);
-}
-
 export { LIMIT_VARIABLE as LOAD_LIMIT_VARIABLE } from '../../engine/modules/stage-host.ts';
-export { shownPath } from '../terminal/format.ts';
-export { UsageError } from './usage-error.ts';
-
-/** A name for this run that sorts by time: 20260412T101502-3fa9c1. */
-export function newRunId(now: Date): string {
-  const time = now.toISOString().replace(/[-:]|\.\d+Z$/g, '');
-  // Runs of one second sort by when they began, too: milliseconds first, then chance.
-  const milliseconds = now.getUTCMilliseconds().toString(16).padStart(3, '0');
-  return `${time}-${milliseconds}${randomBytes(2).toString('hex').slice(1)}`;
-}
-
-export const host = hostname();
-
-/** This process, and how it tells others apart. */
-export const identity: Identity = {
-  host,
-  pid: process.pid,
-  onExit: (action) => void process.once('exit', action),
-  exists(pid) {
-    try {
-      return process.kill(pid, 0);
-    } catch (error) {
-      // Somebody else's.
-      return (error as NodeJS.ErrnoException).code === 'EPERM';
-    }
-  },
-};
-
-/** On what tasks are made: nothing that names the machine. */
-export const machine = (): { readonly [fact: string]: string } => ({
-  os: `${process.platform} ${release()}`,
-  arch: process.arch,
-  cpu: cpus()[0]?.model.trim() ?? 'unknown',
-});
-export const artifactsFolder = (root: string): string => join(root, 'artifacts');

@@ -14,8 +14,8 @@ import {
 import { dropOpenings, openingsOf } from '../../engine/store/openings.ts';
 import { StoreError } from '../../engine/store/store.ts';
 import { STORE_FILE } from '../../engine/store/store-state.ts';
-import { identity } from './session.ts';
 import { runStoreProcess, type StoreReport, type StoreVerdict } from './store-process.ts';
+import { identity } from './this-process.ts';
 
 /** What is wrong in a store. */
 export interface Findings {

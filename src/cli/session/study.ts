@@ -20,8 +20,10 @@ import { type Forecast, forecastKnowing } from '../../engine/rebuilder/forecast.
 import type { Store } from '../../engine/store/store.ts';
 import { decodeSource } from '../../engine/text/source-text.ts';
 import { elementAt, entryOf } from '../../present.ts';
-import { type CommonOptions, knownBefore, loadFor, placesOf, UsageError } from './session.ts';
+import { placesOf } from './places.ts';
+import { type CommonOptions, knownBefore, loadFor } from './session.ts';
 import { sourceDigests } from './source-digests.ts';
+import { UsageError } from './usage-error.ts';
 
 /** What is known of a task. */
 export interface KnownTask {

@@ -9,7 +9,7 @@ import { hasStore } from '../../engine/store/lmdb/lmdb-store.ts';
 import { openStoreReadOnly } from '../../engine/store/lmdb/read-only-store.ts';
 import { type Store, StoreError } from '../../engine/store/store.ts';
 import { STORE_FILE } from '../../engine/store/store-state.ts';
-import { identity } from '../session/session.ts';
+import { identity } from '../session/this-process.ts';
 
 /** A store that is open no longer than it is used. */
 export interface BriefStore {

@@ -5,7 +5,7 @@ import { contentState } from '../../engine/store/store-state.ts';
 import { plainLog } from '../../plain-text.ts';
 import type { FailedTask, Overview, RunProgress } from '../../ui/forms.ts';
 import { progressOf, progressOfRecord, type StageOutline } from '../../ui/progress.ts';
-import type { Places } from '../session/session.ts';
+import type { Places } from '../session/places.ts';
 import { type BriefStore, newestRecords, recordedLog } from './brief-store.ts';
 import type { PlanWatch } from './plan-watch.ts';
 import type { FollowedRun, RunWatch } from './run-watch.ts';

@@ -7,7 +7,9 @@ import type { Loaded } from '../../engine/planning/load.ts';
 import type { Plan, Task } from '../../engine/planning/plan.ts';
 import { restrict, selectTasks } from '../../engine/planning/target.ts';
 import type { StageOutline } from '../../ui/progress.ts';
-import { type CommonOptions, loadFor, placesOf, UsageError } from '../session/session.ts';
+import { placesOf } from '../session/places.ts';
+import { type CommonOptions, loadFor } from '../session/session.ts';
+import { UsageError } from '../session/usage-error.ts';
 
 /** A plan, and what hangs together in it. */
 export interface KnownPlan {

@@ -75,7 +75,7 @@ export async function drawFigure(draft: FigureDraft, number: number): Promise<Fi
 ${legend}
 ${open.map((row) => rowOf(row, size))}
 ${folded.length === 0 ? null : foldOf(folded, size)}
-<figcaption><b>Figure ${number}. ${result}</b> ${caption}${data === undefined ? null : html` <a href="tables/${data}.csv">Its numbers (CSV)</a>`}</figcaption>
+<figcaption><b>Figure ${number}. ${result}</b> ${caption}${data === undefined ? null : html` <a href="tables/${data}.csv">Data (CSV)</a>`}</figcaption>
 </figure>
 `,
   };

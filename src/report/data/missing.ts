@@ -7,8 +7,8 @@ import type { Missing } from './study.ts';
 
 const KINDS = {
   failed: 'failed',
-  skipped: 'not made, since something that they need failed',
-  infeasible: 'cannot be done',
+  skipped: 'skipped, because a task that they need failed',
+  infeasible: 'infeasible',
 } as const;
 
 /** What is missing, by reason; null when all is there. */
@@ -18,11 +18,11 @@ export function missingNotice(missing: readonly Missing[]): Html | null {
   const lost = missing.filter(({ kind }) => kind !== 'infeasible').length;
   const words =
     lost === 0
-      ? 'What cannot be done is left out, and so is what needs it.'
-      : 'Means are over the runs that are there; where an arm lacks some, its n says so.';
+      ? 'Infeasible tasks, and tasks that need their results, are left out.'
+      : 'Means are over the runs that have results; where some are missing, n says so.';
   return html`<section id="missing" class="missing" aria-labelledby="missing-title">
 <h2 id="missing-title">What is missing</h2>
-<p><strong>${counted(missing.length, 'task')} gave no result.</strong> ${words}</p>
+<p><strong>${counted(missing.length, 'task')} ${missing.length === 1 ? 'has' : 'have'} no result.</strong> ${words}</p>
 <ul>${reasons.map(reasonItem)}</ul>
 </section>
 `;

@@ -32,10 +32,10 @@ ${rows.map(row)}
 </table>`;
   const content = html`<header>
 <h1>${title}: sources</h1>
-<p class="abstract">Every number in a table of <a href="report.html">report.html</a> is a link to its row here, and figures draw
-the same values. A row opens to the tasks that made them and the SHA-256 of each blob that was read.</p>
-<p class="note">A task leads on to its params, inputs, key and cost on <a href="${PROVENANCE_PAGE}">${PROVENANCE_PAGE}</a>.
-That page may change while results do not.</p>
+<p class="abstract">Numbers in tables of <a href="report.html">report.html</a> link to their row here; figures draw the same values.
+Open a row to see the tasks that made them and the SHA-256 of each blob that was read.</p>
+<p class="note">Each task links to its params, inputs, key and cost on <a href="${PROVENANCE_PAGE}">${PROVENANCE_PAGE}</a>,
+which may change while results do not.</p>
 </header>
 <main id="main">
 <section id="sources" aria-labelledby="sources-title"><h2 id="sources-title">Where each number comes from</h2>
@@ -56,18 +56,18 @@ export function inputsDigest(rows: readonly SourceRow[], others: readonly unknow
 }
 
 /** What stands below a report. */
-export const foot = (digest: string): Html => html`<footer><p class="note">Inputs of this report:
-<code title="${digest}">${shortDigest(digest)}</code>, the SHA-256 of the tasks, blobs, claims and params that it was made from.
-<a href="${PROVENANCE_PAGE}">${PROVENANCE_PAGE}</a> tells by which command, where and when.</p></footer>
+export const foot = (digest: string): Html => html`<footer><p class="note">Digest of the inputs:
+<code title="${digest}">${shortDigest(digest)}</code>, the SHA-256 of the tasks, blobs, claims and params that this report was made
+from. The command, the place and the time are on <a href="${PROVENANCE_PAGE}">${PROVENANCE_PAGE}</a>.</p></footer>
 `;
 
 /** The section that tells of both pages. */
 export function provenanceSection(graph: Html | null): Html {
   return html`<section id="provenance" aria-labelledby="provenance-title">
 <h2 id="provenance-title">Provenance</h2>
-<p>Every number in a table is a link to <a href="${SOURCES_PAGE}">${SOURCES_PAGE}</a>, which names the tasks that made it and the
-SHA-256 of each blob that they read or wrote. <a href="${PROVENANCE_PAGE}">${PROVENANCE_PAGE}</a> tells of each task its params,
-inputs, key and cost, and of the run its preset, command, commit and versions: it may change while results do not.</p>
+<p>Numbers in tables link to <a href="${SOURCES_PAGE}">${SOURCES_PAGE}</a>, which lists the tasks that made them and the SHA-256
+of each blob. <a href="${PROVENANCE_PAGE}">${PROVENANCE_PAGE}</a> lists the params, inputs, key and cost of each task, and the
+preset, command, commit and versions of the run; it may change while results do not.</p>
 ${graph}
 </section>
 `;

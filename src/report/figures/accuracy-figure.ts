@@ -56,9 +56,9 @@ export function accuracyDraft(
     legend: null,
     rows: [{ title: null, panels }],
     result: accuracyResult(results),
-    caption: html`Test accuracy ${final}, by profile. A dot is one seed${rigl ? ' (a ring with a fixed mask, full with RigL)' : null}, the
-upright stroke the mean of the seeds, the bar its 95 % confidence interval (t; none for one seed). Panels of one data set
-share their axis.${rest}`,
+    caption: html`Test accuracy ${final}, by profile. A dot is one seed${rigl ? ' (hollow: fixed mask, solid: RigL)' : null}, the
+vertical stroke the mean over seeds, the bar its 95 % confidence interval (t; none for one seed). Panels of a data set share
+their axis.${rest}`,
   };
 }
 
@@ -187,7 +187,7 @@ export function placedDraft(placed: readonly PlacedRun[]): FigureDraft | null {
     legend: null,
     rows: [{ title: null, panels }],
     result: placedResult(placed),
-    caption: html`Static networks that keep something of a finished RigL run, all with its connections per layer. A dot
+    caption: html`Static networks that keep part of a finished RigL run, all with its number of connections per layer. A dot
 is one pilot (${counted(new Set(placed.map(({ pilot }) => pilot)).size, 'pilot')}), the stroke the mean, the bar its
 95 % confidence interval.`,
   };

@@ -78,7 +78,7 @@ export function effectsDraft(
       { title: null, panels: byDataset.map((all) => effectsPanel(all, claim, banded, alone)) },
     ],
     result: effectsResult(claim, measured, cellsElsewhere ? 'Means over profiles' : 'Effects'),
-    caption: html`${claim.id}: ${cellsElsewhere ? 'mean effects, over all profiles of a setting or all settings of a profile,' : 'effects'} with ${level} % confidence intervals${banded ? '; the band is the margin' : null}${nWords(measured)}.${cellsElsewhere ? ' Single profiles are in the figure over CV.' : null}${rest}`,
+    caption: html`${claim.id}: ${cellsElsewhere ? 'mean effects, over all profiles of a setting or all settings of a profile,' : 'effects'} with ${level} % confidence intervals${banded ? '; the band is the margin' : null}${nWords(measured)}.${cellsElsewhere ? ' The figure over CV has the single profiles.' : null}${rest}`,
   };
 }
 
@@ -291,18 +291,18 @@ export function pairsDraft(claim: JudgedClaim, study: Study): FigureDraft | null
     legend: null,
     rows: [{ title: null, panels }],
     result: pairsResult(claim),
-    caption: html`${claim.id}: test accuracy of the baseline (left) and the treatment (right). A dot is one seed, lines join
-equal seeds, strokes are means with 95 % confidence intervals. The effect is the mean on the right less that on the left.
-Panels of one data set share their axis.${compared.length > panels.length ? html` The first ${panels.length} of ${compared.length} contrasts; the table has all.` : null}`,
+    caption: html`${claim.id}: test accuracy of the baseline (left) and the treatment (right). A dot is one seed; lines join the
+same seed in both arms; strokes are means with 95 % confidence intervals. The effect is the right mean minus the left one.
+Panels of a data set share their axis.${compared.length > panels.length ? html` The first ${panels.length} of ${compared.length} contrasts; the table has all.` : null}`,
   };
 }
 
-/** How often the treatment ends above the baseline. */
+/** How often the treatment is more accurate than the baseline. */
 function pairsResult({ contrasts }: JudgedClaim): string | null {
   const measured = contrasts.filter(({ unit, effect }) => unit === 'points' && effect !== null);
   if (measured.length === 0) return null;
   const above = measured.filter(({ effect }) => (effect ?? 0) > 0).length;
-  return `The treatment ends above the baseline in ${above} of ${counted(measured.length, 'contrast')}.`;
+  return `The treatment is more accurate than the baseline in ${above} of ${counted(measured.length, 'contrast')}.`;
 }
 
 const PAIR = { a: PROFILE_HUES[1]!.light, b: PROFILE_HUES[0]!.light } as const;

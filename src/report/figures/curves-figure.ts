@@ -58,7 +58,7 @@ export function curvesDraft(settings: readonly Setting[], palette: Palette): Fig
         ({ method, accuracy, loss }) => {
           const arms = setting.arms.filter((arm) => arm.method === method);
           const name = `${setting.dataset} ${setting.sparsity} ${setting.rule} ${method}`;
-          const detail = html`<i>n</i> = ${rangeOf(arms)} seeds an arm`;
+          const detail = html`<i>n</i> = ${rangeOf(arms)} seeds per arm`;
           const scale = loss.y.scale === 'log' ? ', log scale' : '';
           return [
             {
@@ -77,9 +77,9 @@ export function curvesDraft(settings: readonly Setting[], palette: Palette): Fig
         },
       ),
     })),
-    caption: html`${profiles.length > ARMS ? `The first ${ARMS} of ${profiles.length} profiles. ` : null}Learning, means over seeds${settings.some((one) => hasSeeds(armsOf(one).map((arm) => ({ arm })))) ? ', single seeds faint where there are few' : null}. Test accuracy is monitored; what is reported (dot) is
-the accuracy ${final}, never the best. Loss is the mean over the epoch’s training samples. Panels of one data set share
-their axes.`,
+    caption: html`${profiles.length > ARMS ? `The first ${ARMS} of ${profiles.length} profiles. ` : null}Learning curves: means over seeds${settings.some((one) => hasSeeds(armsOf(one).map((arm) => ({ arm })))) ? ', single seeds faint where there are few' : null}. Test accuracy is monitored during training; the dot is
+the reported accuracy ${final}, never that of the best epoch. Loss is the mean over the training samples of an epoch. Panels of a data set
+share their axes.`,
   };
 }
 

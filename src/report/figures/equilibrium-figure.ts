@@ -52,9 +52,9 @@ export function equilibriumDraft(equilibria: readonly EquilibriumRow[]): FigureD
     ]),
     rows: drawn,
     result: equilibriumResult(equilibria),
-    caption: html`Fan-in at which RigL’s pilots ended. Histograms: pooled neurons under the lognormal fitted by maximum
-likelihood. Quantile plots: what each fitted family says of a quantile over what was counted; the nearer to the diagonal,
-the better. Neurons without connections are left out of fits.`,
+    caption: html`Fan-in at the end of RigL’s pilots. Histograms: pooled neurons, and the lognormal fitted by maximum likelihood.
+Quantile plots: quantiles of each fitted family against those counted; the closer to the diagonal, the better. Fits leave out
+neurons without connections.`,
   };
 }
 

@@ -1,6 +1,7 @@
 // gradient-figure.ts — gradient concentration at hubs over the CV of fan-in, beside what counting alone gives
 import { type Correlation, pearson } from '../../stats/correlation.ts';
 import { mean } from '../../stats/summary.ts';
+import type { Contrast } from '../../claims/result.ts';
 import { group } from '../data/arms.ts';
 import type { Layer, Mark } from '../charts/chart.ts';
 import {
@@ -62,12 +63,40 @@ export const correlationOf = (points: readonly GradientPoint[]): Correlation =>
     points.map(({ ratio }) => ratio),
   );
 
+/** What a claim says of the correlation of some points; nothing where its r is of other points. */
+function contrastOf(
+  { claims }: Study,
+  dataset: string | undefined,
+  { r }: Correlation,
+): Contrast | undefined {
+  const all = (claims?.claims ?? []).filter(({ kind }) => kind === 'correlation');
+  return all
+    .flatMap(({ contrasts }) => contrasts)
+    .find(
+      (one) =>
+        one.dataset === dataset &&
+        one.ci !== null &&
+        one.effect !== null &&
+        r !== null &&
+        fixed(one.effect, 3) === fixed(r, 3),
+    );
+}
+
 /** A panel for each data set and layer rule; null where no gradient was measured. */
 export function gradientDraft(study: Study, palette: Palette): FigureDraft | null {
   const settings = group(gradientPoints(study), ({ dataset, rule }) =>
     JSON.stringify([dataset, rule]),
   );
   if (settings.length === 0) return null;
+  // One interval for one r: where a claim tells of these points, its interval is shown.
+  const told = (points: readonly GradientPoint[]): Correlation => {
+    const own = correlationOf(points);
+    const contrast = contrastOf(study, points[0]?.dataset, own);
+    return contrast === undefined ? own : { ...own, ci: contrast.ci };
+  };
+  const isClaimed = settings.some(
+    (points) => contrastOf(study, points[0]?.dataset, correlationOf(points)) !== undefined,
+  );
   return {
     id: 'gradients',
     data: 'gradients',
@@ -76,15 +105,17 @@ export function gradientDraft(study: Study, palette: Palette): FigureDraft | nul
     legend: legendOf([
       html`${dotSwatch()} measured, in the colour of the profile`,
       html`${ringSwatch(SOFT.light)} what counting connections alone gives`,
-      html`${lineSwatch(SOFT.light, [4, 3])} hubs as all neurons`,
+      html`${lineSwatch(SOFT.light, [4, 3])} same as all neurons`,
     ]),
-    rows: [{ title: null, panels: settings.map((points) => panelOf(points, palette)) }],
+    rows: [
+      { title: null, panels: settings.map((points) => panelOf(points, palette, told(points))) },
+    ],
     result: gradientResult(settings),
     caption: html`L2 norm of the gradient at a hub’s incoming weights over that at all neurons, in the last epochs, over
-the CV of fan-in. Hubs are the tenth of neurons of greatest fan-in. A dot is one configuration (a profile and a hidden
-layer), mean over seeds; the ring below or above it is the ratio of √fan-in, which is what the same gradient at every
-connection would give. Dots that would hide each other stand side by side. <i>r</i> is Pearson’s over the dots drawn, with Fisher’s 95 % confidence interval; layers of one
-network are not independent of each other.`,
+the CV of fan-in. Hubs are the tenth of neurons with the greatest fan-in. A dot is one configuration (a profile and a hidden
+layer), mean over seeds; the ring below or above it is the ratio of √fan-in, which equal gradients at all
+connections would give. Overlapping dots are dodged. <i>r</i> is Pearson’s over the dots drawn, with ${isClaimed ? 'the 90 %' : 'Fisher’s 95 %'} confidence
+interval${isClaimed ? ' of the claim' : null}; layers of one network are not independent of each other.`,
   };
 }
 
@@ -92,10 +123,10 @@ function gradientResult(settings: readonly (readonly GradientPoint[])[]): string
   const rs = settings.flatMap((points) => correlationOf(points).r ?? []);
   const ratios = settings.flat().map(({ ratio }) => ratio);
   const [low, high] = [Math.min(...ratios), Math.max(...ratios)].map((one) => fixed(one, 2));
-  const told = `Hubs have ${low} to ${high} times the mean gradient`;
+  const told = `Gradients at hubs are ${low} to ${high} times the mean gradient`;
   if (rs.length === 0) return `${told}.`;
   const least = fixed(Math.min(...rs), 2);
-  return `${told}, and the more the larger the CV of fan-in (r ${rs.length === 1 ? '=' : '≥'} ${least}).`;
+  return `${told} and grow with the CV of fan-in (r ${rs.length === 1 ? '=' : '≥'} ${least}).`;
 }
 
 /** Of the plotting area; how large dots are, and how far they move aside. */
@@ -159,7 +190,11 @@ function namesOf(
   });
 }
 
-function panelOf(points: readonly GradientPoint[], palette: Palette): Panel {
+function panelOf(
+  points: readonly GradientPoint[],
+  palette: Palette,
+  correlation: Correlation,
+): Panel {
   const [{ dataset, rule }] = points as readonly [(typeof points)[number]];
   const x = extent([0, ...points.map(({ cv }) => cv)], 0.05);
   const values = points.flatMap(({ ratio, counted }) =>
@@ -200,7 +235,7 @@ function panelOf(points: readonly GradientPoint[], palette: Palette): Panel {
   return {
     name: `${dataset} ${rule}`,
     title: placeName(dataset),
-    detail: html`${sparsities(points)}, ${ruleName(rule)}; ${rWords(correlationOf(points))}`,
+    detail: html`${sparsities(points)}, ${ruleName(rule)}; ${rWords(correlation)}`,
     chart: {
       label: `Gradient at hubs over gradient at all neurons, over the CV of fan-in, on ${dataset}`,
       ...SIZE,

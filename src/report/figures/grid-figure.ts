@@ -83,9 +83,8 @@ export function sparsityDraft(study: Study, palette: Palette): FigureDraft | nul
     legend: null,
     rows: [{ title: null, panels }],
     result: sparsityResult(settings),
-    caption: html`Test accuracy of static networks over sparsity, means over seeds with 95 % confidence intervals. The
-axis is linear in the logarithm of the share of connections that exist; points of one sparsity stand side by side. Drawn are
-the profiles that were trained at several sparsities; what cannot be done is left out.`,
+    caption: html`Test accuracy of static networks over sparsity, means over seeds with 95 % confidence intervals. The horizontal axis is logarithmic in the share of connections that exist; dots at the same sparsity are dodged. Only
+profiles that were trained at several sparsities are drawn, without infeasible settings.`,
   };
 }
 
@@ -111,8 +110,8 @@ function cvResult(all: readonly Difference[]): string {
   const where = `${profile} on ${placeName(dataset)}, ${sparsityName(sparsity)}`;
   const above = all.filter(({ ci }) => ci !== null && ci[0] > 0).length;
   return most.effect <= 0
-    ? `No profile ends above ${most.over.profile}, whatever its CV of fan-in.`
-    : `Profiles end at most ${fixed(most.effect, 2)} points above ${most.over.profile} (${where}); ${above} of ${all.length} intervals ${above === 1 ? 'lies' : 'lie'} above 0.`;
+    ? `No profile is more accurate than ${most.over.profile}, whatever its CV of fan-in.`
+    : `Profiles exceed ${most.over.profile} by at most ${fixed(most.effect, 2)} points (${where}); ${above} of ${all.length} intervals ${above === 1 ? 'lies' : 'lie'} above 0.`;
 }
 
 /** Whether a point is of the data set of others: they share their axes. */
@@ -258,9 +257,9 @@ export function cvDraft(study: Study, palette: Palette): FigureDraft | null {
     legend: unnamed.length > 0 ? profileLegend(unnamed, palette) : null,
     rows: rows.map(({ title, panels }) => ({ title, panels: panels.map(({ panel }) => panel) })),
     result: cvResult(differences),
-    caption: html`Test accuracy of static networks less that of ${listed(baselines)} in the same setting, over the CV of fan-in
-that masks attain (mean over hidden layers and seeds).${differences.some(isFurther) ? ' A ring is a network of other widths.' : null} Dots are differences of means, bars Welch’s 90 % confidence intervals; a
-bar that meets the frame goes on beyond it. Dots of one CV stand side by side. Panels of one data set share their axes.`,
+    caption: html`Test accuracy of static networks minus that of ${listed(baselines)} in the same setting, over the achieved CV of
+fan-in (mean over hidden layers and seeds).${differences.some(isFurther) ? ' Hollow dots are networks of other widths.' : null} Dots are differences of means, bars Welch’s
+90 % confidence intervals, cut at the frame. Dots at the same CV are dodged. Panels of a data set share their axes.`,
   };
 }
 
@@ -327,7 +326,7 @@ function cvPanel(
   }));
   const layers = placed.flatMap(({ point, over, effect, ci, px }): readonly Layer[] => {
     const { color } = paintOf(palette, point.profile);
-    const title = `${nameOf(point)} (CV ${fixed(point.cv ?? 0, 2)}) less ${over.profile}: ${signedPoints(effect / 100)} points${ci ? `, 90 % CI ${signedPoints(ci[0] / 100)} to ${signedPoints(ci[1] / 100)}` : ''}, n = ${point.runs.length}`;
+    const title = `${nameOf(point)} (CV ${fixed(point.cv ?? 0, 2)}) minus ${over.profile}: ${signedPoints(effect / 100)} points${ci ? `, 90 % CI ${signedPoints(ci[0] / 100)} to ${signedPoints(ci[1] / 100)}` : ''}, n = ${point.runs.length}`;
     const place = valueAt(x, width - px, width);
     const within = (value: number): number => Math.max(y.domain[0], Math.min(y.domain[1], value));
     const bar = ci ? [{ x: place, y: within(ci[0]), y2: within(ci[1]), title }] : [];
@@ -350,9 +349,9 @@ function cvPanel(
     title: sparsityName(sparsity),
     detail: html`${ruleName(rule)}; <i>n</i> = ${rangeOf(points)} seeds`,
     chart: {
-      label: `Test accuracy less that of ${baseline} over CV of fan-in on ${datasetAt(dataset)}, ${sparsityName(sparsity)}`,
+      label: `Test accuracy minus that of ${baseline} over CV of fan-in on ${datasetAt(dataset)}, ${sparsityName(sparsity)}`,
       ...{ width, height, x, y },
-      margin: { top: 12, right: 14, bottom: 40, left: 60 },
+      margin: { top: 12, right: 28, bottom: 40, left: 60 },
       layers: [
         { kind: 'rule', marks: zero, color: INK.light, size: 1, dash: [4, 3] },
         ...merged(layers),

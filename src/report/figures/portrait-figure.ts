@@ -45,8 +45,8 @@ darkest is the most of its square.`
         panels: ofSetting.slice(0, STARTS).map(portraitPanel),
       };
     }),
-    caption: html`The mask of the first hidden layer of one run, before and after RigL. A line is a neuron, those of most
-connections on top (up to 96, evenly spaced in that order); a column is an input.${planes}${rest}`,
+    caption: html`The mask of the first hidden layer of one run, before and after RigL. A row is a neuron, with the
+most connected on top (up to 96, evenly spaced in that order); a column is an input.${planes}${rest}`,
   };
 }
 

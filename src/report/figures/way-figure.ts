@@ -46,9 +46,9 @@ each rewiring, means over seeds. The dashed line is the noise floor: the mean of
 their ends. ${
       margin === null
         ? null
-        : html`The band reaches up to ${fixed(margin, 2)} above it, which is the margin of the test: a start whose
-line ends in it or below is forgotten, as far as a mean can tell. `
-    }Panels of one data set share their axes.`,
+        : html`The band reaches ${fixed(margin, 2)} above it, the margin of the test: a start whose line
+ends in or below the band is forgotten, as far as a mean can tell. `
+    }Panels of a data set share their axes.`,
   };
 }
 
@@ -164,9 +164,9 @@ export function historyDraft({ histories }: Study, palette: Palette): FigureDraf
     legend: null,
     rows: [{ title: null, panels: layers.map((layer) => historyPanel(layer, palette)) }],
     result: historyResult(rows),
-    caption: html`Fan-in of hidden layers on its way through RigL: before the first rewiring, at moments between, and
-after the last one, pooled over seeds. Within a panel all cells share the axis of fan-in, whose last bar takes what lies
-beyond; heights are shares of neurons, scaled cell by cell.`,
+    caption: html`Fan-in of hidden layers during RigL: before the first rewiring, at some points between, and after the last one,
+pooled over seeds. All cells of a panel share the fan-in axis; its last bar holds everything beyond. Heights are shares of
+neurons, scaled cell by cell.`,
   };
 }
 

@@ -73,6 +73,7 @@ h2.small { font-size: 1.1rem; margin-top: 2.5rem; }
 .claims .effects b { display: inline; font-weight: 400; } .claims .effects li + li { margin-top: 0.1rem; }
 .claims tbody th a { color: inherit; text-decoration: none; }
 .claims tbody th a:hover, .claims tbody th a:focus-visible { color: var(--link); text-decoration: underline; }
+.claims tbody th { text-wrap: pretty; }
 .claims small { display: block; margin-top: 0.15rem; color: var(--soft); font-size: 0.85em; line-height: 1.35; }
 .plain { list-style: none; margin: 0; padding: 0; } .plain b { font-weight: 600; display: block; }
 .plain li + li { margin-top: 0.4rem; }
@@ -85,9 +86,10 @@ h2.small { font-size: 1.1rem; margin-top: 2.5rem; }
 .caveats ul { margin: 0; padding-left: 1.1rem; } .caveats li { margin-block: 0.15rem; }
 summary { cursor: pointer; } summary:hover { color: var(--link); }
 details.wide > summary, .more > summary { font-size: 0.95rem; color: var(--soft); }
+details.wide > summary { max-width: 40rem; margin-inline: auto; }
 .more > summary { text-align: center; margin-block: 1rem; }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 1px; }
-.note { color: var(--soft); font-size: 0.95rem; }
+.note { color: var(--soft); font-size: 0.95rem; overflow-wrap: anywhere; }
 .source { color: inherit; text-decoration: none; }
 .source:hover, .source:focus-visible { color: var(--link); text-decoration: underline; }
 :target { background: var(--mark); }
@@ -98,6 +100,9 @@ nav { font-size: 0.95rem; max-width: 40rem; margin-inline: auto; } nav a { text-
 .table { margin-block: 1.75rem; }
 .wide > .table { width: min-content; min-width: min(100%, 40rem); max-width: 100%; margin-inline: auto; }
 .wide > .table:has(.claims, .sources, .tasks) { width: auto; }
+/* Tables begin where text does, unless they need the room. */
+:is(.claim .wide > .table:not(:has(tr > :nth-child(11))), #results .wide > .table:not(:has(tr > :nth-child(9)))) { margin-left: max(0px, (100% - 40rem) / 2);
+  max-width: calc(100% - max(0px, (100% - 40rem) / 2)); }
 .contrasts { font-size: 0.875rem; } .contrasts th, .contrasts td { padding-inline: 0.5rem; }
 .contrasts .first { padding-left: 1.1rem; }
 
@@ -127,8 +132,9 @@ tbody + tbody tr:first-child > * { border-top: 0.05em solid var(--rule); }
 .numbers .words { text-align: left; }
 .numbers .first { padding-left: 1.6rem; }
 .numbers tbody th[scope="row"] { min-width: 8rem; }
-.name { display: inline-block; width: max-content; max-width: 19rem; }
+.name { display: inline-block; width: max-content; max-width: 19rem; vertical-align: top; }
 .whole { white-space: nowrap; }
+.outcomes td { white-space: nowrap; } .outcomes td.why { white-space: normal; min-width: min(20rem, 60vw); }
 .mean { font-weight: 600; }
 
 figure { margin-block: 2.5rem; margin-inline: auto; }
@@ -234,19 +240,20 @@ ${darkCharts()}
   /* One left edge: text, tables, figures and their captions. */
   section > *, header > *, footer > *, section > .wide { max-width: none; margin-inline: 0; }
   header > :is(.finding, .data), p, .claimed, .caveats { max-width: 52rem; }
-  .wide > .table { width: max-content; max-width: 100%; min-width: 0; margin-inline: 0; }
+  .wide > .table { width: max-content; max-width: 100% !important; min-width: 0; margin-inline: 0 !important; }
   .caption { max-width: 52rem; width: 0; min-width: min(100%, 52rem); }
   .scroll, .chart { overflow: visible; }
 
   details:not([open])::details-content { content-visibility: visible; block-size: auto; }
-  summary { display: none; }
+  summary, .claim details.wide > summary { display: none; }
+  details.wide > summary { display: block; list-style: none; max-width: none; margin: 0.9rem 0 0.2rem; break-after: avoid; }
   :is(.sources, .tasks) details:not([open])::details-content, .more:not([open])::details-content { content-visibility: hidden; block-size: 0; }
   .sources summary, .more > summary { display: block; list-style: none; }
   .more > summary { text-align: left; font-size: 0.85rem; margin-block: 0.4rem 0; }
   .more > summary::after { content: " in the file"; }
 
   .numbers, .contrasts { font-size: 0.85rem; line-height: 1.3; }
-  .numbers th, .numbers .words { white-space: normal; } .name { max-width: 22rem; }
+  .numbers thead th, .numbers .words { white-space: normal; } .numbers .words { min-width: 7.5rem; } .tasks .words { min-width: 0; } .name { max-width: 22rem; }
   th, td { padding: 0.14rem 0.45rem; }
   .numbers .first, .contrasts .first { padding-left: 0.9rem; }
   .numbers th[scope="row"] { position: static; }
@@ -266,7 +273,7 @@ ${darkCharts()}
   .panels.paired { grid-template-columns: repeat(4, minmax(0, 1fr)); max-width: none; }
   figure:not(:has(.panels > :nth-child(5))) .panels.medium:has(> :nth-child(4)) { grid-template-columns: repeat(4, minmax(0, 1fr)); }
   figure:not(:has(.panels > :nth-child(5))) .panels.large:has(> :nth-child(4)) { grid-template-columns: repeat(2, minmax(0, 21rem)); }
-  #figure-masks .panels { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
+  .panels.sides, #figure-masks .panels { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
   .panels.full { grid-template-columns: repeat(2, minmax(0, max-content)); }
   .full svg, .graph.large, .bands, .plot > svg { min-width: 0; } svg { max-height: 22cm; }
 
@@ -277,7 +284,7 @@ ${darkCharts()}
   dl.terms dd { break-inside: avoid; } dl.terms dt { break-after: avoid; }
   .missing ul ul { columns: 2; font-size: 0.85em; list-style: none; padding: 0; } .missing ul ul li { margin-block: 0; }
   #provenance svg { max-height: 9cm; }
-  .table-foot, .filter, .zoom, .highlight, .permalink, .skip, .tip, .compare, nav { display: none; }
+  .tasks :is(th, td):nth-child(8), .table-foot, .filter, .zoom, .highlight, .permalink, .skip, .tip, .compare, nav { display: none; }
   footer { margin-top: 2rem; }
 }
 `;

@@ -103,8 +103,8 @@ function methodSentence(results: readonly DatasetResults[]): Html | null {
   const above = differences.filter(({ value }) => value > 0).length;
   const all = differences.length;
   const share = above === all && all > 1 ? 'all' : `${count(above)} of`;
-  return html`RigL ends above training with a fixed mask in ${share} ${counted(all, 'comparison')} at equal
-data set, sparsity, layer rule and profile: ${spanOf(differences, 'RigL less static')} points.`;
+  return html`RigL is more accurate than a fixed mask in ${share} ${counted(all, 'comparison')} with the same data set,
+sparsity, layer rule and profile: the difference is ${spanOf(differences, 'RigL minus static')} points.`;
 }
 
 /** How far apart static profiles end within one setting, where they are farthest apart. */
@@ -121,7 +121,7 @@ function profileSentence(results: readonly DatasetResults[]): Html | null {
   const [, { setting, low, high, spread }] = ends(spreads, (entry) => entry.spread);
   const title = `${high.profile} ${percent(high.accuracy.mean)}, ${low.profile} ${percent(low.accuracy.mean)}`;
   const size = sourced(high.anchor, percent(spread), title);
-  return html`Fixed masks of different profiles end at most ${size} points apart
+  return html`Fixed masks with different profiles differ by at most ${size} points
 (${placeName(setting.dataset)}, ${settingName(setting)}).`;
 }
 
@@ -133,11 +133,11 @@ function denseSentence({ dataset, dense, settings }: DatasetResults): Html | nul
     const arms = settings.flatMap((setting) => setting.arms).filter((arm) => arm.method === method);
     const differences = arms.flatMap((arm) => differenceOf(arm, dense));
     if (differences.length === 0) return [];
-    const who = method === 'static' ? 'fixed masks end' : 'RigL ends';
-    return [html`${who} at ${spanOf(differences, 'less dense')} points`];
+    const who = method === 'static' ? 'fixed masks differ from it by' : 'RigL by';
+    return [html`${who} ${spanOf(differences, 'minus dense')} points`];
   });
   return html`On ${dataset} the dense network reaches ${level} (<i>n</i> = ${n})${
-    clauses.length > 0 ? html`; relative to it, ${joined(clauses)}` : null
+    clauses.length > 0 ? html`; ${joined(clauses)}` : null
   }.`;
 }
 
@@ -155,14 +155,14 @@ function fanInSentence(results: readonly DatasetResults[]): Html | null {
     );
     return html`${low!} to ${high!}`;
   };
-  return html`From starts whose fan-in has a CV of ${span(({ before }) => before)} in the first hidden layer, RigL
-arrives at ${span(({ after }) => after)}.`;
+  return html`In the first hidden layer, the CV of fan-in is ${span(({ before }) => before)} at the start and
+${span(({ after }) => after)} after RigL.`;
 }
 
 function caveat(study: Study, results: readonly DatasetResults[]): Html | null {
   const arms = allArms(results);
   const seeds = arms.map((arm) => arm.runs.length);
-  if (seeds.length === 0) return html`No run is there to be reported.`;
+  if (seeds.length === 0) return html`No run has results yet.`;
   const fewest = seeds.reduce((low, n) => Math.min(low!, n), seeds[0]);
   const synthetic = study.datasets.filter((dataset) => dataset.synthetic).map(({ name }) => name);
   const reasons = [
@@ -185,7 +185,11 @@ function missingSentence({ missing }: Study): Html | null {
   const impossible = missing.length - lost;
   const parts = [
     ...(lost > 0 ? [`${counted(lost, 'result')} ${lost === 1 ? 'is' : 'are'} missing`] : []),
-    ...(impossible > 0 ? [`${counted(impossible, 'task')} of the design cannot be done`] : []),
+    ...(impossible > 0
+      ? [
+          `${counted(impossible, 'task')} of the design ${impossible === 1 ? 'is' : 'are'} infeasible`,
+        ]
+      : []),
   ];
   return html`<a href="#missing">${listed(parts)}</a>.`;
 }

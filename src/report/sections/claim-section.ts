@@ -21,7 +21,7 @@ export function claimSection(
 <dl class="claimed">
 <dt>Claimed</dt><dd>${statement}</dd>
 <dt>The paper</dt><dd>${paper.value} <span class="where">(${paper.where})</span></dd>
-<dt>The test</dt><dd>${rule} Arms of fewer than ${claim.seeds} seeds are not assessed.</dd>
+<dt>The test</dt><dd>${rule} Arms with fewer than ${claim.seeds} seeds are not assessed.</dd>
 </dl>
 ${figures.map(({ html: figure }) => figure)}
 ${contrastsTable(claim, anchors)}
@@ -51,7 +51,7 @@ function countingWords(contrasts: readonly Contrast[]): string | null {
   if (shares.length === 0) return null;
   const [low, high] = [Math.min(...shares), Math.max(...shares)].map((one) => percent(one, 0));
   const span = low === high ? `${low} %` : `${low} to ${high} %`;
-  return `Neurons with more connections have longer gradients whatever they learn: counting connections alone gives ${span} of these ratios.`;
+  return `Neurons with more connections have larger gradients whatever they learn: counting connections alone gives ${span} of these ratios.`;
 }
 
 /** What limits several claims alike, told once. */
@@ -70,16 +70,16 @@ export function commonCaveats({ claims, design: { needed } }: ClaimsResult): Htm
   const effect = needed.find(({ d, power }) => d > 1 && power >= 0.9);
   const items: Content[] = [
     synthetic.length > 0 &&
-      `${listed(synthetic)} ${synthetic.length === 1 ? 'is' : 'are'} made by a generator of ours: effects are shown, and never assessed.`,
+      `${listed(synthetic)} ${synthetic.length === 1 ? 'is' : 'are'} synthetic: effects are shown but not assessed.`,
     few.length > 0 &&
-      `${count(few.length)} of ${counted(measured.length, 'contrast')} ${few.length === 1 ? 'rests' : 'rest'} on as few as ${counted(fewest, 'seed')}; a claim wants ${wanted.join(' or ')}.`,
+      `${count(few.length)} of ${counted(measured.length, 'contrast')} ${few.length === 1 ? 'has' : 'have'} as few as ${counted(fewest, 'seed')}; a verdict needs ${wanted.join(' or ')}.`,
     few.length > 0 &&
       effect !== undefined &&
       `An effect of d = ${signed(effect.d, 2).slice(1)} needs ${effect.n} seeds per arm for a power of ${fixed(effect.power, 1)}.`,
     measured.some(({ contrast: { seeds } }) => seeds === 1) &&
       'A single seed has no SD, so its contrast has no test and no interval.',
   ].flatMap((item) => (typeof item === 'string' ? [item] : []));
-  return caveatList('What limits all of these', items);
+  return caveatList('Limits of all claims', items);
 }
 
 function caveatList(title: string, items: readonly Content[]): Html | null {
@@ -104,11 +104,11 @@ function caveats({ id, contrasts, kind }: JudgedClaim): Html | null {
       `${counted(lacking.length, 'contrast')} ${lacking.length === 1 ? 'compares' : 'compare'} arms of unequal n.`,
     ...withoutWords(measured),
     kind === 'correlation' && measured.length > 0
-      ? 'Neurons with more connections have longer gradients whatever they learn: the rings of the figure are what counting connections alone gives.'
+      ? 'Neurons with more connections have larger gradients whatever they learn: the rings in the figure show what counting connections alone gives.'
       : null,
     kind === 'ratio-range' ? countingWords(measured) : null,
     kind === 'equivalence' && measured.length > 0
-      ? 'A difference that is not significant is no equivalence: the interval has to lie within the margin.'
+      ? 'A difference that is not significant does not show equivalence: the interval has to lie within the margin.'
       : null,
     ...untested.map((all) => `${counted(all.length, 'contrast')} not tested: ${all[0]!.reason}.`),
   ].flatMap((item) => (typeof item === 'string' ? [item] : []));

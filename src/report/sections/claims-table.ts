@@ -36,10 +36,9 @@ const UNITS = { points: ' points', ratio: '', r: '', W1: '' } as const;
 
 /** A row for each claim: the verdict, the paper's value, and ours, drawn and in numbers. */
 export function claimsTable({ claims }: ClaimsResult, anchors: ReadonlyMap<string, string>): Html {
-  const caption = html`Each claim of the paper, the verdict of the test that was declared for it before anything ran, and the
-effects by data set. ${symbol('effect')} the effect farthest out, with its interval, of those that decide; ${symbol('other')}
-the other contrasts; ${symbol('paper')} the paper’s value; ${symbol('margin')} within the margin of the test. Intervals are of
-90 %: both ends are one-sided 95 % bounds.`;
+  const caption = html`The claims of the paper, each with the verdict of the test that was declared for it before anything ran.
+${symbol('effect')} the largest effect that counts for the verdict, with its 90 % confidence interval (each end is a one-sided
+95 % bound); ${symbol('other')} other contrasts; ${symbol('paper')} the paper’s value; ${symbol('margin')} the margin of the test.`;
   const table = html`<table class="claims">
 <thead><tr><th scope="col">Claim and verdict</th><th scope="col">The paper</th><th scope="col">Here</th></tr></thead>
 <tbody>

@@ -54,7 +54,7 @@ ${byDataset.map((all, at) => {
   const head = [all[0]!.dataset, ...parts[at]!.shared].join(', ');
   const deciding = all.filter(({ decides }) => decides);
   const beside = all.filter(({ decides }) => !decides);
-  return [rows(deciding, head), rows(beside, `${head}; beside the claim, not part of it`)];
+  return [rows(deciding, head), rows(beside, `${head}; not part of the claim`)];
 })}</table>`;
   const label = `Contrasts of ${id}`;
   const frame = html`<div class="wide">${tableFrame(label, captionOf(claim), table, sourceOf(contrasts, anchors))}</div>`;
@@ -116,7 +116,7 @@ function columnsOf(
     },
     ...armColumns(headed(isPair ? 'treatment' : 'value', unit?.arm), ({ a }) => a, anchors),
     ...(isPair ? armColumns(headed('baseline', unit?.arm), ({ b }) => b, anchors) : []),
-    ...effectColumns(headed('effect', unit?.effect), measured, anchors),
+    ...effectColumns(headed('effect', unit?.effect) + intervalWords(measured), measured, anchors),
     isUnequal && { head: 'n', cell: (one) => number(repetitions(one)) },
     some(contrasts, ({ pFor }) => pFor !== null) && {
       head: kind === 'equivalence' ? 'p (TOST)' : 'p',
@@ -135,6 +135,13 @@ function columnsOf(
     },
   ];
   return columns.filter((column) => column !== false);
+}
+
+/** `, 90 % CI`: what the ends of the effects are. */
+function intervalWords(measured: readonly Contrast[]): string {
+  const levels = [...new Set(measured.flatMap(({ ci, level }) => (ci ? [level] : [])))];
+  const names = levels.map((level) => `${fixed(level * 100, 0)}\u202f%`);
+  return names.length === 0 ? '' : `, ${listed(names)} CI`;
 }
 
 const headed = (name: string, unit: string | undefined): string =>
@@ -202,16 +209,9 @@ const repetitions = ({ unit, a, seeds }: Contrast): number => (unit === 'r' ? a.
 /** What the table holds: whatever its headings cannot say. */
 function captionOf({ id, contrasts, kind }: JudgedClaim): Html {
   const repeats = new Set(contrasts.filter(({ effect }) => effect !== null).map(repetitions));
-  const levels = [...new Set(contrasts.flatMap(({ ci, level }) => (ci ? [level] : [])))].map(
-    (level) => `${fixed(level * 100, 0)}\u202f%`,
-  );
   const n = repeats.size === 1 ? html`, <i>n</i> = ${[...repeats]} each` : null;
   const none = some(contrasts, isAssessed) ? null : ', none of which is assessed';
   const isPair = some(contrasts, ({ b }) => b !== null);
-  const intervals =
-    levels.length === 0
-      ? null
-      : `; “from” and “to” are the ends of ${listed(levels)} confidence intervals`;
   const p = some(contrasts, ({ pFor }) => pFor !== null)
     ? html`; <i>p</i> of ${TESTS[kind] ?? 'the test'} for the claim`
     : null;
@@ -221,7 +221,7 @@ function captionOf({ id, contrasts, kind }: JudgedClaim): Html {
   const d = some(contrasts, (one) => one.d !== null)
     ? html`; <i>d</i> is Cohen’s, over the pooled SD`
     : null;
-  return html`Contrasts of ${id}${n}${none}${isPair ? '; effects are treatment less baseline' : null}${intervals}${p}${against}${d}.`;
+  return html`Contrasts of ${id}${n}${none}${isPair ? '; effects are treatment minus baseline' : null}${p}${against}${d}.`;
 }
 
 /** What arms and effects are measured in, for headings. */

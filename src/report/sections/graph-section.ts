@@ -19,11 +19,14 @@ export function graphSection(
     [...new Set(reads.map(stageOf))].map((from) => [from, stage] as const),
   );
   const tasks = graph.reduce((sum, one) => sum + one.tasks.length, 0);
-  const lost = missing.length > 0 ? `, of which ${count(missing.length)} gave nothing` : '';
-  return html`<h3 id="graph">What is made from what</h3>
-<p>This report is made from ${counted(tasks - 1, 'task')} of ${counted(graph.length - 1, 'stage')}${lost}. A line leads down
-from a stage to one that reads its outputs; where a longer way leads there too, the short one is left out. A stage is a
-link to its tasks on ${PROVENANCE_PAGE}.</p>
+  const lost =
+    missing.length > 0
+      ? `; ${count(missing.length)} of them ${missing.length === 1 ? 'has' : 'have'} no result`
+      : '';
+  return html`<h3 id="graph">How stages are connected</h3>
+<p>This report is made from ${counted(tasks - 1, 'task')} of ${counted(graph.length - 1, 'stage')}${lost}. A line leads
+down from a stage to one that reads its outputs; it is left out where a longer path leads there. Each stage links to its tasks
+on ${PROVENANCE_PAGE}.</p>
 <figure class="wide graph-figure" aria-labelledby="graph"><div class="chart" tabindex="0" role="group" aria-label="The graph">${graphSvg(nodes, edges, PROVENANCE_PAGE)}</div></figure>
 `;
 }

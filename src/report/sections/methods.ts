@@ -12,8 +12,8 @@ import { sourced } from './tables.ts';
 export function methods(study: Study): Html {
   return html`<section id="methods" aria-labelledby="methods-title">
 <h2 id="methods-title">Methods and definitions</h2>
-<p>Definitions marked <span class="ours">ours</span> are this pipeline’s own, because the study that is reproduced
-(arXiv 2604.10560) is known to it by its abstract only.</p>
+<p>Definitions marked <span class="ours">ours</span> are this pipeline’s own, because only the abstract of the
+reproduced study (arXiv 2604.10560) is known to it.</p>
 <dl class="terms">${TERMS.map(term)}</dl>
 <h3>Network and training</h3>
 <dl>${optionRows({ hidden: study.hidden.map(widths).join(', '), ...inUse(study.training) })}</dl>
@@ -26,7 +26,7 @@ ${study.rigl ? html`<h3>RigL</h3><dl>${optionRows(study.rigl)}</dl>` : null}
 export function datasets(study: Study): Html {
   const origins = study.datasets.map(
     ({ name, title, split, citation, licence }) => html`<dt>${name}</dt>
-<dd>${title === name ? null : html`${sentence(title)}. `}${sentence(citation)}. Split: ${split}. Licence: ${licence}.</dd>
+<dd>${title === name ? null : html`${sentence(title)}. `}${sentence(citation === DRAWN ? GENERATED : citation)}. Split: ${split}. Licence: ${licence}.</dd>
 `,
   );
   return html`<section id="data" aria-labelledby="data-title">
@@ -37,23 +37,27 @@ ${study.datasets.length > 0 ? html`<dl class="terms">${origins}</dl>` : null}
 `;
 }
 
+/** What the generators of this pipeline say of their data, and how the report says it. */
+const DRAWN = 'drawn by this program from a seed; no measurement';
+const GENERATED = 'synthetic data generated from a fixed seed';
+
 /** The six terms that a reader needs for the claims; the section on methods defines them exactly. */
 const GLOSSARY: readonly (readonly [string, string])[] = [
   ['Fan-in', 'the number of incoming connections of a neuron'],
   [
     'Profile',
-    'how the connections of a layer are shared out between its neurons, as a distribution of fan-in',
+    'how the connections of a layer are distributed over its neurons: a distribution of fan-in',
   ],
   [
     'CV',
-    'coefficient of variation: the SD of fan-in over its mean; 0 where all neurons have as many',
+    'coefficient of variation: the SD of fan-in over its mean; 0 if all neurons have the same fan-in',
   ],
-  ['ERK', 'Erdős–Rényi kernel: the rule by which small layers are left denser than large ones'],
+  ['ERK', 'Erdős–Rényi kernel: a rule that keeps small layers denser than large ones'],
   [
     'RigL',
     'training that drops the weakest connections and grows others where the gradient is greatest',
   ],
-  ['Equilibrium', 'the distribution of fan-in at which RigL arrives, whatever it started from'],
+  ['Equilibrium', 'the distribution of fan-in that RigL converges to, whatever it started from'],
 ];
 
 /** The words of the claims, in short. */
@@ -80,7 +84,7 @@ const TERMS: readonly Term[] = [
     name: 'Sparsity',
     ours: true,
     meaning:
-      'One less the share of possible connections that exist, counted over the hidden layers. ' +
+      'One minus the share of possible connections that exist, counted over the hidden layers. ' +
       'The output layer is dense in every arm and is not counted. All arms of a setting have ' +
       'the same number of connections in each layer.',
   },
@@ -88,7 +92,7 @@ const TERMS: readonly Term[] = [
     name: 'Layer rule',
     ours: false,
     meaning:
-      'How connections are shared out between the hidden layers: uniform gives each layer the ' +
+      'How connections are distributed over the hidden layers: uniform gives each layer the ' +
       'same density; ERK gives density in proportion to (inputs + outputs) / (inputs × ' +
       'outputs) (Evci et al. 2020).',
   },
@@ -96,7 +100,7 @@ const TERMS: readonly Term[] = [
     name: 'Profile',
     ours: true,
     meaning:
-      'How the connections of a layer are shared out between its neurons, as a distribution ' +
+      'How the connections of a layer are distributed over its neurons, as a distribution ' +
       'of fan-in. Which neuron becomes a hub is drawn at random from the seed, and so are the ' +
       'inputs of each neuron.',
   },
@@ -112,18 +116,18 @@ const TERMS: readonly Term[] = [
     ours: false,
     meaning:
       'Static training keeps its mask from beginning to end. RigL (Evci et al. 2020) rewires ' +
-      'it at fixed intervals: in each hidden layer the connections of least weight are ' +
-      'dropped, and as many are grown where the gradient is greatest, starting at 0; the ' +
-      'share that is replaced decays as a cosine. Dense training has all connections.',
+      'it at fixed intervals: in each hidden layer, the connections with the smallest weights are ' +
+      'dropped, and as many are grown where the gradient is largest, with weight 0; the ' +
+      'share that is replaced decays as a cosine. Dense networks have all connections.',
   },
   {
     name: 'Accuracy',
     ours: false,
     meaning:
-      'Share of test samples classified rightly: the mean over the last three epochs where ' +
-      'the learning rate is constant over them, else after the last epoch; never after the ' +
-      'best one. Accuracies of earlier epochs are monitored on the same test set and select ' +
-      'nothing.',
+      'Share of test samples classified correctly: the mean over the last three epochs if ' +
+      'the learning rate is constant over them, otherwise the value after the last epoch; never ' +
+      'that of the best epoch. Accuracies of earlier epochs are monitored on the same test set ' +
+      'but select nothing.',
   },
   {
     name: 'Mean, SD and differences',
@@ -137,7 +141,7 @@ const TERMS: readonly Term[] = [
     name: 'Tests',
     ours: false,
     meaning:
-      'A claim is reproduced by confidence for it and refuted by confidence against it, each at ' +
+      'A claim is reproduced if a test supports it and refuted if a test contradicts it, each at ' +
       '0.05: Welch’s two-sample t, one-sided bounds at 95\u00a0%, Fisher’s z for correlations. ' +
       'Refutations are after Holm’s adjustment over the contrasts of a claim that are assessed. Cohen’s d is over the pooled SD, its ' +
       'interval a BCa bootstrap. Which test decides a claim was declared before anything ran.',
@@ -146,7 +150,7 @@ const TERMS: readonly Term[] = [
     name: 'Hubs and gradient concentration',
     ours: true,
     meaning:
-      'Hubs are the tenth of a layer’s neurons of greatest fan-in. Concentration is the mean L2 ' +
+      'Hubs are the tenth of a layer’s neurons with the greatest fan-in. Concentration is the mean L2 ' +
       'norm of the gradient at a hub’s incoming weights over that at all neurons, averaged over ' +
       'the batches of the last epochs. The count-only null is the same ratio of √fan-in: what ' +
       'equal gradients at every connection would give.',
@@ -166,7 +170,7 @@ const TERMS: readonly Term[] = [
     meaning:
       'Static networks made from one finished RigL run, with its connections per layer: exact ' +
       '(its mask, fresh weights), rewind (its mask, its own initial weights), fan-in-kept ' +
-      '(fan-in of each neuron, inputs redrawn), fan-in-permuted (fan-in dealt anew), ' +
+      '(fan-in of each neuron, inputs redrawn), fan-in-permuted (fan-in permuted over neurons), ' +
       'inputs-weighted (inputs drawn by how much the run used them), uniform, and lognormal of ' +
       'the same CV.',
   },

@@ -85,7 +85,7 @@ ${placed.map((setting) => settingRows(setting, { rigl, what: 'kept of a RigL run
 const networkOf = (place: string): string => place.split(' ').slice(1).join(' ');
 
 const RIGL_HEADINGS = html`<th scope="colgroup" colspan="4">RigL</th>
-<th scope="col" rowspan="2">RigL less<br>static</th>`;
+<th scope="col" rowspan="2">RigL minus<br>static</th>`;
 
 const METHOD_HEADINGS = html`<th scope="col" class="first">mean</th><th scope="col">SD</th>
 <th scope="col">n</th><th scope="col">to dense</th>`;
@@ -129,8 +129,8 @@ function riglCells(arm: Arm | null, fixedMask: Arm | null, dense: Arm | null): H
 
 function armCells(arm: Arm | null, dense: Arm | null): Html {
   if (!arm) {
-    const nothing = html`<td title="no run of this arm is there">${NOTHING}</td>`;
-    return html`<td class="first" title="no run of this arm is there">${NOTHING}</td>${nothing}<td>0</td>${nothing}`;
+    const nothing = html`<td title="this arm has no run">${NOTHING}</td>`;
+    return html`<td class="first" title="this arm has no run">${NOTHING}</td>${nothing}<td>0</td>${nothing}`;
   }
   const { mean, sd } = arm.accuracy;
   const spread =
@@ -148,7 +148,7 @@ export const seedsOf = ({ runs, expected }: Arm): string =>
 function differenceOf(arm: Arm | null, over: Arm | null, name: string): Content {
   const difference = advantage(arm, over);
   if (!arm || !over || difference === null) return NOTHING;
-  const title = `${percent(arm.accuracy.mean)} less ${percent(over.accuracy.mean)} (${name})`;
+  const title = `${percent(arm.accuracy.mean)} minus ${percent(over.accuracy.mean)} (${name})`;
   return sourced(arm.anchor, points(difference), title);
 }
 

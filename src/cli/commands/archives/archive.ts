@@ -21,21 +21,18 @@ import { withRemoteBlobs } from '../../remote/far-blobs.ts';
 import { ownSigner } from '../../remote/remote-session.ts';
 import { planFor, resolveTargets } from '../../session/named-tasks.ts';
 import { checkOutput, unwritten } from '../../session/output-files.ts';
+import { stderrColors as c, writeStderr, writeStdout } from '../../session/printing.ts';
 import {
   askedWords,
   type CommonOptions,
-  stderrColors as c,
   EXIT,
-  host,
   openSession,
   type Session,
-  shownPath,
-  UsageError,
-  writeStderr,
-  writeStdout,
 } from '../../session/session.ts';
+import { host } from '../../session/this-process.ts';
+import { UsageError } from '../../session/usage-error.ts';
 import { COMMON, type CommandDeclaration } from '../../terminal/declaration.ts';
-import { count, quoted } from '../../terminal/format.ts';
+import { count, quoted, shownPath } from '../../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'archive',

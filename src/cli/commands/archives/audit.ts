@@ -27,16 +27,9 @@ import { plainName } from '../../../plain-text.ts';
 import { withRemoteBlobs } from '../../remote/far-blobs.ts';
 import { auditSample } from '../../remote/remote-audit.ts';
 import { currentTask, planFor, resolveTargets } from '../../session/named-tasks.ts';
-import {
-  type CommonOptions,
-  stderrColors as c,
-  EXIT,
-  openSession,
-  type Session,
-  UsageError,
-  writeStderr,
-  writeStdout,
-} from '../../session/session.ts';
+import { stderrColors as c, writeStderr, writeStdout } from '../../session/printing.ts';
+import { type CommonOptions, EXIT, openSession, type Session } from '../../session/session.ts';
+import { UsageError } from '../../session/usage-error.ts';
 import { COMMON, type CommandDeclaration } from '../../terminal/declaration.ts';
 import { count } from '../../terminal/format.ts';
 import { checkerFile } from './archive.ts';

@@ -7,16 +7,10 @@ import { Findings, printable, Unreadable } from '../../../archive/form/finding.t
 import type { Opened } from '../../../archive/form/opened.ts';
 import { type Filled, fillStore } from '../../../archive/packing/fill.ts';
 import { openArchive } from '../../../archive/verify.ts';
-import {
-  type CommonOptions,
-  stderrColors as c,
-  EXIT,
-  placesOf,
-  storeAt,
-  UsageError,
-  writeStderr,
-  writeStdout,
-} from '../../session/session.ts';
+import { placesOf } from '../../session/places.ts';
+import { stderrColors as c, writeStderr, writeStdout } from '../../session/printing.ts';
+import { type CommonOptions, EXIT, storeAt } from '../../session/session.ts';
+import { UsageError } from '../../session/usage-error.ts';
 import { type CommandDeclaration, STORE } from '../../terminal/declaration.ts';
 import { count } from '../../terminal/format.ts';
 

@@ -2,16 +2,11 @@
 import type { RunRecord } from '../../../engine/model/record.ts';
 import type { Store } from '../../../engine/store/store.ts';
 import { didYouMean } from '../../../hint.ts';
+import { placesOf } from '../../session/places.ts';
+import { writeJson, writeStdout } from '../../session/printing.ts';
 import { checkRunName, oneRun } from '../../session/run-selection.ts';
-import {
-  type CommonOptions,
-  EXIT,
-  placesOf,
-  storeAt,
-  UsageError,
-  writeJson,
-  writeStdout,
-} from '../../session/session.ts';
+import { type CommonOptions, EXIT, storeAt } from '../../session/session.ts';
+import { UsageError } from '../../session/usage-error.ts';
 import { type CommandDeclaration, STORE } from '../../terminal/declaration.ts';
 
 export const command: CommandDeclaration = {

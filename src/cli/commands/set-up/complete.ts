@@ -6,7 +6,9 @@ import { parseYaml } from '../../../engine/config/yaml.ts';
 import { byCodeUnit } from '../../../engine/model/key.ts';
 import { decodeSource } from '../../../engine/text/source-text.ts';
 import { completeOption, completeTask } from '../../session/completion-words.ts';
-import { EXIT, placesOf, storeAt, writeStdout } from '../../session/session.ts';
+import { placesOf } from '../../session/places.ts';
+import { writeStdout } from '../../session/printing.ts';
+import { EXIT, storeAt } from '../../session/session.ts';
 import {
   type ArgumentDeclaration,
   type CommandDeclaration,

@@ -1,7 +1,8 @@
 // completion.ts — pipeline completion SHELL: a script that asks `pipeline complete` what may come next
 
 import { entryOf } from '../../../present.ts';
-import { EXIT, writeStdout } from '../../session/session.ts';
+import { writeStdout } from '../../session/printing.ts';
+import { EXIT } from '../../session/session.ts';
 import { type CommandDeclaration, JSON_ACCEPTED } from '../../terminal/declaration.ts';
 
 export const command: CommandDeclaration = {

@@ -6,17 +6,9 @@ import { executorJson, formatExecutor } from '../../cluster/placements.ts';
 import { findBrowser } from '../../session/browser.ts';
 import { EXECUTORS_VARIABLE } from '../../session/outside-executors.ts';
 import { demand, ownSettings } from '../../session/own-settings.ts';
-import {
-  type CommonOptions,
-  stdoutColors as c,
-  EXIT,
-  LOAD_LIMIT_VARIABLE,
-  placesOf,
-  shownPath,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../../session/session.ts';
+import { placesOf } from '../../session/places.ts';
+import { stdoutColors as c, writeJson, writeStderr, writeStdout } from '../../session/printing.ts';
+import { type CommonOptions, EXIT, LOAD_LIMIT_VARIABLE } from '../../session/session.ts';
 import { readConfig } from '../../session/study.ts';
 import { executorSettings } from '../../settings/executor-settings.ts';
 import { type FinishHook, shownUrl } from '../../settings/finish-hook-setting.ts';
@@ -32,7 +24,7 @@ import {
   storeLimitSetting,
 } from '../../settings/settings.ts';
 import { type CommandDeclaration, FILE, JOBS, MIRROR, STORE } from '../../terminal/declaration.ts';
-import { quoted } from '../../terminal/format.ts';
+import { quoted, shownPath } from '../../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'config',

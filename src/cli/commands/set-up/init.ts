@@ -4,16 +4,11 @@ import { join, resolve } from 'node:path';
 import { writeAtomically } from '../../../engine/files/files.ts';
 import { pipelineSchema } from '../../../engine/pipeline/schema.ts';
 import { checkFolder } from '../../session/output-files.ts';
-import {
-  EXIT,
-  shownPath,
-  UsageError,
-  writeJson,
-  writeStderr,
-  writeStdout,
-} from '../../session/session.ts';
+import { writeJson, writeStderr, writeStdout } from '../../session/printing.ts';
+import { EXIT } from '../../session/session.ts';
+import { UsageError } from '../../session/usage-error.ts';
 import type { CommandDeclaration } from '../../terminal/declaration.ts';
-import { quoted } from '../../terminal/format.ts';
+import { quoted, shownPath } from '../../terminal/format.ts';
 import { TEMPLATES, templateFiles } from './python-module.ts';
 import { PYTHON_STUDY } from './python-study.ts';
 

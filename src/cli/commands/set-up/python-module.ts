@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { UsageError } from '../../session/session.ts';
+import { UsageError } from '../../session/usage-error.ts';
 
 /** The folder `python` of this package: this bundle lies in `dist`, beside it. */
 const pythonFolder = (): string => fileURLToPath(new URL('../python', import.meta.url));

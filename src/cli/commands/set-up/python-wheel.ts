@@ -1,6 +1,7 @@
 // python-wheel.ts — pipeline python-wheel: where the wheel of the Python module lies, for pip
 
-import { EXIT, writeJson, writeStdout } from '../../session/session.ts';
+import { writeJson, writeStdout } from '../../session/printing.ts';
+import { EXIT } from '../../session/session.ts';
 import type { CommandDeclaration } from '../../terminal/declaration.ts';
 import { wheelFile } from './python-module.ts';
 

@@ -1,6 +1,7 @@
 // schema.ts — pipeline schema: the JSON Schema of pipeline.yaml
 import { pipelineSchema } from '../../../engine/pipeline/schema.ts';
-import { EXIT, writeStdout } from '../../session/session.ts';
+import { writeStdout } from '../../session/printing.ts';
+import { EXIT } from '../../session/session.ts';
 import { type CommandDeclaration, JSON_ACCEPTED } from '../../terminal/declaration.ts';
 
 export const command: CommandDeclaration = {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Tally } from '../../engine/model/event.ts';
 import type { TaskId } from '../../engine/model/key.ts';
+import { ownSettings } from '../session/own-settings.ts';
 import {
   type FinishHook,
   type HookAnswer,
@@ -14,7 +15,6 @@ import {
 } from '../settings/finish-hook-setting.ts';
 import { finishHookSetting } from '../settings/settings.ts';
 import { duration } from '../terminal/format.ts';
-import { ownSettings } from './own-settings.ts';
 
 /** Filled in by the build. */
 declare const VERSION: string;

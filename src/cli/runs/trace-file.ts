@@ -2,7 +2,7 @@
 import { closeSync, writeSync } from 'node:fs';
 import type { Event, Listener } from '../../engine/model/event.ts';
 import type { TaskId } from '../../engine/model/key.ts';
-import { openOutput } from './output-files.ts';
+import { openOutput } from '../session/output-files.ts';
 
 /** Writes while the run goes on. */
 export interface TraceFile {

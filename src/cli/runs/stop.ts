@@ -3,7 +3,7 @@ import { isatty } from 'node:tty';
 import { signalProgram } from '../../engine/process/processes.ts';
 import { killProgramsNow } from '../../engine/process/shell.ts';
 import { supervisedPrograms } from '../../engine/process/supervisor.ts';
-import { EXIT } from './session.ts';
+import { EXIT } from '../session/session.ts';
 
 /** While a pipeline is loaded, `process.exit` is another: a stage that ends the process must not end ours. */
 const exit: (code: number) => never = process.exit.bind(process);
