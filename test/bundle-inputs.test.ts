@@ -8,11 +8,13 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { afterAll, expect, inject, test, vi } from 'vitest';
+import { afterAll, describe, expect, inject, test, vi } from 'vitest';
 import { type BundleRecord, readIndex } from '../src/engine/bundler/bundle-index.ts';
 import { bundleStages } from '../src/engine/bundler/code.ts';
 import { RandomProject, RUNS } from './bundle-project.ts';
@@ -254,6 +256,50 @@ const codeOf = async (root: string, cache: string): Promise<string | undefined> 
   const bundled = await bundleStages(root, cache, [{ run: 'run.ts', place: PLACE }], later);
   return bundled.ok ? bundled.value.codes.get('run.ts')?.digest : undefined;
 };
+
+describe('files that were touched or written anew, and hold what they held,', () => {
+  /** How many modules are bundled anew. */
+  const staleIn = async (root: string, clock: () => number): Promise<number> => {
+    let stale = 0;
+    const onStale = (count: number): void => {
+      stale += count;
+    };
+    const cache = join(root, '../../cache');
+    const bundled = await bundleStages(root, cache, [{ run: 'run.ts', place: PLACE }], {
+      clock,
+      onStale,
+    });
+    expect(bundled.ok).toBe(true);
+    return stale;
+  };
+
+  test('are not bundled again, however often; what is edited is, though no stamp but ctime tells', async () => {
+    const { root, write } = projectOf(KIT);
+    const file = join(root, 'packages/kit/package.json');
+    expect(await staleIn(root, later.clock)).toBe(1);
+    for (const clock of [later.clock, Date.now, later.clock]) {
+      write(KIT);
+      for (const path of Object.keys(KIT)) utimesSync(join(root, path), 1e9, 1e9);
+      expect(await staleIn(root, clock)).toBe(0);
+    }
+    const { size, mtime } = statSync(file);
+    write({
+      'packages/kit/package.json': KIT['packages/kit/package.json']!.replace('a.js', 'b.js'),
+    });
+    utimesSync(file, mtime, mtime);
+    expect(statSync(file).size).toBe(size);
+    expect(await staleIn(root, later.clock)).toBe(1);
+  });
+
+  test('are bundled again where they may have changed while esbuild read them', async () => {
+    const { root, write } = projectOf(KIT);
+    // Bundled in the moment in which they were written.
+    expect(await staleIn(root, Date.now)).toBe(1);
+    write(KIT);
+    expect(await staleIn(root, later.clock)).toBe(1);
+    expect(await staleIn(root, later.clock)).toBe(0);
+  });
+});
 
 test.each(Object.entries(KINDS))('%s makes another bundle', async (_, [before, edit]) => {
   const { root, write } = projectOf(before);

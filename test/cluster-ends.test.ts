@@ -1,14 +1,21 @@
 // How a cluster handles ended jobs, a failing depot, and many short tasks at once: tested without a cluster.
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { formatHeadEnd } from '../src/cli/cluster/head-end.ts';
 import type { Batch, DeathCause, JobId } from '../src/cluster/batch.ts';
-import { Deaths } from '../src/cluster/deaths.ts';
-import { DepotPatience } from '../src/cluster/depot-patience.ts';
+import { Deaths } from '../src/cluster/head/deaths.ts';
+import { DepotPatience } from '../src/cluster/head/depot-patience.ts';
+import { OrderEnds } from '../src/cluster/head/order-ends.ts';
+import { Orders, type OrdersParts } from '../src/cluster/head/orders.ts';
+import { Work } from '../src/cluster/head/work.ts';
+import type { WorkerView } from '../src/cluster/head/worker-view.ts';
 import type { OrderRun } from '../src/cluster/node/order-run.ts';
 import { OrderSlots } from '../src/cluster/node/order-slots.ts';
 import { Reports } from '../src/cluster/node/reports.ts';
 import type { Order } from '../src/cluster/order.ts';
-import type { WorkerView } from '../src/cluster/worker-view.ts';
+import type { JobClass } from '../src/engine/config/job-class.ts';
+import type { Growing } from '../src/engine/config/needs.ts';
+import type { ActionSpec, Hooks } from '../src/engine/executors/executor.ts';
 import type { Key } from '../src/engine/model/key.ts';
 
 const systemError = (code: string): Error =>
@@ -85,6 +92,83 @@ test('a job that ends before its worker starts is told at once, and three in a r
   expect(closed).toEqual([]);
   deaths.note(workerOf('a', 4), atStart);
   expect(closed).toEqual([expect.stringContaining('its jobs end before a worker can start')]);
+});
+
+const GIB = 2 ** 30;
+const classOf = (name: string, gib: number, slots = 1): JobClass => ({
+  ...{ name, cpus: slots, memory_bytes: gib * GIB, time_ms: 600_000, gpus: { count: 0 }, slots },
+  ...{ extra: [], prologue: [], wrap: [], maxJobs: 2 },
+  place: { file: '', text: '', start: 0, end: 0 },
+});
+const workWith = (memory_bytes: Growing | null, ...classes: readonly JobClass[]): Work => {
+  const action = { stage: 'train', key: 'k', parts: {} } as unknown as ActionSpec;
+  const hooks = { warn: () => undefined } as unknown as Hooks;
+  const needs = { cpus: 1, memory_bytes, time_ms: null, gpus: 0 };
+  return new Work(action, hooks, new AbortController().signal, { classes, needs });
+};
+
+test.each([
+  ['shares its job', null, [classOf('cpu', 1, 2)], 'up to 2 tasks share the memory of a job'],
+  ['has no limit', null, [classOf('cpu', 1)], 'lets it have more, in a class of lab with more'],
+  [
+    'has no limit, and there is a larger class',
+    null,
+    [classOf('cpu', 1), classOf('big', 4)],
+    /lets it have more$/,
+  ],
+  [
+    'may grow, but no class can',
+    { start: GIB, limit: 4 * GIB },
+    [classOf('cpu', 1)],
+    'could be given more in a class of lab',
+  ],
+  ['may grow', { start: GIB, limit: 4 * GIB }, [classOf('cpu', 1), classOf('big', 4)], undefined],
+])(
+  'a task that ran out of memory and %s is told what gives it more',
+  (_, memory, classes, words) => {
+    const ends = new OrderEnds({ name: 'lab' } as never);
+    const [cls] = classes;
+    const end = ends.lacking(workWith(memory, ...classes), 'memory', { cls } as never);
+    const message = end?.status === 'failed' && 'message' in end.failure && end.failure.message;
+    if (words === undefined) expect(end).toBeUndefined();
+    else expect(message).toMatch(words);
+  },
+);
+
+test('a class of which no more jobs are asked for leaves what waits to those that run, and fails it after the last', async () => {
+  const [cls, work] = [classOf('cpu', 1), workWith(null)];
+  const warned: string[] = [];
+  let message: string | undefined;
+  const desk = { take: () => [work], gone: () => [], end: () => undefined };
+  const parts = { name: 'lab', fleet: { hopeless: () => message }, desk, ends: {} };
+  const orders = new Orders({
+    ...(parts as unknown as Pick<OrdersParts, 'name' | 'fleet' | 'desk' | 'ends'>),
+    prepare: () => Promise.reject(new Error('nothing is prepared')),
+    warn: (words) => warned.push(words),
+  });
+  orders.closed('cpu', 'somebody cancelled jobs');
+  expect([work.isOver, warned]).toEqual([
+    false,
+    [expect.stringContaining('the jobs that run go on')],
+  ]);
+  message = 'somebody cancelled jobs';
+  orders.gone({ cls, held: new Map() } as never, undefined);
+  expect(await work.result).toMatchObject({
+    failure: { message: 'lab/cpu: somebody cancelled jobs' },
+  });
+});
+
+test.each([
+  ['time', 'TIMEOUT', 'ran out of time (TIMEOUT): `head: { time: … }` of executor lab'],
+  ['memory', 'OUT_OF_MEMORY', 'ran out of memory (OUT_OF_MEMORY): `head: { memory: … }`'],
+  ['cancelled', 'CANCELLED by 7', 'was cancelled (CANCELLED by 7)'],
+  ['node', 'NODE_FAIL', 'its node failed, or the site took it back (NODE_FAIL)'],
+  ['failed', 'FAILED, exit code 2:0', 'its job failed (FAILED, exit code 2:0)'],
+  ['unknown', '', 'is over without a word'],
+] as const)('a head that ended without a word by %s says what to do', (kind, detail, words) => {
+  const told = formatHeadEnd({ kind, detail }, 'lab');
+  expect(told).toContain(words);
+  expect(told).toContain('`pipeline make --submit` or `pipeline make` goes on');
 });
 
 test('a short order gives up its slot before its result is on the disk, but not without bound', async () => {

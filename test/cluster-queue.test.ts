@@ -1,8 +1,8 @@
 // What the queue of a batch system says of jobs: which are over, which were put back, which were never there.
 import { expect, test, vi } from 'vitest';
 import type { Batch, JobSight } from '../src/cluster/batch.ts';
-import { QueueWatch } from '../src/cluster/queue-watch.ts';
-import type { WorkerView } from '../src/cluster/worker-view.ts';
+import { QueueWatch } from '../src/cluster/head/queue-watch.ts';
+import type { WorkerView } from '../src/cluster/head/worker-view.ts';
 
 type State = WorkerView['state'];
 

@@ -165,12 +165,20 @@ describe.skipIf(lack !== undefined)('a study on a real Slurm', () => {
       const rig = rigOf(
         `  wait: { run: wait.ts, matrix: { n: [${Array.from({ length: 2000 }, (_, n) => n).join()}] }, params: { folder: FOLDER, ms: 10 }, on: lab }`,
       );
-      const began = performance.now();
-      const { code, events } = await make(rig);
-      const seconds = (performance.now() - began) / 1000;
-      console.log(`2,000 tasks of 10 ms on two nodes: ${seconds.toFixed(1)} s`);
-      expect([code, events.filter(({ event }) => event === 'built').length]).toEqual([0, 2000]);
-      expect(seconds).toBeLessThan(60);
+      const timed = async (...words: string[]): Promise<number> => {
+        const began = performance.now();
+        const { code, events } = await make(rig, ...words);
+        expect([code, events.filter(({ event }) => event === 'built').length]).toEqual([0, 2000]);
+        return (performance.now() - began) / 1000;
+      };
+      const there = await timed();
+      // As many at once as there.
+      const here = await timed('--on', 'local', '-j', '4', '--cache', 'here');
+      console.log(
+        `2,000 tasks of 10 ms on two nodes: ${there.toFixed(1)} s; on this machine: ${here.toFixed(1)} s`,
+      );
+      // All of it runs on the same processors, and others use them, too.
+      expect(there).toBeLessThan(Math.max(15, 2 * here));
       await noJobs(slurm);
     });
 

@@ -2,9 +2,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { DOOR, type Rig, type Started } from './rig.ts';
-import { type SlurmRig, slurmLack, startSlurm, until } from './slurm-rig.ts';
+import { accountingLack, type SlurmRig, slurmLack, startSlurm, until } from './slurm-rig.ts';
 import { eventsOf, linesOf, noJobs, ran, startMake, studyWith } from './slurm-studies.ts';
 
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 180_000 });
@@ -21,18 +21,36 @@ const FILES = {
 };
 const NAPS =
   '  wait: { run: wait.ts, matrix: { n: [1, 2] }, params: { folder: FOLDER, ms: 300 }, on: lab }';
+const LIMITS = 'MaxTime=01:00:00 DefMemPerCPU=300 State=UP';
+/** A job takes a whole node. */
+const WHOLE = 'cpus: 4, time: 10m, max-jobs: 2, slots: 1, memory: 3GiB';
 const SMALL = 'cpus: 2, time: 10m, max-jobs: 2, slots: 2, memory: 500MiB';
 
 describe.skipIf(slurmLack() !== undefined || process.env.FULL === undefined)('trouble', () => {
   let slurm: SlurmRig;
   beforeAll(async () => {
-    slurm = await startSlurm();
+    slurm = await startSlurm({
+      more: [
+        'PreemptType=preempt/partition_prio',
+        'PreemptMode=CANCEL',
+        `PartitionName=low Nodes=n[1-2] PriorityTier=1 ${LIMITS}`,
+        `PartitionName=high Nodes=n[1-2] PriorityTier=100 ${LIMITS}`,
+      ],
+    });
   });
   afterAll(async () => slurm?.stop());
 
   const rigOf = (stages: string, more: string, type?: 'processes'): Rig =>
     studyWith(stages, { cls: SMALL, more, type: type ?? 'slurm', files: FILES });
-  const start = (rig: Rig): Started => startMake(slurm, rig);
+  const wholeNodes = (ms: number, cls = WHOLE): Rig => {
+    const tasks =
+      '  wait: { run: wait.ts, matrix: { n: [1, 2, 3, 4] }, params: { folder: FOLDER, ms: ';
+    return studyWith(`${tasks}${ms} }, on: lab }`, { cls });
+  };
+  /** The jobs that run now, such as `12_0`. */
+  const running = (): readonly string[] =>
+    slurm.run('squeue', '-h', '-r', '-t', 'RUNNING', '-o', '%F_%K').split('\n').filter(Boolean);
+  const start = (rig: Rig, ...words: string[]): Started => startMake(slurm, rig, ...words);
   const make = async (rig: Rig) => {
     const { code, stdout, stderr } = await start(rig).ended;
     const events = stdout.split('\n').filter(Boolean);
@@ -76,7 +94,79 @@ describe.skipIf(slurmLack() !== undefined || process.env.FULL === undefined)('tr
     slurm.run('scancel', `--name=${name}`);
     const { code, stdout } = await started.ended;
     expect(code).toBe(1);
-    expect(stdout).toMatch(/somebody cancelled its jobs|its jobs ended while it ran/);
+    expect(stdout).toMatch(
+      /somebody cancelled jobs.*pipeline make goes on|its jobs ended while it ran/,
+    );
+    await noJobs(slurm);
+  });
+
+  test('somebody cancels one job of two: the other takes its tasks', async () => {
+    const rig = wholeNodes(5000);
+    const started = start(rig);
+    await until(() => ran(rig).length === 2, 'no task begins');
+    slurm.run('scancel', running()[0] ?? '');
+    const { code, stdout } = await started.ended;
+    expect(code, stdout).toBe(0);
+    await noJobs(slurm);
+  });
+
+  test('a job that is put back into the queue is cancelled, and its tasks run elsewhere', async () => {
+    const rig = wholeNodes(5000);
+    const started = start(rig);
+    await until(() => ran(rig).length === 2, 'no task begins');
+    const [job = ''] = running();
+    // Ours are not requeued by themselves.
+    expect(() => slurm.run('scontrol', 'requeue', job)).toThrow(/disabled/);
+    slurm.run('scontrol', 'update', `job=${job}`, 'requeue=1');
+    slurm.run('scontrol', 'requeue', job);
+    const { code, stdout } = await started.ended;
+    expect(code, stdout).toBe(0);
+    await noJobs(slurm);
+  });
+
+  test('a node that the site takes down, and one that preempts, give their tasks to others', async () => {
+    const rig = wholeNodes(5000);
+    const started = start(rig);
+    await until(() => ran(rig).length === 2, 'no task begins');
+    slurm.run('scontrol', 'update', 'nodename=n1', 'state=down', 'reason=test');
+    const { code, stdout } = await started.ended;
+    expect(code, stdout).toBe(0);
+    const idle = (): string =>
+      slurm.run('sinfo', '-h', '-N', '-p', 'main', '-t', 'idle', '-o', '%N');
+    // It comes back by itself, as its daemon never went.
+    await until(
+      () => idle().split('\n').filter(Boolean).length === 2,
+      'the node does not come back',
+    );
+    const low = wholeNodes(5000, `${WHOLE}, partition: low`);
+    const second = start(low);
+    await until(() => ran(low).length === 2, 'no task begins');
+    const high = ['-p', 'high', '-c4', '--mem=3G', '--array=0-1', '-o', '/dev/null'];
+    slurm.run('sbatch', ...high, '--wrap=sleep 5');
+    const preempted = await second.ended;
+    expect(preempted.code, preempted.stdout).toBe(0);
+    await noJobs(slurm);
+  });
+
+  test('a head whose time is over says so and what gives it more, and the next make goes on', async () => {
+    const rig = studyWith(
+      '  wait: { run: wait.ts, matrix: { n: [1, 2, 3, 4, 5, 6, 7, 8] }, params: { folder: FOLDER, ms: 20000 }, on: lab }',
+      {
+        cls: 'cpus: 1, time: 10m, max-jobs: 1, slots: 1, memory: 500MiB',
+        more: 'head: { cpus: 1, memory: 1GiB, time: 1m }, ',
+      },
+    );
+    const { code, stderr } = await start(rig, '--submit', '--follow').ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /its job ran out of time \(TIMEOUT.*`head: \{ time: … \}` of executor lab/,
+    );
+    const before = ran(rig).length;
+    expect(before).toBeGreaterThan(1);
+    const again = start(rig);
+    await again.line((line) => line.includes('"reused"'));
+    again.process.kill('SIGINT');
+    await again.ended;
     await noJobs(slurm);
   });
 
@@ -146,6 +236,52 @@ exec "$@"`;
     },
   );
 });
+
+/** Whether Slurm can limit memory by cgroups here. */
+const hasGroups = existsSync('/sys/fs/cgroup/memory/cgroup.procs');
+
+describe.skipIf(slurmLack() !== undefined || process.env.FULL === undefined || !hasGroups)(
+  'memory that cgroups limit',
+  () => {
+    const EAT = {
+      'eat.ts': `${DOOR}export default defineStage({
+  params: z.object({ mib: z.int() }), inputs: {}, outputs: { n: json() },
+  run: ({ params: { mib } }) => ({ n: Array.from({ length: mib }, () => new Uint8Array(2 ** 20).fill(1)).length }),
+});
+`,
+    };
+    const PROGRAM =
+      "[python3, -c, \"b = bytearray(b'x' * 400 * 2**20); open('n.txt', 'w').write('x')\"]";
+
+    test('gives more to modules and commands that were killed for it, or says what would', async () => {
+      const slurm = await startSlurm({ cgroup: true, accounting: accountingLack() === undefined });
+      onTestFinished(() => slurm.stop());
+      const needs = 'needs: { memory: { start: 250MiB, limit: 1GiB } }';
+      const stages = (
+        keys: string,
+      ): string => `  eat: { run: eat.ts, params: { mib: 350 }, ${keys}on: lab }
+  program: { command: ${PROGRAM}, outputs: { n: n.txt }, ${keys}on: lab }`;
+      const small = 'memory: 260MiB, time: 10m, slots: 1, max-jobs: 1';
+      const grows = studyWith(stages(`${needs}, `), {
+        cls: `${small} }, more: { memory: 1GiB, time: 10m, slots: 1`,
+        files: EAT,
+      });
+      const grown = await startMake(slurm, grows).ended;
+      expect(grown.code, grown.stdout).toBe(0);
+      expect(grown.stdout.split('it ran out of memory in lab/cpu, and is given more')).toHaveLength(
+        3,
+      );
+      const fixed = studyWith(stages(''), { cls: small, files: EAT });
+      const failed = await startMake(slurm, fixed, '-k').ended;
+      expect(failed.code).toBe(1);
+      expect(failed.stdout.split('"cause":"memory"')).toHaveLength(3);
+      expect(
+        failed.stdout.split('lets it have more, in a class of lab with more `memory` than cpu'),
+      ).toHaveLength(3);
+      await noJobs(slurm);
+    });
+  },
+);
 
 /** While a file is there, calls on what lies under a folder fail with ESTALE, as those of an NFS client do. The file gets a byte for each such call. */
 const STALE = `#define _GNU_SOURCE

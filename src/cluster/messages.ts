@@ -62,6 +62,9 @@ export type WorkerSays =
   /** Its last frame. */
   | { readonly say: 'left'; readonly why: string };
 
+/** Why a worker leaves that a signal asked to: somebody else ended its job, or put it back into the queue. */
+export const LEFT_BY_SIGNAL = 'asked';
+
 /** What the head says. */
 export type HeadSays =
   /** The order stands in the body. */

@@ -35,7 +35,8 @@ const PIECE_BYTES = 2 ** 16;
 export async function followHead(followed: Followed): Promise<number> {
   const { layout, project, batch, id, json } = followed;
   const tail = new LogTail(headLog(layout, project, headJobName(project, id)), (line) =>
-    json ? writeStdout(line) : writeStderr(line),
+    // What Slurm itself prints is none of the events.
+    json && line.startsWith('{"event":') ? writeStdout(line) : writeStderr(line),
   );
   const { least_ms, most_ms } = batch.pace;
   let wait = least_ms;

@@ -1,5 +1,5 @@
 // jobs-events.ts — the workers of a cluster as events: told when something about them has changed
-import type { WorkerView } from '../../cluster/worker-view.ts';
+import type { WorkerView } from '../../cluster/head/worker-view.ts';
 import type { ClusterJob, Listener } from '../../engine/model/event.ts';
 
 /** Turns changes of workers into `jobs` events. */

@@ -1,12 +1,12 @@
 // open-cluster.ts — the clusters that a run uses: opened when something is to run there
 import { networkInterfaces } from 'node:os';
 import { openDepot } from '../../cluster/depot.ts';
-import { Head } from '../../cluster/head.ts';
+import { Head } from '../../cluster/head/head.ts';
+import type { StagePlace } from '../../cluster/head/work.ts';
 import { DepotError, depotFolder, openLayout, projectId } from '../../cluster/layout.ts';
 import type { Here } from '../../cluster/messages.ts';
 import { HEAD_MS, type HeadNote, newId } from '../../cluster/sets.ts';
 import { type LineServer, listenForWorkers } from '../../cluster/tcp-line.ts';
-import type { StagePlace } from '../../cluster/work.ts';
 import type { ExecutorConfig } from '../../engine/config/executors.ts';
 import type { ExecutorProvider, LocalMachine } from '../../engine/executors/machine.ts';
 import type { Listener } from '../../engine/model/event.ts';

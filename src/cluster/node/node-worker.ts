@@ -11,7 +11,7 @@ import { BoxReader, BoxWriter } from '../box.ts';
 import { type Depot, openDepot } from '../depot.ts';
 import type { Frame } from '../frames.ts';
 import { type DepotLayout, SetLayout } from '../layout.ts';
-import { type Here, readHeadSays } from '../messages.ts';
+import { type Here, LEFT_BY_SIGNAL, readHeadSays } from '../messages.ts';
 import { decodeOrder, type Order } from '../order.ts';
 import type { LineBytes } from '../tcp-line.ts';
 import { HeadLink } from './head-link.ts';
@@ -126,7 +126,7 @@ class NodeWorker {
   async run(): Promise<void> {
     const { options, outbox } = this;
     await outbox.write(this.here());
-    options.ending.addEventListener('abort', () => this.leave('asked', LEAVE_GRACE_MS));
+    options.ending.addEventListener('abort', () => this.leave(LEFT_BY_SIGNAL, LEAVE_GRACE_MS));
     const timers = [
       setInterval(() => this.executor.checkpointNow(), CHECKPOINT_EVERY_MS),
       setInterval(() => void outbox.write({ say: 'alive' }), ALIVE_EVERY_MS),

@@ -1,11 +1,12 @@
 // bundle-index.ts — what was bundled before, and everything that it rests on, in one file of the cache
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { readShortcut } from '../files/bounded-file.ts';
 import { writeAtomically } from '../files/files.ts';
 import { readSealedJson, sealedJson } from '../files/hint.ts';
 import { Folders, type Lookup } from '../files/lookups.ts';
 import { isStable, type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
-import type { Digest } from '../model/key.ts';
+import { type Digest, digestOf } from '../model/key.ts';
 
 /** What was bundled before. Paths are relative to the folder of the project. */
 export interface BundleRecord {
@@ -19,6 +20,8 @@ export interface BundleRecord {
   /** Modules, and configuration files that decided something. */
   readonly files: readonly FileStamp[];
   readonly lookups: readonly Lookup[];
+  /** Of what `files` held when it was bundled, as `contentsDigest` tells it. Absent where that is not certain. */
+  readonly contents?: Digest;
 }
 
 export type FileStamp = readonly [path: string, stamp: Stamp | null];
@@ -115,6 +118,36 @@ function chosen<T>(all: readonly T[], base64: string): readonly T[] {
   return all.filter((_, id) => ((bytes[id >> 3] ?? 0) & (1 << (id & 7))) !== 0);
 }
 
+/** Digests of files, each read once. */
+export class FileDigests {
+  private readonly known = new Map<string, Digest>();
+
+  /** At once: for a thousand small files, waiting takes longer than reading. */
+  of(path: string): Digest {
+    const digest = this.known.get(path) ?? digestOf(contentOf(path));
+    this.known.set(path, digest);
+    return digest;
+  }
+}
+
+function contentOf(path: string): Uint8Array | string {
+  try {
+    return readFileSync(path);
+  } catch {
+    return '';
+  }
+}
+
+/** A digest of what files hold, by their paths within the project, whatever their order: an index has another one. */
+export function contentsDigest(
+  root: string,
+  files: readonly FileStamp[],
+  digests: FileDigests,
+): Digest {
+  const held = files.map(([path]) => JSON.stringify([path, digests.of(resolve(root, path))]));
+  return digestOf(held.sort().join('\n'));
+}
+
 /** What files and folders are like now, each asked once: stages share most of what they import. */
 export class Looks {
   private readonly files = new Map<string, FileStamp>();
@@ -136,14 +169,17 @@ export class Looks {
   }
 
   /** Whether everything that a record rests on is as it was. */
-  hold({ files, lookups, since, doubt }: BundleRecord): boolean {
-    return (
-      doubt === null &&
-      files.every(([path, stamp]) => {
-        return stamp !== null && isStable(stamp, since) && sameStamp(stamp, this.file(path)[1]);
-      }) &&
-      lookups.every((lookup) => this.holds(lookup))
-    );
+  hold(record: BundleRecord): boolean {
+    return record.files.every((file) => this.isUntouched(file, record)) && this.leadAlike(record);
+  }
+
+  private isUntouched([path, stamp]: FileStamp, { since }: BundleRecord): boolean {
+    return stamp !== null && isStable(stamp, since) && sameStamp(stamp, this.file(path)[1]);
+  }
+
+  /** Whether its imports lead to the files that they led to. */
+  leadAlike({ lookups, doubt }: BundleRecord): boolean {
+    return doubt === null && lookups.every((lookup) => this.holds(lookup));
   }
 
   private holds(lookup: Lookup): boolean {

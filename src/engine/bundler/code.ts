@@ -1,13 +1,12 @@
 // code.ts — a stage's code: one bundle of the module and everything it imports, and its digest
-import { readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { realpathSync, rmSync, statSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileStat, writeAtomically } from '../files/files.ts';
 import type { Lookup } from '../files/lookups.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import { readRegularFile } from '../files/regular-file.ts';
-import type { Stamp } from '../files/stamp.ts';
+import { isStable, type Stamp } from '../files/stamp.ts';
 import { settleFile } from '../files/store-access.ts';
 import { type Diagnostic, failure, type Place, type Result, success } from '../model/event.ts';
 import { type Digest, digestOf } from '../model/key.ts';
@@ -20,7 +19,14 @@ import {
   optionsDigest,
 } from './bundle.ts';
 import { bundleDigest, verifiedCode, withMapLine } from './bundle-digest.ts';
-import { type BundleRecord, Looks, readIndex, writeIndex } from './bundle-index.ts';
+import {
+  type BundleRecord,
+  contentsDigest,
+  FileDigests,
+  Looks,
+  readIndex,
+  writeIndex,
+} from './bundle-index.ts';
 import { UnbundledSearch } from './unbundled.ts';
 
 /** A stage's module, bundled. What runs are these very bytes, whatever becomes of the file. */
@@ -77,19 +83,22 @@ export async function bundleStages(
   const remembered = await readIndex(indexFile(cache));
   const distinct = new Map(requests.map((request) => [request.run, request]));
   const options = optionsDigest(esbuild);
-  const looks = new Looks(root);
+  const renewal = new Renewal(root, clock());
   const records = new Map<string, BundleRecord>();
   const contents = new Map<Digest, Uint8Array>();
   await Promise.all(
     [...distinct.keys()].map(async (run) => {
       const before = remembered.get(run);
-      if (before?.options !== options || !looks.hold(before)) return;
-      const bytes = contents.get(before.digest) ?? (await verifiedBundle(cache, before.digest));
+      const record = before?.options === options ? renewal.of(before) : undefined;
+      if (record === undefined) return;
+      const { digest } = record;
+      const bytes = contents.get(digest) ?? (await verifiedBundle(cache, digest));
       if (bytes === undefined) return;
-      contents.set(before.digest, bytes);
-      records.set(run, before);
+      contents.set(digest, bytes);
+      records.set(run, record);
     }),
   );
+  const isRenewed = [...records].some(([run, record]) => remembered.get(run) !== record);
   const stale = [...distinct.values()].filter(({ run }) => !records.has(run));
   if (stale.length > 0) onStale?.(stale.length);
   const bundled = await bundle(root, cache, stale, clock(), options);
@@ -98,7 +107,7 @@ export async function bundleStages(
   }
   for (const [run, record] of bundled.records) records.set(run, record);
   for (const [digest, bytes] of bundled.contents) contents.set(digest, bytes);
-  if (stale.length > 0) await keepIndex(cache, new Map([...remembered, ...records]));
+  if (stale.length > 0 || isRenewed) await keepIndex(cache, new Map([...remembered, ...records]));
   if (bundled.problems.length > 0) return failure(...bundled.problems);
   // As pipeline.yaml names them, whatever was read first.
   const inOrder = [...distinct.keys()].flatMap((run) => {
@@ -117,6 +126,37 @@ export async function bundleStages(
       inOrder.map(([, one]) => one),
     ),
   });
+}
+
+/** Records of bundles that are used as they are. */
+class Renewal {
+  private readonly looks: Looks;
+  private readonly digests = new FileDigests();
+  /** Files as they are after their content was read. */
+  private readonly stamped: Looks;
+  private readonly root: string;
+  private readonly since: number;
+
+  /** @param since now */
+  constructor(root: string, since: number) {
+    this.looks = new Looks(root);
+    this.stamped = new Looks(root);
+    this.root = root;
+    this.since = since;
+  }
+
+  /**
+   * A record that holds: as it is, or with the stamps of now where files were touched or written anew and hold what they
+   * held. Undefined where it does not hold.
+   */
+  of(record: BundleRecord): BundleRecord | undefined {
+    const { root, since, stamped } = this;
+    if (this.looks.hold(record)) return record;
+    if (record.contents === undefined || !this.looks.leadAlike(record)) return undefined;
+    if (contentsDigest(root, record.files, this.digests) !== record.contents) return undefined;
+    const files = record.files.map(([path]) => stamped.file(path));
+    return files.every(([, stamp]) => stamp !== null) ? { ...record, since, files } : undefined;
+  }
 }
 
 /** Keeps the index for the next command. */
@@ -172,8 +212,8 @@ async function bundle(
     root,
     there.map(({ run }) => run),
   );
-  const looks = new Looks(root);
-  const digests = new SourceDigests();
+  const digests = new FileDigests();
+  const inputs = inputsIn(root, since, digests);
   const search = new UnbundledSearch(root);
   for (const { run, place } of there) {
     const bundled = bundles.get(run);
@@ -188,19 +228,30 @@ async function bundle(
     const { digest, bytes } = await keep(root, cache, bundled, digests);
     contents.set(digest, bytes);
     const { doubt = null } = bundled;
-    records.set(run, { digest, options, since, doubt, ...inputsOf(root, bundled, looks) });
+    records.set(run, { digest, options, since, doubt, ...inputs(bundled) });
   }
   return { records, problems, wanted, contents };
 }
 
-/** What a bundle rests on, with paths relative to the project. */
-function inputsOf(
+/**
+ * Tells what bundles rest on, with paths relative to the project.
+ * @param since when bundling began
+ */
+function inputsIn(
   root: string,
-  { modules, configuration, lookups }: Bundled,
-  looks: Looks,
-): Pick<BundleRecord, 'files' | 'lookups'> {
-  const files = [...new Set([...modules, ...configuration])].map((path) => relative(root, path));
-  return { files: files.map((path) => looks.file(path)), lookups: [...lookups] };
+  since: number,
+  digests: FileDigests,
+): (bundled: Bundled) => Pick<BundleRecord, 'files' | 'lookups' | 'contents'> {
+  const looks = new Looks(root);
+  return ({ modules, configuration, lookups }) => {
+    const paths = [...new Set([...modules, ...configuration])];
+    // Read before they are stamped: what is stable by its stamp held the same when esbuild read it.
+    for (const path of paths) digests.of(path);
+    const files = paths.map((path) => looks.file(relative(root, path)));
+    const isSure = files.every(([, stamp]) => stamp !== null && isStable(stamp, since));
+    const contents = isSure && { contents: contentsDigest(root, files, digests) };
+    return { files, lookups: [...lookups], ...contents };
+  };
 }
 
 /** Writes a bundle, its map, and what it was made from. */
@@ -208,7 +259,7 @@ async function keep(
   root: string,
   cache: string,
   { code, map, modules }: Bundled,
-  digests: SourceDigests,
+  digests: FileDigests,
 ): Promise<Pick<StageCode, 'digest' | 'bytes'>> {
   const digest = bundleDigest(digestOf(code));
   const file = bundleFile(cache, digest);
@@ -227,26 +278,6 @@ async function writeBeside(path: string, content: Uint8Array | string): Promise<
   rmSync(path, { recursive: true, force: true });
   await writeFile(path, content);
   settleFile(path);
-}
-
-/** Digests of sources, each read once. */
-class SourceDigests {
-  private readonly known = new Map<string, Digest>();
-
-  /** At once: for a thousand small files, waiting takes longer than reading. */
-  of(path: string): Digest {
-    const digest = this.known.get(path) ?? digestOf(contentOf(path));
-    this.known.set(path, digest);
-    return digest;
-  }
-}
-
-function contentOf(path: string): Uint8Array | string {
-  try {
-    return readFileSync(path);
-  } catch {
-    return '';
-  }
 }
 
 function sourcesOf(root: string, records: readonly BundleRecord[]): Sources {

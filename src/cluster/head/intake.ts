@@ -1,11 +1,11 @@
 // intake.ts — how an order ended on a node → how the attempt ended here: contents are verified and brought into the store
-import type { ActionSpec, Hooks } from '../engine/executors/executor.ts';
-import type { ActionResult } from '../engine/model/action-result.ts';
-import { type Digest, digestOf, type Named } from '../engine/model/key.ts';
-import type { KeptOutput } from '../engine/model/record.ts';
-import type { Store } from '../engine/store/store.ts';
-import { copyCheckpoint, type Depot } from './depot.ts';
-import type { Ended } from './messages.ts';
+import type { ActionSpec, Hooks } from '../../engine/executors/executor.ts';
+import type { ActionResult } from '../../engine/model/action-result.ts';
+import { type Digest, digestOf, type Named } from '../../engine/model/key.ts';
+import type { KeptOutput } from '../../engine/model/record.ts';
+import type { Store } from '../../engine/store/store.ts';
+import { copyCheckpoint, type Depot } from '../depot.ts';
+import type { Ended } from '../messages.ts';
 
 /** What it is brought into. */
 export interface IntakeParts {

@@ -1,13 +1,13 @@
 // prepare.ts — an action → an order: what it reads is brought into the depot, unless it is small or there already
 import { statSync } from 'node:fs';
-import type { ActionSpec, SizedBlob } from '../engine/executors/executor.ts';
-import type { LocalMachine } from '../engine/executors/machine.ts';
-import { type Stamp, sameStamp, stampOf } from '../engine/files/stamp.ts';
-import type { Digest, Named } from '../engine/model/key.ts';
-import { folderFrom } from '../engine/store/folder-blobs.ts';
-import type { Store } from '../engine/store/store.ts';
-import { copyCheckpoint, type Depot } from './depot.ts';
-import { ORDER_FORM } from './order.ts';
+import type { ActionSpec, SizedBlob } from '../../engine/executors/executor.ts';
+import type { LocalMachine } from '../../engine/executors/machine.ts';
+import { type Stamp, sameStamp, stampOf } from '../../engine/files/stamp.ts';
+import type { Digest, Named } from '../../engine/model/key.ts';
+import { folderFrom } from '../../engine/store/folder-blobs.ts';
+import type { Store } from '../../engine/store/store.ts';
+import { copyCheckpoint, type Depot } from '../depot.ts';
+import { ORDER_FORM } from '../order.ts';
 import type { PreparedOrder } from './work.ts';
 
 /** What orders are made from. */

@@ -1,6 +1,6 @@
 // deaths.ts — why workers ended without a message: one question for all of them, and what follows for their class
-import type { Batch, DeathCause, JobId } from './batch.ts';
-import { lastLinesOf } from './small-files.ts';
+import type { Batch, DeathCause, JobId } from '../batch.ts';
+import { lastLinesOf } from '../small-files.ts';
 import type { WorkerView } from './worker-view.ts';
 
 /** What is asked, and who hears. */

@@ -1,13 +1,13 @@
 // order-ends.ts — maps how an order ended on a worker to how the attempt ended, or to a retry with more resources
-import type { JobClass } from '../engine/config/job-class.ts';
-import { type ActionResult, failed } from '../engine/model/action-result.ts';
-import type { Failure } from '../engine/model/failure.ts';
-import type { Key, Named } from '../engine/model/key.ts';
-import { grownBy } from '../engine/pipeline/placement.ts';
-import type { Depot } from './depot.ts';
+import type { JobClass } from '../../engine/config/job-class.ts';
+import { type ActionResult, failed } from '../../engine/model/action-result.ts';
+import type { Failure } from '../../engine/model/failure.ts';
+import type { Key, Named } from '../../engine/model/key.ts';
+import { demandOf, grownBy, tasksPerJob } from '../../engine/pipeline/placement.ts';
+import type { Depot } from '../depot.ts';
+import type { Ended } from '../messages.ts';
 import type { DepotPatience } from './depot-patience.ts';
 import type { Done, Intake, NodeFacts } from './intake.ts';
-import type { Ended } from './messages.ts';
 import type { Work } from './work.ts';
 import type { WorkerView } from './worker-view.ts';
 
@@ -139,6 +139,10 @@ function formatMore(
 ): string {
   const amountOf = ({ memory_bytes, time_ms }: JobClass): number =>
     (lack === 'memory' ? memory_bytes : time_ms) ?? Number.POSITIVE_INFINITY;
+  const together = tasksPerJob(cls, demandOf(place.needs, growth));
+  if (lack === 'memory' && place.needs.memory_bytes === null && together > 1) {
+    return `up to ${together} tasks share the memory of a job: \`needs: { memory: … }\` of stage ${action.stage} says how much one takes, and fewer run at once`;
+  }
   const mayGrow = grownBy(place.needs, growth, lack) !== undefined;
   const isLargest = place.classes.every((job) => amountOf(job) <= amountOf(cls));
   const larger = `a class of ${executor} with more \`${lack}\` than ${cls.name}`;

@@ -1,7 +1,7 @@
 // depot-patience.ts — retries a depot that is full or unreachable for a moment, then reports why
 import { setTimeout as pause } from 'node:timers/promises';
-import { isSystemError, systemHint, systemSentence } from '../engine/files/system-error.ts';
-import { DepotError } from './layout.ts';
+import { isSystemError, systemHint, systemSentence } from '../../engine/files/system-error.ts';
+import { DepotError } from '../layout.ts';
 
 /** What may pass by itself: somebody frees space, a network file system comes back. */
 const PASSING: ReadonlySet<string> = new Set([

@@ -1,5 +1,5 @@
 // queue-watch.ts — looks at the queue of a batch system, ever more seldom, and finds jobs that are over, lost or will never start
-import type { Batch, JobSight } from './batch.ts';
+import type { Batch, JobSight } from '../batch.ts';
 import type { WorkerView } from './worker-view.ts';
 
 /** What is watched, and who hears. */

@@ -1,9 +1,7 @@
 // fleet.ts — the workers of a cluster: asked for as there is work, watched, and missed when they are gone
-import type { JobClass } from '../engine/config/job-class.ts';
-import type { Batch, DeathCause } from './batch.ts';
-import { Deaths } from './deaths.ts';
-import { type DepotLayout, removeSet, SetLayout, setsIn } from './layout.ts';
-import { QueueWatch } from './queue-watch.ts';
+import type { JobClass } from '../../engine/config/job-class.ts';
+import type { Batch, DeathCause } from '../batch.ts';
+import { type DepotLayout, removeSet, SetLayout, setsIn } from '../layout.ts';
 import {
   type HeadNote,
   newId,
@@ -12,8 +10,10 @@ import {
   type WorkerSet,
   writeHead,
   writeSet,
-} from './sets.ts';
-import { fileSize } from './small-files.ts';
+} from '../sets.ts';
+import { fileSize } from '../small-files.ts';
+import { Deaths } from './deaths.ts';
+import { QueueWatch } from './queue-watch.ts';
 import { WorkerView, type WorkerViewListener } from './worker-view.ts';
 
 /** What a fleet works with. */
@@ -56,6 +56,8 @@ export class Fleet {
   private readonly sets = new Map<string, { readonly set: WorkerSet; readonly files: SetLayout }>();
   private readonly deaths: Deaths;
   private readonly told = new Set<string>();
+  /** Names of jobs of which one was ended by somebody else: it may wait in the queue again. */
+  private readonly endedByOthers = new Set<string>();
   private asking = 0;
   private asked: Promise<void> = Promise.resolve();
   private limitedUntil = 0;
@@ -281,6 +283,16 @@ export class Fleet {
   async endAll(): Promise<void> {
     await this.asked;
     if (this.names.length > 0) await this.parts.batch.end(this.names);
+  }
+
+  /** The job of a worker was ended, not by us. */
+  noteEnded({ set }: WorkerView): void {
+    this.endedByOthers.add(set.name);
+  }
+
+  /** Ends jobs that somebody put back into the queue after their workers had left. */
+  async endRequeued(): Promise<void> {
+    if (this.endedByOthers.size > 0) await this.parts.batch.end([...this.endedByOthers]);
   }
 
   /** Removes what is not needed any more. @param isNeeded whether something in a set still counts */

@@ -1,13 +1,13 @@
 // worker-view.ts — a worker as its head sees it: its boxes, its connection, what it has
-import type { JobClass } from '../engine/config/job-class.ts';
-import type { Key, Named } from '../engine/model/key.ts';
-import type { JobId, JobSight } from './batch.ts';
-import { BoxReader, BoxWriter } from './box.ts';
-import type { Frame } from './frames.ts';
-import type { SetLayout } from './layout.ts';
-import type { HeadSays } from './messages.ts';
-import type { WorkerSet } from './sets.ts';
-import type { Line, LineBytes } from './tcp-line.ts';
+import type { JobClass } from '../../engine/config/job-class.ts';
+import type { Key, Named } from '../../engine/model/key.ts';
+import type { JobId, JobSight } from '../batch.ts';
+import { BoxReader, BoxWriter } from '../box.ts';
+import type { Frame } from '../frames.ts';
+import type { SetLayout } from '../layout.ts';
+import type { HeadSays } from '../messages.ts';
+import type { WorkerSet } from '../sets.ts';
+import type { Line, LineBytes } from '../tcp-line.ts';
 import type { Work } from './work.ts';
 
 /** An order that a worker has. */

@@ -1,9 +1,9 @@
 // work.ts — an action that is to run on a cluster, as the head sees it: what it needs, who has it, how it ends
 
-import type { JobClass } from '../engine/config/job-class.ts';
-import type { Needs } from '../engine/config/needs.ts';
-import type { ActionSpec, Hooks } from '../engine/executors/executor.ts';
-import type { ActionResult } from '../engine/model/action-result.ts';
+import type { JobClass } from '../../engine/config/job-class.ts';
+import type { Needs } from '../../engine/config/needs.ts';
+import type { ActionSpec, Hooks } from '../../engine/executors/executor.ts';
+import type { ActionResult } from '../../engine/model/action-result.ts';
 import {
   classFor,
   type Demand,
@@ -11,9 +11,9 @@ import {
   type Growth,
   grownBy,
   NO_GROWTH,
-} from '../engine/pipeline/placement.ts';
-import type { HeadSays } from './messages.ts';
-import type { Order } from './order.ts';
+} from '../../engine/pipeline/placement.ts';
+import type { HeadSays } from '../messages.ts';
+import type { Order } from '../order.ts';
 
 /** A worker, as far as an action knows it. */
 export interface Holder {

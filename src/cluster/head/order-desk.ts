@@ -1,11 +1,11 @@
 // order-desk.ts — gives orders to workers, and asks for jobs, as the dispatcher decides
 import { randomBytes } from 'node:crypto';
-import type { JobClass } from '../engine/config/job-class.ts';
-import { tasksPerJob } from '../engine/pipeline/placement.ts';
-import { Dispatcher } from './dispatch/dispatcher.ts';
-import type { Lane } from './dispatch/order-queue.ts';
+import type { JobClass } from '../../engine/config/job-class.ts';
+import { tasksPerJob } from '../../engine/pipeline/placement.ts';
+import { Dispatcher } from '../dispatch/dispatcher.ts';
+import type { Lane } from '../dispatch/order-queue.ts';
+import { encodeOrder, type Order } from '../order.ts';
 import type { Fleet } from './fleet.ts';
-import { encodeOrder, type Order } from './order.ts';
 import type { Work } from './work.ts';
 import type { WorkerView } from './worker-view.ts';
 
