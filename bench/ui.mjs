@@ -1,12 +1,28 @@
-// ui.mjs — what `pipeline ui` with an open page costs a running make: pairs of makes, with and without, in turn. node bench/ui.mjs [TASKS] [PAIRS]
+// ui.mjs — what `pipeline ui` with an open page costs a running make: pairs of makes, with and without, in turn. node bench/ui.mjs --help
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { parseArgs } from 'node:util';
 
-const [tasks = 200, pairs = 4] = process.argv.slice(2).map(Number);
+const { values } = parseArgs({
+  options: {
+    tasks: { type: 'string', default: '20' },
+    pairs: { type: 'string', default: '6' },
+    work: { type: 'string', default: '1' },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) {
+  console.log(`node bench/ui.mjs [--tasks 20] [--pairs 6] [--work 1]
+
+--work: how much a task computes; 1 is about a sixth of a second of a processor. Makes without a page are compared with each other as
+well: their spread is the noise of this machine.`);
+  process.exit(0);
+}
+const [tasks, pairs, work] = [values.tasks, values.pairs, values.work].map(Number);
 const binary = resolve('dist/cli.cjs');
 const folder = mkdtempSync(join(tmpdir(), 'pipeline-bench-ui-'));
 
@@ -14,7 +30,7 @@ const folder = mkdtempSync(join(tmpdir(), 'pipeline-bench-ui-'));
 const WORK = `import { appendFileSync, writeFileSync } from 'node:fs';
 let x = 1;
 for (let step = 1; step <= 20; step++) {
-  for (let i = 0; i < 4e6; i++) x = (x * 1.0000001 + i) % 1000;
+  for (let i = 0; i < ${Math.round(3e5 * work)}; i++) x = (x * 1.0000001 + i) % 1000;
   console.log('step ' + step + ' of 20, x ' + x);
   appendFileSync(process.env.PIPELINE_EVENTS, JSON.stringify({ step, metrics: { x } }) + '\\n');
 }
@@ -88,32 +104,42 @@ async function openPage() {
   };
 }
 
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
-const ratios = { cpu: [], wall: [] };
+const sorted = (numbers) => [...numbers].sort((a, b) => a - b);
+const median = (numbers) => {
+  const all = sorted(numbers);
+  return (all[(all.length - 1) >> 1] + all[all.length >> 1]) / 2;
+};
+const told = (numbers) => {
+  const all = sorted(numbers);
+  return `${median(all).toFixed(3)} (${all[0].toFixed(3)} to ${all.at(-1).toFixed(3)})`;
+};
+
+const ratios = { cpu: [], wall: [], noise: [] };
+let turn = 0;
+/** A make of tasks that no earlier one has made. */
+async function anew(isWatched) {
+  write(turn++);
+  const close = isWatched ? await openPage() : undefined;
+  const took = await make();
+  return { ...took, page: (await close?.()) ?? 0 };
+}
 try {
-  write(0);
-  await make();
-  for (let pair = 0; pair < pairs; pair++) {
-    const results = {};
-    for (const how of pair % 2 === 0 ? ['without', 'with'] : ['with', 'without']) {
-      write(1 + 2 * pair + (how === 'with' ? 1 : 0));
-      const close = how === 'with' ? await openPage() : undefined;
-      results[how] = await make();
-      const page = (await close?.()) ?? 0;
-      if (how === 'with') results.page = page;
-    }
-    const cpu = results.with.cpu / results.without.cpu;
-    const wall = results.with.wall / results.without.wall;
-    ratios.cpu.push(cpu);
-    ratios.wall.push(wall);
-    const page = `${results.page} s of the page itself`;
+  await anew(false);
+  for (let pair = 1; pair <= pairs; pair++) {
+    const isFirst = pair % 2 === 0;
+    const one = await anew(isFirst);
+    const other = await anew(!isFirst);
+    const again = await anew(false);
+    const [watched, alone] = isFirst ? [one, other] : [other, one];
+    ratios.cpu.push(watched.cpu / alone.cpu);
+    ratios.wall.push(watched.wall / alone.wall);
+    ratios.noise.push(again.cpu / alone.cpu);
     console.log(
-      `pair ${pair + 1}: CPU of the make ${cpu.toFixed(3)}, wall ${wall.toFixed(3)}; ${page}`,
+      `pair ${pair}: CPU of the make ${ratios.cpu.at(-1).toFixed(3)}, wall ${ratios.wall.at(-1).toFixed(3)}; without a page both times: CPU ${ratios.noise.at(-1).toFixed(3)}; ${alone.cpu.toFixed(1)} s of the make, ${watched.page} s of the page's server`,
     );
   }
-  console.log(
-    `median: CPU ${median(ratios.cpu).toFixed(3)}, wall ${median(ratios.wall).toFixed(3)}`,
-  );
+  console.log(`median (least to most): CPU ${told(ratios.cpu)}, wall ${told(ratios.wall)}`);
+  console.log(`noise, two makes without a page: CPU ${told(ratios.noise)}`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

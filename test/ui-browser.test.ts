@@ -171,6 +171,134 @@ describe.skipIf(!there)('in Chromium, the page', () => {
     60_000,
   );
 
+  test.skipIf(!process.env.FULL)(
+    'sorts, groups, compares and copies a table, and plots what was chosen in it',
+    async () => {
+      const { rig, link } = await study();
+      rig.edit(
+        'pipeline.yaml',
+        'matrix: { seed: $seeds }',
+        'matrix: { seed: $seeds, kind: [a, b] }',
+      );
+      rig.edit('pipeline.yaml', 'seeds: [0, 1, 2]', 'seeds: [0, 2, 3]');
+      expect((await rig.make()).code).toBe(0);
+      const { page, complaints } = await opened(browser, link);
+      await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+      const tasks = () => page.locator('.grid tbody a').allInnerTexts();
+      const copied = async (label: string): Promise<string> => {
+        await page.click(`button:text-is("${label}")`);
+        await page.waitForSelector('button:text-is("copied")');
+        await page.waitForSelector(`button:text-is("${label}")`);
+        return page.evaluate(() => navigator.clipboard.readText());
+      };
+      await go(page, '#/table?stage=train', '.grid tbody a');
+      // By a click down and up, and by a second column with shift.
+      await page.click('th button:has-text("out.loss")');
+      await page.click('th button:has-text("out.loss")');
+      await page.click('th button:has-text("kind")', { modifiers: ['Shift'] });
+      await expect
+        .poll(tasks, WAIT)
+        .toEqual([
+          'train[3,a]',
+          'train[3,b]',
+          'train[2,a]',
+          'train[2,b]',
+          'train[0,a]',
+          'train[0,b]',
+        ]);
+      // Columns, from none; what is copied is what is shown.
+      await page.click('summary:has-text("Columns")');
+      await page.click('button:text-is("none")');
+      await page.click('.choices label:has-text("out.loss")');
+      expect(await copied('Copy as CSV')).toBe(
+        'task,out.loss\n"train[3,a]",0.8\n"train[3,b]",0.8\n"train[2,a]",0.7\n"train[2,b]",0.7\n"train[0,a]",0.5\n"train[0,b]",0.5\n',
+      );
+      expect(await copied('Copy as Markdown')).toMatch(
+        /^\| task +\| out\.loss \|\n\| -+ \| -+: \|\n/,
+      );
+      // The link is this very view, for a page that has seen nothing.
+      const { page: other } = await opened(browser, link);
+      await other.goto(await copied('Copy the link'));
+      await other.reload();
+      await other.waitForSelector('.grid tbody a');
+      expect(await other.innerText('.grid')).toBe(await page.innerText('.grid'));
+      // Groups, of which one is the baseline.
+      await go(page, '#/table?stage=train&group=seed', 'button[aria-label="0 as baseline"]');
+      await page.click('button[aria-label="0 as baseline"]');
+      await expect.poll(textOf(page, '.grid tbody'), WAIT).toMatch(/0\.7 \(\+0\.2\) ± 0\s+2/);
+      // Chosen tasks are drawn, and still chosen on the way back.
+      await go(page, '#/table?stage=train', 'input[aria-label="choose train[2,b]"]');
+      await page.check('input[aria-label="choose train[2,b]"]');
+      await page.check('input[aria-label="choose train[3,a]"]');
+      await page.click('a:text-is("scatter")');
+      await page.waitForSelector('circle.point');
+      expect(await page.locator('circle.point').count()).toBe(2);
+      await page.goBack();
+      await page.waitForSelector('text=2 chosen');
+      await page.click('a:text-is("curves")');
+      await expect.poll(() => page.locator('path.curve').count(), WAIT).toBeGreaterThan(1);
+      // A file of a chart says which line is which.
+      const file = async (kind: 'SVG' | 'PNG'): Promise<Buffer> => {
+        const saved = page.waitForEvent('download');
+        await page.locator(`.saves button:text-is("${kind}")`).first().click();
+        return readFileSync(await (await saved).path());
+      };
+      const svg = (await file('SVG')).toString();
+      expect(svg).toMatch(/^<svg [^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
+      expect(svg).toMatch(/<text [^>]*>train\[2,b\]<\/text>.*<text [^>]*>train\[3,a\]<\/text>/s);
+      expect((await file('PNG')).subarray(0, 8)).toEqual(
+        Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+      );
+      await page.click('a:text-is("Table")');
+      await page.goBack();
+      await go(page, '#/plots?kind=parallel&stage=train&where=kind%3Db', 'path.strand >> nth=2');
+      expect(await page.locator('path.strand').count()).toBe(3);
+      expect(complaints).toEqual([]);
+    },
+    60_000,
+  );
+
+  test.skipIf(!process.env.FULL)(
+    'draws of 5,000 rows only those that come into sight, and each once',
+    async () => {
+      const { rig, link } = await study();
+      expect((await rig.make('data')).code).toBe(0);
+      const { page } = await opened(browser, link);
+      const rows = Array.from({ length: 5000 }, (_, at) => [`t[${at}]`, String(at), at / 7]);
+      const kinds = ['task', 'axis', 'number'];
+      const columns = ['task', 'seed', 'loss'].map((name, at) => ({ name, kind: kinds[at] }));
+      const table = { stage: 't', columns, rows, notes: [], series: [] };
+      await page.route('**/api/table*', (route) => route.fulfill({ json: table }));
+      await go(page, '#/table?stage=t', '.grid tbody a');
+      // Each row that is drawn anew or again is one change in the body.
+      await page.evaluate(() => {
+        const found = { added: 0, changed: 0 };
+        const body = document.querySelector('.grid tbody') as Element;
+        new MutationObserver((changes) => {
+          for (const { type, addedNodes } of changes) {
+            if (type === 'childList') found.added += addedNodes.length;
+            else found.changed += 1;
+          }
+        }).observe(body, { childList: true, subtree: true, characterData: true });
+        Object.assign(globalThis, { found });
+      });
+      await page.locator('.grid').evaluate(async (grid) => {
+        for (let step = 1; step <= 100; step++) {
+          grid.scrollTop = step * 30;
+          await new Promise(requestAnimationFrame);
+        }
+      });
+      await expect.poll(textOf(page, '.grid tbody'), WAIT).toContain('t[110]');
+      const { added, changed } = await page.evaluate(
+        () => (globalThis as unknown as { found: { added: number; changed: number } }).found,
+      );
+      expect(added).toBeLessThan(150);
+      expect(changed).toBe(0);
+      expect(await page.locator('.grid tbody tr').count()).toBeLessThan(70);
+    },
+    60_000,
+  );
+
   test('lets nobody in: another site, another name, nobody without the link', async () => {
     const { link } = await study();
     const { origin, port } = new URL(link);
@@ -248,9 +376,9 @@ describe.skipIf(!there)('in Chromium, the page', () => {
     async () => {
       const rig = liveStudy();
       const { ui, link } = await startUi(rig);
-      expect((await rig.make('data')).code).toBe(0);
+      expect((await rig.make('train[0]')).code).toBe(0);
       const { page, complaints } = await opened(browser, link);
-      await expect.poll(textOf(page, '.big'), WAIT).toMatch(/1 of 1 tasks/);
+      await expect.poll(textOf(page, '.big'), WAIT).toMatch(/2 of 2 tasks/);
       const copy = join(rig.folder, 'copy');
       expect(await rig.run('ui', '--export', copy)).toMatchObject({ code: 0 });
       rmSync(join(rig.folder, 'cache'), { recursive: true });
@@ -263,11 +391,24 @@ describe.skipIf(!there)('in Chromium, the page', () => {
       await expect.poll(textOf(page, '.notice'), WAIT).toContain('does not answer');
       expect(complaints.filter((text) => !text.includes('ERR_CONNECTION'))).toEqual([]);
       const files = await opened(browser, pathToFileURL(join(copy, 'index.html')).href);
-      await expect.poll(textOf(files.page, '.big'), WAIT).toMatch(/1 of 1 tasks/);
+      await expect.poll(textOf(files.page, '.big'), WAIT).toMatch(/2 of 2 tasks/);
+      await go(files.page, '#/table?stage=train', '.grid tbody a');
+      await go(files.page, '#/plots?kind=curves&stage=train', 'path.curve');
+      await go(files.page, '#/task?task=train%5B0%5D', '.log .line');
+      // What runs made is shown without its scripts.
+      await go(files.page, '#/runs', 'td button.link');
+      await files.page.click('td button.link');
+      await files.page.click('ul.tasks button.link');
+      await files.page.waitForSelector('iframe.report');
+      await expect.poll(() => files.page.frames().length, WAIT).toBe(2);
+      await files.page.frames()[1]?.waitForSelector('p img', { state: 'attached' });
+      await expect.poll(textOf(files.page, '.good'), WAIT).toContain('outputs are whole');
       await go(files.page, '#/task?task=data', '.output');
       await files.page.click('summary:has-text("n")');
       await expect.poll(textOf(files.page, '.content'), WAIT).toContain('5');
-      expect(files.complaints).toEqual([]);
+      expect(
+        files.complaints.filter((text) => !/sandboxed|img-src|local resource/.test(text)),
+      ).toEqual([]);
     },
     60_000,
   );

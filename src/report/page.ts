@@ -75,7 +75,7 @@ ${section('summary', 'Summary', lead)}
 ${study.claims && glossary()}
 ${lost ? notice : null}
 ${sections}
-${section('results', 'Accuracy and fan-in in numbers', tables(study, results))}
+${section('results', 'Results in numbers', tables(study, results))}
 ${furtherFigures(catalogue, figures)}
 ${lost ? null : notice}
 ${datasets(study)}

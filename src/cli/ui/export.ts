@@ -109,7 +109,9 @@ async function exportReports(
 ): Promise<void> {
   const found = await store.read((open) => reportsOf(open, run));
   for (const { key, output: name, path } of found) {
-    const page = await store.read((open) => outputPage(open, { key, name, path }));
+    // An empty path is the output itself.
+    const asked = { key, name, path: path || undefined };
+    const page = await store.read((open) => outputPage(open, asked));
     if (page) writer.content('/frame', { key, name, path }, 'html', page);
   }
 }

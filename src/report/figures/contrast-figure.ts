@@ -302,7 +302,9 @@ function pairsResult({ contrasts }: JudgedClaim): string | null {
   const measured = contrasts.filter(({ unit, effect }) => unit === 'points' && effect !== null);
   if (measured.length === 0) return null;
   const above = measured.filter(({ effect }) => (effect ?? 0) > 0).length;
-  return `The treatment is more accurate than the baseline in ${above} of ${counted(measured.length, 'contrast')}.`;
+  const all = measured.length;
+  const share = above === all && all > 1 ? 'all' : `${above} of`;
+  return `The treatment is more accurate than the baseline in ${share} ${counted(all, 'contrast')}.`;
 }
 
 const PAIR = { a: PROFILE_HUES[1]!.light, b: PROFILE_HUES[0]!.light } as const;

@@ -30,7 +30,7 @@ h1 { font-size: 2.5rem; letter-spacing: -0.015em; }
   letter-spacing: 0.09em; }
 .data { margin-top: 0.7rem; color: var(--soft); font-style: italic; }
 .number { font-weight: 400; color: var(--soft); margin-right: 0.35em; font-variant-numeric: lining-nums; }
-h2 { font-size: 1.45rem; margin-block: 4.5rem 0.75rem; hyphens: none; }
+h2 { font-size: 1.45rem; margin-block: 4.5rem 0.75rem; }
 h3 { font-size: 1.1rem; margin-block: 2rem 0.5rem; }
 p { margin-block: 0 0.9rem; text-wrap: pretty; hyphens: manual; }
 a { color: var(--link); text-decoration-thickness: 0.06em; text-underline-offset: 0.15em; }
@@ -92,7 +92,8 @@ details.wide > summary { max-width: 40rem; margin-inline: auto; }
 .note { color: var(--soft); font-size: 0.95rem; overflow-wrap: anywhere; }
 .source { color: inherit; text-decoration: none; }
 .source:hover, .source:focus-visible { color: var(--link); text-decoration: underline; }
-:target { background: var(--mark); }
+:target { background: var(--mark); } :is(section, figure):target { background: none; }
+:is(section:target > h2, figure:target > figcaption > b) { background: var(--mark); }
 nav ul { list-style: none; margin-block: 1.75rem 0; padding: 0.55rem 0; display: flex; flex-wrap: wrap;
   gap: 0.2rem 1.2rem; border-block: 0.05em solid var(--rule); }
 nav { font-size: 0.95rem; max-width: 40rem; margin-inline: auto; } nav a { text-decoration: none; } nav a:hover { text-decoration: underline; }
@@ -110,6 +111,7 @@ nav { font-size: 0.95rem; max-width: 40rem; margin-inline: auto; } nav a { text-
 table { border-collapse: separate; border-spacing: 0; border-top: 0.09em solid var(--strong-rule);
   border-bottom: 0.09em solid var(--strong-rule); font-size: 0.95rem; line-height: 1.35; }
 .caption { color: var(--soft); font-size: 0.95rem; line-height: 1.45; margin-bottom: 0.6rem; }
+.table:has(.claims) > .caption { max-width: 40rem; margin-inline: auto; }
 .caption b, figcaption b { color: var(--ink); font-weight: 600; }
 th, td { padding: 0.2rem 0.7rem; text-align: left; vertical-align: baseline; font-weight: 400; }
 th:first-child, td:first-child { padding-left: 0.15rem; }
@@ -133,6 +135,7 @@ tbody + tbody tr:first-child > * { border-top: 0.05em solid var(--rule); }
 .numbers .first { padding-left: 1.6rem; }
 .numbers tbody th[scope="row"] { min-width: 8rem; }
 .name { display: inline-block; width: max-content; max-width: 19rem; vertical-align: top; }
+.claim .contrasts .name { max-width: 15.5rem; }
 .whole { white-space: nowrap; }
 .outcomes td { white-space: nowrap; } .outcomes td.why { white-space: normal; min-width: min(20rem, 60vw); }
 .mean { font-weight: 600; }
@@ -241,7 +244,7 @@ ${darkCharts()}
   section > *, header > *, footer > *, section > .wide { max-width: none; margin-inline: 0; }
   header > :is(.finding, .data), p, .claimed, .caveats { max-width: 52rem; }
   .wide > .table { width: max-content; max-width: 100% !important; min-width: 0; margin-inline: 0 !important; }
-  .caption { max-width: 52rem; width: 0; min-width: min(100%, 52rem); }
+  .table > .caption { max-width: 52rem; width: 0; min-width: min(100%, 52rem); margin-inline: 0 !important; }
   .scroll, .chart { overflow: visible; }
 
   details:not([open])::details-content { content-visibility: visible; block-size: auto; }

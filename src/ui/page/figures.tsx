@@ -2,11 +2,13 @@
 // figures.tsx — charts as SVG: curves, scatter plots, parallel coordinates; saved as SVG and PNG
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { headlineRank } from '../../analysis/order.ts';
 import { isKnownProfile, paletteOf } from '../../report/markup/palette.ts';
 import { extentOf, pathOf, type Scale, scaleOf, smoothed, thinned } from '../chart.ts';
 import type { Curve } from '../forms.ts';
 import { formatNumber } from '../numbers.ts';
 import { save } from './bits.tsx';
+import { setSettings, useShared } from './state.ts';
 
 /** Colours that can be told apart, also by most who see few colours (Okabe and Ito), on light and on dark. */
 const COLOURS = [
@@ -55,9 +57,12 @@ function useWidth(): readonly [ref: { current: HTMLDivElement | null }, width: n
 /** A chart with its title and ways to save it. */
 export function Figure({
   title,
+  legend,
   children,
 }: {
   readonly title: string;
+  /** What stands beside the chart, and belongs into its file. */
+  readonly legend?: LegendProps | undefined;
   readonly children: ComponentChildren;
 }) {
   const box = useRef<HTMLElement>(null);
@@ -68,10 +73,10 @@ export function Figure({
       <figcaption>
         {title}{' '}
         <span class="saves">
-          <button type="button" onClick={() => saveSvg(svg(), `${name}.svg`)}>
+          <button type="button" onClick={() => saveSvg(svg(), legend, `${name}.svg`)}>
             SVG
           </button>{' '}
-          <button type="button" onClick={() => void savePng(svg(), `${name}.png`)}>
+          <button type="button" onClick={() => void savePng(svg(), legend, `${name}.png`)}>
             PNG
           </button>
         </span>
@@ -95,7 +100,7 @@ const STYLED = [
   'text-anchor',
 ];
 
-export function standalone(svg: SVGSVGElement): string {
+function standalone(svg: SVGSVGElement, legend: LegendProps | undefined): string {
   const copy = svg.cloneNode(true) as SVGSVGElement;
   const own = [svg, ...svg.querySelectorAll('*')];
   for (const [at, element] of [copy, ...copy.querySelectorAll('*')].entries()) {
@@ -110,34 +115,64 @@ export function standalone(svg: SVGSVGElement): string {
     element.removeAttribute('style');
   }
   copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-  const { width, height } = svg.getBoundingClientRect();
-  const paper = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
-  for (const [attribute, value] of Object.entries({
+  const { width, height: charted } = svg.getBoundingClientRect();
+  const names = legend && legend.names.length > 1 ? legend.names : [];
+  const height = charted + names.length * LEGEND_ROW;
+  for (const [at, name] of names.entries()) {
+    const y = charted + at * LEGEND_ROW;
+    copy.append(
+      drawn('rect', { x: 8, y: y + 6, width: 14, height: 4, fill: legend?.colours[at] ?? '' }),
+      drawn('text', { ...LEGEND_TEXT, x: 28, y: y + 12, fill: getComputedStyle(svg).color }, name),
+    );
+  }
+  const paper = drawn('rect', {
     width,
     height,
     fill: getComputedStyle(document.body).backgroundColor,
-  })) {
-    paper.setAttribute(attribute, String(value));
-  }
+  });
   copy.prepend(paper);
   copy.setAttribute('width', String(width));
   copy.setAttribute('height', String(height));
   return new XMLSerializer().serializeToString(copy);
 }
 
-function saveSvg(svg: SVGSVGElement | null, name: string): void {
-  if (svg) save(name, new Blob([standalone(svg)], { type: 'image/svg+xml' }));
+const LEGEND_ROW = 18;
+const LEGEND_TEXT = { 'font-size': '12px', 'font-family': 'system-ui, sans-serif' };
+
+function drawn(
+  tag: 'rect' | 'text',
+  attributes: { readonly [name: string]: string | number },
+  text = '',
+): SVGElement {
+  const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  element.textContent = text;
+  return element;
 }
 
-async function savePng(svg: SVGSVGElement | null, name: string): Promise<void> {
+function saveSvg(svg: SVGSVGElement | null, legend: LegendProps | undefined, name: string): void {
+  if (svg) save(name, new Blob([standalone(svg, legend)], { type: 'image/svg+xml' }));
+}
+
+async function savePng(
+  svg: SVGSVGElement | null,
+  legend: LegendProps | undefined,
+  name: string,
+): Promise<void> {
   if (svg === null) return;
   const image = new Image();
-  image.src = URL.createObjectURL(new Blob([standalone(svg)], { type: 'image/svg+xml' }));
+  const drawing = new Blob([standalone(svg, legend)], { type: 'image/svg+xml' });
+  image.src = URL.createObjectURL(drawing);
   await image.decode();
-  const canvas = document.createElement('canvas');
-  [canvas.width, canvas.height] = [2 * image.width, 2 * image.height];
-  canvas.getContext('2d')?.drawImage(image, 0, 0, canvas.width, canvas.height);
+  savePicture(image, name);
   URL.revokeObjectURL(image.src);
+}
+
+/** A picture as PNG, with two points for each of its own. */
+export function savePicture(image: HTMLImageElement, name: string): void {
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [2 * image.naturalWidth, 2 * image.naturalHeight];
+  canvas.getContext('2d')?.drawImage(image, 0, 0, canvas.width, canvas.height);
   canvas.toBlob((blob) => {
     if (blob) save(name, blob);
   });
@@ -191,19 +226,25 @@ function Axes({
   );
 }
 
-/** Curves by name: one chart for each number, one line for each task. */
+/** Curves by name: one chart for each number, one line for each task. What tells most comes first. */
 export function CurvesFigure({
   curves,
   title,
+  limit = 12,
 }: {
   readonly curves: readonly Curve[];
   readonly title: string;
+  /** So many charts at once. */
+  readonly limit?: number;
 }) {
-  const [weight, setWeight] = useState(0);
-  const names = [...new Set(curves.map(({ name }) => name))];
-  const [only, setOnly] = useState('');
+  const { place } = useShared();
+  const only = place.settings.number ?? '';
+  const weight = Math.min(0.99, Math.max(0, Number(place.settings.smooth) || 0));
+  const names = [...new Set(curves.map(({ name }) => name))].sort(
+    (a, b) => headlineRank(a) - headlineRank(b),
+  );
   const tasks = [...new Set(curves.map(({ task }) => task))];
-  const shown = names.filter((name) => only === '' || name === only).slice(0, 12);
+  const shown = names.includes(only) ? [only] : names.slice(0, limit);
   return (
     <section aria-labelledby="curves">
       <h2 id="curves">{title}</h2>
@@ -211,8 +252,13 @@ export function CurvesFigure({
         {names.length > 1 && (
           <label>
             Number{' '}
-            <select value={only} onChange={({ currentTarget }) => setOnly(currentTarget.value)}>
-              <option value="">all</option>
+            <select
+              value={only}
+              onChange={({ currentTarget }) =>
+                setSettings(place, { number: currentTarget.value || undefined }, 'replace')
+              }
+            >
+              <option value="">{names.length > limit ? `the first ${limit}` : 'all'}</option>
               {names.map((name) => (
                 <option key={name} value={name}>
                   {name}
@@ -229,7 +275,9 @@ export function CurvesFigure({
             max="0.99"
             step="0.01"
             value={weight}
-            onInput={({ currentTarget }) => setWeight(Number(currentTarget.value))}
+            onInput={({ currentTarget: { value } }) =>
+              setSettings(place, { smooth: value === '0' ? undefined : value }, 'replace')
+            }
           />
         </label>
       </p>
@@ -244,7 +292,7 @@ export function CurvesFigure({
           />
         ))}
       </div>
-      {shown.length < names.length && only === '' && (
+      {names.length > limit && shown.length > 1 && (
         <p class="empty">{names.length - shown.length} more numbers: choose one above</p>
       )}
       {tasks.length > 1 && <Legend names={tasks} colours={coloursOf(tasks)} />}
@@ -252,13 +300,12 @@ export function CurvesFigure({
   );
 }
 
-export const Legend = ({
-  names,
-  colours,
-}: {
+export interface LegendProps {
   readonly names: readonly string[];
   readonly colours: readonly string[];
-}) => (
+}
+
+const Legend = ({ names, colours }: LegendProps) => (
   <ul class="legend">
     {names.map((name, at) => (
       <li key={name}>
@@ -299,7 +346,7 @@ function CurveChart({
       ? undefined
       : x.low + ((at - MARGIN.left) / (width - MARGIN.right - MARGIN.left)) * (x.high - x.low);
   return (
-    <Figure title={name}>
+    <Figure title={name} legend={{ names: tasks, colours: coloursOf(tasks) }}>
       <div ref={ref}>
         <svg
           class="chart"
@@ -424,7 +471,7 @@ export function ScatterFigure({
     [height - MARGIN.bottom, MARGIN.top],
   );
   return (
-    <Figure title={`${yName} over ${xName}`}>
+    <Figure title={`${yName} over ${xName}`} legend={{ names: groups.slice(0, 24), colours }}>
       <div ref={ref}>
         <svg
           class="chart"

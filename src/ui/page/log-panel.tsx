@@ -112,7 +112,8 @@ export function LogPanel({ task, run }: { readonly task: string; readonly run: s
       <p class="controls">
         <SearchField text={text} onText={setText} />
         <span>
-          {lower === '' ? `${log.total} lines` : `${lines.length} of ${log.total} lines`}
+          {lower === '' ? '' : `${lines.length} of `}
+          {log.total === 1 ? '1 line' : `${log.total} lines`}
           {log.total > 0 && log.isOpen ? ', it goes on' : ''}
         </span>
         {log.lines.length > 0 && (

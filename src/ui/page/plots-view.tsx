@@ -1,13 +1,13 @@
 /// <reference lib="dom" />
 // plots-view.tsx — curves of chosen tasks, scatter plots, parallel coordinates, and the plots that pipeline.yaml names
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Frame } from '../../analysis/frame.ts';
 import { listOf } from '../../analysis/tabulate.ts';
 import { axesIn, frameIn, numbersIn, shownTable } from '../cells.ts';
 import type { Curve, PlotLine, TableAnswer } from '../forms.ts';
 import { listIn, listText } from '../links.ts';
-import { Empty, Problem, taskHash } from './bits.tsx';
-import { CurvesFigure, ParallelFigure, ScatterFigure } from './figures.tsx';
+import { Empty, Filter, Problem, taskHash } from './bits.tsx';
+import { CurvesFigure, ParallelFigure, ScatterFigure, savePicture } from './figures.tsx';
 import {
   type Answered,
   setSettings,
@@ -59,6 +59,7 @@ export function PlotsView() {
                   x: undefined,
                   y: undefined,
                   color: undefined,
+                  ...{ axes: undefined, where: undefined, number: undefined },
                 })
               }
             >
@@ -96,13 +97,52 @@ function StagePlots({ stage, kind }: { readonly stage: string; readonly kind: st
     [frame, where],
   );
   const chosen = listIn(place.settings.tasks);
-  if (kind === 'curves') return <ChosenCurves stage={stage} tasks={chosen} all={frame} />;
+  if (kind === 'curves') {
+    const all = shown?.ok ? shown.frame : undefined;
+    return (
+      <>
+        <Which />
+        {shown?.ok === false && <Problem text={shown.message} />}
+        <ChosenCurves stage={stage} tasks={chosen} all={all} />
+      </>
+    );
+  }
   if (shown === undefined) return isLoading ? <Empty>Reading …</Empty> : <Problem text={problem} />;
-  if (!shown.ok) return <Problem text={shown.message} />;
+  if (!shown.ok)
+    return (
+      <>
+        <Which />
+        <Problem text={shown.message} />
+      </>
+    );
   if (shown.frame.rows.length === 0)
     return <Empty>No task of {stage} has given anything yet.</Empty>;
   const rows = chosen.length > 0 ? onlyTasks(shown.frame, chosen) : shown.frame;
-  return kind === 'parallel' ? <Parallel frame={rows} stage={stage} /> : <Scatter frame={rows} />;
+  return (
+    <>
+      <Which />
+      {kind === 'parallel' ? <Parallel frame={rows} stage={stage} /> : <Scatter frame={rows} />}
+    </>
+  );
+}
+
+/** Which tasks are drawn: a filter, or those that were chosen in the table. */
+function Which() {
+  const { place } = useShared();
+  const chosen = listIn(place.settings.tasks);
+  return (
+    <p class="controls">
+      <Filter />
+      {chosen.length > 0 && place.settings.kind !== 'curves' && (
+        <span>
+          {chosen.length} chosen tasks{' '}
+          <button type="button" onClick={() => setSettings(place, { tasks: undefined })}>
+            all
+          </button>
+        </span>
+      )}
+    </p>
+  );
 }
 
 const onlyTasks = ({ columns, rows }: Frame, tasks: readonly string[]): Frame => {
@@ -128,7 +168,8 @@ function ChosenCurves({
   const running =
     useRun()
       .progress?.running.map(({ task }) => task)
-      .filter((task) => task.startsWith(`${stage}[`) || task === stage) ?? [];
+      .filter((task) => task.startsWith(`${stage}[`) || task === stage)
+      .filter(() => !place.settings.where) ?? [];
   const shown = (tasks.length > 0 ? tasks : [...new Set([...running, ...names])].slice(0, 6)).slice(
     0,
     TASKS_MAX,
@@ -157,7 +198,7 @@ function ChosenCurves({
         </datalist>
         {tasks.length > 0 && (
           <button type="button" onClick={() => setSettings(place, { tasks: undefined })}>
-            The first ones
+            The first six
           </button>
         )}
       </p>
@@ -373,6 +414,7 @@ function StudyPlots() {
 function StudyPlot({ plot: { name, title } }: { readonly plot: PlotLine }) {
   const { source, overview } = useShared();
   const [problem, setProblem] = useState<string>();
+  const image = useRef<HTMLImageElement>(null);
   const address = source.address('/plot.svg', { name });
   const version = source.isCopy ? '' : `&version=${hashText(overview?.version ?? '')}`;
   const why = async (): Promise<void> => {
@@ -389,10 +431,19 @@ function StudyPlot({ plot: { name, title } }: { readonly plot: PlotLine }) {
           <a href={address} download={`${name}.svg`}>
             SVG
           </a>
+        )}{' '}
+        {address && !source.isCopy && problem === undefined && (
+          <button
+            type="button"
+            onClick={() => image.current && savePicture(image.current, `${name}.png`)}
+          >
+            PNG
+          </button>
         )}
       </figcaption>
       {address && problem === undefined ? (
         <img
+          ref={image}
           class="plot"
           src={`${address}${version}`}
           alt={title}

@@ -159,7 +159,7 @@ function Comparison({ value }: { readonly value: RunComparison }) {
       {causes.length === 0 && <Empty>Nothing differs in params, code, inputs and tools.</Empty>}
       {causes.map(({ kind, lines }) => (
         <div key={kind} class="wide" tabIndex={0} role="group" aria-label={`causes: ${kind}`}>
-          <table class="plain">
+          <table class="plain even">
             <thead>
               <tr>
                 <th>{kind}</th>
@@ -170,7 +170,7 @@ function Comparison({ value }: { readonly value: RunComparison }) {
             <tbody>
               {lines.map((line) => (
                 <tr key={line.path}>
-                  <td>{line.path.replace(/^\./, '')}</td>
+                  <td>{line.path.replace(/^\.(?!\.?\/)/, '')}</td>
                   <td>{line.before}</td>
                   <td>{line.after}</td>
                 </tr>
@@ -257,6 +257,9 @@ function OneRun({ run, line }: { readonly run: string; readonly line: RunLine | 
   );
 }
 
+/** Nobody goes from key to key through more tasks than these: the overview lists them. */
+const STOPS_MAX = 100;
+
 function TimelineChart({ timeline: { run, lanes, spans, more } }: { readonly timeline: Timeline }) {
   if (spans.length === 0) return <Empty>Nothing was computed in this run.</Empty>;
   const from = Math.min(...spans.slice(0, 50_000).map((span) => span.from));
@@ -272,7 +275,7 @@ function TimelineChart({ timeline: { run, lanes, spans, more } }: { readonly tim
           class="chart timeline"
           width={width}
           height={lanes.length * row + 24}
-          role="img"
+          role="group"
           aria-label={`when ${spans.length} tasks ran, in ${lanes.length} lanes`}
         >
           {lanes.map(
@@ -284,7 +287,12 @@ function TimelineChart({ timeline: { run, lanes, spans, more } }: { readonly tim
               ),
           )}
           {shown.map((span) => (
-            <a key={span.task} href={taskHash(span.task, run)} aria-label={span.task}>
+            <a
+              key={span.task}
+              href={taskHash(span.task, run)}
+              aria-label={span.task}
+              tabIndex={shown.length > STOPS_MAX ? -1 : undefined}
+            >
               <rect
                 class={`part ${span.status}`}
                 x={x(span.from)}

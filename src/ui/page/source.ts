@@ -49,10 +49,19 @@ function followServer(
   hear: (overview: Overview) => void,
   tell: (connection: Connection) => void,
 ): void {
+  let isHeard = false;
   const take = ({ overview, connection }: Told): void => {
+    isHeard ||= overview !== undefined;
     if (overview) hear(overview);
     if (connection) tell(connection);
   };
+  // The first overview is asked for at once: a worker and a stream take longer to begin.
+  fetch('/api/overview')
+    .then((response) => (response.ok ? (response.json() as Promise<Overview>) : undefined))
+    .then((overview) => {
+      if (overview && !isHeard) take({ overview });
+    })
+    .catch(() => undefined); // The stream says what is wrong.
   if (typeof SharedWorker === 'function') {
     const { port } = new SharedWorker('/live.js', 'pipeline');
     port.onmessage = ({ data }) => take(data as Told);

@@ -55,7 +55,7 @@ export function TaskView() {
         <code>{value.command}</code>{' '}
         <CopyButton label="Copy the command" text={() => value.command} />
       </p>
-      {curves && curves.length > 0 && <CurvesFigure curves={curves} title="Curves" />}
+      {curves && curves.length > 0 && <CurvesFigure curves={curves} title="Curves" limit={4} />}
       <LogPanel key={`${task} ${run}`} task={task} run={run} />
       <section aria-labelledby="outputs">
         <h2 id="outputs">Outputs</h2>

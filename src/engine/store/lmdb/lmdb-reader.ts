@@ -100,17 +100,21 @@ class Reader {
   /** Does work on one state of the file; again, as long as it changes meanwhile and the result is not accepted as it is. */
   stable<T>(work: (state: State) => T, accept: (result: T) => boolean = () => false): T {
     for (let attempt = 1; attempt <= TRIES; attempt++) {
-      const meta = this.meta();
-      if (this.state?.meta.transaction !== meta.transaction) {
-        this.state = new State(this.file, meta);
-      }
+      // The state of the last look is tried first: whether it was the newest one is seen afterwards.
+      const state = this.state ?? new State(this.file, this.meta());
+      this.state = state;
+      let meta: Meta;
       try {
-        const result = work(this.state);
-        if (accept(result) || this.meta().transaction === meta.transaction) return result;
+        const result = work(state);
+        if (accept(result)) return result;
+        meta = this.meta();
+        if (meta.transaction === state.meta.transaction) return result;
       } catch (error) {
         if (!(error instanceof BadPage || error instanceof RangeError)) throw error;
-        if (this.meta().transaction === meta.transaction) throw this.damaged();
+        meta = this.meta();
+        if (meta.transaction === state.meta.transaction) throw this.damaged();
       }
+      this.state = new State(this.file, meta);
       if (attempt >= 10) pause();
     }
     throw new StoreError(`${this.path} changes all the time: look again in a moment`);
@@ -286,7 +290,9 @@ function lastNotAfter(page: Buffer, key: Buffer, from: number): number {
   let [low, high] = [from, countOf(page)];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (Buffer.compare(nodeAt(page, middle).key, key) <= 0) low = middle + 1;
+    const at = page.readUInt16LE(PAGE_HEADER + 2 * middle) + PAGE_HEADER + 8;
+    const end = at + page.readUInt16LE(at - 2);
+    if (page.compare(key, 0, key.length, at, end) <= 0) low = middle + 1;
     else high = middle;
   }
   return low - 1;
