@@ -259,7 +259,7 @@ describe.skipIf(!there)('in Chromium, the page', () => {
   );
 
   test.skipIf(!process.env.FULL)(
-    'paints 5,000 rows early, and draws only those that come into sight',
+    'draws of 5,000 rows only those that come into sight, and each once',
     async () => {
       const { rig, link } = await study();
       expect((await rig.make('data')).code).toBe(0);
