@@ -45,8 +45,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "f561857749efd494af05cfcaa5818ba7b8543e73ca0331513a345a78f512997d",
-        "8c8a6356c034687ce20a5e0df591dba150d8e2cc00f08d9192d116de427b8910",
+        "99c0e6458af02bd76646b9deb8dec8024400a7bde60ee2aaaaee100fc70d57d6",
+        "2e019c85aac1c3b7205a3e84d00bb1f859411c8b5a2ffcf9f077082c2f71f9de",
       ]
     `);
   });

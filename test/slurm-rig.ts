@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -120,6 +121,7 @@ export async function startSlurm(options: SlurmRigOptions = {}): Promise<SlurmRi
       );
     for (const name of names.sort((a, b) => rank(a) - rank(b))) await kill(name, 'SIGTERM');
     for (const step of stepdsOf(folder)) signalProcess(step, 'SIGKILL');
+    if (cgroup) removeGroups(nodes);
     rmSync(folder, { recursive: true, force: true });
   };
   const rig: SlurmRig = { folder, environment, run, pidOf, startController, startNode, kill, stop };
@@ -291,6 +293,26 @@ async function startAccounting(
   execFileSync('slurmdbd', [], { env: { ...environment, MYSQL_UNIX_PORT: socket } });
   await until(answers('sacctmgr', '-n', 'list', 'cluster'), 'slurmdbd does not come up');
   run('sacctmgr', '-i', 'add', 'cluster', 'rig');
+}
+
+/** Removes the control groups of nodes, those that are empty. */
+function removeGroups(nodes: number): void {
+  for (const controller of ['memory', 'freezer']) {
+    for (let n = 1; n <= nodes; n += 1) {
+      const top = `/sys/fs/cgroup/${controller}/slurm_n${n}`;
+      if (!existsSync(top)) continue;
+      const inner = readdirSync(top, { recursive: true, withFileTypes: true });
+      const folders = inner.filter((one) => one.isDirectory());
+      const paths = folders.map(({ parentPath, name }) => join(parentPath, name));
+      for (const path of [top, ...paths].sort((a, b) => b.length - a.length)) {
+        try {
+          rmdirSync(path);
+        } catch {
+          // Another rig has jobs in it.
+        }
+      }
+    }
+  }
 }
 
 function signalProcess(pid: number, signal: NodeJS.Signals): void {

@@ -240,14 +240,18 @@ function rows(
 ): Html {
   const isEmpty = (i: number): boolean => cells.every((row) => row[i] === '');
   const columns = heads.flatMap((head, i) => (isEmpty(i) ? [] : [{ head, i }]));
-  const cell = (text: string, head: string): Html =>
+  const isNumeric = (i: number): boolean =>
+    cells.every((row) => /^(?:\d+(?:\.\d+ s)?)?$/.test(row[i] ?? ''));
+  const right = new Set(columns.flatMap(({ i }) => (isNumeric(i) ? [i] : [])));
+  const classOf = (i: number): Html | null => (right.has(i) ? html` class="right"` : null);
+  const cell = (text: string, head: string, i: number): Html =>
     head === 'Why' || head === 'Finding'
       ? html`<td class="why">${text}</td>`
-      : html`<td>${text}</td>`;
+      : html`<td${classOf(i)}>${text}</td>`;
   const table = html`<table class="outcomes">
-<thead><tr>${columns.map(({ head }) => html`<th scope="col">${head}</th>`)}</tr></thead>
+<thead><tr>${columns.map(({ head, i }) => html`<th scope="col"${classOf(i)}>${head}</th>`)}</tr></thead>
 <tbody>${cells.map(
-    (row) => html`<tr>${columns.map(({ head, i }) => cell(row[i] ?? '', head))}</tr>
+    (row) => html`<tr>${columns.map(({ head, i }) => cell(row[i] ?? '', head, i))}</tr>
 `,
   )}</tbody>
 </table>`;

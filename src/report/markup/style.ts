@@ -137,7 +137,7 @@ tbody + tbody tr:first-child > * { border-top: 0.05em solid var(--rule); }
 .name { display: inline-block; width: max-content; max-width: 19rem; vertical-align: top; }
 .claim .contrasts .name { max-width: 15.5rem; }
 .whole { white-space: nowrap; }
-.outcomes td { white-space: nowrap; } .outcomes td.why { white-space: normal; min-width: min(20rem, 60vw); }
+.outcomes { font-size: 0.875rem; font-variant-numeric: tabular-nums lining-nums; } .outcomes td { white-space: nowrap; } .outcomes td.why { white-space: normal; min-width: min(18rem, 60vw); }
 .mean { font-weight: 600; }
 
 figure { margin-block: 2.5rem; margin-inline: auto; }
