@@ -63,6 +63,15 @@ test('a job that the queue lists as over is over; one that it does not list is s
   expect(over.sort()).toEqual(['lost', 'over']);
 });
 
+test('a worker that is connected and speaks lives, whatever the queue says', async () => {
+  const connected = (name: string, silent_ms: number): WorkerView =>
+    Object.assign(workerOf(name, 'here', silent_ms), { isConnected: true });
+  const workers = [connected('speaks', 0), connected('silent', 30_000), workerOf('gone', 'here')];
+  const { looked, over } = watching(workers, []);
+  await looked(3);
+  expect(over.sort()).toEqual(['gone', 'silent']);
+});
+
 test('a job that was put back into the queue is cancelled, unless its worker still speaks', async () => {
   const workers = [
     workerOf('speaks', 'here'),

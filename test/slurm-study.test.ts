@@ -238,7 +238,9 @@ describe.skipIf(lack !== undefined)('a study on a real Slurm', () => {
       slurm.startController();
       const { code, stdout } = await started.ended;
       expect(code, messages(eventsOf(stdout))).toBe(0);
-      expect(ran(rig)).toHaveLength(6);
+      // A controller that had not saved the jobs starts them again, and ends what ran.
+      expect(new Set(ran(rig)).size).toBe(6);
+      expect(ran(rig).length).toBeLessThanOrEqual(8);
       await noJobs(slurm);
     });
 

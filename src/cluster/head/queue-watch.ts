@@ -19,8 +19,8 @@ export interface QueueWatchParts {
 
 /** A worker that was not heard of for so long is looked after. */
 const SILENT_MS = 60_000;
-/** A worker that was not heard of for so long, and whose job waits in the queue, was put back there. */
-const REQUEUED_MS = 20_000;
+/** A worker says something at least so often. */
+const SPEAKS_MS = 20_000;
 /** A job that was never listed counts as missing only after this time: the queue may list it late. */
 const UNSEEN_MS = 10_000;
 /** A job is ended when so many looks in a row found that it will never start. */
@@ -80,7 +80,12 @@ export class QueueWatch {
   private missing(): readonly WorkerView[] {
     const now = Date.now();
     const unseen_ms = Math.min(UNSEEN_MS, this.parts.batch.pace.least_ms * 4);
-    const living = [...this.parts.workers].filter(({ state }) => state !== 'over');
+    // One that speaks lives, whatever the queue says: a controller may have forgotten its job.
+    const isSpeaking = ({ state, isConnected, heardAt }: WorkerView): boolean =>
+      state === 'here' && isConnected && performance.now() - heardAt < SPEAKS_MS;
+    const living = [...this.parts.workers].filter(
+      (worker) => worker.state !== 'over' && !isSpeaking(worker),
+    );
     const over = living.filter(({ sight }) => sight?.state === 'over');
     const unseen = living.filter(({ sight }) => sight === undefined);
     const lost = unseen.filter(({ set }) => now - set.asked >= unseen_ms);
@@ -113,8 +118,7 @@ export class QueueWatch {
       ({ state, sight, isConnected }) =>
         state === 'here' && sight?.state === 'pending' && !isConnected,
     );
-    const isSilent = ({ heardAt }: WorkerView): boolean =>
-      performance.now() - heardAt > REQUEUED_MS;
+    const isSilent = ({ heardAt }: WorkerView): boolean => performance.now() - heardAt > SPEAKS_MS;
     const requeued = waiting.filter(isSilent);
     if (requeued.length < waiting.length) this.soon();
     for (const { job } of requeued) {
