@@ -172,7 +172,7 @@ function plainDisplay(options: DisplayOptions, wanted: () => boolean): Display {
     listener(event) {
       const now = clock();
       const line = lineFor(event, progress, colors);
-      const important = ['failed', 'warning'].includes(event.event);
+      const important = event.event === 'failed' || event.event === 'warning';
       note(progress, plan, event, now);
       if (line !== undefined && (important || wanted())) stream.write(`${line}\n`);
       if (event.event !== 'progress' && event.event !== 'metrics') return;
@@ -202,14 +202,12 @@ export function lineFor(
   }
   const { running, made } = progress;
   const sameAs = event.event === 'reused' ? event.sameAs : undefined;
-  const around = {
-    reason: event.event === 'built' ? running.get(event.task)?.reason : undefined,
-    // Of a task that was up to date, twins are, too: only what was made just now is worth a line.
-    isTwin: sameAs !== undefined && made.has(sameAs),
-    asked: progress.asked ?? [],
-  };
+  // Of a task that was up to date, twins are, too: only what was made just now is worth a line.
+  const isTwin = sameAs !== undefined && made.has(sameAs);
   // Most events of a large run are of this kind, and leave no line.
-  if (event.event === 'reused' && !around.isTwin) return undefined;
+  if (event.event === 'reused' && !isTwin) return undefined;
+  const reason = event.event === 'built' ? running.get(event.task)?.reason : undefined;
+  const around = { reason, isTwin, asked: progress.asked ?? [] };
   return lineOf(harmless(event), around, c);
 }
 

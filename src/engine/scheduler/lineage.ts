@@ -21,7 +21,10 @@ export interface LineageState {
  * the way up.
  */
 export class Lineages {
-  private known = new Map<TaskId, Digest>();
+  /** What each task came from, as `textOf` says it. */
+  private known = new Map<TaskId, string>();
+  /** The same of all that inputs come from: many tasks share theirs. */
+  private upstream = new Map<Task['inputs'], string>();
   /** How many tasks had been made again when `known` was last empty. */
   private rebuilds = 0;
   private readonly plan: Plan;
@@ -34,32 +37,50 @@ export class Lineages {
 
   of(task: Task): Digest {
     // What is made from a task that was made again has another provenance.
-    if (this.rebuilds !== this.state.rebuilds) this.known = new Map();
+    if (this.rebuilds !== this.state.rebuilds) {
+      this.known = new Map();
+      this.upstream = new Map();
+    }
     this.rebuilds = this.state.rebuilds;
     // Not by recursion: plans may be thousands of tasks deep.
     const path = [task];
     for (let one = path.at(-1); one !== undefined; one = path.at(-1)) {
-      const missing = [...upstreamOf(one)].filter((id) => !this.known.has(id));
-      if (missing.length === 0) {
-        this.known.set(one.id, this.digestOf(one));
-        path.pop();
-      }
-      for (const id of missing) path.push(this.plan.tasks.get(id) as Task);
+      const upstream = this.upstreamText(one, path);
+      if (upstream === undefined) continue;
+      if (!this.known.has(one.id)) this.known.set(one.id, this.textOf(one, upstream));
+      path.pop();
     }
-    return this.known.get(task.id) as Digest;
+    return digestOf(this.known.get(task.id) as string);
   }
 
-  private digestOf(task: Task): Digest {
+  /** What the inputs of a task come from. Undefined where that is not known yet: then those tasks stand at the end of `path`. */
+  private upstreamText(task: Task, path: Task[]): string | undefined {
+    const known = this.upstream.get(task.inputs);
+    if (known !== undefined) return known;
+    const before = path.length;
+    const needed = upstreamOf(task);
+    for (const id of needed) if (!this.known.has(id)) path.push(this.plan.tasks.get(id) as Task);
+    if (path.length > before) return undefined;
+    let text = '';
+    for (const id of needed) text += `(${this.known.get(id)})`;
+    const short = text.length > LONGEST_TEXT ? digestOf(text) : text;
+    this.upstream.set(task.inputs, short);
+    return short;
+  }
+
+  /** One text for one lineage: names of any kind stand behind their lengths, and digests have one length. */
+  private textOf({ id }: Task, upstream: string): string {
     const { traces, infeasible, outcomes } = this.state;
-    const trace = traces.get(task.id) ?? infeasible.get(task.id);
-    const outputs: string[][] = [];
-    for (const name in trace?.outputs) outputs.push([name, entryOf(trace.outputs, name).digest]);
-    const self = trace
-      ? [trace.key, trace.made.run, trace.made.at, outputs]
-      : [outcomes.get(task.id) ?? null];
-    const upstream: (Digest | null)[] = [];
-    for (const id of upstreamOf(task)) upstream.push(this.known.get(id) ?? null);
-    // Lists of texts are as in canonical JSON, which has the names of maps in order.
-    return digestOf(JSON.stringify([task.id, self, upstream]));
+    const trace = traces.get(id) ?? infeasible.get(id);
+    if (trace === undefined) return `${id.length} ${id} ${outcomes.get(id) ?? ''}${upstream}`;
+    const { run, at } = trace.made;
+    let text = `${id.length} ${id} ${trace.key} ${run.length} ${run} ${at.length} ${at}`;
+    for (const name in trace.outputs) {
+      text += ` ${name.length} ${name} ${entryOf(trace.outputs, name).digest}`;
+    }
+    return text + upstream;
   }
 }
+
+/** So many characters of what is upstream are cheaper to copy than to digest. */
+const LONGEST_TEXT = 600;

@@ -72,7 +72,7 @@ export function recordRun(store: RunHistory, run: RunStart, clock: () => number)
   };
   /** What a task said last stands before its end. */
   const noteEnd = (entry: Extract<JournalEntry, { ended: TaskId }>): void => {
-    for (const name of [entry.ended, metricsOf(entry.ended)]) release(name);
+    if (held.size > 0) for (const name of [entry.ended, metricsOf(entry.ended)]) release(name);
     note(entry);
   };
   const logOf = (task: TaskId, outcome: Outcome): TaskLog => {
