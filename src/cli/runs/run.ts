@@ -65,7 +65,7 @@ interface Surroundings {
   readonly clusters: RunClusters;
 }
 
-/** Executes what there is to do, and says how it ended. */
+/** Runs the tasks that are not up to date, and reports the result. */
 async function executed(
   request: RunRequest,
   around: Surroundings,

@@ -1,6 +1,5 @@
 // named-tasks.ts — the tasks that a person names on the command line
-import type { TaskId } from '../../engine/model/key.ts';
-import { shellTaskId } from '../../engine/model/key.ts';
+import { shellTaskId, type TaskId } from '../../engine/model/key.ts';
 import type { RunRecord } from '../../engine/model/record.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import { restrict, selectTasks } from '../../engine/planning/target.ts';
@@ -42,9 +41,9 @@ export function currentTask(
     return oneTask(plan, word);
   } catch (error) {
     const runs = error instanceof UsageError ? store.history.runs() : [];
-    const run = runs.find((one) => taskInRuns([one], word));
-    const task = run && taskInRuns([run], word);
-    if (run === undefined || task === undefined) throw error;
+    const task = taskInRuns(runs, word);
+    const run = runs.find(({ outcomes }) => task && outcomes && Object.hasOwn(outcomes, task));
+    if (task === undefined || run === undefined) throw error;
     const message = `${task} is not in the pipeline as it is now`;
     const words = paramWords(run).join(' ');
     const hint = words

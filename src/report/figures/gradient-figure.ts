@@ -88,7 +88,7 @@ export function gradientDraft(study: Study, palette: Palette): FigureDraft | nul
     JSON.stringify([dataset, rule]),
   );
   if (settings.length === 0) return null;
-  // One interval for one r: where a claim tells of these points, its interval is shown.
+  // The claim about these points has an interval for the same correlation: the figure shows that one.
   const told = (points: readonly GradientPoint[]): Correlation => {
     const own = correlationOf(points);
     const contrast = contrastOf(study, points[0]?.dataset, own);
