@@ -83,7 +83,8 @@ function isInPlace(
   };
   return (
     artifacts.every(({ path, digest, kind }) => {
-      if (!becomesFolder(kind)) return holds(path, (known) => known.digest === digest && !known.next);
+      if (!becomesFolder(kind))
+        return holds(path, (known) => known.digest === digest && !known.next);
       const placed = folders.get(path);
       if (placed?.digest !== digest) return false;
       return placed.files.every(([name, own]) =>
