@@ -53,7 +53,7 @@ describe('a server', () => {
 
   test('that stalls is given up and asked again', async () => {
     const { url, asked } = await server(stall, whole);
-    expect((await fetched(file({ urls: [url] }), { stall_ms: 100 })).bytes).toEqual(CONTENT);
+    expect((await fetched(file({ urls: [url] }), { stall_ms: 500 })).bytes).toEqual(CONTENT);
     expect(asked).toHaveLength(2);
   });
 
