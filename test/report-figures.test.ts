@@ -124,8 +124,8 @@ describe('nothing is said twice', () => {
         },
       })),
     };
-    expect(claim && chartsOf(pairsDraft(claim, renamed)).length).toBe(
-      claim && chartsOf(pairsDraft(claim, whole)).length,
+    expect(claim && chartsOf(pairsDraft(claim, renamed, PALETTE)).length).toBe(
+      claim && chartsOf(pairsDraft(claim, whole, PALETTE)).length,
     );
   });
 
