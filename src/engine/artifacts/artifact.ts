@@ -52,7 +52,4 @@ export interface ArtifactFolder {
 }
 
 /** What a publication puts into the folder. */
-export type PublishedFiles = Pick<
-  Publication,
-  'artifacts' | 'lineage' | 'companions' | 'obsolete'
->;
+export type PublishedFiles = Pick<Publication, 'artifacts' | 'lineage' | 'companions' | 'obsolete'>;
