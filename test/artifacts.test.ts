@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSyn
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { openArtifacts, type Publication } from '../src/engine/artifacts/artifact.ts';
+import type { Publication } from '../src/engine/artifacts/artifact.ts';
+import { openArtifacts } from '../src/engine/artifacts/artifact-folder.ts';
 import { withFolderLock } from '../src/engine/files/folder-lock.ts';
 import { digestOf } from '../src/engine/model/key.ts';
 import { DOOR, madeRig, makeRig, type Rig } from './rig.ts';

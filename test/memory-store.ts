@@ -71,7 +71,9 @@ export function memoryStore(): MemoryStore {
         return undefined;
       },
       renew: () => undefined,
-      release: (key) => void leases.delete(key),
+      release(keys) {
+        for (const key of keys) leases.delete(key);
+      },
       leave: () => leases.clear(),
     },
   };

@@ -156,9 +156,9 @@ describe('leases', () => {
     expect(store.leases.acquire(key, 'me', 1000)).toBeUndefined();
     expect(store.leases.acquire(key, 'me', 1001)).toBeUndefined();
     expect(store.leases.acquire(key, 'you', 1002)).toEqual({ owner: 'me', renewed: 1000 });
-    store.leases.release(key, 'you');
+    store.leases.release([key], 'you');
     expect(store.leases.acquire(key, 'you', 1003)?.owner).toBe('me');
-    store.leases.release(key, 'me');
+    store.leases.release([key], 'me');
     expect(store.leases.acquire(key, 'you', 1004)).toBeUndefined();
   });
 
@@ -179,7 +179,7 @@ describe('leases', () => {
     expect(store.leases.acquire(key, 'you', LEASE_MS + 1)?.owner).toBe('me');
     expect(store.leases.acquire(key, 'you', 2 * LEASE_MS - 1)).toBeUndefined();
     store.leases.renew('me', 2 * LEASE_MS);
-    store.leases.release(key, 'me');
+    store.leases.release([key], 'me');
     expect(store.leases.acquire(key, 'me', 2 * LEASE_MS)?.owner).toBe('you');
     expect(store.leases.acquire(keyOf('other'), 'you', 0)).toBeUndefined();
   });

@@ -178,6 +178,22 @@ globalThis.Promise.all = () => { throw new Error('gone'); };`;
 });
 
 describe('what a module says of params', () => {
+  test('of plain types, and nothing else, is not asked for again: new values start no process', async () => {
+    const plain = `${DOOR}
+export default defineStage({ params: z.object({ n: z.int() }), inputs: {}, outputs: { out: json() },
+  run: ({ params }) => ({ out: params.n }) });`;
+    const rig = makeRig({
+      'pipeline.yaml': 'stages:\n  one: { run: one.ts, params: { n: 1 } }\n',
+      'one.ts': plain,
+    });
+    expect((await rig.run('check')).code).toBe(0);
+    rig.edit('pipeline.yaml', 'n: 1', 'n: 2');
+    expect((await withoutLoading(rig, 'check')).code).toBe(0);
+    expect((await rig.run('make')).stderr).toContain('1 built');
+    rig.edit('pipeline.yaml', 'n: 2', 'n: two');
+    expect((await rig.run('check')).stderr).toContain('`n` must be a number (stage');
+  });
+
   test('that is nonsense is refused, and said', async () => {
     const sha256 = '0'.repeat(64);
     const file = (name: string) =>

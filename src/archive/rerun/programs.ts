@@ -2,12 +2,13 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withoutSlash } from '../../engine/config/outputs.ts';
+import { environmentOf } from '../../engine/environments/command-variables.ts';
 import { commandExecutor } from '../../engine/executors/command-executor.ts';
 import type { Executor } from '../../engine/executors/executor.ts';
 import type { CommandParts, Digest } from '../../engine/model/key.ts';
 import type { KeptOutput } from '../../engine/model/record.ts';
 import { secondFormOf } from '../../engine/planning/command-module.ts';
-import { environmentOf, scratchName } from '../../engine/planning/external-inputs.ts';
+import { scratchName } from '../../engine/planning/scratch-layout.ts';
 import { askProgram } from '../../engine/process/ask-program.ts';
 import { keptOutput } from '../../engine/store/store.ts';
 import { printable } from '../form/finding.ts';

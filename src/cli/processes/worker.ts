@@ -3,6 +3,7 @@ import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { crc32 } from 'node:zlib';
 import { answerQuestion } from '../../engine/modules/stage-questions.ts';
+import { restoreAuthorities } from '../../engine/process/authorities.ts';
 import { frameOf, frameReader } from '../../engine/process/frame.ts';
 import { installGuard } from '../../engine/worker/guard.ts';
 import {
@@ -16,6 +17,8 @@ import { createWorker, ownFrames, shortText } from '../../engine/worker/worker.t
 import { control } from './control.ts';
 import { type ReadsWatch, watchReads } from './read-detector.ts';
 import { type ModuleSeparation, separateModules } from './shared-process.ts';
+
+restoreAuthorities(process.env);
 
 // Whether and when a worker stops is the engine's to say, whoever signals a whole group of processes.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);

@@ -1,12 +1,12 @@
 // run-start.ts — what a run starts from: its options, its machine, its mirrors, and what the history keeps of that
 import { join, resolve } from 'node:path';
 import type { Pipeline } from '../../engine/config/config.ts';
+import { searchPath } from '../../engine/environments/command-variables.ts';
 import type { LocalMachine } from '../../engine/executors/machine.ts';
 import type { Listener } from '../../engine/model/event.ts';
 import type { Json, Named, TaskId } from '../../engine/model/key.ts';
 import { instanceOf } from '../../engine/model/process-identity.ts';
 import type { RunStart } from '../../engine/model/record.ts';
-import { searchPath } from '../../engine/planning/external-inputs.ts';
 import type { Plan } from '../../engine/planning/plan.ts';
 import type { KnownResults } from '../../engine/rebuilder/forecast.ts';
 import type { ResourcePool } from '../../engine/scheduler/resource-pool.ts';

@@ -171,10 +171,10 @@ function plainDisplay(options: DisplayOptions, wanted: () => boolean): Display {
   return {
     listener(event) {
       const now = clock();
-      const line = lineFor(event, progress, colors);
       const important = event.event === 'failed' || event.event === 'warning';
+      const line = important || wanted() ? lineFor(event, progress, colors) : undefined;
       note(progress, plan, event, now);
-      if (line !== undefined && (important || wanted())) stream.write(`${line}\n`);
+      if (line !== undefined) stream.write(`${line}\n`);
       if (event.event !== 'progress' && event.event !== 'metrics') return;
       const running = progress.running.get(event.task);
       if (!running || !wanted()) return;
@@ -204,20 +204,28 @@ export function lineFor(
   const sameAs = event.event === 'reused' ? event.sameAs : undefined;
   // Of a task that was up to date, twins are, too: only what was made just now is worth a line.
   const isTwin = sameAs !== undefined && made.has(sameAs);
-  // Most events of a large run are of this kind, and leave no line.
-  if (event.event === 'reused' && !isTwin) return undefined;
+  // Most events of a large run are of these kinds, and leave no line.
+  if (event.event === 'started' || (event.event === 'reused' && !isTwin)) return undefined;
   const reason = event.event === 'built' ? running.get(event.task)?.reason : undefined;
   const around = { reason, isTwin, asked: progress.asked ?? [] };
   return lineOf(harmless(event), around, c);
 }
 
 /** The same with every text in it harmless to show. */
-function harmless<T>(value: T): T {
+const harmless = <T>(value: T): T => (isHarmless(value) ? value : madeHarmless(value));
+
+function isHarmless(value: unknown): boolean {
+  if (typeof value === 'string') return plainText(value) === value;
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([name, item]) => isHarmless(name) && isHarmless(item));
+}
+
+function madeHarmless<T>(value: T): T {
   if (typeof value === 'string') return plainText(value) as T;
-  if (Array.isArray(value)) return value.map(harmless) as T;
+  if (Array.isArray(value)) return value.map(madeHarmless) as T;
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [plainText(name), harmless(item)]),
+    Object.entries(value).map(([name, item]) => [plainText(name), madeHarmless(item)]),
   ) as T;
 }
 

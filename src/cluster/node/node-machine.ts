@@ -2,12 +2,16 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import {
+  environmentOf,
+  searchPath,
+  withPrograms,
+} from '../../engine/environments/command-variables.ts';
 import { type EnvironmentPlace, isChanged } from '../../engine/environments/environment.ts';
 import type { ActionSpec, SizedBlob } from '../../engine/executors/executor.ts';
 import type { LocalMachine } from '../../engine/executors/machine.ts';
 import type { Digest } from '../../engine/model/key.ts';
 import type { Identity } from '../../engine/model/process-identity.ts';
-import { environmentOf, searchPath, withPrograms } from '../../engine/planning/external-inputs.ts';
 import { askProgram } from '../../engine/process/ask-program.ts';
 import { openStore } from '../../engine/store/lmdb/lmdb-store.ts';
 import type { Store } from '../../engine/store/store.ts';

@@ -1,8 +1,8 @@
 // artifact-index.ts — what was written into a folder for artifacts, as the folder itself remembers it
 import { join } from 'node:path';
 import { readShortcut } from '../files/bounded-file.ts';
-import type { Digest } from '../model/key.ts';
 import { type Stamp, sameStamp, stampOf } from '../files/stamp.ts';
+import type { Digest } from '../model/key.ts';
 
 /** What a blob of files was made into: the blob, and its files with their digests. */
 export interface Folder {

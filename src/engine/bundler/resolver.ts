@@ -1,15 +1,16 @@
 // resolver.ts — which file an import means, by esbuild's own rules, with everything that was looked up on the way
-import { basename, dirname, isAbsolute, join as joinPaths } from 'node:path';
-import { isWithin, type LookupRecorder, type Recorded } from '../files/lookups.ts';
+import { basename, dirname, isAbsolute } from 'node:path';
+import type { LookupRecorder, Recorded } from '../files/lookups.ts';
+import { type FolderInfo, FolderInfos, join } from './folder-info.ts';
+import { isNodeModule } from './node-modules.ts';
 import {
   exportTarget,
   importTarget,
   type PackageJson,
   packageNameOf,
-  readPackageJson,
   type Target,
 } from './package-json.ts';
-import { noteYarn, readTsConfig, type TsConfig } from './tsconfig.ts';
+import { matchPaths, noteYarn } from './tsconfig.ts';
 
 // esbuild resolves what is bundled; this file only says what that rests on, as esbuild does not. It follows
 // internal/resolver/resolver.go of esbuild 0.28, function by function, for `platform: 'node'`. Whoever uses it compares
@@ -42,17 +43,6 @@ interface Pair {
   readonly other?: string | undefined;
 }
 
-interface FolderInfo {
-  readonly path: string;
-  readonly parent: FolderInfo | undefined;
-  readonly packageJson: PackageJson | undefined;
-  readonly tsConfig: TsConfig | undefined;
-  readonly hasModules: boolean;
-  readonly isInModules: boolean;
-  /** Its real path, when there are links on the way. */
-  readonly real: string | undefined;
-}
-
 const EXTENSIONS = ['.tsx', '.ts', '.jsx', '.js', '.css', '.json'];
 /** In packages, where TypeScript lies beside what was made of it. */
 const PACKAGE_EXTENSIONS = ['.jsx', '.js', '.tsx', '.ts', '.css', '.json'];
@@ -64,24 +54,6 @@ const REWRITTEN: readonly (readonly [string, readonly string[]])[] = [
   ['.cjs', ['.cts']],
 ];
 
-/** What esbuild takes for a module of Node's own, whatever this Node has. */
-const BUILTIN = new Set(
-  `_http_agent _http_client _http_common _http_incoming _http_outgoing _http_server _stream_duplex
-  _stream_passthrough _stream_readable _stream_transform _stream_wrap _stream_writable _tls_common _tls_wrap assert
-  assert/strict async_hooks buffer child_process cluster console constants crypto dgram diagnostics_channel dns
-  dns/promises domain events fs fs/promises http http2 https inspector module net os path path/posix path/win32
-  perf_hooks process punycode querystring readline repl stream stream/consumers stream/promises stream/web
-  string_decoder sys timers timers/promises tls trace_events tty url util util/types v8 vm wasi worker_threads zlib`.split(
-    /\s+/,
-  ),
-);
-
-/** Without a slash at the end. */
-const join = (...parts: readonly string[]): string =>
-  joinPaths(...parts).replace(/(?<=[^/\\:])[/\\]$/, '');
-
-const isOwnModule = (specifier: string): boolean =>
-  BUILTIN.has(specifier) || specifier.startsWith('node:');
 const isPackagePath = (specifier: string): boolean => !/^\/|^\.{1,2}\/|^\.{1,2}$/.test(specifier);
 /** Whether a path lies in a package that was installed. */
 export const isInPackage = (path: string): boolean => path.split(/[/\\]/).includes('node_modules');
@@ -93,76 +65,26 @@ export class Resolver {
   private readonly recorder: LookupRecorder;
   /** The folder of the project, absolute and real. */
   private readonly root: string;
-  private readonly infos = new Map<string, Recorded<FolderInfo | undefined>>();
+  private readonly folders: FolderInfos;
   private readonly answers = new Map<string, Recorded<Resolved | undefined>>();
 
   constructor(recorder: LookupRecorder, root: string) {
     this.recorder = recorder;
     this.root = root;
+    this.folders = new FolderInfos(recorder, root);
   }
 
   /** @returns undefined when it cannot be resolved, or stays outside of the bundle */
   resolve(folder: string, specifier: string, kind: ImportKind): Resolved | undefined {
     const key = [folder, kind, specifier].join('\0');
     return this.recorder.once(this.answers, key, () =>
-      new Query(this.recorder, kind, this.info).resolve(folder, specifier),
+      new Query(this.recorder, kind, this.folders).resolve(folder, specifier),
     );
   }
 
   /** Looks whether Yarn resolves the packages of the project, by rules of its own. */
   noteYarn(): void {
-    for (let at = this.info(this.root); at; at = at.parent) noteYarn(this.recorder, at.path);
-  }
-
-  private readonly info = (path: string): FolderInfo | undefined =>
-    this.recorder.once(this.infos, path, () => this.folderInfo(path));
-
-  private folderInfo(path: string): FolderInfo | undefined {
-    const { recorder } = this;
-    if (/\.zip([/\\]|$)|__virtual__|\$\$virtual/.test(path))
-      recorder.doubt ??= `${path} is no folder`;
-    const isTop = dirname(path) === path;
-    const parent = isTop ? undefined : this.info(dirname(path));
-    if (!isTop && parent === undefined) return undefined;
-    const error = recorder.errorOf(path);
-    if (error !== '' && error !== 'EACCES' && error !== 'EPERM') return undefined;
-    const isModules = basename(path) === 'node_modules';
-    const isInModules = isModules || parent?.isInModules === true;
-    const packageJson = this.packageJsonIn(path);
-    return {
-      path,
-      parent,
-      packageJson,
-      tsConfig: isInModules ? undefined : this.tsConfigIn(path, parent),
-      hasModules: !isModules && recorder.entry(path, 'node_modules')?.kind === 'folder',
-      isInModules,
-      real: parent && this.realOf(path, parent),
-    };
-  }
-
-  /** The way to the project itself is not looked at: everything is relative to the project. */
-  private realOf(path: string, parent: FolderInfo): string | undefined {
-    if (isWithin(path, this.root)) return undefined;
-    const link = this.recorder.entry(parent.path, basename(path))?.link;
-    if (link !== undefined) return link;
-    return parent.real === undefined ? undefined : join(parent.real, basename(path));
-  }
-
-  private packageJsonIn(folder: string): PackageJson | undefined {
-    if (this.recorder.entry(folder, 'package.json')?.kind !== 'file') return undefined;
-    const path = join(folder, 'package.json');
-    const text = this.recorder.read(path);
-    const read = text === undefined ? undefined : readPackageJson(text);
-    if (read === undefined) this.recorder.doubt ??= `${path} cannot be read`;
-    return read;
-  }
-
-  private tsConfigIn(folder: string, parent: FolderInfo | undefined): TsConfig | undefined {
-    const name = ['tsconfig.json', 'jsconfig.json'].find(
-      (one) => this.recorder.entry(folder, one)?.kind === 'file',
-    );
-    if (name === undefined) return parent?.tsConfig;
-    return readTsConfig(this.recorder, join(folder, name));
+    for (let at = this.folders.at(this.root); at; at = at.parent) noteYarn(this.recorder, at.path);
   }
 }
 
@@ -170,22 +92,18 @@ export class Resolver {
 class Query {
   private readonly recorder: LookupRecorder;
   private readonly kind: ImportKind;
-  private readonly info: (path: string) => FolderInfo | undefined;
+  private readonly folders: FolderInfos;
 
-  constructor(
-    recorder: LookupRecorder,
-    kind: ImportKind,
-    info: (path: string) => FolderInfo | undefined,
-  ) {
+  constructor(recorder: LookupRecorder, kind: ImportKind, folders: FolderInfos) {
     this.recorder = recorder;
     this.kind = kind;
-    this.info = info;
+    this.folders = folders;
   }
 
   resolve(folder: string, specifier: string): Resolved | undefined {
-    if (/^(https?:)?\/\/|^data:/.test(specifier) || isOwnModule(specifier)) return undefined;
+    if (/^(https?:)?\/\/|^data:/.test(specifier) || isNodeModule(specifier)) return undefined;
     if (specifier.includes('*')) return undefined;
-    const source = this.info(folder);
+    const source = this.folders.at(folder);
     if (source === undefined) return undefined;
     let suffix = '';
     let found = this.withLinks(folder, source, specifier);
@@ -202,11 +120,11 @@ class Query {
 
   /** Where a file really is, and what applies to it there. */
   private real(path: string): string {
-    const folder = this.info(dirname(path));
+    const folder = this.folders.at(dirname(path));
     if (folder === undefined) return path;
     const entry = this.recorder.entry(folder.path, basename(path));
     const real = entry?.link ?? (folder.real && join(folder.real, basename(path)));
-    if (real !== undefined) this.info(dirname(real));
+    if (real !== undefined) this.folders.at(dirname(real));
     return real ?? path;
   }
 
@@ -217,7 +135,7 @@ class Query {
     const isPackage = isPackagePath(specifier);
     if (!isPackage || isCssKind(this.kind)) {
       const path = join(folder, specifier);
-      this.info(dirname(path));
+      this.folders.at(dirname(path));
       const isFolder = /(^|\/)\.{0,2}$/.test(specifier);
       const found = isFolder ? this.asFolder(path) : this.fileOrFolder(path);
       if (found || !isPackage) return found;
@@ -253,7 +171,7 @@ class Query {
   }
 
   private asFolder(path: string): Pair | undefined {
-    const folder = this.info(path);
+    const folder = this.folders.at(path);
     if (folder === undefined) return undefined;
     return this.byMainField(folder, path) ?? this.asIndex(folder.path, this.extensions(path));
   }
@@ -272,7 +190,7 @@ class Query {
       const place = join(path, field);
       const file = this.asFile(place, extensions);
       if (file !== undefined) return { path: file };
-      const inside = this.info(place);
+      const inside = this.folders.at(place);
       return inside && this.asIndex(inside.path, extensions);
     };
     const asMain = main === undefined ? undefined : load(main);
@@ -289,24 +207,16 @@ class Query {
   private byPaths({ tsConfig, isInModules }: FolderInfo, specifier: string): Pair | undefined {
     const paths = isInModules ? undefined : tsConfig?.paths;
     if (paths === undefined) return undefined;
+    const match = matchPaths(paths, specifier);
+    if (match === undefined) return undefined;
     const base = tsConfig?.baseUrl ?? paths.base;
-    const load = (substitutions: readonly string[], matched: string): Pair | undefined => {
-      for (const substitution of substitutions) {
-        const text = substitution.replace('*', () => matched);
-        if (/\.d\.ts$/i.test(text)) continue;
-        const path = isAbsolute(text) ? text : join(base, text);
-        const found = this.fileOrFolder(path);
-        if (found) return found;
-      }
-      return undefined;
-    };
-    const exact = paths.patterns.get(specifier);
-    if (exact) return load(exact, '*');
-    const best = bestPattern([...paths.patterns.keys()], specifier);
-    if (best === undefined) return undefined;
-    const [before = '', after = ''] = best.split('*');
-    const matched = specifier.slice(before.length, specifier.length - after.length);
-    return load(paths.patterns.get(best) ?? [], matched);
+    for (const substitution of match.substitutions) {
+      const text = substitution.replace('*', () => match.matched);
+      if (/\.d\.ts$/i.test(text)) continue;
+      const found = this.fileOrFolder(isAbsolute(text) ? text : join(base, text));
+      if (found) return found;
+    }
+    return undefined;
   }
 
   // ---- packages ----
@@ -351,7 +261,7 @@ class Query {
   ): Pair | undefined | 'not here' {
     if (parsed) {
       const folder = join(modules, parsed.name);
-      const exports = this.info(folder)?.packageJson?.exports;
+      const exports = this.folders.at(folder)?.packageJson?.exports;
       if (exports) return this.byExports(exports, parsed.subpath, folder);
     }
     return this.fileOrFolder(join(modules, specifier)) ?? 'not here';
@@ -372,7 +282,7 @@ class Query {
   ): Pair | undefined {
     const target = importTarget(imports, specifier, this.conditions('default'));
     if (target.kind !== 'package') return this.atTarget(target, own.path);
-    if (isOwnModule(target.specifier)) return undefined;
+    if (isNodeModule(target.specifier)) return undefined;
     return this.inPackages(target.specifier, own, { isRemapped: true });
   }
 
@@ -394,7 +304,7 @@ class Query {
     if (target.kind !== 'exact' && target.kind !== 'inexact') return undefined;
     const path = join(folder, target.path);
     if (target.kind === 'inexact') return this.fileOrFolder(path);
-    const place = this.info(dirname(path));
+    const place = this.folders.at(dirname(path));
     if (place === undefined) return undefined;
     const base = basename(path);
     const rewritten = REWRITTEN.find(([end]) => base.endsWith(end))?.[1] ?? [];
@@ -407,17 +317,4 @@ class Query {
     }
     return undefined;
   }
-}
-
-/** The pattern with the longest beginning that fits, and of those the one with the longest end. */
-function bestPattern(patterns: readonly string[], specifier: string): string | undefined {
-  const fitting = patterns.flatMap((pattern) => {
-    const star = pattern.indexOf('*');
-    if (star < 0) return [];
-    const [before, after] = [pattern.slice(0, star), pattern.slice(star + 1)];
-    const fits = specifier.startsWith(before) && specifier.endsWith(after);
-    return fits ? [{ pattern, before: before.length, after: after.length }] : [];
-  });
-  fitting.sort((a, b) => b.before - a.before || b.after - a.after);
-  return fitting[0]?.pattern;
 }

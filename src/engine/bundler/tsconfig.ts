@@ -34,6 +34,36 @@ export function readTsConfig(recorder: LookupRecorder, path: string): TsConfig |
   return { ...read, paths: { ...paths, patterns: new Map(patterns) } };
 }
 
+/** What `paths` puts in the place of an import, in order, and what a `*` there stands for. */
+export interface PathsMatch {
+  readonly substitutions: readonly string[];
+  readonly matched: string;
+}
+
+/** The pattern of `paths` that an import meets: its own name, or the one that fits best. */
+export function matchPaths({ patterns }: TsPaths, specifier: string): PathsMatch | undefined {
+  const exact = patterns.get(specifier);
+  if (exact) return { substitutions: exact, matched: '*' };
+  const best = bestPattern([...patterns.keys()], specifier);
+  if (best === undefined) return undefined;
+  const [before = '', after = ''] = best.split('*');
+  const matched = specifier.slice(before.length, specifier.length - after.length);
+  return { substitutions: patterns.get(best) ?? [], matched };
+}
+
+/** The pattern with the longest beginning that fits, and of those the one with the longest end. */
+function bestPattern(patterns: readonly string[], specifier: string): string | undefined {
+  const fitting = patterns.flatMap((pattern) => {
+    const star = pattern.indexOf('*');
+    if (star < 0) return [];
+    const [before, after] = [pattern.slice(0, star), pattern.slice(star + 1)];
+    const fits = specifier.startsWith(before) && specifier.endsWith(after);
+    return fits ? [{ pattern, before: before.length, after: after.length }] : [];
+  });
+  fitting.sort((a, b) => b.before - a.before || b.after - a.after);
+  return fitting[0]?.pattern;
+}
+
 /** Without a `baseUrl`, the others are no paths. */
 const isRelativeOrAbsolute = (path: string): boolean =>
   /^\.{1,2}$|^\.{0,2}[/\\]|^[a-zA-Z]:[/\\]/.test(path);

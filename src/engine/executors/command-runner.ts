@@ -2,6 +2,7 @@
 import { lstat, realpath } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { plainName } from '../../plain-text.ts';
+import { environmentOf, withPrograms } from '../environments/command-variables.ts';
 import { makeFolder } from '../files/make-folder.ts';
 import { formatSize } from '../files/size.ts';
 import { isSystemError, systemSentence } from '../files/system-error.ts';
@@ -13,7 +14,6 @@ import {
   type Fillings,
   formatTooLong,
 } from '../planning/command-line.ts';
-import { environmentOf, withPrograms } from '../planning/external-inputs.ts';
 import { progressInLine } from '../process/lines.ts';
 import { causeOf, watchOutOfMemory } from '../process/out-of-memory.ts';
 import { type Attempt, openAttempt } from '../process/scratch-folder.ts';

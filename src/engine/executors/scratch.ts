@@ -18,8 +18,8 @@ import {
 import type { KeptOutput } from '../model/record.ts';
 import { listFile } from '../planning/command-line.ts';
 import { codecOf, type TypedValues } from '../planning/command-module.ts';
-import { scratchName } from '../planning/external-inputs.ts';
 import { typedText } from '../planning/params-schema.ts';
+import { scratchName } from '../planning/scratch-layout.ts';
 import { unlockTree } from '../process/scratch-folder.ts';
 import type { CodecKind } from '../stage.ts';
 import { keptOutput, StoreError } from '../store/store.ts';

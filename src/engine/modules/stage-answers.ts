@@ -19,6 +19,7 @@ import type {
   WorkAnswer,
   WorkQuestion,
 } from '../worker/declaration.ts';
+import { paramKindsOf } from '../worker/param-kinds.ts';
 import { type SchemaProblem, wordIssue } from '../worker/schema-problem.ts';
 
 /** Whether a module's default export is a stage. @throws what its getters throw */
@@ -44,6 +45,7 @@ function isPort(value: unknown): boolean {
 /** What a stage declares, without its functions. @throws what its getters throw, and for names that cannot be used */
 export function describeStage(stage: StageDeclaration): Declaration {
   const { graph, isolate } = stage;
+  const kinds = paramKindsOf(stage);
   const outputOf = ({ kind }: { readonly kind: CodecKind }): DeclaredOutput => ({
     kind: String(kind) as CodecKind,
   });
@@ -58,6 +60,7 @@ export function describeStage(stage: StageDeclaration): Declaration {
     ...(graph !== undefined && { graph: String(graph) }),
     ...(typeof isolate === 'boolean' && { isolate }),
     hasWork: typeof stage.work === 'function',
+    ...(kinds !== undefined && { kinds }),
   };
 }
 

@@ -2,7 +2,12 @@
 
 import { formatFailure } from '../process/failure-message.ts';
 import type { Declaration, StageFault } from '../worker/declaration.ts';
-import { startWorker, type WorkerCommand, type WorkerProcess } from '../worker/launch.ts';
+import {
+  startWorker,
+  type WorkerCommand,
+  type WorkerProcess,
+  type WorkerProcessCallbacks,
+} from '../worker/launch.ts';
 import type {
   OutsideReads,
   StageAnswer,
@@ -46,7 +51,7 @@ export class StageHost {
   private tellDeath: (message: string) => void = () => undefined;
 
   constructor(worker: WorkerCommand) {
-    this.child = startWorker(worker, {
+    const callbacks: WorkerProcessCallbacks = {
       said: (message) => {
         this.hear(message);
         return undefined;
@@ -56,7 +61,9 @@ export class StageHost {
         this.died ??= formatFailure(failure);
         this.tellDeath(this.died);
       },
-    });
+    };
+    // A module only declares.
+    this.child = startWorker(worker, callbacks, { connects: false });
   }
 
   /** Asks, and passes answers on as they come. @param limit_ms how long it may be silent */

@@ -4,6 +4,7 @@ import type { Json, Named } from '../model/key.ts';
 import { REPORT_KEYS } from './report.ts';
 import { CLAIM_KEYS, EXPECTATIONS } from './report-claims.ts';
 import { SECTION_KINDS, SECTION_WORDS, TABLE_KEYS } from './report-section.ts';
+import { closed } from './schema-parts.ts';
 
 const TEXT = { type: 'string' };
 const TEXTS = { anyOf: [TEXT, { type: 'array', items: TEXT }] };
@@ -85,13 +86,3 @@ export const reportDefinitions = (): Named<Json> => ({
     required: ['title', 'stage', 'a', 'b', 'expect'],
   },
 });
-
-/** A map with these keys and no others. */
-export function closed(keys: readonly string[], described: Named<Json>): Named<Json> {
-  const properties = keys.map((key) => [key, Object.hasOwn(described, key) ? described[key] : {}]);
-  return {
-    type: 'object',
-    additionalProperties: false,
-    properties: Object.fromEntries(properties),
-  };
-}

@@ -19,6 +19,7 @@ import type {
   StageAnswers,
   StageModule,
 } from '../worker/declaration.ts';
+import { answerByKind } from '../worker/param-kinds.ts';
 import { checkFit } from './declaration-check.ts';
 import { Joiner, labelsAt } from './join.ts';
 import { type JudgedParams, judgeParams } from './params-schema.ts';
@@ -193,13 +194,16 @@ class Planner {
     return tasks;
   }
 
-  /** A command takes its params as they are; a module may have been asked before. */
+  /** A command takes its params as they are; a module may have said what is enough, or may have been asked before. */
   private known(
     { command }: StageConfig,
     module: StageModule,
     { values, text, located }: GivenParams,
   ): ParamsAnswer | undefined {
-    if (command === null) return this.answers.known(module, text);
+    if (command === null) {
+      const { kinds } = module.declaration;
+      return answerByKind(kinds, values) ?? this.answers.known(module, text);
+    }
     const judged = module.schemas && judgeParams(module.schemas, located, values);
     return taken(values, judged);
   }

@@ -1,6 +1,6 @@
 // idle.ts — a run with nothing to do: forecast as a whole, and reported without scheduling anything
 import { entryOf } from '../../present.ts';
-import { openArtifacts } from '../artifacts/artifact.ts';
+import { openArtifacts } from '../artifacts/artifact-folder.ts';
 import { digestOf, type TaskId } from '../model/key.ts';
 import type { RecordResult } from '../model/record.ts';
 import type { Plan, Task } from '../planning/plan.ts';

@@ -1,6 +1,7 @@
 // publisher.ts — artifacts of the tasks of a run, put where people look for them, with their provenance
 import { entryOf } from '../../present.ts';
-import { type ArtifactFolder, openArtifacts } from '../artifacts/artifact.ts';
+import type { ArtifactFolder } from '../artifacts/artifact.ts';
+import { openArtifacts } from '../artifacts/artifact-folder.ts';
 import type { Outcome } from '../model/event.ts';
 import type { TaskId } from '../model/key.ts';
 import type { Identity } from '../model/process-identity.ts';

@@ -66,7 +66,7 @@ export function openUnitLeases(options: UnitLeaseOptions): OpenUnitLeases {
       return undefined;
     },
     release(resource, unit) {
-      quietly(() => tableOf(resource)?.release(keyOfUnit(resource, unit), owner));
+      quietly(() => tableOf(resource)?.release([keyOfUnit(resource, unit)], owner));
     },
     async close() {
       clearInterval(renewing);

@@ -3,6 +3,8 @@ import type { ActionCache, Commit } from './store.ts';
 
 /** While more work waits for slots, results are gathered for this long: a flush stops everything else here. */
 const GATHER_MS = 10;
+/** And for so many times as long as the last flush took, so that flushes take a quarter of the time at most. */
+const GATHER_FLUSHES = 3;
 /** Where results come from many workers elsewhere: nobody waits for one of them that long for nothing. */
 const GATHER_AWAY_MS = 50;
 /** A disk that takes longer for a flush than results are gathered is given more of them at once, up to this time. */
@@ -41,7 +43,7 @@ export class Commits {
       if (this.due) return;
       this.due = true;
       if (this.isAway()) this.flushIn(Math.max(GATHER_AWAY_MS, 2 * this.last_ms));
-      else if (this.busy()) this.flushIn(Math.max(GATHER_MS, this.last_ms));
+      else if (this.busy()) this.flushIn(Math.max(GATHER_MS, GATHER_FLUSHES * this.last_ms));
       else setImmediate(() => void this.flush());
     });
   }

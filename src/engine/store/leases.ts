@@ -38,6 +38,8 @@ export interface LeaseOptions {
 /** The leases of one run. */
 export class Leases {
   private readonly held = new Set<Key>();
+  /** Given back, and not yet written: results that are stored together give back their leases together. */
+  private readonly released = new Set<Key>();
   private hasTaken = false;
   /** By run, since when its process has been found suspended. */
   private readonly suspended = new Map<string, number>();
@@ -61,6 +63,7 @@ export class Leases {
   take(key: Key, task: TaskId): Lease | undefined {
     const { store, owner, clock } = this.options;
     const holder = { ...this.own, task };
+    this.released.delete(key);
     const other = store.leases.acquire(key, owner, clock(), holder, this.durationOf);
     this.hasTaken = true;
     if (other === undefined) this.held.add(key);
@@ -104,7 +107,16 @@ export class Leases {
   release(key: Key): void {
     if (!this.held.delete(key)) return;
     debug?.('lease', `${briefKey(key)} released`);
-    quietly(() => this.options.store.leases.release(key, this.options.owner));
+    if (this.released.size === 0) setImmediate(() => this.writeReleases());
+    this.released.add(key);
+  }
+
+  private writeReleases(): void {
+    const keys = [...this.released];
+    this.released.clear();
+    if (keys.length > 0) {
+      quietly(() => this.options.store.leases.release(keys, this.options.owner));
+    }
   }
 
   /** @throws StoreError */
@@ -116,6 +128,7 @@ export class Leases {
   /** Nothing is taken after this. */
   close(): void {
     if (!this.hasTaken) return;
+    this.released.clear();
     const { store, owner, clock } = this.options;
     quietly(() => store.leases.leave(owner, clock()));
   }

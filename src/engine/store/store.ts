@@ -135,7 +135,8 @@ export interface LeaseStore {
   ): Lease | undefined;
   /** Renews all that an owner has: one write, however many actions these are. */
   renew(owner: string, now: number): void;
-  release(key: Key, owner: string): void;
+  /** Gives back actions, in one write. */
+  release(keys: readonly Key[], owner: string): void;
   /** Gives back all that an owner has, and clears away what has expired long ago. */
   leave(owner: string, now: number): void;
 }

@@ -14,6 +14,9 @@ export interface DeclaredInput extends DeclaredOutput {
   readonly arity: Arity;
 }
 
+/** What a param may be: of a type, or one of a few texts. A number is finite; an integer is one that a double holds exactly. */
+export type ParamKind = 'integer' | 'number' | 'string' | 'boolean' | readonly string[];
+
 /** What a stage module declares, without its functions. */
 export interface Declaration {
   /** Names of the params, in the order of the schema. */
@@ -25,6 +28,8 @@ export interface Declaration {
   readonly isolate?: boolean;
   /** Whether it predicts the size of a task. */
   readonly hasWork: boolean;
+  /** What each param may be, where that is all that the module says of params. */
+  readonly kinds?: Named<ParamKind>;
 }
 
 /** A stage's code and what it declares. */

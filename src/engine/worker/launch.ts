@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { formatSystem } from '../files/system-error.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Digest } from '../model/key.ts';
+import { withoutAuthorities } from '../process/authorities.ts';
 import { frameOf, frameReader, type Payload } from '../process/frame.ts';
 import { lineReader } from '../process/lines.ts';
 import { causeOf, watchOutOfMemory } from '../process/out-of-memory.ts';
@@ -20,6 +21,12 @@ import { MESSAGE_BYTES_MAX, PIPES, type WorkerMessage, type WorkerRequest } from
 
 /** How a worker process is started: a program, then its arguments. */
 export type WorkerCommand = readonly [program: string, ...words: string[]];
+
+/** What a process may do beside what it is asked. */
+export interface WorkerRights {
+  /** Whether it may reach servers whose certificates are of extra authorities. */
+  readonly connects: boolean;
+}
 
 /** One worker process. */
 export interface WorkerProcess {
@@ -61,12 +68,14 @@ const DAMAGED: Failure = {
 export function startWorker(
   [program, ...words]: WorkerCommand,
   callbacks: WorkerProcessCallbacks,
+  { connects }: WorkerRights,
 ): WorkerProcess {
   const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
   const nonce = newNonce();
+  const environment = ownEnvironment(nonce);
   const child = spawn(program, words, {
     stdio: [...stdio],
-    env: ownEnvironment(nonce),
+    env: connects ? environment : withoutAuthorities(environment),
     detached: true,
   });
   const mark = child.pid === undefined ? undefined : supervise(child.pid, nonce);

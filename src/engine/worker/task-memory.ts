@@ -28,15 +28,20 @@ const LEFT_BYTES_MAX = 16 * 2 ** 20;
 const BARE_BYTES_MAX = 96 * 2 ** 20;
 /** Written to `clear_refs`, it has the kernel count the peak anew. */
 const COUNT_ANEW = '5';
+/** Where the peak is no more above what is there than this, it is not counted anew: tasks may take a millisecond. */
+const PEAK_OVER_MAX = 2 ** 18;
 
 export function taskMemoryOf(pid: number | undefined): TaskMemory {
   /** What the process has by itself, before its first task. */
   let bare: number | undefined;
   let start: MemoryState | undefined;
+  /** As it was when the task before ended: a process that waits changes little. */
+  let before: MemoryState | undefined;
   let isFirst = true;
   return {
     begin() {
-      start = isFirst || pid === undefined ? undefined : countedAnew(pid);
+      start = isFirst || pid === undefined ? undefined : countedFrom(pid, before);
+      before = undefined;
     },
     begun() {
       if (!isFirst || pid === undefined) return;
@@ -46,6 +51,7 @@ export function taskMemoryOf(pid: number | undefined): TaskMemory {
     },
     peak_bytes() {
       const end = pid === undefined ? undefined : stateOf(pid);
+      before = end;
       if (start === undefined || end === undefined || bare === undefined) return undefined;
       const peak = end.peak - Math.min(start.files, end.files);
       const left = start.own - bare;
@@ -55,7 +61,12 @@ export function taskMemoryOf(pid: number | undefined): TaskMemory {
   };
 }
 
-/** Its memory now, from which on the peak is counted. */
+/** Its memory when a task begins, from which on the peak is counted. @param before when it was last looked at, if at all */
+function countedFrom(pid: number, before: MemoryState | undefined): MemoryState | undefined {
+  const isAtPeak = before && before.peak - before.own - before.files <= PEAK_OVER_MAX;
+  return isAtPeak ? before : countedAnew(pid);
+}
+
 function countedAnew(pid: number): MemoryState | undefined {
   try {
     writeFileSync(`/proc/${pid}/clear_refs`, COUNT_ANEW);

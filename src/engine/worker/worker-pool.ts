@@ -6,7 +6,12 @@ import type { Named } from '../model/key.ts';
 import type { KeptOutput } from '../model/record.ts';
 import type { Payload } from '../process/frame.ts';
 import { type BlobStore, keptOutput } from '../store/store.ts';
-import { startWorker, type WorkerCommand, type WorkerProcess } from './launch.ts';
+import {
+  startWorker,
+  type WorkerCommand,
+  type WorkerProcess,
+  type WorkerProcessCallbacks,
+} from './launch.ts';
 import { type Flow, Payloads } from './payloads.ts';
 import { type ActionRequest, CONTROL_FLAGS, type WorkerMessage } from './protocol.ts';
 import { type TaskMemory, taskMemoryOf } from './task-memory.ts';
@@ -69,7 +74,7 @@ export function createWorkers(
 
   /** A process may die at any time, also between assignments, of what a stage left behind. */
   const start = (): PooledWorker => {
-    const child = startWorker(command, {
+    const callbacks: WorkerProcessCallbacks = {
       said: (message, flow) => worker.hear(message, flow),
       printed: (line) => worker.printed(line),
       died(failure) {
@@ -78,7 +83,9 @@ export function createWorkers(
         if (index >= 0) idle.splice(index, 1);
         worker.finish?.(failed(failure), false);
       },
-    });
+    };
+    // A stage may fetch.
+    const child = startWorker(command, callbacks, { connects: true });
     const worker: PooledWorker = {
       begun: false,
       hear: () => undefined,

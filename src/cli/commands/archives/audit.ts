@@ -16,10 +16,10 @@ import {
   type CommandAuditOptions,
   rerunCommand,
 } from '../../../archive/rerun/command-audit.ts';
+import { searchPath } from '../../../engine/environments/command-variables.ts';
 import { writeAtomically } from '../../../engine/files/files.ts';
 import type { TaskId } from '../../../engine/model/key.ts';
 import type { ActionRecord } from '../../../engine/model/record.ts';
-import { searchPath } from '../../../engine/planning/external-inputs.ts';
 import type { Plan } from '../../../engine/planning/plan.ts';
 import { type Forecast, forecast } from '../../../engine/rebuilder/forecast.ts';
 import type { StageModule } from '../../../engine/worker/declaration.ts';

@@ -83,9 +83,9 @@ export function openLeaseTable(
         const row = owners.get(owner);
         if (row) owners.putSync(owner, { ...row, renewed: now });
       }),
-    release: (key, owner) =>
+    release: (keys, owner) =>
       write(({ actions }) => {
-        if (actions.get(key)?.owner === owner) actions.removeSync(key);
+        for (const key of keys) if (actions.get(key)?.owner === owner) actions.removeSync(key);
       }, -1),
     leave(owner, now) {
       // Most runs take nothing.
