@@ -18,7 +18,7 @@ import { cvDraft, differencesOf, staticPoints } from '../src/report/figures/grid
 import { contractionDraft } from '../src/report/figures/way-figure.ts';
 import { paletteOf } from '../src/report/markup/palette.ts';
 import { contrastsTable } from '../src/report/sections/contrasts-table.ts';
-import { coloursOf } from '../src/ui/page/figures.tsx';
+import { coloursOf } from '../src/ui/charts/chart-colours.ts';
 import { wholeStudy } from './report-fixture.ts';
 
 const PALETTE = paletteOf([]);
@@ -124,8 +124,8 @@ describe('nothing is said twice', () => {
         },
       })),
     };
-    expect(claim && chartsOf(pairsDraft(claim, renamed)).length).toBe(
-      claim && chartsOf(pairsDraft(claim, whole)).length,
+    expect(claim && chartsOf(pairsDraft(claim, renamed, PALETTE)).length).toBe(
+      claim && chartsOf(pairsDraft(claim, whole, PALETTE)).length,
     );
   });
 

@@ -20,7 +20,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 /** Daemons lie where not every user's PATH goes. */
 const PATH = [process.env.PATH ?? '', '/usr/sbin', '/sbin'].join(delimiter);
 
-const isInstalled = (program: string): boolean =>
+/** Whether a program is on PATH, or where administrators have theirs. */
+export const isInstalled = (program: string): boolean =>
   PATH.split(delimiter).some((folder) => existsSync(join(folder, program)));
 
 /** Why there can be no Slurm here; undefined where there can. */

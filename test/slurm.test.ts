@@ -3,8 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { SubmitAsk } from '../src/cluster/batch.ts';
+import { warnAt, warningTime } from '../src/cluster/head/end-warning.ts';
 import { jobScript } from '../src/cluster/slurm/job-script.ts';
 import { slurmBatch, submitWords } from '../src/cluster/slurm/slurm-batch.ts';
 import {
@@ -387,6 +388,44 @@ describe('without an answer', () => {
     expect([...(await batch.causes(jobs)).values()][0]?.kind).toBe('cancelled');
     await batch.end(['n']);
     expect([...(await batch.causes(jobs)).values()][0]?.kind).toBe('ended');
+  });
+});
+
+describe('a head', () => {
+  test.each([
+    ['of two days is told 90 s before its end', 2 * 86_400, 90],
+    ['of ten minutes too', 600, 90],
+    ['of five minutes a quarter of its time before', 300, 75],
+    ['of a minute too', 60, 15],
+  ])('%s', (_, limit_s, before_s) => {
+    const began = 1_800_000_000_000;
+    const ask = { limit_ms: limit_s * 1000, began, end_s: undefined };
+    expect(warningTime(ask)).toBe(began + (limit_s - before_s) * 1000);
+  });
+
+  test('that began late for a long prologue is told by what Slurm says of its end', () => {
+    const began = 1_800_000_000_000;
+    const ask = { limit_ms: 3_600_000, began, end_s: String(began / 1000 + 600) };
+    expect(warningTime(ask)).toBe(began + 510_000);
+    // Nor later than its limit allows, nor by what is no time.
+    const limit = began + 3_510_000;
+    for (const end_s of [String(began / 1000 + 9_000), '0', '', 'Unknown']) {
+      expect(warningTime({ ...ask, end_s })).toBe(limit);
+    }
+  });
+
+  test('is told once, at that time, however far it is', () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const days = 86_400_000;
+    let told = 0;
+    warnAt(Date.now() + 60 * days, () => {
+      told += 1;
+    });
+    vi.advanceTimersByTime(60 * days - 1);
+    expect(told).toBe(0);
+    vi.advanceTimersByTime(days);
+    expect(told).toBe(1);
   });
 });
 

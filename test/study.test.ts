@@ -133,7 +133,7 @@ describe('the study, in miniature', () => {
         "equilibrium": "226b2514c698ce6fde6b3e7610e5c126074408a09139d47c4dc0b60574f373d2",
         "metrics": "46617306a91a7fafd961b4d3658398356764ca8aa8e1ed0b6f5f494c117b37c0",
         "model": "6532ba6aaf87f1939a181b0d4d0b4f647cc41bb8656143daba96d88b9f831c99",
-        "report": "450b86aa8a155d93c4e7f363c3b8cb69a0d4d61adf3cc0fa4c7cc073bf073bf0",
+        "report": "445a0047f9db65d35ff5fb2b066faaee3d85492dd55f5d14c6127eecfe66b30e",
       }
     `);
   });

@@ -294,6 +294,11 @@ describe('commands that look on', () => {
       { stage: 'draw', kind: 'bytes', blobs: 2, bytes: 2000 },
       { stage: 'page', kind: 'json', blobs: 1, bytes: 11 },
     ]);
+    const look = await rig.run('invalidate', 'draw', '--dry-run');
+    expect(look.stdout).toBe('draw[0]\ndraw[1]\n');
+    expect(look.stderr).toBe('2 tasks would be forgotten\n');
+    const told = await jsonOf(rig, 'invalidate', 'draw/1', '-n');
+    expect(told).toEqual([{ task: 'draw[1]', keys: [expect.stringMatching(/^[0-9a-f]{64}$/)] }]);
     expect((await rig.run('invalidate', 'draw/1')).stdout).toBe('draw[1]\n');
     expect(tasksOf((await rig.make()).events, 'built')).toEqual(['draw[1]']);
   });

@@ -87,18 +87,20 @@ export async function checkCitations(
   const { form, claims } = stored;
   const { verdictOf, checkVerdict } = RULES[form];
   const accuracies = new Map<string, number | undefined>();
+  const learnAccuracies = async ({ tasks }: ArmOf): Promise<void> => {
+    for (const { digest } of tasks) {
+      if (!accuracies.has(digest)) accuracies.set(digest, await accuracyIn(digest, contents));
+    }
+  };
   for (const claim of claims) {
     for (const [index, contrast] of claim.contrasts.entries()) {
       const place = `${file}: ${claim.id}, contrast ${index + 1}`;
       for (const arm of [contrast.a, contrast.b]) {
         if (arm === null) continue;
         checkSources(arm, place, known, say);
-        if (contrast.unit === 'points') {
-          for (const { digest } of arm.tasks) {
-            if (!accuracies.has(digest)) accuracies.set(digest, await accuracyIn(digest, contents));
-          }
-          checkNumbers(arm, place, accuracies, say);
-        }
+        if (contrast.unit !== 'points') continue;
+        await learnAccuracies(arm);
+        checkNumbers(arm, place, accuracies, say);
       }
       checkContrast(contrast, place, say);
       checkVerdict(contrast, place, claim.seeds, say);

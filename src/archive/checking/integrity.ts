@@ -72,19 +72,8 @@ function checkStrangers(
 
 /** Every output is there or listed as left out; every blob is an output, or a file of one, under its own digest. */
 function checkBlobs(contents: Contents, digests: ReadonlyMap<string, Digest>, say: Say): void {
-  const { study, folders } = contents;
-  const wanted = new Set<string>();
-  for (const { task, outputs, inputs } of study.tasks) {
-    for (const [output, { digest, bytes, kind }] of Object.entries(outputs)) {
-      checkBlob({ what: `${task}:${output}`, digest, bytes }, contents, say);
-      wanted.add(digest);
-      for (const file of kind === FOLDER ? (folders.get(digest) ?? []) : []) {
-        // Many tasks may have one folder.
-        if (wanted.has(file.digest)) continue;
-        checkBlob({ ...file, what: `${task}:${output}/${file.path}` }, contents, say);
-        wanted.add(file.digest);
-      }
-    }
+  const wanted = checkOutputs(contents, say);
+  for (const { inputs } of contents.study.tasks) {
     for (const input of Object.values(inputs)) {
       if ('files' in input) for (const [, digest] of input.files) wanted.add(digest);
     }
@@ -96,6 +85,24 @@ function checkBlobs(contents: Contents, digests: ReadonlyMap<string, Digest>, sa
     if (!wanted.has(digest)) say(name, 'is not an output of any task');
   }
   checkSources(contents, digests, say);
+}
+
+/** Checks that each output is there. Gives the digests of all outputs, and of the files in those that are folders. */
+function checkOutputs(contents: Contents, say: Say): Set<string> {
+  const wanted = new Set<string>();
+  for (const { task, outputs } of contents.study.tasks) {
+    for (const [output, { digest, bytes, kind }] of Object.entries(outputs)) {
+      checkBlob({ what: `${task}:${output}`, digest, bytes }, contents, say);
+      wanted.add(digest);
+      for (const file of kind === FOLDER ? (contents.folders.get(digest) ?? []) : []) {
+        // Many tasks may have one folder.
+        if (wanted.has(file.digest)) continue;
+        checkBlob({ ...file, what: `${task}:${output}/${file.path}` }, contents, say);
+        wanted.add(file.digest);
+      }
+    }
+  }
+  return wanted;
 }
 
 const BLOBS = `${PAYLOAD}${PLACES.blobs}`;

@@ -44,25 +44,11 @@ export async function fillStore(
     if (commits.length > 0) await actions.put(commits);
     [commits, held] = [[], 0];
   };
-  const latest = new Map<TaskId, Key>();
   for (const trace of contents.traces.values()) {
     // What failed there may do well here.
     if (trace.failed !== undefined) continue;
     traces += 1;
-    const kept: KeptOutput[] = [];
-    let whole = true;
-    const outputs = Object.values(trace.outputs).map(({ digest }) => digest as Digest);
-    for (const digest of await store.blobs.missing(outputs)) {
-      const output = await outputIn(contents, digest, store.blobs);
-      if (output) kept.push(output);
-      else whole = false;
-    }
-    for (const { digest, kind } of Object.values(trace.outputs)) {
-      if (kind !== FOLDER) continue;
-      const filled = await fillFolder(contents, digest as Digest, store.blobs);
-      blobs += filled.kept;
-      whole &&= filled.whole;
-    }
+    const { kept, inFolders, whole } = await takeOutputs(contents, trace, store.blobs);
     if (!whole) incomplete.push(trace.task);
     const known = (await actions.get(trace.key as Key)) !== undefined;
     if (!known) added += 1;
@@ -71,23 +57,54 @@ export async function fillStore(
       held += kept.reduce((sum, { content }) => sum + (content?.length ?? 0), 0);
       if (commits.length >= COMMITS_MAX || held > HELD_BYTES_MAX) await flush();
     }
-    blobs += kept.length;
+    blobs += kept.length + inFolders;
     progress(traces, contents.traces.size);
   }
   await flush();
-  for (const { task, key, failed, skipped } of contents.study.tasks) {
-    if (key && failed === undefined && skipped === undefined)
-      latest.set(task as TaskId, key as Key);
+  await actions.setLatest(latestIn(contents));
+  const files = await fillSources(contents, store.blobs);
+  return { traces, added, blobs, files, incomplete };
+}
+
+/** What the store lacks of the outputs of a task. Files of folders are put into it at once. */
+async function takeOutputs(contents: Contents, trace: ArchivedTrace, blobs: BlobStore) {
+  const kept: KeptOutput[] = [];
+  let [inFolders, whole] = [0, true];
+  const outputs = Object.values(trace.outputs).map(({ digest }) => digest as Digest);
+  for (const digest of await blobs.missing(outputs)) {
+    const output = await outputIn(contents, digest, blobs);
+    if (output) kept.push(output);
+    else whole = false;
   }
-  await actions.setLatest(latest);
+  for (const { digest, kind } of Object.values(trace.outputs)) {
+    if (kind !== FOLDER) continue;
+    const filled = await fillFolder(contents, digest as Digest, blobs);
+    inFolders += filled.kept;
+    whole &&= filled.whole;
+  }
+  return { kept, inFolders, whole };
+}
+
+/** The keys of the tasks of the study that were done. */
+const latestIn = ({ study }: Contents): ReadonlyMap<TaskId, Key> =>
+  new Map(
+    study.tasks.flatMap(({ task, key, failed, skipped }) =>
+      key && failed === undefined && skipped === undefined
+        ? [[task as TaskId, key as Key] as const]
+        : [],
+    ),
+  );
+
+/** Puts declared files into a store. Gives how many it lacked. */
+async function fillSources(contents: Contents, blobs: BlobStore): Promise<number> {
   let files = 0;
   for (const { sha256, included } of contents.sources) {
     const name = `${PAYLOAD}${PLACES.data}${sha256}`;
     if (!included || !contents.opened.files.has(name)) continue;
-    if ((await store.blobs.missing([sha256 as Digest])).length === 0) continue;
-    if (await keepFile(contents, name, sha256 as Digest, store.blobs)) files += 1;
+    if ((await blobs.missing([sha256 as Digest])).length === 0) continue;
+    if (await keepFile(contents, name, sha256 as Digest, blobs)) files += 1;
   }
-  return { traces, added, blobs, files, incomplete };
+  return files;
 }
 
 /** Puts the files of a folder into a store: large ones at once, small ones together. */

@@ -193,7 +193,8 @@ async function submissionFor(
   const submission: Submission = {
     form: 'submission/1',
     ...{ id, name: headJobName(project, id), executor: config.name },
-    ...{ cls: cls.name, cpus: cls.cpus, root, from: process.cwd(), targets, options },
+    ...{ cls: cls.name, cpus: cls.cpus, time_ms: cls.time_ms },
+    ...{ root, from: process.cwd(), targets, options },
     files: await declaredFiles(plan, store, depot),
     asked: Date.now(),
   };

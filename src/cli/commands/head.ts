@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { openDepot } from '../../cluster/depot.ts';
+import { warnAt, warningTime } from '../../cluster/head/end-warning.ts';
 import { type DepotLayout, openLayout, projectId } from '../../cluster/layout.ts';
 import { headStore } from '../../cluster/records/head-store.ts';
 import { RecordLogWriter } from '../../cluster/records/record-log.ts';
@@ -63,8 +64,7 @@ async function makeAs(
   checkFolder(root, project);
   // Other paths than that of the study are relative to where it was submitted.
   process.chdir(existsSync(from) ? from : root);
-  // Slurm says so before the time of the job is over: the workers go on, and the next head takes up what they make.
-  process.on('SIGUSR1', () => process.kill(process.pid, 'SIGHUP'));
+  stopInTime(submission);
   const folder = openNodeFolder('pipeline-head-', process.env, identity);
   const trouble = troubleTeller();
   // What was made when it was submitted stands in a log of its id.
@@ -87,6 +87,25 @@ async function makeAs(
     log.close();
     folder.close();
   }
+}
+
+/**
+ * Stops the make before the time of its job is over: the workers go on, and the next head takes up what they make. Slurm tells
+ * that in time to jobs of 10 minutes and more; the clock of this process does to every job.
+ */
+function stopInTime({ time_ms }: Submission): void {
+  let isTold = false;
+  const stop = (): void => {
+    if (isTold) return;
+    isTold = true;
+    const next = '`pipeline make --submit` or `pipeline make` takes up what they make';
+    writeStderr(`the time of this job is nearly over: running tasks go on in their jobs; ${next}`);
+    process.kill(process.pid, 'SIGHUP');
+  };
+  process.on('SIGUSR1', stop);
+  if (time_ms === undefined) return;
+  const end_s = process.env.SLURM_JOB_END_TIME;
+  warnAt(warningTime({ limit_ms: time_ms, began: performance.timeOrigin, end_s }), stop);
 }
 
 /** @throws UsageError */

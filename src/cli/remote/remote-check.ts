@@ -84,22 +84,8 @@ export async function remoteVerify(
   });
   const own = signer ? { ...trust, 'this key': signer.key } : trust;
   const lookups = new Lookups({ ...terms, trust: own }, strikes);
-  const bad: string[] = [];
-  const blobs = new Map<Digest, SizedBlob>();
-  let entries = 0;
-  for (const { key, task } of await recordsOf(session.plan, session.store)) {
-    const found = await lookups.find(key);
-    if (found === undefined) break;
-    if (found.kind === 'absent') continue;
-    entries += 1;
-    if (found.kind !== 'trusted') bad.push(`the record of ${task}: ${found.why}`);
-    else for (const blob of Object.values(found.record.outputs)) blobs.set(blob.digest, blob);
-  }
-  if (out === undefined && remote.listing) {
-    for await (const { name, bytes } of remote.listing.blobs(strikes.signal)) {
-      if (!blobs.has(name)) blobs.set(name, { digest: name, bytes });
-    }
-  }
+  const { entries, blobs, bad } = await checkEntries(session, lookups);
+  if (out === undefined) await addListed(remote, strikes.signal, blobs);
   for (const blob of out === undefined ? blobs.values() : []) {
     const why = await wrongWith(remote, blob, strikes.signal);
     if (why) bad.push(`blob ${blob.digest.slice(0, 12)}: ${why}`);
@@ -113,6 +99,34 @@ export async function remoteVerify(
     writeStderr(`${words}, ${bad.length === 0 ? c.green('all good') : c.red(`${bad.length} bad`)}`);
   }
   return bad.length > 0 ? EXIT.failed : EXIT.success;
+}
+
+/** The entries of a plan that are there, those of them that are bad, and the blobs that the others name. */
+async function checkEntries({ plan, store }: Session, lookups: Lookups) {
+  const bad: string[] = [];
+  const blobs = new Map<Digest, SizedBlob>();
+  let entries = 0;
+  for (const { key, task } of await recordsOf(plan, store)) {
+    const found = await lookups.find(key);
+    if (found === undefined) break;
+    if (found.kind === 'absent') continue;
+    entries += 1;
+    if (found.kind !== 'trusted') bad.push(`the record of ${task}: ${found.why}`);
+    else for (const blob of Object.values(found.record.outputs)) blobs.set(blob.digest, blob);
+  }
+  return { entries, blobs, bad };
+}
+
+/** Adds all blobs of a remote that can say what it has. */
+async function addListed(
+  { listing }: RemoteCache,
+  signal: AbortSignal,
+  blobs: Map<Digest, SizedBlob>,
+): Promise<void> {
+  if (listing === undefined) return;
+  for await (const { name, bytes } of listing.blobs(signal)) {
+    if (!blobs.has(name)) blobs.set(name, { digest: name, bytes });
+  }
 }
 
 async function wrongWith(

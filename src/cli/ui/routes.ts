@@ -6,7 +6,8 @@ import { problemOf } from './brief-store.ts';
 import { type OutputAsked, outputView, reportsOf } from './output-answers.ts';
 import { comparison, runList, timeline, verification } from './run-answers.ts';
 import { plotList, type StudySources, stageNames, tableAnswer } from './study-answers.ts';
-import { curvesOf, taskDetail, taskList, taskLog } from './task-answers.ts';
+import { taskDetail, taskList } from './task-answers.ts';
+import { curvesOf, taskLog } from './task-output.ts';
 
 /** Words of a question. */
 export type Words = URLSearchParams;

@@ -17,6 +17,8 @@ export interface Submission {
   /** The size of its job. */
   readonly cls: string;
   readonly cpus: number;
+  /** The time limit of its job. Earlier versions did not say. */
+  readonly time_ms?: number | undefined;
   /** Folder of the study. */
   readonly root: string;
   /** Folder from which it was submitted: other paths are relative to it. */
@@ -91,6 +93,7 @@ export function readSubmission(
     typeof one.options === 'object' &&
     one.options !== null &&
     [one.cpus, one.asked].every((value) => typeof value === 'number' && Number.isFinite(value)) &&
+    (one.time_ms === undefined || (Number.isFinite(one.time_ms) && one.time_ms > 0)) &&
     Array.isArray(one.files) &&
     one.files.every((file) => isDigest(String(file?.digest)) && Number.isSafeInteger(file.bytes));
   return isWhole ? (one as Submission) : undefined;

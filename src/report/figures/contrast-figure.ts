@@ -14,7 +14,7 @@ import {
   signed,
 } from '../markup/format.ts';
 import { type Html, html } from '../markup/html.ts';
-import { FAINT, INK, PAPER, PROFILE_HUES, SOFT } from '../markup/palette.ts';
+import { FAINT, INK, PAPER, type Palette, SOFT } from '../markup/palette.ts';
 import { meanOf } from '../charts/rows-chart.ts';
 import { extent, type Interval, tickDigits, ticks } from '../charts/scale.ts';
 import { datasetAt, type Study } from '../data/study.ts';
@@ -97,9 +97,7 @@ function effectsResult(
   subject: string,
 ): string {
   const deciding = measured.filter(({ decides }) => decides);
-  const assessed = deciding.filter(
-    (one) => one.verdict !== 'not assessed' && one.verdict !== 'not tested',
-  );
+  const assessed = deciding.filter(isAssessed);
   if (verdict !== 'not assessed' && assessed.length > 0) {
     const won = assessed.filter((one) => one.verdict === 'reproduced').length;
     return `${won} of ${counted(assessed.length, 'contrast')} ${won === 1 ? 'supports' : 'support'} the claim.`;
@@ -110,8 +108,13 @@ function effectsResult(
   const [low, high] = [Math.min(...effects), Math.max(...effects)].map((one) =>
     show(one, DIGITS[unit]),
   );
-  return `${subject} range from ${low} to ${high}${unit === 'points' ? ' points' : ''}; none is assessed.`;
+  const known = measured.filter(isAssessed).length;
+  const told = known === 0 ? 'none is assessed' : `${known} of ${measured.length} are assessed`;
+  return `${subject} range from ${low} to ${high}${unit === 'points' ? ' points' : ''}; ${told}.`;
 }
+
+const isAssessed = ({ verdict }: Contrast): boolean =>
+  verdict !== 'not assessed' && verdict !== 'not tested';
 
 function effectsPanel(
   all: readonly Contrast[],
@@ -267,7 +270,7 @@ interface Pair {
 }
 
 /** Two arms as dots joined by seed, a panel for each contrast of accuracies; null without any. */
-export function pairsDraft(claim: JudgedClaim, study: Study): FigureDraft | null {
+export function pairsDraft(claim: JudgedClaim, study: Study, palette: Palette): FigureDraft | null {
   const compared = claim.contrasts.flatMap((contrast) => {
     const pairs = pairsOf(contrast, study);
     return contrast.unit === 'points' && pairs.length > 0 ? [{ contrast, pairs }] : [];
@@ -282,7 +285,9 @@ export function pairsDraft(claim: JudgedClaim, study: Study): FigureDraft | null
     );
   const panels = compared
     .slice(0, PAIR_PANELS)
-    .map(({ contrast, pairs }) => pairsPanel(contrast, pairs, axisOf(contrast)));
+    .map(({ contrast, pairs }) =>
+      pairsPanel(contrast, pairs, { y: axisOf(contrast), colors: colorsOf(contrast, palette) }),
+    );
   return {
     id: `pairs-${claim.id.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`,
     title: `seeds behind ${claim.id}`,
@@ -292,22 +297,35 @@ export function pairsDraft(claim: JudgedClaim, study: Study): FigureDraft | null
     rows: [{ title: null, panels }],
     result: pairsResult(claim),
     caption: html`${claim.id}: test accuracy of the baseline (left) and the treatment (right). A dot is one seed; lines join the
-same seed in both arms; strokes are means with 95 % confidence intervals. The effect is the right mean minus the left one.
+same seed on both sides; strokes are means with 95 % confidence intervals. The effect is the right mean minus the left one.
 Panels of a data set share their axis.${compared.length > panels.length ? html` The first ${panels.length} of ${compared.length} contrasts; the table has all.` : null}`,
   };
 }
 
 /** How often the treatment is more accurate than the baseline. */
-function pairsResult({ contrasts }: JudgedClaim): string | null {
+function pairsResult({ contrasts }: JudgedClaim): string {
   const measured = contrasts.filter(({ unit, effect }) => unit === 'points' && effect !== null);
-  if (measured.length === 0) return null;
+  if (measured.length === 0) return 'No contrast is measured: one side of each has no runs.';
   const above = measured.filter(({ effect }) => (effect ?? 0) > 0).length;
   const all = measured.length;
   const share = above === all && all > 1 ? 'all' : `${above} of`;
   return `The treatment is more accurate than the baseline in ${share} ${counted(all, 'contrast')}.`;
 }
 
-const PAIR = { a: PROFILE_HUES[1]!.light, b: PROFILE_HUES[0]!.light } as const;
+/** What both sides are drawn in: the colours of their profiles, or light and dark where these are no two profiles. */
+interface PairColors {
+  readonly a: string;
+  readonly b: string;
+}
+
+function colorsOf({ a, b }: Contrast, palette: Palette): PairColors {
+  const [treatment, baseline] = [a.label, b?.label ?? ''].map((label) =>
+    palette.get(label.split(' ').at(-1) ?? ''),
+  );
+  return treatment && baseline && treatment.color !== baseline.color
+    ? { a: treatment.color, b: baseline.color }
+    : { a: INK.light, b: SOFT.light };
+}
 
 function pairsOf({ a, b }: Contrast, { runs, sweep }: Study): readonly Pair[] {
   const all = [...runs, ...sweep];
@@ -345,7 +363,11 @@ const PAIRS = { width: 240, height: 190, x: [-0.4, 1.4] } as const;
 /** Across, and how far dots move out of each other's way. */
 const [DOT, REACH] = [6, 24];
 
-function pairsPanel(contrast: Contrast, pairs: readonly Pair[], y: Interval): Panel {
+function pairsPanel(
+  contrast: Contrast,
+  pairs: readonly Pair[],
+  { y, colors }: { readonly y: Interval; readonly colors: PairColors },
+): Panel {
   const p = contrast.pForHolm ?? contrast.pFor;
   const names = [contrast.a.label, contrast.b?.label ?? ''];
   const shared = sharedWords(names);
@@ -369,7 +391,7 @@ function pairsPanel(contrast: Contrast, pairs: readonly Pair[], y: Interval): Pa
         ],
   );
   const layers = sides.flatMap(({ side, x, summary }): readonly Layer[] => {
-    const color = PAIR[side];
+    const color = colors[side];
     const outer = side === 'b' ? -0.16 : 1.16;
     const dots = pairs.flatMap((pair, i) => {
       const value = pair[side];

@@ -100,15 +100,6 @@ function copyOld(text: string): boolean {
   return done;
 }
 
-/** Saves something that this page has made. */
-export function save(name: string, content: Blob): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(content);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
 /** A field to search in what is shown beside it. */
 export const SearchField = ({
   text,

@@ -2,7 +2,7 @@
 // task-view.tsx — one task: what it was given and gave, what it said, why it ran, what is around it
 import type { Curve, TaskDetail, TaskLine } from '../forms.ts';
 import { CopyButton, Empty, Problem, Status, TaskLink } from './bits.tsx';
-import { CurvesFigure } from './figures.tsx';
+import { CurvesFigure } from './curves-figure.tsx';
 import { LogPanel } from './log-panel.tsx';
 import { OutputPanel, ValueTree } from './output-panel.tsx';
 import { useAnswer, useRun, useShared } from './state.ts';
