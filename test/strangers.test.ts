@@ -18,7 +18,7 @@ const answersIn = (rig: Rig): readonly string[] =>
 
 /** Runs with a time limit that no module keeps: it ends well only when none is loaded. */
 const withoutLoading = (rig: Rig, ...words: string[]): Promise<Ended> =>
-  rig.start(words, { PIPELINE_LOAD_TIMEOUT: '0.000001', PIPELINE_NO_MEMO: '1' }).ended;
+  rig.runWith(words, { PIPELINE_LOAD_TIMEOUT: '0.000001', PIPELINE_NO_MEMO: '1' });
 
 /** The message of each diagnostic, by the stage at whose \`run:\` it stands. */
 function messagesOf({ stdout }: Ended): Record<string, string> {
@@ -59,8 +59,7 @@ export default defineStage({ params: z.object({ ['__proto__']: z.int() }), input
   outputs: {}, run: () => ({}) });`,
       odd: 'throw { toString() { throw 1; } };',
     });
-    const { ended } = rig.start(['check', '--json'], { PIPELINE_LOAD_TIMEOUT: '3' });
-    const end = await ended;
+    const end = await rig.runWith(['check', '--json'], { PIPELINE_LOAD_TIMEOUT: '3' });
     expect([end.code, end.stderr]).toEqual([2, '']);
     expect(messagesOf(end)).toMatchInlineSnapshot(`
       {
@@ -96,7 +95,7 @@ while (Date) kept.push(new Array(10_000).fill(kept.length));`),
 
   test('PIPELINE_LOAD_TIMEOUT must be a number of seconds', async () => {
     const rig = rigOf({ one: stage() });
-    const { code, stderr } = await rig.start(['check'], { PIPELINE_LOAD_TIMEOUT: 'soon' }).ended;
+    const { code, stderr } = await rig.runWith(['check'], { PIPELINE_LOAD_TIMEOUT: 'soon' });
     expect(code).toBe(2);
     expect(stderr).toContain('PIPELINE_LOAD_TIMEOUT must be a number of seconds, such as 60');
   });
@@ -214,8 +213,7 @@ export default defineStage({ params: z.object({ n: z.int() }), inputs: {}, outpu
       spins: stage('', 'check: () => { while (Date) {} return []; },'),
       names: stage('', "work: (_, upstream) => { upstream('n' + Math.random()); return 1; },"),
     });
-    const { ended } = rig.start(['check', '--json'], { PIPELINE_LOAD_TIMEOUT: '3' });
-    const end = await ended;
+    const end = await rig.runWith(['check', '--json'], { PIPELINE_LOAD_TIMEOUT: '3' });
     expect([end.code, end.stderr]).toEqual([2, '']);
     expect(messagesOf(end)).toMatchInlineSnapshot(`
       {
@@ -293,7 +291,7 @@ export default defineStage({ params: z.object({ n: z.int() }), inputs: {}, outpu
         'const n = Object.keys(process.env).filter((name) => name.startsWith("N_OF_")).length;',
       ).replace('z.int(), 1', 'z.int(), n'),
     });
-    const makeWith = (environment: NodeJS.ProcessEnv) => rig.start(['make'], environment).ended;
+    const makeWith = (environment: NodeJS.ProcessEnv) => rig.runWith(['make'], environment);
     const memos = (): number => readdirSync(join(rig.folder, 'cache/memos')).length;
     expect((await makeWith({})).stderr).toContain('1 built');
     expect((await makeWith({})).stderr).toContain('nothing to do');
@@ -311,12 +309,12 @@ export default defineStage({ params: z.object({ n: z.int() }), inputs: {}, outpu
       ),
     });
     const paramOf = async (n?: string): Promise<unknown> => {
-      const { ended } = rig.start(['make', '--json'], n === undefined ? {} : { N_OF_ONE: n });
-      expect((await ended).code).toBe(0);
-      const { stdout } = await rig.start(
+      const environment = n === undefined ? {} : { N_OF_ONE: n };
+      expect((await rig.runWith(['make', '--json'], environment)).code).toBe(0);
+      const { stdout } = await rig.runWith(
         ['why', 'one', '--json'],
         n === undefined ? {} : { N_OF_ONE: n },
-      ).ended;
+      );
       return JSON.parse(stdout).parts.params.n;
     };
     const seen = [];
