@@ -137,7 +137,7 @@ describe('the study, in miniature', () => {
         "equilibrium": "226b2514c698ce6fde6b3e7610e5c126074408a09139d47c4dc0b60574f373d2",
         "metrics": "46617306a91a7fafd961b4d3658398356764ca8aa8e1ed0b6f5f494c117b37c0",
         "model": "6532ba6aaf87f1939a181b0d4d0b4f647cc41bb8656143daba96d88b9f831c99",
-        "report": "b62081673e17004a625713046075c3d799e7bb0af253a5bdf39947ced8797e74",
+        "report": "c9bdfff650cfc763cafa56cf8c73d76739d8edd9adfe99f4e96b687ab864dab7",
       }
     `);
   });

@@ -78,8 +78,12 @@ export function effectsDraft(
     rows: [
       { title: null, panels: byDataset.map((all) => effectsPanel(all, claim, banded, alone)) },
     ],
-    result: effectsResult(claim, measured, cellsElsewhere ? 'Means over profiles' : 'Effects'),
-    caption: html`${claim.id}: ${cellsElsewhere ? 'mean effects, over all profiles of a setting or all settings of a profile,' : 'effects'} with ${level} % confidence intervals${banded ? '; the band is the margin' : null}${nWords(measured)}.${cellsElsewhere ? ' The figure over CV has the single profiles.' : null}${rest}`,
+    result: effectsResult(
+      claim,
+      measured,
+      cellsElsewhere ? 'Means over profiles for' : 'Effects of',
+    ),
+    caption: html`${cellsElsewhere ? 'Mean effects, over all profiles of a setting or all settings of a profile,' : 'Effects'} with ${level} % confidence intervals${banded ? '; the band is the margin' : null}${nWords(measured)}.${cellsElsewhere ? ' The figure over CV has the single profiles.' : null}${rest}`,
   };
 }
 
@@ -93,7 +97,7 @@ function nWords(measured: readonly Contrast[]): Html {
 const repetitions = ({ unit, a, seeds }: Contrast): number => (unit === 'r' ? a.n : seeds);
 
 function effectsResult(
-  { verdict }: JudgedClaim,
+  { id, verdict }: JudgedClaim,
   measured: readonly Contrast[],
   subject: string,
 ): string {
@@ -101,7 +105,7 @@ function effectsResult(
   const assessed = deciding.filter(isAssessed);
   if (verdict !== 'not assessed' && assessed.length > 0) {
     const won = assessed.filter((one) => one.verdict === 'reproduced').length;
-    return `${won} of ${counted(assessed.length, 'contrast')} ${won === 1 ? 'supports' : 'support'} the claim.`;
+    return `${won} of ${counted(assessed.length, 'contrast')} ${won === 1 ? 'supports' : 'support'} ${id}.`;
   }
   const unit = measured[0]!.unit;
   const effects = measured.filter((one) => one.unit === unit).map(({ effect }) => effect ?? 0);
@@ -111,7 +115,7 @@ function effectsResult(
   );
   const known = measured.filter(isAssessed).length;
   const told = known === 0 ? 'none is assessed' : `${known} of ${measured.length} are assessed`;
-  return `${subject} range from ${low} to ${high}${unit === 'points' ? ' points' : ''}; ${told}.`;
+  return `${subject} ${id} range from ${low} to ${high}${unit === 'points' ? ' points' : ''}; ${told}.`;
 }
 
 const isAssessed = ({ verdict }: Contrast): boolean =>
