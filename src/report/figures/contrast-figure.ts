@@ -11,6 +11,7 @@ import {
   isPlaceWord,
   labelWords,
   probability,
+  sentence,
   signed,
 } from '../markup/format.ts';
 import { type Html, html } from '../markup/html.ts';
@@ -309,7 +310,20 @@ function pairsResult({ contrasts }: JudgedClaim): string {
   const above = measured.filter(({ effect }) => (effect ?? 0) > 0).length;
   const all = measured.length;
   const share = above === all && all > 1 ? 'all' : `${above} of`;
-  return `The treatment is more accurate than the baseline in ${share} ${counted(all, 'contrast')}.`;
+  const [treatment, baseline] = namesOf(measured) ?? ['the treatment', 'the baseline'];
+  return `${sentence(treatment)} is more accurate than ${baseline} in ${share} ${counted(all, 'contrast')}.`;
+}
+
+/** What the two sides are called, where that is the same in all contrasts. */
+function namesOf(contrasts: readonly Contrast[]): readonly [string, string] | null {
+  const names = contrasts.map(({ a, b }) => {
+    const labels = [a.label, b?.label ?? ''];
+    const shared = sharedWords(labels);
+    return shared === '' ? [] : labels.map((label) => label.slice(shared.length));
+  });
+  const [[treatment = '', baseline = ''] = []] = names;
+  const isOne = names.every(([a, b]) => a === treatment && b === baseline);
+  return isOne && treatment !== '' && baseline !== '' ? [treatment, baseline] : null;
 }
 
 /** What both sides are drawn in: the colours of their profiles, or light and dark where these are no two profiles. */
