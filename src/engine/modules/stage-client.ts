@@ -84,9 +84,9 @@ export class StageClient implements StageAnswers {
     });
   }
 
-  /** Hears that modules are about to be asked of which nothing is kept. @param modules how many */
-  prepare(modules: number): void {
-    this.processes.prepare(modules, { mayShare: modules >= MODULES_SHARED_MIN });
+  /** Hears that modules are about to be asked of which nothing is kept. @param modules how many @param of of so many */
+  prepare(modules: number, of: number): void {
+    this.processes.prepare(modules, { mayShare: of >= MODULES_SHARED_MIN });
   }
 
   expect({ code }: StageModule): void {
