@@ -45,8 +45,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "da7671a6ec15f7f122e9ab6141fde45cc387a0de5f17aa8da9a78fa476850a55",
-        "5bc05ad4fd927dbf7c00ba34a8d34969fc1fe0fc0c24127baf5ed87ad2c5ce88",
+        "3a1c12c8fbab6cb1d65f3e51f1946fc0986146adb1c23dcc2fd9e494eedeac2d",
+        "dc78c4465c199cff1c4efd60da230792cabbc3da06bc12e462afc66aca0ba832",
       ]
     `);
   });

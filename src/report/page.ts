@@ -56,7 +56,7 @@ export async function renderReport(
   const claims = study.claims?.claims ?? [];
   const notice = missingNotice(study.missing);
   // What failed stands before the results that lack it; what cannot exist is part of the design.
-  const lost = study.missing.some(({ kind }) => kind !== 'infeasible');
+  const lost = hasLost(study);
   const sections = claims.map((claim) => {
     const drafts = catalogue.ofClaim.get(claim.id) ?? [];
     return claimSection(claim, drawn(drafts, figures), anchors);
@@ -88,6 +88,8 @@ ${foot(inputsDigest(rows, [study.title, study.hidden, study.training, study.rigl
   const files = filesOf(study, results, { finding: found, abstract: lead }, [...figures.values()]);
   return { html: markup, files: { ...files, [SOURCES_PAGE]: sourcesPage(study.title, rows) } };
 }
+
+const hasLost = ({ missing }: Study): boolean => missing.some(({ kind }) => kind !== 'infeasible');
 
 /** Everything that has a colour, in the order in which it gets one. */
 function namesOf(study: Study): readonly string[] {
@@ -122,10 +124,12 @@ function dataLine({ datasets: all, hidden }: Study): Html {
 function contents(study: Study, { others }: Catalogue): Html {
   const claims = study.claims?.claims ?? [];
   const entry = (id: string, name: Content): Html => html`<li><a href="#${id}">${name}</a></li>`;
+  const missing = study.missing.length > 0 ? entry('missing', 'What is missing') : null;
+  const isLost = hasLost(study);
   const items = [
     study.claims && entry('claims', 'Claims'),
     entry('summary', 'Summary'),
-    study.missing.length > 0 ? entry('missing', 'What is missing') : null,
+    isLost ? missing : null,
     claims.map((claim) => {
       const { id, title } = claim;
       // Beside the text there is room for titles; above it their ids stand in a row.
@@ -133,6 +137,7 @@ function contents(study: Study, { others }: Catalogue): Html {
     }),
     entry('results', 'Numbers'),
     others.length > 0 ? entry('figures', 'Further figures') : null,
+    isLost ? null : missing,
     entry('data', 'Data sets'),
     entry('methods', 'Methods'),
     entry('provenance', 'Provenance'),

@@ -33,8 +33,8 @@ export interface ClientOptions extends ProcessOptions, AnswersPlace {
 
 /** `work` may ask for further names of upstream params, depending on what it was given: so often. */
 const WORK_ROUNDS_MAX = 50;
-/** For fewer modules it takes as long to look after a process that they share as to start one for each. */
-const MODULES_SHARED_MIN = 4;
+/** One alone needs nobody who looks after a process that modules share. */
+const MODULES_SHARED_MIN = 2;
 
 const FORM_HINT =
   'export default defineStage({ params: z.object({ … }), inputs: { … }, outputs: { NAME: json() }, run })';
@@ -84,9 +84,9 @@ export class StageClient implements StageAnswers {
     });
   }
 
-  /** Hears that modules are about to be asked of which nothing is kept. @param modules how many */
-  prepare(modules: number): void {
-    this.processes.prepare(modules, { mayShare: modules >= MODULES_SHARED_MIN });
+  /** Hears that modules are about to be asked of which nothing is kept. @param modules how many @param of of so many */
+  prepare(modules: number, of: number): void {
+    this.processes.prepare(modules, { mayShare: of >= MODULES_SHARED_MIN });
   }
 
   expect({ code }: StageModule): void {

@@ -212,8 +212,9 @@ async function loadModules(
 }> {
   const schemaFiles = new Map<string, Stamp | null>();
   const bundled = [...stages.values()].filter(({ command, run }) => command === null && run !== '');
+  const all = new Set(bundled.map(({ run }) => run)).size;
   const hooks = {
-    onStale: (count: number): void => client.prepare(count),
+    onStale: (count: number): void => client.prepare(count, all),
     onWait: (): void => client.whileWaiting(),
   };
   const { codes, sources } = await bundlesOf(bundled, { ...options, ...hooks }, mistakes);

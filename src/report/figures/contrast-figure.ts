@@ -11,6 +11,7 @@ import {
   isPlaceWord,
   labelWords,
   probability,
+  sentence,
   signed,
 } from '../markup/format.ts';
 import { type Html, html } from '../markup/html.ts';
@@ -77,8 +78,12 @@ export function effectsDraft(
     rows: [
       { title: null, panels: byDataset.map((all) => effectsPanel(all, claim, banded, alone)) },
     ],
-    result: effectsResult(claim, measured, cellsElsewhere ? 'Means over profiles' : 'Effects'),
-    caption: html`${claim.id}: ${cellsElsewhere ? 'mean effects, over all profiles of a setting or all settings of a profile,' : 'effects'} with ${level} % confidence intervals${banded ? '; the band is the margin' : null}${nWords(measured)}.${cellsElsewhere ? ' The figure over CV has the single profiles.' : null}${rest}`,
+    result: effectsResult(
+      claim,
+      measured,
+      cellsElsewhere ? 'Means over profiles for' : 'Effects of',
+    ),
+    caption: html`${cellsElsewhere ? 'Mean effects, over all profiles of a setting or all settings of a profile,' : 'Effects'} with ${level} % confidence intervals${banded ? '; the band is the margin' : null}${nWords(measured)}.${cellsElsewhere ? ' The figure over CV has the single profiles.' : null}${rest}`,
   };
 }
 
@@ -92,7 +97,7 @@ function nWords(measured: readonly Contrast[]): Html {
 const repetitions = ({ unit, a, seeds }: Contrast): number => (unit === 'r' ? a.n : seeds);
 
 function effectsResult(
-  { verdict }: JudgedClaim,
+  { id, verdict }: JudgedClaim,
   measured: readonly Contrast[],
   subject: string,
 ): string {
@@ -100,7 +105,7 @@ function effectsResult(
   const assessed = deciding.filter(isAssessed);
   if (verdict !== 'not assessed' && assessed.length > 0) {
     const won = assessed.filter((one) => one.verdict === 'reproduced').length;
-    return `${won} of ${counted(assessed.length, 'contrast')} ${won === 1 ? 'supports' : 'support'} the claim.`;
+    return `${won} of ${counted(assessed.length, 'contrast')} ${won === 1 ? 'supports' : 'support'} ${id}.`;
   }
   const unit = measured[0]!.unit;
   const effects = measured.filter((one) => one.unit === unit).map(({ effect }) => effect ?? 0);
@@ -110,7 +115,7 @@ function effectsResult(
   );
   const known = measured.filter(isAssessed).length;
   const told = known === 0 ? 'none is assessed' : `${known} of ${measured.length} are assessed`;
-  return `${subject} range from ${low} to ${high}${unit === 'points' ? ' points' : ''}; ${told}.`;
+  return `${subject} ${id} range from ${low} to ${high}${unit === 'points' ? ' points' : ''}; ${told}.`;
 }
 
 const isAssessed = ({ verdict }: Contrast): boolean =>
@@ -309,7 +314,20 @@ function pairsResult({ contrasts }: JudgedClaim): string {
   const above = measured.filter(({ effect }) => (effect ?? 0) > 0).length;
   const all = measured.length;
   const share = above === all && all > 1 ? 'all' : `${above} of`;
-  return `The treatment is more accurate than the baseline in ${share} ${counted(all, 'contrast')}.`;
+  const [treatment, baseline] = namesOf(measured) ?? ['the treatment', 'the baseline'];
+  return `${sentence(treatment)} is more accurate than ${baseline} in ${share} ${counted(all, 'contrast')}.`;
+}
+
+/** What the two sides are called, where that is the same in all contrasts. */
+function namesOf(contrasts: readonly Contrast[]): readonly [string, string] | null {
+  const names = contrasts.map(({ a, b }) => {
+    const labels = [a.label, b?.label ?? ''];
+    const shared = sharedWords(labels);
+    return shared === '' ? [] : labels.map((label) => label.slice(shared.length));
+  });
+  const [[treatment = '', baseline = ''] = []] = names;
+  const isOne = names.every(([a, b]) => a === treatment && b === baseline);
+  return isOne && treatment !== '' && baseline !== '' ? [treatment, baseline] : null;
 }
 
 /** What both sides are drawn in: the colours of their profiles, or light and dark where these are no two profiles. */
