@@ -23,7 +23,13 @@ export const command: CommandDeclaration = {
   name: 'export',
   group: 'Look',
   about: 'write an output, or one of its tensors, in a format for other tools',
-  arguments: [{ name: '<task:output>' }, { name: '<file>' }],
+  arguments: [
+    {
+      name: '<task:output>',
+      about: 'STAGE/LABEL/LABEL:OUTPUT, a tensor or file of it: TASK:OUTPUT/NAME, or a selection',
+    },
+    { name: '<file>', about: 'the file; - is stdout, and a folder takes a selection' },
+  ],
   options: [
     {
       flags: '--format <form>',

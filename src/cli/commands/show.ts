@@ -28,7 +28,12 @@ export const command: CommandDeclaration = {
   name: 'show',
   group: 'Look',
   about: 'show the outputs of a task, or one output: JSON, tensors (also as pictures), files',
-  arguments: [{ name: '<task[:output]>' }],
+  arguments: [
+    {
+      name: '<task[:output]>',
+      about: 'STAGE/LABEL/LABEL, then an output, and within it a tensor or file: TASK:OUTPUT/NAME',
+    },
+  ],
   options: [
     {
       flags: '-o, --output <file>',
