@@ -1,8 +1,9 @@
 // What a person can get wrong on a command line is told in words: no stack, no bare code of the system.
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type MadeRig, madeRig, makeRig } from './rig.ts';
+import { type MadeRig, madeRig, makeRig, repository } from './rig.ts';
 
 const FILES = {
   'pipeline.yaml': `params: { n: 1 }
@@ -152,6 +153,7 @@ describe('words of a command line that mean nothing', () => {
     [['make', 's[a=1'], 2, '`s[a=1` lacks a ] at its end\n  hint: s[a=1]'],
     [['make', 's/x/y/z/q'], 2, 'no task is called `s/x/y/z/q`\n  hint: the only task of the'],
     [['make', ''], 2, 'the argument targets is empty'],
+    [['show', 's', '-o', 'x'], 2, 'no output is named\n  hint: one of o, j: TASK:OUTPUT'],
     [['help', 'why'], 0, 'Usage: pipeline why'],
     [['help'], 0, 'Usage: pipeline [options]'],
   ];
@@ -165,4 +167,16 @@ describe('words of a command line that mean nothing', () => {
       });
     }
   });
+});
+
+test('a folder that was removed meanwhile is told in a sentence', () => {
+  const script = 'd=$(mktemp -d); cd "$d"; rmdir "$d"; exec "$0" "$1" status';
+  const cli = join(repository, 'dist/cli.cjs');
+  const { status, stderr } = spawnSync('sh', ['-c', script, process.execPath, cli], {
+    encoding: 'utf8',
+  });
+  expect([status, stderr]).toEqual([
+    2,
+    'error: the folder in which this runs has been removed\n  hint: cd to one that is there\n',
+  ]);
 });

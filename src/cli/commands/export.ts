@@ -10,7 +10,7 @@ import { checkFolderForm, type Form, inForm } from '../exports/output-forms.ts';
 import { type ExportOptions, exportSelection } from '../exports/selected-outputs.ts';
 import { withRemoteBlobs } from '../remote/far-blobs.ts';
 import { writeOutput } from '../session/output-files.ts';
-import { bytesOf, type StoredFolder, select } from '../session/output-selection.ts';
+import { bytesOf, noOutputNamed, type StoredFolder, select } from '../session/output-selection.ts';
 import { placesOf } from '../session/places.ts';
 import { writeJson, writeStderr } from '../session/printing.ts';
 import { EXIT, openToShow } from '../session/session.ts';
@@ -63,10 +63,7 @@ async function exportOutput(target: string, file: string, options: ExportOptions
   const session = { ...opened, store: withRemoteBlobs(opened.store, placesOf(options)) };
   try {
     const { trace, name, output, part } = await select(session, target);
-    if (name === undefined || output === undefined) {
-      const hint = `one of ${Object.keys(trace.outputs).join(', ')}: TASK:OUTPUT`;
-      throw new UsageError([{ message: 'no output is named', hint }]);
-    }
+    if (name === undefined || output === undefined) throw noOutputNamed(trace);
     if (file !== '-' && !options.force && existsSync(file)) {
       throw new UsageError([{ message: `${file} exists`, hint: '--force overwrites it' }]);
     }

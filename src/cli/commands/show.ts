@@ -13,6 +13,7 @@ import { writeOutput } from '../session/output-files.ts';
 import {
   bytesOf,
   filesOfFolder,
+  noOutputNamed,
   type StoredFolder,
   select,
   tensorsOf,
@@ -61,6 +62,7 @@ async function show(target: string, options: ShowOptions): Promise<number> {
   try {
     const { trace, name, output, part } = await select(session, target);
     if (name === undefined || output === undefined) {
+      if (options.output !== undefined) throw noOutputNamed(trace);
       tellOutputs(trace, options.json ?? false);
       return EXIT.success;
     }

@@ -15,8 +15,7 @@ export function oneRun(store: Store, word: string): RunRecord {
   const hint = 'pipeline runs lists them; `last` is the newest, `last~1` the one before';
   if (found.length === 0) {
     const few = word.startsWith('last~') ? `: ${count(runs.length, 'run')} so far` : '';
-    const message =
-      runs.length === 0 ? 'there is no run yet' : `there is no run \`${word}\`${few}`;
+    const message = runs.length === 0 ? 'there is no run yet' : `there is no run \`${word}\`${few}`;
     throw new UsageError([{ message, hint }]);
   }
   const some = found.slice(0, 4).map(({ id }) => id);
