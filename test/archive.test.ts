@@ -45,10 +45,10 @@ describe('pipeline archive', () => {
   test('writes the same bytes whenever and wherever, and tells a digest that other stores give, too', async () => {
     const rig = await archivedStudy();
     const first = await archiveOf(rig, 'again.zip');
-    const { stdout } = await rig.start(['archive', 'third.zip', '--json'], {
+    const { stdout } = await rig.runWith(['archive', 'third.zip', '--json'], {
       TZ: 'Asia/Kathmandu',
       LANG: 'tr_TR.UTF-8',
-    }).ended;
+    });
     expect(JSON.parse(stdout)).toMatchObject({ digest: first.digest, sha256: first.sha256 });
     expect(first.sha256).toBe(digestOf(readFileSync(join(rig.folder, 'study.zip'))));
     const other = await archivedStudy();

@@ -360,7 +360,7 @@ describe('manners', () => {
   test('colours are for terminals and FORCE_COLOR, and NO_COLOR wins', async () => {
     const rig = await bundledRig(FILES);
     const escapes = String.fromCharCode(27);
-    const status = (environment: NodeJS.ProcessEnv) => rig.start(['status'], environment).ended;
+    const status = (environment: NodeJS.ProcessEnv) => rig.runWith(['status'], environment);
     expect((await status({ NO_COLOR: '' })).stdout).not.toContain(escapes);
     expect((await status({ NO_COLOR: '', FORCE_COLOR: '1' })).stdout).toContain(escapes);
     expect((await status({ NO_COLOR: '1', FORCE_COLOR: '1' })).stdout).not.toContain(escapes);

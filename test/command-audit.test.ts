@@ -96,9 +96,9 @@ const study = (script: string): Rig =>
   });
 const audit = async (rig: Rig, environment: NodeJS.ProcessEnv = {}) => {
   const around = { ...environment, ROOT: rig.folder };
-  const made = await rig.start(['make'], around).ended;
+  const made = await rig.runWith(['make'], around);
   expect(made.code, made.stderr).toBe(0);
-  return rig.start(['audit', 'one'], around).ended;
+  return rig.runWith(['audit', 'one'], around);
 };
 
 describe('the audit of a command', () => {

@@ -108,7 +108,7 @@ writeFileSync('notes.txt', 'made');`,
       "writeFileSync('plot.json', JSON.stringify(process.env));",
       `${PLOT}\n    env: { GIVEN: on, AROUND: , UNSET: }\n    artifacts: { plot: env.json }`,
     );
-    const made = await rig.start(['make'], { AROUND: 'here', SECRET: 'hidden' }).ended;
+    const made = await rig.runWith(['make'], { AROUND: 'here', SECRET: 'hidden' });
     expect(made.code).toBe(0);
     const env = JSON.parse(rig.read('artifacts/plot/env.json')) as Record<string, string>;
     expect(env).toMatchObject({ GIVEN: 'on', AROUND: 'here', TZ: 'UTC', LC_ALL: 'C.UTF-8' });
@@ -116,9 +116,9 @@ writeFileSync('notes.txt', 'made');`,
       Object.keys(env).filter((name) => ['SECRET', 'UNSET', 'NO_COLOR'].includes(name)),
     ).toEqual([]);
     expect(env.HOME).toMatch(/scratch/);
-    const same = await rig.start(['make', '--json'], { AROUND: 'here', SECRET: 'other' }).ended;
+    const same = await rig.runWith(['make', '--json'], { AROUND: 'here', SECRET: 'other' });
     expect(same.stdout).not.toContain('"started"');
-    const why = await rig.start(['why', 'plot'], { AROUND: 'there' }).ended;
+    const why = await rig.runWith(['why', 'plot'], { AROUND: 'there' });
     expect(why.stdout).toContain('command.env.AROUND: here → there');
   });
 

@@ -301,7 +301,7 @@ describe('commands', () => {
     writeFileSync(storeIn(rig), bytes);
     const NO_MEMO = { PIPELINE_NO_MEMO: '1' };
     for (const words of [['make'], ['runs']]) {
-      const { code, stderr } = await rig.start(words, NO_MEMO).ended;
+      const { code, stderr } = await rig.runWith(words, NO_MEMO);
       expect([words, code, stderr]).toEqual([
         words,
         2,

@@ -24,8 +24,7 @@ const eventsIn = (stdout: string): readonly SaidEvent[] =>
 
 test('the debug log tells plan, key, look-up, lease and attempt with times, and no values', async () => {
   const rig = makeRig(FILES);
-  const { code, stdout, stderr } = await rig.start(['make', '--json'], { PIPELINE_LOG: 'debug' })
-    .ended;
+  const { code, stdout, stderr } = await rig.runWith(['make', '--json'], { PIPELINE_LOG: 'debug' });
   expect(code).toBe(0);
   const topics = [...stderr.matchAll(/^debug +\d+\.\d{3}s (\w+) /gm)].map(([, topic]) => topic);
   expect(new Set(topics)).toEqual(new Set(['plan', 'key', 'cache', 'lease', 'attempt']));
@@ -38,11 +37,12 @@ test('the debug log tells plan, key, look-up, lease and attempt with times, and 
 test('the debug log enters no key, and a make with it finds what one without it made', async () => {
   const rig = makeRig(FILES);
   const before = await rig.make();
-  const again = await rig.start(['make', '--json'], { PIPELINE_LOG: 'debug' }).ended;
+  const again = await rig.runWith(['make', '--json'], { PIPELINE_LOG: 'debug' });
   expect(tasksOf(eventsIn(again.stdout), 'reused')).toEqual(['one']);
   expect(again.stderr).toMatch(/ cache +one [0-9a-f]{12} hit from run /);
-  const clean = await rig.start(['make', '--json', '--cache', 'other'], { PIPELINE_LOG: 'debug' })
-    .ended;
+  const clean = await rig.runWith(['make', '--json', '--cache', 'other'], {
+    PIPELINE_LOG: 'debug',
+  });
   expect(digestsOf(eventsIn(clean.stdout))).toEqual(digestsOf(before.events));
   expect((await rig.run('make')).stderr).toContain('nothing to do');
 });

@@ -223,7 +223,7 @@ stages:
     const rig = showing();
     const PIPELINE_LEASE_FOLDER = join(rig.folder, 'leases');
     const around = { PIPELINE_LEASE_FOLDER, MARKS: rig.folder };
-    const first = await rig.start(['make', '-j', '2'], around).ended;
+    const first = await rig.runWith(['make', '-j', '2'], around);
     expect(first).toMatchObject({ code: 0 });
     expect(await shown(rig)).toEqual(['0|cuda:0|8001|1|3|', '1|cuda:1|8002|1|3|']);
     const inherited = {
@@ -231,9 +231,9 @@ stages:
       CUDA_VISIBLE_DEVICES: '5,GPU-8',
       CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
     };
-    const again = await rig.start(['make', '-j', '2'], inherited).ended;
+    const again = await rig.runWith(['make', '-j', '2'], inherited);
     expect(again.stderr).toContain('nothing to do');
-    await rig.start(['make', '-j', '2', '--force'], inherited).ended;
+    await rig.runWith(['make', '-j', '2', '--force'], inherited);
     expect(await shown(rig)).toEqual([
       '5|cuda:5|8001|1|3|PCI_BUS_ID',
       'GPU-8|cuda:GPU-8|8002|1|3|PCI_BUS_ID',

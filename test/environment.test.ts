@@ -303,7 +303,7 @@ describe.skipIf(python === undefined)('an environment', () => {
     );
     chmodSync(join(programs, 'conda'), 0o755);
     const around = { PATH: `${programs}:${process.env.PATH}` };
-    const made = () => rig.start(['make', '--json'], around).ended;
+    const made = () => rig.runWith(['make', '--json'], around);
     expect((await made()).stdout).toContain('there is no interpreter');
     mkdirSync(join(prefix, 'bin'), { recursive: true });
     const real = execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], {
@@ -322,10 +322,10 @@ describe.skipIf(python === undefined)('an environment', () => {
     expect(unlike.stdout).toContain('conda env update -f environment.yml --prune');
     meta('numpy', '1.26.4');
     expect(await made()).toMatchObject({ code: 0 });
-    expect((await rig.start(['show', 'a:x'], around).ended).stdout).toContain('study');
+    expect((await rig.runWith(['show', 'a:x'], around)).stdout).toContain('study');
     // What environment.yml leaves open enters the key.
     meta('numpy', '1.26.5');
-    const status = await rig.start(['status', '--json', 'a'], around).ended;
+    const status = await rig.runWith(['status', '--json', 'a'], around);
     expect(status.stdout).toContain('"path":"command.environment.installed"');
   });
 });
@@ -354,16 +354,16 @@ describe.skipIf(!process.env.FULL)('with packages from PyPI', () => {
     const uv = (...words: string[]) =>
       execFileSync('uv', words, { cwd: rig.folder, env: { ...process.env, ...around } });
     uv('lock', '-q');
-    const missing = await rig.start(['make'], around).ended;
+    const missing = await rig.runWith(['make'], around);
     expect(missing.stderr).toContain('hint: uv sync --locked');
     uv('sync', '-q', '--locked');
-    expect(await rig.start(['make'], around).ended).toMatchObject({ code: 0 });
+    expect(await rig.runWith(['make'], around)).toMatchObject({ code: 0 });
     uv('pip', 'install', '-q', 'six==1.17.0', 'iniconfig');
-    expect((await rig.start(['make'], around).ended).stderr).toMatch(
+    expect((await rig.runWith(['make'], around)).stderr).toMatch(
       /iniconfig [\d.]+ is installed and not locked; six 1\.17\.0 is installed, and 1\.16\.0 is locked/,
     );
     uv('sync', '-q', '--locked');
-    expect((await rig.start(['make'], around).ended).stderr).toContain('nothing to do');
+    expect((await rig.runWith(['make'], around)).stderr).toContain('nothing to do');
   }, 120_000);
 
   test('pip installs what requirements lock', async ({ skip }) => {

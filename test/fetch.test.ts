@@ -53,7 +53,7 @@ describe('a server', () => {
 
   test('that stalls is given up and asked again', async () => {
     const { url, asked } = await server(stall, whole);
-    expect((await fetched(file({ urls: [url] }), { stall_ms: 100 })).bytes).toEqual(CONTENT);
+    expect((await fetched(file({ urls: [url] }), { stall_ms: 500 })).bytes).toEqual(CONTENT);
     expect(asked).toHaveLength(2);
   });
 
@@ -309,7 +309,7 @@ export default defineStage({
     expect(missing.stderr).not.toMatch(/\n +at /);
     const ways: readonly (() => Promise<{ code: number | null }>)[] = [
       () => rig.run('make', '--mirror', mirror, '--cache', 'one'),
-      () => rig.start(['make', '--cache', 'two'], { PIPELINE_MIRROR: mirror }).ended,
+      () => rig.runWith(['make', '--cache', 'two'], { PIPELINE_MIRROR: mirror }),
       () => {
         rig.write('data/images.bin', gzipSync(CONTENT).toString('latin1'));
         writeFileSync(join(rig.folder, 'data/images.bin'), gzipSync(CONTENT));

@@ -38,7 +38,7 @@ const kept = (rig: Rig): number => {
 
 /** What a command prints when everything is looked at anew. */
 const anew = (rig: Rig, words: readonly string[]): Promise<Ended> =>
-  rig.start(words, { PIPELINE_NO_MEMO: '1', PIPELINE_NO_HINTS: '1' }).ended;
+  rig.runWith(words, { PIPELINE_NO_MEMO: '1', PIPELINE_NO_HINTS: '1' });
 
 /** Everything that is printed is what is printed when everything is looked at anew. */
 async function expectTrue(rig: Rig, commands: readonly (readonly string[])[]): Promise<void> {

@@ -303,7 +303,7 @@ stages:
     return keys.get('s' as TaskId);
   };
   const make = async (...words: string[]): Promise<string | undefined> => {
-    const ended = await rig.start(['make', ...words], { PIPELINE_NO_MEMO: '1' }).ended;
+    const ended = await rig.runWith(['make', ...words], { PIPELINE_NO_MEMO: '1' });
     expect(ended.code).toBe(0);
     return latest();
   };

@@ -151,7 +151,7 @@ test('a make that has nothing to do leaves no trace of itself', async () => {
   const rig = await bundledRig(FILES);
   await rig.run('make', 'quick');
   const journals = existsSync(join(rig.folder, 'cache/runs'));
-  const { stderr } = await rig.start(['make', 'quick'], { PIPELINE_NO_MEMO: '1' }).ended;
+  const { stderr } = await rig.runWith(['make', 'quick'], { PIPELINE_NO_MEMO: '1' });
   expect([journals, stderr]).toEqual([true, expect.stringContaining('nothing to do')]);
   expect(await jsonOf(rig, 'runs')).toHaveLength(1);
 });

@@ -282,7 +282,7 @@ describe('a shell without the tools of the study', () => {
     const rig = makeRig(files);
     chmodSync(join(rig.folder, 'bin/study-tool'), 0o755);
     const PATH = `${join(rig.folder, 'bin')}:${process.env.PATH}`;
-    expect((await rig.start(['make', '-q'], { PATH }).ended).code).toBe(0);
+    expect((await rig.runWith(['make', '-q'], { PATH })).code).toBe(0);
     const why = expect.stringContaining('`study-tool --version` ended with exit code 127');
     const { code, stdout } = await rig.run('status', '--json');
     expect([code, JSON.parse(stdout)]).toMatchObject([
@@ -314,7 +314,7 @@ describe('a shell without the tools of the study', () => {
     expect((await rig.run('log', 'b')).stdout).toContain('said by b');
     const made = await rig.run('make');
     expect([made.code, made.stderr]).toEqual([2, expect.stringContaining('exit code 127')]);
-    expect((await rig.start(['status', '--json'], { PATH }).ended).stdout).not.toContain('unknown');
+    expect((await rig.runWith(['status', '--json'], { PATH })).stdout).not.toContain('unknown');
   });
 });
 

@@ -65,7 +65,7 @@ const FILES = {
 /** What a make says, but for its seconds. With `fresh`, as it says it without any memo. */
 async function say(rig: Rig, words: readonly string[], fresh: boolean): Promise<Ended> {
   const environment = fresh ? { PIPELINE_NO_MEMO: '1', PIPELINE_NO_HINTS: '1' } : {};
-  const { code, stdout, stderr } = await rig.start(['make', ...words], environment).ended;
+  const { code, stdout, stderr } = await rig.runWith(['make', ...words], environment);
   const timeless = (text: string): string =>
     text.replace(/\(\d[\d.]* s\)/g, '(time)').replace(/"seconds":[\d.e-]+/g, '"seconds":0');
   // Tasks that do not depend on each other are told in any order.

@@ -71,7 +71,7 @@ setTimeout(() => writeFileSync('x.json', '1'), isFirst ? 30_000 : 600);
     retries: { times: 1, delay: 1ms, on: [memory] }
 `,
   });
-  const { stdout } = await rig.start(['make', '--json'], { MARK: join(rig.folder, 'mark') }).ended;
+  const { stdout } = await rig.runWith(['make', '--json'], { MARK: join(rig.folder, 'mark') });
   const events = stdout
     .trim()
     .split('\n')

@@ -14,7 +14,7 @@ test('an executor from outside runs the actions that it accepts, and its causes 
   });
   const environment = { PIPELINE_EXECUTORS: join(rig.folder, 'far-executor.mjs') };
   const make = async (words: readonly string[] = []): Promise<readonly SaidEvent[]> => {
-    const { stdout } = await rig.start(['make', '-k', '--json', ...words], environment).ended;
+    const { stdout } = await rig.runWith(['make', '-k', '--json', ...words], environment);
     return stdout
       .trim()
       .split('\n')
@@ -41,9 +41,9 @@ test('a module that exports no executor is told, and nothing runs', async () => 
     'pipeline.yaml': project('pipeline.yaml'),
     'none.mjs': 'export default { name: "none" };',
   });
-  const { code, stderr } = await rig.start(['make'], {
+  const { code, stderr } = await rig.runWith(['make'], {
     PIPELINE_EXECUTORS: join(rig.folder, 'none.mjs'),
-  }).ended;
+  });
   expect(code).toBe(2);
   expect(stderr).toContain('none.mjs, which PIPELINE_EXECUTORS names, exports no executor');
   expect(stderr).toContain('hint: export default { name, accepts(action), open(machine) }');

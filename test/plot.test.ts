@@ -198,7 +198,7 @@ describe('pipeline plot', () => {
       await rig.run('plot', 'final', '-o', 'p.svg');
       const [, width, height] = /width="(\d+)" height="(\d+)"/.exec(rig.read('p.svg')) ?? [];
       for (const file of ['p.png', 'p.pdf']) {
-        const { code, stderr } = await rig.start(['plot', 'final', '-o', file], environment).ended;
+        const { code, stderr } = await rig.runWith(['plot', 'final', '-o', file], environment);
         expect([code, stderr]).toEqual([0, '']);
       }
       const png = PNG.sync.read(readFileSync(join(rig.folder, 'p.png')));
@@ -219,16 +219,16 @@ describe('pipeline plot', () => {
   test('says why a browser drew nothing', async () => {
     const rig = await made();
     const environment = { PIPELINE_BROWSER: '/bin/false' };
-    const { code, stderr } = await rig.start(['plot', 'final', '-o', 'p.pdf'], environment).ended;
+    const { code, stderr } = await rig.runWith(['plot', 'final', '-o', 'p.pdf'], environment);
     expect(code).toBe(2);
     expect(stderr).toContain('/bin/false could not draw the plot: it ended with exit code 1');
   });
 
   test('says what is missing for a picture, and writes nothing', async () => {
     const rig = await made();
-    const ended = await rig.start(['plot', 'final', '-o', 'p.png'], {
+    const ended = await rig.runWith(['plot', 'final', '-o', 'p.png'], {
       PIPELINE_BROWSER: '/nowhere/chromium',
-    }).ended;
+    });
     expect(ended.code).toBe(2);
     expect(ended.stderr).toContain(
       'PNG needs a browser, and none was found: /nowhere/chromium, which PIPELINE_BROWSER names',

@@ -114,7 +114,7 @@ describe('a checkpoint folder', () => {
     });
     const fail = join(rig.folder, 'fail');
     writeFileSync(fail, '');
-    expect((await rig.start(['make'], { FAIL: fail }).ended).code).toBe(1);
+    expect((await rig.runWith(['make'], { FAIL: fail })).code).toBe(1);
     const { code, events } = await rig.make();
     expect(code).toBe(0);
     expect(events.filter(({ event }) => event === 'warning')).toMatchObject([

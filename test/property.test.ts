@@ -221,7 +221,7 @@ test('after any edits and kills, a make gives what a clean one gives, and runs o
     }
     // Told from a memo or not, there is nothing left to do.
     const again = [await rig.make(), await rig.make()].map(({ events }) => events);
-    const { stdout } = await rig.start(['make', '--json'], { PIPELINE_NO_MEMO: '1' }).ended;
+    const { stdout } = await rig.runWith(['make', '--json'], { PIPELINE_NO_MEMO: '1' });
     const told = stdout.split('\n').slice(0, -1);
     again.push(told.map((line) => JSON.parse(line) as SaidEvent));
     for (const events of again) {

@@ -39,8 +39,7 @@ function machine(url: string, trust = '', pipeline = PIPELINE): Machine {
   return {
     rig,
     home,
-    run: (words, more = {}) =>
-      rig.start(words, { ...own, PIPELINE_REMOTE_URL: url, ...more }).ended,
+    run: (words, more = {}) => rig.runWith(words, { ...own, PIPELINE_REMOTE_URL: url, ...more }),
     ran: () => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').length - 1 : 0),
   };
 }

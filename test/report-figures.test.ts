@@ -16,7 +16,7 @@ import {
 } from '../src/report/figures/contrast-figure.ts';
 import { cvDraft, differencesOf, staticPoints } from '../src/report/figures/grid-figure.ts';
 import { contractionDraft } from '../src/report/figures/way-figure.ts';
-import { paletteOf } from '../src/report/markup/palette.ts';
+import { PROFILE_HUES, paletteOf } from '../src/report/markup/palette.ts';
 import { contrastsTable } from '../src/report/sections/contrasts-table.ts';
 import { coloursOf } from '../src/ui/charts/chart-colours.ts';
 import { wholeStudy } from './report-fixture.ts';
@@ -124,8 +124,8 @@ describe('nothing is said twice', () => {
         },
       })),
     };
-    expect(claim && chartsOf(pairsDraft(claim, renamed)).length).toBe(
-      claim && chartsOf(pairsDraft(claim, whole)).length,
+    expect(claim && chartsOf(pairsDraft(claim, renamed, PALETTE)).length).toBe(
+      claim && chartsOf(pairsDraft(claim, whole, PALETTE)).length,
     );
   });
 
@@ -239,6 +239,32 @@ test('a profile has the same hue in every study, and in any order', () => {
     ]).values(),
   ];
   expect(new Set(hues.map(({ color }) => color)).size).toBe(8);
+});
+
+test('both sides of a comparison have the colours of their profiles, or none that is a profile’s', () => {
+  const found = whole.claims?.claims.find(({ id }) => id === 'C5');
+  const claim = found && {
+    ...found,
+    contrasts: found.contrasts.map((contrast) => ({
+      ...contrast,
+      a: { ...contrast.a, label: 'rigl 0.9 erk equilibrium' },
+      b: contrast.b && { ...contrast.b, label: 'rigl 0.9 erk uniform' },
+    })),
+  };
+  const palette = paletteOf(['uniform', 'equilibrium', 'constant']);
+  expect(claim && pairsDraft(claim, whole, palette)?.result).toMatch(
+    /^Equilibrium is more accurate than uniform in /,
+  );
+  const drawnIn = (known: typeof palette): ReadonlySet<string | undefined> =>
+    new Set(
+      chartsOf(claim ? pairsDraft(claim, whole, known) : null).flatMap(({ layers }) =>
+        layers.flatMap(({ kind, color }) => (kind === 'dot' ? [color] : [])),
+      ),
+    );
+  const colors = [...palette.values()].slice(0, 2).map(({ color }) => color);
+  expect(drawnIn(palette)).toEqual(new Set(colors));
+  const hues = PROFILE_HUES.map(({ light }) => light);
+  for (const color of drawnIn(paletteOf(['constant']))) expect(hues).not.toContain(color);
 });
 
 test('a comparison names rows whole, and its axes are made for what is drawn', () => {

@@ -45,8 +45,8 @@ describe('a whole report', () => {
   test('is the same bytes on every machine and Node version', () => {
     expect([sha256(report.html), sha256(fileSet().encode(report.files))]).toMatchInlineSnapshot(`
       [
-        "99c0e6458af02bd76646b9deb8dec8024400a7bde60ee2aaaaee100fc70d57d6",
-        "2e019c85aac1c3b7205a3e84d00bb1f859411c8b5a2ffcf9f077082c2f71f9de",
+        "3a1c12c8fbab6cb1d65f3e51f1946fc0986146adb1c23dcc2fd9e494eedeac2d",
+        "dc78c4465c199cff1c4efd60da230792cabbc3da06bc12e462afc66aca0ba832",
       ]
     `);
   });
@@ -57,6 +57,26 @@ describe('a whole report', () => {
     const numbers = all(report.html, /<b>Figure (\d+)\. [^<]*<\/b>/g).map(Number);
     expect(numbers).toEqual(ids.map((_, i) => i + 1));
     expect(report.html).not.toContain('Not drawn');
+    // Each caption says what is to be seen, and the list of figures says the same.
+    const results = all(report.html, /<b>Figure \d+\. ([^<]*)<\/b>/g);
+    for (const result of results) expect(result).toMatch(/^[A-Z0-9].+\.$/);
+    expect(all(report.html, /<li value="\d+"><a href="#figure-[^"]+">([^<]*)</g)).toEqual(results);
+  });
+
+  test('has one interval for one correlation: in the claims, in the figure and in its contrasts', () => {
+    const claim = whole.claims?.claims.find(({ kind }) => kind === 'correlation');
+    const section = report.html.split('id="claim-C4"')[1]?.split('</section>')[0] ?? '';
+    const first = report.html.split('id="claims"')[1]?.split('</section>')[0] ?? '';
+    const measured = claim?.contrasts.filter(({ effect }) => effect !== null) ?? [];
+    expect(measured.length).toBeGreaterThan(0);
+    for (const { effect, ci } of measured) {
+      const [r, low, high] = [effect, ...(ci ?? [])].map((value) => fixed(value ?? 0, 3));
+      expect(first).toContain(`${r} [${low}, ${high}]`);
+      expect(section).toContain(`<i>r</i> = ${r} [${low}, ${high}]`);
+      for (const bound of [low, high]) expect(section).toContain(`>${bound}<`);
+    }
+    // No other interval stands beside an r.
+    expect(all(section, /<i>r<\/i> = [^<[]*\[/g)).toHaveLength(measured.length);
   });
 
   test('begins with the finding and the claims, and has a section for each', () => {
@@ -107,6 +127,7 @@ describe('a whole report', () => {
     for (const target of all(report.html, /href="#([^"]+)"/g)) expect(ids).toContain(target);
     for (const file of all(report.html, /href="([^#"]+)"/g)) {
       const isBeside = Object.hasOwn(report.files, file) || file === 'provenance.html';
+      if (/^https:\/\/(?:arxiv|doi)\.org\//.test(file)) continue;
       expect(isBeside || file.startsWith('data:image/png;base64,'), file).toBe(true);
     }
     const rows = all(report.files['sources.html']!, /\sid="([^"]+)"/g);

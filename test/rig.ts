@@ -54,6 +54,8 @@ export interface Rig {
   make(
     ...words: string[]
   ): Promise<{ readonly code: number | null; readonly events: readonly SaidEvent[] }>;
+  /** As `run`, with other variables around it. */
+  runWith(words: readonly string[], environment: NodeJS.ProcessEnv): Promise<Ended>;
   /** Starts a command in a process of its own. */
   start(words: readonly string[], environment?: NodeJS.ProcessEnv): Started;
 }
@@ -105,6 +107,7 @@ function rigIn(folder: string, since = SETTLED_s): Rig {
       rig.write(path, text.replace(before, after));
     },
     run: (...words) => run(folder, words),
+    runWith: (words, environment) => run(folder, words, environment),
     async make(...words) {
       const { code, stdout, stderr } = await rig.run('make', ...words, '--json');
       if (stderr !== '' && stderr.includes('bug')) throw new Error(stderr);
@@ -269,13 +272,17 @@ const ALONE = new Set(['shell', 'ui', 'watch', 'worker', '--detach', '--on']);
  * Most commands of tests run one after another in one process, which takes a fifth of the time. `npm run test:full` gives
  * each of them a process of its own.
  */
-function run(folder: string, words: readonly string[]): Promise<Ended> {
+function run(
+  folder: string,
+  words: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Ended> {
   const isAlone = process.env.FULL || server.isBusy() || words.some((word) => ALONE.has(word));
-  if (isAlone) return start(folder, words, {}).ended;
+  if (isAlone) return start(folder, words, environment).ended;
   onTestFinished(() => {
     if (server.isBusy()) server.kill();
   });
-  return server.run({ words, cwd: folder, env: surroundings() });
+  return server.run({ words, cwd: folder, env: { ...surroundings(), ...environment } });
 }
 
 function start(folder: string, words: readonly string[], environment: NodeJS.ProcessEnv): Started {

@@ -217,7 +217,7 @@ stages:
 function settled(config: string) {
   const rig = makeRig({ 'pipeline.yaml': PIPELINE, 'xdg/pipeline/config.yaml': config });
   const environment = { XDG_CONFIG_HOME: join(rig.folder, 'xdg') };
-  const run = (...words: string[]) => rig.start(words, environment).ended;
+  const run = (...words: string[]) => rig.runWith(words, environment);
   return { rig, environment, run };
 }
 

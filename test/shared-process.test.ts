@@ -145,7 +145,7 @@ test('processes that were started ahead are the ones that modules are asked in, 
     program: 'test',
     environment: process.env,
   });
-  client.prepare(9);
+  client.prepare(9, 9);
   await expect.poll(started, { timeout: 20_000 }).toHaveLength(2);
   const codes = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((n) => codeOf(folder, bundleOf('', String(n))));
   const found = await Promise.all(
@@ -155,7 +155,7 @@ test('processes that were started ahead are the ones that modules are asked in, 
   const asked = codes.map(({ digest }) => readFileSync(logFile(folder, digest), 'utf8').trim());
   expect(new Set(asked)).toEqual(new Set(started()));
   // One that nobody asks anything ends all the same.
-  client.prepare(99);
+  client.prepare(99, 99);
   await client.close();
   const isThere = (pid: string): boolean => existsSync(`/proc/${pid}`);
   if (existsSync('/proc')) {

@@ -125,8 +125,7 @@ test('an archive tells by whom it is signed, and one that is altered or of anoth
   });
   const home = newFolder('home');
   const { file, signer } = keyIn(home);
-  const run = (...words: string[]) =>
-    rig.start(words, { HOME: home, PIPELINE_REMOTE_KEY: file }).ended;
+  const run = (...words: string[]) => rig.runWith(words, { HOME: home, PIPELINE_REMOTE_KEY: file });
   await run('make');
   expect((await run('archive', '--sign', 'a.zip')).stdout).toContain(`signed with   ${signer.key}`);
   const trusted = await run('verify', 'a.zip', '--trust', `lab=${signer.key}`);

@@ -18,7 +18,7 @@ const answersIn = (rig: Rig): readonly string[] =>
 
 /** Runs with a time limit that no module keeps: it ends well only when none is loaded. */
 const withoutLoading = (rig: Rig, ...words: string[]): Promise<Ended> =>
-  rig.start(words, { PIPELINE_LOAD_TIMEOUT: '0.000001', PIPELINE_NO_MEMO: '1' }).ended;
+  rig.runWith(words, { PIPELINE_LOAD_TIMEOUT: '0.000001', PIPELINE_NO_MEMO: '1' });
 
 /** The message of each diagnostic, by the stage at whose \`run:\` it stands. */
 function messagesOf({ stdout }: Ended): Record<string, string> {
@@ -44,8 +44,6 @@ describe('a module that cannot be loaded', () => {
   test('is told at its `run:`, however it fails, and none keeps the command alive', async () => {
     const rig = rigOf({
       waits: stage('await new Promise(() => undefined);'),
-      ticks: stage('setInterval(() => undefined, 50); await new Promise(() => undefined);'),
-      spins: stage('while (Date) {}'),
       exits: stage('setTimeout(() => process.exit(3), 0); await new Promise(() => undefined);'),
       rejects: stage("void Promise.reject(new Error('adrift'));"),
       dies: stage("process.kill(process.pid, 'SIGSEGV'); await new Promise(() => undefined);"),
@@ -59,22 +57,34 @@ export default defineStage({ params: z.object({ ['__proto__']: z.int() }), input
   outputs: {}, run: () => ({}) });`,
       odd: 'throw { toString() { throw 1; } };',
     });
-    const { ended } = rig.start(['check', '--json'], { PIPELINE_LOAD_TIMEOUT: '3' });
-    const end = await ended;
+    const end = await rig.run('check', '--json');
     expect([end.code, end.stderr]).toEqual([2, '']);
     expect(messagesOf(end)).toMatchInlineSnapshot(`
       {
-        "line 10": "stage module proxy.ts throws when it is loaded: a trap",
-        "line 11": "stage module proto.ts throws when it is loaded: \`__proto__\` cannot be the name of a param",
-        "line 12": "stage module odd.ts throws when it is loaded: This error originated either by throwing inside of an async function without a catch block, or by rejecting a promise which was not handled with .catch(). The promise rejected with the reason "1".",
+        "line 10": "stage module odd.ts throws when it is loaded: This error originated either by throwing inside of an async function without a catch block, or by rejecting a promise which was not handled with .catch(). The promise rejected with the reason "1".",
         "line 2": "stage module waits.ts cannot be loaded: its top-level \`await\` waits for what never happens | await in \`run\` what a task needs; a stage module only declares",
-        "line 3": "stage module ticks.ts cannot be loaded: it did not end within 3 s | a stage module only declares: what takes long belongs into \`run\`; PIPELINE_LOAD_TIMEOUT=SECONDS allows more time",
-        "line 4": "stage module spins.ts cannot be loaded: it did not end within 3 s | a stage module only declares: what takes long belongs into \`run\`; PIPELINE_LOAD_TIMEOUT=SECONDS allows more time",
-        "line 5": "stage module exits.ts throws when it is loaded: it exits the process (code 3)",
-        "line 6": "stage module rejects.ts throws when it is loaded: adrift",
-        "line 7": "stage module dies.ts cannot be loaded: the worker was killed by SIGSEGV: native code crashed",
-        "line 8": "stage module kills.ts throws when it is loaded: a stage may not end the pipeline that runs it",
-        "line 9": "stage module getter.ts throws when it is loaded: not yours",
+        "line 3": "stage module exits.ts throws when it is loaded: it exits the process (code 3)",
+        "line 4": "stage module rejects.ts throws when it is loaded: adrift",
+        "line 5": "stage module dies.ts cannot be loaded: the worker was killed by SIGSEGV: native code crashed",
+        "line 6": "stage module kills.ts throws when it is loaded: a stage may not end the pipeline that runs it",
+        "line 7": "stage module getter.ts throws when it is loaded: not yours",
+        "line 8": "stage module proxy.ts throws when it is loaded: a trap",
+        "line 9": "stage module proto.ts throws when it is loaded: \`__proto__\` cannot be the name of a param",
+      }
+    `);
+  });
+
+  test('that never ends is given up after PIPELINE_LOAD_TIMEOUT, and does not keep the command alive', async () => {
+    const rig = rigOf({
+      ticks: stage('setInterval(() => undefined, 50); await new Promise(() => undefined);'),
+      spins: stage('while (Date) {}'),
+    });
+    const end = await rig.runWith(['check', '--json'], { PIPELINE_LOAD_TIMEOUT: '0.5' });
+    expect([end.code, end.stderr]).toEqual([2, '']);
+    expect(messagesOf(end)).toMatchInlineSnapshot(`
+      {
+        "line 2": "stage module ticks.ts cannot be loaded: it did not end within 0.5 s | a stage module only declares: what takes long belongs into \`run\`; PIPELINE_LOAD_TIMEOUT=SECONDS allows more time",
+        "line 3": "stage module spins.ts cannot be loaded: it did not end within 0.5 s | a stage module only declares: what takes long belongs into \`run\`; PIPELINE_LOAD_TIMEOUT=SECONDS allows more time",
       }
     `);
   });
@@ -96,7 +106,7 @@ while (Date) kept.push(new Array(10_000).fill(kept.length));`),
 
   test('PIPELINE_LOAD_TIMEOUT must be a number of seconds', async () => {
     const rig = rigOf({ one: stage() });
-    const { code, stderr } = await rig.start(['check'], { PIPELINE_LOAD_TIMEOUT: 'soon' }).ended;
+    const { code, stderr } = await rig.runWith(['check'], { PIPELINE_LOAD_TIMEOUT: 'soon' });
     expect(code).toBe(2);
     expect(stderr).toContain('PIPELINE_LOAD_TIMEOUT must be a number of seconds, such as 60');
   });
@@ -214,8 +224,7 @@ export default defineStage({ params: z.object({ n: z.int() }), inputs: {}, outpu
       spins: stage('', 'check: () => { while (Date) {} return []; },'),
       names: stage('', "work: (_, upstream) => { upstream('n' + Math.random()); return 1; },"),
     });
-    const { ended } = rig.start(['check', '--json'], { PIPELINE_LOAD_TIMEOUT: '3' });
-    const end = await ended;
+    const end = await rig.runWith(['check', '--json'], { PIPELINE_LOAD_TIMEOUT: '3' });
     expect([end.code, end.stderr]).toEqual([2, '']);
     expect(messagesOf(end)).toMatchInlineSnapshot(`
       {
@@ -293,7 +302,7 @@ export default defineStage({ params: z.object({ n: z.int() }), inputs: {}, outpu
         'const n = Object.keys(process.env).filter((name) => name.startsWith("N_OF_")).length;',
       ).replace('z.int(), 1', 'z.int(), n'),
     });
-    const makeWith = (environment: NodeJS.ProcessEnv) => rig.start(['make'], environment).ended;
+    const makeWith = (environment: NodeJS.ProcessEnv) => rig.runWith(['make'], environment);
     const memos = (): number => readdirSync(join(rig.folder, 'cache/memos')).length;
     expect((await makeWith({})).stderr).toContain('1 built');
     expect((await makeWith({})).stderr).toContain('nothing to do');
@@ -311,12 +320,12 @@ export default defineStage({ params: z.object({ n: z.int() }), inputs: {}, outpu
       ),
     });
     const paramOf = async (n?: string): Promise<unknown> => {
-      const { ended } = rig.start(['make', '--json'], n === undefined ? {} : { N_OF_ONE: n });
-      expect((await ended).code).toBe(0);
-      const { stdout } = await rig.start(
+      const environment = n === undefined ? {} : { N_OF_ONE: n };
+      expect((await rig.runWith(['make', '--json'], environment)).code).toBe(0);
+      const { stdout } = await rig.runWith(
         ['why', 'one', '--json'],
         n === undefined ? {} : { N_OF_ONE: n },
-      ).ended;
+      );
       return JSON.parse(stdout).parts.params.n;
     };
     const seen = [];

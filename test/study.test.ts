@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { chromium } from 'playwright-core';
 import { describe, expect, test, vi } from 'vitest';
 import type { ClaimsResult } from '../src/claims/result.ts';
 import {
@@ -14,6 +16,8 @@ import {
 
 // Whole studies are made here: beside other work on two cores that takes its time.
 vi.setConfig({ testTimeout: 240_000 });
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 const set = (...sets: readonly string[]): string[] => sets.flatMap((text) => ['--set', text]);
 
@@ -133,7 +137,7 @@ describe('the study, in miniature', () => {
         "equilibrium": "226b2514c698ce6fde6b3e7610e5c126074408a09139d47c4dc0b60574f373d2",
         "metrics": "46617306a91a7fafd961b4d3658398356764ca8aa8e1ed0b6f5f494c117b37c0",
         "model": "6532ba6aaf87f1939a181b0d4d0b4f647cc41bb8656143daba96d88b9f831c99",
-        "report": "450b86aa8a155d93c4e7f363c3b8cb69a0d4d61adf3cc0fa4c7cc073bf073bf0",
+        "report": "c9bdfff650cfc763cafa56cf8c73d76739d8edd9adfe99f4e96b687ab864dab7",
       }
     `);
   });
@@ -162,6 +166,27 @@ describe('the study, in miniature', () => {
       const model = 'rigl[tiny,32-16,0.8,erk,uniform,0]:model';
       expect(digestsOf(resumed.events)[model]).toBe(digestsOf(uninterrupted.events)[model]);
     },
+  );
+
+  // The study as it is declared: minutes of training.
+  test.runIf(process.env.FULL && existsSync(CHROMIUM))(
+    'the report of the default study is printed on sixteen pages at most, and every caption says what is to be seen',
+    async () => {
+      const rig = await studyRig();
+      await rig.make('report', '-j', '2');
+      const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+      const page = await browser.newPage();
+      await page.goto(pathToFileURL(join(rig.folder, 'artifacts/report/report.html')).href);
+      const captions = await page.$$eval('figure[id] figcaption > b', (all) =>
+        all.map((one) => one.textContent ?? ''),
+      );
+      const pdf = new TextDecoder('latin1').decode(await page.pdf({ format: 'A4' }));
+      await browser.close();
+      expect(captions.length).toBeGreaterThan(15);
+      for (const caption of captions) expect(caption).toMatch(/^Figure \d+\. [A-Z0-9].+\.$/);
+      expect([...pdf.matchAll(/\/Type\s*\/Page\b/g)].length).toBeLessThanOrEqual(16);
+    },
+    900_000,
   );
 
   test('an infeasible CV is found before anything runs, where it was written', async () => {

@@ -213,7 +213,8 @@ ${rows(
     says,
     verdict,
     share ? `${share.tested} of ${share.tasks}` : '',
-    why,
+    // That it was judged again, and with how many tasks, stands in the columns before.
+    verdict === 'identical' ? '' : why,
   ]),
 )}
 </section>`;

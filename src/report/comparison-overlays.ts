@@ -1,6 +1,7 @@
 // comparison-overlays.ts — what is drawn of both runs at once: accuracies by setting, effects by claim
 import {
   type Both,
+  changeOf,
   type Metrics,
   number,
   type Pair,
@@ -13,7 +14,7 @@ import { type Estimate, type OverlayRow, overlay, overlayDomain } from './compar
 import { methodName, settingName } from './comparison-words.ts';
 import { group } from './data/arms.ts';
 import { splitLabels } from './figures/contrast-figure.ts';
-import { count } from './markup/format.ts';
+import { count, fixed } from './markup/format.ts';
 import { type Content, type Html, html } from './markup/html.ts';
 import { INK, type Palette, paintOf } from './markup/palette.ts';
 
@@ -48,7 +49,7 @@ export function accuracyOverlays(metrics: Both<Metrics>, palette: Palette): Cont
   });
   return figure(
     panels,
-    html`<b>Test accuracy, before and after.</b> Means with 95 % intervals, where there are several seeds.
+    html`<b>${changesOf(pairs, 'means', 'mean')}</b> Test accuracy before and after: means with 95 % intervals, where there are several seeds.
 Panels of one data set have one axis. Settings without a change are not drawn.`,
   );
 }
@@ -80,9 +81,20 @@ export function effectOverlays(metrics: Both<Metrics>): Content {
   );
   return figure(
     panels,
-    html`<b>Effects behind the verdicts, before and after,</b> with their intervals. Panels of one claim have one axis.
+    html`<b>${changesOf(measured, 'effects')}</b> Effects behind the verdicts before and after, with their intervals. Panels of one claim have one axis.
 Data sets without a change are not drawn.`,
   );
+}
+
+/** How many of some numbers changed; of those in percent, in `column`, by how much. */
+function changesOf(pairs: readonly Pair[], noun: string, column?: string): string {
+  const changed = pairs.filter(({ isChanged }) => isChanged);
+  const sizes = changed.flatMap((pair) =>
+    column === undefined ? [] : Math.abs(changeOf(pair, column) ?? 0),
+  );
+  const most = sizes.length === 0 ? 0 : Math.max(...sizes);
+  const told = most < 0.005 ? '' : `, by at most ${fixed(most, 2)} points`;
+  return `${count(changed.length)} of ${count(pairs.length)} ${noun} changed${told}.`;
 }
 
 /** Groups in which something changed, each with all of its rows where these are not too many. */

@@ -5,15 +5,16 @@ import { anchorsOf, sourceRows } from './data/anchors.ts';
 import { type DatasetResults, gather, gatherPlaced, gatherSweep, profilesOf } from './data/arms.ts';
 import { type Catalogue, catalogueOf } from './figures/catalogue.ts';
 import { claimSection, commonCaveats } from './sections/claim-section.ts';
-import { claimAnchor, claimsTable } from './sections/claims-table.ts';
+import { claimAnchor, claimsTable, verdictSign } from './sections/claims-table.ts';
 import { page } from './markup/document.ts';
 import { filesOf } from './exports/exports.ts';
-import { drawFigure, type Figure, type FigureDraft } from './charts/figure.ts';
+import { drawFigure, type Figure, type FigureDraft, figureList } from './charts/figure.ts';
 
 import { listed, widths } from './markup/format.ts';
 import { graphSection } from './sections/graph-section.ts';
 import { type Content, type Html, html, listing } from './markup/html.ts';
 import { datasets, glossary, methods } from './sections/methods.ts';
+import { paperLink } from './sections/references.ts';
 import { missingNotice } from './data/missing.ts';
 import { paletteOf } from './markup/palette.ts';
 import {
@@ -55,7 +56,7 @@ export async function renderReport(
   const claims = study.claims?.claims ?? [];
   const notice = missingNotice(study.missing);
   // What failed stands before the results that lack it; what cannot exist is part of the design.
-  const lost = study.missing.some(({ kind }) => kind !== 'infeasible');
+  const lost = hasLost(study);
   const sections = claims.map((claim) => {
     const drafts = catalogue.ofClaim.get(claim.id) ?? [];
     return claimSection(claim, drawn(drafts, figures), anchors);
@@ -63,15 +64,15 @@ export async function renderReport(
   const markup = page(
     study.title,
     html`<header>
-<p class="kicker">Report of a reproduction</p>
+<p class="kicker">Reproduction of ${paperLink()}</p>
 <h1>${study.title}</h1>
-<p class="data">${dataLine(study)}</p>
 ${found && html`<p class="finding">${found}</p>`}
+<p class="data">${dataLine(study)}</p>
 </header>
 ${contents(study, catalogue)}
 <main id="main">
 ${study.claims && section('claims', 'Claims and verdicts', [claimsTable(study.claims, anchors), commonCaveats(study.claims)])}
-${section('summary', 'Summary', lead)}
+${section('summary', 'Summary', [lead, figureList([...figures.values()])])}
 ${study.claims && glossary()}
 ${lost ? notice : null}
 ${sections}
@@ -87,6 +88,8 @@ ${foot(inputsDigest(rows, [study.title, study.hidden, study.training, study.rigl
   const files = filesOf(study, results, { finding: found, abstract: lead }, [...figures.values()]);
   return { html: markup, files: { ...files, [SOURCES_PAGE]: sourcesPage(study.title, rows) } };
 }
+
+const hasLost = ({ missing }: Study): boolean => missing.some(({ kind }) => kind !== 'infeasible');
 
 /** Everything that has a colour, in the order in which it gets one. */
 function namesOf(study: Study): readonly string[] {
@@ -120,18 +123,25 @@ function dataLine({ datasets: all, hidden }: Study): Html {
 
 function contents(study: Study, { others }: Catalogue): Html {
   const claims = study.claims?.claims ?? [];
-  const entries = [
-    ...(study.claims ? [['claims', 'Claims']] : []),
-    ['summary', 'Summary'],
-    ...(study.missing.length > 0 ? [['missing', 'What is missing']] : []),
-    ...claims.map(({ id }) => [claimAnchor(id), id]),
-    ['results', 'Numbers'],
-    ...(others.length > 0 ? [['figures', 'Further figures']] : []),
-    ['data', 'Data sets'],
-    ['methods', 'Methods'],
-    ['provenance', 'Provenance'],
+  const entry = (id: string, name: Content): Html => html`<li><a href="#${id}">${name}</a></li>`;
+  const missing = study.missing.length > 0 ? entry('missing', 'What is missing') : null;
+  const isLost = hasLost(study);
+  const items = [
+    study.claims && entry('claims', 'Claims'),
+    entry('summary', 'Summary'),
+    isLost ? missing : null,
+    claims.map((claim) => {
+      const { id, title } = claim;
+      // Beside the text there is room for titles; above it their ids stand in a row.
+      return html`<li class="of-claim">${verdictSign(claim)}<a href="#${claimAnchor(id)}">${id}<span class="of-title"> ${title}</span></a></li>`;
+    }),
+    entry('results', 'Numbers'),
+    others.length > 0 ? entry('figures', 'Further figures') : null,
+    isLost ? null : missing,
+    entry('data', 'Data sets'),
+    entry('methods', 'Methods'),
+    entry('provenance', 'Provenance'),
   ];
-  const items = entries.map(([id, name]) => html`<li><a href="#${id!}">${name!}</a></li>`);
   return html`<nav aria-label="Contents"><ul>${items}</ul></nav>`;
 }
 

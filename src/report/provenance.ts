@@ -150,13 +150,14 @@ function graph(
   stages: readonly (readonly TaskProvenance[])[],
   edges: ProvenancePage['edges'],
 ): Html {
+  const all = stages.flat();
   const nodes = stages.map((tasks) => ({
     name: tasks[0]!.stage,
     detail: `${counted(tasks.length, 'task')}, ${duration(secondsOf(tasks))}`,
   }));
   return html`<figure class="wide"><div class="chart" tabindex="0" role="group" aria-label="The graph">${graphSvg(nodes, edges)}</div>
-<figcaption>Stages, and what they read from each other; lines that a longer way goes beside are left out. A stage
-leads to its tasks below.</figcaption></figure>
+<figcaption><b>${counted(stages.length, 'stage')} with ${counted(all.length, 'task')}, ${duration(secondsOf(all))} of work.</b> A line leads to a stage
+that reads outputs of the one above; it is left out where a longer path leads there. A stage links to its tasks below.</figcaption></figure>
 `;
 }
 
@@ -178,8 +179,8 @@ function timelineOf(all: readonly TaskProvenance[], order: readonly string[]): H
   return html`<figure class="wide"><ul class="legend"><li><svg width="22" height="9" aria-hidden="true"><rect width="22" height="9" fill="${PROFILE_HUES[0]!.light}"/></svg>a task, from its start to its end</li>
 <li>bars below each other ran at once; each stage has a band of its own</li></ul>
 <div class="chart timeline" tabindex="0" role="group" aria-label="Timeline of run ${run}">${timeline(all, order)}</div>
-<figcaption>${counted(all.length, 'task')} made by run ${run}, ${madeAt.slice(0, 10)}, on ${counted(hosts.size, 'host')}:
-${duration(secondsOf(all))} of work. Time runs from left to right, from the start of the first of them.</figcaption></figure>
+<figcaption><b>${counted(all.length, 'task')} made by run ${run}, ${madeAt.slice(0, 10)}, on ${counted(hosts.size, 'host')}:
+${duration(secondsOf(all))} of work.</b> Time runs from left to right, from the start of the first of them.</figcaption></figure>
 `;
 }
 

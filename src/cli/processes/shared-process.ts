@@ -65,10 +65,13 @@ export function separateModules(): ModuleSeparation {
   const known = new Set(Reflect.ownKeys(globalThis));
   const streams = [process.stdout, process.stderr];
   const objects = sharedObjects([globalThis, process, ...builtins, ...instances()], streams);
-  const state = processState();
+  const looked = loadedBuiltins();
+  let state: string | undefined;
   const globals = new Map<string, readonly (readonly [Key, PropertyDescriptor])[]>();
   return {
     enter(bundle) {
+      // As the first module finds it: until then the process may still be starting.
+      state ??= processState(looked);
       for (const [key, property] of globals.get(bundle) ?? []) {
         Object.defineProperty(globalThis, key, property);
       }
@@ -82,7 +85,7 @@ export function separateModules(): ModuleSeparation {
       const fixed = added.find((key) => !Reflect.deleteProperty(globalThis, key));
       if (fixed !== undefined) return `fixes the global ${String(fixed)}`;
       if (lasting !== undefined) return lasting;
-      if (processState() !== state) return 'changes the state of its process';
+      if (processState(loadedBuiltins()) !== state) return 'changes the state of its process';
       const changed = objects.find(isChanged);
       return changed && `changes ${nameOf(changed)}`;
     },
@@ -106,8 +109,8 @@ function loadedBuiltins(): readonly string[] {
   return builtinModules.filter((name) => loaded.has(`NativeModule ${name}`));
 }
 
-/** What modules share that is no property of an object. */
-function processState(): string {
+/** What modules share that is no property of an object. @param builtins modules of Node's own that are loaded */
+function processState(builtins: readonly string[]): string {
   return JSON.stringify([
     own.cwd(),
     own.umask(),
@@ -117,7 +120,7 @@ function processState(): string {
     process.title,
     EventEmitter.defaultMaxListeners,
     inspect.defaultOptions,
-    loadedBuiltins(),
+    builtins,
   ]);
 }
 

@@ -8,8 +8,10 @@ import { frameOf, frameReader } from '../../engine/process/frame.ts';
 import { installGuard } from '../../engine/worker/guard.ts';
 import {
   INLINE_BYTES_MAX,
+  isPlanning,
   type PayloadMessage,
   PIPES,
+  PLANNING,
   type WorkerMessage,
   type WorkerRequest,
 } from '../../engine/worker/protocol.ts';
@@ -19,6 +21,8 @@ import { type ReadsWatch, watchReads } from './read-detector.ts';
 import { type ModuleSeparation, separateModules } from './shared-process.ts';
 
 restoreAuthorities(process.env);
+/** For what this process was started; no stage sees that in its arguments. */
+const [purpose] = process.argv.splice(2);
 
 // Whether and when a worker stops is the engine's to say, whoever signals a whole group of processes.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
@@ -156,5 +160,11 @@ const hearRequest = (request: WorkerRequest): undefined => {
   if (request.ask === 'run') listen(request);
   hear(request);
 };
+// While whoever asks still bundles the module: this takes as long as to start. Node has listeners of its own until then.
+setImmediate(() => {
+  if (isPlanning(purpose)) watch ??= watchReads();
+  if (purpose === PLANNING.shared) separation ??= separateModules();
+});
+
 const read = frameReader<WorkerRequest>({ hear: hearRequest, broken: () => process.exit(1) });
 requests.on('data', read).on('close', () => process.exit(0));

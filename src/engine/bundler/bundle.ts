@@ -66,15 +66,19 @@ function resolvedFrom(file: string, name: string): string | undefined {
 /**
  * Bundles modules, paths relative to the root, each by itself. What they share is read once.
  * @param root folder of the project, real
+ * @param onWait called when esbuild has been given its work, and this process waits for it
  * @returns by module what was made of it, or what esbuild threw
  */
 export async function bundleModules(
   root: string,
   runs: readonly string[],
+  onWait?: () => void,
 ): Promise<ReadonlyMap<string, Bundled | Error>> {
   const bundles = new Map<string, Bundled | Error>();
   const shared = newProject(root);
-  const together = await bundledTogether(shared, runs).catch(() => new Map<string, never>());
+  const together = await bundledTogether(shared, runs, onWait).catch(
+    () => new Map<string, never>(),
+  );
   // What could not be used of a build together casts no doubt on others.
   const project = together.size > 0 ? shared : newProject(root);
   await Promise.all(
@@ -99,8 +103,9 @@ function newProject(root: string): ProjectLookups {
 async function bundledTogether(
   project: ProjectLookups,
   runs: readonly string[],
+  onWait: (() => void) | undefined,
 ): Promise<ReadonlyMap<string, Bundled & Absent>> {
-  const all = await built(project.root, runs, [ownPackages, keptAbsent(OFTEN_ABSENT)]);
+  const all = await built(project.root, runs, [ownPackages, keptAbsent(OFTEN_ABSENT)], onWait);
   const inputs = new InputFinder(all.metafile, project);
   const found = runs.map((run, n) => [run, bundledIn(all, inputs, project, run, n)] as const);
   // Whoever requires a package decides for all others in the same build which of its files they import.
@@ -143,9 +148,14 @@ function refused(error: NodeJS.ErrnoException & { readonly errors?: unknown }): 
   throw Object.assign(new Error(error.message), { code, syscall: 'spawn esbuild' });
 }
 
-async function built(root: string, runs: readonly string[], plugins: Plugin[]): Promise<Built> {
-  const all = await usingEsbuild((esbuild) =>
-    esbuild.build({
+async function built(
+  root: string,
+  runs: readonly string[],
+  plugins: Plugin[],
+  onWait?: () => void,
+): Promise<Built> {
+  const all = await usingEsbuild((esbuild) => {
+    const building = esbuild.build({
       ...BUNDLE_OPTIONS,
       absWorkingDir: root,
       // Side by side at the root, to which maps are relative.
@@ -163,8 +173,10 @@ async function built(root: string, runs: readonly string[], plugins: Plugin[]): 
       write: false,
       logLevel: 'silent',
       logOverride: Object.fromEntries(UNBUNDLED.map((id) => [id, 'warning' as const])),
-    }),
-  ).catch(refused);
+    });
+    onWait?.();
+    return building;
+  }).catch(refused);
   const errors = all.warnings.filter(({ id, location }) => {
     return UNBUNDLED.includes(id) && !isInPackage(location?.file ?? '');
   });

@@ -67,6 +67,8 @@ export interface BundleTerms {
   readonly esbuild?: string | undefined;
   /** Hears how many modules are bundled anew, before that begins. */
   readonly onStale?: ((count: number) => void) | undefined;
+  /** Called when esbuild has been given its work, and this process waits for it. */
+  readonly onWait?: (() => void) | undefined;
 }
 
 /**
@@ -77,7 +79,7 @@ export async function bundleStages(
   folder: string,
   cache: string,
   requests: readonly ModuleRequest[],
-  { clock, esbuild, onStale }: BundleTerms,
+  { clock, esbuild, onStale, onWait }: BundleTerms,
 ): Promise<Result<Bundles>> {
   const root = realpathSync(folder);
   const remembered = await readIndex(indexFile(cache));
@@ -101,7 +103,7 @@ export async function bundleStages(
   const isRenewed = [...records].some(([run, record]) => remembered.get(run) !== record);
   const stale = [...distinct.values()].filter(({ run }) => !records.has(run));
   if (stale.length > 0) onStale?.(stale.length);
-  const bundled = await bundle(root, cache, stale, clock(), options);
+  const bundled = await bundle(root, cache, stale, { since: clock(), options, onWait });
   for (const [run, lookups] of bundled.wanted) {
     records.set(run, { ...(remembered.get(run) ?? NO_RECORD), doubt: BROKEN, lookups });
   }
@@ -187,8 +189,11 @@ async function bundle(
   root: string,
   cache: string,
   requests: readonly ModuleRequest[],
-  since: number,
-  options: Digest,
+  {
+    since,
+    options,
+    onWait,
+  }: { readonly since: number; readonly options: Digest } & Pick<BundleTerms, 'onWait'>,
 ): Promise<{
   readonly records: ReadonlyMap<string, BundleRecord>;
   readonly problems: readonly Diagnostic[];
@@ -211,6 +216,7 @@ async function bundle(
   const bundles = await bundleModules(
     root,
     there.map(({ run }) => run),
+    onWait,
   );
   const digests = new FileDigests();
   const inputs = inputsIn(root, since, digests);

@@ -33,8 +33,8 @@ export interface ClientOptions extends ProcessOptions, AnswersPlace {
 
 /** `work` may ask for further names of upstream params, depending on what it was given: so often. */
 const WORK_ROUNDS_MAX = 50;
-/** For fewer modules it takes as long to look after a process that they share as to start one for each. */
-const MODULES_SHARED_MIN = 4;
+/** One alone needs nobody who looks after a process that modules share. */
+const MODULES_SHARED_MIN = 2;
 
 const FORM_HINT =
   'export default defineStage({ params: z.object({ … }), inputs: { … }, outputs: { NAME: json() }, run })';
@@ -52,7 +52,7 @@ export class StageClient implements StageAnswers {
   private readonly options: ClientOptions;
   private meanwhile: (() => void) | undefined;
 
-  /** @param meanwhile what is done once, when the first module has been asked something */
+  /** @param meanwhile what is done once, when this process waits for the first time: for a bundle, or for an answer */
   constructor(options: ClientOptions, meanwhile?: () => void) {
     this.options = options;
     this.meanwhile = meanwhile;
@@ -84,9 +84,9 @@ export class StageClient implements StageAnswers {
     });
   }
 
-  /** Hears that modules are about to be asked of which nothing is kept. @param modules how many */
-  prepare(modules: number): void {
-    this.processes.prepare(modules, { mayShare: modules >= MODULES_SHARED_MIN });
+  /** Hears that modules are about to be asked of which nothing is kept. @param modules how many @param of of so many */
+  prepare(modules: number, of: number): void {
+    this.processes.prepare(modules, { mayShare: of >= MODULES_SHARED_MIN });
   }
 
   expect({ code }: StageModule): void {
@@ -189,6 +189,13 @@ export class StageClient implements StageAnswers {
     return [...this.read.values()].some((answers) => answers.readsOutside);
   }
 
+  /** Hears that this process is about to wait. */
+  whileWaiting(): void {
+    // After the others that are asked at the same time.
+    if (this.meanwhile) setImmediate(this.meanwhile);
+    this.meanwhile = undefined;
+  }
+
   /** Ends every process, and keeps what was learnt. */
   async close(): Promise<void> {
     this.processes.close();
@@ -229,9 +236,7 @@ export class StageClient implements StageAnswers {
   private async ask(code: StageCode, question: StageQuestion): Promise<Asked> {
     const mayShare = this.kept.size >= MODULES_SHARED_MIN;
     const asking = this.processes.ask(code, question, { mayShare });
-    // After the others that are asked at the same time.
-    if (this.meanwhile) setImmediate(this.meanwhile);
-    this.meanwhile = undefined;
+    this.whileWaiting();
     const asked = await asking;
     await this.log(code.digest, asked.printed);
     // No answer depends on packages that tools load, which read much.

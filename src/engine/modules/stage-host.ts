@@ -10,6 +10,7 @@ import {
 } from '../worker/launch.ts';
 import type {
   OutsideReads,
+  Planning,
   StageAnswer,
   StageQuestion,
   WorkerMessage,
@@ -50,7 +51,7 @@ export class StageHost {
   private died: string | undefined;
   private tellDeath: (message: string) => void = () => undefined;
 
-  constructor(worker: WorkerCommand) {
+  constructor(worker: WorkerCommand, planning: Planning) {
     const callbacks: WorkerProcessCallbacks = {
       said: (message) => {
         this.hear(message);
@@ -63,7 +64,7 @@ export class StageHost {
       },
     };
     // A module only declares.
-    this.child = startWorker(worker, callbacks, { connects: false });
+    this.child = startWorker([...worker, planning], callbacks, { connects: false });
   }
 
   /** Asks, and passes answers on as they come. @param limit_ms how long it may be silent */

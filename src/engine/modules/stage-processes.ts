@@ -2,7 +2,13 @@
 import type { StageCode } from '../bundler/code.ts';
 import type { Digest } from '../model/key.ts';
 import type { StageFault } from '../worker/declaration.ts';
-import type { ModuleQuestion, StageAnswer, StageQuestion } from '../worker/protocol.ts';
+import {
+  type ModuleQuestion,
+  PLANNING,
+  type Planning,
+  type StageAnswer,
+  type StageQuestion,
+} from '../worker/protocol.ts';
 import { type HostOptions, type Reply, StageHost } from './stage-host.ts';
 
 /** How modules are asked. */
@@ -53,8 +59,11 @@ export class StageProcesses {
   /** Those that do not get on with others. */
   private readonly unshareable = new Set<Digest>();
   private shared: Shared[] = [];
-  /** Started for modules that are about to be asked. */
-  private readonly spare: StageHost[] = [];
+  /** Started for modules that are about to be asked, and by what they are started for. */
+  private readonly spare: Record<Planning, StageHost[]> = {
+    [PLANNING.alone]: [],
+    [PLANNING.shared]: [],
+  };
   private spoilt = 0;
   private readonly gate: Gate;
   private readonly options: ProcessOptions;
@@ -87,14 +96,19 @@ export class StageProcesses {
   prepare(modules: number, { mayShare }: { readonly mayShare: boolean }): void {
     const wanted = mayShare ? Math.ceil(modules / MODULES_BEFORE_NEXT) : modules;
     const { parallel, worker } = this.options;
-    const there = (): number =>
-      this.spare.length + (mayShare ? this.shared.length : this.alone.size);
-    while (there() < Math.min(wanted, parallel)) this.spare.push(new StageHost(worker));
+    const planning = mayShare ? PLANNING.shared : PLANNING.alone;
+    const spare = this.spare[planning];
+    const used = mayShare ? this.shared.length : this.alone.size;
+    while (spare.length + used < Math.min(wanted, parallel)) {
+      spare.push(new StageHost(worker, planning));
+    }
   }
 
   /** Ends every process. */
   close(): void {
-    for (const host of this.spare.splice(0)) host.close();
+    for (const spare of Object.values(this.spare)) {
+      for (const host of spare.splice(0)) host.close();
+    }
     for (const host of this.alone.values()) host.close();
     for (const { host } of this.shared) host.close();
     this.alone.clear();
@@ -127,7 +141,7 @@ export class StageProcesses {
       emptiest.modules.set(digest, []);
       return emptiest;
     }
-    const host = this.newHost();
+    const host = this.newHost(PLANNING.shared);
     const modules = new Map([[digest, []]]);
     const started = { host, modules, idle: Promise.resolve(), isOver: false };
     this.shared.push(started);
@@ -162,7 +176,7 @@ export class StageProcesses {
   }
 
   private async askAlone(digest: Digest, question: StageQuestion): Promise<Asked> {
-    const host = this.alone.get(digest) ?? this.newHost();
+    const host = this.alone.get(digest) ?? this.newHost(PLANNING.alone);
     this.alone.delete(digest);
     const answers: StageAnswer[] = [];
     const add = (some: readonly StageAnswer[]): void => {
@@ -177,8 +191,8 @@ export class StageProcesses {
     return { reply, answers, printed: host.printed };
   }
 
-  private newHost(): StageHost {
-    return this.spare.pop() ?? new StageHost(this.options.worker);
+  private newHost(planning: Planning): StageHost {
+    return this.spare[planning].pop() ?? new StageHost(this.options.worker, planning);
   }
 
   private rest(digest: Digest, host: StageHost): void {

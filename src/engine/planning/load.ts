@@ -41,7 +41,7 @@ export interface LoadOptions extends ClientOptions {
   readonly clock: () => number;
   /** Whether the plan is only looked at, and not made: what cannot be told of a task leaves it unknown. */
   readonly looking?: boolean;
-  /** What may be done while stage modules are asked, when there is nothing to do here. */
+  /** What may be done while stage modules are bundled or asked, when there is nothing to do here. */
   readonly meanwhile?: (() => void) | undefined;
   /** Makes an empty folder that goes when the process ends: for bundles, where the cache cannot be written. */
   readonly newFolder: () => string;
@@ -212,8 +212,12 @@ async function loadModules(
 }> {
   const schemaFiles = new Map<string, Stamp | null>();
   const bundled = [...stages.values()].filter(({ command, run }) => command === null && run !== '');
-  const onStale = (count: number): void => client.prepare(count);
-  const { codes, sources } = await bundlesOf(bundled, { ...options, onStale }, mistakes);
+  const all = new Set(bundled.map(({ run }) => run)).size;
+  const hooks = {
+    onStale: (count: number): void => client.prepare(count, all),
+    onWait: (): void => client.whileWaiting(),
+  };
+  const { codes, sources } = await bundlesOf(bundled, { ...options, ...hooks }, mistakes);
   const modules = new Map<string, StageModule>();
   const declared = [...stages.values()].map(async (stage) => {
     if (stage.command) {
@@ -246,12 +250,17 @@ async function bundlesOf(
     newFolder,
     environment,
     onStale,
-  }: LoadOptions & Pick<BundleTerms, 'onStale'>,
+    onWait,
+  }: LoadOptions & Pick<BundleTerms, 'onStale' | 'onWait'>,
   mistakes: Mistakes,
 ): Promise<Bundles> {
   const { ESBUILD_BINARY_PATH: esbuild } = environment;
   const around = { clock, esbuild, newFolder };
-  const together = await bundleAnywhere(root, cache, stages.map(requestOf), { ...around, onStale });
+  const together = await bundleAnywhere(root, cache, stages.map(requestOf), {
+    ...around,
+    onStale,
+    onWait,
+  });
   if (together.ok) return together.value;
   const codes = new Map<string, StageCode>();
   const distinct = new Map(stages.map((stage) => [stage.run, stage]));

@@ -149,3 +149,13 @@ export const CONTROL_FLAGS = { checkpointDue: 0, stop: 1, count: 2 } as const;
 
 /** File descriptors, in a worker, of its pipes to the engine. */
 export const PIPES = { requests: 3, answers: 4, control: 5 } as const;
+
+/**
+ * The argument of a worker that is started to answer questions of a plan: about one module, or about several that share it.
+ * It makes itself ready while they are still bundled.
+ */
+export const PLANNING = { alone: 'plans-one-module', shared: 'plans-modules' } as const;
+export type Planning = (typeof PLANNING)[keyof typeof PLANNING];
+
+export const isPlanning = (argument: string | undefined): argument is Planning =>
+  argument === PLANNING.alone || argument === PLANNING.shared;

@@ -29,7 +29,7 @@ export interface FigureDraft {
   readonly legend: Html | null;
   readonly rows: readonly PanelRow[];
   /** What is to be seen in it, in a sentence: the caption begins with it. */
-  readonly result?: string | null;
+  readonly result: string;
   /** How to read it. */
   readonly caption: Html;
   /** The table among the report's files that has its numbers: `accuracy`. */
@@ -41,6 +41,8 @@ export interface Figure {
   readonly id: string;
   readonly title: string;
   readonly number: number;
+  /** What is to be seen in it. */
+  readonly result: string;
   readonly html: Html;
   /** Its panels, one file each. */
   readonly files: readonly { readonly name: string; readonly svg: string }[];
@@ -52,7 +54,7 @@ const PANELS_SAVED = 3;
 
 /** Draws a figure, one panel after another: Vega counts its definitions in a global. */
 export async function drawFigure(draft: FigureDraft, number: number): Promise<Figure> {
-  const { id, title, size, legend, result = null, caption, data } = draft;
+  const { id, title, size, legend, result, caption, data } = draft;
   const files = new Map<string, string>();
   const drawn: DrawnRow[] = [];
   for (const row of draft.rows) {
@@ -70,6 +72,7 @@ export async function drawFigure(draft: FigureDraft, number: number): Promise<Fi
     id,
     title,
     number,
+    result,
     files: [...files].map(([name, svg]) => ({ name, svg })),
     html: html`<figure class="wide" id="figure-${id}">
 ${legend}
@@ -79,6 +82,21 @@ ${folded.length === 0 ? null : foldOf(folded, size)}
 </figure>
 `,
   };
+}
+
+/** Every figure by what it shows, folded: the study in as many lines, and a way to each. */
+export function figureList(figures: readonly Figure[]): Html | null {
+  if (figures.length < 2) return null;
+  const items = figures.map(
+    ({
+      id,
+      number,
+      result,
+    }) => html`<li value="${number}"><a href="#figure-${id}">${result}</a></li>
+`,
+  );
+  return html`<details class="figure-list"><summary>What each of the ${figures.length} figures shows</summary>
+<ol>${items}</ol></details>`;
 }
 
 /** Panels of a row, drawn. */

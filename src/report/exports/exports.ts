@@ -145,9 +145,9 @@ function accuracyMarkdown({ columns, rows }: TidyTable): string {
 
 const figuresMarkdown = (figures: readonly Figure[]): string =>
   figures
-    .map(({ number, title, files }) => {
+    .map(({ number, title, result, files }) => {
       const links = files.map(({ name }) => `[${name}](figures/${name}.svg)`);
-      return `- Figure ${number}, ${mdText(title)}: ${links.join(', ')}`;
+      return `- Figure ${number}, ${mdText(title)}. ${mdText(result)} ${links.join(', ')}`;
     })
     .join('\n');
 

@@ -62,8 +62,8 @@ their axis.${rest}`,
   };
 }
 
-/** How RigL compares with fixed masks of equal setting and profile; null where both did not run. */
-function accuracyResult(results: readonly DatasetResults[]): string | null {
+/** How RigL compares with fixed masks of equal setting and profile; where not both ran, the range of means. */
+function accuracyResult(results: readonly DatasetResults[]): string {
   const pairs = results.flatMap(({ settings }) =>
     settings.flatMap((setting) =>
       setting.profiles.flatMap((profile) => {
@@ -75,7 +75,11 @@ function accuracyResult(results: readonly DatasetResults[]): string | null {
       }),
     ),
   );
-  if (pairs.length === 0) return null;
+  if (pairs.length === 0) {
+    const means = allArms(results).map(({ accuracy }) => accuracy.mean * 100);
+    const [low, high] = [Math.min(...means), Math.max(...means)].map((one) => fixed(one, 2));
+    return `Means range from ${low} to ${high} %.`;
+  }
   const above = pairs.filter(({ more }) => more > 0);
   const sets = new Set(pairs.map(({ dataset }) => dataset)).size;
   if (above.length === pairs.length) {
@@ -193,8 +197,8 @@ is one pilot (${counted(new Set(placed.map(({ pilot }) => pilot)).size, 'pilot')
   };
 }
 
-/** What ends highest and lowest, setting by setting. */
-function placedResult(placed: readonly PlacedRun[]): string | null {
+/** What ends highest and lowest: once for all settings of which it is the same. */
+function placedResult(placed: readonly PlacedRun[]): string {
   const settings = group(placed, ({ dataset, sparsity, rule }) =>
     JSON.stringify([dataset, sparsity, rule]),
   );
@@ -206,9 +210,15 @@ function placedResult(placed: readonly PlacedRun[]): string | null {
     if (arms.length < 2) return [];
     const high = arms.reduce((most, one) => (one.mean > most.mean ? one : most));
     const low = arms.reduce((least, one) => (one.mean < least.mean ? one : least));
-    return [
-      `${high.arm} ends ${fixed(high.mean - low.mean, 2)} points above ${low.arm} on ${placeName(runs[0]!.dataset)}`,
-    ];
+    const more = high.mean - low.mean;
+    return [{ high: high.arm, low: low.arm, more, place: placeName(runs[0]!.dataset) }];
   });
-  return told.length === 0 ? null : `${sentence(listed(told))}.`;
+  if (told.length === 0) return `Only ${listed([...new Set(placed.map(({ arm }) => arm))])} ran.`;
+  const clauses = group(told, ({ high, low }) => JSON.stringify([high, low])).map((all) => {
+    const sizes = all.map(({ more }) => more);
+    const ends = [Math.min(...sizes), Math.max(...sizes)].map((one) => fixed(one, 2));
+    const places = [...new Set(all.map(({ place }) => place))];
+    return `${all[0]!.high} ends ${[...new Set(ends)].join(' to ')} points above ${all[0]!.low} on ${listed(places)}`;
+  });
+  return `${sentence(clauses.join('; '))}.`;
 }

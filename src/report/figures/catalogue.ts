@@ -48,7 +48,7 @@ export function catalogueOf(
     ofClaim: new Map(
       claims.map((claim) => {
         const others = drafts(claim.id);
-        return [claim.id, [...own(claim, study, others), ...others]];
+        return [claim.id, [...own(claim, study, others, palette), ...others]];
       }),
     ),
     others: drafts(undefined),
@@ -61,8 +61,9 @@ function own(
   claim: JudgedClaim,
   study: Study,
   others: readonly FigureDraft[],
+  palette: Palette,
 ): readonly FigureDraft[] {
-  const pairs = claim.kind === 'superiority' ? pairsDraft(claim, study) : null;
+  const pairs = claim.kind === 'superiority' ? pairsDraft(claim, study, palette) : null;
   // The correlation is drawn as the points that it is of; pairs of seeds tell their effect.
   const cellsElsewhere = claim.kind === 'no-advantage' && others.some(({ id }) => id === CV_FIGURE);
   const effects =

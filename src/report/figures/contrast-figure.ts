@@ -11,10 +11,11 @@ import {
   isPlaceWord,
   labelWords,
   probability,
+  sentence,
   signed,
 } from '../markup/format.ts';
 import { type Html, html } from '../markup/html.ts';
-import { FAINT, INK, PAPER, PROFILE_HUES, SOFT } from '../markup/palette.ts';
+import { FAINT, INK, PAPER, type Palette, SOFT } from '../markup/palette.ts';
 import { meanOf } from '../charts/rows-chart.ts';
 import { extent, type Interval, tickDigits, ticks } from '../charts/scale.ts';
 import { datasetAt, type Study } from '../data/study.ts';
@@ -77,8 +78,12 @@ export function effectsDraft(
     rows: [
       { title: null, panels: byDataset.map((all) => effectsPanel(all, claim, banded, alone)) },
     ],
-    result: effectsResult(claim, measured, cellsElsewhere ? 'Means over profiles' : 'Effects'),
-    caption: html`${claim.id}: ${cellsElsewhere ? 'mean effects, over all profiles of a setting or all settings of a profile,' : 'effects'} with ${level} % confidence intervals${banded ? '; the band is the margin' : null}${nWords(measured)}.${cellsElsewhere ? ' The figure over CV has the single profiles.' : null}${rest}`,
+    result: effectsResult(
+      claim,
+      measured,
+      cellsElsewhere ? 'Means over profiles for' : 'Effects of',
+    ),
+    caption: html`${cellsElsewhere ? 'Mean effects, over all profiles of a setting or all settings of a profile,' : 'Effects'} with ${level} % confidence intervals${banded ? '; the band is the margin' : null}${nWords(measured)}.${cellsElsewhere ? ' The figure over CV has the single profiles.' : null}${rest}`,
   };
 }
 
@@ -92,17 +97,15 @@ function nWords(measured: readonly Contrast[]): Html {
 const repetitions = ({ unit, a, seeds }: Contrast): number => (unit === 'r' ? a.n : seeds);
 
 function effectsResult(
-  { verdict }: JudgedClaim,
+  { id, verdict }: JudgedClaim,
   measured: readonly Contrast[],
   subject: string,
 ): string {
   const deciding = measured.filter(({ decides }) => decides);
-  const assessed = deciding.filter(
-    (one) => one.verdict !== 'not assessed' && one.verdict !== 'not tested',
-  );
+  const assessed = deciding.filter(isAssessed);
   if (verdict !== 'not assessed' && assessed.length > 0) {
     const won = assessed.filter((one) => one.verdict === 'reproduced').length;
-    return `${won} of ${counted(assessed.length, 'contrast')} ${won === 1 ? 'supports' : 'support'} the claim.`;
+    return `${won} of ${counted(assessed.length, 'contrast')} ${won === 1 ? 'supports' : 'support'} ${id}.`;
   }
   const unit = measured[0]!.unit;
   const effects = measured.filter((one) => one.unit === unit).map(({ effect }) => effect ?? 0);
@@ -110,8 +113,13 @@ function effectsResult(
   const [low, high] = [Math.min(...effects), Math.max(...effects)].map((one) =>
     show(one, DIGITS[unit]),
   );
-  return `${subject} range from ${low} to ${high}${unit === 'points' ? ' points' : ''}; none is assessed.`;
+  const known = measured.filter(isAssessed).length;
+  const told = known === 0 ? 'none is assessed' : `${known} of ${measured.length} are assessed`;
+  return `${subject} ${id} range from ${low} to ${high}${unit === 'points' ? ' points' : ''}; ${told}.`;
 }
+
+const isAssessed = ({ verdict }: Contrast): boolean =>
+  verdict !== 'not assessed' && verdict !== 'not tested';
 
 function effectsPanel(
   all: readonly Contrast[],
@@ -267,7 +275,7 @@ interface Pair {
 }
 
 /** Two arms as dots joined by seed, a panel for each contrast of accuracies; null without any. */
-export function pairsDraft(claim: JudgedClaim, study: Study): FigureDraft | null {
+export function pairsDraft(claim: JudgedClaim, study: Study, palette: Palette): FigureDraft | null {
   const compared = claim.contrasts.flatMap((contrast) => {
     const pairs = pairsOf(contrast, study);
     return contrast.unit === 'points' && pairs.length > 0 ? [{ contrast, pairs }] : [];
@@ -282,7 +290,9 @@ export function pairsDraft(claim: JudgedClaim, study: Study): FigureDraft | null
     );
   const panels = compared
     .slice(0, PAIR_PANELS)
-    .map(({ contrast, pairs }) => pairsPanel(contrast, pairs, axisOf(contrast)));
+    .map(({ contrast, pairs }) =>
+      pairsPanel(contrast, pairs, { y: axisOf(contrast), colors: colorsOf(contrast, palette) }),
+    );
   return {
     id: `pairs-${claim.id.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`,
     title: `seeds behind ${claim.id}`,
@@ -292,22 +302,48 @@ export function pairsDraft(claim: JudgedClaim, study: Study): FigureDraft | null
     rows: [{ title: null, panels }],
     result: pairsResult(claim),
     caption: html`${claim.id}: test accuracy of the baseline (left) and the treatment (right). A dot is one seed; lines join the
-same seed in both arms; strokes are means with 95 % confidence intervals. The effect is the right mean minus the left one.
+same seed on both sides; strokes are means with 95 % confidence intervals. The effect is the right mean minus the left one.
 Panels of a data set share their axis.${compared.length > panels.length ? html` The first ${panels.length} of ${compared.length} contrasts; the table has all.` : null}`,
   };
 }
 
 /** How often the treatment is more accurate than the baseline. */
-function pairsResult({ contrasts }: JudgedClaim): string | null {
+function pairsResult({ contrasts }: JudgedClaim): string {
   const measured = contrasts.filter(({ unit, effect }) => unit === 'points' && effect !== null);
-  if (measured.length === 0) return null;
+  if (measured.length === 0) return 'No contrast is measured: one side of each has no runs.';
   const above = measured.filter(({ effect }) => (effect ?? 0) > 0).length;
   const all = measured.length;
   const share = above === all && all > 1 ? 'all' : `${above} of`;
-  return `The treatment is more accurate than the baseline in ${share} ${counted(all, 'contrast')}.`;
+  const [treatment, baseline] = namesOf(measured) ?? ['the treatment', 'the baseline'];
+  return `${sentence(treatment)} is more accurate than ${baseline} in ${share} ${counted(all, 'contrast')}.`;
 }
 
-const PAIR = { a: PROFILE_HUES[1]!.light, b: PROFILE_HUES[0]!.light } as const;
+/** What the two sides are called, where that is the same in all contrasts. */
+function namesOf(contrasts: readonly Contrast[]): readonly [string, string] | null {
+  const names = contrasts.map(({ a, b }) => {
+    const labels = [a.label, b?.label ?? ''];
+    const shared = sharedWords(labels);
+    return shared === '' ? [] : labels.map((label) => label.slice(shared.length));
+  });
+  const [[treatment = '', baseline = ''] = []] = names;
+  const isOne = names.every(([a, b]) => a === treatment && b === baseline);
+  return isOne && treatment !== '' && baseline !== '' ? [treatment, baseline] : null;
+}
+
+/** What both sides are drawn in: the colours of their profiles, or light and dark where these are no two profiles. */
+interface PairColors {
+  readonly a: string;
+  readonly b: string;
+}
+
+function colorsOf({ a, b }: Contrast, palette: Palette): PairColors {
+  const [treatment, baseline] = [a.label, b?.label ?? ''].map((label) =>
+    palette.get(label.split(' ').at(-1) ?? ''),
+  );
+  return treatment && baseline && treatment.color !== baseline.color
+    ? { a: treatment.color, b: baseline.color }
+    : { a: INK.light, b: SOFT.light };
+}
 
 function pairsOf({ a, b }: Contrast, { runs, sweep }: Study): readonly Pair[] {
   const all = [...runs, ...sweep];
@@ -345,7 +381,11 @@ const PAIRS = { width: 240, height: 190, x: [-0.4, 1.4] } as const;
 /** Across, and how far dots move out of each other's way. */
 const [DOT, REACH] = [6, 24];
 
-function pairsPanel(contrast: Contrast, pairs: readonly Pair[], y: Interval): Panel {
+function pairsPanel(
+  contrast: Contrast,
+  pairs: readonly Pair[],
+  { y, colors }: { readonly y: Interval; readonly colors: PairColors },
+): Panel {
   const p = contrast.pForHolm ?? contrast.pFor;
   const names = [contrast.a.label, contrast.b?.label ?? ''];
   const shared = sharedWords(names);
@@ -369,7 +409,7 @@ function pairsPanel(contrast: Contrast, pairs: readonly Pair[], y: Interval): Pa
         ],
   );
   const layers = sides.flatMap(({ side, x, summary }): readonly Layer[] => {
-    const color = PAIR[side];
+    const color = colors[side];
     const outer = side === 'b' ? -0.16 : 1.16;
     const dots = pairs.flatMap((pair, i) => {
       const value = pair[side];

@@ -10,7 +10,7 @@ import {
 import type { Axis, Chart, Layer } from '../charts/chart.ts';
 import type { FigureDraft } from '../charts/figure.ts';
 import { endLabels, labelHeight, labelRoom } from '../charts/labels.ts';
-import { placeName, ruleName, sparsityName } from '../markup/format.ts';
+import { fixed, placeName, ruleName, signed, sparsityName } from '../markup/format.ts';
 import { html } from '../markup/html.ts';
 import { INK, type Palette, paintOf } from '../markup/palette.ts';
 import { extent, logTicks, tickDigits, ticks } from '../charts/scale.ts';
@@ -58,7 +58,7 @@ export function curvesDraft(settings: readonly Setting[], palette: Palette): Fig
         ({ method, accuracy, loss }) => {
           const arms = setting.arms.filter((arm) => arm.method === method);
           const name = `${setting.dataset} ${setting.sparsity} ${setting.rule} ${method}`;
-          const detail = html`<i>n</i> = ${rangeOf(arms)} seeds per arm`;
+          const detail = html`<i>n</i> = ${rangeOf(arms)} seeds`;
           const scale = loss.y.scale === 'log' ? ', log scale' : '';
           return [
             {
@@ -77,10 +77,32 @@ export function curvesDraft(settings: readonly Setting[], palette: Palette): Fig
         },
       ),
     })),
+    result: curvesResult(arms),
     caption: html`${profiles.length > ARMS ? `The first ${ARMS} of ${profiles.length} profiles. ` : null}Learning curves: means over seeds${settings.some((one) => hasSeeds(armsOf(one).map((arm) => ({ arm })))) ? ', single seeds faint where there are few' : null}. Test accuracy is monitored during training; the dot is
 the reported accuracy ${final}, never that of the best epoch. Loss is the mean over the training samples of an epoch. Panels of a data set
 share their axes.`,
   };
+}
+
+/** How much accuracy still changes at the end: whether training was long enough. */
+function curvesResult(arms: readonly Arm[]): string {
+  const ends = arms.map((arm) => {
+    const values = curvesOf(arm, 'testAccuracy').mean.map(([, value]) => value * 100);
+    return { last: values.at(-1) ?? 0, previous: values.at(-2) };
+  });
+  const span = (values: readonly number[], show: typeof fixed): string =>
+    [...new Set([Math.min(...values), Math.max(...values)].map((one) => show(one, 2)))].join(
+      ' to ',
+    );
+  const changes = ends.flatMap(({ last, previous }) =>
+    previous === undefined ? [] : [last - previous],
+  );
+  return changes.length === 0
+    ? `Mean test accuracy ends at ${span(
+        ends.map(({ last }) => last),
+        fixed,
+      )} %.`
+    : `In the last epoch, mean test accuracy changes by ${span(changes, signed)} points.`;
 }
 
 /** The learning curves of a setting, for each method that ran. */

@@ -58,8 +58,8 @@ neurons without connections.`,
   };
 }
 
-/** How often which family fits best. */
-function equilibriumResult(equilibria: readonly EquilibriumRow[]): string | null {
+/** How often which family fits best; where none was compared, the CV of the lognormals. */
+function equilibriumResult(equilibria: readonly EquilibriumRow[]): string {
   const best = equilibria.flatMap(({ families }) =>
     (families?.value ?? []).flatMap((fit) => (fit.best === null ? [] : [fit.best])),
   );
@@ -68,7 +68,11 @@ function equilibriumResult(equilibria: readonly EquilibriumRow[]): string | null
     n: best.filter((one) => one === family).length,
   }));
   const [first] = [...counts].sort((a, b) => b.n - a.n);
-  if (first === undefined || first.n === 0) return null;
+  if (first === undefined || first.n === 0) {
+    const cvs = equilibria.flatMap(({ fit }) => fit.value.layers.map(({ cv }) => cv));
+    const ends = [Math.min(...cvs), Math.max(...cvs)].map((one) => fixed(one, 2));
+    return `At equilibrium the CV of fan-in is ${[...new Set(ends)].join(' to ')}.`;
+  }
   return `By AIC, ${first.family} fits best in ${first.n} of ${best.length} layers.`;
 }
 

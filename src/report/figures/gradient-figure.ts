@@ -125,8 +125,16 @@ function gradientResult(settings: readonly (readonly GradientPoint[])[]): string
   const [low, high] = [Math.min(...ratios), Math.max(...ratios)].map((one) => fixed(one, 2));
   const told = `Gradients at hubs are ${low} to ${high} times the mean gradient`;
   if (rs.length === 0) return `${told}.`;
-  const least = fixed(Math.min(...rs), 2);
-  return `${told} and grow with the CV of fan-in (r ${rs.length === 1 ? '=' : '≥'} ${least}).`;
+  const [least, most] = [Math.min(...rs), Math.max(...rs)];
+  if (rs.length === 1) {
+    return least > 0
+      ? `${told} and grow with the CV of fan-in (r = ${fixed(least, 3)}).`
+      : `${told}; they do not grow with the CV of fan-in (r = ${fixed(least, 3)}).`;
+  }
+  // Rounded down: a bound that is rounded up would not hold.
+  return least > 0
+    ? `${told} and grow with the CV of fan-in (r ≥ ${fixed(Math.floor(least * 100) / 100, 2)}).`
+    : `${told}; their r with the CV of fan-in is ${fixed(least, 2)} to ${fixed(most, 2)}.`;
 }
 
 /** Of the plotting area; how large dots are, and how far they move aside. */

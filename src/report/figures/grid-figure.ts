@@ -89,7 +89,7 @@ profiles that were trained at several sparsities are drawn, without infeasible s
 }
 
 /** What the sparsest networks lose to the densest of the same profile. */
-function sparsityResult(settings: readonly (readonly Point[])[]): string | null {
+function sparsityResult(settings: readonly (readonly Point[])[]): string {
   const losses = settings.flatMap((points) =>
     group(points, ({ profile }) => profile).flatMap((line) => {
       const ordered = [...line].sort((a, b) => Number(a.sparsity) - Number(b.sparsity));
@@ -97,9 +97,10 @@ function sparsityResult(settings: readonly (readonly Point[])[]): string | null 
       return first === last ? [] : [{ loss: first.mean - last.mean, last }];
     }),
   );
-  if (losses.length === 0) return null;
+  if (losses.length === 0) return 'No profile ran at several sparsities.';
   const most = losses.reduce((worst, one) => (one.loss > worst.loss ? one : worst));
   const { dataset, sparsity, profile } = most.last;
+  if (most.loss < 0.005) return 'No profile loses accuracy to its greatest sparsity.';
   return `Sparsity costs at most ${fixed(most.loss, 2)} points (${profile} on ${placeName(dataset)}, ${sparsityName(sparsity)}).`;
 }
 

@@ -2,7 +2,7 @@
 import type { LayerPortrait } from '../../sparse/portrait.ts';
 import { group } from '../data/arms.ts';
 import { barSwatch, type FigureDraft, legendOf, type Panel } from '../charts/figure.ts';
-import { placeName, ruleName, sparsityName } from '../markup/format.ts';
+import { percent, percentage, placeName, ruleName, sparsityName } from '../markup/format.ts';
 import { escapeHtml, type Html, html, rawHtml } from '../markup/html.ts';
 import { PROFILE_HUES } from '../markup/palette.ts';
 import { type IndexedImage, pngUri } from '../markup/png.ts';
@@ -45,9 +45,27 @@ darkest is the most of its square.`
         panels: ofSetting.slice(0, STARTS).map(portraitPanel),
       };
     }),
+    result: portraitResult(portraits),
     caption: html`The mask of the first hidden layer of one run, before and after RigL. A row is a neuron, with the
 most connected on top (up to 96, evenly spaced in that order); a column is an input.${planes}${rest}`,
   };
+}
+
+/** How many of the connections hubs have, before and after. */
+function portraitResult(portraits: readonly PortraitResult[]): string {
+  const span = (side: 'start' | 'end'): string => {
+    const all = portraits.map((portrait) => hubShare(portrait[side]));
+    const [low, high] = [Math.min(...all), Math.max(...all)];
+    const least = percent(low, 0) === percent(high, 0) ? '' : `${percent(low, 0)} to `;
+    return `${least}${percentage(high, 0)}`;
+  };
+  return `Hubs, a tenth of the neurons, have ${span('start')} of the connections before RigL, and ${span('end')} after it.`;
+}
+
+/** The share of a layer's connections that lead to hubs. */
+function hubShare({ listeners, hubListeners }: LayerPortrait): number {
+  const total = (counts: readonly number[]): number => counts.reduce((sum, one) => sum + one, 0);
+  return total(hubListeners) / Math.max(1, total(listeners));
 }
 
 function portraitPanel(portrait: PortraitResult): Panel {

@@ -56,23 +56,32 @@ ends in or below the band is forgotten, as far as a mean can tell. `
 function contractionResult(
   rows: readonly ConvergenceRow[],
   claim: JudgedClaim | undefined,
-): string | null {
+): string {
   const margin = claim?.margin ?? null;
-  if (claim === undefined || margin === null) {
-    const over = rows.flatMap(({ noiseFloor, w1End }) =>
-      noiseFloor ? [w1End - noiseFloor.mean] : [],
-    );
-    if (over.length === 0) return null;
-    const [low, high] = [Math.min(...over), Math.max(...over)].map((one) => signed(one, 3));
-    return `Starts end ${low} to ${high} from the noise floor.`;
-  }
   // What stays where it began is measured otherwise, and is no end of a line.
-  const ends = claim.contrasts.flatMap(({ effect, label }) =>
+  const ends = (claim?.contrasts ?? []).flatMap(({ effect, label }) =>
     effect === null || label.endsWith(' stays') ? [] : [effect],
   );
-  if (ends.length === 0) return null;
+  if (margin === null || ends.length === 0) return distanceResult(rows);
   const inside = ends.filter((effect) => effect < margin).length;
   return `${inside} of ${ends.length} combinations of start and layer end less than ${fixed(margin, 2)} above the noise floor.`;
+}
+
+/** How far from the noise floor starts end; where there is none, how far from uniform starts. */
+function distanceResult(rows: readonly ConvergenceRow[]): string {
+  const over = rows.flatMap(({ noiseFloor, w1End }) =>
+    noiseFloor ? [w1End - noiseFloor.mean] : [],
+  );
+  const span = (values: readonly number[], show: typeof fixed): string =>
+    [...new Set([Math.min(...values), Math.max(...values)].map((one) => show(one, 3)))].join(
+      ' to ',
+    );
+  return over.length > 0
+    ? `Starts end ${span(over, signed)} from the noise floor.`
+    : `Starts end ${span(
+        rows.map(({ w1End }) => w1End),
+        fixed,
+      )} from uniform ones (W1 of relative fan-in).`;
 }
 
 interface ContractionContext {
@@ -171,15 +180,15 @@ neurons, scaled cell by cell.`,
 }
 
 /** From where to where the CV of fan-in goes: starts that differ arrive at about the same. */
-function historyResult(rows: readonly HistoryRow[]): string | null {
+function historyResult(rows: readonly HistoryRow[]): string {
   const ways = rows.flatMap(({ moments }) => {
     const [first, last] = [moments[0], moments[moments.length - 1]];
-    return first && last && first !== last ? [[cvOf(first), cvOf(last)] as const] : [];
+    return first && last ? [[cvOf(first), cvOf(last)] as const] : [];
   });
-  if (ways.length < 2) return null;
   const span = (side: 0 | 1): string => {
     const all = ways.map((way) => way[side]);
-    return `${fixed(Math.min(...all), 2)} to ${fixed(Math.max(...all), 2)}`;
+    const ends = [Math.min(...all), Math.max(...all)].map((one) => fixed(one, 2));
+    return [...new Set(ends)].join(' to ');
   };
   return `The CV of fan-in is ${span(0)} before RigL, and ${span(1)} after it.`;
 }

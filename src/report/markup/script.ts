@@ -104,15 +104,15 @@ const nav = document.querySelector('nav[aria-label="Contents"]');
 const profiles = [...new Set(all('[data-profile]').map((one) => one.dataset.profile))];
 if (nav && profiles.length > 1) {
   const seeds = [...new Set(all('svg title').flatMap((title) => /\\b(seed \\S+?)(?=[:,]|$)/.exec(title.textContent)?.[1] ?? []))];
-  const choice = (label, names) => {
-    const select = make('select', {}, make('option', { value: '' }, '\\u2013'),
+  const choice = (label, blank, names) => {
+    const select = make('select', {}, make('option', { value: '' }, blank),
       ...names.map((name) => make('option', { value: name }, name)));
     select.setAttribute('aria-label', label);
     return select;
   };
-  const first = choice('Profile to highlight', profiles);
-  const second = choice('Profile to compare it with', profiles);
-  const seed = choice('Seed to highlight', seeds);
+  const first = choice('Profile to highlight', 'a profile', profiles);
+  const second = choice('Profile to compare it with', 'another', profiles);
+  const seed = choice('Seed to highlight', 'any seed', seeds);
   const holds = (text, name) => {
     for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
       if (!/[\\w.-]/.test(text[at - 1] ?? ' ') && !/[\\w-]/.test(text[at + name.length] ?? ' ')) return true;
@@ -256,6 +256,25 @@ for (const chart of all('.chart.timeline')) {
   }, { passive: false });
 }
 
+// The section that is read is marked in the contents: the one that crosses a line a third down the window.
+const linkOf = new Map(all('nav a[href^="#"]').flatMap((link) => {
+  const section = document.getElementById(link.hash.slice(1));
+  return section ? [[section, link]] : [];
+}));
+const reading = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    const link = linkOf.get(target);
+    if (!isIntersecting) link.removeAttribute('aria-current');
+    else {
+      link.setAttribute('aria-current', 'location');
+      const box = link.closest('nav');
+      // Only the contents scroll, and only where they are longer than the window.
+      if (box.scrollHeight > box.clientHeight) box.scrollTop = link.offsetTop - box.clientHeight / 2;
+    }
+  }
+}, { rootMargin: '-33% 0px -66% 0px' });
+for (const section of linkOf.keys()) reading.observe(section);
+
 // Links to sections, figures and rows.
 for (const target of all('h2[id], h3[id], figure[id], section[id] > h2')) {
   const id = target.id.replace(/-title$/, '') || target.parentElement.id;
@@ -269,4 +288,4 @@ for (const target of all('h2[id], h3[id], figure[id], section[id] > h2')) {
 `;
 
 /** The digest by which the page's policy knows the script, in base64. A test holds it to account. */
-export const SCRIPT_SHA256 = 'CPn9NAEfe82AQq+AB1Xdr0HSR6V8RFgkO057q9HnEQY=';
+export const SCRIPT_SHA256 = 'vvlW1QrH9FWpY8ikxyOKUhj5HHEYzoWCagLFWyj3iiY=';

@@ -28,13 +28,17 @@ h1, h2, h3 { font-weight: 600; line-height: 1.2; margin-block: 0; text-wrap: bal
 h1 { font-size: 2.5rem; letter-spacing: -0.015em; }
 .kicker { margin: 0 auto 0.7rem; color: var(--soft); font-size: 1rem; font-variant-caps: all-small-caps;
   letter-spacing: 0.09em; }
-.data { margin-top: 0.7rem; color: var(--soft); font-style: italic; }
+.data { margin: 0.9rem auto 0; color: var(--soft); font-style: italic; } .kicker a { color: inherit; }
 .number { font-weight: 400; color: var(--soft); margin-right: 0.35em; font-variant-numeric: lining-nums; }
-h2 { font-size: 1.45rem; margin-block: 4.5rem 0.75rem; }
+h2 { font-size: 1.45rem; margin-block: 4.5rem 0.75rem; } main > section:first-child > h2 { margin-top: 2.75rem; }
 h3 { font-size: 1.1rem; margin-block: 2rem 0.5rem; }
 p { margin-block: 0 0.9rem; text-wrap: pretty; hyphens: manual; }
 a { color: var(--link); text-decoration-thickness: 0.06em; text-underline-offset: 0.15em; }
-.abstract { font-size: 1.0625rem; }
+ul.abstract { padding: 0; list-style: none; }
+ul.abstract li { padding-left: 1.1rem; margin-block: 0.45rem; text-wrap: pretty; } ul.abstract li::before { content: "–"; float: left; margin-left: -1.1rem; color: var(--soft); }
+.figure-list > summary { color: var(--soft); font-size: 0.95rem; } .figure-list ol { margin-block: 0.5rem 0; padding-left: 1.9rem; font-size: 0.95rem; line-height: 1.4; }
+.figure-list li { margin-block: 0.3rem; } .figure-list li::marker { color: var(--soft); font-variant-numeric: tabular-nums lining-nums; } .figure-list a { text-decoration: none; }
+.references { margin: 0; padding: 0; list-style: none; font-size: 0.95rem; line-height: 1.45; } .references li { padding-left: 1.1rem; text-indent: -1.1rem; margin-block: 0.25rem; }
 .finding { margin-top: 1.4rem; font-size: 1.5rem; line-height: 1.3; font-weight: 600; text-wrap: balance; }
 h2.small { font-size: 1.1rem; margin-top: 2.5rem; }
 .glossary { font-size: 0.95rem; line-height: 1.45; } .glossary dt { color: var(--ink); }
@@ -56,7 +60,7 @@ h2.small { font-size: 1.1rem; margin-top: 2.5rem; }
 :is(h2, h3, figcaption, .panel-title):hover .permalink { visibility: visible; }
 .scrolls { box-shadow: inset -0.7rem 0 0.5rem -0.6rem var(--rule); }
 .files { display: block; margin-top: 0.3rem; font-size: 0.9em; }
-.table-foot { margin: 0.35rem 0 0; font-size: 0.85rem; text-align: right; }
+.table-foot { margin: 0.35rem 0 0; font-size: 0.85rem; }
 .symbol { display: inline-block; vertical-align: -0.05em; }
 .claim-figure { width: 22.5rem; }
 .outcome { font-size: 1.0625rem; }
@@ -78,7 +82,8 @@ h2.small { font-size: 1.1rem; margin-top: 2.5rem; }
 .plain { list-style: none; margin: 0; padding: 0; } .plain b { font-weight: 600; display: block; }
 .plain li + li { margin-top: 0.4rem; }
 .extreme { color: var(--soft); font-size: 0.9em; display: block; }
-.claimed { font-size: 0.95rem; line-height: 1.45; margin-block: 0 1.6rem; }
+nav .sign, .of-title { display: none; }
+.claimed b { font-weight: 600; } .claimed { font-size: 0.95rem; line-height: 1.45; margin-block: 0 1.6rem; }
 .where { color: var(--soft); }
 .caveats { font-size: 0.95rem; line-height: 1.45; border-left: 0.15rem solid var(--rule); padding-left: 1.1rem;
   margin-block: 1.6rem 0; }
@@ -96,16 +101,15 @@ details.wide > summary { max-width: 40rem; margin-inline: auto; }
 :is(section:target > h2, figure:target > figcaption > b) { background: var(--mark); }
 nav ul { list-style: none; margin-block: 1.75rem 0; padding: 0.55rem 0; display: flex; flex-wrap: wrap;
   gap: 0.2rem 1.2rem; border-block: 0.05em solid var(--rule); }
-nav { font-size: 0.95rem; max-width: 40rem; margin-inline: auto; } nav a { text-decoration: none; } nav a:hover { text-decoration: underline; }
+nav { font-size: 0.95rem; max-width: 40rem; margin-inline: auto; } nav a { text-decoration: none; } nav a:hover { text-decoration: underline; } nav a[aria-current] { color: var(--ink); text-decoration: underline; }
 
 .table { margin-block: 1.75rem; }
 .wide > .table { width: min-content; min-width: min(100%, 40rem); max-width: 100%; margin-inline: auto; }
 .wide > .table:has(.claims, .sources, .tasks) { width: auto; }
 /* Tables begin where text does, unless they need the room. */
-:is(.claim .wide > .table:not(:has(tr > :nth-child(11))), #results .wide > .table:not(:has(tr > :nth-child(9)))) { margin-left: max(0px, (100% - 40rem) / 2);
+:is(.claim, #results, #data) .wide > .table:not(:has(tr > :nth-child(13))) { margin-left: max(0px, (100% - 40rem) / 2);
   max-width: calc(100% - max(0px, (100% - 40rem) / 2)); }
-.contrasts { font-size: 0.875rem; } .contrasts th, .contrasts td { padding-inline: 0.5rem; }
-.contrasts .first { padding-left: 1.1rem; }
+.numbers { font-size: 0.875rem; } .numbers :is(th, td):not(:first-child, :last-child) { padding-inline: 0.5rem; }
 
 .scroll { overflow-x: auto; }
 table { border-collapse: separate; border-spacing: 0; border-top: 0.09em solid var(--strong-rule);
@@ -132,7 +136,7 @@ tbody + tbody tr:first-child > * { border-top: 0.05em solid var(--rule); }
 .tasks { width: 100%; } .tasks td.all { white-space: normal; min-width: 18rem; overflow-wrap: anywhere; font-size: 0.8em; }
 .numbers :where(td, thead th:not(:first-child):not([scope="colgroup"])) { text-align: right; }
 .numbers .words { text-align: left; }
-.numbers .first { padding-left: 1.6rem; }
+.numbers .first:not(:first-child) { padding-left: 1.3rem; } .contrasts .first:not(:first-child) { padding-left: 1.1rem; }
 .numbers tbody th[scope="row"] { min-width: 8rem; }
 .name { display: inline-block; width: max-content; max-width: 19rem; vertical-align: top; }
 .claim .contrasts .name { max-width: 15.5rem; }
@@ -154,6 +158,18 @@ figcaption { max-width: 40rem; margin: 1rem auto 0; color: var(--soft); font-siz
 .panels.paired { grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), max-content)); max-width: 36rem;
   margin-inline: auto; }
 .panels.full { grid-template-columns: minmax(0, max-content); }
+/* Four stand two by two, not three and one. */
+@media screen and (min-width: 40rem) {
+  .panels.medium:has(> :nth-child(4):last-child) { grid-template-columns: repeat(2, minmax(15rem, max-content)); }
+}
+/* Figures begin where text does, as tables do. */
+@media screen and (min-width: 64rem) {
+  figure.wide > :is(.panels, .legend, .row-title, .more) { margin-left: max(0px, (100% - 40rem) / 2); }
+  figure.wide :is(.panels, .legend) { justify-content: start; } figure.wide :is(.row-title, .more > summary) { text-align: left; }
+  .panels.large { column-gap: 0.75rem; } .panels.paired { margin-inline: 0; } .more .panels { margin-left: 0; }
+  /* But three in a row need all the room. */
+  figure.wide:has(.medium > :nth-child(3)):not(:has(.medium > :nth-child(4):last-child)) > :is(.panels, .row-title, .more) { margin-left: 0; }
+}
 .chart { overflow-x: auto; } .full svg { min-width: 44rem; }
 .row-title { margin: 1.6rem 0 0.9rem; text-align: center; font: italic 1rem/1.3 var(--serif); color: var(--soft); }
 .legend + .row-title { margin-top: 0.4rem; }
@@ -201,11 +217,15 @@ header > .abstract { margin-top: 1.4rem; }
 footer { margin-top: 4rem; }
 footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
 
-@media screen and (min-width: 82rem) {
+@media screen and (min-width: 78rem) {
   .page:has(> nav) { padding-left: 14rem; }
-  nav { position: fixed; left: 1.5rem; top: 4rem; bottom: 1rem; width: 11rem; overflow-y: auto; font-size: 0.9rem; }
-  nav ul { margin: 0; padding: 0; border: 0; flex-direction: column; gap: 0.3rem; }
+  nav { position: fixed; left: 1.5rem; top: 3.2rem; bottom: 0.5rem; width: 12rem; overflow-y: auto; font-size: 0.875rem; line-height: 1.3; }
+  nav ul { margin: 0; padding: 0; border: 0; flex-direction: column; gap: 0.32rem; }
+  .highlight { margin-top: 0.8rem; line-height: 1.7; }
+  .of-claim { padding-left: 1.2rem; text-indent: -1.2rem; } .of-title { display: inline; font-size: 0.94em; }
+  nav .sign { display: inline-block; width: 1.2rem; text-indent: 0; font-size: 0.85em; }
 }
+@media (hover: none) { .permalink { visibility: visible; } }
 @media screen and (max-width: 56rem) {
   .sources, .sources tbody, .sources tr, .sources th, .sources td { display: block; width: auto; }
   .sources thead { display: none; }
@@ -224,8 +244,7 @@ footer p { border-top: 0.05em solid var(--rule); padding-top: 1rem; }
   .claims thead { display: none; }
   .claims th, .claims td, .claims tbody tr + tr > td { padding: 0.15rem 0; border: 0; }
   .claims tbody th { font-size: 1.05em; padding-top: 0.7rem; }
-  .claims td[data-label]::before { content: attr(data-label); display: block; color: var(--soft); font-style: italic;
-    font-size: 0.85em; }
+  .claims td[data-label]::before { content: attr(data-label) ": "; color: var(--soft); font-style: italic; }
   .claims tbody tr { padding-bottom: 0.7rem; }
   dl { grid-template-columns: minmax(0, 1fr); } dd { margin-bottom: 0.5rem; }
   .sources li { display: block; margin-bottom: 0.3rem; }
@@ -257,8 +276,8 @@ ${darkCharts()}
 
   .numbers, .contrasts { font-size: 0.85rem; line-height: 1.3; }
   .numbers thead th, .numbers .words { white-space: normal; } .numbers .words { min-width: 7.5rem; } .tasks .words { min-width: 0; } .name { max-width: 22rem; }
-  th, td { padding: 0.14rem 0.45rem; }
-  .numbers .first, .contrasts .first { padding-left: 0.9rem; }
+  th, td, .numbers :is(th, td):not(:first-child, :last-child) { padding: 0.14rem 0.45rem; }
+  .numbers .first:not(:first-child), .contrasts .first:not(:first-child) { padding-left: 0.9rem; }
   .numbers th[scope="row"] { position: static; }
   thead { display: table-header-group; break-inside: avoid; } thead tr, .group { break-after: avoid; }
   tr, .panels > *, .caveats, .claimed, svg { break-inside: avoid; }
@@ -280,15 +299,17 @@ ${darkCharts()}
   .panels.full { grid-template-columns: repeat(2, minmax(0, max-content)); }
   .full svg, .graph.large, .bands, .plot > svg { min-width: 0; } svg { max-height: 22cm; }
 
-  h1 { font-size: 2.2rem; } .kicker { margin-left: 0; } h2 { margin-top: 2.2rem; font-size: 1.4rem; } .finding { margin-top: 1rem; font-size: 1.35rem; }
+  h1 { font-size: 2.2rem; } .kicker, .data { margin-inline: 0; } h2 { margin-top: 2.2rem; font-size: 1.4rem; } .finding { margin-top: 1rem; font-size: 1.35rem; }
   .caveats { margin-top: 0.9rem; } .claimed { margin-bottom: 0.9rem; gap: 0.15rem 1.5rem; }
   h2, h3, .caption, .outcome, .missing > p { break-after: avoid; }
   dl.terms { columns: 2; column-gap: 2.5rem; font-size: 0.95rem; line-height: 1.38; }
   dl.terms dd { break-inside: avoid; } dl.terms dt { break-after: avoid; }
   .missing ul ul { columns: 2; font-size: 0.85em; list-style: none; padding: 0; } .missing ul ul li { margin-block: 0; }
-  #provenance svg { max-height: 9cm; }
-  .tasks :is(th, td):nth-child(8), .table-foot, .filter, .zoom, .highlight, .permalink, .skip, .tip, .compare, nav { display: none; }
-  footer { margin-top: 2rem; }
+  #provenance svg { max-height: 8cm; }
+  /* Short definitions stand in two columns, read across. */
+  :is(.glossary, #methods dl:not(.terms)) { grid-template-columns: max-content minmax(0, 1fr) max-content minmax(0, 1fr); gap: 0.2rem 1.2rem; }
+  .tasks :is(th, td):nth-child(8), .table-foot, .filter, .zoom, .highlight, .permalink, .skip, .tip, .compare, .figure-list, nav { display: none; }
+  footer { margin-top: 1.2rem; }
 }
 `;
 

@@ -56,7 +56,7 @@ export function finding({ claims, datasets, runs }: Study): string | null {
 const DEMONSTRATION = 'Demonstration';
 const ASSESSED: ReadonlySet<string> = new Set(['reproduced', 'refuted', 'inconclusive']);
 
-/** The study in one paragraph, finding first. */
+/** The study in a few sentences, finding first: each can be found and read alone. */
 export function abstract(study: Study, results: readonly DatasetResults[]): Html {
   // Results of further networks stand in the tables.
   const primary = results.filter(({ dataset }) => datasetAt(dataset) === dataset);
@@ -69,7 +69,10 @@ export function abstract(study: Study, results: readonly DatasetResults[]): Html
     finding(study)?.startsWith(DEMONSTRATION) ? null : caveat(study, results),
     missingSentence(study),
   ].filter((sentence) => sentence !== null);
-  return html`<p class="abstract">${sentences.map((sentence) => html`${sentence} `)}</p>`;
+  return html`<ul class="abstract">${sentences.map(
+    (sentence) => html`<li>${sentence}</li>
+`,
+  )}</ul>`;
 }
 
 /** How many claims came to which verdict. */
@@ -169,7 +172,9 @@ function caveat(study: Study, results: readonly DatasetResults[]): Html | null {
     ...(synthetic.length > 0
       ? [`${listed(synthetic)} ${synthetic.length === 1 ? 'is' : 'are'} synthetic`]
       : []),
-    ...(fewest! < SEEDS_FOR_EVIDENCE ? [`arms have as few as ${counted(fewest!, 'seed')}`] : []),
+    ...(fewest! < SEEDS_FOR_EVIDENCE
+      ? [`profiles have as few as ${counted(fewest!, 'seed')}`]
+      : []),
   ];
   if (reasons.length === 0) return null;
   const solid = arms.some(

@@ -21,7 +21,7 @@ export function claimSection(
 <dl class="claimed">
 <dt>Claimed</dt><dd>${statement}</dd>
 <dt>The paper</dt><dd>${paper.value} <span class="where">(${paper.where})</span></dd>
-<dt>The test</dt><dd>${rule} Arms with fewer than ${claim.seeds} seeds are not assessed.</dd>
+<dt>The test</dt><dd>${ruleOf(rule)} Contrasts of fewer than ${claim.seeds} seeds are not assessed.</dd>
 </dl>
 ${figures.map(({ html: figure }) => figure)}
 ${contrastsTable(claim, anchors)}
@@ -29,6 +29,12 @@ ${caveats(claim)}
 </section>
 `;
 }
+
+/** A rule with its two verdicts in bold: they are what a reader looks for. */
+const ruleOf = (rule: string): Content =>
+  rule
+    .split(/\b(Reproduced|Refuted)(?=:)/)
+    .map((part, i) => (i % 2 === 1 ? html`<b>${part}</b>` : part));
 
 /** What contrasts were made without, each reason once. */
 function withoutWords(contrasts: readonly Contrast[]): readonly string[] {
@@ -75,7 +81,7 @@ export function commonCaveats({ claims, design: { needed } }: ClaimsResult): Htm
       `${count(few.length)} of ${counted(measured.length, 'contrast')} ${few.length === 1 ? 'has' : 'have'} as few as ${counted(fewest, 'seed')}; a verdict needs ${wanted.join(' or ')}.`,
     few.length > 0 &&
       effect !== undefined &&
-      `An effect of d = ${signed(effect.d, 2).slice(1)} needs ${effect.n} seeds per arm for a power of ${fixed(effect.power, 1)}.`,
+      `An effect of d = ${signed(effect.d, 2).slice(1)} needs ${effect.n} seeds on each side for a power of ${fixed(effect.power, 1)}.`,
     measured.some(({ contrast: { seeds } }) => seeds === 1) &&
       'A single seed has no SD, so its contrast has no test and no interval.',
   ].flatMap((item) => (typeof item === 'string' ? [item] : []));
@@ -101,7 +107,7 @@ function caveats({ id, contrasts, kind }: JudgedClaim): Html | null {
   );
   const items: Content[] = [
     lacking.length > 0 &&
-      `${counted(lacking.length, 'contrast')} ${lacking.length === 1 ? 'compares' : 'compare'} arms of unequal n.`,
+      `${counted(lacking.length, 'contrast')} ${lacking.length === 1 ? 'compares' : 'compare'} sides of unequal n.`,
     ...withoutWords(measured),
     kind === 'correlation' && measured.length > 0
       ? 'Neurons with more connections have larger gradients whatever they learn: the rings in the figure show what counting connections alone gives.'

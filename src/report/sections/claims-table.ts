@@ -24,6 +24,10 @@ export function verdictMark(claim: Pick<JudgedClaim, 'verdict' | 'qualifiers'>):
   return html`<span class="verdict ${verdict.replaceAll(' ', '-')}">${SIGNS[verdict]} ${verdictWords(claim)}</span>`;
 }
 
+/** The sign of a verdict alone, in its colour: for the eye, where the words stand elsewhere. */
+export const verdictSign = ({ verdict }: Pick<JudgedClaim, 'verdict'>): Html =>
+  html`<span class="sign ${verdict.replaceAll(' ', '-')}" aria-hidden="true">${SIGNS[verdict]}</span>`;
+
 const SIGNS: { readonly [V in Verdict]: string } = {
   reproduced: '●',
   refuted: '✕',
@@ -40,7 +44,7 @@ export function claimsTable({ claims }: ClaimsResult, anchors: ReadonlyMap<strin
 ${symbol('effect')} the largest effect that counts for the verdict, with its 90 % confidence interval (each end is a one-sided
 95 % bound); ${symbol('other')} other contrasts; ${symbol('paper')} the paper’s value; ${symbol('margin')} the margin of the test.`;
   const table = html`<table class="claims">
-<thead><tr><th scope="col">Claim and verdict</th><th scope="col">The paper</th><th scope="col">Here</th></tr></thead>
+<thead><tr><th scope="col">Claim and verdict</th><th scope="col">The paper</th><th scope="col">This study</th></tr></thead>
 <tbody>
 ${claims.map((claim) => claimRow(claim, anchors))}</tbody>
 </table>`;
@@ -62,7 +66,7 @@ function claimRow(claim: JudgedClaim, anchors: ReadonlyMap<string, string>): Htm
   return html`<tr><th scope="row"><a href="#${claimAnchor(id)}"><b>${id}</b> ${title}</a>
 ${verdictMark(claim)}<small>${reason}</small></th>
 <td data-label="The paper">${paper.value}</td>
-<td data-label="Here">${claimFigure(claim)}${oursOf(claim, anchors)}</td></tr>
+<td>${claimFigure(claim)}${oursOf(claim, anchors)}</td></tr>
 `;
 }
 

@@ -6,6 +6,7 @@ import { tableFrame } from '../markup/document.ts';
 import { count, percentage, sentence, widths } from '../markup/format.ts';
 import { type Html, html } from '../markup/html.ts';
 import type { Options, Study, StudyDataset } from '../data/study.ts';
+import { paperLink, references } from './references.ts';
 import { sourced } from './tables.ts';
 
 /** The section on methods: definitions, settings, data. */
@@ -13,11 +14,12 @@ export function methods(study: Study): Html {
   return html`<section id="methods" aria-labelledby="methods-title">
 <h2 id="methods-title">Methods and definitions</h2>
 <p>Definitions marked <span class="ours">ours</span> are this pipeline’s own, because only the abstract of the
-reproduced study (arXiv 2604.10560) is known to it.</p>
+reproduced study (${paperLink()}) is known to it.</p>
 <dl class="terms">${TERMS.map(term)}</dl>
 <h3>Network and training</h3>
 <dl>${optionRows({ hidden: study.hidden.map(widths).join(', '), ...inUse(study.training) })}</dl>
 ${study.rigl ? html`<h3>RigL</h3><dl>${optionRows(study.rigl)}</dl>` : null}
+${references()}
 </section>
 `;
 }
@@ -85,7 +87,7 @@ const TERMS: readonly Term[] = [
     ours: true,
     meaning:
       'One minus the share of possible connections that exist, counted over the hidden layers. ' +
-      'The output layer is dense in every arm and is not counted. All arms of a setting have ' +
+      'The output layer is dense in every network and is not counted. All networks of a setting have ' +
       'the same number of connections in each layer.',
   },
   {
@@ -134,7 +136,7 @@ const TERMS: readonly Term[] = [
     ours: false,
     meaning:
       'Over seeds. SD is the sample SD (n\u00a0−\u00a01); a single seed has none. Differences ' +
-      'in tables are of means, in percentage points, without a test; claims are tested. Arms ' +
+      'in tables are of means, in percentage points, without a test; claims are tested. Contrasts ' +
       `of fewer than ${SEEDS_FOR_EVIDENCE} seeds and synthetic data are not assessed (our choice).`,
   },
   {
@@ -165,7 +167,7 @@ const TERMS: readonly Term[] = [
       'two such runs.',
   },
   {
-    name: 'Placement arms',
+    name: 'Placement',
     ours: true,
     meaning:
       'Static networks made from one finished RigL run, with its connections per layer: exact ' +

@@ -129,8 +129,8 @@ function riglCells(arm: Arm | null, fixedMask: Arm | null, dense: Arm | null): H
 
 function armCells(arm: Arm | null, dense: Arm | null): Html {
   if (!arm) {
-    const nothing = html`<td title="this arm has no run">${NOTHING}</td>`;
-    return html`<td class="first" title="this arm has no run">${NOTHING}</td>${nothing}<td>0</td>${nothing}`;
+    const nothing = html`<td title="no run">${NOTHING}</td>`;
+    return html`<td class="first" title="no run">${NOTHING}</td>${nothing}<td>0</td>${nothing}`;
   }
   const { mean, sd } = arm.accuracy;
   const spread =
