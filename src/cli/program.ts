@@ -3,7 +3,7 @@
 import { load } from 'pipeline:commands';
 import { declarations } from 'pipeline:declarations';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import { nearestOf } from '../hint.ts';
+import { nearestOf } from '../engine/text/nearest.ts';
 import { plainName } from '../plain-text.ts';
 import { entryOf } from '../present.ts';
 import {

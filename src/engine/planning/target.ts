@@ -1,9 +1,10 @@
 // target.ts — what a person names on the command line → tasks
 
-import { didYouMean, nearestOf } from '../../hint.ts';
+import { didYouMean } from '../../hint.ts';
 import { elementAt, entryOf } from '../../present.ts';
 import { type Diagnostic, failure, type Result, success } from '../model/event.ts';
 import { type TaskId, taskIdFromText } from '../model/key.ts';
+import { nearestOf } from '../text/nearest.ts';
 import type { Plan, Task } from './plan.ts';
 
 /** A plan cut down to some targets and what they need, in the plan's order. */
