@@ -1,11 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { COMPILED_SOURCES, compiledSources } from './test/compiled-sources.ts';
 
 // Where this is set, every start of Node reads all those certificates, which takes longer than the rest of the start.
 // Tests start thousands of processes, and none talks to anybody outside.
 delete process.env.NODE_EXTRA_CA_CERTS;
+
+const repository = fileURLToPath(new URL('.', import.meta.url));
+
+/** Who watches, or wants the lines of the sources in a stack (`TEST_SOURCES=1`), runs the sources themselves. */
+const isOneRun = process.argv.includes('run') && !process.env.TEST_SOURCES;
 
 /** Loads `.wasm` as bytes, as the bundler of stages does. */
 const wasm = {
@@ -38,7 +45,7 @@ class LongFirst extends BaseSequencer {
 }
 
 export default defineConfig({
-  plugins: [wasm],
+  plugins: [wasm, ...(isOneRun ? [compiledSources(repository)] : [])],
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/setup.ts',
@@ -46,6 +53,7 @@ export default defineConfig({
     // For what hangs. On a machine that is busy with other things, each of these takes several times what it takes alone.
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    server: { deps: { external: [COMPILED_SOURCES] } },
     pool: 'forks',
     // No test leaves anything behind in its process, and each process takes a second to load what they share.
     isolate: false,

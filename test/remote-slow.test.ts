@@ -14,6 +14,9 @@ import { newFolder, type TestServer, testServer } from './remote-server.ts';
 
 const keys = Array.from({ length: 200 }, (_, n) => digestOf(`key ${n}`) as string as Key);
 
+/** A run waits for look-ups no longer than it may in all: a busy machine must not look like a slow server. */
+const patient = (): number => performance.now() / 100;
+
 /**
  * Looks up many keys at once, of which the server has none.
  * @param awaited what is said before the run ends: on a busy machine the look-ups may be over earlier
@@ -21,6 +24,7 @@ const keys = Array.from({ length: 200 }, (_, n) => digestOf(`key ${n}`) as strin
 async function look(
   server: TestServer,
   awaited?: string,
+  clock = () => performance.now(),
 ): Promise<{ seconds: number; said: readonly string[] }> {
   const store = openStore(newFolder('store'), () => undefined);
   const cache = openCache(server.url, {}, 'PIPELINE_REMOTE_URL');
@@ -30,7 +34,7 @@ async function look(
     {
       ...{ remote: cache.value, space: '', mode: 'read', trust: {}, signer: null, store },
       listener: { warn: (message) => said.push(message), note: () => undefined },
-      clock: () => performance.now(),
+      clock,
     },
     undefined,
   );
@@ -49,7 +53,7 @@ async function look(
 test('a latency of 50 ms: look-ups run beside each other', async () => {
   const server = await testServer();
   server.delay = 50;
-  const { said } = await look(server);
+  const { said } = await look(server, undefined, patient);
   expect(said).toEqual([]);
   expect(server.asked.length).toBeGreaterThan(100);
 });
@@ -63,7 +67,7 @@ test('one answer in a hundred is an error: it is asked again, and the remote is 
     response.writeHead(500).end();
     return true;
   };
-  const { said } = await look(server);
+  const { said } = await look(server, undefined, patient);
   expect(said).toEqual([]);
   expect(server.asked.length).toBeGreaterThan(100);
 });

@@ -44,8 +44,6 @@ describe('a module that cannot be loaded', () => {
   test('is told at its `run:`, however it fails, and none keeps the command alive', async () => {
     const rig = rigOf({
       waits: stage('await new Promise(() => undefined);'),
-      ticks: stage('setInterval(() => undefined, 50); await new Promise(() => undefined);'),
-      spins: stage('while (Date) {}'),
       exits: stage('setTimeout(() => process.exit(3), 0); await new Promise(() => undefined);'),
       rejects: stage("void Promise.reject(new Error('adrift'));"),
       dies: stage("process.kill(process.pid, 'SIGSEGV'); await new Promise(() => undefined);"),
@@ -59,21 +57,34 @@ export default defineStage({ params: z.object({ ['__proto__']: z.int() }), input
   outputs: {}, run: () => ({}) });`,
       odd: 'throw { toString() { throw 1; } };',
     });
-    const end = await rig.runWith(['check', '--json'], { PIPELINE_LOAD_TIMEOUT: '3' });
+    const end = await rig.run('check', '--json');
     expect([end.code, end.stderr]).toEqual([2, '']);
     expect(messagesOf(end)).toMatchInlineSnapshot(`
       {
-        "line 10": "stage module proxy.ts throws when it is loaded: a trap",
-        "line 11": "stage module proto.ts throws when it is loaded: \`__proto__\` cannot be the name of a param",
-        "line 12": "stage module odd.ts throws when it is loaded: This error originated either by throwing inside of an async function without a catch block, or by rejecting a promise which was not handled with .catch(). The promise rejected with the reason "1".",
+        "line 10": "stage module odd.ts throws when it is loaded: This error originated either by throwing inside of an async function without a catch block, or by rejecting a promise which was not handled with .catch(). The promise rejected with the reason "1".",
         "line 2": "stage module waits.ts cannot be loaded: its top-level \`await\` waits for what never happens | await in \`run\` what a task needs; a stage module only declares",
-        "line 3": "stage module ticks.ts cannot be loaded: it did not end within 3 s | a stage module only declares: what takes long belongs into \`run\`; PIPELINE_LOAD_TIMEOUT=SECONDS allows more time",
-        "line 4": "stage module spins.ts cannot be loaded: it did not end within 3 s | a stage module only declares: what takes long belongs into \`run\`; PIPELINE_LOAD_TIMEOUT=SECONDS allows more time",
-        "line 5": "stage module exits.ts throws when it is loaded: it exits the process (code 3)",
-        "line 6": "stage module rejects.ts throws when it is loaded: adrift",
-        "line 7": "stage module dies.ts cannot be loaded: the worker was killed by SIGSEGV: native code crashed",
-        "line 8": "stage module kills.ts throws when it is loaded: a stage may not end the pipeline that runs it",
-        "line 9": "stage module getter.ts throws when it is loaded: not yours",
+        "line 3": "stage module exits.ts throws when it is loaded: it exits the process (code 3)",
+        "line 4": "stage module rejects.ts throws when it is loaded: adrift",
+        "line 5": "stage module dies.ts cannot be loaded: the worker was killed by SIGSEGV: native code crashed",
+        "line 6": "stage module kills.ts throws when it is loaded: a stage may not end the pipeline that runs it",
+        "line 7": "stage module getter.ts throws when it is loaded: not yours",
+        "line 8": "stage module proxy.ts throws when it is loaded: a trap",
+        "line 9": "stage module proto.ts throws when it is loaded: \`__proto__\` cannot be the name of a param",
+      }
+    `);
+  });
+
+  test('that never ends is given up after PIPELINE_LOAD_TIMEOUT, and does not keep the command alive', async () => {
+    const rig = rigOf({
+      ticks: stage('setInterval(() => undefined, 50); await new Promise(() => undefined);'),
+      spins: stage('while (Date) {}'),
+    });
+    const end = await rig.runWith(['check', '--json'], { PIPELINE_LOAD_TIMEOUT: '0.5' });
+    expect([end.code, end.stderr]).toEqual([2, '']);
+    expect(messagesOf(end)).toMatchInlineSnapshot(`
+      {
+        "line 2": "stage module ticks.ts cannot be loaded: it did not end within 0.5 s | a stage module only declares: what takes long belongs into \`run\`; PIPELINE_LOAD_TIMEOUT=SECONDS allows more time",
+        "line 3": "stage module spins.ts cannot be loaded: it did not end within 0.5 s | a stage module only declares: what takes long belongs into \`run\`; PIPELINE_LOAD_TIMEOUT=SECONDS allows more time",
       }
     `);
   });
