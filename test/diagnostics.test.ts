@@ -138,7 +138,7 @@ describe('a text that is not a pipeline', () => {
       pipeline.yaml:2:1: error: this is not YAML: Tabs are not allowed as indentation
           2 | 	stages: {}
             | ^
-        hint: quotes and brackets must close, and items of the same level need the same indentation
+        hint: indent with spaces
       "
     `);
     // One wrong indentation is one mistake, however many items follow.

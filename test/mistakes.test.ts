@@ -1,8 +1,9 @@
 // What a person can get wrong on a command line is told in words: no stack, no bare code of the system.
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type MadeRig, madeRig, makeRig } from './rig.ts';
+import { type MadeRig, madeRig, makeRig, repository } from './rig.ts';
 
 const FILES = {
   'pipeline.yaml': `params: { n: 1 }
@@ -60,7 +61,7 @@ describe('a place that cannot be one', () => {
     [['make', '--cache', '/dev/null/x'], '/dev/null is a file and not a folder'],
     [['make', '--cache', ''], '--cache is empty'],
     [['graph', '-o', ''], '--output is empty'],
-    [['verify', ''], 'file is empty'],
+    [['verify', ''], 'the argument file is empty'],
   ];
   test('is told by every command that takes one', async () => {
     const rig = await rigWithPlaces();
@@ -141,4 +142,41 @@ test('a zero byte in a name, and a line that is too long to be shown', async () 
   const lines = stderr.split('\n');
   const [source, carets] = lines.slice(lines.findIndex((line) => line.includes('outpts:')));
   expect(source!.slice(carets!.indexOf('^'), carets!.lastIndexOf('^') + 1)).toBe('outpts');
+});
+
+describe('words of a command line that mean nothing', () => {
+  const cases: readonly (readonly [words: string[], code: number, told: string])[] = [
+    [['help', 'mkae'], 2, "error: unknown command 'mkae'\n(Did you mean make?)"],
+    [['-C', 'x', 'make'], 2, '(it stands after the command: pipeline make -C …)'],
+    [['--nope'], 2, "error: unknown option '--nope'\n(run with --help"],
+    [['completion', 'tcsh'], 2, "error: 'tcsh' is invalid for 'shell'. Allowed choices are bash"],
+    [['make', 's[a=1'], 2, '`s[a=1` lacks a ] at its end\n  hint: s[a=1]'],
+    [['make', 's/x/y/z/q'], 2, 'no task is called `s/x/y/z/q`\n  hint: the only task of the'],
+    [['make', ''], 2, 'the argument targets is empty'],
+    [['show', 's', '-o', 'x'], 2, 'no output is named\n  hint: one of o, j: TASK:OUTPUT'],
+    [['help', 'why'], 0, 'Usage: pipeline why'],
+    [['help'], 0, 'Usage: pipeline [options]'],
+  ];
+  test('are told with what may be meant', async () => {
+    const rig = await rigWithPlaces();
+    for (const [words, code, told] of cases) {
+      const run = await rig.run(...words);
+      expect({ words, code: run.code }).toEqual({ words, code });
+      expect({ words, said: run.stdout + run.stderr }).toMatchObject({
+        said: expect.stringContaining(told),
+      });
+    }
+  });
+});
+
+test('a folder that was removed meanwhile is told in a sentence', () => {
+  const script = 'd=$(mktemp -d); cd "$d"; rmdir "$d"; exec "$0" "$1" status';
+  const cli = join(repository, 'dist/cli.cjs');
+  const { status, stderr } = spawnSync('sh', ['-c', script, process.execPath, cli], {
+    encoding: 'utf8',
+  });
+  expect([status, stderr]).toEqual([
+    2,
+    'error: the folder in which this runs has been removed\n  hint: cd to one that is there\n',
+  ]);
 });

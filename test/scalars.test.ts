@@ -164,3 +164,21 @@ stages:
     expect((await rig.run('check')).code).toBe(0);
   });
 });
+
+describe('a text that no YAML is', () => {
+  const block = (depth: number): string =>
+    Array.from({ length: depth }, (_, level) => `${' '.repeat(level)}a:`).join('\n');
+  test.each([
+    ['brackets beyond any depth', '['.repeat(20_000), /this is nested too deeply/],
+    ['indentation beyond any depth', block(4000), /nested too deeply/],
+    ['a tab', 'a:\n\tb: 1', /Tabs are not allowed.* — indent with spaces/],
+    ['a version of YAML to come', '%YAML 3.0\n---\na: 1', /Unsupported.* — leave the line with %/],
+    ['a tag', 'a: !!js/function x', /Unresolved tag.* — leave the tag out/],
+    ['a name without end', `${'a'.repeat(2000)}: 1`, /1024 chars.* — use shorter names/],
+    ['a bracket that is open', 'a: [1', /this is not YAML.* — quotes and brackets must close/],
+  ])('%s: what to do is told', (_, text, told) => {
+    const { result } = parsed(text);
+    const [first] = result.ok ? [] : result.diagnostics;
+    expect(`${first?.message} — ${first?.hint ?? ''}`).toMatch(told);
+  });
+});

@@ -21,14 +21,15 @@ function refuseEmpty(command: Command): void {
       return [option.long ?? option.flags, value] as const;
     }),
     ...command.registeredArguments.map(
-      (argument, n) => [argument.name(), command.processedArgs[n]] as const,
+      (argument, n) => [`the argument ${argument.name()}`, command.processedArgs[n]] as const,
     ),
   ];
   const empty = given.filter(
     ([, value]) => value === '' || (Array.isArray(value) && value.includes('')),
   );
-  if (empty.length > 0)
-    throw new UsageError(empty.map(([name]) => ({ message: `${name} is empty` })));
+  if (empty.length === 0) return;
+  const hint = 'a variable of the shell may not be set';
+  throw new UsageError(empty.map(([name]) => ({ message: `${name} is empty`, hint })));
 }
 
 /** Runs a command. What a user can mend is worded; anything else is a bug of ours, and shows its stack. */
@@ -52,7 +53,12 @@ async function main(argv: readonly string[]): Promise<number> {
     await root.parseAsync([...argv]);
     return ended.code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.success : EXIT.usage;
+    if (error instanceof CommanderError) {
+      // Of `pipeline help`, commander takes the exit code that this process has for now.
+      const isHelp =
+        error.exitCode === 0 || (error.code === 'commander.help' && argv[2] === 'help');
+      return isHelp ? EXIT.success : EXIT.usage;
+    }
     const json = argv.includes('--json');
     if (error instanceof UsageError) reportDiagnostics(error.diagnostics, json);
     else if (error instanceof StoreError) {

@@ -3,6 +3,8 @@
 import { load } from 'pipeline:commands';
 import { declarations } from 'pipeline:declarations';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { nearestOf } from '../engine/text/nearest.ts';
+import { plainName } from '../plain-text.ts';
 import { entryOf } from '../present.ts';
 import {
   type ArgumentDeclaration,
@@ -28,6 +30,7 @@ export function program(argv: readonly string[], end: (code: number) => void): C
     .version(VERSION)
     .showHelpAfterError('(run with --help for usage and examples)')
     .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(reworded(text, argv)) })
     .addHelpText(
       'after',
       `${examples(['make report', 'make report --preset mnist --mirror DIR', 'why report'])}
@@ -36,10 +39,41 @@ Exit codes: 0 success, 1 a task failed, 2 usage or configuration error, 130 inte
     );
   const help = new Command('help').argument('[command]').helpOption(false);
   root.addHelpCommand(help.description('show the help of a command').helpGroup('Set up:'));
+  if (argv[2] === 'help' && argv[3] !== undefined) checkHelpFor(root, argv[3]);
   const named = declarations.filter(({ name }) => name === argv[2]);
   const sorted = GROUPS.flatMap((group) => declarations.filter((one) => one.group === group));
   for (const declaration of named.length > 0 ? named : sorted) declare(root, declaration, end);
   return root;
+}
+
+/** Errors of commander in our words. */
+function reworded(text: string, argv: readonly string[]): string {
+  const worded = text.replace(
+    /command-argument value ('.*?') is invalid for argument/,
+    '$1 is invalid for',
+  );
+  const hint = text.includes('unknown option') ? placeOfOption(argv[2] ?? '') : undefined;
+  return hint === undefined ? worded : `${worded}${hint}\n`;
+}
+
+/** Where an option is to stand that is given before the command. */
+function placeOfOption(word: string): string | undefined {
+  const flag = word.split('=', 1).join();
+  const owners = declarations.filter(({ hidden, options }) =>
+    options.some(({ flags }) => !hidden && flags.split(/[ ,]+/).includes(flag)),
+  );
+  const owner = owners.find(({ name }) => name === 'make') ?? owners[0];
+  return owner && `(it stands after the command: pipeline ${owner.name} ${flag} …)`;
+}
+
+/** Refuses `help` for what is no command. */
+function checkHelpFor(root: Command, word: string): void {
+  const names = declarations.filter(({ hidden }) => !hidden).map(({ name }) => name);
+  if (word === 'help' || word.startsWith('-') || declarations.some(({ name }) => name === word))
+    return;
+  const near = nearestOf(word, names);
+  const hint = near === undefined ? '' : `\n(Did you mean ${near}?)`;
+  root.error(`error: unknown command '${plainName(word)}'${hint}`);
 }
 
 function declare(root: Command, declared: CommandDeclaration, end: (code: number) => void): void {

@@ -39,6 +39,20 @@ function load(path: string): unknown {
   return createRequire(import.meta.url)(path);
 }
 
+/** Whether the folder is still there in which this runs. */
+function hasFolder(): boolean {
+  try {
+    process.cwd();
+    return true;
+  } catch {
+    process.stderr.write(
+      'error: the folder in which this runs has been removed\n  hint: cd to one that is there\n',
+    );
+    process.exitCode = 2;
+    return false;
+  }
+}
+
 /** Runs a command. Where not even the program can be read, there is a sentence all the same. */
 function begin(): void {
   try {
@@ -52,11 +66,11 @@ function begin(): void {
 
 const words = process.argv.slice(2);
 // Whoever debugs wants to see the engine decide.
-const isRepeated =
+const isRepeated = (): boolean =>
   process.env.PIPELINE_LOG !== 'debug' &&
   !mayBeAltered(words) &&
   (sayNothingToDo(words, make) || repeatInspection(words, inspections));
-if (!isRepeated) {
+if (hasFolder() && !isRepeated()) {
   // Node opens its debugger to whoever sends this signal, and code that we run could: with a listener it does not.
   process.on('SIGUSR1', () => undefined);
   begin();

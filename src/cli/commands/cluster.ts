@@ -27,15 +27,15 @@ type ClusterAction = (typeof ACTIONS)[number];
 export const command: CommandDeclaration = {
   name: 'cluster',
   group: 'Store',
-  about: 'clear the depots of clusters of what no head and no job needs',
+  about: 'delete from the depots of clusters what no head and no job needs',
   arguments: [{ name: '<action>', about: 'what to do', choices: ACTIONS }],
   options: [
     {
       flags: '--keep-days <n>',
-      about: 'keep what was used within so many days (default: 30)',
+      about: 'keep what was used within this many days (default: 30)',
       value: 'not-negative',
     },
-    { flags: '-n, --dry-run', about: 'print what would be deleted, and delete nothing' },
+    { flags: '-n, --dry-run', about: 'print what would be deleted, without deleting it' },
     ...COMMON,
   ],
   examples: ['cluster gc --dry-run', 'cluster gc --keep-days 7'],

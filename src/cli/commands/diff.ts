@@ -27,8 +27,12 @@ export const command: CommandDeclaration = {
   group: 'Runs',
   about: 'show what differs between two runs: first the causes, then the numbers',
   arguments: [
-    { name: '[before]', about: 'the first run', default: 'last~1' },
-    { name: '[after]', about: 'another', default: 'last' },
+    {
+      name: '[before]',
+      about: 'a run: its id or a beginning of it, a name, a tag, or last~2',
+      default: 'last~1',
+    },
+    { name: '[after]', about: 'another run', default: 'last' },
   ],
   options: [
     { flags: '--stage <name>', about: 'only effects on this stage (repeatable)', repeatable: true },

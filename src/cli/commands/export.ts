@@ -10,7 +10,7 @@ import { checkFolderForm, type Form, inForm } from '../exports/output-forms.ts';
 import { type ExportOptions, exportSelection } from '../exports/selected-outputs.ts';
 import { withRemoteBlobs } from '../remote/far-blobs.ts';
 import { writeOutput } from '../session/output-files.ts';
-import { bytesOf, type StoredFolder, select } from '../session/output-selection.ts';
+import { bytesOf, noOutputNamed, type StoredFolder, select } from '../session/output-selection.ts';
 import { placesOf } from '../session/places.ts';
 import { writeJson, writeStderr } from '../session/printing.ts';
 import { EXIT, openToShow } from '../session/session.ts';
@@ -23,7 +23,13 @@ export const command: CommandDeclaration = {
   name: 'export',
   group: 'Look',
   about: 'write an output, or one of its tensors, in a format for other tools',
-  arguments: [{ name: '<task:output>' }, { name: '<file>' }],
+  arguments: [
+    {
+      name: '<task:output>',
+      about: 'STAGE/LABEL/LABEL:OUTPUT, a tensor or file of it: TASK:OUTPUT/NAME, or a selection',
+    },
+    { name: '<file>', about: 'the file; - is stdout, and a folder takes a selection' },
+  ],
   options: [
     {
       flags: '--format <form>',
@@ -57,10 +63,7 @@ async function exportOutput(target: string, file: string, options: ExportOptions
   const session = { ...opened, store: withRemoteBlobs(opened.store, placesOf(options)) };
   try {
     const { trace, name, output, part } = await select(session, target);
-    if (name === undefined || output === undefined) {
-      const hint = `one of ${Object.keys(trace.outputs).join(', ')}: TASK:OUTPUT`;
-      throw new UsageError([{ message: 'no output is named', hint }]);
-    }
+    if (name === undefined || output === undefined) throw noOutputNamed(trace);
     if (file !== '-' && !options.force && existsSync(file)) {
       throw new UsageError([{ message: `${file} exists`, hint: '--force overwrites it' }]);
     }

@@ -11,7 +11,7 @@ import { checkOutput, writeOutput } from '../session/output-files.ts';
 import { stdoutColors as c, writeStderr, writeStdout } from '../session/printing.ts';
 import { type CommonOptions, EXIT, loadFor } from '../session/session.ts';
 import { UsageError } from '../session/usage-error.ts';
-import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
+import { COMMON, type CommandDeclaration, TARGETS } from '../terminal/declaration.ts';
 import { type Colors, count } from '../terminal/format.ts';
 import { type Graph, graphSvg } from '../terminal/layout.ts';
 
@@ -19,7 +19,7 @@ export const command: CommandDeclaration = {
   name: 'graph',
   group: 'Look',
   about: 'show the stages and how they are connected',
-  arguments: [{ name: '[targets...]' }],
+  arguments: [TARGETS],
   options: [
     { flags: '--tasks', about: 'show tasks instead of stages' },
     {

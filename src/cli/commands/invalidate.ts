@@ -16,7 +16,12 @@ export const command: CommandDeclaration = {
   name: 'invalidate',
   group: 'Store',
   about: 'forget the results of tasks, so that the next make runs them',
-  arguments: [{ name: '[targets...]' }],
+  arguments: [
+    {
+      name: '[targets...]',
+      about: "stages, tasks, or selections such as 'STAGE[axis=label]'",
+    },
+  ],
   options: [
     {
       flags: '--by <name>',

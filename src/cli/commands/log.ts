@@ -13,14 +13,14 @@ import { stderrColors, writeJson, writeStderr, writeStdout } from '../session/pr
 import { oneRun } from '../session/run-selection.ts';
 import { type CommonOptions, EXIT, storeAt } from '../session/session.ts';
 import { UsageError } from '../session/usage-error.ts';
-import { type CommandDeclaration, STORE } from '../terminal/declaration.ts';
+import { type CommandDeclaration, STORE, TASK } from '../terminal/declaration.ts';
 import { formatCost } from '../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'log',
   group: 'Runs',
   about: 'show what a task printed when it ran, and its error',
-  arguments: [{ name: '<task>' }],
+  arguments: [TASK],
   options: [
     { flags: '--run <run>', about: 'the log of this run (default: the last in which it ran)' },
     ...STORE,

@@ -28,15 +28,21 @@ import { inspect, knownBefore, mayRepeat, openSession, type Session } from '../s
 import { identity } from '../session/this-process.ts';
 import { type Recorder, recordMake } from '../session/up-to-date-shortcut.ts';
 import { UsageError } from '../session/usage-error.ts';
-import { COMMON, type CommandDeclaration, JOBS, RUNNING } from '../terminal/declaration.ts';
+import {
+  COMMON,
+  type CommandDeclaration,
+  JOBS,
+  RUNNING,
+  TARGETS,
+} from '../terminal/declaration.ts';
 import { lineFor } from '../terminal/display.ts';
 import { count, drawDiagnostic, shownPath, warningOf } from '../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'make',
   group: 'Make',
-  about: 'build targets (stages or tasks; default: all) and everything that they need',
-  arguments: [{ name: '[targets...]' }],
+  about: 'build targets and everything that they need',
+  arguments: [TARGETS],
   options: [
     JOBS,
     {
@@ -71,7 +77,7 @@ export const command: CommandDeclaration = {
   ],
   examples: [
     'make report',
-    'make report --dry-run --set profiles.lognormal-cv1.cv=1.5',
+    'make report --dry-run --set profiles.lognormal-cv1.cv=1.25',
     "make 'rigl[profile=uniform]' -j 1",
     'make rigl/synth-digits/128-64/0.9/erk/uniform/0',
   ],

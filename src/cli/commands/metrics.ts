@@ -41,7 +41,12 @@ export const command: CommandDeclaration = {
   name: 'metrics',
   group: 'Look',
   about: 'print a table of the numbers in the JSON outputs of a stage',
-  arguments: [{ name: '[stage]' }],
+  arguments: [
+    {
+      name: '[stage]',
+      about: "a stage, 'STAGE[axis=label]' or STAGE:output",
+    },
+  ],
   options: [
     {
       flags: '--where <condition>',

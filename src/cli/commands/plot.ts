@@ -27,7 +27,12 @@ export const command: CommandDeclaration = {
   name: 'plot',
   group: 'Look',
   about: 'plot the numbers of a stage, or the plots defined in pipeline.yaml',
-  arguments: [{ name: '[stage]' }],
+  arguments: [
+    {
+      name: '[stage]',
+      about: "a stage, 'STAGE[axis=label]' or STAGE:output",
+    },
+  ],
   options: [
     {
       flags: '--kind <kind>',

@@ -27,7 +27,7 @@ export const command: CommandDeclaration = {
     },
     ...STORE,
   ],
-  examples: ['runs', 'runs -n 3 --json', "runs --where 'lr=0.1,failed>0'"],
+  examples: ['runs', 'runs -n 3 --json', "runs --where 'state=finished,failed>0'"],
 };
 export { runs as run };
 

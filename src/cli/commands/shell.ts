@@ -22,14 +22,14 @@ import { currentTask, planFor } from '../session/named-tasks.ts';
 import { stderrColors as c, writeStderr } from '../session/printing.ts';
 import { type CommonOptions, openSession, type Session } from '../session/session.ts';
 import { UsageError } from '../session/usage-error.ts';
-import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
+import { COMMON, type CommandDeclaration, TASK } from '../terminal/declaration.ts';
 import { formatAbsence } from '../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'shell',
   group: 'Look',
   about: 'open a shell in a scratch folder like that of a task',
-  arguments: [{ name: '<task>' }],
+  arguments: [TASK],
   options: [
     { flags: '--run', about: 'run the command instead of a shell' },
     {

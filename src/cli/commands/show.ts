@@ -13,6 +13,7 @@ import { writeOutput } from '../session/output-files.ts';
 import {
   bytesOf,
   filesOfFolder,
+  noOutputNamed,
   type StoredFolder,
   select,
   tensorsOf,
@@ -28,7 +29,12 @@ export const command: CommandDeclaration = {
   name: 'show',
   group: 'Look',
   about: 'show the outputs of a task, or one output: JSON, tensors (also as pictures), files',
-  arguments: [{ name: '<task[:output]>' }],
+  arguments: [
+    {
+      name: '<task[:output]>',
+      about: 'STAGE/LABEL/LABEL, then an output, and within it a tensor or file: TASK:OUTPUT/NAME',
+    },
+  ],
   options: [
     {
       flags: '-o, --output <file>',
@@ -56,6 +62,7 @@ async function show(target: string, options: ShowOptions): Promise<number> {
   try {
     const { trace, name, output, part } = await select(session, target);
     if (name === undefined || output === undefined) {
+      if (options.output !== undefined) throw noOutputNamed(trace);
       tellOutputs(trace, options.json ?? false);
       return EXIT.success;
     }

@@ -8,14 +8,14 @@ import { resolveTargets } from '../session/named-tasks.ts';
 import { stdoutColors as c, writeJson, writeStderr, writeStdout } from '../session/printing.ts';
 import { type CommonOptions, inspect } from '../session/session.ts';
 import { identity } from '../session/this-process.ts';
-import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
+import { COMMON, type CommandDeclaration, TARGETS } from '../terminal/declaration.ts';
 import { count } from '../terminal/format.ts';
 
 export const command: CommandDeclaration = {
   name: 'status',
   group: 'Look',
   about: 'show what is up to date, and what a make would run',
-  arguments: [{ name: '[targets...]' }],
+  arguments: [TARGETS],
   options: COMMON,
   inspects: true,
   examples: ['status', 'status rigl --json'],

@@ -45,7 +45,13 @@ import { checkRunName } from '../session/run-selection.ts';
 import { EXIT, loadFor, type Session, storeAt } from '../session/session.ts';
 import { identity } from '../session/this-process.ts';
 import { UsageError } from '../session/usage-error.ts';
-import { COMMON, type CommandDeclaration, JOBS, RUNNING } from '../terminal/declaration.ts';
+import {
+  COMMON,
+  type CommandDeclaration,
+  JOBS,
+  RUNNING,
+  TARGETS,
+} from '../terminal/declaration.ts';
 import type { Display } from '../terminal/display.ts';
 import { count, drawDiagnostic } from '../terminal/format.ts';
 
@@ -53,7 +59,7 @@ export const command: CommandDeclaration = {
   name: 'watch',
   group: 'Make',
   about: 'build targets, and build them again whenever something that they need changes',
-  arguments: [{ name: '[targets...]' }],
+  arguments: [TARGETS],
   options: [JOBS, ...RUNNING, { flags: '--name <name>', about: 'a name for its runs' }, ...COMMON],
   examples: ['watch', 'watch report', 'watch report -j 2 --set seeds=[0]'],
 };

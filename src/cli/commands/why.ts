@@ -17,7 +17,7 @@ import { forecastJson, formatUnknown } from '../session/forecast.ts';
 import { currentTask } from '../session/named-tasks.ts';
 import { stdoutColors as c, writeJson, writeStdout } from '../session/printing.ts';
 import { type CommonOptions, type Inspection, inspect, type Session } from '../session/session.ts';
-import { COMMON, type CommandDeclaration } from '../terminal/declaration.ts';
+import { COMMON, type CommandDeclaration, TASK } from '../terminal/declaration.ts';
 import {
   brief,
   formatAbsence,
@@ -30,7 +30,7 @@ export const command: CommandDeclaration = {
   name: 'why',
   group: 'Look',
   about: 'explain why a task would run, or who made it, when and at what cost',
-  arguments: [{ name: '<task>' }],
+  arguments: [TASK],
   options: COMMON,
   inspects: true,
   examples: ['why report', 'why rigl/synth-digits/128-64/0.9/erk/uniform/0'],

@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type FileContent, writeAtomically } from '../../engine/files/files.ts';
 import { formatSystem, isSystemError, systemHint } from '../../engine/files/system-error.ts';
 import type { FolderFile } from '../../engine/model/folder-manifest.ts';
 import type { Store } from '../../engine/store/store.ts';
+import { shownPath } from '../terminal/format.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Writes a file. A device or a pipe (`/dev/stdout`) is written to as it is; a link leads to the file that is written. */
@@ -47,7 +48,7 @@ export function checkOutput(file: string): void {
   const refuse = (message: string, hint?: string): never => {
     throw new UsageError([{ message, hint }]);
   };
-  const shown = relative('.', folder) || '.';
+  const shown = folder === process.cwd() ? '.' : shownPath(folder);
   const above = looked(folder);
   if (above === 'nothing')
     refuse(`${file} cannot be written: there is no folder ${shown}`, 'make it first');

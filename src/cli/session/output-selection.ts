@@ -81,6 +81,13 @@ export function lostOutput(task: TaskId, name: string): UsageError {
   return new UsageError([{ message, hint: `pipeline make ${taskWord(task)}` }]);
 }
 
+/** Says that a file was named for one output, and not which. */
+export function noOutputNamed({ outputs }: ActionRecord): UsageError {
+  const names = Object.keys(outputs).map(plainName).join(', ');
+  const hint = names === '' ? 'the task has no outputs' : `one of ${names}: TASK:OUTPUT`;
+  return new UsageError([{ message: 'no output is named', hint }]);
+}
+
 /** An output that is a folder. */
 export interface StoredFolder {
   readonly task: TaskId;

@@ -3,6 +3,7 @@
 import type { RunRecord } from '../../engine/model/record.ts';
 import { findRuns } from '../../engine/store/history.ts';
 import type { Store } from '../../engine/store/store.ts';
+import { count } from '../terminal/format.ts';
 import { UsageError } from './usage-error.ts';
 
 /** The one run that a word names. @throws UsageError */
@@ -13,7 +14,8 @@ export function oneRun(store: Store, word: string): RunRecord {
   if (only !== undefined && found.length === 1) return only;
   const hint = 'pipeline runs lists them; `last` is the newest, `last~1` the one before';
   if (found.length === 0) {
-    const message = runs.length === 0 ? 'there is no run yet' : `there is no run \`${word}\``;
+    const few = word.startsWith('last~') ? `: ${count(runs.length, 'run')} so far` : '';
+    const message = runs.length === 0 ? 'there is no run yet' : `there is no run \`${word}\`${few}`;
     throw new UsageError([{ message, hint }]);
   }
   const some = found.slice(0, 4).map(({ id }) => id);

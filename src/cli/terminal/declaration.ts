@@ -51,6 +51,20 @@ export interface CommandDeclaration {
   readonly hidden?: true;
 }
 
+/** What a command is about. */
+export const TARGETS: ArgumentDeclaration = {
+  name: '[targets...]',
+  about: "stages, tasks, or selections such as 'STAGE[axis=label]' (default: all)",
+};
+export const TASK: ArgumentDeclaration = {
+  name: '<task>',
+  about: 'STAGE/LABEL/LABEL, as `pipeline status` lists them',
+};
+export const RUNS: ArgumentDeclaration = {
+  name: '<runs...>',
+  about: 'ids or their beginnings, names, tags, or last, last~1, …',
+};
+
 const JSON_OPTION: OptionDeclaration = {
   flags: '--json',
   about: 'print everything as JSON on stdout',

@@ -51,6 +51,21 @@ export function parseYaml(
   suspect: (found: Suspect) => void = () => undefined,
   kind: DocumentKind = PIPELINE_DOCUMENT,
 ): Result<Located> {
+  try {
+    return parsed(text, file, suspect, kind);
+  } catch (error) {
+    // The parser and the reader call themselves for each level.
+    if (!(error instanceof RangeError)) throw error;
+    return failure({ message: `${file} is nested too deeply` });
+  }
+}
+
+function parsed(
+  text: string,
+  file: string,
+  suspect: (found: Suspect) => void,
+  kind: DocumentKind,
+): Result<Located> {
   const lines = new LineCounter();
   const document = parseDocument(text, {
     lineCounter: lines,
@@ -99,6 +114,16 @@ function aliasTargets(document: Document): (alias: Alias) => Node | undefined {
   };
 }
 
+const LAYOUT_HINT =
+  'quotes and brackets must close, and items of the same level need the same indentation';
+/** What to do about errors that are not of the layout, by the code that the parser gives them. */
+const HINTS: { readonly [code: string]: string | undefined } = {
+  BAD_DIRECTIVE: 'leave the line with % out',
+  KEY_OVER_1024_CHARS: 'use shorter names',
+  TAB_AS_INDENT: 'indent with spaces',
+  TAG_RESOLVE_FAILED: 'leave the tag out: values are strings, numbers, lists and mappings',
+};
+
 /** What the YAML parser found, in our words where its own speak to programmers. */
 function yamlProblem(
   { code, message, pos: [start, end] }: YAMLError,
@@ -109,16 +134,16 @@ function yamlProblem(
   // At the end of the file there is nothing to point at: point at the last thing before it.
   const last = text.trimEnd().length - 1;
   const place = start > last ? placeAt(last, last + 1) : placeAt(start, Math.max(end, start + 1));
-  const hint =
-    'quotes and brackets must close, and items of the same level need the same indentation';
   if (code === 'MULTIPLE_DOCS') {
     return { message: `a second document begins here, and ${what} is one`, place };
   }
+  // The parser calls itself for each level.
+  if (/call stack/.test(message)) return { message: 'this is nested too deeply', place };
   const words = message
     .split('\n', 1)
     .join()
     .replace(/ at line \d+.*$/, '');
-  return { message: `this is not YAML: ${words}`, place, hint };
+  return { message: `this is not YAML: ${words}`, place, hint: HINTS[code] ?? LAYOUT_HINT };
 }
 
 /** Turns YAML nodes into located values, collecting what is wrong on the way. */

@@ -1,4 +1,5 @@
 // system-error.ts — errors of the operating system, in words
+import { plainName } from '../../plain-text.ts';
 
 /** What each code means, as the end of a sentence about a file or folder. */
 const WORDS: { readonly [code: string]: string } = {
@@ -94,13 +95,23 @@ const CALLS: { readonly [call: string]: string } = {
   ftruncate: 'be written',
 };
 
+const NAME_LENGTH_MAX = 200;
+
+/** A path as it may be printed: in one line, and no longer than can be read. */
+function shownName(path: string): string {
+  const name = plainName(path.slice(0, NAME_LENGTH_MAX));
+  return path.length > NAME_LENGTH_MAX ? `${name}…` : name;
+}
+
 /** A sentence about a system error of which nothing else is known: `/x/y cannot be written: the disk is full`. */
 export function systemSentence(error: NodeJS.ErrnoException & { readonly dest?: string }): string {
   const { syscall = '', path, dest } = error;
   const [call = '', program] = syscall.split(' ');
   const why = formatSystem(error);
-  if (call === 'spawn') return `${program ?? path ?? 'a program'} cannot be started: ${why}`;
-  const what = dest ?? path;
+  if (call === 'spawn')
+    return `${shownName(program ?? path ?? 'a program')} cannot be started: ${why}`;
+  const named = dest ?? path;
+  const what = named === undefined ? undefined : shownName(named);
   const done = (Object.hasOwn(CALLS, call) ? CALLS[call] : undefined) ?? 'be used';
   return what === undefined ? `a file cannot ${done}: ${why}` : `${what} cannot ${done}: ${why}`;
 }

@@ -88,8 +88,13 @@ function checkProgram(
   }
 }
 
-const isFile = (path: string): boolean =>
-  statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+function isFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  } catch {
+    return false; // A word too long for a path, or below a folder that is closed.
+  }
+}
 
 function isProgram(path: string): boolean {
   try {

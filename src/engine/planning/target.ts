@@ -4,6 +4,7 @@ import { didYouMean } from '../../hint.ts';
 import { elementAt, entryOf } from '../../present.ts';
 import { type Diagnostic, failure, type Result, success } from '../model/event.ts';
 import { type TaskId, taskIdFromText } from '../model/key.ts';
+import { nearestOf } from '../text/nearest.ts';
 import type { Plan, Task } from './plan.ts';
 
 /** A plan cut down to some targets and what they need, in the plan's order. */
@@ -32,7 +33,7 @@ export function selectTasks(
   const asId = taskIdFromText(target);
   if (plan.tasks.has(asId)) return success([asId]);
   const match = /^([\w-]+)(?:\[([^\]]*)\])?$/.exec(target);
-  const stage = match?.[1] ?? target.split('/', 1).join();
+  const stage = match?.[1] ?? elementAt(target.split(/[/[]/, 1), 0);
   const ofStage = [...plan.tasks.values()].filter((task) => task.stage === stage);
   if (ofStage.length === 0) {
     const known = new Set([...plan.tasks.values()].map((task) => task.stage));
@@ -45,9 +46,23 @@ export function selectTasks(
     if (chosen.length > 0) return success(chosen.map(({ id }) => id));
     return failure(selectionProblem(ofStage, pairs as [string, string][], target));
   }
-  const ids = ofStage.map(({ id }) => id as string);
-  const near = ids.length > 40 ? ids.slice(0, 5) : ids;
-  return failure({ message: `no task is called \`${target}\``, hint: didYouMean(asId, near) });
+  return failure(taskProblem(ofStage, target, asId));
+}
+
+/** Why a word that names a stage names none of its tasks. */
+function taskProblem(tasks: readonly NamedTask[], target: string, asId: TaskId): Diagnostic {
+  if (target.includes('[') && !target.endsWith(']')) {
+    return { message: `\`${target}\` lacks a ] at its end`, hint: `${target}]` };
+  }
+  const message = `no task is called \`${target}\``;
+  const ids = tasks.map(({ id }) => id as string);
+  const near = nearestOf(asId, ids.length > 40 ? ids.slice(0, 5) : ids);
+  if (near !== undefined) return { message, hint: `did you mean \`${near}\`?` };
+  const { stage, at } = elementAt(tasks, 0);
+  const axes = Object.keys(at);
+  if (axes.length === 0) return { message, hint: `the only task of the stage is \`${stage}\`` };
+  const hint = `\`${stage}\` names all tasks of the stage, and ${stage}[${axes.join(',')}] one of them`;
+  return { message, hint };
 }
 
 /** Which condition of a selection no task of the stage meets. */

@@ -38,7 +38,7 @@ export const command: CommandDeclaration = {
   name: 'archive',
   group: 'Archives',
   about: 'write the study into one self-checking file (default: study-DIGEST.zip)',
-  arguments: [{ name: '[file]' }],
+  arguments: [{ name: '[file]', about: 'the archive to write' }],
   options: [
     {
       flags: '--target <target>',

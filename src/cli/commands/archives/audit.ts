@@ -38,7 +38,12 @@ export const command: CommandDeclaration = {
   name: 'audit',
   group: 'Archives',
   about: 'run a task twice, in different environments, and compare the bits',
-  arguments: [{ name: '[task]', about: 'with --remote: a target to sample from (default: all)' }],
+  arguments: [
+    {
+      name: '[task]',
+      about: 'STAGE/LABEL/LABEL; with --remote: a target to sample from (default: all)',
+    },
+  ],
   options: [
     {
       flags: '--remote <share>',

@@ -18,7 +18,7 @@ export const command: CommandDeclaration = {
   name: 'import',
   group: 'Archives',
   about: 'fill the store from an archive, so that make runs only what differs',
-  arguments: [{ name: '<file>' }],
+  arguments: [{ name: '<file>', about: 'the archive' }],
   options: [
     {
       flags: '--trust <name=key>',

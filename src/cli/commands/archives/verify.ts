@@ -14,7 +14,7 @@ export const command: CommandDeclaration = {
   name: 'verify',
   group: 'Archives',
   about: 'check that an archive is consistent and, with --rerun, that its code gives its results',
-  arguments: [{ name: '<file>' }],
+  arguments: [{ name: '<file>', about: 'the archive' }],
   options: [
     {
       flags: '--rerun',

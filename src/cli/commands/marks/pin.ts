@@ -1,13 +1,13 @@
 // pin.ts — pipeline pin RUNS: make gc keep the results of runs
 import { setPins } from '../../session/pins.ts';
 import type { CommonOptions } from '../../session/session.ts';
-import { type CommandDeclaration, STORE } from '../../terminal/declaration.ts';
+import { type CommandDeclaration, RUNS, STORE } from '../../terminal/declaration.ts';
 
 export const command: CommandDeclaration = {
   name: 'pin',
   group: 'Runs',
   about: 'make gc keep the results of runs',
-  arguments: [{ name: '<runs...>' }],
+  arguments: [RUNS],
   options: STORE,
   examples: ['pin last', 'pin 20260412T101502 3fa9'],
 };

@@ -13,7 +13,10 @@ export const command: CommandDeclaration = {
   name: 'tag',
   group: 'Runs',
   about: 'tag a run, so that commands find it by that name; using a tag again moves it',
-  arguments: [{ name: '<run>' }, { name: '[tag]' }],
+  arguments: [
+    { name: '<run>', about: 'its id or a beginning of it, a name, a tag, or last, last~1, …' },
+    { name: '[tag]', about: 'the tag; without it, the tags of the run are printed' },
+  ],
   options: [{ flags: '--remove', about: 'remove the tag' }, ...STORE],
   examples: ['tag last best', 'tag best', 'tag last best --remove'],
 };

@@ -1,13 +1,13 @@
 // unpin.ts — pipeline unpin RUNS: let gc delete the results of runs again
 import { setPins } from '../../session/pins.ts';
 import type { CommonOptions } from '../../session/session.ts';
-import { type CommandDeclaration, STORE } from '../../terminal/declaration.ts';
+import { type CommandDeclaration, RUNS, STORE } from '../../terminal/declaration.ts';
 
 export const command: CommandDeclaration = {
   name: 'unpin',
   group: 'Runs',
   about: 'let gc delete the results of runs again',
-  arguments: [{ name: '<runs...>' }],
+  arguments: [RUNS],
   options: STORE,
   examples: ['unpin last', 'unpin 20260412T101502 3fa9'],
 };

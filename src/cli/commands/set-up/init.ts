@@ -18,10 +18,10 @@ export const command: CommandDeclaration = {
   about: 'write a small working pipeline',
   arguments: [{ name: '[dir]', about: 'the folder; created if it does not exist', default: '.' }],
   options: [
-    { flags: '--python', about: 'stages are Python scripts; its standard library is enough' },
+    { flags: '--python', about: 'write stages as Python scripts that need no packages' },
     {
       flags: '--template <name>',
-      about: 'stages are Python scripts that use this library; requirements.txt pins it',
+      about: 'write stages as Python scripts that use this library, with requirements.txt',
       choices: TEMPLATES,
     },
     { flags: '--json', about: 'list the written files as JSON' },
