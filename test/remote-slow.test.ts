@@ -79,7 +79,8 @@ test('a stall costs a second or two, and the server is left alone after that', a
   // Of hundreds of look-ups, each would wait as long.
   expect(seconds).toBeLessThan(15);
   expect(said.filter((line) => line.includes('left alone'))).toHaveLength(1);
-  expect(server.asked.length).toBeLessThanOrEqual(24);
+  // A fifth of them at most, also on a machine where the first answers are late by more than a second.
+  expect(server.asked.length).toBeLessThanOrEqual(40);
 });
 
 test('a run waits for look-ups and for publishing no longer than it may in all, and what is left stays in the queue', async () => {
