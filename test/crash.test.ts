@@ -44,10 +44,8 @@ export default defineStage({
   },
 });`,
     'load.ts': `${DOOR}
-import { existsSync, writeFileSync } from 'node:fs';
-// It is loaded once when it is planned, and then by the worker.
-if (existsSync('planned')) process.exit(7);
-writeFileSync('planned', '');
+// Where it runs, and not where it is planned.
+if (process.execArgv.includes('--enable-source-maps')) process.exit(7);
 export default defineStage({
   params: z.object({}), inputs: {}, outputs: { out: json() }, run: () => ({ out: 1 }),
 });`,

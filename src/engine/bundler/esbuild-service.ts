@@ -1,4 +1,6 @@
 // esbuild-service.ts — starts and ends esbuild's process, with its garbage collection turned off
+import type { ChildProcess } from 'node:child_process';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 
 /** What of esbuild is called. */
 export type Esbuild = Pick<typeof import('esbuild'), 'build' | 'transform'>;
@@ -11,20 +13,28 @@ const IDLE_MS = 1000;
 
 let users = 0;
 let end: NodeJS.Timeout | undefined;
+/** Why esbuild's process could not be started the last time. */
+let refusal: NodeJS.ErrnoException | undefined;
 
 /**
  * Runs something that calls esbuild. Its process ends after a second without calls: it holds hundreds of megabytes, and a make may
  * train for hours.
+ * @throws what esbuild throws; where its process cannot be started, the system's error
  */
 export async function usingEsbuild<T>(work: (esbuild: Esbuild) => Promise<T>): Promise<T> {
   const { build, transform, stop } = await import('esbuild');
   users += 1;
   clearTimeout(end);
+  refusal = undefined;
   try {
     return await work({
       build: withoutCollections(build),
       transform: withoutCollections(transform),
     });
+  } catch (error) {
+    // That a process could not be started is told a little after its pipes break.
+    await new Promise((resolve) => setImmediate(resolve));
+    throw refusal ?? error;
   } finally {
     users -= 1;
     if (users === 0) end = setTimeout(() => void stop(), IDLE_MS).unref();
@@ -37,14 +47,24 @@ export async function usingEsbuild<T>(work: (esbuild: Esbuild) => Promise<T>): P
  */
 function withoutCollections<F extends (...given: never[]) => unknown>(call: F): F {
   const called = (...given: Parameters<F>): unknown => {
-    if (process.env[GARBAGE_VARIABLE] !== undefined) return call(...given);
-    process.env[GARBAGE_VARIABLE] = 'off';
+    const isOwn = process.env[GARBAGE_VARIABLE] === undefined;
+    if (isOwn) process.env[GARBAGE_VARIABLE] = 'off';
+    subscribe('child_process', hearRefusal);
     try {
       return call(...given);
     } finally {
-      delete process.env[GARBAGE_VARIABLE];
+      unsubscribe('child_process', hearRefusal);
+      if (isOwn) delete process.env[GARBAGE_VARIABLE];
     }
   };
   // The same function, with a variable set while it is called.
   return called as F;
+}
+
+/** esbuild does not listen to its process: that it could not be started would end this one. */
+function hearRefusal(message: unknown): void {
+  const { process: child } = message as { readonly process: ChildProcess };
+  child.once('error', (error: NodeJS.ErrnoException) => {
+    refusal = error;
+  });
 }

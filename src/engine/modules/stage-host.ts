@@ -48,8 +48,8 @@ export class StageHost {
   private readonly child: WorkerProcess;
   private hear: (message: WorkerMessage) => void = (message) => this.hearUnasked(message);
   private hasAnswered = false;
-  private died: string | undefined;
-  private tellDeath: (message: string) => void = () => undefined;
+  private died: StageFault | undefined;
+  private tellDeath: (fault: StageFault) => void = () => undefined;
 
   constructor(worker: WorkerCommand, planning: Planning) {
     const callbacks: WorkerProcessCallbacks = {
@@ -59,7 +59,8 @@ export class StageHost {
       },
       printed: (line) => this.keep(line),
       died: (failure) => {
-        this.died ??= formatFailure(failure);
+        const message = formatFailure(failure);
+        this.died ??= failure.cause === 'infrastructure' ? { message, hint: NO_FAULT } : { message };
         this.tellDeath(this.died);
       },
     };
@@ -87,7 +88,7 @@ export class StageHost {
         clearTimeout(timer);
         timer = setTimeout(() => end({ end: 'ended', fault: lateFault(limit_ms) }), ms);
       };
-      this.tellDeath = (message) => end({ end: 'ended', fault: { message } });
+      this.tellDeath = (fault) => end({ end: 'ended', fault });
       this.hear = (message) => {
         if (message.say === 'begun') wait(limit_ms);
         else if (message.say === 'answers') {
@@ -113,7 +114,7 @@ export class StageHost {
 
   /** What it died of between two questions is the answer to the next one. */
   private hearUnasked(message: WorkerMessage): void {
-    if (message.say === 'died') this.died = message.message;
+    if (message.say === 'died') this.died = { message: message.message };
   }
 
   private keep(line: string): void {
@@ -123,6 +124,8 @@ export class StageHost {
 
 /** The variable of the environment that sets the time limit, in seconds. */
 export const LIMIT_VARIABLE = 'PIPELINE_LOAD_TIMEOUT';
+
+const NO_FAULT = 'this machine could not do it; nothing is known to be wrong with the stage';
 
 const UNSETTLED: StageFault = {
   message: 'its top-level `await` waits for what never happens',
