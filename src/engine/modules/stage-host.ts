@@ -60,7 +60,8 @@ export class StageHost {
       printed: (line) => this.keep(line),
       died: (failure) => {
         const message = formatFailure(failure);
-        this.died ??= failure.cause === 'infrastructure' ? { message, hint: NO_FAULT } : { message };
+        this.died ??=
+          failure.cause === 'infrastructure' ? { message, hint: NO_FAULT } : { message };
         this.tellDeath(this.died);
       },
     };
