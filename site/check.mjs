@@ -51,32 +51,36 @@ const settings = [
   { name: 'dark, desktop', colorScheme: 'dark', viewport: { width: 1300, height: 900 } },
 ];
 try {
-  for (const { name, ...options } of settings) {
-    const context = await browser.newContext({ ...options, reducedMotion: 'reduce' });
-    const tab = await context.newPage();
-    tab.on('request', (request) => {
-      if (!request.url().startsWith(origin) && !request.url().startsWith('data:'))
-        problems.push(`asks for ${request.url()}`);
-    });
-    for (const page of pages) {
-      await tab.goto(`${origin}/${page}`);
-      await tab.addScriptTag({ content: AXE });
-      const { violations } = await tab.evaluate(() => globalThis.axe.run(document));
-      for (const { id, nodes } of violations)
-        problems.push(
-          `${page} (${name}): ${id}, ${nodes.length} times: ${nodes[0].html.slice(0, 200)}`,
-        );
-      const over = await tab.evaluate(
-        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-      );
-      if (over > 0) problems.push(`${page} (${name}): ${over} pixels too wide`);
-    }
-    if (name.includes('desktop')) await search(tab);
-    await context.close();
-  }
+  // Side by side: each has a process of its own in the browser.
+  await Promise.all(settings.map(look));
 } finally {
   await browser.close();
   server.close();
+}
+
+/** Looks at every page in one setting. */
+async function look({ name, ...options }) {
+  const context = await browser.newContext({ ...options, reducedMotion: 'reduce' });
+  const tab = await context.newPage();
+  tab.on('request', (request) => {
+    if (!request.url().startsWith(origin) && !request.url().startsWith('data:'))
+      problems.push(`asks for ${request.url()}`);
+  });
+  for (const page of pages) {
+    await tab.goto(`${origin}/${page}`);
+    await tab.addScriptTag({ content: AXE });
+    const { violations } = await tab.evaluate(() => globalThis.axe.run(document));
+    for (const { id, nodes } of violations)
+      problems.push(
+        `${page} (${name}): ${id}, ${nodes.length} times: ${nodes[0].html.slice(0, 200)}`,
+      );
+    const over = await tab.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    if (over > 0) problems.push(`${page} (${name}): ${over} pixels too wide`);
+  }
+  if (name.includes('desktop')) await search(tab);
+  await context.close();
 }
 
 /** Types into the search, and expects to find a page. */
