@@ -112,6 +112,16 @@ while (Date) kept.push(new Array(10_000).fill(kept.length));`),
   });
 });
 
+test('that esbuild cannot be started is told with the reason, and no stack follows', async () => {
+  const rig = rigOf({ one: stage() });
+  const program = join(rig.folder, 'no-program');
+  writeFileSync(program, 'text', { mode: 0o644 });
+  const { code, stderr } = await rig.start(['check'], { ESBUILD_BINARY_PATH: program }).ended;
+  expect(code).toBe(2);
+  expect(stderr).toContain('esbuild cannot be started: you lack the permission');
+  expect(stderr).not.toContain('node:events');
+});
+
 describe('a module with manners of its own', () => {
   const RUDE = `
 import { chdir } from 'node:process';

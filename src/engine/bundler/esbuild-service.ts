@@ -13,7 +13,7 @@ const IDLE_MS = 1000;
 
 let users = 0;
 let end: NodeJS.Timeout | undefined;
-/** Why esbuild's process could not be started the last time. */
+/** Why esbuild's process could not be started the last time: it says so once, and fails all calls until it starts again. */
 let refusal: NodeJS.ErrnoException | undefined;
 
 /**
@@ -25,16 +25,16 @@ export async function usingEsbuild<T>(work: (esbuild: Esbuild) => Promise<T>): P
   const { build, transform, stop } = await import('esbuild');
   users += 1;
   clearTimeout(end);
-  refusal = undefined;
   try {
     return await work({
-      build: withoutCollections(build),
-      transform: withoutCollections(transform),
+      build: watched(build),
+      transform: watched(transform),
     });
   } catch (error) {
     // That a process could not be started is told a little after its pipes break.
     await new Promise((resolve) => setImmediate(resolve));
-    throw refusal ?? error;
+    const isOfSources = Array.isArray((error as { readonly errors?: unknown }).errors);
+    throw isOfSources ? error : (refusal ?? error);
   } finally {
     users -= 1;
     if (users === 0) end = setTimeout(() => void stop(), IDLE_MS).unref();
@@ -43,9 +43,10 @@ export async function usingEsbuild<T>(work: (esbuild: Esbuild) => Promise<T>): P
 
 /**
  * esbuild starts its process within a call, with the environment of that moment. A process that ends soon need not collect
- * garbage (esbuild's own command line does not either), and that saves a third of its work. A user's own setting is kept.
+ * garbage (esbuild's own command line does not either), and that saves a third of its work. A user's own setting is kept. Whether it
+ * could be started is listened to.
  */
-function withoutCollections<F extends (...given: never[]) => unknown>(call: F): F {
+function watched<F extends (...given: never[]) => unknown>(call: F): F {
   const called = (...given: Parameters<F>): unknown => {
     const isOwn = process.env[GARBAGE_VARIABLE] === undefined;
     if (isOwn) process.env[GARBAGE_VARIABLE] = 'off';
@@ -57,13 +58,14 @@ function withoutCollections<F extends (...given: never[]) => unknown>(call: F): 
       if (isOwn) delete process.env[GARBAGE_VARIABLE];
     }
   };
-  // The same function, with a variable set while it is called.
+  // The same function, with a variable set and a listener there while it is called.
   return called as F;
 }
 
 /** esbuild does not listen to its process: that it could not be started would end this one. */
 function hearRefusal(message: unknown): void {
   const { process: child } = message as { readonly process: ChildProcess };
+  refusal = undefined;
   child.once('error', (error: NodeJS.ErrnoException) => {
     refusal = error;
   });
