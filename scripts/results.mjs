@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -15,9 +16,10 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parse } from 'csv-parse/sync';
+import { parse as parseYaml } from 'yaml';
 import { loadTypeScript } from './load-typescript.mjs';
 
-const HELP = `Usage: npm run results -- collect PIECE --cache DIR [--preset NAME] [--set PATH=VALUE]...
+const HELP = `Usage: npm run results -- collect PIECE --cache DIR [--preset NAME] [--set PATH=VALUE]... [--target TARGET]...
        npm run results -- judge [--print]
 
 collect  writes docs/results/pieces/PIECE.*.csv: what each training task of a finished report gave, with task, key
@@ -27,6 +29,8 @@ judge    judges the claims of pipeline.yaml (preset ${'`full`'}) on the tables o
 
 Options:
   --directory DIR   the clone of which the store is (default: this one)
+  --target TARGET   a stage that trains, or a selection of one, such as 'dense[hidden=1024-512]' (repeatable; default:
+                    all of the study). Without the rest there is no way of rewired runs, and there are no figures
   --note TEXT       said of a piece: interruptions, other load
   --fact NAME=TEXT  kept of a piece: cpu, predicted (in seconds)
   --print           write nothing but stdout
@@ -39,6 +43,7 @@ const { values: options, positionals } = parseArgs({
     directory: { type: 'string' },
     preset: { type: 'string', multiple: true, default: [] },
     set: { type: 'string', multiple: true, default: [] },
+    target: { type: 'string', multiple: true, default: [] },
     note: { type: 'string' },
     fact: { type: 'string', multiple: true, default: [] },
     print: { type: 'boolean', default: false },
@@ -92,21 +97,24 @@ function commandLine(...words) {
 function collect() {
   const folder = mkdtempSync(join(tmpdir(), 'piece-'));
   try {
-    const status = JSON.parse(pipeline('status', '--json'));
+    const status = JSON.parse(pipeline('status', ...options.target, '--json'));
     const open = status.filter(({ status: one }) => one !== 'reuse' && one !== 'infeasible');
     if (open.length > 0)
       throw new Error(`${open.length} tasks are not made, such as ${open[0].task}`);
     const runs = trainingTasks(status, folder).map(product.runRow);
-    const convergence = convergenceTasks(status, folder).flatMap(product.convergenceRows);
+    const isWhole = options.target.length === 0;
+    const ways = isWhole ? convergenceTasks(status, folder) : [];
+    const convergence = ways.flatMap(product.convergenceRows);
+    const targets = options.target.flatMap((target) => ['--target', target]);
     const archived = JSON.parse(
-      pipeline('archive', join(folder, 'study.zip'), '--light', '--json', ...ALLOWED)
+      pipeline('archive', join(folder, 'study.zip'), '--light', '--json', ...targets, ...ALLOWED)
         .trim()
         .split('\n')
         .at(-1),
     );
     const tables = [
       [`${piece}.runs.csv`, csv(runs)],
-      [`${piece}.convergence.csv`, csv(convergence)],
+      ...(convergence.length > 0 ? [[`${piece}.convergence.csv`, csv(convergence)]] : []),
     ];
     const bytes = tables.reduce((sum, [, text]) => sum + Buffer.byteLength(text), 0);
     if (bytes > BYTES_MAX) throw new Error(`the tables take ${bytes} bytes: at most ${BYTES_MAX}`);
@@ -114,7 +122,7 @@ function collect() {
     for (const [file, text] of tables) writeFileSync(join(PIECES, file), text);
     const facts = factsOf(archived);
     writeFileSync(join(PIECES, `${piece}.json`), `${JSON.stringify(facts, null, 2)}\n`);
-    copyFigures();
+    if (isWhole) copyFigures();
     console.log(`${piece}: ${runs.length} tasks, ${bytes} bytes, study digest ${facts.study}`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -133,10 +141,13 @@ function copyFigures() {
   }
 }
 
+const stageOf = (target) => target.replace(/\[.*$/s, '');
+
 /** The files of an output of a stage's tasks, by task. */
 function exported(stage, output, folder) {
   const to = join(folder, `${stage}.${output}/`);
-  const { files } = JSON.parse(pipeline('export', `${stage}:${output}`, to, '--json'));
+  const tasks = options.target.find((target) => stageOf(target) === stage) ?? stage;
+  const { files } = JSON.parse(pipeline('export', `${tasks}:${output}`, to, '--json'));
   return new Map(
     files.map(({ task, at, digest, file }) => [
       task,
@@ -147,7 +158,7 @@ function exported(stage, output, folder) {
 
 function trainingTasks(status, folder) {
   return TRAINING.flatMap((stage) => {
-    const own = status.filter(({ task }) => task.startsWith(`${stage}[`));
+    const own = status.filter(({ task }) => stageOf(task) === stage);
     if (own.length === 0) return [];
     const metrics = exported(stage, 'metrics', folder);
     const gradients = ['static', 'sweep', 'sensitivity'].includes(stage)
@@ -189,6 +200,7 @@ function factsOf({ digest }) {
     commit: git('rev-parse', '--short', 'HEAD').trim(),
     presets: options.preset,
     sets: options.set,
+    ...(options.target.length > 0 && { targets: options.target }),
     machine: `${cpus().length} x ${cpus()[0].model}`,
     runs: made,
     ...Object.fromEntries(options.fact.map((word) => word.split(/=(.*)/s, 2))),
@@ -215,9 +227,9 @@ function judge() {
   const place = ({ dataset }) => order.indexOf(dataset);
   const rowsOf = (ending) =>
     pieces
-      .flatMap(({ piece: name }) =>
-        parse(readFileSync(join(PIECES, `${name}.${ending}.csv`), 'utf8'), { columns: true }),
-      )
+      .map(({ piece: name }) => join(PIECES, `${name}.${ending}.csv`))
+      .filter((file) => existsSync(file))
+      .flatMap((file) => parse(readFileSync(file, 'utf8'), { columns: true }))
       .sort((a, b) => place(a) - place(b));
   const byStage = (rows) =>
     TRAINING.flatMap((stage) => rows.filter(({ task }) => task.startsWith(`${stage}[`)));
@@ -237,8 +249,12 @@ function judge() {
 
 /** The params of the study that pieces are of: their presets without what makes each a piece. */
 function declared(pieces) {
-  const presets = [...new Set(pieces.flatMap(({ presets: own }) => own))];
   const text = readFileSync(join(root, 'pipeline.yaml'), 'utf8');
+  // In the order of the file: later ones say more.
+  const used = new Set(pieces.flatMap(({ presets: own }) => own));
+  const presets = Object.keys(parseYaml(text, { merge: true }).presets).filter((name) =>
+    used.has(name),
+  );
   const parts = product.readPipelineParts({ text, file: 'pipeline.yaml', presets, sets: [] });
   if (!parts.ok) throw new Error(JSON.stringify(parts.diagnostics));
   const { params, stages } = parts.value.pipeline;

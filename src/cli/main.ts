@@ -3,7 +3,7 @@ import { type Command, CommanderError } from 'commander';
 import { isSystemError, systemHint, systemSentence } from '../engine/files/system-error.ts';
 import { debugTo } from '../engine/model/debug-log.ts';
 import { StoreError } from '../engine/store/store.ts';
-import { program } from './program.ts';
+import { asksForJson, program, usageDiagnostic } from './program.ts';
 import { ownSettings } from './session/own-settings.ts';
 import { reportDiagnostics, stderrColors, writeStderr } from './session/printing.ts';
 import { EXIT } from './session/session.ts';
@@ -53,13 +53,14 @@ async function main(argv: readonly string[]): Promise<number> {
     await root.parseAsync([...argv]);
     return ended.code;
   } catch (error) {
+    const json = asksForJson(argv);
     if (error instanceof CommanderError) {
       // Of `pipeline help`, commander takes the exit code that this process has for now.
       const isHelp =
         error.exitCode === 0 || (error.code === 'commander.help' && argv[2] === 'help');
+      if (json && !isHelp) reportDiagnostics([usageDiagnostic(error, argv)], true);
       return isHelp ? EXIT.success : EXIT.usage;
     }
-    const json = argv.includes('--json');
     if (error instanceof UsageError) reportDiagnostics(error.diagnostics, json);
     else if (error instanceof StoreError) {
       reportDiagnostics([{ message: error.message, hint: error.hint }], json);

@@ -2,7 +2,8 @@
 
 import { load } from 'pipeline:commands';
 import { declarations } from 'pipeline:declarations';
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, type CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { Diagnostic } from '../engine/model/event.ts';
 import { nearestOf } from '../engine/text/nearest.ts';
 import { plainName } from '../plain-text.ts';
 import { entryOf } from '../present.ts';
@@ -22,6 +23,12 @@ declare const VERSION: string;
 const examples = (lines: readonly string[]): string =>
   `\nExamples:\n${lines.map((line) => `  $ pipeline ${line}`).join('\n')}`;
 
+/** Whether a command line asks for JSON, whatever else is wrong with it. */
+export const asksForJson = (argv: readonly string[]): boolean => {
+  const end = argv.indexOf('--');
+  return argv.slice(2, end < 0 ? undefined : end).includes('--json');
+};
+
 /** The whole command line. A command that is named is declared alone: no other can be meant. */
 export function program(argv: readonly string[], end: (code: number) => void): Command {
   const root = new Command('pipeline')
@@ -30,7 +37,11 @@ export function program(argv: readonly string[], end: (code: number) => void): C
     .version(VERSION)
     .showHelpAfterError('(run with --help for usage and examples)')
     .showSuggestionAfterError()
-    .configureOutput({ outputError: (text, write) => write(reworded(text, argv)) })
+    .configureOutput({
+      outputError: (text, write) => write(reworded(text, argv)),
+      // What is wrong is told on stdout.
+      ...(asksForJson(argv) && { writeErr: () => undefined }),
+    })
     .addHelpText(
       'after',
       `${examples(['make report', 'make report --preset mnist --mirror DIR', 'why report'])}
@@ -44,6 +55,14 @@ Exit codes: 0 success, 1 a task failed, 2 usage or configuration error, 130 inte
   const sorted = GROUPS.flatMap((group) => declarations.filter((one) => one.group === group));
   for (const declaration of named.length > 0 ? named : sorted) declare(root, declaration, end);
   return root;
+}
+
+/** What commander found wrong with a command line. */
+export function usageDiagnostic({ message }: CommanderError, argv: readonly string[]): Diagnostic {
+  const [first = '', ...more] = reworded(`${message}\n`, argv).trim().split('\n');
+  const hints = more.map((line) => line.replace(/^\((.*)\)$/, '$1'));
+  const hint = hints.join('; ') || 'run with --help for usage and examples';
+  return { message: first.replace(/^error: /, ''), hint };
 }
 
 /** Errors of commander in our words. */
