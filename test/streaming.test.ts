@@ -8,7 +8,7 @@ import { openZip } from '../src/archive/form/zip-reader.ts';
 import { createZip, SizeChanged } from '../src/archive/form/zip-writer.ts';
 import { holdsIn, holdsInStream } from '../src/archive/packing/release-checks.ts';
 import { digestOf } from '../src/engine/model/key.ts';
-import { counted } from './counted.ts';
+import { counted, within } from './counted.ts';
 import { DOOR, makeRig, repository } from './rig.ts';
 import { type Answer, fetched, folder, server } from './serving.ts';
 
@@ -79,7 +79,7 @@ export default defineStage({
         plain.code,
         statSync(join(rig.folder, 'cache/blobs', sha256.slice(0, 2), sha256)).size,
       ]).toEqual([0, size * MIB]);
-      expect(plain.mib - least).toBeLessThan(45);
+      expect(plain.mib - least).toBeLessThan(within(45));
       // Hashed once on its way.
       expect(plain.hashed / MIB).toBeLessThan(size + 4);
       // As many gzip members one after another are one gzip file.
@@ -87,7 +87,7 @@ export default defineStage({
       const again = makeRig(projectOf(module(sha256, gzipped.url, `, bytes: ${size * MIB}`)));
       const unpacked = await counted(again, 'make');
       expect(unpacked.code).toBe(0);
-      expect(unpacked.mib - least).toBeLessThan(45);
+      expect(unpacked.mib - least).toBeLessThan(within(45));
     },
     120_000,
   );
@@ -103,7 +103,7 @@ export default defineStage({
         'more than 268435456 bytes, and neither the server nor the stage says how many there are: declare `bytes`',
       ),
     ]);
-    expect(mib - least).toBeLessThan(60);
+    expect(mib - least).toBeLessThan(within(60));
     const blobs = join(rig.folder, 'cache/blobs');
     expect(
       existsSync(blobs)

@@ -1,6 +1,7 @@
 // finish-hook.ts — a process that does what `on-finish` says: it also serves a run that ends at once
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { hasPipes } from '../../engine/process/pipes.ts';
 import type { HookAnswer, HookTask } from '../settings/finish-hook-setting.ts';
 
 /** So much of what a program said last is told. */
@@ -19,13 +20,14 @@ function runProgram({ hook, folder, body }: HookTask): Promise<string | null> {
     const child = spawn(program, rest, { cwd: folder, detached: true, stdio: 'pipe' });
     let said = '';
     let isLate = false;
-    for (const stream of [child.stdout, child.stderr]) {
+    const streams = hasPipes(child) ? [child.stdout, child.stderr] : [];
+    for (const stream of streams) {
       stream.setEncoding('utf8').on('data', (text: string) => {
         said = (said + text).slice(-SAID_MAX);
       });
     }
     // It need not read what it is told.
-    child.stdin.on('error', () => undefined).end(body);
+    if (hasPipes(child)) child.stdin.on('error', () => undefined).end(body);
     const timer = setTimeout(() => {
       isLate = true;
       end(child, 'SIGTERM');

@@ -115,7 +115,8 @@ function processState(builtins: readonly string[]): string {
     own.cwd(),
     own.umask(),
     own.environment,
-    own.resources(),
+    // Those are told by the call, and later versions of Node count the one that this runs in.
+    own.resources().filter((kind) => kind !== 'Immediate'),
     process.exitCode ?? null,
     process.title,
     EventEmitter.defaultMaxListeners,

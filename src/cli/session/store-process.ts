@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { hasPipes } from '../../engine/process/pipes.ts';
 import type { Defect } from '../../engine/store/maintenance/fsck.ts';
 import type { Saved } from '../../engine/store/maintenance/rebuild.ts';
 
@@ -57,6 +58,7 @@ export async function watchProcess(
     child.once('error', reject);
     child.once('close', (code, signal) => resolve(signal ?? (code === 0 ? undefined : `${code}`)));
   });
+  if (!hasPipes(child)) await ended;
   // It may end before it has read what it is given.
   child.stdin.on('error', () => undefined).end(input);
   let said = '';
@@ -85,11 +87,13 @@ export async function watchProcess(
 /** Looks at a store at once, but for the content of its blobs; gives why it is damaged. */
 export function probeStore(cache: string): string | undefined {
   const [program, words] = command(['probe', cache]);
-  const { stdout, stderr, status, signal } = spawnSync(program, words, {
+  const { stdout, stderr, status, signal, error } = spawnSync(program, words, {
     encoding: 'utf8',
     timeout: SILENCE_MS,
     killSignal: 'SIGKILL',
   });
+  // Where it could not be started, which says nothing about the store, there is none: the types do not say so.
+  if (typeof stdout !== 'string') throw error;
   const reports = stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
   return verdictOf(reports, signal ?? (status === 0 ? undefined : `${status}`), stderr).damaged;
 }

@@ -1,5 +1,6 @@
 // slurm-tools.ts — runs the programs of Slurm: without a shell, with a limit of time, and with nothing inherited that changes what they do
 import { spawn } from 'node:child_process';
+import { hasPipes } from '../../engine/process/pipes.ts';
 
 /** How a program of Slurm ended. */
 export type ToolEnd =
@@ -51,14 +52,16 @@ export function slurmTools(
       }, timeout_ms);
       const hear = (text: string, more: string): string =>
         text.length + more.length > OUTPUT_MAX ? text : text + more;
-      child.stdout.setEncoding('utf8').on('data', (more: string) => {
-        stdout = hear(stdout, more);
-      });
-      child.stderr.setEncoding('utf8').on('data', (more: string) => {
-        stderr = hear(stderr, more);
-      });
-      child.stdin.on('error', () => undefined);
-      child.stdin.end(input);
+      if (hasPipes(child)) {
+        child.stdout.setEncoding('utf8').on('data', (more: string) => {
+          stdout = hear(stdout, more);
+        });
+        child.stderr.setEncoding('utf8').on('data', (more: string) => {
+          stderr = hear(stderr, more);
+        });
+        child.stdin.on('error', () => undefined);
+        child.stdin.end(input);
+      }
       child.once('error', (error: NodeJS.ErrnoException) => {
         clearTimeout(timer);
         const isMissing = error.code === 'ENOENT' || error.code === 'EACCES';

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { Writable } from 'node:stream';
+import { hasPipes } from './pipes.ts';
 import { liveProcess, type ProgramMark } from './processes.ts';
 
 /**
@@ -103,6 +104,7 @@ function pipe(): Writable | undefined {
   supervisor = child;
   // What it cannot do is done where programs end in the usual way; folders are never used twice in any case.
   child.once('error', () => undefined);
+  if (!hasPipes(child)) return undefined;
   child.stdin.on('error', () => undefined);
   child.once('exit', () => {
     if (supervisor !== child) return;
