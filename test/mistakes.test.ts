@@ -157,6 +157,29 @@ describe('words of a command line that mean nothing', () => {
     [['help', 'why'], 0, 'Usage: pipeline why'],
     [['help'], 0, 'Usage: pipeline [options]'],
   ];
+  test('are told as JSON to who asks for it, whatever else is wrong', async () => {
+    const rig = await rigWithPlaces();
+    const cases: readonly (readonly [words: string[], message: string, hint: string])[] = [
+      [['make', '--jsn', '--json'], "unknown option '--jsn'", 'Did you mean --json?'],
+      [['mkae', '--json'], "unknown command 'mkae'", 'Did you mean make?'],
+      [
+        ['--json'],
+        "unknown option '--json'",
+        'it stands after the command: pipeline make --json …',
+      ],
+      [['export', '--json'], "missing required argument 'task:output'", 'run with --help'],
+      [['help', 'mkae', '--json'], "unknown command 'mkae'", 'Did you mean make?'],
+    ];
+    for (const [words, message, hint] of cases) {
+      const { code, stdout, stderr } = await rig.run(...words);
+      expect([words, code, stderr]).toEqual([words, 2, '']);
+      const [told] = JSON.parse(stdout).diagnostics;
+      expect(told.message).toBe(message);
+      expect(told.hint).toContain(hint);
+    }
+    const named = await rig.run('make', '--', '--json');
+    expect([named.code, named.stdout]).toEqual([2, '']);
+  });
   test('are told with what may be meant', async () => {
     const rig = await rigWithPlaces();
     for (const [words, code, told] of cases) {
