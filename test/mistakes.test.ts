@@ -154,6 +154,12 @@ describe('words of a command line that mean nothing', () => {
     [['make', 's/x/y/z/q'], 2, 'no task is called `s/x/y/z/q`\n  hint: the only task of the'],
     [['make', ''], 2, 'the argument targets is empty'],
     [['show', 's', '-o', 'x'], 2, 'no output is named\n  hint: one of o, j: TASK:OUTPUT'],
+    [
+      ['verify', 'a', '--rerun', '2'],
+      2,
+      'word too many: the command takes `file`\n  hint: --rerun takes',
+    ],
+    [['check', 's'], 2, '`s` is one word too many: the command takes no argument'],
     [['help', 'why'], 0, 'Usage: pipeline why'],
     [['help'], 0, 'Usage: pipeline [options]'],
   ];

@@ -3,6 +3,7 @@ import { type Command, CommanderError } from 'commander';
 import { isSystemError, systemHint, systemSentence } from '../engine/files/system-error.ts';
 import { debugTo } from '../engine/model/debug-log.ts';
 import { StoreError } from '../engine/store/store.ts';
+import { plainName } from '../plain-text.ts';
 import { asksForJson, program, usageDiagnostic } from './program.ts';
 import { ownSettings } from './session/own-settings.ts';
 import { reportDiagnostics, stderrColors, writeStderr } from './session/printing.ts';
@@ -32,6 +33,23 @@ function refuseEmpty(command: Command): void {
   throw new UsageError(empty.map(([name]) => ({ message: `${name} is empty`, hint })));
 }
 
+/** Refuses words that a command does not take; one may be meant as the value of the option before it. */
+function refuseExtra(
+  { args, options, registeredArguments: taken }: Command,
+  argv: readonly string[],
+): void {
+  const extra = taken.at(-1)?.variadic ? undefined : args[taken.length];
+  if (extra === undefined) return;
+  const before = argv[argv.lastIndexOf(extra) - 1] ?? '';
+  const isFlag = options.some(({ long, short, flags }) => {
+    return (long === before || short === before) && !/[<[]/.test(flags);
+  });
+  const most = taken.map((one) => `\`${one.name()}\``).join(' and ') || 'no argument';
+  const message = `\`${plainName(extra)}\` is one word too many: the command takes ${most}`;
+  const hint = isFlag ? `${before} takes no value` : 'a name that has blanks goes into quotes';
+  throw new UsageError([{ message, hint }]);
+}
+
 /** Runs a command. What a user can mend is worded; anything else is a bug of ours, and shows its stack. */
 async function main(argv: readonly string[]): Promise<number> {
   const ended = { code: EXIT.success as number };
@@ -46,6 +64,7 @@ async function main(argv: readonly string[]): Promise<number> {
       ended.code = code;
     });
     root.hook('preAction', (_, command) => {
+      refuseExtra(command, argv);
       refuseEmpty(command);
       // What is wrong with a settings file is told by every command but the one that shells ask.
       if (command.name() !== 'complete') ownSettings();

@@ -99,7 +99,9 @@ function declare(root: Command, declared: CommandDeclaration, end: (code: number
   const command = root
     .command(declared.name, { hidden: declared.hidden ?? false })
     .helpGroup(`${declared.group}:`)
-    .description(declared.about);
+    .description(declared.about)
+    // Those are refused by name.
+    .allowExcessArguments();
   for (const argument of declared.arguments ?? []) command.addArgument(argumentFrom(argument));
   for (const option of declared.options) command.addOption(optionFrom(option));
   if (declared.hidden) command.allowUnknownOption().helpOption(false);
