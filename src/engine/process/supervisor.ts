@@ -101,10 +101,11 @@ function pipe(): Writable | undefined {
     env: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  supervisor = child;
   // What it cannot do is done where programs end in the usual way; folders are never used twice in any case.
   child.once('error', () => undefined);
+  // Tried again for the next program: there may be room by then.
   if (!hasPipes(child)) return undefined;
+  supervisor = child;
   child.stdin.on('error', () => undefined);
   child.once('exit', () => {
     if (supervisor !== child) return;
