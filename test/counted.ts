@@ -40,5 +40,8 @@ export async function counted(rig: Rig, ...words: string[]) {
 /** From Node 22 on, buffers that nobody holds any more are freed later: up to 64 MiB of them. */
 const LATER_MIB = Number.parseInt(process.versions.node, 10) >= 22 ? 64 : 0;
 
+/** A large blob of the tests: larger than what a process may grow by. */
+export const LARGE_MIB = 64 + 2 * LATER_MIB;
+
 /** The most that a process may grow by, in MiB. @param mib what it may on Node 20 */
 export const within = (mib: number): number => mib + LATER_MIB;

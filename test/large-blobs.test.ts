@@ -19,7 +19,7 @@ import { LARGE_BLOB_BYTES, openBlobFiles } from '../src/engine/store/blob-files.
 import { openStore } from '../src/engine/store/lmdb/lmdb-store.ts';
 import { openStoreReadOnly } from '../src/engine/store/lmdb/read-only-store.ts';
 import { keptOutput } from '../src/engine/store/store.ts';
-import { counted, within } from './counted.ts';
+import { counted, LARGE_MIB, within } from './counted.ts';
 import { DOOR, makeRig, tasksOf } from './rig.ts';
 
 const newFolder = (): string => {
@@ -177,7 +177,7 @@ writeFileSync(out, String(statSync(path).size));
 test.skipIf(!existsSync('/proc/self/status'))(
   'an output of a stage module, too, is hashed once on its way, and costs the engine no such memory',
   async () => {
-    const size = process.env.FULL ? 1024 : 64;
+    const size = process.env.FULL ? 1024 : LARGE_MIB;
     const rig = makeRig({
       'pipeline.yaml': `params: { mib: ${size} }
 stages: { one: { run: one.ts, params: { mib: $mib }, artifacts: { data: one.bin } } }
@@ -206,7 +206,7 @@ export default defineStage({
 );
 
 describe('a large output of a command', () => {
-  const size = process.env.FULL ? 2048 : 64;
+  const size = process.env.FULL ? 2048 : LARGE_MIB;
 
   test.skipIf(!existsSync('/proc/self/status'))(
     `of ${size} MiB costs no such memory, and is hashed once on its way to the store and its artifact`,

@@ -163,7 +163,7 @@ describe('words of a command line that mean nothing', () => {
     [['help', 'why'], 0, 'Usage: pipeline why'],
     [['help'], 0, 'Usage: pipeline [options]'],
   ];
-  test('are told as JSON to who asks for it, whatever else is wrong', async () => {
+  test('are told as JSON where --json is given', async () => {
     const rig = await rigWithPlaces();
     const cases: readonly (readonly [words: string[], message: string, hint: string])[] = [
       [['make', '--jsn', '--json'], "unknown option '--jsn'", 'Did you mean --json?'],

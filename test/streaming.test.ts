@@ -8,7 +8,7 @@ import { openZip } from '../src/archive/form/zip-reader.ts';
 import { createZip, SizeChanged } from '../src/archive/form/zip-writer.ts';
 import { holdsIn, holdsInStream } from '../src/archive/packing/release-checks.ts';
 import { digestOf } from '../src/engine/model/key.ts';
-import { counted, within } from './counted.ts';
+import { counted, LARGE_MIB, within } from './counted.ts';
 import { DOOR, makeRig, repository } from './rig.ts';
 import { type Answer, fetched, folder, server } from './serving.ts';
 
@@ -39,7 +39,7 @@ const sending =
   };
 
 describe('a declared file', () => {
-  const size = process.env.FULL ? 1024 : 64;
+  const size = process.env.FULL ? 1024 : LARGE_MIB;
   const module = (sha256: string, url: string, more: string): string => `${DOOR}
 export default defineStage({
   params: z.object({}), inputs: {}, outputs: { size: json() },

@@ -58,6 +58,7 @@ export async function watchProcess(
     child.once('error', reject);
     child.once('close', (code, signal) => resolve(signal ?? (code === 0 ? undefined : `${code}`)));
   });
+  // It could not be started, which is thrown here.
   if (!hasPipes(child)) await ended;
   // It may end before it has read what it is given.
   child.stdin.on('error', () => undefined).end(input);
